@@ -1,1 +1,3 @@
 //! The back end of one WeChat Official Account.
+
+pub mod wechat;
