@@ -1,4 +1,5 @@
 //! The back end of one WeChat Official Account.
 
+pub mod api;
 pub mod clock;
 pub mod secret;
