@@ -1,3 +1,6 @@
 //! The back end of one WeChat Official Account.
 
+pub mod api;
+pub mod clock;
+pub mod secret;
 pub mod wechat;

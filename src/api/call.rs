@@ -1,0 +1,106 @@
+//! One call as data: where it goes, what it carries, and whether it may be repeated.
+
+use serde::Serialize;
+
+use super::error::ApiError;
+
+/// A call to be made by [`Client::call`](super::Client::call). It has no `Debug`, because its query
+/// may hold secrets.
+pub(super) struct Call {
+    /// The path without `/cgi-bin/`, for errors and logs.
+    pub(super) name: &'static str,
+    /// The path on the platform, from the slash on.
+    pub(super) path: &'static str,
+    /// The query without the access_token, values not yet percent-encoded.
+    pub(super) query: Vec<(&'static str, String)>,
+    /// What a POST carries; `None` makes it a GET.
+    pub(super) body: Option<Body>,
+    /// Whether it may be sent again when it is not known what became of it.
+    pub(super) repeatable: bool,
+    /// Whether the access_token goes with it.
+    pub(super) with_token: bool,
+    /// Error codes that this call's answer type speaks of itself.
+    pub(super) accepted: &'static [i64],
+    /// Whether files travel, which takes longer.
+    pub(super) bulky: bool,
+}
+
+/// A request body and its kind.
+pub(super) struct Body {
+    pub(super) content_type: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Call {
+    /// A call that changes nothing: it is repeated with pauses while the platform is in trouble.
+    pub(super) fn read(path: &'static str) -> Call {
+        Call {
+            name: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]),
+            path,
+            query: Vec::new(),
+            body: None,
+            repeatable: true,
+            with_token: true,
+            accepted: &[],
+            bulky: false,
+        }
+    }
+
+    /// A call that changes or sends something: it is sent once. (Only a refused access_token, with
+    /// which the platform has done nothing yet, makes it go out again.)
+    pub(super) fn write(path: &'static str) -> Call {
+        Call {
+            repeatable: false,
+            ..Call::read(path)
+        }
+    }
+
+    /// Adds a query parameter.
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Gives it a JSON body, in raw UTF-8, and makes it a POST.
+    pub(super) fn json(self, body: &impl Serialize) -> Result<Call, ApiError> {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => Ok(self.body(Body {
+                content_type: "application/json; charset=utf-8".to_owned(),
+                bytes,
+            })),
+            Err(_) => Err(self.refused("the request cannot be written as JSON")),
+        }
+    }
+
+    /// Gives it a body and makes it a POST.
+    pub(super) fn body(mut self, body: Body) -> Call {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sends it without an access_token.
+    pub(super) fn without_token(mut self) -> Call {
+        self.with_token = false;
+        self
+    }
+
+    /// Passes these error codes on to the answer type instead of failing.
+    pub(super) fn accepting(mut self, errcodes: &'static [i64]) -> Call {
+        self.accepted = errcodes;
+        self
+    }
+
+    /// Allows the longer time that files take.
+    pub(super) fn bulky(mut self) -> Call {
+        self.bulky = true;
+        self
+    }
+
+    /// The error for a request that cannot be right and is not sent.
+    pub(super) fn refused(&self, cause: impl Into<String>) -> ApiError {
+        ApiError::Request {
+            call: self.name,
+            cause: cause.into(),
+        }
+    }
+}

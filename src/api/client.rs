@@ -1,0 +1,209 @@
+//! The client: every call goes through here, and here alone it is decided what is repeated.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::call::Call;
+use super::errcode::Action;
+use super::error::ApiError;
+use super::http::{Answer, Http};
+use super::json;
+use super::token::{self, Desk, TokenShelf};
+use crate::secret::Secret;
+
+/// How long a read waits before it is sent again, when nothing else is set.
+const PAUSES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// What the client needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Scheme, host and, if need be, port and path before `/cgi-bin/…`.
+    pub base_url: String,
+    /// The limit of one call, from the name's look-up to the answer's last byte.
+    /// Calls that carry a file have at least two minutes.
+    pub timeout: Duration,
+    /// The account's AppID.
+    pub app_id: String,
+    /// The account's AppSecret.
+    pub app_secret: Secret,
+}
+
+/// Makes calls to the platform. Clones share connections and the token.
+///
+/// What is repeated, and what is not:
+/// - An access_token that the platform refuses is replaced once, by a fetch or by one that another
+///   process has fetched since, and the call goes out once more.
+/// - A read is sent again after 1, 2 and 4 seconds while the platform is busy (errcode -1), answers
+///   5xx or not with JSON, refuses the connection or cuts it.
+/// - After a time-out nothing is repeated, and a call that changes or sends something never is: it
+///   may have been done.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) shared: Arc<Shared>,
+    pauses: Vec<Duration>,
+}
+
+pub(super) struct Shared {
+    pub(super) http: Http,
+    pub(super) settings: Settings,
+    pub(super) access_token: Desk,
+    pub(super) jsapi_ticket: Desk,
+}
+
+impl Client {
+    /// Prepares a client; makes no call. The environment variable `SSL_CERT_FILE`, if set, names a
+    /// PEM file with the only roots to trust; proxies in the environment are not used.
+    ///
+    /// # Errors
+    /// [`ApiError::Trust`] if that file cannot be used, [`ApiError::Request`] if `base_url` cannot.
+    pub fn new(settings: Settings, tokens: Arc<dyn TokenShelf>) -> Result<Client, ApiError> {
+        let cert_file = std::env::var_os("SSL_CERT_FILE");
+        let http = Http::new(&settings.base_url, settings.timeout, cert_file.as_deref())?;
+        let desk = |name| Desk::new(name, Arc::clone(&tokens), settings.timeout);
+        Ok(Client {
+            shared: Arc::new(Shared {
+                http,
+                access_token: desk(token::ACCESS_TOKEN),
+                jsapi_ticket: desk(token::JSAPI_TICKET),
+                settings,
+            }),
+            pauses: PAUSES.to_vec(),
+        })
+    }
+
+    /// The same client, waiting this long before each repetition of a read.
+    #[must_use]
+    pub fn with_pauses(mut self, pauses: [Duration; 3]) -> Client {
+        self.pauses = pauses.to_vec();
+        self
+    }
+
+    /// The same client for a caller that has its own queue and back-off: it never sleeps and
+    /// repeats only after a refused access_token.
+    #[must_use]
+    pub fn once(&self) -> Client {
+        Client {
+            shared: Arc::clone(&self.shared),
+            pauses: Vec::new(),
+        }
+    }
+
+    pub(super) fn pauses(&self) -> &[Duration] {
+        &self.pauses
+    }
+
+    /// Makes a call and reads its answer.
+    pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
+        let value = self.run(call, |answer| checked(call, answer.json()?))?;
+        json::read(value).map_err(|cause| ApiError::Unexpected {
+            call: call.name,
+            cause,
+        })
+    }
+
+    /// Makes a call of which only the success matters.
+    pub(super) fn done(&self, call: &Call) -> Result<(), ApiError> {
+        self.run(call, |answer| checked(call, answer.json()?))
+            .map(drop)
+    }
+
+    /// Makes a call under the policy that [`Client`] describes.
+    pub(super) fn run<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(Answer) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut pauses = self.pauses.iter().filter(|_| call.repeatable);
+        let mut token = if call.with_token {
+            Some(self.token()?)
+        } else {
+            None
+        };
+        let mut replaced = false;
+        loop {
+            let error = match self.exchange(call, token.as_deref(), &read) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match &token {
+                Some(refused) if !replaced && error.action() == Action::Token => {
+                    replaced = true;
+                    token = Some(self.token_instead_of(refused)?);
+                }
+                _ if error.is_passing() => match pauses.next() {
+                    Some(pause) => thread::sleep(*pause),
+                    None => return Err(error),
+                },
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// One exchange, with a line in the log that holds neither query nor body.
+    fn exchange<T>(
+        &self,
+        call: &Call,
+        token: Option<&str>,
+        read: &impl Fn(Answer) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let begun = Instant::now();
+        let result = self
+            .shared
+            .http
+            .send(call, token)
+            .and_then(read)
+            .map_err(|error| {
+                error.without(&[
+                    token.unwrap_or_default(),
+                    self.shared.settings.app_secret.expose(),
+                ])
+            });
+        match &result {
+            Ok(_) => log::debug!(
+                "api: {}: done in {} ms",
+                call.name,
+                begun.elapsed().as_millis()
+            ),
+            Err(error) => log::debug!("{error} ({} ms)", begun.elapsed().as_millis()),
+        }
+        result
+    }
+}
+
+/// Turns an answer with an `errcode` into the error it is.
+pub(super) fn checked(call: &Call, answer: Value) -> Result<Value, ApiError> {
+    let errcode = answer.get("errcode").map_or(Some(0), json::as_int);
+    match errcode {
+        Some(0) => Ok(answer),
+        Some(errcode) if call.accepted.contains(&errcode) => Ok(answer),
+        Some(errcode) => {
+            let errmsg = answer
+                .get("errmsg")
+                .and_then(json::as_text)
+                .unwrap_or_default();
+            Err(ApiError::platform(call.name, errcode, &errmsg))
+        }
+        None => Err(ApiError::Unexpected {
+            call: call.name,
+            cause: "its errcode is no number".to_owned(),
+        }),
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("settings", &self.shared.settings)
+            .field("pauses", &self.pauses)
+            .finish_non_exhaustive()
+    }
+}

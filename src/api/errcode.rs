@@ -1,0 +1,276 @@
+//! The platform's error codes: what each means and what to do about it, once, as a table.
+
+/// What a caller does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The platform is busy: repeat later.
+    Retry,
+    /// The access_token is no longer taken: fetch a new one once and repeat once.
+    Token,
+    /// The request, or the configuration behind it, is wrong: repeating does not help.
+    Fix,
+    /// It is the state of this user: stop for this user, go on with others.
+    User,
+    /// A daily or monthly limit is used up: stop this call until the limit resets.
+    Quota,
+    /// A person must act in the platform's console.
+    Admin,
+    /// The media_id has ended or is not this account's: upload the file again.
+    UploadAgain,
+    /// The web page authorisation must begin anew.
+    RestartOauth,
+    /// Too fast: wait at least a minute, then repeat.
+    Wait,
+    /// Nothing went wrong that matters.
+    Ignore,
+}
+
+/// One line of [`ERRCODES`]: the codes `from..=to` share meaning, action and advice.
+#[derive(Debug, Clone, Copy)]
+pub struct Errcode {
+    /// First code of the line.
+    pub from: i64,
+    /// Last code of the line, equal to `from` for a single code.
+    pub to: i64,
+    /// What a program does.
+    pub action: Action,
+    /// What the code means, a few words.
+    pub meaning: &'static str,
+    /// What an owner does, as the end of a sentence. Empty where the action says all there is.
+    pub advice: &'static str,
+}
+
+impl Action {
+    /// What an owner does when the line of the table adds nothing.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Action::Retry => "try again in a while",
+            Action::Token => {
+                "a new access_token is fetched by itself; if this repeats, another program fetches tokens for this account with GET token: let it use `wechatd token`"
+            }
+            Action::Fix => "correct the request; repeating it does not help",
+            Action::User => "nothing to do for this user now",
+            Action::Quota => "wait until midnight Beijing time, or `wechatd quota clear`",
+            Action::Admin => {
+                "the account's administrator must act in the console at mp.weixin.qq.com"
+            }
+            Action::UploadAgain => "upload the file again",
+            Action::RestartOauth => "let the user open the page again",
+            Action::Wait => "wait a minute and repeat",
+            Action::Ignore => "nothing to do",
+        }
+    }
+}
+
+/// Finds the line of a code. `None`: not in the table, which means "do not repeat".
+#[must_use]
+pub fn find(errcode: i64) -> Option<&'static Errcode> {
+    ERRCODES
+        .iter()
+        .find(|line| (line.from..=line.to).contains(&errcode))
+}
+
+const fn one(code: i64, action: Action, meaning: &'static str, advice: &'static str) -> Errcode {
+    range(code, code, action, meaning, advice)
+}
+
+const fn range(
+    from: i64,
+    to: i64,
+    action: Action,
+    meaning: &'static str,
+    advice: &'static str,
+) -> Errcode {
+    Errcode {
+        from,
+        to,
+        action,
+        meaning,
+        advice,
+    }
+}
+
+/// Every code this program knows, in ascending order and without overlaps.
+/// From the platform's "Global return codes" page and the error lists of its API pages.
+#[rustfmt::skip]
+pub const ERRCODES: &[Errcode] = {
+    use Action::{Admin, Fix, Ignore, Quota, RestartOauth, Retry, Token, UploadAgain, User, Wait};
+    &[
+        one(-1, Retry, "the platform is busy", ""),
+        one(40001, Token, "the access_token is wrong or was replaced", ""),
+        one(40002, Fix, "wrong grant_type", ""),
+        one(40003, User, "this openid does not follow, or belongs to another account", "check the openid and the AppID"),
+        one(40004, Fix, "unknown media type", "use image, voice, video or thumb"),
+        one(40005, Fix, "the file's kind is not allowed", "use PNG, JPEG or GIF, AMR or MP3, MP4"),
+        one(40006, Fix, "the file is too large", "make it smaller"),
+        one(40007, UploadAgain, "the media_id has ended (after 3 days) or belongs to another account", ""),
+        one(40008, Fix, "unknown msgtype", ""),
+        range(40009, 40012, Fix, "the image, voice, video or thumb is too large", "make it smaller"),
+        one(40013, Fix, "the platform does not know this AppID", "compare account.app_id with the console"),
+        one(40014, Token, "the access_token is malformed or of another account", ""),
+        one(40015, Fix, "menu: unknown kind of menu", ""),
+        one(40016, Fix, "menu: not 1 to 3 first-level buttons", "have 1 to 3"),
+        one(40017, Fix, "menu: unknown type of a first-level button", "give it a known type or sub_button"),
+        one(40018, Fix, "menu: the name of a first-level button is over 16 bytes", "shorten it"),
+        one(40019, Fix, "menu: the key of a first-level button is over 128 bytes", "shorten it"),
+        one(40020, Fix, "menu: the url of a first-level button is over 1024 bytes", "shorten it"),
+        one(40021, Fix, "menu: wrong menu version", ""),
+        one(40022, Fix, "menu: more than two levels", "have two levels at most"),
+        one(40023, Fix, "menu: not 1 to 5 second-level buttons", "have 1 to 5"),
+        one(40024, Fix, "menu: unknown type of a second-level button", "give it a known type"),
+        one(40025, Fix, "menu: the name of a second-level button is over 60 bytes", "shorten it"),
+        one(40026, Fix, "menu: the key of a second-level button is over 128 bytes", "shorten it"),
+        one(40027, Fix, "menu: the url of a second-level button is over 1024 bytes", "shorten it"),
+        one(40028, Fix, "menu: unknown user", ""),
+        one(40029, RestartOauth, "the code is wrong or has ended", ""),
+        one(40030, RestartOauth, "the refresh_token is wrong", ""),
+        one(40031, Fix, "wrong list of openids", ""),
+        one(40032, Fix, "too many or too few openids in one call", ""),
+        one(40033, Fix, "the body holds \\uXXXX instead of the characters", ""),
+        one(40035, Fix, "wrong parameter", ""),
+        range(40036, 40037, Fix, "the platform does not know this template_id", "take one from `wechatd template list`"),
+        one(40039, Fix, "the url is too long", "shorten it"),
+        one(40048, Admin, "the url's domain is not allowed", "register the domain in the console"),
+        range(40050, 40051, Fix, "wrong group", ""),
+        one(40052, Fix, "qrcode: unknown action_name", ""),
+        one(40053, Fix, "qrcode: the scene is out of range", "use a number or 1 to 64 characters"),
+        one(40054, Admin, "menu: the url of a second-level button is not allowed", "register its domain in the console"),
+        one(40055, Admin, "menu: the url's domain is not allowed", "register the domain in the console"),
+        one(40060, Fix, "wrong article_idx", ""),
+        one(40066, Fix, "the platform has no such call", "check api.base_url"),
+        one(40092, Fix, "the remark is too long or has characters that are not allowed", "use fewer than 30 characters"),
+        one(40097, Fix, "wrong parameter", ""),
+        range(40117, 40121, Fix, "menu: wrong media_id or type of a button", ""),
+        one(40125, Fix, "the AppSecret is wrong", "compare account.app_secret with the console, or reset it there"),
+        one(40132, Fix, "wrong WeChat id", ""),
+        one(40137, Fix, "this kind of picture is not allowed", "use PNG or JPEG"),
+        one(40155, Fix, "the url leads to another account's page", ""),
+        one(40163, RestartOauth, "the code was used before", ""),
+        one(40164, Admin, "this machine's address is not in the IP whitelist", "enter the address in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"),
+        one(40201, Fix, "the console has no callback URL, or a wrong one", "enter the URL in the console"),
+        one(40202, Fix, "callback/check: unknown action", ""),
+        one(40203, Fix, "callback/check: unknown operator", ""),
+        one(40243, Admin, "the AppSecret is frozen", "unfreeze it in the console"),
+        one(40249, Fix, "the template message was refused", ""),
+        range(41001, 41009, Fix, "a required parameter is missing", ""),
+        one(41030, Fix, "wrong page", "name a page of the mini program, or a URL of the account's domain"),
+        one(42001, Token, "the access_token has ended", ""),
+        one(42002, RestartOauth, "the refresh_token has ended", ""),
+        one(42003, RestartOauth, "the code has ended", ""),
+        one(42007, RestartOauth, "the user changed the password, the tokens have ended", ""),
+        range(43001, 43003, Fix, "wrong HTTP method, or not HTTPS", "check api.base_url"),
+        one(43004, User, "the user does not follow the account", ""),
+        one(43005, User, "the user is not a friend", ""),
+        one(43019, User, "the user is in your blacklist", "take the user out with `wechatd blacklist remove`"),
+        one(43101, User, "the user has no accepted subscription left", ""),
+        one(43116, Admin, "the template is banned", "look at the template in the console"),
+        range(44001, 44004, Fix, "the body, the file or the text is empty", "send something"),
+        one(45001, Fix, "the file is too large", "make it smaller"),
+        one(45002, Fix, "the text is over 2048 bytes", "split it"),
+        range(45003, 45006, Fix, "title, description, url or picurl is too long", "shorten it"),
+        one(45007, Fix, "the voice is over 60 seconds", "shorten it"),
+        one(45008, Fix, "too many articles", "a customer-service message takes 1, other messages 8"),
+        one(45009, Quota, "the daily limit of this call is used up", ""),
+        one(45010, Quota, "too many menus were made today", "wait until midnight Beijing time"),
+        one(45011, Wait, "too many calls this minute", ""),
+        one(45015, User, "no open window: the user did nothing lately that allows a message", "a message of the user opens 48 hours; following, scanning and menu clicks open a minute"),
+        range(45016, 45018, Fix, "wrong group", ""),
+        one(45028, Quota, "no mass message is left", "wait until the next day (subscription account) or month (service account)"),
+        one(45029, Admin, "100 000 permanent QR codes exist, no more can be made", "use codes that end"),
+        one(45047, User, "the number of messages of this window is used up", "wait until the user writes again"),
+        one(45056, Fix, "100 tags exist, no more can be made", "delete one"),
+        one(45057, Fix, "more than 100 000 users carry the tag", "take it off users first"),
+        one(45058, Fix, "tags 0, 1 and 2 belong to the platform", ""),
+        one(45059, Fix, "a user would carry more than 20 tags", "take one off"),
+        one(45064, Admin, "the mini program is not linked to the account", "link it in the console"),
+        one(45065, Ignore, "this clientmsgid was sent before", "the first message counts"),
+        one(45066, Wait, "this clientmsgid was sent a moment ago", ""),
+        one(45067, Fix, "the clientmsgid is too long", "use at most 32 bytes"),
+        one(45072, Fix, "wrong command", "use Typing or CancelTyping"),
+        range(45080, 45081, Ignore, "typing cannot be shown now, or is shown already", ""),
+        range(45083, 45084, Fix, "wrong speed", "use 0 to 4"),
+        one(45087, Admin, "customer-service messages are blocked for this account", ""),
+        one(45157, Fix, "the tag's name is taken or not allowed", "choose another name"),
+        one(45158, Fix, "the tag's name is over 30 bytes", "shorten it"),
+        one(45159, Fix, "there is no such tag", "see `wechatd tags list`"),
+        one(45171, User, "some of the users could not be tagged", "see which, and repeat for them"),
+        one(46001, Fix, "there is no such media", ""),
+        one(46002, Fix, "there is no such menu version", ""),
+        one(46003, Fix, "no menu was made through the API", "make one with `wechatd menu apply`"),
+        one(46004, Fix, "there is no such user", ""),
+        one(47001, Fix, "the platform cannot read the body", ""),
+        one(47003, Fix, "a value of the template breaks its rules", "correct the value that the platform's text names"),
+        one(48001, Admin, "this account may not use this call", "see the console's list of interface permissions; most calls need a verified account"),
+        one(48002, User, "the user switched messages off", ""),
+        one(48003, Admin, "the agreement on mass messages is not accepted", "accept it in the console"),
+        one(48004, Admin, "this call is banned for the account", "see the notice at mp.weixin.qq.com"),
+        one(48005, Fix, "the material is used by an auto-reply or a menu", "take it out there first"),
+        one(48006, Quota, "limits were cleared 10 times this month", "wait until next month"),
+        one(48008, Admin, "the account may not send this msgtype", ""),
+        one(49003, Fix, "this openid belongs to another account", "check the openid and the AppID"),
+        one(50001, Admin, "this account may not use this call", "see the console's list of interface permissions"),
+        one(50002, User, "the user's WeChat account is frozen or closed", ""),
+        one(50004, Admin, "the account is barred from access_tokens", "see the notice at mp.weixin.qq.com"),
+        one(50005, User, "the user does not follow any more", ""),
+        one(50007, Admin, "the account is frozen", "see the notice at mp.weixin.qq.com"),
+        one(53404, Admin, "the account is banned from this feature", "see the notice at mp.weixin.qq.com"),
+        range(53503, 53505, Admin, "the draft did not pass the checks before publishing", "publish it in the console"),
+        one(61004, Admin, "this machine's address is not registered", "register it in the console"),
+        one(61450, Retry, "the platform is busy", ""),
+        range(61451, 61457, Fix, "customer-service account: wrong name, nickname, picture or number", ""),
+        range(61500, 61501, Fix, "wrong date or span of dates", ""),
+        range(65301, 65317, Fix, "conditional menu: unknown menu or user, no default menu, or a wrong matchrule", "make the default menu first, with at least one condition here"),
+        one(65320, Fix, "conditional menu: a field of matchrule is no longer taken", "use tag_id and client_platform_type only"),
+        one(65400, Admin, "the new customer service is not switched on", "switch it on in the console"),
+        range(65401, 65412, Fix, "customer-service account: wrong, taken, bound or invited already", ""),
+        range(65413, 65417, Wait, "the session cannot be opened or closed now", "try later"),
+        one(70000, User, "the platform refused this message for this user", ""),
+        range(76001, 76004, Fix, "the rid is unknown, older than 7 days or not this account's", ""),
+        range(76021, 76022, Fix, "the path is unknown or not this account's", "give a path as in /cgi-bin/message/custom/send"),
+        one(88000, Admin, "the account may not use comments", ""),
+        one(89501, Admin, "a confirmation of this machine's address is pending", "the administrator confirms it in WeChat"),
+        one(89503, Admin, "this machine's address needs a confirmation", "the administrator confirms it in WeChat"),
+        range(89504, 89505, Admin, "the message needs a confirmation", "the administrator confirms it in WeChat"),
+        one(89506, Admin, "the administrator refused this machine's address", "wait 24 hours and ask again"),
+        one(89507, Admin, "the administrator refused this machine's address", "wait an hour and ask again"),
+        range(9_410_010, 9_410_012, Fix, "shorten: wrong long_data, expire_seconds or short_key", ""),
+        range(268_487_001, 268_487_002, Retry, "the platform is busy", ""),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_no_code_stands_twice() {
+        for pair in ERRCODES.windows(2) {
+            assert!(pair[0].from <= pair[0].to, "{pair:?}");
+            assert!(pair[0].to < pair[1].from, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_found_alone_and_in_ranges() {
+        let action = |code| find(code).map(|line| line.action);
+        assert_eq!(action(-1), Some(Action::Retry));
+        assert_eq!(action(42001), Some(Action::Token));
+        assert_eq!(action(40010), Some(Action::Fix));
+        assert_eq!(action(40007), Some(Action::UploadAgain));
+        assert_eq!(action(9_410_011), Some(Action::Fix));
+        assert_eq!(action(0), None);
+        assert_eq!(action(12345), None);
+    }
+
+    #[test]
+    fn every_line_says_what_it_means_and_what_to_do() {
+        for line in ERRCODES {
+            assert!(!line.meaning.is_empty(), "{line:?}");
+            assert!(!line.action.advice().is_empty(), "{line:?}");
+            for text in [line.meaning, line.advice, line.action.advice()] {
+                assert!(!text.ends_with('.'), "{text}");
+            }
+        }
+    }
+}

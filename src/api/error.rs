@@ -1,0 +1,402 @@
+//! What can go wrong with a call, as one type whose text says what an owner does about it.
+//! No text and no `Debug` output ever holds a URL with its query, a token or a secret.
+
+use std::fmt;
+
+use super::errcode::{self, Action};
+
+/// The calls that fetch an access_token. There, 40001 speaks of the AppSecret.
+pub(super) const TOKEN_CALLS: [&str; 2] = ["stable_token", "token"];
+
+/// The longest `errmsg` that is kept, in characters.
+const MAX_ERRMSG: usize = 300;
+
+/// Why a call to the platform failed. `call` is the platform's path without `/cgi-bin/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiError {
+    /// The platform answered with an `errcode` other than 0.
+    Platform {
+        /// Which call.
+        call: &'static str,
+        /// The platform's number, see [`errcode::ERRCODES`].
+        errcode: i64,
+        /// The platform's text without its `rid` or `hint`.
+        errmsg: String,
+        /// The request's number, for `wechatd rid`; it lives 7 days.
+        rid: Option<String>,
+    },
+    /// No answer came.
+    Network {
+        /// Which call.
+        call: &'static str,
+        /// What happened.
+        cause: NetworkCause,
+    },
+    /// Something answered, but not with JSON: often a proxy, or the platform in trouble.
+    NotJson {
+        /// Which call.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// What was found instead.
+        cause: String,
+    },
+    /// JSON came, but not what this call answers; or the answer was larger than allowed.
+    Unexpected {
+        /// Which call.
+        call: &'static str,
+        /// What was found instead.
+        cause: String,
+    },
+    /// The request was not sent, because it cannot be right.
+    Request {
+        /// Which call.
+        call: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The roots to trust could not be read (environment variable `SSL_CERT_FILE`).
+    Trust(String),
+    /// Tokens could not be loaded from or saved to where they are kept.
+    Shelf(String),
+}
+
+/// Why no answer came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkCause {
+    /// Nothing, or not all, came within this many milliseconds.
+    /// A message may have been sent nevertheless.
+    Timeout(u64),
+    /// The connection could not be made in time.
+    ConnectTimeout,
+    /// The name of `api.base_url` has no address.
+    Dns(String),
+    /// The certificate or the handshake was refused.
+    Tls(String),
+    /// Nobody listens there.
+    Refused,
+    /// The connection ended before the answer did. A message may have been sent nevertheless.
+    Closed,
+    /// Anything else the system reports.
+    Other(String),
+}
+
+impl ApiError {
+    /// An answer with an `errcode`, its `errmsg` taken apart.
+    pub(super) fn platform(call: &'static str, errcode: i64, errmsg: &str) -> ApiError {
+        let (errmsg, rid) = split_errmsg(errmsg);
+        ApiError::Platform {
+            call,
+            errcode,
+            errmsg,
+            rid,
+        }
+    }
+
+    /// The platform's number, where the platform answered with one.
+    #[must_use]
+    pub fn errcode(&self) -> Option<i64> {
+        match self {
+            ApiError::Platform { errcode, .. } => Some(*errcode),
+            ApiError::Network { .. }
+            | ApiError::NotJson { .. }
+            | ApiError::Unexpected { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => None,
+        }
+    }
+
+    /// What to do about it. Codes that are not in the table are not worth repeating.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            ApiError::Platform {
+                call,
+                errcode: 40001,
+                ..
+            } if TOKEN_CALLS.contains(call) => Action::Fix,
+            ApiError::Platform { errcode, .. } => {
+                errcode::find(*errcode).map_or(Action::Fix, |line| line.action)
+            }
+            ApiError::Network {
+                cause: NetworkCause::Tls(_),
+                ..
+            }
+            | ApiError::Trust(_) => Action::Admin,
+            ApiError::Network { .. } | ApiError::Shelf(_) => Action::Retry,
+            ApiError::NotJson { status, .. } if is_passing(*status) => Action::Retry,
+            ApiError::NotJson { .. } | ApiError::Unexpected { .. } | ApiError::Request { .. } => {
+                Action::Fix
+            }
+        }
+    }
+
+    /// Whether the same read may be sent again at once: the platform was busy or cut the line.
+    /// A time-out is not among these, it has taken long enough already.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            ApiError::Platform { .. } => self.action() == Action::Retry,
+            ApiError::Network { cause, .. } => {
+                matches!(cause, NetworkCause::Refused | NetworkCause::Closed)
+            }
+            ApiError::NotJson { status, .. } => is_passing(*status),
+            ApiError::Unexpected { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => false,
+        }
+    }
+
+    /// The address that 40164 says is missing in the console's IP whitelist.
+    #[must_use]
+    pub fn unlisted_address(&self) -> Option<&str> {
+        match self {
+            ApiError::Platform {
+                errcode: 40164,
+                errmsg,
+                ..
+            } => errmsg
+                .split([' ', ','])
+                .find(|word| word.parse::<std::net::IpAddr>().is_ok()),
+            ApiError::Platform { .. }
+            | ApiError::Network { .. }
+            | ApiError::NotJson { .. }
+            | ApiError::Unexpected { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => None,
+        }
+    }
+
+    /// Blanks texts that must not be shown, should the platform repeat one of them.
+    pub(super) fn without(mut self, secrets: &[&str]) -> ApiError {
+        if let ApiError::Platform { errmsg, .. } = &mut self {
+            for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+                if errmsg.contains(secret) {
+                    *errmsg = errmsg.replace(secret, "***");
+                }
+            }
+        }
+        self
+    }
+}
+
+/// Whether a non-JSON answer of this status may be gone in a moment: a broken 200 or any 5xx.
+/// A redirect or a 404 means that something else lives at the address.
+fn is_passing(status: u16) -> bool {
+    (200..300).contains(&status) || status >= 500
+}
+
+/// Splits `errmsg` into the text and the `rid`; the older `hint: […]` is dropped.
+fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
+    let (text, rid) = match errmsg.rfind("rid:") {
+        Some(at) => {
+            let rid = errmsg[at + "rid:".len()..].trim();
+            let true_rid = !rid.is_empty()
+                && rid.len() <= 64
+                && rid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            if true_rid {
+                (&errmsg[..at], Some(rid.to_owned()))
+            } else {
+                (errmsg, None)
+            }
+        }
+        None => (errmsg, None),
+    };
+    let text = text.rfind("hint: [").map_or(text, |at| &text[..at]);
+    let text = text
+        .trim()
+        .chars()
+        .take(MAX_ERRMSG)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    (text, rid)
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApiError::Platform {
+                call,
+                errcode,
+                errmsg,
+                rid,
+            } => {
+                write!(f, "api: {call}: errcode {errcode}")?;
+                if !errmsg.is_empty() {
+                    write!(f, " ({errmsg})")?;
+                }
+                if *errcode == 40001 && TOKEN_CALLS.contains(call) {
+                    f.write_str(
+                        ": the AppSecret is wrong: compare account.app_secret with the console, or reset it there",
+                    )?;
+                } else if let Some(address) = self.unlisted_address() {
+                    write!(
+                        f,
+                        ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
+                    )?;
+                } else if let Some(line) = errcode::find(*errcode) {
+                    let advice = match line.advice {
+                        "" => line.action.advice(),
+                        advice => advice,
+                    };
+                    write!(f, ": {}: {advice}", line.meaning)?;
+                } else {
+                    f.write_str(
+                        ": this code is not known here: look it up in the platform's documentation",
+                    )?;
+                }
+                match rid {
+                    Some(rid) => write!(f, " (rid {rid})"),
+                    None => Ok(()),
+                }
+            }
+            ApiError::Network { call, cause } => write!(f, "api: {call}: {cause}"),
+            ApiError::NotJson {
+                call,
+                status,
+                cause,
+            } => {
+                let advice = if is_passing(*status) {
+                    "try again in a while"
+                } else {
+                    "check api.base_url"
+                };
+                write!(
+                    f,
+                    "api: {call}: the answer is not the platform's: HTTP {status}, {cause}: {advice}"
+                )
+            }
+            ApiError::Unexpected { call, cause } => {
+                write!(f, "api: {call}: the answer cannot be used: {cause}")
+            }
+            ApiError::Request { call, cause } => write!(f, "api: {call}: not sent: {cause}"),
+            ApiError::Trust(cause) => write!(f, "api: trusted roots: {cause}"),
+            ApiError::Shelf(cause) => write!(f, "api: the kept token: {cause}"),
+        }
+    }
+}
+
+impl fmt::Display for NetworkCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NetworkCause::Timeout(millis) => write!(
+                f,
+                "no whole answer within {}: the platform is slow or out of reach; api.timeout sets the limit",
+                Seconds(*millis)
+            ),
+            NetworkCause::ConnectTimeout => {
+                f.write_str("no connection in time: check this machine's network and firewall")
+            }
+            NetworkCause::Dns(cause) => write!(
+                f,
+                "the name of api.base_url has no address ({cause}): check this machine's DNS"
+            ),
+            NetworkCause::Tls(cause) => write!(
+                f,
+                "no trusted connection ({cause}): check this machine's clock and SSL_CERT_FILE, and that no proxy stands in between"
+            ),
+            NetworkCause::Refused => {
+                f.write_str("connection refused: nobody listens at api.base_url")
+            }
+            NetworkCause::Closed => {
+                f.write_str("the connection ended before the answer did: try again in a while")
+            }
+            NetworkCause::Other(cause) => f.write_str(cause),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// Milliseconds, shown as seconds without needless digits.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 1000, self.0 % 1000) {
+            (whole, 0) => write!(f, "{whole} s"),
+            (_, _) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errmsg_gives_up_its_rid_and_hint() {
+        let cases = [
+            (
+                "invalid openid rid: 66f0a1b2-1c2d3e4f-5a6b7c8d",
+                "invalid openid",
+                Some("66f0a1b2-1c2d3e4f-5a6b7c8d"),
+            ),
+            (
+                "invalid openid hint: [SYNx0a12345678]",
+                "invalid openid",
+                None,
+            ),
+            ("invalid arid: x y", "invalid arid: x y", None),
+            ("bad\u{7}text", "bad text", None),
+            ("", "", None),
+        ];
+        for (errmsg, text, rid) in cases {
+            assert_eq!(
+                split_errmsg(errmsg),
+                (text.to_owned(), rid.map(str::to_owned)),
+                "{errmsg}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_missing_in_the_whitelist_is_named() {
+        let error = ApiError::platform(
+            "stable_token",
+            40164,
+            "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 66f0a1b2-1c2d3e4f-5a6b7c8d",
+        );
+        assert_eq!(error.unlisted_address(), Some("203.0.113.9"));
+        assert_eq!(error.action(), Action::Admin);
+        let text = error.to_string();
+        assert!(text.contains("enter 203.0.113.9 in the console"), "{text}");
+        assert!(text.ends_with("(rid 66f0a1b2-1c2d3e4f-5a6b7c8d)"), "{text}");
+    }
+
+    #[test]
+    fn a_40001_of_the_token_call_speaks_of_the_secret() {
+        assert_eq!(
+            ApiError::platform("user/info", 40001, "").action(),
+            Action::Token
+        );
+        let error = ApiError::platform("token", 40001, "invalid credential");
+        assert_eq!(error.action(), Action::Fix);
+        assert!(error.to_string().contains("AppSecret"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_the_platform_repeats_is_blanked() {
+        let error = ApiError::platform("token", 40125, "invalid appsecret 0123abcd");
+        assert!(
+            !error
+                .without(&["", "0123abcd"])
+                .to_string()
+                .contains("0123abcd")
+        );
+    }
+
+    #[test]
+    fn an_unknown_code_is_not_worth_repeating() {
+        let error = ApiError::platform("user/info", 99999, "odd");
+        assert_eq!(error.action(), Action::Fix);
+        assert!(
+            error
+                .to_string()
+                .starts_with("api: user/info: errcode 99999 (odd): "),
+            "{error}"
+        );
+    }
+}

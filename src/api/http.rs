@@ -1,0 +1,348 @@
+//! One HTTP exchange with the platform: connections, trust, limits, and what can happen to them.
+//! Knows nothing of tokens, error codes or repeating.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::call::Call;
+use super::error::{ApiError, NetworkCause};
+use super::json;
+
+/// How long connecting may take, DNS not counted.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a call that carries a file may take, if `api.timeout` is not longer.
+const BULKY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The largest JSON answer that is read, in bytes. A page of 10 000 openids takes 0.3 MB.
+const MAX_JSON: u64 = 8 * 1024 * 1024;
+
+/// The largest file that is downloaded, in bytes. The platform's own limit for videos is 10 MB.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+/// Pooled connections to one base URL.
+///
+/// Proxies in the environment are not used: the platform answers only addresses that the console
+/// lists, and the program must not depend on the shell it was started from.
+pub(super) struct Http {
+    agent: ureq::Agent,
+    base_url: String,
+    timeout: Duration,
+}
+
+/// An answer whose body has not been read yet.
+pub(super) struct Answer {
+    call: &'static str,
+    timeout: Duration,
+    response: ureq::http::Response<ureq::Body>,
+}
+
+/// What came for a download.
+pub(super) enum Download {
+    /// A file, to be read to its end with [`Incoming::save`].
+    File(Incoming),
+    /// JSON instead: an error, or a description.
+    Json(Value),
+}
+
+/// A file on its way.
+pub(super) struct Incoming {
+    call: &'static str,
+    timeout: Duration,
+    /// The media type the platform gave, without parameters.
+    pub(super) content_type: Option<String>,
+    /// The `Content-Disposition` header.
+    pub(super) disposition: Option<String>,
+    start: Vec<u8>,
+    rest: ureq::BodyReader<'static>,
+}
+
+impl Http {
+    /// Prepares connections. `cert_file` is the value of `SSL_CERT_FILE`: a PEM file with the roots
+    /// to trust, and only those; unset or empty, the web's roots as this program was built with.
+    pub(super) fn new(
+        base_url: &str,
+        timeout: Duration,
+        cert_file: Option<&OsStr>,
+    ) -> Result<Http, ApiError> {
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        let usable = base_url.parse::<ureq::http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+        });
+        if !usable {
+            return Err(ApiError::Request {
+                call: "api.base_url",
+                cause: "it is no http:// or https:// address".to_owned(),
+            });
+        }
+        let roots = match cert_file.filter(|file| !file.is_empty()) {
+            Some(file) => read_roots(Path::new(file))?,
+            None => RootCerts::WebPki,
+        };
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections_per_host(8)
+            .proxy(None)
+            .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build()
+            .new_agent();
+        Ok(Http {
+            agent,
+            base_url,
+            timeout,
+        })
+    }
+
+    /// Sends a call and waits for the head of the answer, whatever its status.
+    pub(super) fn send(&self, call: &Call, token: Option<&str>) -> Result<Answer, ApiError> {
+        let url = format!("{}{}", self.base_url, call.path);
+        let timeout = if call.bulky {
+            self.timeout.max(BULKY_TIMEOUT)
+        } else {
+            self.timeout
+        };
+        let query = token
+            .map(|token| ("access_token", token))
+            .into_iter()
+            .chain(
+                call.query
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            );
+        let response = match &call.body {
+            None => {
+                let request = self.agent.get(url).query_pairs(query);
+                request
+                    .config()
+                    .timeout_global(Some(timeout))
+                    .build()
+                    .call()
+            }
+            Some(body) => {
+                let request = self.agent.post(url).query_pairs(query);
+                let request = request.config().timeout_global(Some(timeout)).build();
+                request.content_type(&body.content_type).send(&body.bytes)
+            }
+        };
+        match response {
+            Ok(response) => Ok(Answer {
+                call: call.name,
+                timeout,
+                response,
+            }),
+            Err(error) => Err(failed(call.name, timeout, error)),
+        }
+    }
+}
+
+impl Answer {
+    /// Reads the body as JSON, whatever the content type says.
+    pub(super) fn json(mut self) -> Result<Value, ApiError> {
+        let status = self.response.status().as_u16();
+        let mut body = Vec::new();
+        let mut reader = self.response.body_mut().as_reader().take(MAX_JSON + 1);
+        reader
+            .read_to_end(&mut body)
+            .map_err(|error| failed(self.call, self.timeout, error.into()))?;
+        if body.len() as u64 > MAX_JSON {
+            return Err(too_long(self.call, MAX_JSON));
+        }
+        let cause = match json::parse(&body) {
+            Ok(value @ Value::Object(_)) => match status {
+                200..300 => return Ok(value),
+                // A refusal that says nothing about itself is not the platform's.
+                _ if value.get("errcode").is_some() => return Ok(value),
+                _ => "JSON without an errcode".to_owned(),
+            },
+            Ok(_) => "JSON that is no object".to_owned(),
+            Err(cause) => cause,
+        };
+        let cause = match status {
+            300..400 => format!("{cause}, a redirect that is not followed"),
+            _ => cause,
+        };
+        Err(ApiError::NotJson {
+            call: self.call,
+            status,
+            cause,
+        })
+    }
+
+    /// Tells a file from JSON, by the status, the content type and the first byte.
+    pub(super) fn download(self) -> Result<Download, ApiError> {
+        let header = |name| {
+            let value = self.response.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
+        let content_type = header("content-type")
+            .and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
+        let disposition = header("content-disposition");
+        let textual = content_type.as_deref().is_none_or(|kind| {
+            kind.starts_with("text/") || kind == "application/json" || kind.is_empty()
+        });
+        if !self.response.status().is_success() {
+            return self.json().map(Download::Json);
+        }
+        let (call, timeout) = (self.call, self.timeout);
+        let status = self.response.status().as_u16();
+        let mut rest = self.response.into_body().into_reader();
+        let mut start = vec![0; 1];
+        let read = rest
+            .read(&mut start)
+            .map_err(|error| failed(call, timeout, error.into()))?;
+        start.truncate(read);
+        if textual && disposition.is_none() || start == b"{" {
+            // A file may begin with a brace, too. Only text that is JSON as a whole is none.
+            rest.by_ref()
+                .take(MAX_JSON)
+                .read_to_end(&mut start)
+                .map_err(|error| failed(call, timeout, error.into()))?;
+            match json::parse(&start) {
+                Ok(value @ Value::Object(_)) => return Ok(Download::Json(value)),
+                Ok(_) | Err(_) if disposition.is_some() || !textual => {}
+                Ok(_) => {
+                    let cause = "JSON that is no object".to_owned();
+                    return Err(ApiError::NotJson {
+                        call,
+                        status,
+                        cause,
+                    });
+                }
+                Err(cause) => {
+                    return Err(ApiError::NotJson {
+                        call,
+                        status,
+                        cause,
+                    });
+                }
+            }
+        }
+        Ok(Download::File(Incoming {
+            call,
+            timeout,
+            content_type,
+            disposition,
+            start,
+            rest,
+        }))
+    }
+}
+
+impl Incoming {
+    /// Writes the file to its end and returns its length in bytes.
+    pub(super) fn save(mut self, to: &mut dyn Write) -> Result<u64, ApiError> {
+        let mut length = self.start.len() as u64;
+        let mut buffer = std::mem::take(&mut self.start);
+        loop {
+            to.write_all(&buffer).map_err(|error| ApiError::Request {
+                call: self.call,
+                cause: format!("the file cannot be written: {error}"),
+            })?;
+            buffer.resize(64 * 1024, 0);
+            let read = self
+                .rest
+                .read(&mut buffer)
+                .map_err(|error| failed(self.call, self.timeout, error.into()))?;
+            if read == 0 {
+                return Ok(length);
+            }
+            buffer.truncate(read);
+            length += read as u64;
+            if length > MAX_FILE {
+                return Err(too_long(self.call, MAX_FILE));
+            }
+        }
+    }
+}
+
+fn too_long(call: &'static str, limit: u64) -> ApiError {
+    ApiError::Unexpected {
+        call,
+        cause: format!("it is longer than {} MiB", limit >> 20),
+    }
+}
+
+fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
+    let refused =
+        |cause: &str| ApiError::Trust(format!("SSL_CERT_FILE names {}: {cause}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| refused(&error.to_string()))?;
+    let mut roots: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(root)) => roots.push(root),
+            Ok(_) => {}
+            Err(_) => return Err(refused("it is no PEM file")),
+        }
+    }
+    if roots.is_empty() {
+        return Err(refused("it holds no certificate"));
+    }
+    Ok(RootCerts::new_with_certs(&roots))
+}
+
+/// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
+fn failed(call: &'static str, timeout: Duration, error: ureq::Error) -> ApiError {
+    let cause = match error {
+        ureq::Error::Io(error) => io_cause(&error, timeout),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => NetworkCause::ConnectTimeout,
+        ureq::Error::Timeout(_) => NetworkCause::Timeout(millis(timeout)),
+        ureq::Error::HostNotFound => NetworkCause::Dns("unknown name".to_owned()),
+        ureq::Error::Rustls(error) => NetworkCause::Tls(error.to_string()),
+        ureq::Error::Tls(error) => NetworkCause::Tls(error.to_owned()),
+        ureq::Error::ConnectionFailed => NetworkCause::Refused,
+        ureq::Error::Protocol(_) => {
+            return ApiError::Unexpected {
+                call,
+                cause: "it is no HTTP/1.1".to_owned(),
+            };
+        }
+        ureq::Error::LargeResponseHeader(_, limit) => {
+            let cause = format!("its head is longer than {} KiB", limit >> 10);
+            return ApiError::Unexpected { call, cause };
+        }
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            return ApiError::Request {
+                call,
+                cause: "the address cannot be used".to_owned(),
+            };
+        }
+        // The rest belongs to features and settings that are not used here.
+        _ => NetworkCause::Other("the exchange failed".to_owned()),
+    };
+    ApiError::Network { call, cause }
+}
+
+fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => NetworkCause::Refused,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::UnexpectedEof => NetworkCause::Closed,
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+            NetworkCause::Timeout(millis(timeout))
+        }
+        io::ErrorKind::InvalidData => NetworkCause::Tls(error.to_string()),
+        _ => {
+            let text = error.to_string();
+            match text.strip_prefix("failed to lookup address information: ") {
+                Some(cause) => NetworkCause::Dns(cause.to_owned()),
+                None => NetworkCause::Other(text),
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,143 @@
+//! Reading the platform's JSON leniently: raw control characters, bytes that are not UTF-8,
+//! numbers as text and text as numbers (the platform mixes them from call to call).
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value;
+use serde_json::error::Category;
+
+/// Parses a body. The error says what is wrong without repeating any of the body.
+pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    if text.bytes().any(|byte| byte < 0x20) {
+        // Nicknames come with raw control characters, which JSON forbids inside strings.
+        // Outside strings the only ones are white space, so that a space fits in both places.
+        text = text.replace(|c: char| c < ' ', " ");
+    }
+    serde_json::from_str(&text).map_err(|error| what_is_wrong(&error, body))
+}
+
+/// Reads a parsed body as the answer of a call, or says where it differs.
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    // serde's text can repeat the value it met, and that may be a token.
+    T::deserialize(value).map_err(|error| {
+        let text = error.to_string();
+        match text.strip_prefix("missing field ") {
+            Some(field) => format!("it lacks {field}"),
+            None => "a field is of another kind than documented".to_owned(),
+        }
+    })
+}
+
+fn what_is_wrong(error: &serde_json::Error, body: &[u8]) -> String {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return "an empty body".to_owned();
+    }
+    if body.trim_ascii_start().starts_with(b"<") {
+        return "an HTML or XML page".to_owned();
+    }
+    match error.classify() {
+        Category::Eof => format!("JSON that breaks off after {} bytes", body.len()),
+        Category::Syntax | Category::Data | Category::Io => {
+            format!("no JSON from byte {} on", error.column())
+        }
+    }
+}
+
+/// An integer that may come as a number, as text or not at all. What is neither reads as `None`.
+pub(super) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(as_int(&Value::deserialize(deserializer)?))
+}
+
+/// A text that may come as text, as a number or not at all. What is neither reads as `None`.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(as_text(&Value::deserialize(deserializer)?))
+}
+
+/// A list of integers; elements that are none are left out.
+pub(super) fn ints<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<i64>>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(items) => Some(items.iter().filter_map(as_int).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            None
+        }
+    })
+}
+
+/// The integer a value stands for.
+pub(super) fn as_int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            number
+                .as_f64()
+                .filter(|n| n.fract() == 0.0)
+                .map(|n| n as i64)
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(truth) => Some(i64::from(*truth)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The text a value stands for.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn raw_control_characters_and_broken_utf8_are_read() {
+        let value = parse(b"\xef\xbb\xbf{\n\t\"nickname\":\"a\x01b\nc\xff\"}\n").unwrap();
+        assert_eq!(value, json!({"nickname": "a b c\u{fffd}"}));
+    }
+
+    #[test]
+    fn what_is_no_json_is_named_and_not_repeated() {
+        assert_eq!(parse(b" <html>secret").unwrap_err(), "an HTML or XML page");
+        assert_eq!(parse(b"").unwrap_err(), "an empty body");
+        assert_eq!(
+            parse(b"{\"a\":\"sec").unwrap_err(),
+            "JSON that breaks off after 9 bytes"
+        );
+        assert_eq!(parse(b"secret").unwrap_err(), "no JSON from byte 1 on");
+    }
+
+    #[test]
+    fn numbers_and_texts_stand_for_each_other() {
+        assert_eq!(as_int(&json!("42")), Some(42));
+        assert_eq!(as_int(&json!(42)), Some(42));
+        assert_eq!(as_int(&json!("")), None);
+        assert_eq!(as_int(&json!([])), None);
+        assert_eq!(
+            as_text(&json!(4_250_000_000_000_000_001_u64)),
+            Some("4250000000000000001".to_owned())
+        );
+        assert_eq!(as_text(&json!(null)), None);
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_refused_without_repeating_it() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Answer {
+            #[expect(dead_code, reason = "only its presence matters here")]
+            access_token: String,
+        }
+        assert_eq!(
+            read::<Answer>(json!({})).unwrap_err(),
+            "it lacks `access_token`"
+        );
+        let error = read::<Answer>(json!({"access_token": ["secret"]})).unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The client against a small platform in the same process.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod platform;
+mod policy;

@@ -1,0 +1,105 @@
+//! Followers as the platform knows them: profiles.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::client::Client;
+use super::error::ApiError;
+use super::json;
+
+/// The most openids that `user/info/batchget` takes.
+pub const MAX_BATCHGET: usize = 100;
+
+/// A user's profile. Nickname, sex, city, province, country and headimgurl have been absent or
+/// empty since December 2021. Of somebody who does not follow only `subscribe` and `openid` come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// 1: follows now, 0: does not.
+    #[serde(deserialize_with = "json::int")]
+    pub subscribe: Option<i64>,
+    /// The user, as this account sees them.
+    #[serde(deserialize_with = "json::text")]
+    pub openid: Option<String>,
+    /// Nickname, see above.
+    #[serde(deserialize_with = "json::text")]
+    pub nickname: Option<String>,
+    /// 0 unknown, 1 male, 2 female, see above.
+    #[serde(deserialize_with = "json::int")]
+    pub sex: Option<i64>,
+    /// The client's language, like `zh_CN`; no longer maintained.
+    #[serde(deserialize_with = "json::text")]
+    pub language: Option<String>,
+    /// City, see above.
+    #[serde(deserialize_with = "json::text")]
+    pub city: Option<String>,
+    /// Province, see above.
+    #[serde(deserialize_with = "json::text")]
+    pub province: Option<String>,
+    /// Country, see above.
+    #[serde(deserialize_with = "json::text")]
+    pub country: Option<String>,
+    /// The URL of the avatar, see above.
+    #[serde(deserialize_with = "json::text")]
+    pub headimgurl: Option<String>,
+    /// When the user followed last, in Unix seconds.
+    #[serde(deserialize_with = "json::int")]
+    pub subscribe_time: Option<i64>,
+    /// The user across the accounts of one Open Platform account, if this one belongs to any.
+    #[serde(deserialize_with = "json::text")]
+    pub unionid: Option<String>,
+    /// What the account's people wrote down about the user.
+    #[serde(deserialize_with = "json::text")]
+    pub remark: Option<String>,
+    /// The group of old, the same number as a tag.
+    #[serde(deserialize_with = "json::int")]
+    pub groupid: Option<i64>,
+    /// The user's tags.
+    #[serde(deserialize_with = "json::ints")]
+    pub tagid_list: Option<Vec<i64>>,
+    /// How the user came to follow, like `ADD_SCENE_QR_CODE`; new words appear.
+    #[serde(deserialize_with = "json::text")]
+    pub subscribe_scene: Option<String>,
+    /// The number scene of the QR code by which the user followed, or 0.
+    #[serde(deserialize_with = "json::int")]
+    pub qr_scene: Option<i64>,
+    /// The text scene of that QR code, or empty.
+    #[serde(deserialize_with = "json::text")]
+    pub qr_scene_str: Option<String>,
+}
+
+impl Client {
+    /// The profile of one user (`user/info`).
+    ///
+    /// # Errors
+    /// 40003 for an openid of another account; any [`ApiError`].
+    pub fn user_info(&self, openid: &str) -> Result<Profile, ApiError> {
+        self.call(
+            &Call::read("/cgi-bin/user/info")
+                .query("openid", openid)
+                .query("lang", "zh_CN"),
+        )
+    }
+
+    /// The profiles of up to [`MAX_BATCHGET`] users, in the order asked (`user/info/batchget`).
+    ///
+    /// # Errors
+    /// [`ApiError::Request`] for an empty or too long list; any [`ApiError`].
+    pub fn user_info_batch(&self, openids: &[impl AsRef<str>]) -> Result<Vec<Profile>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            user_info_list: Vec<Profile>,
+        }
+        let call = Call::read("/cgi-bin/user/info/batchget");
+        if openids.is_empty() || openids.len() > MAX_BATCHGET {
+            return Err(call.refused(format!("it takes 1 to {MAX_BATCHGET} openids")));
+        }
+        let users: Vec<_> = openids
+            .iter()
+            .map(|openid| json!({"openid": openid.as_ref(), "lang": "zh_CN"}))
+            .collect();
+        let answer: Answer = self.call(&call.json(&json!({"user_list": users}))?)?;
+        Ok(answer.user_info_list)
+    }
+}
