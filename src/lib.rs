@@ -1,1 +1,2 @@
 //! The back end of one WeChat Official Account.
+pub mod resolver;
