@@ -1,0 +1,2 @@
+//! What an owner types.
+pub mod unit;
