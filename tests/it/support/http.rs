@@ -402,7 +402,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn parse(body: &[u8]) -> Result<Self, String> {
+    /// Reads reply XML.
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
         let root = xmltree::Element::parse(body).map_err(|error| error.to_string())?;
         if root.name != "xml" {
             return Err(format!("the root is <{}>", root.name));
