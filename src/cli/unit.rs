@@ -1,7 +1,42 @@
-//! Owns the text of the systemd unit that `wechatd unit` prints; where the
-//! paths in it come from, and printing it, is left to the command line.
+//! `wechatd unit`: prints a hardened systemd unit for this program and configuration.
 
-use std::path::Path;
+use std::path::{Path, absolute};
+
+use super::Failure;
+use super::output::Output;
+use crate::config::{Config, Listen, SECRET_CREDENTIAL};
+
+/// Prints the unit for this program and configuration; what is left to do goes to stderr.
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let place = |path: &Path| {
+        absolute(path)
+            .map_err(|error| Failure::Failed(format!("unit: {}: {error}", path.display())))
+    };
+    let binary = std::env::current_exe()
+        .map_err(|error| Failure::Failed(format!("unit: where this program is: {error}")))?;
+    let (file, store) = (place(&config.file)?, place(&config.store.path)?);
+    let secret = config
+        .account
+        .app_secret_file
+        .as_deref()
+        .map(place)
+        .transpose()?;
+    let unit = Unit {
+        binary: &binary,
+        config: &file,
+        store: &store,
+        entrance: match &config.server.listen {
+            Listen::Tcp(address) => Entrance::Port(address.port()),
+            Listen::Unix(path) => Entrance::Socket(path),
+        },
+        app_secret_file: secret.as_deref(),
+    };
+    let text = unit_text(&unit).map_err(|error| Failure::Failed(error.to_string()))?;
+    for advice in unit_advice(&unit) {
+        super::failure::complain(&advice);
+    }
+    Output::text().bytes(text.as_bytes())
+}
 
 /// What of the configuration and of this machine a unit depends on. All paths
 /// are absolute and as the service will find them.
@@ -54,10 +89,6 @@ const USER: &str = "wechatd";
 /// The state directory when the store lies elsewhere.
 const STATE_DIRECTORY: &str = "wechatd";
 
-/// The name under which the program finds its AppSecret in
-/// `$CREDENTIALS_DIRECTORY`.
-pub const APP_SECRET_CREDENTIAL: &str = "app_secret";
-
 /// The whole text of a unit for `systemctl`, complete and commented.
 ///
 /// `systemd-analyze verify` accepts it and `systemd-analyze security` rates it at
@@ -105,11 +136,11 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
         None => format!(
             "# Keep the AppSecret in a file of root's with mode 0600, name it as\n\
              # account.app_secret_file in the configuration, and print this unit again:\n\
-             #LoadCredential={APP_SECRET_CREDENTIAL}:/etc/wechatd/app_secret\n"
+             #LoadCredential={SECRET_CREDENTIAL}:/etc/wechatd/app_secret\n"
         ),
         Some(path) => format!(
             "# Root's file with the AppSecret; the service alone gets to see a copy.\n\
-             LoadCredential={APP_SECRET_CREDENTIAL}:{}\n",
+             LoadCredential={SECRET_CREDENTIAL}:{}\n",
             specifiers_escaped(&text(path)?)
         ),
     };
@@ -152,6 +183,8 @@ StartLimitIntervalSec=0
 # The program says itself when it is ready, stops and is still alive.
 Type=notify
 ExecStart={command} --config {config} serve
+# Reads the configuration again, without losing a request.
+ExecReload=kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5s
 # 2 says that the configuration is wrong: trying again would not help.

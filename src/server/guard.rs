@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 
 use super::lanes::Lanes;
-use super::listener::{Listen, Listener};
+use super::listener::Listener;
+use crate::config::Listen;
 use event_loop::EventLoop;
 
 /// The least that connections may hold in buffers altogether, in bytes.

@@ -7,72 +7,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token, event::Source};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::stream::{Peer, Stream};
+use crate::config::Listen;
 
 /// Connections that the kernel keeps ready for us while we are busy.
 const BACKLOG: i32 = 1024;
 
-/// The longest path that fits into a Unix socket's address, in bytes.
-const UNIX_PATH_LIMIT: usize = 107;
-
-/// A listening address as `server.listen` gives it: `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/wechatd/wechatd.sock`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// An IP address and port; port 0 lets the system choose.
-    Tcp(SocketAddr),
-    /// The absolute path of a Unix socket.
-    Unix(PathBuf),
-}
-
-impl FromStr for Listen {
-    type Err = ListenError;
-
-    /// Reads an address; [`ListenError::Malformed`] says what is expected.
-    fn from_str(text: &str) -> Result<Listen, ListenError> {
-        let malformed = |reason| ListenError::Malformed {
-            text: text.to_owned(),
-            reason,
-        };
-        match text.strip_prefix("unix:") {
-            Some(path) if !path.starts_with('/') => {
-                Err(malformed("the path of a Unix socket must start with /"))
-            }
-            Some(path) if path.len() > UNIX_PATH_LIMIT || path.contains('\0') => Err(malformed(
-                "the path of a Unix socket may have at most 107 bytes",
-            )),
-            Some(path) => Ok(Listen::Unix(PathBuf::from(path))),
-            None => text.parse().map(Listen::Tcp).map_err(|_| {
-                malformed("expected an IP address and port like 127.0.0.1:8080, or unix:/path")
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Tcp(address) => address.fmt(f),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// Why the server cannot listen.
 #[derive(Debug)]
 pub enum ListenError {
-    /// The text is no listening address.
-    Malformed {
-        /// What was written.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// Somebody else listens there already.
     InUse(Listen),
     /// The system does not let this user listen there.
@@ -86,7 +34,6 @@ pub enum ListenError {
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ListenError::Malformed { text, reason } => write!(f, "listen: {text:?}: {reason}"),
             ListenError::InUse(listen) => write!(
                 f,
                 "listen: {listen}: already in use; stop the other program or change server.listen"
@@ -115,10 +62,7 @@ impl std::error::Error for ListenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ListenError::Failed(_, error) => Some(error),
-            ListenError::Malformed { .. }
-            | ListenError::InUse(_)
-            | ListenError::Denied(_)
-            | ListenError::Occupied(_) => None,
+            ListenError::InUse(_) | ListenError::Denied(_) | ListenError::Occupied(_) => None,
         }
     }
 }
@@ -288,27 +232,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Listen {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn addresses_are_read_and_written_alike() {
-        for text in [
-            "127.0.0.1:8080",
-            "[::1]:80",
-            "unix:/run/wechatd/wechatd.sock",
-        ] {
-            assert_eq!(parse(text).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn malformed_addresses_are_refused_with_what_is_expected() {
-        let long = format!("unix:/{}", "x".repeat(200));
-        for text in ["", "8080", "localhost", "unix:", "unix:relative", &long] {
-            let error = text.parse::<Listen>().unwrap_err().to_string();
-            assert!(error.starts_with("listen: "), "{error}");
-        }
+        Listen::parse(text).unwrap()
     }
 
     #[test]

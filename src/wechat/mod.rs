@@ -7,6 +7,7 @@
 //! A new kind of message or event is one struct, one row in the table of [`message`] or [`event`], and one sample.
 
 mod crypto;
+mod effect;
 mod envelope;
 mod error;
 pub mod event;
@@ -20,12 +21,13 @@ pub mod text;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
+pub use effect::Effect;
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
-pub use event::{Event, EventKind, event_may_be_answered};
+pub use event::{Event, EventKind, event_may_be_answered, known_events};
 pub use fields::Fields;
 pub use message::{ArticleRef, Message, MessageKind};
 pub use push::{Body, Push};
 pub use reply::{Article, MAX_ARTICLES, Reply};
 pub use signature::{sign, verify};
-pub use text::{MAX_TEXT_BYTES, cut_text};
+pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

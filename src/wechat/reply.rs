@@ -164,7 +164,8 @@ impl Reply {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether nothing would be left to show, see [`Reply::to_xml`].
+    pub fn is_empty(&self) -> bool {
         let nothing = |text: &str| text::without_illegal_characters(text).trim().is_empty();
         match self {
             Reply::Text(content) => shown(content).trim().is_empty(),

@@ -14,9 +14,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Counters, Guard, Limits};
+use crate::config::Listen;
 use crate::server::framing::PEER_HEADER;
 use crate::server::lanes::{Lanes, Reply, Requests};
-use crate::server::listener::{Listen, Listener};
+use crate::server::listener::Listener;
 
 /// Far longer than anything takes; only reached when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -214,6 +214,12 @@ pub fn event_may_be_answered(name: &str) -> Option<bool> {
         .map(|(_, answered)| answered)
 }
 
+/// The names of all events that the platform documents, as it writes them.
+pub fn known_events() -> impl Iterator<Item = &'static str> {
+    let typed = TYPED_EVENTS.iter().map(|(name, _)| *name);
+    typed.chain(UNTYPED_EVENTS.iter().copied())
+}
+
 impl Event {
     /// Reads what is left of a push after the elements that all pushes have.
     pub(super) fn read(mut fields: Fields) -> Event {
