@@ -117,9 +117,8 @@ impl Worker<'_> {
                     .profiles_done(outcomes, clock::unix_seconds())
                     .ok();
                 let pauses = match error.action() {
-                    Action::Retry | Action::Wait | Action::Ignore => PASSING,
-                    Action::Token
-                    | Action::Fix
+                    Action::Retry | Action::Token | Action::Wait | Action::Ignore => PASSING,
+                    Action::Fix
                     | Action::User
                     | Action::Quota
                     | Action::Admin

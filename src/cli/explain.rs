@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// What a person writes
     text: Option<String>,
     /// An event instead of a message
-    #[arg(long, value_name = "EVENT", conflicts_with = "message")]
+    #[arg(long, value_name = "EVENT", conflicts_with_all = ["message", "text"])]
     event: Option<String>,
     /// Another MsgType than text
     #[arg(long, value_name = "TYPE", value_parser = clap::builder::PossibleValuesParser::new(crate::config::MESSAGE_TYPES))]

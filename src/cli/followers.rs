@@ -9,7 +9,7 @@ use super::messages;
 use super::output::{Output, cell};
 use crate::config::Config;
 use crate::store::{
-    FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
+    Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -156,9 +156,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     })?;
     if shown.follower.is_none() && shown.follow_log.is_empty() && shown.messages.is_empty() {
-        return Err(Failure::Failed(format!(
-            "the store knows nobody with the openid {openid}; `wechatd followers list` shows who follows"
-        )));
+        return Err(unknown(openid));
     }
     let mut out = Output::text();
     if arguments.json {
@@ -217,6 +215,12 @@ fn facts(follower: &Follower) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+fn unknown(openid: &str) -> Failure {
+    Failure::Failed(format!(
+        "the store knows nobody with the openid {openid}; `wechatd followers list` shows who follows"
+    ))
+}
+
 fn scene(follower: &Follower) -> String {
     let number = || {
         follower
@@ -237,6 +241,9 @@ fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let store = Arc::new(Store::open(&config.store.path)?);
     let erased = store.forget(&reader, openid)?;
+    if erased == Erased::default() {
+        return Err(unknown(openid));
+    }
     let mut out = Output::text();
     if json {
         return out.json(&erased);

@@ -69,10 +69,16 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
     /// Who follows
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd followers list --since 7d"
+    )]
     Followers(followers::Followers),
     /// What was written and what happened
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd messages list --limit 50"
+    )]
     Messages(messages::Messages),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:

@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
         without: "made on first start",
         change: Change::Live,
         meaning: "The Token of the console's callback settings, 3 to 32 letters or digits. Without it a random one is made once, kept in the store, and shown by `wechatd check`.",
-        set: |config, value| Ok(config.account.token = Some(token(value)?)),
+        set: |config, value| put(&mut config.account.token, token(value).map(Some)),
     },
     Key {
         name: "account.previous_token",
@@ -51,7 +51,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "A Token that is still accepted, for the time of a change.",
-        set: |config, value| Ok(config.account.previous_token = Some(token(value)?)),
+        set: |config, value| put(&mut config.account.previous_token, token(value).map(Some)),
     },
     Key {
         name: "account.app_id",
@@ -59,7 +59,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Restart,
         meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
-        set: |config, value| Ok(config.account.app_id = Some(app_id(value)?)),
+        set: |config, value| put(&mut config.account.app_id, app_id(value).map(Some)),
     },
     Key {
         name: "account.app_secret",
@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Restart,
         meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
-        set: |config, value| Ok(config.account.app_secret = Some(secret(value)?)),
+        set: |config, value| put(&mut config.account.app_secret, secret(value).map(Some)),
     },
     Key {
         name: "account.app_secret_file",
@@ -75,7 +75,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Restart,
         meaning: "A file that holds the AppSecret, instead of `app_secret`.",
-        set: |config, value| Ok(config.account.app_secret_file = Some(path(value)?)),
+        set: |config, value| put(&mut config.account.app_secret_file, path(value).map(Some)),
     },
     Key {
         name: "account.mode",
@@ -83,7 +83,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "The console's message mode: \"plain\", \"compatible\" or \"secure\". The configuration decides what is accepted, never the request.",
-        set: |config, value| Ok(config.account.mode = mode(value)?),
+        set: |config, value| put(&mut config.account.mode, mode(value)),
     },
     Key {
         name: "account.aes_key",
@@ -91,7 +91,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "The EncodingAESKey of the console, 43 letters or digits; required unless the mode is \"plain\".",
-        set: |config, value| Ok(config.account.aes_key = Some(aes_key(value)?)),
+        set: |config, value| put(&mut config.account.aes_key, aes_key(value).map(Some)),
     },
     Key {
         name: "account.previous_aes_key",
@@ -99,7 +99,12 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
-        set: |config, value| Ok(config.account.previous_aes_key = Some(aes_key(value)?)),
+        set: |config, value| {
+            put(
+                &mut config.account.previous_aes_key,
+                aes_key(value).map(Some),
+            )
+        },
     },
     Key {
         name: "server.listen",
@@ -107,7 +112,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart,
         meaning: "Where the server listens: an address with a port, or \"unix:/run/wechatd/wechatd.sock\".",
-        set: |config, value| Ok(config.server.listen = Listen::parse(&value::string(value)?)?),
+        set: |config, value| put(&mut config.server.listen, value::string(value)?.parse()),
     },
     Key {
         name: "server.path",
@@ -115,7 +120,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "The path of the callback URL.",
-        set: |config, value| Ok(config.server.path = callback_path(value)?),
+        set: |config, value| put(&mut config.server.path, callback_path(value)),
     },
     Key {
         name: "server.workers",
@@ -123,7 +128,7 @@ pub const KEYS: &[Key] = &[
         without: "one per processor, at least 2",
         change: Change::Restart,
         meaning: "Threads that answer.",
-        set: |config, value| Ok(config.server.workers = value::integer(value, 1, 256)?),
+        set: |config, value| put(&mut config.server.workers, value::integer(value, 1, 256)),
     },
     Key {
         name: "server.max_connections",
@@ -131,7 +136,12 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Connections at one time. When all are in use, the oldest one whose request is still incomplete makes room.",
-        set: |config, value| Ok(config.server.max_connections = value::integer(value, 4, 100_000)?),
+        set: |config, value| {
+            put(
+                &mut config.server.max_connections,
+                value::integer(value, 4, 100_000),
+            )
+        },
     },
     Key {
         name: "server.request_timeout",
@@ -141,8 +151,10 @@ pub const KEYS: &[Key] = &[
         meaning: "A request must have arrived whole within this time.",
         set: |config, value| {
             let least = Duration::from_millis(100);
-            Ok(config.server.request_timeout =
-                value::duration(value, least, Duration::from_secs(300))?)
+            put(
+                &mut config.server.request_timeout,
+                value::duration(value, least, Duration::from_secs(300)),
+            )
         },
     },
     Key {
@@ -151,7 +163,12 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "A larger push is refused with 413.",
-        set: |config, value| Ok(config.server.max_body = value::size(value, 1 << 10, 64 << 20)?),
+        set: |config, value| {
+            put(
+                &mut config.server.max_body,
+                value::size(value, 1 << 10, 64 << 20),
+            )
+        },
     },
     Key {
         name: "server.max_clock_skew",
@@ -160,7 +177,10 @@ pub const KEYS: &[Key] = &[
         change: Change::Live,
         meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; \"0s\" accepts any.",
         set: |config, value| {
-            Ok(config.server.max_clock_skew = value::duration(value, Duration::ZERO, DAY * 365)?)
+            put(
+                &mut config.server.max_clock_skew,
+                value::duration(value, Duration::ZERO, DAY * 365),
+            )
         },
     },
     Key {
@@ -169,7 +189,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is.",
-        set: |config, value| Ok(config.server.trusted_proxies = value::networks(value)?),
+        set: |config, value| put(&mut config.server.trusted_proxies, value::networks(value)),
     },
     Key {
         name: "store.path",
@@ -177,7 +197,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart,
         meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
-        set: |config, value| Ok(config.store.path = path(value)?),
+        set: |config, value| put(&mut config.store.path, path(value)),
     },
     Key {
         name: "store.keep_messages",
@@ -186,7 +206,10 @@ pub const KEYS: &[Key] = &[
         change: Change::Live,
         meaning: "Messages older than this are removed, a few at a time; \"0d\" keeps them for ever.",
         set: |config, value| {
-            Ok(config.store.keep_messages = value::duration(value, Duration::ZERO, DAY * 36_500)?)
+            put(
+                &mut config.store.keep_messages,
+                value::duration(value, Duration::ZERO, DAY * 36_500),
+            )
         },
     },
     Key {
@@ -195,7 +218,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart,
         meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
-        set: |config, value| Ok(config.api.base_url = base_url(value)?),
+        set: |config, value| put(&mut config.api.base_url, base_url(value)),
     },
     Key {
         name: "api.timeout",
@@ -205,10 +228,18 @@ pub const KEYS: &[Key] = &[
         meaning: "How long one call to the API may take.",
         set: |config, value| {
             let least = Duration::from_millis(100);
-            Ok(config.api.timeout = value::duration(value, least, Duration::from_secs(300))?)
+            put(
+                &mut config.api.timeout,
+                value::duration(value, least, Duration::from_secs(300)),
+            )
         },
     },
 ];
+
+fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
+    *place = read?;
+    Ok(())
+}
 
 fn token(value: &Value) -> Read<Secret> {
     let text = value::string(value)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// An address and port, or a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +14,14 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-impl Listen {
+impl FromStr for Listen {
+    type Err = String;
+
     /// Reads `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
     ///
     /// # Errors
     /// A text that says what was expected.
-    pub fn parse(text: &str) -> Result<Listen, String> {
+    fn from_str(text: &str) -> Result<Listen, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             // The kernel's limit on the length of a socket's path is 108 bytes with its terminator.
             return match path.starts_with('/') && path.len() < 108 && !path.contains('\0') {
@@ -55,7 +58,7 @@ mod tests {
             "unix:/run/wechatd/wechatd.sock",
         ] {
             assert_eq!(
-                Listen::parse(text).map(|listen| listen.to_string()),
+                text.parse::<Listen>().map(|listen| listen.to_string()),
                 Ok(text.to_owned())
             );
         }
@@ -65,7 +68,7 @@ mod tests {
     fn malformed_addresses_are_refused() {
         let long = format!("unix:/{}", "x".repeat(200));
         for text in ["", "8080", "localhost", "unix:", "unix:relative", &long] {
-            assert!(Listen::parse(text).is_err(), "{text}");
+            assert!(text.parse::<Listen>().is_err(), "{text}");
         }
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Listen {
-        Listen::parse(text).unwrap()
+        text.parse().unwrap()
     }
 
     #[test]

@@ -37,28 +37,19 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Undoes percent-encoding and `+`. A stray `%` stands for itself.
+/// Undoes percent-encoding and `+`. `None` for a `%` without two hex digits, and for what is not UTF-8.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| match digits {
-            [high, low] => hex(*high).zip(hex(*low)),
-            _ => None,
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
+            b'+' => b' ',
+            byte => byte,
         });
-        match (bytes[at], digits) {
-            (b'%', Some((high, low))) => {
-                decoded.push(high << 4 | low);
-                at += 2;
-            }
-            (b'+', _) => decoded.push(b' '),
-            (byte, _) => decoded.push(byte),
-        }
-        at += 1;
     }
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
@@ -75,8 +66,9 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query = Query::parse("signature=ab&nonce=%E4%BD%A0+x&echostr=100%&openid=o&timestamp=")
-            .expect("a query");
+        let query =
+            Query::parse("signature=ab&nonce=%E4%BD%A0+x&echostr=100%25&openid=o&timestamp=")
+                .expect("a query");
         assert_eq!(query.signature.as_deref(), Some("ab"));
         assert_eq!(query.nonce.as_deref(), Some("你 x"));
         assert_eq!(query.echostr.as_deref(), Some("100%"));
@@ -88,6 +80,8 @@ mod tests {
     fn doubled_parameters_and_broken_text_are_refused() {
         assert!(Query::parse("signature=a&signature=a").is_none());
         assert!(Query::parse("nonce=%ff%fe").is_none());
+        assert!(Query::parse("echostr=%zz").is_none());
+        assert!(Query::parse("echostr=100%").is_none());
         assert!(Query::parse("openid=%ff&openid=%ff").is_some());
     }
 }

@@ -196,7 +196,7 @@ fn a_lane_that_breaks_costs_one_request_and_the_last_one_is_fatal() {
         .map(|_| UnixStream::pair().unwrap())
         .inspect(|(ours, _)| ours.set_nonblocking(true).unwrap())
         .unzip();
-    let listener = Listener::bind(&Listen::parse("127.0.0.1:0").unwrap()).unwrap();
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let (sender, fatal) = mpsc::channel();
     let on_fatal = move |reason: String| sender.send(reason).unwrap();
     let lanes = Lanes { streams: ours };
