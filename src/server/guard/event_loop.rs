@@ -748,6 +748,7 @@ impl EventLoop {
         // see its answer.
         if self.stop_by.is_none() && connection.may_have_unread() && connection.shutdown_write() {
             connection.input = Vec::new();
+            connection.output = Vec::new();
             self.account(index);
             self.enter(index, Phase::Lingering);
             return self.linger(index);
