@@ -75,6 +75,7 @@ pub(super) struct EventLoop {
     shared: Arc<Shared>,
     accept_warning: Option<Instant>,
     eviction_warning: Option<Instant>,
+    answer_warning: Option<Instant>,
     fatal_reason: Option<String>,
 }
 
@@ -113,6 +114,7 @@ impl EventLoop {
             shared,
             accept_warning: None,
             eviction_warning: None,
+            answer_warning: None,
             fatal_reason: None,
         })
     }
@@ -224,7 +226,9 @@ impl EventLoop {
                         self.give_up_reading(index, Refusal::RequestTimeout);
                     }
                     Phase::Answering => {
-                        log::error!("guard: no answer from inside within {limit:?}");
+                        if due(&mut self.answer_warning, self.now) {
+                            log::error!("guard: no answer from inside within {limit:?}, sent 503");
+                        }
                         self.take_off_lane(index);
                         self.count(|counters| &counters.unanswered);
                         self.answer_ourselves(index, Refusal::Unavailable);
