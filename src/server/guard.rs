@@ -1,8 +1,14 @@
 //! The guard in front of `tiny_http`: owns the public listener and every client connection, and lets only whole, small, well-formed requests through. This file is what the rest of the server sees of it; `event_loop` does the work.
 
-mod connection;
 mod event_loop;
+
+mod accepting;
+mod conversing;
+mod relaying;
+
+mod connection;
 mod lane;
+
 #[cfg(test)]
 mod tests;
 

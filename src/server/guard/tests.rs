@@ -171,10 +171,9 @@ fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Reques
             drop(request.respond(response));
         }
         _ => {
-            let mut body = String::new();
-            if request.as_reader().read_to_string(&mut body).is_err() {
-                return;
-            }
+            let mut body = Vec::new();
+            request.as_reader().read_to_end(&mut body).unwrap();
+            let body = String::from_utf8_lossy(&body);
             let asked = format!("{} {}", request.method(), request.url());
             let told = format!("{asked}\n{peer}\n{forwarded}\n{body}");
             drop(Reply::text(200, &told).send(request));
