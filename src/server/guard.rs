@@ -93,7 +93,7 @@ counters! {
     requests,
     /// Connections closed to make room for others, or because all buffers together were too large.
     evicted,
-    /// Requests that did not arrive, or answers that were not taken, in time.
+    /// Requests that did not arrive in time, idle connections included, and answers that were not taken in time.
     timed_out,
     /// Requests answered 4xx or 505 by the guard itself, other than those that timed out.
     refused,

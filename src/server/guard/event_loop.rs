@@ -245,6 +245,7 @@ impl EventLoop {
         }
         if let Some(stop_by) = orders.stop_by {
             // Clients that are already through to the kernel have been accepted as far as they know.
+            self.accepting = Accepting::Ready;
             for _ in 0..16 {
                 if self.may_accept() {
                     self.accept();
