@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{self, Read, Value};
-use super::{Config, Listen, Mode};
+use super::{Config, Mode};
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 

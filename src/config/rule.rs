@@ -339,7 +339,8 @@ impl Reader<'_, '_> {
 
     fn tests(&mut self, case: bool) -> Vec<Test> {
         let mut tests = Vec::new();
-        let wrap: [(&str, fn(Vec<String>) -> Test); 3] = [
+        type Wrap = fn(Vec<String>) -> Test;
+        let wrap: [(&str, Wrap); 3] = [
             ("equals", Test::Equals),
             ("prefix", Test::Prefix),
             ("contains", Test::Contains),

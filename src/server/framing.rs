@@ -33,7 +33,7 @@ pub(super) struct Head {
 impl Head {
     /// Bytes of the whole request.
     pub(super) fn total(&self) -> usize {
-        self.len + self.body
+        self.len.saturating_add(self.body)
     }
 }
 

@@ -1,8 +1,14 @@
 //! The guard in front of `tiny_http`: owns the public listener and every client connection, and lets only whole, small, well-formed requests through. This file is what the rest of the server sees of it; `event_loop` does the work.
 
-mod connection;
 mod event_loop;
+
+mod accepting;
+mod conversing;
+mod relaying;
+
+mod connection;
 mod lane;
+
 #[cfg(test)]
 mod tests;
 
@@ -88,7 +94,7 @@ counters! {
     requests,
     /// Connections closed to make room for others, or because all buffers together were too large.
     evicted,
-    /// Requests that did not arrive, or answers that were not taken, in time.
+    /// Requests that did not arrive in time, idle connections included, and answers that were not taken in time.
     timed_out,
     /// Requests answered 4xx or 505 by the guard itself, other than those that timed out.
     refused,

@@ -295,8 +295,11 @@ impl Connection {
 }
 
 /// Gives memory back that an ordinary request does not need.
+///
+/// The large block is freed as a whole: shrunk in place, its small rest would keep the allocator from
+/// ever using the space between such rests for another large body.
 pub(super) fn shrink(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEPT_BUFFER {
-        buffer.shrink_to(KEPT_BUFFER.max(buffer.len()));
+    if buffer.capacity() > KEPT_BUFFER && buffer.len() <= buffer.capacity() / 2 {
+        *buffer = buffer.as_slice().to_vec();
     }
 }

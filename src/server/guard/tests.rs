@@ -119,7 +119,7 @@ impl Site {
     #[track_caller]
     fn serves(&self) {
         let mut client = self.client();
-        client.send(&push("/wechat", "<xml/>"));
+        client.send(push("/wechat", "<xml/>"));
         let answer = client.answer();
         assert_eq!((answer.status, answer.line(0)), (200, "POST /wechat"));
     }
@@ -172,10 +172,9 @@ fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Reques
             drop(request.respond(response));
         }
         _ => {
-            let mut body = String::new();
-            if request.as_reader().read_to_string(&mut body).is_err() {
-                return;
-            }
+            let mut body = Vec::new();
+            request.as_reader().read_to_end(&mut body).unwrap();
+            let body = String::from_utf8_lossy(&body);
             let asked = format!("{} {}", request.method(), request.url());
             let told = format!("{asked}\n{peer}\n{forwarded}\n{body}");
             drop(Reply::text(200, &told).send(request));

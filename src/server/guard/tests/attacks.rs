@@ -1,5 +1,7 @@
 //! What hostile and broken clients do. Each kind once brought a bare `tiny_http` down or made it deaf.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -354,4 +356,40 @@ fn malformed_requests_are_refused_over_the_wire() {
     }
     assert_eq!(site.count(|counters| &counters.requests), 0);
     assert_eq!(site.count(|counters| &counters.refused), 6);
+}
+
+#[test]
+fn mutated_requests_in_any_pieces_end_their_connection_and_nothing_else() {
+    let site = Site::new(unhurried());
+    let change = any::<(prop::sample::Index, u8)>();
+    let wave = (1..4usize).prop_map(|count| push("/wechat", "<xml/>").repeat(count).into_bytes());
+    let cases = (
+        wave,
+        prop::collection::vec(change, 0..5),
+        1..200usize,
+        any::<bool>(),
+    );
+    proptest!(ProptestConfig::with_cases(300), |((mut bytes, changes, piece, reset) in cases)| {
+        for (place, byte) in changes {
+            let at = place.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut client = site.client();
+        for piece in bytes.chunks(piece) {
+            // It may have been refused and closed already.
+            if client.socket.write_all(piece).is_err() {
+                break;
+            }
+        }
+        if reset {
+            client.reset();
+        } else {
+            let _ = client.socket.shutdown(std::net::Shutdown::Write);
+            while client.socket.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
+        }
+    });
+    site.await_count(|counters| &counters.open, 0);
+    assert_eq!(site.count(|counters| &counters.unanswered), 0);
+    assert!(site.fatal.try_recv().is_err());
+    site.serves();
 }
