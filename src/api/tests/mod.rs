@@ -3,3 +3,5 @@
 
 mod platform;
 mod policy;
+mod samples;
+mod trust;

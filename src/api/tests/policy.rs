@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::platform::{APP_SECRET, Platform, Reply, Shelf, client_of, http, ok};
+use crate::api::media::MediaType;
+use crate::api::qrcode::{Life, Scene};
 use crate::api::{Action, ApiError, NetworkCause, TokenShelf};
 
 const PROFILE: &str = r#"{"subscribe":1,"openid":"o1"}"#;
@@ -476,4 +478,145 @@ fn batches_are_bounded_by_the_caller() {
         );
     }
     assert_eq!(platform.paths().len(), 2);
+}
+
+#[test]
+fn what_changes_something_is_sent_once() {
+    let broken = [
+        ok(BUSY),
+        http("502 Bad Gateway", "", "<html>"),
+        http("200 OK", "", r#"{"errcode":0,"#),
+        Reply::Close,
+        Reply::Hang(Duration::from_secs(20)),
+    ];
+    for reply in broken {
+        let platform = Platform::scripted(vec![reply, ok("{}")]);
+        let client = platform.client_in(Shelf::with("TOKEN", 7200), Duration::from_millis(500));
+        client.updateremark("o1", "amy").unwrap_err();
+        assert_eq!(platform.paths(), ["user/info/updateremark"]);
+    }
+}
+
+#[test]
+fn what_changes_something_goes_out_again_after_a_refused_token() {
+    let platform = Platform::scripted(vec![ok(REFUSED), ok("{}")]);
+    let client = platform.client_with(Shelf::with("OLD", 7200));
+    client.updateremark("o1", "amy").unwrap();
+    let again = [
+        "user/info/updateremark",
+        "stable_token",
+        "user/info/updateremark",
+    ];
+    assert_eq!(platform.paths(), again);
+}
+
+#[test]
+fn those_who_could_not_be_tagged_are_named() {
+    let answer = r#"{"errcode":45171,"errmsg":"x","fail_openid_list":["o2"]}"#;
+    let platform = Platform::scripted(vec![ok(answer)]);
+    assert_eq!(
+        platform.client().batchtagging(134, &["o1", "o2"]).unwrap(),
+        ["o2"]
+    );
+}
+
+#[test]
+fn a_page_ends_where_nobody_is_left() {
+    let pages = [
+        (
+            r#"{"total":3,"count":2,"data":{"openid":["o1","o2"]},"next_openid":"o2"}"#,
+            Some("o2"),
+        ),
+        (
+            r#"{"total":3,"count":1,"data":{"openid":["o3"]},"next_openid":""}"#,
+            None,
+        ),
+        (r#"{"total":3,"count":0,"next_openid":"o3"}"#, None),
+        (r#"{"total":3,"count":0,"data":{"openid":[]}}"#, None),
+    ];
+    for (page, next_openid) in pages {
+        let platform = Platform::scripted(vec![ok(page)]);
+        let page = platform.client().user_get("").unwrap();
+        assert_eq!(
+            (page.total, page.next_openid.as_deref()),
+            (Some(3), next_openid)
+        );
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_right_are_not_sent() {
+    let platform = Platform::scripted(vec![ok("{}")]);
+    let client = platform.client();
+    let text = |text: &str| Scene::Text(text.to_owned());
+    for (scene, life) in [
+        (Scene::Id(0), Life::Temporary(60)),
+        (Scene::Id(100_001), Life::Permanent),
+        (text(""), Life::Permanent),
+        (text(&"x".repeat(65)), Life::Temporary(60)),
+        (text("x"), Life::Temporary(0)),
+        (text("x"), Life::Temporary(2_592_001)),
+    ] {
+        let error = client.qrcode_create(&scene, life).unwrap_err();
+        assert!(matches!(error, ApiError::Request { .. }), "{error}");
+    }
+    client
+        .media_upload(MediaType::Thumb, "a.jpg", &[0; 65 * 1024])
+        .unwrap_err();
+    client.batchblacklist(&["o1"; 21]).unwrap_err();
+    client.batchtagging(1, &["o1"; 51]).unwrap_err();
+    client.mass_delete("x", 0).unwrap_err();
+    assert!(platform.paths().is_empty());
+}
+
+#[test]
+fn a_download_that_is_no_file_is_an_error() {
+    let cases = [
+        (
+            http("200 OK", "Content-Type: text/html\r\n", "<html>"),
+            "HTTP 200",
+        ),
+        (
+            http("502 Bad Gateway", "Content-Type: image/jpeg\r\n", "x"),
+            "HTTP 502",
+        ),
+        (
+            http("200 OK", "Content-Type: text/plain\r\n", "{}"),
+            "neither a file nor a video_url",
+        ),
+        (
+            Reply::Raw(
+                b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nab"
+                    .to_vec(),
+            ),
+            "the connection ended",
+        ),
+    ];
+    for (reply, part) in cases {
+        let platform = Platform::scripted(vec![reply]);
+        let error = platform
+            .client()
+            .media_get("m", &mut Vec::new())
+            .unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn an_endless_download_is_cut_off() {
+    let platform = Platform::scripted(vec![Reply::EndlessFile]);
+    let error = platform
+        .client()
+        .media_get("m", &mut std::io::sink())
+        .unwrap_err();
+    assert!(
+        error.to_string().ends_with("it is longer than 64 MiB"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_log_cannot_hold_what_the_crates_below_write_at_trace() {
+    // There, and only there, they write URLs with their queries.
+    assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Debug);
 }
