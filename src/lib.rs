@@ -1,5 +1,40 @@
-//! The back end of one WeChat Official Account.
+//! `wechatd`: the back end of one WeChat Official Account.
+//!
+//! The modules in reading order; imports point down this list only.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cli`] | what an owner types: one file per family of commands |
+//! | [`server`] | listening, limits, one request from its signature to its answer; the only one that names `tiny_http` |
+//! | [`background`] | profiles of new followers, removal of what is old |
+//! | [`app`] | the wiring: what is built once and shared |
+//! | [`dispatch`] | what a push is answered; knows no HTTP and no SQL |
+//! | [`config`] | the configuration file: every key with its default, its meaning and its reader |
+//! | [`store`] | the SQLite file; the only one that names `rusqlite` |
+//! | [`api`] | calls to the platform; the only one that names `ureq` |
+//! | [`wechat`] | the protocol, pure: bytes in, values out |
+//! | [`bell`], [`clock`], [`resolver`], [`secret`] | small things that everybody may use |
+//!
+//! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
+
+pub mod cli;
+pub mod server;
+
+pub mod background;
+
+pub mod app;
+
+pub mod dispatch;
+
+pub mod config;
+
+pub mod store;
 
 pub mod api;
+
+pub mod wechat;
+
+pub mod bell;
 pub mod clock;
+pub mod resolver;
 pub mod secret;

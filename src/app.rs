@@ -1,0 +1,213 @@
+//! The program as a value: what is built once and handed to everybody. The only wiring.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::api::{self, Client, TokenShelf};
+use crate::bell::Bell;
+use crate::clock;
+use crate::config::Config;
+use crate::dispatch::Rules;
+use crate::secret::Secret;
+use crate::store::{self, Store, StoreError};
+
+/// Everything that the server and its background work share.
+pub struct App {
+    /// The SQLite file.
+    pub store: Arc<Store>,
+    /// The platform's API; `None` without AppID and AppSecret.
+    pub api: Option<Client>,
+    /// Rung when a follower's profile is to be fetched.
+    pub profiles: Bell,
+    /// Hourly chores wait on it; a ring starts a round at once.
+    pub chores: Bell,
+    /// Closed when the program stops.
+    pub watchdog: Bell,
+    live: RwLock<Arc<Live>>,
+}
+
+/// What a reload replaces, whole.
+#[derive(Debug)]
+pub struct Live {
+    /// The configuration in force.
+    pub config: Config,
+    /// Its rules, ready to match.
+    pub rules: Rules,
+    /// The Tokens that are accepted; the first is the current one.
+    pub tokens: Vec<Secret>,
+}
+
+/// Why the program can not be put together.
+#[derive(Debug)]
+pub enum AppError {
+    /// The store.
+    Store(StoreError),
+    /// The API client.
+    Api(api::ApiError),
+    /// The system gave no random numbers.
+    Random(getrandom::Error),
+}
+
+impl App {
+    /// Opens the store and prepares the API client; calls nobody.
+    ///
+    /// # Errors
+    /// When one of them can not be had.
+    pub fn new(config: Config) -> Result<App, AppError> {
+        let store = Arc::new(Store::open(&config.store.path)?);
+        let api = client(&config, &store)?;
+        let live = Live::new(config, &store)?;
+        Ok(App {
+            store,
+            api,
+            profiles: Bell::default(),
+            chores: Bell::default(),
+            watchdog: Bell::default(),
+            live: RwLock::new(Arc::new(live)),
+        })
+    }
+
+    /// What is in force now. A push keeps what it began with.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another configuration in force.
+    ///
+    /// # Errors
+    /// When the store can not be asked for the Token; the old one stays in force.
+    pub fn replace(&self, config: Config) -> Result<(), AppError> {
+        let live = Arc::new(Live::new(config, &self.store)?);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        Ok(())
+    }
+}
+
+impl Live {
+    fn new(config: Config, store: &Store) -> Result<Live, AppError> {
+        let current = match &config.account.token {
+            Some(token) => token.clone(),
+            None => store.made_token(&random_token()?)?,
+        };
+        let tokens = std::iter::once(current)
+            .chain(config.account.previous_token.clone())
+            .collect();
+        Ok(Live {
+            rules: Rules::new(config.rules.clone()),
+            tokens,
+            config,
+        })
+    }
+}
+
+/// The API client of a configuration, if it has API rights; shared with the commands.
+///
+/// # Errors
+/// When `api.base_url` or the trusted roots can not be used.
+pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, AppError> {
+    let Some((app_id, app_secret)) = config.api_rights() else {
+        return Ok(None);
+    };
+    let settings = api::Settings {
+        base_url: config.api.base_url.clone(),
+        timeout: config.api.timeout,
+        app_id: app_id.to_owned(),
+        app_secret: app_secret.clone(),
+    };
+    let client = Client::new(settings, Arc::new(StoreShelf(Arc::clone(store))))?;
+    Ok(Some(client))
+}
+
+/// The store as the place where the API client keeps its tokens.
+struct StoreShelf(Arc<Store>);
+
+impl TokenShelf for StoreShelf {
+    fn load(&self, name: &str) -> Result<Option<api::KeptToken>, String> {
+        let kept = self.0.kept_token(name).map_err(|error| error.to_string())?;
+        Ok(kept.map(|token| api::KeptToken {
+            value: token.value.expose().to_owned(),
+            expires_at: token.expires_at,
+        }))
+    }
+
+    fn save(&self, name: &str, token: &api::KeptToken) -> Result<(), String> {
+        let token = store::KeptToken {
+            value: Secret::new(&token.value),
+            expires_at: token.expires_at,
+        };
+        self.0
+            .keep_token(name, &token)
+            .map_err(|error| error.to_string())
+    }
+
+    fn lease(&self, name: &str, for_: Duration) -> Result<bool, String> {
+        let now = clock::unix_seconds();
+        let until = now
+            .saturating_add(i64::try_from(for_.as_secs()).unwrap_or(i64::MAX))
+            .saturating_add(1);
+        self.0
+            .take_lease(name, now, until)
+            .map_err(|error| error.to_string())
+    }
+
+    fn release(&self, name: &str) -> Result<(), String> {
+        self.0.end_lease(name).map_err(|error| error.to_string())
+    }
+}
+
+/// A Token as the console takes it: 32 letters and digits.
+fn random_token() -> Result<Secret, AppError> {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut token = String::with_capacity(32);
+    while token.len() < 32 {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        // Bytes from 248 on would make the first letters likelier than the others.
+        let even = bytes.iter().filter(|byte| **byte < 248);
+        token.extend(
+            even.take(32 - token.len())
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 62)])),
+        );
+    }
+    Ok(Secret::new(token))
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppError::Store(error) => error.fmt(f),
+            AppError::Api(error) => error.fmt(f),
+            AppError::Random(error) => write!(f, "random numbers: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AppError {}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> AppError {
+        AppError::Store(error)
+    }
+}
+
+impl From<api::ApiError> for AppError {
+    fn from(error: api::ApiError) -> AppError {
+        AppError::Api(error)
+    }
+}
+
+impl From<getrandom::Error> for AppError {
+    fn from(error: getrandom::Error) -> AppError {
+        AppError::Random(error)
+    }
+}

@@ -1,0 +1,120 @@
+//! `wechatd explain`: which rule answers, and why each earlier one does not.
+
+use serde::Serialize;
+
+use super::Failure;
+use super::output::Output;
+use super::pretend::Pretence;
+use crate::clock;
+use crate::config::Config;
+use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
+use crate::wechat::Push;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  wechatd explain 'opening hours'
+  wechatd explain --event CLICK --key MENU_HOURS
+  wechatd explain --event subscribe --scene poster-7
+  wechatd explain --message image";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What a person writes
+    text: Option<String>,
+    /// An event instead of a message
+    #[arg(long, value_name = "EVENT", conflicts_with = "message")]
+    event: Option<String>,
+    /// Another MsgType than text
+    #[arg(long, value_name = "TYPE", value_parser = clap::builder::PossibleValuesParser::new(crate::config::MESSAGE_TYPES))]
+    message: Option<String>,
+    /// The EventKey: a menu button's key or URL
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// The scene of a QR code, with --event subscribe or SCAN
+    #[arg(long, value_name = "SCENE")]
+    scene: Option<String>,
+    /// Who writes
+    #[arg(long, value_name = "OPENID")]
+    from: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Explained {
+    steps: Vec<Step>,
+    rule: Option<String>,
+    /// `reply` or `success`
+    answer: &'static str,
+    /// Why `success`, where it is.
+    why: Option<String>,
+    /// The reply as the platform gets it.
+    reply: Option<String>,
+}
+
+pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.text.is_none() && arguments.event.is_none() && arguments.message.is_none() {
+        return Err(Failure::Wrong(
+            "explain: say what: a text, --event EVENT or --message TYPE".to_owned(),
+        ));
+    }
+    let kind = arguments
+        .event
+        .as_deref()
+        .or(arguments.message.as_deref())
+        .unwrap_or("text");
+    let pretence = Pretence {
+        kind,
+        text: arguments.text.as_deref(),
+        from: arguments.from.as_deref(),
+        key: arguments.key.as_deref(),
+        scene: arguments.scene.as_deref(),
+        msg_id: None,
+    };
+    let push = Push::parse(pretence.xml().as_bytes()).map_err(|error| {
+        Failure::Wrong(format!("explain: no push can be made of this: {error}"))
+    })?;
+    let rules = Rules::new(config.rules);
+    let decision = decide(&rules, &push);
+    let mut explained = Explained {
+        steps: explain(&rules, &push),
+        rule: decision.rule.map(|rule| rule.name.clone()),
+        answer: "success",
+        why: None,
+        reply: None,
+    };
+    match &decision.outcome {
+        Outcome::NoRule => explained.why = Some("no rule matches".to_owned()),
+        Outcome::Silent => explained.why = Some("the rule is silent".to_owned()),
+        Outcome::Withheld(why) => explained.why = Some((*why).to_owned()),
+        Outcome::Reply(reply) => {
+            explained.answer = "reply";
+            explained.reply = reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
+        }
+    }
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&explained);
+    }
+    for step in &explained.steps {
+        let mark = match step.verdict {
+            Verdict::OtherKind | Verdict::NoMatch => "no ",
+            Verdict::Answers => "yes",
+        };
+        out.line(&format!(
+            "{mark}  {} (line {}): {}",
+            step.rule, step.line, step.why
+        ))?;
+    }
+    match (&explained.reply, &explained.why) {
+        (Some(xml), _) => {
+            out.line("")?;
+            for line in super::simulate::readable(xml) {
+                out.line(&line)?;
+            }
+        }
+        (None, Some(why)) => out.line(&format!("answered success, nothing is shown: {why}"))?,
+        (None, None) => {}
+    }
+    out.done()
+}

@@ -1,0 +1,100 @@
+//! How a command fails: one line, and the exit code that says whose fault it is.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use crate::api::ApiError;
+use crate::app::AppError;
+use crate::config::Problems;
+use crate::server::ServeError;
+use crate::store::StoreError;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// It failed: exit code 1.
+    Failed(String),
+    /// The command line or the configuration is wrong: exit code 2.
+    Wrong(String),
+    /// It did, and the answer is no: exit code 1 without a text.
+    No,
+    /// Whoever read the output has gone, as `head` does: exit code 0.
+    OutputClosed,
+}
+
+impl Failure {
+    /// Prints the failure to stderr and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Failure::Failed(text) => {
+                complain(text);
+                ExitCode::from(1)
+            }
+            Failure::Wrong(text) => {
+                complain(text);
+                ExitCode::from(2)
+            }
+            Failure::No => ExitCode::from(1),
+            Failure::OutputClosed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// Stderr may be closed; there is nobody left to tell then.
+pub(super) fn complain(text: &str) {
+    use io::Write;
+    writeln!(io::stderr().lock(), "wechatd: {text}").ok();
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Failed(text) | Failure::Wrong(text) => f.write_str(text),
+            Failure::No => f.write_str("no"),
+            Failure::OutputClosed => f.write_str("output closed"),
+        }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Failure {
+        Failure::Wrong(match problems.list.len() {
+            1 => problems.to_string(),
+            n => format!("the configuration has {n} mistakes:\n{problems}"),
+        })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::Failed(format!("output: {error}")),
+        }
+    }
+}

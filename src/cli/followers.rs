@@ -1,0 +1,249 @@
+//! `wechatd followers …`: who follows, and forgetting a person.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Failure;
+use super::messages;
+use super::output::{Output, cell};
+use crate::config::Config;
+use crate::store::{
+    FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Followers {
+    /// List followers, newest first
+    #[command(after_help = "Examples:
+  wechatd followers list
+  wechatd followers list --scene poster-7 --since 2026-11-01
+  wechatd followers list --tag 134 --limit 1000 --json")]
+    List(ListArguments),
+    /// Show one person: the row, the comings and goings, the last messages
+    #[command(after_help = "Example:
+  wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
+    Show(ShowArguments),
+    /// Remove every trace of a person from the store
+    #[command(after_help = "Example:
+  wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+
+The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched.
+A person who still follows the account is recorded again with the next message or sync.")]
+    Forget {
+        /// Whom
+        openid: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArguments {
+    /// Only with this tag (its id)
+    #[arg(long, value_name = "TAG")]
+    tag: Option<i64>,
+    /// Only who came by this QR scene
+    #[arg(long, value_name = "SCENE")]
+    scene: Option<String>,
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArguments {
+    /// Whom
+    openid: String,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
+    match command {
+        Followers::List(arguments) => list(config, arguments),
+        Followers::Show(arguments) => show(config, &arguments),
+        Followers::Forget { openid, json } => forget(config, &openid, json),
+    }
+}
+
+fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let filter = FollowerFilter {
+        since: arguments
+            .since
+            .map(|since| reader.moment(&since))
+            .transpose()?,
+        scene: arguments.scene,
+        tag: arguments.tag,
+        limit: Some(arguments.limit),
+    };
+    let mut followers: Vec<Follower> = Vec::new();
+    reader.followers(&filter, |follower| {
+        followers.push(follower);
+        Ok::<(), Failure>(())
+    })?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&followers);
+    }
+    let lines: Vec<[String; 6]> = followers
+        .iter()
+        .map(|follower| {
+            [
+                follower.subscribed.clone(),
+                follower.openid.clone(),
+                cell(follower.nickname.as_deref().unwrap_or_default(), 24),
+                cell(follower.remark.as_deref().unwrap_or_default(), 24),
+                cell(&scene(follower), 24),
+                follower
+                    .tagid_list
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            ]
+        })
+        .collect();
+    out.table(
+        [
+            "subscribed",
+            "openid",
+            "nickname",
+            "remark",
+            "scene",
+            "tags",
+        ],
+        &lines,
+    )?;
+    out.line(&format!(
+        "{} of {} followers",
+        lines.len(),
+        reader.count_followers()?
+    ))?;
+    out.done()
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    follower: Option<Follower>,
+    follow_log: Vec<FollowLogEntry>,
+    messages: Vec<MessageRow>,
+}
+
+fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let openid = &arguments.openid;
+    let filter = MessageFilter {
+        openid: Some(openid.clone()),
+        limit: Some(10),
+        ..MessageFilter::default()
+    };
+    let mut shown = Shown {
+        follower: reader.follower(openid)?,
+        follow_log: reader.follow_log(openid)?,
+        messages: Vec::new(),
+    };
+    reader.messages(&filter, |row| {
+        shown.messages.push(row);
+        Ok::<(), Failure>(())
+    })?;
+    if shown.follower.is_none() && shown.follow_log.is_empty() && shown.messages.is_empty() {
+        return Err(Failure::Failed(format!(
+            "the store knows nobody with the openid {openid}; `wechatd followers list` shows who follows"
+        )));
+    }
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&shown);
+    }
+    match &shown.follower {
+        Some(follower) => out.pairs(&facts(follower))?,
+        None => out.line(&format!("{openid} does not follow now"))?,
+    }
+    for entry in &shown.follow_log {
+        let scene = entry
+            .scene
+            .as_deref()
+            .map(|scene| format!(", scene {scene}"))
+            .unwrap_or_default();
+        out.line(&format!(
+            "{}  {} ({}{scene})",
+            entry.time, entry.action, entry.source
+        ))?;
+    }
+    if !shown.messages.is_empty() {
+        out.line("")?;
+        messages::table(&mut out, &shown.messages)?;
+    }
+    out.done()
+}
+
+/// What is known of a follower; what is not is left out.
+fn facts(follower: &Follower) -> Vec<(&'static str, String)> {
+    let facts = [
+        ("openid", Some(follower.openid.clone())),
+        ("unionid", follower.unionid.clone()),
+        ("nickname", follower.nickname.clone()),
+        ("remark", follower.remark.clone()),
+        ("subscribed", Some(follower.subscribed.clone())),
+        ("scene", Some(scene(follower))),
+        (
+            "tags",
+            follower.tagid_list.as_ref().map(ToString::to_string),
+        ),
+        ("language", follower.language.clone()),
+        (
+            "profile",
+            Some(match (&follower.profile_at, &follower.profile_error) {
+                (None, None) => "still to be fetched".to_owned(),
+                (None, Some(why)) => format!("still to be fetched: {why}"),
+                (Some(_), Some(why)) => why.clone(),
+                (Some(_), None) => "fetched".to_owned(),
+            }),
+        ),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, cell(&value, 200))))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn scene(follower: &Follower) -> String {
+    let number = || {
+        follower
+            .qr_scene
+            .filter(|number| *number != 0)
+            .map(|number| number.to_string())
+    };
+    let qr = follower
+        .qr_scene_str
+        .clone()
+        .filter(|scene| !scene.is_empty())
+        .or_else(number);
+    qr.or_else(|| follower.subscribe_scene.clone())
+        .unwrap_or_default()
+}
+
+fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let store = Arc::new(Store::open(&config.store.path)?);
+    let erased = store.forget(&reader, openid)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&erased);
+    }
+    out.line(&format!(
+        "forgotten: {} follower, {} entries of the follow log, {} messages",
+        erased.followers, erased.follow_log, erased.messages
+    ))?;
+    out.done()
+}

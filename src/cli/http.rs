@@ -1,0 +1,118 @@
+//! One HTTP/1.1 request to the own server, over TCP or its Unix socket, for `simulate`.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Listen;
+
+/// The platform waits 5 s; a person may wait a little longer to see what happens.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// More than any answer of ours.
+const LARGEST: u64 = 4 << 20;
+
+/// Where the server is reached.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Tcp { host: String },
+    Unix(PathBuf),
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) reason: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Target {
+    /// Where a server with this configuration is reached from this machine.
+    pub(super) fn of(listen: &Listen) -> Target {
+        match listen {
+            Listen::Unix(path) => Target::Unix(path.clone()),
+            Listen::Tcp(address) => {
+                let ip = match address.ip() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+                    ip => ip,
+                };
+                Target::Tcp {
+                    host: SocketAddr::new(ip, address.port()).to_string(),
+                }
+            }
+        }
+    }
+
+    /// Splits `http://host[:port]/path` into the target and the path.
+    pub(super) fn of_url(url: &str) -> Option<(Target, String)> {
+        let rest = url.strip_prefix("http://")?;
+        let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        let host = if host.contains(':') {
+            host.to_owned()
+        } else {
+            format!("{host}:80")
+        };
+        Some((Target::Tcp { host }, path.to_owned()))
+    }
+
+    /// Sends one request and reads the whole answer.
+    pub(super) fn send(&self, method: &str, target: &str, body: &[u8]) -> io::Result<Answer> {
+        let (mut stream, host): (Box<dyn ReadWrite>, &str) = match self {
+            Target::Tcp { host } => (Box::new(connect(host)?), host),
+            Target::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                (Box::new(stream), "localhost")
+            }
+        };
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        let mut bytes = Vec::new();
+        stream.take(LARGEST).read_to_end(&mut bytes)?;
+        parse(&bytes).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "what answers there does not speak HTTP",
+            )
+        })
+    }
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+fn connect(host: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in host.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(bytes).ok()? else {
+        return None;
+    };
+    Some(Answer {
+        status: response.code?,
+        reason: response.reason.unwrap_or_default().to_owned(),
+        body: bytes.get(head..)?.to_vec(),
+    })
+}

@@ -1,0 +1,174 @@
+//! What an owner types: the command line, one file per family of commands.
+
+mod backup;
+mod check;
+mod explain;
+mod failure;
+mod followers;
+mod http;
+mod logging;
+mod messages;
+mod output;
+mod pretend;
+mod serve;
+mod simulate;
+mod unit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{self, Config};
+pub use failure::Failure;
+use output::Output;
+
+/// The back end of one WeChat Official Account.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wechatd",
+    version,
+    about = "The back end of one WeChat Official Account: answers its followers, keeps them in one SQLite file",
+    after_help = "Examples:
+  wechatd                          run the server with ./wechat.conf
+  wechatd check                    what the configuration means, and the Token for the console
+  wechatd simulate text hello      try it: send the running server a message as the platform would
+  wechatd followers list           who follows
+
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
+    disable_help_subcommand = true,
+    propagate_version = false
+)]
+struct Arguments {
+    /// The configuration file [default: ./wechat.conf, else /etc/wechatd/wechat.conf]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// The commands, in the order of the documentation.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (this is what `wechatd` alone does)
+    #[command(after_help = "Example:
+  wechatd serve --config /etc/wechatd/wechat.conf
+
+Signals: SIGTERM stops after what is under way is answered, SIGHUP reads the configuration again.
+Log levels: RUST_LOG=debug shows more, message texts included.")]
+    Serve,
+    /// Read the configuration and show what will happen
+    #[command(after_help = "Example:
+  wechatd check
+  wechatd check --json | jq -r .token")]
+    Check(check::Arguments),
+    /// Play the platform: send one signed push to the running server and print the answer
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::Arguments),
+    /// Show which rule answers and why each earlier one does not
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::Arguments),
+    /// Who follows
+    #[command(subcommand)]
+    Followers(followers::Followers),
+    /// What was written and what happened
+    #[command(subcommand)]
+    Messages(messages::Messages),
+    /// Make a consistent copy of the store while the server runs
+    #[command(after_help = "Example:
+  wechatd backup /var/backups/wechat-$(date +%F).db
+
+The copy is one plain SQLite file with mode 0600. To go back to it, stop the server and put it in the place of the store.")]
+    Backup(backup::Arguments),
+    /// Print a hardened systemd unit for this binary and configuration
+    #[command(after_help = "Example:
+  wechatd unit --config /etc/wechatd/wechat.conf > /etc/systemd/system/wechatd.service
+  systemctl daemon-reload && systemctl enable --now wechatd")]
+    Unit,
+    /// Print completions for a shell
+    #[command(after_help = "Example:
+  wechatd completions bash > /etc/bash_completion.d/wechatd")]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    crate::resolver::use_built_in_lookups();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too, and are no failure.
+            error.print().ok();
+            return ExitCode::from(u8::from(error.use_stderr()) * 2);
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let given = arguments.config.as_deref();
+    let command = arguments.command.unwrap_or(Command::Serve);
+    let config = || -> Result<Config, Failure> { Ok(Config::load(&config::find(given)?)?) };
+    match command {
+        Command::Serve => {
+            logging::start("info");
+            serve::run(config()?)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);
+            Output::text().bytes(&script)
+        }
+        command => {
+            logging::start("warn");
+            let config = config()?;
+            match command {
+                Command::Serve | Command::Completions { .. } => Ok(()),
+                Command::Check(arguments) => check::run(&config, &arguments),
+                Command::Simulate(arguments) => simulate::run(&config, &arguments),
+                Command::Explain(arguments) => explain::run(config, &arguments),
+                Command::Followers(command) => followers::run(&config, command),
+                Command::Messages(command) => messages::run(&config, command),
+                Command::Backup(arguments) => backup::run(&config, &arguments),
+                Command::Unit => unit::run(&config),
+            }
+        }
+    }
+}
+
+/// Every command and subcommand with its line of help, for documentation and its test: `followers list` and so on.
+#[must_use]
+pub fn commands() -> Vec<(String, String)> {
+    fn walk(prefix: &str, command: &clap::Command, list: &mut Vec<(String, String)>) {
+        for sub in command.get_subcommands() {
+            let name = format!("{prefix}{}", sub.get_name());
+            match sub.has_subcommands() {
+                true => walk(&format!("{name} "), sub, list),
+                false => list.push((
+                    name,
+                    sub.get_about().map(ToString::to_string).unwrap_or_default(),
+                )),
+            }
+        }
+    }
+    let mut list = Vec::new();
+    walk("", &Arguments::command(), &mut list);
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

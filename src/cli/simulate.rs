@@ -1,0 +1,289 @@
+//! `wechatd simulate`: plays the platform against the running server.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::Failure;
+use super::http::{Answer, Target};
+use super::output::Output;
+use super::pretend::Pretence;
+use crate::clock;
+use crate::config::{Config, MESSAGE_TYPES, Mode, nearest};
+use crate::secret::Secret;
+use crate::store::Reader;
+use crate::wechat::{self, Envelope, Format, Push, known_events, seal, sign};
+
+pub(super) const EXAMPLES: &str = "KIND is `verify`, a MsgType or an Event name:
+  verify                           the check that the console makes when the URL is saved
+  text, image, voice, video, shortvideo, location, link, file
+  subscribe, unsubscribe, SCAN, LOCATION, CLICK, VIEW, …
+
+Examples:
+  wechatd simulate verify
+  wechatd simulate subscribe
+  wechatd simulate subscribe --scene poster-7
+  wechatd simulate text hello
+  wechatd simulate text '@more tea' --from oSomebodyElse
+  wechatd simulate CLICK --key MENU_HOURS
+  wechatd simulate text --xml push.xml";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// `verify`, a MsgType or an Event name
+    kind: String,
+    /// What the person says
+    text: Option<String>,
+    /// Who sends it
+    #[arg(long, value_name = "OPENID")]
+    from: Option<String>,
+    /// The EventKey: a menu button's key or URL
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// The scene of a QR code, with subscribe or SCAN
+    #[arg(long, value_name = "SCENE")]
+    scene: Option<String>,
+    /// Another server than the one of the configuration: http://HOST:PORT/PATH
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Send the body in this file instead of a made one
+    #[arg(long, value_name = "FILE")]
+    xml: Option<PathBuf>,
+    /// The MsgId; the same one again is the same message delivered again
+    #[arg(long, value_name = "ID")]
+    msg_id: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Simulated {
+    status: u16,
+    milliseconds: f64,
+    /// As it came; encrypted in the modes that encrypt.
+    body: String,
+    /// The readable reply, where there is one.
+    reply: Option<String>,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let (target, path) = match &arguments.url {
+        None => (
+            Target::of(&config.server.listen),
+            config.server.path.clone(),
+        ),
+        Some(url) => Target::of_url(url).ok_or_else(|| {
+            Failure::Wrong(format!("--url {url}: expected http://HOST:PORT/PATH"))
+        })?,
+    };
+    let token = token(config)?;
+    let stamp = Stamp::now(&token);
+    let verifies = arguments.kind.eq_ignore_ascii_case("verify");
+    let started = Instant::now();
+    let answer = if verifies {
+        let target_path = format!("{path}?{}&echostr={}", stamp.query(), stamp.nonce);
+        target.send("GET", &target_path, b"")
+    } else {
+        let (query, body) = push(config, arguments, &stamp)?;
+        target.send("POST", &format!("{path}?{query}"), &body)
+    };
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+    let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
+    let simulated = Simulated {
+        status: answer.status,
+        milliseconds: (milliseconds * 100.0).round() / 100.0,
+        reply: reply(config, &answer),
+        body: String::from_utf8_lossy(&answer.body).into_owned(),
+    };
+    let fine = answer.status == 200 && (!verifies || answer.body == stamp.nonce.as_bytes());
+    let mut out = Output::text();
+    if arguments.json {
+        out.json(&simulated)?;
+    } else {
+        out.line(&format!(
+            "{} {} in {:.1} ms",
+            answer.status, answer.reason, simulated.milliseconds
+        ))?;
+        for line in told(&simulated, verifies, fine) {
+            out.line(&line)?;
+        }
+        out.done()?;
+    }
+    if fine { Ok(()) } else { Err(Failure::No) }
+}
+
+fn told(simulated: &Simulated, verifies: bool, fine: bool) -> Vec<String> {
+    match (simulated.status, &simulated.reply) {
+        (200, Some(xml)) => readable(xml),
+        (200, None) if verifies && fine => vec!["the echostr came back: the console will take this URL".to_owned()],
+        (200, None) if verifies => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
+        (200, None) if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
+        (403, _) => vec![
+            simulated.body.clone(),
+            "the server has another Token, AppID, AES key or mode than this configuration, or the clocks differ; its log says which".to_owned(),
+        ],
+        _ => vec![simulated.body.clone()],
+    }
+}
+
+/// A reply as a person reads it: its kind and its text, or its elements one a line.
+pub(super) fn readable(xml: &str) -> Vec<String> {
+    match Push::parse(xml.as_bytes()) {
+        Ok(reply) if reply.msg_type() == "text" => std::iter::once("text:".to_owned())
+            .chain(reply.subject().lines().map(|line| format!("  {line}")))
+            .collect(),
+        Ok(reply) => std::iter::once(format!("{}:", reply.msg_type()))
+            .chain(xml.lines().map(|line| format!("  {line}")))
+            .collect(),
+        Err(_) => xml.lines().map(str::to_owned).collect(),
+    }
+}
+
+/// The signed part of a query, as the platform makes it anew for each delivery.
+struct Stamp {
+    token: Secret,
+    timestamp: String,
+    nonce: String,
+}
+
+impl Stamp {
+    fn now(token: &Secret) -> Stamp {
+        Stamp {
+            token: token.clone(),
+            timestamp: clock::unix_seconds().to_string(),
+            nonce: (clock::unix_micros() % 10_000_000_000).to_string(),
+        }
+    }
+
+    fn query(&self) -> String {
+        let signature = sign(&[self.token.expose(), &self.timestamp, &self.nonce]);
+        format!(
+            "signature={signature}&timestamp={}&nonce={}",
+            self.timestamp, self.nonce
+        )
+    }
+}
+
+/// The query and body of a push, encrypted by the mode.
+fn push(
+    config: &Config,
+    arguments: &Arguments,
+    stamp: &Stamp,
+) -> Result<(String, Vec<u8>), Failure> {
+    let pretence = Pretence {
+        kind: &arguments.kind,
+        text: arguments.text.as_deref(),
+        from: arguments.from.as_deref(),
+        key: arguments.key.as_deref(),
+        scene: arguments.scene.as_deref(),
+        msg_id: arguments.msg_id.as_deref(),
+    };
+    let body = match &arguments.xml {
+        Some(file) => std::fs::read(file)
+            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?,
+        None => {
+            refuse_misspelt(&pretence)?;
+            pretence.xml().into_bytes()
+        }
+    };
+    let mut query = stamp.query();
+    if let Ok(push) = Push::parse(&body) {
+        query.push_str("&openid=");
+        query.extend(
+            push.from_user
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)),
+        );
+    }
+    let account = &config.account;
+    let (Mode::Compatible | Mode::Secure, Some(key), Some(app_id)) =
+        (account.mode, &account.aes_key, &account.app_id)
+    else {
+        return Ok((query, body));
+    };
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::Failed(format!("random numbers: {error}")))?;
+    let encrypt = seal(key, app_id, &body, random);
+    let msg_signature = sign(&[
+        stamp.token.expose(),
+        &stamp.timestamp,
+        &stamp.nonce,
+        &encrypt,
+    ]);
+    query.push_str(&format!("&encrypt_type=aes&msg_signature={msg_signature}"));
+    let envelope = Envelope {
+        to_user: Some(super::pretend::ACCOUNT.to_owned()),
+        encrypt,
+        format: Format::Xml,
+    };
+    Ok((query, envelope.to_body().into_bytes()))
+}
+
+/// An Event name may be new to us, but one that is nearly a known name is a slip of the finger.
+fn refuse_misspelt(pretence: &Pretence) -> Result<(), Failure> {
+    let kind = pretence.kind;
+    if pretence.is_message() || known_events().any(|event| event.eq_ignore_ascii_case(kind)) {
+        return Ok(());
+    }
+    let known = MESSAGE_TYPES
+        .iter()
+        .copied()
+        .chain(known_events())
+        .chain(["verify"]);
+    match nearest(kind, known) {
+        Some(near) => Err(Failure::Wrong(format!(
+            "{kind:?} is neither a MsgType nor an Event that the platform documents; did you mean {near}?"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The plain reply in the answer, decrypted if need be; `None` for `success` and for what is no reply.
+fn reply(config: &Config, answer: &Answer) -> Option<String> {
+    if answer.status != 200 {
+        return None;
+    }
+    let account = &config.account;
+    let plain = match Envelope::parse(&answer.body) {
+        Err(_) => return None,
+        Ok(None) => answer.body.clone(),
+        Ok(Some(envelope)) => {
+            let app_id = account.app_id.as_deref()?;
+            let keys = [&account.aes_key, &account.previous_aes_key];
+            keys.into_iter()
+                .flatten()
+                .find_map(|key| wechat::open(key, app_id, &envelope.encrypt).ok())?
+        }
+    };
+    String::from_utf8(plain).ok()
+}
+
+/// The Token that the server has: the configuration's, else the one it made.
+fn token(config: &Config) -> Result<Secret, Failure> {
+    if let Some(token) = &config.account.token {
+        return Ok(token.clone());
+    }
+    Reader::open(&config.store.path)?
+        .made_token()?
+        .ok_or_else(|| {
+            Failure::Failed("there is no Token yet; start the server once, it makes one".to_owned())
+        })
+}
+
+fn unreachable_server(target: &Target, error: &io::Error) -> Failure {
+    let place = match target {
+        Target::Tcp { host } => host.clone(),
+        Target::Unix(path) => path.display().to_string(),
+    };
+    let advice = match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            "; is the server running? Start it with `wechatd serve`"
+        }
+        _ => "",
+    };
+    Failure::Failed(format!("no answer from {place}: {error}{advice}"))
+}

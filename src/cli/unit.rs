@@ -1,0 +1,602 @@
+//! `wechatd unit`: prints a hardened systemd unit for this program and configuration.
+
+use std::path::{Path, absolute};
+
+use super::Failure;
+use super::output::Output;
+use crate::config::{Config, Listen, SECRET_CREDENTIAL};
+
+/// Prints the unit for this program and configuration; what is left to do goes to stderr.
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let place = |path: &Path| {
+        absolute(path)
+            .map_err(|error| Failure::Failed(format!("unit: {}: {error}", path.display())))
+    };
+    let binary = std::env::current_exe()
+        .map_err(|error| Failure::Failed(format!("unit: where this program is: {error}")))?;
+    let (file, store) = (place(&config.file)?, place(&config.store.path)?);
+    let secret = config
+        .account
+        .app_secret_file
+        .as_deref()
+        .map(place)
+        .transpose()?;
+    let unit = Unit {
+        binary: &binary,
+        config: &file,
+        store: &store,
+        entrance: match &config.server.listen {
+            Listen::Tcp(address) => Entrance::Port(address.port()),
+            Listen::Unix(path) => Entrance::Socket(path),
+        },
+        app_secret_file: secret.as_deref(),
+    };
+    let text = unit_text(&unit).map_err(|error| Failure::Failed(error.to_string()))?;
+    for advice in unit_advice(&unit) {
+        super::failure::complain(&advice);
+    }
+    Output::text().bytes(text.as_bytes())
+}
+
+/// What of the configuration and of this machine a unit depends on. All paths
+/// are absolute and as the service will find them.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit<'a> {
+    /// The program to start.
+    pub binary: &'a Path,
+    /// The configuration file, handed over with `--config`.
+    pub config: &'a Path,
+    /// The SQLite file.
+    pub store: &'a Path,
+    /// Where `server.listen` accepts connections.
+    pub entrance: Entrance<'a>,
+    /// `account.app_secret_file`, when the configuration names one.
+    pub app_secret_file: Option<&'a Path>,
+}
+
+/// Where the reverse proxy reaches the server, as far as a unit needs to know.
+#[derive(Debug, Clone, Copy)]
+pub enum Entrance<'a> {
+    /// A TCP port.
+    Port(u16),
+    /// The path of a Unix socket.
+    Socket(&'a Path),
+}
+
+/// A path that cannot stand in a unit, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnwritablePath {
+    path: String,
+    why: &'static str,
+}
+
+impl std::fmt::Display for UnwritablePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "unit: the path {:?} cannot be written into a unit: {}: move or rename it",
+            self.path, self.why
+        )
+    }
+}
+
+impl std::error::Error for UnwritablePath {}
+
+/// The user that the service runs as. With `DynamicUser=` systemd makes one of
+/// this name for as long as the service runs, unless the machine has it already.
+const USER: &str = "wechatd";
+
+/// The state directory when the store lies elsewhere.
+const STATE_DIRECTORY: &str = "wechatd";
+
+/// The whole text of a unit for `systemctl`, complete and commented.
+///
+/// `systemd-analyze verify` accepts it and `systemd-analyze security` rates it at
+/// most 2.0. It is written for systemd 248 and later; an older one warns of the
+/// lines that it does not know and runs the service without them. What it says
+/// of the program, `serve` has to keep: `READY=1` once it answers, `WATCHDOG=1`
+/// at least every half of `$WATCHDOG_USEC`, `STOPPING=1`, exit code 2 for a wrong
+/// configuration, and the AppSecret read from `$CREDENTIALS_DIRECTORY`.
+///
+/// # Errors
+///
+/// [`UnwritablePath`] when a path is not absolute or holds a character that
+/// systemd takes in no spelling.
+pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
+    let binary = text(unit.binary)?;
+    let config = text(unit.config)?;
+    let store = folder(unit.store)?;
+
+    let state = beneath("/var/lib", &store);
+    let mut writable = Vec::new();
+    if state.is_none() {
+        writable.push(store.as_str());
+    }
+    let socket = match unit.entrance {
+        Entrance::Port(_) => None,
+        Entrance::Socket(path) => Some(folder(path)?),
+    };
+    let runtime = socket.as_deref().and_then(|socket| beneath("/run", socket));
+    if let (Some(socket), None) = (&socket, runtime)
+        && *socket != store
+    {
+        writable.push(socket);
+    }
+
+    let writable: String = writable
+        .iter()
+        .map(|folder| format!("ReadWritePaths={}\n", quoted(folder)))
+        .collect();
+    let runtime = match runtime {
+        None => String::new(),
+        // The reverse proxy has to get through to the socket.
+        Some(name) => format!("RuntimeDirectory={name}\nRuntimeDirectoryMode=0755\n"),
+    };
+    let secret = match unit.app_secret_file {
+        None => format!(
+            "# Keep the AppSecret in a file of root's with mode 0600, name it as\n\
+             # account.app_secret_file in the configuration, and print this unit again:\n\
+             #LoadCredential={SECRET_CREDENTIAL}:/etc/wechatd/app_secret\n"
+        ),
+        Some(path) => format!(
+            "# Root's file with the AppSecret; the service alone gets to see a copy.\n\
+             LoadCredential={SECRET_CREDENTIAL}:{}\n",
+            specifiers_escaped(&text(path)?)
+        ),
+    };
+    let privileged_port = matches!(unit.entrance, Entrance::Port(1..1024));
+    let capabilities = if privileged_port {
+        "# One right of root's is left: to listen on a port below 1024.\n\
+         CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n\
+         AmbientCapabilities=CAP_NET_BIND_SERVICE\n"
+    } else {
+        "# None of root's rights, and no other users to be seen.\n\
+         CapabilityBoundingSet=\n\
+         PrivateUsers=yes\n"
+    };
+    let at_home = [
+        Some(unit.binary),
+        Some(unit.config),
+        Some(unit.store),
+        unit.app_secret_file,
+    ]
+    .into_iter()
+    .flatten()
+    .any(is_at_home);
+    let home = if at_home { "read-only" } else { "yes" };
+
+    Ok(format!(
+        "\
+# Printed by `wechatd unit`. To install it:
+#   wechatd unit > /etc/systemd/system/wechatd.service
+#   systemctl daemon-reload && systemctl enable --now wechatd
+# What it says: journalctl -u wechatd. How it is: systemctl status wechatd.
+
+[Unit]
+Description=wechatd, the back end of a WeChat Official Account
+Wants=network-online.target
+After=network-online.target
+# Restart for as long as it takes: a full disk or a taken port may pass.
+StartLimitIntervalSec=0
+
+[Service]
+# The program says itself when it is ready, stops and is still alive.
+Type=notify
+ExecStart={command} --config {config} serve
+# Reads the configuration again, without losing a request.
+ExecReload=kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=5s
+# 2 says that the configuration is wrong: trying again would not help.
+RestartPreventExitStatus=2
+WatchdogSec=60s
+# Stopping takes at most 5 s: what is being answered is finished first.
+TimeoutStopSec=20s
+# Each connection takes up to two files.
+LimitNOFILE=65536
+
+# A user of its own, made by systemd unless you made one (useradd --system {USER}).
+DynamicUser=yes
+User={USER}
+UMask=0077
+StateDirectory={state}
+StateDirectoryMode=0700
+{runtime}{writable}{secret}
+{capabilities}NoNewPrivileges=yes
+
+# The file system is read-only but for what is named above; no other user's
+# files, devices or processes.
+ProtectSystem=strict
+ProtectHome={home}
+PrivateTmp=yes
+PrivateDevices=yes
+DevicePolicy=closed
+ProtectProc=invisible
+ProcSubset=pid
+PrivateIPC=yes
+KeyringMode=private
+RemoveIPC=yes
+
+# The system itself cannot be changed.
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+
+# What a program like this never does, an intruder in it cannot do either.
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+",
+        command = quoted(&binary),
+        config = quoted(&config).replace('$', "$$"),
+        state = state.unwrap_or(STATE_DIRECTORY),
+    ))
+}
+
+/// What an owner has to do, beside installing the unit, before it can run:
+/// sentences for a terminal, none when all is as it should be.
+pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
+    let mut advice = Vec::new();
+    let store = unit.store.parent().unwrap_or(unit.store);
+    if store
+        .to_str()
+        .is_none_or(|store| beneath("/var/lib", store).is_none())
+    {
+        advice.push(format!(
+            "the store lies outside /var/lib: set store.path = \"/var/lib/{STATE_DIRECTORY}/wechat.db\", \
+             or make the user and give it the folder: useradd --system {USER} && chown -R {USER}: {store:?}"
+        ));
+    }
+    let named = [
+        ("program", Some(unit.binary)),
+        ("configuration", Some(unit.config)),
+        ("store", Some(unit.store)),
+        ("AppSecret file", unit.app_secret_file),
+    ];
+    for (what, path) in named {
+        let Some(path) = path else { continue };
+        if path.starts_with("/tmp") || path.starts_with("/var/tmp") {
+            advice.push(format!(
+                "the {what} {path:?} lies where a service with its own /tmp does not see it: move it"
+            ));
+        } else if is_at_home(path) && what != "AppSecret file" {
+            advice.push(format!(
+                "the {what} {path:?} lies in a home folder, which the user {USER} may not be let into: \
+                 the usual places are /usr/local/bin, /etc/wechatd and /var/lib/{STATE_DIRECTORY}"
+            ));
+        }
+    }
+    advice
+}
+
+/// Whether `ProtectHome=yes` would hide the path.
+fn is_at_home(path: &Path) -> bool {
+    ["/home", "/root", "/run/user"]
+        .iter()
+        .any(|home| path.starts_with(home))
+}
+
+/// The folder as a name below `base`, in the spelling of `StateDirectory=` and
+/// `RuntimeDirectory=`, where blanks and colons separate. `None` when the folder
+/// lies elsewhere, or has a name that would need quotes there.
+fn beneath<'a>(base: &str, folder: &'a str) -> Option<&'a str> {
+    let name = folder.strip_prefix(base)?.strip_prefix('/')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    let good =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain);
+    // systemd keeps this name for its own store of dynamic users' folders.
+    (name.split('/').all(good) && name.split('/').next() != Some("private")).then_some(name)
+}
+
+/// The folder of a file, as text that a unit can hold.
+fn folder(file: &Path) -> Result<String, UnwritablePath> {
+    text(file.parent().unwrap_or(file))
+}
+
+/// The path as text, if systemd takes it at all. It refuses quotes, backslashes
+/// and control characters in the path of a program in every spelling, and undoes
+/// escapes in some settings but not in others: they are refused everywhere.
+fn text(path: &Path) -> Result<String, UnwritablePath> {
+    let unwritable = |why| UnwritablePath {
+        path: path.to_string_lossy().into_owned(),
+        why,
+    };
+    let text = path.to_str().ok_or(unwritable("it is not UTF-8"))?;
+    if !text.starts_with('/') {
+        return Err(unwritable("it is not absolute"));
+    }
+    if text.contains(['"', '\'', '\\']) || text.contains(char::is_control) {
+        return Err(unwritable(
+            "it holds a quote, a backslash or a control character",
+        ));
+    }
+    if text.trim_end() != text {
+        return Err(unwritable("it ends with a blank"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The path as one word of a unit: quoted where it would fall apart, with `%`,
+/// which starts a specifier, doubled.
+fn quoted(path: &str) -> String {
+    let path = specifiers_escaped(path);
+    if path.contains([' ', ';']) {
+        format!("\"{path}\"")
+    } else {
+        path
+    }
+}
+
+fn specifiers_escaped(path: &str) -> String {
+    path.replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: Usual = Usual {
+        binary: "/usr/local/bin/wechatd",
+        config: "/etc/wechatd/wechat.conf",
+        store: "/var/lib/wechatd/wechat.db",
+    };
+
+    #[derive(Clone, Copy)]
+    struct Usual {
+        binary: &'static str,
+        config: &'static str,
+        store: &'static str,
+    }
+
+    impl Usual {
+        fn unit(&self) -> Unit<'static> {
+            Unit {
+                binary: Path::new(self.binary),
+                config: Path::new(self.config),
+                store: Path::new(self.store),
+                entrance: Entrance::Port(8080),
+                app_secret_file: None,
+            }
+        }
+
+        fn text(&self) -> String {
+            unit_text(&self.unit()).expect("the paths are writable")
+        }
+    }
+
+    /// The values of a setting, in order, comments left out.
+    fn settings<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .collect()
+    }
+
+    #[test]
+    fn the_usual_unit_says_what_the_readme_promises() {
+        let text = USUAL.text();
+        for (name, values) in [
+            ("Type", vec!["notify"]),
+            (
+                "ExecStart",
+                vec!["/usr/local/bin/wechatd --config /etc/wechatd/wechat.conf serve"],
+            ),
+            ("Restart", vec!["on-failure"]),
+            ("RestartPreventExitStatus", vec!["2"]),
+            ("StateDirectory", vec!["wechatd"]),
+            ("StateDirectoryMode", vec!["0700"]),
+            ("RuntimeDirectory", vec![]),
+            ("ReadWritePaths", vec![]),
+            ("LoadCredential", vec![]),
+            ("CapabilityBoundingSet", vec![""]),
+            ("AmbientCapabilities", vec![]),
+            ("ProtectSystem", vec!["strict"]),
+            ("ProtectHome", vec!["yes"]),
+            ("NoNewPrivileges", vec!["yes"]),
+            ("UMask", vec!["0077"]),
+            ("After", vec!["network-online.target"]),
+            ("Wants", vec!["network-online.target"]),
+            ("WantedBy", vec!["multi-user.target"]),
+        ] {
+            assert_eq!(settings(&text, name), values, "{name}");
+        }
+        assert_eq!(unit_advice(&USUAL.unit()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_line_is_a_section_a_setting_a_comment_or_empty() {
+        let secret = Some(Path::new("/etc/wechatd/app secret"));
+        let text = unit_text(&Unit {
+            app_secret_file: secret,
+            ..USUAL.unit()
+        })
+        .expect("writable");
+        for line in text.lines() {
+            let setting = line.split_once('=').is_some_and(|(name, _)| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric())
+            });
+            let section = ["[Unit]", "[Service]", "[Install]"].contains(&line);
+            assert!(
+                setting || section || line.is_empty() || line.starts_with('#'),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in() {
+        let text = unit_text(&Unit {
+            binary: Path::new("/opt/my 100%/$x/wechatd"),
+            config: Path::new("/etc/my 50%/$y/wechat.conf"),
+            store: Path::new("/srv/my 10%/wechat.db"),
+            entrance: Entrance::Port(8080),
+            app_secret_file: Some(Path::new("/etc/my 50%/secret")),
+        })
+        .expect("the paths are writable");
+        // A `$` stands for itself in the program's path and starts a variable behind it.
+        assert_eq!(
+            settings(&text, "ExecStart"),
+            [r#""/opt/my 100%%/$x/wechatd" --config "/etc/my 50%%/$$y/wechat.conf" serve"#]
+        );
+        assert_eq!(settings(&text, "ReadWritePaths"), [r#""/srv/my 10%%""#]);
+        // The path of a credential runs to the end of the line: quotes would be part of it.
+        assert_eq!(
+            settings(&text, "LoadCredential"),
+            ["app_secret:/etc/my 50%%/secret"]
+        );
+    }
+
+    #[test]
+    fn a_path_that_systemd_takes_in_no_spelling_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let not_utf8 = Path::new(std::ffi::OsStr::from_bytes(b"/opt/\xff/wechatd"));
+        for path in [
+            Path::new("wechatd"),
+            Path::new("/opt/\"x\"/wechatd"),
+            Path::new("/opt/it's/wechatd"),
+            Path::new("/opt/a\\b/wechatd"),
+            Path::new("/opt/a\nExecStartPre=evil/wechatd"),
+            Path::new("/opt/wechatd "),
+            not_utf8,
+        ] {
+            let refused = unit_text(&Unit {
+                binary: path,
+                ..USUAL.unit()
+            });
+            let said = refused.expect_err("the path is unwritable").to_string();
+            assert!(
+                said.starts_with("unit: the path \"") && !said.contains('\n'),
+                "{said}"
+            );
+            assert!(
+                unit_text(&Unit {
+                    config: path,
+                    ..USUAL.unit()
+                })
+                .is_err(),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_state_directory_follows_the_store() {
+        for (store, state, writable) in [
+            ("/var/lib/wechatd/wechat.db", "wechatd", None),
+            ("/var/lib/shop/two/wechat.db", "shop/two", None),
+            ("/var/lib/wechat.db", "wechatd", Some("/var/lib")),
+            (
+                "/var/lib/private/x/wechat.db",
+                "wechatd",
+                Some("/var/lib/private/x"),
+            ),
+            (
+                "/var/lib/a b/wechat.db",
+                "wechatd",
+                Some("\"/var/lib/a b\""),
+            ),
+            (
+                "/var/lib/../spool/wechat.db",
+                "wechatd",
+                Some("/var/lib/../spool"),
+            ),
+            ("/srv/wechat/wechat.db", "wechatd", Some("/srv/wechat")),
+        ] {
+            let unit = Unit {
+                store: Path::new(store),
+                ..USUAL.unit()
+            };
+            let text = unit_text(&unit).expect("writable");
+            assert_eq!(settings(&text, "StateDirectory"), [state], "{store}");
+            assert_eq!(
+                settings(&text, "ReadWritePaths"),
+                Vec::from_iter(writable),
+                "{store}"
+            );
+            assert_eq!(unit_advice(&unit).is_empty(), writable.is_none(), "{store}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_gets_its_folder() {
+        for (socket, runtime, writable) in [
+            ("/run/wechatd/wechatd.sock", Some("wechatd"), None),
+            ("/var/lib/wechatd/wechatd.sock", None, None),
+            ("/srv/web/wechatd.sock", None, Some("/srv/web")),
+        ] {
+            let entrance = Entrance::Socket(Path::new(socket));
+            let text = unit_text(&Unit {
+                entrance,
+                ..USUAL.unit()
+            })
+            .expect("writable");
+            assert_eq!(
+                settings(&text, "RuntimeDirectory"),
+                Vec::from_iter(runtime),
+                "{socket}"
+            );
+            assert_eq!(
+                settings(&text, "ReadWritePaths"),
+                Vec::from_iter(writable),
+                "{socket}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_port_below_1024_keeps_a_right_of_roots() {
+        for (port, capability) in [
+            (80, "CAP_NET_BIND_SERVICE"),
+            (1023, "CAP_NET_BIND_SERVICE"),
+            (1024, ""),
+            (8080, ""),
+            (0, ""),
+        ] {
+            let entrance = Entrance::Port(port);
+            let text = unit_text(&Unit {
+                entrance,
+                ..USUAL.unit()
+            })
+            .expect("writable");
+            assert_eq!(
+                settings(&text, "CapabilityBoundingSet"),
+                [capability],
+                "{port}"
+            );
+            // In a user namespace the right would not reach the machine's ports.
+            assert_eq!(
+                settings(&text, "PrivateUsers").is_empty(),
+                !capability.is_empty(),
+                "{port}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_lies_at_home_stays_readable_and_is_advised_against() {
+        let unit = Unit {
+            binary: Path::new("/home/ann/wechatd"),
+            ..USUAL.unit()
+        };
+        let text = unit_text(&unit).expect("writable");
+        assert_eq!(settings(&text, "ProtectHome"), ["read-only"]);
+        assert_eq!(unit_advice(&unit).len(), 1);
+        let unit = Unit {
+            config: Path::new("/tmp/x/wechat.conf"),
+            ..USUAL.unit()
+        };
+        assert!(unit_advice(&unit)[0].contains("move it"));
+    }
+}

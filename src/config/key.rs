@@ -1,0 +1,299 @@
+//! The configuration keys: each stands once, with its default, its meaning and the code that reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{self, Read, Value};
+use super::{Config, Listen, Mode};
+use crate::secret::Secret;
+use crate::wechat::AesKey;
+
+/// One key of `wechat.conf`.
+#[derive(Debug)]
+pub struct Key {
+    /// The name as `section.key`.
+    pub name: &'static str,
+    /// The default as it would stand in the file; `None` where there is none.
+    pub default: Option<&'static str>,
+    /// What the default is where it can not be written down, for people.
+    pub without: &'static str,
+    /// When a change of it takes effect.
+    pub change: Change,
+    /// What it is for, in a sentence.
+    pub meaning: &'static str,
+    pub(super) set: fn(&mut Config, &Value) -> Read<()>,
+}
+
+/// When a change of a key takes effect after `SIGHUP`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// At once.
+    Live,
+    /// When the server is started again.
+    Restart,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Every key outside `[[rule]]`, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "account.token",
+        default: None,
+        without: "made on first start",
+        change: Change::Live,
+        meaning: "The Token of the console's callback settings, 3 to 32 letters or digits. Without it a random one is made once, kept in the store, and shown by `wechatd check`.",
+        set: |config, value| Ok(config.account.token = Some(token(value)?)),
+    },
+    Key {
+        name: "account.previous_token",
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "A Token that is still accepted, for the time of a change.",
+        set: |config, value| Ok(config.account.previous_token = Some(token(value)?)),
+    },
+    Key {
+        name: "account.app_id",
+        default: None,
+        without: "none",
+        change: Change::Restart,
+        meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
+        set: |config, value| Ok(config.account.app_id = Some(app_id(value)?)),
+    },
+    Key {
+        name: "account.app_secret",
+        default: None,
+        without: "none",
+        change: Change::Restart,
+        meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
+        set: |config, value| Ok(config.account.app_secret = Some(secret(value)?)),
+    },
+    Key {
+        name: "account.app_secret_file",
+        default: None,
+        without: "none",
+        change: Change::Restart,
+        meaning: "A file that holds the AppSecret, instead of `app_secret`.",
+        set: |config, value| Ok(config.account.app_secret_file = Some(path(value)?)),
+    },
+    Key {
+        name: "account.mode",
+        default: Some("\"plain\""),
+        without: "",
+        change: Change::Live,
+        meaning: "The console's message mode: \"plain\", \"compatible\" or \"secure\". The configuration decides what is accepted, never the request.",
+        set: |config, value| Ok(config.account.mode = mode(value)?),
+    },
+    Key {
+        name: "account.aes_key",
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "The EncodingAESKey of the console, 43 letters or digits; required unless the mode is \"plain\".",
+        set: |config, value| Ok(config.account.aes_key = Some(aes_key(value)?)),
+    },
+    Key {
+        name: "account.previous_aes_key",
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
+        set: |config, value| Ok(config.account.previous_aes_key = Some(aes_key(value)?)),
+    },
+    Key {
+        name: "server.listen",
+        default: Some("\"127.0.0.1:8080\""),
+        without: "",
+        change: Change::Restart,
+        meaning: "Where the server listens: an address with a port, or \"unix:/run/wechatd/wechatd.sock\".",
+        set: |config, value| Ok(config.server.listen = Listen::parse(&value::string(value)?)?),
+    },
+    Key {
+        name: "server.path",
+        default: Some("\"/wechat\""),
+        without: "",
+        change: Change::Live,
+        meaning: "The path of the callback URL.",
+        set: |config, value| Ok(config.server.path = callback_path(value)?),
+    },
+    Key {
+        name: "server.workers",
+        default: None,
+        without: "one per processor, at least 2",
+        change: Change::Restart,
+        meaning: "Threads that answer.",
+        set: |config, value| Ok(config.server.workers = value::integer(value, 1, 256)?),
+    },
+    Key {
+        name: "server.max_connections",
+        default: Some("512"),
+        without: "",
+        change: Change::Live,
+        meaning: "Connections at one time. When all are in use, the oldest one whose request is still incomplete makes room.",
+        set: |config, value| Ok(config.server.max_connections = value::integer(value, 4, 100_000)?),
+    },
+    Key {
+        name: "server.request_timeout",
+        default: Some("\"10s\""),
+        without: "",
+        change: Change::Live,
+        meaning: "A request must have arrived whole within this time.",
+        set: |config, value| {
+            let least = Duration::from_millis(100);
+            Ok(config.server.request_timeout =
+                value::duration(value, least, Duration::from_secs(300))?)
+        },
+    },
+    Key {
+        name: "server.max_body",
+        default: Some("\"1MiB\""),
+        without: "",
+        change: Change::Live,
+        meaning: "A larger push is refused with 413.",
+        set: |config, value| Ok(config.server.max_body = value::size(value, 1 << 10, 64 << 20)?),
+    },
+    Key {
+        name: "server.max_clock_skew",
+        default: Some("\"10m\""),
+        without: "",
+        change: Change::Live,
+        meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; \"0s\" accepts any.",
+        set: |config, value| {
+            Ok(config.server.max_clock_skew = value::duration(value, Duration::ZERO, DAY * 365)?)
+        },
+    },
+    Key {
+        name: "server.trusted_proxies",
+        default: Some("[\"127.0.0.1\", \"::1\"]"),
+        without: "",
+        change: Change::Live,
+        meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is.",
+        set: |config, value| Ok(config.server.trusted_proxies = value::networks(value)?),
+    },
+    Key {
+        name: "store.path",
+        default: Some("\"wechat.db\""),
+        without: "",
+        change: Change::Restart,
+        meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
+        set: |config, value| Ok(config.store.path = path(value)?),
+    },
+    Key {
+        name: "store.keep_messages",
+        default: Some("\"180d\""),
+        without: "",
+        change: Change::Live,
+        meaning: "Messages older than this are removed, a few at a time; \"0d\" keeps them for ever.",
+        set: |config, value| {
+            Ok(config.store.keep_messages = value::duration(value, Duration::ZERO, DAY * 36_500)?)
+        },
+    },
+    Key {
+        name: "api.base_url",
+        default: Some("\"https://api.weixin.qq.com\""),
+        without: "",
+        change: Change::Restart,
+        meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
+        set: |config, value| Ok(config.api.base_url = base_url(value)?),
+    },
+    Key {
+        name: "api.timeout",
+        default: Some("\"10s\""),
+        without: "",
+        change: Change::Restart,
+        meaning: "How long one call to the API may take.",
+        set: |config, value| {
+            let least = Duration::from_millis(100);
+            Ok(config.api.timeout = value::duration(value, least, Duration::from_secs(300))?)
+        },
+    },
+];
+
+fn token(value: &Value) -> Read<Secret> {
+    let text = value::string(value)?;
+    let well_formed =
+        (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    match well_formed {
+        true => Ok(Secret::new(text)),
+        false => Err("a Token has 3 to 32 letters or digits and nothing else".to_owned()),
+    }
+}
+
+fn app_id(value: &Value) -> Read<String> {
+    let text = value::string(value)?;
+    let well_formed = text.len() <= 64
+        && text.starts_with("wx")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    match well_formed {
+        true => Ok(text),
+        false => Err(format!(
+            "{text:?} is not an AppID; it begins with wx (the gh_ name is the original ID, not the AppID)"
+        )),
+    }
+}
+
+fn secret(value: &Value) -> Read<Secret> {
+    let text = value::string(value)?;
+    match super::well_formed_secret(&text) {
+        true => Ok(Secret::new(text)),
+        false => Err("an AppSecret is made of letters and digits, without spaces".to_owned()),
+    }
+}
+
+fn aes_key(value: &Value) -> Read<AesKey> {
+    AesKey::parse(&value::string(value)?)
+        .map_err(|_| "an EncodingAESKey has exactly 43 letters or digits".to_owned())
+}
+
+fn mode(value: &Value) -> Read<Mode> {
+    let text = value::string(value)?;
+    Mode::ALL
+        .into_iter()
+        .find(|mode| mode.name() == text)
+        .ok_or_else(|| {
+            format!("{text:?} is not a mode; it is \"plain\", \"compatible\" or \"secure\"")
+        })
+}
+
+fn path(value: &Value) -> Read<PathBuf> {
+    let text = value::string(value)?;
+    match text.is_empty() || text.contains('\0') {
+        true => Err("a path can not be empty".to_owned()),
+        false => Ok(PathBuf::from(text)),
+    }
+}
+
+fn callback_path(value: &Value) -> Read<String> {
+    let text = value::string(value)?;
+    let legal = |b: u8| b.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&b);
+    if !text.starts_with('/') || !text.bytes().all(legal) {
+        return Err(format!(
+            "{text:?} is not a path; it begins with / and has no spaces, ? or #"
+        ));
+    }
+    if text == "/healthz" {
+        return Err("/healthz is taken by the health check; choose another path".to_owned());
+    }
+    Ok(text)
+}
+
+fn base_url(value: &Value) -> Read<String> {
+    let text = value::string(value)?;
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host)
+            if !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"?#@\"".contains(&b)) =>
+        {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        Some(_) | None => Err(format!(
+            "{text:?} is not a base URL such as \"https://api.weixin.qq.com\""
+        )),
+    }
+}

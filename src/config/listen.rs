@@ -1,0 +1,71 @@
+//! Where the server listens, as the configuration writes it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// An address and port, or a Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// TCP. Port 0 lets the system choose one.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Reads `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
+    ///
+    /// # Errors
+    /// A text that says what was expected.
+    pub fn parse(text: &str) -> Result<Listen, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // The kernel's limit on the length of a socket's path is 108 bytes with its terminator.
+            return match path.starts_with('/') && path.len() < 108 && !path.contains('\0') {
+                true => Ok(Listen::Unix(PathBuf::from(path))),
+                false => Err(format!(
+                    "{text:?}: a Unix socket is named by an absolute path of at most 107 bytes"
+                )),
+            };
+        }
+        text.parse().map(Listen::Tcp).map_err(|_| {
+            format!("{text:?} is not where one can listen; write an address with a port such as \"127.0.0.1:8080\", or \"unix:/run/wechatd/wechatd.sock\"")
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => address.fmt(f),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written_alike() {
+        for text in [
+            "127.0.0.1:8080",
+            "[::1]:80",
+            "unix:/run/wechatd/wechatd.sock",
+        ] {
+            assert_eq!(
+                Listen::parse(text).map(|listen| listen.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_addresses_are_refused() {
+        let long = format!("unix:/{}", "x".repeat(200));
+        for text in ["", "8080", "localhost", "unix:", "unix:relative", &long] {
+            assert!(Listen::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What is wrong with a configuration: every mistake with its line, its key and what to do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One mistake in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line in the file, counted from 1; `None` where the mistake is not in the file itself.
+    pub line: Option<usize>,
+    /// The key, for instance `server.listen` or `rule #2: text`; empty for a syntax error.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+/// All mistakes of one configuration, in the order of their lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// The file they are in.
+    pub file: PathBuf,
+    /// The mistakes; never empty.
+    pub list: Vec<Problem>,
+}
+
+impl Problems {
+    pub(super) fn one(file: &Path, what: impl Into<String>) -> Problems {
+        let problem = Problem {
+            line: None,
+            key: String::new(),
+            what: what.into(),
+        };
+        Problems {
+            file: file.to_owned(),
+            list: vec![problem],
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.list.iter().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}:", self.file.display())?;
+            if let Some(line) = problem.line {
+                write!(f, "{line}:")?;
+            }
+            if !problem.key.is_empty() {
+                write!(f, " {}:", problem.key)?;
+            }
+            write!(f, " {}", problem.what)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The nearest of `known` to a mistyped `name`, if one is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,222 @@
+//! Reads single TOML values into the types of the configuration; every error says what was expected.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::DeValue;
+
+/// A value of the file with its position.
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+
+/// What a reader of a value returns: the value, or what is wrong with it.
+pub(super) type Read<T> = Result<T, String>;
+
+pub(super) fn string(value: &Value) -> Read<String> {
+    match value.get_ref().as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(expected("a text in quotes", value)),
+    }
+}
+
+pub(super) fn boolean(value: &Value) -> Read<bool> {
+    value
+        .get_ref()
+        .as_bool()
+        .ok_or_else(|| expected("true or false", value))
+}
+
+pub(super) fn integer(value: &Value, least: usize, most: usize) -> Read<usize> {
+    let what = format!("a whole number from {least} to {most}");
+    value
+        .get_ref()
+        .as_integer()
+        .and_then(|n| usize::from_str_radix(n.as_str(), n.radix()).ok())
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| expected(&what, value))
+}
+
+/// A string, or a list of at least one string.
+pub(super) fn one_or_more(value: &Value) -> Read<Vec<String>> {
+    match value.get_ref().as_array() {
+        None => match value.get_ref().as_str() {
+            Some(text) => Ok(vec![text.to_owned()]),
+            None => Err(expected("a text or a list of texts", value)),
+        },
+        Some(items) if items.is_empty() => {
+            Err("an empty list matches nothing; leave the key out".to_owned())
+        }
+        Some(items) => items.iter().map(string).collect(),
+    }
+}
+
+/// `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"180d"`.
+pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<Duration> {
+    let text = string(value).map_err(|_| expected("a duration such as \"10s\"", value))?;
+    let (number, unit) = split_unit(&text);
+    let milliseconds = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let read = number
+        .parse::<u64>()
+        .ok()
+        .zip(milliseconds)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, such as \"10s\""))?;
+    if read < least || read > most {
+        return Err(format!(
+            "{text:?} is out of range; it can be {} to {}",
+            show_duration(least),
+            show_duration(most)
+        ));
+    }
+    Ok(read)
+}
+
+/// `"64KiB"`, `"1MiB"`, or a number of bytes with `B`.
+pub(super) fn size(value: &Value, least: usize, most: usize) -> Read<usize> {
+    let text = string(value).map_err(|_| expected("a size such as \"1MiB\"", value))?;
+    let (number, unit) = split_unit(&text);
+    let bytes = match unit {
+        "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        _ => None,
+    };
+    let read = number
+        .parse::<usize>()
+        .ok()
+        .zip(bytes)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a size; write a whole number with B, KiB or MiB, such as \"1MiB\""
+            )
+        })?;
+    if read < least || read > most {
+        return Err(format!(
+            "{text:?} is out of range; it can be {least}B to {}MiB",
+            most >> 20
+        ));
+    }
+    Ok(read)
+}
+
+/// A list of addresses and networks in CIDR notation.
+pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
+    let items = value.get_ref().as_array().ok_or_else(|| {
+        expected(
+            "a list of addresses or networks such as [\"10.0.0.0/8\"]",
+            value,
+        )
+    })?;
+    items
+        .iter()
+        .map(|item| string(item).and_then(|text| network(&text)))
+        .collect()
+}
+
+/// One address, or a network in CIDR notation.
+pub(super) fn network(text: &str) -> Read<IpNet> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("{text:?} is not an address or a network such as \"10.0.0.0/8\""))
+}
+
+/// The duration as the file would say it, in the largest unit that divides it.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    for (unit, size) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ] {
+        if milliseconds >= size && milliseconds % size == 0 {
+            return format!("{}{unit}", milliseconds / size);
+        }
+    }
+    match milliseconds {
+        0 => "0s".to_owned(),
+        _ => format!("{milliseconds}ms"),
+    }
+}
+
+pub(super) fn expected(what: &str, value: &Value) -> String {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a decimal point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    match value.get_ref() {
+        DeValue::Integer(n) => format!("expected {what}, found {n}"),
+        _ => format!("expected {what}, found {found}"),
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(toml: &str) -> Value<'_> {
+        DeValue::parse(toml).expect("a value")
+    }
+
+    #[test]
+    fn durations_are_read_and_shown_in_the_same_form() {
+        let any = (Duration::ZERO, Duration::MAX);
+        for text in ["250ms", "10s", "90s", "5m", "2h", "180d", "0s"] {
+            let read = duration(&value(&format!("{text:?}")), any.0, any.1).expect(text);
+            let back =
+                duration(&value(&format!("{:?}", show_duration(read))), any.0, any.1).expect(text);
+            assert_eq!(read, back, "{text}");
+        }
+        for text in [
+            "10",
+            "s",
+            "-1s",
+            "1.5s",
+            "10 s",
+            "99999999999999999999d",
+            "18446744073709551615d",
+        ] {
+            assert!(
+                duration(&value(&format!("{text:?}")), any.0, any.1).is_err(),
+                "{text}"
+            );
+        }
+        assert!(duration(&value("10"), any.0, any.1).is_err());
+    }
+
+    #[test]
+    fn sizes_and_networks_are_read() {
+        assert_eq!(size(&value("\"1MiB\""), 0, usize::MAX), Ok(1 << 20));
+        assert_eq!(size(&value("\"512B\""), 0, usize::MAX), Ok(512));
+        assert!(size(&value("\"1MB\""), 0, usize::MAX).is_err());
+        assert!(size(&value("\"4MiB\""), 0, 1 << 20).is_err());
+        assert_eq!(
+            networks(&value("[\"127.0.0.1\", \"::1\", \"10.0.0.0/8\"]")).map(|n| n.len()),
+            Ok(3)
+        );
+        assert!(networks(&value("[\"10.0.0.0/99\"]")).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Decides what a push is answered: knows rules, pushes and replies, and neither HTTP nor SQL.
+
+mod answer;
+mod explain;
+mod rules;
+
+pub use answer::{Decision, Outcome, decide};
+pub use explain::{Advice, Step, Verdict, advise, explain};
+pub use rules::Rules;

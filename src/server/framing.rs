@@ -1,0 +1,275 @@
+//! Where one request ends and whether it is well-formed, and the head that `tiny_http` gets in its stead; pure, no I/O.
+
+use std::io::Write;
+use std::mem::MaybeUninit;
+
+use httparse::{Header, ParserConfig, Request, Status};
+
+use super::answer::Refusal;
+use super::stream::Peer;
+
+/// The most bytes a request's line and headers may have together (431 beyond).
+pub const HEAD_LIMIT: usize = 8 * 1024;
+
+/// The most headers a request may have (431 beyond).
+pub const HEADER_LIMIT: usize = 64;
+
+/// The header that tells the real peer ([`Peer`]) to the callback; one that a client sends is dropped.
+pub const PEER_HEADER: &str = "X-Wechatd-Peer";
+
+/// What the guard knows of a request whose head has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Bytes of the head, up to and including the empty line.
+    pub(super) len: usize,
+    /// Bytes of the body that follow it.
+    pub(super) body: usize,
+    /// What the connection is for after the answer, as the client asked for it.
+    pub(super) persistence: Persistence,
+    /// A HEAD request: its answer has no body whatever its Content-Length says.
+    pub(super) head_only: bool,
+}
+
+impl Head {
+    /// Bytes of the whole request.
+    pub(super) fn total(&self) -> usize {
+        self.len + self.body
+    }
+}
+
+/// Whether a connection stays open after an answer, and what the answer has to say about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// HTTP/1.1's default: stays open, nothing is said.
+    Stays,
+    /// An HTTP/1.0 client asked to keep it open and is told so.
+    KeepAlive,
+    /// Closed after the answer, and the answer says so.
+    Close,
+}
+
+/// Looks for a whole, well-formed head at the start of `input`.
+///
+/// `Ok(None)`: the end of the head is not there yet; `scanned` is how many bytes of `input` were
+/// there when that was last found out. On `Ok(Some(_))` the head to be sent to `tiny_http` has been
+/// written to `inner`, anew and in one form: method, target, HTTP/1.1, Content-Length, and the few
+/// headers that the callback wants. Bodies above `max_body` bytes are refused.
+pub(super) fn frame(
+    input: &[u8],
+    scanned: usize,
+    max_body: usize,
+    peer: Peer,
+    inner: &mut Vec<u8>,
+) -> Result<Option<Head>, Refusal> {
+    let Some(len) = find_head(input, scanned)? else {
+        return Ok(None);
+    };
+    let mut headers = [const { MaybeUninit::uninit() }; HEADER_LIMIT];
+    let mut request = Request::new(&mut []);
+    let parsed = ParserConfig::default().parse_request_with_uninit_headers(
+        &mut request,
+        &input[..len],
+        &mut headers,
+    );
+    match parsed {
+        Ok(Status::Complete(parsed_len)) if parsed_len == len => {}
+        Ok(_) => return Err(Refusal::BadRequest),
+        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
+        Err(httparse::Error::Version) => return Err(Refusal::VersionNotSupported),
+        Err(_) => return Err(Refusal::BadRequest),
+    }
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+    else {
+        return Err(Refusal::BadRequest);
+    };
+    let target = OriginForm::of(target).ok_or(Refusal::BadRequest)?;
+    let wanted = Wanted::from(request.headers, minor, max_body)?;
+    let body = match wanted.content_length {
+        Some(length) => length,
+        None if method == "POST" => return Err(Refusal::LengthRequired),
+        None => 0,
+    };
+
+    inner.clear();
+    inner.extend_from_slice(method.as_bytes());
+    inner.push(b' ');
+    inner.extend_from_slice(target.added_slash.as_bytes());
+    inner.extend_from_slice(target.rest.as_bytes());
+    inner.extend_from_slice(b" HTTP/1.1\r\n");
+    if let Some(host) = wanted.host {
+        inner.extend_from_slice(b"Host: ");
+        inner.extend_from_slice(host);
+        inner.extend_from_slice(b"\r\n");
+    }
+    if wanted.forwarded {
+        write_forwarded(request.headers, inner);
+    }
+    write!(
+        inner,
+        "{PEER_HEADER}: {peer}\r\nContent-Length: {body}\r\n\r\n"
+    )
+    .expect("writing to memory cannot fail");
+    Ok(Some(Head {
+        len,
+        body,
+        persistence: wanted.persistence,
+        head_only: method == "HEAD",
+    }))
+}
+
+/// The length of the head, or `None` while its end has not arrived.
+fn find_head(input: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
+    // Empty lines before a request are allowed (RFC 9112, 2.2) and are not its end.
+    let Some(start) = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else {
+        return too_large_or_none(input);
+    };
+    // A TLS greeting or other binary noise has no end to wait for.
+    if !input[start].is_ascii_alphanumeric() {
+        return Err(Refusal::BadRequest);
+    }
+    // The last three bytes seen before may be the beginning of the end.
+    let mut at = start.max(scanned.saturating_sub(3));
+    while let Some(step) = input[at..].iter().position(|&byte| byte == b'\n') {
+        at += step + 1;
+        let end = match input[at..] {
+            [b'\n', ..] => at + 1,
+            [b'\r', b'\n', ..] => at + 2,
+            _ => continue,
+        };
+        return if end > HEAD_LIMIT {
+            Err(Refusal::HeadTooLarge)
+        } else {
+            Ok(Some(end))
+        };
+    }
+    too_large_or_none(input)
+}
+
+fn too_large_or_none(input: &[u8]) -> Result<Option<usize>, Refusal> {
+    if input.len() >= HEAD_LIMIT {
+        Err(Refusal::HeadTooLarge)
+    } else {
+        Ok(None)
+    }
+}
+
+/// A request target as path and query; the absolute form that proxies use is brought into it.
+struct OriginForm<'a> {
+    added_slash: &'static str,
+    rest: &'a str,
+}
+
+impl<'a> OriginForm<'a> {
+    fn of(target: &'a str) -> Option<OriginForm<'a>> {
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        if target.starts_with('/') {
+            return Some(OriginForm {
+                added_slash: "",
+                rest: target,
+            });
+        }
+        let (scheme, after) = target.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let authority = after.find(['/', '?']).unwrap_or(after.len());
+        let rest = &after[authority..];
+        if authority == 0 {
+            return None;
+        }
+        let added_slash = if rest.starts_with('/') { "" } else { "/" };
+        Some(OriginForm { added_slash, rest })
+    }
+}
+
+/// The few headers that mean something here; all others are dropped.
+struct Wanted<'a> {
+    content_length: Option<usize>,
+    host: Option<&'a [u8]>,
+    forwarded: bool,
+    persistence: Persistence,
+}
+
+impl<'a> Wanted<'a> {
+    fn from(headers: &[Header<'a>], minor: u8, max_body: usize) -> Result<Wanted<'a>, Refusal> {
+        let mut content_length = None;
+        let mut host = None;
+        let mut forwarded = false;
+        let (mut close, mut keep_alive) = (false, false);
+        for header in headers {
+            let value = header.value;
+            if is(header, "Content-Length") {
+                if content_length.is_some() {
+                    return Err(Refusal::BadRequest);
+                }
+                content_length = Some(content_length_of(value, max_body)?);
+            } else if is(header, "Host") {
+                if host.is_some() || !value.iter().all(u8::is_ascii_graphic) {
+                    return Err(Refusal::BadRequest);
+                }
+                host = Some(value);
+            } else if is(header, "Connection") {
+                for option in value.split(|&byte| byte == b',') {
+                    let option = option.trim_ascii();
+                    close |= option.eq_ignore_ascii_case(b"close");
+                    keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            } else if is(header, "X-Forwarded-For") {
+                let plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+                if !value.iter().all(plain) {
+                    return Err(Refusal::BadRequest);
+                }
+                forwarded = true;
+            } else if is(header, "Transfer-Encoding") {
+                return Err(Refusal::LengthRequired);
+            } else if is(header, "Expect") {
+                return Err(Refusal::ExpectationFailed);
+            }
+        }
+        let persistence = match (close, minor, keep_alive) {
+            (true, _, _) | (false, 0, false) => Persistence::Close,
+            (false, 0, true) => Persistence::KeepAlive,
+            (false, _, _) => Persistence::Stays,
+        };
+        Ok(Wanted {
+            content_length,
+            host,
+            forwarded,
+            persistence,
+        })
+    }
+}
+
+fn is(header: &Header<'_>, name: &str) -> bool {
+    header.name.eq_ignore_ascii_case(name)
+}
+
+/// Digits only: no sign, no list, no hexadecimal. What does not fit into a number is too large, too.
+fn content_length_of(value: &[u8], max_body: usize) -> Result<usize, Refusal> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::BadRequest);
+    }
+    std::str::from_utf8(value)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .filter(|&length| length <= max_body)
+        .ok_or(Refusal::BodyTooLarge)
+}
+
+/// All `X-Forwarded-For` headers as one, in their order, so that a client cannot hide one behind another.
+fn write_forwarded(headers: &[Header<'_>], inner: &mut Vec<u8>) {
+    let mut lead: &[u8] = b"X-Forwarded-For: ";
+    for header in headers {
+        if is(header, "X-Forwarded-For") {
+            inner.extend_from_slice(lead);
+            inner.extend_from_slice(header.value);
+            lead = b", ";
+        }
+    }
+    inner.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,406 @@
+//! Framing: requests in, the inner head or a refusal out; and that `tiny_http` reads it as we meant it.
+
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::server::lanes::{Lanes, Reply, Requests};
+
+const MAX_BODY: usize = 1000;
+const PEER: Peer = Peer::Ip(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
+
+fn frame_all(input: &[u8]) -> Result<Option<(Head, String)>, Refusal> {
+    let mut inner = Vec::new();
+    let head = frame(input, 0, MAX_BODY, PEER, &mut inner)?;
+    Ok(head.map(|head| (head, String::from_utf8(inner).unwrap())))
+}
+
+/// What the whole head is turned into.
+#[track_caller]
+fn passes(input: &str) -> (Head, String) {
+    match frame_all(input.as_bytes()) {
+        Ok(Some(framed)) => framed,
+        other => panic!("{input:?} gave {other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(input: &str, refusal: Refusal) {
+    assert_eq!(frame_all(input.as_bytes()), Err(refusal), "{input:?}");
+}
+
+/// A POST with these header lines.
+fn post(headers: &str) -> String {
+    format!("POST /wechat HTTP/1.1\r\n{headers}\r\n")
+}
+
+#[test]
+fn a_push_is_written_anew_for_tiny_http() {
+    let (head, inner) = passes(
+        "POST /wechat?signature=a&nonce=b HTTP/1.1\r\nHost: example.org\r\nUser-Agent: x\r\n\
+         Accept: */*\r\nConnection: Keep-Alive\r\nPragma: no-cache\r\ncontent-length: 12\r\n\r\n",
+    );
+    assert_eq!(
+        inner,
+        "POST /wechat?signature=a&nonce=b HTTP/1.1\r\nHost: example.org\r\n\
+         X-Wechatd-Peer: 192.0.2.7\r\nContent-Length: 12\r\n\r\n"
+    );
+    assert_eq!((head.body, head.persistence), (12, Persistence::Stays));
+}
+
+#[test]
+fn a_get_has_no_body_unless_it_says_so() {
+    assert_eq!(passes("GET / HTTP/1.1\r\n\r\n").0.body, 0);
+    let with_body = "GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(passes(with_body).0.body, 5);
+    assert!(passes("HEAD / HTTP/1.1\r\n\r\n").0.head_only);
+}
+
+#[test]
+fn a_content_length_is_one_decimal_number_within_the_limit() {
+    assert_eq!(passes(&post("Content-Length: 1000\r\n")).0.body, 1000);
+    assert_eq!(passes(&post("Content-Length:   007 \r\n")).0.body, 7);
+    for value in ["-1", "+5", "0x10", "5, 5", "5 5", "", "1e3", "٣"] {
+        refused(
+            &post(&format!("Content-Length: {value}\r\n")),
+            Refusal::BadRequest,
+        );
+    }
+    for value in ["1001", "4000000000000000000", "99999999999999999999999999"] {
+        refused(
+            &post(&format!("Content-Length: {value}\r\n")),
+            Refusal::BodyTooLarge,
+        );
+    }
+    refused(
+        &post("Content-Length: 5\r\nContent-Length: 5\r\n"),
+        Refusal::BadRequest,
+    );
+}
+
+#[test]
+fn a_post_without_content_length_and_any_transfer_encoding_get_411() {
+    refused(&post(""), Refusal::LengthRequired);
+    for value in ["chunked", "identity", "garbage", ""] {
+        refused(
+            &post(&format!("Transfer-Encoding: {value}\r\n")),
+            Refusal::LengthRequired,
+        );
+    }
+    refused(
+        &post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+        Refusal::LengthRequired,
+    );
+}
+
+#[test]
+fn an_expectation_gets_417() {
+    refused(
+        &post("Content-Length: 5\r\nExpect: 100-continue\r\n"),
+        Refusal::ExpectationFailed,
+    );
+}
+
+#[test]
+fn only_http_1_0_and_1_1_are_spoken() {
+    for line in [
+        "GET / HTTP/2.0",
+        "GET / HTTP/0.9",
+        "GET / HTTP/1.2",
+        "GET / HTCPCP/1.0",
+    ] {
+        refused(&format!("{line}\r\n\r\n"), Refusal::VersionNotSupported);
+    }
+    for line in [
+        "GET /",
+        "GET  / HTTP/1.1",
+        "GET / HTTP/1.1 x",
+        "/ GET HTTP/1.1",
+    ] {
+        assert!(
+            frame_all(format!("{line}\r\n\r\n").as_bytes()).is_err(),
+            "{line}"
+        );
+    }
+    // HTTP/2 with prior knowledge and TLS show by their first bytes.
+    assert!(frame_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").is_err());
+    assert_eq!(
+        frame_all(b"\x16\x03\x01\x02\x00\x01"),
+        Err(Refusal::BadRequest)
+    );
+}
+
+#[test]
+fn targets_are_paths_of_visible_ascii() {
+    for target in [
+        "*",
+        "wechat",
+        "example.org:443",
+        "ftp://example.org/",
+        "http:///x",
+        "/\u{7f}",
+        "/ü",
+    ] {
+        refused(
+            &format!("GET {target} HTTP/1.1\r\n\r\n"),
+            Refusal::BadRequest,
+        );
+    }
+    for (target, path) in [
+        ("http://example.org/wechat?a=b", "/wechat?a=b"),
+        ("HTTPS://example.org?a=b", "/?a=b"),
+        ("http://example.org", "/"),
+    ] {
+        let (_, inner) = passes(&format!("GET {target} HTTP/1.1\r\n\r\n"));
+        assert!(
+            inner.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{inner}"
+        );
+    }
+}
+
+#[test]
+fn malformed_headers_get_400() {
+    for headers in [
+        "X: a\0b\r\n",
+        "X: a\x07b\r\n",
+        "X: a\r\n folded\r\n",
+        "X : a\r\n",
+        "X\r\n",
+        ": a\r\n",
+        "Host: a b\r\n",
+        "Host: ü\r\n",
+        "Host: a\r\nHost: b\r\n",
+        "X-Forwarded-For: ü\r\n",
+    ] {
+        refused(
+            &post(&format!("{headers}Content-Length: 0\r\n")),
+            Refusal::BadRequest,
+        );
+    }
+    // Text in headers that nobody reads may be in any encoding.
+    passes(&post("User-Agent: ü\r\nContent-Length: 0\r\n"));
+}
+
+#[test]
+fn the_peer_header_cannot_be_forged() {
+    let (_, inner) =
+        passes("GET / HTTP/1.1\r\nX-Wechatd-Peer: unix\r\nx-wechatd-peer: 127.0.0.1\r\n\r\n");
+    assert_eq!(
+        inner,
+        "GET / HTTP/1.1\r\nX-Wechatd-Peer: 192.0.2.7\r\nContent-Length: 0\r\n\r\n"
+    );
+}
+
+#[test]
+fn forwarded_addresses_are_joined_in_their_order() {
+    let (_, inner) = passes(
+        "GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\nA: b\r\nx-forwarded-for: 192.0.2.2, ::1\r\n\r\n",
+    );
+    assert!(
+        inner.contains("\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2, ::1\r\n"),
+        "{inner}"
+    );
+}
+
+#[test]
+fn the_clients_wish_about_its_connection_is_understood() {
+    for (version, connection, persistence) in [
+        ("1.1", "", Persistence::Stays),
+        ("1.1", "Connection: x, Close\r\n", Persistence::Close),
+        (
+            "1.1",
+            "Connection: x\r\nConnection: close\r\n",
+            Persistence::Close,
+        ),
+        (
+            "1.1",
+            "Connection: keep-alive, Upgrade\r\n",
+            Persistence::Stays,
+        ),
+        ("1.0", "", Persistence::Close),
+        ("1.0", "Connection: keep-alive\r\n", Persistence::KeepAlive),
+        (
+            "1.0",
+            "Connection: close, keep-alive\r\n",
+            Persistence::Close,
+        ),
+    ] {
+        let (head, inner) = passes(&format!("GET / HTTP/{version}\r\n{connection}\r\n"));
+        assert_eq!(head.persistence, persistence, "{version} {connection}");
+        assert!(!inner.contains("onnection"));
+        assert!(inner.starts_with("GET / HTTP/1.1\r\n"));
+    }
+}
+
+#[test]
+fn heads_up_to_the_limit_pass_and_larger_ones_get_431() {
+    let head = |len: usize| {
+        let frame = "GET / HTTP/1.1\r\nX: \r\n\r\n".len();
+        format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(len - frame))
+    };
+    assert_eq!(passes(&head(HEAD_LIMIT)).0.len, HEAD_LIMIT);
+    refused(&head(HEAD_LIMIT + 1), Refusal::HeadTooLarge);
+    refused(&"x".repeat(HEAD_LIMIT), Refusal::HeadTooLarge);
+    refused(&"\r\n".repeat(HEAD_LIMIT / 2), Refusal::HeadTooLarge);
+    assert_eq!(frame_all(&vec![b'x'; HEAD_LIMIT - 1]), Ok(None));
+}
+
+#[test]
+fn headers_up_to_the_limit_pass_and_more_get_431() {
+    let head = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(count));
+    passes(&head(HEADER_LIMIT));
+    refused(&head(HEADER_LIMIT + 1), Refusal::HeadTooLarge);
+}
+
+#[test]
+fn the_end_of_the_head_is_found_wherever_the_bytes_are_split() {
+    for input in [
+        &b"\r\n\r\nPOST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n"[..],
+        b"POST /a HTTP/1.1\nHost: b\nContent-Length: 2\n\n",
+        b"POST /a HTTP/1.1\nHost: b\r\nContent-Length: 2\n\r\n",
+    ] {
+        let whole = frame_all(input).unwrap().unwrap();
+        let mut inner = Vec::new();
+        for first in 0..input.len() {
+            for second in first..input.len() {
+                assert_eq!(
+                    frame(&input[..first], 0, MAX_BODY, PEER, &mut inner),
+                    Ok(None)
+                );
+                let more = frame(&input[..second], first, MAX_BODY, PEER, &mut inner);
+                assert_eq!(more, Ok(None));
+                let all = frame(input, second, MAX_BODY, PEER, &mut inner);
+                assert_eq!(all, Ok(Some(whole.0)));
+                assert_eq!(inner, whole.1.as_bytes());
+            }
+        }
+    }
+}
+
+/// One lane to a real `tiny_http`, for all cases of a property.
+type Lane = Arc<Mutex<(UnixStream, Arc<Requests>)>>;
+
+fn lane() -> Lane {
+    let (mut lanes, requests) = Lanes::start(1).unwrap();
+    let stream = lanes.streams.remove(0);
+    stream.set_nonblocking(false).unwrap();
+    let patience = Some(std::time::Duration::from_secs(30));
+    stream.set_read_timeout(patience).unwrap();
+    Arc::new(Mutex::new((stream, requests)))
+}
+
+/// Sends what framing let through, and after it a request that `tiny_http` only finds if it sees
+/// the same end as we do.
+fn tiny_http_reads_it_the_same(lane: &Lane, input: &[u8], head: Head, inner: &[u8]) {
+    let (stream, requests) = &mut *lane.lock().unwrap();
+    let mut body = input[head.len..].to_vec();
+    body.resize(head.body, b'x');
+    stream.write_all(&[inner, &body].concat()).unwrap();
+    let mut request = requests.recv().unwrap();
+    let mut read = Vec::new();
+    request.as_reader().read_to_end(&mut read).unwrap();
+    assert_eq!(read, body);
+    let first_line = format!("{} {} HTTP/1.1\r\n", request.method(), request.url());
+    assert!(inner.starts_with(first_line.as_bytes()), "{first_line}");
+    let peers: Vec<_> = request
+        .headers()
+        .iter()
+        .filter(|header| header.field.equiv(PEER_HEADER))
+        .map(|header| header.value.as_str().to_owned())
+        .collect();
+    assert_eq!(peers, [PEER.to_string()]);
+    let without_body = *request.method() == tiny_http::Method::Head;
+    let reply = Reply::text(200, "");
+    reply.send(request).unwrap();
+    stream.write_all(b"GET /sentinel HTTP/1.1\r\n\r\n").unwrap();
+    let sentinel = requests.recv().unwrap();
+    assert_eq!(sentinel.url(), "/sentinel");
+    reply.send(sentinel).unwrap();
+    // Two like answers, and nothing else, have come back: no 400 or 417 of tiny_http's own.
+    let mut answers = vec![0; 2 * reply_len()];
+    stream.read_exact(&mut answers).unwrap();
+    let (first, second) = answers.split_at(reply_len());
+    assert_eq!(first, second, "{without_body}");
+}
+
+fn reply_len() -> usize {
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n\r\n".len()
+}
+
+prop_compose! {
+    /// Requests near the edge of what is allowed.
+    fn request()(
+        method in prop::sample::select(vec!["GET", "POST", "HEAD", "PUT", "OPTIONS", "get", "X-Y!"]),
+        target in prop::sample::select(vec!["/", "/wechat?signature=a&timestamp=1", "http://h/p", "/%0d%0a", "/#a", "/a:b"]),
+        version in prop::sample::select(vec!["HTTP/1.1", "HTTP/1.0", "HTTP/1.1 "]),
+        end in prop::sample::select(vec!["\r\n", "\n"]),
+        headers in prop::collection::vec(prop::sample::select(vec![
+            "Host: example.org", "Host:", "Content-Length: 3", "Content-Length: 900", "content-length:0",
+            "Transfer-Encoding: chunked", "Expect: 100-continue", "Connection: close", "Connection: upgrade",
+            "Upgrade: websocket", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: a:b", "X-Wechatd-Peer: unix",
+            "TE: chunked", "X: y", "Content-Length : 3",
+        ]), 0..6),
+        body in prop::collection::vec(any::<u8>(), 0..40),
+    ) -> Vec<u8> {
+        let mut bytes = format!("{method} {target} {version}{end}").into_bytes();
+        for header in headers {
+            bytes.extend_from_slice(header.as_bytes());
+            bytes.extend_from_slice(end.as_bytes());
+        }
+        bytes.extend_from_slice(end.as_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+}
+
+/// Changes a request in a few places, mostly to bytes that mean something.
+fn mutate(mut bytes: Vec<u8>, changes: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
+    const TELLING: &[u8] = b"\r\n :,\t\0\x0b\x7f\x80\xc2\xa0/HP019+-";
+    for (place, byte, kind) in changes {
+        let at = place.index(bytes.len().max(1)).min(bytes.len());
+        let telling = TELLING[usize::from(byte) % TELLING.len()];
+        match kind % 4 {
+            0 => bytes.insert(at, telling),
+            1 if at < bytes.len() => bytes[at] = telling,
+            2 if at < bytes.len() => bytes[at] = byte,
+            3 if at < bytes.len() => drop(bytes.remove(at)),
+            _ => {}
+        }
+    }
+    bytes
+}
+
+#[test]
+fn whatever_passes_is_read_alike_by_tiny_http() {
+    let lane = lane();
+    let changes = prop::collection::vec(any::<(prop::sample::Index, u8, u8)>(), 0..4);
+    proptest!(ProptestConfig::with_cases(2000), |(request in request(), changes in changes)| {
+        let input = mutate(request, changes);
+        let mut inner = Vec::new();
+        if let Ok(Some(head)) = frame(&input, 0, MAX_BODY, PEER, &mut inner) {
+            let upto = input.len().min(head.total());
+            tiny_http_reads_it_the_same(&lane, &input[..upto], head, &inner);
+        }
+    });
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_framed_without_a_panic_and_alike_in_any_pieces(
+        input in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut inner = Vec::new();
+        let whole = frame(&input, 0, MAX_BODY, PEER, &mut inner);
+        let cut = at.index(input.len() + 1);
+        match frame(&input[..cut], 0, MAX_BODY, PEER, &mut inner) {
+            Ok(None) => prop_assert_eq!(frame(&input, cut, MAX_BODY, PEER, &mut inner), whole),
+            early => prop_assert_eq!(early, whole),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! One client connection as the event loop keeps it, and the order in which connections grow old.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use mio::{Interest, Registry, Token};
+
+use crate::server::answer::Refusal;
+use crate::server::framing::{self, HEAD_LIMIT, Head, Persistence};
+use crate::server::stream::{Peer, Stream};
+
+/// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
+const KEPT_BUFFER: usize = 4 * 1024;
+
+/// Where a connection is in the life of one request. Each phase has its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The request is not whole yet; also an idle connection.
+    Reading,
+    /// The request is whole and waits for a lane or, on a lane, for its answer.
+    Answering,
+    /// The answer did not go out at once; the client has to take it.
+    Writing,
+    /// The last answer is out; what the client still sends is thrown away, so that it reads the
+    /// answer instead of a reset.
+    Lingering,
+}
+
+impl Phase {
+    pub(super) const ALL: [Phase; 4] = [
+        Phase::Reading,
+        Phase::Answering,
+        Phase::Writing,
+        Phase::Lingering,
+    ];
+}
+
+/// The connections of every phase, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Ages([BTreeSet<(Instant, usize)>; Phase::ALL.len()]);
+
+impl Ages {
+    pub(super) fn of(&self, phase: Phase) -> &BTreeSet<(Instant, usize)> {
+        &self.0[phase as usize]
+    }
+
+    pub(super) fn insert(&mut self, index: usize, connection: &Connection) {
+        self.0[connection.phase as usize].insert((connection.since, index));
+    }
+
+    pub(super) fn remove(&mut self, index: usize, connection: &Connection) {
+        self.0[connection.phase as usize].remove(&(connection.since, index));
+    }
+}
+
+/// What the event queue reports of a connection; never taken back once asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Watched {
+    Nothing,
+    Reads,
+    ReadsAndWrites,
+}
+
+/// What one attempt to read has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Bytes(usize),
+    NothingYet,
+    /// The client has ended its half, or the connection is broken.
+    End,
+}
+
+/// How far the answer has gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    All,
+    Part,
+    /// The connection is broken.
+    Broken,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    peer: Peer,
+    /// Changed only together with [`Ages`].
+    pub(super) phase: Phase,
+    /// When the phase began.
+    pub(super) since: Instant,
+    /// Bytes of the request under way, then of those that the client sends ahead.
+    pub(super) input: Vec<u8>,
+    /// How much of `input` is known not to contain the end of a head.
+    scanned: usize,
+    /// The request under way, once its head has arrived.
+    pub(super) head: Option<Head>,
+    /// First the head for `tiny_http`, later the answer for the client.
+    pub(super) output: Vec<u8>,
+    /// How much of the answer has gone out, in bytes.
+    written: usize,
+    /// The lane that carries the request.
+    pub(super) lane: Option<usize>,
+    /// No further request is wanted after the answer.
+    pub(super) last: bool,
+    /// How much has been thrown away while lingering, in bytes.
+    pub(super) discarded: usize,
+    /// Reading may bring something. Events are edge-triggered: this is only cleared when the socket
+    /// is known to be drained.
+    readable: bool,
+    /// The end of the client's half has been reported; reading must go on until it is met.
+    read_closed: bool,
+    watched: Watched,
+    /// What this connection was last counted with in the memory budget, in bytes.
+    pub(super) accounted: usize,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, peer: Peer, now: Instant) -> Connection {
+        Connection {
+            stream,
+            peer,
+            phase: Phase::Reading,
+            since: now,
+            input: Vec::new(),
+            scanned: 0,
+            head: None,
+            output: Vec::new(),
+            written: 0,
+            lane: None,
+            last: false,
+            discarded: 0,
+            readable: true,
+            read_closed: false,
+            watched: Watched::Nothing,
+            accounted: 0,
+        }
+    }
+
+    /// Notes what the event queue reported.
+    pub(super) fn note(&mut self, readable: bool, read_closed: bool) {
+        self.readable |= readable || read_closed;
+        self.read_closed |= read_closed;
+    }
+
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Whether bytes that nobody has read may be waiting.
+    pub(super) fn may_have_unread(&self) -> bool {
+        self.readable || !self.input.is_empty()
+    }
+
+    /// Bytes that the buffers hold.
+    pub(super) fn held(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
+    /// Reads once into `scratch` if there may be something.
+    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> Received {
+        while self.readable {
+            match self.stream.read(scratch) {
+                Ok(0) => return Received::End,
+                Ok(count) => {
+                    // A short read has drained the socket; later bytes are reported anew.
+                    self.readable = count == scratch.len() || self.read_closed;
+                    return Received::Bytes(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Received::End,
+            }
+        }
+        Received::NothingYet
+    }
+
+    /// How many more bytes are welcome: the rest of the request under way, and what fits into the
+    /// space of a head beyond that.
+    pub(super) fn appetite(&self) -> usize {
+        let expected = self.head.map_or(0, |head| head.total());
+        expected.saturating_sub(self.input.len()).max(HEAD_LIMIT)
+    }
+
+    /// Keeps bytes that have arrived. The buffer grows with what is there, never with what a
+    /// Content-Length promises.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        let needed = self.input.len() + bytes.len();
+        if needed > self.input.capacity() {
+            let useful = self
+                .head
+                .map_or(HEAD_LIMIT, |head| head.total())
+                .max(needed);
+            let capacity = (needed * 2).min(useful);
+            self.input.reserve_exact(capacity - self.input.len());
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Whether `input` begins with a whole request; its head for `tiny_http` is then in `output`.
+    pub(super) fn frame(&mut self, max_body: usize) -> Result<bool, Refusal> {
+        if self.head.is_none() {
+            self.head = framing::frame(
+                &self.input,
+                self.scanned,
+                max_body,
+                self.peer,
+                &mut self.output,
+            )?;
+            self.scanned = self.input.len();
+        }
+        Ok(self
+            .head
+            .is_some_and(|head| head.total() <= self.input.len()))
+    }
+
+    /// What `tiny_http` is sent: the head and the body, in two pieces.
+    pub(super) fn inner_request(&self) -> (&[u8], &[u8]) {
+        let body = self.head.map_or(0..0, |head| head.len..head.total());
+        (&self.output, &self.input[body])
+    }
+
+    /// Drops the request that `tiny_http` has got; what the client sent ahead stays.
+    pub(super) fn consume_request(&mut self) {
+        if let Some(head) = self.head {
+            self.input.drain(..head.total());
+        }
+        shrink(&mut self.input);
+    }
+
+    /// What the answer has to say about the connection.
+    pub(super) fn persistence(&self) -> Persistence {
+        match self.head {
+            Some(head) if !self.last => head.persistence,
+            Some(_) | None => Persistence::Close,
+        }
+    }
+
+    /// Writes on with the answer in `output`.
+    pub(super) fn send(&mut self) -> Sent {
+        while self.written < self.output.len() {
+            match self.stream.write(&self.output[self.written..]) {
+                Ok(0) => return Sent::Broken,
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Part,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Sent::Broken,
+            }
+        }
+        Sent::All
+    }
+
+    /// Forgets the request that has been answered.
+    pub(super) fn reset(&mut self) {
+        self.head = None;
+        self.scanned = 0;
+        self.written = 0;
+        self.output.clear();
+        shrink(&mut self.output);
+    }
+
+    /// Ends our half of the connection; `false` if it is broken.
+    pub(super) fn shutdown_write(&self) -> bool {
+        self.stream.shutdown_write().is_ok()
+    }
+
+    /// Sees to it that further bytes are reported. What arrived before that is reported, too.
+    pub(super) fn watch_reads(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.watch(registry, token, Watched::Reads)
+    }
+
+    /// Sees to it that space for writing is reported.
+    pub(super) fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.watch(registry, token, Watched::ReadsAndWrites)
+    }
+
+    fn watch(&mut self, registry: &Registry, token: Token, wanted: Watched) -> io::Result<()> {
+        if self.watched >= wanted {
+            return Ok(());
+        }
+        let interests = match wanted {
+            Watched::Nothing => return Ok(()),
+            Watched::Reads => Interest::READABLE,
+            Watched::ReadsAndWrites => Interest::READABLE | Interest::WRITABLE,
+        };
+        if self.watched == Watched::Nothing {
+            registry.register(&mut self.stream, token, interests)?;
+        } else {
+            registry.reregister(&mut self.stream, token, interests)?;
+        }
+        self.watched = wanted;
+        Ok(())
+    }
+}
+
+/// Gives memory back that an ordinary request does not need.
+pub(super) fn shrink(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BUFFER {
+        buffer.shrink_to(KEPT_BUFFER.max(buffer.len()));
+    }
+}

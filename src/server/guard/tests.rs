@@ -1,0 +1,308 @@
+//! The guard in front of a real `tiny_http` with a trivial handler: the site under test and its client.
+//!
+//! `attacks` is what hostile and broken clients do, `service` what honest ones rely on.
+
+mod attacks;
+mod service;
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Counters, Guard, Limits};
+use crate::config::Listen;
+use crate::server::framing::PEER_HEADER;
+use crate::server::lanes::{Lanes, Reply, Requests};
+use crate::server::listener::Listener;
+
+/// Far longer than anything takes; only reached when a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deadline that a test waits for.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Limits under which nothing times out by itself.
+fn unhurried() -> Limits {
+    Limits {
+        request_timeout: PATIENCE,
+        answer_timeout: PATIENCE,
+        ..Limits::default()
+    }
+}
+
+/// Limits under which an incomplete request soon times out.
+fn hurried() -> Limits {
+    Limits {
+        request_timeout: SHORT,
+        ..unhurried()
+    }
+}
+
+/// A guard, a `tiny_http` behind it and two workers with a trivial handler.
+struct Site {
+    guard: Guard,
+    requests: Arc<Requests>,
+    workers: Vec<JoinHandle<()>>,
+    /// Requests for `/held`, to be answered by the test.
+    held: mpsc::Receiver<tiny_http::Request>,
+    fatal: mpsc::Receiver<String>,
+}
+
+impl Site {
+    fn new(limits: Limits) -> Site {
+        Site::with(limits, 8, &"127.0.0.1:0".parse().unwrap(), &[])
+    }
+
+    fn with(limits: Limits, lanes: usize, listen: &Listen, accept_faults: &[i32]) -> Site {
+        let mut listener = Listener::bind(listen).unwrap();
+        listener.faults = accept_faults
+            .iter()
+            .map(|code| io::Error::from_raw_os_error(*code))
+            .collect();
+        let (lanes, requests) = Lanes::start(lanes).unwrap();
+        let (fatal_sender, fatal) = mpsc::channel();
+        let on_fatal = move |reason| fatal_sender.send(reason).unwrap();
+        let guard = Guard::start(listener, lanes, limits, on_fatal).unwrap();
+        let (hold, held) = mpsc::channel();
+        let workers = (0..2)
+            .map(|_| {
+                let (requests, hold) = (Arc::clone(&requests), hold.clone());
+                std::thread::spawn(move || {
+                    while let Some(request) = requests.recv() {
+                        handle(request, &hold);
+                    }
+                })
+            })
+            .collect();
+        Site {
+            guard,
+            requests,
+            workers,
+            held,
+            fatal,
+        }
+    }
+
+    fn client(&self) -> Client {
+        match self.guard.local_addr() {
+            Listen::Tcp(address) => Client::new(TcpStream::connect(address).unwrap()),
+            Listen::Unix(_) => panic!("not a TCP site"),
+        }
+    }
+
+    fn clients(&self, count: usize) -> Vec<Client> {
+        (0..count).map(|_| self.client()).collect()
+    }
+
+    fn next_held(&self) -> tiny_http::Request {
+        self.held.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn count(&self, counter: fn(&Counters) -> &AtomicU64) -> u64 {
+        counter(self.guard.counters()).load(Ordering::Relaxed)
+    }
+
+    /// Waits until a counter has reached a figure.
+    #[track_caller]
+    fn await_count(&self, counter: fn(&Counters) -> &AtomicU64, figure: u64) {
+        let counters = self.guard.counters();
+        eventually(&format!("{figure} (have {counters})"), || {
+            self.count(counter) == figure
+        });
+    }
+
+    /// An honest client is served, at once and on a connection of its own.
+    #[track_caller]
+    fn serves(&self) {
+        let mut client = self.client();
+        client.send(&push("/wechat", "<xml/>"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.line(0)), (200, "POST /wechat"));
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.guard.stop(Duration::ZERO);
+        self.requests.stop();
+        for worker in self.workers.drain(..) {
+            let ended = worker.join();
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "a worker panicked"
+            );
+        }
+    }
+}
+
+/// Waits for something that the guard does in its own time.
+#[track_caller]
+fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !happens() {
+        assert!(begin.elapsed() < PATIENCE, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Tells what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
+fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Request>) {
+    let header = |name: &'static str| {
+        let mut headers = request.headers().iter();
+        let found = headers.find(|header| header.field.equiv(name));
+        found.map_or(String::new(), |header| header.value.to_string())
+    };
+    let (peer, forwarded) = (header(PEER_HEADER), header("X-Forwarded-For"));
+    match request.url() {
+        "/held" => hold.send(request).unwrap(),
+        "/dropped" => drop(request),
+        "/unread" => drop(Reply::text(403, "Bad Token!").send(request)),
+        "/large" => {
+            let body = "x".repeat(8 * 1024 * 1024);
+            drop(Reply::text(200, &body).send(request));
+        }
+        "/plain" => drop(request.respond(tiny_http::Response::from_string("plain"))),
+        "/chunked" => {
+            let body = io::repeat(b'x').take(100_000);
+            let response = tiny_http::Response::empty(200).with_data(body, None);
+            drop(request.respond(response));
+        }
+        _ => {
+            let mut body = String::new();
+            if request.as_reader().read_to_string(&mut body).is_err() {
+                return;
+            }
+            let asked = format!("{} {}", request.method(), request.url());
+            let told = format!("{asked}\n{peer}\n{forwarded}\n{body}");
+            drop(Reply::text(200, &told).send(request));
+        }
+    }
+}
+
+/// A whole POST.
+fn push(target: &str, body: &str) -> String {
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Both kinds of socket a client can have.
+trait Socket: Read + Write + Send {}
+impl Socket for TcpStream {}
+impl Socket for UnixStream {}
+
+/// An honest or hostile client, as the test writes it.
+struct Client<S: Socket = TcpStream> {
+    socket: S,
+    /// Bytes that came beyond the last answer.
+    ahead: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn line(&self, number: usize) -> &str {
+        self.body.split('\n').nth(number).unwrap_or("")
+    }
+
+    fn closes(&self) -> bool {
+        self.head.contains("\r\nConnection: close\r\n")
+    }
+}
+
+impl Client {
+    fn new(socket: TcpStream) -> Client {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Client {
+            socket,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// Resets the connection instead of ending it.
+    fn reset(self) {
+        socket2::SockRef::from(&self.socket)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    }
+}
+
+impl<S: Socket> Client<S> {
+    #[track_caller]
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).unwrap();
+    }
+
+    #[track_caller]
+    fn answer(&mut self) -> Answer {
+        self.answer_to(false)
+    }
+
+    /// Reads one answer to its end.
+    #[track_caller]
+    fn answer_to(&mut self, head_only: bool) -> Answer {
+        let end = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        while end(&self.ahead).is_none() {
+            self.read_more();
+        }
+        let head_len = end(&self.ahead).unwrap() + 4;
+        let head: Vec<u8> = self.ahead.drain(..head_len).collect();
+        let head = String::from_utf8(head).unwrap();
+        let length = head
+            .split("\r\n")
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length: usize = match length {
+            Some(digits) if !head_only => digits.parse().unwrap(),
+            _ => 0,
+        };
+        while self.ahead.len() < length {
+            self.read_more();
+        }
+        let body: Vec<u8> = self.ahead.drain(..length).collect();
+        Answer {
+            status: head[9..12].parse().unwrap(),
+            head,
+            body: String::from_utf8(body).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn read_more(&mut self) {
+        let mut bytes = [0; 64 * 1024];
+        let count = self.socket.read(&mut bytes).unwrap();
+        let so_far = String::from_utf8_lossy(&self.ahead);
+        assert!(count > 0, "closed in the middle of an answer: {so_far:?}");
+        self.ahead.extend_from_slice(&bytes[..count]);
+    }
+
+    /// The guard refuses what was sent and closes.
+    #[track_caller]
+    fn is_refused(&mut self, status: u16) {
+        let answer = self.answer();
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.closes(), "{answer:?}");
+        self.is_closed();
+    }
+
+    /// Nothing more comes, and the connection has ended.
+    #[track_caller]
+    fn is_closed(&mut self) {
+        assert_eq!(String::from_utf8_lossy(&self.ahead), "");
+        match self.socket.read(&mut [0; 64]) {
+            Ok(count) => assert_eq!(count, 0, "more came"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}"),
+        }
+    }
+}

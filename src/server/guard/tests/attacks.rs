@@ -1,0 +1,357 @@
+//! What hostile and broken clients do. Each kind once brought a bare `tiny_http` down or made it deaf.
+
+use super::*;
+
+#[test]
+fn a_huge_content_length_gets_413_and_costs_nothing() {
+    let site = Site::new(unhurried());
+    for digits in ["4000000000000000000", "1048577"] {
+        let mut client = site.client();
+        client.send(format!(
+            "POST /unread HTTP/1.1\r\nContent-Length: {digits}\r\n\r\n"
+        ));
+        client.is_refused(413);
+    }
+    site.await_count(|counters| &counters.buffered, 0);
+    site.serves();
+}
+
+#[test]
+fn content_lengths_that_are_no_numbers_get_400() {
+    let site = Site::new(unhurried());
+    for (value, status) in [
+        ("100000000000000000000", 413),
+        ("-1", 400),
+        ("0x10", 400),
+        ("+5", 400),
+    ] {
+        let mut client = site.client();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n"
+        ));
+        client.is_refused(status);
+    }
+    site.serves();
+}
+
+#[test]
+fn stalled_and_trickling_bodies_get_408_and_block_nobody() {
+    let site = Site::new(Limits {
+        request_timeout: Duration::from_secs(1),
+        ..unhurried()
+    });
+    let mut stalled = site.clients(50);
+    for client in &mut stalled {
+        client.send("POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n<xml>");
+    }
+    for _ in 0..20 {
+        site.serves();
+    }
+    let mut trickling = site.client();
+    trickling.send("POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n");
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE && trickling.socket.write(b"x").is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+        if site.count(|counters| &counters.timed_out) == 51 {
+            break;
+        }
+    }
+    for mut client in stalled {
+        client.is_refused(408);
+    }
+    trickling.is_refused(408);
+    site.serves();
+}
+
+#[test]
+fn idle_connections_are_closed_silently_at_the_deadline() {
+    let site = Site::new(hurried());
+    let idle = site.clients(400);
+    for mut client in idle {
+        client.is_closed();
+    }
+    site.await_count(|counters| &counters.open, 0);
+    site.serves();
+}
+
+#[test]
+fn slow_headers_get_408_at_the_deadline() {
+    let site = Site::new(hurried());
+    let mut slow = site.clients(100);
+    for client in &mut slow {
+        client.send("GET / HTTP/1.1\r\nX: ");
+    }
+    for mut client in slow {
+        client.is_refused(408);
+    }
+    site.serves();
+}
+
+#[test]
+fn an_endless_header_gets_431() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("GET / HTTP/1.1\r\nX: ");
+    // It goes on after the answer for a while, and still gets to see it.
+    for _ in 0..64 {
+        if client.socket.write_all(&[b'x'; 4096]).is_err() {
+            break;
+        }
+    }
+    assert_eq!(client.answer().status, 431);
+    site.serves();
+}
+
+#[test]
+fn a_client_that_pipelines_and_never_reads_is_bounded_and_cut_off() {
+    let site = Site::new(hurried());
+    let mut greedy = site.client();
+    let short = Some(Duration::from_millis(50));
+    greedy.socket.set_write_timeout(short).unwrap();
+    let wave = push("/wechat", &"x".repeat(900)).repeat(50);
+    let begin = Instant::now();
+    let mut sent = 0;
+    while begin.elapsed() < PATIENCE {
+        match greedy.socket.write(wave.as_bytes()) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => site.serves(),
+            Err(_) => break,
+        }
+        assert!(site.count(|counters| &counters.buffered) < 512 * 1024);
+    }
+    assert!(sent > 100_000, "{sent}");
+    site.await_count(|counters| &counters.open, 0);
+    site.serves();
+}
+
+#[test]
+fn a_client_that_never_takes_its_answer_is_cut_off() {
+    let site = Site::new(hurried());
+    let mut deaf = site.client();
+    deaf.send("GET /large HTTP/1.1\r\n\r\n");
+    site.await_count(|counters| &counters.timed_out, 1);
+    site.await_count(|counters| &counters.open, 0);
+    site.await_count(|counters| &counters.buffered, 0);
+    site.serves();
+}
+
+#[test]
+fn resets_at_any_moment_are_harmless() {
+    let site = Site::new(unhurried());
+    let request = push("/wechat", "<xml/>");
+    for round in 0..300 {
+        let mut client = site.client();
+        client.send(&request[..round % (request.len() + 1)]);
+        if round % 7 == 0 {
+            client.send(&request);
+        }
+        client.reset();
+    }
+    site.await_count(|counters| &counters.open, 0);
+    site.serves();
+}
+
+#[test]
+fn a_reset_while_the_answer_is_made_is_harmless() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("GET /held HTTP/1.1\r\n\r\n");
+    let request = site.next_held();
+    client.reset();
+    Reply::text(200, "too late").send(request).unwrap();
+    site.await_count(|counters| &counters.open, 0);
+    site.serves();
+}
+
+#[test]
+fn any_transfer_encoding_gets_411() {
+    let site = Site::new(unhurried());
+    for rest in [
+        "chunked\r\n\r\nffffffffffffffff\r\n",
+        "garbage\r\n\r\n",
+        "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let mut client = site.client();
+        client.send(format!("POST / HTTP/1.1\r\nTransfer-Encoding: {rest}"));
+        client.is_refused(411);
+    }
+    site.serves();
+}
+
+#[test]
+fn failing_accepts_do_not_end_accepting() {
+    let faults = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ECONNABORTED,
+        libc::EINTR,
+        libc::ENOBUFS,
+        libc::EPERM,
+    ];
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let site = Site::with(unhurried(), 2, &listen, &faults);
+    site.serves();
+    let met = site.count(|counters| &counters.accept_errors);
+    assert_eq!(met, faults.len() as u64);
+    site.serves();
+}
+
+#[test]
+fn when_full_the_oldest_incomplete_request_makes_room() {
+    let site = Site::new(Limits {
+        max_connections: 4,
+        ..unhurried()
+    });
+    let mut complete = site.client();
+    complete.send("GET /held HTTP/1.1\r\n\r\n");
+    let request = site.next_held();
+    let mut idle = site.client();
+    site.await_count(|counters| &counters.open, 2);
+    let mut half = site.client();
+    half.send("GET / HT");
+    site.await_count(|counters| &counters.open, 3);
+    let mut young = site.client();
+    site.await_count(|counters| &counters.open, 4);
+
+    let mut first = site.client();
+    idle.is_closed();
+    let mut second = site.client();
+    half.is_closed();
+    assert_eq!(site.count(|counters| &counters.evicted), 2);
+
+    Reply::text(200, "kept").send(request).unwrap();
+    assert_eq!(complete.answer().body, "kept");
+    for client in [&mut young, &mut first, &mut second] {
+        client.send("GET /a HTTP/1.1\r\n\r\n");
+        assert_eq!(client.answer().line(0), "GET /a");
+    }
+}
+
+#[test]
+fn a_kept_alive_connection_is_as_old_as_its_last_answer() {
+    let site = Site::new(Limits {
+        max_connections: 2,
+        ..unhurried()
+    });
+    let mut first = site.client();
+    site.await_count(|counters| &counters.open, 1);
+    let mut second = site.client();
+    site.await_count(|counters| &counters.open, 2);
+    first.send("GET /a HTTP/1.1\r\n\r\n");
+    assert_eq!(first.answer().status, 200);
+    let _third = site.client();
+    second.is_closed();
+    first.send("GET /b HTTP/1.1\r\n\r\n");
+    assert_eq!(first.answer().line(0), "GET /b");
+}
+
+#[test]
+fn when_all_are_complete_new_connections_wait_instead() {
+    let site = Site::new(Limits {
+        max_connections: 2,
+        ..unhurried()
+    });
+    let mut complete = site.clients(2);
+    for client in &mut complete {
+        client.send("GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
+    }
+    let (one, other) = (site.next_held(), site.next_held());
+    let mut patient = site.client();
+    patient.send("GET /patient HTTP/1.1\r\n\r\n");
+    assert_eq!(site.count(|counters| &counters.accepted), 2);
+    Reply::text(200, "done").send(one).unwrap();
+    assert_eq!(patient.answer().line(0), "GET /patient");
+    Reply::text(200, "done").send(other).unwrap();
+    for client in &mut complete {
+        assert_eq!(client.answer().body, "done");
+    }
+    assert_eq!(site.count(|counters| &counters.evicted), 0);
+}
+
+#[test]
+fn honest_clients_get_in_while_idle_ones_flood() {
+    let site = Site::new(Limits {
+        max_connections: 16,
+        ..unhurried()
+    });
+    let mut flood = Vec::new();
+    for _ in 0..30 {
+        flood.extend(site.clients(20));
+        site.serves();
+    }
+    assert!(site.count(|counters| &counters.open) <= 16);
+    assert!(site.count(|counters| &counters.evicted) > 500);
+}
+
+#[test]
+fn large_unfinished_bodies_are_evicted_when_memory_runs_out() {
+    let limits = Limits {
+        max_body: 4 * 1024 * 1024,
+        ..unhurried()
+    };
+    let budget = limits.memory_budget();
+    assert_eq!(budget, 16 * 1024 * 1024);
+    let site = Site::new(limits);
+    let mut small = site.client();
+    small.send("POST /small HTTP/1.1\r\nContent-Length: 2\r\n\r\n.");
+    site.await_count(|counters| &counters.open, 1);
+    let unfinished = vec![b'x'; 3_900_000];
+    let mut greedy: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = site.client();
+            client.send("POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n");
+            client.send(&unfinished);
+            assert!(site.count(|counters| &counters.buffered) <= budget as u64);
+            client
+        })
+        .collect();
+    // The oldest large ones went, the youngest and the small one are there.
+    greedy[0].is_closed();
+    let mut youngest = greedy.pop().unwrap();
+    youngest.send(vec![b'x'; 100_000]);
+    assert_eq!(youngest.answer().line(3).len(), 4_000_000);
+    small.send(".");
+    assert_eq!(small.answer().line(3), "..");
+}
+
+#[test]
+fn a_promised_body_reserves_no_memory() {
+    let site = Site::new(unhurried());
+    let mut clients = site.clients(100);
+    for client in &mut clients {
+        client.send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nx");
+    }
+    site.await_count(|counters| &counters.open, 100);
+    assert!(site.count(|counters| &counters.buffered) < 100 * 1024);
+}
+
+#[test]
+fn a_refused_client_that_sends_on_still_sees_why() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("POST / HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n");
+    client.send(vec![b'x'; 500_000]);
+    client.is_refused(413);
+}
+
+#[test]
+fn malformed_requests_are_refused_over_the_wire() {
+    let site = Site::new(unhurried());
+    for (request, status) in [
+        ("\x16\x03\x01\x02\x00\x01\x00\x01\x7c\x03", 400),
+        ("GET /\0 HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400),
+        ("GET / HTTP/2.0\r\n\r\n", 505),
+        ("POST / HTTP/1.1\r\n\r\n", 411),
+        (
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+            417,
+        ),
+    ] {
+        let mut client = site.client();
+        client.send(request);
+        client.is_refused(status);
+    }
+    assert_eq!(site.count(|counters| &counters.requests), 0);
+    assert_eq!(site.count(|counters| &counters.refused), 6);
+}

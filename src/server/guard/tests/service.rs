@@ -1,0 +1,384 @@
+//! What honest clients, and the rest of the program, rely on.
+
+use super::*;
+
+#[test]
+fn a_request_arrives_however_its_bytes_are_split() {
+    let site = Site::new(unhurried());
+    let request = push("/wechat?a=b", "<xml>\u{4f60}\u{597d}</xml>").into_bytes();
+    let mut client = site.client();
+    for cut in 1..request.len() {
+        client.send(&request[..cut]);
+        // The pause makes it two reads mostly; the answer must be the same anyway.
+        std::thread::yield_now();
+        client.send(&request[cut..]);
+        let answer = client.answer();
+        assert_eq!(answer.line(0), "POST /wechat?a=b");
+        assert_eq!(answer.line(3), "<xml>\u{4f60}\u{597d}</xml>");
+    }
+    for byte in request.chunks(1) {
+        client.send(byte);
+    }
+    assert_eq!(client.answer().line(0), "POST /wechat?a=b");
+}
+
+#[test]
+fn pipelined_requests_are_answered_one_by_one_in_their_order() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    let all: String = (0..100)
+        .map(|number| push(&format!("/{number}"), &"x".repeat(number * 7)))
+        .collect();
+    client.send(all);
+    for number in 0..100 {
+        let answer = client.answer();
+        assert_eq!(answer.line(0), format!("POST /{number}"));
+        assert_eq!(answer.line(3).len(), number * 7);
+    }
+    site.await_count(|counters| &counters.open, 1);
+    assert!(site.count(|counters| &counters.buffered) <= 8 * 1024);
+}
+
+#[test]
+fn a_malformed_request_after_a_good_one_is_refused_after_its_answer() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send(push("/good", "") + "BAD\r\n\r\n");
+    assert_eq!(client.answer().line(0), "POST /good");
+    client.is_refused(400);
+}
+
+#[test]
+fn connections_are_kept_or_closed_as_the_client_wishes() {
+    let site = Site::new(unhurried());
+    for (version, connection, said, stays) in [
+        ("1.1", "", None, true),
+        ("1.1", "Connection: close\r\n", Some("close"), false),
+        ("1.0", "", Some("close"), false),
+        (
+            "1.0",
+            "Connection: keep-alive\r\n",
+            Some("keep-alive"),
+            true,
+        ),
+    ] {
+        let mut client = site.client();
+        let request = format!("GET / HTTP/{version}\r\n{connection}\r\n");
+        client.send(&request);
+        let answer = client.answer();
+        let header = answer
+            .head
+            .split("\r\n")
+            .find_map(|line| line.strip_prefix("Connection: "));
+        assert_eq!(header, said);
+        if stays {
+            client.send(&request);
+            assert_eq!(client.answer().status, 200);
+        } else {
+            client.is_closed();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_ends_its_half_still_gets_its_answer() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send(push("/half", "x"));
+    client.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.answer().line(0), "POST /half");
+    client.is_closed();
+}
+
+#[test]
+fn the_callback_learns_the_peer_and_what_was_forwarded() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send(
+        "GET / HTTP/1.1\r\nX-Wechatd-Peer: unix\r\nX-Forwarded-For: 192.0.2.1\r\n\
+         X-Forwarded-For: 192.0.2.2\r\n\r\n",
+    );
+    let answer = client.answer();
+    assert_eq!(answer.line(1), "127.0.0.1");
+    assert_eq!(answer.line(2), "192.0.2.1, 192.0.2.2");
+}
+
+#[test]
+fn an_answer_to_head_has_no_body() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    for target in ["/wechat", "/plain"] {
+        client.send(format!("HEAD {target} HTTP/1.1\r\n\r\n"));
+        let answer = client.answer_to(true);
+        assert!(!answer.head.contains("Content-Length: 0"), "{answer:?}");
+    }
+    client.send("GET /after HTTP/1.1\r\n\r\n");
+    assert_eq!(client.answer().line(0), "GET /after");
+}
+
+#[test]
+fn bodies_up_to_the_limit_arrive_and_large_answers_too() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    let body = "x".repeat(1024 * 1024);
+    client.send(push("/big", &body));
+    assert_eq!(client.answer().line(3), body);
+    client.send("GET /large HTTP/1.1\r\n\r\n");
+    assert_eq!(client.answer().body.len(), 8 * 1024 * 1024);
+    site.await_count(|counters| &counters.open, 1);
+    eventually("buffers are freed", || {
+        site.count(|counters| &counters.buffered) <= 8 * 1024
+    });
+}
+
+#[test]
+fn a_body_that_the_handler_does_not_read_does_not_harm_the_next_request() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let site = Site::with(unhurried(), 1, &listen, &[]);
+    let mut client = site.client();
+    for _ in 0..3 {
+        client.send(push("/unread", &"x".repeat(1024 * 1024)));
+        assert_eq!(client.answer().status, 403);
+    }
+    client.send(push("/wechat", "y"));
+    assert_eq!(client.answer().line(3), "y");
+}
+
+#[test]
+fn a_request_that_the_handler_drops_gets_503() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("GET /dropped HTTP/1.1\r\n\r\n");
+    client.is_refused(503);
+    assert_eq!(site.count(|counters| &counters.unanswered), 1);
+    site.serves();
+}
+
+#[test]
+fn an_answer_that_takes_too_long_becomes_503_and_its_lane_comes_back() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let limits = Limits {
+        answer_timeout: SHORT,
+        ..unhurried()
+    };
+    let site = Site::with(limits, 1, &listen, &[]);
+    let mut client = site.client();
+    client.send("GET /held HTTP/1.1\r\n\r\n");
+    let request = site.next_held();
+    let mut behind = site.client();
+    behind.send("GET /behind HTTP/1.1\r\n\r\n");
+    client.is_refused(503);
+    behind.is_refused(503);
+    site.guard.set_limits(unhurried());
+    let mut next = site.client();
+    next.send("GET /next HTTP/1.1\r\n\r\n");
+    site.await_count(|counters| &counters.requests, 3);
+    Reply::text(200, "late").send(request).unwrap();
+    assert_eq!(next.answer().line(0), "GET /next");
+}
+
+#[test]
+fn more_clients_than_lanes_are_served_in_turn() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let site = Site::with(unhurried(), 2, &listen, &[]);
+    let mut clients = site.clients(50);
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(push(&format!("/{number}"), "x"));
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer().line(0), format!("POST /{number}"));
+    }
+}
+
+#[test]
+fn a_lane_that_breaks_costs_one_request_and_the_last_one_is_fatal() {
+    let (ours, theirs): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| UnixStream::pair().unwrap())
+        .inspect(|(ours, _)| ours.set_nonblocking(true).unwrap())
+        .unzip();
+    let listener = Listener::bind(&Listen::parse("127.0.0.1:0").unwrap()).unwrap();
+    let (sender, fatal) = mpsc::channel();
+    let on_fatal = move |reason: String| sender.send(reason).unwrap();
+    let lanes = Lanes { streams: ours };
+    let guard = Guard::start(listener, lanes, unhurried(), on_fatal).unwrap();
+    let Listen::Tcp(address) = guard.local_addr() else {
+        panic!("not TCP");
+    };
+    // An answer without an end, an answer nobody asked for.
+    let broken: [&[u8]; 2] = [b"HTTP/1.1 200 OK\r\n\r\n", b""];
+    for (mut lane, answer) in theirs.into_iter().zip(broken) {
+        assert!(fatal.try_recv().is_err());
+        let mut client = Client::new(TcpStream::connect(address).unwrap());
+        client.send("GET / HTTP/1.1\r\n\r\n");
+        assert!(lane.read(&mut [0; 512]).unwrap() > 0);
+        lane.write_all(answer).unwrap();
+        drop(lane);
+        client.is_refused(503);
+    }
+    let reason = fatal.recv_timeout(PATIENCE).unwrap();
+    assert!(reason.contains("lane"), "{reason}");
+    let mut client = Client::new(TcpStream::connect(address).unwrap());
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    client.is_refused(503);
+}
+
+#[test]
+fn an_answer_without_a_length_is_not_passed_on() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("GET /chunked HTTP/1.1\r\n\r\n");
+    client.is_refused(503);
+    site.serves();
+}
+
+#[test]
+fn new_limits_hold_at_once() {
+    let site = Site::new(unhurried());
+    let mut oldest = site.client();
+    site.await_count(|counters| &counters.open, 1);
+    let mut young = site.client();
+    let mut under_way = site.client();
+    under_way.send("POST /late HTTP/1.1\r\nContent-Length: 20\r\n\r\n0123456789");
+    site.await_count(|counters| &counters.open, 3);
+    let smaller = Limits {
+        max_connections: 2,
+        max_body: 10,
+        ..unhurried()
+    };
+    site.guard.set_limits(smaller);
+    oldest.is_closed();
+    young.send(push("/", "01234567890"));
+    young.is_refused(413);
+    under_way.send("0123456789");
+    assert_eq!(under_way.answer().line(0), "POST /late");
+    let mut half = site.client();
+    half.send("GET / HT");
+    site.guard.set_limits(Limits {
+        request_timeout: SHORT,
+        ..smaller
+    });
+    half.is_refused(408);
+}
+
+#[test]
+fn a_unix_socket_is_served_alike_and_removed_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.sock");
+    let site = Site::with(hurried(), 2, &Listen::Unix(path.clone()), &[]);
+    let connect = || {
+        let socket = UnixStream::connect(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client {
+            socket,
+            ahead: Vec::new(),
+        }
+    };
+    let mut client = connect();
+    client.send(push("/wechat", &"x".repeat(300_000)));
+    let answer = client.answer();
+    assert_eq!((answer.line(0), answer.line(1)), ("POST /wechat", "unix"));
+    assert_eq!(answer.line(3).len(), 300_000);
+    client.send("GET / HT");
+    client.is_refused(408);
+    connect().is_closed();
+    assert_eq!(site.guard.stop(PATIENCE), 0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn stopping_answers_what_is_whole_and_closes_the_rest() {
+    let site = Site::new(unhurried());
+    let mut idle = site.client();
+    let mut half = site.client();
+    half.send("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nx");
+    let mut kept = site.client();
+    kept.send("GET /a HTTP/1.1\r\n\r\n");
+    assert!(!kept.answer().closes());
+    let mut whole = site.client();
+    whole.send("GET /held HTTP/1.1\r\n\r\n");
+    let request = site.next_held();
+    site.await_count(|counters| &counters.open, 4);
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| site.guard.stop(PATIENCE));
+        idle.is_closed();
+        kept.is_closed();
+        half.is_refused(503);
+        Reply::text(200, "last").send(request).unwrap();
+        let answer = whole.answer();
+        assert!(answer.closes(), "{answer:?}");
+        assert_eq!(answer.body, "last");
+        whole.is_closed();
+        assert_eq!(stopping.join().unwrap(), 0);
+    });
+    let Listen::Tcp(address) = site.guard.local_addr() else {
+        panic!("not TCP");
+    };
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(site.guard.stop(PATIENCE), 0);
+}
+
+#[test]
+fn stopping_ends_in_time_and_tells_what_was_left() {
+    let site = Site::new(unhurried());
+    let mut whole = site.client();
+    whole.send("GET /held HTTP/1.1\r\n\r\n");
+    let _unanswered = site.next_held();
+    assert_eq!(site.guard.stop(SHORT), 1);
+    whole.is_closed();
+    assert!(site.fatal.try_recv().is_err());
+}
+
+#[test]
+fn stopping_under_load_leaves_no_request_without_its_whole_answer() {
+    let site = Site::new(unhurried());
+    let Listen::Tcp(address) = site.guard.local_addr().clone() else {
+        panic!("not TCP");
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|_| scope.spawn(move || answered_until_closed(address)))
+            .collect();
+        eventually("load", || site.count(|counters| &counters.requests) > 500);
+        assert_eq!(site.guard.stop(PATIENCE), 0);
+        let answered: u64 = clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .sum();
+        assert_eq!(answered, site.count(|counters| &counters.requests));
+    });
+}
+
+/// Asks again and again, each time on a new connection, until there is no server; counts the answers.
+fn answered_until_closed(address: std::net::SocketAddr) -> u64 {
+    let mut answered = 0;
+    while let Ok(mut socket) = TcpStream::connect(address) {
+        let asked = socket.write_all(push("/wechat", "x").as_bytes());
+        let mut told = Vec::new();
+        let mut bytes = [0; 4096];
+        let end = loop {
+            match socket.read(&mut bytes) {
+                Ok(0) => break true,
+                Ok(count) => told.extend_from_slice(&bytes[..count]),
+                Err(_) => break false,
+            }
+            if told.ends_with(b"\nx") {
+                answered += 1;
+                break false;
+            }
+        };
+        // A connection that nobody accepted is reset or ends without a word; half an answer is a fault.
+        assert!(told.is_empty() || told.ends_with(b"\nx") || told.starts_with(b"HTTP/1.1 503"));
+        if asked.is_err() || end {
+            break;
+        }
+    }
+    answered
+}
+
+#[test]
+fn counters_are_written_as_one_line() {
+    let counters = Counters::default();
+    counters.accepted.store(3, Ordering::Relaxed);
+    let line = counters.to_string();
+    assert!(line.starts_with("0 open, 3 accepted, "), "{line}");
+}

@@ -1,0 +1,240 @@
+//! The running server: listens, answers with a few threads, reloads, stops. The only folder that names `tiny_http`.
+//!
+//! A request's way: `guard` (whole, small, well-formed) → `lanes` (tiny_http) → a worker → `callback`
+//! → the store's writer, which answers after the commit.
+
+// Tests may unwrap: a panic is how they fail.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answer;
+mod callback;
+mod client;
+mod framing;
+mod guard;
+mod lanes;
+mod listener;
+mod query;
+mod refusals;
+mod stream;
+mod systemd;
+mod workers;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::app::{App, AppError};
+use crate::background::Background;
+use crate::config::{Config, Listen, Server};
+use callback::Callback;
+use guard::{Guard, Limits};
+use lanes::{DEFAULT_LANES, Lanes};
+use listener::{ListenError, Listener};
+use systemd::State;
+use workers::Workers;
+
+pub use callback::HEALTH_PATH;
+
+/// How long a stop waits for answers under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the server could not start, or had to end.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The store or the API client.
+    App(AppError),
+    /// The address.
+    Listen(ListenError),
+    /// The system gave no threads, sockets or signals.
+    System(io::Error),
+    /// It ended by a fault while it ran.
+    Fault(String),
+}
+
+/// What the main thread waits for.
+enum Event {
+    Signal(i32),
+    Fault(String),
+}
+
+/// Serves until a signal or a fault ends it.
+///
+/// # Errors
+/// When it can not start; the text says what to do.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let listener = Listener::bind(&config.server.listen)?;
+    let app = Arc::new(App::new(config)?);
+    let live = app.live();
+    let (lanes, requests) = Lanes::start(DEFAULT_LANES)?;
+    let (events, happened) = channel();
+    let fault = events.clone();
+    let workers = Workers::start(
+        live.config.server.workers,
+        requests,
+        Callback::new(Arc::clone(&app)),
+    )?;
+    let guard = Guard::start(
+        listener,
+        lanes,
+        limits(&live.config.server),
+        move |reason| {
+            fault.send(Event::Fault(reason)).ok();
+        },
+    )?;
+    let background = Background::start(&app)?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if events.send(Event::Signal(signal)).is_err() {
+                    return;
+                }
+            }
+        })?;
+    let watched = Arc::clone(&app);
+    thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || systemd::feed_watchdog(&watched))?;
+    greet(&app, guard.local_addr());
+    systemd::tell(State::Ready);
+    let ended = run(&app, &guard, &happened);
+    // A second signal ends at once, without waiting for anything.
+    thread::Builder::new()
+        .name("impatience".to_owned())
+        .spawn(move || {
+            while let Ok(event) = happened.recv() {
+                if let Event::Signal(SIGTERM | SIGINT) = event {
+                    log::warn!("stopped at once, by a second signal");
+                    std::process::exit(1);
+                }
+            }
+        })?;
+    systemd::tell(State::Stopping);
+    let left = guard.stop(STOP_PATIENCE);
+    log::debug!("connections: {}", guard.counters());
+    if left > 0 {
+        log::warn!("{left} requests were left without an answer; the platform delivers them again");
+    }
+    workers.stop();
+    background.stop();
+    app.store.close();
+    log::info!("stopped");
+    ended
+}
+
+fn run(app: &App, guard: &Guard, happened: &Receiver<Event>) -> Result<(), ServeError> {
+    loop {
+        match happened.recv() {
+            Ok(Event::Signal(SIGHUP)) => reload(app, guard),
+            Ok(Event::Signal(_)) | Err(_) => {
+                log::info!("stopping: no new requests, those under way are answered");
+                return Ok(());
+            }
+            Ok(Event::Fault(reason)) => {
+                log::error!("{reason}");
+                return Err(ServeError::Fault(reason));
+            }
+        }
+    }
+}
+
+/// Reads the configuration again: whole or not at all.
+fn reload(app: &App, guard: &Guard) {
+    systemd::tell(State::Reloading);
+    let old = app.live();
+    match Config::load(&old.config.file) {
+        Err(problems) => {
+            log::error!("the configuration has mistakes, the old one stays in force:\n{problems}")
+        }
+        Ok(config) => {
+            let waiting = old.config.restart_keys(&config);
+            let limits = limits(&config.server);
+            match app.replace(config) {
+                Err(error) => log::error!(
+                    "the configuration can not be put in force, the old one stays: {error}"
+                ),
+                Ok(()) => {
+                    guard.set_limits(limits);
+                    app.chores.ring();
+                    log::info!(
+                        "the configuration was read again: {} rules are in force",
+                        app.live().rules.iter().len()
+                    );
+                    if !waiting.is_empty() {
+                        log::warn!(
+                            "changed, and in force only after a restart: {}",
+                            waiting.join(", ")
+                        );
+                    }
+                }
+            }
+        }
+    }
+    systemd::tell(State::Ready);
+}
+
+fn limits(server: &Server) -> Limits {
+    Limits {
+        max_connections: server.max_connections,
+        request_timeout: server.request_timeout,
+        max_body: server.max_body,
+        ..Limits::default()
+    }
+}
+
+/// Says where it listens, where the store is, and what to enter in the console.
+fn greet(app: &App, address: &Listen) {
+    let live = app.live();
+    let path = &live.config.server.path;
+    match address {
+        Listen::Tcp(address) => log::info!("listening on http://{address}{path}"),
+        Listen::Unix(_) => log::info!("listening on {address}, path {path}"),
+    }
+    log::info!(
+        "store: {}, {} rules, mode {}",
+        app.store.path().display(),
+        live.rules.iter().len(),
+        live.config.account.mode
+    );
+    log::info!(
+        "in the console: URL https://YOUR-DOMAIN{path}, and the Token that `wechatd check` shows"
+    );
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServeError::App(error) => error.fmt(f),
+            ServeError::Listen(error) => error.fmt(f),
+            ServeError::System(error) => error.fmt(f),
+            ServeError::Fault(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl From<AppError> for ServeError {
+    fn from(error: AppError) -> ServeError {
+        ServeError::App(error)
+    }
+}
+
+impl From<ListenError> for ServeError {
+    fn from(error: ListenError) -> ServeError {
+        ServeError::Listen(error)
+    }
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> ServeError {
+        ServeError::System(error)
+    }
+}

@@ -1,0 +1,245 @@
+//! The people who follow now, and the log of who came and went.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::open::Reader;
+
+/// A row of `followers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns, and the columns the platform's names"
+)]
+pub struct Follower {
+    pub openid: String,
+    pub unionid: Option<String>,
+    pub nickname: Option<String>,
+    pub sex: Option<i64>,
+    pub language: Option<String>,
+    pub city: Option<String>,
+    pub province: Option<String>,
+    pub country: Option<String>,
+    pub headimgurl: Option<String>,
+    pub remark: Option<String>,
+    pub groupid: Option<i64>,
+    pub tagid_list: Option<serde_json::Value>,
+    pub subscribe_time: i64,
+    pub subscribe_scene: Option<String>,
+    pub qr_scene: Option<i64>,
+    pub qr_scene_str: Option<String>,
+    pub profile_at: Option<i64>,
+    pub profile_error: Option<String>,
+    /// `subscribe_time` as local date and time, for people.
+    pub subscribed: String,
+}
+
+/// A row of `follow_log`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub struct FollowLogEntry {
+    pub action: String,
+    pub at: i64,
+    pub scene: Option<String>,
+    pub source: String,
+    /// `at` as local date and time, for people.
+    pub time: String,
+}
+
+/// Which followers to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct FollowerFilter {
+    /// Followed at or after this time, Unix seconds.
+    pub since: Option<i64>,
+    /// Came by this QR scene.
+    pub scene: Option<String>,
+    /// Have this tag.
+    pub tag: Option<i64>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
+    subscribe_time, subscribe_scene, qr_scene, qr_scene_str, profile_at, profile_error,
+    datetime(subscribe_time, 'unixepoch', 'localtime')";
+
+impl Reader {
+    /// Calls `each` for every follower that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// When the store can not be read, or `each` fails.
+    pub fn followers<E: From<StoreError>>(
+        &self,
+        filter: &FollowerFilter,
+        mut each: impl FnMut(Follower) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM followers
+             WHERE subscribe_time >= coalesce(?1, subscribe_time)
+               AND (?2 IS NULL OR qr_scene_str = ?2 OR CAST(qr_scene AS TEXT) = ?2)
+               AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
+             ORDER BY subscribe_time DESC LIMIT coalesce(?4, -1)"
+        );
+        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
+        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement
+            .query(params![
+                filter.since,
+                filter.scene,
+                filter.tag,
+                filter.limit
+            ])
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each(follower(row).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
+    /// One follower, if the person follows now.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn follower(&self, openid: &str) -> Result<Option<Follower>, StoreError> {
+        self.connection
+            .query_row(
+                &format!("SELECT {COLUMNS} FROM followers WHERE openid = ?1"),
+                [openid],
+                follower,
+            )
+            .optional()
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// What `follow_log` knows of a person, newest first.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn follow_log(&self, openid: &str) -> Result<Vec<FollowLogEntry>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare("SELECT action, at, scene, source, datetime(at, 'unixepoch', 'localtime') FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC")?
+                .query_map([openid], |row| {
+                    Ok(FollowLogEntry {
+                        action: row.get(0)?,
+                        at: row.get(1)?,
+                        scene: row.get(2)?,
+                        source: row.get(3)?,
+                        time: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many people follow now.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn count_followers(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row("SELECT count(*) FROM followers", [], |row| row.get(0))
+            .map_err(|error| Reader::failed(&error))
+    }
+}
+
+fn follower(row: &Row) -> rusqlite::Result<Follower> {
+    let tags: Option<String> = row.get(11)?;
+    Ok(Follower {
+        openid: row.get(0)?,
+        unionid: row.get(1)?,
+        nickname: row.get(2)?,
+        sex: row.get(3)?,
+        language: row.get(4)?,
+        city: row.get(5)?,
+        province: row.get(6)?,
+        country: row.get(7)?,
+        headimgurl: row.get(8)?,
+        remark: row.get(9)?,
+        groupid: row.get(10)?,
+        tagid_list: tags.and_then(|tags| serde_json::from_str(&tags).ok()),
+        subscribe_time: row.get(12)?,
+        subscribe_scene: row.get(13)?,
+        qr_scene: row.get(14)?,
+        qr_scene_str: row.get(15)?,
+        profile_at: row.get(16)?,
+        profile_error: row.get(17)?,
+        subscribed: row.get::<_, Option<String>>(18)?.unwrap_or_default(),
+    })
+}
+
+/// A person follows at `at`. Pushes come in any order: one that is older than the last leaving only goes to the log.
+pub(super) fn follow(
+    connection: &Connection,
+    openid: &str,
+    at: i64,
+    scene: Option<&str>,
+) -> rusqlite::Result<()> {
+    let has_left_since: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe')")?
+        .query_row(params![openid, at], |row| row.get(0))?;
+    log(connection, openid, "subscribe", at, scene)?;
+    if has_left_since {
+        return Ok(());
+    }
+    let number = scene.and_then(|scene| scene.parse::<u32>().ok());
+    connection
+        .prepare_cached(
+            "INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene, qr_scene_str) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (openid) DO UPDATE SET subscribe_time = max(subscribe_time, excluded.subscribe_time),
+                 subscribe_scene = excluded.subscribe_scene, qr_scene = excluded.qr_scene, qr_scene_str = excluded.qr_scene_str,
+                 profile_at = NULL, profile_error = NULL",
+        )?
+        .execute(params![openid, at, scene.map(|_| "ADD_SCENE_QR_CODE"), number, scene])?;
+    Ok(())
+}
+
+/// A person leaves at `at`. One who has followed again since stays.
+pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
+    log(connection, openid, "unsubscribe", at, None)?;
+    connection
+        .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
+        .execute(params![openid, at])?;
+    Ok(())
+}
+
+/// The profile is to be fetched again.
+pub(super) fn queue_profile(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE followers SET profile_at = NULL, profile_error = NULL WHERE openid = ?1",
+        )?
+        .execute([openid])?;
+    Ok(())
+}
+
+/// The person has withdrawn the right to the profile: what is theirs is cleared and not fetched again;
+/// remark and tags are the account's own.
+pub(super) fn clear_profile(
+    connection: &Connection,
+    openid: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE followers SET nickname = NULL, sex = NULL, language = NULL, city = NULL, province = NULL, country = NULL,
+                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = 'authorisation revoked' WHERE openid = ?1",
+        )?
+        .execute(params![openid, now])?;
+    Ok(())
+}
+
+fn log(
+    connection: &Connection,
+    openid: &str,
+    action: &str,
+    at: i64,
+    scene: Option<&str>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'push')")?
+        .execute(params![openid, action, at, scene])?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What people wrote and did, as commands read it; and the removal of what is old.
+
+use rusqlite::params;
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+
+/// A row of `messages`, without the raw XML.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns, and the columns the platform's names"
+)]
+pub struct MessageRow {
+    pub id: i64,
+    pub openid: String,
+    pub msg_type: String,
+    pub event: Option<String>,
+    pub event_key: Option<String>,
+    pub msg_id: Option<String>,
+    pub content: Option<String>,
+    pub created_at: Option<i64>,
+    pub received_at: i64,
+    pub rule: Option<String>,
+    pub reply: Option<String>,
+    /// `received_at` as local date and time, for people.
+    pub received: String,
+}
+
+/// Which messages to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// Of this sender.
+    pub openid: Option<String>,
+    /// Received at or after this time, Unix seconds.
+    pub since: Option<i64>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+impl Reader {
+    /// Calls `each` for every message that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// When the store can not be read, or `each` fails.
+    pub fn messages<E: From<StoreError>>(
+        &self,
+        filter: &MessageFilter,
+        mut each: impl FnMut(MessageRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
+        let first = match filter.since {
+            Some(since) => self.first_message_since(since).map_err(failed)?,
+            None => 0,
+        };
+        let by_sender = if filter.openid.is_some() {
+            "openid = ?1"
+        } else {
+            "?1 IS NULL"
+        };
+        let sql = format!(
+            "SELECT id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
+                    datetime(received_at, 'unixepoch', 'localtime')
+             FROM messages WHERE {by_sender} AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement
+            .query(params![filter.openid, first, filter.limit])
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let read = || {
+                Ok(MessageRow {
+                    id: row.get(0)?,
+                    openid: row.get(1)?,
+                    msg_type: row.get(2)?,
+                    event: row.get(3)?,
+                    event_key: row.get(4)?,
+                    msg_id: row.get(5)?,
+                    content: row.get(6)?,
+                    created_at: row.get(7)?,
+                    received_at: row.get(8)?,
+                    rule: row.get(9)?,
+                    reply: row.get(10)?,
+                    received: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+                })
+            };
+            each(read().map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
+    /// The first id received at or after `since`, by bisection: ids grow with time, and so no index is needed.
+    fn first_message_since(&self, since: i64) -> rusqlite::Result<i64> {
+        let (mut low, mut high): (i64, i64) = self.connection.query_row(
+            "SELECT coalesce(min(id), 0), coalesce(max(id), 0) + 1 FROM messages",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let mut at = self
+            .connection
+            .prepare("SELECT received_at FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let received: Option<i64> = at
+                .query_map([middle], |row| row.get(0))?
+                .next()
+                .transpose()?;
+            match received {
+                Some(received) if received < since => low = middle + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
+
+impl Store {
+    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn remove_old_messages(&self, before: i64, step: u32) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "DELETE FROM messages WHERE id IN (SELECT id FROM messages ORDER BY id LIMIT ?2) AND received_at < ?1",
+                )?
+                .execute(params![before, step])
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! The SQLite file: the only folder that names rusqlite. One writer, any number of readers.
+//!
+//! - [`schema`]: tables, views, migrations
+//! - [`writer`]: the thread that owns the writing connection and commits many requests at once
+//! - [`record`]: a push and what it does to the followers, in one commit
+//! - [`followers`], [`messages`]: what people and commands read
+//! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`settings`]: tokens and small values
+//! - [`erase`]: every trace of a person, gone
+//! - [`open`]: opening, copying, and the errors that say what to do
+
+mod erase;
+mod error;
+mod followers;
+mod messages;
+mod open;
+mod profiles;
+mod record;
+mod schema;
+mod settings;
+mod writer;
+
+pub use erase::Erased;
+pub use error::StoreError;
+pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use messages::{MessageFilter, MessageRow};
+pub use open::{Reader, Store};
+pub use profiles::{FetchedProfile, ProfileOutcome};
+pub use record::{Record, Recorded};
+pub use schema::VERSION;
+pub use settings::KeptToken;

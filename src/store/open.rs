@@ -1,0 +1,274 @@
+//! Opening the store for writing or reading, and copying it while it is in use.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+use super::schema;
+use super::writer::Writer;
+
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
+/// so a push that can not be written is refused before that and delivered again.
+const WRITE_PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// Commands may wait longer: a person is watching.
+const READ_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Private to the owner: the file holds people's messages.
+const MODE: u32 = 0o600;
+
+/// The store, open for writing. Its writer thread ends when it is dropped, after all that was handed to it.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    pub(super) writer: Writer,
+}
+
+impl Store {
+    /// Opens the file, making it or bringing it to this program's schema first.
+    ///
+    /// # Errors
+    /// When the path is a folder, the file is of another program or a newer version, damaged or not writable.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        make_private(path)?;
+        let mut connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|error| StoreError::from_sqlite(&path.display().to_string(), &error))?;
+        prepare(path, &mut connection)?;
+        let writer = Writer::start(connection)?;
+        Ok(Store {
+            path: path.to_owned(),
+            writer,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A connection of its own for reading, beside the writer.
+    ///
+    /// # Errors
+    /// When the file can not be opened.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.path)
+    }
+
+    /// Ends the writer after what it was given, and folds the write-ahead log into the file.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+}
+
+/// The store, open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) connection: Connection,
+}
+
+impl Reader {
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    /// When there is none, or it is not of this program, or of a newer version.
+    pub fn open(path: &Path) -> Result<Reader, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::at(
+                path,
+                "there is no store yet; `wechatd serve` makes it",
+            ));
+        }
+        let fail =
+            |error: &rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
+        connection
+            .busy_timeout(READ_PATIENCE)
+            .map_err(|error| fail(&error))?;
+        refuse_foreign(path, &connection)?;
+        match schema::version(&connection).map_err(|error| fail(&error))? {
+            schema::VERSION => Ok(Reader { connection }),
+            0 => Err(StoreError::at(
+                path,
+                "the file is empty; `wechatd serve` fills it",
+            )),
+            older => Err(StoreError::at(
+                path,
+                format!(
+                    "is of the older version {older}; start the server once, it brings the store to version {}",
+                    schema::VERSION
+                ),
+            )),
+        }
+    }
+
+    /// A consistent copy of the store in a new file, private to its owner, while the server runs.
+    ///
+    /// # Errors
+    /// When `target` exists already or can not be written.
+    pub fn backup(
+        &self,
+        target: &Path,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), StoreError> {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(MODE)
+            .open(target)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    StoreError::at(target, "exists already; name another file")
+                }
+                _ => StoreError::at(target, error),
+            })?;
+        let copied = (|| {
+            let mut copy = Connection::open(target)?;
+            let backup = rusqlite::backup::Backup::new(&self.connection, &mut copy)?;
+            // All pages in one step: the copy is one moment of the store, and writers are not held up in WAL.
+            let pages_a_step = 2_000;
+            loop {
+                let step = backup.step(pages_a_step)?;
+                let state = backup.progress();
+                let total = u64::try_from(state.pagecount).unwrap_or(0);
+                progress(
+                    total - u64::try_from(state.remaining).unwrap_or(0).min(total),
+                    total,
+                );
+                match step {
+                    rusqlite::backup::StepResult::Done => break,
+                    rusqlite::backup::StepResult::More => {}
+                    _ => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+            drop(backup);
+            // One plain file is what an owner wants to copy away.
+            copy.pragma_update(None, "journal_mode", "DELETE")
+        })();
+        copied.map_err(|error| {
+            fs::remove_file(target).ok();
+            StoreError::from_sqlite("backup", &error)
+        })
+    }
+
+    pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
+        StoreError::from_sqlite("read", error)
+    }
+
+    /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds.
+    ///
+    /// # Errors
+    /// A text that says what was expected.
+    pub fn moment(&self, text: &str) -> Result<i64, StoreError> {
+        let days = text
+            .strip_suffix('d')
+            .and_then(|days| days.parse::<u32>().ok());
+        let (base, modifier) = match days {
+            Some(days) => ("now", format!("-{days} days")),
+            None => (text, "utc".to_owned()),
+        };
+        let well_formed =
+            days.is_some() || text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-');
+        self.connection
+            .query_row("SELECT unixepoch(?1, ?2)", [base, &modifier], |row| row.get::<_, Option<i64>>(0))
+            .map_err(|error| Reader::failed(&error))?
+            .filter(|_| well_formed)
+            .ok_or_else(|| StoreError::new(format!("{text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or 7d for the last seven days")))
+    }
+}
+
+/// Makes the file if there is none, so that it is private from its first byte, and mends the mode of an older one.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::at(path, "is a folder; store.path names a file"));
+    }
+    let made = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE)
+        .open(path);
+    let file = made.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; make its folder first",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "; it must be writable for this user"
+            }
+            _ => "",
+        };
+        StoreError::at(path, format!("{error}{advice}"))
+    })?;
+    let mode = file
+        .metadata()
+        .map_err(|error| StoreError::at(path, error))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE))
+            .map_err(|error| StoreError::at(path, error))?;
+    }
+    Ok(())
+}
+
+fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
+    let name = path.display().to_string();
+    let fail = |error: rusqlite::Error| StoreError::from_sqlite(&name, &error);
+    connection.busy_timeout(WRITE_PATIENCE).map_err(fail)?;
+    refuse_foreign(path, connection)?;
+    let journal: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(fail)?;
+    if journal != "wal" {
+        return Err(StoreError::at(
+            path,
+            format!(
+                "write-ahead logging is not possible here (journal_mode {journal}); the file must be on a local disk"
+            ),
+        ));
+    }
+    // FULL: a commit is on disk before the platform hears 200. secure_delete: what is erased is overwritten.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;")
+        .map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::migrate(connection).map_err(fail)
+}
+
+/// Refuses a file of another program, and one that a newer wechatd has written.
+fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let fail =
+        |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(fail)?;
+    let version = schema::version(connection).map_err(fail)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
+    if application != schema::APPLICATION_ID && tables > 0 {
+        return Err(StoreError::at(
+            path,
+            "is a database of another program; name another file in store.path",
+        ));
+    }
+    if version > schema::VERSION {
+        return Err(StoreError::at(
+            path,
+            format!(
+                "is of version {version}, this program knows up to {}; run the newer wechatd that wrote it",
+                schema::VERSION
+            ),
+        ));
+    }
+    Ok(())
+}

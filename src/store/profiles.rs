@@ -1,0 +1,134 @@
+//! The queue of followers whose profile is still to be fetched, and what became of them.
+
+use rusqlite::{Connection, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+
+/// What the platform knows of a follower; the names are the columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns, and the columns the platform's names"
+)]
+pub struct FetchedProfile {
+    pub unionid: Option<String>,
+    pub nickname: Option<String>,
+    pub sex: Option<i64>,
+    pub language: Option<String>,
+    pub city: Option<String>,
+    pub province: Option<String>,
+    pub country: Option<String>,
+    pub headimgurl: Option<String>,
+    pub remark: Option<String>,
+    pub groupid: Option<i64>,
+    pub tagid_list: Option<String>,
+    pub subscribe_time: Option<i64>,
+    pub subscribe_scene: Option<String>,
+    pub qr_scene: Option<i64>,
+    pub qr_scene_str: Option<String>,
+}
+
+/// What asking for one profile came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileOutcome {
+    /// It came.
+    Fetched(Box<FetchedProfile>),
+    /// The platform will not give it; asking again is of no use.
+    Refused(String),
+    /// Not now; it stays in the queue.
+    Later(String),
+}
+
+impl Reader {
+    /// Up to `limit` followers whose profile is still to be fetched, those who came first first.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn profile_queue(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached("SELECT openid FROM followers WHERE profile_at IS NULL ORDER BY subscribe_time LIMIT ?1")?
+                .query_map([limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many profiles are still to be fetched.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn count_profile_queue(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM followers WHERE profile_at IS NULL",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+}
+
+impl Store {
+    /// Writes down what became of a batch of profiles. Followers who have left meanwhile stay gone.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn profiles_done(
+        &self,
+        outcomes: Vec<(String, ProfileOutcome)>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            outcomes
+                .iter()
+                .try_for_each(|(openid, outcome)| done(connection, openid, outcome, now))
+        })
+    }
+}
+
+fn done(
+    connection: &Connection,
+    openid: &str,
+    outcome: &ProfileOutcome,
+    now: i64,
+) -> rusqlite::Result<()> {
+    match outcome {
+        ProfileOutcome::Fetched(profile) => connection
+            .prepare_cached(
+                "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
+                     country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
+                     subscribe_time = coalesce(?13, subscribe_time), subscribe_scene = coalesce(?14, subscribe_scene),
+                     qr_scene = coalesce(?15, qr_scene), qr_scene_str = coalesce(?16, qr_scene_str),
+                     profile_at = ?17, profile_error = NULL
+                 WHERE openid = ?1",
+            )?
+            .execute(params![
+                openid,
+                profile.unionid,
+                profile.nickname,
+                profile.sex,
+                profile.language,
+                profile.city,
+                profile.province,
+                profile.country,
+                profile.headimgurl,
+                profile.remark,
+                profile.groupid,
+                profile.tagid_list,
+                profile.subscribe_time,
+                profile.subscribe_scene,
+                profile.qr_scene,
+                profile.qr_scene_str,
+                now,
+            ])?,
+        ProfileOutcome::Refused(why) => connection
+            .prepare_cached("UPDATE followers SET profile_at = ?2, profile_error = ?3 WHERE openid = ?1")?
+            .execute(params![openid, now, why])?,
+        ProfileOutcome::Later(why) => connection
+            .prepare_cached("UPDATE followers SET profile_error = ?2 WHERE openid = ?1 AND profile_error IS NOT ?2")?
+            .execute(params![openid, why])?,
+    };
+    Ok(())
+}

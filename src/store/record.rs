@@ -1,0 +1,131 @@
+//! One push on disk: its message row and what it does to the followers, in one commit.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::error::StoreError;
+use super::open::Store;
+use super::writer::Job;
+use super::{erase, followers};
+use crate::wechat::Effect;
+
+/// A push, understood and answered, ready for the disk. The fields are the columns of `messages`.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The same for every delivery of one push.
+    pub dedup_key: String,
+    /// The sender.
+    pub openid: String,
+    /// `MsgType` as received.
+    pub msg_type: String,
+    /// `Event` as received.
+    pub event: Option<String>,
+    /// `EventKey` as received.
+    pub event_key: Option<String>,
+    /// `MsgId`, or the `MsgID` of an event.
+    pub msg_id: Option<String>,
+    /// The subject: what rules look at.
+    pub content: Option<String>,
+    /// The push as received, decrypted.
+    pub xml: Option<String>,
+    /// `CreateTime`, Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub received_at: i64,
+    /// The rule that answered.
+    pub rule: Option<String>,
+    /// The answer as plain XML; `None`: `success`.
+    pub reply: Option<String>,
+    /// What the push means for the followers.
+    pub effect: Effect,
+}
+
+/// What recording a push came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is new, and on disk with its answer.
+    New,
+    /// It was delivered before: this is the answer that it got then.
+    Again {
+        /// Plain XML; `None`: `success`.
+        reply: Option<String>,
+    },
+}
+
+impl Store {
+    /// Hands a push to the writer and returns at once; `done` runs after the commit, on the writer's thread.
+    ///
+    /// Copies of one push that arrive at the same time are told apart here: the writer takes them one
+    /// after the other, the first is recorded and the others get its answer.
+    pub fn record(
+        &self,
+        record: Record,
+        done: impl FnOnce(Result<Recorded, StoreError>) + Send + 'static,
+    ) {
+        self.writer.submit(Box::new(RecordJob {
+            record,
+            recorded: Recorded::New,
+            done,
+        }));
+    }
+}
+
+struct RecordJob<D> {
+    record: Record,
+    recorded: Recorded,
+    done: D,
+}
+
+impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Job for RecordJob<D> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.recorded = write(connection, &self.record)?;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let RecordJob { recorded, done, .. } = *self;
+        done(outcome.map(|()| recorded));
+    }
+}
+
+fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
+    let mut insert: CachedStatement = connection.prepare_cached(
+        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (dedup_key) DO NOTHING",
+    )?;
+    let inserted = insert.execute(params![
+        record.dedup_key,
+        record.openid,
+        record.msg_type,
+        record.event,
+        record.event_key,
+        record.msg_id,
+        record.content,
+        record.xml,
+        record.created_at,
+        record.received_at,
+        record.rule,
+        record.reply,
+    ])?;
+    if inserted == 0 {
+        let reply = connection
+            .prepare_cached("SELECT reply FROM messages WHERE dedup_key = ?1")?
+            .query_row([&record.dedup_key], |row| row.get(0))
+            .optional()?
+            .flatten();
+        return Ok(Recorded::Again { reply });
+    }
+    let at = record.created_at;
+    match &record.effect {
+        Effect::None => {}
+        Effect::Follow { scene } => {
+            followers::follow(connection, &record.openid, at, scene.as_deref())?
+        }
+        Effect::Leave => followers::leave(connection, &record.openid, at)?,
+        Effect::ProfileChanged { openid } => followers::queue_profile(connection, openid)?,
+        Effect::ProfileRevoked { openid } => {
+            followers::clear_profile(connection, openid, record.received_at)?
+        }
+        Effect::AccountClosed { openid } => drop(erase::rows_of(connection, openid)?),
+    }
+    Ok(Recorded::New)
+}

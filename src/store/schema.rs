@@ -1,0 +1,120 @@
+//! Tables, views and their history: append-only migrations, counted by `user_version`.
+
+use rusqlite::Connection;
+
+/// `application_id` of the file, "WCHD": tells our store from any other SQLite file.
+pub(super) const APPLICATION_ID: i32 = 0x5743_4844;
+
+/// The schema version that this program writes.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Step N takes a store of version N to version N+1. Steps are only ever added.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE followers (
+    openid          TEXT PRIMARY KEY,
+    unionid         TEXT,
+    nickname        TEXT,
+    sex             INTEGER,
+    language        TEXT,
+    city            TEXT,
+    province        TEXT,
+    country         TEXT,
+    headimgurl      TEXT,
+    remark          TEXT,
+    groupid         INTEGER,
+    tagid_list      TEXT,               -- JSON
+    subscribe_time  INTEGER NOT NULL,   -- Unix seconds, as all times
+    subscribe_scene TEXT,
+    qr_scene        INTEGER,
+    qr_scene_str    TEXT,
+    profile_at      INTEGER,            -- NULL: the profile is still to be fetched
+    profile_error   TEXT
+) WITHOUT ROWID;
+CREATE INDEX followers_subscribe_time ON followers (subscribe_time);
+CREATE INDEX followers_profile_queue ON followers (subscribe_time) WHERE profile_at IS NULL;
+
+CREATE TABLE follow_log (
+    id     INTEGER PRIMARY KEY,
+    openid TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('subscribe', 'unsubscribe')),
+    at     INTEGER NOT NULL,
+    scene  TEXT,
+    source TEXT NOT NULL CHECK (source IN ('push', 'sync'))
+);
+CREATE INDEX follow_log_openid ON follow_log (openid, at);
+
+CREATE TABLE messages (
+    id          INTEGER PRIMARY KEY,
+    dedup_key   TEXT NOT NULL UNIQUE,
+    openid      TEXT NOT NULL,
+    msg_type    TEXT NOT NULL,
+    event       TEXT,
+    event_key   TEXT,
+    msg_id      TEXT,
+    content     TEXT,               -- what rules look at
+    xml         TEXT,               -- as received, decrypted
+    created_at  INTEGER,            -- CreateTime of the push
+    received_at INTEGER NOT NULL,
+    rule        TEXT,               -- the rule that answered
+    reply       TEXT                -- plain XML; NULL: success
+);
+CREATE INDEX messages_openid ON messages (openid);
+
+CREATE TABLE tokens (
+    name       TEXT PRIMARY KEY,
+    value      TEXT,
+    expires_at INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT
+) WITHOUT ROWID;
+
+CREATE VIEW followers_v AS
+SELECT openid, nickname, remark, datetime(subscribe_time, 'unixepoch', 'localtime') AS subscribed,
+       subscribe_scene AS scene, coalesce(nullif(qr_scene_str, ''), nullif(qr_scene, 0)) AS qr,
+       tagid_list AS tags, unionid,
+       datetime(profile_at, 'unixepoch', 'localtime') AS profile, profile_error
+FROM followers ORDER BY subscribe_time DESC;
+
+CREATE VIEW messages_v AS
+SELECT id, datetime(received_at, 'unixepoch', 'localtime') AS received, openid, coalesce(event, msg_type) AS kind,
+       content, rule, reply IS NOT NULL AS answered
+FROM messages ORDER BY id DESC;
+
+CREATE VIEW daily_v AS
+SELECT day, sum(subscribed) AS subscribed, sum(unsubscribed) AS unsubscribed,
+       sum(subscribed) - sum(unsubscribed) AS net, sum(messages) AS messages
+FROM (
+    SELECT date(at, 'unixepoch', 'localtime') AS day, action = 'subscribe' AS subscribed,
+           action = 'unsubscribe' AS unsubscribed, 0 AS messages
+    FROM follow_log
+    UNION ALL
+    SELECT date(received_at, 'unixepoch', 'localtime'), 0, 0, 1 FROM messages WHERE msg_type <> 'event'
+)
+GROUP BY day ORDER BY day DESC;
+"];
+
+/// Brings the file to [`VERSION`], each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    loop {
+        let step =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let version = version(&step)?;
+        let Some(sql) = usize::try_from(version)
+            .ok()
+            .and_then(|n| MIGRATIONS.get(n))
+        else {
+            return step.rollback();
+        };
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step.pragma_update(None, "user_version", version + 1)?;
+        step.commit()?;
+    }
+}
+
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

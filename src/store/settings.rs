@@ -1,0 +1,158 @@
+//! Tokens of the platform's API and small values that outlive the process.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use super::writer::Job;
+use crate::secret::Secret;
+
+/// The Token that was made on first start.
+const TOKEN: &str = "token";
+
+/// A token of the platform's API as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptToken {
+    /// The token itself.
+    pub value: Secret,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
+impl Store {
+    /// The Token made on first start, made now if this is it.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn made_token(&self, fresh: &Secret) -> Result<Secret, StoreError> {
+        let fresh = fresh.expose().to_owned();
+        self.writer.write(move |connection| {
+            connection.execute(
+                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                [TOKEN, &fresh],
+            )?;
+            setting(connection, TOKEN).map(|value| Secret::new(value.unwrap_or_default()))
+        })
+    }
+
+    /// Keeps a token of the platform's API.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn keep_token(&self, name: &str, token: &KeptToken) -> Result<(), StoreError> {
+        let (name, value, expires_at) = (
+            name.to_owned(),
+            token.value.expose().to_owned(),
+            token.expires_at,
+        );
+        self.writer.write(move |connection| {
+            connection.execute(
+                "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
+                params![name, value, expires_at],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// A kept token of the platform's API.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn kept_token(&self, name: &str) -> Result<Option<KeptToken>, StoreError> {
+        let name = name.to_owned();
+        self.writer.write(move |connection| {
+            connection
+                .prepare_cached("SELECT value, expires_at FROM tokens WHERE name = ?1")?
+                .query_row([&name], |row| {
+                    Ok(KeptToken {
+                        value: Secret::new(row.get::<_, String>(0)?),
+                        expires_at: row.get(1)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Takes the right to do `name` alone until `until`, across processes; false when another has it.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
+        let name = format!("lease {name}");
+        self.writer.write(move |connection| {
+            let taken = connection.execute(
+                "INSERT INTO settings (name, value) VALUES (?1, ?3)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) <= ?2",
+                params![name, now, until],
+            )?;
+            Ok(taken == 1)
+        })
+    }
+
+    /// Gives the right back.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
+        let name = format!("lease {name}");
+        self.writer.write(move |connection| {
+            connection
+                .execute("DELETE FROM settings WHERE name = ?1", [&name])
+                .map(drop)
+        })
+    }
+
+    /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
+    /// `done` runs on the writer's thread.
+    pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        self.writer.submit(Box::new(Probe {
+            writes: self.writer.is_failing(),
+            done,
+        }));
+    }
+}
+
+struct Probe<D> {
+    writes: bool,
+    done: D,
+}
+
+impl<D: FnOnce(Result<(), StoreError>) + Send> Job for Probe<D> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.writes {
+            connection.execute(
+                "INSERT INTO settings (name, value) VALUES ('probe', unixepoch()) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        (self.done)(outcome);
+    }
+}
+
+impl Reader {
+    /// The Token made on first start, if there was one.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn made_token(&self) -> Result<Option<Secret>, StoreError> {
+        setting(&self.connection, TOKEN)
+            .map(|value| value.map(Secret::new))
+            .map_err(|error| Reader::failed(&error))
+    }
+}
+
+fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "SELECT value FROM settings WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )
+        .optional()
+        .map(Option::flatten)
+}

@@ -1,0 +1,271 @@
+//! The writer thread: it owns the writing connection and commits everything that waits in one transaction.
+//!
+//! A commit with `synchronous=FULL` costs a disk sync whether it holds one row or five hundred, so
+//! requests that arrive while one commit runs share the next. Whoever hands over work is told after the commit.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+
+/// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
+const QUEUE: usize = 4_096;
+
+/// Work that one commit takes: enough for any rush, small enough to stay quick.
+const BATCH: usize = 512;
+
+/// One piece of work for the writer.
+pub(super) trait Job: Send {
+    /// Runs inside the transaction. May be called again in a transaction of its own when another job of the batch failed.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Called once, after the commit or its failure.
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// The handle to the writer thread.
+pub(super) struct Writer {
+    queue: SyncSender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failing: Arc<AtomicBool>,
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Stop,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
+        let (queue, waiting) = sync_channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
+        let state = Arc::clone(&failing);
+        let thread = thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || {
+                Loop {
+                    connection,
+                    failing: state,
+                }
+                .run(&waiting)
+            })
+            .map_err(|error| {
+                StoreError::new(format!("store: can not start the writer thread: {error}"))
+            })?;
+        Ok(Writer {
+            queue,
+            thread: Mutex::new(Some(thread)),
+            failing,
+        })
+    }
+
+    /// Hands over a job without waiting. A job that can not be taken is finished with the error here.
+    pub(super) fn submit(&self, job: Box<dyn Job>) {
+        match self.queue.try_send(Message::Job(job)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(Message::Job(job))) => {
+                job.finish(Err(StoreError::new(format!(
+                    "store: write: {QUEUE} requests are waiting already; the disk is too slow"
+                ))));
+            }
+            Err(TrySendError::Disconnected(Message::Job(job))) => {
+                job.finish(Err(StoreError::new("store: write: the store is closed")));
+            }
+            Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {}
+        }
+    }
+
+    /// Runs a closure in the writer's next transaction and waits for its commit.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, outcome) = sync_channel(1);
+        self.submit(Box::new(Closure {
+            work,
+            value: None,
+            done,
+        }));
+        outcome.recv().unwrap_or_else(|_| {
+            Err(StoreError::new(
+                "store: write: the writer ended before it could",
+            ))
+        })
+    }
+
+    /// Whether the last commit failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Ends the thread after everything that was handed over.
+    pub(super) fn stop(&self) {
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            self.queue.send(Message::Stop).ok();
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("failing", &self.failing)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Closure<F, T> {
+    work: F,
+    value: Option<T>,
+    done: SyncSender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Closure<F, T>
+where
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Closure { value, done, .. } = *self;
+        let nothing = || StoreError::new("store: write: nothing was done");
+        // Whoever asked may have gone; the commit stands all the same.
+        done.send(outcome.and_then(|()| value.ok_or_else(nothing)))
+            .ok();
+    }
+}
+
+struct Loop {
+    connection: Connection,
+    failing: Arc<AtomicBool>,
+}
+
+impl Loop {
+    fn run(mut self, waiting: &Receiver<Message>) {
+        let mut batch: Vec<Box<dyn Job>> = Vec::new();
+        let mut stopping = false;
+        while !stopping {
+            let Ok(first) = waiting.recv() else { break };
+            for message in std::iter::once(first).chain(waiting.try_iter()) {
+                match message {
+                    Message::Job(job) => batch.push(job),
+                    Message::Stop => stopping = true,
+                }
+                if batch.len() == BATCH {
+                    self.commit(&mut batch);
+                }
+            }
+            self.commit(&mut batch);
+        }
+        // Leaves one plain file behind, without a write-ahead log beside it.
+        self.connection
+            .pragma_query(None, "wal_checkpoint", |_| Ok(()))
+            .ok();
+        if let Err((_, error)) = self.connection.close() {
+            log::warn!("store: close: {error}");
+        }
+    }
+
+    fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.transaction(batch) {
+            Ok(()) => {
+                self.recovered();
+                batch.drain(..).for_each(|job| finish(job, Ok(())));
+            }
+            Err(_) if batch.len() > 1 => {
+                // One job that can not be done must not take the others with it: each alone.
+                for mut job in batch.drain(..) {
+                    let outcome = self.transaction(std::slice::from_mut(&mut job));
+                    let outcome = self.told(outcome);
+                    finish(job, outcome);
+                }
+            }
+            Err(error) => {
+                let outcome = self.told(Err(error));
+                batch.drain(..).for_each(|job| finish(job, outcome.clone()));
+            }
+        }
+    }
+
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
+        let done = jobs
+            .iter_mut()
+            .try_for_each(|job| run(job.as_mut(), &self.connection));
+        let done = done.and_then(|()| {
+            self.connection
+                .prepare_cached("COMMIT")?
+                .execute([])
+                .map(drop)
+        });
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK").ok();
+        }
+        done
+    }
+
+    /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it.
+    fn told(&self, outcome: rusqlite::Result<()>) -> Result<(), StoreError> {
+        match outcome {
+            Ok(()) => {
+                self.recovered();
+                Ok(())
+            }
+            Err(error) => {
+                let error = StoreError::from_sqlite("write", &error);
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    log::error!(
+                        "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
+                    );
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn recovered(&self) {
+        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            log::info!("store: write: works again");
+        }
+    }
+}
+
+/// A job that panics fails; the writer lives on.
+fn run(job: &mut dyn Job, connection: &Connection) -> rusqlite::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| job.run(connection))).unwrap_or_else(|_| {
+        log::error!("store: write: a job panicked; it was rolled back");
+        Err(rusqlite::Error::InvalidQuery)
+    })
+}
+
+fn finish(job: Box<dyn Job>, outcome: Result<(), StoreError>) {
+    if catch_unwind(AssertUnwindSafe(|| job.finish(outcome))).is_err() {
+        log::error!("store: write: telling the outcome of a job panicked; the commit stands");
+    }
+}

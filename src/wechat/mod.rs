@@ -1,0 +1,33 @@
+//! The platform's callback protocol, pure: bytes in, values out; no input or output, no clock, no configuration.
+//!
+//! The way of one push: [`verify`] its signature, [`Envelope::parse`] and [`open`] it where the account
+//! encrypts, [`Push::parse`] it, then write a [`Reply`] with [`Reply::to_xml`] and, where the push was encrypted,
+//! [`seal`] it into a [`sealed_reply`].
+//!
+//! A new kind of message or event is one struct, one row in the table of [`message`] or [`event`], and one sample.
+
+mod crypto;
+mod effect;
+mod envelope;
+mod error;
+pub mod event;
+mod fields;
+mod json;
+pub mod message;
+mod push;
+mod reply;
+mod signature;
+pub mod text;
+mod xml;
+
+pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
+pub use effect::Effect;
+pub use envelope::{Envelope, sealed_reply};
+pub use error::{Format, ParseError};
+pub use event::{Event, EventKind, event_may_be_answered, known_events};
+pub use fields::Fields;
+pub use message::{ArticleRef, Message, MessageKind};
+pub use push::{Body, Push};
+pub use reply::{Article, MAX_ARTICLES, Reply};
+pub use signature::{sign, verify};
+pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

@@ -1,0 +1,163 @@
+//! One push of the platform, read from a readable or decrypted body.
+
+use super::error::ParseError;
+use super::event::Event;
+use super::fields::{self, Fields};
+use super::message::Message;
+
+/// One push. Answers go from `to_user` to `from_user`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Push {
+    /// `ToUserName`: the account's original ID, `gh_…`.
+    pub to_user: String,
+    /// `FromUserName`: the sender's OpenID; an account of the platform's in events about authorisation and results.
+    pub from_user: String,
+    /// `CreateTime`: Unix seconds.
+    pub create_time: i64,
+    /// The message or event.
+    pub body: Body,
+}
+
+/// What was pushed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// A user wrote something.
+    Message(Message),
+    /// `MsgType` is `event`: something happened.
+    Event(Event),
+}
+
+impl Push {
+    /// Reads a push from XML or JSON, whichever the first byte after an optional byte order mark and white space
+    /// says. A kind that nobody knows is no error, nor is a strange value; an error is a body that is no push.
+    pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
+        let (_, mut fields) = fields::read(body)?;
+        let to_user = required(&mut fields, "ToUserName")?;
+        let from_user = required(&mut fields, "FromUserName")?;
+        let create_time = required(&mut fields, "CreateTime")?;
+        let create_time = create_time.parse().map_err(|_| ParseError::CreateTime)?;
+        let msg_type = required(&mut fields, "MsgType")?;
+        // In compatible mode it stands beside the readable elements and says nothing new.
+        fields.remove("Encrypt");
+        let body = if msg_type.eq_ignore_ascii_case("event") {
+            Body::Event(Event::read(fields))
+        } else {
+            Body::Message(Message::read(msg_type, fields))
+        };
+        Ok(Push {
+            to_user,
+            from_user,
+            create_time,
+            body,
+        })
+    }
+
+    /// Equal for deliveries of the same push, and for no others: `MsgId|FromUserName` of a message,
+    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID`, `publish_id` or `OpenID` behind a
+    /// further `|` where it has one. The event's name is in lower case.
+    ///
+    /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its content.
+    pub fn dedup_key(&self) -> String {
+        let Push {
+            from_user,
+            create_time,
+            ..
+        } = self;
+        match &self.body {
+            Body::Message(Message {
+                msg_id: Some(msg_id),
+                ..
+            }) => format!("{msg_id}|{from_user}"),
+            Body::Message(message) => {
+                let msg_type = message.msg_type.to_ascii_lowercase();
+                let content = serde_json::to_string(&message.content)
+                    .expect("texts, numbers and lists of them are always JSON");
+                let digest = super::sign(&[&content]);
+                format!("{create_time}|{from_user}|{msg_type}|{digest}")
+            }
+            Body::Event(event) => {
+                let name = event.name.to_ascii_lowercase();
+                let key = event.key.as_deref().unwrap_or_default();
+                match event.distinction() {
+                    Some(distinction) => {
+                        format!("{create_time}|{from_user}|{name}|{key}|{distinction}")
+                    }
+                    None => format!("{create_time}|{from_user}|{name}|{key}"),
+                }
+            }
+        }
+    }
+
+    /// `MsgType`: of a message as received, else `event`.
+    pub fn msg_type(&self) -> &str {
+        match &self.body {
+            Body::Message(message) => &message.msg_type,
+            Body::Event(_) => "event",
+        }
+    }
+
+    /// `Event` as received.
+    pub fn event(&self) -> Option<&str> {
+        self.as_event()
+            .map(|event| event.name.as_str())
+            .filter(|name| !name.is_empty())
+    }
+
+    /// `EventKey` as received; `None` when empty.
+    pub fn event_key(&self) -> Option<&str> {
+        self.as_event()?.key.as_deref()
+    }
+
+    /// The scene of the QR code that a new or old follower scanned, see [`Event::scene`].
+    pub fn scene(&self) -> Option<&str> {
+        self.as_event()?.scene()
+    }
+
+    /// `MsgId` of a message; `MsgID` of an event about a sending.
+    pub fn msg_id(&self) -> Option<&str> {
+        match &self.body {
+            Body::Message(message) => message.msg_id.as_deref(),
+            Body::Event(event) => event.msg_id.as_deref(),
+        }
+    }
+
+    /// What rules look at, `""` if there is nothing: see [`Message::subject`] and [`Event::subject`].
+    pub fn subject(&self) -> &str {
+        match &self.body {
+            Body::Message(message) => message.subject(),
+            Body::Event(event) => event.subject(),
+        }
+    }
+
+    /// Whether the user would see a reply. If not, the answer is `success`. True for kinds nobody knows.
+    pub fn may_be_answered(&self) -> bool {
+        match &self.body {
+            Body::Message(message) => message.may_be_answered(),
+            Body::Event(event) => event.may_be_answered(),
+        }
+    }
+
+    /// Whether it may be handed over to customer service: messages of users only, never events.
+    pub fn may_be_transferred(&self) -> bool {
+        match &self.body {
+            Body::Message(message) => message.may_be_answered(),
+            Body::Event(_) => false,
+        }
+    }
+
+    /// The user that an authorisation event is about, see [`Event::authorization_openid`].
+    pub fn authorization_openid(&self) -> Option<&str> {
+        self.as_event()?.authorization_openid()
+    }
+
+    fn as_event(&self) -> Option<&Event> {
+        match &self.body {
+            Body::Message(_) => None,
+            Body::Event(event) => Some(event),
+        }
+    }
+}
+
+fn required(fields: &mut Fields, name: &'static str) -> Result<String, ParseError> {
+    fields::take(fields, name).ok_or(ParseError::Missing(name))
+}

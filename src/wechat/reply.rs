@@ -1,0 +1,237 @@
+//! What a push can be answered with (the platform's page "Passive user reply message"), and its XML.
+
+use std::borrow::Cow;
+
+use super::text::{self, MAX_TEXT_BYTES, cut_text};
+
+/// How many articles a news reply may have. The platform shows only the first one when the user has just
+/// written something.
+pub const MAX_ARTICLES: usize = 8;
+
+/// A passive reply: at most one for each push. The absence of a reply is `success`, not a value of this type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A text, cut to [`MAX_TEXT_BYTES`] when it is rendered. May hold links and line breaks.
+    Text(String),
+    /// A picture.
+    Image {
+        /// Of a temporary or permanent media file.
+        media_id: String,
+    },
+    /// A voice recording.
+    Voice {
+        /// Of a temporary or permanent media file.
+        media_id: String,
+    },
+    /// A video.
+    Video {
+        /// Of a temporary or permanent media file.
+        media_id: String,
+        /// Shown above the video.
+        title: Option<String>,
+        /// Shown below the title.
+        description: Option<String>,
+    },
+    /// A piece of music, played by the client from its URL.
+    Music {
+        /// Shown in the chat.
+        title: Option<String>,
+        /// Shown below the title.
+        description: Option<String>,
+        /// `MusicUrl`: what is played.
+        url: Option<String>,
+        /// `HQMusicUrl`: preferred where the user has Wi-Fi.
+        hq_url: Option<String>,
+        /// The picture; the one thing the platform requires.
+        thumb_media_id: String,
+    },
+    /// Cards that link to pages; the first [`MAX_ARTICLES`] are sent.
+    News(Vec<Article>),
+    /// Hands this message over to customer service. For messages only, never for events.
+    Transfer {
+        /// The agent who is to get it, as `prefix@account`; `None`: whoever is free.
+        kf_account: Option<String>,
+    },
+    /// Hands this message over to the platform's own AI reply (`transfer_biz_ai_ivr`).
+    TransferAi,
+}
+
+/// One card of a news reply.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Article {
+    /// The headline.
+    pub title: String,
+    /// The summary.
+    pub description: String,
+    /// The cover, JPG or PNG, best 360×200.
+    pub pic_url: String,
+    /// The page that a tap opens.
+    pub url: String,
+}
+
+impl Reply {
+    /// The platform's name of this kind of reply.
+    pub fn msg_type(&self) -> &'static str {
+        match self {
+            Reply::Text(_) => "text",
+            Reply::Image { .. } => "image",
+            Reply::Voice { .. } => "voice",
+            Reply::Video { .. } => "video",
+            Reply::Music { .. } => "music",
+            Reply::News(_) => "news",
+            Reply::Transfer { .. } => "transfer_customer_service",
+            Reply::TransferAi => "transfer_biz_ai_ivr",
+        }
+    }
+
+    /// The reply as XML. `to_user` is the push's `FromUserName`, `from_user` its `ToUserName`, `create_time` now,
+    /// in Unix seconds.
+    ///
+    /// `None` if nothing would be left to show (an empty text, no media_id, no article): the platform treats that
+    /// as a failure and tells the user so, therefore the caller answers `success`.
+    pub fn to_xml(&self, to_user: &str, from_user: &str, create_time: i64) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut xml = String::with_capacity(320 + to_user.len() + from_user.len() + self.length());
+        xml.push_str("<xml>\n");
+        text::push_element(&mut xml, "ToUserName", to_user);
+        text::push_element(&mut xml, "FromUserName", from_user);
+        text::push_number(&mut xml, "CreateTime", create_time);
+        text::push_element(&mut xml, "MsgType", self.msg_type());
+        self.push_content(&mut xml);
+        xml.push_str("</xml>");
+        Some(xml)
+    }
+
+    fn push_content(&self, xml: &mut String) {
+        match self {
+            Reply::Text(content) => text::push_element(xml, "Content", &shown(content)),
+            Reply::Image { media_id } => {
+                wrap(xml, "Image", |xml| {
+                    text::push_element(xml, "MediaId", media_id)
+                });
+            }
+            Reply::Voice { media_id } => {
+                wrap(xml, "Voice", |xml| {
+                    text::push_element(xml, "MediaId", media_id)
+                });
+            }
+            Reply::Video {
+                media_id,
+                title,
+                description,
+            } => wrap(xml, "Video", |xml| {
+                text::push_element(xml, "MediaId", media_id);
+                push_optional(xml, "Title", title);
+                push_optional(xml, "Description", description);
+            }),
+            Reply::Music {
+                title,
+                description,
+                url,
+                hq_url,
+                thumb_media_id,
+            } => wrap(xml, "Music", |xml| {
+                push_optional(xml, "Title", title);
+                push_optional(xml, "Description", description);
+                push_optional(xml, "MusicUrl", url);
+                push_optional(xml, "HQMusicUrl", hq_url);
+                text::push_element(xml, "ThumbMediaId", thumb_media_id);
+            }),
+            Reply::News(articles) => {
+                let shown = &articles[..articles.len().min(MAX_ARTICLES)];
+                text::push_number(xml, "ArticleCount", shown.len());
+                wrap(xml, "Articles", |xml| {
+                    for article in shown {
+                        wrap(xml, "item", |xml| {
+                            text::push_element(xml, "Title", &article.title);
+                            text::push_element(xml, "Description", &article.description);
+                            text::push_element(xml, "PicUrl", &article.pic_url);
+                            text::push_element(xml, "Url", &article.url);
+                        });
+                    }
+                });
+            }
+            Reply::Transfer {
+                kf_account: Some(account),
+            } => {
+                wrap(xml, "TransInfo", |xml| {
+                    text::push_element(xml, "KfAccount", account)
+                });
+            }
+            Reply::Transfer { kf_account: None } | Reply::TransferAi => {}
+        }
+    }
+
+    /// Whether nothing would be left to show, see [`Reply::to_xml`].
+    pub fn is_empty(&self) -> bool {
+        let nothing = |text: &str| text::without_illegal_characters(text).trim().is_empty();
+        match self {
+            Reply::Text(content) => shown(content).trim().is_empty(),
+            Reply::Image { media_id }
+            | Reply::Voice { media_id }
+            | Reply::Video { media_id, .. } => nothing(media_id),
+            Reply::Music { thumb_media_id, .. } => nothing(thumb_media_id),
+            Reply::News(articles) => articles.is_empty(),
+            Reply::Transfer { .. } | Reply::TransferAi => false,
+        }
+    }
+
+    /// Bytes of the content, to reserve the buffer at once. An estimate is enough.
+    fn length(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + 48);
+        match self {
+            Reply::Text(content) => content.len().min(MAX_TEXT_BYTES),
+            Reply::Image { media_id } | Reply::Voice { media_id } => media_id.len(),
+            Reply::Video {
+                media_id,
+                title,
+                description,
+            } => media_id.len() + optional(title) + optional(description),
+            Reply::Music {
+                title,
+                description,
+                url,
+                hq_url,
+                thumb_media_id,
+            } => {
+                thumb_media_id.len()
+                    + [title, description, url, hq_url]
+                        .map(optional)
+                        .iter()
+                        .sum::<usize>()
+            }
+            Reply::News(articles) => articles
+                .iter()
+                .map(|a| 160 + a.title.len() + a.description.len() + a.pic_url.len() + a.url.len())
+                .sum(),
+            Reply::Transfer { kf_account } => optional(kf_account),
+            Reply::TransferAi => 0,
+        }
+    }
+}
+
+/// The part of a text that is sent: what XML cannot carry does not count towards the limit.
+fn shown(content: &str) -> Cow<'_, str> {
+    match text::without_illegal_characters(content) {
+        Cow::Borrowed(content) => cut_text(content, MAX_TEXT_BYTES).into(),
+        Cow::Owned(content) => cut_text(&content, MAX_TEXT_BYTES).to_owned().into(),
+    }
+}
+
+fn wrap(xml: &mut String, name: &str, content: impl FnOnce(&mut String)) {
+    for part in ["<", name, ">\n"] {
+        xml.push_str(part);
+    }
+    content(xml);
+    for part in ["</", name, ">\n"] {
+        xml.push_str(part);
+    }
+}
+
+fn push_optional(xml: &mut String, name: &str, text: &Option<String>) {
+    if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+        text::push_element(xml, name, text);
+    }
+}

@@ -1,0 +1,71 @@
+//! The SHA-1 signatures of the callback: of a request (Token, timestamp, nonce) and, with the ciphertext as a
+//! fourth part, of an encrypted body (`msg_signature`).
+
+use sha1_smol::Sha1;
+use subtle::ConstantTimeEq;
+
+/// The signature of `parts`: the lower-case hexadecimal SHA-1 of their concatenation, sorted as byte strings.
+///
+/// The parts are texts and are never compared as numbers: `"1767225600"` sorts before `"99"`.
+pub fn sign(parts: &[&str]) -> String {
+    let mut sorted = parts.to_vec();
+    sorted.sort_unstable();
+    let mut hash = Sha1::new();
+    for part in sorted {
+        hash.update(part.as_bytes());
+    }
+    hash.hexdigest()
+}
+
+/// Whether `given` is the signature of `parts`. Takes the same time wherever the two differ.
+///
+/// A `given` of another length, with upper-case digits or with anything else in it is false.
+pub fn verify(parts: &[&str], given: &str) -> bool {
+    sign(parts).as_bytes().ct_eq(given.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PARTS: [&str; 3] = ["AAAAA", "1714036504", "1514711492"];
+    const SIGNATURE: &str = "f464b24fc39322e44b38aa78f5edd27bd1441696";
+
+    #[test]
+    fn the_example_of_the_platform_verifies() {
+        assert_eq!(sign(&PARTS), SIGNATURE);
+        assert!(verify(&PARTS, SIGNATURE));
+    }
+
+    #[test]
+    fn a_malformed_signature_is_false() {
+        for given in [
+            "",
+            "f464",
+            &SIGNATURE.to_uppercase(),
+            &format!("{SIGNATURE}0"),
+            "签名",
+        ] {
+            assert!(!verify(&PARTS, given), "{given:?}");
+        }
+        for at in 0..SIGNATURE.len() {
+            let mut wrong = SIGNATURE.as_bytes().to_vec();
+            wrong[at] ^= 1;
+            assert!(!verify(&PARTS, &String::from_utf8(wrong).unwrap()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_parts_does_not_matter(
+            parts in proptest::collection::vec("[ -~é-鿿]{0,12}", 0..5).prop_shuffle()
+        ) {
+            let given: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let mut sorted = given.clone();
+            sorted.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+            prop_assert_eq!(sign(&given), Sha1::from(sorted.concat()).hexdigest());
+            prop_assert!(verify(&given, &sign(&sorted)));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Reads an XML push into [`Fields`]: a linear safety scan, then `xmltree`.
+//!
+//! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for entity and namespace
+//! floods, and in plain mode a body is not covered by the signature. The scan refuses all of that beforehand.
+
+use serde_json::Value;
+use xmltree::{Element, ParserConfig, XMLNode};
+
+use super::error::{Format, ParseError};
+use super::fields::{self, Fields};
+use super::text;
+
+/// Levels of nesting, the root included. Real pushes have at most 5.
+const MAX_LEVELS: usize = 16;
+/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about 110.
+const MAX_ELEMENTS: usize = 512;
+/// Attributes in all, namespace declarations included. Real pushes have none.
+const MAX_ATTRIBUTES: usize = 32;
+
+/// Reads a document that starts with `<`; the elements under its root `<xml>`.
+pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
+    // Messages with a stray control character do arrive. XML forbids them, the push is worth more.
+    let document = text::without_illegal_characters(without_declaration(document)?);
+    scan(&document)?;
+    let config = ParserConfig::new()
+        .whitespace_to_characters(true)
+        .allow_multiple_root_elements(false);
+    let root = Element::parse_with_config(document.as_bytes(), config).map_err(malformed)?;
+    Ok(children(root))
+}
+
+/// The document after its XML declaration. The body is known to be UTF-8, whatever encoding the declaration names.
+fn without_declaration(document: &str) -> Result<&str, ParseError> {
+    let Some(rest) = document.strip_prefix("<?xml") else {
+        return Ok(document);
+    };
+    if !rest.starts_with(|c: char| c.is_ascii_whitespace()) {
+        return Err(PROCESSING_INSTRUCTION);
+    }
+    let (_, rest) = rest.split_once("?>").ok_or(UNCLOSED)?;
+    Ok(rest.trim_start())
+}
+
+const PROCESSING_INSTRUCTION: ParseError =
+    ParseError::Refused(Format::Xml, "a processing instruction");
+const UNCLOSED: ParseError = ParseError::Refused(Format::Xml, "the document is cut off");
+
+fn refused<T>(what: &'static str) -> Result<T, ParseError> {
+    Err(ParseError::Refused(Format::Xml, what))
+}
+
+/// Refuses, in one pass and without memory of its own, what could harm the parser. It need not notice every
+/// mistake: where it is more lenient than the parser, the parser stops at that very place.
+fn scan(document: &str) -> Result<(), ParseError> {
+    let (mut level, mut elements, mut attributes) = (0_usize, 0_usize, 0_usize);
+    let mut rest = document;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        if let Some(cdata) = rest.strip_prefix("![CDATA[") {
+            rest = cdata.split_once("]]>").ok_or(UNCLOSED)?.1;
+        } else if let Some(comment) = rest.strip_prefix("!--") {
+            rest = comment.split_once("-->").ok_or(UNCLOSED)?.1;
+        } else if rest.starts_with('!') {
+            return refused("a document type declaration");
+        } else if rest.starts_with('?') {
+            return Err(PROCESSING_INSTRUCTION);
+        } else if rest.starts_with('/') {
+            rest = rest.split_once('>').ok_or(UNCLOSED)?.1;
+            level = level.saturating_sub(1);
+        } else {
+            let tag = Tag::read(rest)?;
+            if elements == 0 && tag.name != "xml" {
+                return refused("the root element is not xml");
+            }
+            elements += 1;
+            attributes += tag.attributes;
+            level += 1;
+            if level > MAX_LEVELS {
+                return refused("more than 16 levels");
+            }
+            if elements > MAX_ELEMENTS {
+                return refused("more than 512 elements");
+            }
+            if attributes > MAX_ATTRIBUTES {
+                return refused("more than 32 attributes");
+            }
+            if tag.empty {
+                level -= 1;
+            }
+            rest = tag.rest;
+        }
+    }
+    if elements == 0 {
+        return refused("the root element is not xml");
+    }
+    Ok(())
+}
+
+/// A start tag, read from behind its `<`.
+struct Tag<'a> {
+    name: &'a str,
+    attributes: usize,
+    empty: bool,
+    rest: &'a str,
+}
+
+impl<'a> Tag<'a> {
+    fn read(text: &'a str) -> Result<Tag<'a>, ParseError> {
+        let bytes = text.as_bytes();
+        let mut quote = None;
+        let mut attributes = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            match byte {
+                b'<' => return refused("a `<` inside a tag"),
+                b'"' | b'\'' if quote.is_none() => quote = Some(byte),
+                _ if quote == Some(byte) => quote = None,
+                b'=' if quote.is_none() => attributes += 1,
+                b'>' if quote.is_none() => {
+                    let name = text[..at]
+                        .find(|c: char| c.is_ascii_whitespace() || c == '/')
+                        .map_or(&text[..at], |end| &text[..end]);
+                    return Ok(Tag {
+                        name,
+                        attributes,
+                        empty: at > 0 && bytes[at - 1] == b'/',
+                        rest: &text[at + 1..],
+                    });
+                }
+                _ => {}
+            }
+        }
+        Err(UNCLOSED)
+    }
+}
+
+/// Keeps the place and drops the parser's own words, which quote the document.
+fn malformed(error: xmltree::ParseError) -> ParseError {
+    let at = match error {
+        xmltree::ParseError::MalformedXml(error) => error
+            .to_string()
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        xmltree::ParseError::CannotParse => "an unknown place".to_owned(),
+    };
+    ParseError::Malformed(Format::Xml, at)
+}
+
+fn children(element: Element) -> Fields {
+    let mut fields = Fields::new();
+    for node in element.children {
+        if let XMLNode::Element(child) = node {
+            let name = child.name.clone();
+            fields::insert(&mut fields, name, value(child));
+        }
+    }
+    fields
+}
+
+fn value(element: Element) -> Value {
+    if element
+        .children
+        .iter()
+        .any(|node| node.as_element().is_some())
+    {
+        Value::Object(children(element))
+    } else {
+        Value::String(content(element.children))
+    }
+}
+
+/// The text of a leaf. Beside a CDATA section white space is only layout; without one it belongs to the value.
+fn content(nodes: Vec<XMLNode>) -> String {
+    let has_cdata = nodes.iter().any(|node| node.as_cdata().is_some());
+    let mut parts = nodes.into_iter().filter_map(|node| match node {
+        XMLNode::CData(text) => Some(text),
+        XMLNode::Text(text) if has_cdata && text.trim().is_empty() => None,
+        XMLNode::Text(text) => Some(text),
+        XMLNode::Element(_) | XMLNode::Comment(_) | XMLNode::ProcessingInstruction(..) => None,
+    });
+    let mut content = parts.next().unwrap_or_default();
+    parts.for_each(|part| content.push_str(&part));
+    content
+}

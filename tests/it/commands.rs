@@ -1,0 +1,368 @@
+//! The commands, as their owner types them.
+
+use crate::support::account::{HELP, THANKS, WELCOME};
+use crate::support::command::json_holds;
+use crate::support::*;
+use std::os::unix::fs::PermissionsExt;
+
+/// Every command of this program so far, each with what may follow it.
+const COMMANDS: [&[&str]; 14] = [
+    &["serve"],
+    &["check"],
+    &["simulate"],
+    &["explain"],
+    &["followers"],
+    &["followers", "list"],
+    &["followers", "show"],
+    &["followers", "forget"],
+    &["messages"],
+    &["messages", "list"],
+    &["backup"],
+    &["unit"],
+    &["completions"],
+    &[],
+];
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    for command in COMMANDS {
+        let mut arguments = command.to_vec();
+        arguments.push("--help");
+        let ran = wechatd(&arguments);
+        ran.ok();
+        ran.says("Usage:");
+        let typed = format!("wechatd {}", command.join(" "));
+        let typed = typed.trim_end();
+        let examples = ran.stdout.lines().filter(|line| {
+            line.contains(typed) && !line.contains("Usage:") && !line.contains("[OPTIONS]")
+        });
+        ran.expect(examples.count() > 0, &format!("an example of {typed:?}"));
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    wechatd(&["--version"]).ok().says(env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_wrong_command_line_is_refused() {
+    let account = Setup::new().stopped();
+    for arguments in [
+        &["serv"][..],
+        &["--nonsense"],
+        &["check", "--nonsense"],
+        &["check", "extra"],
+        &["simulate"],
+        &["explain"],
+        &["explain", "text", "--event", "CLICK"],
+        &["followers"],
+        &["followers", "show"],
+        &["followers", "forget"],
+        &["followers", "list", "--limit", "many"],
+        &["messages"],
+        &["backup"],
+        &["completions"],
+        &["completions", "cmd.exe"],
+    ] {
+        account.command(arguments).refused();
+    }
+}
+
+#[test]
+fn check_shows_what_will_happen() {
+    let account = Setup::new().set("server.path", "\"/mp\"").stopped();
+    let ran = account.command(&["check"]);
+    ran.ok();
+    for part in [
+        "127.0.0.1:0",
+        "/mp",
+        "plain",
+        "wechat.db",
+        "welcome",
+        "suggestion",
+        "help",
+    ] {
+        ran.says(part);
+    }
+    let json = account.command(&["check", "--json"]).json();
+    assert!(json_holds(&json, "plain"), "{json}");
+    assert!(json_holds(&json, "/mp"), "{json}");
+}
+
+#[test]
+fn check_hides_the_secret() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    for arguments in [&["check"][..], &["check", "--json"]] {
+        let ran = account.command(arguments);
+        ran.ok().says(account::APP_ID);
+        ran.says_nothing_of(account::APP_SECRET);
+        ran.expect(
+            !ran.stderr.contains(account::APP_SECRET),
+            "no secret on stderr",
+        );
+    }
+}
+
+#[test]
+fn explain_names_the_rule_and_the_reasons_of_the_others() {
+    let account = Setup::new().stopped();
+    let ran = account.command(&["explain", "hello"]);
+    ran.ok()
+        .says("help")
+        .says(HELP)
+        .says("suggestion")
+        .says("welcome");
+    let ran = account.command(&["explain", "@tea"]);
+    ran.ok().says("suggestion").says(THANKS);
+    let ran = account.command(&["explain", "--event", "subscribe"]);
+    ran.ok().says(WELCOME);
+    account
+        .command(&["explain", "--event", "CLICK", "--key", "K"])
+        .ok()
+        .says("success");
+    assert!(
+        !account.store_path().exists(),
+        "explain needs no store and makes none"
+    );
+}
+
+#[test]
+fn followers_are_listed_shown_and_forgotten() {
+    let account = Account::start();
+    let (stays, goes) = (another_fan(), another_fan());
+    for fan in [&stays, &goes] {
+        account
+            .post(&subscribe_by("door").from(fan))
+            .is_text(WELCOME);
+        account
+            .post(&text(&format!("from {fan}")).from(fan))
+            .is_text(HELP);
+    }
+    account
+        .command(&["followers", "list"])
+        .ok()
+        .says(&stays)
+        .says(&goes);
+    let list = account.command(&["followers", "list", "--json"]).json();
+    let people = list.as_array().map_or(0, Vec::len);
+    assert_eq!(people, 2, "one JSON array with two followers: {list}");
+    assert!(
+        json_holds(&list, &stays) && json_holds(&list, &goes),
+        "{list}"
+    );
+
+    account
+        .command(&["followers", "show", &goes])
+        .ok()
+        .says(&goes);
+    let shown = account
+        .command(&["followers", "show", &goes, "--json"])
+        .json();
+    assert!(
+        json_holds(&shown, &goes) && !json_holds(&shown, &stays),
+        "{shown}"
+    );
+    let ran = account.command(&["followers", "show", "oNobody"]);
+    ran.failed().complains("oNobody");
+
+    account.command(&["followers", "forget", &goes]).ok();
+    let dump = account.store().dump();
+    assert!(!dump.contains(&goes), "{dump}");
+    account
+        .store()
+        .is("SELECT openid FROM followers", &[&stays]);
+    account.store().is("SELECT count(*) FROM messages", &["2"]);
+    account
+        .command(&["followers", "forget", "oNobody"])
+        .failed()
+        .complains("oNobody");
+    account
+        .post(&text("still served").from(&stays))
+        .is_text(HELP);
+}
+
+#[test]
+fn messages_are_listed_the_newest_first() {
+    let account = Account::start();
+    for word in ["alpha", "beta", "gamma"] {
+        account.post(&text(word)).is_text(HELP);
+    }
+    let ran = account.command(&["messages", "list"]);
+    ran.ok();
+    let place = |word: &str| ran.stdout.find(word).unwrap_or(usize::MAX);
+    ran.expect(
+        place("gamma") < place("beta") && place("beta") < place("alpha"),
+        "gamma, beta, alpha",
+    );
+    let list = account.command(&["messages", "list", "--json"]).json();
+    assert_eq!(list.as_array().map_or(0, Vec::len), 3, "{list}");
+    assert!(json_holds(&list, "alpha"), "{list}");
+}
+
+#[test]
+fn lists_of_an_empty_store_are_empty() {
+    let account = Account::start();
+    for family in ["followers", "messages"] {
+        account.command(&[family, "list"]).ok();
+        let list = account.command(&[family, "list", "--json"]).json();
+        assert_eq!(list, serde_json::json!([]));
+    }
+}
+
+#[test]
+fn what_people_wrote_cannot_disturb_the_terminal() {
+    let account = Account::start();
+    account
+        .post(&text("red \u{9b}31m or \u{202e}reversed\nnext line"))
+        .is_text(HELP);
+    let ran = account.command(&["messages", "list"]);
+    ran.ok();
+    ran.expect(
+        !ran.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']),
+        "no control characters",
+    );
+}
+
+#[test]
+fn a_backup_is_whole_and_private_while_the_server_works() {
+    let account = Account::start();
+    for _ in 0..50 {
+        account.post(&text("hello")).is_text(HELP);
+    }
+    let target = account.folder().join("backup.db");
+    let name = target.display().to_string();
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            for _ in 0..50 {
+                account.post(&text("meanwhile")).is_text(HELP);
+            }
+        });
+        account.command(&["backup", &name]).ok();
+        busy.join().unwrap();
+    });
+    let mode = std::fs::metadata(&target).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "mode {mode:o}");
+    let copy = Store::open(&target, account.log());
+    copy.is("PRAGMA integrity_check", &["ok"]);
+    assert!(copy.count("messages") >= 50);
+    account
+        .command(&["backup", "/no/such/folder/backup.db"])
+        .failed()
+        .complains("/no/such/folder");
+}
+
+#[test]
+fn a_backup_never_overwrites_the_store_or_another_file() {
+    let account = Account::start();
+    account.post(&text("hello")).is_text(HELP);
+    let store = account.store_path().display().to_string();
+    account.command(&["backup", &store]).failed();
+    let precious = account.folder().join("precious.txt");
+    std::fs::write(&precious, "mine").unwrap();
+    account
+        .command(&["backup", &precious.display().to_string()])
+        .failed();
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    account.post(&text("hello")).is_text(HELP);
+}
+
+#[test]
+fn a_server_runs_from_a_backup() {
+    let mut account = Setup::new().unset("account.token").start();
+    let target = account.folder().join("backup.db");
+    account.simulate(&["subscribe"]).ok().says(WELCOME);
+    account
+        .command(&["backup", &target.display().to_string()])
+        .ok();
+    account.stop();
+    account.rewrite_config(|config| format!("store.path = \"backup.db\"\n{config}"));
+    account.begin();
+    account.simulate(&["text", "hello"]).ok().says(HELP);
+    let store = Store::open(&target, account.log());
+    store.is("SELECT count(*) FROM followers", &["1"]);
+}
+
+#[test]
+fn unit_prints_a_unit_that_systemd_accepts() {
+    let account = Setup::new().stopped();
+    let ran = account.command(&["unit"]);
+    ran.ok();
+    for part in [
+        "[Unit]",
+        "[Service]",
+        "Type=notify",
+        "ExecStart=",
+        "Restart=on-failure",
+        "StateDirectory=",
+        "[Install]",
+        "wechat.conf",
+    ] {
+        ran.says(part);
+    }
+    ran.says_nothing_of(TOKEN);
+    let file = account.folder().join("wechatd.service");
+    std::fs::write(&file, &ran.stdout).unwrap();
+    let verify = std::process::Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(&file)
+        .output();
+    // Only where systemd's tools are installed; nothing of it needs to run.
+    let Ok(verify) = verify else { return };
+    let said = String::from_utf8_lossy(&verify.stderr).into_owned();
+    ran.expect(
+        verify.status.success() && !said.contains("wechatd.service:"),
+        &format!("nothing to complain about, but: {said}"),
+    );
+    let security = std::process::Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=20", "--no-pager"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&security.stdout);
+    let rating = said.lines().last().unwrap_or_default().to_owned();
+    ran.expect(
+        security.status.success(),
+        &format!("a rating of at most 2.0: {rating}"),
+    );
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = wechatd(&["completions", shell]);
+        ran.ok().says("wechatd").says("simulate").says("followers");
+    }
+}
+
+#[test]
+fn commands_work_beside_the_server_and_without_it() {
+    let mut account = Account::start();
+    account.post(&subscribe()).is_text(WELCOME);
+    account.command(&["followers", "list"]).ok().says(FAN);
+    account.stop();
+    account.command(&["followers", "list"]).ok().says(FAN);
+    account.command(&["messages", "list", "--json"]).json();
+    account.command(&["followers", "forget", FAN]).ok();
+    account.begin();
+    account.store().is("SELECT count(*) FROM followers", &["0"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error_worth_a_panic() {
+    let account = Account::start();
+    for _ in 0..50 {
+        account.post(&text(&"long ".repeat(300))).is_text(HELP);
+    }
+    let mut child = account
+        .program(&["messages", "list", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    child.wait().unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+}

@@ -1,0 +1,350 @@
+//! `wechat.conf`: every mistake at once, each with its place; and the Token that nobody has to invent.
+
+use crate::support::account::{APP_ID, HELP};
+use crate::support::command::program;
+use crate::support::*;
+use std::path::Path;
+
+/// Runs `wechatd check` on this configuration text.
+#[track_caller]
+fn check(config: impl AsRef<[u8]>) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wechat.conf");
+    std::fs::write(&path, config).unwrap();
+    run(&path, &["check"])
+}
+
+#[track_caller]
+fn run(config: &Path, arguments: &[&str]) -> Ran {
+    let mut command = program();
+    command.arg("--config").arg(config).args(arguments);
+    Ran::of(command, "")
+}
+
+/// Some line on stderr names the file, this line number and all of `parts`.
+#[track_caller]
+fn reports(ran: &Ran, line: usize, parts: &[&str]) {
+    let found = ran.stderr.lines().any(|text| {
+        let place = text.contains(&format!("wechat.conf:{line}:"))
+            || text.contains(&format!("wechat.conf:{line} "))
+            || text.contains("wechat.conf") && text.contains(&format!("line {line}"));
+        place && parts.iter().all(|part| text.contains(part))
+    });
+    ran.expect(
+        found,
+        &format!("a report of line {line} with {parts:?} on stderr"),
+    );
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_with_line_key_and_nearest_key() {
+    let ran = check(
+        r#"account.tokn = "abc"
+server.listen = 8080
+server.max_body = "lots"
+account.token = "no spaces allowed"
+server.workers = -1
+server.request_timeout = 10
+serv.path = "/wechat"
+server.path = "wechat"
+
+[[rule]]
+mesage = "text"
+text = "misspelt"
+
+[[rule]]
+message = "text"
+regex = "("
+text = "bad pattern"
+
+[[rule]]
+message = "text"
+
+[[rule]]
+message = "text"
+event = "subscribe"
+text = "about two things"
+
+[[rule]]
+message = "text"
+text = "two answers"
+silent = true
+
+[[rule]]
+text = "about nothing"
+"#,
+    );
+    ran.refused();
+    reports(&ran, 1, &["account.tokn", "account.token"]);
+    reports(&ran, 2, &["server.listen"]);
+    reports(&ran, 3, &["server.max_body", "lots"]);
+    reports(&ran, 4, &["account.token"]);
+    reports(&ran, 5, &["server.workers"]);
+    reports(&ran, 6, &["server.request_timeout"]);
+    reports(&ran, 7, &["serv"]);
+    reports(&ran, 8, &["server.path"]);
+    reports(&ran, 11, &["mesage", "message"]);
+    reports(&ran, 16, &["regex"]);
+    reports(&ran, 19, &[]);
+    reports(&ran, 22, &[]);
+    reports(&ran, 26, &[]);
+    reports(&ran, 31, &[]);
+    ran.says_nothing_of("panicked");
+}
+
+#[test]
+fn serve_refuses_a_wrong_configuration_as_check_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wechat.conf");
+    std::fs::write(&path, "server.listn = \"127.0.0.1:0\"\n").unwrap();
+    for arguments in [
+        &["serve"][..],
+        &[],
+        &["followers", "list"],
+        &["explain", "hello"],
+    ] {
+        let ran = run(&path, arguments);
+        ran.refused();
+        reports(&ran, 1, &["server.listn", "server.listen"]);
+    }
+    let made: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(
+        made.len(),
+        1,
+        "nothing was made beside the configuration: {made:?}"
+    );
+}
+
+#[test]
+fn impossible_values_are_refused() {
+    for (config, key) in [
+        ("account.token = \"ab\"", "account.token"),
+        (
+            "account.token = \"abcdefghijklmnopqrstuvwxyz0123456\"",
+            "account.token",
+        ),
+        ("account.token = \"with-dash\"", "account.token"),
+        ("account.token = \"\"", "account.token"),
+        ("account.token = 12345", "account.token"),
+        (
+            "account.previous_token = \"a b c\"",
+            "account.previous_token",
+        ),
+        ("account.app_id = \"wx7a9c0e1f2b3d4c5e\"", "app_secret"),
+        (
+            "account.app_secret = \"0123456789abcdef0123456789abcdef\"",
+            "account.app_id",
+        ),
+        (
+            "account.app_id = \"gh_5a0c3d91e7b2\"\naccount.app_secret = \"0123456789abcdef0123456789abcdef\"",
+            "account.app_id",
+        ),
+        ("server.listen = \"localhost\"", "server.listen"),
+        ("server.listen = \"127.0.0.1:99999\"", "server.listen"),
+        ("server.listen = \"unix:\"", "server.listen"),
+        ("server.path = \"\"", "server.path"),
+        ("server.path = \"/a?b\"", "server.path"),
+        ("server.path = \"/healthz\"", "server.path"),
+        ("server.workers = 0", "server.workers"),
+        ("server.workers = \"four\"", "server.workers"),
+        ("server.max_connections = 0", "server.max_connections"),
+        ("server.request_timeout = \"0s\"", "server.request_timeout"),
+        ("server.request_timeout = \"ten\"", "server.request_timeout"),
+        ("server.max_body = \"0\"", "server.max_body"),
+        ("server.max_body = \"1 parsec\"", "server.max_body"),
+        ("server.max_clock_skew = \"-1m\"", "server.max_clock_skew"),
+        (
+            "server.trusted_proxies = [\"nonsense\"]",
+            "server.trusted_proxies",
+        ),
+        ("store.path = \"\"", "store.path"),
+        ("api.base_url = \"ftp://example.com\"", "api.base_url"),
+        ("api.base_url = 1", "api.base_url"),
+        ("api.timeout = \"soon\"", "api.timeout"),
+        ("account = 1", "account"),
+        ("rule = 1", "rule"),
+        ("[[rule]]\nmessage = \"txt\"\ntext = \"x\"", "txt"),
+        ("[[rule]]\nmessage = []\ntext = \"x\"", "message"),
+        ("[[rule]]\nmessage = 1\ntext = \"x\"", "message"),
+        ("[[rule]]\nmessage = \"text\"\ntext = \"\"", "text"),
+        ("[[rule]]\nmessage = \"text\"\ntext = 1", "text"),
+        (
+            "[[rule]]\nmessage = \"text\"\nequals = [1]\ntext = \"x\"",
+            "equals",
+        ),
+        (
+            "[[rule]]\nmessage = \"text\"\nequals = []\ntext = \"x\"",
+            "equals",
+        ),
+        (
+            "[[rule]]\nmessage = \"text\"\ncase = \"yes\"\ntext = \"x\"",
+            "case",
+        ),
+        ("[[rule]]\nmessage = \"text\"\nsilent = false", "silent"),
+        (
+            "[[rule]]\nmessage = \"text\"\nregex = \"a{99999}{99999}\"\ntext = \"x\"",
+            "regex",
+        ),
+    ] {
+        let ran = check(config);
+        ran.refused();
+        ran.complains(key);
+        ran.complains("wechat.conf:");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_the_line() {
+    for (config, line) in [
+        // Half written: the editor or the disk stopped in the middle.
+        ("account.token = \"abcdef\"\n\n[[rule]]\nmessage = \"te", 4),
+        ("account.token = \"abcdef\"\nserver.path", 2),
+        ("account.token = \"abcdef\"\n[[rule", 2),
+        ("account.token = \"a\u{1}b\"\n", 1),
+        ("account.token = abcdef\n", 1),
+        ("account.token = \"abc\"\naccount.token = \"def\"\n", 2),
+    ] {
+        let ran = check(config);
+        ran.refused();
+        reports(&ran, line, &[]);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_refused() {
+    let ran = check(b"account.token = \"abcdef\"\n# \xff\xfe\n");
+    ran.refused();
+    ran.complains("wechat.conf");
+    ran.complains("UTF-8");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.conf");
+    let ran = run(&missing, &["check"]);
+    ran.refused();
+    ran.complains("missing.conf");
+
+    let ran = run(folder.path(), &["check"]);
+    ran.refused();
+    ran.complains(&folder.path().display().to_string());
+
+    let closed = folder.path().join("closed.conf");
+    std::fs::write(&closed, "").unwrap();
+    let mut permissions = std::fs::metadata(&closed).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o000);
+    std::fs::set_permissions(&closed, permissions).unwrap();
+    if permissions_do_not_bind(folder.path()) {
+        return;
+    }
+    let ran = run(&closed, &["check"]);
+    ran.refused();
+    ran.complains("closed.conf");
+}
+
+#[test]
+fn the_file_is_found_in_the_current_folder() {
+    let account = Setup::new().stopped();
+    let mut command = program();
+    command.arg("check").current_dir(account.folder());
+    Ran::of(command, "").ok();
+    account.rewrite_config(|config| format!("nonsense = 1\n{config}"));
+    let mut command = program();
+    command.arg("check").current_dir(account.folder());
+    Ran::of(command, "").refused().complains("nonsense");
+}
+
+#[test]
+fn an_empty_file_is_a_whole_configuration() {
+    check("").ok();
+    check("# only a remark\n").ok();
+}
+
+#[test]
+fn tables_and_dotted_keys_say_the_same() {
+    let account = Setup::new()
+        .unset("account.token")
+        .unset("server.listen")
+        .rules(&format!(
+            "[account]\ntoken = \"{TOKEN}\"\n\n[server]\nlisten = \"127.0.0.1:0\"\npath = \"/wechat\"\n{}",
+            account::RULES
+        ));
+    let mut account = account.stopped();
+    account.token = TOKEN.into();
+    account.begin();
+    account.post(&text("hello")).is_text(HELP);
+}
+
+#[test]
+fn a_token_is_made_at_the_first_start_and_kept() {
+    let mut account = Setup::new().unset("account.token").start();
+    let token = shown_token(&account);
+    account.token = token.clone();
+    account
+        .get(&format!("/wechat?{}&echostr=1", account.signed()))
+        .is(200, "1");
+    account.post(&text("hello")).is_text(HELP);
+    assert!(
+        !account.log().has(&token),
+        "the Token is in the log\n{}",
+        account.log()
+    );
+    account.restart();
+    assert_eq!(
+        shown_token(&account),
+        token,
+        "another Token after a restart"
+    );
+    account.post(&text("hello")).is_text(HELP);
+
+    let other = Setup::new().unset("account.token").start();
+    assert_ne!(shown_token(&other), token, "two accounts with one Token");
+}
+
+#[test]
+fn a_configured_token_wins_over_the_made_one() {
+    let mut account = Setup::new().unset("account.token").start();
+    let made = shown_token(&account);
+    account.stop();
+    account.rewrite_config(|config| format!("account.token = \"{TOKEN}\"\n{config}"));
+    account.begin();
+    account.token = TOKEN.into();
+    account.post(&text("hello")).is_text(HELP);
+    account.post(&text("hello").signed_with(&made)).is_refused();
+}
+
+/// The one word of `wechatd check` that can be a made Token.
+#[track_caller]
+fn shown_token(account: &Account) -> String {
+    let ran = account.command(&["check"]);
+    ran.ok();
+    let word = |c: char| !c.is_ascii_alphanumeric();
+    let token = ran
+        .stdout
+        .split(word)
+        .find(|word| word.len() == 32 && word.contains(|c: char| c.is_ascii_digit()));
+    ran.expect(token.is_some(), "a Token of 32 letters and digits");
+    token.unwrap().to_owned()
+}
+
+#[test]
+fn secrets_are_never_in_a_complaint() {
+    let secret = "5ecre75ecre75ecre75ecre75ecre7ff";
+    for config in [
+        format!(
+            "account.app_id = \"{APP_ID}\"\naccount.app_secret = \"{secret}\"\nserver.pth = 1\n"
+        ),
+        format!("account.app_id = \"{APP_ID}\"\naccount.app_secret = [\"{secret}\"]\n"),
+        format!(
+            "account.app_id = \"{APP_ID}\"\naccount.app_secret = \"{secret}\nserver.path = 1\n"
+        ),
+        format!("account.app_secrt = \"{secret}\"\n"),
+        format!("account.token = \"{secret}-{secret}\"\n"),
+    ] {
+        let ran = check(&config);
+        ran.refused();
+        ran.expect(!ran.stderr.contains(secret), "no secret on stderr");
+        ran.says_nothing_of(secret);
+    }
+}

@@ -1,0 +1,126 @@
+//! The log: one line for each push, and never a secret.
+
+use crate::support::account::{APP_SECRET, WELCOME};
+use crate::support::*;
+
+#[test]
+fn every_push_has_one_line_with_kind_sender_rule_and_duration() {
+    let account = Account::start();
+    for (push, kind, rule) in [
+        (text("hello"), "text", "help"),
+        (text("@tea"), "text", "suggestion"),
+        (subscribe(), "subscribe", "welcome"),
+        (image(), "image", ""),
+        (click("K"), "CLICK", ""),
+        (unknown_message("hologram"), "hologram", ""),
+    ] {
+        let fan = another_fan();
+        account.post(&push.from(&fan)).is_status(200);
+        let what = format!("a line about {fan}");
+        eventually(&what, account.log(), || account.log().has(&fan));
+        let lines = account.log().lines();
+        let lines: Vec<&String> = lines.iter().filter(|line| line.contains(&fan)).collect();
+        assert_eq!(lines.len(), 1, "{}", account.log());
+        for part in [kind, rule, "ms"] {
+            assert!(lines[0].contains(part), "{part:?} is not in {:?}", lines[0]);
+        }
+    }
+}
+
+/// A day in the life of an account, with everything that could spill.
+fn busy_session(level: &str) -> (Vec<String>, Log) {
+    let platform = Platform::start();
+    platform.fault(
+        "/cgi-bin/user/info",
+        Fault::Errcode(40001, "invalid credential"),
+    );
+    platform.fault("/cgi-bin/user/info", Fault::BadGateway);
+    platform.fault("/cgi-bin/stable_token", Fault::Errcode(-1, "system error"));
+    platform.fault("/cgi-bin/stable_token", Fault::Truncated);
+    let mut account = Setup::new()
+        .platform(&platform)
+        .set("account.previous_token", "\"formerToken2025\"")
+        .env("RUST_LOG", level)
+        .start();
+    let mut secrets = vec![
+        TOKEN.to_owned(),
+        "formerToken2025".into(),
+        APP_SECRET.into(),
+    ];
+    let pushes = [
+        text("hello"),
+        subscribe(),
+        text("@tea").signed_with("formerToken2025"),
+        text("hello").signed_with("someOtherToken"),
+        text("hello").stamped(now() - 100_000),
+        raw("<xml><broken>"),
+        unsubscribe(),
+        text("hello")
+            .query("&encrypt_type=aes&msg_signature=0123456789abcdef0123456789abcdef01234567"),
+    ];
+    for push in &pushes {
+        let request = push.request("/wechat", TOKEN);
+        let signature = request.target.split("signature=").nth(1).unwrap();
+        secrets.push(signature[..40].to_owned());
+        account.send(&request);
+    }
+    let query = account.signed();
+    secrets.push(query["signature=".len()..][..40].to_owned());
+    account
+        .get(&format!("/wechat?{query}&echostr=1"))
+        .is(200, "1");
+    let fan = another_fan();
+    account.post(&subscribe().from(&fan)).is_text(WELCOME);
+    eventually("the profile", account.log(), || {
+        account
+            .store()
+            .count("followers WHERE profile_at IS NOT NULL")
+            == 1
+    });
+    platform.down();
+    account
+        .post(&subscribe().from(&another_fan()))
+        .is_text(WELCOME);
+    account.stop();
+    secrets.push("SYN_ACCESS_TOKEN".into());
+    secrets.push("SYN_cut".into());
+    (secrets, account.log().clone())
+}
+
+#[test]
+fn no_secret_and_no_message_text_is_logged() {
+    let (secrets, log) = busy_session("info");
+    for secret in secrets {
+        assert!(!log.has(&secret), "{secret} is in the log\n{log}");
+    }
+    for words in ["hello", "@tea", WELCOME] {
+        assert!(!log.has(words), "{words:?} is in the log\n{log}");
+    }
+}
+
+#[test]
+fn no_secret_is_logged_even_at_trace() {
+    let (secrets, log) = busy_session("trace");
+    for secret in secrets {
+        assert!(!log.has(&secret), "{secret} is in the log\n{log}");
+    }
+}
+
+#[test]
+fn rust_log_sets_the_level() {
+    // At `error` nothing says where it listens: a socket file shows that it does.
+    let setup = Setup::new().env("RUST_LOG", "error");
+    let socket = setup.folder().join("wechatd.sock");
+    let listen = format!("\"unix:{}\"", socket.display());
+    let account = setup.set("server.listen", &listen).stopped();
+    let mut child = account
+        .program(&["serve"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("the socket", account.log(), || socket.exists());
+    account::send_signal(child.id(), "TERM");
+    let output = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    assert_eq!(output, "");
+}

@@ -1,0 +1,482 @@
+//! Profiles of new followers: fetched after the answer, through every trouble that the platform can make.
+
+use crate::support::account::{APP_SECRET, HELP, WELCOME};
+use crate::support::*;
+
+const TOKENS: &str = "/cgi-bin/stable_token";
+const INFO: &str = "/cgi-bin/user/info";
+const BATCH: &str = "/cgi-bin/user/info/batchget";
+
+#[track_caller]
+fn start(platform: &Platform) -> Account {
+    Setup::new().platform(platform).start()
+}
+
+/// A new follower, welcomed.
+#[track_caller]
+fn follow(account: &Account) -> String {
+    let fan = another_fan();
+    account.post(&subscribe().from(&fan)).is_text(WELCOME);
+    fan
+}
+
+/// Waits until this follower's profile is there.
+#[track_caller]
+fn profile_arrives(account: &Account, fan: &str) {
+    let sql = format!(
+        "followers WHERE openid = '{fan}' AND profile_at IS NOT NULL AND profile_error IS NULL"
+    );
+    let what = format!("the profile of {fan}");
+    eventually(&what, account.log(), || account.store().count(&sql) == 1);
+}
+
+#[test]
+fn a_new_follower_gets_a_profile() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let before = now();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    let store = account.store();
+    store.is(
+        &format!("SELECT unionid, nickname, language, remark, groupid, tagid_list, subscribe_scene, qr_scene FROM followers WHERE openid = '{fan}'")
+            .replace("nickname", "coalesce(nickname, '')"),
+        &[&format!("u{fan}||zh_CN|VIP|0|[128,2]|ADD_SCENE_QR_CODE|98765")],
+    );
+    let fetched: i64 = store.one("SELECT profile_at FROM followers");
+    assert!((before..=now()).contains(&fetched), "profile_at {fetched}");
+    let call = platform
+        .calls()
+        .into_iter()
+        .find(|call| call.path == INFO)
+        .unwrap();
+    assert_eq!(call.method, "GET");
+    assert_eq!(call.query["openid"], fan);
+    assert_eq!(call.query["lang"], "zh_CN");
+    assert!(platform.unknown().is_empty(), "{:?}", platform.unknown());
+}
+
+#[test]
+fn whatever_the_platform_still_tells_is_stored() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let fan = another_fan();
+    platform.profile(
+        &fan,
+        &format!(
+            r#"{{"subscribe":1,"openid":"{fan}","nickname":"小明 🐱","sex":1,"language":"zh_CN","city":"广州","province":"广东","country":"中国","headimgurl":"https://thirdwx.qlogo.cn/x/132","subscribe_time":1767000000,"remark":"","groupid":"0","tagid_list":[],"subscribe_scene":"ADD_SCENE_OF_THE_FUTURE","qr_scene":0,"qr_scene_str":"door-7","news":{{"a":[1]}}}}"#
+        ),
+    );
+    account.post(&subscribe().from(&fan)).is_text(WELCOME);
+    profile_arrives(&account, &fan);
+    account.store().is(
+        "SELECT nickname, sex, city, province, country, headimgurl, tagid_list, subscribe_scene, qr_scene_str FROM followers",
+        &["小明 🐱|1|广州|广东|中国|https://thirdwx.qlogo.cn/x/132|[]|ADD_SCENE_OF_THE_FUTURE|door-7"],
+    );
+}
+
+#[test]
+fn the_answer_does_not_wait_for_the_platform() {
+    let platform = Platform::start();
+    platform.fault(TOKENS, Fault::Hang);
+    let account = start(&platform);
+    let fan = another_fan();
+    let answer = account.post(&subscribe().from(&fan));
+    answer.is_text(WELCOME);
+    answer.expect(answer.took.as_millis() < 2000, "an answer at once");
+    eventually("the hanging call", account.log(), || {
+        platform.token_calls() > 0
+    });
+    for _ in 0..20 {
+        let answer = account.post(&text("hello"));
+        answer.is_text(HELP);
+        answer.expect(answer.took.as_millis() < 2000, "an answer at once");
+    }
+    platform.release();
+    profile_arrives(&account, &fan);
+}
+
+#[test]
+fn one_token_serves_all_calls_also_after_a_restart() {
+    let platform = Platform::start();
+    let mut account = start(&platform);
+    let before = now();
+    for _ in 0..3 {
+        let fan = follow(&account);
+        profile_arrives(&account, &fan);
+    }
+    let store = account.store();
+    store.is(
+        "SELECT name, value FROM tokens",
+        &[&format!("access_token|{}", platform.token())],
+    );
+    let expires: i64 = store.one("SELECT expires_at FROM tokens");
+    assert!(
+        (before + 7190..=now() + 7200).contains(&expires),
+        "expires_at {expires}"
+    );
+    drop(store);
+    account.restart();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert_eq!(platform.token_calls(), 1, "{}", account.log());
+}
+
+#[test]
+fn parallel_demand_makes_one_fetch() {
+    let platform = Platform::start();
+    platform.fault(TOKENS, Fault::Hang);
+    let account = start(&platform);
+    let fans: Vec<String> = std::thread::scope(|scope| {
+        let joining: Vec<_> = (0..10).map(|_| scope.spawn(|| follow(&account))).collect();
+        joining.into_iter().map(|fan| fan.join().unwrap()).collect()
+    });
+    eventually("the hanging call", account.log(), || {
+        platform.token_calls() > 0
+    });
+    platform.release();
+    for fan in &fans {
+        profile_arrives(&account, fan);
+    }
+    assert_eq!(platform.token_calls(), 1, "{}", account.log());
+}
+
+#[test]
+fn a_token_is_renewed_five_minutes_before_its_end() {
+    let platform = Platform::start();
+    // Less than five minutes: every later call needs a new one.
+    platform.tokens_live(290);
+    let account = start(&platform);
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    let fetched = platform.token_calls();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert!(
+        platform.token_calls() > fetched,
+        "kept a token for too long\n{}",
+        account.log()
+    );
+    // Well over five minutes: the one that comes now is kept.
+    platform.tokens_live(400);
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    let fetched = platform.token_calls();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert_eq!(
+        platform.token_calls(),
+        fetched,
+        "renewed too early\n{}",
+        account.log()
+    );
+}
+
+#[test]
+fn a_refused_token_is_fetched_again_once() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    platform.retire_token();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert_eq!(platform.token_calls(), 2, "{}", account.log());
+    assert_eq!(platform.profile_calls_for(&fan), 2, "{}", account.log());
+    account
+        .store()
+        .is("SELECT value FROM tokens", &[&platform.token()]);
+}
+
+#[test]
+fn a_token_that_stays_refused_is_not_fetched_in_a_loop() {
+    let platform = Platform::start();
+    for code in [40001, 42001] {
+        platform.always(INFO, Fault::Errcode(code, "invalid credential"));
+        platform.always(BATCH, Fault::Errcode(code, "invalid credential"));
+        let account = start(&platform);
+        let before = platform.token_calls();
+        let fan = follow(&account);
+        eventually("the repeated call", account.log(), || {
+            platform.profile_calls_for(&fan) >= 2
+        });
+        let (tokens, calls) = (
+            platform.token_calls() - before,
+            platform.profile_calls_for(&fan),
+        );
+        assert!(
+            tokens <= calls,
+            "{tokens} tokens for {calls} calls\n{}",
+            account.log()
+        );
+        platform.heal();
+        profile_arrives(&account, &fan);
+    }
+}
+
+#[test]
+fn a_profile_arrives_after_the_platform_was_down() {
+    let platform = Platform::start();
+    platform.down();
+    let account = start(&platform);
+    let fans = [follow(&account), follow(&account)];
+    eventually("a word about it in the log", account.log(), || {
+        account.log().has("WARN") || account.log().has("ERROR")
+    });
+    account.post(&text("hello")).is_text(HELP);
+    platform.up();
+    for fan in &fans {
+        profile_arrives(&account, fan);
+    }
+}
+
+#[test]
+fn a_profile_arrives_after_a_restart_in_between() {
+    let platform = Platform::start();
+    platform.down();
+    let mut account = start(&platform);
+    let kept = follow(&account);
+    let left = follow(&account);
+    account.post(&unsubscribe().from(&left)).is_success();
+    account.stop();
+    platform.up();
+    account.begin();
+    profile_arrives(&account, &kept);
+    assert_eq!(
+        platform.profile_calls_for(&left),
+        0,
+        "asked about somebody who left"
+    );
+    account.store().is("SELECT openid FROM followers", &[&kept]);
+}
+
+#[test]
+fn passing_trouble_is_overcome() {
+    for (what, fault) in [
+        ("502", Fault::BadGateway),
+        ("busy", Fault::Errcode(-1, "system error")),
+        ("truncated", Fault::Truncated),
+        ("empty", Fault::Body(String::new())),
+        (
+            "HTML with status 200",
+            Fault::Body("<html>login</html>".into()),
+        ),
+        ("closed", Fault::Closed),
+    ] {
+        let platform = Platform::start();
+        for path in [TOKENS, INFO] {
+            platform.fault(path, fault.clone());
+        }
+        let account = start(&platform);
+        let fan = follow(&account);
+        profile_arrives(&account, &fan);
+        assert!(platform.count(TOKENS) >= 2, "{what}: {}", account.log());
+    }
+}
+
+#[test]
+fn an_address_that_is_not_whitelisted_is_explained_once() {
+    let platform = Platform::start();
+    let refusal = "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist";
+    platform.always(TOKENS, Fault::Errcode(40164, refusal));
+    let mut account = start(&platform);
+    let first = follow(&account);
+    eventually("an explanation", account.log(), || {
+        account.log().has("203.0.113.9")
+    });
+    assert!(account.log().has("40164"), "{}", account.log());
+    let mut fans = vec![first];
+    for _ in 0..5 {
+        fans.push(follow(&account));
+    }
+    account.stop();
+    assert_eq!(account.log().count("203.0.113.9"), 1, "{}", account.log());
+    platform.heal();
+    account.begin();
+    for fan in &fans {
+        profile_arrives(&account, fan);
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_explained_and_everything_else_goes_on() {
+    let platform = Platform::start();
+    let account = Setup::new()
+        .platform(&platform)
+        .set("account.app_secret", "\"fedcba9876543210fedcba9876543210\"")
+        .start();
+    let fan = follow(&account);
+    eventually("an explanation", account.log(), || {
+        account.log().has("40125")
+    });
+    account.post(&text("hello")).is_text(HELP);
+    assert!(!account.log().has("fedcba98"), "{}", account.log());
+    account.store().is(
+        "SELECT openid, profile_at FROM followers",
+        &[&format!("{fan}|NULL")],
+    );
+    assert!(
+        platform.token_calls() <= 2,
+        "a wrong secret is not tried in a loop"
+    );
+}
+
+#[test]
+fn a_follower_whom_the_platform_does_not_know_is_kept_with_the_reason() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let stranger = another_fan();
+    platform.profile(
+        &stranger,
+        r#"{"errcode":40003,"errmsg":"invalid openid rid: 1-2-3"}"#,
+    );
+    account.post(&subscribe().from(&stranger)).is_text(WELCOME);
+    eventually("profile_error", account.log(), || {
+        account
+            .store()
+            .count("followers WHERE profile_error LIKE '%40003%'")
+            == 1
+    });
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert_eq!(
+        platform.profile_calls_for(&stranger),
+        1,
+        "{}",
+        account.log()
+    );
+    account.store().is("SELECT count(*) FROM followers", &["2"]);
+}
+
+#[test]
+fn somebody_who_left_meanwhile_is_not_asked_about_for_ever() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let gone = another_fan();
+    platform.profile(&gone, &format!(r#"{{"subscribe":0,"openid":"{gone}"}}"#));
+    account.post(&subscribe().from(&gone)).is_text(WELCOME);
+    eventually("the call", account.log(), || {
+        platform.profile_calls_for(&gone) > 0
+    });
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    assert_eq!(platform.profile_calls_for(&gone), 1, "{}", account.log());
+}
+
+#[test]
+fn raw_control_characters_in_a_nickname_do_no_harm() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let fan = another_fan();
+    let nickname = "odd\u{1}\u{1f}\u{8}na\nme\t\u{7f}";
+    platform.profile(
+        &fan,
+        &format!(r#"{{"subscribe":1,"openid":"{fan}","nickname":"{nickname}","remark":"kept","subscribe_time":1767000000}}"#),
+    );
+    account.post(&subscribe().from(&fan)).is_text(WELCOME);
+    profile_arrives(&account, &fan);
+    account
+        .store()
+        .is("SELECT remark FROM followers", &["kept"]);
+    let stored: String = account.store().one("SELECT nickname FROM followers");
+    let visible: String = stored.chars().filter(char::is_ascii_alphabetic).collect();
+    assert_eq!(visible, "oddname");
+    account.command(&["followers", "list", "--json"]).json();
+}
+
+#[test]
+fn many_who_wait_are_fetched_in_batches() {
+    let platform = Platform::start();
+    platform.down();
+    let account = start(&platform);
+    let mut fans = Vec::new();
+    for _ in 0..130 {
+        fans.push(follow(&account));
+    }
+    platform.up();
+    eventually("all profiles", account.log(), || {
+        account.store().count("followers WHERE profile_at IS NULL") == 0
+    });
+    assert!(platform.count(BATCH) >= 1, "{:?}", platform.unknown());
+    let calls = platform.profile_calls();
+    assert!(calls <= 20, "{calls} calls for {} followers", fans.len());
+    for call in platform.calls() {
+        if call.path == BATCH {
+            let people = call.body.matches("\"openid\"").count();
+            assert!(people <= 100, "{people} people in one call");
+            assert!(!call.body.contains("\\u"), "raw UTF-8 only");
+        }
+    }
+}
+
+#[test]
+fn one_unknown_follower_does_not_spoil_the_batch() {
+    let platform = Platform::start();
+    platform.down();
+    let account = start(&platform);
+    let fans: Vec<String> = (0..12).map(|_| follow(&account)).collect();
+    // Does not look like an OpenID of this account: the platform refuses the whole batch.
+    account
+        .post(&subscribe().from("xForeignAccountsOpenID000001"))
+        .is_text(WELCOME);
+    platform.up();
+    for fan in &fans {
+        profile_arrives(&account, fan);
+    }
+    eventually("profile_error", account.log(), || {
+        account
+            .store()
+            .count("followers WHERE profile_error LIKE '%40003%'")
+            == 1
+    });
+}
+
+#[test]
+fn without_an_app_id_everything_else_works_and_it_is_said_once() {
+    let account = Account::start();
+    for _ in 0..3 {
+        follow(&account);
+    }
+    account.post(&text("hello")).is_text(HELP);
+    account.store().is(
+        "SELECT count(*), count(profile_at) FROM followers",
+        &["3|0"],
+    );
+    assert_eq!(account.log().count("app_id"), 1, "{}", account.log());
+}
+
+#[test]
+fn profiles_of_those_who_followed_before_the_app_id_was_set_come_later() {
+    let platform = Platform::start();
+    let mut account = Account::start();
+    let fan = follow(&account);
+    account.stop();
+    let credentials = format!(
+        "account.app_id = \"{}\"\naccount.app_secret = \"{APP_SECRET}\"\napi.base_url = \"{}\"\n",
+        account::APP_ID,
+        platform.url()
+    );
+    account.rewrite_config(|config| credentials + &config);
+    account.begin();
+    profile_arrives(&account, &fan);
+}
+
+#[test]
+fn the_secret_may_come_from_a_file_or_the_environment() {
+    let platform = Platform::start();
+    let setup = Setup::new().platform(&platform).unset("account.app_secret");
+    let file = setup.folder().join("secret");
+    std::fs::write(&file, format!("{APP_SECRET}\n")).unwrap();
+    let named = format!("\"{}\"", file.display());
+    let account = setup.set("account.app_secret_file", &named).start();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+
+    let account = Setup::new()
+        .platform(&platform)
+        .set("account.app_secret", "\"fedcba9876543210fedcba9876543210\"")
+        .env("WECHATD_APP_SECRET", APP_SECRET)
+        .start();
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+}

@@ -1,0 +1,469 @@
+//! The rules of `wechat.conf`: which one answers, and what it says.
+//!
+//! Every table runs twice, against the server and through `wechatd explain`, which must agree.
+
+use crate::support::http::Reply;
+use crate::support::*;
+
+/// What a push is answered with.
+enum Says {
+    Text(&'static str),
+    Success,
+}
+use Says::{Success, Text};
+
+/// Starts an account with these rules and holds every push to its answer; then asks `explain` the same.
+#[track_caller]
+fn check(rules: &str, table: &[(Push, Says)]) {
+    let account = Account::with_rules(rules);
+    for (push, says) in table {
+        let answer = account.post(push);
+        match says {
+            Text(expected) => answer.is_text(expected),
+            Success => answer.is_success(),
+        };
+        explain_agrees(&account, push, says);
+    }
+}
+
+#[track_caller]
+fn explain_agrees(account: &Account, push: &Push, says: &Says) {
+    let mut arguments: Vec<String> = ["explain", "--json", "--from", FAN]
+        .map(String::from)
+        .into();
+    if push.msg_type() == "event" {
+        arguments.extend(["--event".into(), push.value_of("Event").unwrap()]);
+        if let Some(key) = push.value_of("EventKey").filter(|key| !key.is_empty()) {
+            arguments.extend(["--key".into(), key]);
+        }
+    } else if ["Content", "Recognition", "Title", "Label"]
+        .iter()
+        .all(|name| push.value_of(name).is_none())
+    {
+        // `explain` knows no made-up kinds.
+        if push.value_of("Anything").is_some() {
+            return;
+        }
+        arguments.extend(["--message".into(), push.msg_type().into()]);
+    } else {
+        if push.msg_type() != "text" {
+            arguments.extend(["--message".into(), push.msg_type().into()]);
+        }
+        let subject = ["Content", "Recognition", "Title", "Label"];
+        let subject = subject.iter().find_map(|name| push.value_of(name));
+        arguments.extend(["--".into(), subject.unwrap()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ran = account.command(&arguments);
+    let explained = ran.json();
+    let last = "SELECT rule FROM messages ORDER BY id DESC LIMIT 1";
+    let rule: Option<String> = account.store().one(last);
+    ran.expect(
+        explained["rule"].as_str() == rule.as_deref(),
+        &format!("the rule of the server, {rule:?}"),
+    );
+    let reply = explained["reply"]
+        .as_str()
+        .map(|xml| Reply::parse(xml.as_bytes()));
+    let said = reply.map(|reply| reply.map(|reply| reply.content));
+    match says {
+        Text(expected) => ran.expect(said == Some(Ok((*expected).to_owned())), expected),
+        Success => ran.expect(said.is_none(), "no reply"),
+    };
+}
+
+#[test]
+fn the_first_rule_that_matches_answers() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        equals = "one"
+        text = "first"
+        [[rule]]
+        message = "text"
+        contains = "one"
+        text = "second"
+        [[rule]]
+        message = "text"
+        text = "last"
+        "#,
+        &[
+            (text("one"), Text("first")),
+            (text("one more"), Text("second")),
+            (text("none"), Text("second")),
+            (text("two"), Text("last")),
+            (image(), Success),
+            (subscribe(), Success),
+        ],
+    );
+}
+
+#[test]
+fn equals_compares_the_whole_text() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        equals = "hours"
+        text = "9 to 5"
+        [[rule]]
+        message = "text"
+        equals = ["address", "where", "地址"]
+        text = "here"
+        "#,
+        &[
+            (text("hours"), Text("9 to 5")),
+            (text("HOURS"), Text("9 to 5")),
+            (text("  Hours \n"), Text("9 to 5")),
+            (text("hours?"), Success),
+            (text("opening hours"), Success),
+            (text("where"), Text("here")),
+            (text("Address"), Text("here")),
+            (text("地址"), Text("here")),
+            (text(""), Success),
+        ],
+    );
+}
+
+#[test]
+fn prefix_compares_the_beginning() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        prefix = ["@", "Suggest:"]
+        text = "thanks"
+        "#,
+        &[
+            (text("@more tea"), Text("thanks")),
+            (text("@"), Text("thanks")),
+            (text("   @ tea"), Text("thanks")),
+            (text("suggest: tea"), Text("thanks")),
+            (text("SUGGEST:"), Text("thanks")),
+            (text("tea @"), Success),
+            (text("＠tea"), Success),
+        ],
+    );
+}
+
+#[test]
+fn contains_looks_anywhere() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        contains = ["price", "多少钱"]
+        text = "free"
+        "#,
+        &[
+            (text("what is the PRICE?"), Text("free")),
+            (text("price"), Text("free")),
+            (text("这个多少钱啊"), Text("free")),
+            (text("pri ce"), Success),
+        ],
+    );
+}
+
+#[test]
+fn regex_searches_and_its_groups_can_be_said() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        regex = '^order\s+(\d+)(?: for (\w+))?$'
+        text = "[{0}] order {1} for {2}."
+        [[rule]]
+        message = "text"
+        regex = ['\bcat\b', '猫']
+        text = "meow: {0}"
+        "#,
+        &[
+            (
+                text("order 77 for Li"),
+                Text("[order 77 for Li] order 77 for Li."),
+            ),
+            (text("ORDER   8"), Text("[ORDER   8] order 8 for .")),
+            (text("  order 9  "), Text("[order 9] order 9 for .")),
+            (text("an order 9"), Success),
+            (text("my Cat sleeps"), Text("meow: Cat")),
+            (text("concatenate"), Success),
+            (text("我的猫"), Text("meow: 猫")),
+        ],
+    );
+}
+
+#[test]
+fn several_keys_must_all_hold() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        prefix = ["book", "reserve"]
+        contains = ["table", "room"]
+        regex = '\d'
+        text = "booked"
+        "#,
+        &[
+            (text("book a table for 2"), Text("booked")),
+            (text("Reserve room 5"), Text("booked")),
+            (text("book a table"), Success),
+            (text("book 2"), Success),
+            (text("a table for 2"), Success),
+        ],
+    );
+}
+
+#[test]
+fn case_true_makes_a_rule_exact() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        equals = "Code"
+        case = true
+        text = "equals"
+        [[rule]]
+        message = "text"
+        prefix = "Pre"
+        case = true
+        text = "prefix"
+        [[rule]]
+        message = "text"
+        contains = "Mid"
+        case = true
+        text = "contains"
+        [[rule]]
+        message = "text"
+        regex = 'R[a-z]x'
+        case = true
+        text = "regex"
+        [[rule]]
+        message = "text"
+        contains = "ÉTÉ"
+        text = "summer"
+        "#,
+        &[
+            (text("Code"), Text("equals")),
+            (text("code"), Success),
+            (text("CODE"), Success),
+            (text("Prefix"), Text("prefix")),
+            (text("prefix"), Success),
+            (text("a Mid b"), Text("contains")),
+            (text("a mid b"), Success),
+            (text("a Rex b"), Text("regex")),
+            (text("a rex b"), Success),
+            (text("un été à Paris"), Text("summer")),
+        ],
+    );
+}
+
+#[test]
+fn the_subject_depends_on_the_kind() {
+    check(
+        r#"
+        [[rule]]
+        message = ["text", "voice", "location", "link", "file", "image", "video", "shortvideo"]
+        contains = "needle"
+        text = "found in message"
+        [[rule]]
+        event = ["SCAN", "CLICK", "VIEW", "subscribe"]
+        equals = "needle"
+        text = "found in event"
+        "#,
+        &[
+            (text("a needle"), Text("found in message")),
+            (voice("a needle"), Text("found in message")),
+            (voice(""), Success),
+            (location("needle street"), Text("found in message")),
+            (link("a needle"), Text("found in message")),
+            (file("needle.pdf"), Text("found in message")),
+            (image(), Success),
+            (video(), Success),
+            (shortvideo(), Success),
+            (scan("needle"), Text("found in event")),
+            (scan("another"), Success),
+            (click("needle"), Text("found in event")),
+            (click("NEEDLE"), Text("found in event")),
+            (subscribe_by("needle"), Text("found in event")),
+            (subscribe_by("another"), Success),
+            (subscribe(), Success),
+        ],
+    );
+}
+
+#[test]
+fn a_message_rule_names_one_kind_several_or_any() {
+    check(
+        r#"
+        [[rule]]
+        message = "voice"
+        text = "heard"
+        [[rule]]
+        message = ["image", "video", "shortvideo"]
+        text = "seen"
+        [[rule]]
+        message = "any"
+        text = "got it"
+        "#,
+        &[
+            (voice("hello"), Text("heard")),
+            (voice(""), Text("heard")),
+            (image(), Text("seen")),
+            (video(), Text("seen")),
+            (shortvideo(), Text("seen")),
+            (text("hello"), Text("got it")),
+            (location("here"), Text("got it")),
+            (link("page"), Text("got it")),
+            (file("a.pdf"), Text("got it")),
+            (unknown_message("hologram"), Text("got it")),
+            (subscribe(), Success),
+            (click("K"), Success),
+        ],
+    );
+}
+
+#[test]
+fn an_event_rule_names_one_event_several_or_any() {
+    check(
+        r#"
+        [[rule]]
+        event = "click"
+        equals = "MENU_TODAY"
+        text = "today"
+        [[rule]]
+        event = "CLICK"
+        text = "some button"
+        [[rule]]
+        event = ["Scan", "SUBSCRIBE"]
+        text = "code or follow"
+        [[rule]]
+        event = "any"
+        prefix = "x"
+        text = "x-event"
+        "#,
+        &[
+            (click("MENU_TODAY"), Text("today")),
+            (click("menu_today"), Text("today")),
+            (click("MENU_TOMORROW"), Text("some button")),
+            (event("click").key("other"), Text("some button")),
+            (scan("1"), Text("code or follow")),
+            (subscribe(), Text("code or follow")),
+            (event("Teleported").key("x1"), Text("x-event")),
+            (event("Teleported").key("y1"), Success),
+            (text("x"), Success),
+        ],
+    );
+}
+
+#[test]
+fn placeholders_are_replaced_and_nothing_else() {
+    check(
+        r#"
+        [[rule]]
+        message = "text"
+        prefix = "echo"
+        text = "You said: {content}"
+        [[rule]]
+        message = "text"
+        prefix = "who"
+        text = "{openid}"
+        [[rule]]
+        message = "text"
+        prefix = "brace"
+        text = "{{content}} is {{ and {content}"
+        [[rule]]
+        message = "text"
+        regex = '^swap (\w+) (\w+)$'
+        text = "{2} {1}"
+        [[rule]]
+        event = "CLICK"
+        text = "button {key}"
+        [[rule]]
+        event = "subscribe"
+        text = "from {key}!"
+        "#,
+        &[
+            (
+                text("echo {openid} {0} {{"),
+                Text("You said: echo {openid} {0} {{"),
+            ),
+            (
+                text("echo <b>&amp; ]]> \"'"),
+                Text("You said: echo <b>&amp; ]]> \"'"),
+            ),
+            (text("who am I"), Text(FAN)),
+            (text("brace"), Text("{content}} is { and brace")),
+            (text("swap {content} b"), Success),
+            (text("swap a b"), Text("b a")),
+            (click("MENU_TODAY"), Text("button MENU_TODAY")),
+            (subscribe_by("10086"), Text("from 10086!")),
+            (subscribe(), Text("from !")),
+        ],
+    );
+}
+
+#[test]
+fn a_silent_rule_acknowledges_and_ends_the_search() {
+    check(
+        r#"
+        [[rule]]
+        name = "quiet"
+        message = "text"
+        equals = "shh"
+        silent = true
+        [[rule]]
+        message = "text"
+        text = "loud"
+        "#,
+        &[(text("shh"), Success), (text("hey"), Text("loud"))],
+    );
+}
+
+#[test]
+fn the_rule_that_answered_is_recorded_by_name_or_number() {
+    let account = Account::with_rules(
+        r#"
+        [[rule]]
+        name = "greeting"
+        message = "text"
+        equals = "hi"
+        text = "hello"
+        [[rule]]
+        message = "text"
+        equals = "bye"
+        text = "see you"
+        [[rule]]
+        name = "hush"
+        message = "text"
+        equals = "shh"
+        silent = true
+        "#,
+    );
+    for content in ["hi", "bye", "shh", "else"] {
+        account.post(&text(content));
+    }
+    account.store().is(
+        "SELECT content, rule, reply IS NULL FROM messages ORDER BY id",
+        &[
+            "hi|greeting|0",
+            "bye|rule #2|0",
+            "shh|hush|1",
+            "else|NULL|1",
+        ],
+    );
+}
+
+#[test]
+fn ten_thousand_rules_are_no_trouble() {
+    let mut rules = String::new();
+    for number in 0..10_000 {
+        rules += &format!(
+            "[[rule]]\nmessage = \"text\"\nequals = \"word{number}\"\ntext = \"answer {number}\"\n"
+        );
+    }
+    let account = Account::with_rules(&rules);
+    account.post(&text("word0")).is_text("answer 0");
+    account.post(&text("word9999")).is_text("answer 9999");
+    account.post(&text("word10000")).is_success();
+}

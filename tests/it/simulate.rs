@@ -1,0 +1,148 @@
+//! `wechatd simulate`: how an owner tries the account before the console is touched.
+
+use crate::support::account::{HELP, THANKS, WELCOME};
+use crate::support::*;
+
+#[test]
+fn simulate_plays_the_whole_conversation() {
+    let account = Account::start();
+    let verify = account.simulate(&["verify"]);
+    verify.ok().says("200");
+    account
+        .simulate(&["subscribe"])
+        .ok()
+        .says("200")
+        .says(WELCOME)
+        .says("ms");
+    account.store().is("SELECT count(*) FROM followers", &["1"]);
+    account.simulate(&["text", "hello"]).ok().says(HELP);
+    account.simulate(&["text", "@more tea"]).ok().says(THANKS);
+    account.simulate(&["unsubscribe"]).ok().says("success");
+    account.store().is("SELECT count(*) FROM followers", &["0"]);
+    account.store().is(
+        "SELECT msg_type, event, content FROM messages WHERE msg_type = 'text' ORDER BY id",
+        &["text|NULL|hello", "text|NULL|@more tea"],
+    );
+}
+
+#[test]
+fn simulate_sends_every_kind() {
+    let account = Account::with_rules("");
+    for (arguments, expected) in [
+        (&["text", "hello"][..], "text|NULL|hello"),
+        (&["image"], "image|NULL|"),
+        (&["voice"], "voice|NULL|"),
+        (&["video"], "video|NULL|"),
+        (&["shortvideo"], "shortvideo|NULL|"),
+        (&["location"], "location|NULL|"),
+        (&["link"], "link|NULL|"),
+        (&["subscribe"], "event|subscribe|"),
+        (&["unsubscribe"], "event|unsubscribe|"),
+        (&["SCAN", "--scene", "10086"], "event|SCAN|"),
+        (&["LOCATION"], "event|LOCATION|"),
+        (&["CLICK", "--key", "MENU_TODAY"], "event|CLICK|"),
+        (
+            &["VIEW", "--key", "https://www.example.com/"],
+            "event|VIEW|",
+        ),
+    ] {
+        account.simulate(arguments).ok().says("success");
+        let row: String = account.store().one(
+            "SELECT msg_type || '|' || coalesce(event, 'NULL') || '|' || coalesce(content, '') FROM messages ORDER BY id DESC LIMIT 1",
+        );
+        assert!(
+            row.starts_with(expected),
+            "{arguments:?}: {row} instead of {expected}"
+        );
+    }
+    account.store().is(
+        "SELECT event_key FROM messages WHERE event IN ('SCAN', 'CLICK', 'VIEW') ORDER BY id",
+        &["10086", "MENU_TODAY", "https://www.example.com/"],
+    );
+}
+
+#[test]
+fn simulate_takes_sender_scene_and_id() {
+    let account = Account::start();
+    account
+        .simulate(&["subscribe", "--from", "oTester1", "--scene", "door"])
+        .ok();
+    let store = account.store();
+    store.is("SELECT openid, scene FROM follow_log", &["oTester1|door"]);
+    for _ in 0..2 {
+        account
+            .simulate(&["text", "hi", "--from", "oTester1", "--msg-id", "4711"])
+            .ok()
+            .says(HELP);
+    }
+    store.is(
+        "SELECT openid, msg_id FROM messages WHERE msg_type = 'text'",
+        &["oTester1|4711"],
+    );
+    for _ in 0..2 {
+        account
+            .simulate(&["text", "hi", "--from", "oTester2"])
+            .ok()
+            .says(HELP);
+    }
+    store.is(
+        "SELECT count(*) FROM messages WHERE openid = 'oTester2'",
+        &["2"],
+    );
+}
+
+#[test]
+fn simulate_sends_a_file_as_it_is() {
+    let account = Account::start();
+    let file = format!(
+        "{}/tests/samples/inbound/text.xml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    account.simulate(&["text", "--xml", &file]).ok().says(HELP);
+    account
+        .store()
+        .is("SELECT msg_id FROM messages", &["24900000000000237"]);
+    account
+        .simulate(&["text", "--xml", "/no/such/file.xml"])
+        .failed()
+        .complains("/no/such/file.xml");
+}
+
+#[test]
+fn simulate_finds_the_server_by_the_configuration() {
+    let setup = Setup::new();
+    let socket = setup.folder().join("wechatd.sock");
+    let listen = format!("\"unix:{}\"", socket.display());
+    let account = setup.set("server.listen", &listen).start();
+    account
+        .command(&["simulate", "text", "hello"])
+        .ok()
+        .says(HELP);
+    account.command(&["simulate", "verify"]).ok().says("200");
+}
+
+#[test]
+fn simulate_uses_the_token_that_was_made() {
+    let account = Setup::new().unset("account.token").start();
+    account.simulate(&["verify"]).ok();
+    account.simulate(&["text", "hello"]).ok().says(HELP);
+}
+
+#[test]
+fn simulate_says_what_is_wrong() {
+    let mut account = Account::start();
+    let url = account.url();
+    let wrong = url.replace("/wechat", "/elsewhere");
+    account
+        .command(&["simulate", "text", "hi", "--url", &wrong])
+        .is_code(1);
+    let foreign = Setup::new()
+        .set("account.token", "\"someOtherToken\"")
+        .stopped();
+    let ran = foreign.command(&["simulate", "text", "hi", "--url", &url]);
+    ran.is_code(1).says("403").says("Bad Token!");
+    account.stop();
+    let ran = account.command(&["simulate", "text", "hi", "--url", &url]);
+    ran.failed();
+    ran.expect(ran.stderr.trim_end().lines().count() == 1, "one line");
+}

@@ -1,0 +1,383 @@
+//! The store: what its owner finds in it, and that nothing acknowledged is ever lost or doubled.
+
+use crate::support::account::{HELP, THANKS, WELCOME};
+use crate::support::*;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Barrier;
+
+#[test]
+fn tables_and_views_have_the_promised_columns() {
+    let account = Account::start();
+    let store = account.store();
+    for (table, columns) in [
+        (
+            "followers",
+            "openid unionid nickname sex language city province country headimgurl remark groupid tagid_list subscribe_time subscribe_scene qr_scene qr_scene_str profile_at profile_error",
+        ),
+        ("follow_log", "id openid action at scene source"),
+        (
+            "messages",
+            "id dedup_key openid msg_type event event_key msg_id content xml created_at received_at rule reply",
+        ),
+        ("tokens", "name value expires_at"),
+        ("settings", "name value"),
+    ] {
+        let found = store.columns(table);
+        for column in columns.split(' ') {
+            assert!(
+                found.iter().any(|name| name == column),
+                "{table}.{column} is missing: {found:?}"
+            );
+        }
+    }
+    for view in ["followers_v", "messages_v", "daily_v"] {
+        assert!(!store.columns(view).is_empty(), "view {view} is missing");
+        store.rows(&format!("SELECT * FROM {view}"));
+    }
+}
+
+#[test]
+fn the_views_show_the_newest_first_with_readable_times() {
+    let account = Account::start();
+    let (early, late) = (another_fan(), another_fan());
+    account.post(&subscribe().from(&early));
+    account.post(&subscribe().from(&late));
+    account.post(&text("hello").from(&early));
+    account.post(&unsubscribe().from(&late));
+    account.post(&subscribe().from(&late));
+    let store = account.store();
+    store.is("SELECT openid FROM followers_v", &[&late, &early]);
+    store.is("SELECT openid FROM messages_v LIMIT 2", &[&late, &late]);
+    let times: Vec<String> = store.rows("SELECT * FROM followers_v");
+    let local: String =
+        store.one("SELECT datetime(max(subscribe_time), 'unixepoch', 'localtime') FROM followers");
+    assert!(times[0].contains(&local), "{} has no {local:?}", times[0]);
+    // All within the last hour: one day, or two around midnight.
+    store.is(
+        "SELECT sum(subscribed), sum(unsubscribed), sum(net), sum(messages) FROM daily_v",
+        &["3|1|2|1"],
+    );
+}
+
+#[test]
+fn the_files_are_for_their_owner_only() {
+    let account = Account::start();
+    account.post(&text("hello"));
+    for name in ["wechat.db", "wechat.db-wal", "wechat.db-shm"] {
+        let metadata = std::fs::metadata(account.folder().join(name)).unwrap();
+        let mode = metadata.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name} has mode {mode:o}");
+    }
+}
+
+#[test]
+fn it_is_in_wal_mode_and_says_its_version() {
+    let account = Account::start();
+    let store = account.store();
+    store.is("PRAGMA journal_mode", &["wal"]);
+    let version: i64 = store.one("PRAGMA user_version");
+    assert!(version >= 1, "user_version {version}");
+}
+
+#[test]
+fn store_path_is_relative_to_the_configuration() {
+    let setup = Setup::new().set("store.path", "\"data/fans.db\"");
+    std::fs::create_dir(setup.folder().join("data")).unwrap();
+    let account = setup.start();
+    account.post(&text("hello")).is_text(HELP);
+    let store = Store::open(&account.folder().join("data/fans.db"), account.log());
+    assert_eq!(store.count("messages"), 1);
+}
+
+#[test]
+fn a_push_delivered_again_gets_the_same_bytes_and_one_row() {
+    let mut account = Account::start();
+    let pushes = [
+        text("hello"),
+        subscribe(),
+        unsubscribe(),
+        image(),
+        click("K"),
+        unknown_message("hologram"),
+        event("Teleported"),
+    ];
+    let firsts: Vec<_> = pushes.iter().map(|push| account.post(push)).collect();
+    let rows = account.store().rows("SELECT * FROM messages ORDER BY id");
+    let log = account.store().rows("SELECT * FROM follow_log ORDER BY id");
+    let second = now();
+    // The reply holds the second of its making: the same bytes later prove that it was kept.
+    eventually("the next second", account.log(), || now() > second);
+    for round in ["at once", "after a restart", "after a kill"] {
+        for (push, first) in pushes.iter().zip(&firsts) {
+            let again = account.post(push);
+            again.expect(
+                again.response.status == 200 && again.response.body == first.response.body,
+                &format!("{round}, the same bytes as first:\n{}", first.body()),
+            );
+        }
+        let store = account.store();
+        assert_eq!(
+            store.rows("SELECT * FROM messages ORDER BY id"),
+            rows,
+            "{round}"
+        );
+        assert_eq!(
+            store.rows("SELECT * FROM follow_log ORDER BY id"),
+            log,
+            "{round}"
+        );
+        match round {
+            "at once" => account.restart(),
+            _ => {
+                account.kill();
+                account.begin();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_push_delivered_again_gets_its_first_answer_even_if_the_rules_changed() {
+    let mut account = Account::start();
+    let push = text("@tea");
+    let first = account.post(&push);
+    first.is_text(THANKS);
+    account.stop();
+    account.rewrite_config(|config| config.replace(THANKS, "Something else."));
+    account.begin();
+    account.post(&push).is(200, &first.body());
+    account.post(&text("@tea")).is_text("Something else.");
+}
+
+#[test]
+fn eight_copies_at_once_are_one_push() {
+    let account = Account::start();
+    for push in [text("hello"), subscribe(), text("@tea")] {
+        let barrier = Barrier::new(8);
+        let bodies: Vec<String> = std::thread::scope(|scope| {
+            let copies: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let answer = account.post(&push);
+                        answer.is_status(200);
+                        answer.body()
+                    })
+                })
+                .collect();
+            copies
+                .into_iter()
+                .map(|copy| copy.join().unwrap())
+                .collect()
+        });
+        for body in &bodies {
+            assert_eq!(body, &bodies[0], "{}", account.log());
+        }
+    }
+    let store = account.store();
+    store.is("SELECT count(*) FROM messages", &["3"]);
+    store.is("SELECT count(*) FROM follow_log", &["1"]);
+    store.is("SELECT count(*) FROM followers", &["1"]);
+}
+
+#[test]
+fn what_only_looks_like_a_copy_is_a_push_of_its_own() {
+    let account = Account::start();
+    let (one, two) = (another_fan(), another_fan());
+    let time = now() - 50;
+    for push in [
+        // The same MsgId from two people.
+        text("hello").id("77").from(&one),
+        text("hello").id("77").from(&two),
+        // The same second, other events or other keys.
+        click("A").at(time).from(&one),
+        click("B").at(time).from(&one),
+        scan("A").at(time).from(&one),
+        click("A").at(time).from(&two),
+        click("A").at(time + 1).from(&one),
+        // Results of template messages: one person, one second, two MsgIDs.
+        event("TEMPLATESENDJOBFINISH")
+            .element("MsgID", "1")
+            .at(time)
+            .from(&one),
+        event("TEMPLATESENDJOBFINISH")
+            .element("MsgID", "2")
+            .at(time)
+            .from(&one),
+    ] {
+        account.post(&push).is_status(200);
+    }
+    account.store().is(
+        "SELECT count(*), count(DISTINCT dedup_key) FROM messages",
+        &["9|9"],
+    );
+}
+
+#[test]
+fn followers_stay_true_when_pushes_arrive_out_of_order() {
+    let account = Account::start();
+    let time = now() - 1000;
+    let fan = another_fan();
+    let follows = |sql: &str| {
+        account
+            .store()
+            .count(&format!("{sql} WHERE openid = '{fan}'"))
+    };
+    let post = |push: Push, at: i64| account.post(&push.at(at).from(&fan)).is_status(200).took;
+
+    post(subscribe(), time + 10);
+    post(unsubscribe(), time);
+    assert_eq!(
+        follows("followers"),
+        1,
+        "an older unsubscribe took a newer follower away"
+    );
+    post(unsubscribe(), time + 20);
+    assert_eq!(follows("followers"), 0);
+    post(subscribe(), time + 15);
+    assert_eq!(
+        follows("followers"),
+        0,
+        "an older subscribe brought back who left later"
+    );
+    post(subscribe(), time + 30);
+    assert_eq!(follows("followers"), 1);
+    assert_eq!(
+        follows("follow_log"),
+        5,
+        "the log keeps what happened, late or not"
+    );
+    account.store().is(
+        &format!(
+            "SELECT action, at - {time} FROM follow_log WHERE openid = '{fan}' ORDER BY at, id"
+        ),
+        &[
+            "unsubscribe|0",
+            "subscribe|10",
+            "subscribe|15",
+            "unsubscribe|20",
+            "subscribe|30",
+        ],
+    );
+}
+
+#[test]
+fn following_again_keeps_one_row_with_the_newer_time() {
+    let account = Account::start();
+    let (first, again) = (subscribe(), subscribe_by("door"));
+    account.post(&first).is_text(WELCOME);
+    account.post(&again).is_text(WELCOME);
+    account.store().is(
+        "SELECT openid, subscribe_time FROM followers",
+        &[&format!("{FAN}|{}", again.created())],
+    );
+}
+
+#[test]
+fn whoever_leaves_without_having_followed_is_no_trouble() {
+    let account = Account::start();
+    account.post(&unsubscribe()).is_success();
+    account.store().is("SELECT count(*) FROM followers", &["0"]);
+    account
+        .store()
+        .is("SELECT action FROM follow_log", &["unsubscribe"]);
+}
+
+#[test]
+fn a_kill_right_after_the_answer_loses_nothing() {
+    let mut account = Account::start();
+    for round in 0..5 {
+        let fan = another_fan();
+        let message = text(&format!("round {round}")).from(&fan);
+        let answer = account.post(&message);
+        account.post(&subscribe().from(&fan)).is_text(WELCOME);
+        account.kill();
+        account.begin();
+        let store = account.store();
+        store.is(
+            &format!("SELECT msg_id FROM messages WHERE openid = '{fan}' AND msg_type = 'text'"),
+            &[message.msg_id().unwrap()],
+        );
+        store.is(
+            &format!("SELECT openid FROM followers WHERE openid = '{fan}'"),
+            &[&fan],
+        );
+        store.is(
+            &format!("SELECT action FROM follow_log WHERE openid = '{fan}'"),
+            &["subscribe"],
+        );
+        store.is("PRAGMA integrity_check", &["ok"]);
+        account.post(&message).is(200, &answer.body());
+    }
+}
+
+#[test]
+fn a_kill_under_load_keeps_every_answered_push() {
+    let mut account = Account::start();
+    let answered = std::sync::Mutex::new(Vec::new());
+    let address = account.address().clone();
+    let log = account.log().clone();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let push = text("under load").from(&another_fan());
+                    let request = push.request("/wechat", TOKEN);
+                    let Ok(mut wire) = Wire::connect(&address) else {
+                        break;
+                    };
+                    if wire.send(&request.bytes()).is_err() {
+                        break;
+                    }
+                    let Ok(response) = wire.response() else { break };
+                    let id = push.msg_id().unwrap().to_owned();
+                    assert_eq!(response.status, 200, "{log}");
+                    let body = String::from_utf8(response.body).unwrap();
+                    answered.lock().unwrap().push((id, body));
+                }
+            });
+        }
+        eventually("some answers", &log, || answered.lock().unwrap().len() > 50);
+        account.kill();
+    });
+    account.begin();
+    let store = account.store();
+    for (id, body) in answered.into_inner().unwrap() {
+        store.is(
+            &format!("SELECT reply FROM messages WHERE msg_id = '{id}'"),
+            &[&body],
+        );
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
+    let account = Account::start();
+    account.post(&text("before")).is_text(HELP);
+    let locked = rusqlite::Connection::open(account.store_path()).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let push = subscribe();
+    let answer = account.post(&push);
+    answer.is_status(503);
+    let in_time = answer.took < std::time::Duration::from_secs(5);
+    answer.expect(in_time, "an answer before the platform gives up after 5 s");
+    account.get("/healthz").is_status(503);
+    locked.execute_batch("ROLLBACK").unwrap();
+    drop(locked);
+    // The platform delivers again what was not acknowledged.
+    account.post(&push).is_text(WELCOME);
+    account.get("/healthz").is_status(200);
+    account
+        .store()
+        .is("SELECT count(*) FROM follow_log", &["1"]);
+}
+
+#[test]
+fn the_owner_may_read_while_the_server_writes() {
+    let account = Account::start();
+    let store = account.store();
+    for count in 1..=20 {
+        account.post(&text("hello")).is_text(HELP);
+        assert_eq!(store.count("messages"), count);
+    }
+}

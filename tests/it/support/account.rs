@@ -1,0 +1,382 @@
+//! One account under test: a folder with `wechat.conf` and the store, and the real program serving it.
+
+use super::http::{Address, Answer, Request, exchange};
+use super::push::{Push, nonce, signed_query};
+use super::{Log, PATIENCE, Platform, Ran, Store, now};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The Token of every account unless a test sets another.
+pub const TOKEN: &str = "integrationToken2026";
+/// The credentials that the fake platform accepts.
+pub const APP_ID: &str = "wx7a9c0e1f2b3d4c5e";
+/// See [`APP_ID`].
+pub const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A welcome, a thank-you, an explanation: the rules of an account that says nothing else.
+pub const RULES: &str = r#"
+[[rule]]
+name = "welcome"
+event = "subscribe"
+text = "Welcome!"
+
+[[rule]]
+name = "suggestion"
+message = "text"
+prefix = "@"
+text = "Your suggestion has been received and will be processed in time!"
+
+[[rule]]
+name = "help"
+message = "text"
+text = "Send @ followed by your suggestion, and we will receive it."
+"#;
+/// What [`RULES`] say.
+pub const WELCOME: &str = "Welcome!";
+/// See [`WELCOME`].
+pub const THANKS: &str = "Your suggestion has been received and will be processed in time!";
+/// See [`WELCOME`].
+pub const HELP: &str = "Send @ followed by your suggestion, and we will receive it.";
+
+/// An account before it starts: its configuration and environment.
+pub struct Setup {
+    dir: TempDir,
+    settings: Vec<(String, String)>,
+    rules: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// Token [`TOKEN`], [`RULES`], a free port, no API credentials.
+    pub fn new() -> Self {
+        Self {
+            dir: tempfile::Builder::new()
+                .prefix("wechatd-")
+                .tempdir()
+                .unwrap(),
+            settings: Vec::new(),
+            rules: RULES.into(),
+            environment: Vec::new(),
+        }
+        .set("account.token", &format!("\"{TOKEN}\""))
+        .set("server.listen", "\"127.0.0.1:0\"")
+    }
+
+    /// With this configuration key; `value` as it stands in the file, quotes included.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.into(), value.into()));
+        self
+    }
+
+    /// Without this configuration key.
+    pub fn unset(mut self, key: &str) -> Self {
+        self.settings.retain(|(known, _)| known != key);
+        self
+    }
+
+    /// With these rules instead of [`RULES`].
+    pub fn rules(mut self, rules: &str) -> Self {
+        self.rules = rules.into();
+        self
+    }
+
+    /// With this environment variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// With API credentials, and this fake in place of the platform.
+    pub fn platform(self, platform: &Platform) -> Self {
+        self.set("account.app_id", &format!("\"{APP_ID}\""))
+            .set("account.app_secret", &format!("\"{APP_SECRET}\""))
+            .set("api.base_url", &format!("\"{}\"", platform.url()))
+    }
+
+    /// The folder of the configuration and the store.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the configuration without starting anything.
+    pub fn stopped(self) -> Account {
+        let mut config = String::new();
+        for (key, value) in &self.settings {
+            config += &format!("{key} = {value}\n");
+        }
+        config += &self.rules;
+        std::fs::write(self.dir.path().join("wechat.conf"), config).unwrap();
+        let token = self.settings.iter().find(|(key, _)| key == "account.token");
+        let token = token.map(|(_, value)| value.trim_matches('"').to_owned());
+        Account {
+            dir: self.dir,
+            token: token.unwrap_or_default(),
+            environment: self.environment,
+            log: Log::default(),
+            running: None,
+        }
+    }
+
+    /// Starts the server and waits until it listens.
+    #[track_caller]
+    pub fn start(self) -> Account {
+        let mut account = self.stopped();
+        account.begin();
+        account
+    }
+}
+
+/// An account, served or stopped. Its server ends with it.
+pub struct Account {
+    dir: TempDir,
+    /// The Token that [`Account::post`] signs with.
+    pub token: String,
+    environment: Vec<(String, String)>,
+    log: Log,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    address: Address,
+    reader: std::thread::JoinHandle<()>,
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; nothing when a signal killed it.
+    pub code: Option<i32>,
+    /// From the signal to the end.
+    pub took: Duration,
+}
+
+impl Account {
+    /// A plain account that is being served.
+    #[track_caller]
+    pub fn start() -> Self {
+        Setup::new().start()
+    }
+
+    /// The same with these rules.
+    #[track_caller]
+    pub fn with_rules(rules: &str) -> Self {
+        Setup::new().rules(rules).start()
+    }
+
+    /// Starts the server on this folder; panics with its log when it ends instead of listening.
+    #[track_caller]
+    pub fn begin(&mut self) {
+        let seen = self.log.lines().len();
+        let mut child = self
+            .program(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = self.log.clone();
+        let reader = std::thread::spawn(move || {
+            for line in stderr.split(b'\n') {
+                let Ok(line) = line else { break };
+                log.push(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let address = loop {
+            let lines = self.log.lines();
+            if let Some(address) = lines[seen..].iter().find_map(|line| listening_on(line)) {
+                break address;
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                reader.join().unwrap();
+                panic!(
+                    "the server ended ({status}) instead of listening\n{}",
+                    self.log
+                );
+            }
+            assert!(Instant::now() < deadline, "does not listen\n{}", self.log);
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        self.running = Some(Running {
+            child,
+            address,
+            reader,
+        });
+    }
+
+    /// The program with this account's configuration and environment.
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = super::command::program();
+        command
+            .arg("--config")
+            .arg(self.config_path())
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.folder());
+        command
+    }
+
+    /// Runs a command of the program on this account and waits for its end.
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.program(arguments), "")
+    }
+
+    /// `wechatd simulate …` towards the running server.
+    #[track_caller]
+    pub fn simulate(&self, arguments: &[&str]) -> Ran {
+        let url = self.url();
+        let mut all = vec!["simulate"];
+        all.extend(arguments);
+        all.extend(["--url", &url]);
+        self.command(&all)
+    }
+
+    /// Signals SIGTERM and waits for the end.
+    #[track_caller]
+    pub fn stop(&mut self) -> Ended {
+        self.signal("TERM")
+    }
+
+    /// Ends the server without any warning, as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.child.kill().ok();
+            running.child.wait().ok();
+            running.reader.join().ok();
+        }
+    }
+
+    /// Stops and starts again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.stop();
+        self.begin();
+    }
+
+    /// Sends a signal by name (`TERM`, `INT`) and waits for the end.
+    #[track_caller]
+    pub fn signal(&mut self, name: &str) -> Ended {
+        let mut running = self.running.take().expect("the server runs");
+        send_signal(running.child.id(), name);
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = running.child.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > PATIENCE {
+                running.child.kill().ok();
+                panic!("does not end on SIG{name}\n{}", self.log);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let took = started.elapsed();
+        running.reader.join().unwrap();
+        Ended {
+            code: status.code(),
+            took,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.running.as_ref().expect("the server runs").address
+    }
+
+    /// `http://127.0.0.1:PORT/wechat`.
+    pub fn url(&self) -> String {
+        match self.address() {
+            Address::Tcp(address) => format!("http://{address}/wechat"),
+            Address::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Posts a push, signed as the platform would.
+    #[track_caller]
+    pub fn post(&self, push: &Push) -> Answer {
+        self.send(&push.request("/wechat", &self.token))
+    }
+
+    /// GETs path and query.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Answer {
+        self.send(&Request::new("GET", target))
+    }
+
+    /// Sends one request over its own connection.
+    #[track_caller]
+    pub fn send(&self, request: &Request) -> Answer {
+        exchange(self.address(), request, &self.log)
+    }
+
+    /// A true signature of now: `signature=…&timestamp=…&nonce=…`.
+    pub fn signed(&self) -> String {
+        signed_query(&self.token, &now().to_string(), &nonce())
+    }
+
+    /// The log so far, over all restarts.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The folder of the configuration and the store.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.path().join("wechat.conf")
+    }
+
+    /// The store's file.
+    pub fn store_path(&self) -> PathBuf {
+        self.dir.path().join("wechat.db")
+    }
+
+    /// The store, for reading.
+    #[track_caller]
+    pub fn store(&self) -> Store {
+        Store::open(&self.store_path(), &self.log)
+    }
+
+    /// Changes the configuration file; takes effect at the next start.
+    pub fn rewrite_config(&self, change: impl FnOnce(String) -> String) {
+        let config = std::fs::read_to_string(self.config_path()).unwrap();
+        std::fs::write(self.config_path(), change(config)).unwrap();
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Sends a signal through the shell's own `kill`, which exists everywhere.
+pub fn send_signal(pid: u32, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {pid}")])
+        .status();
+    assert!(sent.unwrap().success(), "kill -{name} {pid}");
+}
+
+/// Reads `listening on http://127.0.0.1:PORT/wechat` or `listening on unix:/path`.
+fn listening_on(line: &str) -> Option<Address> {
+    let (_, place) = line.split_once("listening on ")?;
+    let place = place
+        .split_whitespace()
+        .next()?
+        .trim_end_matches([',', ';']);
+    if let Some(path) = place.strip_prefix("unix:") {
+        return Some(Address::Unix(path.into()));
+    }
+    let authority = place.strip_prefix("http://")?.split('/').next()?;
+    Some(Address::Tcp(authority.parse().ok()?))
+}

@@ -1,0 +1,184 @@
+//! The program run as a person would type it: arguments and standard input in; exit code, stdout and stderr
+//! out.
+
+use super::PATIENCE;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program, with nothing of this machine's environment that could change what it does.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wechatd"));
+    for name in [
+        "RUST_LOG",
+        "RUST_LOG_STYLE",
+        "RUST_BACKTRACE",
+        "WECHATD_APP_SECRET",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "JOURNAL_STREAM",
+        "CREDENTIALS_DIRECTORY",
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the program with exactly these arguments, without any `--config`.
+#[track_caller]
+pub fn wechatd(arguments: &[&str]) -> Ran {
+    let mut command = program();
+    command.args(arguments);
+    Ran::of(command, "")
+}
+
+/// What a command did.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// As typed.
+    pub line: String,
+    /// The exit code.
+    pub code: i32,
+    /// What it answered.
+    pub stdout: String,
+    /// What it said beside its answer.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs `command` with this standard input to its end; panics when it does not end.
+    #[track_caller]
+    pub fn of(mut command: Command, input: &str) -> Self {
+        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
+        let line = format!("wechatd {}", arguments.join(" "));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads no input may have ended already: not the test's business.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        let mut out = child.stdout.take().unwrap();
+        let mut err = child.stderr.take().unwrap();
+        let out = std::thread::spawn(move || read_all(&mut out));
+        let err = std::thread::spawn(move || read_all(&mut err));
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if started.elapsed() > PATIENCE {
+                child.kill().ok();
+                child.wait().ok();
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let ran = Self {
+            line,
+            code: status.and_then(|status| status.code()).unwrap_or(-1),
+            stdout: out.join().unwrap(),
+            stderr: err.join().unwrap(),
+        };
+        ran.expect(status.is_some(), &format!("an end within {PATIENCE:?}"));
+        ran
+    }
+
+    /// Panics with everything known about this run when `holds` is false.
+    #[track_caller]
+    pub fn expect(&self, holds: bool, expected: &str) -> &Self {
+        assert!(
+            holds,
+            "$ {}\n--- expected ---\n{expected}\n--- got: exit code {}, stdout ---\n{}\n--- stderr ---\n{}",
+            self.line, self.code, self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Ended with this code.
+    #[track_caller]
+    pub fn is_code(&self, code: i32) -> &Self {
+        self.expect(self.code == code, &format!("exit code {code}"))
+    }
+
+    /// Did what it was told.
+    #[track_caller]
+    pub fn ok(&self) -> &Self {
+        self.is_code(0)
+    }
+
+    /// Failed at its work, and said why in one line on stderr.
+    #[track_caller]
+    pub fn failed(&self) -> &Self {
+        self.is_code(1);
+        self.expect(!self.stderr.trim().is_empty(), "a reason on stderr");
+        self.expect(!self.stderr.contains("panicked"), "an error, not a panic")
+    }
+
+    /// Refused the command line or the configuration.
+    #[track_caller]
+    pub fn refused(&self) -> &Self {
+        self.is_code(2);
+        self.expect(!self.stderr.trim().is_empty(), "a reason on stderr");
+        self.expect(!self.stderr.contains("panicked"), "an error, not a panic")
+    }
+
+    /// Its answer holds `part`.
+    #[track_caller]
+    pub fn says(&self, part: &str) -> &Self {
+        self.expect(self.stdout.contains(part), &format!("{part:?} on stdout"))
+    }
+
+    /// Its answer does not hold `part`.
+    #[track_caller]
+    pub fn says_nothing_of(&self, part: &str) -> &Self {
+        self.expect(
+            !self.stdout.contains(part),
+            &format!("no {part:?} on stdout"),
+        )
+    }
+
+    /// What it said beside its answer holds `part`.
+    #[track_caller]
+    pub fn complains(&self, part: &str) -> &Self {
+        self.expect(self.stderr.contains(part), &format!("{part:?} on stderr"))
+    }
+
+    /// Its answer as one JSON value.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        self.ok();
+        match serde_json::from_str(&self.stdout) {
+            Ok(value) => value,
+            Err(error) => {
+                self.expect(false, &format!("one JSON value on stdout: {error}"));
+                unreachable!()
+            }
+        }
+    }
+}
+
+fn read_all(from: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).ok();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// True when some string or number inside `value` reads `wanted`.
+pub fn json_holds(value: &serde_json::Value, wanted: &str) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => items.iter().any(|item| json_holds(item, wanted)),
+        Value::Object(fields) => fields.values().any(|field| json_holds(field, wanted)),
+        Value::String(text) => text == wanted,
+        Value::Number(number) => number.to_string() == wanted,
+        Value::Null | Value::Bool(_) => false,
+    }
+}

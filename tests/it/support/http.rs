@@ -1,0 +1,426 @@
+//! A small raw HTTP/1.1 client over TCP or a Unix socket: it can send any bytes, in pieces, and reads one
+//! whole response. Nothing is repaired on the way: tests see what is on the wire.
+
+use super::Log;
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// One request, as it will be written.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query, percent-encoded already.
+    pub target: String,
+    /// Headers beyond `Host`, `Connection` and `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// Sent with its exact `Content-Length` when not empty, or when the method is POST.
+    pub body: Vec<u8>,
+    /// `Connection: keep-alive` instead of `close`.
+    pub keep_alive: bool,
+}
+
+impl Request {
+    /// A request without a body.
+    pub fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.into(),
+            target: target.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            keep_alive: false,
+        }
+    }
+
+    /// With this body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// With this header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The connection stays open for another request.
+    pub fn keep_alive(mut self) -> Self {
+        self.keep_alive = true;
+        self
+    }
+
+    /// The bytes on the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let connection = if self.keep_alive {
+            "keep-alive"
+        } else {
+            "close"
+        };
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: wechat.example\r\nConnection: {connection}\r\n",
+            self.method, self.target
+        );
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        if !self.body.is_empty() || self.method == "POST" {
+            write!(head, "Content-Length: {}\r\n", self.body.len()).unwrap();
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// One connection to a server.
+pub struct Wire {
+    stream: Stream,
+    buffered: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects; reads time out after 20 s so that a silent server fails the test instead of hanging it.
+    pub fn connect(address: &Address) -> io::Result<Self> {
+        let patience = Some(Duration::from_secs(20));
+        let stream = match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address)?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(patience)?;
+                Stream::Tcp(stream)
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(patience)?;
+                Stream::Unix(stream)
+            }
+        };
+        Ok(Self {
+            stream,
+            buffered: Vec::new(),
+        })
+    }
+
+    /// Sends these bytes at once.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes),
+            Stream::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+
+    /// Sends these bytes `piece` at a time, each in a packet of its own.
+    pub fn send_in_pieces(&mut self, bytes: &[u8], piece: usize) -> io::Result<()> {
+        for chunk in bytes.chunks(piece) {
+            self.send(chunk)?;
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// True once the server has closed the connection (waits up to 20 s for it to say something).
+    pub fn is_closed_by_server(&mut self) -> bool {
+        match self.fill() {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let mut chunk = [0; 8192];
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(&mut chunk)?,
+            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        };
+        self.buffered.extend_from_slice(&chunk[..read]);
+        Ok(read)
+    }
+
+    fn fill_to(&mut self, length: usize) -> Result<(), String> {
+        while self.buffered.len() < length {
+            match self.fill() {
+                Ok(0) => return Err(format!("closed after {} bytes", self.buffered.len())),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one whole response; what follows it stays for the next call.
+    pub fn response(&mut self) -> Result<Response, String> {
+        let head_end = loop {
+            if let Some(at) = find(&self.buffered, b"\r\n\r\n") {
+                break at;
+            }
+            let have = self.buffered.len();
+            self.fill_to(have + 1)
+                .map_err(|error| format!("no whole head: {error}"))?;
+        };
+        let head = String::from_utf8(self.buffered[..head_end].to_vec())
+            .map_err(|_| "head is not UTF-8".to_owned())?;
+        self.buffered.drain(..head_end + 4);
+        let mut lines = head.split("\r\n");
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|code| code.parse().ok())
+            .ok_or_else(|| format!("no status in {head:?}"))?;
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let header = |wanted: &str| {
+            let found = headers.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.clone())
+        };
+        let body = if status == 100 || status == 204 || status == 304 {
+            Vec::new()
+        } else if let Some(length) = header("content-length") {
+            let length = length
+                .parse()
+                .map_err(|_| format!("Content-Length {length:?}"))?;
+            self.fill_to(length)?;
+            self.buffered.drain(..length).collect()
+        } else if header("transfer-encoding").is_some() {
+            self.chunked()?
+        } else {
+            while self.fill().map_err(|error| error.to_string())? > 0 {}
+            std::mem::take(&mut self.buffered)
+        };
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn chunked(&mut self) -> Result<Vec<u8>, String> {
+        let mut body = Vec::new();
+        loop {
+            let line_end = loop {
+                if let Some(at) = find(&self.buffered, b"\r\n") {
+                    break at;
+                }
+                let have = self.buffered.len();
+                self.fill_to(have + 1)?;
+            };
+            let size = String::from_utf8_lossy(&self.buffered[..line_end]).into_owned();
+            let size = usize::from_str_radix(size.trim(), 16)
+                .map_err(|_| format!("chunk size {size:?}"))?;
+            self.buffered.drain(..line_end + 2);
+            self.fill_to(size + 2)?;
+            body.extend(self.buffered.drain(..size));
+            self.buffered.drain(..2);
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|part| part == needle)
+}
+
+/// A response as it came; header names in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, values trimmed.
+    pub headers: Vec<(String, String)>,
+    /// Without framing.
+    pub body: Vec<u8>,
+}
+
+/// A response together with what led to it, so that every check can show the whole story.
+#[derive(Clone)]
+pub struct Answer {
+    /// What came.
+    pub response: Response,
+    /// From the first byte sent to the last received.
+    pub took: Duration,
+    request: String,
+    log: Log,
+}
+
+/// Sends `request` over a new connection and reads its answer.
+#[track_caller]
+pub fn exchange(address: &Address, request: &Request, log: &Log) -> Answer {
+    let bytes = request.bytes();
+    let shown = String::from_utf8_lossy(&bytes).into_owned();
+    let started = Instant::now();
+    let mut wire = Wire::connect(address)
+        .unwrap_or_else(|error| panic!("cannot connect to {address:?}: {error}\n{log}"));
+    // A server may answer and close before it has read everything (413): what matters is the answer.
+    let sent = wire.send(&bytes);
+    match wire.response() {
+        Ok(response) => Answer {
+            response,
+            took: started.elapsed(),
+            request: shown,
+            log: log.clone(),
+        },
+        Err(error) => panic!("no answer ({error}; sending: {sent:?}) to\n{shown}\n{log}"),
+    }
+}
+
+impl Answer {
+    /// Holds `response` to the same checks as one that came from [`exchange`].
+    pub fn new(response: Response, request: &Request, log: &Log) -> Self {
+        Self {
+            response,
+            took: Duration::ZERO,
+            request: String::from_utf8_lossy(&request.bytes()).into_owned(),
+            log: log.clone(),
+        }
+    }
+
+    /// The body as text.
+    pub fn body(&self) -> String {
+        String::from_utf8_lossy(&self.response.body).into_owned()
+    }
+
+    /// A header's value, or nothing.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.response.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Panics with the whole story when `holds` is false.
+    #[track_caller]
+    pub fn expect(&self, holds: bool, expected: &str) -> &Self {
+        assert!(
+            holds,
+            "--- request ---\n{}\n--- expected ---\n{expected}\n--- got ---\n{} {:?}\n{}\n{}",
+            self.request,
+            self.response.status,
+            self.response.headers,
+            self.body(),
+            self.log
+        );
+        self
+    }
+
+    /// This status.
+    #[track_caller]
+    pub fn is_status(&self, status: u16) -> &Self {
+        self.expect(self.response.status == status, &format!("status {status}"))
+    }
+
+    /// This status with exactly this body.
+    #[track_caller]
+    pub fn is(&self, status: u16, body: &str) -> &Self {
+        self.is_status(status);
+        self.expect(
+            self.response.body == body.as_bytes(),
+            &format!("body {body:?}"),
+        )
+    }
+
+    /// This header holds `part`.
+    #[track_caller]
+    pub fn has_header(&self, name: &str, part: &str) -> &Self {
+        let holds = self.header(name).is_some_and(|value| value.contains(part));
+        self.expect(holds, &format!("header {name} with {part:?}"))
+    }
+
+    /// Acknowledged without a reply.
+    #[track_caller]
+    pub fn is_success(&self) -> &Self {
+        self.is(200, "success")
+            .has_header("content-type", "text/plain")
+    }
+
+    /// Refused the way every untrue request is refused.
+    #[track_caller]
+    pub fn is_refused(&self) -> &Self {
+        self.is(403, "Bad Token!")
+    }
+
+    /// A text reply with exactly this `Content`.
+    #[track_caller]
+    pub fn is_text(&self, content: &str) -> &Self {
+        let reply = self.reply();
+        self.expect(
+            reply.msg_type == "text" && reply.content == content,
+            &format!("a text reply {content:?}"),
+        )
+    }
+
+    /// The passive reply in the body.
+    #[track_caller]
+    pub fn reply(&self) -> Reply {
+        self.is_status(200).has_header("content-type", "xml");
+        match Reply::parse(&self.response.body) {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.expect(false, &format!("a reply in XML: {error}"));
+                unreachable!()
+            }
+        }
+    }
+}
+
+/// A passive reply, read independently of the program under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// `ToUserName`.
+    pub to: String,
+    /// `FromUserName`.
+    pub from: String,
+    /// `CreateTime`, as written.
+    pub created: String,
+    /// `MsgType`.
+    pub msg_type: String,
+    /// `Content`; empty when there is none.
+    pub content: String,
+}
+
+impl Reply {
+    /// Reads reply XML.
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
+        let root = xmltree::Element::parse(body).map_err(|error| error.to_string())?;
+        if root.name != "xml" {
+            return Err(format!("the root is <{}>", root.name));
+        }
+        let text = |name: &str| {
+            let child = root.get_child(name);
+            child
+                .and_then(xmltree::Element::get_text)
+                .map(|text| text.into_owned())
+        };
+        let needed = |name: &str| text(name).ok_or_else(|| format!("<{name}> is missing"));
+        Ok(Self {
+            to: needed("ToUserName")?,
+            from: needed("FromUserName")?,
+            created: needed("CreateTime")?,
+            msg_type: needed("MsgType")?,
+            content: text("Content").unwrap_or_default(),
+        })
+    }
+}

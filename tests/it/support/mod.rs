@@ -1,0 +1,99 @@
+//! What all integration tests share: the account under test, the fake platform, the wire, the store and
+//! the commands.
+
+pub mod account;
+pub mod command;
+pub mod http;
+pub mod platform;
+pub mod push;
+pub mod store;
+
+pub use account::{Account, Setup, TOKEN};
+pub use command::{Ran, wechatd};
+pub use http::{Request, Wire};
+pub use platform::{Fault, Platform};
+pub use push::*;
+pub use store::Store;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a background effect may take before the test gives up. Generous, because a busy two-core
+/// machine runs many servers at once; a passing test never waits this long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds; panics with `what` and the log when it does not in time.
+///
+/// The tests' only way to wait for something that happens in the background.
+#[track_caller]
+pub fn eventually(what: &str, log: &Log, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "did not happen within {PATIENCE:?}: {what}\n{log}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Seconds since 1970, now.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// A file of `tests/samples`, whole.
+pub fn sample(path: &str) -> String {
+    let path = format!("{}/tests/samples/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// True when this process may read and write everything (root in a container): tests of file permissions
+/// prove nothing then.
+pub fn permissions_do_not_bind(folder: &std::path::Path) -> bool {
+    let probe = folder.join("permission-probe");
+    std::fs::write(&probe, "x").unwrap();
+    let mut permissions = std::fs::metadata(&probe).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o000);
+    std::fs::set_permissions(&probe, permissions).unwrap();
+    std::fs::read(&probe).is_ok()
+}
+
+/// What a server wrote to stderr, over all its restarts; shared with every answer so that a failing
+/// assertion can show it.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// Adds one line.
+    pub fn push(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// How many lines hold `needle`.
+    pub fn count(&self, needle: &str) -> usize {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(needle)).count()
+    }
+
+    /// True when some line holds `needle`.
+    pub fn has(&self, needle: &str) -> bool {
+        self.count(needle) > 0
+    }
+}
+
+impl std::fmt::Display for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "--- the server's log ---")?;
+        for line in self.lines() {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "--- end of log ---")
+    }
+}

@@ -1,0 +1,511 @@
+//! A fake platform on a port of its own: it issues tokens, knows profiles, records every call, and fails on
+//! demand, one path at a time.
+//!
+//! A path it does not know answers an errcode and is remembered with the name of the sample that would
+//! describe it, so that a test of a new call says what it is missing.
+
+use super::account::{APP_ID, APP_SECRET};
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+/// How a call goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// HTTP 200 with this `errcode` and `errmsg`.
+    Errcode(i64, &'static str),
+    /// HTTP 502 with a page of HTML.
+    BadGateway,
+    /// HTTP 200 with JSON that breaks off.
+    Truncated,
+    /// HTTP 200 with exactly this body.
+    Body(String),
+    /// Nothing until [`Platform::release`]; then the right answer.
+    Hang,
+    /// The connection closes without an answer.
+    Closed,
+}
+
+/// One call as it came.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Decoded names and values.
+    pub query: HashMap<String, String>,
+    /// As sent.
+    pub body: String,
+}
+
+impl Call {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Call>,
+    unknown: Vec<String>,
+    faults: HashMap<String, VecDeque<Fault>>,
+    standing: HashMap<String, Fault>,
+    profiles: HashMap<String, String>,
+    token: u64,
+    expires_in: i64,
+    released: u64,
+    open: Vec<TcpStream>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    release: Condvar,
+}
+
+/// The fake platform; it ends with its value.
+pub struct Platform {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    socket: Socket,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Platform {
+    /// Starts it; tokens live two hours.
+    pub fn start() -> Self {
+        let (socket, address) = bound_socket();
+        let state = State {
+            token: 1,
+            expires_in: 7200,
+            ..State::default()
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            release: Condvar::new(),
+        });
+        let platform = Self {
+            shared,
+            address,
+            socket,
+            accepting: Mutex::new(None),
+        };
+        platform.up();
+        platform
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next call of `path` goes wrong this way; several are taken in order.
+    pub fn fault(&self, path: &str, fault: Fault) {
+        let mut state = self.shared.state.lock().unwrap();
+        state
+            .faults
+            .entry(path.into())
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// Every call of `path` goes wrong this way until [`Platform::heal`].
+    pub fn always(&self, path: &str, fault: Fault) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.standing.insert(path.into(), fault);
+    }
+
+    /// No faults any more.
+    pub fn heal(&self) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.faults.clear();
+        state.standing.clear();
+    }
+
+    /// Lets every hanging call go on.
+    pub fn release(&self) {
+        self.shared.state.lock().unwrap().released += 1;
+        self.shared.release.notify_all();
+    }
+
+    /// Answers `user/info` for this person with exactly this text.
+    pub fn profile(&self, openid: &str, json: &str) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.profiles.insert(openid.into(), json.into());
+    }
+
+    /// Life of the tokens issued from now on, in seconds.
+    pub fn tokens_live(&self, seconds: i64) {
+        self.shared.state.lock().unwrap().expires_in = seconds;
+    }
+
+    /// From now on the present token is refused with 40001 and the next fetch gets a new one.
+    pub fn retire_token(&self) {
+        self.shared.state.lock().unwrap().token += 1;
+    }
+
+    /// The token that is valid now.
+    pub fn token(&self) -> String {
+        token_text(self.shared.state.lock().unwrap().token)
+    }
+
+    /// All calls so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.state.lock().unwrap().calls.clone()
+    }
+
+    /// How often `path` was called.
+    pub fn count(&self, path: &str) -> usize {
+        let calls = self.calls();
+        calls.iter().filter(|call| call.path == path).count()
+    }
+
+    /// How many tokens were asked for, by either call.
+    pub fn token_calls(&self) -> usize {
+        self.count("/cgi-bin/stable_token") + self.count("/cgi-bin/token")
+    }
+
+    /// How many calls asked for a profile, one by one or in batches.
+    pub fn profile_calls(&self) -> usize {
+        self.count("/cgi-bin/user/info") + self.count("/cgi-bin/user/info/batchget")
+    }
+
+    /// How many calls asked for the profile of this person.
+    pub fn profile_calls_for(&self, openid: &str) -> usize {
+        let calls = self.calls();
+        let asks = |call: &&Call| match call.path.as_str() {
+            "/cgi-bin/user/info" => call.query.get("openid").is_some_and(|o| o == openid),
+            "/cgi-bin/user/info/batchget" => call.body.contains(openid),
+            _ => false,
+        };
+        calls.iter().filter(asks).count()
+    }
+
+    /// Paths that were called and are not played here, each with the sample that would describe it.
+    pub fn unknown(&self) -> Vec<String> {
+        self.shared.state.lock().unwrap().unknown.clone()
+    }
+
+    /// Refuses connections from now on and breaks those that are open.
+    pub fn down(&self) {
+        let Some(accepting) = self.accepting.lock().unwrap().take() else {
+            return;
+        };
+        // On Linux this ends a blocked accept and stops listening, but keeps the port for `up`.
+        self.socket.shutdown(Shutdown::Both).unwrap();
+        accepting.join().unwrap();
+        for stream in self.shared.state.lock().unwrap().open.drain(..) {
+            stream.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// Listens again on the same port.
+    pub fn up(&self) {
+        let mut accepting = self.accepting.lock().unwrap();
+        if accepting.is_none() {
+            self.socket.listen(256).unwrap();
+            let listener = TcpListener::from(self.socket.try_clone().unwrap());
+            let shared = self.shared.clone();
+            *accepting = Some(std::thread::spawn(move || accept(&listener, &shared)));
+        }
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.down();
+        self.release();
+    }
+}
+
+/// A socket bound to a free port. Bound a second time by number, because only a port asked for by number
+/// stays with the socket when it stops listening.
+fn bound_socket() -> (Socket, SocketAddr) {
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        if socket.bind(&address.into()).is_ok() {
+            return (socket, address);
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept() {
+        let mut state = shared.state.lock().unwrap();
+        state.open.push(stream.try_clone().unwrap());
+        drop(state);
+        let shared = shared.clone();
+        std::thread::spawn(move || serve(stream, &shared));
+    }
+}
+
+/// Answers calls on one connection until it ends.
+fn serve(mut stream: TcpStream, shared: &Shared) {
+    stream.set_nodelay(true).ok();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some(call) = read_call(&mut reader) {
+        let Some((status, body)) = answer(&call, shared) else {
+            stream.shutdown(Shutdown::Both).ok();
+            return;
+        };
+        let kind = if status == 200 {
+            "text/plain"
+        } else {
+            "text/html"
+        };
+        let head = format!(
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream.write_all((head + &body).as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut length = 0;
+    let mut chunked = false;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok()?,
+            "transfer-encoding" => chunked = true,
+            _ => {}
+        }
+    }
+    let body = if chunked {
+        read_chunks(reader)?
+    } else {
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        body
+    };
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    Some(Call {
+        method,
+        path: path.into(),
+        query: query.split('&').filter_map(parameter).collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+fn read_chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).ok()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
+}
+
+fn parameter(pair: &str) -> Option<(String, String)> {
+    let (name, value) = pair.split_once('=')?;
+    Some((percent_decoded(name), percent_decoded(value)))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Records the call, then the scripted fault or the right answer; nothing closes the connection.
+fn answer(call: &Call, shared: &Shared) -> Option<(u16, String)> {
+    let mut state = shared.state.lock().unwrap();
+    state.calls.push(call.clone());
+    let scripted = state
+        .faults
+        .get_mut(&call.path)
+        .and_then(VecDeque::pop_front);
+    match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
+        None => {}
+        Some(Fault::Errcode(code, text)) => return Some((200, errcode(code, text))),
+        Some(Fault::BadGateway) => {
+            let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
+            return Some((502, page.into()));
+        }
+        Some(Fault::Truncated) => return Some((200, r#"{"access_token":"SYN_cut","expi"#.into())),
+        Some(Fault::Body(body)) => return Some((200, body)),
+        Some(Fault::Closed) => return None,
+        Some(Fault::Hang) => {
+            let before = state.released;
+            state = shared
+                .release
+                .wait_while(state, |state| state.released == before)
+                .unwrap();
+        }
+    }
+    Some((200, right_answer(call, &mut state)))
+}
+
+fn right_answer(call: &Call, state: &mut State) -> String {
+    let authorised = call.query.get("access_token") == Some(&token_text(state.token));
+    match (call.method.as_str(), call.path.as_str()) {
+        ("POST", "/cgi-bin/stable_token") => {
+            let asked = call.json();
+            let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+            if asked["force_refresh"] == Value::Bool(true) {
+                state.token += 1;
+            }
+            issue_token(&text("grant_type"), &text("appid"), &text("secret"), state)
+        }
+        ("GET", "/cgi-bin/token") => {
+            let text = |name: &str| call.query.get(name).cloned().unwrap_or_default();
+            state.token += 1;
+            issue_token(&text("grant_type"), &text("appid"), &text("secret"), state)
+        }
+        (_, path) if path.starts_with("/cgi-bin/") && !authorised => errcode(
+            40001,
+            "invalid credential, access_token is invalid or not latest",
+        ),
+        ("GET", "/cgi-bin/user/info") => {
+            let openid = call.query.get("openid").cloned().unwrap_or_default();
+            profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))
+        }
+        ("POST", "/cgi-bin/user/info/batchget") => {
+            let asked = call.json();
+            let people = asked["user_list"].as_array().cloned().unwrap_or_default();
+            if people.len() > 100 {
+                return errcode(40032, "invalid openid list size");
+            }
+            let openids = people
+                .iter()
+                .map(|one| one["openid"].as_str().unwrap_or(""));
+            let profiles: Option<Vec<String>> = openids.map(|o| profile_of(o, state)).collect();
+            match profiles {
+                Some(profiles) => format!("{{\"user_info_list\":[{}]}}", profiles.join(",")),
+                None => errcode(40003, "invalid openid"),
+            }
+        }
+        (_, path) => {
+            let name = path.trim_start_matches("/cgi-bin/").replace('/', "_");
+            let wanted = format!("{} {path}: tests/samples/api/{name}.json", call.method);
+            state.unknown.push(wanted);
+            errcode(-404, "the fake platform does not play this path")
+        }
+    }
+}
+
+fn issue_token(grant_type: &str, appid: &str, secret: &str, state: &State) -> String {
+    if grant_type != "client_credential" {
+        return errcode(40002, "invalid grant_type");
+    }
+    if appid != APP_ID {
+        return errcode(40013, "invalid appid");
+    }
+    if secret != APP_SECRET {
+        return errcode(40125, "invalid appsecret");
+    }
+    let token = token_text(state.token);
+    json!({"access_token": token, "expires_in": state.expires_in}).to_string()
+}
+
+/// What `user/info` says: the scripted text, or the shape that real accounts see since December 2021.
+/// Nothing when the OpenID does not look like one of this account.
+fn profile_of(openid: &str, state: &State) -> Option<String> {
+    if let Some(scripted) = state.profiles.get(openid) {
+        return Some(scripted.clone());
+    }
+    let profile = json!({
+        "subscribe": 1, "openid": openid, "nickname": "", "sex": 0, "language": "zh_CN", "city": "",
+        "province": "", "country": "", "headimgurl": "", "subscribe_time": 1_767_000_000,
+        "unionid": format!("u{openid}"), "remark": "VIP", "groupid": 0, "tagid_list": [128, 2],
+        "subscribe_scene": "ADD_SCENE_QR_CODE", "qr_scene": 98765, "qr_scene_str": "",
+    });
+    openid.starts_with('o').then(|| profile.to_string())
+}
+
+fn token_text(number: u64) -> String {
+    format!("SYN_ACCESS_TOKEN_{number:06}_q8Zr2Lm5")
+}
+
+fn errcode(code: i64, text: &str) -> String {
+    let text = format!("{text} rid: 66f0a1b2-1c2d3e4f-5a6b7c8d");
+    json!({"errcode": code, "errmsg": text}).to_string()
+}
+
+/// The fake itself, because a fake that is wrong makes every other test wrong.
+mod tests {
+    use super::super::http::{Address, exchange};
+    use super::super::{Log, Request, Wire};
+    use super::*;
+
+    fn ask_for_a_token(platform: &Platform) -> String {
+        let target = format!(
+            "/cgi-bin/token?grant_type=client_credential&appid={APP_ID}&secret={APP_SECRET}"
+        );
+        let address = Address::Tcp(platform.address);
+        exchange(&address, &Request::new("GET", &target), &Log::default()).body()
+    }
+
+    #[test]
+    fn the_fake_platform_refuses_connections_while_down_and_returns_on_its_port() {
+        let platform = Platform::start();
+        for _ in 0..3 {
+            assert!(ask_for_a_token(&platform).contains(&platform.token()));
+            platform.down();
+            let refused = Wire::connect(&Address::Tcp(platform.address));
+            let kind = refused.err().map(|error| error.kind());
+            assert_eq!(kind, Some(std::io::ErrorKind::ConnectionRefused));
+            platform.up();
+        }
+        assert!(ask_for_a_token(&platform).contains(&platform.token()));
+        assert_eq!(platform.token_calls(), 4);
+    }
+
+    #[test]
+    fn the_fake_platform_fails_on_demand_and_then_answers() {
+        let platform = Platform::start();
+        platform.fault("/cgi-bin/token", Fault::Errcode(-1, "system error"));
+        platform.fault("/cgi-bin/token", Fault::BadGateway);
+        assert!(ask_for_a_token(&platform).contains("-1"));
+        assert!(ask_for_a_token(&platform).contains("<html>"));
+        assert!(ask_for_a_token(&platform).contains("access_token"));
+        let address = Address::Tcp(platform.address);
+        let unknown = format!("/cgi-bin/menu/get?access_token={}", platform.token());
+        exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
+        assert_eq!(
+            platform.unknown(),
+            ["GET /cgi-bin/menu/get: tests/samples/api/menu_get.json"]
+        );
+    }
+}

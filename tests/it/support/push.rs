@@ -1,0 +1,305 @@
+//! Pushes as the platform would send them: every kind, signed, each with a MsgId or CreateTime of its own.
+
+use super::http::Request;
+use super::now;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// The account's original id in every push.
+pub const ACCOUNT: &str = "gh_5a0c3d91e7b2";
+/// The person who writes unless a test says otherwise.
+pub const FAN: &str = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
+
+/// One push before it is signed.
+#[derive(Clone, Debug)]
+pub struct Push {
+    from: String,
+    created: i64,
+    msg_type: String,
+    msg_id: Option<String>,
+    elements: String,
+    raw: Option<Vec<u8>>,
+    stamp: Option<String>,
+    token: Option<String>,
+    extra_query: String,
+}
+
+/// A further OpenID, different from all others in this test run.
+pub fn another_fan() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("oFan{:024}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Grows by one second with every push and starts an hour ago: two pushes never share a deduplication key
+/// by accident, and later ones are later.
+fn next_second() -> i64 {
+    static FIRST: AtomicI64 = AtomicI64::new(0);
+    static PASSED: AtomicI64 = AtomicI64::new(0);
+    FIRST
+        .compare_exchange(0, now() - 3600, Ordering::Relaxed, Ordering::Relaxed)
+        .ok();
+    FIRST.load(Ordering::Relaxed) + PASSED.fetch_add(1, Ordering::Relaxed)
+}
+
+fn next_msg_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(24_900_000_000_100_000);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+fn message(msg_type: &str, elements: String) -> Push {
+    Push {
+        from: FAN.into(),
+        created: next_second(),
+        msg_type: msg_type.into(),
+        msg_id: Some(next_msg_id()),
+        elements,
+        raw: None,
+        stamp: None,
+        token: None,
+        extra_query: String::new(),
+    }
+}
+
+fn cdata(value: &str) -> String {
+    format!("<![CDATA[{}]]>", value.replace("]]>", "]]]]><![CDATA[>"))
+}
+
+fn element(name: &str, value: &str) -> String {
+    format!("<{name}>{}</{name}>\n", cdata(value))
+}
+
+/// A text message.
+pub fn text(content: &str) -> Push {
+    message("text", element("Content", content))
+}
+
+/// An image message.
+pub fn image() -> Push {
+    let url = element("PicUrl", "http://mmbiz.qpic.cn/SYNTHETIC/0");
+    message("image", url + &element("MediaId", "SYN_image"))
+}
+
+/// A voice message; `recognition` is what the platform understood.
+pub fn voice(recognition: &str) -> Push {
+    let mut elements = element("MediaId", "SYN_voice") + &element("Format", "amr");
+    if !recognition.is_empty() {
+        elements += &element("Recognition", recognition);
+    }
+    message("voice", elements)
+}
+
+/// A video message.
+pub fn video() -> Push {
+    let media = element("MediaId", "SYN_video");
+    message("video", media + &element("ThumbMediaId", "SYN_thumb"))
+}
+
+/// A video recorded in the chat.
+pub fn shortvideo() -> Push {
+    let media = element("MediaId", "SYN_video");
+    message("shortvideo", media + &element("ThumbMediaId", "SYN_thumb"))
+}
+
+/// A place that the user picked.
+pub fn location(label: &str) -> Push {
+    let place = "<Location_X>31.230416</Location_X>\n<Location_Y>121.473701</Location_Y>\n<Scale>16</Scale>\n";
+    message("location", place.to_owned() + &element("Label", label))
+}
+
+/// A shared page.
+pub fn link(title: &str) -> Push {
+    let summary = element("Description", "summary of the page");
+    let url = element("Url", "https://www.example.com/post?id=7&from=chat");
+    message("link", element("Title", title) + &summary + &url)
+}
+
+/// A file; not in the platform's public pages, but sent.
+pub fn file(title: &str) -> Push {
+    let rest = element("Description", "128.4 KB") + &element("FileKey", "SYN_key");
+    message("file", element("Title", title) + &rest)
+}
+
+/// A message of a kind that nobody knows.
+pub fn unknown_message(msg_type: &str) -> Push {
+    message(msg_type, element("Anything", "at all"))
+}
+
+/// Any event, without a key.
+pub fn event(name: &str) -> Push {
+    let mut push = message("event", element("Event", name));
+    push.msg_id = None;
+    push
+}
+
+/// Somebody follows.
+pub fn subscribe() -> Push {
+    event("subscribe").key("")
+}
+
+/// Somebody follows after scanning the code of this scene.
+pub fn subscribe_by(scene: &str) -> Push {
+    event("subscribe")
+        .key(&format!("qrscene_{scene}"))
+        .element("Ticket", "gQSYN0_8TAAA")
+}
+
+/// Somebody leaves.
+pub fn unsubscribe() -> Push {
+    event("unsubscribe").key("")
+}
+
+/// A follower scans the code of this scene.
+pub fn scan(scene: &str) -> Push {
+    event("SCAN").key(scene).element("Ticket", "gQSYN0_8TAAA")
+}
+
+/// A follower's phone reports where it is.
+pub fn location_report() -> Push {
+    let mut push = event("LOCATION");
+    push.elements += "<Latitude>31.230416</Latitude>\n<Longitude>121.473701</Longitude>\n<Precision>35.000000</Precision>\n";
+    push
+}
+
+/// A tap on a menu button with this key.
+pub fn click(key: &str) -> Push {
+    event("CLICK").key(key)
+}
+
+/// A tap on a menu button that opens a page.
+pub fn view(url: &str) -> Push {
+    event("VIEW").key(url).element("MenuId", "430012345")
+}
+
+/// Any bytes as the body, truly signed.
+pub fn raw(body: impl Into<Vec<u8>>) -> Push {
+    let mut push = text("");
+    push.raw = Some(body.into());
+    push
+}
+
+impl Push {
+    /// Sent by this person.
+    pub fn from(mut self, openid: &str) -> Self {
+        self.from = openid.into();
+        self
+    }
+
+    /// Happened at this second (`CreateTime`).
+    pub fn at(mut self, created: i64) -> Self {
+        self.created = created;
+        self
+    }
+
+    /// With this `MsgId`.
+    pub fn id(mut self, msg_id: &str) -> Self {
+        self.msg_id = Some(msg_id.into());
+        self
+    }
+
+    /// With this `EventKey`.
+    pub fn key(self, key: &str) -> Self {
+        self.element("EventKey", key)
+    }
+
+    /// With one element more.
+    pub fn element(mut self, name: &str, value: &str) -> Self {
+        self.elements += &element(name, value);
+        self
+    }
+
+    /// Signed with this token instead of the account's.
+    pub fn signed_with(mut self, token: &str) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Signed with this `timestamp` instead of now.
+    pub fn stamped(mut self, timestamp: impl ToString) -> Self {
+        self.stamp = Some(timestamp.to_string());
+        self
+    }
+
+    /// With this at the end of the query, for instance `&encrypt_type=raw`.
+    pub fn query(mut self, more: &str) -> Self {
+        self.extra_query += more;
+        self
+    }
+
+    /// `CreateTime`.
+    pub fn created(&self) -> i64 {
+        self.created
+    }
+
+    /// `MsgId`, for messages.
+    pub fn msg_id(&self) -> Option<&str> {
+        self.msg_id.as_deref()
+    }
+
+    /// `Content` or the `EventKey` in the elements, as one argument for `explain` and `simulate`.
+    pub fn value_of(&self, name: &str) -> Option<String> {
+        let body = format!("<xml>{}</xml>", self.elements);
+        let root = xmltree::Element::parse(body.as_bytes()).unwrap();
+        let child = root.get_child(name)?;
+        Some(
+            child
+                .get_text()
+                .map(|text| text.into_owned())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// `MsgType`.
+    pub fn msg_type(&self) -> &str {
+        &self.msg_type
+    }
+
+    /// The body.
+    pub fn body(&self) -> Vec<u8> {
+        if let Some(raw) = &self.raw {
+            return raw.clone();
+        }
+        let msg_id = match &self.msg_id {
+            Some(id) => format!("<MsgId>{id}</MsgId>\n"),
+            None => String::new(),
+        };
+        format!(
+            "<xml>\n{}{}<CreateTime>{}</CreateTime>\n{}{}{msg_id}</xml>",
+            element("ToUserName", ACCOUNT),
+            element("FromUserName", &self.from),
+            self.created,
+            element("MsgType", &self.msg_type),
+            self.elements,
+        )
+        .into_bytes()
+    }
+
+    /// The request that the platform would send to an account with this token and callback path.
+    pub fn request(&self, path: &str, token: &str) -> Request {
+        let token = self.token.as_deref().unwrap_or(token);
+        let stamp = self.stamp.clone().unwrap_or_else(|| now().to_string());
+        let query = signed_query(token, &stamp, &nonce());
+        let target = format!("{path}?{query}&openid={}{}", self.from, self.extra_query);
+        Request::new("POST", &target)
+            .header("Content-Type", "text/xml")
+            .header("User-Agent", "Mozilla/4.0")
+            .body(self.body())
+    }
+}
+
+/// A nonce that this run has not used yet.
+pub fn nonce() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(830_000_000);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+/// `signature=…&timestamp=…&nonce=…`.
+pub fn signed_query(token: &str, timestamp: &str, nonce: &str) -> String {
+    let signature = signature(&[token, timestamp, nonce]);
+    format!("signature={signature}&timestamp={timestamp}&nonce={nonce}")
+}
+
+/// The platform's signature: SHA-1 in lower-case hex over the parts, sorted by bytes.
+pub fn signature(parts: &[&str]) -> String {
+    let mut parts = parts.to_vec();
+    parts.sort_unstable();
+    sha1_smol::Sha1::from(parts.concat()).hexdigest()
+}

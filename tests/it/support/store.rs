@@ -1,0 +1,104 @@
+//! The store of a live server, read with SQL the way its owner reads it with `sqlite3`.
+
+use super::Log;
+use rusqlite::types::{FromSql, Value};
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// A connection for reading.
+pub struct Store {
+    connection: Connection,
+    log: Log,
+}
+
+impl Store {
+    /// Opens the file for reading only.
+    #[track_caller]
+    pub fn open(path: &Path, log: &Log) -> Self {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap_or_else(|error| panic!("{}: {error}\n{log}", path.display()));
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        Self {
+            connection,
+            log: log.clone(),
+        }
+    }
+
+    /// The first column of the first row.
+    #[track_caller]
+    pub fn one<T: FromSql>(&self, sql: &str) -> T {
+        self.connection
+            .query_row(sql, [], |row| row.get(0))
+            .unwrap_or_else(|error| panic!("{sql}: {error}\n{}\n{}", self.dump(), self.log))
+    }
+
+    /// All rows, a line each, columns separated by `|`, as `sqlite3` prints them; NULL as `NULL`.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.try_rows(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}\n{}", self.log))
+    }
+
+    /// All rows as one text, for comparing with a literal.
+    #[track_caller]
+    pub fn is(&self, sql: &str, expected: &[&str]) -> &Self {
+        let got = self.rows(sql);
+        assert!(
+            got == expected,
+            "{sql}\n--- expected ---\n{}\n--- got ---\n{}\n--- the whole store ---\n{}\n{}",
+            expected.join("\n"),
+            got.join("\n"),
+            self.dump(),
+            self.log
+        );
+        self
+    }
+
+    /// How many rows a table (or a table with a WHERE) has.
+    #[track_caller]
+    pub fn count(&self, from: &str) -> i64 {
+        self.one(&format!("SELECT count(*) FROM {from}"))
+    }
+
+    /// Names of the columns of a table or view, in order.
+    #[track_caller]
+    pub fn columns(&self, table: &str) -> Vec<String> {
+        self.rows(&format!("SELECT name FROM pragma_table_info('{table}')"))
+    }
+
+    /// Every row of every table.
+    pub fn dump(&self) -> String {
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+        let mut dump = String::new();
+        for table in self.try_rows(tables).unwrap_or_default() {
+            let rows = self.try_rows(&format!("SELECT * FROM \"{table}\" ORDER BY rowid"));
+            dump += &format!("{table}:\n");
+            for row in rows.unwrap_or_default() {
+                dump += &format!("  {row}\n");
+            }
+        }
+        dump
+    }
+
+    fn try_rows(&self, sql: &str) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.connection.prepare(sql)?;
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let cells: rusqlite::Result<Vec<String>> =
+                (0..columns).map(|at| Ok(shown(row.get(at)?))).collect();
+            Ok(cells?.join("|"))
+        })?;
+        rows.collect()
+    }
+}
+
+fn shown(value: Value) -> String {
+    match value {
+        Value::Null => "NULL".into(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => text,
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
+    }
+}
