@@ -127,7 +127,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40030, RestartOauth, "the refresh_token is wrong", ""),
         one(40031, Fix, "wrong list of openids", ""),
         one(40032, Fix, "too many or too few openids in one call", ""),
-        one(40033, Fix, "the body holds \\uXXXX instead of the characters", ""),
+        one(40033, Fix, "the body holds \\u escapes instead of the characters", ""),
         one(40035, Fix, "wrong parameter", ""),
         range(40036, 40037, Fix, "the platform does not know this template_id", "take one from `wechatd template list`"),
         one(40039, Fix, "the url is too long", "shorten it"),
