@@ -54,6 +54,20 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(as_text(&Value::deserialize(deserializer)?))
 }
 
+/// An identifier that must be there, as text or as a number of up to 64 bits.
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    as_text(&Value::deserialize(deserializer)?)
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| serde::de::Error::custom("an identifier is empty"))
+}
+
+/// Like [`text`], and an empty text reads as `None`.
+pub(super) fn filled<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(text(deserializer)?.filter(|text| !text.is_empty()))
+}
+
 /// A list of integers; elements that are none are left out.
 pub(super) fn ints<'de, D: Deserializer<'de>>(
     deserializer: D,

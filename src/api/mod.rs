@@ -5,21 +5,34 @@
 //! Reading order: [`Client`] holds the policy (when a call is repeated, when a token is replaced),
 //! [`token`] the token desk, [`error`] and [`errcode`] what can go wrong; the rest are the calls.
 //!
-//! The path and the query of a call hold tokens and secrets. They are never logged here, but the
-//! crates below write them at level `trace` (targets `ureq` and `ureq_proto`): whoever sets up the
-//! log must keep these two targets at `debug` or quieter.
+//! The path and the query of a call hold tokens and secrets. They are never logged here. The crates
+//! below write them at level `trace` (targets `ureq` and `ureq_proto`), which is why this program
+//! is built with `log`'s feature `max_level_debug`: no setting of `RUST_LOG` brings that level back.
 
-#[allow(dead_code, reason = "the families of calls to come use the rest")]
-mod call;
-#[allow(dead_code, reason = "the families of calls to come use the rest")]
 pub mod client;
 pub mod errcode;
 pub mod error;
-#[allow(dead_code, reason = "the families of calls to come use the rest")]
+pub mod token;
+
+pub mod blacklist;
+pub mod custom;
+pub mod kf;
+pub mod mass;
+pub mod media;
+pub mod menu;
+pub mod network;
+pub mod qrcode;
+pub mod quota;
+pub mod tags;
+pub mod template;
+pub mod user;
+
+pub mod rate;
+
+mod call;
 mod http;
 mod json;
-pub mod token;
-pub mod user;
+mod multipart;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! Followers as the platform knows them: profiles.
+//! Followers as the platform knows them: who they are, their profiles and remarks.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::call::Call;
@@ -69,7 +69,74 @@ pub struct Profile {
     pub qr_scene_str: Option<String>,
 }
 
+/// One page of openids. Pages of followers hold up to 10 000.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenidPage {
+    /// How many there are in all, where the call tells.
+    pub total: Option<i64>,
+    /// The openids of this page, possibly none.
+    pub openids: Vec<String>,
+    /// Where the next page begins; `None` after the last.
+    pub next_openid: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for OpenidPage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OpenidPage, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Data {
+            openid: Vec<String>,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default, deserialize_with = "json::int")]
+            total: Option<i64>,
+            // Absent when there are none.
+            data: Option<Data>,
+            #[serde(default, deserialize_with = "json::text")]
+            next_openid: Option<String>,
+        }
+        let answer = Answer::deserialize(deserializer)?;
+        let openids = answer.data.unwrap_or_default().openid;
+        // The last page that holds somebody may still name a next one; that one is empty.
+        let next_openid = answer
+            .next_openid
+            .filter(|next| !next.is_empty() && !openids.is_empty());
+        Ok(OpenidPage {
+            total: answer.total,
+            openids,
+            next_openid,
+        })
+    }
+}
+
+/// Refuses a list of openids that a call would not take.
+pub(super) fn check_size(call: &Call, openids: usize, most: usize) -> Result<(), ApiError> {
+    if openids == 0 || openids > most {
+        return Err(call.refused(format!("it takes 1 to {most} openids")));
+    }
+    Ok(())
+}
+
 impl Client {
+    /// A page of followers (`user/get`), from the first on for an empty `next_openid`.
+    ///
+    /// # Errors
+    /// 40003 for an unknown `next_openid`; any [`ApiError`].
+    pub fn user_get(&self, next_openid: &str) -> Result<OpenidPage, ApiError> {
+        self.call(&Call::read("/cgi-bin/user/get").query("next_openid", next_openid))
+    }
+
+    /// Notes a remark about a user (`user/info/updateremark`): fewer than 30 characters, none to
+    /// clear it.
+    ///
+    /// # Errors
+    /// 43004 for somebody who does not follow, 40092 for a bad remark; any [`ApiError`].
+    pub fn updateremark(&self, openid: &str, remark: &str) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/user/info/updateremark");
+        self.done(&call.json(&json!({"openid": openid, "remark": remark}))?)
+    }
+
     /// The profile of one user (`user/info`).
     ///
     /// # Errors
@@ -92,9 +159,7 @@ impl Client {
             user_info_list: Vec<Profile>,
         }
         let call = Call::read("/cgi-bin/user/info/batchget");
-        if openids.is_empty() || openids.len() > MAX_BATCHGET {
-            return Err(call.refused(format!("it takes 1 to {MAX_BATCHGET} openids")));
-        }
+        check_size(&call, openids.len(), MAX_BATCHGET)?;
         let users: Vec<_> = openids
             .iter()
             .map(|openid| json!({"openid": openid.as_ref(), "lang": "zh_CN"}))

@@ -1,5 +1,9 @@
 //! The client against a small platform in the same process.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod cases;
+mod desk;
 mod platform;
 mod policy;
+mod samples;
+mod trust;

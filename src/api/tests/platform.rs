@@ -41,8 +41,10 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// Nothing for this long, then the connection ends.
     Hang(Duration),
-    /// A head, then data without end.
+    /// A head, then JSON without end.
     Endless,
+    /// A head, then a picture without end.
+    EndlessFile,
     /// The connection ends at once.
     Close,
 }
@@ -163,17 +165,24 @@ fn converse(stream: TcpStream, heard: &Mutex<Vec<Asked>>, answering: &Answering)
                 thread::sleep(duration);
                 false
             }
-            Reply::Endless => {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"a\":\"");
-                while stream.write_all(&[b'x'; 65536]).is_ok() {}
-                false
-            }
+            Reply::Endless => pour(&mut stream, "application/json", "{\"a\":\""),
+            Reply::EndlessFile => pour(&mut stream, "image/png", "x"),
             Reply::Close => false,
         };
         if !goes_on {
             return;
         }
     }
+}
+
+/// Sends until nobody reads any more.
+fn pour(stream: &mut TcpStream, content_type: &str, start: &str) -> bool {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n{start}"
+    );
+    let _ = stream.write_all(head.as_bytes());
+    while stream.write_all(&[b'x'; 65536]).is_ok() {}
+    false
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Asked> {

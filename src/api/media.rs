@@ -1,0 +1,212 @@
+//! Temporary media: files that a message names by their media_id, for three days.
+
+use std::io::Write;
+
+use serde::Deserialize;
+
+use super::call::Call;
+use super::client::{Client, checked};
+use super::error::ApiError;
+use super::http::Download;
+use super::{json, multipart};
+
+/// How long a temporary media_id works, in seconds: 3 days.
+pub const MEDIA_LIFE: i64 = 3 * 24 * 3600;
+
+/// The largest picture that `media/uploadimg` takes, in bytes.
+pub const MAX_UPLOADIMG: usize = 1024 * 1024;
+
+/// What a temporary file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// PNG, JPEG or GIF, 10 MB; keep to 2 MB, an older limit that some accounts still have.
+    Image,
+    /// AMR or MP3, 2 MB, 60 seconds.
+    Voice,
+    /// MP4, 10 MB.
+    Video,
+    /// JPEG, 64 KB: the picture of a music or mini program message.
+    Thumb,
+}
+
+impl MediaType {
+    /// Every type.
+    pub const ALL: [MediaType; 4] = [
+        MediaType::Image,
+        MediaType::Voice,
+        MediaType::Video,
+        MediaType::Thumb,
+    ];
+
+    /// The platform's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MediaType::Image => "image",
+            MediaType::Voice => "voice",
+            MediaType::Video => "video",
+            MediaType::Thumb => "thumb",
+        }
+    }
+
+    /// The largest file of this type, in bytes.
+    #[must_use]
+    pub fn max_bytes(self) -> usize {
+        match self {
+            MediaType::Image | MediaType::Video => 10 * 1024 * 1024,
+            MediaType::Voice => 2 * 1024 * 1024,
+            MediaType::Thumb => 64 * 1024,
+        }
+    }
+}
+
+/// A file that was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Its name in messages.
+    pub media_id: String,
+    /// When, in Unix seconds; it works for [`MEDIA_LIFE`] from then on.
+    pub created_at: Option<i64>,
+}
+
+/// What [`Client::media_get`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// A file, now written.
+    File {
+        /// Its length in bytes.
+        length: u64,
+        /// Its media type, where the platform told.
+        content_type: Option<String>,
+        /// The platform's name for it, without folders.
+        filename: Option<String>,
+    },
+    /// A video, which lies at this URL.
+    Video {
+        /// The URL.
+        video_url: String,
+    },
+}
+
+impl Client {
+    /// Uploads a file (`media/upload`). The name's extension matters.
+    ///
+    /// # Errors
+    /// [`ApiError::Request`] for a file that is empty or over [`MediaType::max_bytes`]; 40005 for
+    /// a wrong kind; any [`ApiError`].
+    pub fn media_upload(
+        &self,
+        media_type: MediaType,
+        filename: &str,
+        bytes: &[u8],
+    ) -> Result<Uploaded, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            // The answer for a thumb names it so.
+            #[serde(alias = "thumb_media_id", deserialize_with = "json::id")]
+            media_id: String,
+            #[serde(default, deserialize_with = "json::int")]
+            created_at: Option<i64>,
+        }
+        let call = Call::write("/cgi-bin/media/upload").query("type", media_type.name());
+        if bytes.len() > media_type.max_bytes() {
+            let cause = format!(
+                "{} files are at most {} KiB",
+                media_type.name(),
+                media_type.max_bytes() >> 10
+            );
+            return Err(call.refused(cause));
+        }
+        let answer: Answer = self.call(&multipart::with_file(call, filename, bytes)?)?;
+        Ok(Uploaded {
+            media_id: answer.media_id,
+            created_at: answer.created_at,
+        })
+    }
+
+    /// Uploads a picture for use inside an article (`media/uploadimg`) and returns its URL.
+    ///
+    /// # Errors
+    /// [`ApiError::Request`] for a picture of [`MAX_UPLOADIMG`] or more; 40005 for one that is
+    /// neither JPEG nor PNG; any [`ApiError`].
+    pub fn media_uploadimg(&self, filename: &str, bytes: &[u8]) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            url: String,
+        }
+        let call = Call::write("/cgi-bin/media/uploadimg");
+        if bytes.len() >= MAX_UPLOADIMG {
+            return Err(call.refused("the picture must be smaller than 1 MiB"));
+        }
+        Ok(self
+            .call::<Answer>(&multipart::with_file(call, filename, bytes)?)?
+            .url)
+    }
+
+    /// Fetches a file (`media/get`) and writes it to `to`; of a video only the URL comes. What was
+    /// written before an error is not the whole file.
+    ///
+    /// # Errors
+    /// 40007 for a media_id that has ended; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
+    pub fn media_get(&self, media_id: &str, to: &mut dyn Write) -> Result<Media, ApiError> {
+        let call = Call::read("/cgi-bin/media/get")
+            .query("media_id", media_id)
+            .bulky();
+        let download = self.run(&call, |answer| match answer.download()? {
+            Download::Json(value) => checked(&call, value).map(Download::Json),
+            file @ Download::File(_) => Ok(file),
+        })?;
+        match download {
+            Download::Json(value) => match value.get("video_url").and_then(json::as_text) {
+                Some(video_url) => Ok(Media::Video { video_url }),
+                None => Err(ApiError::Unexpected {
+                    call: call.name,
+                    cause: "it is neither a file nor a video_url".to_owned(),
+                }),
+            },
+            Download::File(incoming) => {
+                let content_type = incoming.content_type.clone();
+                let filename = incoming.disposition.as_deref().and_then(filename);
+                let length = incoming.save(to)?;
+                Ok(Media::File {
+                    length,
+                    content_type,
+                    filename,
+                })
+            }
+        }
+    }
+}
+
+/// The file name in a `Content-Disposition` header, without folders.
+fn filename(disposition: &str) -> Option<String> {
+    let (_, value) = disposition.split_once("filename=")?;
+    let value = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_matches('"');
+    let name = value.rsplit(['/', '\\']).next().unwrap_or_default();
+    let usable = !name.is_empty() && !name.starts_with('.') && !name.contains(char::is_control);
+    usable.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_has_no_folders() {
+        let cases = [
+            ("attachment; filename=\"SYN.jpg\"", Some("SYN.jpg")),
+            ("attachment; filename=SYN.amr; size=1", Some("SYN.amr")),
+            ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment; filename=\"..\"", None),
+            ("attachment", None),
+        ];
+        for (header, name) in cases {
+            assert_eq!(filename(header).as_deref(), name, "{header}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Limits of calls and what became of a single one: `quota` and `rid`.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::client::Client;
+use super::error::ApiError;
+use super::json;
+
+/// How often one call may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Times a day, until midnight Beijing time.
+    pub daily_limit: Option<i64>,
+    /// Made today.
+    pub used: Option<i64>,
+    /// Left today.
+    pub remain: Option<i64>,
+    /// The limit over a shorter time, where the call has one.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// So many calls in so many seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RateLimit {
+    /// How many calls.
+    #[serde(default, deserialize_with = "json::int")]
+    pub call_count: Option<i64>,
+    /// In how many seconds.
+    #[serde(default, deserialize_with = "json::int")]
+    pub refresh_second: Option<i64>,
+}
+
+/// What the platform remembers of a request for 7 days. It masks tokens itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RidRequest {
+    /// When, in Unix seconds.
+    #[serde(default, deserialize_with = "json::int")]
+    pub invoke_time: Option<i64>,
+    /// How long it took, in milliseconds.
+    #[serde(default, deserialize_with = "json::int")]
+    pub cost_in_ms: Option<i64>,
+    /// The query.
+    #[serde(default, deserialize_with = "json::text")]
+    pub request_url: Option<String>,
+    /// What was sent.
+    #[serde(default, deserialize_with = "json::text")]
+    pub request_body: Option<String>,
+    /// What was answered.
+    #[serde(default, deserialize_with = "json::text")]
+    pub response_body: Option<String>,
+    /// The address of the caller.
+    #[serde(default, deserialize_with = "json::text")]
+    pub client_ip: Option<String>,
+}
+
+impl Client {
+    /// The limit of one call (`openapi/quota/get`), given as its path, like `/cgi-bin/user/get`.
+    ///
+    /// # Errors
+    /// 76021 and 76022 for a path that is unknown or not this account's; any [`ApiError`].
+    pub fn openapi_quota_get(&self, cgi_path: &str) -> Result<Quota, ApiError> {
+        #[derive(Deserialize)]
+        struct Daily {
+            #[serde(default, deserialize_with = "json::int")]
+            daily_limit: Option<i64>,
+            #[serde(default, deserialize_with = "json::int")]
+            used: Option<i64>,
+            #[serde(default, deserialize_with = "json::int")]
+            remain: Option<i64>,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            quota: Daily,
+            rate_limit: Option<RateLimit>,
+        }
+        let call = Call::read("/cgi-bin/openapi/quota/get");
+        let answer: Answer = self.call(&call.json(&json!({"cgi_path": cgi_path}))?)?;
+        let Daily {
+            daily_limit,
+            used,
+            remain,
+        } = answer.quota;
+        Ok(Quota {
+            daily_limit,
+            used,
+            remain,
+            rate_limit: answer.rate_limit,
+        })
+    }
+
+    /// Sets all daily counters to zero (`clear_quota`), 10 times a month.
+    ///
+    /// # Errors
+    /// 48006 when that is used up; any [`ApiError`].
+    pub fn clear_quota(&self) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/clear_quota");
+        self.done(&call.json(&json!({"appid": self.shared.settings.app_id}))?)
+    }
+
+    /// The same without an access_token (`clear_quota/v2`), for when the limit of fetching tokens
+    /// is the one that is used up. Shares the 10 times a month.
+    ///
+    /// # Errors
+    /// As [`Client::clear_quota`].
+    pub fn clear_quota_v2(&self) -> Result<(), ApiError> {
+        let settings = &self.shared.settings;
+        let call = Call::write("/cgi-bin/clear_quota/v2").without_token();
+        self.done(&call.json(&json!({
+            "appid": settings.app_id,
+            "appsecret": settings.app_secret.expose(),
+        }))?)
+    }
+
+    /// What became of the request with this `rid` (`openapi/rid/get`).
+    ///
+    /// # Errors
+    /// 76001 to 76004 for a rid that is unknown, too old or not this account's; any [`ApiError`].
+    pub fn openapi_rid_get(&self, rid: &str) -> Result<RidRequest, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            request: RidRequest,
+        }
+        let call = Call::read("/cgi-bin/openapi/rid/get").json(&json!({"rid": rid}))?;
+        Ok(self.call::<Answer>(&call)?.request)
+    }
+}

@@ -1,0 +1,148 @@
+//! Tags: words that the account puts on its followers.
+//! At most 100 tags, 20 on one user; 0, 1 and 2 belong to the platform.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::client::Client;
+use super::error::ApiError;
+use super::json;
+use super::user::{OpenidPage, check_size};
+
+/// The most openids that one call tags or untags.
+pub const MAX_BATCHTAGGING: usize = 50;
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Tag {
+    /// Its number, given by the platform.
+    pub id: i64,
+    /// Its name, at most 30 bytes.
+    pub name: String,
+    /// How many users carry it, where the call tells.
+    #[serde(default, deserialize_with = "json::int")]
+    pub count: Option<i64>,
+}
+
+impl Client {
+    /// All tags (`tags/get`).
+    ///
+    /// # Errors
+    /// Any [`ApiError`].
+    pub fn tags_get(&self) -> Result<Vec<Tag>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            tags: Vec<Tag>,
+        }
+        Ok(self.call::<Answer>(&Call::read("/cgi-bin/tags/get"))?.tags)
+    }
+
+    /// Makes a tag (`tags/create`).
+    ///
+    /// # Errors
+    /// 45157 for a name that is taken, 45158 for one too long, 45056 at 100 tags; any [`ApiError`].
+    pub fn tags_create(&self, name: &str) -> Result<Tag, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            tag: Tag,
+        }
+        let call = Call::write("/cgi-bin/tags/create").json(&json!({"tag": {"name": name}}))?;
+        Ok(self.call::<Answer>(&call)?.tag)
+    }
+
+    /// Renames a tag (`tags/update`).
+    ///
+    /// # Errors
+    /// As [`Client::tags_create`], and 45058 for a tag of the platform.
+    pub fn tags_update(&self, id: i64, name: &str) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/tags/update");
+        self.done(&call.json(&json!({"tag": {"id": id, "name": name}}))?)
+    }
+
+    /// Deletes a tag and takes it off everybody (`tags/delete`).
+    ///
+    /// # Errors
+    /// 45057 when more than 100 000 users carry it, 45058 for a tag of the platform.
+    pub fn tags_delete(&self, id: i64) -> Result<(), ApiError> {
+        self.done(&Call::write("/cgi-bin/tags/delete").json(&json!({"tag": {"id": id}}))?)
+    }
+
+    /// A page of those who carry a tag (`user/tag/get`), from the first on for an empty
+    /// `next_openid`.
+    ///
+    /// # Errors
+    /// 45159 for an unknown tag; any [`ApiError`].
+    pub fn user_tag_get(&self, id: i64, next_openid: &str) -> Result<OpenidPage, ApiError> {
+        let call = Call::read("/cgi-bin/user/tag/get");
+        self.call(&call.json(&json!({"tagid": id, "next_openid": next_openid}))?)
+    }
+
+    /// Puts a tag on up to [`MAX_BATCHTAGGING`] users (`tags/members/batchtagging`). Returns those
+    /// it could not be put on.
+    ///
+    /// # Errors
+    /// [`ApiError::Request`] for an empty or too long list; 45159 for an unknown tag, 45059 for a
+    /// user with 20 tags, 40003 or 49003 for an openid of another account; any [`ApiError`].
+    pub fn batchtagging(
+        &self,
+        id: i64,
+        openids: &[impl AsRef<str>],
+    ) -> Result<Vec<String>, ApiError> {
+        self.change_tag(
+            Call::write("/cgi-bin/tags/members/batchtagging"),
+            id,
+            openids,
+        )
+    }
+
+    /// Takes a tag off up to [`MAX_BATCHTAGGING`] users (`tags/members/batchuntagging`). Returns
+    /// those it could not be taken off.
+    ///
+    /// # Errors
+    /// As [`Client::batchtagging`].
+    pub fn batchuntagging(
+        &self,
+        id: i64,
+        openids: &[impl AsRef<str>],
+    ) -> Result<Vec<String>, ApiError> {
+        self.change_tag(
+            Call::write("/cgi-bin/tags/members/batchuntagging"),
+            id,
+            openids,
+        )
+    }
+
+    fn change_tag(
+        &self,
+        call: Call,
+        id: i64,
+        openids: &[impl AsRef<str>],
+    ) -> Result<Vec<String>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            fail_openid_list: Vec<String>,
+        }
+        check_size(&call, openids.len(), MAX_BATCHTAGGING)?;
+        let openids: Vec<&str> = openids.iter().map(AsRef::as_ref).collect();
+        let call = call.accepting(&[45171]);
+        let answer: Answer =
+            self.call(&call.json(&json!({"openid_list": openids, "tagid": id}))?)?;
+        Ok(answer.fail_openid_list)
+    }
+
+    /// The tags of one user (`tags/getidlist`).
+    ///
+    /// # Errors
+    /// 40003 for an unknown openid; any [`ApiError`].
+    pub fn tags_getidlist(&self, openid: &str) -> Result<Vec<i64>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default, deserialize_with = "json::ints")]
+            tagid_list: Option<Vec<i64>>,
+        }
+        let call = Call::read("/cgi-bin/tags/getidlist").json(&json!({"openid": openid}))?;
+        Ok(self.call::<Answer>(&call)?.tagid_list.unwrap_or_default())
+    }
+}
