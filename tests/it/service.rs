@@ -1,0 +1,131 @@
+//! What the printed unit says of the program and the program has to keep: readiness, the watchdog, the
+//! end, the exit code of a wrong configuration, and the AppSecret as a credential.
+
+use crate::support::account::{APP_ID, APP_SECRET};
+use crate::support::*;
+use std::os::unix::net::UnixDatagram;
+
+/// The service manager's end of `$NOTIFY_SOCKET`.
+struct Manager {
+    socket: UnixDatagram,
+    _folder: tempfile::TempDir,
+    path: String,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let path = path.display().to_string();
+        Self {
+            socket,
+            _folder: folder,
+            path,
+        }
+    }
+
+    /// Everything that was said up to and with this line; panics when it is not said in time.
+    #[track_caller]
+    fn hears(&self, line: &str, log: &Log) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut buffer = [0; 4096];
+        while !said.iter().any(|heard| heard == line) {
+            let length = self.socket.recv(&mut buffer).unwrap_or_else(|error| {
+                panic!("waiting for {line}: {error}; heard {said:?}\n{log}")
+            });
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            said.extend(text.lines().map(str::to_owned));
+        }
+        said
+    }
+
+    /// Whether anything was said that nobody has heard yet.
+    fn said_more(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        self.socket.recv(&mut [0; 4096]).is_ok()
+    }
+}
+
+#[test]
+fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping() {
+    let manager = Manager::new();
+    let mut account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "500000")
+        .start();
+    manager.hears("READY=1", account.log());
+    account.get("/healthz").is(200, "ok");
+    // Twice, so that it is a habit and not part of the start.
+    manager.hears("WATCHDOG=1", account.log());
+    manager.hears("WATCHDOG=1", account.log());
+    assert_eq!(account.stop().code, Some(0));
+    let last = manager.hears("STOPPING=1", account.log());
+    assert!(!last.contains(&"READY=1".to_owned()), "{last:?}");
+}
+
+#[test]
+fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
+    let manager = Manager::new();
+    let mut account = Setup::new().env("NOTIFY_SOCKET", &manager.path).start();
+    manager.hears("READY=1", account.log());
+    assert_eq!(account.stop().code, Some(0));
+    let last = manager.hears("STOPPING=1", account.log());
+    assert!(!last.contains(&"WATCHDOG=1".to_owned()), "{last:?}");
+}
+
+#[test]
+fn a_wrong_configuration_never_says_ready_and_ends_with_the_code_that_the_unit_does_not_restart() {
+    let manager = Manager::new();
+    let account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .set("server.path", "17")
+        .stopped();
+    let ran = account.command(&["serve"]);
+    ran.expect(ran.code == 2, "exit code 2");
+    assert!(!manager.said_more());
+    let unit = Setup::new().stopped().command(&["unit"]);
+    unit.ok().says("RestartPreventExitStatus=2\n");
+}
+
+#[test]
+fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_names() {
+    let platform = Platform::start();
+    let credentials = tempfile::tempdir().unwrap();
+    std::fs::write(
+        credentials.path().join("app_secret"),
+        format!("{APP_SECRET}\n"),
+    )
+    .unwrap();
+    // The service may not read root's file: naming it must not be a mistake there.
+    let account = Setup::new()
+        .platform(&platform)
+        .unset("account.app_secret")
+        .set(
+            "account.app_secret_file",
+            "\"/nowhere/only-root-may-read-this\"",
+        )
+        .env(
+            "CREDENTIALS_DIRECTORY",
+            &credentials.path().display().to_string(),
+        )
+        .start();
+    account.post(&subscribe());
+    eventually("a token for the profile", account.log(), || {
+        platform.token_calls() > 0
+    });
+    let calls = platform.calls();
+    let token = calls
+        .iter()
+        .find(|call| call.path == "/cgi-bin/stable_token");
+    assert!(
+        token.is_some_and(|call| call.body.contains(APP_SECRET) && call.body.contains(APP_ID)),
+        "the credential is what is sent"
+    );
+    assert!(!account.log().has(APP_SECRET));
+
+    let unit = account.command(&["unit"]);
+    unit.ok()
+        .says("\nLoadCredential=app_secret:/nowhere/only-root-may-read-this\n");
+}
