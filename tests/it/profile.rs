@@ -257,6 +257,36 @@ fn a_profile_arrives_after_a_restart_in_between() {
 }
 
 #[test]
+fn an_end_in_the_middle_of_a_token_fetch_does_not_hold_up_the_next_start() {
+    let platform = Platform::start();
+    platform.always(TOKENS, Fault::Hang);
+    let mut account = start(&platform);
+    let fan = follow(&account);
+    for round in 1..=2 {
+        eventually("the hanging call", account.log(), || {
+            platform.token_calls() >= round
+        });
+        match round {
+            1 => account.kill(),
+            _ => {
+                account.stop();
+            }
+        }
+        if round == 2 {
+            platform.heal();
+        }
+        let begun = std::time::Instant::now();
+        account.begin();
+        eventually("the next call", account.log(), || {
+            platform.token_calls() > round
+        });
+        let waited = begun.elapsed();
+        assert!(waited.as_secs() < 10, "after {waited:?}\n{}", account.log());
+    }
+    profile_arrives(&account, &fan);
+}
+
+#[test]
 fn passing_trouble_is_overcome() {
     let troubles = [
         ("502", Fault::BadGateway),
