@@ -86,9 +86,9 @@ text = "about nothing"
     reports(&ran, 11, &["mesage", "message"]);
     reports(&ran, 16, &["regex"]);
     reports(&ran, 19, &[]);
-    reports(&ran, 22, &[]);
-    reports(&ran, 26, &[]);
-    reports(&ran, 31, &[]);
+    reports(&ran, 24, &["event"]);
+    reports(&ran, 30, &["silent"]);
+    reports(&ran, 32, &["message", "event"]);
     ran.says_nothing_of("panicked");
 }
 

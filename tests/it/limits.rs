@@ -34,9 +34,13 @@ fn a_request_that_does_not_arrive_in_time_gets_408() {
     let account = Setup::new().set("server.request_timeout", "\"1s\"").start();
     let bytes = text("hello").request("/wechat", TOKEN).bytes();
     let head_end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
-    for stop in [20, head_end, bytes.len() - 1] {
+    let stops = [20, head_end, bytes.len() - 1];
+    let mut wires = stops.map(|stop| {
         let mut wire = Wire::connect(account.address()).unwrap();
         wire.send(&bytes[..stop]).unwrap();
+        wire
+    });
+    for (wire, stop) in wires.iter_mut().zip(stops) {
         let response = wire.response();
         let status = response.as_ref().map(|response| response.status);
         assert_eq!(

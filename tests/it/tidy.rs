@@ -87,41 +87,76 @@ fn a_crate_is_named_only_in_the_folder_that_owns_it() {
     }
 }
 
+/// The modules in the order in which `lib.rs` declares them: the order of reading and of imports.
+fn modules() -> Vec<String> {
+    let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let declared = library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod "));
+    declared
+        .map(|name| name.trim_end_matches(';').to_owned())
+        .collect()
+}
+
+/// The top module that a file belongs to.
+fn module_of(path: &str) -> &str {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
+    path.split('/').next().unwrap_or(path)
+}
+
 #[test]
 fn imports_point_down_only() {
-    for (folder, forbidden) in [
+    let modules = modules();
+    assert!(modules.len() >= 8, "{modules:?}");
+    for (path, text) in rust_files("src") {
+        let code = code(&text);
+        let own = module_of(&path);
+        let above = modules.iter().take_while(|module| *module != own);
+        if own == "lib" || own == "main" {
+            continue;
+        }
+        for module in above {
+            assert!(
+                !names(&code, &format!("crate::{module}")),
+                "{path} imports crate::{module}, which lib.rs declares above {own}"
+            );
+        }
+    }
+}
+
+#[test]
+fn these_modules_never_import_those() {
+    for (own, others) in [
+        ("store", &["api", "server", "cli", "config"][..]),
+        ("api", &["store", "server", "cli", "config"]),
         (
-            "src/wechat",
-            &["store", "api", "server", "cli", "config", "dispatch", "app"][..],
+            "wechat",
+            &["store", "api", "server", "cli", "config", "app"],
         ),
-        ("src/store", &["api", "server", "cli", "dispatch", "app"]),
-        ("src/api", &["store", "server", "cli", "dispatch", "app"]),
-        ("src/dispatch", &["store", "api", "server", "cli", "app"]),
-        ("src/config", &["store", "api", "server", "cli", "app"]),
-        ("src/server", &["cli"]),
-        ("src/app.rs", &["server", "cli"]),
-        (
-            "src/clock.rs",
-            &[
-                "store", "api", "server", "cli", "config", "dispatch", "app", "wechat",
-            ],
-        ),
+        ("dispatch", &["store", "api", "server", "cli", "app"]),
     ] {
         for (path, text) in rust_files("src") {
-            if !(path == folder
-                || path.starts_with(&format!("{folder}/"))
-                || path == format!("{folder}.rs"))
-            {
-                continue;
-            }
-            let code = code(&text);
-            for module in forbidden {
+            for other in others.iter().filter(|_| module_of(&path) == own) {
                 assert!(
-                    !code.contains(&format!("crate::{module}")),
-                    "{path} imports crate::{module}"
+                    !names(&code(&text), &format!("crate::{other}")),
+                    "{path} imports crate::{other}"
                 );
             }
         }
+    }
+}
+
+#[test]
+fn the_library_tells_its_modules_in_the_order_of_their_declaration() {
+    let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let mut from = 0;
+    for module in modules() {
+        let told = library[from..].find(&format!("[`{module}`]"));
+        assert!(
+            told.is_some(),
+            "lib.rs does not tell of {module}, or too early"
+        );
+        from += told.unwrap();
     }
 }
 
@@ -146,7 +181,7 @@ fn dispatch_knows_no_xml_and_no_sql() {
 #[test]
 fn nothing_unfinished_is_left() {
     for (path, text) in rust_files("src") {
-        for word in ["todo!", "unimplemented!", "dbg!(", "FIXME", "XXX"] {
+        for word in ["todo!", "unimplemented!", "dbg!(", "FIXME", "TODO"] {
             assert!(!text.contains(word), "{path} has {word}");
         }
     }
@@ -156,6 +191,9 @@ fn nothing_unfinished_is_left() {
 fn no_path_of_some_machine_is_left() {
     let mut texts = rust_files("src");
     texts.extend(rust_files("tests"));
+    for (_, text) in &mut texts {
+        *text = code(text);
+    }
     for name in ["README.md", "wechat.conf", "Cargo.toml", ".ci/run"] {
         if let Ok(text) = std::fs::read_to_string(root().join(name)) {
             texts.push((name.into(), text));
@@ -163,10 +201,14 @@ fn no_path_of_some_machine_is_left() {
     }
     for (path, text) in texts {
         for folder in ["home", "work", "root", "Users"] {
-            for quote in ['"', '`', ' ', '('] {
-                let machine = format!("{quote}/{folder}/");
-                assert!(!text.contains(&machine), "{path} has {machine:?}");
-            }
+            let start = format!("/{folder}/");
+            let on_a_machine = text.match_indices(&start).find(|(at, _)| {
+                let before = text[..*at].chars().next_back();
+                let after = text[at + start.len()..].chars().next();
+                let begins = !before.is_some_and(|c| c.is_alphanumeric() || "._-/".contains(c));
+                begins && after.is_some_and(char::is_alphanumeric)
+            });
+            assert!(on_a_machine.is_none(), "{path} has a path under {start}");
         }
     }
 }
@@ -195,31 +237,100 @@ fn every_dependency_has_its_reason_in_the_readme() {
 }
 
 #[test]
-fn every_command_of_the_help_is_in_the_readme() {
+fn the_readme_tells_every_command() {
     let readme = readme();
-    let help = wechatd(&["--help"]);
-    help.ok();
-    let commands = listed_commands(&help.stdout);
-    help.expect(commands.len() >= 8, "a list of commands");
-    for command in commands {
+    let commands = wechatd::cli::commands();
+    assert!(commands.len() >= 10, "{commands:?}");
+    for (command, _) in commands {
+        let in_table = readme
+            .lines()
+            .any(|line| line.starts_with("| `") && line.contains(&format!("`{command}")));
         assert!(
-            readme.contains(&format!("`{command}"))
-                || readme.contains(&format!("wechatd {command}")),
-            "README.md does not mention the command {command}"
+            in_table,
+            "no line of a table in README.md begins with `{command}`"
         );
     }
 }
 
-/// The names under `Commands:`.
-fn listed_commands(help: &str) -> Vec<String> {
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    listed
-        .take_while(|line| !line.is_empty())
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
-        .collect()
+#[test]
+fn the_readme_tells_every_configuration_key_with_its_default() {
+    let readme = readme();
+    for key in wechatd::config::KEYS {
+        let mark = format!("| `{}` |", key.name);
+        let line = readme.lines().find(|line| line.starts_with(&mark));
+        let line = line.unwrap_or_else(|| panic!("README.md has no line {mark}"));
+        if let Some(default) = key.default {
+            assert!(
+                line.contains(&format!("`{default}`")),
+                "not the default {default}: {line}"
+            );
+        }
+    }
+    for (key, _) in wechatd::config::RULE_KEYS {
+        assert!(
+            readme.contains(&format!("`{key}`")),
+            "README.md does not tell of the rule key {key}"
+        );
+    }
+}
+
+#[test]
+fn the_readme_tells_no_key_that_does_not_exist() {
+    let readme = readme();
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+    for name in rows.filter_map(|row| row.split('`').next()) {
+        let section = name.split('.').next().unwrap_or_default();
+        let sections = ["account", "server", "store", "api"];
+        if sections.contains(&section) && name.contains('.') {
+            let known = wechatd::config::KEYS.iter().any(|key| key.name == name);
+            assert!(known, "README.md tells of {name}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_configuration_explains_every_key_with_its_default() {
+    let shipped = std::fs::read_to_string(root().join("wechat.conf")).unwrap();
+    for key in wechatd::config::KEYS {
+        let (section, own) = key.name.split_once('.').unwrap();
+        let from = shipped.find(&format!("[{section}]"));
+        let from = from.unwrap_or_else(|| panic!("wechat.conf has no [{section}]"));
+        let within = shipped[from + 1..].split("\n[").next().unwrap_or_default();
+        let line = within.lines().find(|line| {
+            let line = line.trim_start_matches(['#', ' ']);
+            line.strip_prefix(own)
+                .is_some_and(|rest| rest.trim_start().starts_with('='))
+        });
+        let line = line.unwrap_or_else(|| panic!("wechat.conf does not show {}", key.name));
+        if let Some(default) = key.default {
+            assert!(
+                line.contains(default),
+                "{}: not the default {default}: {line}",
+                key.name
+            );
+        }
+    }
+    for (key, _) in wechatd::config::RULE_KEYS {
+        assert!(
+            shipped.contains(key),
+            "wechat.conf does not tell of the rule key {key}"
+        );
+    }
+}
+
+#[test]
+fn the_shipped_configuration_says_what_an_empty_one_would_and_has_three_rules() {
+    let shipped = root().join("wechat.conf");
+    let shipped = shipped.to_str().unwrap();
+    let checked = wechatd(&["--config", shipped, "check", "--json"]).json();
+    assert_eq!(
+        checked["rules"].as_array().map_or(0, Vec::len),
+        3,
+        "{checked}"
+    );
+    assert_eq!(checked["listen"], "http://127.0.0.1:8080");
+    assert_eq!(checked["callback_path"], "/wechat");
+    assert_eq!(checked["mode"], "plain");
 }
 
 fn readme() -> String {
