@@ -9,6 +9,7 @@ use crate::bell::Bell;
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::Rules;
+use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::store::{self, Store, StoreError};
 
@@ -46,7 +47,7 @@ pub enum AppError {
     /// The API client.
     Api(api::ApiError),
     /// The system gave no random numbers.
-    Random(getrandom::Error),
+    Random(NoRandomNumbers),
 }
 
 impl App {
@@ -162,8 +163,7 @@ fn random_token() -> Result<Secret, AppError> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut token = String::with_capacity(32);
     while token.len() < 32 {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)?;
+        let bytes: [u8; 32] = random::bytes()?;
         // Bytes from 248 on would make the first letters likelier than the others.
         let even = bytes.iter().filter(|byte| **byte < 248);
         token.extend(
@@ -187,7 +187,7 @@ impl fmt::Display for AppError {
         match self {
             AppError::Store(error) => error.fmt(f),
             AppError::Api(error) => error.fmt(f),
-            AppError::Random(error) => write!(f, "random numbers: {error}"),
+            AppError::Random(error) => error.fmt(f),
         }
     }
 }
@@ -206,8 +206,8 @@ impl From<api::ApiError> for AppError {
     }
 }
 
-impl From<getrandom::Error> for AppError {
-    fn from(error: getrandom::Error) -> AppError {
+impl From<NoRandomNumbers> for AppError {
+    fn from(error: NoRandomNumbers) -> AppError {
         AppError::Random(error)
     }
 }

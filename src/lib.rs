@@ -13,7 +13,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`bell`], [`clock`], [`resolver`], [`secret`] | small things that everybody may use |
+//! | [`bell`], [`clock`], [`random`], [`resolver`], [`secret`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -36,5 +36,6 @@ pub mod wechat;
 
 pub mod bell;
 pub mod clock;
+pub mod random;
 pub mod resolver;
 pub mod secret;

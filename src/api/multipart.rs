@@ -52,7 +52,7 @@ pub(super) fn with_file(call: Call, filename: &str, bytes: &[u8]) -> Result<Call
 /// A random boundary that the file does not hold.
 fn boundary(file: &[u8]) -> Result<String, &'static str> {
     loop {
-        let random = getrandom::u64().map_err(|_| "the system gives no random numbers")?;
+        let random = crate::random::number().map_err(|_| "the system gives no random numbers")?;
         let boundary = format!("wechatd-{random:016x}");
         if !file
             .windows(boundary.len())

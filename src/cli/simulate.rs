@@ -12,6 +12,7 @@ use super::output::Output;
 use super::pretend::Pretence;
 use crate::clock;
 use crate::config::{Config, MESSAGE_TYPES, Mode, nearest};
+use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
 use crate::wechat::{self, Envelope, Format, Push, known_events, seal, sign};
@@ -204,9 +205,7 @@ fn push(
     else {
         return Ok((query, body));
     };
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|error| Failure::Failed(format!("random numbers: {error}")))?;
+    let random = random::bytes().map_err(|error| Failure::Failed(error.to_string()))?;
     let encrypt = seal(key, app_id, &body, random);
     let msg_signature = sign(&[
         stamp.token.expose(),

@@ -95,7 +95,7 @@ const STATE_DIRECTORY: &str = "wechatd";
 /// most 2.0. It is written for systemd 248 and later; an older one warns of the
 /// lines that it does not know and runs the service without them. What it says
 /// of the program, `serve` has to keep: `READY=1` once it answers, `WATCHDOG=1`
-/// at least every half of `$WATCHDOG_USEC`, `STOPPING=1`, exit code 2 for a wrong
+/// at least every half of `$WATCHDOG_USEC`, `STOPPING=1`, SIGHUP, exit code 2 for a wrong
 /// configuration, and the AppSecret read from `$CREDENTIALS_DIRECTORY`.
 ///
 /// # Errors
@@ -183,7 +183,8 @@ StartLimitIntervalSec=0
 # The program says itself when it is ready, stops and is still alive.
 Type=notify
 ExecStart={command} --config {config} serve
-# Reads the configuration again, without losing a request.
+# Reads the configuration again; with a mistake in it the old one stays in force.
+# (Type=notify-reload would need systemd 253.)
 ExecReload=kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5s
@@ -393,6 +394,7 @@ mod tests {
                 "ExecStart",
                 vec!["/usr/local/bin/wechatd --config /etc/wechatd/wechat.conf serve"],
             ),
+            ("ExecReload", vec!["kill -HUP $MAINPID"]),
             ("Restart", vec!["on-failure"]),
             ("RestartPreventExitStatus", vec!["2"]),
             ("StateDirectory", vec!["wechatd"]),

@@ -16,6 +16,7 @@ use crate::app::{App, Live};
 use crate::clock;
 use crate::config::Mode;
 use crate::dispatch::{Outcome, decide};
+use crate::random;
 use crate::secret::Secret;
 use crate::store::{Record, Recorded, StoreError};
 use crate::wechat::{self, Effect, Envelope, Format, Push, seal, sealed_reply, verify};
@@ -297,11 +298,13 @@ impl Sealing {
         let (Some(key), Some(app_id)) = (key, &account.app_id) else {
             return Answer::Unavailable;
         };
-        let mut random = [0; 16];
-        if let Err(error) = getrandom::fill(&mut random) {
-            log::error!("no random numbers from the system: {error}");
-            return Answer::Unavailable;
-        }
+        let random = match random::bytes() {
+            Ok(random) => random,
+            Err(error) => {
+                log::error!("{error}");
+                return Answer::Unavailable;
+            }
+        };
         let encrypt = seal(key, app_id, xml.as_bytes(), random);
         let body = sealed_reply(
             self.format,

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tiny_http::{Method, Request, Server, StatusCode};
 
+use crate::random;
+
 /// Lanes for an ordinary server; so many requests can be under way inside at a time.
 ///
 /// Each costs one thread of `tiny_http` and three file descriptors.
@@ -39,22 +41,29 @@ pub struct Requests {
 impl Lanes {
     /// Starts `tiny_http` on a private Unix socket and connects `count` lanes to it (at least one).
     ///
-    /// The socket lives in a directory of its own, mode 0700, under `$RUNTIME_DIRECTORY` or else
-    /// the directory for temporary files. Both are removed before this returns: nobody else can
-    /// reach `tiny_http`, and a killed server leaves nothing behind. Fails when neither place
-    /// can be written, or when there are too few file descriptors.
-    pub fn start(count: usize) -> io::Result<(Lanes, Arc<Requests>)> {
+    /// The socket lives in a directory of its own, mode 0700, under `$RUNTIME_DIRECTORY`, the
+    /// directory for temporary files, or `last_resort`, whichever can be written first. It is
+    /// removed before this returns: nobody else can reach `tiny_http`, and a killed server leaves
+    /// nothing behind.
+    ///
+    /// # Errors
+    /// When no place can be written, or when there are too few file descriptors.
+    pub fn start(count: usize, last_resort: &Path) -> io::Result<(Lanes, Arc<Requests>)> {
         let runtime = std::env::var_os("RUNTIME_DIRECTORY").and_then(|value| {
             // systemd gives a list when a unit has several; any of them will do.
             std::env::split_paths(&value).next()
         });
-        let temporary = std::env::temp_dir();
-        match runtime {
-            Some(runtime) => {
-                Lanes::start_in(&runtime, count).or_else(|_| Lanes::start_in(&temporary, count))
+        let mut tried = Err(io::Error::from(io::ErrorKind::NotFound));
+        for place in runtime
+            .into_iter()
+            .chain([std::env::temp_dir(), last_resort.to_owned()])
+        {
+            tried = Lanes::start_in(&place, count);
+            if tried.is_ok() {
+                break;
             }
-            None => Lanes::start_in(&temporary, count),
         }
+        tried
     }
 
     fn start_in(base: &Path, count: usize) -> io::Result<(Lanes, Arc<Requests>)> {
@@ -194,7 +203,7 @@ struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
     fn create(base: &Path) -> io::Result<PrivateDirectory> {
-        let chance = getrandom::u64().map_err(io::Error::other)?;
+        let chance = random::number().map_err(io::Error::other)?;
         let path = base.join(format!("wechatd-{chance:016x}"));
         DirBuilder::new()
             .mode(0o700)
@@ -246,7 +255,7 @@ mod tests {
 
     #[test]
     fn stopping_ends_every_worker_after_what_was_waiting() {
-        let (mut lanes, requests) = Lanes::start(2).unwrap();
+        let (mut lanes, requests) = Lanes::start(2, &std::env::temp_dir()).unwrap();
         for lane in &mut lanes.streams {
             lane.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         }

@@ -106,7 +106,8 @@ struct SocketFile {
 impl Listener {
     /// Binds and listens: SO_REUSEADDR, a backlog of 1024, TCP_NODELAY for every connection.
     ///
-    /// A Unix socket's file gets the mode 0660 before anybody can connect. A file left behind by a
+    /// A Unix socket's file gets the mode 0666 before anybody can connect: a
+    /// reverse proxy of another user must reach it, and a request is believed by its signature alone. A file left behind by a
     /// dead server is replaced; one that somebody still answers on is [`ListenError::InUse`].
     pub fn bind(listen: &Listen) -> Result<Listener, ListenError> {
         let bound = match listen {
@@ -179,7 +180,7 @@ fn bind_unix(path: &Path) -> io::Result<(ListeningSocket, Listen)> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     // Nobody can connect before listen(), so the mode is right from the first connection on.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
     let metadata = std::fs::symlink_metadata(path)?;
     let file = SocketFile {
         path: path.to_owned(),
@@ -262,7 +263,7 @@ mod tests {
 
         let first = Listener::bind(&listen).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o660);
+        assert_eq!(mode & 0o777, 0o666);
         let error = Listener::bind(&listen).unwrap_err();
         assert!(matches!(error, ListenError::InUse(_)), "{error}");
         drop(first);

@@ -21,6 +21,7 @@ mod workers;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -72,7 +73,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let listener = Listener::bind(&config.server.listen)?;
     let app = Arc::new(App::new(config)?);
     let live = app.live();
-    let (lanes, requests) = Lanes::start(DEFAULT_LANES)?;
+    let folder = app.store.path().parent().unwrap_or(Path::new("."));
+    let (lanes, requests) = Lanes::start(DEFAULT_LANES, folder)?;
     let (events, happened) = channel();
     let fault = events.clone();
     let workers = Workers::start(

@@ -93,6 +93,7 @@ impl Reader {
         let connection = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
         connection
             .busy_timeout(READ_PATIENCE)
+            .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
             .map_err(|error| fail(&error))?;
         refuse_foreign(path, &connection)?;
         match schema::version(&connection).map_err(|error| fail(&error))? {

@@ -76,6 +76,19 @@ fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
 }
 
 #[test]
+fn a_reload_is_told_with_its_time_and_ends_with_ready() {
+    let manager = Manager::new();
+    let account = Setup::new().env("NOTIFY_SOCKET", &manager.path).start();
+    manager.hears("READY=1", account.log());
+    account.reload();
+    let said = manager.hears("RELOADING=1", account.log());
+    // systemd 253 and later believe a reload only with the time it began.
+    let said = [said, manager.hears("READY=1", account.log())].concat();
+    assert!(said.iter().any(|line| line.starts_with("MONOTONIC_USEC=")));
+    account.get("/healthz").is(200, "ok");
+}
+
+#[test]
 fn a_wrong_configuration_never_says_ready_and_ends_with_the_code_that_the_unit_does_not_restart() {
     let manager = Manager::new();
     let account = Setup::new()

@@ -286,7 +286,7 @@ fn the_end_of_the_head_is_found_wherever_the_bytes_are_split() {
 type Lane = Arc<Mutex<(UnixStream, Arc<Requests>)>>;
 
 fn lane() -> Lane {
-    let (mut lanes, requests) = Lanes::start(1).unwrap();
+    let (mut lanes, requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
     let stream = lanes.streams.remove(0);
     stream.set_nonblocking(false).unwrap();
     let patience = Some(std::time::Duration::from_secs(30));

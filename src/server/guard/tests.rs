@@ -63,7 +63,7 @@ impl Site {
             .iter()
             .map(|code| io::Error::from_raw_os_error(*code))
             .collect();
-        let (lanes, requests) = Lanes::start(lanes).unwrap();
+        let (lanes, requests) = Lanes::start(lanes, &std::env::temp_dir()).unwrap();
         let (fatal_sender, fatal) = mpsc::channel();
         let on_fatal = move |reason| fatal_sender.send(reason).unwrap();
         let guard = Guard::start(listener, lanes, limits, on_fatal).unwrap();

@@ -253,6 +253,18 @@ impl Account {
         }
     }
 
+    /// Signals SIGHUP and waits until the log tells how the reload ended.
+    #[track_caller]
+    pub fn reload(&self) {
+        let running = self.running.as_ref().expect("the server runs");
+        let ends = ["the configuration was read again", "the old one stays"];
+        let before: usize = ends.iter().map(|end| self.log().count(end)).sum();
+        send_signal(running.child.id(), "HUP");
+        super::eventually("the end of the reload", self.log(), || {
+            ends.iter().map(|end| self.log().count(end)).sum::<usize>() > before
+        });
+    }
+
     /// Stops and starts again.
     #[track_caller]
     pub fn restart(&mut self) {

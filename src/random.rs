@@ -1,0 +1,40 @@
+//! Random numbers from the system.
+//!
+//! By `ring`, which TLS brings anyway: it asks the kernel directly, and so works in a statically linked
+//! program without `/dev`, where looking up libc's function by its name does not.
+
+use std::fmt;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// The system gave no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRandomNumbers;
+
+/// `N` random bytes, good enough for secrets.
+///
+/// # Errors
+/// When the kernel has none to give.
+pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomNumbers> {
+    let mut bytes = [0; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoRandomNumbers)?;
+    Ok(bytes)
+}
+
+/// A random number, for names that must not meet.
+///
+/// # Errors
+/// When the kernel has none to give.
+pub fn number() -> Result<u64, NoRandomNumbers> {
+    bytes().map(u64::from_ne_bytes)
+}
+
+impl fmt::Display for NoRandomNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the system gives no random numbers")
+    }
+}
+
+impl std::error::Error for NoRandomNumbers {}
