@@ -1061,6 +1061,8 @@ fn every_sealed_reply_has_the_structure_of_its_sample() {
         }
         if let Some(sample) = vector["sample_xml"].as_str() {
             assert_eq!(shape(&xml), shape_of(sample));
+        }
+        if vector["name"] == "own_reply" {
             assert_eq!(shape(&xml), shape_of(&read("crypto/reply_encrypted.xml")));
         }
     }
