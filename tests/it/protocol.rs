@@ -665,7 +665,7 @@ fn hostile_bodies_are_refused_quickly() {
         assert!(result.is_err());
         // Generous for a debug build on a busy machine: what this guards against takes seconds to for ever.
         assert!(
-            took < Duration::from_secs(3),
+            took < Duration::from_secs(10),
             "{took:?}: {}…",
             body.get(..40).unwrap()
         );
