@@ -160,8 +160,8 @@ fn followers_are_listed_shown_and_forgotten() {
         .store()
         .is("SELECT openid FROM followers", &[&stays]);
     account.store().is("SELECT count(*) FROM messages", &["2"]);
-    // Whoever is not there is forgotten already.
-    account.command(&["followers", "forget", &goes]).ok();
+    let again = account.command(&["followers", "forget", &goes]);
+    again.failed().complains(&goes);
     account
         .post(&text("still served").from(&stays))
         .is_text(HELP);

@@ -665,7 +665,7 @@ fn hostile_bodies_are_refused_quickly() {
         assert!(result.is_err());
         // Generous for a debug build on a busy machine: what this guards against takes seconds to for ever.
         assert!(
-            took < Duration::from_secs(3),
+            took < Duration::from_secs(10),
             "{took:?}: {}…",
             body.get(..40).unwrap()
         );
@@ -1061,6 +1061,8 @@ fn every_sealed_reply_has_the_structure_of_its_sample() {
         }
         if let Some(sample) = vector["sample_xml"].as_str() {
             assert_eq!(shape(&xml), shape_of(sample));
+        }
+        if vector["name"] == "own_reply" {
             assert_eq!(shape(&xml), shape_of(&read("crypto/reply_encrypted.xml")));
         }
     }

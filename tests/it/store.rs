@@ -1,6 +1,7 @@
 //! The store: what its owner finds in it, and that nothing acknowledged is ever lost or doubled.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
+use crate::support::http::Answer;
 use crate::support::*;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
@@ -357,14 +358,10 @@ fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let push = subscribe();
-    let (answer, health) = std::thread::scope(|scope| {
-        let health = scope.spawn(|| account.get("/healthz"));
-        (account.post(&push), health.join().unwrap())
-    });
+    let answer = account.post(&push);
     answer.is_status(503);
-    let in_time = answer.took < std::time::Duration::from_secs(5);
-    answer.expect(in_time, "an answer before the platform gives up after 5 s");
-    health.is_status(503);
+    in_time(&answer);
+    account.get("/healthz").is_status(503);
     locked.execute_batch("ROLLBACK").unwrap();
     drop(locked);
     // The platform delivers again what was not acknowledged.
@@ -373,6 +370,32 @@ fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
     account
         .store()
         .is("SELECT count(*) FROM follow_log", &["1"]);
+}
+
+#[test]
+fn while_the_store_cannot_be_written_nobody_waits_for_the_others() {
+    let account = Account::start();
+    let locked = rusqlite::Connection::open(account.store_path()).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let answer = account.post(&text("hello").from(&another_fan()));
+                answer.is_status(503);
+                in_time(&answer);
+            });
+            scope.spawn(|| in_time(account.get("/healthz").is_status(503)));
+        }
+    });
+    locked.execute_batch("ROLLBACK").unwrap();
+    account.post(&text("hello")).is_text(HELP);
+}
+
+/// After five seconds the platform has given up and the person reads that the account is out of order.
+#[track_caller]
+fn in_time(answer: &Answer) {
+    let in_time = answer.took < std::time::Duration::from_secs(5);
+    answer.expect(in_time, &format!("an answer in 5 s, not {:?}", answer.took));
 }
 
 #[test]
