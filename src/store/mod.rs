@@ -5,13 +5,14 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
-//! - [`settings`]: tokens and small values
+//! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
 
 mod erase;
 mod error;
 mod followers;
+mod lease;
 mod messages;
 mod open;
 mod profiles;

@@ -74,35 +74,6 @@ impl Store {
         })
     }
 
-    /// Takes the right to do `name` alone until `until`, across processes; false when another has it.
-    ///
-    /// # Errors
-    /// When the store can not write.
-    pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
-        let name = format!("lease {name}");
-        self.writer.write(move |connection| {
-            let taken = connection.execute(
-                "INSERT INTO settings (name, value) VALUES (?1, ?3)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) <= ?2",
-                params![name, now, until],
-            )?;
-            Ok(taken == 1)
-        })
-    }
-
-    /// Gives the right back.
-    ///
-    /// # Errors
-    /// When the store can not write.
-    pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
-        let name = format!("lease {name}");
-        self.writer.write(move |connection| {
-            connection
-                .execute("DELETE FROM settings WHERE name = ?1", [&name])
-                .map(drop)
-        })
-    }
-
     /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
     /// `done` runs on the writer's thread.
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {

@@ -9,10 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
+
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
+/// so a push that can not be written is refused before that and delivered again.
+pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// The same while the last commit has failed: those who came during the long wait must hear in time, too.
+const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
 
 /// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
 const QUEUE: usize = 4_096;
@@ -196,7 +204,7 @@ impl Loop {
                 self.recovered();
                 batch.drain(..).for_each(|job| finish(job, Ok(())));
             }
-            Err(_) if batch.len() > 1 => {
+            Err(error) if batch.len() > 1 && !concerns_all(&error) => {
                 // One job that can not be done must not take the others with it: each alone.
                 for mut job in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut job));
@@ -240,6 +248,7 @@ impl Loop {
             Err(error) => {
                 let error = StoreError::from_sqlite("write", &error);
                 if !self.failing.swap(true, Ordering::Relaxed) {
+                    self.be_patient(PATIENCE_WHILE_FAILING);
                     log::error!(
                         "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
                     );
@@ -249,10 +258,31 @@ impl Loop {
         }
     }
 
+    fn be_patient(&self, patience: Duration) {
+        if let Err(error) = self.connection.busy_timeout(patience) {
+            log::warn!("store: busy_timeout: {error}");
+        }
+    }
+
     fn recovered(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            self.be_patient(PATIENCE);
             log::info!("store: write: works again");
         }
+    }
+}
+
+/// Whether the error is the store's, not that of one job: to try each alone would only wait again.
+fn concerns_all(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        None
+        | Some(
+            ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch
+            | ErrorCode::TooBig
+            | ErrorCode::ParameterOutOfRange,
+        ) => false,
+        Some(_) => true,
     }
 }
 

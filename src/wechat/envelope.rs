@@ -5,8 +5,8 @@ use serde_json::json;
 use super::error::{Format, ParseError};
 use super::{fields, sign, text};
 
-/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable push stands beside
-/// them; it is not covered by `msg_signature` and must not be believed.
+/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable
+/// push stands beside them; it is not covered by `msg_signature` and must not be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The account's original ID, `gh_…`.
@@ -50,8 +50,9 @@ impl Envelope {
     }
 }
 
-/// The body of an encrypted reply, in the `format` of the push. `encrypt` is what [`super::seal`] made of the reply,
-/// `timestamp` now in Unix seconds, `nonce` any text, by custom the request's; the signature is made here.
+/// The body of an encrypted reply, in the `format` of the push. `encrypt` is what [`super::seal`]
+/// made of the reply, `timestamp` now in Unix seconds, `nonce` any text, by custom the request's;
+/// the signature is made here.
 pub fn sealed_reply(
     format: Format,
     token: &str,
