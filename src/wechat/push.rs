@@ -56,7 +56,7 @@ impl Push {
 
     /// Equal for deliveries of the same push, and for no others: `MsgId|FromUserName` of a message,
     /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID`, `publish_id` or
-    /// `OpenID` behind a further `|` where it has one. The event's name is in lower case.
+    /// a digest of its `OpenID` behind a further `|` where it has one. The event's name is in lower case.
     ///
     /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its
     /// content.

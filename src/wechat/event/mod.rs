@@ -13,9 +13,12 @@ mod results;
 mod subscription;
 mod verification;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, Fields};
+use super::sign;
 
 pub use authorization::Authorization;
 pub use customer_service::{KfSession, KfSwitchSession};
@@ -279,15 +282,15 @@ impl Event {
     }
 
     /// What tells apart events that the platform's account sends in the same second, where it is
-    /// not the key or the `MsgID`.
-    pub(super) fn distinction(&self) -> Option<&str> {
-        match &self.content {
+    /// not the key. Of a user it is a digest: the key of an event that asks to forget somebody must
+    /// not remember them.
+    pub(super) fn distinction(&self) -> Option<Cow<'_, str>> {
+        let id = match &self.content {
             EventKind::PublishJobFinish(job) => job.info.publish_id.as_deref(),
-            _ => self
-                .msg_id
-                .as_deref()
-                .or_else(|| self.authorization_openid()),
-        }
+            _ => self.msg_id.as_deref(),
+        };
+        let user = || self.authorization_openid().map(|openid| sign(&[openid]));
+        id.map(Cow::Borrowed).or_else(|| user().map(Cow::Owned))
     }
 }
 
