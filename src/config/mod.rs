@@ -155,7 +155,7 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Problems> {
                 "no configuration found (looked for {}); name one with --config FILE",
                 PLACES.join(" and ")
             );
-            Problems::one(Path::new("wechatd"), what)
+            Problems::one(Path::new(""), what)
         })
 }
 
