@@ -183,7 +183,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
             "\\PC{0,10}|-?[0-9]{0,25}".prop_map(Value::from),
         ];
         leaf.prop_recursive(3, 20, 5, |inner| {

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_its_request_and_the_thread_goes_on() {
-        let (lanes, requests) = Lanes::start(1).unwrap();
+        let (lanes, requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
         let worker = {
             let requests = Arc::clone(&requests);
             thread::spawn(move || {

@@ -336,3 +336,68 @@ fn the_shipped_configuration_says_what_an_empty_one_would_and_has_three_rules() 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
+
+/// Licences under which the program may be shipped with no more than their texts.
+const LICENCES: [&str; 10] = [
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "CDLA-Permissive-2.0",
+    "Unlicense",
+];
+
+/// True when an SPDX expression (without nested brackets) can be met with [`LICENCES`] alone.
+fn may_be_shipped(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
+    expression.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|licence| LICENCES.contains(&licence.trim()))
+    })
+}
+
+#[test]
+fn every_crate_has_a_licence_that_may_be_shipped() {
+    let cargo = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO"));
+        command.args(arguments).current_dir(root());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let version = cargo(&["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.unwrap();
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version=1",
+        "--offline",
+        "--locked",
+        "--filter-platform",
+        host,
+    ]);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let needed: Vec<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|node| node["id"].as_str())
+        .collect();
+    let mut seen = 0;
+    for package in metadata["packages"].as_array().unwrap() {
+        if needed.contains(&package["id"].as_str().unwrap()) {
+            let (name, licence) = (&package["name"], package["license"].as_str());
+            assert!(
+                licence.is_some_and(may_be_shipped),
+                "{name} has the licence {licence:?}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} packages");
+    assert!(!may_be_shipped("GPL-3.0-only") && !may_be_shipped("MIT AND GPL-2.0"));
+}

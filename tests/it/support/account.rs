@@ -232,16 +232,6 @@ impl Account {
         self.running.as_ref().expect("the server runs").child.id()
     }
 
-    /// Lets the server read its configuration again, and waits until it has.
-    #[track_caller]
-    pub fn reload(&self) {
-        let said =
-            || self.log.count("configuration was read again") + self.log.count("has mistakes");
-        let before = said();
-        send_signal(self.pid(), "HUP");
-        super::eventually("a reload", &self.log, || said() > before);
-    }
-
     /// The program with this account's configuration and environment.
     pub fn program(&self, arguments: &[&str]) -> Command {
         let mut command = super::command::program();
