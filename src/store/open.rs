@@ -10,11 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::schema;
-use super::writer::Writer;
-
-/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
-/// so a push that can not be written is refused before that and delivered again.
-const WRITE_PATIENCE: Duration = Duration::from_millis(3_500);
+use super::writer::{WRITE_PATIENCE, Writer};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
 
@@ -27,6 +28,13 @@ pub(super) trait Job: Send {
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
+
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
+/// so a push that can not be written is refused before that and delivered again.
+pub(super) const WRITE_PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// The same while the store takes no writes: whoever came during the first wait waits no second one.
+const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The handle to the writer thread.
 pub(super) struct Writer {
@@ -209,6 +217,10 @@ impl Loop {
                 self.recovered();
                 batch.drain(..).for_each(|job| finish(job, Ok(())));
             }
+            Err(error) if is_about_the_store(&error) => {
+                let outcome = self.told(Err(error));
+                batch.drain(..).for_each(|job| finish(job, outcome.clone()));
+            }
             Err(_) if batch.len() > 1 => {
                 // One job that can not be done must not take the others with it: each alone.
                 for mut job in batch.drain(..) {
@@ -253,6 +265,7 @@ impl Loop {
             Err(error) => {
                 let error = StoreError::from_sqlite("write", &error);
                 if !self.failing.swap(true, Ordering::Relaxed) {
+                    self.connection.busy_timeout(SHORT_PATIENCE).ok();
                     log::error!(
                         "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
                     );
@@ -264,9 +277,28 @@ impl Loop {
 
     fn recovered(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            self.connection.busy_timeout(WRITE_PATIENCE).ok();
             log::info!("store: write: works again");
         }
     }
+}
+
+/// Whether an error would meet every job alike, so that there is no use in trying each alone.
+fn is_about_the_store(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+        )
+    )
 }
 
 /// A job that panics fails; the writer lives on.
