@@ -26,7 +26,9 @@ fn push_until_killed(address: &http::Address, answered: &Mutex<Vec<Answered>>, l
         let fan = another_fan();
         let turn = [subscribe(), text("under load"), click("K"), unsubscribe()];
         // Every fourth person leaves again, the others stay.
-        let turn = turn.into_iter().take(if n.is_multiple_of(4) { 4 } else { 3 });
+        let turn = turn
+            .into_iter()
+            .take(if n.is_multiple_of(4) { 4 } else { 3 });
         for push in turn.map(|push| push.from(&fan)) {
             let request = push.request("/wechat", TOKEN).keep_alive();
             let Some(mut wire) = kept.take().or_else(|| Wire::connect(address).ok()) else {
@@ -104,8 +106,14 @@ fn is_sound(account: &Account) {
     store.is("PRAGMA integrity_check", &["ok"]);
     let by_log = "SELECT openid FROM follow_log AS last WHERE action = 'subscribe' AND NOT EXISTS
         (SELECT 1 FROM follow_log AS later WHERE later.openid = last.openid AND later.at > last.at)";
-    store.is(&format!("{by_log} EXCEPT SELECT openid FROM followers"), &[]);
-    store.is(&format!("SELECT openid FROM followers EXCEPT {by_log}"), &[]);
+    store.is(
+        &format!("{by_log} EXCEPT SELECT openid FROM followers"),
+        &[],
+    );
+    store.is(
+        &format!("SELECT openid FROM followers EXCEPT {by_log}"),
+        &[],
+    );
     let followed = "SELECT count(*) FROM messages WHERE event IN ('subscribe', 'unsubscribe')";
     let followed: i64 = store.one(followed);
     assert_eq!(store.count("follow_log"), followed);

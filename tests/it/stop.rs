@@ -45,7 +45,9 @@ fn sigterm_under_load_answers_what_was_accepted_and_refuses_the_rest_cleanly() {
                 }
             });
         }
-        eventually("some answers", &log, || answered.lock().unwrap().len() > 100);
+        eventually("some answers", &log, || {
+            answered.lock().unwrap().len() > 100
+        });
         account.stop()
     });
     assert_eq!(ended.code, Some(0), "{log}");
@@ -77,10 +79,13 @@ impl Held {
     /// Pushes, and calls `then` while the push waits.
     fn push_and(&mut self, then: impl FnOnce(&mut Account)) -> Result<http::Response, String> {
         let mut wire = Wire::connect(self.account.address()).unwrap();
-        wire.send(&text("hello").request("/wechat", TOKEN).bytes()).unwrap();
+        wire.send(&text("hello").request("/wechat", TOKEN).bytes())
+            .unwrap();
         // It is whole and inside when a health check behind it waits too: both wait for the writer.
         let mut behind = Wire::connect(self.account.address()).unwrap();
-        behind.send(&Request::new("GET", "/healthz").bytes()).unwrap();
+        behind
+            .send(&Request::new("GET", "/healthz").bytes())
+            .unwrap();
         std::thread::sleep(Duration::from_millis(300));
         then(&mut self.account);
         wire.response()
@@ -92,7 +97,12 @@ fn a_push_that_waits_for_the_store_is_answered_before_the_end() {
     let mut held = Held::new();
     let mut ended = None;
     let answer = held.push_and(|account| ended = Some(account.stop()));
-    assert_eq!(answer.map(|answer| answer.status), Ok(503), "{}", held.account.log());
+    assert_eq!(
+        answer.map(|answer| answer.status),
+        Ok(503),
+        "{}",
+        held.account.log()
+    );
     let ended = ended.unwrap();
     assert_eq!(ended.code, Some(0), "{}", held.account.log());
     assert!(ended.took < Duration::from_secs(6), "{:?}", ended.took);
@@ -113,7 +123,11 @@ fn a_second_signal_ends_it_at_once() {
         assert!(answer.is_err(), "{answer:?}");
         let ended = ended.unwrap();
         assert_eq!(ended.code, Some(1), "{}", held.account.log());
-        assert!(ended.took < Duration::from_millis(1_500), "{:?}", ended.took);
+        assert!(
+            ended.took < Duration::from_millis(1_500),
+            "{:?}",
+            ended.took
+        );
         held.locked.execute_batch("ROLLBACK").unwrap();
         held.account.begin();
         held.account.store().is("PRAGMA integrity_check", &["ok"]);
@@ -128,7 +142,9 @@ fn reloads_under_load_lose_no_request() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    account.post(&text("hello").from(&another_fan())).is_status(200);
+                    account
+                        .post(&text("hello").from(&another_fan()))
+                        .is_status(200);
                 }
             });
         }
