@@ -30,6 +30,15 @@ impl Vitals {
             rss: figure("VmRSS:"),
         }
     }
+
+    /// Of each figure the larger one.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            threads: self.threads.max(other.threads),
+            fds: self.fds.max(other.fds),
+            rss: self.rss.max(other.rss),
+        }
+    }
 }
 
 impl fmt::Display for Vitals {
