@@ -1,5 +1,6 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
+mod exposure;
 mod key;
 mod listen;
 mod problem;
@@ -50,6 +51,8 @@ pub struct Config {
     pub api: Api,
     /// `[[rule]]`, in their order.
     pub rules: Vec<Rule>,
+    /// The keys of secrets that stand in the file itself.
+    pub secrets: Vec<&'static str>,
 }
 
 /// Section `[account]`.
@@ -116,8 +119,21 @@ pub struct Server {
     pub max_body: usize,
     /// Between a push's `timestamp` and this clock; zero: any.
     pub max_clock_skew: Duration,
+    /// Where requests may come from.
+    pub allow_ips: AllowIps,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where requests to the callback path may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowIps {
+    /// From anywhere.
+    Any,
+    /// From these networks; never empty.
+    Listed(Vec<IpNet>),
+    /// From the platform's own networks, which it tells (`getcallbackip`).
+    Platform,
 }
 
 /// Section `[store]`.
@@ -238,6 +254,7 @@ impl Config {
                 request_timeout: Duration::ZERO,
                 max_body: 0,
                 max_clock_skew: Duration::ZERO,
+                allow_ips: AllowIps::Any,
                 trusted_proxies: Vec::new(),
             },
             store: Store {
@@ -249,6 +266,7 @@ impl Config {
                 timeout: Duration::ZERO,
             },
             rules: Vec::new(),
+            secrets: Vec::new(),
         };
         for key in KEYS {
             if let Some(default) = key.default {
@@ -364,6 +382,9 @@ impl Reader {
             match KEYS.iter().find(|key| key.name == full) {
                 None => self.unknown(name.span().start, &full),
                 Some(key) => {
+                    if key::SECRET_KEYS.contains(&key.name) {
+                        config.secrets.push(key.name);
+                    }
                     if let Err(what) = (key.set)(config, value) {
                         self.wrong(value.span().start, full, what);
                     }
@@ -510,6 +531,16 @@ impl Reader {
                 at,
                 "account.app_id",
                 format!("there is no AppSecret to it; give account.app_secret, account.app_secret_file or the environment variable {SECRET_VARIABLE}"),
+            );
+        }
+        if config.server.allow_ips == AllowIps::Platform
+            && config.api_rights().is_none()
+            && self.list.is_empty()
+        {
+            self.wrong(
+                position(root, "server", "allow_ips").unwrap_or(0),
+                "server.allow_ips",
+                "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
             );
         }
         if account.mode != Mode::Plain {

@@ -29,4 +29,4 @@ pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use schema::VERSION;
-pub use settings::KeptToken;
+pub use settings::{KeptAddresses, KeptToken};

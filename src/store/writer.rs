@@ -181,10 +181,10 @@ impl Loop {
                     Message::Stop => stopping = true,
                 }
                 if batch.len() == BATCH {
-                    self.commit(&mut batch);
+                    self.survive(&mut batch);
                 }
             }
-            self.commit(&mut batch);
+            self.survive(&mut batch);
         }
         // Leaves one plain file behind, without a write-ahead log beside it.
         self.connection
@@ -192,6 +192,19 @@ impl Loop {
             .ok();
         if let Err((_, error)) = self.connection.close() {
             log::warn!("store: close: {error}");
+        }
+    }
+
+    /// Commits a batch; a panic on the way costs what of it was not finished, never the thread.
+    fn survive(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        if catch_unwind(AssertUnwindSafe(|| self.commit(batch))).is_err() {
+            log::error!(
+                "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
+            );
+            batch.clear();
+            if !self.connection.is_autocommit() {
+                self.connection.execute_batch("ROLLBACK").ok();
+            }
         }
     }
 

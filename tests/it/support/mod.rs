@@ -5,6 +5,7 @@ pub mod account;
 pub mod command;
 pub mod http;
 pub mod platform;
+pub mod process;
 pub mod push;
 pub mod store;
 
@@ -12,6 +13,7 @@ pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
 pub use http::{Request, Wire};
 pub use platform::{Fault, Platform};
+pub use process::Vitals;
 pub use push::*;
 pub use store::Store;
 
