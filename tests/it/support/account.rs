@@ -232,6 +232,16 @@ impl Account {
         self.running.as_ref().expect("the server runs").child.id()
     }
 
+    /// Lets the server read its configuration again, and waits until it has.
+    #[track_caller]
+    pub fn reload(&self) {
+        let said =
+            || self.log.count("configuration was read again") + self.log.count("has mistakes");
+        let before = said();
+        send_signal(self.pid(), "HUP");
+        super::eventually("a reload", &self.log, || said() > before);
+    }
+
     /// The program with this account's configuration and environment.
     pub fn program(&self, arguments: &[&str]) -> Command {
         let mut command = super::command::program();
@@ -273,18 +283,6 @@ impl Account {
             running.child.wait().ok();
             running.reader.join().ok();
         }
-    }
-
-    /// Signals SIGHUP and waits until the log tells how the reload ended.
-    #[track_caller]
-    pub fn reload(&self) {
-        let running = self.running.as_ref().expect("the server runs");
-        let ends = ["the configuration was read again", "the old one stays"];
-        let before: usize = ends.iter().map(|end| self.log().count(end)).sum();
-        send_signal(running.child.id(), "HUP");
-        super::eventually("the end of the reload", self.log(), || {
-            ends.iter().map(|end| self.log().count(end)).sum::<usize>() > before
-        });
     }
 
     /// Stops and starts again.
