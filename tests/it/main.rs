@@ -18,6 +18,7 @@ mod protocol;
 mod push_kinds;
 mod replies;
 mod rules;
+mod samples;
 mod service;
 mod simulate;
 mod start;

@@ -314,16 +314,30 @@ impl Answer {
     /// Panics with the whole story when `holds` is false.
     #[track_caller]
     pub fn expect(&self, holds: bool, expected: &str) -> &Self {
-        assert!(
-            holds,
+        assert!(holds, "{}", self.told(expected));
+        self
+    }
+
+    /// The whole story of an answer that is not what was expected.
+    pub fn told(&self, expected: &str) -> String {
+        format!(
             "--- request ---\n{}\n--- expected ---\n{expected}\n--- got ---\n{} {:?}\n{}\n{}",
             self.request,
             self.response.status,
             self.response.headers,
             self.body(),
             self.log
-        );
-        self
+        )
+    }
+
+    /// The same answer with the readable reply that was encrypted in it.
+    pub fn opened(&self, reply: Vec<u8>) -> Self {
+        let mut opened = self.clone();
+        opened.response.body = reply;
+        let headers = &mut opened.response.headers;
+        headers.retain(|(name, _)| name != "content-type");
+        headers.push(("content-type".into(), "text/xml, decrypted".into()));
+        opened
     }
 
     /// This status.
