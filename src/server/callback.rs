@@ -148,6 +148,10 @@ impl Callback {
             .as_reader()
             .read_to_end(&mut body)
             .map_err(|error| format!("its body can not be read: {error}"))?;
+        // In compatible mode the readable part counts only where it stands alone: no signature covers it.
+        let encrypted = encrypted
+            || live.config.account.mode == Mode::Compatible
+                && matches!(Envelope::parse(&body), Ok(Some(_)));
         let sealing = match encrypted {
             false => None,
             true => match unseal(live, &query, &body)? {

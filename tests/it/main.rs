@@ -13,6 +13,7 @@ mod config;
 mod handshake;
 mod limits;
 mod logs;
+mod modes;
 mod profile;
 mod protocol;
 mod push_kinds;

@@ -438,3 +438,37 @@ impl Reply {
         })
     }
 }
+
+/// Listens once, answers `success`, and gives what was sent, as text: for looking at what a command sends.
+pub fn receive_one() -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/wechat", listener.local_addr().unwrap());
+    let receiver = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut received = Vec::new();
+        let mut chunk = [0; 8192];
+        loop {
+            let read = stream.read(&mut chunk).unwrap();
+            received.extend_from_slice(&chunk[..read]);
+            let text = String::from_utf8_lossy(&received).into_owned();
+            let length = |head: &str| -> Option<usize> {
+                let line = head
+                    .lines()
+                    .find(|line| line.to_lowercase().starts_with("content-length:"))?;
+                line.split_once(':')?.1.trim().parse().ok()
+            };
+            let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                length(head).is_some_and(|length| body.len() >= length)
+            });
+            if whole || read == 0 {
+                stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nsuccess",
+                    )
+                    .unwrap();
+                return text;
+            }
+        }
+    });
+    (url, receiver)
+}
