@@ -186,6 +186,7 @@ impl Callback {
             record.effect,
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
+        let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
         self.app
             .store
             .record(record, move |recorded: Result<Recorded, StoreError>| {
@@ -210,6 +211,9 @@ impl Callback {
                 );
                 if wants_profile {
                     app.profiles.ring();
+                }
+                if closes_account {
+                    app.chores.ring();
                 }
             });
     }

@@ -14,6 +14,7 @@ mod handshake;
 mod limits;
 mod logs;
 mod modes;
+mod privacy;
 mod profile;
 mod protocol;
 mod push_kinds;
