@@ -9,9 +9,12 @@ mod http;
 mod logging;
 mod messages;
 mod output;
+
+mod platform;
 mod pretend;
 mod serve;
 mod simulate;
+mod token;
 mod unit;
 
 use std::path::PathBuf;
@@ -80,6 +83,9 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
+    /// Print a valid access_token, for the owner's other programs
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Arguments),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -142,6 +148,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
                 Command::Explain(arguments) => explain::run(config, &arguments),
                 Command::Followers(command) => followers::run(&config, command),
                 Command::Messages(command) => messages::run(&config, command),
+                Command::Token(arguments) => token::run(&config, &arguments),
                 Command::Backup(arguments) => backup::run(&config, &arguments),
                 Command::Unit => unit::run(&config),
             }

@@ -23,3 +23,4 @@ mod start;
 mod store;
 mod support;
 mod tidy;
+mod token;

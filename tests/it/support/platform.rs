@@ -397,6 +397,10 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             40001,
             "invalid credential, access_token is invalid or not latest",
         ),
+        ("GET", "/cgi-bin/ticket/getticket") => {
+            json!({"errcode": 0, "errmsg": "ok", "ticket": "SYN_JSAPI_TICKET_1", "expires_in": 7200})
+                .to_string()
+        }
         ("GET", "/cgi-bin/user/info") => {
             let openid = call.query.get("openid").cloned().unwrap_or_default();
             profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))
