@@ -23,6 +23,8 @@ pub struct App {
     pub profiles: Bell,
     /// Hourly chores wait on it; a ring starts a round at once.
     pub chores: Bell,
+    /// The nightly sync waits on it; a ring lets it look at the configuration again.
+    pub sync: Bell,
     /// Closed when the program stops.
     pub watchdog: Bell,
     live: RwLock<Arc<Live>>,
@@ -64,6 +66,7 @@ impl App {
             api,
             profiles: Bell::default(),
             chores: Bell::default(),
+            sync: Bell::default(),
             watchdog: Bell::default(),
             live: RwLock::new(Arc::new(live)),
         })

@@ -1,7 +1,8 @@
-//! Work that goes on beside the answers: profiles of new followers, removal of what is old.
+//! Work that goes on beside the answers: profiles of new followers, the nightly sync, removal of what is old.
 
 mod chores;
 mod profiles;
+mod sync;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -32,6 +33,7 @@ impl Background {
             threads: vec![
                 spawn("profiles", profiles::run)?,
                 spawn("chores", chores::run)?,
+                spawn("sync", sync::run)?,
             ],
         })
     }
@@ -40,6 +42,7 @@ impl Background {
     pub fn stop(self) {
         self.app.profiles.close();
         self.app.chores.close();
+        self.app.sync.close();
         self.app.watchdog.close();
         for thread in self.threads {
             if thread.thread().name() == Some("chores") || thread.is_finished() {

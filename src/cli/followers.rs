@@ -7,10 +7,14 @@ use serde::Serialize;
 use super::Failure;
 use super::messages;
 use super::output::{Output, cell};
+use super::platform::connect;
+use super::progress::ProgressLine;
 use crate::config::Config;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
+    SyncStep,
 };
+use crate::sync::{FollowerSync, Progress};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Followers {
@@ -24,6 +28,18 @@ pub(super) enum Followers {
     #[command(after_help = "Example:
   wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Show(ShowArguments),
+    /// Make the followers the platform's: who came or left unnoticed comes in or goes out
+    #[command(after_help = "Examples:
+  wechatd followers sync
+  wechatd followers sync --json | jq .gone
+
+Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time:
+the next one goes on where it was. The server does the same every day at `api.sync`.")]
+    Sync {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove every trace of a person from the store
     #[command(after_help = "Example:
   wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
@@ -71,6 +87,7 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
     match command {
         Followers::List(arguments) => list(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
+        Followers::Sync { json } => sync(config, json),
         Followers::Forget { openid, json } => forget(config, &openid, json),
     }
 }
@@ -235,6 +252,34 @@ fn scene(follower: &Follower) -> String {
         .or_else(number);
     qr.or_else(|| follower.subscribe_scene.clone())
         .unwrap_or_default()
+}
+
+fn sync(config: &Config, json: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let line = ProgressLine::on_stderr();
+    let sync = FollowerSync {
+        store: &store,
+        api: &api,
+        rate: config.api.rate,
+    };
+    let show = |progress: Progress| {
+        let label = match progress.step {
+            SyncStep::List => "reading the list",
+            SyncStep::Leave => "taking out who left",
+            SyncStep::Profiles => "fetching profiles",
+            SyncStep::Clean => "tidying up",
+        };
+        line.show(label, progress.done, progress.of);
+    };
+    let summary = sync.run(&show, &|| false);
+    line.clear();
+    let summary = summary?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&summary);
+    }
+    out.line(&summary.to_string())?;
+    out.done()
 }
 
 fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ mod output;
 
 mod platform;
 mod pretend;
+mod progress;
 mod serve;
 mod simulate;
 mod token;

@@ -1,5 +1,6 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
+mod daily;
 mod key;
 mod listen;
 mod problem;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use daily::TimeOfDay;
 pub use key::{Change, KEYS, Key};
 pub use listen::Listen;
 pub use problem::{Problem, Problems, nearest};
@@ -136,6 +138,10 @@ pub struct Api {
     pub base_url: String,
     /// Of one call.
     pub timeout: Duration,
+    /// When the followers are compared with the platform's every day; `None`: never by itself.
+    pub sync: Option<TimeOfDay>,
+    /// Calls a second that bulk work may make.
+    pub rate: u32,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
@@ -247,6 +253,8 @@ impl Config {
             api: Api {
                 base_url: String::new(),
                 timeout: Duration::ZERO,
+                sync: None,
+                rate: 0,
             },
             rules: Vec::new(),
         };

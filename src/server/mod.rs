@@ -165,6 +165,7 @@ fn reload(app: &App, guard: &Guard) {
                 Ok(()) => {
                     guard.set_limits(limits);
                     app.chores.ring();
+                    app.sync.ring();
                     log::info!(
                         "the configuration was read again: {} rules are in force",
                         app.live().rules.iter().len()

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::Reader;
+use super::profiles::REVOKED;
 
 /// A row of `followers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -225,9 +226,9 @@ pub(super) fn clear_profile(
     connection
         .prepare_cached(
             "UPDATE followers SET nickname = NULL, sex = NULL, language = NULL, city = NULL, province = NULL, country = NULL,
-                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = 'authorisation revoked' WHERE openid = ?1",
+                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = ?3 WHERE openid = ?1",
         )?
-        .execute(params![openid, now])?;
+        .execute(params![openid, now, REVOKED])?;
     Ok(())
 }
 

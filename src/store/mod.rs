@@ -5,6 +5,7 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`sync`]: the working tables of a follower sync
 //! - [`settings`]: tokens and small values
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
@@ -18,6 +19,7 @@ mod profiles;
 mod record;
 mod schema;
 mod settings;
+mod sync;
 mod writer;
 
 pub use erase::Erased;
@@ -29,3 +31,4 @@ pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use schema::VERSION;
 pub use settings::KeptToken;
+pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -90,6 +90,21 @@ impl Store {
         })
     }
 
+    /// Prolongs a right that was taken until `until`; false when it ended and another has it.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn renew_lease(&self, name: &str, until: i64, longer: i64) -> Result<bool, StoreError> {
+        let name = format!("lease {name}");
+        self.writer.write(move |connection| {
+            let renewed = connection.execute(
+                "UPDATE settings SET value = ?3 WHERE name = ?1 AND CAST(value AS INTEGER) = ?2",
+                params![name, until, longer],
+            )?;
+            Ok(renewed == 1)
+        })
+    }
+
     /// Gives the right back.
     ///
     /// # Errors
