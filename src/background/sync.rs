@@ -15,6 +15,9 @@ const GLANCE: Duration = Duration::from_secs(60);
 /// Pauses after a failure, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
 
+/// The shortest pause while a person has to act, or a quota to end.
+const PERSON: Duration = Duration::from_secs(600);
+
 /// The pause while a command of the owner syncs.
 const BUSY: Duration = Duration::from_secs(60);
 
@@ -111,7 +114,7 @@ fn troubled(trouble: &mut Option<(String, Duration)>, error: &SyncError) -> Dura
         Some((before, pause)) => (*before == text, (*pause * 2).min(last)),
         None => (false, first),
     };
-    let pause = if needs_time { last } else { pause };
+    let pause = if needs_time { pause.max(PERSON) } else { pause };
     if !said {
         log::warn!("{text}; trying again, at first in {} s", pause.as_secs());
     }

@@ -22,5 +22,6 @@ mod simulate;
 mod start;
 mod store;
 mod support;
+mod sync;
 mod tidy;
 mod token;

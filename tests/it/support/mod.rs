@@ -4,6 +4,7 @@
 pub mod account;
 pub mod command;
 pub mod http;
+pub mod people;
 pub mod platform;
 pub mod push;
 pub mod store;
@@ -11,6 +12,7 @@ pub mod store;
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
 pub use http::{Request, Wire};
+pub use people::crowd;
 pub use platform::{Fault, Platform};
 pub use push::*;
 pub use store::Store;
