@@ -9,6 +9,7 @@ use super::messages;
 use super::output::{Output, cell};
 use super::platform::connect;
 use super::progress::ProgressLine;
+use super::tags;
 use crate::config::Config;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
@@ -22,7 +23,7 @@ pub(super) enum Followers {
     #[command(after_help = "Examples:
   wechatd followers list
   wechatd followers list --scene poster-7 --since 2026-11-01
-  wechatd followers list --tag 134 --limit 1000 --json")]
+  wechatd followers list --tag regulars --limit 1000 --json")]
     List(ListArguments),
     /// Show one person: the row, the comings and goings, the last messages
     #[command(after_help = "Example:
@@ -57,9 +58,9 @@ A person who still follows the account is recorded again with the next message o
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArguments {
-    /// Only with this tag (its id)
+    /// Only with this tag (its id; a name is looked up on the platform)
     #[arg(long, value_name = "TAG")]
-    tag: Option<i64>,
+    tag: Option<String>,
     /// Only who came by this QR scene
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
@@ -100,7 +101,10 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
             .map(|since| reader.moment(&since))
             .transpose()?,
         scene: arguments.scene,
-        tag: arguments.tag,
+        tag: arguments
+            .tag
+            .map(|tag| tags::id_of(config, &tag))
+            .transpose()?,
         limit: Some(arguments.limit),
     };
     let mut followers: Vec<Follower> = Vec::new();

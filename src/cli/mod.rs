@@ -1,6 +1,8 @@
 //! What an owner types: the command line, one file per family of commands.
 
 mod backup;
+mod blacklist;
+mod bulk;
 mod check;
 mod explain;
 mod failure;
@@ -15,6 +17,7 @@ mod pretend;
 mod progress;
 mod serve;
 mod simulate;
+mod tags;
 mod token;
 mod unit;
 
@@ -84,6 +87,20 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
+    /// Words that the account puts on followers
+    #[command(subcommand, after_help = "Example:\n  wechatd tags list")]
+    Tags(tags::Tags),
+    /// Note a remark about a follower, that only the account sees
+    #[command(after_help = "Examples:
+  wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'met at the fair'
+  wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 ''")]
+    Remark(tags::Remark),
+    /// People whose messages are not delivered
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
+    )]
+    Blacklist(blacklist::Blacklist),
     /// Print a valid access_token, for the owner's other programs
     #[command(after_help = token::EXAMPLES)]
     Token(token::Arguments),
@@ -149,6 +166,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
                 Command::Explain(arguments) => explain::run(config, &arguments),
                 Command::Followers(command) => followers::run(&config, command),
                 Command::Messages(command) => messages::run(&config, command),
+                Command::Tags(command) => tags::run(&config, command),
+                Command::Remark(arguments) => tags::remark(&config, &arguments),
+                Command::Blacklist(command) => blacklist::run(&config, command),
                 Command::Token(arguments) => token::run(&config, &arguments),
                 Command::Backup(arguments) => backup::run(&config, &arguments),
                 Command::Unit => unit::run(&config),

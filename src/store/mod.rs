@@ -6,6 +6,7 @@
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
 //! - [`sync`]: the working tables of a follower sync
+//! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`settings`]: tokens and small values
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
@@ -20,6 +21,7 @@ mod record;
 mod schema;
 mod settings;
 mod sync;
+mod tags;
 mod writer;
 
 pub use erase::Erased;

@@ -23,5 +23,6 @@ mod start;
 mod store;
 mod support;
 mod sync;
+mod tags;
 mod tidy;
 mod token;
