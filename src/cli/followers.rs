@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Failure;
+use super::export::{Export, Format};
 use super::messages;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -29,6 +30,11 @@ pub(super) enum Followers {
     #[command(after_help = "Example:
   wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Show(ShowArguments),
+    /// Write followers to standard output, every column of them, newest first
+    #[command(after_help = "Examples:
+  wechatd followers export > followers.csv
+  wechatd followers export --format jsonl --tag regulars | jq -r .openid")]
+    Export(ExportArguments),
     /// Make the followers the platform's: who came or left unnoticed comes in or goes out
     #[command(after_help = "Examples:
   wechatd followers sync
@@ -76,6 +82,22 @@ pub(super) struct ListArguments {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct ExportArguments {
+    /// Only with this tag (its id; a name is looked up on the platform)
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Only who came by this QR scene
+    #[arg(long, value_name = "SCENE")]
+    scene: Option<String>,
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// csv or jsonl
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct ShowArguments {
     /// Whom
     openid: String,
@@ -87,6 +109,7 @@ pub(super) struct ShowArguments {
 pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
     match command {
         Followers::List(arguments) => list(config, arguments),
+        Followers::Export(arguments) => export(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
         Followers::Sync { json } => sync(config, json),
         Followers::Forget { openid, json } => forget(config, &openid, json),
@@ -150,6 +173,25 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         reader.count_followers()?
     ))?;
     out.done()
+}
+
+fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let filter = FollowerFilter {
+        since: arguments
+            .since
+            .map(|since| reader.moment(&since))
+            .transpose()?,
+        scene: arguments.scene,
+        tag: arguments
+            .tag
+            .map(|tag| tags::id_of(config, &tag))
+            .transpose()?,
+        limit: None,
+    };
+    let mut export = Export::to_stdout(arguments.format);
+    reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
+    export.done()
 }
 
 #[derive(Debug, Serialize)]

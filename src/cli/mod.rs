@@ -5,6 +5,7 @@ mod blacklist;
 mod bulk;
 mod check;
 mod explain;
+mod export;
 mod failure;
 mod followers;
 mod http;

@@ -7,12 +7,14 @@
 //! - [`profiles`]: followers whose profile is still to be fetched
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
+//! - [`export`]: whole rows, one at a time
 //! - [`settings`]: tokens and small values
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
 
 mod erase;
 mod error;
+mod export;
 mod followers;
 mod messages;
 mod open;
@@ -26,6 +28,7 @@ mod writer;
 
 pub use erase::Erased;
 pub use error::StoreError;
+pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use messages::{MessageFilter, MessageRow};
 pub use open::{Reader, Store};

@@ -10,6 +10,7 @@
 mod callback;
 mod commands;
 mod config;
+mod export;
 mod handshake;
 mod limits;
 mod logs;
