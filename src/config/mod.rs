@@ -1,5 +1,6 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
+mod daily;
 mod exposure;
 mod key;
 mod listen;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use daily::TimeOfDay;
 pub use key::{Change, KEYS, Key};
 pub use listen::Listen;
 pub use problem::{Problem, Problems, nearest};
@@ -152,6 +154,10 @@ pub struct Api {
     pub base_url: String,
     /// Of one call.
     pub timeout: Duration,
+    /// When the followers are compared with the platform's every day; `None`: never by itself.
+    pub sync: Option<TimeOfDay>,
+    /// Calls a second that bulk work may make.
+    pub rate: u32,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
@@ -264,6 +270,8 @@ impl Config {
             api: Api {
                 base_url: String::new(),
                 timeout: Duration::ZERO,
+                sync: None,
+                rate: 0,
             },
             rules: Vec::new(),
             secrets: Vec::new(),

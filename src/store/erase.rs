@@ -160,11 +160,20 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
             params![openid],
         )
     };
-    Ok(Erased {
+    let erased = Erased {
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
         messages: delete("messages")?,
-    })
+    };
+    // A sync under way must not bring the person back. If its next page begins with the person, it reads the list
+    // again; and ids of the log that are free now will be those of pushes after its beginning.
+    delete("sync_people")?;
+    connection.execute(
+        "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
+             log_mark = min(log_mark, (SELECT coalesce(max(id), 0) FROM follow_log))",
+        [openid],
+    )?;
+    Ok(erased)
 }
 
 /// Removes the person's own rows, and keeps in mind that rows of others are to follow.

@@ -5,12 +5,16 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`sync`]: the working tables of a follower sync
+//! - [`tags`]: tags and remarks, kept in step with the platform's
+//! - [`export`]: whole rows, one at a time
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
 
 mod erase;
 mod error;
+mod export;
 mod followers;
 mod lease;
 mod messages;
@@ -19,10 +23,13 @@ mod profiles;
 mod record;
 mod schema;
 mod settings;
+mod sync;
+mod tags;
 mod writer;
 
 pub use erase::Erased;
 pub use error::StoreError;
+pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use messages::{MessageFilter, MessageRow};
 pub use open::{Reader, Store};
@@ -30,3 +37,4 @@ pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use schema::VERSION;
 pub use settings::{KeptAddresses, KeptToken};
+pub use sync::{SYNC_ROWS, SyncState, SyncStep};
