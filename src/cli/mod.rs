@@ -2,13 +2,16 @@
 
 mod backup;
 mod check;
+mod confirm;
 mod explain;
 mod failure;
 mod followers;
 mod http;
 mod logging;
+mod menu;
 mod messages;
 mod output;
+mod platform;
 mod pretend;
 mod serve;
 mod simulate;
@@ -80,6 +83,9 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
+    /// The menu below the chat
+    #[command(subcommand, after_help = "Example:\n  wechatd menu diff")]
+    Menu(menu::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -135,6 +141,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Explain(arguments) => explain::run(config()?, &arguments),
         Command::Followers(command) => followers::run(&config()?, command),
         Command::Messages(command) => messages::run(&config()?, command),
+        Command::Menu(command) => menu::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

@@ -16,6 +16,7 @@ mod durability;
 mod handshake;
 mod limits;
 mod logs;
+mod menu;
 mod outages;
 mod profile;
 mod protocol;
