@@ -13,6 +13,7 @@ mod messages;
 mod output;
 mod platform;
 mod pretend;
+mod qrcode;
 mod serve;
 mod simulate;
 mod unit;
@@ -86,6 +87,12 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
     /// The menu below the chat
     #[command(subcommand, after_help = "Example:\n  wechatd menu diff")]
     Menu(menu::Commands),
+    /// QR codes that tell where a follower comes from
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd qrcode create poster-7 --permanent"
+    )]
+    Qrcode(qrcode::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -142,6 +149,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Followers(command) => followers::run(&config()?, command),
         Command::Messages(command) => messages::run(&config()?, command),
         Command::Menu(command) => menu::run(&config()?, command),
+        Command::Qrcode(command) => qrcode::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

@@ -23,7 +23,7 @@ pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
 pub use template::{Template, Values};
-pub use value::show_duration;
+pub use value::{read_duration, show_duration};
 
 use crate::secret::Secret;
 use crate::wechat::AesKey;

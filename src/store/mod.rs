@@ -5,6 +5,7 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
@@ -17,6 +18,7 @@ mod messages;
 mod open;
 mod profiles;
 mod record;
+mod scenes;
 mod schema;
 mod settings;
 mod writer;
@@ -28,5 +30,6 @@ pub use messages::{MessageFilter, MessageRow};
 pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
+pub use scenes::SceneCount;
 pub use schema::VERSION;
 pub use settings::{KeptAddresses, KeptToken};

@@ -21,6 +21,7 @@ mod outages;
 mod profile;
 mod protocol;
 mod push_kinds;
+mod qrcode;
 mod replay;
 mod replies;
 mod rules;
