@@ -18,6 +18,8 @@ pub struct Erased {
     pub follow_log: usize,
     /// Rows of `messages`, their own and others that named them.
     pub messages: usize,
+    /// Rows of `jobs`: template messages to the person.
+    pub jobs: usize,
 }
 
 impl Store {
@@ -83,5 +85,6 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
         messages: delete("messages")?,
+        jobs: delete("jobs")?,
     })
 }

@@ -5,6 +5,8 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`jobs`]: mass and template messages, and what became of them
+//! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
@@ -13,7 +15,9 @@
 mod erase;
 mod error;
 mod followers;
+mod jobs;
 mod lease;
+mod media;
 mod messages;
 mod open;
 mod profiles;
@@ -26,6 +30,7 @@ mod writer;
 pub use erase::Erased;
 pub use error::StoreError;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use jobs::{Begun, Job, NewJob};
 pub use messages::{MessageFilter, MessageRow};
 pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};

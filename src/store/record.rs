@@ -1,11 +1,11 @@
-//! One push on disk: its message row and what it does to the followers, in one commit.
+//! One push on disk: its message row and what it does to the followers and sendings, in one commit.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::Store;
 use super::writer::Job;
-use super::{erase, followers};
+use super::{erase, followers, jobs};
 use crate::wechat::Effect;
 
 /// A push, understood and answered, ready for the disk. The fields are the columns of `messages`.
@@ -125,6 +125,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::ProfileRevoked { openid } => {
             followers::clear_profile(connection, openid, record.received_at)?
         }
+        Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
         Effect::AccountClosed { openid } => drop(erase::rows_of(connection, openid)?),
     }
     Ok(Recorded::New)
