@@ -97,6 +97,12 @@ impl Client {
         }
     }
 
+    /// The account that it calls for.
+    #[must_use]
+    pub fn app_id(&self) -> &str {
+        &self.shared.settings.app_id
+    }
+
     pub(super) fn pauses(&self) -> &[Duration] {
         &self.pauses
     }

@@ -1,5 +1,6 @@
 //! What an owner types: the command line, one file per family of commands.
 
+mod attachment;
 mod backup;
 mod check;
 mod confirm;
@@ -8,12 +9,14 @@ mod failure;
 mod followers;
 mod http;
 mod logging;
+mod media;
 mod menu;
 mod messages;
 mod output;
 mod platform;
 mod pretend;
 mod qrcode;
+mod send;
 mod serve;
 mod simulate;
 mod unit;
@@ -93,6 +96,12 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
         after_help = "Example:\n  wechatd qrcode create poster-7 --permanent"
     )]
     Qrcode(qrcode::Commands),
+    /// Send a customer-service message to one user
+    #[command(after_help = send::EXAMPLES)]
+    Send(Box<send::Arguments>),
+    /// Upload and fetch files
+    #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
+    Media(media::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -150,6 +159,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Messages(command) => messages::run(&config()?, command),
         Command::Menu(command) => menu::run(&config()?, command),
         Command::Qrcode(command) => qrcode::run(&config()?, command),
+        Command::Send(arguments) => send::run(&config()?, &arguments),
+        Command::Media(command) => media::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {
