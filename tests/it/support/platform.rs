@@ -4,6 +4,8 @@
 //! A path it does not know answers an errcode and is remembered with the name of the sample that would
 //! describe it, so that a test of a new call says what it is missing.
 
+mod outgoing;
+
 use super::account::{APP_ID, APP_SECRET};
 use super::people::People;
 use serde_json::{Value, json};
@@ -70,6 +72,7 @@ struct State {
     expires_in: i64,
     released: u64,
     open: Vec<TcpStream>,
+    outgoing: outgoing::Outgoing,
 }
 
 struct Shared {
@@ -185,6 +188,18 @@ impl Platform {
         calls.iter().filter(|call| call.path == path).count()
     }
 
+    /// Reads or changes what it knows of menus, media and messages.
+    pub fn outgoing<T>(&self, look: impl FnOnce(&mut outgoing::Outgoing) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().outgoing)
+    }
+
+    /// The bodies of the calls of `path` so far, as JSON.
+    pub fn bodies(&self, path: &str) -> Vec<Value> {
+        let calls = self.calls();
+        let of_path = calls.iter().filter(|call| call.path == path);
+        of_path.map(Call::json).collect()
+    }
+
     /// How many tokens were asked for, by either call.
     pub fn token_calls(&self) -> usize {
         self.count("/cgi-bin/stable_token") + self.count("/cgi-bin/token")
@@ -298,8 +313,16 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "text/html"
         };
+        let (kind, disposition) = match call.path == "/cgi-bin/media/get" && !body.starts_with('{')
+        {
+            true => (
+                "image/gif",
+                "Content-disposition: attachment; filename=\"SYN.gif\"\r\n",
+            ),
+            false => (kind, ""),
+        };
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
@@ -482,6 +505,9 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             }
         }
         (_, path) => {
+            if let Some(answer) = state.outgoing.answer(call) {
+                return answer;
+            }
             let name = path.trim_start_matches("/cgi-bin/").replace('/', "_");
             let wanted = format!("{} {path}: tests/samples/api/{name}.json", call.method);
             state.unknown.push(wanted);
@@ -570,11 +596,16 @@ mod tests {
         assert!(ask_for_a_token(&platform).contains("<html>"));
         assert!(ask_for_a_token(&platform).contains("access_token"));
         let address = Address::Tcp(platform.address);
-        let unknown = format!("/cgi-bin/menu/get?access_token={}", platform.token());
+        let unknown = format!(
+            "/cgi-bin/material/get_materialcount?access_token={}",
+            platform.token()
+        );
         exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
         assert_eq!(
             platform.unknown(),
-            ["GET /cgi-bin/menu/get: tests/samples/api/menu_get.json"]
+            [
+                "GET /cgi-bin/material/get_materialcount: tests/samples/api/material_get_materialcount.json"
+            ]
         );
     }
 }
