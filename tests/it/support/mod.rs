@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod command;
+pub mod console;
 pub mod http;
 pub mod platform;
 pub mod process;
@@ -11,6 +12,7 @@ pub mod store;
 
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
+pub use console::{Console, Delivery, Mode};
 pub use http::{Request, Wire};
 pub use platform::{Fault, Platform};
 pub use process::Vitals;
