@@ -9,6 +9,7 @@ use crate::app::AppError;
 use crate::config::Problems;
 use crate::server::ServeError;
 use crate::store::StoreError;
+use crate::sync::SyncError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -38,6 +39,19 @@ impl Failure {
             Failure::No => ExitCode::from(1),
             Failure::OutputClosed => ExitCode::SUCCESS,
         }
+    }
+}
+
+impl Failure {
+    /// Of a call that sends something: such a call is never repeated by itself, so it says whether it may have
+    /// arrived.
+    pub(super) fn of_sending(error: &ApiError) -> Failure {
+        Failure::Failed(match error.may_be_done() {
+            true => format!(
+                "{error}; the message may have arrived all the same, and is not sent again by itself"
+            ),
+            false => error.to_string(),
+        })
     }
 }
 
@@ -86,6 +100,12 @@ impl From<AppError> for Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Failure {
         Failure::Failed(error.to_string())
     }
 }

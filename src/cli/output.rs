@@ -78,8 +78,25 @@ impl Output {
         self.line(line.trim_end())
     }
 
+    /// Shows what was written so far: a question follows.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+
+    /// All that was written reaches stdout.
     pub(super) fn done(mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
+    }
+}
+
+/// What others write in a form of their own, such as exports.
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

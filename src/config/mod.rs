@@ -1,8 +1,10 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
+mod daily;
 mod exposure;
 mod key;
 mod listen;
+mod menu;
 mod problem;
 mod rule;
 mod template;
@@ -16,12 +18,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use daily::TimeOfDay;
 pub use key::{Change, KEYS, Key};
 pub use listen::Listen;
+pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
 pub use template::{Template, Values};
-pub use value::show_duration;
+pub use value::{read_duration, show_duration};
 
 use crate::secret::Secret;
 use crate::wechat::AesKey;
@@ -53,6 +57,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// The keys of secrets that stand in the file itself.
     pub secrets: Vec<&'static str>,
+    /// `[[menu.button]]` and `[[menu.conditional]]`.
+    pub menu: Menu,
 }
 
 /// Section `[account]`.
@@ -152,6 +158,10 @@ pub struct Api {
     pub base_url: String,
     /// Of one call.
     pub timeout: Duration,
+    /// When the followers are compared with the platform's every day; `None`: never by itself.
+    pub sync: Option<TimeOfDay>,
+    /// Calls a second that bulk work may make.
+    pub rate: u32,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
@@ -264,9 +274,12 @@ impl Config {
             api: Api {
                 base_url: String::new(),
                 timeout: Duration::ZERO,
+                sync: None,
+                rate: 0,
             },
             rules: Vec::new(),
             secrets: Vec::new(),
+            menu: Menu::default(),
         };
         for key in KEYS {
             if let Some(default) = key.default {
@@ -361,6 +374,11 @@ impl Reader {
                 self.rules(value, config);
                 continue;
             }
+            if section == "menu" {
+                let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
+                config.menu = menu::read(value, &mut wrong);
+                continue;
+            }
             if KEYS.iter().all(|key| section_of(key.name) != section) {
                 self.unknown(name.span().start, section);
                 continue;
@@ -399,7 +417,7 @@ impl Reader {
             .iter()
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
-        let sections = ["rule", "account", "server", "store", "api"];
+        let sections = ["rule", "menu", "account", "server", "store", "api"];
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),

@@ -22,6 +22,8 @@ pub struct Erased {
     pub follow_log: usize,
     /// Rows of `messages`, their own and others that named them.
     pub messages: usize,
+    /// Rows of `jobs`: template messages to the person.
+    pub jobs: usize,
 }
 
 /// How long a checkpoint may wait for others each time, and so hold up the writer.
@@ -160,11 +162,21 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
             params![openid],
         )
     };
-    Ok(Erased {
+    let erased = Erased {
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
         messages: delete("messages")?,
-    })
+        jobs: delete("jobs")?,
+    };
+    // A sync under way must not bring the person back. If its next page begins with the person, it reads the list
+    // again; and ids of the log that are free now will be those of pushes after its beginning.
+    delete("sync_people")?;
+    connection.execute(
+        "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
+             log_mark = min(log_mark, (SELECT coalesce(max(id), 0) FROM follow_log))",
+        [openid],
+    )?;
+    Ok(erased)
 }
 
 /// Removes the person's own rows, and keeps in mind that rows of others are to follow.

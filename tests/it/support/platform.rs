@@ -4,7 +4,10 @@
 //! A path it does not know answers an errcode and is remembered with the name of the sample that would
 //! describe it, so that a test of a new call says what it is missing.
 
+mod outgoing;
+
 use super::account::{APP_ID, APP_SECRET};
+use super::people::People;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::collections::{HashMap, VecDeque};
@@ -64,10 +67,12 @@ struct State {
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
     callback_ips: Vec<String>,
+    people: People,
     token: u64,
     expires_in: i64,
     released: u64,
     open: Vec<TcpStream>,
+    outgoing: outgoing::Outgoing,
 }
 
 struct Shared {
@@ -152,6 +157,11 @@ impl Platform {
         state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
     }
 
+    /// Looks at the account's people, or changes them.
+    pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().people)
+    }
+
     /// Life of the tokens issued from now on, in seconds.
     pub fn tokens_live(&self, seconds: i64) {
         self.shared.state.lock().unwrap().expires_in = seconds;
@@ -176,6 +186,18 @@ impl Platform {
     pub fn count(&self, path: &str) -> usize {
         let calls = self.calls();
         calls.iter().filter(|call| call.path == path).count()
+    }
+
+    /// Reads or changes what it knows of menus, media and messages.
+    pub fn outgoing<T>(&self, look: impl FnOnce(&mut outgoing::Outgoing) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().outgoing)
+    }
+
+    /// The bodies of the calls of `path` so far, as JSON.
+    pub fn bodies(&self, path: &str) -> Vec<Value> {
+        let calls = self.calls();
+        let of_path = calls.iter().filter(|call| call.path == path);
+        of_path.map(Call::json).collect()
     }
 
     /// How many tokens were asked for, by either call.
@@ -291,8 +313,16 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "text/html"
         };
+        let (kind, disposition) = match call.path == "/cgi-bin/media/get" && !body.starts_with('{')
+        {
+            true => (
+                "image/gif",
+                "Content-disposition: attachment; filename=\"SYN.gif\"\r\n",
+            ),
+            false => (kind, ""),
+        };
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
@@ -429,6 +459,9 @@ fn answer(call: &Call, shared: &Shared) -> Said {
 
 fn right_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
+    if authorised && let Some(answer) = state.people.answer(call) {
+        return answer;
+    }
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/cgi-bin/stable_token") => {
             let asked = call.json();
@@ -448,6 +481,10 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             "invalid credential, access_token is invalid or not latest",
         ),
         ("GET", "/cgi-bin/getcallbackip") => json!({"ip_list": state.callback_ips}).to_string(),
+        ("GET", "/cgi-bin/ticket/getticket") => {
+            json!({"errcode": 0, "errmsg": "ok", "ticket": "SYN_JSAPI_TICKET_1", "expires_in": 7200})
+                .to_string()
+        }
         ("GET", "/cgi-bin/user/info") => {
             let openid = call.query.get("openid").cloned().unwrap_or_default();
             profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))
@@ -468,6 +505,9 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             }
         }
         (_, path) => {
+            if let Some(answer) = state.outgoing.answer(call) {
+                return answer;
+            }
             let name = path.trim_start_matches("/cgi-bin/").replace('/', "_");
             let wanted = format!("{} {path}: tests/samples/api/{name}.json", call.method);
             state.unknown.push(wanted);
@@ -496,10 +536,14 @@ fn profile_of(openid: &str, state: &State) -> Option<String> {
     if let Some(scripted) = state.profiles.get(openid) {
         return Some(scripted.clone());
     }
+    let remark = state.people.remarks.get(openid);
+    let remark = remark.map_or("VIP", String::as_str);
+    let tags = state.people.tagged.get(openid).cloned();
+    let tags = tags.unwrap_or_else(|| vec![128, 2]);
     let profile = json!({
         "subscribe": 1, "openid": openid, "nickname": "", "sex": 0, "language": "zh_CN", "city": "",
         "province": "", "country": "", "headimgurl": "", "subscribe_time": 1_767_000_000,
-        "unionid": format!("u{openid}"), "remark": "VIP", "groupid": 0, "tagid_list": [128, 2],
+        "unionid": format!("u{openid}"), "remark": remark, "groupid": 0, "tagid_list": tags,
         "subscribe_scene": "ADD_SCENE_QR_CODE", "qr_scene": 98765, "qr_scene_str": "",
     });
     openid.starts_with('o').then(|| profile.to_string())
@@ -509,7 +553,7 @@ fn token_text(number: u64) -> String {
     format!("SYN_ACCESS_TOKEN_{number:06}_q8Zr2Lm5")
 }
 
-fn errcode(code: i64, text: &str) -> String {
+pub(super) fn errcode(code: i64, text: &str) -> String {
     let text = format!("{text} rid: 66f0a1b2-1c2d3e4f-5a6b7c8d");
     json!({"errcode": code, "errmsg": text}).to_string()
 }
@@ -552,11 +596,16 @@ mod tests {
         assert!(ask_for_a_token(&platform).contains("<html>"));
         assert!(ask_for_a_token(&platform).contains("access_token"));
         let address = Address::Tcp(platform.address);
-        let unknown = format!("/cgi-bin/menu/get?access_token={}", platform.token());
+        let unknown = format!(
+            "/cgi-bin/material/get_materialcount?access_token={}",
+            platform.token()
+        );
         exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
         assert_eq!(
             platform.unknown(),
-            ["GET /cgi-bin/menu/get: tests/samples/api/menu_get.json"]
+            [
+                "GET /cgi-bin/material/get_materialcount: tests/samples/api/material_get_materialcount.json"
+            ]
         );
     }
 }

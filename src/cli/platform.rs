@@ -1,0 +1,23 @@
+//! The way of a command to the platform: the store, which keeps the tokens, and the API client.
+
+use std::sync::Arc;
+
+use super::Failure;
+use crate::api::Client;
+use crate::app;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Opens the store and prepares the API client; calls nobody yet.
+pub(super) fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
+    let missing = || {
+        Failure::Wrong(format!(
+            "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API; take both from the console, Basic configuration",
+            config.file.display()
+        ))
+    };
+    config.api_rights().ok_or_else(missing)?;
+    let store = Arc::new(Store::open(&config.store.path)?);
+    let api = app::client(config, &store)?.ok_or_else(missing)?;
+    Ok((store, api))
+}
