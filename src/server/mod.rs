@@ -6,6 +6,7 @@
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admission;
 mod answer;
 mod callback;
 mod client;
