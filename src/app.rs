@@ -30,6 +30,8 @@ pub struct App {
     pub addresses: Bell,
     /// Where the platform sends from, as far as it has told.
     pub callback_ips: CallbackIps,
+    /// The nightly sync waits on it; a ring lets it look at the configuration again.
+    pub sync: Bell,
     /// Closed when the program stops.
     pub watchdog: Bell,
     live: RwLock<Arc<Live>>,
@@ -77,6 +79,7 @@ impl App {
             chores: Bell::default(),
             addresses: Bell::default(),
             callback_ips,
+            sync: Bell::default(),
             watchdog: Bell::default(),
             live: RwLock::new(Arc::new(live)),
         })

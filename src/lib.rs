@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`cli`] | what an owner types: one file per family of commands |
 //! | [`server`] | listening, limits, one request from its signature to its answer; the only one that names `tiny_http` |
-//! | [`background`] | profiles of new followers, removal of what is old |
+//! | [`background`] | profiles of new followers, the nightly sync, removal of what is old |
+//! | [`sync`] | makes the followers in the store the platform's |
 //! | [`app`] | the wiring: what is built once and shared |
 //! | [`dispatch`] | what a push is answered; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its reader |
@@ -21,6 +22,8 @@ pub mod cli;
 pub mod server;
 
 pub mod background;
+
+pub mod sync;
 
 pub mod app;
 

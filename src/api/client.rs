@@ -97,6 +97,13 @@ impl Client {
         }
     }
 
+    /// How many seconds this machine's clock is ahead of the platform's, by the head of the last answer; `None` before
+    /// the first one that tells the time.
+    #[must_use]
+    pub fn clock_difference(&self) -> Option<i64> {
+        self.shared.http.clock_difference()
+    }
+
     /// The account that it calls for.
     #[must_use]
     pub fn app_id(&self) -> &str {

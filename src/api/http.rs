@@ -4,7 +4,8 @@
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -12,6 +13,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use super::call::Call;
 use super::error::{ApiError, NetworkCause};
 use super::json;
+use crate::clock;
 
 /// How long connecting may take, DNS not counted.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +35,7 @@ pub(super) struct Http {
     agent: ureq::Agent,
     base_url: String,
     timeout: Duration,
+    clock: Mutex<Option<i64>>,
 }
 
 /// An answer whose body has not been read yet.
@@ -99,7 +102,26 @@ impl Http {
             agent,
             base_url,
             timeout,
+            clock: Mutex::new(None),
         })
+    }
+
+    /// How many seconds this machine's clock was ahead of the platform's at the last answer that told the time.
+    pub(super) fn clock_difference(&self) -> Option<i64> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the platform's clock, which the head of every answer shows.
+    fn note_clock(&self, headers: &ureq::http::HeaderMap) {
+        let date = headers.get("date").and_then(|date| date.to_str().ok());
+        let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+            return;
+        };
+        let platform = date
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let ahead = clock::unix_seconds().saturating_sub_unsigned(platform);
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
     }
 
     /// Sends a call and waits for the head of the answer, whatever its status.
@@ -134,11 +156,14 @@ impl Http {
             }
         };
         match response {
-            Ok(response) => Ok(Answer {
-                call: call.name,
-                timeout,
-                response,
-            }),
+            Ok(response) => {
+                self.note_clock(response.headers());
+                Ok(Answer {
+                    call: call.name,
+                    timeout,
+                    response,
+                })
+            }
             Err(error) => Err(failed(call.name, timeout, error)),
         }
     }

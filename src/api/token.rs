@@ -87,6 +87,18 @@ impl Client {
         desk.get(None, self.pauses(), || self.fetch_token())
     }
 
+    /// A valid access_token, asked for at the platform whatever is kept: shows whether AppID, AppSecret and this
+    /// machine's address are taken. `stable_token` gives out the present one.
+    ///
+    /// # Errors
+    /// As [`Client::token`].
+    pub fn token_asked(&self) -> Result<String, ApiError> {
+        let desk = &self.shared.access_token;
+        let kept = desk.shelf.load(desk.name).map_err(ApiError::Shelf)?;
+        let kept = kept.as_ref().map(|kept| kept.value.as_str());
+        desk.get(kept, self.pauses(), || self.fetch_token())
+    }
+
     /// A valid access_token for an owner's program to which the platform refused `refused`.
     /// If that is still the kept one, it is fetched again; if the platform then still gives out
     /// the same, a new one is forced, which it allows 20 times a day and twice a minute.

@@ -1,4 +1,4 @@
-//! Work that goes on beside the answers: profiles of new followers, removal of what is old, the platform's addresses.
+//! Work that goes on beside the answers: profiles of new followers, the nightly sync, removal of what is old, the platform's addresses.
 
 mod addresses;
 mod chores;
@@ -6,6 +6,7 @@ mod profiles;
 mod supervisor;
 
 pub use supervisor::{PAUSE, keep_alive};
+mod sync;
 
 use std::sync::Arc;
 use std::thread;
@@ -34,6 +35,7 @@ impl Background {
         spawn("profiles", |app| &app.profiles, profiles::run)?;
         spawn("chores", |app| &app.chores, chores::run)?;
         spawn("addresses", |app| &app.addresses, addresses::run)?;
+        spawn("sync", |app| &app.sync, sync::run)?;
         Ok(Background {
             app: Arc::clone(app),
         })
@@ -45,6 +47,7 @@ impl Background {
         self.app.profiles.close();
         self.app.chores.close();
         self.app.addresses.close();
+        self.app.sync.close();
         self.app.watchdog.close();
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
+use super::online;
 use super::output::Output;
 use crate::app::Networks;
 use crate::clock;
@@ -12,6 +13,9 @@ use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Also ask the platform: token, address, clock, callback, allowed calls, menu
+    #[arg(long)]
+    online: bool,
     /// One JSON value
     #[arg(long)]
     json: bool,
@@ -34,6 +38,9 @@ struct Checked {
     rules: Vec<ShownRule>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
+    /// What the platform said, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<Vec<online::Line>>,
 }
 
 /// Where requests may come from.
@@ -54,10 +61,21 @@ struct ShownRule {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let checked = look(config)?;
+    let mut checked = look(config)?;
+    if arguments.online {
+        checked.online = Some(online::look(config)?);
+    }
+    show(config, arguments, &checked)?;
+    match &checked.online {
+        Some(lines) if online::is_wrong(lines) => Err(Failure::No),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
     let mut out = Output::text();
     if arguments.json {
-        return out.json(&checked);
+        return out.json(checked);
     }
     let token = match &checked.token {
         Some(token) => format!("{token} ({})", checked.token_from),
@@ -117,6 +135,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     ))?;
     out.line("  Token  as above")?;
     out.line(&format!("  mode   {}", checked.mode))?;
+    if let Some(lines) = &checked.online {
+        out.line("")?;
+        out.line("The platform:")?;
+        online::print(&mut out, lines)?;
+    }
     out.done()
 }
 
@@ -172,6 +195,7 @@ fn look(config: &Config) -> Result<Checked, Failure> {
             })
             .collect(),
         warnings: warnings(config),
+        online: None,
     })
 }
 

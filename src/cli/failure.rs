@@ -9,6 +9,7 @@ use crate::app::AppError;
 use crate::config::Problems;
 use crate::server::ServeError;
 use crate::store::StoreError;
+use crate::sync::SyncError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -99,6 +100,12 @@ impl From<AppError> for Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Failure {
         Failure::Failed(error.to_string())
     }
 }

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Failure;
+use super::export::{Export, Format};
 use super::messages;
 use super::output::{Output, cell};
+use super::platform::connect;
+use super::progress::ProgressLine;
+use super::tags;
 use crate::config::Config;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
+    SyncStep,
 };
+use crate::sync::{FollowerSync, Progress};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Followers {
@@ -18,12 +24,29 @@ pub(super) enum Followers {
     #[command(after_help = "Examples:
   wechatd followers list
   wechatd followers list --scene poster-7 --since 2026-11-01
-  wechatd followers list --tag 134 --limit 1000 --json")]
+  wechatd followers list --tag regulars --limit 1000 --json")]
     List(ListArguments),
     /// Show one person: the row, the comings and goings, the last messages
     #[command(after_help = "Example:
   wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Show(ShowArguments),
+    /// Write followers to standard output, every column of them, newest first
+    #[command(after_help = "Examples:
+  wechatd followers export > followers.csv
+  wechatd followers export --format jsonl --tag regulars | jq -r .openid")]
+    Export(ExportArguments),
+    /// Make the followers the platform's: who came or left unnoticed comes in or goes out
+    #[command(after_help = "Examples:
+  wechatd followers sync
+  wechatd followers sync --json | jq .gone
+
+Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time:
+the next one goes on where it was. The server does the same every day at `api.sync`.")]
+    Sync {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove every trace of a person from the store
     #[command(after_help = "Example:
   wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
@@ -41,9 +64,9 @@ A person who still follows the account is recorded again with the next message o
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArguments {
-    /// Only with this tag (its id)
+    /// Only with this tag (its id; a name is looked up on the platform)
     #[arg(long, value_name = "TAG")]
-    tag: Option<i64>,
+    tag: Option<String>,
     /// Only who came by this QR scene
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
@@ -59,6 +82,22 @@ pub(super) struct ListArguments {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct ExportArguments {
+    /// Only with this tag (its id; a name is looked up on the platform)
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Only who came by this QR scene
+    #[arg(long, value_name = "SCENE")]
+    scene: Option<String>,
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// csv or jsonl
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct ShowArguments {
     /// Whom
     openid: String,
@@ -70,7 +109,9 @@ pub(super) struct ShowArguments {
 pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
     match command {
         Followers::List(arguments) => list(config, arguments),
+        Followers::Export(arguments) => export(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
+        Followers::Sync { json } => sync(config, json),
         Followers::Forget { openid, json } => forget(config, &openid, json),
     }
 }
@@ -83,7 +124,10 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
             .map(|since| reader.moment(&since))
             .transpose()?,
         scene: arguments.scene,
-        tag: arguments.tag,
+        tag: arguments
+            .tag
+            .map(|tag| tags::id_of(config, &tag))
+            .transpose()?,
         limit: Some(arguments.limit),
     };
     let mut followers: Vec<Follower> = Vec::new();
@@ -129,6 +173,25 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         reader.count_followers()?
     ))?;
     out.done()
+}
+
+fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let filter = FollowerFilter {
+        since: arguments
+            .since
+            .map(|since| reader.moment(&since))
+            .transpose()?,
+        scene: arguments.scene,
+        tag: arguments
+            .tag
+            .map(|tag| tags::id_of(config, &tag))
+            .transpose()?,
+        limit: None,
+    };
+    let mut export = Export::to_stdout(arguments.format);
+    reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
+    export.done()
 }
 
 #[derive(Debug, Serialize)]
@@ -235,6 +298,34 @@ fn scene(follower: &Follower) -> String {
         .or_else(number);
     qr.or_else(|| follower.subscribe_scene.clone())
         .unwrap_or_default()
+}
+
+fn sync(config: &Config, json: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let line = ProgressLine::on_stderr();
+    let sync = FollowerSync {
+        store: &store,
+        api: &api,
+        rate: config.api.rate,
+    };
+    let show = |progress: Progress| {
+        let label = match progress.step {
+            SyncStep::List => "reading the list",
+            SyncStep::Leave => "taking out who left",
+            SyncStep::Profiles => "fetching profiles",
+            SyncStep::Clean => "tidying up",
+        };
+        line.show(label, progress.done, progress.of);
+    };
+    let summary = sync.run(&show, &|| false);
+    line.clear();
+    let summary = summary?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&summary);
+    }
+    out.line(&summary.to_string())?;
+    out.done()
 }
 
 fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `wechatd messages …`: what was written and what happened.
 
 use super::Failure;
+use super::export::{Export, Format};
 use super::output::{Output, cell};
 use crate::config::Config;
 use crate::store::{MessageFilter, MessageRow, Reader};
@@ -13,6 +14,11 @@ pub(super) enum Messages {
   wechatd messages list --from oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --since 7d
   wechatd messages list --since 2026-11-01 --json")]
     List(ListArguments),
+    /// Write messages and events to standard output, every column of them, newest first
+    #[command(after_help = "Examples:
+  wechatd messages export > messages.csv
+  wechatd messages export --since 30d --format jsonl | gzip > messages.jsonl.gz")]
+    Export(ExportArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,9 +37,23 @@ pub(super) struct ListArguments {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArguments {
+    /// Only of this sender
+    #[arg(long, value_name = "OPENID")]
+    from: Option<String>,
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// csv or jsonl
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+}
+
 pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
     match command {
         Messages::List(arguments) => list(config, arguments),
+        Messages::Export(arguments) => export(config, arguments),
     }
 }
 
@@ -58,6 +78,21 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     }
     table(&mut out, &rows)?;
     out.done()
+}
+
+fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let filter = MessageFilter {
+        openid: arguments.from,
+        since: arguments
+            .since
+            .map(|since| reader.moment(&since))
+            .transpose()?,
+        limit: None,
+    };
+    let mut export = Export::to_stdout(arguments.format);
+    reader.export_messages(&filter, |names, cells| export.row(names, cells))?;
+    export.done()
 }
 
 /// Messages as lines, also used by `followers show`.

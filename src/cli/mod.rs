@@ -2,25 +2,34 @@
 
 mod attachment;
 mod backup;
+mod blacklist;
+mod bulk;
 mod check;
 mod confirm;
 mod explain;
+mod export;
 mod failure;
 mod followers;
 mod http;
+mod kf;
 mod logging;
 mod mass;
 mod media;
 mod menu;
 mod messages;
+mod online;
 mod output;
 mod platform;
 mod pretend;
+mod progress;
 mod qrcode;
+mod quota;
 mod send;
 mod serve;
 mod simulate;
+mod tags;
 mod template;
+mod token;
 mod unit;
 
 use std::path::PathBuf;
@@ -69,7 +78,10 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
     /// Read the configuration and show what will happen
     #[command(after_help = "Example:
   wechatd check
-  wechatd check --json | jq -r .token")]
+  wechatd check --json | jq -r .token
+  wechatd check --online
+
+With --online the exit code is 1 when something is to be mended.")]
     Check(check::Arguments),
     /// Play the platform: send one signed push to the running server and print the answer
     #[command(after_help = simulate::EXAMPLES)]
@@ -89,6 +101,36 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
+    /// Words that the account puts on followers
+    #[command(subcommand, after_help = "Example:\n  wechatd tags list")]
+    Tags(tags::Tags),
+    /// Note a remark about a follower, that only the account sees
+    #[command(after_help = "Examples:
+  wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'met at the fair'
+  wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 ''")]
+    Remark(tags::Remark),
+    /// People whose messages are not delivered
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
+    )]
+    Blacklist(blacklist::Blacklist),
+    /// The customer-service agents
+    #[command(subcommand, after_help = "Example:\n  wechatd kf online")]
+    Kf(kf::Kf),
+    /// Show how often the platform's calls may be made, and were
+    #[command(after_help = "Examples:
+  wechatd quota
+  wechatd quota message/custom/send
+  wechatd quota clear")]
+    Quota(quota::Arguments),
+    /// Show what the platform remembers of a request, by the rid of an error; it does for 7 days
+    #[command(after_help = "Example:
+  wechatd rid 66f0a1b2-1c2d3e4f-5a6b7c8d")]
+    Rid(quota::Rid),
+    /// Print a valid access_token, for the owner's other programs
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Arguments),
     /// The menu below the chat
     #[command(subcommand, after_help = "Example:\n  wechatd menu diff")]
     Menu(menu::Commands),
@@ -168,6 +210,13 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Explain(arguments) => explain::run(config()?, &arguments),
         Command::Followers(command) => followers::run(&config()?, command),
         Command::Messages(command) => messages::run(&config()?, command),
+        Command::Tags(command) => tags::run(&config()?, command),
+        Command::Remark(arguments) => tags::remark(&config()?, &arguments),
+        Command::Blacklist(command) => blacklist::run(&config()?, command),
+        Command::Kf(command) => kf::run(&config()?, command),
+        Command::Quota(arguments) => quota::run(&config()?, &arguments),
+        Command::Rid(arguments) => quota::rid(&config()?, &arguments),
+        Command::Token(arguments) => token::run(&config()?, &arguments),
         Command::Menu(command) => menu::run(&config()?, command),
         Command::Qrcode(command) => qrcode::run(&config()?, command),
         Command::Send(arguments) => send::run(&config()?, &arguments),
@@ -190,13 +239,11 @@ pub fn commands() -> Vec<(String, String)> {
     fn walk(prefix: &str, command: &clap::Command, list: &mut Vec<(String, String)>) {
         for sub in command.get_subcommands() {
             let name = format!("{prefix}{}", sub.get_name());
-            match sub.has_subcommands() {
-                true => walk(&format!("{name} "), sub, list),
-                false => list.push((
-                    name,
-                    sub.get_about().map(ToString::to_string).unwrap_or_default(),
-                )),
+            if !sub.has_subcommands() || !sub.is_subcommand_required_set() {
+                let about = sub.get_about().map(ToString::to_string);
+                list.push((name.clone(), about.unwrap_or_default()));
             }
+            walk(&format!("{name} "), sub, list);
         }
     }
     let mut list = Vec::new();

@@ -83,8 +83,20 @@ impl Output {
         Ok(self.out.flush()?)
     }
 
+    /// All that was written reaches stdout.
     pub(super) fn done(mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
+    }
+}
+
+/// What others write in a form of their own, such as exports.
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{self, Read, Value};
-use super::{AllowIps, Config, Mode};
+use super::{AllowIps, Config, Mode, TimeOfDay};
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 
@@ -242,6 +242,22 @@ pub const KEYS: &[Key] = &[
             )
         },
     },
+    Key {
+        name: "api.sync",
+        default: Some("\"03:30\""),
+        without: "",
+        change: Change::Live,
+        meaning: "When the followers are compared with the platform's list every day, local time; \"off\" leaves it to `wechatd followers sync`.",
+        set: |config, value| put(&mut config.api.sync, daily(value)),
+    },
+    Key {
+        name: "api.rate",
+        default: Some("20"),
+        without: "",
+        change: Change::Live,
+        meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
+        set: |config, value| put(&mut config.api.rate, calls_a_second(value)),
+    },
 ];
 
 /// The keys whose values nobody else may know.
@@ -292,6 +308,18 @@ fn secret(value: &Value) -> Read<Secret> {
 fn aes_key(value: &Value) -> Read<AesKey> {
     AesKey::parse(&value::string(value)?)
         .map_err(|_| "an EncodingAESKey has exactly 43 letters or digits".to_owned())
+}
+
+fn daily(value: &Value) -> Read<Option<TimeOfDay>> {
+    match value::string(value)?.as_str() {
+        "off" => Ok(None),
+        text => text.parse().map(Some),
+    }
+}
+
+fn calls_a_second(value: &Value) -> Read<u32> {
+    let read = value::integer(value, 1, 1_000)?;
+    u32::try_from(read).map_err(|error| error.to_string())
 }
 
 fn mode(value: &Value) -> Read<Mode> {

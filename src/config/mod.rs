@@ -1,5 +1,6 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
+mod daily;
 mod exposure;
 mod key;
 mod listen;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use daily::TimeOfDay;
 pub use key::{Change, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
@@ -156,6 +158,10 @@ pub struct Api {
     pub base_url: String,
     /// Of one call.
     pub timeout: Duration,
+    /// When the followers are compared with the platform's every day; `None`: never by itself.
+    pub sync: Option<TimeOfDay>,
+    /// Calls a second that bulk work may make.
+    pub rate: u32,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
@@ -268,6 +274,8 @@ impl Config {
             api: Api {
                 base_url: String::new(),
                 timeout: Duration::ZERO,
+                sync: None,
+                rate: 0,
             },
             rules: Vec::new(),
             secrets: Vec::new(),

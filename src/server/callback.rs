@@ -187,6 +187,10 @@ impl Callback {
             .as_reader()
             .read_to_end(&mut body)
             .map_err(|error| format!("its body can not be read: {error}"))?;
+        // In compatible mode the readable part counts only where it stands alone: no signature covers it.
+        let encrypted = encrypted
+            || live.config.account.mode == Mode::Compatible
+                && matches!(Envelope::parse(&body), Ok(Some(_)));
         let sealing = match encrypted {
             false => None,
             true => match unseal(live, &query, &body)? {
@@ -230,6 +234,7 @@ impl Callback {
             record.effect,
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
+        let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
         self.app
             .store
             .record(record, move |recorded: Result<Recorded, StoreError>| {
@@ -254,6 +259,9 @@ impl Callback {
                 );
                 if wants_profile {
                     app.profiles.ring();
+                }
+                if closes_account {
+                    app.chores.ring();
                 }
             });
     }

@@ -172,6 +172,7 @@ fn reload(app: &App, guard: &Guard) {
                     app.chores.ring();
                     app.addresses.ring();
                     warn_of_exposed_secrets(&app.live().config);
+                    app.sync.ring();
                     log::info!(
                         "the configuration was read again: {} rules are in force",
                         app.live().rules.iter().len()

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::Reader;
+use super::profiles::REVOKED;
 
 /// A row of `followers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,6 +61,14 @@ pub struct FollowerFilter {
     pub limit: Option<u32>,
 }
 
+impl FollowerFilter {
+    /// The filter as SQL; its values are since, scene, tag and limit.
+    pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
+           AND (?2 IS NULL OR qr_scene_str = ?2 OR CAST(qr_scene AS TEXT) = ?2)
+           AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
+         ORDER BY subscribe_time DESC LIMIT coalesce(?4, -1)";
+}
+
 const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
     subscribe_time, subscribe_scene, qr_scene, qr_scene_str, profile_at, profile_error,
     datetime(subscribe_time, 'unixepoch', 'localtime')";
@@ -74,13 +83,7 @@ impl Reader {
         filter: &FollowerFilter,
         mut each: impl FnMut(Follower) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM followers
-             WHERE subscribe_time >= coalesce(?1, subscribe_time)
-               AND (?2 IS NULL OR qr_scene_str = ?2 OR CAST(qr_scene AS TEXT) = ?2)
-               AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
-             ORDER BY subscribe_time DESC LIMIT coalesce(?4, -1)"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM followers {}", FollowerFilter::WHERE);
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement
@@ -225,9 +228,9 @@ pub(super) fn clear_profile(
     connection
         .prepare_cached(
             "UPDATE followers SET nickname = NULL, sex = NULL, language = NULL, city = NULL, province = NULL, country = NULL,
-                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = 'authorisation revoked' WHERE openid = ?1",
+                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = ?3 WHERE openid = ?1",
         )?
-        .execute(params![openid, now])?;
+        .execute(params![openid, now, REVOKED])?;
     Ok(())
 }
 

@@ -39,6 +39,17 @@ pub struct MessageFilter {
     pub limit: Option<u32>,
 }
 
+impl MessageFilter {
+    /// The filter as SQL; its values are the sender, the least id and the limit.
+    pub(super) fn conditions(&self) -> &'static str {
+        if self.openid.is_some() {
+            "WHERE openid = ?1 AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
+        } else {
+            "WHERE ?1 IS NULL AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
+        }
+    }
+}
+
 impl Reader {
     /// Calls `each` for every message that the filter lets through, newest first.
     ///
@@ -50,19 +61,12 @@ impl Reader {
         mut each: impl FnMut(MessageRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
-        let first = match filter.since {
-            Some(since) => self.first_message_since(since).map_err(failed)?,
-            None => 0,
-        };
-        let by_sender = if filter.openid.is_some() {
-            "openid = ?1"
-        } else {
-            "?1 IS NULL"
-        };
+        let first = self.first_message_of(filter)?;
         let sql = format!(
             "SELECT id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
                     datetime(received_at, 'unixepoch', 'localtime')
-             FROM messages WHERE {by_sender} AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
+             FROM messages {}",
+            filter.conditions()
         );
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement
@@ -88,6 +92,16 @@ impl Reader {
             each(read().map_err(failed)?)?;
         }
         Ok(())
+    }
+
+    /// The least id that the filter can let through.
+    pub(super) fn first_message_of(&self, filter: &MessageFilter) -> Result<i64, StoreError> {
+        match filter.since {
+            Some(since) => self
+                .first_message_since(since)
+                .map_err(|error| Reader::failed(&error)),
+            None => Ok(0),
+        }
     }
 
     /// The first id received at or after `since`, by bisection: ids grow with time, and so no index is needed.

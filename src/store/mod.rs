@@ -5,6 +5,9 @@
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`sync`]: the working tables of a follower sync
+//! - [`tags`]: tags and remarks, kept in step with the platform's
+//! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and what became of them
 //! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
@@ -14,6 +17,7 @@
 
 mod erase;
 mod error;
+mod export;
 mod followers;
 mod jobs;
 mod lease;
@@ -25,10 +29,13 @@ mod record;
 mod scenes;
 mod schema;
 mod settings;
+mod sync;
+mod tags;
 mod writer;
 
 pub use erase::Erased;
 pub use error::StoreError;
+pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use jobs::{Begun, Job, NewJob};
 pub use messages::{MessageFilter, MessageRow};
@@ -38,3 +45,4 @@ pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
 pub use schema::VERSION;
 pub use settings::{KeptAddresses, KeptToken};
+pub use sync::{SYNC_ROWS, SyncState, SyncStep};

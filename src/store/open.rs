@@ -164,6 +164,20 @@ impl Reader {
         StoreError::from_sqlite("read", error)
     }
 
+    /// A time in Unix seconds as local date and time, for people.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn local_time(&self, at: i64) -> Result<String, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT coalesce(datetime(?1, 'unixepoch', 'localtime'), ?1)",
+                [at],
+                |row| row.get(0),
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+
     /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds.
     ///
     /// # Errors

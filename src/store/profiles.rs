@@ -5,6 +5,9 @@ use rusqlite::{Connection, params};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
+/// `profile_error` of somebody who has withdrawn the right to the profile.
+pub(super) const REVOKED: &str = "authorisation revoked";
+
 /// What the platform knows of a follower; the names are the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
@@ -34,6 +37,8 @@ pub struct FetchedProfile {
 pub enum ProfileOutcome {
     /// It came.
     Fetched(Box<FetchedProfile>),
+    /// The person does not follow any more, as the platform says.
+    Left,
     /// The platform will not give it; asking again is of no use.
     Refused(String),
     /// Not now; it stays in the queue.
@@ -88,18 +93,21 @@ impl Store {
     }
 }
 
-fn done(
+pub(super) fn done(
     connection: &Connection,
     openid: &str,
     outcome: &ProfileOutcome,
     now: i64,
 ) -> rusqlite::Result<()> {
     match outcome {
+        ProfileOutcome::Fetched(profile) if is_revoked(connection, openid)? => connection
+            .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4 WHERE openid = ?1")?
+            .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list])?,
         ProfileOutcome::Fetched(profile) => connection
             .prepare_cached(
                 "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
                      country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
-                     subscribe_time = coalesce(?13, subscribe_time), subscribe_scene = coalesce(?14, subscribe_scene),
+                     subscribe_time = max(subscribe_time, coalesce(?13, 0)), subscribe_scene = coalesce(?14, subscribe_scene),
                      qr_scene = coalesce(?15, qr_scene), qr_scene_str = coalesce(?16, qr_scene_str),
                      profile_at = ?17, profile_error = NULL
                  WHERE openid = ?1",
@@ -123,6 +131,10 @@ fn done(
                 profile.qr_scene_str,
                 now,
             ])?,
+        ProfileOutcome::Left => {
+            let why = "the platform says that this person does not follow any more".to_owned();
+            return done(connection, openid, &ProfileOutcome::Refused(why), now);
+        }
         ProfileOutcome::Refused(why) => connection
             .prepare_cached("UPDATE followers SET profile_at = ?2, profile_error = ?3 WHERE openid = ?1")?
             .execute(params![openid, now, why])?,
@@ -131,4 +143,13 @@ fn done(
             .execute(params![openid, why])?,
     };
     Ok(())
+}
+
+/// Whether the person has withdrawn the right to the profile: only what is the account's own is kept then.
+fn is_revoked(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1 AND profile_error = ?2)",
+        )?
+        .query_row([openid, REVOKED], |row| row.get(0))
 }

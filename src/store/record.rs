@@ -125,8 +125,8 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::ProfileRevoked { openid } => {
             followers::clear_profile(connection, openid, record.received_at)?
         }
+        Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
-        Effect::AccountClosed { openid } => drop(erase::rows_of(connection, openid)?),
     }
     Ok(Recorded::New)
 }

@@ -94,6 +94,26 @@ FROM (
     SELECT date(received_at, 'unixepoch', 'localtime'), 0, 0, 1 FROM messages WHERE msg_type <> 'event'
 )
 GROUP BY day ORDER BY day DESC;
+", "
+-- The follower sync under way, if there is one: at most one row.
+CREATE TABLE sync_state (
+    id            INTEGER PRIMARY KEY CHECK (id = 1),
+    step          TEXT NOT NULL,
+    started_at    INTEGER NOT NULL,
+    log_mark      INTEGER NOT NULL,             -- the last id of follow_log when it began
+    next_openid   TEXT NOT NULL DEFAULT '',
+    total         INTEGER,
+    listed        INTEGER NOT NULL DEFAULT 0,
+    came          INTEGER NOT NULL DEFAULT 0,
+    gone          INTEGER NOT NULL DEFAULT 0,
+    fetched       INTEGER NOT NULL DEFAULT 0,
+    refused       INTEGER NOT NULL DEFAULT 0,
+    nobody_leaves TEXT
+);
+CREATE TABLE sync_people (
+    openid TEXT PRIMARY KEY,
+    done   INTEGER NOT NULL DEFAULT 0           -- 1: the profile was asked for
+) WITHOUT ROWID;
 ", JOBS_AND_MEDIA];
 
 /// What the account sends and the platform works off later; files that were uploaded and still work.

@@ -30,7 +30,7 @@ impl Envelope {
         }))
     }
 
-    /// The envelope as the platform would send it; for playing the platform.
+    /// The envelope as the platform would send it in secure mode; for playing the platform.
     pub fn to_body(&self) -> String {
         match self.format {
             Format::Xml => {
@@ -47,6 +47,29 @@ impl Envelope {
                 json!({ "ToUserName": self.to_user, "Encrypt": self.encrypt }).to_string()
             }
         }
+    }
+
+    /// The same in compatible mode: `Encrypt` beside the elements of the `readable` push, which must
+    /// be an XML document or JSON object of this envelope's format; otherwise it stands alone.
+    pub fn to_body_beside(&self, readable: &str) -> String {
+        let beside = match self.format {
+            Format::Xml => readable.trim_end().strip_suffix("</xml>").map(|open| {
+                let mut xml = String::with_capacity(open.len() + self.encrypt.len() + 60);
+                xml.push_str(open);
+                text::push_element(&mut xml, "Encrypt", &self.encrypt);
+                xml.push_str("</xml>");
+                xml
+            }),
+            Format::Json => {
+                serde_json::from_str(readable)
+                    .ok()
+                    .map(|mut object: fields::Fields| {
+                        object.insert("Encrypt".to_owned(), json!(self.encrypt));
+                        serde_json::Value::Object(object).to_string()
+                    })
+            }
+        };
+        beside.unwrap_or_else(|| self.to_body())
     }
 }
 

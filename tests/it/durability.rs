@@ -80,7 +80,7 @@ fn fifty_kills_under_load_lose_nothing_that_was_answered() {
     assert_eq!(ended.code, Some(0));
     is_kept(&account, &answered);
     is_sound(&account);
-    println!("{} answers over {ROUNDS} kills, none lost", answered.len());
+    eprintln!("{} answers over {ROUNDS} kills, none lost", answered.len());
 }
 
 /// Each answered push is in the store once, with the answer that was given.

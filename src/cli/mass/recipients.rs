@@ -1,13 +1,11 @@
 //! Who gets a mass message, from the command line.
 
-use std::collections::HashSet;
-use std::io::{self, BufRead};
-
 use serde_json::{Value, json};
 
 use crate::api::Client;
 use crate::api::mass::{MASS_OPENIDS, MassTarget};
 use crate::cli::Failure;
+use crate::cli::bulk::openids;
 use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
@@ -52,34 +50,6 @@ impl Whom {
             ))),
         }
     }
-}
-
-/// Each once, in their order.
-fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
-    let mut texts = Vec::new();
-    for argument in arguments {
-        if argument != "-" {
-            texts.push(argument.clone());
-            continue;
-        }
-        for line in io::stdin().lock().lines() {
-            texts.push(line.map_err(|error| Failure::Failed(format!("standard input: {error}")))?);
-        }
-    }
-    let mut known = HashSet::new();
-    let mut openids = Vec::new();
-    for text in texts {
-        let openid = text.trim();
-        if openid.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(Failure::Wrong(format!(
-                "{openid:?} is no openid; give one a line, without anything else"
-            )));
-        }
-        if !openid.is_empty() && known.insert(openid.to_owned()) {
-            openids.push(openid.to_owned());
-        }
-    }
-    Ok(openids)
 }
 
 /// Who gets it, as the platform takes it and as people read it.

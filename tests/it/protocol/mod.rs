@@ -29,7 +29,7 @@ fn read_json(name: &str) -> Value {
 }
 
 /// The samples of `inbound`: name, XML, expected parse.
-fn inbound() -> Vec<(String, String, Value)> {
+pub fn inbound() -> Vec<(String, String, Value)> {
     let mut samples: Vec<_> = std::fs::read_dir(samples().join("inbound"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -90,7 +90,7 @@ fn comparable(value: &Value) -> Value {
 
 /// The JSON push with the same content. With `loose`, as the platform writes it: numbers as numbers, no wrapper
 /// around `List`, a single list element as an object.
-fn json_push(sample: &Value, loose: bool) -> String {
+pub fn json_push(sample: &Value, loose: bool) -> String {
     let mut push = Map::new();
     push.insert("ToUserName".into(), sample["to_user"].clone());
     push.insert("FromUserName".into(), sample["from_user"].clone());

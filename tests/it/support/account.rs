@@ -92,11 +92,12 @@ impl Setup {
         self
     }
 
-    /// With API credentials, and this fake in place of the platform.
+    /// With API credentials, and this fake in place of the platform. Followers are synced by command only.
     pub fn platform(self, platform: &Platform) -> Self {
         self.set("account.app_id", &format!("\"{APP_ID}\""))
             .set("account.app_secret", &format!("\"{APP_SECRET}\""))
             .set("api.base_url", &format!("\"{}\"", platform.url()))
+            .set("api.sync", "\"off\"")
     }
 
     /// The folder of the configuration and the store.
@@ -258,6 +259,26 @@ impl Account {
     #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.program(arguments), "")
+    }
+
+    /// Runs a command as if typed on a terminal: both outputs come as stdout, as the terminal shows them.
+    /// (`script` of util-linux is the terminal.)
+    #[track_caller]
+    pub fn on_a_terminal(&self, arguments: &[&str]) -> Ran {
+        let program = self.program(arguments);
+        let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy());
+        let words = std::iter::once(program.get_program()).chain(program.get_args());
+        let line: Vec<String> = words.map(quoted).collect();
+        let mut script = Command::new("script");
+        script.args(["-qec", &line.join(" "), "/dev/null"]);
+        script.current_dir(self.folder()).env("TERM", "xterm");
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        Ran::of(script, "")
     }
 
     /// `wechatd simulate …` towards the running server.

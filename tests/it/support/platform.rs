@@ -7,6 +7,7 @@
 mod outgoing;
 
 use super::account::{APP_ID, APP_SECRET};
+use super::people::People;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::collections::{HashMap, VecDeque};
@@ -66,6 +67,7 @@ struct State {
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
     callback_ips: Vec<String>,
+    people: People,
     token: u64,
     expires_in: i64,
     released: u64,
@@ -153,6 +155,11 @@ impl Platform {
     pub fn callback_ips(&self, list: &[&str]) {
         let mut state = self.shared.state.lock().unwrap();
         state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
+    }
+
+    /// Looks at the account's people, or changes them.
+    pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().people)
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -452,6 +459,9 @@ fn answer(call: &Call, shared: &Shared) -> Said {
 
 fn right_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
+    if authorised && let Some(answer) = state.people.answer(call) {
+        return answer;
+    }
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/cgi-bin/stable_token") => {
             let asked = call.json();
@@ -471,6 +481,10 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             "invalid credential, access_token is invalid or not latest",
         ),
         ("GET", "/cgi-bin/getcallbackip") => json!({"ip_list": state.callback_ips}).to_string(),
+        ("GET", "/cgi-bin/ticket/getticket") => {
+            json!({"errcode": 0, "errmsg": "ok", "ticket": "SYN_JSAPI_TICKET_1", "expires_in": 7200})
+                .to_string()
+        }
         ("GET", "/cgi-bin/user/info") => {
             let openid = call.query.get("openid").cloned().unwrap_or_default();
             profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))
@@ -522,10 +536,14 @@ fn profile_of(openid: &str, state: &State) -> Option<String> {
     if let Some(scripted) = state.profiles.get(openid) {
         return Some(scripted.clone());
     }
+    let remark = state.people.remarks.get(openid);
+    let remark = remark.map_or("VIP", String::as_str);
+    let tags = state.people.tagged.get(openid).cloned();
+    let tags = tags.unwrap_or_else(|| vec![128, 2]);
     let profile = json!({
         "subscribe": 1, "openid": openid, "nickname": "", "sex": 0, "language": "zh_CN", "city": "",
         "province": "", "country": "", "headimgurl": "", "subscribe_time": 1_767_000_000,
-        "unionid": format!("u{openid}"), "remark": "VIP", "groupid": 0, "tagid_list": [128, 2],
+        "unionid": format!("u{openid}"), "remark": remark, "groupid": 0, "tagid_list": tags,
         "subscribe_scene": "ADD_SCENE_QR_CODE", "qr_scene": 98765, "qr_scene_str": "",
     });
     openid.starts_with('o').then(|| profile.to_string())
@@ -535,7 +553,7 @@ fn token_text(number: u64) -> String {
     format!("SYN_ACCESS_TOKEN_{number:06}_q8Zr2Lm5")
 }
 
-fn errcode(code: i64, text: &str) -> String {
+pub(super) fn errcode(code: i64, text: &str) -> String {
     let text = format!("{text} rid: 66f0a1b2-1c2d3e4f-5a6b7c8d");
     json!({"errcode": code, "errmsg": text}).to_string()
 }

@@ -31,7 +31,8 @@ impl Vitals {
         }
     }
 
-    /// Of each figure the larger one.
+    /// Of each figure the larger one; for benches.
+    #[allow(dead_code, reason = "tests look at single moments")]
     pub fn max(self, other: Self) -> Self {
         Self {
             threads: self.threads.max(other.threads),

@@ -1,0 +1,123 @@
+//! Syncs the followers once when the API is new, and every day at `api.sync`. A day that was missed is made up for.
+
+use std::time::Duration;
+
+use crate::api::{Action, Client};
+use crate::app::App;
+use crate::bell::Woken;
+use crate::clock;
+use crate::store::StoreError;
+use crate::sync::{FollowerSync, SyncError};
+
+/// The longest wait before the clock is looked at again: clocks are set, and days have 23 or 25 hours.
+const GLANCE: Duration = Duration::from_secs(60);
+
+/// Pauses after a failure, doubled from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
+
+/// The shortest pause while a person has to act, or a quota to end.
+const PERSON: Duration = Duration::from_secs(600);
+
+/// The pause while a command of the owner syncs.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// Runs until the bell is closed. A ring looks at the configuration again.
+pub(super) fn run(app: &App) {
+    let Some(api) = &app.api else { return };
+    let mut trouble: Option<(String, Duration)> = None;
+    loop {
+        let woken = match wait_for(app) {
+            Ok(None) => match sync(app, api) {
+                Ok(()) => {
+                    trouble = None;
+                    Woken::Rung
+                }
+                Err(SyncError::Stopped) => return,
+                Err(SyncError::Busy) => app.sync.pause(BUSY),
+                Err(error) => {
+                    let pause = troubled(&mut trouble, &error);
+                    app.sync.pause(pause)
+                }
+            },
+            Ok(Some(time)) => app.sync.wait(time.min(GLANCE)),
+            Err(error) => {
+                log::warn!("sync: {error}");
+                app.sync.wait(GLANCE)
+            }
+        };
+        if woken == Woken::Closing {
+            return;
+        }
+    }
+}
+
+/// How long it is until the next sync; `None`: it is due.
+fn wait_for(app: &App) -> Result<Option<Duration>, StoreError> {
+    let Some(time) = app.live().config.api.sync else {
+        return Ok(Some(GLANCE));
+    };
+    let reader = app.store.reader()?;
+    let Some(last) = reader.synced_at()? else {
+        return Ok(None);
+    };
+    if reader.sync_state()?.is_some() {
+        return Ok(None);
+    }
+    let now = clock::unix_seconds();
+    // A clock that was far ahead when the last one ended must not keep the next one from coming.
+    let next = reader.next_time_of_day(&time.to_string(), last.min(now))?;
+    let left = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
+    Ok((left > 0).then(|| Duration::from_secs(left)))
+}
+
+fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
+    let sync = FollowerSync {
+        store: &app.store,
+        api,
+        rate: app.live().config.api.rate,
+    };
+    let stopping = || app.sync.pause(Duration::ZERO) == Woken::Closing;
+    let ended = sync.run(&|_| {}, &stopping);
+    match ended {
+        Ok(summary) => {
+            match summary.nobody_left_because {
+                None => log::info!("sync: {summary}"),
+                Some(_) => log::warn!("sync: {summary}"),
+            }
+            Ok(())
+        }
+        // What fails because the program stops is no trouble.
+        Err(_) if stopping() => Err(SyncError::Stopped),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says what is wrong once, not for every try, and how long to pause.
+fn troubled(trouble: &mut Option<(String, Duration)>, error: &SyncError) -> Duration {
+    let (first, last) = PAUSES;
+    let needs_time = match error {
+        SyncError::Api(error) => match error.action() {
+            Action::Quota | Action::Admin | Action::Fix => true,
+            Action::Retry
+            | Action::Token
+            | Action::User
+            | Action::UploadAgain
+            | Action::RestartOauth
+            | Action::Wait
+            | Action::Ignore => false,
+        },
+        SyncError::Endless => true,
+        SyncError::Busy | SyncError::Stopped | SyncError::Store(_) => false,
+    };
+    let text = error.to_string();
+    let (said, pause) = match trouble {
+        Some((before, pause)) => (*before == text, (*pause * 2).min(last)),
+        None => (false, first),
+    };
+    let pause = if needs_time { pause.max(PERSON) } else { pause };
+    if !said {
+        log::warn!("{text}; trying again, at first in {} s", pause.as_secs());
+    }
+    *trouble = Some((text, pause));
+    pause
+}

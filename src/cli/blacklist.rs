@@ -1,0 +1,99 @@
+//! `wechatd blacklist …`: people whose messages the platform does not deliver. They stay followers.
+
+use super::Failure;
+use super::bulk::{self, Deed};
+use super::output::Output;
+use super::platform::connect;
+use crate::api::Client;
+use crate::api::blacklist::MAX_BATCHBLACKLIST;
+use crate::config::Config;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Blacklist {
+    /// List who is blocked, an openid a line
+    #[command(after_help = "Example:\n  wechatd blacklist list")]
+    List {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Block people: their messages do not arrive and they can not be sent any
+    #[command(after_help = "Examples:
+  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd blacklist add - < openids.txt
+
+They are not told, and stay followers.")]
+    Add(Change),
+    /// Unblock people
+    #[command(after_help = "Examples:
+  wechatd blacklist remove oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd blacklist list | wechatd blacklist remove -")]
+    Remove(Change),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    /// Whom; - reads openids from standard input, one a line
+    #[arg(required = true, value_name = "OPENID")]
+    openids: Vec<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
+    match command {
+        Blacklist::List { json } => list(&connect(config)?.1, json),
+        Blacklist::Add(arguments) => change(config, &arguments, true),
+        Blacklist::Remove(arguments) => change(config, &arguments, false),
+    }
+}
+
+fn list(api: &Client, json: bool) -> Result<(), Failure> {
+    let mut out = Output::text();
+    let mut all = Vec::new();
+    let mut begin = String::new();
+    loop {
+        let page = api.getblacklist(&begin)?;
+        match json {
+            true => all.extend(page.openids),
+            false => page
+                .openids
+                .iter()
+                .try_for_each(|openid| out.line(openid))?,
+        }
+        match page.next_openid {
+            Some(next) if next != begin => begin = next,
+            Some(_) | None => break,
+        }
+    }
+    match json {
+        true => out.json(&all),
+        false => out.done(),
+    }
+}
+
+fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure> {
+    let (_, api) = connect(config)?;
+    let openids = bulk::openids(&arguments.openids)?;
+    let deed = Deed {
+        label: if adds { "blocking" } else { "unblocking" },
+        most: MAX_BATCHBLACKLIST,
+        rate: config.api.rate,
+    };
+    let call = |batch: &[String]| match adds {
+        true => api.batchblacklist(batch),
+        false => api.batchunblacklist(batch),
+    };
+    let outcome = deed.run(
+        &openids,
+        |batch| call(batch).map(|()| Vec::new()),
+        |_| Ok(()),
+    )?;
+    let what = if adds {
+        "are blocked now"
+    } else {
+        "are not blocked any more"
+    };
+    outcome.report(what, arguments.json)
+}

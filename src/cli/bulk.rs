@@ -1,0 +1,155 @@
+//! One deed for many people: openids from arguments or standard input, split to what the platform takes in one call.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead};
+
+use serde::Serialize;
+
+use super::Failure;
+use super::output::Output;
+use super::progress::ProgressLine;
+use crate::api::ApiError;
+use crate::api::rate::Rate;
+use crate::store::StoreError;
+use crate::sync::profile::concerns_one;
+
+/// The people that a command line names: each once, in their order; `-` stands for lines of standard input.
+pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
+    let mut known = HashSet::new();
+    let mut openids = Vec::new();
+    let mut take = |text: &str| {
+        let openid = text.trim();
+        if openid.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let what = format!("{openid:?} is no openid; give one a line, without anything else");
+            return Err(Failure::Wrong(what));
+        }
+        if !openid.is_empty() && known.insert(openid.to_owned()) {
+            openids.push(openid.to_owned());
+        }
+        Ok(())
+    };
+    for argument in arguments {
+        if argument != "-" {
+            take(argument)?;
+            continue;
+        }
+        for line in io::stdin().lock().lines() {
+            let line = line.map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+            take(&line)?;
+        }
+    }
+    match openids.is_empty() {
+        true => Err(Failure::Wrong("no openid was given".to_owned())),
+        false => Ok(openids),
+    }
+}
+
+/// What became of a deed.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Outcome {
+    /// For how many it was done.
+    done: usize,
+    /// For whom it was not.
+    failed: Vec<Refused>,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    openid: String,
+    why: String,
+}
+
+/// A deed: how it is called, how many people one call takes, and the calls a second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deed {
+    pub(super) label: &'static str,
+    pub(super) most: usize,
+    pub(super) rate: u32,
+}
+
+impl Deed {
+    /// Does it for everybody. `call` does it for a batch and returns those for whom the platform could not;
+    /// `note` is told for whom it was done. A refusal that is about one person of a batch keeps it from nobody else.
+    pub(super) fn run(
+        self,
+        openids: &[String],
+        call: impl Fn(&[String]) -> Result<Vec<String>, ApiError>,
+        note: impl Fn(Vec<String>) -> Result<(), StoreError>,
+    ) -> Result<Outcome, Failure> {
+        let line = ProgressLine::on_stderr();
+        let rate = Rate::per_second(self.rate);
+        let mut outcome = Outcome::default();
+        let all = openids.len();
+        let attempt = |batch: &[String], outcome: &mut Outcome| {
+            rate.wait();
+            let failed = match call(batch) {
+                Ok(failed) => failed,
+                Err(error) if concerns_one(&error) => return Ok(Some(error)),
+                Err(error) => {
+                    return Err(Failure::Failed(format!(
+                        "{error}; it was done for {} of {all}, repeating it for all does no harm",
+                        outcome.done
+                    )));
+                }
+            };
+            let (bad, good): (Vec<String>, Vec<String>) = batch
+                .iter()
+                .cloned()
+                .partition(|openid| failed.contains(openid));
+            outcome.done += good.len();
+            outcome.failed.extend(bad.into_iter().map(|openid| Refused {
+                openid,
+                why: "the platform could not".to_owned(),
+            }));
+            note(good)?;
+            Ok(None)
+        };
+        for batch in openids.chunks(self.most) {
+            if let Some(error) = attempt(batch, &mut outcome)? {
+                for one in batch.chunks(1) {
+                    let refused = match batch.len() {
+                        1 => Some(error.clone()),
+                        _ => attempt(one, &mut outcome)?,
+                    };
+                    outcome
+                        .failed
+                        .extend(refused.into_iter().zip(one).map(|(error, openid)| Refused {
+                            openid: openid.clone(),
+                            why: error.to_string(),
+                        }));
+                }
+            }
+            let done = outcome.done + outcome.failed.len();
+            line.show(self.label, to_i64(done), Some(to_i64(all)));
+        }
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    /// Prints it: `what` is the end of the sentence "N people …". Fails when it was not done for all.
+    pub(super) fn report(self, what: &str, json: bool) -> Result<(), Failure> {
+        let mut out = Output::text();
+        let failed = self.failed.len();
+        if json {
+            out.json(&self)?;
+        } else {
+            out.line(&format!("{} people {what}", self.done))?;
+            for one in &self.failed {
+                out.line(&format!("not {}: {}", one.openid, one.why))?;
+            }
+            out.done()?;
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::Failed(format!(
+                "{failed} of {} people were refused",
+                failed + self.done
+            ))),
+        }
+    }
+}
+
+fn to_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,253 @@
+//! `wechatd check --online`: what the platform says to this account, a line each, with what to do.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Failure;
+use super::output::Output;
+use super::platform::connect;
+use crate::api::network::{CallbackCheck, CheckAction};
+use crate::api::{ApiError, Client};
+use crate::config::{Config, show_duration};
+
+/// Clocks further apart than this, in seconds, are worth mending.
+const CLOCK: i64 = 30;
+
+/// Codes that refuse a call to this account as such: unverified, or of the other kind.
+const NOT_YOURS: [i64; 2] = [48001, 50001];
+
+/// A path that does not exist: asking for its quota is refused, and the refusal has a number that can be looked up.
+const NO_PATH: &str = "/cgi-bin/no/such/path";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Not there, or not for this account; the rest works without.
+    No,
+    /// Something is to be mended.
+    Wrong,
+    /// The platform did not say.
+    Unknown,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    what: &'static str,
+    verdict: Verdict,
+    detail: String,
+}
+
+/// A harmless read for each family of calls, and what needs it.
+type Try = (
+    &'static str,
+    &'static str,
+    fn(&Client) -> Result<(), ApiError>,
+);
+
+const TRIES: [Try; 6] = [
+    ("user/get", "followers sync", |api| {
+        api.user_get("").map(drop)
+    }),
+    ("tags/get", "tags", |api| api.tags_get().map(drop)),
+    ("getblacklist", "blacklist", |api| {
+        api.getblacklist("").map(drop)
+    }),
+    ("menu/get", "menu", |api| api.menu_get().map(drop)),
+    ("getkflist", "send, kf", |api| api.getkflist().map(drop)),
+    ("get_all_private_template", "template", |api| {
+        api.get_all_private_template().map(drop)
+    }),
+];
+
+/// Tries everything; the order is that in which an owner mends it.
+pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
+    // Trouble that passes shows itself at once here; a person is watching.
+    let api = connect(config)?.1.once();
+    let token = api.token_asked();
+    let mut lines = Vec::new();
+    match &token {
+        Ok(_) => {
+            lines.push(ok(
+                "token",
+                "the platform takes the AppID and the AppSecret",
+            ));
+            lines.push(address(&api));
+        }
+        Err(error) => match error.unlisted_address() {
+            Some(address) => {
+                lines.push(unknown("token", "see the next line"));
+                let what = format!(
+                    "{address} is not in the IP whitelist: enter it in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
+                );
+                lines.push(line("address", Verdict::Wrong, what));
+            }
+            None => lines.push(line("token", Verdict::Wrong, error.to_string())),
+        },
+    }
+    lines.push(clock(config, &api));
+    if token.is_err() {
+        let rest = "not tried, because there is no token";
+        lines.push(unknown("callback, calls, menu", rest));
+        return Ok(lines);
+    }
+    lines.push(callback(&api));
+    for (call, needed_by, read) in TRIES {
+        lines.push(match read(&api) {
+            Ok(()) => ok(call, format!("allowed, for {needed_by}")),
+            Err(error) => refusal(call, &error),
+        });
+    }
+    lines.push(menu(&api));
+    Ok(lines)
+}
+
+/// Prints the lines below what `check` has said.
+pub(super) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
+    let width = lines.iter().map(|line| line.what.len()).max().unwrap_or(0);
+    for line in lines {
+        out.line(&format!(
+            "{:width$}  {:7}  {}",
+            line.what, line.verdict, line.detail
+        ))?;
+    }
+    Ok(())
+}
+
+/// Whether something is to be mended.
+pub(super) fn is_wrong(lines: &[Line]) -> bool {
+    lines.iter().any(|line| line.verdict == Verdict::Wrong)
+}
+
+/// The address that the platform sees, from the record of a request that it refused.
+fn address(api: &Client) -> Line {
+    let refused = api.openapi_quota_get(NO_PATH);
+    let client_ip = match refused {
+        Err(ApiError::Platform { rid: Some(rid), .. }) => api
+            .openapi_rid_get(&rid)
+            .ok()
+            .and_then(|request| request.client_ip)
+            .filter(|address| !address.is_empty()),
+        Ok(_) | Err(_) => None,
+    };
+    match client_ip {
+        Some(address) => ok("address", format!("the platform sees {address}")),
+        None => unknown(
+            "address",
+            "the platform does not tell which it sees; it takes calls from it",
+        ),
+    }
+}
+
+fn clock(config: &Config, api: &Client) -> Line {
+    let Some(ahead) = api.clock_difference() else {
+        return unknown("clock", "no answer told the platform's time");
+    };
+    let side = if ahead < 0 { "behind" } else { "ahead of" };
+    let seconds = ahead.unsigned_abs();
+    if ahead.abs() <= CLOCK {
+        return ok("clock", format!("{seconds} s {side} the platform's"));
+    }
+    let skew = config.server.max_clock_skew;
+    let refused = if !skew.is_zero() && seconds >= skew.as_secs() {
+        "so that all pushes are refused"
+    } else {
+        "and pushes are refused from that on"
+    };
+    let what = format!(
+        "{seconds} s {side} the platform's: set it, and keep it by NTP; server.max_clock_skew is {}, {refused}",
+        show_duration(skew)
+    );
+    line("clock", Verdict::Wrong, what)
+}
+
+fn callback(api: &Client) -> Line {
+    let check = match api.callback_check(CheckAction::All) {
+        Ok(check) => check,
+        Err(error) => return refusal("callback", &error),
+    };
+    let CallbackCheck { dns, ping } = check;
+    if dns.is_empty() {
+        let what = "the name in the console's URL has no address: check its DNS record";
+        return line("callback", Verdict::Wrong, what);
+    }
+    let addresses: Vec<&str> = dns.iter().map(|found| found.ip.as_str()).collect();
+    let addresses = addresses.join(", ");
+    let answered = |loss: &Option<String>| loss.as_deref().is_some_and(|loss| loss != "100%");
+    match ping.iter().find(|ping| answered(&ping.package_loss)) {
+        Some(ping) => {
+            let time = ping.time.as_deref().unwrap_or("an unknown time");
+            ok("callback", format!("{addresses}, reached in {time}"))
+        }
+        None => ok(
+            "callback",
+            format!("{addresses}; pings are not answered, which alone does no harm"),
+        ),
+    }
+}
+
+fn menu(api: &Client) -> Line {
+    let own = match api.menu_get() {
+        Ok(own) => own,
+        Err(error) => return refusal("menu", &error),
+    };
+    if let Some(menus) = own {
+        let conditional = menus.conditional.len();
+        let buttons = menus.button.len();
+        let what = format!("{buttons} buttons, {conditional} conditional menus");
+        return ok("menu", what);
+    }
+    match api.get_current_selfmenu_info() {
+        Ok(shown) if shown.is_menu_open && !shown.button.is_empty() => ok(
+            "menu",
+            format!(
+                "{} buttons, made in the console; `wechatd menu pull` prints them as configuration",
+                shown.button.len()
+            ),
+        ),
+        Ok(_) => line(
+            "menu",
+            Verdict::No,
+            "there is none; write one into the configuration, `wechatd menu apply` makes it",
+        ),
+        Err(error) => refusal("menu", &error),
+    }
+}
+
+fn refusal(what: &'static str, error: &ApiError) -> Line {
+    let verdict = match error.errcode() {
+        Some(errcode) if NOT_YOURS.contains(&errcode) => Verdict::No,
+        Some(_) | None => Verdict::Wrong,
+    };
+    line(what, verdict, error.to_string())
+}
+
+fn ok(what: &'static str, detail: impl Into<String>) -> Line {
+    line(what, Verdict::Ok, detail)
+}
+
+fn unknown(what: &'static str, detail: impl Into<String>) -> Line {
+    line(what, Verdict::Unknown, detail)
+}
+
+fn line(what: &'static str, verdict: Verdict, detail: impl Into<String>) -> Line {
+    Line {
+        what,
+        verdict,
+        detail: detail.into(),
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Ok => "ok",
+            Verdict::No => "no",
+            Verdict::Wrong => "wrong",
+            Verdict::Unknown => "unknown",
+        })
+    }
+}

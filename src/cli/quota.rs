@@ -1,0 +1,179 @@
+//! `wechatd quota …` and `wechatd rid …`: limits of the platform's calls, and what became of a single one.
+
+use super::Failure;
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::quota::Quota;
+use crate::api::{Action, ApiError, Client};
+use crate::config::Config;
+use crate::store::Reader;
+
+/// The calls that are shown when none is named: those that this program makes often, and those with small limits.
+const PATHS: [&str; 13] = [
+    "/cgi-bin/stable_token",
+    "/cgi-bin/user/get",
+    "/cgi-bin/user/info",
+    "/cgi-bin/user/info/batchget",
+    "/cgi-bin/user/info/updateremark",
+    "/cgi-bin/tags/members/batchtagging",
+    "/cgi-bin/message/custom/send",
+    "/cgi-bin/message/template/send",
+    "/cgi-bin/message/mass/sendall",
+    "/cgi-bin/media/upload",
+    "/cgi-bin/menu/create",
+    "/cgi-bin/qrcode/create",
+    "/cgi-bin/clear_quota",
+];
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Only this call, such as /cgi-bin/message/custom/send or message/custom/send
+    path: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Set all daily counters to zero; the platform allows it 10 times a month
+    #[command(after_help = "Example:\n  wechatd quota clear")]
+    Clear,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rid {
+    /// As it stands at the end of an error, such as 66f0a1b2-1c2d3e4f-5a6b7c8d
+    rid: String,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let (_, api) = connect(config)?;
+    if let Some(Command::Clear) = arguments.command {
+        return clear(&api);
+    }
+    let mut out = Output::text();
+    if let Some(path) = &arguments.path {
+        let path = match path.starts_with('/') {
+            true => path.clone(),
+            false => format!("/cgi-bin/{path}"),
+        };
+        let quota = api.openapi_quota_get(&path)?;
+        if arguments.json {
+            return out.json(&as_json(&path, &quota));
+        }
+        out.table(HEADING, &[row(&path, &quota)])?;
+        return out.done();
+    }
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for path in PATHS {
+        match api.openapi_quota_get(path) {
+            Ok(quota) => {
+                rows.push(row(path, &quota));
+                values.push(as_json(path, &quota));
+            }
+            // Not every account has every call.
+            Err(error) if matches!(error.errcode(), Some(76021 | 76022 | 48001)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if arguments.json {
+        return out.json(&values);
+    }
+    out.table(HEADING, &rows)?;
+    out.line("The counters start anew at midnight Beijing time.")?;
+    out.done()
+}
+
+const HEADING: [&str; 5] = ["call", "a day", "used", "left", "besides"];
+
+fn row(path: &str, quota: &Quota) -> [String; 5] {
+    let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
+    let besides = quota.rate_limit.as_ref().and_then(|limit| {
+        let (calls, seconds) = limit.call_count.zip(limit.refresh_second)?;
+        Some(format!("{calls} in {seconds} s"))
+    });
+    [
+        path.to_owned(),
+        number(quota.daily_limit),
+        number(quota.used),
+        number(quota.remain),
+        besides.unwrap_or_default(),
+    ]
+}
+
+fn as_json(path: &str, quota: &Quota) -> serde_json::Value {
+    serde_json::json!({
+        "path": path,
+        "daily_limit": quota.daily_limit,
+        "used": quota.used,
+        "remain": quota.remain,
+        "rate_limit": quota.rate_limit.as_ref().map(|limit| serde_json::json!({
+            "call_count": limit.call_count,
+            "refresh_second": limit.refresh_second,
+        })),
+    })
+}
+
+/// Without an access_token where the limit of fetching one is what is used up.
+fn clear(api: &Client) -> Result<(), Failure> {
+    let is_quota =
+        |error: &ApiError| error.action() == Action::Quota && error.errcode() != Some(48006);
+    match api.clear_quota() {
+        Err(error) if is_quota(&error) => api.clear_quota_v2()?,
+        result => result?,
+    }
+    let mut out = Output::text();
+    out.line("all daily counters are at zero; the platform allows this 10 times a month")?;
+    out.done()
+}
+
+pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
+    let (_, api) = connect(config)?;
+    let request = api.openapi_rid_get(arguments.rid.trim())?;
+    // The platform masks tokens; that it also masks the AppSecret is not promised.
+    let masked = |text: Option<String>| {
+        text.map(|text| match config.api_rights() {
+            Some((_, secret)) => text.replace(secret.expose(), "***"),
+            None => text,
+        })
+    };
+    let (url, sent, answered) = (
+        masked(request.request_url),
+        masked(request.request_body),
+        masked(request.response_body),
+    );
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&serde_json::json!({
+            "invoke_time": request.invoke_time,
+            "cost_in_ms": request.cost_in_ms,
+            "client_ip": request.client_ip,
+            "request_url": url,
+            "request_body": sent,
+            "response_body": answered,
+        }));
+    }
+    let at = match request.invoke_time {
+        Some(at) => Some(Reader::open(&config.store.path)?.local_time(at)?),
+        None => None,
+    };
+    let text = |text: Option<String>| cell(text.as_deref().unwrap_or("unknown"), 2_000);
+    let took = request.cost_in_ms.map(|ms| format!("{ms} ms"));
+    out.pairs(&[
+        ("at", text(at)),
+        ("took", text(took)),
+        ("from", text(request.client_ip)),
+        ("query", text(url)),
+        ("sent", text(sent)),
+        ("answered", text(answered)),
+    ])?;
+    out.done()
+}

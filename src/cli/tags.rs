@@ -1,0 +1,210 @@
+//! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
+
+use super::Failure;
+use super::bulk::{self, Deed};
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::Client;
+use crate::api::tags::{MAX_BATCHTAGGING, Tag};
+use crate::config::Config;
+use crate::store::Store;
+
+/// Followers whose tags one commit changes.
+const STEP: u32 = 200;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Tags {
+    /// List the account's tags
+    #[command(after_help = "Example:\n  wechatd tags list")]
+    List {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a tag
+    #[command(after_help = "Example:\n  wechatd tags create regulars")]
+    Create {
+        /// At most 30 bytes
+        name: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a tag another name
+    #[command(after_help = "Example:\n  wechatd tags rename regulars friends")]
+    Rename {
+        /// Id or name
+        tag: String,
+        /// The new name
+        name: String,
+    },
+    /// Delete a tag and take it off everybody
+    #[command(after_help = "Example:\n  wechatd tags delete friends")]
+    Delete {
+        /// Id or name
+        tag: String,
+    },
+    /// Put a tag on people
+    #[command(after_help = "Examples:
+  wechatd tags add regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd followers list --scene poster-7 --limit 100000 --json | jq -r .[].openid | wechatd tags add poster -")]
+    Add(Change),
+    /// Take a tag off people
+    #[command(after_help = "Examples:
+  wechatd tags remove regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd tags remove 128 - < openids.txt")]
+    Remove(Change),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    /// Id or name
+    tag: String,
+    /// Whom; - reads openids from standard input, one a line
+    #[arg(required = true, value_name = "OPENID")]
+    openids: Vec<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Remark {
+    /// Whom it is about
+    openid: String,
+    /// Fewer than 30 characters; an empty text takes the remark away
+    text: String,
+}
+
+pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let mut out = Output::text();
+    match command {
+        Tags::List { json } => return list(&api, json),
+        Tags::Create { name, json } => {
+            let tag = api.tags_create(&name)?;
+            if json {
+                return out.json(&serde_json::json!({"id": tag.id, "name": tag.name}));
+            }
+            out.line(&format!("tag {} is {}", tag.name, tag.id))?;
+        }
+        Tags::Rename { tag, name } => {
+            let tag = find(&api, &tag)?;
+            api.tags_update(tag.id, &name)?;
+            out.line(&format!("tag {} is called {name} now", tag.id))?;
+        }
+        Tags::Delete { tag } => {
+            let tag = find(&api, &tag)?;
+            api.tags_delete(tag.id)?;
+            take_off_everybody(&store, tag.id)?;
+            out.line(&format!("tag {} ({}) is deleted", tag.id, tag.name))?;
+        }
+        Tags::Add(arguments) => return change(config, &store, &api, &arguments, true),
+        Tags::Remove(arguments) => return change(config, &store, &api, &arguments, false),
+    }
+    out.done()
+}
+
+fn list(api: &Client, json: bool) -> Result<(), Failure> {
+    let tags = api.tags_get()?;
+    let mut out = Output::text();
+    if json {
+        let tags: Vec<serde_json::Value> = tags
+            .iter()
+            .map(|tag| serde_json::json!({"id": tag.id, "name": tag.name, "count": tag.count}))
+            .collect();
+        return out.json(&tags);
+    }
+    let lines: Vec<[String; 3]> = tags
+        .iter()
+        .map(|tag| {
+            let count = tag.count.map(|count| count.to_string());
+            [
+                tag.id.to_string(),
+                cell(&tag.name, 40),
+                count.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    out.table(["id", "name", "followers"], &lines)?;
+    out.done()
+}
+
+/// The tag with this id, else the one with this name.
+fn find(api: &Client, wanted: &str) -> Result<Tag, Failure> {
+    let tags = api.tags_get()?;
+    let by_id = |tag: &&Tag| wanted.parse() == Ok(tag.id);
+    let by_name = |tag: &&Tag| tag.name == wanted;
+    tags.iter()
+        .find(by_id)
+        .or_else(|| tags.iter().find(by_name))
+        .cloned()
+        .ok_or_else(|| {
+            Failure::Failed(format!(
+                "there is no tag {wanted:?}; `wechatd tags list` shows those there are, `wechatd tags create` makes one"
+            ))
+        })
+}
+
+/// The id of a tag for commands that look into the store: a number as it is, a name by asking the platform.
+pub(super) fn id_of(config: &Config, wanted: &str) -> Result<i64, Failure> {
+    if let Ok(id) = wanted.parse() {
+        return Ok(id);
+    }
+    let (_, api) = connect(config)?;
+    Ok(find(&api, wanted)?.id)
+}
+
+fn change(
+    config: &Config,
+    store: &Store,
+    api: &Client,
+    arguments: &Change,
+    adds: bool,
+) -> Result<(), Failure> {
+    let openids = bulk::openids(&arguments.openids)?;
+    let tag = find(api, &arguments.tag)?;
+    let deed = Deed {
+        label: if adds { "tagging" } else { "untagging" },
+        most: MAX_BATCHTAGGING,
+        rate: config.api.rate,
+    };
+    let outcome = deed.run(
+        &openids,
+        |batch| match adds {
+            true => api.batchtagging(tag.id, batch),
+            false => api.batchuntagging(tag.id, batch),
+        },
+        |done| store.note_tag(done, tag.id, adds),
+    )?;
+    let carry = if adds { "carry" } else { "do not carry" };
+    let what = format!("{carry} the tag {} ({}) now", tag.name, tag.id);
+    outcome.report(&what, arguments.json)
+}
+
+/// The store follows: nobody carries a tag that does not exist.
+fn take_off_everybody(store: &Store, tag: i64) -> Result<(), Failure> {
+    let reader = store.reader()?;
+    let mut after = String::new();
+    loop {
+        let some = reader.tagged(tag, &after, STEP)?;
+        let Some(last) = some.last() else {
+            return Ok(());
+        };
+        after.clone_from(last);
+        store.note_tag(some, tag, false)?;
+    }
+}
+
+pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let Remark { openid, text } = arguments;
+    api.updateremark(openid, text)?;
+    store.note_remark(openid, text)?;
+    let mut out = Output::text();
+    out.line(&match text.as_str() {
+        "" => format!("{openid} has no remark any more"),
+        text => format!("{openid} is remarked: {text}"),
+    })?;
+    out.done()
+}

@@ -1,0 +1,425 @@
+//! The working tables of a follower sync: what the platform's list held so far, and what was done about it.
+//!
+//! Every job is small, so that pushes wait for none, and leaves the tables in a state from which the sync
+//! can be resumed after a kill. Whoever came or went by a push since the sync began is left as the push has it:
+//! the list was read before, or nobody knows.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use super::profiles::{self, FetchedProfile, ProfileOutcome};
+
+/// The most rows that one job of a sync may be given.
+pub const SYNC_ROWS: u32 = 200;
+
+/// When the last sync ended, in `settings`.
+const SYNCED_AT: &str = "synced_at";
+
+/// What a sync does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncStep {
+    /// Reads the platform's list into the working table.
+    List,
+    /// Takes those out of `followers` who are not in it.
+    Leave,
+    /// Fetches the profiles of those who are, newcomers included.
+    Profiles,
+    /// Empties the working table.
+    Clean,
+}
+
+/// How far a sync has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncState {
+    /// What it does next.
+    pub step: SyncStep,
+    /// Unix seconds.
+    pub started_at: i64,
+    /// Where the next page of the list begins; empty: the first.
+    pub next_openid: String,
+    /// How many followers there are, as the platform counts.
+    pub total: Option<i64>,
+    /// How many different ones its list held so far.
+    pub listed: i64,
+    /// Taken into `followers`.
+    pub came: i64,
+    /// Taken out of `followers`.
+    pub gone: i64,
+    /// Profiles that came.
+    pub fetched: i64,
+    /// Profiles that the platform did not give.
+    pub refused: i64,
+    /// Why nobody is taken out, if so.
+    pub nobody_leaves: Option<String>,
+}
+
+impl SyncStep {
+    const ALL: [(SyncStep, &str); 4] = [
+        (SyncStep::List, "list"),
+        (SyncStep::Leave, "leave"),
+        (SyncStep::Profiles, "profiles"),
+        (SyncStep::Clean, "clean"),
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            SyncStep::List => "list",
+            SyncStep::Leave => "leave",
+            SyncStep::Profiles => "profiles",
+            SyncStep::Clean => "clean",
+        }
+    }
+}
+
+/// True for a person of whom a push told since the sync began; `?1` is the openid.
+const PUSHED_SINCE: &str = "EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND source = 'push'
+    AND id > (SELECT log_mark FROM sync_state))";
+
+impl Store {
+    /// Begins a sync, or gives the one that was begun and has not ended.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_begin(&self, now: i64) -> Result<SyncState, StoreError> {
+        self.writer.write(move |connection| {
+            connection.execute(
+                "INSERT INTO sync_state (id, step, started_at, log_mark)
+                 VALUES (1, 'list', ?1, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
+                [now],
+            )?;
+            connection.query_row(&format!("{STATE} WHERE id = 1"), [], state)
+        })
+    }
+
+    /// Notes up to [`SYNC_ROWS`] people of the platform's list.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_list(&self, openids: Vec<String>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO sync_people (openid) VALUES (?1) ON CONFLICT DO NOTHING",
+            )?;
+            let new = openids
+                .iter()
+                .map(|openid| insert.execute([openid]))
+                .sum::<rusqlite::Result<usize>>()?;
+            count(connection, "listed", new)
+        })
+    }
+
+    /// Notes that a page is here as a whole, what the platform counts, and where the next page begins.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_page_done(&self, next: &str, total: Option<i64>) -> Result<(), StoreError> {
+        let next = next.to_owned();
+        self.writer.write(move |connection| {
+            connection
+                .execute(
+                    "UPDATE sync_state SET next_openid = ?1, total = coalesce(?2, total)",
+                    params![next, total],
+                )
+                .map(drop)
+        })
+    }
+
+    /// Goes on to a step, for good.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_go_on(
+        &self,
+        step: SyncStep,
+        nobody_leaves: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            connection
+                .execute(
+                    "UPDATE sync_state SET step = ?1, next_openid = '', nobody_leaves = coalesce(?2, nobody_leaves)",
+                    params![step.name(), nobody_leaves],
+                )
+                .map(drop)
+        })
+    }
+
+    /// Takes up to [`SYNC_ROWS`] people out of `followers` who are not in the list. They are logged as gone when the
+    /// sync began, because a push of somebody who has followed again since then must not look older.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_leave(&self, openids: Vec<String>) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| {
+            let mut gone = 0;
+            for openid in &openids {
+                gone += leave(connection, openid)?;
+            }
+            count(connection, "gone", gone)?;
+            Ok(gone)
+        })
+    }
+
+    /// Writes down what became of a batch of profiles, at most [`SYNC_ROWS`], and takes newcomers into `followers`.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_profiles(
+        &self,
+        outcomes: Vec<(String, ProfileOutcome)>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            outcomes
+                .iter()
+                .try_for_each(|(openid, outcome)| profile(connection, openid, outcome, now))
+        })
+    }
+
+    /// Removes up to [`SYNC_ROWS`] rows of the working table and says how many.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_clean(&self) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM sync_people WHERE openid IN (SELECT openid FROM sync_people ORDER BY openid LIMIT ?1)")?
+                .execute([SYNC_ROWS])
+        })
+    }
+
+    /// Ends the sync. `ended_at` in Unix seconds says when it was done with; `None`: it is given up.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            connection.execute("DELETE FROM sync_state", [])?;
+            if let Some(ended_at) = ended_at {
+                connection.execute(
+                    "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    params![SYNCED_AT, ended_at],
+                )?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// The sync that was begun and has not ended.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn sync_state(&self) -> Result<Option<SyncState>, StoreError> {
+        self.connection
+            .query_row(STATE, [], state)
+            .optional()
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// When the last sync ended, in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?1",
+                [SYNCED_AT],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many came or went by a push since the sync began.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn sync_count_pushes(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM follow_log WHERE id > (SELECT log_mark FROM sync_state) AND source = 'push'",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// Up to [`SYNC_ROWS`] people beyond `after` who are in `followers` and not in the list.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn sync_absent(&self, after: &str) -> Result<Vec<String>, StoreError> {
+        self.openids(
+            "SELECT openid FROM followers WHERE openid > ?1
+             AND NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
+             ORDER BY openid LIMIT ?2",
+            after,
+            SYNC_ROWS,
+        )
+    }
+
+    /// Up to `limit` people of the list beyond `after` whose profile was not asked for yet.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn sync_waiting(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.openids(
+            "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 0 ORDER BY openid LIMIT ?2",
+            after,
+            limit,
+        )
+    }
+
+    /// The first moment after `after` at which local clocks show `time`, such as `03:30`; both in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn next_time_of_day(&self, time: &str, after: i64) -> Result<i64, StoreError> {
+        let on_day = |day: &str| {
+            self.connection
+                .query_row(
+                    "SELECT unixepoch(date(?1, 'unixepoch', 'localtime', ?2) || ' ' || ?3, 'utc')",
+                    params![after, day, time],
+                    |row| row.get::<_, i64>(0),
+                )
+                .map_err(|error| Reader::failed(&error))
+        };
+        match on_day("+0 days")? {
+            today if today > after => Ok(today),
+            _ => on_day("+1 day"),
+        }
+    }
+
+    fn openids(&self, sql: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(sql)?
+                .query_map(params![after, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}
+
+const STATE: &str = "SELECT step, started_at, next_openid, total, listed, came, gone, fetched, refused, nobody_leaves FROM sync_state";
+
+fn state(row: &Row) -> rusqlite::Result<SyncState> {
+    let step: String = row.get(0)?;
+    let unknown = || rusqlite::Error::InvalidColumnType(0, format!("step {step}"), Type::Text);
+    Ok(SyncState {
+        step: SyncStep::ALL
+            .into_iter()
+            .find(|(_, name)| *name == step)
+            .map(|(step, _)| step)
+            .ok_or_else(unknown)?,
+        started_at: row.get(1)?,
+        next_openid: row.get(2)?,
+        total: row.get(3)?,
+        listed: row.get(4)?,
+        came: row.get(5)?,
+        gone: row.get(6)?,
+        fetched: row.get(7)?,
+        refused: row.get(8)?,
+        nobody_leaves: row.get(9)?,
+    })
+}
+
+/// Adds to one of the counters of `sync_state`.
+fn count(connection: &Connection, counter: &str, more: usize) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!("UPDATE sync_state SET {counter} = {counter} + ?1"))?
+        .execute([i64::try_from(more).unwrap_or(i64::MAX)])
+        .map(drop)
+}
+
+fn log(
+    connection: &Connection,
+    openid: &str,
+    action: &str,
+    at: i64,
+    scene: Option<&str>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'sync')")?
+        .execute(params![openid, action, at, scene])
+        .map(drop)
+}
+
+fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
+    let gone = connection
+        .prepare_cached(&format!(
+            "DELETE FROM followers WHERE openid = ?1 AND NOT {PUSHED_SINCE}"
+        ))?
+        .execute([openid])?;
+    if gone > 0 {
+        let began: i64 =
+            connection.query_row("SELECT started_at FROM sync_state", [], |row| row.get(0))?;
+        log(connection, openid, "unsubscribe", began, None)?;
+    }
+    Ok(gone)
+}
+
+fn profile(
+    connection: &Connection,
+    openid: &str,
+    outcome: &ProfileOutcome,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let waited = connection
+        .prepare_cached("UPDATE sync_people SET done = 1 WHERE openid = ?1 AND done = 0")?
+        .execute([openid])?;
+    let pushed: bool = connection
+        .prepare_cached(&format!("SELECT {PUSHED_SINCE}"))?
+        .query_row([openid], |row| row.get(0))?;
+    // Nobody waits for somebody who was forgotten meanwhile.
+    if waited == 0 || pushed {
+        return Ok(());
+    }
+    let fetched = match outcome {
+        ProfileOutcome::Left => {
+            let gone = leave(connection, openid)?;
+            return count(connection, "gone", gone);
+        }
+        ProfileOutcome::Fetched(profile) => Some(profile),
+        ProfileOutcome::Refused(_) | ProfileOutcome::Later(_) => None,
+    };
+    let followed_at = fetched
+        .and_then(|profile| profile.subscribe_time)
+        .unwrap_or(now);
+    let came = connection
+        .prepare_cached(
+            "INSERT INTO followers (openid, subscribe_time) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![openid, followed_at])?;
+    if came > 0 {
+        let scene = fetched.and_then(|profile| scene(profile));
+        log(
+            connection,
+            openid,
+            "subscribe",
+            followed_at,
+            scene.as_deref(),
+        )?;
+        count(connection, "came", came)?;
+    }
+    let counter = match fetched {
+        Some(_) => "fetched",
+        None => "refused",
+    };
+    count(connection, counter, 1)?;
+    profiles::done(connection, openid, outcome, now)
+}
+
+/// The scene of the QR code, as pushes tell it.
+fn scene(profile: &FetchedProfile) -> Option<String> {
+    let text = profile
+        .qr_scene_str
+        .clone()
+        .filter(|scene| !scene.is_empty());
+    let number = || profile.qr_scene.filter(|number| *number != 0);
+    text.or_else(|| number().map(|number| number.to_string()))
+}

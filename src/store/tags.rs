@@ -1,0 +1,70 @@
+//! What the account itself notes about followers, kept in step with what was done on the platform: tags and remarks.
+
+use rusqlite::params;
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+
+impl Store {
+    /// Notes that these people, at most a few hundred, carry a tag or do not any more. Followers whose tags are not
+    /// known yet get them with their profile.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn note_tag(
+        &self,
+        openids: Vec<String>,
+        tag: i64,
+        carried: bool,
+    ) -> Result<(), StoreError> {
+        let sql = if carried {
+            "UPDATE followers SET tagid_list = json_insert(tagid_list, '$[#]', ?2)
+             WHERE openid = ?1 AND json_valid(tagid_list)
+               AND NOT EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?2)"
+        } else {
+            "UPDATE followers SET tagid_list = (SELECT json_group_array(value) FROM json_each(tagid_list) WHERE value <> ?2)
+             WHERE openid = ?1 AND json_valid(tagid_list)"
+        };
+        self.writer.write(move |connection| {
+            let mut update = connection.prepare_cached(sql)?;
+            openids
+                .iter()
+                .try_for_each(|openid| update.execute(params![openid, tag]).map(drop))
+        })
+    }
+
+    /// Notes a remark; an empty one is none.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn note_remark(&self, openid: &str, remark: &str) -> Result<(), StoreError> {
+        let (openid, remark) = (openid.to_owned(), remark.to_owned());
+        self.writer.write(move |connection| {
+            connection
+                .execute(
+                    "UPDATE followers SET remark = nullif(?2, '') WHERE openid = ?1",
+                    [&openid, &remark],
+                )
+                .map(drop)
+        })
+    }
+}
+
+impl Reader {
+    /// Up to `limit` followers beyond `after`, by openid, who carry a tag.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn tagged(&self, tag: i64, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT openid FROM followers WHERE openid > ?2 AND json_valid(tagid_list)
+                     AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?1) ORDER BY openid LIMIT ?3",
+                )?
+                .query_map(params![tag, after, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}

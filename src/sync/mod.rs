@@ -1,0 +1,472 @@
+//! Makes the followers in the store the platform's: who came unnoticed comes in, who left unnoticed goes out,
+//! profiles are fetched anew. Used by `wechatd followers sync` and, every night, by the server.
+//!
+//! A sync reads the platform's list page by page into a working table, takes out of `followers` who is not in it,
+//! fetches the profiles of who is, and empties the table. Whatever ends it, the next one goes on where it was; and
+//! whatever a push says meanwhile is newer than the list and stands.
+
+mod lease;
+pub(crate) mod profile;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use serde::Serialize;
+
+use crate::api::rate::Rate;
+use crate::api::user::{MAX_BATCHGET, OpenidPage};
+use crate::api::{ApiError, Client};
+use crate::clock;
+use crate::store::{ProfileOutcome, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
+use lease::Lease;
+
+/// Calls under way at one time; the pace is `api.rate`'s.
+const IN_FLIGHT: usize = 8;
+
+/// A sync that was begun longer ago than this, in seconds, is begun anew: its list is too old.
+const TOO_OLD: i64 = 86_400;
+
+/// What a sync works with.
+#[derive(Debug, Clone, Copy)]
+pub struct FollowerSync<'a> {
+    /// Where the followers are.
+    pub store: &'a Store,
+    /// The platform.
+    pub api: &'a Client,
+    /// Calls a second.
+    pub rate: u32,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub step: SyncStep,
+    /// People who are done with.
+    pub done: i64,
+    /// Of so many, where that is known.
+    pub of: Option<i64>,
+}
+
+/// What a sync did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// How many followers there are, as the platform counts.
+    pub total: Option<i64>,
+    /// How many its list held.
+    pub listed: i64,
+    /// Taken into `followers`.
+    pub came: i64,
+    /// Taken out of `followers`.
+    pub gone: i64,
+    /// Profiles that came.
+    pub profiles: i64,
+    /// Profiles that the platform did not give; the reason is in `followers.profile_error`.
+    pub refused: i64,
+    /// Why nobody was taken out, if so.
+    pub nobody_left_because: Option<String>,
+    /// From its beginning to its end, pauses included.
+    pub seconds: i64,
+}
+
+/// Why a sync did not come to its end. What it did is kept, and the next one goes on from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncError {
+    /// Another process is at it.
+    Busy,
+    /// It was asked to stop.
+    Stopped,
+    /// The platform.
+    Api(ApiError),
+    /// The store.
+    Store(StoreError),
+    /// The platform's list does not end.
+    Endless,
+}
+
+impl FollowerSync<'_> {
+    /// Runs a sync, or the rest of one that was cut short.
+    ///
+    /// `progress` is called often, from several threads; `stop` is asked often.
+    ///
+    /// # Errors
+    /// Why it did not come to its end.
+    pub fn run(
+        &self,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Summary, SyncError> {
+        let lease = Lease::take(self.store, stop)?;
+        thread::scope(|scope| {
+            scope.spawn(|| lease.keep());
+            let run = Run {
+                sync: *self,
+                rate: Rate::per_second(self.rate),
+                progress,
+                stop: &|| stop() || lease.is_lost(),
+            };
+            let ended = run.to_the_end();
+            lease.give_back();
+            match ended {
+                Err(SyncError::Stopped) if lease.is_lost() => Err(SyncError::Busy),
+                ended => ended,
+            }
+        })
+    }
+}
+
+struct Run<'a> {
+    sync: FollowerSync<'a>,
+    rate: Rate,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Run<'_> {
+    fn to_the_end(&self) -> Result<Summary, SyncError> {
+        let store = self.sync.store;
+        let reader = store.reader()?;
+        self.give_up_old(&reader)?;
+        let mut state = store.sync_begin(clock::unix_seconds())?;
+        loop {
+            match state.step {
+                SyncStep::List => self.list(&reader, state)?,
+                SyncStep::Leave => self.leave(&reader)?,
+                SyncStep::Profiles => self.profiles(state)?,
+                SyncStep::Clean => {
+                    self.clean()?;
+                    let now = clock::unix_seconds();
+                    store.sync_end(Some(now))?;
+                    return Ok(Summary::of(state, now));
+                }
+            }
+            state = self.state(&reader)?;
+        }
+    }
+
+    fn state(&self, reader: &Reader) -> Result<SyncState, SyncError> {
+        // It can only be missing when another process has ended it.
+        reader.sync_state()?.ok_or(SyncError::Busy)
+    }
+
+    fn go_on(&self) -> Result<(), SyncError> {
+        match (self.stop)() {
+            true => Err(SyncError::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    fn report(&self, step: SyncStep, done: i64, of: Option<i64>) {
+        (self.progress)(Progress { step, done, of });
+    }
+
+    /// Drops a list that is too old to act upon, and what a sync that was given up may have left.
+    fn give_up_old(&self, reader: &Reader) -> Result<(), SyncError> {
+        let state = reader.sync_state()?;
+        let now = clock::unix_seconds();
+        if let Some(state) = state {
+            let age = now.saturating_sub(state.started_at);
+            if (0..=TOO_OLD).contains(&age) {
+                log::info!("sync: going on with the one begun {age} s ago");
+                return Ok(());
+            }
+            self.sync.store.sync_end(None)?;
+        }
+        self.clean()
+    }
+
+    /// Reads the list into the working table and decides whether it may be believed.
+    fn list(&self, reader: &Reader, mut state: SyncState) -> Result<(), SyncError> {
+        let store = self.sync.store;
+        let mut read: i64 = 0;
+        loop {
+            self.report(SyncStep::List, state.listed, state.total);
+            self.go_on()?;
+            self.rate.wait();
+            let page = match self.sync.api.user_get(&state.next_openid) {
+                // Whom the last page ended with may be gone; then the list is read from its beginning.
+                Err(error) if error.errcode() == Some(40003) && !state.next_openid.is_empty() => {
+                    log::info!(
+                        "sync: the list has no page after the last one any more; reading it again"
+                    );
+                    OpenidPage {
+                        total: state.total,
+                        openids: Vec::new(),
+                        next_openid: Some(String::new()),
+                    }
+                }
+                page => page?,
+            };
+            read += i64::try_from(page.openids.len()).unwrap_or(0);
+            for some in page.openids.chunks(usize::try_from(SYNC_ROWS).unwrap_or(1)) {
+                store.sync_list(some.to_vec())?;
+                self.go_on()?;
+            }
+            let Some(next) = page.next_openid else {
+                store.sync_page_done("", page.total)?;
+                break;
+            };
+            // A list that was read twice over and goes on goes round in a circle.
+            let circle = next == state.next_openid && !next.is_empty();
+            if circle || read > 2 * page.total.unwrap_or(0).max(state.listed) + 20_000 {
+                return Err(SyncError::Endless);
+            }
+            store.sync_page_done(&next, page.total)?;
+            state = self.state(reader)?;
+        }
+        let state = self.state(reader)?;
+        let doubt = doubt(&state, reader.sync_count_pushes()?);
+        store.sync_go_on(SyncStep::Leave, doubt)?;
+        Ok(())
+    }
+
+    /// Takes those out who are not in the list.
+    fn leave(&self, reader: &Reader) -> Result<(), SyncError> {
+        let store = self.sync.store;
+        let state = self.state(reader)?;
+        let mut after = String::new();
+        let mut gone = state.gone;
+        while state.nobody_leaves.is_none() {
+            self.go_on()?;
+            let absent = reader.sync_absent(&after)?;
+            let Some(last) = absent.last() else { break };
+            after.clone_from(last);
+            gone += i64::try_from(store.sync_leave(absent)?).unwrap_or(0);
+            self.report(SyncStep::Leave, gone, None);
+        }
+        store.sync_go_on(SyncStep::Profiles, None)?;
+        Ok(())
+    }
+
+    /// Fetches the profiles of all who are in the list, several calls at a time.
+    fn profiles(&self, state: SyncState) -> Result<(), SyncError> {
+        let queue = Mutex::new(Queue {
+            reader: self.sync.store.reader()?,
+            after: String::new(),
+            done: state.fetched + state.refused,
+        });
+        let failed = AtomicBool::new(false);
+        let work = || {
+            let worked = self.fetch_from(&queue, state.listed, &failed);
+            if worked.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            worked
+        };
+        let results: Vec<Result<(), SyncError>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(work)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(Err(SyncError::Stopped)))
+                .collect()
+        });
+        results.into_iter().collect::<Result<(), SyncError>>()?;
+        self.sync.store.sync_go_on(SyncStep::Clean, None)?;
+        Ok(())
+    }
+
+    /// What one of the threads does, until there is nobody left or one of them fails.
+    fn fetch_from(
+        &self,
+        queue: &Mutex<Queue>,
+        listed: i64,
+        failed: &AtomicBool,
+    ) -> Result<(), SyncError> {
+        while !failed.load(Ordering::Relaxed) {
+            self.go_on()?;
+            let batch = lock(queue).next()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let outcomes = self.fetch(&batch)?;
+            self.sync
+                .store
+                .sync_profiles(outcomes, clock::unix_seconds())?;
+            let mut queue = lock(queue);
+            queue.done += i64::try_from(batch.len()).unwrap_or(0);
+            self.report(SyncStep::Profiles, queue.done, Some(listed));
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, batch: &[String]) -> Result<Vec<(String, ProfileOutcome)>, ApiError> {
+        self.rate.wait();
+        match self.sync.api.user_info_batch(batch) {
+            Ok(profiles) => Ok(profile::pair(batch, profiles)),
+            // One of them is not to be had: ask for each alone, so that it does not stand in the way of the others.
+            Err(error) if profile::concerns_one(&error) => {
+                batch.iter().map(|openid| self.fetch_one(openid)).collect()
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fetch_one(&self, openid: &str) -> Result<(String, ProfileOutcome), ApiError> {
+        self.rate.wait();
+        let outcome = match self.sync.api.user_info(openid) {
+            Ok(profile) => profile::pair(&[openid.to_owned()], vec![profile])
+                .pop()
+                .map(|(_, outcome)| outcome),
+            Err(error) if profile::concerns_one(&error) => {
+                Some(ProfileOutcome::Refused(error.to_string()))
+            }
+            Err(error) => return Err(error),
+        };
+        let nothing = || ProfileOutcome::Refused("the platform told nothing".to_owned());
+        Ok((openid.to_owned(), outcome.unwrap_or_else(nothing)))
+    }
+
+    fn clean(&self) -> Result<(), SyncError> {
+        while self.sync.store.sync_clean()? > 0 {
+            self.go_on()?;
+        }
+        Ok(())
+    }
+}
+
+/// Those whose profile is still to be asked for, handed out in batches.
+struct Queue {
+    reader: Reader,
+    after: String,
+    done: i64,
+}
+
+impl Queue {
+    fn next(&mut self) -> Result<Vec<String>, StoreError> {
+        let most = u32::try_from(MAX_BATCHGET).unwrap_or(1);
+        let batch = self.reader.sync_waiting(&self.after, most)?;
+        if let Some(last) = batch.last() {
+            self.after.clone_from(last);
+        }
+        Ok(batch)
+    }
+}
+
+fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
+    // It is whole after every statement.
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why nobody may be taken out: the list holds clearly fewer people than the platform counts. A few who came while
+/// it was read are no reason: one in a thousand, and as many as pushes told of.
+fn doubt(state: &SyncState, pushes: i64) -> Option<String> {
+    let Some(total) = state.total else {
+        return Some("the platform did not say how many followers there are".to_owned());
+    };
+    let missing = total - state.listed;
+    (missing > total / 1000 + pushes).then(|| {
+        format!(
+            "the platform counts {total} followers and its list holds only {}",
+            state.listed
+        )
+    })
+}
+
+impl Summary {
+    fn of(state: SyncState, now: i64) -> Summary {
+        Summary {
+            total: state.total,
+            listed: state.listed,
+            came: state.came,
+            gone: state.gone,
+            profiles: state.fetched,
+            refused: state.refused,
+            nobody_left_because: state.nobody_leaves,
+            seconds: now.saturating_sub(state.started_at).max(0),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} followers: {} came, {} left, {} profiles fetched",
+            self.listed, self.came, self.gone, self.profiles
+        )?;
+        if self.refused > 0 {
+            write!(f, " ({} not given)", self.refused)?;
+        }
+        write!(f, ", in {} s", self.seconds)?;
+        match &self.nobody_left_because {
+            Some(why) => write!(f, "; nobody was taken out, because {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for SyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SyncError::Busy => f.write_str(
+                "sync: another one is under way, by the server or a command: it does the same work, wait for it",
+            ),
+            SyncError::Stopped => f.write_str("sync: stopped; the next one goes on from here"),
+            SyncError::Api(error) => {
+                write!(f, "{error}; what was done is kept, the next sync goes on from here")
+            }
+            SyncError::Store(error) => error.fmt(f),
+            SyncError::Endless => f.write_str(
+                "sync: the platform's list repeats itself and does not end: nothing was taken out, try again in a while",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SyncError {}
+
+impl From<ApiError> for SyncError {
+    fn from(error: ApiError) -> SyncError {
+        SyncError::Api(error)
+    }
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> SyncError {
+        SyncError::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(total: Option<i64>, listed: i64) -> SyncState {
+        SyncState {
+            step: SyncStep::List,
+            started_at: 0,
+            next_openid: String::new(),
+            total,
+            listed,
+            came: 0,
+            gone: 0,
+            fetched: 0,
+            refused: 0,
+            nobody_leaves: None,
+        }
+    }
+
+    #[test]
+    fn a_list_that_holds_clearly_fewer_than_the_platform_counts_is_not_believed() {
+        for (total, listed, pushes, believed) in [
+            (Some(0), 0, 0, true),
+            (Some(10), 10, 0, true),
+            (Some(10), 9, 0, false),
+            (Some(10), 9, 1, true),
+            (Some(9), 10, 0, true),
+            (Some(25_000), 24_975, 0, true),
+            (Some(25_000), 24_974, 0, false),
+            (Some(25_000), 10_000, 300, false),
+            (None, 10, 0, false),
+        ] {
+            let doubt = doubt(&state(total, listed), pushes);
+            assert_eq!(
+                doubt.is_none(),
+                believed,
+                "{total:?} {listed} {pushes}: {doubt:?}"
+            );
+        }
+    }
+}

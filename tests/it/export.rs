@@ -1,0 +1,110 @@
+//! Exports: every column of every row, in forms that other programs read.
+
+use crate::support::account::{HELP, WELCOME};
+use crate::support::*;
+use serde_json::Value;
+
+/// Reads CSV the way RFC 4180 writes it.
+fn records(csv: &str) -> Vec<Vec<String>> {
+    let mut records = vec![vec![String::new()]];
+    let mut quoted = false;
+    let mut chars = csv.chars().peekable();
+    while let Some(c) = chars.next() {
+        let record = records.last_mut().unwrap();
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                record.last_mut().unwrap().push('"');
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(String::new()),
+            '\n' if !quoted => records.push(vec![String::new()]),
+            c => record.last_mut().unwrap().push(c),
+        }
+    }
+    records.pop();
+    records
+}
+
+#[test]
+fn followers_are_exported_with_every_column() {
+    let platform = Platform::start();
+    let people = crowd(0..3);
+    platform.people(|all| all.followers = people.clone());
+    platform.profile(
+        &people[1],
+        &format!(r#"{{"subscribe":1,"openid":"{}","nickname":"=小,\"明\"\n2","remark":"","subscribe_time":1700000000,"tagid_list":[128]}}"#, people[1]),
+    );
+    let account = Setup::new().platform(&platform).stopped();
+    account.command(&["followers", "sync"]).ok();
+    let csv = account.command(&["followers", "export"]);
+    csv.ok();
+    let records = records(&csv.stdout);
+    assert_eq!(records[0], account.store().columns("followers"));
+    assert_eq!(records.len(), 4, "{records:?}");
+    // Newest first: this one has followed before the others.
+    let last = &records[3];
+    let column = |name: &str| &last[records[0].iter().position(|one| one == name).unwrap()];
+    assert_eq!(column("openid"), &people[1]);
+    assert_eq!(column("nickname"), "=小,\"明\"\n2");
+    assert_eq!(column("tagid_list"), "[128]");
+    assert_eq!(column("subscribe_time"), "1700000000");
+    assert_eq!(column("unionid"), "");
+
+    let lines = account.command(&["followers", "export", "--format", "jsonl"]);
+    let rows: Vec<Value> = lines
+        .ok()
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[2]["tagid_list"], serde_json::json!([128]));
+    assert_eq!(rows[2]["unionid"], Value::Null);
+    assert_eq!(rows[0].as_object().unwrap().len(), records[0].len());
+
+    let tagged = account.command(&[
+        "followers",
+        "export",
+        "--tag",
+        "starred",
+        "--since",
+        "2025-12-01",
+    ]);
+    assert_eq!(self::records(&tagged.ok().stdout).len(), 3);
+}
+
+#[test]
+fn messages_are_exported_with_every_column() {
+    let account = Account::start();
+    let fan = another_fan();
+    account.post(&subscribe().from(&fan)).is_text(WELCOME);
+    account
+        .post(&text("two\nlines, \"quoted\"").from(&fan))
+        .is_text(HELP);
+    account.post(&text("from somebody else")).is_text(HELP);
+    let csv = account.command(&["messages", "export", "--from", &fan]);
+    let records = records(&csv.ok().stdout);
+    assert_eq!(records[0], account.store().columns("messages"));
+    assert_eq!(records.len(), 3, "{records:?}");
+    let at = |name: &str| records[0].iter().position(|one| one == name).unwrap();
+    assert_eq!(records[1][at("content")], "two\nlines, \"quoted\"");
+    assert!(records[1][at("xml")].starts_with("<xml>"), "{records:?}");
+    assert_eq!(records[2][at("event")], "subscribe");
+    let lines = account.command(&["messages", "export", "--format", "jsonl", "--since", "1d"]);
+    assert_eq!(lines.ok().stdout.lines().count(), 3);
+}
+
+#[test]
+fn an_empty_store_exports_a_heading_and_nothing_else() {
+    let account = Account::start();
+    for family in ["followers", "messages"] {
+        let csv = account.command(&[family, "export"]);
+        assert_eq!(csv.ok().stdout.lines().count(), 1);
+        let jsonl = account.command(&[family, "export", "--format", "jsonl"]);
+        assert_eq!(jsonl.ok().stdout, "");
+        account
+            .command(&[family, "export", "--format", "xml"])
+            .refused();
+    }
+}

@@ -1,0 +1,200 @@
+//! The fake platform's people: followers in pages, tags, remarks, the blacklist.
+
+use super::platform::{Call, errcode};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// What the platform knows of the account's people.
+pub struct People {
+    /// In the order of `user/get`.
+    pub followers: Vec<String>,
+    /// What `user/get` says instead of the true number.
+    pub total: Option<i64>,
+    /// Followers on a page.
+    pub page: usize,
+    /// Names by id.
+    pub tags: BTreeMap<i64, String>,
+    /// Tags of people, for whom they were changed.
+    pub tagged: HashMap<String, Vec<i64>>,
+    /// Remarks of people, for whom they were changed.
+    pub remarks: HashMap<String, String>,
+    /// Who is blocked.
+    pub blacklist: Vec<String>,
+    /// Whom no tag can be put on (45171).
+    pub untaggable: Vec<String>,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self {
+            followers: Vec::new(),
+            total: None,
+            page: 10_000,
+            tags: [(2, "starred".to_owned()), (128, "regulars".to_owned())].into(),
+            tagged: HashMap::new(),
+            remarks: HashMap::new(),
+            blacklist: Vec::new(),
+            untaggable: Vec::new(),
+        }
+    }
+}
+
+/// OpenIDs that look true, each another one, in the order of their numbers.
+pub fn crowd(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers
+        .map(|number| format!("oCrowd{number:08}aQe7rT0uXk3mPz"))
+        .collect()
+}
+
+impl People {
+    /// The right answer to a call about people; nothing for other calls.
+    pub fn answer(&mut self, call: &Call) -> Option<String> {
+        let asked: Value = serde_json::from_str(&call.body).unwrap_or(Value::Null);
+        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+        let path = call.path.strip_prefix("/cgi-bin/")?;
+        Some(match (call.method.as_str(), path) {
+            ("GET", "user/get") => {
+                let next = call.query.get("next_openid").cloned().unwrap_or_default();
+                page(&self.followers, &next, self.page, self.total)
+            }
+            ("POST", "user/info/updateremark") => {
+                let remark = text("remark");
+                if remark.chars().count() >= 30 {
+                    return Some(errcode(40092, "invalid remark name"));
+                }
+                if !text("openid").starts_with('o') {
+                    return Some(errcode(40003, "invalid openid"));
+                }
+                self.remarks.insert(text("openid"), remark);
+                done()
+            }
+            ("GET", "tags/get") => {
+                let counted = |id: &i64| {
+                    let tagged = self.tagged.values();
+                    tagged.filter(|tags| tags.contains(id)).count()
+                };
+                let tags: Vec<Value> = self
+                    .tags
+                    .iter()
+                    .map(|(id, name)| json!({"id": id, "name": name, "count": counted(id)}))
+                    .collect();
+                json!({ "tags": tags }).to_string()
+            }
+            ("POST", "tags/create") => {
+                let name = asked["tag"]["name"].as_str().unwrap_or_default();
+                if self.tags.values().any(|known| known == name) {
+                    return Some(errcode(45157, "invalid tag name"));
+                }
+                if name.len() > 30 {
+                    return Some(errcode(45158, "tag name too long"));
+                }
+                let id = self.tags.keys().max().copied().unwrap_or(99).max(99) + 1;
+                self.tags.insert(id, name.into());
+                json!({"tag": {"id": id, "name": name}}).to_string()
+            }
+            ("POST", "tags/update") => {
+                let id = asked["tag"]["id"].as_i64().unwrap_or(-1);
+                if id <= 2 {
+                    return Some(errcode(45058, "can't modify system tag"));
+                }
+                let name = asked["tag"]["name"].as_str().unwrap_or_default();
+                self.tags.insert(id, name.into());
+                done()
+            }
+            ("POST", "tags/delete") => {
+                let id = asked["tag"]["id"].as_i64().unwrap_or(-1);
+                if id <= 2 {
+                    return Some(errcode(45058, "can't modify system tag"));
+                }
+                self.tags.remove(&id);
+                done()
+            }
+            ("POST", "tags/members/batchtagging" | "tags/members/batchuntagging") => {
+                self.change_tag(&asked, path.ends_with("batchtagging"))
+            }
+            ("POST", "tags/members/getblacklist") => {
+                page(&self.blacklist, &text("begin_openid"), 1000, None)
+            }
+            ("POST", "tags/members/batchblacklist") => {
+                let openids = openids(&asked);
+                if openids.len() > 20 {
+                    return Some(errcode(40032, "invalid openid list size"));
+                }
+                if openids.iter().any(|openid| !openid.starts_with('o')) {
+                    return Some(errcode(40003, "invalid openid"));
+                }
+                self.blacklist.extend(openids);
+                done()
+            }
+            ("POST", "tags/members/batchunblacklist") => {
+                let openids = openids(&asked);
+                if openids.len() > 20 {
+                    return Some(errcode(40032, "invalid openid list size"));
+                }
+                self.blacklist.retain(|openid| !openids.contains(openid));
+                done()
+            }
+            _ => return None,
+        })
+    }
+
+    fn change_tag(&mut self, asked: &Value, adds: bool) -> String {
+        let id = asked["tagid"].as_i64().unwrap_or(-1);
+        let openids = openids(asked);
+        if openids.len() > 50 {
+            return errcode(40032, "invalid openid list size");
+        }
+        if !self.tags.contains_key(&id) {
+            return errcode(45159, "invalid tag id");
+        }
+        if openids.iter().any(|openid| !openid.starts_with('o')) {
+            return errcode(49003, "not match openid with appid");
+        }
+        let (bad, good): (Vec<String>, Vec<String>) = openids
+            .into_iter()
+            .partition(|openid| self.untaggable.contains(openid));
+        for openid in good {
+            let tags = self.tagged.entry(openid).or_insert_with(|| vec![128, 2]);
+            tags.retain(|tag| *tag != id);
+            if adds {
+                tags.push(id);
+            }
+        }
+        match bad.is_empty() {
+            true => done(),
+            false => json!({"errcode": 45171, "errmsg": "some failed", "fail_openid_list": bad})
+                .to_string(),
+        }
+    }
+}
+
+fn done() -> String {
+    json!({"errcode": 0, "errmsg": "ok"}).to_string()
+}
+
+fn openids(asked: &Value) -> Vec<String> {
+    let list = asked["openid_list"].as_array().cloned().unwrap_or_default();
+    list.iter()
+        .filter_map(|one| one.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// A page of people after `next`; of an unknown one none.
+fn page(people: &[String], next: &str, size: usize, total: Option<i64>) -> String {
+    let from = match next {
+        "" => Some(0),
+        next => people.iter().position(|one| one == next).map(|at| at + 1),
+    };
+    let Some(from) = from else {
+        return errcode(40003, "invalid openid");
+    };
+    let page: Vec<&String> = people.iter().skip(from).take(size).collect();
+    let total = total.unwrap_or(i64::try_from(people.len()).unwrap());
+    match page.last() {
+        None => json!({"total": total, "count": 0, "next_openid": ""}).to_string(),
+        Some(last) => json!({
+            "total": total, "count": page.len(), "data": {"openid": page}, "next_openid": last,
+        })
+        .to_string(),
+    }
+}

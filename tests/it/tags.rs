@@ -1,0 +1,248 @@
+//! Tags, remarks and the blacklist: done on the platform in batches, and followed by the store.
+
+use crate::support::*;
+
+const TAGGING: &str = "/cgi-bin/tags/members/batchtagging";
+const BLOCKING: &str = "/cgi-bin/tags/members/batchblacklist";
+const UNBLOCKING: &str = "/cgi-bin/tags/members/batchunblacklist";
+
+/// An account with so many followers in its store.
+#[track_caller]
+fn synced(platform: &Platform, followers: usize) -> Account {
+    platform.people(|all| all.followers = crowd(0..followers));
+    let setup = Setup::new().platform(platform).set("api.rate", "1000");
+    let account = setup.stopped();
+    account.command(&["followers", "sync"]).ok();
+    account
+}
+
+/// Runs a command with openids on its standard input.
+#[track_caller]
+fn piped(account: &Account, arguments: &[&str], input: &str) -> Ran {
+    Ran::of(account.program(arguments), input)
+}
+
+/// How many openids each call of `path` carried.
+fn batches(platform: &Platform, path: &str) -> Vec<usize> {
+    let calls = platform.calls().into_iter();
+    calls
+        .filter(|call| call.path == path)
+        .map(|call| call.body.matches("oCrowd").count())
+        .collect()
+}
+
+#[test]
+fn tags_are_made_listed_renamed_and_deleted() {
+    let platform = Platform::start();
+    let account = synced(&platform, 2);
+    account
+        .command(&["tags", "create", "老朋友"])
+        .ok()
+        .says("129");
+    let list = account.command(&["tags", "list"]);
+    list.ok().says("老朋友").says("regulars").says("FOLLOWERS");
+    let json = account.command(&["tags", "list", "--json"]).json();
+    assert_eq!(json[2]["id"], 129, "{json}");
+    let made = platform.calls().into_iter();
+    let made = made.filter(|call| call.path == "/cgi-bin/tags/create");
+    assert!(made.last().unwrap().body.contains("老朋友"), "raw UTF-8");
+    account
+        .command(&["tags", "rename", "老朋友", "friends"])
+        .ok()
+        .says("friends");
+    account.command(&["tags", "delete", "friends"]).ok();
+    account
+        .command(&["tags", "delete", "friends"])
+        .failed()
+        .complains("no tag \"friends\"");
+    account.command(&["tags", "delete", "128"]).ok();
+    account
+        .store()
+        .is("SELECT DISTINCT tagid_list FROM followers", &["[2]"]);
+    account
+        .command(&["tags", "delete", "2"])
+        .failed()
+        .complains("45058")
+        .complains("belong to the platform");
+    account
+        .command(&["tags", "create", "starred"])
+        .failed()
+        .complains("choose another name");
+}
+
+#[test]
+fn many_people_are_tagged_fifty_at_a_time_and_the_store_follows() {
+    let platform = Platform::start();
+    let account = synced(&platform, 130);
+    account.command(&["tags", "create", "poster"]).ok();
+    let mut input = crowd(0..120).join("\r\n") + "\n\n";
+    input += &crowd(0..1)[0];
+    piped(&account, &["tags", "add", "poster", "-"], &input)
+        .ok()
+        .says("120 people carry the tag poster (129) now");
+    assert_eq!(batches(&platform, TAGGING), [50, 50, 20]);
+    let tagged = "followers WHERE EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = 129)";
+    assert_eq!(account.store().count(tagged), 120);
+    let list = account
+        .command(&["followers", "list", "--tag", "poster", "--limit", "1000"])
+        .ok()
+        .stdout
+        .clone();
+    assert_eq!(list.matches("oCrowd").count(), 120);
+    let by_id = account.command(&["followers", "list", "--tag", "129", "--limit", "1000"]);
+    assert_eq!(by_id.stdout, list);
+
+    let some = crowd(0..2);
+    account
+        .command(&["tags", "remove", "129", &some[0], &some[1]])
+        .ok()
+        .says("2 people do not carry");
+    assert_eq!(account.store().count(tagged), 118);
+    account.store().is(
+        "SELECT tagid_list FROM followers ORDER BY openid LIMIT 3",
+        &["[128,2]", "[128,2]", "[128,2,129]"],
+    );
+    // What the sync brings is the same.
+    account.command(&["followers", "sync"]).ok();
+    assert_eq!(account.store().count(tagged), 118);
+}
+
+#[test]
+fn people_who_can_not_be_tagged_are_listed_and_keep_nobody_else_from_it() {
+    let platform = Platform::start();
+    let account = synced(&platform, 60);
+    let people = crowd(0..60);
+    platform.people(|all| all.untaggable = vec![people[3].clone()]);
+    let input = people.join("\n") + "\nxOfAnotherAccount\n";
+    let ran = piped(&account, &["tags", "add", "regulars", "-"], &input);
+    ran.failed()
+        .says("59 people carry the tag regulars")
+        .says(&format!("not {}", people[3]))
+        .says("not xOfAnotherAccount: ")
+        .says("49003")
+        .complains("2 of 61 people were refused");
+    let ran = piped(
+        &account,
+        &["tags", "add", "regulars", "-", "--json"],
+        &input,
+    );
+    ran.failed();
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json["done"], 59);
+    assert_eq!(json["failed"].as_array().map_or(0, Vec::len), 2, "{json}");
+}
+
+#[test]
+fn a_failure_in_the_middle_says_how_far_it_came() {
+    let platform = Platform::start();
+    let account = synced(&platform, 120);
+    platform.people(|all| drop(all.tags.insert(129, "poster".into())));
+    let input = crowd(0..120).join("\n");
+    platform.fault(
+        TAGGING,
+        Fault::Errcode(45009, "reach max api daily quota limit"),
+    );
+    piped(&account, &["tags", "add", "poster", "-"], &input)
+        .failed()
+        .complains("45009")
+        .complains("done for 0 of 120");
+    assert_eq!(batches(&platform, TAGGING), [50]);
+}
+
+#[test]
+fn a_sixty_person_blacklist_goes_in_batches_of_twenty() {
+    let platform = Platform::start();
+    let account = synced(&platform, 70);
+    let input = crowd(0..60).join("\n");
+    piped(&account, &["blacklist", "add", "-"], &input)
+        .ok()
+        .says("60 people are blocked now");
+    assert_eq!(batches(&platform, BLOCKING), [20, 20, 20]);
+    let list = account.command(&["blacklist", "list"]);
+    assert_eq!(list.ok().stdout, input.clone() + "\n");
+    let json = account.command(&["blacklist", "list", "--json"]).json();
+    assert_eq!(json.as_array().map_or(0, Vec::len), 60);
+    assert_eq!(
+        account.store().count("followers"),
+        70,
+        "they stay followers"
+    );
+    let one = &crowd(5..6)[0];
+    account.command(&["blacklist", "remove", one]).ok();
+    piped(&account, &["blacklist", "remove", "-"], &list.stdout).ok();
+    assert_eq!(batches(&platform, UNBLOCKING), [1, 20, 20, 20]);
+    let list = account.command(&["blacklist", "list"]);
+    assert_eq!(list.ok().stdout, "");
+}
+
+#[test]
+fn a_long_blacklist_is_read_to_its_last_page() {
+    let platform = Platform::start();
+    platform.people(|all| all.blacklist = crowd(0..2_500));
+    let account = Setup::new().platform(&platform).stopped();
+    let list = account.command(&["blacklist", "list"]);
+    assert_eq!(list.ok().stdout.lines().count(), 2_500);
+}
+
+#[test]
+fn a_remark_is_noted_on_the_platform_and_in_the_store() {
+    let platform = Platform::start();
+    let account = synced(&platform, 1);
+    let fan = &crowd(0..1)[0];
+    account
+        .command(&["remark", fan, "老王 & <friend>"])
+        .ok()
+        .says("老王");
+    let sent = platform.calls().last().unwrap().body.clone();
+    assert!(sent.contains("老王 & <friend>"), "{sent}");
+    account
+        .store()
+        .is("SELECT remark FROM followers", &["老王 & <friend>"]);
+    account.command(&["remark", fan, ""]).ok();
+    account
+        .store()
+        .is("SELECT remark FROM followers", &["NULL"]);
+    account
+        .command(&["remark", fan, &"x".repeat(30)])
+        .failed()
+        .complains("fewer than 30");
+    platform.fault(
+        "/cgi-bin/user/info/updateremark",
+        Fault::Errcode(43004, "require subscribe"),
+    );
+    account
+        .command(&["remark", "oSomebodyElse", "x"])
+        .failed()
+        .complains("does not follow");
+}
+
+#[test]
+fn a_wrong_list_of_people_is_refused_before_anything_is_sent() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    for (arguments, input) in [
+        (&["tags", "add", "regulars"][..], ""),
+        (&["tags", "add", "regulars", "-"], "\n\n"),
+        (&["blacklist", "add", "-"], ""),
+        (&["blacklist", "add", "-"], "oOne oTwo\n"),
+        (&["blacklist", "remove"], ""),
+        (&["remark", "oOne"], ""),
+    ] {
+        piped(&account, arguments, input).refused();
+    }
+    assert!(platform.calls().is_empty(), "{:?}", platform.calls());
+}
+
+#[test]
+fn on_a_terminal_a_line_shows_how_many_are_tagged() {
+    let platform = Platform::start();
+    let account = synced(&platform, 3);
+    let people = crowd(0..3);
+    let mut arguments = vec!["tags", "add", "regulars"];
+    arguments.extend(people.iter().map(String::as_str));
+    account
+        .on_a_terminal(&arguments)
+        .ok()
+        .says("3 of 3")
+        .says("3 people carry the tag regulars (128) now");
+}
