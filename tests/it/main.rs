@@ -26,6 +26,7 @@ mod profile;
 mod protocol;
 mod push_kinds;
 mod qrcode;
+mod reload;
 mod replay;
 mod replies;
 mod rules;
