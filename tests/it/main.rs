@@ -29,6 +29,7 @@ mod qrcode;
 mod reload;
 mod replay;
 mod replies;
+mod retention;
 mod rules;
 mod samples;
 mod secrets;
