@@ -7,12 +7,14 @@
     reason = "a test that meets an impossible value should stop right there"
 )]
 
+mod advice;
 mod allow_ips;
 mod attacks;
 mod callback;
 mod commands;
 mod config;
 mod durability;
+mod explain;
 mod export;
 mod handshake;
 mod limits;
