@@ -159,7 +159,10 @@ fn reload(app: &App, guard: &Guard) {
     let old = app.live();
     match Config::load(&old.config.file) {
         Err(problems) => {
-            log::error!("the configuration has mistakes, the old one stays in force:\n{problems}")
+            for problem in problems.to_string().lines() {
+                log::error!("{problem}");
+            }
+            log::error!("the configuration was not read again: the old one stays in force");
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);
