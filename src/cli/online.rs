@@ -79,13 +79,13 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
         }
         Err(error) => match error.unlisted_address() {
             Some(address) => {
-                lines.push(unknown("token", "see the next line"));
+                lines.push(unknown("access_token", "see the next line"));
                 let what = format!(
                     "{address} is not in the IP whitelist: enter it in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
                 );
                 lines.push(line("address", Verdict::Wrong, what));
             }
-            None => lines.push(line("token", Verdict::Wrong, error.to_string())),
+            None => lines.push(line("access_token", Verdict::Wrong, error.to_string())),
         },
     }
     lines.push(clock(config, &api));

@@ -14,6 +14,7 @@ mod export;
 mod handshake;
 mod limits;
 mod logs;
+mod online;
 mod profile;
 mod protocol;
 mod push_kinds;

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod command;
+pub mod desk;
 pub mod http;
 pub mod people;
 pub mod platform;

@@ -5,6 +5,7 @@
 //! describe it, so that a test of a new call says what it is missing.
 
 use super::account::{APP_ID, APP_SECRET};
+use super::desk::Desk;
 use super::people::People;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -58,6 +59,7 @@ struct State {
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
     people: People,
+    desk: Desk,
     token: u64,
     expires_in: i64,
     released: u64,
@@ -143,6 +145,11 @@ impl Platform {
     /// Looks at the account's people, or changes them.
     pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().people)
+    }
+
+    /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
+    pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().desk)
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -268,8 +275,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "text/html"
         };
+        let date = shared.state.lock().unwrap().desk.date();
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{date}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
@@ -387,6 +395,9 @@ fn answer(call: &Call, shared: &Shared) -> Option<(u16, String)> {
 fn right_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
     if authorised && let Some(answer) = state.people.answer(call) {
+        return answer;
+    }
+    if let Some(answer) = state.desk.answer(call, authorised) {
         return answer;
     }
     match (call.method.as_str(), call.path.as_str()) {
