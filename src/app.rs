@@ -1,5 +1,7 @@
 //! The program as a value: what is built once and handed to everybody. The only wiring.
 
+mod callback_ips;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use crate::dispatch::Rules;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::store::{self, Store, StoreError};
+pub use callback_ips::{CallbackIps, Networks};
 
 /// Everything that the server and its background work share.
 pub struct App {
@@ -25,6 +28,10 @@ pub struct App {
     pub chores: Bell,
     /// The nightly sync waits on it; a ring lets it look at the configuration again.
     pub sync: Bell,
+    /// Rung when `server.allow_ips` may have changed.
+    pub addresses: Bell,
+    /// Where the platform sends from, as far as it has told.
+    pub callback_ips: CallbackIps,
     /// Closed when the program stops.
     pub watchdog: Bell,
     live: RwLock<Arc<Live>>,
@@ -61,12 +68,18 @@ impl App {
         let store = Arc::new(Store::open(&config.store.path)?);
         let api = client(&config, &store)?;
         let live = Live::new(config, &store)?;
+        let callback_ips = CallbackIps::default();
+        if let Some(list) = store.callback_ips()?.as_ref().and_then(Networks::read) {
+            callback_ips.replace(list);
+        }
         Ok(App {
             store,
             api,
             profiles: Bell::default(),
             chores: Bell::default(),
             sync: Bell::default(),
+            addresses: Bell::default(),
+            callback_ips,
             watchdog: Bell::default(),
             live: RwLock::new(Arc::new(live)),
         })

@@ -108,6 +108,7 @@ pub(super) fn as_text(value: &Value) -> Option<String> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -153,5 +154,61 @@ mod tests {
         );
         let error = read::<Answer>(json!({"access_token": ["secret"]})).unwrap_err();
         assert!(!error.contains("secret"), "{error}");
+    }
+    /// A field of every lenient kind.
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "that it is read is what matters")]
+    struct Lenient {
+        #[serde(default, deserialize_with = "int")]
+        int: Option<i64>,
+        #[serde(default, deserialize_with = "text")]
+        text: Option<String>,
+        #[serde(default, deserialize_with = "filled")]
+        filled: Option<String>,
+        #[serde(default, deserialize_with = "ints")]
+        ints: Option<Vec<i64>>,
+        #[serde(deserialize_with = "id")]
+        id: String,
+    }
+
+    #[test]
+    fn nesting_is_refused_before_it_overflows_the_stack() {
+        assert!(parse("[".repeat(1_000_000).as_bytes()).is_err());
+        assert!(parse("{\"a\":".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
+            "\\PC{0,10}|-?[0-9]{0,25}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 5, |inner| {
+            let name = "int|text|filled|ints|id|\\PC{0,5}";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map(name, inner, 0..5)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_strange_to_read(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            parse(&body).and_then(read::<Lenient>).ok();
+        }
+
+        #[test]
+        fn no_fields_are_too_strange_to_read(value in any_json(), cut in any::<prop::sample::Index>()) {
+            let mut body = value.to_string().into_bytes();
+            prop_assert_eq!(parse(&body).map(|value| value.to_string()), Ok(value.to_string()));
+            read::<Lenient>(value).ok();
+            body.truncate(cut.index(body.len() + 1));
+            parse(&body).and_then(read::<Lenient>).ok();
+        }
     }
 }

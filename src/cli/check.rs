@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::Failure;
 use super::online;
 use super::output::Output;
-use crate::config::{About, Config, Kinds, Listen, show_duration};
+use crate::app::Networks;
+use crate::clock;
+use crate::config::{About, AllowIps, Config, Kinds, Listen, show_duration};
 use crate::dispatch::{Advice, Rules, advise};
 use crate::store::Reader;
 
@@ -25,6 +27,7 @@ struct Checked {
     listen: String,
     callback_path: String,
     mode: &'static str,
+    allow_ips: ShownAddresses,
     /// In full only where the server made it: the owner has to enter it in the console.
     token: Option<String>,
     token_from: &'static str,
@@ -38,6 +41,15 @@ struct Checked {
     /// What the platform said, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
+}
+
+/// Where requests may come from.
+#[derive(Debug, Serialize)]
+struct ShownAddresses {
+    from: &'static str,
+    networks: Vec<String>,
+    /// Unix seconds; of the platform's list.
+    told_at: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +97,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         ("listen", checked.listen.clone()),
         ("callback", checked.callback_path.clone()),
         ("mode", checked.mode.to_owned()),
+        ("accepted from", checked.allow_ips.told()),
         ("token", token),
         (
             "api",
@@ -146,8 +159,13 @@ fn look(config: &Config) -> Result<Checked, Failure> {
         (None, None) => (None, "made on first start"),
     };
     let followers = reader.as_ref().map(Reader::count_followers).transpose()?;
+    let list = match &reader {
+        Some(reader) => reader.callback_ips()?.as_ref().and_then(Networks::read),
+        None => None,
+    };
     let rules = Rules::new(config.rules.clone());
     Ok(Checked {
+        allow_ips: ShownAddresses::of(&config.server.allow_ips, list),
         configuration: config.file.display().to_string(),
         listen: match &config.server.listen {
             listen @ Listen::Tcp(_) => format!("http://{listen}"),
@@ -181,9 +199,41 @@ fn look(config: &Config) -> Result<Checked, Failure> {
     })
 }
 
+impl ShownAddresses {
+    fn of(allowed: &AllowIps, list: Option<Networks>) -> ShownAddresses {
+        let (from, networks, told_at) = match allowed {
+            AllowIps::Any => ("any address", Vec::new(), None),
+            AllowIps::Listed(networks) => ("server.allow_ips", networks.clone(), None),
+            AllowIps::Platform => {
+                let told_at = list.as_ref().map(|list| list.told_at);
+                let networks = list.map_or_else(Vec::new, |list| list.networks);
+                ("the platform's list", networks, told_at)
+            }
+        };
+        ShownAddresses {
+            from,
+            networks: networks.iter().map(ToString::to_string).collect(),
+            told_at,
+        }
+    }
+
+    fn told(&self) -> String {
+        match (self.from, self.networks.len(), self.told_at) {
+            ("any address", ..) => self.from.to_owned(),
+            (_, 0, _) => format!("{}: not fetched yet, any address until it is", self.from),
+            (_, count, Some(told_at)) => format!(
+                "{}: {count} networks, fetched {} h ago",
+                self.from,
+                (clock::unix_seconds() - told_at).max(0) / 3_600
+            ),
+            (_, _, None) => format!("{} ({})", self.networks.join(", "), self.from),
+        }
+    }
+}
+
 /// What is allowed and still worth a thought.
 fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = config.exposures();
     let account = &config.account;
     if account.app_id.as_ref().is_some_and(|id| id.len() != 18) {
         warnings.push(

@@ -163,39 +163,35 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let given = arguments.config.as_deref();
     let command = arguments.command.unwrap_or(Command::Serve);
-    let config = || -> Result<Config, Failure> { Ok(Config::load(&config::find(given)?)?) };
+    logging::start(match command {
+        Command::Serve => "info",
+        _ => "warn",
+    });
+    let config = || -> Result<Config, Failure> {
+        let file = config::find(arguments.config.as_deref())?;
+        Ok(Config::load(&file)?)
+    };
     match command {
-        Command::Serve => {
-            logging::start("info");
-            serve::run(config()?)
-        }
+        Command::Serve => serve::run(config()?),
+        Command::Check(arguments) => check::run(&config()?, &arguments),
+        Command::Simulate(arguments) => simulate::run(&config()?, &arguments),
+        Command::Explain(arguments) => explain::run(config()?, &arguments),
+        Command::Followers(command) => followers::run(&config()?, command),
+        Command::Messages(command) => messages::run(&config()?, command),
+        Command::Tags(command) => tags::run(&config()?, command),
+        Command::Remark(arguments) => tags::remark(&config()?, &arguments),
+        Command::Blacklist(command) => blacklist::run(&config()?, command),
+        Command::Kf(command) => kf::run(&config()?, command),
+        Command::Quota(arguments) => quota::run(&config()?, &arguments),
+        Command::Rid(arguments) => quota::rid(&config()?, &arguments),
+        Command::Token(arguments) => token::run(&config()?, &arguments),
+        Command::Backup(arguments) => backup::run(&config()?, &arguments),
+        Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);
             Output::text().bytes(&script)
-        }
-        command => {
-            logging::start("warn");
-            let config = config()?;
-            match command {
-                Command::Serve | Command::Completions { .. } => Ok(()),
-                Command::Check(arguments) => check::run(&config, &arguments),
-                Command::Simulate(arguments) => simulate::run(&config, &arguments),
-                Command::Explain(arguments) => explain::run(config, &arguments),
-                Command::Followers(command) => followers::run(&config, command),
-                Command::Messages(command) => messages::run(&config, command),
-                Command::Tags(command) => tags::run(&config, command),
-                Command::Remark(arguments) => tags::remark(&config, &arguments),
-                Command::Blacklist(command) => blacklist::run(&config, command),
-                Command::Kf(command) => kf::run(&config, command),
-                Command::Quota(arguments) => quota::run(&config, &arguments),
-                Command::Rid(arguments) => quota::rid(&config, &arguments),
-                Command::Token(arguments) => token::run(&config, &arguments),
-                Command::Backup(arguments) => backup::run(&config, &arguments),
-                Command::Unit => unit::run(&config),
-            }
         }
     }
 }

@@ -217,9 +217,16 @@ fn push(
     let envelope = Envelope {
         to_user: Some(super::pretend::ACCOUNT.to_owned()),
         encrypt,
-        format: Format::Xml,
+        format: match body.trim_ascii_start().first() {
+            Some(b'{') => Format::Json,
+            Some(_) | None => Format::Xml,
+        },
     };
-    Ok((query, envelope.to_body().into_bytes()))
+    let body = match (account.mode, std::str::from_utf8(&body)) {
+        (Mode::Compatible, Ok(readable)) => envelope.to_body_beside(readable),
+        (Mode::Plain | Mode::Compatible | Mode::Secure, _) => envelope.to_body(),
+    };
+    Ok((query, body.into_bytes()))
 }
 
 /// An Event name may be new to us, but one that is nearly a known name is a slip of the finger.

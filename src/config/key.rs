@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{self, Read, Value};
-use super::{Config, Mode, TimeOfDay};
+use super::{AllowIps, Config, Mode, TimeOfDay};
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 
@@ -184,6 +184,14 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "server.allow_ips",
+        default: Some("[]"),
+        without: "",
+        change: Change::Live,
+        meaning: "Addresses or networks that requests may come from, the others get 403; or \"wechat\": the platform's own list, fetched daily and kept in the store. Empty: any.",
+        set: |config, value| put(&mut config.server.allow_ips, allow_ips(value)),
+    },
+    Key {
         name: "server.trusted_proxies",
         default: Some("[\"127.0.0.1\", \"::1\"]"),
         without: "",
@@ -250,6 +258,15 @@ pub const KEYS: &[Key] = &[
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
         set: |config, value| put(&mut config.api.rate, calls_a_second(value)),
     },
+];
+
+/// The keys whose values nobody else may know.
+pub(super) const SECRET_KEYS: [&str; 5] = [
+    "account.token",
+    "account.previous_token",
+    "account.app_secret",
+    "account.aes_key",
+    "account.previous_aes_key",
 ];
 
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
@@ -335,6 +352,22 @@ fn callback_path(value: &Value) -> Read<String> {
         return Err("/healthz is taken by the health check; choose another path".to_owned());
     }
     Ok(text)
+}
+
+fn allow_ips(value: &Value) -> Read<AllowIps> {
+    if let Some(text) = value.get_ref().as_str() {
+        return match text {
+            "wechat" => Ok(AllowIps::Platform),
+            _ => Err(format!(
+                "{text:?} is not a list of addresses such as [\"203.0.113.0/24\"], nor \"wechat\""
+            )),
+        };
+    }
+    let networks = value::networks(value)?;
+    Ok(match networks.is_empty() {
+        true => AllowIps::Any,
+        false => AllowIps::Listed(networks),
+    })
 }
 
 fn base_url(value: &Value) -> Read<String> {

@@ -1,6 +1,7 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
 mod daily;
+mod exposure;
 mod key;
 mod listen;
 mod problem;
@@ -52,6 +53,8 @@ pub struct Config {
     pub api: Api,
     /// `[[rule]]`, in their order.
     pub rules: Vec<Rule>,
+    /// The keys of secrets that stand in the file itself.
+    pub secrets: Vec<&'static str>,
 }
 
 /// Section `[account]`.
@@ -118,8 +121,21 @@ pub struct Server {
     pub max_body: usize,
     /// Between a push's `timestamp` and this clock; zero: any.
     pub max_clock_skew: Duration,
+    /// Where requests may come from.
+    pub allow_ips: AllowIps,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where requests to the callback path may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowIps {
+    /// From anywhere.
+    Any,
+    /// From these networks; never empty.
+    Listed(Vec<IpNet>),
+    /// From the platform's own networks, which it tells (`getcallbackip`).
+    Platform,
 }
 
 /// Section `[store]`.
@@ -161,7 +177,7 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Problems> {
                 "no configuration found (looked for {}); name one with --config FILE",
                 PLACES.join(" and ")
             );
-            Problems::one(Path::new("wechatd"), what)
+            Problems::one(Path::new(""), what)
         })
 }
 
@@ -244,6 +260,7 @@ impl Config {
                 request_timeout: Duration::ZERO,
                 max_body: 0,
                 max_clock_skew: Duration::ZERO,
+                allow_ips: AllowIps::Any,
                 trusted_proxies: Vec::new(),
             },
             store: Store {
@@ -257,6 +274,7 @@ impl Config {
                 rate: 0,
             },
             rules: Vec::new(),
+            secrets: Vec::new(),
         };
         for key in KEYS {
             if let Some(default) = key.default {
@@ -372,6 +390,9 @@ impl Reader {
             match KEYS.iter().find(|key| key.name == full) {
                 None => self.unknown(name.span().start, &full),
                 Some(key) => {
+                    if key::SECRET_KEYS.contains(&key.name) {
+                        config.secrets.push(key.name);
+                    }
                     if let Err(what) = (key.set)(config, value) {
                         self.wrong(value.span().start, full, what);
                     }
@@ -518,6 +539,16 @@ impl Reader {
                 at,
                 "account.app_id",
                 format!("there is no AppSecret to it; give account.app_secret, account.app_secret_file or the environment variable {SECRET_VARIABLE}"),
+            );
+        }
+        if config.server.allow_ips == AllowIps::Platform
+            && config.api_rights().is_none()
+            && self.list.is_empty()
+        {
+            self.wrong(
+                position(root, "server", "allow_ips").unwrap_or(0),
+                "server.allow_ips",
+                "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
             );
         }
         if account.mode != Mode::Plain {

@@ -17,7 +17,7 @@ pub struct Problem {
 /// All mistakes of one configuration, in the order of their lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
-    /// The file they are in.
+    /// The file they are in; empty where none was found.
     pub file: PathBuf,
     /// The mistakes; never empty.
     pub list: Vec<Problem>,
@@ -43,14 +43,17 @@ impl fmt::Display for Problems {
             if n > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}:", self.file.display())?;
-            if let Some(line) = problem.line {
-                write!(f, "{line}:")?;
+            if !self.file.as_os_str().is_empty() {
+                write!(f, "{}:", self.file.display())?;
+                if let Some(line) = problem.line {
+                    write!(f, "{line}:")?;
+                }
+                write!(f, " ")?;
             }
             if !problem.key.is_empty() {
-                write!(f, " {}:", problem.key)?;
+                write!(f, "{}: ", problem.key)?;
             }
-            write!(f, " {}", problem.what)?;
+            f.write_str(&problem.what)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! A push is handed to the store's writer together with its open request, and the request is answered
 //! by the writer after the commit: 200 means that the push and its answer are on disk.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,9 +13,10 @@ use super::client::ClientAddress;
 use super::lanes::Reply as HttpReply;
 use super::query::Query;
 use super::refusals::Refusals;
+use super::replay::Replay;
 use crate::app::{App, Live};
 use crate::clock;
-use crate::config::Mode;
+use crate::config::{AllowIps, Mode};
 use crate::dispatch::{Outcome, decide};
 use crate::random;
 use crate::secret::Secret;
@@ -32,6 +34,7 @@ const BAD_TOKEN: &str = "Bad Token!";
 pub(super) struct Callback {
     app: Arc<App>,
     refusals: Refusals,
+    replay: Replay,
 }
 
 /// Every answer, and with [`Answer::send`] its status and body: the whole outside of the server.
@@ -65,6 +68,7 @@ impl Callback {
         Callback {
             app,
             refusals: Refusals::default(),
+            replay: Replay::new(),
         }
     }
 
@@ -80,9 +84,15 @@ impl Callback {
         if path != live.config.server.path {
             return Answer::NotFound.send(request);
         }
+        let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
         let handled = match request.method() {
-            Method::Get => handshake(&live, query).map(Handled::Now),
-            Method::Post => self.push(&live, query, &mut request),
+            Method::Get => self
+                .admit(&live, from)
+                .and_then(|()| handshake(&live, query))
+                .map(Handled::Now),
+            Method::Post => self
+                .admit(&live, from)
+                .and_then(|()| self.push(&live, query, &mut request)),
             Method::Head
             | Method::Put
             | Method::Delete
@@ -96,7 +106,6 @@ impl Callback {
             Ok(Handled::Now(answer)) => answer.send(request),
             Ok(Handled::Record(accepted)) => self.record(accepted, live, request, started),
             Err(why) => {
-                let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
                 self.refusals.note(&from.to_string(), &why);
                 Answer::BadToken.send(request);
             }
@@ -110,6 +119,36 @@ impl Callback {
                 Err(_) => Answer::Unavailable.send(request),
             }),
             _ => Answer::OtherMethod("GET, HEAD").send(request),
+        }
+    }
+
+    /// Refuses an address that `server.allow_ips` does not name.
+    fn admit(&self, live: &Live, from: ClientAddress) -> Result<(), Refusal> {
+        let contained = |network_contains: &dyn Fn(IpAddr) -> bool| match from {
+            ClientAddress::Ip(address) => network_contains(address),
+            ClientAddress::Local => false,
+        };
+        let (allowed, list) = match &live.config.server.allow_ips {
+            AllowIps::Any => return Ok(()),
+            AllowIps::Listed(networks) => (
+                contained(&|address| networks.iter().any(|network| network.contains(&address))),
+                "in server.allow_ips",
+            ),
+            AllowIps::Platform => match self.app.callback_ips.current() {
+                // Said in the log by the one who fetches the list.
+                None => return Ok(()),
+                Some(list) => (
+                    contained(&|address| list.contain(address)),
+                    "in the platform's list (server.allow_ips = \"wechat\")",
+                ),
+            },
+        };
+        match (allowed, from.is_of_this_machine()) {
+            (true, _) => Ok(()),
+            (false, false) => Err(format!("its address is not {list}")),
+            (false, true) => Err(format!(
+                "its address is not {list}; does the reverse proxy send X-Forwarded-For?"
+            )),
         }
     }
 
@@ -148,6 +187,10 @@ impl Callback {
             .as_reader()
             .read_to_end(&mut body)
             .map_err(|error| format!("its body can not be read: {error}"))?;
+        // In compatible mode the readable part counts only where it stands alone: no signature covers it.
+        let encrypted = encrypted
+            || live.config.account.mode == Mode::Compatible
+                && matches!(Envelope::parse(&body), Ok(Some(_)));
         let sealing = match encrypted {
             false => None,
             true => match unseal(live, &query, &body)? {
@@ -165,6 +208,15 @@ impl Callback {
                 return Ok(Handled::Now(Answer::NotAPush));
             }
         };
+        // One of them is there: it was verified above.
+        let signature = query.signature.or(query.msg_signature).unwrap_or_default();
+        let skew = live.config.server.max_clock_skew;
+        if !self.replay.admits(&signature, &push.dedup_key(), skew) {
+            return Err(
+                "its signature was used for another push before: somebody replays requests"
+                    .to_owned(),
+            );
+        }
         Ok(Handled::Record(Box::new(Accepted::new(
             live, push, body, sealing,
         ))))
@@ -182,6 +234,7 @@ impl Callback {
             record.effect,
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
+        let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
         self.app
             .store
             .record(record, move |recorded: Result<Recorded, StoreError>| {
@@ -206,6 +259,9 @@ impl Callback {
                 );
                 if wants_profile {
                     app.profiles.ring();
+                }
+                if closes_account {
+                    app.chores.ring();
                 }
             });
     }

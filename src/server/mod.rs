@@ -15,6 +15,7 @@ mod lanes;
 mod listener;
 mod query;
 mod refusals;
+mod replay;
 mod stream;
 mod systemd;
 mod workers;
@@ -31,7 +32,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::app::{App, AppError};
-use crate::background::Background;
+use crate::background::{Background, PAUSE, keep_alive};
 use crate::config::{Config, Listen, Server};
 use callback::Callback;
 use guard::{Guard, Limits};
@@ -103,7 +104,11 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let watched = Arc::clone(&app);
     thread::Builder::new()
         .name("watchdog".to_owned())
-        .spawn(move || systemd::feed_watchdog(&watched))?;
+        .spawn(move || {
+            keep_alive("watchdog", &watched.watchdog, PAUSE, || {
+                systemd::feed_watchdog(&watched);
+            });
+        })?;
     greet(&app, guard.local_addr());
     systemd::tell(State::Ready);
     let ended = run(&app, &guard, &happened);
@@ -166,6 +171,8 @@ fn reload(app: &App, guard: &Guard) {
                     guard.set_limits(limits);
                     app.chores.ring();
                     app.sync.ring();
+                    app.addresses.ring();
+                    warn_of_exposed_secrets(&app.live().config);
                     log::info!(
                         "the configuration was read again: {} rules are in force",
                         app.live().rules.iter().len()
@@ -206,9 +213,16 @@ fn greet(app: &App, address: &Listen) {
         live.rules.iter().len(),
         live.config.account.mode
     );
+    warn_of_exposed_secrets(&live.config);
     log::info!(
         "in the console: URL https://YOUR-DOMAIN{path}, and the Token that `wechatd check` shows"
     );
+}
+
+fn warn_of_exposed_secrets(config: &Config) {
+    for exposure in config.exposures() {
+        log::warn!("{exposure}");
+    }
 }
 
 impl fmt::Display for ServeError {

@@ -62,6 +62,8 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -83,5 +85,19 @@ mod tests {
         assert!(Query::parse("echostr=%zz").is_none());
         assert!(Query::parse("echostr=100%").is_none());
         assert!(Query::parse("openid=%ff&openid=%ff").is_some());
+    }
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([a-z_]{0,14}|signature|nonce|timestamp|echostr)?[=%&+;a-f0-9\\PC]{0,40}") {
+            Query::parse(&text);
+        }
+
+        #[test]
+        fn whatever_is_encoded_is_decoded(value in "\\PC{0,30}") {
+            let encoded: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let query = format!("signature=ab&nonce={encoded}&openid=o");
+            let query = Query::parse(&query).expect("a query");
+            prop_assert_eq!(query.nonce.as_deref(), Some(value.as_str()));
+        }
     }
 }

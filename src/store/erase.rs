@@ -3,7 +3,11 @@
 //! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; the checkpoint at
 //! the end takes them out of the write-ahead log as well.
 
-use rusqlite::{Connection, params};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, params};
 use serde::Serialize;
 
 use super::error::StoreError;
@@ -20,52 +24,129 @@ pub struct Erased {
     pub messages: usize,
 }
 
+/// How long a checkpoint may wait for others each time, and so hold up the writer.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How often [`Store::forget`] tries to empty the log while others read the store.
+const CHECKPOINT_TRIES: u32 = 50;
+
+/// Before the openid in the name of a row of `settings`: traces of this person are still to go.
+const QUEUE: &str = "forget ";
+
+/// Rows of other senders: authorisation changes, gifts of cards, agents' scans, talk about the person.
+const MESSAGES_NAMING: &str = "SELECT id FROM messages WHERE openid <> ?1
+    AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))";
+
+/// Where others' rows can name a person, and what becomes of such a row: a message goes whole, of a follower
+/// who came by the person's own QR code only the scene.
+const NAMING: &[(&str, &str)] = &[
+    (MESSAGES_NAMING, "DELETE FROM messages WHERE id = ?1"),
+    (
+        "SELECT id FROM follow_log WHERE instr(scene, ?1)",
+        "UPDATE follow_log SET scene = NULL WHERE id = ?1",
+    ),
+    (
+        "SELECT openid FROM followers WHERE instr(qr_scene_str, ?1)",
+        "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
+    ),
+];
+
 impl Store {
     /// Removes every trace of `openid` from all tables, the file and its write-ahead log.
+    ///
+    /// # Errors
+    /// When the store can not be read or written, or another program reads it for so long that the log
+    /// can not be emptied: the rows are gone then, and the server's chores do the rest.
+    pub fn forget(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
+        let erased = self.erase(reader, openid)?;
+        for _ in 0..CHECKPOINT_TRIES {
+            if self.empty_log()? {
+                return Ok(erased);
+            }
+            thread::sleep(CHECKPOINT_PATIENCE);
+        }
+        let person = openid.to_owned();
+        self.writer
+            .write(move |connection| queue(connection, &person))?;
+        Err(StoreError::new(format!(
+            "store: the rows are gone, but another program reads the store and keeps their bytes in {}-wal; when it has ended, the server removes them within an hour or at its next start",
+            self.path().display()
+        )))
+    }
+
+    /// Removes every trace of `openid` from all tables; the write-ahead log still has it.
     /// Rows of others that name the person are looked for in `reader`, so that pushes need not wait.
     ///
     /// # Errors
     /// When the store can not be read or written.
-    pub fn forget(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
+    pub fn erase(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
         let person = openid.to_owned();
         let mut erased = self
             .writer
             .write(move |connection| rows_of(connection, &person))?;
-        for ids in reader.messages_naming(openid)?.chunks(100) {
-            let ids = ids.to_vec();
-            erased.messages += self.writer.write(move |connection| {
-                let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
-                ids.iter()
-                    .map(|id| delete.execute([id]))
-                    .sum::<rusqlite::Result<usize>>()
-            })?;
+        for (find, remove) in NAMING {
+            for keys in reader.naming(find, openid)?.chunks(100) {
+                let keys = keys.to_vec();
+                let removed = self.writer.write(move |connection| {
+                    let mut remove = connection.prepare_cached(remove)?;
+                    keys.iter()
+                        .map(|key| remove.execute([key]))
+                        .sum::<rusqlite::Result<usize>>()
+                })?;
+                if *find == MESSAGES_NAMING {
+                    erased.messages += removed;
+                }
+            }
         }
-        self.truncate_log()?;
+        let queued = format!("{QUEUE}{openid}");
+        self.writer.write(move |connection| {
+            connection.execute("DELETE FROM settings WHERE name = ?1", [&queued])
+        })?;
         Ok(erased)
     }
 
-    /// Folds the write-ahead log into the file and empties it.
-    fn truncate_log(&self) -> Result<(), StoreError> {
-        let connection = Connection::open(self.path())
-            .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
-        connection
-            .busy_timeout(std::time::Duration::from_secs(5))
-            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
-            .map_err(|error| StoreError::from_sqlite("checkpoint", &error))
+    /// Folds the write-ahead log into the file and empties it. False when others use the store just now.
+    ///
+    /// # Errors
+    /// When the store can not be written.
+    pub fn empty_log(&self) -> Result<bool, StoreError> {
+        let checkpoint = || {
+            let connection = Connection::open(self.path())?;
+            connection.busy_timeout(CHECKPOINT_PATIENCE)?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, bool>(0)
+            })
+        };
+        match checkpoint() {
+            Ok(busy) => Ok(!busy),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+            Err(error) => Err(StoreError::from_sqlite("checkpoint", &error)),
+        }
     }
 }
 
 impl Reader {
-    /// Rows of other senders that name the person: authorisation changes, gifts of cards, agents' scans.
-    fn messages_naming(&self, openid: &str) -> Result<Vec<i64>, StoreError> {
+    /// People of whom traces are still to go.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn people_to_erase(&self) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection
-                .prepare(
-                    "SELECT id FROM messages WHERE openid <> ?1
-                     AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
-                )?
+                .prepare("SELECT substr(name, length(?1) + 1) FROM settings WHERE name >= ?1 AND name < ?1 || char(0x10ffff)")?
+                .query_map([QUEUE], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// Keys of the rows of others that name the person.
+    fn naming(&self, find: &str, openid: &str) -> Result<Vec<Value>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare(find)?
                 .query_map([openid], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<i64>>>()
+                .collect::<rusqlite::Result<Vec<Value>>>()
         };
         read().map_err(|error| Reader::failed(&error))
     }
@@ -93,4 +174,20 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         [openid],
     )?;
     Ok(erased)
+}
+
+/// Removes the person's own rows, and keeps in mind that rows of others are to follow.
+pub(super) fn close_account(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
+    rows_of(connection, openid)?;
+    queue(connection, openid)
+}
+
+/// Keeps in mind, across restarts, that traces of the person are still to go.
+fn queue(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO settings (name, value) VALUES (?1, NULL) ON CONFLICT DO NOTHING",
+        )?
+        .execute([format!("{QUEUE}{openid}")])
+        .map(drop)
 }

@@ -8,7 +8,7 @@
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
-//! - [`settings`]: tokens and small values
+//! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
 
@@ -16,6 +16,7 @@ mod erase;
 mod error;
 mod export;
 mod followers;
+mod lease;
 mod messages;
 mod open;
 mod profiles;
@@ -35,5 +36,5 @@ pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use schema::VERSION;
-pub use settings::KeptToken;
+pub use settings::{KeptAddresses, KeptToken};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -9,12 +9,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::lease::Owner;
 use super::schema;
-use super::writer::Writer;
-
-/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
-/// so a push that can not be written is refused before that and delivered again.
-const WRITE_PATIENCE: Duration = Duration::from_millis(3_500);
+use super::writer::{PATIENCE, Writer};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
@@ -27,6 +24,7 @@ const MODE: u32 = 0o600;
 pub struct Store {
     path: PathBuf,
     pub(super) writer: Writer,
+    pub(super) owner: Owner,
 }
 
 impl Store {
@@ -46,6 +44,7 @@ impl Store {
         Ok(Store {
             path: path.to_owned(),
             writer,
+            owner: Owner::this_process()?,
         })
     }
 
@@ -238,7 +237,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     let name = path.display().to_string();
     let fail = |error: rusqlite::Error| StoreError::from_sqlite(&name, &error);
-    connection.busy_timeout(WRITE_PATIENCE).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
     refuse_foreign(path, connection)?;
     let journal: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))

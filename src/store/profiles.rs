@@ -107,7 +107,7 @@ pub(super) fn done(
             .prepare_cached(
                 "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
                      country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
-                     subscribe_time = coalesce(?13, subscribe_time), subscribe_scene = coalesce(?14, subscribe_scene),
+                     subscribe_time = max(subscribe_time, coalesce(?13, 0)), subscribe_scene = coalesce(?14, subscribe_scene),
                      qr_scene = coalesce(?15, qr_scene), qr_scene_str = coalesce(?16, qr_scene_str),
                      profile_at = ?17, profile_error = NULL
                  WHERE openid = ?1",

@@ -125,7 +125,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::ProfileRevoked { openid } => {
             followers::clear_profile(connection, openid, record.received_at)?
         }
-        Effect::AccountClosed { openid } => drop(erase::rows_of(connection, openid)?),
+        Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
     }
     Ok(Recorded::New)
 }

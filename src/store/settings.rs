@@ -10,6 +10,19 @@ use crate::secret::Secret;
 /// The Token that was made on first start.
 const TOKEN: &str = "token";
 
+/// The addresses that the platform sends from, separated by spaces, and when it told them.
+const CALLBACK_IPS: &str = "callback_ips";
+const CALLBACK_IPS_AT: &str = "callback_ips_at";
+
+/// The addresses that the platform sends from, as it told them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAddresses {
+    /// Addresses and networks in CIDR notation.
+    pub addresses: Vec<String>,
+    /// Unix seconds.
+    pub told_at: i64,
+}
+
 /// A token of the platform's API as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptToken {
@@ -74,48 +87,32 @@ impl Store {
         })
     }
 
-    /// Takes the right to do `name` alone until `until`, across processes; false when another has it.
+    /// Keeps the addresses that the platform sends from.
     ///
     /// # Errors
     /// When the store can not write.
-    pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
-        let name = format!("lease {name}");
+    pub fn keep_callback_ips(&self, kept: &KeptAddresses) -> Result<(), StoreError> {
+        let values = [
+            (CALLBACK_IPS, kept.addresses.join(" ")),
+            (CALLBACK_IPS_AT, kept.told_at.to_string()),
+        ];
         self.writer.write(move |connection| {
-            let taken = connection.execute(
-                "INSERT INTO settings (name, value) VALUES (?1, ?3)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) <= ?2",
-                params![name, now, until],
-            )?;
-            Ok(taken == 1)
+            for (name, value) in &values {
+                connection.execute(
+                    "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    [name, value.as_str()],
+                )?;
+            }
+            Ok(())
         })
     }
 
-    /// Prolongs a right that was taken until `until`; false when it ended and another has it.
+    /// The kept addresses, if there ever were any.
     ///
     /// # Errors
-    /// When the store can not write.
-    pub fn renew_lease(&self, name: &str, until: i64, longer: i64) -> Result<bool, StoreError> {
-        let name = format!("lease {name}");
-        self.writer.write(move |connection| {
-            let renewed = connection.execute(
-                "UPDATE settings SET value = ?3 WHERE name = ?1 AND CAST(value AS INTEGER) = ?2",
-                params![name, until, longer],
-            )?;
-            Ok(renewed == 1)
-        })
-    }
-
-    /// Gives the right back.
-    ///
-    /// # Errors
-    /// When the store can not write.
-    pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
-        let name = format!("lease {name}");
-        self.writer.write(move |connection| {
-            connection
-                .execute("DELETE FROM settings WHERE name = ?1", [&name])
-                .map(drop)
-        })
+    /// When the store can not be read.
+    pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
+        self.reader()?.callback_ips()
     }
 
     /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
@@ -158,6 +155,23 @@ impl Reader {
         setting(&self.connection, TOKEN)
             .map(|value| value.map(Secret::new))
             .map_err(|error| Reader::failed(&error))
+    }
+}
+
+impl Reader {
+    /// The kept addresses that the platform sends from, if there ever were any.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
+        let read = |name| setting(&self.connection, name).map_err(|error| Reader::failed(&error));
+        let (Some(addresses), Some(told_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?) else {
+            return Ok(None);
+        };
+        Ok(Some(KeptAddresses {
+            addresses: addresses.split_whitespace().map(str::to_owned).collect(),
+            told_at: told_at.parse().unwrap_or(0),
+        }))
     }
 }
 

@@ -9,10 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
+
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
+/// so a push that can not be written is refused before that and delivered again.
+pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// The same while the last commit has failed: those who came during the long wait must hear in time, too.
+const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
 
 /// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
 const QUEUE: usize = 4_096;
@@ -173,10 +181,10 @@ impl Loop {
                     Message::Stop => stopping = true,
                 }
                 if batch.len() == BATCH {
-                    self.commit(&mut batch);
+                    self.survive(&mut batch);
                 }
             }
-            self.commit(&mut batch);
+            self.survive(&mut batch);
         }
         // Leaves one plain file behind, without a write-ahead log beside it.
         self.connection
@@ -184,6 +192,19 @@ impl Loop {
             .ok();
         if let Err((_, error)) = self.connection.close() {
             log::warn!("store: close: {error}");
+        }
+    }
+
+    /// Commits a batch; a panic on the way costs what of it was not finished, never the thread.
+    fn survive(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        if catch_unwind(AssertUnwindSafe(|| self.commit(batch))).is_err() {
+            log::error!(
+                "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
+            );
+            batch.clear();
+            if !self.connection.is_autocommit() {
+                self.connection.execute_batch("ROLLBACK").ok();
+            }
         }
     }
 
@@ -196,7 +217,7 @@ impl Loop {
                 self.recovered();
                 batch.drain(..).for_each(|job| finish(job, Ok(())));
             }
-            Err(_) if batch.len() > 1 => {
+            Err(error) if batch.len() > 1 && !concerns_all(&error) => {
                 // One job that can not be done must not take the others with it: each alone.
                 for mut job in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut job));
@@ -240,6 +261,7 @@ impl Loop {
             Err(error) => {
                 let error = StoreError::from_sqlite("write", &error);
                 if !self.failing.swap(true, Ordering::Relaxed) {
+                    self.be_patient(PATIENCE_WHILE_FAILING);
                     log::error!(
                         "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
                     );
@@ -249,10 +271,31 @@ impl Loop {
         }
     }
 
+    fn be_patient(&self, patience: Duration) {
+        if let Err(error) = self.connection.busy_timeout(patience) {
+            log::warn!("store: busy_timeout: {error}");
+        }
+    }
+
     fn recovered(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            self.be_patient(PATIENCE);
             log::info!("store: write: works again");
         }
+    }
+}
+
+/// Whether the error is the store's, not that of one job: to try each alone would only wait again.
+fn concerns_all(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        None
+        | Some(
+            ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch
+            | ErrorCode::TooBig
+            | ErrorCode::ParameterOutOfRange,
+        ) => false,
+        Some(_) => true,
     }
 }
 

@@ -1,7 +1,9 @@
-//! The encryption of pushes and replies in the compatible and secure modes (the platform's page "Message
-//! encryption and decryption"): AES-256-CBC over `random(16) ‖ length(4, big endian) ‖ message ‖ AppID`.
+//! The encryption of pushes and replies in the compatible and secure modes (the platform's page
+//! "Message encryption and decryption"): AES-256-CBC over `random(16) ‖ length(4, big endian) ‖
+//! message ‖ AppID`.
 //!
-//! The ciphertext is not authenticated in itself: `msg_signature` must have been verified before [`open`].
+//! The ciphertext is not authenticated in itself: `msg_signature` must have been verified before
+//! [`open`].
 
 use std::fmt;
 
@@ -78,7 +80,8 @@ impl AesKey {
     }
 }
 
-/// Why an encrypted body could not be opened; each with the number that the platform's sample code gives it.
+/// Why an encrypted body could not be opened; each with the number that the platform's sample code
+/// gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoError {
     /// `Encrypt` is not base64 (-40010).
@@ -134,9 +137,11 @@ pub fn open(key: &AesKey, app_id: &str, encrypt: &str) -> Result<Vec<u8>, Crypto
 fn unpadded_length(padded: &[u8]) -> Option<usize> {
     let pad = *padded.last()?;
     let tail = padded.iter().rev().take(PAD_BLOCK).enumerate();
-    let wrong = tail.fold(0, |wrong, (at, byte)| {
-        wrong | u8::from(at < usize::from(pad)) * (byte ^ pad)
-    });
+    let mut wrong = 0;
+    for (at, byte) in tail {
+        let counts = u8::from(at < usize::from(pad));
+        wrong |= counts * (byte ^ pad);
+    }
     let valid = wrong == 0 && (1..=PAD_BLOCK).contains(&usize::from(pad));
     valid.then_some(padded.len().checked_sub(usize::from(pad))?)
 }
@@ -172,6 +177,7 @@ pub fn seal(key: &AesKey, app_id: &str, msg: &[u8], random: [u8; 16]) -> String 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -33,7 +33,8 @@ pub enum Effect {
 }
 
 impl Push {
-    /// What the push means for the people it is about. An authorisation event that names nobody means nothing.
+    /// What the push means for the people it is about. An authorisation event that names nobody
+    /// means nothing.
     pub fn effect(&self) -> Effect {
         let Body::Event(event) = &self.body else {
             return Effect::None;

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::error::{Format, ParseError};
 use super::{fields, sign, text};
 
-/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable push stands beside
-/// them; it is not covered by `msg_signature` and must not be believed.
+/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable
+/// push stands beside them; it is not covered by `msg_signature` and must not be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The account's original ID, `gh_…`.
@@ -30,7 +30,7 @@ impl Envelope {
         }))
     }
 
-    /// The envelope as the platform would send it; for playing the platform.
+    /// The envelope as the platform would send it in secure mode; for playing the platform.
     pub fn to_body(&self) -> String {
         match self.format {
             Format::Xml => {
@@ -48,10 +48,34 @@ impl Envelope {
             }
         }
     }
+
+    /// The same in compatible mode: `Encrypt` beside the elements of the `readable` push, which must
+    /// be an XML document or JSON object of this envelope's format; otherwise it stands alone.
+    pub fn to_body_beside(&self, readable: &str) -> String {
+        let beside = match self.format {
+            Format::Xml => readable.trim_end().strip_suffix("</xml>").map(|open| {
+                let mut xml = String::with_capacity(open.len() + self.encrypt.len() + 60);
+                xml.push_str(open);
+                text::push_element(&mut xml, "Encrypt", &self.encrypt);
+                xml.push_str("</xml>");
+                xml
+            }),
+            Format::Json => {
+                serde_json::from_str(readable)
+                    .ok()
+                    .map(|mut object: fields::Fields| {
+                        object.insert("Encrypt".to_owned(), json!(self.encrypt));
+                        serde_json::Value::Object(object).to_string()
+                    })
+            }
+        };
+        beside.unwrap_or_else(|| self.to_body())
+    }
 }
 
-/// The body of an encrypted reply, in the `format` of the push. `encrypt` is what [`super::seal`] made of the reply,
-/// `timestamp` now in Unix seconds, `nonce` any text, by custom the request's; the signature is made here.
+/// The body of an encrypted reply, in the `format` of the push. `encrypt` is what [`super::seal`]
+/// made of the reply, `timestamp` now in Unix seconds, `nonce` any text, by custom the request's;
+/// the signature is made here.
 pub fn sealed_reply(
     format: Format,
     token: &str,

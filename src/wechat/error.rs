@@ -1,4 +1,5 @@
-//! Why a body could not be read as a push. The texts are for the owner's log: they never quote the body.
+//! Why a body could not be read as a push. The texts are for the owner's log: they never quote the
+//! body.
 
 use std::fmt;
 

@@ -1,15 +1,16 @@
-//! The elements of a push in one form, whether they came as XML or as JSON: what [`super::xml`] and [`super::json`]
-//! produce and the typed kinds are read from.
+//! The elements of a push in one form, whether they came as XML or as JSON: what [`super::xml`] and
+//! [`super::json`] produce and the typed kinds are read from.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{Format, ParseError};
 use super::{json, xml};
 
-/// Elements by their exact names. A leaf is a string, an element with children an object, and a repeatable
-/// element always an array. Numbers and truth values stay text, so that 64-bit ids, leading zeros and decimals
-/// survive. An empty element is absent.
+/// Elements by their exact names. A leaf is a string, an element with children an object, and a
+/// repeatable element always an array. Numbers and truth values stay text, so that 64-bit ids,
+/// leading zeros and decimals survive. An empty element is absent.
 pub type Fields = serde_json::Map<String, Value>;
 
 /// Elements that people write: kept to the last space. All others are trimmed.
@@ -37,7 +38,8 @@ pub(super) fn read(body: &[u8]) -> Result<(Format, Fields), ParseError> {
     }
 }
 
-/// Adds one element. "No value" adds nothing; of an element that should occur once the first counts.
+/// Adds one element. "No value" adds nothing; of an element that should occur once the first
+/// counts.
 pub(super) fn insert(fields: &mut Fields, name: String, value: Value) {
     let value = match value {
         Value::Null => return,
@@ -87,8 +89,24 @@ pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
-/// For `#[serde(deserialize_with = "integer")]`: a number that cannot be read is no value and never an error,
-/// because the push around it is still worth answering.
+/// Reads the elements of one kind. An element of another shape than documented is no value, like a
+/// missing one: the others still count, above all the user whom a follow or a deletion is about.
+pub(super) fn typed<T: DeserializeOwned + Default>(fields: &Fields) -> T {
+    T::deserialize(fields).unwrap_or_else(|_| {
+        let fits = |(name, value): &(&String, &Value)| {
+            let alone = Fields::from_iter([((*name).clone(), (*value).clone())]);
+            T::deserialize(&alone).is_ok()
+        };
+        let fitting = fields.iter().filter(fits);
+        let fitting: Fields = fitting
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        T::deserialize(&fitting).unwrap_or_default()
+    })
+}
+
+/// For `#[serde(deserialize_with = "integer")]`: a number that cannot be read is no value and never
+/// an error, because the push around it is still worth answering.
 pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(Value::deserialize(deserializer)?
         .as_str()

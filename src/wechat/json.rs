@@ -25,7 +25,8 @@ pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
     Ok(normalise(object))
 }
 
-/// Refuses, in one pass, what would cost memory or stack. True if a string holds a raw control character.
+/// Refuses, in one pass, what would cost memory or stack. True if a string holds a raw control
+/// character.
 fn scan(document: &str) -> Result<bool, ParseError> {
     let (mut level, mut values, mut controls) = (0_usize, 1_usize, false);
     let (mut in_string, mut escaped) = (false, false);
@@ -60,8 +61,8 @@ fn scan(document: &str) -> Result<bool, ParseError> {
     Ok(controls)
 }
 
-/// JSON forbids raw control characters in strings, the platform writes them all the same. Only those inside a
-/// string are touched: outside they are white space.
+/// JSON forbids raw control characters in strings, the platform writes them all the same. Only
+/// those inside a string are touched: outside they are white space.
 fn escape_controls(document: &str) -> Cow<'_, str> {
     let mut escaped_document = String::with_capacity(document.len() + 64);
     let (mut in_string, mut escaped) = (false, false);
@@ -98,7 +99,8 @@ fn normalise(object: Fields) -> Fields {
     fields
 }
 
-/// A repeatable element arrives as an array, or as its one value alone. Elsewhere an array is kept as it is.
+/// A repeatable element arrives as an array, or as its one value alone. Elsewhere an array is kept
+/// as it is.
 fn insert_list(fields: &mut Fields, name: String, list: Vec<Value>) {
     if fields::is_repeatable(&name) {
         for value in list {

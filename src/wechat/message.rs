@@ -1,8 +1,8 @@
-//! What a user can send (the platform's page "Receiving standard messages"): one struct for each kind, and the
-//! table that names them.
+//! What a user can send (the platform's page "Receiving standard messages"): one struct for each
+//! kind, and the table that names them.
 //!
-//! In all of them a missing, an empty and a self-closed element are the same: `None`, or `""` for an element that
-//! every message of the kind has.
+//! In all of them a missing, an empty and a self-closed element are the same: `None`, or `""` for
+//! an element that every message of the kind has.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ macro_rules! message_kinds {
         #[serde(untagged)]
         pub enum MessageKind {
             $( $(#[$doc])* $variant($content), )*
-            /// Any other `MsgType`, and one above whose elements have another shape than documented: all elements.
+            /// Any other `MsgType`: all elements.
             Other(Fields),
         }
 
@@ -49,10 +49,7 @@ macro_rules! message_kinds {
             fn read(msg_type: &str, fields: Fields) -> MessageKind {
                 $(
                     if $( msg_type.eq_ignore_ascii_case($name) )||+ {
-                        return match <$content>::deserialize(&fields) {
-                            Ok(content) => MessageKind::$variant(content),
-                            Err(_) => MessageKind::Other(fields),
-                        };
+                        return MessageKind::$variant(fields::typed(&fields));
                     }
                 )*
                 MessageKind::Other(fields)
@@ -84,7 +81,8 @@ message_kinds! {
     "device_text" | "device_event" | "device_status" | "hardware" => Device(Fields);
 }
 
-/// The `Content` that the platform puts in the place of what it does not forward (stickers, red packets).
+/// The `Content` that the platform puts in the place of what it does not forward (stickers, red
+/// packets).
 pub const UNSUPPORTED_CONTENT: &str = "【收到不支持的消息类型，暂无法显示】";
 
 /// `text`
@@ -211,8 +209,8 @@ impl Message {
         }
     }
 
-    /// What rules look at: `Content` of a text, `Recognition` of a voice recording, `Title` of a link or file,
-    /// `Label` of a place, else `""`.
+    /// What rules look at: `Content` of a text, `Recognition` of a voice recording, `Title` of a
+    /// link or file, `Label` of a place, else `""`.
     pub fn subject(&self) -> &str {
         match &self.content {
             MessageKind::Text(text) => &text.content,

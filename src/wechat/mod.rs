@@ -1,23 +1,31 @@
-//! The platform's callback protocol, pure: bytes in, values out; no input or output, no clock, no configuration.
+//! The platform's callback protocol, pure: bytes in, values out; no input or output, no clock, no
+//! configuration.
 //!
-//! The way of one push: [`verify`] its signature, [`Envelope::parse`] and [`open`] it where the account
-//! encrypts, [`Push::parse`] it, then write a [`Reply`] with [`Reply::to_xml`] and, where the push was encrypted,
-//! [`seal`] it into a [`sealed_reply`].
+//! The way of one push: [`verify`] its signature, [`Envelope::parse`] and [`open`] it where the
+//! account encrypts, [`Push::parse`] it, then write a [`Reply`] with [`Reply::to_xml`] and, where
+//! the push was encrypted, [`seal`] it into a [`sealed_reply`].
 //!
-//! A new kind of message or event is one struct, one row in the table of [`message`] or [`event`], and one sample.
+//! A new kind of message or event is one struct, one row in the table of [`message`] or [`event`],
+//! and one sample.
+
+mod signature;
 
 mod crypto;
-mod effect;
 mod envelope;
-mod error;
+
+mod push;
+
 pub mod event;
+pub mod message;
+
+mod effect;
+
+mod reply;
+pub mod text;
+
+mod error;
 mod fields;
 mod json;
-pub mod message;
-mod push;
-mod reply;
-mod signature;
-pub mod text;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};

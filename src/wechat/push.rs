@@ -10,7 +10,8 @@ use super::message::Message;
 pub struct Push {
     /// `ToUserName`: the account's original ID, `gh_…`.
     pub to_user: String,
-    /// `FromUserName`: the sender's OpenID; an account of the platform's in events about authorisation and results.
+    /// `FromUserName`: the sender's OpenID; an account of the platform's in events about
+    /// authorisation and results.
     pub from_user: String,
     /// `CreateTime`: Unix seconds.
     pub create_time: i64,
@@ -28,8 +29,9 @@ pub enum Body {
 }
 
 impl Push {
-    /// Reads a push from XML or JSON, whichever the first byte after an optional byte order mark and white space
-    /// says. A kind that nobody knows is no error, nor is a strange value; an error is a body that is no push.
+    /// Reads a push from XML or JSON, whichever the first byte after an optional byte order mark
+    /// and white space says. A kind that nobody knows is no error, nor is a strange value; an error
+    /// is a body that is no push.
     pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
         let (_, mut fields) = fields::read(body)?;
         let to_user = required(&mut fields, "ToUserName")?;
@@ -53,10 +55,11 @@ impl Push {
     }
 
     /// Equal for deliveries of the same push, and for no others: `MsgId|FromUserName` of a message,
-    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID`, `publish_id` or `OpenID` behind a
-    /// further `|` where it has one. The event's name is in lower case.
+    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID`, `publish_id` or
+    /// a digest of its `OpenID` behind a further `|` where it has one. The event's name is in lower case.
     ///
-    /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its content.
+    /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its
+    /// content.
     pub fn dedup_key(&self) -> String {
         let Push {
             from_user,
@@ -121,7 +124,8 @@ impl Push {
         }
     }
 
-    /// What rules look at, `""` if there is nothing: see [`Message::subject`] and [`Event::subject`].
+    /// What rules look at, `""` if there is nothing: see [`Message::subject`] and
+    /// [`Event::subject`].
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Message(message) => message.subject(),
@@ -129,7 +133,8 @@ impl Push {
         }
     }
 
-    /// Whether the user would see a reply. If not, the answer is `success`. True for kinds nobody knows.
+    /// Whether the user would see a reply. If not, the answer is `success`. True for kinds nobody
+    /// knows.
     pub fn may_be_answered(&self) -> bool {
         match &self.body {
             Body::Message(message) => message.may_be_answered(),

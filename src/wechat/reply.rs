@@ -1,14 +1,16 @@
-//! What a push can be answered with (the platform's page "Passive user reply message"), and its XML.
+//! What a push can be answered with (the platform's page "Passive user reply message"), and its
+//! XML.
 
 use std::borrow::Cow;
 
 use super::text::{self, MAX_TEXT_BYTES, cut_text};
 
-/// How many articles a news reply may have. The platform shows only the first one when the user has just
-/// written something.
+/// How many articles a news reply may have. The platform shows only the first one when the user has
+/// just written something.
 pub const MAX_ARTICLES: usize = 8;
 
-/// A passive reply: at most one for each push. The absence of a reply is `success`, not a value of this type.
+/// A passive reply: at most one for each push. The absence of a reply is `success`, not a value of
+/// this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// A text, cut to [`MAX_TEXT_BYTES`] when it is rendered. May hold links and line breaks.
@@ -84,11 +86,12 @@ impl Reply {
         }
     }
 
-    /// The reply as XML. `to_user` is the push's `FromUserName`, `from_user` its `ToUserName`, `create_time` now,
-    /// in Unix seconds.
+    /// The reply as XML. `to_user` is the push's `FromUserName`, `from_user` its `ToUserName`,
+    /// `create_time` now, in Unix seconds.
     ///
-    /// `None` if nothing would be left to show (an empty text, no media_id, no article): the platform treats that
-    /// as a failure and tells the user so, therefore the caller answers `success`.
+    /// `None` if nothing would be left to show (an empty text, no media_id, no article): the
+    /// platform treats that as a failure and tells the user so, therefore the caller answers
+    /// `success`.
     pub fn to_xml(&self, to_user: &str, from_user: &str, create_time: i64) -> Option<String> {
         if self.is_empty() {
             return None;

@@ -1,10 +1,11 @@
-//! The SHA-1 signatures of the callback: of a request (Token, timestamp, nonce) and, with the ciphertext as a
-//! fourth part, of an encrypted body (`msg_signature`).
+//! The SHA-1 signatures of the callback: of a request (Token, timestamp, nonce) and, with the
+//! ciphertext as a fourth part, of an encrypted body (`msg_signature`).
 
 use sha1_smol::Sha1;
 use subtle::ConstantTimeEq;
 
-/// The signature of `parts`: the lower-case hexadecimal SHA-1 of their concatenation, sorted as byte strings.
+/// The signature of `parts`: the lower-case hexadecimal SHA-1 of their concatenation, sorted as
+/// byte strings.
 ///
 /// The parts are texts and are never compared as numbers: `"1767225600"` sorts before `"99"`.
 pub fn sign(parts: &[&str]) -> String {
@@ -25,6 +26,7 @@ pub fn verify(parts: &[&str], given: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

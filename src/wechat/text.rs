@@ -1,15 +1,16 @@
-//! Text on its way to the platform: what XML cannot carry is taken out, what is too long is cut, and the rest is
-//! written as CDATA.
+//! Text on its way to the platform: what XML cannot carry is taken out, what is too long is cut,
+//! and the rest is written as CDATA.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// How long the `Content` of a text reply may be, in bytes of UTF-8. The platform shows the user a failure
-/// notice for a longer one.
+/// How long the `Content` of a text reply may be, in bytes of UTF-8. The platform shows the user a
+/// failure notice for a longer one.
 pub const MAX_TEXT_BYTES: usize = 2048;
 
-/// The longest start of `text` that has at most `max_bytes` bytes and ends well: on a character boundary, not
-/// inside an emoji made of several characters, and not inside a link (`<a …>…</a>`), which is left out whole.
+/// The longest start of `text` that has at most `max_bytes` bytes and ends well: on a character
+/// boundary, not inside an emoji made of several characters, and not inside a link (`<a …>…</a>`),
+/// which is left out whole.
 ///
 /// The result can be empty, when `text` starts with a link that does not fit.
 pub fn cut_text(text: &str, max_bytes: usize) -> &str {
@@ -66,11 +67,12 @@ fn is_inside_sequence(text: &str, at: usize) -> bool {
     before == JOINER || extends || splits_flag
 }
 
-/// `end`, or the start of the link around it. A link that is never closed is protected up to the end of its tag.
+/// `end`, or the start of the link around it. A link that is never closed is protected up to the
+/// end of its tag.
 fn before_link(text: &str, end: usize) -> usize {
     let mut from = 0;
-    // After one search in vain there is nothing more to find; searching again for each link of a flood would
-    // cost quadratic time.
+    // After one search in vain there is nothing more to find; searching again for each link of a
+    // flood would cost quadratic time.
     let (mut may_close, mut may_be_tag) = (true, true);
     while let Some(start) = find_link(text, from, end) {
         let close = may_close
@@ -126,8 +128,8 @@ fn is_illegal(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Appends `<name><![CDATA[text]]></name>` and a line break. Any text is safe: illegal characters are left out
-/// and a `]]>` is split over two sections.
+/// Appends `<name><![CDATA[text]]></name>` and a line break. Any text is safe: illegal characters
+/// are left out and a `]]>` is split over two sections.
 pub fn push_element(xml: &mut String, name: &str, text: &str) {
     let text = without_illegal_characters(text);
     for part in ["<", name, "><![CDATA["] {
@@ -152,6 +154,7 @@ pub fn push_number(xml: &mut String, name: &str, number: impl std::fmt::Display)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

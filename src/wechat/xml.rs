@@ -1,7 +1,8 @@
 //! Reads an XML push into [`Fields`]: a linear safety scan, then `xmltree`.
 //!
-//! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for entity and namespace
-//! floods, and in plain mode a body is not covered by the signature. The scan refuses all of that beforehand.
+//! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for
+//! entity and namespace floods, and in plain mode a body is not covered by the signature. The scan
+//! refuses all of that beforehand.
 
 use serde_json::Value;
 use xmltree::{Element, ParserConfig, XMLNode};
@@ -12,7 +13,8 @@ use super::text;
 
 /// Levels of nesting, the root included. Real pushes have at most 5.
 const MAX_LEVELS: usize = 16;
-/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about 110.
+/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about
+/// 110.
 const MAX_ELEMENTS: usize = 512;
 /// Attributes in all, namespace declarations included. Real pushes have none.
 const MAX_ATTRIBUTES: usize = 32;
@@ -29,7 +31,8 @@ pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
     Ok(children(root))
 }
 
-/// The document after its XML declaration. The body is known to be UTF-8, whatever encoding the declaration names.
+/// The document after its XML declaration. The body is known to be UTF-8, whatever encoding the
+/// declaration names.
 fn without_declaration(document: &str) -> Result<&str, ParseError> {
     let Some(rest) = document.strip_prefix("<?xml") else {
         return Ok(document);
@@ -49,8 +52,9 @@ fn refused<T>(what: &'static str) -> Result<T, ParseError> {
     Err(ParseError::Refused(Format::Xml, what))
 }
 
-/// Refuses, in one pass and without memory of its own, what could harm the parser. It need not notice every
-/// mistake: where it is more lenient than the parser, the parser stops at that very place.
+/// Refuses, in one pass and without memory of its own, what could harm the parser. It need not
+/// notice every mistake: where it is more lenient than the parser, the parser stops at that very
+/// place.
 fn scan(document: &str) -> Result<(), ParseError> {
     let (mut level, mut elements, mut attributes) = (0_usize, 0_usize, 0_usize);
     let mut rest = document;
@@ -150,8 +154,8 @@ fn malformed(error: xmltree::ParseError) -> ParseError {
 fn children(element: Element) -> Fields {
     let mut fields = Fields::new();
     for node in element.children {
-        if let XMLNode::Element(child) = node {
-            let name = child.name.clone();
+        if let XMLNode::Element(mut child) = node {
+            let name = std::mem::take(&mut child.name);
             fields::insert(&mut fields, name, value(child));
         }
     }
@@ -170,7 +174,8 @@ fn value(element: Element) -> Value {
     }
 }
 
-/// The text of a leaf. Beside a CDATA section white space is only layout; without one it belongs to the value.
+/// The text of a leaf. Beside a CDATA section white space is only layout; without one it belongs to
+/// the value.
 fn content(nodes: Vec<XMLNode>) -> String {
     let has_cdata = nodes.iter().any(|node| node.as_cdata().is_some());
     let mut parts = nodes.into_iter().filter_map(|node| match node {

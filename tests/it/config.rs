@@ -3,7 +3,9 @@
 use crate::support::account::{APP_ID, HELP};
 use crate::support::command::program;
 use crate::support::*;
+use proptest::prelude::*;
 use std::path::Path;
+use wechatd::config::Config;
 
 /// Runs `wechatd check` on this configuration text.
 #[track_caller]
@@ -346,5 +348,82 @@ fn secrets_are_never_in_a_complaint() {
         ran.refused();
         ran.expect(!ran.stderr.contains(secret), "no secret on stderr");
         ran.says_nothing_of(secret);
+    }
+}
+
+/// Reads a text as the configuration; what comes of it, mistakes or a value, is shown.
+fn read(text: &str) {
+    match Config::read(Path::new("wechat.conf"), text, None) {
+        Ok(config) => drop(format!("{config:?}")),
+        Err(problems) => assert!(problems.to_string().contains("wechat.conf")),
+    }
+}
+
+/// The shipped configuration with every remark that is a setting in force, and some rules more.
+fn full_configuration() -> String {
+    let shipped = format!("{}/wechat.conf", env!("CARGO_MANIFEST_DIR"));
+    let shipped = std::fs::read_to_string(shipped).unwrap();
+    let in_force = shipped.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if setting.contains(" = ") && !setting.contains(',') => setting,
+        _ => line,
+    });
+    let more = r#"
+[[rule]]
+message = ["text", "voice"]
+regex = ["^(\\d+)[,，](.*)$", "x{2,9}"]
+case = true
+news = [{ title = "{0}", description = "{content}", pic_url = "https://example.com/a", url = "https://example.com/{1}" }]
+
+[[rule]]
+event = "any"
+music = { title = "{key}", url = "https://example.com/{openid}" }
+"#;
+    in_force.collect::<Vec<_>>().join("\n") + more
+}
+
+#[test]
+fn nesting_is_refused_before_it_overflows_the_stack() {
+    for text in [
+        format!("server.allow_ips = {}", "[".repeat(200_000)),
+        format!("a = {}", "{a=".repeat(100_000)),
+        format!("{} = 1", vec!["a"; 100_000].join(".")),
+        format!("[{}]", vec!["a"; 100_000].join(".")),
+        "[[rule]]\n".repeat(20_000),
+        format!(
+            "[[rule]]\nmessage = \"text\"\nregex = \"{}\"\ntext = \"x\"",
+            "(".repeat(50_000)
+        ),
+        format!(
+            "[[rule]]\nmessage = \"text\"\ntext = \"{}\"",
+            "{0".repeat(50_000)
+        ),
+    ] {
+        read(&text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_text_is_too_strange_to_read(text in "\\PC{0,200}|[\\[\\]{}=\"'.\\n a-z#0-9]{0,200}") {
+        read(&text);
+    }
+
+    #[test]
+    fn no_broken_configuration_is_too_strange_to_read(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "\\PC|[\"'\\[\\]{}=.\\n]|"), 1..8),
+        cut in any::<prop::sample::Index>(),
+        cuts in any::<bool>(),
+    ) {
+        let mut text: Vec<char> = full_configuration().chars().collect();
+        for (place, change) in changes {
+            let at = place.index(text.len());
+            text.splice(at..=at, change.chars());
+        }
+        if cuts {
+            text.truncate(cut.index(text.len()));
+        }
+        read(&text.into_iter().collect::<String>());
     }
 }

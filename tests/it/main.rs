@@ -7,22 +7,34 @@
     reason = "a test that meets an impossible value should stop right there"
 )]
 
+mod allow_ips;
+mod attacks;
 mod callback;
 mod commands;
 mod config;
+mod durability;
 mod export;
 mod handshake;
 mod limits;
 mod logs;
+mod modes;
 mod online;
+mod outages;
+mod privacy;
 mod profile;
 mod protocol;
 mod push_kinds;
+mod replay;
 mod replies;
 mod rules;
+mod samples;
+mod secrets;
+mod service;
 mod simulate;
 mod start;
+mod stop;
 mod store;
+mod store_faults;
 mod support;
 mod sync;
 mod tags;

@@ -336,3 +336,65 @@ fn the_shipped_configuration_says_what_an_empty_one_would_and_has_three_rules() 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
+
+/// True when an SPDX expression (without nested brackets) can be met with these licences alone.
+fn may_be_shipped(expression: &str, allowed: &[&str]) -> bool {
+    let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
+    expression.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|licence| allowed.contains(&licence.trim()))
+    })
+}
+
+#[test]
+fn every_crate_has_a_licence_that_deny_toml_allows() {
+    let rules = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+    let rules: toml::Table = rules.parse().unwrap();
+    let allowed = rules["licenses"]["allow"].as_array().unwrap();
+    let allowed: Vec<&str> = allowed.iter().filter_map(toml::Value::as_str).collect();
+    let cargo = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO"));
+        command.args(arguments).current_dir(root());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let version = cargo(&["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.unwrap();
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version=1",
+        "--offline",
+        "--locked",
+        "--filter-platform",
+        host,
+    ]);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let needed: Vec<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|node| node["id"].as_str())
+        .collect();
+    let mut seen = 0;
+    for package in metadata["packages"].as_array().unwrap() {
+        if needed.contains(&package["id"].as_str().unwrap()) {
+            let (name, licence) = (&package["name"], package["license"].as_str());
+            assert!(
+                licence.is_some_and(|licence| may_be_shipped(licence, &allowed)),
+                "{name} has the licence {licence:?}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} packages");
+    for (expression, may) in [
+        ("MIT/Apache-2.0", true),
+        ("GPL-3.0-only", false),
+        ("MIT AND GPL-2.0", false),
+        ("(MIT OR GPL-2.0) AND ISC", true),
+    ] {
+        assert_eq!(may_be_shipped(expression, &allowed), may, "{expression}");
+    }
+}

@@ -1,5 +1,5 @@
-//! Changes of what users allow the account to know. They come with a legal duty to act, and from an account of the
-//! platform's: the user is the `OpenID` inside.
+//! Changes of what users allow the account to know. They come with a legal duty to act, and from an
+//! account of the platform's: the user is the `OpenID` inside.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,15 @@ pub struct Authorization {
     /// `UnionID`: the same user across the accounts of one owner.
     #[serde(rename = "UnionID")]
     pub union_id: Option<String>,
-    /// `AppID` of the account or mini program that the user means; read it with [`Authorization::app_id`].
+    /// `AppID` of the account or mini program that the user means; read it with
+    /// [`Authorization::app_id`].
     #[serde(rename = "AppID")]
     pub app_id: Option<String>,
     /// The same in the lower-case spelling.
     #[serde(rename = "appid")]
     pub app_id_lower_case: Option<String>,
-    /// What was taken back, opaque: 201 address, 202 invoice, 203 card, 204 microphone, 205 nickname and avatar,
-    /// 206 location, 207 selected media, and others.
+    /// What was taken back, opaque: 201 address, 202 invoice, 203 card, 204 microphone, 205
+    /// nickname and avatar, 206 location, 207 selected media, and others.
     #[serde(rename = "RevokeInfo")]
     pub revoke_info: Option<String>,
 }

@@ -10,8 +10,8 @@ pub struct QrScan {
     pub ticket: Option<String>,
 }
 
-/// `LOCATION`, sent when the conversation is opened or every 5 seconds while it is; not to be confused with the
-/// message `location`.
+/// `LOCATION`, sent when the conversation is opened or every 5 seconds while it is; not to be
+/// confused with the message `location`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct LocationReport {

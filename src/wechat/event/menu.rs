@@ -30,7 +30,8 @@ pub struct ScanCodeInfo {
     pub scan_result: String,
 }
 
-/// `pic_sysphoto`, `pic_photo_or_album` and `pic_weixin`; the pictures themselves arrive as messages.
+/// `pic_sysphoto`, `pic_photo_or_album` and `pic_weixin`; the pictures themselves arrive as
+/// messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct SendPics {

@@ -1,8 +1,9 @@
-//! What happens around a user or the account (the platform's pages "Receiving event pushes" and "Custom menu event
-//! pushes"): the table of events. Their structs stand in one file for each family.
+//! What happens around a user or the account (the platform's pages "Receiving event pushes" and
+//! "Custom menu event pushes"): the table of events. Their structs stand in one file for each
+//! family.
 //!
-//! In all of them a missing, an empty and a self-closed element are the same: `None`, or `""` for an element that
-//! every event of the kind has.
+//! In all of them a missing, an empty and a self-closed element are the same: `None`, or `""` for
+//! an element that every event of the kind has.
 
 mod authorization;
 mod customer_service;
@@ -12,9 +13,12 @@ mod results;
 mod subscription;
 mod verification;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, Fields};
+use super::sign;
 
 pub use authorization::Authorization;
 pub use customer_service::{KfSession, KfSwitchSession};
@@ -51,7 +55,8 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyOnly {}
 
-/// One row for each event: its name (or two), variant, struct, and whether the user would see a reply.
+/// One row for each event: its name (or two), variant, struct, and whether the user would see a
+/// reply.
 macro_rules! event_kinds {
     ($( $(#[$doc:meta])* $($name:literal)|+ => $variant:ident($content:ty), answered: $answered:literal; )*) => {
         /// The content of an event, by its name.
@@ -59,8 +64,7 @@ macro_rules! event_kinds {
         #[serde(untagged)]
         pub enum EventKind {
             $( $(#[$doc])* $variant($content), )*
-            /// Any other event, and one above whose elements have another shape than documented: all elements,
-            /// `EventKey` and `MsgID` included.
+            /// Any other event: all elements, `EventKey` and `MsgID` included.
             Other(Fields),
         }
 
@@ -71,10 +75,7 @@ macro_rules! event_kinds {
             fn read(name: &str, fields: Fields) -> EventKind {
                 $(
                     if $( name.eq_ignore_ascii_case($name) )||+ {
-                        return match <$content>::deserialize(&fields) {
-                            Ok(content) => EventKind::$variant(content),
-                            Err(_) => EventKind::Other(fields),
-                        };
+                        return EventKind::$variant(fields::typed(&fields));
                     }
                 )*
                 EventKind::Other(fields)
@@ -152,12 +153,13 @@ event_kinds! {
     "user_info_modified" => UserInfoModified(Authorization), answered: false;
     /// A user took back an authorisation: the profile must be deleted. Act on the event's `OpenID`.
     "user_authorization_revoke" => UserAuthorizationRevoke(Authorization), answered: false;
-    /// A user closed the WeChat account: everything about the user must be deleted. Act on the event's `OpenID`.
+    /// A user closed the WeChat account: everything about the user must be deleted. Act on the
+    /// event's `OpenID`.
     "user_authorization_cancellation" => UserAuthorizationCancellation(Authorization), answered: false;
 }
 
-/// Events of cards, invoices, stores, devices and shops, mostly of discontinued products. They are read as
-/// [`EventKind::Other`]; the user would see no reply to any of them.
+/// Events of cards, invoices, stores, devices and shops, mostly of discontinued products. They are
+/// read as [`EventKind::Other`]; the user would see no reply to any of them.
 pub const UNTYPED_EVENTS: &[&str] = &[
     "card_pass_check",
     "card_not_pass_check",
@@ -203,7 +205,8 @@ pub const UNTYPED_EVENTS: &[&str] = &[
     "debug_demo",
 ];
 
-/// Whether the user would see a reply to the event of this name, in any case; `None` for an unknown event.
+/// Whether the user would see a reply to the event of this name, in any case; `None` for an unknown
+/// event.
 pub fn event_may_be_answered(name: &str) -> Option<bool> {
     let untyped = UNTYPED_EVENTS.iter().map(|&name| (name, false));
     TYPED_EVENTS
@@ -241,8 +244,8 @@ impl Event {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// The scene of a QR code: of a follow the key after `qrscene_`, of a scan the key. A follow for another reason
-    /// (after a payment, from a product's page) has none, whatever its key.
+    /// The scene of a QR code: of a follow the key after `qrscene_`, of a scan the key. A follow
+    /// for another reason (after a payment, from a product's page) has none, whatever its key.
     pub fn scene(&self) -> Option<&str> {
         let key = self.key.as_deref()?;
         let scene = match &self.content {
@@ -267,7 +270,8 @@ impl Event {
         event_may_be_answered(&self.name).unwrap_or(true)
     }
 
-    /// The user that an authorisation event is about: such events come from an account of the platform's.
+    /// The user that an authorisation event is about: such events come from an account of the
+    /// platform's.
     pub fn authorization_openid(&self) -> Option<&str> {
         match &self.content {
             EventKind::UserInfoModified(user)
@@ -277,18 +281,19 @@ impl Event {
         }
     }
 
-    /// What tells apart events that the platform's account sends in the same second, where it is not the key or
-    /// the `MsgID`.
-    pub(super) fn distinction(&self) -> Option<&str> {
-        match &self.content {
+    /// What tells apart events that the platform's account sends in the same second, where it is
+    /// not the key. Of a user it is a digest: the key of an event that asks to forget somebody must
+    /// not remember them.
+    pub(super) fn distinction(&self) -> Option<Cow<'_, str>> {
+        let id = match &self.content {
             EventKind::PublishJobFinish(job) => job.info.publish_id.as_deref(),
-            _ => self
-                .msg_id
-                .as_deref()
-                .or_else(|| self.authorization_openid()),
-        }
+            _ => self.msg_id.as_deref(),
+        };
+        let user = || self.authorization_openid().map(|openid| sign(&[openid]));
+        id.map(Cow::Borrowed).or_else(|| user().map(Cow::Owned))
     }
 }
 
-/// Before the scene in the key of a follow through a QR code. Taken off once: the scene may begin with it, too.
+/// Before the scene in the key of a follow through a QR code. Taken off once: the scene may begin
+/// with it, too.
 const SCENE_PREFIX: &str = "qrscene_";

@@ -1,5 +1,6 @@
-//! Results of what the account sent or published (the platform's pages on template messages, mass messages and
-//! publishing). They come from an account of the platform's or, for templates, from the receiver.
+//! Results of what the account sent or published (the platform's pages on template messages, mass
+//! messages and publishing). They come from an account of the platform's or, for templates, from
+//! the receiver.
 
 use serde::{Deserialize, Serialize};
 
@@ -135,8 +136,8 @@ pub struct PublishJobFinish {
 pub struct PublishEventInfo {
     /// Which job.
     pub publish_id: Option<String>,
-    /// 0 published, 1 under way, 2 originality check failed, 3 failed, 4 refused by the platform, 5 all articles
-    /// deleted afterwards, 6 all articles banned afterwards.
+    /// 0 published, 1 under way, 2 originality check failed, 3 failed, 4 refused by the platform, 5
+    /// all articles deleted afterwards, 6 all articles banned afterwards.
     #[serde(deserialize_with = "fields::integer")]
     pub publish_status: Option<i64>,
     /// Of a published job.

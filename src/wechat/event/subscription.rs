@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::wechat::fields::{self, Fields};
 
-/// Which element holds the `List` of which event. In JSON pushes it is missing and `List` stands alone.
+/// Which element holds the `List` of which event. In JSON pushes it is missing and `List` stands
+/// alone.
 const WRAPPERS: [(&str, &str); 3] = [
     ("subscribe_msg_popup_event", "SubscribeMsgPopupEvent"),
     ("subscribe_msg_change_event", "SubscribeMsgChangeEvent"),

@@ -3,7 +3,9 @@
 use super::http::{Address, Answer, Request, exchange};
 use super::push::{Push, nonce, signed_query};
 use super::{Log, PATIENCE, Platform, Ran, Store, now};
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -110,13 +112,17 @@ impl Setup {
             config += &format!("{key} = {value}\n");
         }
         config += &self.rules;
-        std::fs::write(self.dir.path().join("wechat.conf"), config).unwrap();
+        let path = self.dir.path().join("wechat.conf");
+        std::fs::write(&path, config).unwrap();
+        // It holds the Token; the server would warn.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         let token = self.settings.iter().find(|(key, _)| key == "account.token");
         let token = token.map(|(_, value)| value.trim_matches('"').to_owned());
         Account {
             dir: self.dir,
             token: token.unwrap_or_default(),
             environment: self.environment,
+            wrapper: None,
             log: Log::default(),
             running: None,
         }
@@ -137,6 +143,7 @@ pub struct Account {
     /// The Token that [`Account::post`] signs with.
     pub token: String,
     environment: Vec<(String, String)>,
+    wrapper: Option<String>,
     log: Log,
     running: Option<Running>,
 }
@@ -173,8 +180,11 @@ impl Account {
     #[track_caller]
     pub fn begin(&mut self) {
         let seen = self.log.lines().len();
-        let mut child = self
-            .program(&["serve"])
+        let mut program = self.program(&["serve"]);
+        if let Some(script) = &self.wrapper {
+            program = wrapped(script, &program);
+        }
+        let mut child = program
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -209,6 +219,28 @@ impl Account {
             address,
             reader,
         });
+    }
+
+    /// From its next start on the server is begun by this shell script, as `"$@"`; `exec` it, so that it
+    /// keeps the process id.
+    pub fn wrapped_in(mut self, script: &str) -> Self {
+        self.wrapper = Some(script.into());
+        self
+    }
+
+    /// The process of the running server.
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("the server runs").child.id()
+    }
+
+    /// Lets the server read its configuration again, and waits until it has.
+    #[track_caller]
+    pub fn reload(&self) {
+        let said =
+            || self.log.count("configuration was read again") + self.log.count("has mistakes");
+        let before = said();
+        send_signal(self.pid(), "HUP");
+        super::eventually("a reload", &self.log, || said() > before);
     }
 
     /// The program with this account's configuration and environment.
@@ -272,18 +304,6 @@ impl Account {
             running.child.wait().ok();
             running.reader.join().ok();
         }
-    }
-
-    /// Signals SIGHUP and waits until the log tells how the reload ended.
-    #[track_caller]
-    pub fn reload(&self) {
-        let running = self.running.as_ref().expect("the server runs");
-        let ends = ["the configuration was read again", "the old one stays"];
-        let before: usize = ends.iter().map(|end| self.log().count(end)).sum();
-        send_signal(running.child.id(), "HUP");
-        super::eventually("the end of the reload", self.log(), || {
-            ends.iter().map(|end| self.log().count(end)).sum::<usize>() > before
-        });
     }
 
     /// Stops and starts again.
@@ -390,6 +410,23 @@ impl Drop for Account {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// `program` as the arguments of a shell script.
+fn wrapped(script: &str, program: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]);
+    shell.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = program.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
 }
 
 /// Sends a signal through the shell's own `kill`, which exists everywhere.

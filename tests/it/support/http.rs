@@ -314,16 +314,30 @@ impl Answer {
     /// Panics with the whole story when `holds` is false.
     #[track_caller]
     pub fn expect(&self, holds: bool, expected: &str) -> &Self {
-        assert!(
-            holds,
+        assert!(holds, "{}", self.told(expected));
+        self
+    }
+
+    /// The whole story of an answer that is not what was expected.
+    pub fn told(&self, expected: &str) -> String {
+        format!(
             "--- request ---\n{}\n--- expected ---\n{expected}\n--- got ---\n{} {:?}\n{}\n{}",
             self.request,
             self.response.status,
             self.response.headers,
             self.body(),
             self.log
-        );
-        self
+        )
+    }
+
+    /// The same answer with the readable reply that was encrypted in it.
+    pub fn opened(&self, reply: Vec<u8>) -> Self {
+        let mut opened = self.clone();
+        opened.response.body = reply;
+        let headers = &mut opened.response.headers;
+        headers.retain(|(name, _)| name != "content-type");
+        headers.push(("content-type".into(), "text/xml, decrypted".into()));
+        opened
     }
 
     /// This status.
@@ -423,4 +437,38 @@ impl Reply {
             content: text("Content").unwrap_or_default(),
         })
     }
+}
+
+/// Listens once, answers `success`, and gives what was sent, as text: for looking at what a command sends.
+pub fn receive_one() -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/wechat", listener.local_addr().unwrap());
+    let receiver = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut received = Vec::new();
+        let mut chunk = [0; 8192];
+        loop {
+            let read = stream.read(&mut chunk).unwrap();
+            received.extend_from_slice(&chunk[..read]);
+            let text = String::from_utf8_lossy(&received).into_owned();
+            let length = |head: &str| -> Option<usize> {
+                let line = head
+                    .lines()
+                    .find(|line| line.to_lowercase().starts_with("content-length:"))?;
+                line.split_once(':')?.1.trim().parse().ok()
+            };
+            let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                length(head).is_some_and(|length| body.len() >= length)
+            });
+            if whole || read == 0 {
+                stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nsuccess",
+                    )
+                    .unwrap();
+                return text;
+            }
+        }
+    });
+    (url, receiver)
 }

@@ -3,18 +3,22 @@
 
 pub mod account;
 pub mod command;
+pub mod console;
 pub mod desk;
 pub mod http;
 pub mod people;
 pub mod platform;
+pub mod process;
 pub mod push;
 pub mod store;
 
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
+pub use console::{Console, Delivery, Mode};
 pub use http::{Request, Wire};
 pub use people::crowd;
 pub use platform::{Fault, Platform};
+pub use process::Vitals;
 pub use push::*;
 pub use store::Store;
 

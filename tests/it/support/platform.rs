@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// How a call goes wrong.
 #[derive(Clone, Debug)]
@@ -30,6 +31,12 @@ pub enum Fault {
     Hang,
     /// The connection closes without an answer.
     Closed,
+    /// HTTP 302 to this address.
+    Redirect(String),
+    /// A head, and then a byte every 50 ms for ever.
+    Trickle,
+    /// A head, and then bytes as fast as they are taken, for ever.
+    Endless,
 }
 
 /// One call as it came.
@@ -60,6 +67,7 @@ struct State {
     profiles: HashMap<String, String>,
     people: People,
     desk: Desk,
+    callback_ips: Vec<String>,
     token: u64,
     expires_in: i64,
     released: u64,
@@ -150,6 +158,12 @@ impl Platform {
     /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
     pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().desk)
+    }
+
+    /// The addresses and networks that `getcallbackip` tells.
+    pub fn callback_ips(&self, list: &[&str]) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -266,9 +280,25 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     stream.set_nodelay(true).ok();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(call) = read_call(&mut reader) {
-        let Some((status, body)) = answer(&call, shared) else {
-            stream.shutdown(Shutdown::Both).ok();
-            return;
+        let (status, body) = match answer(&call, shared) {
+            Said::Whole(status, body) => (status, body),
+            Said::Nothing => {
+                stream.shutdown(Shutdown::Both).ok();
+                return;
+            }
+            Said::Head(head) => {
+                stream.write_all(head.as_bytes()).ok();
+                continue;
+            }
+            Said::Forever(piece, pause) => {
+                let head =
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"errmsg\":\"";
+                stream.write_all(head.as_bytes()).ok();
+                while stream.write_all(&piece).is_ok() {
+                    std::thread::sleep(pause);
+                }
+                return;
+            }
         };
         let kind = if status == 200 {
             "text/plain"
@@ -363,8 +393,20 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Records the call, then the scripted fault or the right answer; nothing closes the connection.
-fn answer(call: &Call, shared: &Shared) -> Option<(u16, String)> {
+/// What the platform says to a call.
+enum Said {
+    /// A status and a body.
+    Whole(u16, String),
+    /// Nothing: the connection closes.
+    Nothing,
+    /// A whole answer without a body.
+    Head(String),
+    /// The begin of an answer, and then these bytes again and again with a pause between.
+    Forever(Vec<u8>, Duration),
+}
+
+/// Records the call; says the scripted fault or the right answer.
+fn answer(call: &Call, shared: &Shared) -> Said {
     let mut state = shared.state.lock().unwrap();
     state.calls.push(call.clone());
     let scripted = state
@@ -373,14 +415,22 @@ fn answer(call: &Call, shared: &Shared) -> Option<(u16, String)> {
         .and_then(VecDeque::pop_front);
     match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
         None => {}
-        Some(Fault::Errcode(code, text)) => return Some((200, errcode(code, text))),
+        Some(Fault::Errcode(code, text)) => return Said::Whole(200, errcode(code, text)),
         Some(Fault::BadGateway) => {
             let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
-            return Some((502, page.into()));
+            return Said::Whole(502, page.into());
         }
-        Some(Fault::Truncated) => return Some((200, r#"{"access_token":"SYN_cut","expi"#.into())),
-        Some(Fault::Body(body)) => return Some((200, body)),
-        Some(Fault::Closed) => return None,
+        Some(Fault::Truncated) => {
+            return Said::Whole(200, r#"{"access_token":"SYN_cut","expi"#.into());
+        }
+        Some(Fault::Body(body)) => return Said::Whole(200, body),
+        Some(Fault::Closed) => return Said::Nothing,
+        Some(Fault::Redirect(to)) => {
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+            return Said::Head(head);
+        }
+        Some(Fault::Trickle) => return Said::Forever(vec![b'x'], Duration::from_millis(50)),
+        Some(Fault::Endless) => return Said::Forever(vec![b'x'; 1 << 16], Duration::ZERO),
         Some(Fault::Hang) => {
             let before = state.released;
             state = shared
@@ -389,7 +439,7 @@ fn answer(call: &Call, shared: &Shared) -> Option<(u16, String)> {
                 .unwrap();
         }
     }
-    Some((200, right_answer(call, &mut state)))
+    Said::Whole(200, right_answer(call, &mut state))
 }
 
 fn right_answer(call: &Call, state: &mut State) -> String {
@@ -422,6 +472,7 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             json!({"errcode": 0, "errmsg": "ok", "ticket": "SYN_JSAPI_TICKET_1", "expires_in": 7200})
                 .to_string()
         }
+        ("GET", "/cgi-bin/getcallbackip") => json!({"ip_list": state.callback_ips}).to_string(),
         ("GET", "/cgi-bin/user/info") => {
             let openid = call.query.get("openid").cloned().unwrap_or_default();
             profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))

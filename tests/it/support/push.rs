@@ -234,6 +234,13 @@ impl Push {
         self.msg_id.as_deref()
     }
 
+    /// What tells it from all others in the store: the sender and the `MsgId`, or else the event's name.
+    pub fn key_in_store(&self) -> String {
+        let event = || self.value_of("Event").unwrap_or_default();
+        let which = self.msg_id.clone().unwrap_or_else(event);
+        format!("{} {which}", self.from)
+    }
+
     /// `Content` or the `EventKey` in the elements, as one argument for `explain` and `simulate`.
     pub fn value_of(&self, name: &str) -> Option<String> {
         let body = format!("<xml>{}</xml>", self.elements);

@@ -102,3 +102,22 @@ fn shown(value: Value) -> String {
         Value::Blob(bytes) => format!("{} bytes", bytes.len()),
     }
 }
+
+/// Changes the store behind the server's back, as its owner could with `sqlite3`; SQL statements separated by `;`.
+#[track_caller]
+pub fn change(path: &Path, sql: &str) {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection
+        .execute_batch(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// A reader that does not end: it holds a snapshot of the store until it is dropped.
+pub fn hold_a_snapshot(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch("BEGIN; SELECT count(*) FROM messages;")
+        .unwrap();
+    connection
+}

@@ -1,0 +1,107 @@
+//! The networks that the platform sends from, as it last told: in force now, and kept in the store.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ipnet::IpNet;
+
+use crate::store::KeptAddresses;
+
+/// The platform's list. Until one has been had, it knows nothing and refuses nobody.
+#[derive(Debug, Default)]
+pub struct CallbackIps {
+    list: RwLock<Option<Arc<Networks>>>,
+}
+
+/// One list as the platform told it.
+#[derive(Debug)]
+pub struct Networks {
+    /// Never empty.
+    pub networks: Vec<IpNet>,
+    /// Entries that are neither an address nor a network.
+    pub unreadable: Vec<String>,
+    /// When it was told, Unix seconds.
+    pub told_at: i64,
+}
+
+impl CallbackIps {
+    /// The list in force; `None` while none has ever been had.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Networks>> {
+        self.list
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts a list in force.
+    pub fn replace(&self, networks: Networks) {
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(networks));
+    }
+}
+
+impl Networks {
+    /// Reads a list as the platform tells it, or as the store has kept it. `None`: nothing in it can be read.
+    #[must_use]
+    pub fn read(kept: &KeptAddresses) -> Option<Networks> {
+        let mut networks = Vec::new();
+        let mut unreadable = Vec::new();
+        for entry in &kept.addresses {
+            match entry
+                .parse::<IpNet>()
+                .or_else(|_| entry.parse::<IpAddr>().map(IpNet::from))
+            {
+                Ok(network) => networks.push(network),
+                Err(_) => unreadable.push(entry.clone()),
+            }
+        }
+        (!networks.is_empty()).then_some(Networks {
+            networks,
+            unreadable,
+            told_at: kept.told_at,
+        })
+    }
+
+    /// Whether an address is in one of the networks.
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(addresses: &[&str]) -> KeptAddresses {
+        KeptAddresses {
+            addresses: addresses.iter().map(|&entry| entry.to_owned()).collect(),
+            told_at: 1,
+        }
+    }
+
+    #[test]
+    fn addresses_and_networks_are_read_and_what_is_neither_is_named() {
+        let list = Networks::read(&kept(&["203.0.113.9", "198.51.100.77/25", "10.0.0.*"]));
+        let list = list.expect("a list");
+        assert_eq!(list.unreadable, ["10.0.0.*"]);
+        for (address, inside) in [
+            ("203.0.113.9", true),
+            ("203.0.113.10", false),
+            ("198.51.100.1", true),
+            ("198.51.100.200", false),
+            ("2001:db8::1", false),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(list.contain(address), inside, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_which_nothing_can_be_read_is_none() {
+        assert!(Networks::read(&kept(&[])).is_none());
+        assert!(Networks::read(&kept(&["everywhere"])).is_none());
+    }
+}

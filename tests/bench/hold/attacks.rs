@@ -1,0 +1,104 @@
+//! What is done to the server: idle, slow and stalled connections that are renewed when they are closed, and connecting as such.
+
+use crate::support::http::Address;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// One way to attack.
+#[derive(Clone, Copy)]
+pub enum Attack {
+    /// None, for comparison.
+    Nothing,
+    /// 2,000 connections that say nothing.
+    Idle,
+    /// 500 connections that send a head a byte at a time.
+    SlowHeads,
+    /// 50 connections that announce a body and stop in the middle of it.
+    StalledBodies,
+    /// 1,000 connections a second, closed at once.
+    Connects,
+}
+
+impl Attack {
+    /// In the order of the report; the quiet first.
+    pub const ALL: [Self; 5] = [
+        Self::Nothing,
+        Self::Idle,
+        Self::SlowHeads,
+        Self::StalledBodies,
+        Self::Connects,
+    ];
+
+    /// Its name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Idle => "2,000 idle",
+            Self::SlowHeads => "500 slow heads",
+            Self::StalledBodies => "50 stalled bodies",
+            Self::Connects => "1,000 connects/s",
+        }
+    }
+
+    /// Attacks until it is over.
+    pub fn go_on(self, address: &Address, over: &AtomicBool) {
+        let Address::Tcp(address) = address else {
+            return;
+        };
+        let head = b"POST /wechat?signature=0 HTTP/1.1\r\nContent-Length: 5000\r\n";
+        let whole = [head, b"\r\n<xml>".as_slice()].concat();
+        match self {
+            Self::Nothing => {}
+            Self::Idle => hold(address, over, 2_000, b"", b""),
+            Self::SlowHeads => hold(address, over, 500, head, b"x"),
+            Self::StalledBodies => hold(address, over, 50, &whole, b""),
+            Self::Connects => connect(address, over, 1_000),
+        }
+    }
+}
+
+/// Keeps so many connections open, each begun with `begin` and fed with `drop` every second.
+fn hold(address: &SocketAddr, over: &AtomicBool, count: usize, begin: &[u8], drop: &[u8]) {
+    let mut held: Vec<TcpStream> = Vec::new();
+    let mut fed = Instant::now();
+    while !over.load(Ordering::Relaxed) {
+        held.retain_mut(is_open);
+        // Renewed at most a hundred at a time: an attacker has a network, too.
+        for _ in 0..(count - held.len()).min(100) {
+            if let Ok(mut stream) = TcpStream::connect(address)
+                && stream.write_all(begin).is_ok()
+                && stream.set_nonblocking(true).is_ok()
+            {
+                held.push(stream);
+            }
+        }
+        if fed.elapsed() > Duration::from_secs(1) && !drop.is_empty() {
+            fed = Instant::now();
+            held.retain_mut(|stream| stream.write_all(drop).is_ok());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn is_open(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 512]) {
+        Ok(length) => length > 0,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
+/// Connects so often a second, and closes at once.
+fn connect(address: &SocketAddr, over: &AtomicBool, a_second: u32) {
+    let begun = Instant::now();
+    let mut connected = 0;
+    while !over.load(Ordering::Relaxed) {
+        let due = (begun.elapsed().as_secs_f64() * f64::from(a_second)) as u32;
+        while connected < due {
+            TcpStream::connect(address).ok();
+            connected += 1;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,267 @@
+//! How the server holds: what honest pushes get, and what the process takes, while it is attacked and in the long run.
+//!
+//! `cargo bench --bench hold` takes about eleven minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
+//! about one. Everything is on the loopback, and everything ends by itself. Exit code 1: something did not hold.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that meets an impossible value should stop right there"
+)]
+
+mod attacks;
+mod honest;
+
+#[path = "../../it/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
+mod support;
+
+use attacks::Attack;
+use honest::Honest;
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use support::{Account, Setup, Vitals};
+
+/// `server.max_connections`, the default.
+const MOST: usize = 512;
+/// Threads beyond one for each connection that the server may have.
+const SPARE_THREADS: usize = 32;
+/// Resident memory that no attack may take it over, in KiB.
+const MOST_RSS: usize = 64 * 1024;
+/// Under attack p99 stays within so many times the quiet one …
+const TIMES: f64 = 5.0;
+/// … or within so many milliseconds, whichever is larger.
+const MILLISECONDS: f64 = 50.0;
+/// Between two looks at the process.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the command line asks for.
+struct Arguments {
+    pushes: usize,
+    seconds: u64,
+    each: u64,
+    json: bool,
+}
+
+/// What one attack came to.
+struct Figures {
+    attack: &'static str,
+    honest: Honest,
+    /// The most of each that was seen.
+    most: Vitals,
+}
+
+/// Memory in the long run.
+struct Endurance {
+    begin: Vitals,
+    pushes: usize,
+    after_pushes: Vitals,
+    seconds: u64,
+    end: Vitals,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(what) => {
+            eprintln!("hold: {what}; [--pushes N] [--seconds N] [--each SECONDS] [--json]");
+            return ExitCode::from(2);
+        }
+    };
+    let figures: Vec<Figures> = Attack::ALL
+        .into_iter()
+        .map(|attack| under(attack, Duration::from_secs(arguments.each)))
+        .collect();
+    let endurance = endure(arguments.pushes, Duration::from_secs(arguments.seconds));
+    let broken = broken(&figures, &endurance);
+    match arguments.json {
+        true => println!("{}", as_json(&figures, &endurance, &broken)),
+        false => print(&figures, &endurance, &broken),
+    }
+    match broken.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Honest traffic beside one attack, against a server of its own.
+fn under(attack: Attack, time: Duration) -> Figures {
+    let account = server();
+    let over = AtomicBool::new(false);
+    let mut most = Vitals::of(account.pid());
+    let honest = std::thread::scope(|scope| {
+        let (account, over) = (&account, &over);
+        scope.spawn(move || attack.go_on(account.address(), over));
+        // The attack unfolds before anything is measured.
+        std::thread::sleep(Duration::from_millis(500));
+        let honest = scope.spawn(move || Honest::for_a_while(account, time));
+        while !honest.is_finished() {
+            most = most.max(Vitals::of(account.pid()));
+            std::thread::sleep(LOOK);
+        }
+        over.store(true, Ordering::Relaxed);
+        honest.join().unwrap()
+    });
+    Figures {
+        attack: attack.name(),
+        honest,
+        most,
+    }
+}
+
+/// Many pushes as fast as they are answered, then an ordinary day until the time is over.
+fn endure(pushes: usize, time: Duration) -> Endurance {
+    let account = server();
+    Honest::so_many(&account, 100, time);
+    let (begin, started) = (Vitals::of(account.pid()), Instant::now());
+    let pushes = Honest::so_many(&account, pushes, time);
+    let after_pushes = Vitals::of(account.pid());
+    Honest::for_a_while(&account, time.saturating_sub(started.elapsed()));
+    Endurance {
+        begin,
+        pushes,
+        after_pushes,
+        seconds: started.elapsed().as_secs(),
+        end: Vitals::of(account.pid()),
+    }
+}
+
+fn server() -> Account {
+    Setup::new()
+        .set("server.max_connections", &MOST.to_string())
+        .start()
+}
+
+/// What does not hold, in sentences.
+fn broken(figures: &[Figures], endurance: &Endurance) -> Vec<String> {
+    let mut broken = Vec::new();
+    let quiet = figures[0].honest.percentile(0.99);
+    let limit = (quiet * TIMES).max(MILLISECONDS);
+    for Figures {
+        attack,
+        honest,
+        most,
+    } in figures
+    {
+        let p99 = honest.percentile(0.99);
+        if p99 > limit {
+            broken.push(format!("{attack}: p99 {p99:.1} ms is over {limit:.1} ms"));
+        }
+        if honest.failures > 0 {
+            let failures = honest.failures;
+            broken.push(format!(
+                "{attack}: {failures} honest pushes were not answered"
+            ));
+        }
+        if most.threads >= MOST + SPARE_THREADS {
+            broken.push(format!("{attack}: {} threads", most.threads));
+        }
+        if most.rss >= MOST_RSS {
+            broken.push(format!("{attack}: {} KiB resident", most.rss));
+        }
+    }
+    if endurance.end.rss >= MOST_RSS {
+        broken.push(format!(
+            "in the long run: {} KiB resident",
+            endurance.end.rss
+        ));
+    }
+    broken
+}
+
+fn print(figures: &[Figures], endurance: &Endurance, broken: &[String]) {
+    println!(
+        "attack               answered  failed   p50 ms   p99 ms   max ms  threads   fds  RSS MiB"
+    );
+    for Figures {
+        attack,
+        honest,
+        most,
+    } in figures
+    {
+        println!(
+            "{attack:<20} {:>8} {:>7} {:>8.2} {:>8.2} {:>8.2} {:>8} {:>5} {:>8.1}",
+            honest.latencies.len(),
+            honest.failures,
+            honest.percentile(0.5),
+            honest.percentile(0.99),
+            honest.percentile(1.0),
+            most.threads,
+            most.fds,
+            mebibytes(most),
+        );
+    }
+    println!(
+        "memory: {:.1} MiB at the begin, {:.1} after {} pushes, {:.1} after {} s",
+        mebibytes(&endurance.begin),
+        mebibytes(&endurance.after_pushes),
+        endurance.pushes,
+        mebibytes(&endurance.end),
+        endurance.seconds
+    );
+    match broken {
+        [] => println!("all of it holds"),
+        _ => println!("does not hold: {}", broken.join("; ")),
+    }
+}
+
+fn as_json(figures: &[Figures], endurance: &Endurance, broken: &[String]) -> serde_json::Value {
+    let rows = figures.iter().map(
+        |Figures {
+             attack,
+             honest,
+             most,
+         }| {
+            json!({
+                "attack": attack, "answered": honest.latencies.len(), "failed": honest.failures,
+                "p50_ms": honest.percentile(0.5), "p99_ms": honest.percentile(0.99),
+                "max_ms": honest.percentile(1.0), "threads": most.threads, "fds": most.fds,
+                "rss_kib": most.rss,
+            })
+        },
+    );
+    json!({
+        "attacks": rows.collect::<Vec<_>>(),
+        "memory": {
+            "begin_kib": endurance.begin.rss, "pushes": endurance.pushes,
+            "after_pushes_kib": endurance.after_pushes.rss, "seconds": endurance.seconds,
+            "end_kib": endurance.end.rss,
+        },
+        "does_not_hold": broken,
+    })
+}
+
+fn mebibytes(vitals: &Vitals) -> f64 {
+    vitals.rss as f64 / 1024.0
+}
+
+impl Arguments {
+    fn read() -> Result<Self, String> {
+        let mut arguments = Self {
+            pushes: 200_000,
+            seconds: 600,
+            each: 10,
+            json: false,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut number = || -> Result<u64, String> {
+                let given = words.next().unwrap_or_default();
+                given
+                    .parse()
+                    .map_err(|_| format!("{word}: {given:?} is no number"))
+            };
+            match word.as_str() {
+                "--pushes" => arguments.pushes = number()? as usize,
+                "--seconds" => arguments.seconds = number()?,
+                "--each" => arguments.each = number()?.max(1),
+                "--json" => arguments.json = true,
+                // Cargo says so.
+                "--bench" => {}
+                other => return Err(format!("{other} is not known")),
+            }
+        }
+        Ok(arguments)
+    }
+}

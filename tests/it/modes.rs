@@ -1,0 +1,753 @@
+//! The three modes of the console against the running server: what each accepts, what it believes, how it
+//! answers, and what no mode lets through.
+
+use crate::support::account::{APP_ID, HELP, THANKS, WELCOME};
+use crate::support::console::{AES_KEY, OTHER_AES_KEY, alone};
+use crate::support::*;
+use Mode::{Compatible, Plain, Secure};
+use serde_json::Value;
+
+/// The sender of every push of these tests has a row, or nobody has.
+const EVERYTHING: [&str; 4] = ["followers", "follow_log", "messages", "tokens"];
+
+/// No table knows of any push.
+#[track_caller]
+fn has_no_trace(account: &Account) {
+    for table in EVERYTHING {
+        account.store().is(&format!("SELECT * FROM {table}"), &[]);
+    }
+}
+
+/// A refusal that does not say why: 403 for what is not true, 400 for what is true and no push.
+#[track_caller]
+fn is_turned_away(answer: &http::Answer, what: &str) {
+    let fine = match answer.response.status {
+        403 => answer.body() == "Bad Token!",
+        400 => answer.body().len() < 100,
+        _ => false,
+    };
+    answer.expect(fine, &format!("403 or 400 for: {what}"));
+}
+
+fn json_sample(path: &str) -> Value {
+    serde_json::from_str(&sample(path)).unwrap()
+}
+
+#[test]
+fn the_documented_push_is_answered_in_each_mode_and_encrypted_as_it_came() {
+    let described = json_sample("crypto/inbound_requests.json");
+    let credentials = &described["credentials"];
+    let told = |name: &str| credentials[name].as_str().unwrap();
+    for mode in Mode::ALL {
+        let console = Console::new(mode)
+            .token(told("token"))
+            .key(told("encoding_aes_key"))
+            .app_id(told("appid"));
+        // The sample is years away from this machine's clock.
+        let account = console
+            .setup()
+            .set("server.max_clock_skew", "\"0s\"")
+            .start();
+        let (query, file) = match mode {
+            Plain => (
+                &described["plain_mode"]["query"],
+                &described["plain_mode"]["body_file"],
+            ),
+            Compatible | Secure => (&described["query"], &described["body_files"][mode.name()]),
+        };
+        let mut delivery = Delivery::signed(told("token"), Vec::new())
+            .body(sample(&format!("crypto/{}", file.as_str().unwrap())));
+        for (name, value) in query.as_object().unwrap() {
+            delivery = delivery.with(name, value.as_str().unwrap());
+        }
+        let answer = account.send(&delivery.request());
+        let encrypted = answer.body().contains("<Encrypt>");
+        answer.expect(encrypted == (mode != Plain), "encrypted as it came");
+        console.read(&delivery, &answer).is_text(HELP);
+        account.store().is(
+            "SELECT openid, msg_type, content, msg_id, created_at FROM messages",
+            &["oSyn1aAQe7rT0uXk3mPzLc9WvBh4|text|ping 1|24900000000009001|1767232000"],
+        );
+        let xml: String = account.store().one("SELECT xml FROM messages");
+        let decrypted = described["decrypted"].as_str().unwrap();
+        assert_eq!(xml.trim_end(), decrypted, "{mode:?}");
+    }
+}
+
+#[test]
+fn every_forged_or_broken_encryption_is_turned_away_without_a_trace() {
+    let vectors = json_sample("crypto/vectors.json");
+    let negatives = vectors["negative"].as_array().unwrap();
+    assert!(negatives.len() >= 16);
+    for mode in [Compatible, Secure] {
+        for skew in ["0s", "10m"] {
+            for vector in negatives {
+                let text = |name: &str| vector[name].as_str().unwrap_or_default();
+                // A right signature under the account's own Token: of a wrong Token, the vector's is the account's.
+                let console = Console::new(mode)
+                    .token(text("token"))
+                    .key(text("encoding_aes_key"))
+                    .app_id(text("appid"));
+                let account = console
+                    .setup()
+                    .set("server.max_clock_skew", &format!("\"{skew}\""))
+                    .start();
+                let readable = sample("crypto/inbound_plain.xml");
+                let body = match mode {
+                    Plain | Secure => alone(&readable, text("encrypt")),
+                    Compatible => {
+                        let encrypt = format!("<Encrypt>{}</Encrypt></xml>", text("encrypt"));
+                        readable.replace("</xml>", &encrypt)
+                    }
+                };
+                let (timestamp, nonce) = (text("timestamp"), text("nonce"));
+                let signature = signature(&[text("token"), timestamp, nonce]);
+                let delivery = Delivery::signed(text("token"), body.into())
+                    .with("signature", &signature)
+                    .with("timestamp", timestamp)
+                    .with("nonce", nonce)
+                    .with("encrypt_type", "aes");
+                let delivery = match vector["msg_signature"].as_str() {
+                    Some(msg_signature) => delivery.with("msg_signature", msg_signature),
+                    None => delivery,
+                };
+                let what = format!("{} in mode {}", text("name"), mode.name());
+                for delivery in [delivery.clone(), delivery.without("signature")] {
+                    is_turned_away(&account.send(&delivery.request()), &what);
+                }
+                has_no_trace(&account);
+            }
+        }
+    }
+}
+
+/// How a push of the table comes.
+#[derive(Clone, Copy, Debug)]
+enum Comes {
+    /// Accepted: this reply, encrypted or not.
+    Answered { encrypted: bool },
+    /// 403.
+    Refused,
+}
+
+/// The table: what each mode makes of each kind of push.
+#[test]
+fn the_configuration_decides_what_is_accepted_never_the_request() {
+    use Comes::{Answered, Refused};
+    let sealed = Answered { encrypted: true };
+    let open = Answered { encrypted: false };
+    type Make = fn(&Push) -> Delivery;
+    /// What it is, how it is made, and what becomes of it in the modes plain, compatible, secure.
+    type Row = (&'static str, Make, [Comes; 3]);
+    fn as_in(mode: Mode, push: &Push) -> Delivery {
+        Console::new(mode).deliver(push)
+    }
+    let table: [Row; 22] = [
+        ("plain", |p| as_in(Plain, p), [open, open, Refused]),
+        (
+            "plain, said to be raw",
+            |p| as_in(Plain, p).with("encrypt_type", "raw"),
+            [open, open, Refused],
+        ),
+        (
+            "plain, said to be RAW",
+            |p| as_in(Plain, p).with("encrypt_type", "RAW"),
+            [open, open, Refused],
+        ),
+        (
+            "plain, said to be nothing",
+            |p| as_in(Plain, p).with("encrypt_type", ""),
+            [open, open, Refused],
+        ),
+        (
+            "plain, said to be raw, with a msg_signature that means nothing",
+            |p| {
+                as_in(Plain, p)
+                    .with("encrypt_type", "raw")
+                    .with("msg_signature", &"0".repeat(40))
+            },
+            [open, open, Refused],
+        ),
+        (
+            "plain without a signature",
+            |p| as_in(Plain, p).without("signature"),
+            [Refused; 3],
+        ),
+        (
+            "plain, said to be of an unknown encryption",
+            |p| as_in(Plain, p).with("encrypt_type", "des"),
+            [Refused; 3],
+        ),
+        (
+            "readable, said to be aes",
+            |p| as_in(Plain, p).with("encrypt_type", "aes"),
+            [Refused; 3],
+        ),
+        (
+            "readable, said to be aes, with a msg_signature",
+            |p| {
+                let readable = as_in(Plain, p);
+                let nothing = [TOKEN, readable.get("timestamp"), readable.get("nonce"), ""];
+                let msg_signature = signature(&nothing);
+                let three = readable.get("signature").to_owned();
+                readable
+                    .with("encrypt_type", "aes")
+                    .with("msg_signature", &msg_signature)
+                    .with("signature", &three)
+            },
+            [Refused; 3],
+        ),
+        (
+            "compatible",
+            |p| as_in(Compatible, p),
+            [Refused, sealed, sealed],
+        ),
+        ("secure", |p| as_in(Secure, p), [Refused, sealed, sealed]),
+        (
+            "secure, said to be AES",
+            |p| as_in(Secure, p).with("encrypt_type", "AES"),
+            [Refused, sealed, sealed],
+        ),
+        (
+            "secure without the three-part signature",
+            |p| as_in(Secure, p).without("signature"),
+            [Refused, sealed, sealed],
+        ),
+        (
+            "secure with a wrong three-part signature",
+            |p| as_in(Secure, p).with("signature", &"0".repeat(40)),
+            [Refused; 3],
+        ),
+        (
+            "secure without msg_signature",
+            |p| as_in(Secure, p).without("msg_signature"),
+            [Refused; 3],
+        ),
+        (
+            "secure with an empty msg_signature",
+            |p| as_in(Secure, p).with("msg_signature", ""),
+            [Refused; 3],
+        ),
+        (
+            "secure with the three-part signature as msg_signature",
+            |p| {
+                let secure = as_in(Secure, p);
+                let three = secure.get("signature").to_owned();
+                secure.with("msg_signature", &three)
+            },
+            [Refused; 3],
+        ),
+        (
+            "compatible without msg_signature",
+            |p| as_in(Compatible, p).without("msg_signature"),
+            [Refused; 3],
+        ),
+        (
+            "secure under another key",
+            |p| Console::new(Secure).key(OTHER_AES_KEY).deliver(p),
+            [Refused; 3],
+        ),
+        (
+            "secure for another AppID",
+            |p| Console::new(Secure).app_id("wx00000000000000ff").deliver(p),
+            [Refused; 3],
+        ),
+        (
+            "secure under another Token",
+            |p| Console::new(Secure).token("someOtherToken").deliver(p),
+            [Refused; 3],
+        ),
+        (
+            "secure with the ciphertext of another push",
+            |p| {
+                let secure = as_in(Secure, p);
+                let other = as_in(Secure, &text("@other"));
+                secure.body(other.text())
+            },
+            [Refused; 3],
+        ),
+    ];
+    for (at, mode) in Mode::ALL.into_iter().enumerate() {
+        let account = Console::new(mode).setup().start();
+        let mut accepted = 0;
+        for (what, make, outcomes) in &table {
+            let push = text("hello");
+            let delivery = make(&push);
+            let answer = account.send(&delivery.request());
+            let story = format!("{what}, in mode {}: {:?}", mode.name(), outcomes[at]);
+            match outcomes[at] {
+                Refused => {
+                    answer.expect(answer.response.status == 403, &story);
+                    answer.is_refused();
+                }
+                Answered { encrypted } => {
+                    accepted += 1;
+                    answer.expect(answer.response.status == 200, &story);
+                    answer.expect(answer.body().contains("<Encrypt>") == encrypted, &story);
+                    let secure = delivery.get("encrypt_type").eq_ignore_ascii_case("aes");
+                    let delivery = if secure {
+                        delivery.with("encrypt_type", "aes")
+                    } else {
+                        delivery
+                    };
+                    Console::new(Secure).read(&delivery, &answer).is_text(HELP);
+                }
+            }
+            assert_eq!(account.store().count("messages"), accepted, "{story}");
+        }
+    }
+}
+
+#[test]
+fn only_the_encrypted_part_is_believed() {
+    let account = Console::new(Compatible).setup().start();
+    let console = Console::new(Compatible);
+    let true_push = text("@true").from(&another_fan());
+    let delivery = console.deliver(&true_push);
+    let forged = delivery.text();
+    let readable = forged.split("<Encrypt>").next().unwrap();
+    for (from, to) in [
+        ("@true", "forged"),
+        ("[text]", "[event]"),
+        ("<FromUserName>", "<FromUserName>oForger"),
+    ] {
+        assert!(readable.contains(from), "{forged}");
+        let delivery = delivery.clone().body(forged.replacen(from, to, 1));
+        let answer = account.send(&delivery.request());
+        console.read(&delivery, &answer).is_text(THANKS);
+    }
+    account
+        .store()
+        .is("SELECT msg_type, content FROM messages", &["text|@true"]);
+}
+
+#[test]
+fn an_encrypted_part_can_not_be_passed_over_by_calling_the_push_plain() {
+    // Who saw one signed URL could otherwise rewrite the readable part, which no signature covers.
+    let account = Console::new(Compatible).setup().start();
+    let console = Console::new(Compatible);
+    for hide in [
+        (|d| Delivery::without(d, "encrypt_type")) as fn(Delivery) -> Delivery,
+        |d| d.with("encrypt_type", "raw"),
+        |d| d.without("encrypt_type").without("msg_signature"),
+    ] {
+        let delivery = console.deliver(&text("@true"));
+        let forged = delivery.text().replacen("@true", "forged", 1);
+        let delivery = hide(delivery.body(forged));
+        let answer = account.send(&delivery.request());
+        let status = answer.response.status;
+        answer.expect(
+            status == 403 || status == 200,
+            "refused, or the encrypted part",
+        );
+        if status == 200 {
+            let delivery = delivery.with("encrypt_type", "aes");
+            console.read(&delivery, &answer).is_text(THANKS);
+        }
+    }
+    account
+        .store()
+        .is("SELECT * FROM messages WHERE content = 'forged'", &[]);
+}
+
+#[test]
+fn an_altered_ciphertext_is_refused_wherever_it_was_altered() {
+    let account = Console::new(Secure).setup().start();
+    let console = Console::new(Secure);
+    let delivery = console.deliver(&text("hello"));
+    let body = delivery.text();
+    let start = body.find("<Encrypt><![CDATA[").unwrap() + "<Encrypt><![CDATA[".len();
+    let end = body.find("]]></Encrypt>").unwrap();
+    for at in (start..end).step_by(17) {
+        let other = if body.as_bytes()[at] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
+        let mut altered = body.clone();
+        altered.replace_range(at..=at, other);
+        account
+            .send(&delivery.clone().body(altered).request())
+            .is_refused();
+    }
+    has_no_trace(&account);
+    let answer = account.send(&delivery.request());
+    console.read(&delivery, &answer).is_text(HELP);
+}
+
+#[test]
+fn what_is_encrypted_and_signed_but_no_push_gets_400() {
+    for mode in [Compatible, Secure] {
+        let account = Console::new(mode).setup().start();
+        let console = Console::new(Secure);
+        for inner in [
+            "",
+            "hello",
+            "<xml></xml>",
+            "<xml",
+            "{}",
+            "<!DOCTYPE xml><xml/>",
+        ] {
+            let encrypt = console.encrypt(inner.as_bytes());
+            let delivery = console.deliver_encrypted(&encrypt, alone("", &encrypt));
+            let answer = account.send(&delivery.request());
+            answer.expect(answer.response.status == 400, &format!("400 for {inner:?}"));
+        }
+        // What is encrypted may itself look encrypted; it is opened once.
+        let once = console.encrypt(&text("hello").body());
+        let twice = console.encrypt(alone("", &once).as_bytes());
+        let delivery = console.deliver_encrypted(&twice, alone("", &twice));
+        account.send(&delivery.request()).is_status(400);
+        has_no_trace(&account);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_envelope_are_turned_away() {
+    let account = Console::new(Secure).setup().start();
+    let console = Console::new(Secure);
+    let encrypt = console.encrypt(&text("hello").body());
+    for body in [
+        String::new(),
+        "hello".into(),
+        encrypt.clone(),
+        "<xml></xml>".into(),
+        "<xml><Encrypt></Encrypt></xml>".into(),
+        "<xml><Encrypt><Encrypt>x</Encrypt></Encrypt></xml>".into(),
+        format!("<xml><encrypt>{encrypt}</encrypt></xml>"),
+        format!("<!DOCTYPE xml><xml><Encrypt>{encrypt}</Encrypt></xml>"),
+        format!("<xml><Encrypt>{encrypt}"),
+        format!("<xml><Encrypt>{}</Encrypt></xml>", "A".repeat(900_000)),
+        "{}".into(),
+        "{\"Encrypt\": 7}".into(),
+        "{\"Encrypt\": [\"x\"]}".into(),
+    ] {
+        let what: String = body.chars().take(60).collect();
+        let delivery = console.deliver_encrypted(&encrypt, body);
+        is_turned_away(&account.send(&delivery.request()), &what);
+    }
+    has_no_trace(&account);
+}
+
+#[test]
+fn no_reply_is_a_bare_success_in_every_mode() {
+    for mode in Mode::ALL {
+        let console = Console::new(mode);
+        let account = console.setup().start();
+        for push in [
+            image(),
+            unsubscribe(),
+            click("K"),
+            unknown_message("hologram"),
+        ] {
+            let delivery = console.deliver(&push);
+            account.send(&delivery.request()).is_success();
+        }
+    }
+}
+
+#[test]
+fn the_echostr_is_readable_in_every_mode() {
+    for mode in Mode::ALL {
+        let account = Console::new(mode).setup().start();
+        let target = format!("/wechat?{}&echostr=4375120948345356249", account.signed());
+        account.get(&target).is(200, "4375120948345356249");
+        let target = format!("{target}&encrypt_type=aes&msg_signature={}", "0".repeat(40));
+        account.get(&target).is(200, "4375120948345356249");
+        let msg_only = account.signed().replace("signature=", "msg_signature=");
+        account
+            .get(&format!("/wechat?{msg_only}&echostr=1"))
+            .is_refused();
+    }
+}
+
+#[test]
+fn a_duplicate_gets_the_same_reply_sealed_anew() {
+    for mode in [Compatible, Secure] {
+        let console = Console::new(mode);
+        let mut account = console.setup().start();
+        let push = text("@more tea");
+        let first = console.deliver(&push);
+        let first_answer = account.send(&first.request());
+        let reply = console.read(&first, &first_answer);
+        reply.is_text(THANKS);
+        let second = now();
+        eventually("the next second", account.log(), || now() > second);
+        for round in ["at once", "after a restart"] {
+            // The platform signs each delivery anew, and may encrypt it anew.
+            for again in [first.clone(), console.deliver(&push)] {
+                let answer = account.send(&again.request());
+                answer.expect(
+                    answer.body() != first_answer.body(),
+                    &format!("{round}: sealed anew"),
+                );
+                let opened = console.read(&again, &answer);
+                opened.expect(
+                    opened.response.body == reply.response.body,
+                    &format!("{round}: the same reply:\n{}", reply.body()),
+                );
+            }
+            assert_eq!(account.store().count("messages"), 1);
+            account.restart();
+        }
+        // What is kept is the readable reply.
+        let kept: String = account.store().one("SELECT reply FROM messages");
+        assert_eq!(kept, reply.body());
+    }
+}
+
+#[test]
+fn concurrent_copies_get_one_reply_and_make_one_row() {
+    let console = Console::new(Secure);
+    let account = console.setup().start();
+    let push = subscribe();
+    let replies: Vec<String> = std::thread::scope(|scope| {
+        let copies: Vec<_> = (0..24)
+            .map(|_| scope.spawn(|| console.push(&account, &push).body()))
+            .collect();
+        copies
+            .into_iter()
+            .map(|copy| copy.join().unwrap())
+            .collect()
+    });
+    assert!(replies[0].contains(WELCOME), "{}", replies[0]);
+    assert!(
+        replies.iter().all(|reply| *reply == replies[0]),
+        "{replies:#?}"
+    );
+    account.store().is(
+        "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM followers), (SELECT count(*) FROM follow_log)",
+        &["1|1|1"],
+    );
+}
+
+#[test]
+fn two_replies_to_two_pushes_share_no_ciphertext() {
+    let console = Console::new(Secure);
+    let account = console.setup().start();
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let delivery = console.deliver(&text("hello"));
+        let body = account.send(&delivery.request()).body();
+        let encrypt = body.split("<Encrypt><![CDATA[").nth(1).unwrap();
+        // The first block holds only the random bytes.
+        assert!(seen.insert(encrypt[..20].to_owned()), "{body}");
+    }
+}
+
+#[test]
+fn the_key_that_opened_the_push_seals_the_reply() {
+    for mode in [Compatible, Secure] {
+        let current = Console::new(mode);
+        let previous = Console::new(mode).key(OTHER_AES_KEY);
+        let account = current
+            .setup()
+            .set("account.previous_aes_key", &format!("\"{OTHER_AES_KEY}\""))
+            .start();
+        for console in [&current, &previous] {
+            console.push(&account, &text("hello")).is_text(HELP);
+            console.push(&account, &subscribe()).is_text(WELCOME);
+            console.push(&account, &image()).is_success();
+        }
+        // One push delivered under both keys is one push.
+        let push = text("@once");
+        let replies = [&current, &previous].map(|console| console.push(&account, &push).body());
+        assert_eq!(replies[0], replies[1]);
+        account.store().is(
+            "SELECT count(*) FROM messages WHERE content = '@once'",
+            &["1"],
+        );
+        let third = Console::new(mode).key("QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ");
+        let delivery = third.deliver(&text("hello"));
+        account.send(&delivery.request()).is_refused();
+    }
+}
+
+#[test]
+fn the_token_that_signed_the_push_signs_the_reply() {
+    for mode in Mode::ALL {
+        let current = Console::new(mode);
+        let previous = Console::new(mode).token("previousToken2025");
+        let account = current
+            .setup()
+            .set("account.previous_token", "\"previousToken2025\"")
+            .start();
+        for console in [&current, &previous] {
+            console.push(&account, &text("hello")).is_text(HELP);
+        }
+        // Three parts under one Token and four under the other are both true.
+        if mode != Plain {
+            let delivery = current.deliver(&text("hello"));
+            let three = signature(&[
+                "previousToken2025",
+                delivery.get("timestamp"),
+                delivery.get("nonce"),
+            ]);
+            let delivery = delivery.with("signature", &three);
+            let answer = account.send(&delivery.request());
+            current.read(&delivery, &answer).is_text(HELP);
+        }
+    }
+}
+
+#[test]
+fn a_key_with_and_without_its_unused_bits_is_the_same_key() {
+    // The 43rd character carries two bits that belong to no byte.
+    let sister = AES_KEY.replace("ABCDEFG", "ABCDEFE");
+    let account = Console::new(Secure).key(&sister).setup().start();
+    Console::new(Secure)
+        .push(&account, &text("hello"))
+        .is_text(HELP);
+}
+
+#[test]
+fn every_length_of_padding_is_opened_and_sealed() {
+    let console = Console::new(Secure);
+    let account = console
+        .setup()
+        .rules("[[rule]]\nmessage = \"text\"\ntext = \"{content}\"\n")
+        .start();
+    for length in 1..=33 {
+        let content = "x".repeat(length);
+        console.push(&account, &text(&content)).is_text(&content);
+    }
+    let long = "长".repeat(30_000);
+    let answer = console.push(&account, &text(&long));
+    answer.expect(answer.reply().content.len() == 2046, "cut, and sealed");
+}
+
+#[test]
+fn a_json_push_is_answered_in_the_envelope_that_json_has() {
+    let console = Console::new(Secure);
+    let account = console.setup().start();
+    let at = now();
+    let body = |id: u64| {
+        format!(
+            "{{\"ToUserName\":\"{ACCOUNT}\",\"FromUserName\":\"{FAN}\",\"CreateTime\":{at},\"MsgType\":\"text\",\"Content\":\"hello\",\"MsgId\":{id}}}"
+        )
+    };
+    let delivery = console.deliver(&raw(body(24_900_000_000_777_001)));
+    let answer = account.send(&delivery.request());
+    answer.has_header("content-type", "application/json");
+    console.read(&delivery, &answer).is_text(HELP);
+    for mode in [Compatible, Plain] {
+        let console = Console::new(mode);
+        let account = console.setup().start();
+        console
+            .push(&account, &raw(body(24_900_000_000_777_002)))
+            .is_text(HELP);
+    }
+    account.store().is(
+        "SELECT msg_id, content FROM messages",
+        &["24900000000777001|hello"],
+    );
+}
+
+#[test]
+fn the_examples_of_the_platforms_own_page_are_accepted() {
+    let vectors = json_sample("crypto/vectors.json");
+    for vector in vectors["encryption"].as_array().unwrap() {
+        let text = |name: &str| vector[name].as_str().unwrap();
+        if text("direction") != "inbound" || !text("plaintext").contains("gh_") {
+            continue;
+        }
+        let console = Console::new(Secure)
+            .token(text("token"))
+            .key(text("encoding_aes_key"))
+            .app_id(text("appid"));
+        let account = console
+            .setup()
+            .set("server.max_clock_skew", "\"0s\"")
+            .start();
+        let delivery = Delivery::signed(text("token"), Vec::new())
+            .with("signature", text("signature"))
+            .with("timestamp", text("timestamp"))
+            .with("nonce", text("nonce"))
+            .with("encrypt_type", "aes")
+            .with("msg_signature", text("msg_signature"))
+            .body(alone(text("plaintext"), text("encrypt")));
+        let answer = account.send(&delivery.request());
+        console.read(&delivery, &answer).is_status(200);
+        let xml: String = account.store().one("SELECT xml FROM messages");
+        assert_eq!(xml, text("plaintext"), "{}", text("name"));
+    }
+}
+
+#[test]
+fn simulate_speaks_the_mode_of_the_configuration_to_one_server() {
+    let account = Console::new(Plain).setup().start();
+    let port = account.url();
+    for mode in [Plain, Secure, Compatible, Plain] {
+        account.rewrite_config(|_| {
+            let keys = Console::new(mode);
+            let keys = keys.keys().into_iter();
+            let keys: String = keys
+                .map(|(key, value)| format!("{key} = \"{value}\"\n"))
+                .collect();
+            format!("server.listen = \"127.0.0.1:0\"\n{keys}{}", account::RULES)
+        });
+        account.reload();
+        account.simulate(&["verify"]).ok().says("200");
+        account.simulate(&["subscribe"]).ok().says(WELCOME);
+        account.simulate(&["text", "hello"]).ok().says(HELP);
+        account.simulate(&["text", "@more tea"]).ok().says(THANKS);
+        account.simulate(&["image"]).ok().says("success");
+        let id = format!("7700{}", mode.name().len());
+        let once = account
+            .simulate(&["text", "@again", "--msg-id", &id, "--json"])
+            .json();
+        let again = account
+            .simulate(&["text", "@again", "--msg-id", &id, "--json"])
+            .json();
+        assert_eq!(once["reply"], again["reply"], "{}", mode.name());
+        let body = once["body"].as_str().unwrap();
+        assert_eq!(body.contains("<Encrypt>"), mode != Plain, "{body}");
+        // The other modes are not accepted any more.
+        if mode == Secure {
+            account.post(&text("hello")).is_refused();
+        }
+        if mode == Plain {
+            let delivery = Console::new(Secure).deliver(&text("hello"));
+            account.send(&delivery.request()).is_refused();
+        }
+        assert_eq!(account.url(), port, "the same server");
+    }
+}
+
+#[test]
+fn simulate_sends_both_parts_in_compatible_mode() {
+    let account = Console::new(Compatible).setup().stopped();
+    let (url, received) = http::receive_one();
+    account.command(&["simulate", "text", "hello", "--url", &url]);
+    let received = received.join().unwrap();
+    for part in [
+        "encrypt_type=aes",
+        "msg_signature=",
+        "<Content><![CDATA[hello]]></Content>",
+        "<Encrypt>",
+    ] {
+        assert!(received.contains(part), "no {part} in\n{received}");
+    }
+    assert!(!received.contains(APP_ID), "{received}");
+}
+
+#[test]
+fn nothing_secret_is_in_the_log_of_an_encrypted_account() {
+    let console = Console::new(Secure);
+    let account = console.setup().env("RUST_LOG", "debug").start();
+    let delivery = console.deliver(&text("hello"));
+    account.send(&delivery.request());
+    let wrong = console.clone().key(OTHER_AES_KEY).deliver(&text("hello"));
+    account.send(&wrong.request()).is_refused();
+    account.send(&delivery.clone().without("msg_signature").request());
+    for secret in [
+        AES_KEY,
+        OTHER_AES_KEY,
+        TOKEN,
+        delivery.get("signature"),
+        delivery.get("msg_signature"),
+        wrong.get("msg_signature"),
+    ] {
+        assert!(!account.log().has(secret), "{secret} in\n{}", account.log());
+    }
+}

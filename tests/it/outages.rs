@@ -1,0 +1,156 @@
+//! What the platform's API can do to the server: answers to pushes keep coming, memory stays flat, and the log
+//! says it once.
+
+use crate::support::account::{HELP, WELCOME};
+use crate::support::*;
+use rustls::pki_types::PrivateKeyDer;
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const TOKENS: &str = "/cgi-bin/stable_token";
+const INFO: &str = "/cgi-bin/user/info";
+const BATCH: &str = "/cgi-bin/user/info/batchget";
+
+/// For so long each fault goes on.
+const OUTAGE: Duration = Duration::from_secs(4);
+
+/// Followers come, people write and are answered at once while the platform is like this.
+#[track_caller]
+fn is_no_trouble(account: &Account, words: &str) {
+    account
+        .post(&subscribe().from(&another_fan()))
+        .is_text(WELCOME);
+    eventually("a word about it", account.log(), || {
+        account.log().has(words)
+    });
+    let before = Vitals::of(account.pid());
+    let begun = Instant::now();
+    while begun.elapsed() < OUTAGE {
+        for answer in [
+            account
+                .post(&subscribe().from(&another_fan()))
+                .is_text(WELCOME),
+            account.post(&text("hello")).is_text(HELP),
+        ] {
+            answer.expect(answer.took < Duration::from_secs(2), "an answer at once");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let after = Vitals::of(account.pid());
+    let flat = after.rss < before.rss + 16 * 1024 && after.threads <= before.threads + 2;
+    assert!(flat, "before: {before}, after: {after}\n{}", account.log());
+    assert_eq!(
+        account.log().count(words),
+        1,
+        "said once\n{}",
+        account.log()
+    );
+}
+
+/// A fault of every call to the platform, and what the log says of it.
+fn outage(fault: Fault, words: &str) {
+    let platform = Platform::start();
+    for path in [TOKENS, INFO, BATCH] {
+        platform.always(path, fault.clone());
+    }
+    let mut account = Setup::new()
+        .platform(&platform)
+        .set("api.timeout", "\"1s\"")
+        .start();
+    is_no_trouble(&account, words);
+    platform.heal();
+    platform.release();
+    // Everybody's profile comes. A new start does not wait for the pause under way, which may be long.
+    account.restart();
+    eventually("all profiles", account.log(), || {
+        account.store().count("followers WHERE profile_at IS NULL") == 0
+    });
+}
+
+#[test]
+fn a_platform_that_hangs() {
+    outage(Fault::Hang, "WARN");
+}
+
+#[test]
+fn a_platform_that_trickles() {
+    outage(Fault::Trickle, "WARN");
+}
+
+#[test]
+fn a_platform_that_never_ends_its_answer() {
+    outage(Fault::Endless, "WARN");
+}
+
+#[test]
+fn a_platform_that_redirects() {
+    // Nobody is followed to another address: the token would go with it.
+    let elsewhere = Platform::start();
+    outage(
+        Fault::Redirect(format!("{}{TOKENS}", elsewhere.url())),
+        "WARN",
+    );
+    assert!(elsewhere.calls().is_empty());
+}
+
+#[test]
+fn a_platform_that_is_always_busy() {
+    outage(Fault::Errcode(-1, "system error"), "WARN");
+}
+
+#[test]
+fn a_platform_that_answers_with_502() {
+    outage(Fault::BadGateway, "WARN");
+}
+
+#[test]
+fn a_platform_that_cuts_its_answers() {
+    outage(Fault::Truncated, "WARN");
+}
+
+#[test]
+fn a_platform_whose_name_is_not_known() {
+    let platform = Platform::start();
+    let account = Setup::new()
+        .platform(&platform)
+        .set("api.base_url", "\"https://nowhere.invalid\"")
+        .set("api.timeout", "\"1s\"")
+        .start();
+    is_no_trouble(&account, "WARN");
+}
+
+#[test]
+fn a_platform_with_a_certificate_that_nobody_vouches_for() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut tls = rustls::Stream::new(&mut session, &mut stream);
+            let read = tls.read(&mut [0; 4096]).unwrap_or(0);
+            count.fetch_add(read, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let platform = Platform::start();
+    let account = Setup::new()
+        .platform(&platform)
+        .set("api.base_url", &format!("\"https://localhost:{port}\""))
+        .start();
+    is_no_trouble(&account, "WARN");
+    let heard = heard.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(heard, 0, "the secret was sent to a stranger");
+}

@@ -1,0 +1,356 @@
+//! Forgetting: what the platform's authorisation events and `followers forget` do to a person's data, down to
+//! the bytes of the files.
+
+use crate::support::account::{HELP, WELCOME};
+use crate::support::store::{change, hold_a_snapshot};
+use crate::support::*;
+use std::time::{Duration, Instant};
+
+/// The account of the platform's that sends authorisation events.
+const HELPER: &str = "oSyn1cPlatformHelper00000001";
+
+/// An authorisation event about this person, in one of the spellings that were seen.
+fn about(event_name: &str, person: &str, spelling: &str) -> Push {
+    event(event_name)
+        .from(HELPER)
+        .element(spelling, person)
+        .element("AppID", "wx00aa11bb22cc33dd")
+        .element("RevokeInfo", "205")
+}
+
+/// In which of the store's files these bytes stand.
+fn files_with(account: &Account, needle: &str) -> Vec<String> {
+    let names = ["wechat.db", "wechat.db-wal", "wechat.db-shm"];
+    let found = names.iter().filter(|name| {
+        let bytes = std::fs::read(account.folder().join(name)).unwrap_or_default();
+        bytes
+            .windows(needle.len())
+            .any(|part| part == needle.as_bytes())
+    });
+    found.map(|name| (*name).to_owned()).collect()
+}
+
+#[track_caller]
+fn vanishes(account: &Account, needle: &str) {
+    eventually(&format!("{needle} is in no file"), account.log(), || {
+        files_with(account, needle).is_empty()
+    });
+    let dump = account.store().dump();
+    assert!(!dump.contains(needle), "{needle} in\n{dump}");
+}
+
+/// Everything that can name a person: own messages, comings and goings, and pushes of others.
+fn leave_traces(account: &Account, person: &str) {
+    account
+        .post(&subscribe_by("poster-7").from(person))
+        .is_text(WELCOME);
+    account.post(&unsubscribe().from(person)).is_success();
+    account.post(&subscribe().from(person)).is_text(WELCOME);
+    account.post(&text("hello").from(person)).is_text(HELP);
+    account
+        .post(&text(&"long ".repeat(3_000)).from(person))
+        .is_text(HELP);
+    account.post(&click("MENU").from(person)).is_success();
+    account
+        .post(&about("user_info_modified", person, "OpenID"))
+        .is_success();
+    let gift = event("user_get_card")
+        .from(&another_fan())
+        .element("CardId", "p1")
+        .element("FriendUserName", person);
+    account.post(&gift).is_success();
+    let scene = subscribe_by(&format!("invited_by_{person}")).from(&another_fan());
+    account.post(&scene).is_text(WELCOME);
+    let mention = text(&format!("my friend is {person}")).from(&another_fan());
+    account.post(&mention).is_text(HELP);
+}
+
+#[test]
+fn a_changed_profile_is_fetched_again_whoever_sent_the_event() {
+    for spelling in ["OpenID", "openid"] {
+        let platform = Platform::start();
+        let account = Setup::new().platform(&platform).start();
+        let (changed, other) = (another_fan(), another_fan());
+        for fan in [&changed, &other] {
+            account.post(&subscribe().from(fan)).is_text(WELCOME);
+        }
+        let fetched = "followers WHERE profile_at IS NOT NULL";
+        eventually("two profiles", account.log(), || {
+            account.store().count(fetched) == 2
+        });
+        let before = platform.profile_calls_for(&other);
+        platform.profile(
+            &changed,
+            &format!("{{\"subscribe\":1,\"openid\":\"{changed}\",\"nickname\":\"new name\"}}"),
+        );
+        account
+            .post(&about("user_info_modified", &changed, spelling))
+            .is_success();
+        let renamed = format!("followers WHERE openid = '{changed}' AND nickname = 'new name'");
+        eventually("the new name", account.log(), || {
+            account.store().count(&renamed) == 1
+        });
+        assert_eq!(
+            platform.profile_calls_for(&other),
+            before,
+            "only the one is asked for"
+        );
+    }
+}
+
+#[test]
+fn a_revoked_authorisation_clears_the_profile_and_nothing_else() {
+    let account = Account::start();
+    let (one, two, other) = (another_fan(), another_fan(), another_fan());
+    for fan in [&one, &two, &other] {
+        account
+            .post(&subscribe_by("door").from(fan))
+            .is_text(WELCOME);
+    }
+    change(
+        &account.store_path(),
+        "UPDATE followers SET unionid = 'union', nickname = 'nick', sex = 1, language = 'zh', city = 'c',
+         province = 'p', country = 'n', headimgurl = 'h', remark = 'mine', tagid_list = '[2]', profile_at = 7",
+    );
+    account
+        .post(&about("user_authorization_revoke", &one, "OpenID"))
+        .is_success();
+    account
+        .post(&about("user_authorization_revoke", &two, "openid"))
+        .is_success();
+    account
+        .post(&about(
+            "user_authorization_revoke",
+            &another_fan(),
+            "OpenID",
+        ))
+        .is_success();
+    let profile = "SELECT unionid, nickname, sex, language, city, province, country, headimgurl FROM followers WHERE openid =";
+    for fan in [&one, &two] {
+        account
+            .store()
+            .is(
+                &format!("{profile} '{fan}'"),
+                &["NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL"],
+            )
+            .is(
+                &format!(
+                    "SELECT remark, tagid_list, qr_scene_str FROM followers WHERE openid = '{fan}'"
+                ),
+                &["mine|[2]|door"],
+            );
+    }
+    account.store().is(
+        &format!("{profile} '{other}'"),
+        &["union|nick|1|zh|c|p|n|h"],
+    );
+}
+
+#[test]
+fn a_closed_account_leaves_no_byte_while_the_server_runs() {
+    for spelling in ["OpenID", "openid"] {
+        let account = Account::start();
+        let (gone, stays) = (another_fan(), another_fan());
+        leave_traces(&account, &gone);
+        leave_traces(&account, &stays);
+        assert!(!files_with(&account, &gone).is_empty());
+        let push = about("user_authorization_cancellation", &gone, spelling);
+        account.post(&push).is_success();
+        vanishes(&account, &gone);
+        let store = account.store();
+        store.is(
+            &format!("SELECT openid FROM followers WHERE openid = '{stays}'"),
+            &[&stays],
+        );
+        assert_eq!(
+            store.count(&format!("messages WHERE openid = '{stays}'")),
+            6
+        );
+        assert_eq!(store.count("settings WHERE name LIKE 'forget%'"), 0);
+        // The event itself is recorded, without the person; delivered again it is still one.
+        let events = "messages WHERE event = 'user_authorization_cancellation'";
+        assert_eq!(store.count(events), 1);
+        account.post(&push).is_success();
+        assert_eq!(account.store().count(events), 1);
+        vanishes(&account, &gone);
+    }
+}
+
+#[test]
+fn two_accounts_that_close_in_one_second_are_two_events() {
+    let account = Account::start();
+    let people = [another_fan(), another_fan()];
+    for person in &people {
+        leave_traces(&account, person);
+    }
+    let at = now();
+    for person in &people {
+        let push = about("user_authorization_cancellation", person, "OpenID").at(at);
+        account.post(&push).is_success();
+    }
+    for person in &people {
+        vanishes(&account, person);
+    }
+}
+
+#[test]
+fn an_event_that_names_nobody_or_a_stranger_harms_nobody() {
+    let account = Account::start();
+    account.post(&subscribe()).is_text(WELCOME);
+    for name in [
+        "user_info_modified",
+        "user_authorization_revoke",
+        "user_authorization_cancellation",
+    ] {
+        account.post(&event(name).from(HELPER)).is_success();
+        account.post(&about(name, "", "OpenID")).is_success();
+        account.post(&about(name, "%", "OpenID")).is_success();
+        account.post(&about(name, "oNobody", "OpenID")).is_success();
+    }
+    account.store().is("SELECT openid FROM followers", &[FAN]);
+    account.post(&text("hello")).is_text(HELP);
+}
+
+#[test]
+fn a_closed_account_is_forgotten_in_every_mode() {
+    for mode in [Mode::Compatible, Mode::Secure] {
+        let console = Console::new(mode);
+        let account = console.setup().start();
+        let gone = another_fan();
+        console
+            .push(&account, &subscribe().from(&gone))
+            .is_text(WELCOME);
+        console
+            .push(&account, &text("hello").from(&gone))
+            .is_text(HELP);
+        console
+            .push(
+                &account,
+                &about("user_authorization_cancellation", &gone, "OpenID"),
+            )
+            .is_success();
+        vanishes(&account, &gone);
+    }
+}
+
+#[test]
+fn the_forgetting_survives_the_end_of_the_server() {
+    let mut account = Account::start();
+    for _ in 0..3 {
+        let gone = another_fan();
+        leave_traces(&account, &gone);
+        account
+            .post(&about("user_authorization_cancellation", &gone, "OpenID"))
+            .is_success();
+        account.kill();
+        account.begin();
+        vanishes(&account, &gone);
+    }
+    // An end exactly between the commit and the work after it.
+    let gone = another_fan();
+    leave_traces(&account, &gone);
+    account.kill();
+    change(
+        &account.store_path(),
+        &format!("INSERT INTO settings (name) VALUES ('forget {gone}')"),
+    );
+    account.begin();
+    vanishes(&account, &gone);
+}
+
+#[test]
+fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
+    // Rows are moved between pages as the tables grow: no copy may be left behind in a page's free space.
+    let account = Setup::new().set("server.max_connections", "64").start();
+    let people: Vec<String> = (0..40).map(|_| another_fan()).collect();
+    for round in 0..25 {
+        std::thread::scope(|scope| {
+            for part in people.chunks(10) {
+                let account = &account;
+                scope.spawn(move || {
+                    for person in part {
+                        account.post(&subscribe().from(person));
+                        let content = format!("{} {person}", "x".repeat(37 * (round % 9)));
+                        account.post(&text(&content).from(person));
+                        account.post(&unsubscribe().from(person));
+                    }
+                });
+            }
+        });
+    }
+    for (at, person) in people.iter().enumerate().step_by(4) {
+        if at % 8 == 0 {
+            account.command(&["followers", "forget", person]).ok();
+        } else {
+            let push = about("user_authorization_cancellation", person, "OpenID");
+            account.post(&push).is_success();
+        }
+    }
+    for person in people.iter().step_by(4) {
+        vanishes(&account, person);
+    }
+    assert_eq!(
+        account
+            .store()
+            .count(&format!("messages WHERE openid = '{}'", people[1])),
+        75
+    );
+}
+
+#[test]
+fn forget_leaves_no_byte_while_the_server_answers() {
+    let account = Account::start();
+    let gone = another_fan();
+    leave_traces(&account, &gone);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut slowest = Duration::ZERO;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                slowest = slowest.max(account.post(&text("busy")).took);
+            }
+            slowest
+        });
+        let ran = account.command(&["followers", "forget", &gone, "--json"]);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        let erased = ran.json();
+        assert_eq!(erased["followers"], 1, "{erased}");
+        assert_eq!(erased["follow_log"], 3, "{erased}");
+        // Six of their own, four of others that named them.
+        assert_eq!(erased["messages"], 10, "{erased}");
+        let slowest = writer.join().unwrap();
+        assert!(slowest < Duration::from_secs(4), "a push took {slowest:?}");
+    });
+    assert_eq!(files_with(&account, &gone), Vec::<String>::new());
+    assert!(!account.store().dump().contains(&gone));
+    account.command(&["followers", "forget", &gone]).failed();
+}
+
+#[test]
+fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
+    let mut account = Account::start();
+    let gone = another_fan();
+    leave_traces(&account, &gone);
+    let snapshot = hold_a_snapshot(&account.store_path());
+    let slowest = std::thread::scope(|scope| {
+        let pushes = scope.spawn(|| {
+            let until = Instant::now() + Duration::from_secs(3);
+            let mut slowest = Duration::ZERO;
+            while Instant::now() < until {
+                slowest = slowest.max(account.post(&text("busy")).took);
+            }
+            slowest
+        });
+        let ran = account.command(&["followers", "forget", &gone]);
+        ran.failed()
+            .complains("the rows are gone")
+            .complains("wechat.db-wal");
+        pushes.join().unwrap()
+    });
+    assert!(slowest < Duration::from_secs(2), "a push took {slowest:?}");
+    let rows = format!("messages WHERE openid = '{gone}'");
+    assert_eq!(account.store().count(&rows), 0);
+    drop(snapshot);
+    account.restart();
+    vanishes(&account, &gone);
+}

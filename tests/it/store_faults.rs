@@ -1,0 +1,215 @@
+//! What the store's file and disk can do to the server: full, locked, read-only, damaged. Nothing that was
+//! answered is lost, what could not be written is answered 503, and it goes on by itself.
+
+use crate::support::account::{HELP, WELCOME};
+use crate::support::*;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Posts long messages until one is refused with 503; those that were acknowledged, and the refused one.
+#[track_caller]
+fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
+    let long = "x".repeat(20_000);
+    let mut acknowledged = Vec::new();
+    loop {
+        assert!(acknowledged.len() < 500, "the limit does not hold");
+        let push = text(&long);
+        let answer = account.post(&push);
+        if answer.response.status != 200 {
+            answer.is_status(503);
+            assert!(acknowledged.len() > 5, "{}", account.log());
+            return (acknowledged, push);
+        }
+        acknowledged.push((push, answer.body()));
+    }
+}
+
+#[test]
+fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
+    // A disk of 1.5 MiB, mounted where only the server sees it; needs root or user namespaces.
+    let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 700000 /dev/zero >data/ballast && exec \"$@\"";
+    let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
+    let probe = Command::new("unshare")
+        .args([
+            "--mount",
+            "--map-root-user",
+            "mount",
+            "-t",
+            "tmpfs",
+            "tmpfs",
+            "/mnt",
+        ])
+        .output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("no mounts here, nothing was tried");
+        return;
+    }
+    let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
+    let mut account = setup.stopped().wrapped_in(&script);
+    account.begin();
+    let (acknowledged, refused) = fill(&account);
+    assert!(account.log().has("make room"), "{}", account.log());
+    let answer = account.post(&refused);
+    answer.is_status(503);
+    answer.expect(answer.took < Duration::from_secs(5), "an answer at once");
+    // The owner makes room.
+    let ballast = format!("{}/data/ballast", account.folder().display());
+    std::fs::remove_file(format!("/proc/{}/root{ballast}", account.pid())).unwrap();
+    account.post(&refused).is_text(HELP);
+    account.get("/healthz").is(200, "ok");
+    assert!(account.log().has("works again"), "{}", account.log());
+    for (push, body) in &acknowledged {
+        account.post(push).is(200, body);
+    }
+    let again = account.log().count(" again: 200");
+    assert_eq!(
+        again,
+        acknowledged.len(),
+        "all were there\n{}",
+        account.log()
+    );
+}
+
+#[test]
+fn a_file_that_may_not_grow_gives_503_and_nothing_acknowledged_is_lost() {
+    // A limit of 1 MiB for each file, in units of 512 bytes; anybody may set it. The signal that
+    // would come with it is ignored, and the write fails.
+    let script = "trap '' XFSZ; ulimit -S -f 2048; exec \"$@\"";
+    let mut account = Setup::new().stopped().wrapped_in(script);
+    account.begin();
+    let (acknowledged, refused) = fill(&account);
+    account.post(&subscribe()).is_status(503);
+    account.kill();
+    let mut account = account.wrapped_in("exec \"$@\"");
+    account.begin();
+    for (push, body) in &acknowledged {
+        account.post(push).is(200, body);
+    }
+    let store = account.store();
+    assert_eq!(store.count("messages"), acknowledged.len() as i64);
+    store.is("PRAGMA integrity_check", &["ok"]);
+    account.post(&refused).is_text(HELP);
+}
+
+#[test]
+fn a_store_that_another_program_holds_for_ten_seconds_delays_nobody_beyond_five() {
+    let account = Account::start();
+    account.post(&text("before")).is_text(HELP);
+    let locked = rusqlite::Connection::open(account.store_path()).unwrap();
+    locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    // Eight clients who come again as the platform does, with the same push until it is taken.
+    let pushes: Vec<Push> = (0..8).map(|_| subscribe().from(&another_fan())).collect();
+    std::thread::scope(|scope| {
+        for push in &pushes {
+            scope.spawn(|| {
+                loop {
+                    let answer = account.post(push);
+                    let in_time = answer.took < Duration::from_secs(5);
+                    answer.expect(in_time, "an answer before the platform gives up after 5 s");
+                    if answer.response.status != 503 {
+                        answer.is_text(WELCOME);
+                        assert!(begun.elapsed() > Duration::from_secs(10));
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        account.get("/healthz").is_status(503);
+        std::thread::sleep(Duration::from_millis(9_100).saturating_sub(begun.elapsed()));
+        std::thread::sleep(Duration::from_secs(1));
+        locked.execute_batch("ROLLBACK").unwrap();
+    });
+    account.get("/healthz").is(200, "ok");
+    let store = account.store();
+    store.is("SELECT count(*) FROM messages", &["9"]);
+    store.is("SELECT count(*) FROM followers", &["8"]);
+    let (failed, works) = ("503 until it works again", "works again");
+    eventually("the end of it in the log", account.log(), || {
+        account.log().count(works) >= 2
+    });
+    assert_eq!(
+        account.log().count(failed),
+        1,
+        "said once\n{}",
+        account.log()
+    );
+}
+
+#[test]
+fn a_damaged_file_is_refused_at_the_start_with_what_to_do_and_left_alone() {
+    let mut account = Account::start();
+    for _ in 0..50 {
+        account.post(&text(&"words ".repeat(200))).is_text(HELP);
+    }
+    account.stop();
+    let whole = std::fs::read(account.store_path()).unwrap();
+    for (what, place, length, advice) in [
+        ("its magic bytes", 0, 16, "not an SQLite database"),
+        ("its whole header", 0, 100, "not an SQLite database"),
+        ("its schema", 100, 3_000, "wechatd backup"),
+    ] {
+        let mut damaged = whole.clone();
+        damaged[place..place + length].fill(0xa5);
+        std::fs::write(account.store_path(), &damaged).unwrap();
+        let ran = account.command(&["serve"]);
+        ran.failed().complains("wechat.db").complains(advice);
+        let left = std::fs::read(account.store_path()).unwrap();
+        assert!(left == damaged, "{what}: the file was touched");
+    }
+    std::fs::write(account.store_path(), whole).unwrap();
+    account.begin();
+    account.store().is("SELECT count(*) FROM messages", &["50"]);
+}
+
+#[test]
+fn damage_that_is_met_while_running_gives_503_and_loses_nothing_acknowledged() {
+    let account = Account::start();
+    account.post(&text("hello")).is_text(HELP);
+    // As if a disk had returned something else: a table that is not there any more.
+    let other = rusqlite::Connection::open(account.store_path()).unwrap();
+    other
+        .execute_batch("ALTER TABLE messages RENAME TO lost")
+        .unwrap();
+    let push = text("meanwhile");
+    account.post(&push).is_status(503);
+    account.post(&subscribe()).is_status(503);
+    other
+        .execute_batch("ALTER TABLE lost RENAME TO messages")
+        .unwrap();
+    account.post(&push).is_text(HELP);
+    account.store().is("SELECT count(*) FROM messages", &["2"]);
+    account
+        .store()
+        .is("SELECT count(*) FROM follow_log", &["0"]);
+}
+
+#[test]
+fn a_read_only_disk_is_refused_at_the_start_with_the_reason() {
+    let mut account = Account::start();
+    account.post(&text("hello")).is_text(HELP);
+    account.stop();
+    // A mount of one's own over the folder; needs root or the right to make user namespaces.
+    let script =
+        "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && cd \"$0\" && exec \"$@\"";
+    let program = account.program(&["serve"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script]);
+    command
+        .arg(account.folder())
+        .arg(program.get_program())
+        .args(program.get_args());
+    let ran = Ran::of(command, "");
+    if ["unshare", "mount:"]
+        .iter()
+        .any(|tool| ran.stderr.contains(tool))
+    {
+        eprintln!("no mounts here, nothing was tried: {}", ran.stderr);
+        return;
+    }
+    ran.failed().complains("wechat.db").complains("writable");
+    account.begin();
+    account.store().is("SELECT count(*) FROM messages", &["1"]);
+}
