@@ -72,7 +72,7 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     match &token {
         Ok(_) => {
             lines.push(ok(
-                "token",
+                "access_token",
                 "the platform takes the AppID and the AppSecret",
             ));
             lines.push(address(&api));
@@ -148,6 +148,9 @@ fn clock(config: &Config, api: &Client) -> Line {
     };
     let side = if ahead < 0 { "behind" } else { "ahead of" };
     let seconds = ahead.unsigned_abs();
+    if seconds == 0 {
+        return ok("clock", "agrees with the platform's");
+    }
     if ahead.abs() <= CLOCK {
         return ok("clock", format!("{seconds} s {side} the platform's"));
     }

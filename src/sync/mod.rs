@@ -320,10 +320,15 @@ impl Run<'_> {
     }
 
     fn clean(&self) -> Result<(), SyncError> {
-        while self.sync.store.sync_clean()? > 0 {
+        let mut removed = 0;
+        loop {
+            match self.sync.store.sync_clean()? {
+                0 => return Ok(()),
+                some => removed += i64::try_from(some).unwrap_or(0),
+            }
+            self.report(SyncStep::Clean, removed, None);
             self.go_on()?;
         }
-        Ok(())
     }
 }
 
