@@ -23,6 +23,7 @@ mod mass;
 mod media;
 mod menu;
 mod modes;
+mod online;
 mod outages;
 mod privacy;
 mod profile;
