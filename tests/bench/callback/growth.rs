@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::options::Options;
-use crate::process::{Server, Setup};
+use crate::process::{Server, Setup, program};
 use crate::push::{Kind, Recipe};
 use crate::report::{Figures, Row, json_rows, measure, print_table, shown};
 use crate::throughput::of;
@@ -146,7 +146,7 @@ fn questions(server: &Server) -> Vec<(&'static str, f64)> {
     let config = server.config();
     let command = |arguments: &[&str]| {
         let started = Instant::now();
-        let ran = Command::new(env!("CARGO_BIN_EXE_wechatd"))
+        let ran = Command::new(program())
             .arg("--config")
             .arg(&config)
             .args(arguments)

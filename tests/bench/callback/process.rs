@@ -28,6 +28,12 @@ message = "text"
 text = "Send @ followed by your suggestion, and we will receive it."
 "#;
 
+/// The program under test: the release build, or what the environment variable `WECHATD` names, to hold an older
+/// build against a newer one with the same generator.
+pub fn program() -> PathBuf {
+    std::env::var_os("WECHATD").map_or_else(|| env!("CARGO_BIN_EXE_wechatd").into(), PathBuf::from)
+}
+
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -91,7 +97,7 @@ impl Setup {
             command.arg("--serve-without-store").arg(&config);
             command
         } else {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_wechatd"));
+            let mut command = Command::new(program());
             command.arg("--config").arg(&config);
             command
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::options::Options;
-use crate::process::{Setup, status};
+use crate::process::{Setup, program, status};
 use crate::push::{Kind, Recipe};
 use crate::report::shown;
 
@@ -35,7 +35,7 @@ pub fn run(options: &Options) {
         for times in [&mut fresh, &mut again] {
             let request = Recipe::new(Kind::Text, false, true).requests(1).remove(0);
             let started = Instant::now();
-            let mut child = Command::new(env!("CARGO_BIN_EXE_wechatd"))
+            let mut child = Command::new(program())
                 .arg("--config")
                 .arg(&config)
                 .stdout(Stdio::null())
@@ -55,7 +55,7 @@ pub fn run(options: &Options) {
     for times in [&mut fresh, &mut again] {
         times.sort_by(f64::total_cmp);
     }
-    let binary = fs::metadata(env!("CARGO_BIN_EXE_wechatd")).unwrap().len();
+    let binary = fs::metadata(program()).unwrap().len();
     let figures = [
         ("first answer, no store yet, ms (median)", fresh[runs / 2]),
         ("first answer, existing store, ms (median)", again[runs / 2]),
