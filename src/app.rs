@@ -26,12 +26,12 @@ pub struct App {
     pub profiles: Bell,
     /// Hourly chores wait on it; a ring starts a round at once.
     pub chores: Bell,
-    /// The nightly sync waits on it; a ring lets it look at the configuration again.
-    pub sync: Bell,
     /// Rung when `server.allow_ips` may have changed.
     pub addresses: Bell,
     /// Where the platform sends from, as far as it has told.
     pub callback_ips: CallbackIps,
+    /// The nightly sync waits on it; a ring lets it look at the configuration again.
+    pub sync: Bell,
     /// Closed when the program stops.
     pub watchdog: Bell,
     live: RwLock<Arc<Live>>,
@@ -77,9 +77,9 @@ impl App {
             api,
             profiles: Bell::default(),
             chores: Bell::default(),
-            sync: Bell::default(),
             addresses: Bell::default(),
             callback_ips,
+            sync: Bell::default(),
             watchdog: Bell::default(),
             live: RwLock::new(Arc::new(live)),
         })

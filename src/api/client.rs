@@ -104,6 +104,12 @@ impl Client {
         self.shared.http.clock_difference()
     }
 
+    /// The account that it calls for.
+    #[must_use]
+    pub fn app_id(&self) -> &str {
+        &self.shared.settings.app_id
+    }
+
     pub(super) fn pauses(&self) -> &[Duration] {
         &self.pauses
     }

@@ -65,7 +65,8 @@ pub enum CustomMessage {
 pub struct Video {
     /// The video.
     pub media_id: String,
-    /// The picture shown before it plays.
+    /// The picture shown before it plays; without one it is left out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thumb_media_id: String,
     /// Title.
     #[serde(default)]

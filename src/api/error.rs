@@ -148,6 +148,33 @@ impl ApiError {
         }
     }
 
+    /// Whether the platform may have done what was asked all the same: no answer came, or none that says anything.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        match self {
+            ApiError::Network { call, .. }
+            | ApiError::NotJson { call, .. }
+            | ApiError::Unexpected { call, .. }
+                if TOKEN_CALLS.contains(call) =>
+            {
+                // Nothing was asked for yet but the token.
+                false
+            }
+            ApiError::Network { cause, .. } => match cause {
+                NetworkCause::Timeout(_) | NetworkCause::Closed | NetworkCause::Other(_) => true,
+                NetworkCause::ConnectTimeout
+                | NetworkCause::Dns(_)
+                | NetworkCause::Tls(_)
+                | NetworkCause::Refused => false,
+            },
+            ApiError::NotJson { .. } | ApiError::Unexpected { .. } => true,
+            ApiError::Platform { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => false,
+        }
+    }
+
     /// The address that 40164 says is missing in the console's IP whitelist.
     #[must_use]
     pub fn unlisted_address(&self) -> Option<&str> {
@@ -386,6 +413,17 @@ mod tests {
                 .to_string()
                 .contains("0123abcd")
         );
+    }
+
+    #[test]
+    fn only_what_was_asked_and_not_answered_may_be_done() {
+        let network = |call, cause| ApiError::Network { call, cause };
+        let send = "message/custom/send";
+        assert!(network(send, NetworkCause::Timeout(10)).may_be_done());
+        assert!(network(send, NetworkCause::Closed).may_be_done());
+        assert!(!network(send, NetworkCause::Refused).may_be_done());
+        assert!(!network("stable_token", NetworkCause::Timeout(10)).may_be_done());
+        assert!(!ApiError::platform(send, 45015, "").may_be_done());
     }
 
     #[test]

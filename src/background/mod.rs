@@ -1,13 +1,12 @@
-//! Work that goes on beside the answers: profiles of new followers, the nightly sync, removal of what is old, the
-//! platform's addresses.
+//! Work that goes on beside the answers: profiles of new followers, the nightly sync, removal of what is old, the platform's addresses.
 
 mod addresses;
 mod chores;
 mod profiles;
 mod supervisor;
-mod sync;
 
 pub use supervisor::{PAUSE, keep_alive};
+mod sync;
 
 use std::sync::Arc;
 use std::thread;
@@ -35,8 +34,8 @@ impl Background {
         };
         spawn("profiles", |app| &app.profiles, profiles::run)?;
         spawn("chores", |app| &app.chores, chores::run)?;
-        spawn("sync", |app| &app.sync, sync::run)?;
         spawn("addresses", |app| &app.addresses, addresses::run)?;
+        spawn("sync", |app| &app.sync, sync::run)?;
         Ok(Background {
             app: Arc::clone(app),
         })
@@ -47,8 +46,8 @@ impl Background {
     pub fn stop(self) {
         self.app.profiles.close();
         self.app.chores.close();
-        self.app.sync.close();
         self.app.addresses.close();
+        self.app.sync.close();
         self.app.watchdog.close();
     }
 }

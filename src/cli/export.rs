@@ -1,6 +1,6 @@
 //! Rows as CSV or as JSON lines, one at a time.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;

@@ -42,6 +42,19 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Of a call that sends something: such a call is never repeated by itself, so it says whether it may have
+    /// arrived.
+    pub(super) fn of_sending(error: &ApiError) -> Failure {
+        Failure::Failed(match error.may_be_done() {
+            true => format!(
+                "{error}; the message may have arrived all the same, and is not sent again by itself"
+            ),
+            false => error.to_string(),
+        })
+    }
+}
+
 /// Stderr may be closed; there is nobody left to tell then.
 pub(super) fn complain(text: &str) {
     use io::Write;

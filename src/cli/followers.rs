@@ -340,8 +340,8 @@ fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
         return out.json(&erased);
     }
     out.line(&format!(
-        "forgotten: {} follower, {} entries of the follow log, {} messages",
-        erased.followers, erased.follow_log, erased.messages
+        "forgotten: {} follower, {} entries of the follow log, {} messages, {} template messages sent",
+        erased.followers, erased.follow_log, erased.messages, erased.jobs
     ))?;
     out.done()
 }

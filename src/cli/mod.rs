@@ -1,9 +1,11 @@
 //! What an owner types: the command line, one file per family of commands.
 
+mod attachment;
 mod backup;
 mod blacklist;
 mod bulk;
 mod check;
+mod confirm;
 mod explain;
 mod export;
 mod failure;
@@ -11,14 +13,17 @@ mod followers;
 mod http;
 mod kf;
 mod logging;
+mod media;
+mod menu;
 mod messages;
 mod online;
 mod output;
-
 mod platform;
 mod pretend;
 mod progress;
+mod qrcode;
 mod quota;
+mod send;
 mod serve;
 mod simulate;
 mod tags;
@@ -124,6 +129,21 @@ With --online the exit code is 1 when something is to be mended.")]
     /// Print a valid access_token, for the owner's other programs
     #[command(after_help = token::EXAMPLES)]
     Token(token::Arguments),
+    /// The menu below the chat
+    #[command(subcommand, after_help = "Example:\n  wechatd menu diff")]
+    Menu(menu::Commands),
+    /// QR codes that tell where a follower comes from
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd qrcode create poster-7 --permanent"
+    )]
+    Qrcode(qrcode::Commands),
+    /// Send a customer-service message to one user
+    #[command(after_help = send::EXAMPLES)]
+    Send(Box<send::Arguments>),
+    /// Upload and fetch files
+    #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
+    Media(media::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -186,6 +206,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Quota(arguments) => quota::run(&config()?, &arguments),
         Command::Rid(arguments) => quota::rid(&config()?, &arguments),
         Command::Token(arguments) => token::run(&config()?, &arguments),
+        Command::Menu(command) => menu::run(&config()?, command),
+        Command::Qrcode(command) => qrcode::run(&config()?, command),
+        Command::Send(arguments) => send::run(&config()?, &arguments),
+        Command::Media(command) => media::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

@@ -78,6 +78,11 @@ impl Output {
         self.line(line.trim_end())
     }
 
+    /// Shows what was written so far: a question follows.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+
     /// All that was written reaches stdout.
     pub(super) fn done(mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)

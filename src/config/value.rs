@@ -54,22 +54,7 @@ pub(super) fn one_or_more(value: &Value) -> Read<Vec<String>> {
 /// `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"180d"`.
 pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<Duration> {
     let text = string(value).map_err(|_| expected("a duration such as \"10s\"", value))?;
-    let (number, unit) = split_unit(&text);
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    let read = number
-        .parse::<u64>()
-        .ok()
-        .zip(milliseconds)
-        .and_then(|(number, unit)| number.checked_mul(unit))
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, such as \"10s\""))?;
+    let read = read_duration(&text)?;
     if read < least || read > most {
         return Err(format!(
             "{text:?} is out of range; it can be {} to {}",
@@ -78,6 +63,29 @@ pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<D
         ));
     }
     Ok(read)
+}
+
+/// A duration as the file says it: a whole number with `ms`, `s`, `m`, `h` or `d`.
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split_unit(text);
+    let milliseconds = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .zip(milliseconds)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, such as \"10s\""))
 }
 
 /// `"64KiB"`, `"1MiB"`, or a number of bytes with `B`.

@@ -318,6 +318,7 @@ impl Accepted {
                 | Effect::Follow { .. }
                 | Effect::Leave
                 | Effect::ProfileChanged { .. }
+                | Effect::JobFinished(_)
                 | Effect::ProfileRevoked { .. } => String::from_utf8(body).ok(),
             },
             created_at: push.create_time,

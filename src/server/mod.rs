@@ -170,9 +170,9 @@ fn reload(app: &App, guard: &Guard) {
                 Ok(()) => {
                     guard.set_limits(limits);
                     app.chores.ring();
-                    app.sync.ring();
                     app.addresses.ring();
                     warn_of_exposed_secrets(&app.live().config);
+                    app.sync.ring();
                     log::info!(
                         "the configuration was read again: {} rules are in force",
                         app.live().rules.iter().len()

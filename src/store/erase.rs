@@ -22,6 +22,8 @@ pub struct Erased {
     pub follow_log: usize,
     /// Rows of `messages`, their own and others that named them.
     pub messages: usize,
+    /// Rows of `jobs`: template messages to the person.
+    pub jobs: usize,
 }
 
 /// How long a checkpoint may wait for others each time, and so hold up the writer.
@@ -164,6 +166,7 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
         messages: delete("messages")?,
+        jobs: delete("jobs")?,
     };
     // A sync under way must not bring the person back. If its next page begins with the person, it reads the list
     // again; and ids of the log that are free now will be those of pushes after its beginning.

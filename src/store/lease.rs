@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
 use super::open::Store;
@@ -43,32 +43,27 @@ impl Store {
     pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
-            let held: Option<String> = connection
-                .query_row("SELECT value FROM settings WHERE name = ?1", [&name], |row| row.get(0))
-                .optional()?;
-            if held.and_then(|held| parse(&held)).is_some_and(|(end, holder)| end > now && owner.sees_alive(&holder)) {
+            let held = holder(connection, &name)?;
+            if held.is_some_and(|(end, holder)| end > now && owner.sees_alive(&holder)) {
                 return Ok(false);
             }
-            connection.execute(
-                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [&name, &format!("{until} {} {}", owner.pid, owner.nonce)],
-            )?;
+            put(connection, &name, until, &owner)?;
             Ok(true)
         })
     }
 
-    /// Prolongs a right that this process has; false when it ended and another has taken it.
+    /// Prolongs a right that this process holds until `longer`; false when it ended and another has it.
     ///
     /// # Errors
     /// When the store can not write.
-    pub fn renew_lease(&self, name: &str, until: i64) -> Result<bool, StoreError> {
+    pub fn renew_lease(&self, name: &str, longer: i64) -> Result<bool, StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
-            let renewed = connection.execute(
-                "UPDATE settings SET value = ?2 || ?3 WHERE name = ?1 AND substr(value, instr(value, ' ')) = ?3",
-                params![name, until, format!(" {} {}", owner.pid, owner.nonce)],
-            )?;
-            Ok(renewed == 1)
+            if holder(connection, &name)?.is_none_or(|(_, holder)| holder != owner) {
+                return Ok(false);
+            }
+            put(connection, &name, longer, &owner)?;
+            Ok(true)
         })
     }
 
@@ -90,7 +85,27 @@ fn row(name: &str) -> String {
     format!("lease {name}")
 }
 
+fn put(connection: &Connection, name: &str, until: i64, owner: &Owner) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [name, &format!("{until} {} {}", owner.pid, owner.nonce)],
+        )
+        .map(drop)
+}
+
 /// When the lease ends, and who holds it.
+fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Owner)>> {
+    let value: Option<String> = connection
+        .query_row(
+            "SELECT value FROM settings WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(value.and_then(|value| parse(&value)))
+}
+
 fn parse(value: &str) -> Option<(i64, Owner)> {
     let mut words = value.split(' ');
     let end = words.next()?.parse().ok()?;

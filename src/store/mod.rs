@@ -8,6 +8,9 @@
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
+//! - [`jobs`]: mass and template messages, and what became of them
+//! - [`media`]: uploaded files that still work
+//! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone
 //! - [`open`]: opening, copying, and the errors that say what to do
@@ -16,11 +19,14 @@ mod erase;
 mod error;
 mod export;
 mod followers;
+mod jobs;
 mod lease;
+mod media;
 mod messages;
 mod open;
 mod profiles;
 mod record;
+mod scenes;
 mod schema;
 mod settings;
 mod sync;
@@ -31,10 +37,12 @@ pub use erase::Erased;
 pub use error::StoreError;
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use jobs::{Begun, Job, NewJob};
 pub use messages::{MessageFilter, MessageRow};
 pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
+pub use scenes::SceneCount;
 pub use schema::VERSION;
 pub use settings::{KeptAddresses, KeptToken};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -1,11 +1,11 @@
-//! One push on disk: its message row and what it does to the followers, in one commit.
+//! One push on disk: its message row and what it does to the followers and sendings, in one commit.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::Store;
 use super::writer::Job;
-use super::{erase, followers};
+use super::{erase, followers, jobs};
 use crate::wechat::Effect;
 
 /// A push, understood and answered, ready for the disk. The fields are the columns of `messages`.
@@ -126,6 +126,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
             followers::clear_profile(connection, openid, record.received_at)?
         }
         Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
+        Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
     }
     Ok(Recorded::New)
 }

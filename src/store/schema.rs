@@ -114,7 +114,38 @@ CREATE TABLE sync_people (
     openid TEXT PRIMARY KEY,
     done   INTEGER NOT NULL DEFAULT 0           -- 1: the profile was asked for
 ) WITHOUT ROWID;
-"];
+", JOBS_AND_MEDIA];
+
+/// What the account sends and the platform works off later; files that were uploaded and still work.
+const JOBS_AND_MEDIA: &str = "
+CREATE TABLE jobs (
+    id          INTEGER PRIMARY KEY,
+    kind        TEXT NOT NULL CHECK (kind IN ('mass', 'template')),
+    msg_id      TEXT,               -- NULL: no answer to the call came
+    client_id   TEXT,               -- clientmsgid of a mass message
+    fingerprint TEXT,               -- equal for the same message to the same people
+    msg_type    TEXT,
+    openid      TEXT,               -- who gets a template message
+    target      TEXT,               -- who gets a mass message
+    content     TEXT,
+    sent_at     INTEGER,            -- NULL: sent by another program
+    status      TEXT,               -- the platform's word; NULL: no result yet
+    total       INTEGER,
+    filtered    INTEGER,
+    sent        INTEGER,
+    failed      INTEGER,
+    finished_at INTEGER
+);
+CREATE UNIQUE INDEX jobs_msg_id ON jobs (kind, msg_id) WHERE msg_id IS NOT NULL;
+
+CREATE TABLE media (
+    type       TEXT NOT NULL,
+    digest     TEXT NOT NULL,       -- of the account and the file
+    media_id   TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (type, digest)
+) WITHOUT ROWID;
+";
 
 /// Brings the file to [`VERSION`], each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -115,6 +115,33 @@ impl Store {
         self.reader()?.callback_ips()
     }
 
+    /// Keeps a small value that outlives the process.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn keep_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.writer.write(move |connection| {
+            connection
+                .execute(
+                    "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    [&name, &value],
+                )
+                .map(drop)
+        })
+    }
+
+    /// A value that was kept.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.writer
+            .write(move |connection| setting(connection, &name))
+    }
+
     /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
     /// `done` runs on the writer's thread.
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {

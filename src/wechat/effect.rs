@@ -1,4 +1,4 @@
-//! What a push means for the people it is about: who comes, who leaves, whose data must go.
+//! What a push means for what is kept: who comes, who leaves, whose data must go, what became of a sending.
 
 use super::event::EventKind;
 use super::push::{Body, Push};
@@ -30,6 +30,53 @@ pub enum Effect {
         /// Whose; the sender is an account of the platform's.
         openid: String,
     },
+    /// A mass or template message has come to its end.
+    JobFinished(JobResult),
+}
+
+/// What the account sends that the platform works off later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// A mass message.
+    Mass,
+    /// A template message.
+    Template,
+}
+
+impl JobKind {
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            JobKind::Mass => "mass",
+            JobKind::Template => "template",
+        }
+    }
+}
+
+/// What became of a sending (the events `MASSSENDJOBFINISH` and `TEMPLATESENDJOBFINISH`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobResult {
+    /// What was sent.
+    pub kind: JobKind,
+    /// The `msg_id` that the call answered.
+    pub msg_id: String,
+    /// The platform's word for how it went.
+    pub status: String,
+    /// To how many; of a mass message only.
+    pub counts: JobCounts,
+}
+
+/// To how many a mass message went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Addressed.
+    pub total: Option<i64>,
+    /// Left after the platform's filters.
+    pub filtered: Option<i64>,
+    /// Got it.
+    pub sent: Option<i64>,
+    /// Did not.
+    pub failed: Option<i64>,
 }
 
 impl Push {
@@ -54,6 +101,27 @@ impl Push {
             EventKind::UserAuthorizationCancellation(_) => {
                 openid().map(|openid| Effect::AccountClosed { openid })
             }
+            EventKind::TemplateSendJobFinish(job) => event.msg_id.clone().map(|msg_id| {
+                Effect::JobFinished(JobResult {
+                    kind: JobKind::Template,
+                    msg_id,
+                    status: job.status.clone(),
+                    counts: JobCounts::default(),
+                })
+            }),
+            EventKind::MassSendJobFinish(job) => event.msg_id.clone().map(|msg_id| {
+                Effect::JobFinished(JobResult {
+                    kind: JobKind::Mass,
+                    msg_id,
+                    status: job.status.clone(),
+                    counts: JobCounts {
+                        total: job.total_count,
+                        filtered: job.filter_count,
+                        sent: job.sent_count,
+                        failed: job.error_count,
+                    },
+                })
+            }),
             _ => None,
         };
         effect.unwrap_or(Effect::None)

@@ -29,7 +29,7 @@ mod json;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
-pub use effect::Effect;
+pub use effect::{Effect, JobCounts, JobKind, JobResult};
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
 pub use event::{Event, EventKind, event_may_be_answered, known_events};
@@ -37,5 +37,5 @@ pub use fields::Fields;
 pub use message::{ArticleRef, Message, MessageKind};
 pub use push::{Body, Push};
 pub use reply::{Article, MAX_ARTICLES, Reply};
-pub use signature::{sign, verify};
+pub use signature::{digest, sign, verify};
 pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

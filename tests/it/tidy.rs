@@ -266,10 +266,11 @@ fn the_readme_tells_every_configuration_key_with_its_default() {
             );
         }
     }
-    for (key, _) in wechatd::config::RULE_KEYS {
+    let lists = [wechatd::config::RULE_KEYS, wechatd::config::MENU_KEYS];
+    for (key, _) in lists.concat() {
         assert!(
             readme.contains(&format!("`{key}`")),
-            "README.md does not tell of the rule key {key}"
+            "README.md does not tell of the key {key}"
         );
     }
 }
@@ -310,10 +311,11 @@ fn the_shipped_configuration_explains_every_key_with_its_default() {
             );
         }
     }
-    for (key, _) in wechatd::config::RULE_KEYS {
+    let lists = [wechatd::config::RULE_KEYS, wechatd::config::MENU_KEYS];
+    for (key, _) in lists.concat() {
         assert!(
             shipped.contains(key),
-            "wechat.conf does not tell of the rule key {key}"
+            "wechat.conf does not tell of the key {key}"
         );
     }
 }

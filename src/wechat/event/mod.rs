@@ -30,7 +30,7 @@ pub use menu::{
 pub use results::{
     ArticleDetail, ArticleUrl, ArticleUrlList, ArticleUrlResult, CopyrightCheckResult,
     CopyrightItem, CopyrightList, MassSendJobFinish, PublishEventInfo, PublishJobFinish,
-    PublishedArticle, TemplateSendJobFinish,
+    PublishedArticle, TemplateSendJobFinish, mass_error_meaning,
 };
 pub use subscription::{
     SubscribeMsgAnswer, SubscribeMsgChange, SubscribeMsgChangeList, SubscribeMsgPopup,

@@ -38,6 +38,39 @@ pub struct MassSendJobFinish {
     pub article_url_result: Option<ArticleUrlResult>,
 }
 
+/// What the number of a mass message's `err(` number `)` means (the platform's page on mass messages).
+pub fn mass_error_meaning(status: &str) -> Option<&'static str> {
+    let number = status.trim().strip_prefix("err(")?.strip_suffix(')')?;
+    let number: u32 = number.trim().parse().ok()?;
+    MASS_ERRORS
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, meaning)| *meaning)
+}
+
+const MASS_ERRORS: [(u32, &str); 14] = [
+    (10001, "advertising"),
+    (20001, "politics"),
+    (20002, "pornography"),
+    (20004, "social matters"),
+    (20006, "crime"),
+    (20008, "fraud"),
+    (20013, "copyright"),
+    (21000, "other contents that are not allowed"),
+    (22000, "accounts that promote each other"),
+    (
+        30001,
+        "the check for originals failed, and the account chose not to send then",
+    ),
+    (30002, "not allowed by the check for originals"),
+    (
+        30003,
+        "found to be a reprint, and the account chose not to send then",
+    ),
+    (40001, "an administrator refused"),
+    (40002, "no administrator answered within 30 minutes"),
+];
+
 /// `CopyrightCheckResult`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

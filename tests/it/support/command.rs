@@ -55,16 +55,29 @@ impl Ran {
     /// Runs `command` with this standard input to its end; panics when it does not end.
     #[track_caller]
     pub fn of(mut command: Command, input: &str) -> Self {
+        command.stdin(Stdio::piped());
+        Self::run(command, Some(input))
+    }
+
+    /// The same with the standard input that the command has been given already.
+    #[track_caller]
+    pub fn of_prepared(command: Command) -> Self {
+        Self::run(command, None)
+    }
+
+    #[track_caller]
+    fn run(mut command: Command, input: Option<&str>) -> Self {
         let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
         let line = format!("wechatd {}", arguments.join(" "));
         let mut child = command
-            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that reads no input may have ended already: not the test's business.
-        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        if let Some(input) = input {
+            // A command that reads no input may have ended already: not the test's business.
+            child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        }
         let mut out = child.stdout.take().unwrap();
         let mut err = child.stderr.take().unwrap();
         let out = std::thread::spawn(move || read_all(&mut out));

@@ -11,6 +11,7 @@ pub mod platform;
 pub mod process;
 pub mod push;
 pub mod store;
+pub mod terminal;
 
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
@@ -21,6 +22,7 @@ pub use platform::{Fault, Platform};
 pub use process::Vitals;
 pub use push::*;
 pub use store::Store;
+pub use terminal::at_a_terminal;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

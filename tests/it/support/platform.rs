@@ -4,6 +4,8 @@
 //! A path it does not know answers an errcode and is remembered with the name of the sample that would
 //! describe it, so that a test of a new call says what it is missing.
 
+mod outgoing;
+
 use super::account::{APP_ID, APP_SECRET};
 use super::desk::Desk;
 use super::people::People;
@@ -65,13 +67,14 @@ struct State {
     faults: HashMap<String, VecDeque<Fault>>,
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
+    callback_ips: Vec<String>,
     people: People,
     desk: Desk,
-    callback_ips: Vec<String>,
     token: u64,
     expires_in: i64,
     released: u64,
     open: Vec<TcpStream>,
+    outgoing: outgoing::Outgoing,
 }
 
 struct Shared {
@@ -150,6 +153,12 @@ impl Platform {
         state.profiles.insert(openid.into(), json.into());
     }
 
+    /// The addresses and networks that `getcallbackip` tells.
+    pub fn callback_ips(&self, list: &[&str]) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
+    }
+
     /// Looks at the account's people, or changes them.
     pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().people)
@@ -158,12 +167,6 @@ impl Platform {
     /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
     pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().desk)
-    }
-
-    /// The addresses and networks that `getcallbackip` tells.
-    pub fn callback_ips(&self, list: &[&str]) {
-        let mut state = self.shared.state.lock().unwrap();
-        state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -190,6 +193,18 @@ impl Platform {
     pub fn count(&self, path: &str) -> usize {
         let calls = self.calls();
         calls.iter().filter(|call| call.path == path).count()
+    }
+
+    /// Reads or changes what it knows of menus, media and messages.
+    pub fn outgoing<T>(&self, look: impl FnOnce(&mut outgoing::Outgoing) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().outgoing)
+    }
+
+    /// The bodies of the calls of `path` so far, as JSON.
+    pub fn bodies(&self, path: &str) -> Vec<Value> {
+        let calls = self.calls();
+        let of_path = calls.iter().filter(|call| call.path == path);
+        of_path.map(Call::json).collect()
     }
 
     /// How many tokens were asked for, by either call.
@@ -305,9 +320,17 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "text/html"
         };
+        let (kind, disposition) = match call.path == "/cgi-bin/media/get" && !body.starts_with('{')
+        {
+            true => (
+                "image/gif",
+                "Content-disposition: attachment; filename=\"SYN.gif\"\r\n",
+            ),
+            false => (kind, ""),
+        };
         let date = shared.state.lock().unwrap().desk.date();
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{date}Content-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{date}{disposition}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
@@ -468,11 +491,11 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             40001,
             "invalid credential, access_token is invalid or not latest",
         ),
+        ("GET", "/cgi-bin/getcallbackip") => json!({"ip_list": state.callback_ips}).to_string(),
         ("GET", "/cgi-bin/ticket/getticket") => {
             json!({"errcode": 0, "errmsg": "ok", "ticket": "SYN_JSAPI_TICKET_1", "expires_in": 7200})
                 .to_string()
         }
-        ("GET", "/cgi-bin/getcallbackip") => json!({"ip_list": state.callback_ips}).to_string(),
         ("GET", "/cgi-bin/user/info") => {
             let openid = call.query.get("openid").cloned().unwrap_or_default();
             profile_of(&openid, state).unwrap_or_else(|| errcode(40003, "invalid openid"))
@@ -493,6 +516,9 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             }
         }
         (_, path) => {
+            if let Some(answer) = state.outgoing.answer(call) {
+                return answer;
+            }
             let name = path.trim_start_matches("/cgi-bin/").replace('/', "_");
             let wanted = format!("{} {path}: tests/samples/api/{name}.json", call.method);
             state.unknown.push(wanted);
@@ -581,11 +607,16 @@ mod tests {
         assert!(ask_for_a_token(&platform).contains("<html>"));
         assert!(ask_for_a_token(&platform).contains("access_token"));
         let address = Address::Tcp(platform.address);
-        let unknown = format!("/cgi-bin/menu/get?access_token={}", platform.token());
+        let unknown = format!(
+            "/cgi-bin/material/get_materialcount?access_token={}",
+            platform.token()
+        );
         exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
         assert_eq!(
             platform.unknown(),
-            ["GET /cgi-bin/menu/get: tests/samples/api/menu_get.json"]
+            [
+                "GET /cgi-bin/material/get_materialcount: tests/samples/api/material_get_materialcount.json"
+            ]
         );
     }
 }

@@ -1,0 +1,307 @@
+//! A picture, recording or video on a command line: a local file, uploaded once while it works, or a media_id.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
+use crate::api::{Action, ApiError, Client};
+use crate::clock;
+use crate::store::Store;
+use crate::wechat;
+
+/// A kept media_id is used when it works for at least so many seconds more: a mass message waits for its turn.
+const MARGIN: i64 = 3600;
+
+/// A file that was read, and what it is by its first bytes.
+#[derive(Debug)]
+pub(super) struct LocalFile {
+    pub(super) path: PathBuf,
+    /// With the extension that its content has.
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) kind: Kind,
+}
+
+/// The kinds of files that the platform takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Png,
+    Jpeg,
+    Gif,
+    Amr,
+    Mp3,
+    Mp4,
+}
+
+impl Kind {
+    /// By the content: the platform looks at it too, whatever the name says.
+    fn of(bytes: &[u8]) -> Option<Kind> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
+            [b'G', b'I', b'F', b'8', ..] => Some(Kind::Gif),
+            [b'#', b'!', b'A', b'M', b'R', ..] => Some(Kind::Amr),
+            [b'I', b'D', b'3', ..] => Some(Kind::Mp3),
+            // A frame of MPEG layer III without a tag before it.
+            [0xff, second, ..] if second & 0xe6 == 0xe2 => Some(Kind::Mp3),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Kind::Mp4),
+            _ => None,
+        }
+    }
+
+    /// The extensions of such files; the first is the usual one.
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Kind::Png => &["png"],
+            Kind::Jpeg => &["jpg", "jpeg"],
+            Kind::Gif => &["gif"],
+            Kind::Amr => &["amr"],
+            Kind::Mp3 => &["mp3"],
+            Kind::Mp4 => &["mp4"],
+        }
+    }
+
+    /// What the platform takes such a file as, unless somebody says otherwise.
+    pub(super) fn media_type(self) -> MediaType {
+        match self {
+            Kind::Png | Kind::Jpeg | Kind::Gif => MediaType::Image,
+            Kind::Amr | Kind::Mp3 => MediaType::Voice,
+            Kind::Mp4 => MediaType::Video,
+        }
+    }
+
+    fn fits(self, wanted: MediaType) -> bool {
+        match wanted {
+            MediaType::Image | MediaType::Voice | MediaType::Video => self.media_type() == wanted,
+            MediaType::Thumb => self == Kind::Jpeg,
+        }
+    }
+}
+
+/// What files of a type have to be.
+fn wanted_kinds(media_type: MediaType) -> &'static str {
+    match media_type {
+        MediaType::Image => "PNG, JPEG or GIF",
+        MediaType::Voice => "AMR or MP3",
+        MediaType::Video => "MP4",
+        MediaType::Thumb => "JPEG",
+    }
+}
+
+impl LocalFile {
+    /// Reads a file of at most `most` bytes.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] for a file that can not be read, is empty, too large, or of no kind that is taken.
+    pub(super) fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
+        let wrong = |what: String| Failure::Wrong(format!("{}: {what}", path.display()));
+        let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+        if !about.is_file() {
+            return Err(wrong("is no file".to_owned()));
+        }
+        if usize::try_from(about.len()).is_ok_and(|length| length > most) {
+            let most = match most {
+                most if most >= 1 << 20 => format!("{} MiB", most >> 20),
+                most => format!("{} KiB", most >> 10),
+            };
+            return Err(wrong(format!(
+                "has {} KiB, and the platform takes {most}",
+                about.len() >> 10
+            )));
+        }
+        let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let kind = Kind::of(&bytes).ok_or_else(|| {
+            wrong("is none of PNG, JPEG, GIF, AMR, MP3, MP4 by its content".to_owned())
+        })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_string_lossy().to_lowercase());
+        let fits =
+            extension.is_some_and(|extension| kind.extensions().contains(&extension.as_str()));
+        let name = match fits {
+            true => name.into_owned(),
+            false => format!("{name}.{}", kind.extensions()[0]),
+        };
+        Ok(LocalFile {
+            path: path.to_owned(),
+            name,
+            bytes,
+            kind,
+        })
+    }
+
+    /// That the file can be sent as this type.
+    pub(super) fn check(&self, media_type: MediaType) -> Result<(), Failure> {
+        match self.kind.fits(media_type) {
+            true => Ok(()),
+            false => Err(Failure::Wrong(format!(
+                "{}: is {}, and a file of type {} is {}",
+                self.path.display(),
+                self.kind.extensions()[0].to_uppercase(),
+                media_type.name(),
+                wanted_kinds(media_type)
+            ))),
+        }
+    }
+
+    /// Uploads the file and keeps its media_id while it works.
+    pub(super) fn upload(
+        &self,
+        api: &Client,
+        store: &Store,
+        media_type: MediaType,
+    ) -> Result<Uploaded, Failure> {
+        let uploaded = api.media_upload(media_type, &self.name, &self.bytes)?;
+        let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
+        store.keep_media(
+            media_type.name(),
+            &self.digest(api),
+            &uploaded.media_id,
+            created_at + MEDIA_LIFE,
+        )?;
+        Ok(uploaded)
+    }
+
+    /// Of the account and the content: a media_id works for one account only.
+    fn digest(&self, api: &Client) -> String {
+        let mut all = api.app_id().as_bytes().to_vec();
+        all.push(b'\n');
+        all.extend_from_slice(&self.bytes);
+        wechat::digest(&all)
+    }
+}
+
+/// What a command was given: `F` of `--image F` and the like.
+#[derive(Debug)]
+pub(super) enum Attachment {
+    /// Uploaded before.
+    MediaId(String),
+    /// To be uploaded as this type.
+    File(LocalFile, MediaType),
+}
+
+impl Attachment {
+    /// Looks whether `text` names a file, and reads it; else it is a media_id. Calls nobody.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] for a file that can not be sent as this type, and for what is neither.
+    pub(super) fn find(text: &str, media_type: MediaType) -> Result<Attachment, Failure> {
+        let path = Path::new(text);
+        if path.exists() {
+            let file = LocalFile::read(path, media_type.max_bytes())?;
+            file.check(media_type)?;
+            return Ok(Attachment::File(file, media_type));
+        }
+        let media_id = !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        match media_id {
+            true => Ok(Attachment::MediaId(text.to_owned())),
+            false => Err(Failure::Wrong(format!(
+                "{text}: there is no such file, and a media_id has letters, digits, - and _ only"
+            ))),
+        }
+    }
+
+    /// Its media_id; the file is uploaded unless it was already and still works.
+    pub(super) fn media_id(&self, api: &Client, store: &Store) -> Result<String, Failure> {
+        let (file, media_type) = match self {
+            Attachment::MediaId(media_id) => return Ok(media_id.clone()),
+            Attachment::File(file, media_type) => (file, *media_type),
+        };
+        let until = clock::unix_seconds() + MARGIN;
+        match store.kept_media(media_type.name(), &file.digest(api), until)? {
+            Some(media_id) => Ok(media_id),
+            None => Ok(file.upload(api, store, media_type)?.media_id),
+        }
+    }
+
+    /// The same for the same file or media_id, also after another upload.
+    pub(super) fn fingerprint(&self) -> String {
+        match self {
+            Attachment::MediaId(media_id) => media_id.clone(),
+            Attachment::File(file, _) => wechat::digest(&file.bytes),
+        }
+    }
+
+    /// For people.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Attachment::MediaId(media_id) => media_id.clone(),
+            Attachment::File(file, _) => file.path.display().to_string(),
+        }
+    }
+}
+
+/// Sends what `send` builds from these attachments. If the platform says that a media_id has ended which the store
+/// still had, the files are uploaded again and the message, which was refused as a whole, goes out once more.
+pub(super) fn with_media<T>(
+    attachments: &[&Attachment],
+    api: &Client,
+    store: &Store,
+    send: impl Fn(Vec<String>) -> Result<T, ApiError>,
+) -> Result<T, SendError> {
+    let ids = || -> Result<Vec<String>, Failure> {
+        let ids = attachments.iter().map(|one| one.media_id(api, store));
+        ids.collect()
+    };
+    let first = ids().map_err(SendError::Before)?;
+    match send(first.clone()) {
+        Err(error) if error.action() == Action::UploadAgain => {
+            let mut kept = false;
+            for media_id in &first {
+                kept |= store
+                    .forget_media(media_id)
+                    .map_err(|error| SendError::Before(error.into()))?;
+            }
+            if !kept {
+                return Err(SendError::Call(error));
+            }
+            send(ids().map_err(SendError::Before)?).map_err(SendError::Call)
+        }
+        result => result.map_err(SendError::Call),
+    }
+}
+
+/// Why [`with_media`] sent nothing.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// It did not come to the call that sends.
+    Before(Failure),
+    /// The call that sends.
+    Call(ApiError),
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Failure {
+        match error {
+            SendError::Before(failure) => failure,
+            SendError::Call(error) => Failure::of_sending(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_content() {
+        for (bytes, kind) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], Some(Kind::Png)),
+            (b"\xff\xd8\xff\xe0", Some(Kind::Jpeg)),
+            (b"GIF89a", Some(Kind::Gif)),
+            (b"#!AMR\n", Some(Kind::Amr)),
+            (b"ID3\x04", Some(Kind::Mp3)),
+            (b"\xff\xfb\x90", Some(Kind::Mp3)),
+            (b"\0\0\0\x18ftypmp42", Some(Kind::Mp4)),
+            (b"<svg>", None),
+            (b"", None),
+        ] {
+            assert_eq!(Kind::of(bytes), kind, "{bytes:?}");
+        }
+    }
+}

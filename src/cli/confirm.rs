@@ -1,0 +1,27 @@
+//! The question before what can not be undone: asked on a terminal, answered by `--yes` everywhere else.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use super::Failure;
+
+/// Whether the owner agrees: by `yes`, or on the terminal. Without either nothing is done.
+///
+/// # Errors
+/// [`Failure::Wrong`] where nobody can be asked, [`Failure::Failed`] for any other answer than yes.
+pub(super) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Wrong(format!(
+            "{question} There is no terminal to ask on: repeat it with --yes"
+        )));
+    }
+    write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush())?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Failed("nothing was done".to_owned())),
+    }
+}

@@ -1,0 +1,174 @@
+//! `wechatd media …`: files to the platform, and back.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Failure;
+use super::attachment::{Kind, LocalFile};
+use super::failure::complain;
+use super::output::Output;
+use super::platform::connect;
+use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
+use crate::clock;
+use crate::config::Config;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// Upload a file for messages and rules; it works for three days
+    #[command(after_help = "Examples:
+  wechatd media upload photo.jpg
+  wechatd media upload cover.jpg --type thumb --json | jq -r .media_id
+
+image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+`wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
+    Upload {
+        /// The file
+        file: PathBuf,
+        /// image, voice, video or thumb [default: by the file's content]
+        #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
+        media_type: Option<MediaType>,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a file by its media_id, for instance of a message that somebody sent
+    #[command(after_help = "Examples:
+  wechatd media get MEDIA_ID --out photo.jpg
+  wechatd media get MEDIA_ID > photo.jpg
+
+Of a video the platform gives a URL, which is printed.")]
+    Get {
+        /// Its media_id
+        media_id: String,
+        /// Where to write it [default: standard output, unless that is a terminal]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Upload a picture for use inside an article, and print its URL
+    #[command(after_help = "Example:
+  wechatd media image cover.png
+
+JPEG or PNG, less than 1 MiB. It does not end and does not count as material.")]
+    Image {
+        /// The file
+        file: PathBuf,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn media_type(text: &str) -> Result<MediaType, String> {
+    MediaType::ALL
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| "it is image, voice, video or thumb".to_owned())
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Upload {
+            file,
+            media_type,
+            json,
+        } => upload(config, &file, media_type, json),
+        Commands::Get { media_id, out } => get(config, &media_id, out.as_deref()),
+        Commands::Image { file, json } => image(config, &file, json),
+    }
+}
+
+fn upload(
+    config: &Config,
+    path: &Path,
+    media_type: Option<MediaType>,
+    json: bool,
+) -> Result<(), Failure> {
+    let largest = MediaType::ALL.map(MediaType::max_bytes).into_iter().max();
+    let most = media_type.map(MediaType::max_bytes).or(largest);
+    let file = LocalFile::read(path, most.unwrap_or(0))?;
+    let media_type = media_type.unwrap_or_else(|| file.kind.media_type());
+    file.check(media_type)?;
+    let (store, api) = connect(config)?;
+    let uploaded = file.upload(&api, &store, media_type)?;
+    let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({
+            "type": media_type.name(), "media_id": uploaded.media_id, "expires_at": created_at + MEDIA_LIFE,
+        }));
+    }
+    out.line(&uploaded.media_id)?;
+    out.done()
+}
+
+fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failure> {
+    if out.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::Wrong(
+            "a terminal is no place for a file: name one with --out FILE".to_owned(),
+        ));
+    }
+    let (_store, api) = connect(config)?;
+    let found = match out {
+        None => {
+            let mut stdout = io::stdout().lock();
+            let found = api.media_get(media_id, &mut stdout)?;
+            stdout.flush()?;
+            found
+        }
+        Some(path) => {
+            let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", path.display()));
+            // What breaks off in the middle does not take the place of a whole file.
+            let mut part = path.as_os_str().to_owned();
+            part.push(".part");
+            let part = PathBuf::from(part);
+            let mut file = fs::File::create(&part).map_err(failed)?;
+            let found = api.media_get(media_id, &mut file);
+            if let Ok(Media::File { .. }) = &found {
+                fs::rename(&part, path).map_err(failed)?;
+            } else {
+                fs::remove_file(&part).map_err(failed)?;
+            }
+            found?
+        }
+    };
+    match (found, out) {
+        (Media::File { length, .. }, Some(path)) => {
+            complain(&format!("{}: {length} bytes", path.display()));
+            Ok(())
+        }
+        (Media::File { .. }, None) => Ok(()),
+        (Media::Video { video_url }, out) => {
+            let mut output = Output::text();
+            output.line(&video_url)?;
+            output.done()?;
+            match out {
+                None => Ok(()),
+                Some(path) => Err(Failure::Failed(format!(
+                    "{}: not written: of a video the platform gives this URL, fetch it from there",
+                    path.display()
+                ))),
+            }
+        }
+    }
+}
+
+fn image(config: &Config, path: &Path, json: bool) -> Result<(), Failure> {
+    let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
+    if !matches!(file.kind, Kind::Png | Kind::Jpeg) {
+        return Err(Failure::Wrong(format!(
+            "{}: a picture inside an article is PNG or JPEG",
+            path.display()
+        )));
+    }
+    let (_store, api) = connect(config)?;
+    let url = api.media_uploadimg(&file.name, &file.bytes)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "url": url }));
+    }
+    out.line(&url)?;
+    out.done()
+}

@@ -1,0 +1,250 @@
+//! `wechatd qrcode …`: codes with a scene, drawn on this machine, and what they brought.
+
+mod picture;
+
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Failure;
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
+use crate::clock;
+use crate::config::{Config, read_duration, show_duration};
+use crate::store::{Reader, SceneCount};
+use picture::{Colours, Format, Picture};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// Make a code: its ticket, its URL, and the code itself
+    #[command(after_help = "Examples:
+  wechatd qrcode create poster-7 --permanent --out poster-7.svg
+  wechatd qrcode create 10086 --expires 30d
+  wechatd qrcode create table-4 --json
+
+A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any
+other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+A permanent code can not be taken back, and an account can have 100000 of them.")]
+    Create(Create),
+    /// Follows and scans per scene
+    #[command(after_help = "Examples:
+  wechatd qrcode stats
+  wechatd qrcode stats --since 30d --json
+
+Scans of people who follow already are counted as far back as messages are kept (store.keep_messages).")]
+    Stats(Stats),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    /// What a scan of the code tells: a number or a text
+    scene: String,
+    /// How long it works, at most 30d
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "7d",
+        conflicts_with = "permanent"
+    )]
+    expires: String,
+    /// For ever
+    #[arg(long)]
+    permanent: bool,
+    /// Write the code to this file, which ends in .png or .svg
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Stats {
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Create(arguments) => create(config, &arguments),
+        Commands::Stats(arguments) => stats(config, &arguments),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Made<'a> {
+    scene: &'a str,
+    /// `scene_id` or `scene_str`: as what the platform has it.
+    kind: &'static str,
+    ticket: String,
+    url: String,
+    /// Seconds; nothing for a permanent code.
+    expire_seconds: Option<i64>,
+    /// Unix seconds; nothing for a permanent code.
+    expires_at: Option<i64>,
+    file: Option<String>,
+}
+
+fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
+    let life = life(arguments)?;
+    let (scene, why) = scene(&arguments.scene, life)?;
+    // Before the code is made, because a permanent one can not be taken back.
+    let file = arguments.out.as_deref().map(Format::of).transpose()?;
+    let (_store, api) = connect(config)?;
+    let code = api.qrcode_create(&scene, life)?;
+    let picture = Picture::of(&code.url)?;
+    // The code is made: ticket and URL are shown even if the file can not be written.
+    let written = match (file, &arguments.out) {
+        (Some(format), Some(path)) => picture.write(format, path),
+        (Some(_), None) | (None, _) => Ok(()),
+    };
+    let expires_at = code.expire_seconds.map(|life| clock::unix_seconds() + life);
+    let mut out = Output::text();
+    if arguments.json {
+        out.json(&Made {
+            scene: &arguments.scene,
+            kind: match scene {
+                Scene::Id(_) => "scene_id",
+                Scene::Text(_) => "scene_str",
+            },
+            ticket: code.ticket,
+            url: code.url,
+            expire_seconds: code.expire_seconds,
+            expires_at,
+            file: arguments
+                .out
+                .as_ref()
+                .map(|path| path.display().to_string()),
+        })?;
+        return written;
+    }
+    let works = match code
+        .expire_seconds
+        .and_then(|life| u64::try_from(life).ok())
+    {
+        Some(life) => show_duration(std::time::Duration::from_secs(life)),
+        None => "for ever".to_owned(),
+    };
+    let mut facts = vec![
+        ("scene", format!("{} ({why})", arguments.scene)),
+        ("works", works),
+        ("ticket", code.ticket),
+        ("url", code.url),
+    ];
+    if let Some(path) = &arguments.out {
+        facts.push(("file", path.display().to_string()));
+    }
+    out.pairs(&facts)?;
+    out.line("")?;
+    let colours = match stdout().is_terminal() {
+        true => Colours::Set,
+        false => Colours::Paper,
+    };
+    for line in picture.lines(colours) {
+        out.line(&line)?;
+    }
+    out.done()?;
+    written
+}
+
+fn life(arguments: &Create) -> Result<Life, Failure> {
+    if arguments.permanent {
+        return Ok(Life::Permanent);
+    }
+    let wrong = |what: String| Failure::Wrong(format!("--expires: {what}"));
+    let life = read_duration(&arguments.expires).map_err(wrong)?;
+    u32::try_from(life.as_secs())
+        .ok()
+        .filter(|seconds| (1..=MAX_EXPIRE_SECONDS).contains(seconds))
+        .map(Life::Temporary)
+        .ok_or_else(|| {
+            wrong(format!(
+                "{:?} is out of range; a code works 1s to 30d, or --permanent",
+                arguments.expires
+            ))
+        })
+}
+
+/// The scene as the platform takes it, and why as that.
+fn scene(text: &str, life: Life) -> Result<(Scene, String), Failure> {
+    let most = match life {
+        Life::Temporary(_) => u32::MAX,
+        Life::Permanent => MAX_PERMANENT_ID,
+    };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits
+        && !text.starts_with('0')
+        && let Some(id) = text.parse().ok().filter(|id| (1..=most).contains(id))
+    {
+        return Ok((Scene::Id(id), "a number".to_owned()));
+    }
+    if !(1..=MAX_SCENE_STR).contains(&text.chars().count()) {
+        return Err(Failure::Wrong(format!(
+            "SCENE: it has {} characters; a text has 1 to {MAX_SCENE_STR}",
+            text.chars().count()
+        )));
+    }
+    let why = match digits {
+        true => {
+            format!("a text: as a number it would have to be 1 to {most}, without zeros before it")
+        }
+        false => "a text".to_owned(),
+    };
+    Ok((Scene::Text(text.to_owned()), why))
+}
+
+fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
+    let reader = Reader::open(&config.store.path)?;
+    let since = arguments.since.as_deref();
+    let since = since.map(|since| reader.moment(since)).transpose()?;
+    let scenes = reader.scenes(since)?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&scenes);
+    }
+    let row = |scene: &SceneCount| {
+        [
+            cell(&scene.scene, 64),
+            scene.follows.to_string(),
+            scene.scans.to_string(),
+            scene.last.clone(),
+        ]
+    };
+    let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
+    out.table(["scene", "follows", "scans", "last"], &rows)?;
+    out.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_in_range_are_a_number_and_everything_else_is_a_text() {
+        let week = Life::Temporary(604_800);
+        let id = |text, life| match scene(text, life).expect("a scene").0 {
+            Scene::Id(id) => Some(id),
+            Scene::Text(kept) => {
+                assert_eq!(kept, text);
+                None
+            }
+        };
+        assert_eq!(id("10086", week), Some(10_086));
+        assert_eq!(id("4294967295", week), Some(u32::MAX));
+        assert_eq!(id("4294967296", week), None);
+        assert_eq!(id("100000", Life::Permanent), Some(100_000));
+        assert_eq!(id("100001", Life::Permanent), None);
+        for text in ["0", "007", "-1", "+1", "1a", "海报", " 1", "1.0"] {
+            assert_eq!(id(text, week), None, "{text}");
+        }
+        assert!(scene("", week).is_err());
+        assert!(scene(&"好".repeat(64), week).is_ok());
+        assert!(scene(&"好".repeat(65), week).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! A text as a QR code: in the terminal with half blocks, as SVG, as PNG. Drawn here, nobody is asked.
+
+use std::fs;
+use std::io::BufWriter;
+use std::path::Path;
+
+use qrcode::render::svg;
+use qrcode::{Color, EcLevel, QrCode};
+
+use crate::cli::Failure;
+
+/// The bright border that a code needs around it, in modules.
+const BORDER: usize = 4;
+
+/// The edge of a module in a PNG, in pixels.
+const SCALE: usize = 10;
+
+/// What a file of a code can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Png,
+    Svg,
+}
+
+impl Format {
+    /// By the file's extension.
+    pub(super) fn of(path: &Path) -> Result<Format, Failure> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.map(str::to_lowercase).as_deref() {
+            Some("png") => Ok(Format::Png),
+            Some("svg") => Ok(Format::Svg),
+            _ => Err(Failure::Wrong(format!(
+                "--out: {}: the name of the file ends in .png or .svg",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// How the blocks come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    /// Black on white by escape sequences, whatever the terminal's own colours are.
+    Set,
+    /// Blocks are dark, as on paper.
+    Paper,
+}
+
+/// The modules of a code with its border.
+pub(super) struct Picture {
+    code: QrCode,
+    width: usize,
+    /// Row by row; true is dark.
+    dark: Vec<bool>,
+}
+
+impl Picture {
+    pub(super) fn of(text: &str) -> Result<Picture, Failure> {
+        let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|error| {
+            Failure::Failed(format!("qrcode: the URL can not be drawn: {error}"))
+        })?;
+        let inner = code.width();
+        let width = inner + 2 * BORDER;
+        let mut dark = vec![false; width * width];
+        for y in 0..inner {
+            for x in 0..inner {
+                dark[(y + BORDER) * width + x + BORDER] = code[(x, y)] == Color::Dark;
+            }
+        }
+        Ok(Picture { code, width, dark })
+    }
+
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        self.dark.get(y * self.width + x).copied().unwrap_or(false)
+    }
+
+    /// Two rows of modules in each line of text.
+    pub(super) fn lines(&self, colours: Colours) -> Vec<String> {
+        let line = |y: usize| {
+            let blocks =
+                (0..self.width).map(|x| match (self.is_dark(x, y), self.is_dark(x, y + 1)) {
+                    (true, true) => '█',
+                    (true, false) => '▀',
+                    (false, true) => '▄',
+                    (false, false) => ' ',
+                });
+            let blocks: String = blocks.collect();
+            match colours {
+                Colours::Set => format!("\x1b[30;107m{blocks}\x1b[0m"),
+                Colours::Paper => blocks,
+            }
+        };
+        (0..self.width).step_by(2).map(line).collect()
+    }
+
+    /// Writes the code to a file.
+    pub(super) fn write(&self, format: Format, path: &Path) -> Result<(), Failure> {
+        let failed = |what: String| Failure::Failed(format!("{}: {what}", path.display()));
+        match format {
+            Format::Svg => {
+                let mut svg = self.code.render::<svg::Color>();
+                let svg = svg.min_dimensions(256, 256).build();
+                fs::write(path, svg).map_err(|error| failed(error.to_string()))
+            }
+            Format::Png => {
+                let file = fs::File::create(path).map_err(|error| failed(error.to_string()))?;
+                self.png(BufWriter::new(file))
+                    .map_err(|error| failed(error.to_string()))
+            }
+        }
+    }
+
+    /// One bit for each pixel, a row in whole bytes.
+    fn png(&self, to: impl std::io::Write) -> Result<(), png::EncodingError> {
+        let edge = self.width * SCALE;
+        let stride = edge.div_ceil(8);
+        let mut bits = vec![0_u8; stride * edge];
+        for y in 0..edge {
+            for x in 0..edge {
+                if !self.is_dark(x / SCALE, y / SCALE) {
+                    bits[y * stride + x / 8] |= 0x80 >> (x % 8);
+                }
+            }
+        }
+        // The largest code has 177 modules and so about 1850 pixels.
+        let edge = u32::try_from(edge).unwrap_or(u32::MAX);
+        let mut encoder = png::Encoder::new(to, edge, edge);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::One);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&bits)?;
+        writer.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_holds_two_rows_and_the_border_is_bright() {
+        let picture = Picture::of("http://weixin.qq.com/q/SYNTHETIC").expect("a picture");
+        let lines = picture.lines(Colours::Paper);
+        assert_eq!(lines.len(), picture.width.div_ceil(2));
+        assert!(lines[0].chars().all(|c| c == ' '), "{lines:?}");
+        for line in &lines {
+            assert_eq!(line.chars().count(), picture.width);
+            assert!(line.starts_with("    ") && line.ends_with("    "));
+        }
+        let coloured = picture.lines(Colours::Set);
+        assert!(coloured[3].starts_with("\x1b[30;107m") && coloured[3].ends_with("\x1b[0m"));
+    }
+}

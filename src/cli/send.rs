@@ -1,0 +1,282 @@
+//! `wechatd send`: a customer-service message to one user.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::attachment::{Attachment, with_media};
+use super::output::Output;
+use super::platform::connect;
+use crate::api::custom::{Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Video};
+use crate::api::media::MediaType;
+use crate::config::Config;
+use crate::wechat::cut_text;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'Your table is ready'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --image menu.jpg
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu '{\"head_content\": \"How was it?\", \"list\": [{\"id\": \"1\", \"content\": \"Good\"}, {\"id\": \"2\", \"content\": \"Bad\"}]}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --as amy@shop 'Amy here'
+
+F is a file or a media_id. A file is uploaded first, and not again while it works (three days).
+Fields: music has title, description, musicurl, hqmusicurl, thumb_media_id; miniprogram has title, appid, pagepath,
+thumb_media_id; news has title, description, url, picurl. A thumb_media_id may be a JPEG file of at most 64 KiB.
+A text of more than 2048 bytes goes out as several messages.
+
+The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a
+scan or a menu click.";
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
+pub(super) struct Arguments {
+    /// To whom
+    openid: String,
+    /// A text
+    #[arg(group = "what")]
+    text: Option<String>,
+    /// A picture
+    #[arg(long, value_name = "F", group = "what")]
+    image: Option<String>,
+    /// A recording
+    #[arg(long, value_name = "F", group = "what")]
+    voice: Option<String>,
+    /// A video
+    #[arg(long, value_name = "F", group = "what")]
+    video: Option<String>,
+    /// Music
+    #[arg(long, value_name = "JSON", group = "what")]
+    music: Option<String>,
+    /// A link with a picture
+    #[arg(long, value_name = "JSON", group = "what")]
+    news: Option<String>,
+    /// A question with answers to tap
+    #[arg(long, value_name = "JSON", group = "what")]
+    menu: Option<String>,
+    /// A page of a mini program
+    #[arg(long, value_name = "JSON", group = "what")]
+    miniprogram: Option<String>,
+    /// A published article, by its article_id
+    #[arg(long, value_name = "ID", group = "what")]
+    article: Option<String>,
+    /// The picture shown before a video plays: a JPEG file or a media_id
+    #[arg(long, value_name = "F")]
+    thumb: Option<String>,
+    /// The title of a video
+    #[arg(long)]
+    title: Option<String>,
+    /// The description of a video
+    #[arg(long)]
+    description: Option<String>,
+    /// As this agent of the customer service, by its account
+    #[arg(long = "as", value_name = "KF_ACCOUNT")]
+    kf_account: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+/// A message with places for the media_ids of its attachments.
+struct Draft {
+    attachments: Vec<Attachment>,
+    build: Build,
+}
+
+/// Makes the message when the media_ids are known.
+type Build = Box<dyn Fn(&[String]) -> CustomMessage>;
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let drafts = drafts(arguments)?;
+    let (store, api) = connect(config)?;
+    let sender = Sender {
+        kf_account: arguments.kf_account.clone(),
+        is_ai: false,
+    };
+    let all = drafts.len();
+    for (done, draft) in drafts.iter().enumerate() {
+        let attachments: Vec<&Attachment> = draft.attachments.iter().collect();
+        let sent = with_media(&attachments, &api, &store, |ids| {
+            api.custom_send(&arguments.openid, &(draft.build)(&ids), &sender)
+        });
+        sent.map_err(|error| match Failure::from(error) {
+            Failure::Failed(text) if all > 1 => {
+                Failure::Failed(format!("{done} of {all} messages were sent, then: {text}"))
+            }
+            failure => failure,
+        })?;
+    }
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&json!({"openid": arguments.openid, "messages": all}));
+    }
+    out.line(&match all {
+        1 => "sent".to_owned(),
+        all => format!("sent as {all} messages"),
+    })?;
+    out.done()
+}
+
+fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
+    let of_video = [
+        ("--thumb", &arguments.thumb),
+        ("--title", &arguments.title),
+        ("--description", &arguments.description),
+    ];
+    if arguments.video.is_none()
+        && let Some((option, _)) = of_video.iter().find(|(_, value)| value.is_some())
+    {
+        return Err(Failure::Wrong(format!("{option} goes with --video only")));
+    }
+    if let Some(text) = &arguments.text {
+        let part = |content: &str| {
+            let content = content.to_owned();
+            Draft {
+                attachments: Vec::new(),
+                build: Box::new(move |_| CustomMessage::Text {
+                    content: content.clone(),
+                }),
+            }
+        };
+        return Ok(parts(text)?.into_iter().map(part).collect());
+    }
+    let draft = |attachments, build: Build| Ok(vec![Draft { attachments, build }]);
+    if let Some(image) = &arguments.image {
+        let image = Attachment::find(image, MediaType::Image)?;
+        return draft(
+            vec![image],
+            Box::new(|ids| CustomMessage::Image {
+                media_id: first(ids),
+            }),
+        );
+    }
+    if let Some(voice) = &arguments.voice {
+        let voice = Attachment::find(voice, MediaType::Voice)?;
+        return draft(
+            vec![voice],
+            Box::new(|ids| CustomMessage::Voice {
+                media_id: first(ids),
+            }),
+        );
+    }
+    if let Some(video) = &arguments.video {
+        let mut attachments = vec![Attachment::find(video, MediaType::Video)?];
+        if let Some(thumb) = &arguments.thumb {
+            attachments.push(Attachment::find(thumb, MediaType::Thumb)?);
+        }
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (title, description) = (text(&arguments.title), text(&arguments.description));
+        let build = move |ids: &[String]| {
+            CustomMessage::Video(Video {
+                media_id: first(ids),
+                thumb_media_id: ids.get(1).cloned().unwrap_or_default(),
+                title: title.clone(),
+                description: description.clone(),
+            })
+        };
+        return draft(attachments, Box::new(build));
+    }
+    if let Some(music) = &arguments.music {
+        let music: Music = read("--music", music)?;
+        let thumb = Attachment::find(&music.thumb_media_id, MediaType::Thumb)?;
+        let build = move |ids: &[String]| {
+            let mut music = music.clone();
+            music.thumb_media_id = first(ids);
+            CustomMessage::Music(music)
+        };
+        return draft(vec![thumb], Box::new(build));
+    }
+    if let Some(page) = &arguments.miniprogram {
+        let page: MiniprogramPage = read("--miniprogram", page)?;
+        let thumb = Attachment::find(&page.thumb_media_id, MediaType::Thumb)?;
+        let build = move |ids: &[String]| {
+            let mut page = page.clone();
+            page.thumb_media_id = first(ids);
+            CustomMessage::Miniprogrampage(page)
+        };
+        return draft(vec![thumb], Box::new(build));
+    }
+    let message = if let Some(news) = &arguments.news {
+        CustomMessage::News {
+            articles: [article(news)?],
+        }
+    } else if let Some(menu) = &arguments.menu {
+        CustomMessage::Msgmenu(read("--menu", menu)?)
+    } else {
+        CustomMessage::Mpnewsarticle {
+            article_id: arguments.article.clone().unwrap_or_default(),
+        }
+    };
+    draft(Vec::new(), Box::new(move |_| message.clone()))
+}
+
+fn first(ids: &[String]) -> String {
+    ids.first().cloned().unwrap_or_default()
+}
+
+/// The text in pieces that the platform takes, cut between characters and outside links.
+fn parts(text: &str) -> Result<Vec<&str>, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::Wrong("an empty text can not be sent".to_owned()));
+    }
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let part = cut_text(rest, MAX_TEXT);
+        if part.is_empty() {
+            return Err(Failure::Wrong(format!(
+                "the text has a link of more than {MAX_TEXT} bytes, which no message can hold"
+            )));
+        }
+        parts.push(part);
+        rest = &rest[part.len()..];
+    }
+    // The platform refuses a message of white space only.
+    parts.retain(|part| !part.trim().is_empty());
+    Ok(parts)
+}
+
+/// One article, alone or as the only one of a list.
+fn article(text: &str) -> Result<Article, Failure> {
+    let mut value: Value = read("--news", text)?;
+    if let Some(list) = value.get_mut("articles") {
+        value = list.take();
+    }
+    if let Value::Array(list) = &mut value {
+        if list.len() != 1 {
+            return Err(Failure::Wrong(format!(
+                "--news: it has {} articles; a customer-service message takes exactly 1",
+                list.len()
+            )));
+        }
+        value = list.remove(0);
+    }
+    serde_json::from_value(value).map_err(|error| Failure::Wrong(format!("--news: {error}")))
+}
+
+/// Reads the JSON of an option.
+pub(super) fn read<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::Wrong(format!("{option}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_into_pieces_that_make_the_whole() {
+        let text = "好".repeat(1_500);
+        let pieces = parts(&text).expect("pieces");
+        assert_eq!(pieces.concat(), text);
+        assert_eq!(
+            pieces.iter().map(|p| p.len()).collect::<Vec<_>>(),
+            [2046, 2046, 408]
+        );
+        assert_eq!(parts("hello").expect("one"), ["hello"]);
+        assert!(parts(" \n").is_err());
+        let link = format!(
+            "<a href=\"https://www.example.com/{}\">x</a>",
+            "y".repeat(2_048)
+        );
+        assert!(parts(&link).is_err());
+    }
+}

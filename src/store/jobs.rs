@@ -1,0 +1,267 @@
+//! Mass and template messages: what was sent, and what became of it. The result of a sending may arrive before its
+//! `msg_id` is on disk, so that either of the two may come first.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use crate::wechat::{JobKind, JobResult};
+
+/// A sending that is about to happen.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// What kind.
+    pub kind: JobKind,
+    /// The platform's word for the kind of message.
+    pub msg_type: String,
+    /// Who gets a template message.
+    pub openid: Option<String>,
+    /// Who gets a mass message, for people.
+    pub target: Option<String>,
+    /// What it says, for people.
+    pub content: String,
+    /// Unix seconds.
+    pub sent_at: i64,
+}
+
+/// A mass message as the store has it before the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Its row.
+    pub id: i64,
+    /// The clientmsgid to send with: that of the earlier one, where this is a repetition.
+    pub client_id: String,
+    /// When the same message was begun before, Unix seconds.
+    pub before: Option<i64>,
+}
+
+/// A row of `jobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub struct Job {
+    pub msg_id: Option<String>,
+    pub client_id: Option<String>,
+    pub msg_type: Option<String>,
+    pub openid: Option<String>,
+    pub target: Option<String>,
+    pub content: Option<String>,
+    pub sent_at: Option<i64>,
+    pub status: Option<String>,
+    pub total: Option<i64>,
+    pub filtered: Option<i64>,
+    pub sent: Option<i64>,
+    pub failed: Option<i64>,
+    pub finished_at: Option<i64>,
+    /// `sent_at`, or else `finished_at`, as local date and time, for people.
+    pub time: String,
+}
+
+impl Store {
+    /// Notes a mass message before it is sent. One with the same `fingerprint` that was begun at or after `since`
+    /// is the same message: it keeps its row and its clientmsgid, else `fresh_client_id` is taken.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn begin_mass(
+        &self,
+        job: NewJob,
+        fingerprint: &str,
+        fresh_client_id: &str,
+        since: i64,
+    ) -> Result<Begun, StoreError> {
+        let (fingerprint, fresh) = (fingerprint.to_owned(), fresh_client_id.to_owned());
+        self.writer.write(move |connection| {
+            let earlier = connection
+                .query_row(
+                    "SELECT id, client_id, sent_at FROM jobs
+                     WHERE kind = 'mass' AND fingerprint = ?1 AND sent_at >= ?2 AND client_id IS NOT NULL
+                     ORDER BY id DESC LIMIT 1",
+                    params![fingerprint, since],
+                    |row| {
+                        Ok(Begun {
+                            id: row.get(0)?,
+                            client_id: row.get(1)?,
+                            before: row.get(2)?,
+                        })
+                    },
+                )
+                .optional()?;
+            if let Some(earlier) = earlier {
+                return Ok(earlier);
+            }
+            insert(connection, &job, None)?;
+            let id = connection.last_insert_rowid();
+            connection.execute(
+                "UPDATE jobs SET client_id = ?2, fingerprint = ?3 WHERE id = ?1",
+                params![id, fresh, fingerprint],
+            )?;
+            Ok(Begun {
+                id,
+                client_id: fresh.clone(),
+                before: None,
+            })
+        })
+    }
+
+    /// The platform took a mass message under this number.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn mass_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
+        let msg_id = msg_id.to_owned();
+        self.writer.write(move |connection| {
+            // Its result may have come first, and then has a row of its own.
+            let early = connection
+                .query_row(
+                    "DELETE FROM jobs WHERE kind = 'mass' AND msg_id = ?2 AND id <> ?1
+                     RETURNING status, total, filtered, sent, failed, finished_at",
+                    params![id, msg_id],
+                    result_columns,
+                )
+                .optional()?;
+            connection.execute("UPDATE jobs SET msg_id = ?2 WHERE id = ?1", params![id, msg_id])?;
+            if let Some((status, [total, filtered, sent, failed, finished_at])) = early {
+                connection.execute(
+                    "UPDATE jobs SET status = ?2, total = ?3, filtered = ?4, sent = ?5, failed = ?6, finished_at = ?7 WHERE id = ?1",
+                    params![id, status, total, filtered, sent, failed, finished_at],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The platform refused a mass message: it was not sent, and leaves no trace.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn mass_refused(&self, id: i64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            connection
+                .execute("DELETE FROM jobs WHERE id = ?1 AND msg_id IS NULL", [id])
+                .map(drop)
+        })
+    }
+
+    /// Notes a template message that the platform took under this number.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub fn template_taken(&self, job: NewJob, msg_id: &str) -> Result<(), StoreError> {
+        let msg_id = msg_id.to_owned();
+        self.writer
+            .write(move |connection| insert(connection, &job, Some(&msg_id)))
+    }
+}
+
+impl Reader {
+    /// The latest sendings of a kind, the newest first; with `msg_id` that one only.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn jobs(
+        &self,
+        kind: JobKind,
+        msg_id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare(
+                    "SELECT msg_id, client_id, msg_type, openid, target, content, sent_at, status, total, filtered,
+                            sent, failed, finished_at, datetime(coalesce(sent_at, finished_at), 'unixepoch', 'localtime')
+                     FROM jobs WHERE kind = ?1 AND (?2 IS NULL OR msg_id = ?2)
+                     ORDER BY coalesce(sent_at, finished_at) DESC, id DESC LIMIT ?3",
+                )?
+                .query_map(params![kind.name(), msg_id, limit], job)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}
+
+/// The result of a sending has come, in the commit of its push.
+pub(super) fn finish(
+    connection: &Connection,
+    result: &JobResult,
+    sender: &str,
+    at: i64,
+) -> rusqlite::Result<()> {
+    let openid = match result.kind {
+        JobKind::Template => Some(sender),
+        // It comes from an account of the platform's.
+        JobKind::Mass => None,
+    };
+    let counts = result.counts;
+    connection
+        .prepare_cached(
+            "INSERT INTO jobs (kind, msg_id, openid, status, total, filtered, sent, failed, finished_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (kind, msg_id) WHERE msg_id IS NOT NULL DO UPDATE SET status = excluded.status, total = excluded.total,
+                 filtered = excluded.filtered, sent = excluded.sent, failed = excluded.failed, finished_at = excluded.finished_at",
+        )?
+        .execute(params![
+            result.kind.name(),
+            result.msg_id,
+            openid,
+            result.status,
+            counts.total,
+            counts.filtered,
+            counts.sent,
+            counts.failed,
+            at,
+        ])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, job: &NewJob, msg_id: Option<&str>) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO jobs (kind, msg_id, msg_type, openid, target, content, sent_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (kind, msg_id) WHERE msg_id IS NOT NULL DO UPDATE SET msg_type = excluded.msg_type,
+             openid = excluded.openid, target = excluded.target, content = excluded.content, sent_at = excluded.sent_at",
+        params![
+            job.kind.name(),
+            msg_id,
+            job.msg_type,
+            job.openid,
+            job.target,
+            job.content,
+            job.sent_at,
+        ],
+    )?;
+    Ok(())
+}
+
+type ResultColumns = (Option<String>, [Option<i64>; 5]);
+
+fn result_columns(row: &Row) -> rusqlite::Result<ResultColumns> {
+    Ok((
+        row.get(0)?,
+        [
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            row.get(4)?,
+            row.get(5)?,
+        ],
+    ))
+}
+
+fn job(row: &Row) -> rusqlite::Result<Job> {
+    Ok(Job {
+        msg_id: row.get(0)?,
+        client_id: row.get(1)?,
+        msg_type: row.get(2)?,
+        openid: row.get(3)?,
+        target: row.get(4)?,
+        content: row.get(5)?,
+        sent_at: row.get(6)?,
+        status: row.get(7)?,
+        total: row.get(8)?,
+        filtered: row.get(9)?,
+        sent: row.get(10)?,
+        failed: row.get(11)?,
+        finished_at: row.get(12)?,
+        time: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
+    })
+}

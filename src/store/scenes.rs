@@ -1,0 +1,51 @@
+//! What the account's QR codes brought: follows and scans per scene.
+
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::open::Reader;
+
+/// What one scene brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SceneCount {
+    /// The scene, a number or a text.
+    pub scene: String,
+    /// How often somebody followed by it.
+    pub follows: i64,
+    /// How often a follower scanned it, as far as the messages are kept.
+    pub scans: i64,
+    /// The last of them as local date and time.
+    pub last: String,
+}
+
+impl Reader {
+    /// Follows and scans per scene, the most successful first. `since` is in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn scenes(&self, since: Option<i64>) -> Result<Vec<SceneCount>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare(
+                    "SELECT scene, sum(follow), sum(scan), datetime(max(at), 'unixepoch', 'localtime') FROM (
+                         SELECT scene, 1 AS follow, 0 AS scan, at FROM follow_log
+                         WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL
+                         UNION ALL
+                         SELECT content, 0, 1, created_at FROM messages
+                         WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL
+                     )
+                     WHERE at >= coalesce(?1, at) GROUP BY scene ORDER BY sum(follow) DESC, sum(scan) DESC, scene",
+                )?
+                .query_map([since], |row| {
+                    Ok(SceneCount {
+                        scene: row.get(0)?,
+                        follows: row.get(1)?,
+                        scans: row.get(2)?,
+                        last: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}

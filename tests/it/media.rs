@@ -1,0 +1,126 @@
+//! Files to the platform and back.
+
+use crate::support::*;
+use serde_json::json;
+
+const UPLOAD: &str = "/cgi-bin/media/upload";
+
+fn account(platform: &Platform) -> Account {
+    Setup::new().platform(platform).stopped()
+}
+
+fn put(account: &Account, name: &str, bytes: &[u8]) {
+    std::fs::write(account.folder().join(name), bytes).unwrap();
+}
+
+#[test]
+fn upload_finds_the_type_by_the_content_and_prints_the_media_id() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    for (name, bytes, media_type, sent_as) in [
+        ("a.gif", &b"GIF89a"[..], "image", "a.gif"),
+        ("b.PNG", b"\x89PNG\r\n\x1a\n", "image", "b.PNG"),
+        ("c", b"\xff\xd8\xff\xe0", "image", "c.jpg"),
+        ("d.bin", b"ID3 song", "voice", "d.bin.mp3"),
+        ("e.mp4", b"\0\0\0\x18ftypmp42", "video", "e.mp4"),
+    ] {
+        put(&account, name, bytes);
+        let ran = account.command(&["media", "upload", name]);
+        ran.ok().says(&format!("SYN_{media_type}_"));
+        let call = platform.calls().pop().unwrap();
+        assert_eq!(call.path, UPLOAD);
+        assert_eq!(call.query.get("type").map(String::as_str), Some(media_type));
+        let filename = format!("filename=\"{sent_as}\"");
+        assert!(call.body.contains(&filename), "{filename}: {}", call.body);
+    }
+    let json = account
+        .command(&["media", "upload", "c", "--type", "thumb", "--json"])
+        .json();
+    assert_eq!(json["type"], "thumb");
+    assert_eq!(json["media_id"], "SYN_thumb_6");
+    assert!(json["expires_at"].as_i64().unwrap() > now() + 250_000);
+}
+
+#[test]
+fn types_and_sizes_are_checked_before_anything_is_sent() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    put(&account, "a.gif", b"GIF89a");
+    put(&account, "empty.gif", b"");
+    put(&account, "text.gif", b"no picture at all");
+    let mut large = b"\xff\xd8\xff\xe0".to_vec();
+    large.resize(70 << 10, 0);
+    put(&account, "large.jpg", &large);
+    large.resize((10 << 20) + 1, 0);
+    put(&account, "huge.jpg", &large);
+    for (arguments, why) in [
+        (&["upload", "none.gif"][..], "none.gif"),
+        (&["upload", "empty.gif"], "none of PNG"),
+        (&["upload", "text.gif"], "none of PNG"),
+        (&["upload", "a.gif", "--type", "voice"], "AMR or MP3"),
+        (
+            &["upload", "a.gif", "--type", "picture"],
+            "image, voice, video or thumb",
+        ),
+        (&["upload", "large.jpg", "--type", "thumb"], "takes 64 KiB"),
+        (&["upload", "huge.jpg"], "takes 10 MiB"),
+        (&["image", "a.gif"], "PNG or JPEG"),
+        (&["image", "huge.jpg"], "takes 1023 KiB"),
+    ] {
+        account
+            .command(&[&["media"], arguments].concat())
+            .refused()
+            .complains(why);
+    }
+    assert!(platform.calls().is_empty(), "{:?}", platform.calls());
+}
+
+#[test]
+fn get_writes_the_file_whole_or_not_at_all() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ran = account.command(&["media", "get", "SYN_photo", "--out", "photo.gif"]);
+    ran.ok().complains("photo.gif");
+    let photo = account.folder().join("photo.gif");
+    assert_eq!(
+        std::fs::read_to_string(&photo).unwrap(),
+        "GIF89a of SYN_photo"
+    );
+    let ran = account.command(&["media", "get", "SYN_other"]);
+    assert_eq!(ran.ok().stdout, "GIF89a of SYN_other");
+    account
+        .command(&["media", "get", "gone", "--out", "photo.gif"])
+        .failed()
+        .complains("40007");
+    assert_eq!(
+        std::fs::read_to_string(&photo).unwrap(),
+        "GIF89a of SYN_photo"
+    );
+    assert!(!account.folder().join("photo.gif.part").exists());
+}
+
+#[test]
+fn of_a_video_its_url_is_printed() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let url = "http://video.example.com/SYN.mp4\n";
+    let ran = account.command(&["media", "get", "SYN_video"]);
+    assert_eq!(ran.ok().stdout, url);
+    let ran = account.command(&["media", "get", "SYN_video", "--out", "tour.mp4"]);
+    assert_eq!(ran.failed().stdout, url);
+    assert!(!account.folder().join("tour.mp4").exists());
+}
+
+#[test]
+fn image_prints_the_url_for_articles() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    put(&account, "cover.jpg", b"\xff\xd8\xff\xe0");
+    let ran = account.command(&["media", "image", "cover.jpg"]);
+    assert_eq!(ran.ok().stdout, "http://mmbiz.qpic.cn/SYN/0\n");
+    let json = account
+        .command(&["media", "image", "cover.jpg", "--json"])
+        .json();
+    assert_eq!(json, json!({"url": "http://mmbiz.qpic.cn/SYN/0"}));
+    assert_eq!(platform.count("/cgi-bin/media/uploadimg"), 2);
+}

@@ -1,0 +1,376 @@
+//! The menu commands, typed by an owner: shown, pulled, compared, put in force and taken back.
+
+use crate::support::*;
+use serde_json::{Value, json};
+
+const MENU: &str = r#"
+[[menu.button]]
+name = "今天"
+type = "click"
+key = "TODAY"
+
+[[menu.button]]
+name = "Tools"
+
+[[menu.button.sub_button]]
+name = "Shop"
+type = "view"
+url = "https://www.example.com/shop"
+
+[[menu.button.sub_button]]
+name = "App"
+type = "miniprogram"
+url = "https://www.example.com/fallback"
+appid = "wx00aa11bb22cc33dd"
+pagepath = "pages/index/index"
+
+[[menu.conditional]]
+matchrule = { tag_id = "134", client_platform_type = "2" }
+
+[[menu.conditional.button]]
+name = "VIP"
+type = "view"
+url = "https://www.example.com/vip"
+"#;
+
+const CREATE: &str = "/cgi-bin/menu/create";
+const WHEN: &str = "24 hours";
+
+fn account(platform: &Platform, menu: &str) -> Account {
+    Setup::new().platform(platform).rules(menu).stopped()
+}
+
+fn buttons() -> Value {
+    json!([
+        {"type": "click", "name": "今天", "key": "TODAY"},
+        {"name": "Tools", "sub_button": [
+            {"type": "view", "name": "Shop", "url": "https://www.example.com/shop"},
+            {"type": "miniprogram", "name": "App", "url": "https://www.example.com/fallback",
+             "appid": "wx00aa11bb22cc33dd", "pagepath": "pages/index/index"}]},
+    ])
+}
+
+fn vip() -> (Value, Value) {
+    (
+        json!([{"type": "view", "name": "VIP", "url": "https://www.example.com/vip"}]),
+        json!({"tag_id": "134", "client_platform_type": "2"}),
+    )
+}
+
+/// The console's menu of the samples: one button that only the console can make, and one that unfolds another
+/// such and one that the API can make.
+fn console_menu() -> Value {
+    let sample: Value =
+        serde_json::from_str(&sample("api/get_current_selfmenu_info.json")).unwrap();
+    sample["response"]["selfmenu_info"].clone()
+}
+
+#[test]
+fn show_draws_the_tree() {
+    let account = Setup::new().rules(MENU).stopped();
+    let ran = account.command(&["menu", "show"]);
+    ran.ok().expect(
+        ran.stdout
+            == "\
+今天     click TODAY
+Tools
+├─ Shop  view https://www.example.com/shop
+└─ App   miniprogram wx00aa11bb22cc33dd pages/index/index (else https://www.example.com/fallback)
+for tag 134 on Android:
+VIP      view https://www.example.com/vip
+",
+        "the tree",
+    );
+    let json = account.command(&["menu", "show", "--json"]).json();
+    assert_eq!(json["button"], buttons());
+    assert_eq!(json["conditional"][0]["matchrule"], vip().1);
+    Setup::new()
+        .stopped()
+        .command(&["menu", "show"])
+        .ok()
+        .says("has no menu");
+}
+
+#[test]
+fn a_wrong_menu_is_refused_with_all_its_mistakes_before_anything_is_sent() {
+    let platform = Platform::start();
+    let wrong = MENU
+        .replace("name = \"Tools\"", "name = \"Tools and more tools\"")
+        .replace("type = \"view\"", "type = \"veiw\"");
+    let account = account(&platform, &wrong);
+    let ran = account.command(&["menu", "apply", "--yes"]);
+    ran.refused()
+        .complains("3 mistakes")
+        .complains("menu.button #2: name: it has 20 bytes")
+        .complains("menu.button #2: sub_button #1: type")
+        .complains("did you mean \"view\"?");
+    assert!(platform.calls().is_empty(), "{:?}", platform.calls());
+}
+
+#[test]
+fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account
+        .command(&["menu", "diff"])
+        .is_code(1)
+        .says("+ 今天  click TODAY");
+    let ran = account.command(&["menu", "apply", "--yes"]);
+    ran.ok().says("+   Shop  view").says(WHEN).says("rollback");
+    assert_eq!(platform.bodies(CREATE), [json!({"button": buttons()})]);
+    let added = platform.bodies("/cgi-bin/menu/addconditional");
+    assert_eq!(added, [json!({"button": vip().0, "matchrule": vip().1})]);
+    let created = platform.calls().into_iter().find(|c| c.path == CREATE);
+    assert!(created.unwrap().body.contains("今天"), "raw UTF-8 only");
+    account
+        .command(&["menu", "diff"])
+        .ok()
+        .says("has this menu");
+    let diff = account.command(&["menu", "diff", "--json"]).json();
+    assert_eq!(diff["same"], true);
+    account
+        .command(&["menu", "apply"])
+        .ok()
+        .says("has this menu");
+    assert_eq!(platform.count(CREATE), 1, "nothing to do the second time");
+}
+
+#[test]
+fn only_what_differs_is_sent() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let ios = r#"
+[[menu.conditional]]
+matchrule = { client_platform_type = "1" }
+[[menu.conditional.button]]
+name = "iOS"
+type = "click"
+key = "IOS"
+"#;
+    account.rewrite_config(|config| config + ios);
+    let ran = account.command(&["menu", "apply", "--yes"]);
+    ran.ok()
+        .says("+ for iOS:")
+        .says("  VIP")
+        .says("+ iOS  click IOS");
+    assert_eq!(platform.count(CREATE), 1);
+    assert_eq!(platform.count("/cgi-bin/menu/addconditional"), 2);
+    assert_eq!(platform.count("/cgi-bin/menu/delconditional"), 0);
+    account.rewrite_config(|config| config.replace("tag_id = \"134\"", "tag_id = \"135\""));
+    account.command(&["menu", "apply", "--yes"]).ok();
+    assert_eq!(
+        platform.count("/cgi-bin/menu/delconditional"),
+        2,
+        "the order counts"
+    );
+    account.command(&["menu", "diff"]).ok();
+    account.rewrite_config(|config| config.replace("TODAY", "TOMORROW"));
+    account.command(&["menu", "apply", "--yes"]).ok();
+    assert_eq!(platform.count(CREATE), 2);
+    assert_eq!(platform.count("/cgi-bin/menu/addconditional"), 4);
+    account.command(&["menu", "diff"]).ok();
+}
+
+#[test]
+fn what_is_pulled_into_the_configuration_is_the_same_menu() {
+    let platform = Platform::start();
+    account(&platform, MENU)
+        .command(&["menu", "apply", "--yes"])
+        .ok();
+    let other = account(&platform, "");
+    let pulled = other.command(&["menu", "pull"]);
+    pulled.ok().says("made through the API");
+    other.rewrite_config(|config| config + &pulled.stdout);
+    other.command(&["menu", "diff"]).ok();
+    let shown = other.command(&["menu", "show", "--json"]).json();
+    assert_eq!(shown["button"], buttons());
+    let json = other.command(&["menu", "pull", "--json"]).json();
+    assert_eq!(json["origin"], "api");
+    assert_eq!(json["button"], buttons());
+    assert_eq!(json["conditional"][0]["matchrule"], vip().1);
+}
+
+#[test]
+fn a_console_made_menu_is_pulled_changed_compared_applied_and_rolled_back() {
+    let platform = Platform::start();
+    platform.outgoing(|state| state.set_console_menu(console_menu()));
+    let account = account(&platform, "");
+    let pulled = account.command(&["menu", "pull"]);
+    pulled
+        .ok()
+        .says("made in the console")
+        .says("# text = \"hello\"")
+        .says("# The button \"News\"")
+        .says("[[menu.button.sub_button]]\nname = \"Shop\"");
+    account.rewrite_config(|config| {
+        config + &pulled.stdout.replace("name = \"Shop\"", "name = \"商店\"")
+    });
+    let diff = account.command(&["menu", "diff"]);
+    diff.is_code(1)
+        .says("- Hi  text hello (console only)")
+        .says("-   Shop  view https://www.example.com/shop")
+        .says("+   商店  view https://www.example.com/shop")
+        .says("  More");
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let more = |name: &str| {
+        json!([{"name": "More", "sub_button": [
+            {"type": "view", "name": name, "url": "https://www.example.com/shop"}]}])
+    };
+    assert_eq!(
+        platform.outgoing(|state| state.menu()).unwrap().0,
+        more("商店")
+    );
+    let back = account.command(&["menu", "rollback", "--yes"]);
+    back.ok()
+        .complains("\"Hi\"")
+        .complains("\"News\"")
+        .says("+   Shop  view");
+    assert_eq!(
+        platform.outgoing(|state| state.menu()).unwrap().0,
+        more("Shop")
+    );
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    account.command(&["menu", "diff"]).ok();
+}
+
+#[test]
+fn rollback_puts_back_the_menu_before_with_its_conditional_menus() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account
+        .command(&["menu", "rollback", "--yes"])
+        .failed()
+        .complains("keeps no menu");
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let before = platform.outgoing(|state| state.menu());
+    account.rewrite_config(|config| {
+        let end = config.find("[[menu.conditional]]").unwrap();
+        config[..end].replace("Tools", "Things")
+    });
+    account
+        .command(&["menu", "apply", "--yes"])
+        .ok()
+        .says("- for tag 134");
+    assert_eq!(platform.outgoing(|state| state.menu()).unwrap().1, []);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(platform.outgoing(|state| state.menu()), before);
+}
+
+#[test]
+fn rollback_to_no_menu_deletes_it() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(platform.outgoing(|state| state.menu()), None);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert!(platform.outgoing(|state| state.menu()).is_some());
+}
+
+#[test]
+fn delete_keeps_what_it_deletes() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account
+        .command(&["menu", "delete", "--yes"])
+        .ok()
+        .says("no menu");
+    assert_eq!(platform.count("/cgi-bin/menu/delete"), 0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account
+        .command(&["menu", "delete", "--yes"])
+        .ok()
+        .says("- VIP")
+        .says(WHEN);
+    assert_eq!(platform.outgoing(|state| state.menu()), None);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    account.command(&["menu", "diff"]).ok();
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_done() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account
+        .command(&["menu", "apply"])
+        .refused()
+        .says("+ 今天")
+        .complains("--yes");
+    assert_eq!(platform.outgoing(|state| state.menu()), None);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    for command in ["rollback", "delete"] {
+        account
+            .command(&["menu", command])
+            .refused()
+            .complains("--yes");
+    }
+    assert!(platform.outgoing(|state| state.menu()).is_some());
+}
+
+#[test]
+fn on_a_terminal_it_asks_and_only_yes_is_yes() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    for typed in ["\n", "n\n", "maybe\n", "\u{4}"] {
+        let ran = at_a_terminal(account.program(&["menu", "apply"]), typed);
+        ran.failed().says("+ 今天").complains("[y/N]");
+        assert_eq!(platform.outgoing(|state| state.menu()), None, "{typed:?}");
+    }
+    at_a_terminal(account.program(&["menu", "apply"]), "y\n")
+        .ok()
+        .says("in force");
+    at_a_terminal(account.program(&["menu", "delete"]), "Yes\n").ok();
+    assert_eq!(platform.outgoing(|state| state.menu()), None);
+}
+
+#[test]
+fn a_menu_that_gets_stuck_halfway_says_how_to_go_on() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    let too_many = Fault::Errcode(65305, "too many conditional menus");
+    platform.fault("/cgi-bin/menu/addconditional", too_many);
+    account
+        .command(&["menu", "apply", "--yes"])
+        .failed()
+        .complains("65305")
+        .complains("conditional menu #1")
+        .complains("rollback");
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account.command(&["menu", "diff"]).ok();
+}
+
+#[test]
+fn trymatch_draws_what_one_follower_sees() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let ran = account.command(&["menu", "trymatch", FAN]);
+    ran.ok().says("VIP  view https://www.example.com/vip");
+    let body = platform.bodies("/cgi-bin/menu/trymatch");
+    assert_eq!(body, [json!({"user_id": FAN})]);
+    let json = account.command(&["menu", "trymatch", FAN, "--json"]).json();
+    assert_eq!(json["button"], vip().0);
+    account
+        .command(&["menu", "trymatch", "nobody"])
+        .failed()
+        .complains("65302");
+}
+
+#[test]
+fn a_platform_without_any_menu_is_told_as_that() {
+    let platform = Platform::start();
+    let account = account(&platform, "");
+    account.command(&["menu", "pull"]).ok().says("has no menu");
+    account.command(&["menu", "diff"]).ok();
+    account
+        .command(&["menu", "apply", "--yes"])
+        .refused()
+        .complains("[[menu.button]]");
+    Setup::new()
+        .rules(MENU)
+        .stopped()
+        .command(&["menu", "pull"])
+        .refused()
+        .complains("account.app_id");
+}
