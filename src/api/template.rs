@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::json;
 
 /// A template of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// What messages name it by.
     pub template_id: String,
@@ -65,6 +65,19 @@ pub struct Miniprogram {
     pub appid: String,
     /// The page.
     pub pagepath: String,
+}
+
+impl Template {
+    /// The keys that the form asks for, in their order: `thing1` of `{{thing1.DATA}}`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let parts = self
+            .content
+            .as_deref()
+            .unwrap_or_default()
+            .split("{{")
+            .skip(1);
+        parts.filter_map(|part| part.split_once(".DATA}}").map(|(key, _)| key.trim()))
+    }
 }
 
 impl Client {

@@ -13,6 +13,7 @@ mod followers;
 mod http;
 mod kf;
 mod logging;
+mod mass;
 mod media;
 mod menu;
 mod messages;
@@ -27,6 +28,7 @@ mod send;
 mod serve;
 mod simulate;
 mod tags;
+mod template;
 mod token;
 mod unit;
 
@@ -144,6 +146,15 @@ With --online the exit code is 1 when something is to be mended.")]
     /// Upload and fetch files
     #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
     Media(media::Commands),
+    /// Template messages: forms filled in for one user
+    #[command(subcommand, after_help = "Example:\n  wechatd template list")]
+    Template(template::Commands),
+    /// Mass messages: one message to many
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd mass send 'We are closed on Monday' --all --dry-run"
+    )]
+    Mass(mass::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -210,6 +221,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Qrcode(command) => qrcode::run(&config()?, command),
         Command::Send(arguments) => send::run(&config()?, &arguments),
         Command::Media(command) => media::run(&config()?, command),
+        Command::Template(command) => template::run(&config()?, command),
+        Command::Mass(command) => mass::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

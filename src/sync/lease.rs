@@ -41,9 +41,8 @@ impl<'a> Lease<'a> {
     pub(super) fn keep(&self) {
         while self.over.pause(RENEWAL) != Woken::Closing {
             match self.store.renew_lease(NAME, clock::unix_seconds() + LASTS) {
-                Ok(true) => {}
                 // The store says itself why it can not write; whoever works finds out as well.
-                Err(_) => {}
+                Ok(true) | Err(_) => {}
                 Ok(false) => {
                     self.lost.store(true, Ordering::Relaxed);
                     return;

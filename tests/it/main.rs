@@ -7,16 +7,19 @@
     reason = "a test that meets an impossible value should stop right there"
 )]
 
+mod advice;
 mod allow_ips;
 mod attacks;
 mod callback;
 mod commands;
 mod config;
 mod durability;
+mod explain;
 mod export;
 mod handshake;
 mod limits;
 mod logs;
+mod mass;
 mod media;
 mod menu;
 mod modes;
@@ -27,8 +30,10 @@ mod profile;
 mod protocol;
 mod push_kinds;
 mod qrcode;
+mod reload;
 mod replay;
 mod replies;
+mod retention;
 mod rules;
 mod samples;
 mod secrets;
@@ -42,5 +47,6 @@ mod store_faults;
 mod support;
 mod sync;
 mod tags;
+mod template;
 mod tidy;
 mod token;

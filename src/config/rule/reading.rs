@@ -134,7 +134,7 @@ impl Reader<'_, '_> {
                 for name in &names {
                     let known = MESSAGE_TYPES.iter().chain(&["any"]);
                     if !known.clone().any(|known| known.eq_ignore_ascii_case(name)) {
-                        let advice = match nearest(&name.to_lowercase(), known.copied()) {
+                        let advice = match nearest(name, known.copied()) {
                             Some(near) => format!("did you mean {near:?}?"),
                             None => format!("it can be {} or any", MESSAGE_TYPES.join(", ")),
                         };

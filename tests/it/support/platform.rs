@@ -67,9 +67,9 @@ struct State {
     faults: HashMap<String, VecDeque<Fault>>,
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
-    callback_ips: Vec<String>,
     people: People,
     desk: Desk,
+    callback_ips: Vec<String>,
     token: u64,
     expires_in: i64,
     released: u64,
@@ -153,12 +153,6 @@ impl Platform {
         state.profiles.insert(openid.into(), json.into());
     }
 
-    /// The addresses and networks that `getcallbackip` tells.
-    pub fn callback_ips(&self, list: &[&str]) {
-        let mut state = self.shared.state.lock().unwrap();
-        state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
-    }
-
     /// Looks at the account's people, or changes them.
     pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().people)
@@ -167,6 +161,12 @@ impl Platform {
     /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
     pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().desk)
+    }
+
+    /// The addresses and networks that `getcallbackip` tells.
+    pub fn callback_ips(&self, list: &[&str]) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -330,7 +330,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         };
         let date = shared.state.lock().unwrap().desk.date();
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{date}{disposition}Content-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}{date}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {

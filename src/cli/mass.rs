@@ -1,0 +1,338 @@
+//! `wechatd mass …`: one message to many, which a person decides on and which goes out once.
+
+mod message;
+mod recipients;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Failure;
+use super::attachment::{Attachment, SendError, with_media};
+use super::confirm;
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::mass::{MassSent, PreviewTarget};
+use crate::clock;
+use crate::config::Config;
+use crate::random;
+use crate::store::{Job, NewJob, Reader, Store};
+use crate::wechat::{self, JobKind};
+use message::Message;
+use recipients::Recipients;
+
+/// For how long a repetition of the same command is the same message, in seconds: the platform compares the
+/// clientmsgid with those of the last 24 hours.
+const SAME_WITHIN: i64 = 24 * 3600;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// Send a message to all followers, to those with a tag, or to a list of openids
+    #[command(after_help = "Examples:
+  wechatd mass send 'We are closed on Monday' --all --dry-run
+  wechatd mass send --image poster.jpg --tag VIP
+  wechatd mass send --article MEDIA_ID --all --yes
+  wechatd mass send 'Hello' --to - < openids.txt
+
+F is a file or a media_id. A service account reaches each follower 4 times a month, a subscription account once a day.
+The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform
+sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
+    Send(Box<Send>),
+    /// Show a message to one follower first
+    #[command(after_help = "Examples:
+  wechatd mass preview 'We are closed on Monday' --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd mass preview --article MEDIA_ID --wechat-id amy_w
+
+The platform allows 100 a day.")]
+    Preview(Box<Preview>),
+    /// What became of the mass messages, the newest first
+    #[command(after_help = "Examples:
+  wechatd mass status
+  wechatd mass status 1000002301      asks the platform too")]
+    Status {
+        /// Only this one, and ask the platform how far it is
+        msg_id: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back a mass message of articles or a video
+    #[command(after_help = "Examples:
+  wechatd mass delete 1000002301
+  wechatd mass delete 1000002301 --article 2 --yes
+
+It stays on phones that already show it.")]
+    Delete {
+        /// Which; `wechatd mass status` shows them
+        msg_id: String,
+        /// Only the article with this number, from 1 on
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        article: Option<u32>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Send {
+    #[command(flatten)]
+    message: message::What,
+    #[command(flatten)]
+    recipients: recipients::Whom,
+    /// Show who would get what, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
+pub(super) struct Preview {
+    #[command(flatten)]
+    message: message::What,
+    /// To this openid
+    #[arg(long, value_name = "OPENID", group = "whom")]
+    to: Option<String>,
+    /// To this WeChat id
+    #[arg(long, value_name = "ID", group = "whom")]
+    wechat_id: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Send(arguments) => send(config, &arguments),
+        Commands::Preview(arguments) => preview(config, *arguments),
+        Commands::Status {
+            msg_id,
+            limit,
+            json,
+        } => status(config, msg_id.as_deref(), limit, json),
+        Commands::Delete {
+            msg_id,
+            article,
+            yes,
+        } => delete(config, &msg_id, article, yes),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    to: String,
+    msgtype: &'static str,
+    content: String,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_data_id: Option<String>,
+    /// The same message was sent before, and not again now.
+    repeated: bool,
+}
+
+fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
+    let message = Message::read(&arguments.message)?;
+    let named = arguments.recipients.named()?;
+    let (store, api) = connect(config)?;
+    let recipients = Recipients::find(named, &api, &store.reader()?)?;
+    let mut shown = Shown {
+        to: recipients.shown.clone(),
+        msgtype: message.msgtype(),
+        content: message.shown(),
+        dry_run: arguments.dry_run,
+        msg_id: None,
+        msg_data_id: None,
+        repeated: false,
+    };
+    let mut out = Output::text();
+    if !arguments.json {
+        out.pairs(&[
+            ("to", shown.to.clone()),
+            (
+                "what",
+                format!("{}: {}", shown.msgtype, cell(&shown.content, 2_000)),
+            ),
+        ])?;
+        out.flush()?;
+    }
+    if arguments.dry_run {
+        if arguments.json {
+            return out.json(&shown);
+        }
+        out.line("Nothing was sent: this was a dry run.")?;
+        return out.done();
+    }
+    confirm::ask(&format!("Send this to {}?", shown.to), arguments.yes)?;
+    let job = NewJob {
+        kind: JobKind::Mass,
+        msg_type: message.msgtype().to_owned(),
+        openid: None,
+        target: Some(shown.to.clone()),
+        content: cell(&shown.content, 200),
+        sent_at: clock::unix_seconds(),
+    };
+    let fingerprint = wechat::digest(
+        json!([
+            api.app_id(),
+            recipients.fingerprint(),
+            message.fingerprint()
+        ])
+        .to_string()
+        .as_bytes(),
+    );
+    let since = job.sent_at - SAME_WITHIN;
+    let begun = store.begin_mass(job, &fingerprint, &fresh_client_id()?, since)?;
+    let attachments: Vec<&Attachment> = message.attachments.iter().collect();
+    let sent = with_media(&attachments, &api, &store, |ids| {
+        api.mass_send(
+            &recipients.target,
+            &message.with(ids),
+            Some(&begun.client_id),
+        )
+    });
+    let sent: MassSent = match sent {
+        Ok(sent) => sent,
+        Err(error) => return Err(not_sent(&store, begun.id, error)?),
+    };
+    if let Some(msg_id) = &sent.msg_id {
+        store.mass_taken(begun.id, msg_id)?;
+    }
+    let msg_id = sent.msg_id.clone().unwrap_or_default();
+    shown.msg_id = sent.msg_id;
+    shown.msg_data_id = sent.msg_data_id;
+    shown.repeated = sent.repeated;
+    if arguments.json {
+        return out.json(&shown);
+    }
+    out.line(&match sent.repeated {
+        true => format!("This message was sent before, as {msg_id}; nothing was sent now."),
+        false => format!(
+            "The platform sends it as {msg_id}; `wechatd mass status` shows what became of it."
+        ),
+    })?;
+    out.done()
+}
+
+/// What is told of a message that was not sent, or of which nobody knows.
+fn not_sent(store: &Store, id: i64, error: SendError) -> Result<Failure, Failure> {
+    let unknown = matches!(&error, SendError::Call(error) if error.may_be_done() || error.errcode() == Some(TOO_SOON));
+    if !unknown {
+        store.mass_refused(id)?;
+    }
+    Ok(match Failure::from(error) {
+        Failure::Failed(text) if unknown => Failure::Failed(format!(
+            "{text}; repeat the same command after a minute: it can not send twice, and tells the msg_id if this one arrived"
+        )),
+        failure => failure,
+    })
+}
+
+/// The clientmsgid was used within the last minute: a message with it may be on its way.
+const TOO_SOON: i64 = 45066;
+
+/// 32 bytes, as many as the platform takes.
+fn fresh_client_id() -> Result<String, Failure> {
+    let bytes: [u8; 16] =
+        random::bytes().map_err(|error| Failure::Failed(format!("mass: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
+    let message = Message::read(&arguments.message)?;
+    let target = match (arguments.to, arguments.wechat_id) {
+        (Some(openid), _) => PreviewTarget::Openid(openid),
+        (None, id) => PreviewTarget::WeChatId(id.unwrap_or_default()),
+    };
+    let (store, api) = connect(config)?;
+    let attachments: Vec<&Attachment> = message.attachments.iter().collect();
+    let sent = with_media(&attachments, &api, &store, |ids| {
+        api.mass_preview(&target, &message.with(ids))
+    })?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&json!({ "msg_id": sent.msg_id }));
+    }
+    out.line("shown")?;
+    out.done()
+}
+
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Mass, msg_id, limit)?;
+    let now = match msg_id {
+        Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
+        None => None,
+    };
+    let mut out = Output::text();
+    if json {
+        return match now {
+            None => out.json(&jobs),
+            Some(now) => out.json(&json!({"msg_status": now, "job": jobs.first()})),
+        };
+    }
+    let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
+    let row = |job: &Job| {
+        [
+            job.time.clone(),
+            job.msg_id.clone().unwrap_or_default(),
+            cell(job.target.as_deref().unwrap_or_default(), 30),
+            cell(job.content.as_deref().unwrap_or_default(), 30),
+            told(job),
+            number(job.total),
+            number(job.sent),
+            number(job.failed),
+        ]
+    };
+    let rows: Vec<[String; 8]> = jobs.iter().map(row).collect();
+    out.table(
+        [
+            "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
+        ],
+        &rows,
+    )?;
+    if let Some(now) = now {
+        out.line(&format!("The platform says now: {now}"))?;
+    }
+    out.done()
+}
+
+/// What became of a mass message, in words.
+fn told(job: &Job) -> String {
+    match (&job.status, &job.msg_id) {
+        (Some(status), _) => match wechat::event::mass_error_meaning(status) {
+            Some(meaning) => format!("{}: {meaning}", cell(status, 40)),
+            None => cell(status, 40),
+        },
+        (None, Some(_)) => "no result yet".to_owned(),
+        (None, None) => "unknown: no answer came; repeat the command".to_owned(),
+    }
+}
+
+fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Result<(), Failure> {
+    if msg_id.parse::<u64>().is_err() {
+        return Err(Failure::Wrong(format!(
+            "{msg_id:?} is no msg_id, which is a number; `wechatd mass status` shows them"
+        )));
+    }
+    let (_store, api) = connect(config)?;
+    let what = match article {
+        Some(article) => format!("article {article} of mass message {msg_id}"),
+        None => format!("mass message {msg_id}"),
+    };
+    confirm::ask(&format!("Take back {what}?"), yes)?;
+    api.mass_delete(msg_id, article.unwrap_or(0))?;
+    let mut out = Output::text();
+    out.line(&format!(
+        "{what} is taken back; it stays on phones that already show it"
+    ))?;
+    out.done()
+}

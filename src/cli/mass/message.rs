@@ -1,0 +1,164 @@
+//! What a mass message says, from the command line.
+
+use serde_json::{Value, json};
+
+use crate::api::mass::MassMessage;
+use crate::api::media::MediaType;
+use crate::cli::Failure;
+use crate::cli::attachment::Attachment;
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
+pub(in crate::cli) struct What {
+    /// A text
+    #[arg(group = "what")]
+    text: Option<String>,
+    /// A picture, or several
+    #[arg(long, value_name = "F", group = "what", num_args = 1..)]
+    image: Vec<String>,
+    /// A recording
+    #[arg(long, value_name = "F", group = "what")]
+    voice: Option<String>,
+    /// A video of the permanent material
+    #[arg(long, value_name = "MEDIA_ID", group = "what")]
+    video: Option<String>,
+    /// Articles of the permanent material or a draft
+    #[arg(long, value_name = "MEDIA_ID", group = "what")]
+    article: Option<String>,
+    /// A sentence with the pictures
+    #[arg(long, value_name = "TEXT")]
+    recommend: Option<String>,
+}
+
+/// A message whose files are not uploaded yet.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) attachments: Vec<Attachment>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text(String),
+    Images { recommend: String },
+    Voice,
+    Video(String),
+    Article(String),
+}
+
+impl Message {
+    /// Reads files, calls nobody.
+    pub(super) fn read(arguments: &What) -> Result<Message, Failure> {
+        if arguments.recommend.is_some() && arguments.image.is_empty() {
+            return Err(Failure::Wrong(
+                "--recommend goes with --image only".to_owned(),
+            ));
+        }
+        if let Some(text) = &arguments.text {
+            if text.trim().is_empty() {
+                return Err(Failure::Wrong("an empty text can not be sent".to_owned()));
+            }
+            return Ok(Message::bare(Kind::Text(text.clone())));
+        }
+        if let Some(video) = &arguments.video {
+            let media_id = material("--video", video)?;
+            return Ok(Message::bare(Kind::Video(media_id)));
+        }
+        if let Some(article) = &arguments.article {
+            let media_id = material("--article", article)?;
+            return Ok(Message::bare(Kind::Article(media_id)));
+        }
+        let find = |texts: &[String], media_type| -> Result<Vec<Attachment>, Failure> {
+            let found = texts.iter().map(|text| Attachment::find(text, media_type));
+            found.collect()
+        };
+        Ok(match &arguments.voice {
+            Some(voice) => Message {
+                attachments: find(std::slice::from_ref(voice), MediaType::Voice)?,
+                kind: Kind::Voice,
+            },
+            None => Message {
+                attachments: find(&arguments.image, MediaType::Image)?,
+                kind: Kind::Images {
+                    recommend: arguments.recommend.clone().unwrap_or_default(),
+                },
+            },
+        })
+    }
+
+    fn bare(kind: Kind) -> Message {
+        Message {
+            attachments: Vec::new(),
+            kind,
+        }
+    }
+
+    /// The message with the media_ids of its attachments.
+    pub(super) fn with(&self, ids: Vec<String>) -> MassMessage {
+        match &self.kind {
+            Kind::Text(content) => MassMessage::Text {
+                content: content.clone(),
+            },
+            Kind::Images { recommend } => MassMessage::Images {
+                media_ids: ids,
+                recommend: recommend.clone(),
+                need_open_comment: 0,
+                only_fans_can_comment: 0,
+            },
+            Kind::Voice => MassMessage::Voice {
+                media_id: ids.into_iter().next().unwrap_or_default(),
+            },
+            Kind::Video(media_id) => MassMessage::Mpvideo {
+                media_id: media_id.clone(),
+            },
+            Kind::Article(media_id) => MassMessage::Mpnews {
+                media_id: media_id.clone(),
+            },
+        }
+    }
+
+    /// The platform's word for the kind of message.
+    pub(super) fn msgtype(&self) -> &'static str {
+        self.with(Vec::new()).msgtype()
+    }
+
+    /// For people.
+    pub(super) fn shown(&self) -> String {
+        let files = || {
+            let shown: Vec<String> = self.attachments.iter().map(Attachment::shown).collect();
+            shown.join(", ")
+        };
+        match &self.kind {
+            Kind::Text(content) => content.clone(),
+            Kind::Images { recommend } if recommend.is_empty() => files(),
+            Kind::Images { recommend } => format!("{} ({recommend})", files()),
+            Kind::Voice => files(),
+            Kind::Video(media_id) | Kind::Article(media_id) => media_id.clone(),
+        }
+    }
+
+    /// Equal for equal messages, however often their files were uploaded.
+    pub(super) fn fingerprint(&self) -> Value {
+        let files: Vec<String> = self
+            .attachments
+            .iter()
+            .map(Attachment::fingerprint)
+            .collect();
+        let own = match &self.kind {
+            Kind::Text(text) | Kind::Video(text) | Kind::Article(text) => text.as_str(),
+            Kind::Images { recommend } => recommend,
+            Kind::Voice => "",
+        };
+        json!([self.msgtype(), own, files])
+    }
+}
+
+/// A media_id of what the platform keeps for good; a file can not take its place here.
+fn material(option: &str, text: &str) -> Result<String, Failure> {
+    match Attachment::find(text, MediaType::Video) {
+        Ok(Attachment::MediaId(media_id)) => Ok(media_id),
+        Ok(Attachment::File(..)) | Err(_) => Err(Failure::Wrong(format!(
+            "{option}: {text}: it is a media_id of the permanent material, made in the console; a file can not be sent so"
+        ))),
+    }
+}

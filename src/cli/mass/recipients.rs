@@ -1,0 +1,105 @@
+//! Who gets a mass message, from the command line.
+
+use serde_json::{Value, json};
+
+use crate::api::Client;
+use crate::api::mass::{MASS_OPENIDS, MassTarget};
+use crate::cli::Failure;
+use crate::cli::bulk::openids;
+use crate::store::Reader;
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
+pub(in crate::cli) struct Whom {
+    /// To every follower
+    #[arg(long, group = "whom")]
+    all: bool,
+    /// To those with this tag: its id or name
+    #[arg(long, value_name = "TAG", group = "whom")]
+    tag: Option<String>,
+    /// To these, 2 to 10000 of them; - reads them from standard input, one a line
+    #[arg(long, value_name = "OPENID", group = "whom", num_args = 1..)]
+    to: Vec<String>,
+}
+
+/// Whom the command line names.
+#[derive(Debug)]
+pub(super) enum Named {
+    All,
+    Tag(String),
+    Openids(Vec<String>),
+}
+
+impl Whom {
+    /// Reads standard input, calls nobody.
+    pub(super) fn named(&self) -> Result<Named, Failure> {
+        if self.all {
+            return Ok(Named::All);
+        }
+        if let Some(tag) = &self.tag {
+            return Ok(Named::Tag(tag.clone()));
+        }
+        let openids = openids(&self.to)?;
+        match MASS_OPENIDS.contains(&openids.len()) {
+            true => Ok(Named::Openids(openids)),
+            false => Err(Failure::Wrong(format!(
+                "--to: {} openids; the platform takes {} to {} in one mass message",
+                openids.len(),
+                MASS_OPENIDS.start(),
+                MASS_OPENIDS.end()
+            ))),
+        }
+    }
+}
+
+/// Who gets it, as the platform takes it and as people read it.
+#[derive(Debug)]
+pub(super) struct Recipients {
+    pub(super) target: MassTarget,
+    pub(super) shown: String,
+}
+
+impl Recipients {
+    /// Finds a tag by its name or number, and counts.
+    pub(super) fn find(named: Named, api: &Client, reader: &Reader) -> Result<Recipients, Failure> {
+        let (target, shown) = match named {
+            Named::All => {
+                let followers = reader.count_followers()?;
+                let shown = format!("all followers ({followers} in the store)");
+                (MassTarget::All, shown)
+            }
+            Named::Openids(openids) => {
+                let shown = format!("{} openids", openids.len());
+                (MassTarget::Openids(openids), shown)
+            }
+            Named::Tag(text) => {
+                let tags = api.tags_get()?;
+                let by_name = tags.iter().find(|tag| tag.name == text);
+                let number: Option<i64> = text.parse().ok();
+                let tag = by_name.or_else(|| tags.iter().find(|tag| Some(tag.id) == number));
+                let tag = tag.ok_or_else(|| {
+                    Failure::Wrong(format!(
+                        "--tag: the account has no tag {text:?}; `wechatd tags list` shows them"
+                    ))
+                })?;
+                let count = tag.count.map(|n| format!(", {n} followers"));
+                let shown = format!("tag {} ({}{})", tag.id, tag.name, count.unwrap_or_default());
+                (MassTarget::Tag(tag.id), shown)
+            }
+        };
+        Ok(Recipients { target, shown })
+    }
+
+    /// Equal for the same people, in whatever order they were named.
+    pub(super) fn fingerprint(&self) -> Value {
+        match &self.target {
+            MassTarget::All => json!("all"),
+            MassTarget::Tag(id) => json!(id),
+            MassTarget::Openids(openids) => {
+                let mut openids = openids.clone();
+                openids.sort_unstable();
+                json!(openids)
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `wechatd template …`: forms that the platform approved, filled in for one user, and what became of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::output::{Output, cell};
+use super::platform::connect;
+use super::send;
+use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
+use crate::clock;
+use crate::config::Config;
+use crate::store::{Job, NewJob, Reader};
+use crate::wechat::JobKind;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// List the account's templates with the keys that each asks for
+    #[command(after_help = "Examples:
+  wechatd template list
+  wechatd template list --json | jq -r '.[].example'")]
+    List {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fill in a template for one user and send it
+    #[command(after_help = "Examples:
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
+
+The platform tells later what became of it: `wechatd template status`.")]
+    Send(Box<Send>),
+    /// What became of the template messages that were sent, the newest first
+    #[command(after_help = "Examples:
+  wechatd template status
+  wechatd template status --limit 100 --json")]
+    Status {
+        /// Only this one
+        msg_id: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Send {
+    /// To whom
+    openid: String,
+    /// Which template; `wechatd template list` shows them
+    template_id: String,
+    /// The values by the template's keys, as texts, numbers or {"value": …}
+    #[arg(long, value_name = "JSON")]
+    data: String,
+    /// Where a tap leads
+    #[arg(long, value_name = "U")]
+    url: Option<String>,
+    /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
+    #[arg(long, value_name = "JSON")]
+    miniprogram: Option<String>,
+    /// The platform sends the same ID once within 10 minutes
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::List { json } => list(config, json),
+        Commands::Send(arguments) => send(config, *arguments),
+        Commands::Status {
+            msg_id,
+            limit,
+            json,
+        } => status(config, msg_id.as_deref(), limit, json),
+    }
+}
+
+fn list(config: &Config, json: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let templates = api.get_all_private_template()?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&templates);
+    }
+    let row = |template: &Template| {
+        let keys: Vec<&str> = template.keys().collect();
+        [
+            template.template_id.clone(),
+            cell(template.title.as_deref().unwrap_or_default(), 30),
+            cell(&keys.join(", "), 80),
+        ]
+    };
+    let rows: Vec<[String; 3]> = templates.iter().map(row).collect();
+    out.table(["template_id", "title", "keys"], &rows)?;
+    out.done()
+}
+
+fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
+    let data = data(&arguments.data)?;
+    let miniprogram: Option<Miniprogram> = arguments
+        .miniprogram
+        .as_deref()
+        .map(|text| send::read("--miniprogram", text))
+        .transpose()?;
+    let message = TemplateMessage {
+        touser: arguments.openid,
+        template_id: arguments.template_id,
+        url: arguments.url,
+        miniprogram,
+        client_msg_id: arguments.id,
+        data,
+    };
+    let (store, api) = connect(config)?;
+    let sent_at = clock::unix_seconds();
+    let msg_id = api
+        .template_send(&message)
+        .map_err(|error| Failure::of_sending(&error))?;
+    let job = NewJob {
+        kind: JobKind::Template,
+        msg_type: "template".to_owned(),
+        openid: Some(message.touser),
+        target: None,
+        content: message.template_id,
+        sent_at,
+    };
+    store.template_taken(job, &msg_id)?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&json!({ "msg_id": msg_id }));
+    }
+    out.line(&format!(
+        "sent as {msg_id}; `wechatd template status {msg_id}` shows what became of it"
+    ))?;
+    out.done()
+}
+
+/// The values of a template, in the short form or in the platform's.
+fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
+    let values: BTreeMap<String, Value> = send::read("--data", text)?;
+    let value = |(key, value): (String, Value)| {
+        let inner = match &value {
+            Value::Object(fields) => fields.get("value").unwrap_or(&Value::Null),
+            other => other,
+        };
+        let text = match inner {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                return Err(Failure::Wrong(format!(
+                    "--data: {key}: it is a text, a number or {{\"value\": …}}"
+                )));
+            }
+        };
+        Ok((key, TemplateValue { value: text }))
+    };
+    values.into_iter().map(value).collect()
+}
+
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Template, msg_id, limit)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&jobs);
+    }
+    let row = |job: &Job| {
+        [
+            job.time.clone(),
+            job.msg_id.clone().unwrap_or_default(),
+            job.openid.clone().unwrap_or_default(),
+            cell(job.content.as_deref().unwrap_or_default(), 44),
+            cell(job.status.as_deref().unwrap_or("no result yet"), 40),
+        ]
+    };
+    let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
+    out.table(["sent", "msg_id", "openid", "template", "status"], &rows)?;
+    out.done()
+}

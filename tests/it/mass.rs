@@ -1,0 +1,387 @@
+//! Mass messages: shown before they go, sent once, followed to their end.
+
+use crate::support::*;
+use serde_json::{Value, json};
+
+const ALL: &str = "/cgi-bin/message/mass/sendall";
+const SOME: &str = "/cgi-bin/message/mass/send";
+const TAGS: &str = "/cgi-bin/tags/get";
+
+fn account(platform: &Platform) -> Account {
+    Setup::new().platform(platform).stopped()
+}
+
+/// The body without its clientmsgid, which is a random text of 32 bytes.
+fn without_client_id(mut body: Value) -> Value {
+    let id = body.as_object_mut().unwrap().remove("clientmsgid").unwrap();
+    assert_eq!(id.as_str().map(str::len), Some(32));
+    body
+}
+
+/// The account has these tags.
+fn tags(platform: &Platform) {
+    let tags = json!({"tags": [{"id": 134, "name": "VIP", "count": 10}, {"id": 2, "name": "star", "count": 0}]});
+    platform.always(TAGS, Fault::Body(tags.to_string()));
+}
+
+fn finished(msg_id: &str, status: &str) -> Push {
+    event("MASSSENDJOBFINISH")
+        .from("oSyn1cPlatformHelper00000001")
+        .element("MsgID", msg_id)
+        .element("Status", status)
+        .element("TotalCount", "1200")
+        .element("FilterCount", "1180")
+        .element("SentCount", "1175")
+        .element("ErrorCount", "5")
+}
+
+#[test]
+fn a_dry_run_shows_who_and_what_and_sends_nothing() {
+    let platform = Platform::start();
+    tags(&platform);
+    let account = account(&platform);
+    let ran = account.command(&["mass", "send", "We are closed", "--all", "--dry-run"]);
+    ran.ok()
+        .says("all followers (0 in the store)")
+        .says("text: We are closed")
+        .says("Nothing was sent");
+    std::fs::write(account.folder().join("a.gif"), "GIF89a").unwrap();
+    let ran = account.command(&[
+        "mass",
+        "send",
+        "--image",
+        "a.gif",
+        "--tag",
+        "VIP",
+        "--dry-run",
+    ]);
+    ran.ok()
+        .says("tag 134 (VIP, 10 followers)")
+        .says("image: a.gif");
+    let json = account
+        .command(&[
+            "mass",
+            "send",
+            "hi",
+            "--to",
+            "o1",
+            "o2",
+            "--dry-run",
+            "--json",
+        ])
+        .json();
+    assert_eq!(json["to"], "2 openids");
+    assert_eq!(json["dry_run"], true);
+    for path in [ALL, SOME, "/cgi-bin/media/upload"] {
+        assert_eq!(platform.count(path), 0, "{path}");
+    }
+    assert_eq!(account.store().count("jobs"), 0);
+}
+
+#[test]
+fn it_is_sent_to_all_to_a_tag_and_to_openids() {
+    let platform = Platform::start();
+    tags(&platform);
+    let account = account(&platform);
+    account
+        .command(&["mass", "send", "hello all", "--all", "--yes"])
+        .ok()
+        .says("1000002301");
+    account
+        .command(&[
+            "mass",
+            "send",
+            "--article",
+            "SYN_news",
+            "--tag",
+            "134",
+            "--yes",
+        ])
+        .ok();
+    account
+        .command(&[
+            "mass",
+            "send",
+            "--image",
+            "SYN_a",
+            "SYN_b",
+            "--recommend",
+            "nice",
+            "--tag",
+            "VIP",
+            "--yes",
+        ])
+        .ok();
+    account
+        .command(&["mass", "send", "--video", "SYN_v", "--all", "--yes"])
+        .ok();
+    let bodies: Vec<Value> = platform
+        .bodies(ALL)
+        .into_iter()
+        .map(without_client_id)
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({"filter": {"is_to_all": true}, "text": {"content": "hello all"}, "msgtype": "text"}),
+            json!({"filter": {"is_to_all": false, "tag_id": 134}, "mpnews": {"media_id": "SYN_news"}, "msgtype": "mpnews", "send_ignore_reprint": 0}),
+            json!({"filter": {"is_to_all": false, "tag_id": 134}, "images": {"media_ids": ["SYN_a", "SYN_b"], "recommend": "nice",
+                "need_open_comment": 0, "only_fans_can_comment": 0}, "msgtype": "image"}),
+            json!({"filter": {"is_to_all": true}, "mpvideo": {"media_id": "SYN_v"}, "msgtype": "mpvideo"}),
+        ]
+    );
+    let program = account.program(&["mass", "send", "hi", "--to", "o1", "-", "--yes"]);
+    Ran::of(program, "o2\n\n o3 \no1\n").ok();
+    let body = without_client_id(platform.bodies(SOME).remove(0));
+    assert_eq!(
+        body,
+        json!({"touser": ["o1", "o2", "o3"], "text": {"content": "hi"}, "msgtype": "text"})
+    );
+}
+
+#[test]
+fn a_file_is_uploaded_for_it() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    std::fs::write(account.folder().join("a.gif"), "GIF89a").unwrap();
+    account
+        .command(&["mass", "send", "--image", "a.gif", "--all", "--yes"])
+        .ok();
+    let body = platform.bodies(ALL).remove(0);
+    assert_eq!(body["images"]["media_ids"], json!(["SYN_image_1"]));
+}
+
+#[test]
+fn the_same_command_twice_sends_once() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let send = |text: &str| account.command(&["mass", "send", text, "--all", "--yes"]);
+    send("closed").ok().says("1000002301");
+    send("closed")
+        .ok()
+        .says("sent before, as 1000002301")
+        .says("nothing was sent now");
+    let json = account
+        .command(&["mass", "send", "closed", "--all", "--yes", "--json"])
+        .json();
+    assert_eq!(
+        (&json["repeated"], &json["msg_id"]),
+        (&json!(true), &json!("1000002301"))
+    );
+    let ids: Vec<Value> = platform
+        .bodies(ALL)
+        .iter()
+        .map(|body| body["clientmsgid"].clone())
+        .collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    send("closed on Monday").ok().says("1000002302");
+    assert_eq!(account.store().count("jobs"), 2);
+    let openids = |list: [&str; 2]| {
+        account.command(&["mass", "send", "closed", "--to", list[0], list[1], "--yes"])
+    };
+    openids(["o1", "o2"]).ok().says("1000002303");
+    openids(["o2", "o1"])
+        .ok()
+        .says("sent before, as 1000002303");
+    openids(["o2", "o3"]).ok().says("1000002304");
+}
+
+#[test]
+fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let send = || account.command(&["mass", "send", "closed", "--all", "--yes"]);
+    platform.fault(ALL, Fault::Truncated);
+    send()
+        .failed()
+        .complains("may have arrived")
+        .complains("can not send twice");
+    assert_eq!(platform.count(ALL), 1, "never repeated by itself");
+    account
+        .command(&["mass", "status"])
+        .ok()
+        .says("unknown: no answer came");
+    platform.fault(
+        ALL,
+        Fault::Errcode(45066, "same clientmsgid retry too fast"),
+    );
+    send().failed().complains("45066");
+    platform.fault(
+        ALL,
+        Fault::Body(r#"{"errcode":45065,"errmsg":"clientmsgid exist","msg_id":99}"#.into()),
+    );
+    send().ok().says("sent before, as 99");
+    let ids: Vec<Value> = platform
+        .bodies(ALL)
+        .iter()
+        .map(|body| body["clientmsgid"].clone())
+        .collect();
+    assert!(
+        ids.len() == 3 && ids.iter().all(|id| *id == ids[0]),
+        "{ids:?}"
+    );
+    account
+        .store()
+        .is("SELECT msg_id, content FROM jobs", &["99|closed"]);
+}
+
+#[test]
+fn a_refusal_is_explained_and_leaves_no_row() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.fault(ALL, Fault::Errcode(45028, "has no masssend quota"));
+    account
+        .command(&["mass", "send", "closed", "--all", "--yes"])
+        .failed()
+        .complains("no mass message is left");
+    assert_eq!(account.store().count("jobs"), 0);
+}
+
+#[test]
+fn status_shows_the_result_that_was_pushed() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).start();
+    account
+        .command(&["mass", "send", "closed", "--all", "--yes"])
+        .ok();
+    account
+        .command(&["mass", "send", "open", "--all", "--yes"])
+        .ok();
+    account
+        .command(&["mass", "status"])
+        .ok()
+        .says("no result yet");
+    account
+        .post(&finished("1000002301", "send success"))
+        .is_success();
+    account
+        .post(&finished("1000002302", "err(10001)"))
+        .is_success();
+    account.store().is(
+        "SELECT msg_id, openid, status, total, filtered, sent, failed FROM jobs ORDER BY id",
+        &[
+            "1000002301|NULL|send success|1200|1180|1175|5",
+            "1000002302|NULL|err(10001)|1200|1180|1175|5",
+        ],
+    );
+    let ran = account.command(&["mass", "status"]);
+    ran.ok()
+        .says("send success")
+        .says("1175")
+        .says("err(10001): advertising");
+    let ran = account.command(&["mass", "status", "1000002301"]);
+    ran.ok()
+        .says("The platform says now: SENDING")
+        .says_nothing_of("advertising");
+    assert_eq!(
+        platform.bodies("/cgi-bin/message/mass/get"),
+        [json!({"msg_id": "1000002301"})]
+    );
+    let json = account.command(&["mass", "status", "--json"]).json();
+    assert_eq!(json[0]["status"], "err(10001)");
+}
+
+#[test]
+fn a_result_that_comes_before_the_answer_is_not_lost() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).start();
+    account
+        .post(&finished("1000002301", "send success"))
+        .is_success();
+    account
+        .command(&["mass", "send", "closed", "--all", "--yes"])
+        .ok();
+    account.store().is(
+        "SELECT msg_id, content, status, sent FROM jobs",
+        &["1000002301|closed|send success|1175"],
+    );
+}
+
+#[test]
+fn nothing_goes_out_unasked() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["mass", "send", "closed", "--all"])
+        .refused()
+        .says("all followers")
+        .complains("--yes");
+    at_a_terminal(account.program(&["mass", "send", "closed", "--all"]), "n\n").failed();
+    assert_eq!(platform.count(ALL), 0);
+    at_a_terminal(account.program(&["mass", "send", "closed", "--all"]), "y\n")
+        .ok()
+        .complains("Send this to all followers");
+    assert_eq!(platform.count(ALL), 1);
+    account
+        .command(&["mass", "delete", "1000002301"])
+        .refused()
+        .complains("--yes");
+    assert_eq!(platform.count("/cgi-bin/message/mass/delete"), 0);
+}
+
+#[test]
+fn preview_shows_it_to_one() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["mass", "preview", "preview", "--to", FAN])
+        .ok();
+    account
+        .command(&["mass", "preview", "preview", "--wechat-id", "syn_wechat_id"])
+        .ok();
+    let sample: Value = serde_json::from_str(&sample("api/mass_preview.json")).unwrap();
+    assert_eq!(
+        platform.bodies("/cgi-bin/message/mass/preview"),
+        [
+            sample["request"].clone(),
+            sample["examples"][0]["request"].clone()
+        ]
+    );
+    account.command(&["mass", "preview", "preview"]).refused();
+}
+
+#[test]
+fn delete_takes_back_all_or_one_article() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["mass", "delete", "1000002301", "--yes"])
+        .ok()
+        .says("taken back");
+    account
+        .command(&["mass", "delete", "1000002301", "--article", "2", "--yes"])
+        .ok();
+    assert_eq!(
+        platform.bodies("/cgi-bin/message/mass/delete"),
+        [
+            json!({"msg_id": 1_000_002_301, "article_idx": 0}),
+            json!({"msg_id": 1_000_002_301, "article_idx": 2})
+        ]
+    );
+    account
+        .command(&["mass", "delete", "closed", "--yes"])
+        .refused();
+}
+
+#[test]
+fn what_can_not_be_sent_is_refused() {
+    let platform = Platform::start();
+    tags(&platform);
+    let account = account(&platform);
+    for (arguments, why) in [
+        (&["closed"][..], "required"),
+        (&["--all"], "required"),
+        (&["closed", "--all", "--tag", "VIP"], "cannot be used"),
+        (&["closed", "--to", "o1"], "2 to 10000"),
+        (&["closed", "--to", "o1", "o1"], "2 to 10000"),
+        (&["closed", "--to", "o1", "o 2"], "no openid"),
+        (&["closed", "--tag", "nobody"], "no tag"),
+        (&[" ", "--all"], "empty"),
+        (&["--video", "tour.mp4", "--all"], "permanent material"),
+        (&["closed", "--recommend", "x", "--all"], "--image"),
+    ] {
+        let all = [&["mass", "send"], arguments, &["--yes"]].concat();
+        account.command(&all).refused().complains(why);
+    }
+    assert_eq!(platform.count(ALL) + platform.count(SOME), 0);
+}
