@@ -4,9 +4,9 @@ mod addresses;
 mod chores;
 mod profiles;
 mod supervisor;
+mod sync;
 
 pub use supervisor::{PAUSE, keep_alive};
-mod sync;
 
 use std::sync::Arc;
 use std::thread;
@@ -34,8 +34,8 @@ impl Background {
         };
         spawn("profiles", |app| &app.profiles, profiles::run)?;
         spawn("chores", |app| &app.chores, chores::run)?;
-        spawn("addresses", |app| &app.addresses, addresses::run)?;
         spawn("sync", |app| &app.sync, sync::run)?;
+        spawn("addresses", |app| &app.addresses, addresses::run)?;
         Ok(Background {
             app: Arc::clone(app),
         })

@@ -72,20 +72,20 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     match &token {
         Ok(_) => {
             lines.push(ok(
-                "token",
+                "access_token",
                 "the platform takes the AppID and the AppSecret",
             ));
             lines.push(address(&api));
         }
         Err(error) => match error.unlisted_address() {
             Some(address) => {
-                lines.push(unknown("token", "see the next line"));
+                lines.push(unknown("access_token", "see the next line"));
                 let what = format!(
                     "{address} is not in the IP whitelist: enter it in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
                 );
                 lines.push(line("address", Verdict::Wrong, what));
             }
-            None => lines.push(line("token", Verdict::Wrong, error.to_string())),
+            None => lines.push(line("access_token", Verdict::Wrong, error.to_string())),
         },
     }
     lines.push(clock(config, &api));
@@ -148,6 +148,9 @@ fn clock(config: &Config, api: &Client) -> Line {
     };
     let side = if ahead < 0 { "behind" } else { "ahead of" };
     let seconds = ahead.unsigned_abs();
+    if seconds == 0 {
+        return ok("clock", "agrees with the platform's");
+    }
     if ahead.abs() <= CLOCK {
         return ok("clock", format!("{seconds} s {side} the platform's"));
     }

@@ -25,12 +25,12 @@ pub struct Key {
 }
 
 /// When a change of a key takes effect after `SIGHUP`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Change {
     /// At once.
     Live,
-    /// When the server is started again.
-    Restart,
+    /// When the server is started again; whether two configurations are the same in this.
+    Restart(fn(&Config, &Config) -> bool),
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -57,7 +57,7 @@ pub const KEYS: &[Key] = &[
         name: "account.app_id",
         default: None,
         without: "none",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
         meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
         set: |config, value| put(&mut config.account.app_id, app_id(value).map(Some)),
     },
@@ -65,7 +65,7 @@ pub const KEYS: &[Key] = &[
         name: "account.app_secret",
         default: None,
         without: "none",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.account.app_secret == new.account.app_secret),
         meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
         set: |config, value| put(&mut config.account.app_secret, secret(value).map(Some)),
     },
@@ -73,7 +73,9 @@ pub const KEYS: &[Key] = &[
         name: "account.app_secret_file",
         default: None,
         without: "none",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| {
+            old.account.app_secret_file == new.account.app_secret_file
+        }),
         meaning: "A file that holds the AppSecret, instead of `app_secret`.",
         set: |config, value| put(&mut config.account.app_secret_file, path(value).map(Some)),
     },
@@ -110,7 +112,7 @@ pub const KEYS: &[Key] = &[
         name: "server.listen",
         default: Some("\"127.0.0.1:8080\""),
         without: "",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.server.listen == new.server.listen),
         meaning: "Where the server listens: an address with a port, or \"unix:/run/wechatd/wechatd.sock\".",
         set: |config, value| put(&mut config.server.listen, value::string(value)?.parse()),
     },
@@ -126,7 +128,7 @@ pub const KEYS: &[Key] = &[
         name: "server.workers",
         default: None,
         without: "one per processor, at least 2",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.server.workers == new.server.workers),
         meaning: "Threads that answer.",
         set: |config, value| put(&mut config.server.workers, value::integer(value, 1, 256)),
     },
@@ -203,7 +205,7 @@ pub const KEYS: &[Key] = &[
         name: "store.path",
         default: Some("\"wechat.db\""),
         without: "",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.store.path == new.store.path),
         meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
         set: |config, value| put(&mut config.store.path, path(value)),
     },
@@ -224,7 +226,7 @@ pub const KEYS: &[Key] = &[
         name: "api.base_url",
         default: Some("\"https://api.weixin.qq.com\""),
         without: "",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.api.base_url == new.api.base_url),
         meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
         set: |config, value| put(&mut config.api.base_url, base_url(value)),
     },
@@ -232,7 +234,7 @@ pub const KEYS: &[Key] = &[
         name: "api.timeout",
         default: Some("\"10s\""),
         without: "",
-        change: Change::Restart,
+        change: Change::Restart(|old, new| old.api.timeout == new.api.timeout),
         meaning: "How long one call to the API may take.",
         set: |config, value| {
             let least = Duration::from_millis(100);
@@ -299,7 +301,7 @@ fn app_id(value: &Value) -> Read<String> {
 
 fn secret(value: &Value) -> Read<Secret> {
     let text = value::string(value)?;
-    match super::well_formed_secret(&text) {
+    match super::reader::well_formed_secret(&text) {
         true => Ok(Secret::new(text)),
         false => Err("an AppSecret is made of letters and digits, without spaces".to_owned()),
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::rules::{Meeting, Rules, Subject, meet};
-use crate::config::{About, Answer, Kinds, Rule, Test, nearest};
+use crate::config::{About, Answer, Kinds, Rule, Test, fold, nearest};
 use crate::wechat::{Push, event_may_be_answered, known_events};
 
 /// One rule on the way to the answer.
@@ -85,12 +85,13 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
         });
     };
     for (n, rule) in list.iter().enumerate() {
-        if let Some(earlier) = list[..n].iter().find(|earlier| takes_all_of(earlier, rule)) {
+        if let Some(above) = takers(&list[..n], rule) {
+            let take = if above.len() == 1 { "takes" } else { "take" };
             say(
                 rule,
                 format!(
-                    "never answers: {} above it takes everything that it is about",
-                    earlier.name
+                    "never answers: {} above it {take} everything that it is about",
+                    above.join(" and ")
                 ),
             );
             continue;
@@ -124,25 +125,70 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
     advice
 }
 
-/// Whether nothing can reach `rule` past `earlier`.
-fn takes_all_of(earlier: &Rule, rule: &Rule) -> bool {
-    let kinds = |outer: &Kinds, inner: &Kinds| match (outer, inner) {
-        (Kinds::Any, _) => true,
-        (Kinds::Listed(_), Kinds::Any) => false,
-        (Kinds::Listed(outer), Kinds::Listed(inner)) => {
-            inner.iter().all(|name| outer.contains(name))
+/// The names of rules `above` that together let nothing through to `rule`.
+fn takers<'r>(above: &[&'r Rule], rule: &Rule) -> Option<Vec<&'r str>> {
+    let taker_of = |name: Option<&str>| {
+        above
+            .iter()
+            .find(|earlier| {
+                includes(&earlier.about, &rule.about, name) && lets_none_by(earlier, rule)
+            })
+            .map(|earlier| earlier.name.as_str())
+    };
+    let (About::Messages(kinds) | About::Events(kinds)) = &rule.about;
+    let names: Vec<Option<&str>> = match kinds {
+        Kinds::Any => vec![None],
+        Kinds::Listed(names) => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let mut takers = Vec::new();
+    for name in names {
+        let taker = taker_of(name)?;
+        if !takers.contains(&taker) {
+            takers.push(taker);
         }
-    };
-    let same_kind = match (&earlier.about, &rule.about) {
-        (About::Messages(outer), About::Messages(inner))
-        | (About::Events(outer), About::Events(inner)) => kinds(outer, inner),
+    }
+    Some(takers)
+}
+
+/// Whether `outer` is about the kind `name` of `inner`; with `None` about every kind.
+fn includes(outer: &About, inner: &About, name: Option<&str>) -> bool {
+    match (outer, inner) {
+        (About::Messages(outer), About::Messages(_)) | (About::Events(outer), About::Events(_)) => {
+            match name {
+                Some(name) => outer.include(name),
+                None => *outer == Kinds::Any,
+            }
+        }
         (About::Messages(_), About::Events(_)) | (About::Events(_), About::Messages(_)) => false,
-    };
-    same_kind
-        && earlier.tests.iter().all(|test| {
-            holds_always(test)
-                || (earlier.case == rule.case && rule.tests.iter().any(|own| implies(own, test)))
-        })
+    }
+}
+
+/// Whether every subject that `rule` would take satisfies `earlier`.
+fn lets_none_by(earlier: &Rule, rule: &Rule) -> bool {
+    earlier.tests.iter().all(|test| {
+        holds_always(test)
+            || match (earlier.case, rule.case) {
+                (true, true) | (false, false) => rule.tests.iter().any(|own| implies(own, test)),
+                // What is equal exactly is equal folded, too; not the other way round.
+                (false, true) => rule
+                    .tests
+                    .iter()
+                    .filter_map(folded)
+                    .any(|own| implies(&own, test)),
+                (true, false) => false,
+            }
+    })
+}
+
+/// The test with folded patterns, as a rule without `case` has them. A regex can not be folded.
+fn folded(test: &Test) -> Option<Test> {
+    let all = |patterns: &[String]| patterns.iter().map(|pattern| fold(pattern)).collect();
+    match test {
+        Test::Equals(patterns) => Some(Test::Equals(all(patterns))),
+        Test::Prefix(patterns) => Some(Test::Prefix(all(patterns))),
+        Test::Contains(patterns) => Some(Test::Contains(all(patterns))),
+        Test::Regex(_) => None,
+    }
 }
 
 fn holds_always(test: &Test) -> bool {
@@ -150,7 +196,7 @@ fn holds_always(test: &Test) -> bool {
         Test::Prefix(patterns) | Test::Contains(patterns) => patterns.iter().any(String::is_empty),
         Test::Regex(patterns) => patterns
             .iter()
-            .any(|regex| matches!(regex.as_str(), "" | ".*" | "^")),
+            .any(|regex| matches!(regex.as_str(), "" | ".*" | "^" | "^.*" | "$" | ".*$")),
         Test::Equals(_) => false,
     }
 }

@@ -3,12 +3,12 @@
 //! A push is handed to the store's writer together with its open request, and the request is answered
 //! by the writer after the commit: 200 means that the push and its answer are on disk.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tiny_http::{Method, Request};
 
+use super::admission;
 use super::client::ClientAddress;
 use super::lanes::Reply as HttpReply;
 use super::query::Query;
@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::replay::Replay;
 use crate::app::{App, Live};
 use crate::clock;
-use crate::config::{AllowIps, Mode};
+use crate::config::Mode;
 use crate::dispatch::{Outcome, decide};
 use crate::random;
 use crate::secret::Secret;
@@ -85,14 +85,15 @@ impl Callback {
             return Answer::NotFound.send(request);
         }
         let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
+        let admitted = || {
+            let told = self.app.callback_ips.current();
+            admission::check(&live.config.server.allow_ips, told.as_deref(), from)
+        };
         let handled = match request.method() {
-            Method::Get => self
-                .admit(&live, from)
+            Method::Get => admitted()
                 .and_then(|()| handshake(&live, query))
                 .map(Handled::Now),
-            Method::Post => self
-                .admit(&live, from)
-                .and_then(|()| self.push(&live, query, &mut request)),
+            Method::Post => admitted().and_then(|()| self.push(&live, query, &mut request)),
             Method::Head
             | Method::Put
             | Method::Delete
@@ -119,36 +120,6 @@ impl Callback {
                 Err(_) => Answer::Unavailable.send(request),
             }),
             _ => Answer::OtherMethod("GET, HEAD").send(request),
-        }
-    }
-
-    /// Refuses an address that `server.allow_ips` does not name.
-    fn admit(&self, live: &Live, from: ClientAddress) -> Result<(), Refusal> {
-        let contained = |network_contains: &dyn Fn(IpAddr) -> bool| match from {
-            ClientAddress::Ip(address) => network_contains(address),
-            ClientAddress::Local => false,
-        };
-        let (allowed, list) = match &live.config.server.allow_ips {
-            AllowIps::Any => return Ok(()),
-            AllowIps::Listed(networks) => (
-                contained(&|address| networks.iter().any(|network| network.contains(&address))),
-                "in server.allow_ips",
-            ),
-            AllowIps::Platform => match self.app.callback_ips.current() {
-                // Said in the log by the one who fetches the list.
-                None => return Ok(()),
-                Some(list) => (
-                    contained(&|address| list.contain(address)),
-                    "in the platform's list (server.allow_ips = \"wechat\")",
-                ),
-            },
-        };
-        match (allowed, from.is_of_this_machine()) {
-            (true, _) => Ok(()),
-            (false, false) => Err(format!("its address is not {list}")),
-            (false, true) => Err(format!(
-                "its address is not {list}; does the reverse proxy send X-Forwarded-For?"
-            )),
         }
     }
 

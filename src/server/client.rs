@@ -32,14 +32,6 @@ impl ClientAddress {
         ClientAddress::believed(header(PEER_HEADER), header(FORWARDED_HEADER), trusted)
     }
 
-    /// Whether it is a process on this machine, most likely a proxy that does not say for whom it speaks.
-    pub(super) fn is_of_this_machine(self) -> bool {
-        match self {
-            ClientAddress::Ip(address) => address.is_loopback(),
-            ClientAddress::Local => true,
-        }
-    }
-
     /// Walks back from the peer: each trusted proxy is believed about the one before it.
     fn believed(peer: Option<&str>, forwarded: Option<&str>, trusted: &[IpNet]) -> ClientAddress {
         let mut client = match peer.map(str::parse::<IpAddr>) {

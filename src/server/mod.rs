@@ -6,6 +6,7 @@
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admission;
 mod answer;
 mod callback;
 mod client;
@@ -158,7 +159,10 @@ fn reload(app: &App, guard: &Guard) {
     let old = app.live();
     match Config::load(&old.config.file) {
         Err(problems) => {
-            log::error!("the configuration has mistakes, the old one stays in force:\n{problems}")
+            for problem in problems.to_string().lines() {
+                log::error!("{problem}");
+            }
+            log::error!("the configuration was not read again: the old one stays in force");
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);

@@ -58,11 +58,7 @@ impl Reader {
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
-        let names: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut rows = statement.query(values).map_err(failed)?;
         each(&names, &[])?;

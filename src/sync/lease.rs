@@ -1,5 +1,5 @@
-//! The right to sync, which one process has at a time. It lies in the store and ends by itself a few seconds after
-//! the process that has it was killed.
+//! The right to sync, which one process has at a time. It lies in the store, is renewed while the sync runs, and is
+//! free again when the process that has it has ended, however it ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,16 +12,10 @@ use crate::store::Store;
 const NAME: &str = "sync";
 
 /// How long the right lasts unless it is renewed, in seconds.
-const LASTS: i64 = 5;
+const LASTS: i64 = 60;
 
 /// Between two renewals.
-const RENEWAL: Duration = Duration::from_secs(1);
-
-/// How long another process is waited for: as long as it takes to see whether it is still alive.
-const TRIES: usize = 70;
-
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(100);
+const RENEWAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Lease<'a> {
     store: &'a Store,
@@ -30,32 +24,23 @@ pub(super) struct Lease<'a> {
 }
 
 impl<'a> Lease<'a> {
-    /// Takes the right; of one who was killed, after a few seconds.
-    pub(super) fn take(store: &'a Store, stop: &dyn Fn() -> bool) -> Result<Lease<'a>, SyncError> {
-        for attempt in 0..TRIES {
-            let now = clock::unix_seconds();
-            if store.take_lease(NAME, now, now + LASTS)? {
-                return Ok(Lease {
-                    store,
-                    over: Bell::default(),
-                    lost: AtomicBool::new(false),
-                });
-            }
-            if stop() {
-                return Err(SyncError::Stopped);
-            }
-            if attempt + 1 < TRIES {
-                std::thread::sleep(PAUSE);
-            }
+    /// Takes the right, unless another process has it.
+    pub(super) fn take(store: &'a Store) -> Result<Lease<'a>, SyncError> {
+        let now = clock::unix_seconds();
+        match store.take_lease(NAME, now, now + LASTS)? {
+            true => Ok(Lease {
+                store,
+                over: Bell::default(),
+                lost: AtomicBool::new(false),
+            }),
+            false => Err(SyncError::Busy),
         }
-        Err(SyncError::Busy)
     }
 
     /// Renews the right until it is given back. Runs on a thread of its own.
     pub(super) fn keep(&self) {
         while self.over.pause(RENEWAL) != Woken::Closing {
-            let longer = clock::unix_seconds() + LASTS;
-            match self.store.renew_lease(NAME, longer) {
+            match self.store.renew_lease(NAME, clock::unix_seconds() + LASTS) {
                 // The store says itself why it can not write; whoever works finds out as well.
                 Ok(true) | Err(_) => {}
                 Ok(false) => {
@@ -67,12 +52,21 @@ impl<'a> Lease<'a> {
         self.store.end_lease(NAME).ok();
     }
 
-    /// Whether the process stood still for so long that another may have taken the right.
+    /// Whether the process stood still for so long that another has taken the right.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    pub(super) fn give_back(&self) {
-        self.over.close();
+    /// Gives the right back when the value is dropped, after a panic as well.
+    pub(super) fn until_dropped(&self) -> Held<'_> {
+        Held(&self.over)
+    }
+}
+
+pub(super) struct Held<'a>(&'a Bell);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }

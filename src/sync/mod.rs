@@ -98,8 +98,9 @@ impl FollowerSync<'_> {
         progress: &(dyn Fn(Progress) + Sync),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Summary, SyncError> {
-        let lease = Lease::take(self.store, stop)?;
+        let lease = Lease::take(self.store)?;
         thread::scope(|scope| {
+            let held = lease.until_dropped();
             scope.spawn(|| lease.keep());
             let run = Run {
                 sync: *self,
@@ -108,7 +109,7 @@ impl FollowerSync<'_> {
                 stop: &|| stop() || lease.is_lost(),
             };
             let ended = run.to_the_end();
-            lease.give_back();
+            drop(held);
             match ended {
                 Err(SyncError::Stopped) if lease.is_lost() => Err(SyncError::Busy),
                 ended => ended,
@@ -319,10 +320,15 @@ impl Run<'_> {
     }
 
     fn clean(&self) -> Result<(), SyncError> {
-        while self.sync.store.sync_clean()? > 0 {
+        let mut removed = 0;
+        loop {
+            match self.sync.store.sync_clean()? {
+                0 => return Ok(()),
+                some => removed += i64::try_from(some).unwrap_or(0),
+            }
+            self.report(SyncStep::Clean, removed, None);
             self.go_on()?;
         }
-        Ok(())
     }
 }
 

@@ -7,12 +7,14 @@
     reason = "a test that meets an impossible value should stop right there"
 )]
 
+mod advice;
 mod allow_ips;
 mod attacks;
 mod callback;
 mod commands;
 mod config;
 mod durability;
+mod explain;
 mod export;
 mod handshake;
 mod limits;
@@ -21,14 +23,17 @@ mod mass;
 mod media;
 mod menu;
 mod modes;
+mod online;
 mod outages;
 mod privacy;
 mod profile;
 mod protocol;
 mod push_kinds;
 mod qrcode;
+mod reload;
 mod replay;
 mod replies;
+mod retention;
 mod rules;
 mod samples;
 mod secrets;

@@ -1,5 +1,7 @@
-//! The text of an answer: never too long, never broken, never what the platform would take for a failure.
+//! The answers that rules can give: each kind as the platform's samples show it, a text never too long and never
+//! broken, and nothing where the platform takes no answer.
 
+use crate::protocol::shape_of;
 use crate::support::*;
 
 #[test]
@@ -101,10 +103,266 @@ fn an_answer_that_comes_out_empty_is_a_bare_acknowledgement() {
     account.post(&text("xy")).is_text("y");
 }
 
+/// A rule for each sample of `tests/samples/reply`; the text that asks for it is the sample's name.
+const SAMPLES: &str = r#"
+[[rule]]
+message = "text"
+equals = "text"
+text = "We open at 09:00."
+[[rule]]
+message = "text"
+equals = "text_multiline_link"
+text = """
+您好 😀
+1. <a href="https://www.example.com/faq?a=1&b=2">常见问题</a>
+2. <a href="weixin://bizmsgmenu?msgmenucontent=help&msgmenuid=7">帮助</a>"""
+[[rule]]
+message = "text"
+equals = "image"
+image = "SYN_media_7Qe2xV0pLk9sDfGhJz4RtYuIo1Bn6Mc8WaXqEr3TyUiOpAs5Df"
+[[rule]]
+message = "text"
+equals = "voice"
+voice = "SYN_media_7Qe2xV0pLk9sDfGhJz4RtYuIo1Bn6Mc8WaXqEr3TyUiOpAs5Df"
+[[rule]]
+message = "text"
+equals = "video"
+video = { media_id = "SYN_media_7Qe2xV0pLk9sDfGhJz4RtYuIo1Bn6Mc8WaXqEr3TyUiOpAs5Df", title = "Product tour", description = "90 seconds" }
+[[rule]]
+message = "text"
+equals = "music"
+[rule.music]
+title = "Demo song"
+description = "sample"
+url = "https://media.example.com/a.mp3"
+hq_url = "https://media.example.com/a-hq.mp3"
+thumb_media_id = "SYN_thumb_Zx1Cv2Bn3Mq4We5Rt6Yu7Io8Pa9Sd0FgHjKlQwErTyUiOpLkJh"
+[[rule]]
+message = "text"
+equals = "music_minimal"
+music = { thumb_media_id = "SYN_thumb_Zx1Cv2Bn3Mq4We5Rt6Yu7Io8Pa9Sd0FgHjKlQwErTyUiOpLkJh" }
+[[rule]]
+message = "text"
+equals = "news"
+news = [{ title = "Opening hours", description = "Spring timetable", pic_url = "https://media.example.com/cover.jpg", url = "https://www.example.com/hours" }]
+[[rule]]
+event = "CLICK"
+equals = "news_multi_event_only"
+[[rule.news]]
+title = "Item 1"
+description = "Summary 1"
+pic_url = "https://media.example.com/c1.png"
+url = "https://www.example.com/p/1"
+[[rule.news]]
+title = "Item 2"
+description = "Summary 2"
+pic_url = "https://media.example.com/c2.png"
+url = "https://www.example.com/p/2"
+[[rule.news]]
+title = "Item 3"
+description = "Summary 3"
+pic_url = "https://media.example.com/c3.png"
+url = "https://www.example.com/p/3"
+[[rule]]
+message = "text"
+equals = "transfer_customer_service"
+transfer = true
+[[rule]]
+message = "text"
+equals = "transfer_customer_service_to_agent"
+transfer = "amy@shop_demo"
+"#;
+
 #[test]
-fn unsubscribe_is_never_answered() {
-    // Nobody is there any more to read it; the platform discards it.
-    let account = Account::with_rules("[[rule]]\nevent = \"any\"\ntext = \"hello\"\n");
-    account.post(&subscribe()).is_text("hello");
-    account.post(&unsubscribe()).is_success();
+fn every_kind_of_reply_has_the_structure_of_its_sample_in_every_mode() {
+    for mode in Mode::ALL {
+        let console = Console::new(mode);
+        let account = console.setup().rules(SAMPLES).start();
+        let mut kinds = 0;
+        for rule in SAMPLES.split("equals = \"").skip(1) {
+            let name = rule.split('"').next().unwrap();
+            let push = if name.ends_with("event_only") {
+                click(name)
+            } else {
+                text(name)
+            };
+            let answer = console.push(&account, &push);
+            let reply = answer.reply();
+            // The time is the answer's own; everything else is the sample's.
+            let sample = sample(&format!("reply/{name}.xml"));
+            let created = sample.split("CreateTime>").nth(1).unwrap();
+            let created = created.trim_end_matches("</");
+            let expected = sample.replace(created, &reply.created);
+            answer.expect(
+                shape_of(&answer.body()) == shape_of(&expected),
+                &format!("the structure of {name}:\n{expected}"),
+            );
+            let stored: String = account
+                .store()
+                .one("SELECT reply FROM messages ORDER BY id DESC LIMIT 1");
+            assert_eq!(stored, answer.body(), "what was said is what is kept");
+            kinds += 1;
+        }
+        assert_eq!(kinds, 11);
+    }
+}
+
+#[test]
+fn placeholders_are_filled_in_cards_too() {
+    let account = Account::with_rules(
+        r#"
+        [[rule]]
+        message = "text"
+        regex = '^show (\w+)$'
+        news = [{ title = "{1}", description = "for {openid}", pic_url = "https://x.example.com/{1}.png", url = "https://x.example.com/?q={1}" }]
+        [[rule]]
+        message = "text"
+        regex = '^tour (\w+)$'
+        video = { media_id = "MEDIA", title = "{1}", description = "{content}" }
+        [[rule]]
+        message = "text"
+        regex = '^play (\w+)$'
+        music = { title = "{1}", description = "{0}", url = "https://x.example.com/{1}", hq_url = "https://x.example.com/hq/{1}", thumb_media_id = "THUMB" }
+        "#,
+    );
+    for (ask, parts) in [
+        ("show <tea>", &["success"][..]),
+        (
+            "show tea",
+            &["<Title><![CDATA[tea]]>", FAN, "?q=tea]]>", "/{1}.png"],
+        ),
+        (
+            "tour tea",
+            &[
+                "<Title><![CDATA[tea]]>",
+                "<Description><![CDATA[tour tea]]>",
+            ],
+        ),
+        (
+            "play tea",
+            &[
+                "<MusicUrl><![CDATA[https://x.example.com/tea]]>",
+                "hq/tea]]>",
+                "<![CDATA[play tea]]>",
+            ],
+        ),
+    ] {
+        let answer = account.post(&text(ask));
+        for part in parts {
+            answer.expect(answer.body().contains(part), part);
+        }
+    }
+}
+
+/// Every event of the platform, and whether the user would see a reply: by the platform's documentation, not
+/// by the program's table.
+const EVENTS: &[(&str, bool)] = &[
+    ("subscribe", true),
+    ("unsubscribe", false),
+    ("SCAN", true),
+    ("LOCATION", false),
+    ("ENTER", false),
+    ("CLICK", true),
+    ("VIEW", false),
+    ("view_miniprogram", false),
+    ("scancode_push", false),
+    ("scancode_waitmsg", true),
+    ("pic_sysphoto", true),
+    ("pic_photo_or_album", true),
+    ("pic_weixin", true),
+    ("location_select", true),
+    ("TEMPLATESENDJOBFINISH", false),
+    ("MASSSENDJOBFINISH", false),
+    ("PUBLISHJOBFINISH", false),
+    ("FREEPUBLISHJOBFINISH", false),
+    ("kf_create_session", false),
+    ("kf_close_session", false),
+    ("kf_switch_session", false),
+    ("qualification_verify_success", false),
+    ("qualification_verify_fail", false),
+    ("naming_verify_success", false),
+    ("naming_verify_fail", false),
+    ("annual_renew", false),
+    ("verify_expired", false),
+    ("subscribe_msg_popup_event", false),
+    ("subscribe_msg_change_event", false),
+    ("subscribe_msg_sent_event", false),
+    ("user_info_modified", false),
+    ("user_authorization_revoke", false),
+    ("user_authorization_cancellation", false),
+    ("card_pass_check", false),
+    ("card_not_pass_check", false),
+    ("user_get_card", false),
+    ("user_gifting_card", false),
+    ("user_del_card", false),
+    ("user_enter_session_from_card", false),
+    ("submit_membercard_user_info", false),
+    ("user_consume_card", false),
+    ("user_pay_from_pay_cell", false),
+    ("user_view_card", false),
+    ("update_member_card", false),
+    ("card_sku_remind", false),
+    ("card_pay_order", false),
+    ("card_merchant_check_result", false),
+    ("giftcard_pay_done", false),
+    ("giftcard_send_to_friend", false),
+    ("giftcard_user_accept", false),
+    ("user_authorize_invoice", false),
+    ("update_invoice_status", false),
+    ("cloud_invoice_invoiceresult_event", false),
+    ("submit_invoice_title", false),
+    ("poi_check_notify", false),
+    ("ShakearoundUserShake", false),
+    ("WifiConnected", false),
+    ("merchant_order", false),
+    ("guide_qrcode_scan_event", false),
+    ("user_enter_tempsession", false),
+    ("debug_demo", false),
+    // The platform may tell of more one day; the user may see a reply to that.
+    ("an_event_of_the_future", true),
+];
+
+#[test]
+fn what_may_not_be_answered_is_acknowledged_even_where_a_rule_matches() {
+    let account = Account::with_rules(
+        "[[rule]]\nname = \"all\"\nevent = \"any\"\ntext = \"hello\"\n[[rule]]\nmessage = \"any\"\ntext = \"hello\"\n",
+    );
+    for (name, answered) in EVENTS {
+        for spelling in [(*name).to_owned(), name.to_uppercase(), name.to_lowercase()] {
+            let answer = account.post(&event(&spelling).key("K"));
+            match answered {
+                true => answer.is_text("hello"),
+                false => answer.is_success(),
+            };
+        }
+        // That a rule matched is on record all the same.
+        account.store().is(
+            "SELECT rule FROM messages ORDER BY id DESC LIMIT 1",
+            &["all"],
+        );
+    }
+    // Of what the platform's discontinued devices say, nobody reads an answer.
+    for kind in ["device_text", "device_event", "device_status", "hardware"] {
+        account.post(&unknown_message(kind)).is_success();
+    }
+    account.post(&unknown_message("hologram")).is_text("hello");
+}
+
+#[test]
+fn the_programs_table_of_events_is_the_platforms() {
+    for name in wechatd::wechat::known_events() {
+        let known = EVENTS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let answered = wechatd::wechat::event_may_be_answered(name);
+        match known {
+            Some((_, expected)) => assert_eq!(answered, Some(*expected), "{name}"),
+            // Those of which nothing but the name is known.
+            None => assert_eq!(answered, Some(false), "{name}"),
+        }
+    }
+    for (name, _) in &EVENTS[..EVENTS.len() - 1] {
+        let known = wechatd::wechat::event_may_be_answered(name);
+        assert!(known.is_some(), "{name} is not known");
+    }
 }

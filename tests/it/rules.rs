@@ -467,3 +467,37 @@ fn three_thousand_rules_are_no_trouble() {
     account.post(&text("word2999")).is_text("answer 2999");
     account.post(&text("word3000")).is_success();
 }
+
+#[test]
+fn the_rules_that_the_readme_shows_do_what_it_says() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("\n## Rules\n").nth(1).unwrap();
+    let shown = section
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let account = Account::with_rules(shown);
+    account
+        .post(&click("MENU_HOURS"))
+        .is_text("We open at 09:00.");
+    account
+        .post(&text("order 77"))
+        .is_text("Order 77 is on its way.");
+    account
+        .post(&subscribe_by("poster-7"))
+        .is_text("Welcome! Show this at the counter: POSTER7");
+    account
+        .post(&scan("table-5"))
+        .is_text("You sit at table-5. What can we bring?");
+    for push in [image(), voice("hello")] {
+        let reply = account.post(&push).reply();
+        assert_eq!(reply.msg_type, "transfer_customer_service");
+    }
+    account.post(&text("hello")).is_success();
+    let advice = account.command(&["check", "--json"]).json();
+    assert_eq!(advice["advice"], serde_json::json!([]), "{advice}");
+}

@@ -66,6 +66,25 @@ fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping() {
 }
 
 #[test]
+fn the_watchdog_goes_hungry_while_the_store_takes_no_writes() {
+    let manager = Manager::new();
+    let account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "500000")
+        .start();
+    manager.hears("WATCHDOG=1", account.log());
+    let locked = rusqlite::Connection::open(account.store_path()).unwrap();
+    locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // What was said before the lock was there, and is on its way.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    while manager.said_more() {}
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    assert!(!manager.said_more(), "fed while nothing can be written");
+    locked.execute_batch("ROLLBACK").unwrap();
+    eventually("food again", account.log(), || manager.said_more());
+}
+
+#[test]
 fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
     let manager = Manager::new();
     let mut account = Setup::new().env("NOTIFY_SOCKET", &manager.path).start();

@@ -43,9 +43,11 @@ fn tags_are_made_listed_renamed_and_deleted() {
     list.ok().says("老朋友").says("regulars").says("FOLLOWERS");
     let json = account.command(&["tags", "list", "--json"]).json();
     assert_eq!(json[2]["id"], 129, "{json}");
-    let made = platform.calls().into_iter();
-    let made = made.filter(|call| call.path == "/cgi-bin/tags/create");
-    assert!(made.last().unwrap().body.contains("老朋友"), "raw UTF-8");
+    let calls = platform.calls();
+    let mut made = calls
+        .iter()
+        .filter(|call| call.path == "/cgi-bin/tags/create");
+    assert!(made.next().unwrap().body.contains("老朋友"), "raw UTF-8");
     account
         .command(&["tags", "rename", "老朋友", "friends"])
         .ok()

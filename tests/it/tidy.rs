@@ -15,7 +15,10 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
             if path.is_dir() {
-                folders.push(path);
+                // What the fuzzer built is not of this repository.
+                if !path.ends_with("target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 found.push((relative(&path), text));

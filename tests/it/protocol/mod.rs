@@ -150,7 +150,7 @@ fn shape(element: &Element) -> Value {
     }
 }
 
-fn shape_of(xml: &str) -> Value {
+pub fn shape_of(xml: &str) -> Value {
     shape(&Element::parse(xml.as_bytes()).unwrap_or_else(|e| panic!("{e}:\n{xml}")))
 }
 

@@ -233,14 +233,19 @@ impl Account {
         self.running.as_ref().expect("the server runs").child.id()
     }
 
-    /// Lets the server read its configuration again, and waits until it has.
+    /// Signals SIGHUP and waits until the log tells how the reload ended.
     #[track_caller]
     pub fn reload(&self) {
-        let said =
-            || self.log.count("configuration was read again") + self.log.count("has mistakes");
+        let ends = ["the configuration was read again", "the old one stays"];
+        let said = || ends.iter().map(|end| self.log.count(end)).sum::<usize>();
         let before = said();
+        self.hang_up();
+        super::eventually("the end of the reload", &self.log, || said() > before);
+    }
+
+    /// Signals SIGHUP and waits for nothing.
+    pub fn hang_up(&self) {
         send_signal(self.pid(), "HUP");
-        super::eventually("a reload", &self.log, || said() > before);
     }
 
     /// The program with this account's configuration and environment.

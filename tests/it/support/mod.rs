@@ -4,6 +4,7 @@
 pub mod account;
 pub mod command;
 pub mod console;
+pub mod desk;
 pub mod http;
 pub mod people;
 pub mod platform;

@@ -7,6 +7,7 @@
 mod outgoing;
 
 use super::account::{APP_ID, APP_SECRET};
+use super::desk::Desk;
 use super::people::People;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -66,8 +67,9 @@ struct State {
     faults: HashMap<String, VecDeque<Fault>>,
     standing: HashMap<String, Fault>,
     profiles: HashMap<String, String>,
-    callback_ips: Vec<String>,
     people: People,
+    desk: Desk,
+    callback_ips: Vec<String>,
     token: u64,
     expires_in: i64,
     released: u64,
@@ -151,15 +153,20 @@ impl Platform {
         state.profiles.insert(openid.into(), json.into());
     }
 
+    /// Looks at the account's people, or changes them.
+    pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().people)
+    }
+
+    /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
+    pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().desk)
+    }
+
     /// The addresses and networks that `getcallbackip` tells.
     pub fn callback_ips(&self, list: &[&str]) {
         let mut state = self.shared.state.lock().unwrap();
         state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
-    }
-
-    /// Looks at the account's people, or changes them.
-    pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
-        with(&mut self.shared.state.lock().unwrap().people)
     }
 
     /// Life of the tokens issued from now on, in seconds.
@@ -321,8 +328,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             ),
             false => (kind, ""),
         };
+        let date = shared.state.lock().unwrap().desk.date();
         let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}Content-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}{date}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
@@ -460,6 +468,9 @@ fn answer(call: &Call, shared: &Shared) -> Said {
 fn right_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
     if authorised && let Some(answer) = state.people.answer(call) {
+        return answer;
+    }
+    if let Some(answer) = state.desk.answer(call, authorised) {
         return answer;
     }
     match (call.method.as_str(), call.path.as_str()) {

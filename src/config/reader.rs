@@ -1,0 +1,295 @@
+//! Goes through the text of a configuration and collects every mistake with its line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::problem::{Problem, Problems, nearest};
+use super::{
+    AllowIps, Config, KEYS, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, key, menu, rule, value,
+};
+use crate::secret::Secret;
+
+/// Collects the mistakes of one text.
+pub(super) struct Reader {
+    line_starts: Vec<usize>,
+    pub(super) list: Vec<Problem>,
+}
+
+impl Reader {
+    pub(super) fn new(text: &str) -> Reader {
+        let line_starts = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at)
+            .collect();
+        Reader {
+            line_starts,
+            list: Vec::new(),
+        }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.line_starts.partition_point(|newline| *newline < at)
+    }
+
+    pub(super) fn wrong(&mut self, at: usize, key: impl Into<String>, what: impl Into<String>) {
+        self.list.push(Problem {
+            line: Some(self.line(at)),
+            key: key.into(),
+            what: what.into(),
+        });
+    }
+
+    pub(super) fn problems(mut self, file: &Path) -> Problems {
+        self.list.sort_by_key(|problem| problem.line);
+        Problems {
+            file: file.to_owned(),
+            list: self.list,
+        }
+    }
+
+    pub(super) fn sections(&mut self, root: &DeTable, config: &mut Config) {
+        for (name, value) in root {
+            let section = name.get_ref().as_ref();
+            if section == "rule" {
+                self.rules(value, config);
+                continue;
+            }
+            if section == "menu" {
+                let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
+                config.menu = menu::read(value, &mut wrong);
+                continue;
+            }
+            if KEYS.iter().all(|key| section_of(key.name) != section) {
+                self.unknown(name.span().start, section);
+                continue;
+            }
+            match value.get_ref().as_table() {
+                Some(table) => self.section(section, table, config),
+                None => self.wrong(
+                    name.span().start,
+                    section,
+                    format!("is a section; write [{section}] on a line of its own"),
+                ),
+            }
+        }
+    }
+
+    fn section(&mut self, section: &str, table: &DeTable, config: &mut Config) {
+        for (name, value) in table {
+            let full = format!("{section}.{}", name.get_ref());
+            match KEYS.iter().find(|key| key.name == full) {
+                None => self.unknown(name.span().start, &full),
+                Some(key) => {
+                    if key::SECRET_KEYS.contains(&key.name) {
+                        config.secrets.push(key.name);
+                    }
+                    if let Err(what) = (key.set)(config, value) {
+                        self.wrong(value.span().start, full, what);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unknown(&mut self, at: usize, name: &str) {
+        let own = name.rsplit('.').next().unwrap_or(name);
+        let elsewhere = KEYS
+            .iter()
+            .map(|key| key.name)
+            .find(|known| known.rsplit('.').next() == Some(own));
+        let sections = ["rule", "menu", "account", "server", "store", "api"];
+        let near = match name.contains('.') {
+            true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
+            false => nearest(name, sections).or(elsewhere),
+        };
+        let advice = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let what = if name.contains('.') {
+            "unknown key"
+        } else {
+            "unknown section or key"
+        };
+        self.wrong(at, name, format!("{what}{advice}"));
+    }
+
+    fn rules(&mut self, value: &value::Value, config: &mut Config) {
+        let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
+            items
+                .iter()
+                .map(|item| {
+                    item.get_ref()
+                        .as_table()
+                        .map(|table| (table, item.span().start))
+                })
+                .collect()
+        });
+        let Some(tables) = tables else {
+            self.wrong(
+                value.span().start,
+                "rule",
+                "is a list; begin each rule with [[rule]] on a line of its own",
+            );
+            return;
+        };
+        for (n, (table, start)) in tables.into_iter().enumerate() {
+            let line = self.line(start);
+            let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
+            if let Some(rule) = rule::read(n + 1, table, start, line, &mut wrong) {
+                config.rules.push(rule);
+            }
+        }
+        for (n, rule) in config.rules.iter().enumerate() {
+            if config.rules[..n]
+                .iter()
+                .any(|earlier| earlier.name == rule.name)
+            {
+                self.list.push(Problem {
+                    line: Some(rule.line),
+                    key: format!("rule #{}: name", n + 1),
+                    what: format!(
+                        "{:?} is the name of an earlier rule; logs could not tell them apart",
+                        rule.name
+                    ),
+                });
+            }
+        }
+    }
+
+    /// Finds the AppSecret: the environment wins, then the file's own text, then the named file.
+    pub(super) fn secret(
+        &mut self,
+        root: &DeTable,
+        config: &mut Config,
+        environment: Option<&str>,
+    ) {
+        let at = |name| position(root, "account", name);
+        if let (Some(_), Some(_)) = (at("app_secret"), at("app_secret_file")) {
+            self.wrong(
+                at("app_secret_file").unwrap_or(0),
+                "account.app_secret_file",
+                "there is an app_secret as well; keep one of them",
+            );
+            return;
+        }
+        if let Some(text) = environment.map(str::trim).filter(|text| !text.is_empty()) {
+            match well_formed_secret(text) {
+                true => config.account.app_secret = Some(Secret::new(text)),
+                false => self.list.push(Problem {
+                    line: None,
+                    key: SECRET_VARIABLE.to_owned(),
+                    what: "this environment variable does not hold an AppSecret: letters and digits, without spaces".to_owned(),
+                }),
+            }
+            return;
+        }
+        let Some(file) = &config.account.app_secret_file else {
+            return;
+        };
+        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+            .map(|directory| Path::new(&directory).join(SECRET_CREDENTIAL))
+            .filter(|credential| credential.exists());
+        let named = beside(&config.file, file);
+        let file = credential.unwrap_or_else(|| named.clone());
+        match fs::read_to_string(&file) {
+            Ok(text) if well_formed_secret(text.trim()) => {
+                config.account.app_secret = Some(Secret::new(text.trim()));
+                config.account.app_secret_file = Some(named);
+            }
+            Ok(_) => self.wrong(
+                at("app_secret_file").unwrap_or(0),
+                "account.app_secret_file",
+                format!(
+                    "{} does not hold an AppSecret: one line of letters and digits",
+                    file.display()
+                ),
+            ),
+            Err(error) => self.wrong(
+                at("app_secret_file").unwrap_or(0),
+                "account.app_secret_file",
+                format!("{} can not be read: {error}", file.display()),
+            ),
+        }
+    }
+
+    /// What no key alone can see.
+    pub(super) fn cross_check(&mut self, root: &DeTable, config: &Config) {
+        let account = &config.account;
+        let at = |name| position(root, "account", name);
+        if let Some(at) = at("app_secret")
+            .or_else(|| at("app_secret_file"))
+            .filter(|_| account.app_id.is_none() && at("app_id").is_none())
+        {
+            self.wrong(
+                at,
+                "account.app_secret",
+                "an AppSecret without account.app_id is of no use; enter the AppID too",
+            );
+        }
+        if let Some(at) = at("app_id").filter(|_| {
+            account.app_id.is_some()
+                && account.app_secret.is_none()
+                && account.mode == Mode::Plain
+                && self.list.is_empty()
+        }) {
+            self.wrong(
+                at,
+                "account.app_id",
+                format!("there is no AppSecret to it; give account.app_secret, account.app_secret_file or the environment variable {SECRET_VARIABLE}"),
+            );
+        }
+        if config.server.allow_ips == AllowIps::Platform
+            && config.api_rights().is_none()
+            && self.list.is_empty()
+        {
+            self.wrong(
+                position(root, "server", "allow_ips").unwrap_or(0),
+                "server.allow_ips",
+                "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
+            );
+        }
+        if account.mode != Mode::Plain {
+            let mode_at = at("mode").unwrap_or(0);
+            let why = format!("mode {:?} needs", account.mode.name());
+            if account.aes_key.is_none() && at("aes_key").is_none() {
+                self.wrong(
+                    mode_at,
+                    "account.mode",
+                    format!("{why} account.aes_key, the EncodingAESKey of the console"),
+                );
+            }
+            if account.app_id.is_none() && at("app_id").is_none() {
+                self.wrong(
+                    mode_at,
+                    "account.mode",
+                    format!("{why} account.app_id, which every encrypted push carries"),
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn well_formed_secret(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+fn section_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+fn position(root: &DeTable, section: &str, name: &str) -> Option<usize> {
+    root.get(section)?
+        .get_ref()
+        .as_table()?
+        .get(name)
+        .map(|value| value.span().start)
+}
+
+pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
+}

@@ -1,0 +1,452 @@
+//! Reads a `[[rule]]` of the file into a [`Rule`], or says all that is wrong with it.
+
+use regex::RegexBuilder;
+use toml::de::DeTable;
+
+use super::{
+    ANSWER_KEYS, About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold,
+};
+use crate::config::problem::nearest;
+use crate::config::template::Template;
+use crate::config::value::{self, Read, Value};
+use crate::wechat::MAX_ARTICLES;
+
+/// Reads one `[[rule]]`. Mistakes go to `wrong` as (byte offset, key, what); `None` if there was any.
+pub(in crate::config) fn read(
+    number: usize,
+    table: &DeTable,
+    start: usize,
+    line: usize,
+    wrong: &mut dyn FnMut(usize, String, String),
+) -> Option<Rule> {
+    let mut reader = Reader {
+        number,
+        table,
+        start,
+        wrong,
+        sound: true,
+    };
+    reader.refuse_unknown_keys(table, RULE_KEYS.iter().map(|(key, _)| *key), "");
+    let name = reader.optional("name", value::string);
+    let about = reader.about();
+    let case = reader.optional("case", value::boolean).unwrap_or(false);
+    let tests = reader.tests(case);
+    let answer = reader.answer();
+    if let Some(answer) = &answer {
+        reader.check_groups(answer, &tests);
+    }
+    if let (Some(About::Events(_)), Some(Answer::Transfer(_))) = (&about, &answer) {
+        reader.fail(
+            "transfer",
+            "only messages can be handed to customer service, never events",
+        );
+    }
+    let sound = reader.sound;
+    let (about, answer) = about.zip(answer).filter(|_| sound)?;
+    Some(Rule {
+        name: name.unwrap_or_else(|| format!("rule #{number}")),
+        line,
+        about,
+        tests,
+        case,
+        answer,
+    })
+}
+
+struct Reader<'a, 't> {
+    number: usize,
+    table: &'a DeTable<'t>,
+    start: usize,
+    wrong: &'a mut dyn FnMut(usize, String, String),
+    sound: bool,
+}
+
+impl Reader<'_, '_> {
+    fn fail(&mut self, key: &str, what: impl Into<String>) {
+        let at = self
+            .table
+            .get(key)
+            .map_or(self.start, |value| value.span().start);
+        self.fail_at(at, key, what);
+    }
+
+    fn fail_at(&mut self, at: usize, key: &str, what: impl Into<String>) {
+        self.sound = false;
+        let separator = if key.is_empty() { "" } else { ": " };
+        (self.wrong)(
+            at,
+            format!("rule #{}{separator}{key}", self.number),
+            what.into(),
+        );
+    }
+
+    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+        match read(self.table.get(key)?) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.fail(key, what);
+                None
+            }
+        }
+    }
+
+    fn refuse_unknown_keys<'k>(
+        &mut self,
+        table: &DeTable,
+        known: impl Iterator<Item = &'k str> + Clone,
+        inside: &str,
+    ) {
+        for key in table.keys() {
+            let name = key.get_ref();
+            if known.clone().all(|known| known != name) {
+                let advice = match nearest(name, known.clone()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("it can be {}", known.clone().collect::<Vec<_>>().join(", ")),
+                };
+                let shown = if inside.is_empty() {
+                    name.to_string()
+                } else {
+                    format!("{inside}.{name}")
+                };
+                self.fail_at(key.span().start, &shown, format!("unknown key; {advice}"));
+            }
+        }
+    }
+
+    fn about(&mut self) -> Option<About> {
+        match (
+            self.table.contains_key("message"),
+            self.table.contains_key("event"),
+        ) {
+            (true, true) => {
+                self.fail(
+                    "event",
+                    "a rule is about messages or about events, not both; write two rules",
+                );
+                None
+            }
+            (false, false) => {
+                self.fail("", "says neither `message` nor `event`: what is it about?");
+                None
+            }
+            (true, false) => {
+                let names = self.optional("message", value::one_or_more)?;
+                for name in &names {
+                    let known = MESSAGE_TYPES.iter().chain(&["any"]);
+                    if !known.clone().any(|known| known.eq_ignore_ascii_case(name)) {
+                        let advice = match nearest(name, known.copied()) {
+                            Some(near) => format!("did you mean {near:?}?"),
+                            None => format!("it can be {} or any", MESSAGE_TYPES.join(", ")),
+                        };
+                        self.fail("message", format!("{name:?} is not a MsgType; {advice}"));
+                    }
+                }
+                Some(About::Messages(kinds(&names)))
+            }
+            (false, true) => {
+                let names = self.optional("event", value::one_or_more)?;
+                if names.iter().any(|name| name.trim().is_empty()) {
+                    self.fail("event", "an Event name can not be empty");
+                }
+                Some(About::Events(kinds(&names)))
+            }
+        }
+    }
+
+    fn tests(&mut self, case: bool) -> Vec<Test> {
+        let mut tests = Vec::new();
+        type Wrap = fn(Vec<String>) -> Test;
+        let wrap: [(&str, Wrap); 3] = [
+            ("equals", Test::Equals),
+            ("prefix", Test::Prefix),
+            ("contains", Test::Contains),
+        ];
+        for (key, test) in wrap {
+            if let Some(patterns) = self.optional(key, value::one_or_more) {
+                tests.push(test(
+                    patterns
+                        .into_iter()
+                        .map(|p| if case { p } else { fold(&p) })
+                        .collect(),
+                ));
+            }
+        }
+        let compile = |value: &Value| {
+            let compile_one = |pattern: String| {
+                RegexBuilder::new(&pattern)
+                    .case_insensitive(!case)
+                    .size_limit(1 << 20)
+                    .build()
+                    .map_err(|error| regex_mistake(&error))
+            };
+            value::one_or_more(value)?
+                .into_iter()
+                .map(compile_one)
+                .collect::<Read<Vec<_>>>()
+        };
+        if let Some(patterns) = self.optional("regex", compile) {
+            tests.push(Test::Regex(patterns));
+        }
+        tests
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        let given: Vec<&str> = ANSWER_KEYS
+            .iter()
+            .copied()
+            .filter(|key| self.table.contains_key(*key))
+            .collect();
+        match given.as_slice() {
+            [] => {
+                self.fail(
+                    "",
+                    format!("has no answer; give it one of {}", ANSWER_KEYS.join(", ")),
+                );
+                None
+            }
+            [key] => self.answer_of(key),
+            [_, second, ..] => {
+                let second = *second;
+                self.fail(
+                    second,
+                    format!(
+                        "a rule has one answer, this one has {}",
+                        given.join(" and ")
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    fn answer_of(&mut self, key: &'static str) -> Option<Answer> {
+        match key {
+            "text" => self.optional(key, text).map(Answer::Text),
+            "image" => self.optional(key, identifier).map(Answer::Image),
+            "voice" => self.optional(key, identifier).map(Answer::Voice),
+            "video" => {
+                let mut fields = self.fields(key, &["media_id", "title", "description"])?;
+                Some(Answer::Video {
+                    media_id: fields.required("media_id", identifier)?,
+                    title: fields.optional("title", template)?,
+                    description: fields.optional("description", template)?,
+                })
+            }
+            "music" => {
+                let mut fields = self.fields(
+                    key,
+                    &["title", "description", "url", "hq_url", "thumb_media_id"],
+                )?;
+                Some(Answer::Music {
+                    title: fields.optional("title", template)?,
+                    description: fields.optional("description", template)?,
+                    url: fields.optional("url", template)?,
+                    hq_url: fields.optional("hq_url", template)?,
+                    thumb_media_id: fields.required("thumb_media_id", identifier)?,
+                })
+            }
+            "news" => self.news(),
+            "transfer" => self.optional(key, |value| match value.get_ref().as_bool() {
+                Some(true) => Ok(Answer::Transfer(None)),
+                Some(false) => Err("leave it out instead of false".to_owned()),
+                None => identifier(value).map(|agent| Answer::Transfer(Some(agent))),
+            }),
+            "silent" => self.optional(key, |value| match value::boolean(value)? {
+                true => Ok(Answer::Silent),
+                false => Err("leave it out instead of false".to_owned()),
+            }),
+            other => unreachable!("{other} is not in ANSWER_KEYS"),
+        }
+    }
+
+    fn news(&mut self) -> Option<Answer> {
+        let table = self.table;
+        let value = table.get("news")?;
+        let Some(items) = value.get_ref().as_array() else {
+            self.fail(
+                "news",
+                value::expected("a list of { title, description, pic_url, url }", value),
+            );
+            return None;
+        };
+        if items.is_empty() || items.len() > MAX_ARTICLES {
+            self.fail(
+                "news",
+                format!(
+                    "has {} articles; it can have 1 to {MAX_ARTICLES}",
+                    items.len()
+                ),
+            );
+            return None;
+        }
+        let mut articles = Vec::new();
+        for item in items.iter() {
+            let mut fields =
+                self.fields_of("news", item, &["title", "description", "pic_url", "url"])?;
+            articles.push(NewsItem {
+                title: fields.required("title", template)?,
+                description: fields
+                    .optional("description", template)?
+                    .unwrap_or_else(|| Template::parse("")),
+                pic_url: fields
+                    .optional("pic_url", value::string)?
+                    .unwrap_or_default(),
+                url: fields.required("url", template)?,
+            });
+        }
+        Some(Answer::News(articles))
+    }
+
+    fn fields<'s>(&'s mut self, key: &'static str, known: &[&str]) -> Option<Fields<'s>> {
+        let table = self.table;
+        self.fields_of(key, table.get(key)?, known)
+    }
+
+    fn fields_of<'s>(
+        &'s mut self,
+        key: &'static str,
+        value: &'s Value,
+        known: &[&str],
+    ) -> Option<Fields<'s>> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.fail(
+                key,
+                value::expected(&format!("a table {{ {} }}", known.join(", ")), value),
+            );
+            return None;
+        };
+        self.refuse_unknown_keys(table, known.iter().copied(), key);
+        Some(Fields {
+            number: self.number,
+            key,
+            at: value.span().start,
+            table,
+            wrong: self.wrong,
+            sound: &mut self.sound,
+        })
+    }
+
+    /// A group that no regex of the rule has would always be empty: a mistake worth hearing of.
+    fn check_groups(&mut self, answer: &Answer, tests: &[Test]) {
+        let Some(highest) = answer.templates().filter_map(Template::highest_group).max() else {
+            return;
+        };
+        let available = tests.iter().find_map(|test| match test {
+            Test::Regex(patterns) => patterns.iter().map(|regex| regex.captures_len() - 1).max(),
+            Test::Equals(_) | Test::Prefix(_) | Test::Contains(_) => None,
+        });
+        let key = answer.key();
+        match available {
+            None => self.fail(
+                key,
+                format!("{{{highest}}} is a group of a regex, and this rule has no `regex`"),
+            ),
+            Some(available) if highest > available => {
+                self.fail(
+                    key,
+                    format!("{{{highest}}}: the regex has only {available} groups"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The inner keys of `video`, `music` and an article of `news`.
+struct Fields<'s> {
+    number: usize,
+    key: &'static str,
+    at: usize,
+    table: &'s DeTable<'s>,
+    wrong: &'s mut dyn FnMut(usize, String, String),
+    sound: &'s mut bool,
+}
+
+impl Fields<'_> {
+    fn required<T>(&mut self, name: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+        match self.table.get(name) {
+            Some(value) => self.read(name, value, read),
+            None => {
+                *self.sound = false;
+                (self.wrong)(
+                    self.at,
+                    format!("rule #{}: {}", self.number, self.key),
+                    format!("needs {name}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The outer `None` says that the value is there and wrong.
+    #[expect(
+        clippy::option_option,
+        reason = "absent and wrong are two things, and the caller gives up only on the second"
+    )]
+    fn optional<T>(&mut self, name: &str, read: impl Fn(&Value) -> Read<T>) -> Option<Option<T>> {
+        match self.table.get(name) {
+            Some(value) => self.read(name, value, read).map(Some),
+            None => Some(None),
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        read: impl Fn(&Value) -> Read<T>,
+    ) -> Option<T> {
+        read(value)
+            .map_err(|what| {
+                *self.sound = false;
+                (self.wrong)(
+                    value.span().start,
+                    format!("rule #{}: {}.{name}", self.number, self.key),
+                    what,
+                );
+            })
+            .ok()
+    }
+}
+
+fn kinds(names: &[String]) -> Kinds {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| name.trim().to_lowercase())
+        .collect();
+    match names.iter().any(|name| name == "any") {
+        true => Kinds::Any,
+        false => Kinds::Listed(names),
+    }
+}
+
+fn text(value: &Value) -> Read<Template> {
+    let text = value::string(value)?;
+    match text.trim().is_empty() {
+        true => Err("an empty text can not be sent; for no answer write silent = true".to_owned()),
+        false => Ok(Template::parse(&text)),
+    }
+}
+
+fn template(value: &Value) -> Read<Template> {
+    Ok(Template::parse(&value::string(value)?))
+}
+
+fn identifier(value: &Value) -> Read<String> {
+    let text = value::string(value)?.trim().to_owned();
+    match text.is_empty() {
+        true => Err("can not be empty".to_owned()),
+        false => Ok(text),
+    }
+}
+
+/// The last line of a regex error is the cause; the lines before it draw the pattern.
+fn regex_mistake(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let cause = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    format!("not a regular expression: {cause}")
+}

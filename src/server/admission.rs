@@ -1,0 +1,67 @@
+//! Who may speak to the callback path: `server.allow_ips` against the client's address.
+
+use super::client::ClientAddress;
+use crate::app::Networks;
+use crate::config::AllowIps;
+
+/// Refuses an address that is not allowed; the error says why, for the log.
+///
+/// `told` is the platform's list. While there is none, nobody is refused by it: whoever fetches it says so.
+pub(super) fn check(
+    allowed: &AllowIps,
+    told: Option<&Networks>,
+    from: ClientAddress,
+) -> Result<(), String> {
+    let (networks, list) = match (allowed, told) {
+        (AllowIps::Any, _) | (AllowIps::Platform, None) => return Ok(()),
+        (AllowIps::Listed(networks), _) => (networks, "in server.allow_ips"),
+        (AllowIps::Platform, Some(told)) => (
+            &told.networks,
+            "in the platform's list (server.allow_ips = \"wechat\")",
+        ),
+    };
+    let (contained, is_of_this_machine) = match from {
+        ClientAddress::Ip(address) => (
+            networks.iter().any(|network| network.contains(&address)),
+            address.is_loopback(),
+        ),
+        ClientAddress::Local => (false, true),
+    };
+    match (contained, is_of_this_machine) {
+        (true, _) => Ok(()),
+        (false, false) => Err(format!("its address is not {list}")),
+        (false, true) => Err(format!(
+            "its address is not {list}; does the reverse proxy send X-Forwarded-For?"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_list_admits_its_own() {
+        let networks = vec!["203.0.113.0/24".parse().unwrap()];
+        let told = Networks {
+            networks: networks.clone(),
+            unreadable: Vec::new(),
+            told_at: 1,
+        };
+        let inside = ClientAddress::Ip("203.0.113.9".parse().unwrap());
+        let outside = ClientAddress::Ip("198.51.100.1".parse().unwrap());
+        let listed = AllowIps::Listed(networks);
+        for (allowed, told, from, admitted) in [
+            (&AllowIps::Any, Some(&told), outside, true),
+            (&AllowIps::Platform, None, outside, true),
+            (&AllowIps::Platform, Some(&told), inside, true),
+            (&AllowIps::Platform, Some(&told), outside, false),
+            (&listed, None, inside, true),
+            (&listed, None, outside, false),
+            (&listed, None, ClientAddress::Local, false),
+        ] {
+            let checked = check(allowed, told, from);
+            assert_eq!(checked.is_ok(), admitted, "{allowed:?} {from}: {checked:?}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `wechatd check` on rules that are no mistake and still not what an owner wants: rules that nothing can
+//! reach, events that take no reply, misspelt events.
+
+use crate::support::*;
+
+/// What `check` says of these rules, as text and as JSON: for each the rule's number and parts of the warning.
+#[track_caller]
+fn check(rules: &str, expected: &[(usize, &[&str])]) {
+    let account = Setup::new().rules(rules).stopped();
+    let ran = account.command(&["check"]);
+    ran.ok();
+    let warnings: Vec<&str> = ran
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("warning: ") && line.contains("rule"))
+        .collect();
+    ran.expect(
+        warnings.len() == expected.len(),
+        &format!("{} warnings about rules, for\n{rules}", expected.len()),
+    );
+    let config = std::fs::read_to_string(account.config_path()).unwrap();
+    let json = account.command(&["check", "--json"]).json();
+    let advice = json["advice"].as_array().unwrap();
+    assert_eq!(advice.len(), expected.len(), "{json}");
+    for (at, (number, parts)) in expected.iter().enumerate() {
+        let starts = config
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.trim() == "[[rule]]");
+        let line = starts.map(|(line, _)| line + 1).nth(number - 1).unwrap();
+        let place = format!("wechat.conf:{line}: rule #{number}: ");
+        ran.expect(warnings[at].contains(&place), &place);
+        assert_eq!(advice[at]["rule"], format!("rule #{number}"), "{json}");
+        assert_eq!(advice[at]["line"], line, "{json}");
+        for part in *parts {
+            ran.expect(warnings[at].contains(part), part);
+            let what = advice[at]["what"].as_str().unwrap();
+            assert!(what.contains(part), "{what:?} without {part:?}");
+        }
+    }
+}
+
+fn rule(keys: &str) -> String {
+    format!("[[rule]]\n{keys}\ntext = \"x\"\n")
+}
+
+fn rules(all: &[&str]) -> String {
+    all.iter().map(|keys| rule(keys)).collect()
+}
+
+#[test]
+fn a_rule_below_one_that_takes_everything_never_answers() {
+    let never = |by: &'static str| -> [&'static str; 2] { ["never answers", by] };
+    for (above, below) in [
+        ("message = \"text\"", "message = \"text\""),
+        (
+            "message = \"text\"",
+            "message = \"text\"\nequals = \"hours\"",
+        ),
+        (
+            "message = \"text\"",
+            "message = \"text\"\nregex = '^a'\ncase = true",
+        ),
+        ("message = \"any\"", "message = \"text\""),
+        ("message = \"any\"", "message = \"any\""),
+        ("message = \"any\"", "message = [\"voice\", \"image\"]"),
+        (
+            "message = [\"text\", \"voice\"]",
+            "message = \"voice\"\nprefix = \"a\"",
+        ),
+        ("event = \"any\"", "event = \"subscribe\""),
+        ("event = \"CLICK\"", "event = \"click\"\nequals = \"MENU\""),
+        (
+            "event = [\"subscribe\", \"SCAN\"]",
+            "event = \"scan\"\nprefix = \"table-\"",
+        ),
+        (
+            "message = \"text\"\nprefix = \"\"",
+            "message = \"text\"\nequals = \"a\"",
+        ),
+        ("message = \"text\"\ncontains = \"\"", "message = \"text\""),
+        (
+            "message = \"text\"\nregex = '.*'",
+            "message = \"text\"\nequals = \"a\"",
+        ),
+        ("message = \"text\"\nregex = ''", "message = \"text\""),
+        (
+            "message = \"text\"\nequals = \"hours\"",
+            "message = \"text\"\nequals = \"HOURS\"",
+        ),
+        (
+            "message = \"text\"\nequals = [\"a\", \"b\"]",
+            "message = \"text\"\nequals = \"b\"",
+        ),
+        (
+            "message = \"text\"\nprefix = \"or\"",
+            "message = \"text\"\nprefix = \"order\"",
+        ),
+        (
+            "message = \"text\"\nprefix = \"or\"",
+            "message = \"text\"\nequals = [\"order\", \"orange\"]",
+        ),
+        (
+            "message = \"text\"\ncontains = \"or\"",
+            "message = \"text\"\nprefix = \"order\"",
+        ),
+        (
+            "message = \"text\"\ncontains = \"der\"",
+            "message = \"text\"\ncontains = \"order\"",
+        ),
+        (
+            "message = \"text\"\ncontains = \"or\"",
+            "message = \"text\"\nequals = \"order\"\ncase = true",
+        ),
+        (
+            "message = \"text\"\nequals = \"order\"",
+            "message = \"text\"\nequals = \"Order\"\ncase = true",
+        ),
+        (
+            "message = \"text\"\nprefix = \"or\"",
+            "message = \"text\"\nprefix = \"ORDER\"\ncase = true",
+        ),
+        (
+            "message = \"text\"\nregex = '^a+$'",
+            "message = \"text\"\nregex = '^a+$'",
+        ),
+        (
+            "message = \"text\"\nregex = '^\\d+$'",
+            "message = \"text\"\nequals = [\"1\", \"22\"]",
+        ),
+        (
+            "message = \"text\"\nprefix = \"a\"",
+            "message = \"text\"\nprefix = \"ab\"\ncontains = \"c\"",
+        ),
+    ] {
+        check(
+            &rules(&[above, below]),
+            &[(2, &never("rule #1 above it takes everything"))],
+        );
+    }
+}
+
+#[test]
+fn a_rule_below_several_that_share_everything_never_answers() {
+    check(
+        &rules(&[
+            "message = \"text\"",
+            "message = [\"voice\", \"image\"]",
+            "message = [\"text\", \"image\"]",
+        ]),
+        &[(
+            3,
+            &[
+                "never answers",
+                "rule #1 and rule #2 above it take everything",
+            ],
+        )],
+    );
+    check(
+        &rules(&[
+            "event = \"subscribe\"",
+            "event = \"SCAN\"\nprefix = \"t\"",
+            "event = [\"scan\", \"SUBSCRIBE\"]\nequals = \"table\"",
+        ]),
+        &[(3, &["never answers", "rule #2 and rule #1"])],
+    );
+    // Each of them is told.
+    check(
+        &rules(&[
+            "message = \"any\"",
+            "message = \"text\"",
+            "message = \"voice\"",
+        ]),
+        &[(2, &["rule #1"]), (3, &["rule #1"])],
+    );
+}
+
+#[test]
+fn a_rule_that_something_can_reach_is_not_warned_of() {
+    for list in [
+        &["message = \"text\"\nequals = \"a\"", "message = \"text\""][..],
+        &[
+            "message = \"text\"",
+            "message = \"voice\"",
+            "message = \"any\"",
+        ],
+        &["message = \"any\"", "event = \"any\""],
+        &["event = \"any\"", "message = \"any\""],
+        &[
+            "message = \"text\"\nequals = \"a\"\ncase = true",
+            "message = \"text\"\nequals = \"a\"",
+        ],
+        &[
+            "message = \"text\"\nprefix = \"order\"",
+            "message = \"text\"\nprefix = \"or\"",
+        ],
+        &[
+            "message = \"text\"\nequals = \"a\"",
+            "message = \"text\"\nequals = [\"a\", \"b\"]",
+        ],
+        &[
+            "message = \"text\"\ncontains = \"a\"",
+            "message = \"text\"\nregex = 'a'",
+        ],
+        &[
+            "message = \"text\"\nprefix = \"a\"\ncontains = \"b\"",
+            "message = \"text\"\nprefix = \"a\"",
+        ],
+        &[
+            "message = [\"text\", \"voice\"]\nprefix = \"a\"",
+            "message = [\"text\", \"voice\"]",
+        ],
+        &[
+            "message = \"text\"\nregex = 'a'\ncase = true",
+            "message = \"text\"\nregex = 'a'",
+        ],
+        &[
+            "message = \"text\"\nregex = '^$'",
+            "message = \"text\"\nequals = \"a\"",
+        ],
+        &[
+            "event = \"subscribe\"\nprefix = \"poster\"",
+            "event = \"subscribe\"",
+        ],
+        &["message = \"text\"", "message = [\"text\", \"image\"]"],
+        &["event = \"an_event_of_the_future\""],
+    ] {
+        check(&rules(list), &[]);
+    }
+    check(account::RULES, &[]);
+}
+
+#[test]
+fn a_reply_to_an_event_that_takes_none_is_warned_of() {
+    for name in [
+        "unsubscribe",
+        "LOCATION",
+        "VIEW",
+        "view_miniprogram",
+        "TEMPLATESENDJOBFINISH",
+        "user_get_card",
+        "View",
+    ] {
+        let named = name.to_lowercase();
+        check(
+            &rule(&format!("event = \"{name}\"")),
+            &[(1, &["takes no reply", &named, "success"])],
+        );
+        // To say nothing on purpose is fine.
+        check(
+            &format!("[[rule]]\nevent = \"{name}\"\nsilent = true\n"),
+            &[],
+        );
+    }
+    check(
+        &rule("event = [\"subscribe\", \"unsubscribe\", \"VIEW\"]"),
+        &[(1, &["unsubscribe"]), (1, &["view"])],
+    );
+    check(&rule("event = \"any\""), &[]);
+}
+
+#[test]
+fn a_misspelt_event_is_warned_of_with_the_right_one() {
+    for (wrong, right) in [
+        ("subscrbe", "subscribe"),
+        ("unsubscibe", "unsubscribe"),
+        ("CLIK", "CLICK"),
+        ("scancode_waitmesg", "scancode_waitmsg"),
+        ("localtion_select", "location_select"),
+    ] {
+        check(
+            &rule(&format!("event = \"{wrong}\"")),
+            &[(1, &["did you mean", right])],
+        );
+    }
+}

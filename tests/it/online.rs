@@ -1,0 +1,272 @@
+//! What the platform says about the account: `check --online`, quotas, single requests, agents.
+
+use crate::support::*;
+use serde_json::{Value, json};
+
+const TOKENS: &str = "/cgi-bin/stable_token";
+
+fn account(platform: &Platform) -> Account {
+    Setup::new().platform(platform).stopped()
+}
+
+/// The line of `check --online` about something.
+#[track_caller]
+fn line(ran: &Ran, what: &str) -> String {
+    let mut lines = ran
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "The platform:");
+    let found = lines.find(|line| line.starts_with(&format!("{what} ")));
+    ran.expect(found.is_some(), &format!("a line about {what}"));
+    found
+        .unwrap()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn everything_in_order_is_ok() {
+    let platform = Platform::start();
+    platform.desk(|desk| {
+        desk.menu =
+            Some(json!({"menu": {"button": [{"type": "click", "name": "Hi", "key": "HI"}]}}));
+    });
+    let account = account(&platform);
+    let ran = account.command(&["check", "--online"]);
+    ran.ok().says("callback");
+    for (what, says) in [
+        ("access_token", "access_token ok the platform takes"),
+        ("address", "address ok the platform sees 203.0.113.77"),
+        ("clock", "clock ok"),
+        ("user/get", "user/get ok allowed, for followers sync"),
+        ("tags/get", "tags/get ok"),
+        ("getblacklist", "getblacklist ok"),
+        ("menu/get", "menu/get ok"),
+        ("getkflist", "getkflist ok"),
+        ("get_all_private_template", "get_all_private_template ok"),
+        ("menu", "menu ok 1 buttons"),
+    ] {
+        let line = line(&ran, what);
+        assert!(line.starts_with(says), "{line}");
+    }
+    ran.says("203.0.113.10, reached in 23.079ms");
+    let json = account.command(&["check", "--online", "--json"]).json();
+    let lines = json["online"].as_array().unwrap();
+    assert!(lines.iter().all(|line| line["verdict"] == "ok"), "{json}");
+    assert!(lines.len() >= 11, "{json}");
+    assert!(platform.unknown().is_empty(), "{:?}", platform.unknown());
+    let without = account.command(&["check", "--json"]).json();
+    assert_eq!(without["online"], Value::Null);
+}
+
+#[test]
+fn the_kept_token_does_not_hide_that_this_machine_is_no_longer_listed() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account.command(&["token"]).ok();
+    let refusal = "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist";
+    platform.always(TOKENS, Fault::Errcode(40164, refusal));
+    let ran = account.command(&["check", "--online"]);
+    ran.is_code(1);
+    let line = line(&ran, "address");
+    assert!(
+        line.starts_with("address wrong 203.0.113.9 is not in the IP whitelist: enter it"),
+        "{line}"
+    );
+    ran.says("not tried");
+}
+
+#[test]
+fn a_wrong_secret_is_explained() {
+    let platform = Platform::start();
+    let account = Setup::new()
+        .platform(&platform)
+        .set("account.app_secret", "\"fedcba9876543210fedcba9876543210\"")
+        .stopped();
+    let ran = account.command(&["check", "--online"]);
+    ran.is_code(1).says("40125").says("account.app_secret");
+    ran.says_nothing_of("fedcba98");
+}
+
+#[test]
+fn a_platform_that_does_not_answer_is_told_with_what_to_look_at() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.down();
+    let ran = account.command(&["check", "--online"]);
+    ran.is_code(1).says("connection refused");
+    assert!(line(&ran, "clock").starts_with("clock unknown"));
+}
+
+#[test]
+fn clocks_that_differ_are_told_with_how_far() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.desk(|desk| desk.clock = Some(900));
+    let ran = account.command(&["check", "--online"]);
+    ran.is_code(1).says("all pushes are refused").says("NTP");
+    let text = line(&ran, "clock");
+    assert!(
+        text.contains("wrong 900 s behind") || text.contains("wrong 899 s behind"),
+        "{text}"
+    );
+    platform.desk(|desk| desk.clock = Some(-120));
+    let ran = account.command(&["check", "--online"]);
+    ran.is_code(1).says("s ahead of the platform's");
+    platform.desk(|desk| desk.clock = None);
+    let ran = account.command(&["check", "--online"]);
+    assert!(line(&ran.ok().clone(), "clock").starts_with("clock unknown"));
+}
+
+#[test]
+fn a_callback_that_can_not_be_reached_is_told() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.desk(|desk| desk.callback = None);
+    account
+        .command(&["check", "--online"])
+        .is_code(1)
+        .says("40201")
+        .says("enter the URL in the console");
+    platform.desk(|desk| desk.callback = Some(Vec::new()));
+    account
+        .command(&["check", "--online"])
+        .is_code(1)
+        .says("check its DNS record");
+    platform.desk(|desk| (desk.callback, desk.loss) = (Some(vec!["203.0.113.10"]), "100%"));
+    account
+        .command(&["check", "--online"])
+        .ok()
+        .says("pings are not answered");
+}
+
+#[test]
+fn calls_that_the_account_may_not_use_are_no_and_need_no_mending() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.always(
+        "/cgi-bin/user/get",
+        Fault::Errcode(48001, "api unauthorized"),
+    );
+    let ran = account.command(&["check", "--online"]);
+    let line = line(ran.ok(), "user/get");
+    assert!(
+        line.starts_with("user/get no") && line.contains("verified"),
+        "{line}"
+    );
+    platform.always(
+        "/cgi-bin/user/get",
+        Fault::Errcode(45009, "reach max api daily quota limit"),
+    );
+    account
+        .command(&["check", "--online"])
+        .is_code(1)
+        .says("wrong");
+}
+
+#[test]
+fn a_menu_is_told_whoever_made_it() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ran = account.command(&["check", "--online"]);
+    assert!(line(ran.ok(), "menu").starts_with("menu no there is none"));
+    platform.desk(|desk| {
+        desk.selfmenu = json!({"is_menu_open": 1, "selfmenu_info": {"button": [{"type": "view", "name": "Shop", "url": "https://example.com"}]}});
+    });
+    let ran = account.command(&["check", "--online"]);
+    ran.ok().says("1 buttons, made in the console");
+}
+
+#[test]
+fn without_an_app_id_the_platform_can_not_be_asked() {
+    let account = Setup::new().stopped();
+    account
+        .command(&["check", "--online"])
+        .refused()
+        .complains("account.app_secret");
+}
+
+#[test]
+fn quotas_are_shown_for_one_call_and_for_those_that_matter() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    for path in ["message/custom/send", "/cgi-bin/message/custom/send"] {
+        let ran = account.command(&["quota", path]);
+        ran.ok().says("499988").says("5000 in 60 s");
+        let json = account.command(&["quota", path, "--json"]).json();
+        assert_eq!(json["remain"], 499_988, "{json}");
+    }
+    let all = account.command(&["quota", "--json"]).json();
+    assert_eq!(all.as_array().map_or(0, Vec::len), 2, "{all}");
+    account.command(&["quota"]).ok().says("/cgi-bin/user/get");
+    account
+        .command(&["quota", "no/such"])
+        .failed()
+        .complains("76021");
+}
+
+#[test]
+fn counters_are_cleared_also_when_no_token_can_be_had() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account.command(&["quota", "clear"]).ok().says("zero");
+    let used: i64 = platform.desk(|desk| desk.used.values().sum());
+    assert_eq!(used, 0);
+    platform.retire_token();
+    platform.always(
+        TOKENS,
+        Fault::Errcode(45009, "reach max api daily quota limit"),
+    );
+    account.rewrite_config(|config| format!("store.path = \"other.db\"\n{config}"));
+    account.command(&["quota", "clear"]).ok();
+    assert_eq!(platform.count("/cgi-bin/clear_quota/v2"), 1);
+    platform.heal();
+    platform.desk(|desk| desk.clearings = 0);
+    account
+        .command(&["quota", "clear"])
+        .failed()
+        .complains("wait until next month");
+    assert_eq!(platform.count("/cgi-bin/clear_quota/v2"), 1);
+}
+
+#[test]
+fn a_request_is_looked_up_by_its_rid() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ran = account.command(&["rid", "66f0a1b2-1c2d3e4f-5a6b7c8d"]);
+    ran.ok().says("203.0.113.77").says("40003").says("30 ms");
+    ran.says_nothing_of(account::APP_SECRET);
+    let json = account
+        .command(&["rid", "66f0a1b2-1c2d3e4f-5a6b7c8d", "--json"])
+        .json();
+    assert_eq!(json["client_ip"], "203.0.113.77");
+    account
+        .command(&["rid", "1-2-3"])
+        .failed()
+        .complains("older than 7 days");
+}
+
+#[test]
+fn agents_are_listed_with_who_is_at_work() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["kf", "list"])
+        .ok()
+        .says("amy@shop")
+        .says("bob_wx (waiting)");
+    let json = account.command(&["kf", "list", "--json"]).json();
+    assert_eq!(json[1]["kf_id"], "1002", "{json}");
+    account.command(&["kf", "online"]).ok().says("amy@shop");
+    let json = account.command(&["kf", "online", "--json"]).json();
+    assert_eq!(json[0]["accepted_case"], 2, "{json}");
+    platform.always(
+        "/cgi-bin/customservice/getkflist",
+        Fault::Errcode(65400, "please enable new custom service"),
+    );
+    account
+        .command(&["kf", "list"])
+        .failed()
+        .complains("switch it on");
+}
