@@ -4,6 +4,8 @@ mod answer;
 mod explain;
 mod rules;
 
+mod index;
+
 pub use answer::{Decision, Outcome, decide};
 pub use explain::{Advice, Step, Verdict, advise, explain};
 pub use rules::Rules;

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use regex::Captures;
 
+use super::index::Index;
 use crate::config::{About, Rule, Test, fold};
 use crate::wechat::Push;
 
@@ -11,6 +12,7 @@ use crate::wechat::Push;
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<Rule>,
+    index: Index,
 }
 
 /// The first rule that a push meets.
@@ -42,7 +44,10 @@ impl Rules {
     /// Takes the rules of a configuration.
     #[must_use]
     pub fn new(list: Vec<Rule>) -> Rules {
-        Rules { list }
+        Rules {
+            index: Index::new(&list),
+            list,
+        }
     }
 
     /// The rules in their order.
@@ -56,12 +61,13 @@ impl Rules {
         push: &Push,
         subject: &Subject<'s>,
     ) -> Option<Found<'r, 's>> {
-        self.list
-            .iter()
-            .find_map(|rule| match meet(rule, push, subject) {
+        self.index.first(subject, |position| {
+            let rule = &self.list[position];
+            match meet(rule, push, subject) {
                 Meeting::Matches(groups) => Some(Found { rule, groups }),
                 Meeting::Elsewhere | Meeting::Fails(_) => None,
-            })
+            }
+        })
     }
 }
 
@@ -73,7 +79,11 @@ impl<'s> Subject<'s> {
         }
     }
 
-    fn folded(&self) -> &str {
+    pub(super) fn text(&self) -> &'s str {
+        self.text
+    }
+
+    pub(super) fn folded(&self) -> &str {
         self.folded.get_or_init(|| fold(self.text))
     }
 }

@@ -1,0 +1,362 @@
+//! Which rules a subject can meet, found without asking each: the index behind [`super::Rules`]. It only ever
+//! leaves out rules that can not match; whether one does is for [`super::rules`] to say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aho_corasick::AhoCorasick;
+use regex::{RegexSet, RegexSetBuilder};
+
+use super::rules::Subject;
+use crate::config::{Rule, Test};
+
+/// Up to so many rules with a regular expression are asked one by one: a set would find out what the
+/// rule itself finds out again.
+const FEW_REGEXES: usize = 8;
+
+/// Regular expressions of one set. Sets that are much larger outgrow the cache of their automaton and crawl.
+const SET: usize = 64;
+
+/// Positions of rules in their list, in ascending order.
+type Positions = Vec<usize>;
+
+/// The index over one list of rules.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Rules that no subject rules out.
+    open: Positions,
+    /// Rules with `case`.
+    exact: Side,
+    /// All others.
+    folded: Side,
+}
+
+/// Rules that compare in the same way, each under one of its tests.
+#[derive(Debug, Default)]
+struct Side {
+    equals: HashMap<String, Positions>,
+    /// By the length of the prefix in bytes.
+    prefixes: BTreeMap<usize, HashMap<String, Positions>>,
+    contains: Option<Contains>,
+    regexes: Vec<Regexes>,
+}
+
+#[derive(Debug)]
+struct Contains {
+    automaton: AhoCorasick,
+    /// Of each pattern.
+    rules: Vec<Positions>,
+}
+
+#[derive(Debug)]
+struct Regexes {
+    set: RegexSet,
+    /// Of each pattern.
+    rules: Positions,
+}
+
+impl Index {
+    /// Sorts the rules by the cheapest test that each has.
+    pub(super) fn new(rules: &[Rule]) -> Index {
+        let mut index = Index::default();
+        for case in [true, false] {
+            let rules = || {
+                rules
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, rule)| rule.case == case)
+            };
+            let (side, mut open) = Side::new(rules(), case);
+            *index.side(case) = side;
+            index.open.append(&mut open);
+        }
+        index.open.sort_unstable();
+        index
+    }
+
+    fn side(&mut self, case: bool) -> &mut Side {
+        match case {
+            true => &mut self.exact,
+            false => &mut self.folded,
+        }
+    }
+
+    /// The first position, in the order of the rules, for which `matches` has a result. Only those are
+    /// asked that may match the subject.
+    pub(super) fn first<T>(
+        &self,
+        subject: &Subject,
+        mut matches: impl FnMut(usize) -> Option<T>,
+    ) -> Option<T> {
+        let open = self
+            .open
+            .iter()
+            .find_map(|&position| Some((position, matches(position)?)));
+        let limit = open.as_ref().map_or(usize::MAX, |(position, _)| *position);
+        let mut found = BTreeSet::new();
+        if !self.exact.is_empty() {
+            self.exact
+                .find(subject.text(), subject.text(), limit, &mut found);
+        }
+        if !self.folded.is_empty() {
+            self.folded
+                .find(subject.folded(), subject.text().trim(), limit, &mut found);
+        }
+        let earlier = found.into_iter().find_map(matches);
+        earlier.or(open.map(|(_, result)| result))
+    }
+}
+
+impl Side {
+    /// The side, and the positions of those rules that stay open.
+    fn new<'r>(rules: impl Iterator<Item = (usize, &'r Rule)>, case: bool) -> (Side, Positions) {
+        let mut side = Side::default();
+        let mut open = Vec::new();
+        let mut contains: BTreeMap<&str, Positions> = BTreeMap::new();
+        let mut regexes: Vec<(&str, usize)> = Vec::new();
+        for (position, rule) in rules {
+            // All tests must hold, so any one of them may stand for the rule.
+            match rule.tests.iter().min_by_key(|test| cost(test)) {
+                Some(Test::Equals(patterns)) => {
+                    for pattern in patterns {
+                        note(side.equals.entry(pattern.clone()).or_default(), position);
+                    }
+                }
+                Some(Test::Prefix(patterns)) => {
+                    for pattern in patterns {
+                        let same_length = side.prefixes.entry(pattern.len()).or_default();
+                        note(same_length.entry(pattern.clone()).or_default(), position);
+                    }
+                }
+                Some(Test::Contains(patterns)) if !patterns.iter().any(String::is_empty) => {
+                    for pattern in patterns {
+                        note(contains.entry(pattern).or_default(), position);
+                    }
+                }
+                Some(Test::Regex(patterns)) => {
+                    regexes.extend(patterns.iter().map(|regex| (regex.as_str(), position)));
+                }
+                Some(Test::Contains(_)) | None => open.push(position),
+            }
+        }
+        side.contains = Contains::new(contains, &mut open);
+        if regexes.len() <= FEW_REGEXES {
+            open.extend(regexes.iter().map(|(_, position)| position));
+        } else {
+            for some in regexes.chunks(SET) {
+                side.regexes.extend(Regexes::new(some, case, &mut open));
+            }
+        }
+        open.sort_unstable();
+        open.dedup();
+        (side, open)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.equals.is_empty()
+            && self.prefixes.is_empty()
+            && self.contains.is_none()
+            && self.regexes.is_empty()
+    }
+
+    /// Adds the rules before `limit` that may match: `compared` is what plain patterns are held against,
+    /// `searched` what regular expressions are.
+    fn find(&self, compared: &str, searched: &str, limit: usize, found: &mut BTreeSet<usize>) {
+        let mut add = |positions: &Positions| {
+            found.extend(positions.iter().take_while(|position| **position < limit));
+        };
+        if let Some(positions) = self.equals.get(compared) {
+            add(positions);
+        }
+        for (length, prefixes) in self.prefixes.range(..=compared.len()) {
+            let beginning = compared.get(..*length);
+            if let Some(positions) = beginning.and_then(|text| prefixes.get(text)) {
+                add(positions);
+            }
+        }
+        if let Some(contains) = &self.contains {
+            for hit in contains.automaton.find_overlapping_iter(compared) {
+                add(&contains.rules[hit.pattern().as_usize()]);
+            }
+        }
+        for regexes in &self.regexes {
+            for hit in regexes.set.matches(searched) {
+                found.extend(Some(regexes.rules[hit]).filter(|position| *position < limit));
+            }
+        }
+    }
+}
+
+impl Contains {
+    /// `None` if there is nothing to look for, or too much; the rules are open then.
+    fn new(patterns: BTreeMap<&str, Positions>, open: &mut Positions) -> Option<Contains> {
+        if patterns.is_empty() {
+            return None;
+        }
+        let automaton = AhoCorasick::new(patterns.keys());
+        let rules = patterns.into_values();
+        match automaton {
+            Ok(automaton) => Some(Contains {
+                automaton,
+                rules: rules.collect(),
+            }),
+            Err(_) => {
+                open.extend(rules.flatten());
+                None
+            }
+        }
+    }
+}
+
+impl Regexes {
+    /// `None` if all of them together are too large; the rules are open then.
+    fn new(patterns: &[(&str, usize)], case: bool, open: &mut Positions) -> Option<Regexes> {
+        let set = RegexSetBuilder::new(patterns.iter().map(|(pattern, _)| pattern))
+            .case_insensitive(!case)
+            .build();
+        let rules = patterns.iter().map(|(_, position)| *position);
+        match set {
+            Ok(set) => Some(Regexes {
+                set,
+                rules: rules.collect(),
+            }),
+            Err(_) => {
+                open.extend(rules);
+                None
+            }
+        }
+    }
+}
+
+/// Adds a position to a list that it may be in already, as the last.
+fn note(positions: &mut Positions, position: usize) {
+    if positions.last() != Some(&position) {
+        positions.push(position);
+    }
+}
+
+fn cost(test: &Test) -> u8 {
+    match test {
+        Test::Equals(_) => 0,
+        Test::Prefix(_) => 1,
+        Test::Contains(_) => 2,
+        Test::Regex(_) => 3,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use proptest::prelude::*;
+    use regex::RegexBuilder;
+
+    use crate::config::{About, Answer, Kinds, Rule, Test, fold};
+    use crate::dispatch::Rules;
+    use crate::dispatch::rules::{Meeting, Subject, meet};
+    use crate::wechat::Push;
+
+    const REGEXES: [&str; 12] = [
+        "^a",
+        "b$",
+        "ab+",
+        "",
+        ".",
+        "^(a|b) ?(c)?$",
+        "A",
+        "[[:upper:]]",
+        "^ ",
+        "é",
+        "x",
+        "a.*c",
+    ];
+
+    fn about() -> impl Strategy<Value = About> {
+        let listed =
+            |names: &[&str]| Kinds::Listed(names.iter().map(|n| (*n).to_owned()).collect());
+        prop_oneof![
+            4 => Just(About::Messages(listed(&["text"]))),
+            1 => Just(About::Messages(Kinds::Any)),
+            1 => Just(About::Events(listed(&["click", "scan"]))),
+            1 => Just(About::Events(Kinds::Any)),
+        ]
+    }
+
+    fn patterns() -> impl Strategy<Value = Vec<String>> {
+        proptest::collection::vec("[abAé ]{0,3}", 1..3)
+    }
+
+    fn rule() -> impl Strategy<Value = Rule> {
+        let option = proptest::option::weighted::<BoxedStrategy<Vec<String>>>;
+        let regexes = proptest::collection::vec(proptest::sample::select(&REGEXES[..]), 1..3);
+        let parts = (
+            about(),
+            any::<bool>(),
+            option(0.3, patterns().boxed()),
+            option(0.3, patterns().boxed()),
+            option(0.3, patterns().boxed()),
+            proptest::option::weighted(0.4, regexes),
+        );
+        parts.prop_map(|(about, case, equals, prefix, contains, regexes)| {
+            let kept = |patterns: Vec<String>| -> Vec<String> {
+                let keep = |p: String| if case { p } else { fold(&p) };
+                patterns.into_iter().map(keep).collect()
+            };
+            let compile = |pattern: &str| {
+                let mut builder = RegexBuilder::new(pattern);
+                builder.case_insensitive(!case).build().unwrap()
+            };
+            let tests = [
+                equals.map(|patterns| Test::Equals(kept(patterns))),
+                prefix.map(|patterns| Test::Prefix(kept(patterns))),
+                contains.map(|patterns| Test::Contains(kept(patterns))),
+                regexes.map(|list| Test::Regex(list.into_iter().map(compile).collect())),
+            ];
+            Rule {
+                name: String::new(),
+                line: 0,
+                about,
+                tests: tests.into_iter().flatten().collect(),
+                case,
+                answer: Answer::Silent,
+            }
+        })
+    }
+
+    fn push(subject: &str, event: bool) -> Push {
+        let kind = match event {
+            true => {
+                serde_json::json!({ "MsgType": "event", "Event": "CLICK", "EventKey": subject })
+            }
+            false => serde_json::json!({ "MsgType": "text", "Content": subject, "MsgId": "1" }),
+        };
+        let mut body =
+            serde_json::json!({ "ToUserName": "a", "FromUserName": "b", "CreateTime": 1 });
+        let fields = body.as_object_mut().unwrap();
+        fields.extend(kind.as_object().unwrap().clone());
+        Push::parse(body.to_string().as_bytes()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_index_finds_the_rule_that_asking_each_finds(
+            list in proptest::collection::vec(rule(), 0..40),
+            subject in "[abcABé ]{0,6}",
+            event in any::<bool>(),
+        ) {
+            let push = push(&subject, event);
+            let subject = Subject::of(&push);
+            let groups = |groups: Option<regex::Captures>| groups.map(|groups| format!("{groups:?}"));
+            let each = list.iter().enumerate().find_map(|(n, rule)| match meet(rule, &push, &subject) {
+                Meeting::Matches(found) => Some((n, groups(found))),
+                Meeting::Elsewhere | Meeting::Fails(_) => None,
+            });
+            let mut named = list;
+            for (n, rule) in named.iter_mut().enumerate() {
+                rule.line = n;
+            }
+            let rules = Rules::new(named);
+            let indexed = rules.first(&push, &subject).map(|found| (found.rule.line, groups(found.groups)));
+            prop_assert_eq!(indexed, each);
+        }
+    }
+}

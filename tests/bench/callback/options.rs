@@ -1,0 +1,144 @@
+//! What the bench is asked to do, from its command line.
+
+use std::path::PathBuf;
+
+use crate::push::Kind;
+
+/// One invocation.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub what: What,
+    /// Numbers of connections, one run each.
+    pub connections: Vec<usize>,
+    /// How long one run lasts.
+    pub seconds: f64,
+    /// How often each run is repeated, all of them in turn; medians are told.
+    pub repeat: usize,
+    /// Threads of the load generator.
+    pub load_threads: usize,
+    /// Rows of the grown tables.
+    pub rows: u64,
+    /// One JSON value on stdout instead of tables.
+    pub json: bool,
+}
+
+/// The measurement.
+#[derive(Debug, Clone)]
+pub enum What {
+    Throughput,
+    Growth,
+    SlowDisk,
+    Start,
+    Target(Target),
+    /// Not for people: the bench starts itself so as the reference server.
+    ServeWithoutStore(PathBuf),
+}
+
+/// A server that somebody else has started.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+    pub path: String,
+    pub token: String,
+    /// Its processes; their children are counted with them.
+    pub pids: Vec<u32>,
+    pub kind: Kind,
+    /// `Connection: close` on every request.
+    pub close: bool,
+}
+
+const HELP: &str = "\
+usage: cargo bench --bench callback -- [--growth | --slow-disk | --start | --target URL]
+  --quick             short runs, few rows
+  --json              one JSON value instead of tables
+  --connections LIST  such as 1,8,64
+  --seconds S         length of one run
+  --repeat N          runs of each kind; medians are told
+  --load-threads N    threads of the load generator
+  --rows N            rows of the grown tables (--growth)
+  --target URL        drive this server; with --token T, --pid PID[,PID], --close, --follow";
+
+impl Options {
+    /// Reads the arguments; a mistake comes with the usage.
+    pub fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+        let mut options = Options {
+            what: What::Throughput,
+            connections: vec![1, 8, 64],
+            seconds: 2.0,
+            repeat: 3,
+            load_threads: 1,
+            rows: 10_000_000,
+            json: false,
+        };
+        let mut target = Target {
+            address: String::new(),
+            path: String::new(),
+            token: "benchToken2026".to_owned(),
+            pids: Vec::new(),
+            kind: Kind::Text,
+            close: false,
+        };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or(format!("{argument} needs a value\n{HELP}"))
+            };
+            let number = |text: String| {
+                text.parse::<u64>()
+                    .map_err(|error| format!("{text}: {error}"))
+            };
+            match argument.as_str() {
+                // `cargo bench` says so to every bench.
+                "--bench" => {}
+                "--growth" => options.what = What::Growth,
+                "--slow-disk" => options.what = What::SlowDisk,
+                "--start" => options.what = What::Start,
+                "--serve-without-store" => {
+                    options.what = What::ServeWithoutStore(value()?.into());
+                }
+                "--quick" => {
+                    options.seconds = 0.5;
+                    options.repeat = 1;
+                    options.rows = 100_000;
+                }
+                "--json" => options.json = true,
+                "--connections" => {
+                    options.connections = value()?
+                        .split(',')
+                        .map(|text| text.parse().map_err(|error| format!("{text}: {error}")))
+                        .collect::<Result<_, String>>()?;
+                }
+                "--seconds" => {
+                    let text = value()?;
+                    options.seconds = text.parse().map_err(|error| format!("{text}: {error}"))?;
+                }
+                "--repeat" => options.repeat = number(value()?)?.max(1) as usize,
+                "--load-threads" => options.load_threads = number(value()?)?.max(1) as usize,
+                "--rows" => options.rows = number(value()?)?,
+                "--target" => {
+                    let url = value()?;
+                    let place = url.strip_prefix("http://").unwrap_or(&url);
+                    let (address, path) = place.split_once('/').unwrap_or((place, ""));
+                    target.address = address.to_owned();
+                    target.path = format!("/{path}");
+                }
+                "--token" => target.token = value()?,
+                "--pid" => {
+                    for pid in value()?.split(',') {
+                        target.pids.push(number(pid.to_owned())? as u32);
+                    }
+                }
+                "--close" => target.close = true,
+                "--follow" => target.kind = Kind::Follow,
+                _ => return Err(format!("{argument}: what is that?\n{HELP}")),
+            }
+        }
+        if !target.address.is_empty() {
+            options.what = What::Target(target);
+        }
+        Ok(options)
+    }
+}

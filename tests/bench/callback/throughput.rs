@@ -1,0 +1,199 @@
+//! The main table: every mode over few and many connections, beside the same server without its store.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use serde_json::json;
+
+use crate::options::{Options, Target};
+use crate::process::{Server, Setup};
+use crate::push::{Kind, Recipe};
+use crate::report::{Figures, Place, Row, json_rows, measure, print_table, shown};
+
+/// A server and what it is sent.
+struct Case {
+    name: &'static str,
+    server: usize,
+    kind: Kind,
+    secure: bool,
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        name: "text",
+        server: 0,
+        kind: Kind::Text,
+        secure: false,
+    },
+    Case {
+        name: "text without store",
+        server: 1,
+        kind: Kind::Text,
+        secure: false,
+    },
+    Case {
+        name: "text secure",
+        server: 2,
+        kind: Kind::Text,
+        secure: true,
+    },
+    Case {
+        name: "follow",
+        server: 0,
+        kind: Kind::Follow,
+        secure: false,
+    },
+];
+
+/// Every case in turn, as often as asked for.
+pub fn run(options: &Options) {
+    let servers = [
+        Setup::default().start(),
+        Setup {
+            without_store: true,
+            ..Setup::default()
+        }
+        .start(),
+        Setup {
+            secure: true,
+            ..Setup::default()
+        }
+        .start(),
+    ];
+    let mut runs = Vec::new();
+    for close in [false, true] {
+        for &connections in &options.connections {
+            for case in &CASES {
+                runs.push((close, connections, case, Vec::new()));
+            }
+        }
+    }
+    for case in &CASES {
+        warm_up(options, &servers[case.server], case);
+    }
+    for _ in 0..options.repeat {
+        for (close, connections, case, figures) in &mut runs {
+            let recipe = Recipe::new(case.kind, case.secure, *close);
+            let place = of(&servers[case.server]);
+            figures.push(measure(options, place.as_place(), &recipe, *connections));
+        }
+    }
+    let rows: Vec<Row> = runs
+        .iter()
+        .map(|(close, connections, case, figures)| {
+            let name = format!("{}, {}, {connections}", case.name, manner(*close));
+            (name, Figures::median(figures))
+        })
+        .collect();
+    let ratios = ratios(&rows, &options.connections);
+    if options.json {
+        println!("{}", json!({ "runs": json_rows(&rows), "ratios": ratios }));
+        return;
+    }
+    print_table(
+        "Medians; run = what, connection, number of connections",
+        &rows,
+    );
+    println!("\n| ratio | value |\n|---|---:|");
+    for (name, value) in ratios {
+        println!("| {name} | {} |", shown(value));
+    }
+}
+
+fn warm_up(options: &Options, server: &Server, case: &Case) {
+    let short = Options {
+        seconds: 0.2,
+        ..options.clone()
+    };
+    let recipe = Recipe::new(case.kind, case.secure, false);
+    measure(&short, of(server).as_place(), &recipe, 8);
+}
+
+/// What the targets speak of.
+fn ratios(rows: &[Row], connections: &[usize]) -> Vec<(String, f64)> {
+    let find = |name: String| {
+        let row = rows.iter().find(|(row, _)| *row == name);
+        row.map_or_else(Figures::default, |(_, figures)| *figures)
+    };
+    let mut ratios = Vec::new();
+    for close in [false, true] {
+        for &connections in connections {
+            let end = format!("{}, {connections}", manner(close));
+            let text = find(format!("text, {end}"));
+            let without = find(format!("text without store, {end}"));
+            let secure = find(format!("text secure, {end}"));
+            let mut say = |what: &str, value: f64| ratios.push((format!("{what} ({end})"), value));
+            say(
+                "CPU per push: durable / without store",
+                text.cpu_us() / without.cpu_us(),
+            );
+            say(
+                "pushes/s: durable / without store",
+                text.per_second / without.per_second,
+            );
+            say(
+                "pushes/s: secure / plain",
+                secure.per_second / text.per_second,
+            );
+        }
+    }
+    ratios
+}
+
+fn manner(close: bool) -> &'static str {
+    if close { "close" } else { "keep-alive" }
+}
+
+/// A server with its process list, which [`Place`] borrows.
+pub struct Of<'a>(&'a Server, [u32; 1]);
+
+/// The place of a server that the bench started.
+pub fn of(server: &Server) -> Of<'_> {
+    Of(server, [server.pid()])
+}
+
+impl Of<'_> {
+    pub fn as_place(&self) -> Place<'_> {
+        Place {
+            address: self.0.address,
+            pids: &self.1,
+            server: Some(self.0),
+        }
+    }
+}
+
+/// Any other server, once for each number of connections.
+pub fn run_target(options: &Options, target: &Target) {
+    let address: SocketAddr = target
+        .address
+        .to_socket_addrs()
+        .unwrap()
+        .next()
+        .expect("an address");
+    let recipe = Recipe {
+        path: target.path.clone(),
+        token: target.token.clone(),
+        ..Recipe::new(target.kind, false, target.close)
+    };
+    let mut rows = Vec::new();
+    for &connections in &options.connections {
+        let place = Place {
+            address,
+            pids: &target.pids,
+            server: None,
+        };
+        let runs: Vec<Figures> = (0..options.repeat)
+            .map(|_| measure(options, place, &recipe, connections))
+            .collect();
+        let name = format!(
+            "{}, {}, {connections}",
+            target.kind.name(),
+            manner(target.close)
+        );
+        rows.push((name, Figures::median(&runs)));
+    }
+    if options.json {
+        println!("{}", json_rows(&rows));
+    } else {
+        print_table(&target.address, &rows);
+    }
+}

@@ -1,0 +1,99 @@
+//! The reference for the price of durability: the product's guard, lanes, protocol and rules, answering from the
+//! worker and recording nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tiny_http::Request;
+use wechatd::config::Config;
+use wechatd::dispatch::{Outcome, Rules, decide};
+use wechatd::wechat::{Push, verify};
+
+use super::guard::{Guard, Limits};
+use super::lanes::{DEFAULT_LANES, Lanes, Reply};
+use super::listener::Listener;
+use super::query::Query;
+
+/// Serves until it is killed.
+pub fn serve(config: &Path) {
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Info)
+        .format_target(false)
+        .init();
+    let config = Config::load(config).unwrap();
+    let listener = Listener::bind(&config.server.listen).unwrap();
+    let (lanes, requests) = Lanes::start(DEFAULT_LANES, Path::new(".")).unwrap();
+    let rules = Arc::new(Rules::new(config.rules.clone()));
+    let workers = config.server.workers;
+    let config = Arc::new(config);
+    for _ in 0..workers {
+        let (requests, rules, config) = (
+            Arc::clone(&requests),
+            Arc::clone(&rules),
+            Arc::clone(&config),
+        );
+        std::thread::spawn(move || {
+            while let Some(request) = requests.recv() {
+                answer(&config, &rules, request);
+            }
+        });
+    }
+    let limits = Limits {
+        max_connections: config.server.max_connections,
+        request_timeout: config.server.request_timeout,
+        max_body: config.server.max_body,
+        ..Limits::default()
+    };
+    let guard = Guard::start(listener, lanes, limits, |reason| panic!("{reason}")).unwrap();
+    log::info!("listening on http://{}/wechat", guard.local_addr());
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// What the product does with a push, up to the point where it would hand it to the store.
+fn answer(config: &Config, rules: &Rules, mut request: Request) {
+    let started = Instant::now();
+    let url = request.url().to_owned();
+    let (_, query) = url.split_once('?').unwrap_or((&url, ""));
+    let query = Query::parse(query).unwrap();
+    let token = config.account.token.as_ref().unwrap();
+    let part =
+        |value: &Option<std::borrow::Cow<str>>| value.as_deref().unwrap_or_default().to_owned();
+    let (timestamp, nonce) = (part(&query.timestamp), part(&query.nonce));
+    if !verify(
+        &[token.expose(), &timestamp, &nonce],
+        &part(&query.signature),
+    ) {
+        Reply::text(403, "Bad Token!").send(request).ok();
+        return;
+    }
+    let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
+    request.as_reader().read_to_end(&mut body).unwrap();
+    let push = Push::parse(&body).unwrap();
+    let decision = decide(rules, &push);
+    let now = wechatd::clock::unix_seconds();
+    let reply = match &decision.outcome {
+        Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, now),
+        Outcome::NoRule | Outcome::Silent | Outcome::Withheld(_) => None,
+    };
+    let kind = push.event().unwrap_or(push.msg_type());
+    let rule = decision.rule.map_or("no rule", |rule| &rule.name);
+    match reply {
+        Some(xml) => Reply {
+            status: 200,
+            content_type: "application/xml; charset=utf-8",
+            headers: &[],
+            body: xml.as_bytes(),
+        }
+        .send(request),
+        None => Reply::text(200, "success").send(request),
+    }
+    .ok();
+    log::info!(
+        "{kind} from {}: {rule}: 200 in {} ms",
+        push.from_user,
+        started.elapsed().as_millis()
+    );
+}
