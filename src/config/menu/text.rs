@@ -1,0 +1,155 @@
+//! A menu written as text of a configuration, and what of it such text can not say.
+
+use serde_json::Map;
+
+use super::{Conditional, MENU_KEYS, Menu};
+use crate::api::menu::{Button, Tap};
+
+impl Menu {
+    /// Whether there is no menu at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.button.is_empty() && self.conditional.is_empty()
+    }
+
+    /// The menu as text of a configuration. What only the console can make stands in comments.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        write_buttons(&mut text, "menu.button", &self.button);
+        for conditional in &self.conditional {
+            text.push_str("[[menu.conditional]]\n");
+            let rule = &conditional.matchrule;
+            let fields = [
+                ("tag_id", &rule.tag_id),
+                ("client_platform_type", &rule.client_platform_type),
+            ];
+            let fields: Vec<String> = fields
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+                .map(|(name, value)| format!("{name} = {}", quoted(value)))
+                .collect();
+            text.push_str(&format!("matchrule = {{ {} }}\n\n", fields.join(", ")));
+            write_buttons(&mut text, "menu.conditional.button", &conditional.button);
+        }
+        text
+    }
+
+    /// The same without what only the console can make, and that: the names of those buttons with their types.
+    #[must_use]
+    pub fn without_console_buttons(&self) -> (Menu, Vec<(String, String)>) {
+        let mut left_out = Vec::new();
+        let menu = Menu {
+            button: expressible(&self.button, &mut left_out),
+            conditional: self
+                .conditional
+                .iter()
+                .map(|conditional| Conditional {
+                    button: expressible(&conditional.button, &mut left_out),
+                    matchrule: conditional.matchrule.clone(),
+                })
+                .filter(|conditional| !conditional.button.is_empty())
+                .collect(),
+        };
+        (menu, left_out)
+    }
+}
+
+fn expressible(buttons: &[Button], left_out: &mut Vec<(String, String)>) -> Vec<Button> {
+    let keep = |button: &Button| {
+        let tap = match &button.tap {
+            Tap::Other { kind, .. } => {
+                left_out.push((button.name.clone(), kind.clone()));
+                return None;
+            }
+            Tap::SubButton(below) => {
+                let below = expressible(below, left_out);
+                if below.is_empty() {
+                    return None;
+                }
+                Tap::SubButton(below)
+            }
+            tap => tap.clone(),
+        };
+        let name = button.name.clone();
+        Some(Button { name, tap })
+    };
+    buttons.iter().filter_map(keep).collect()
+}
+
+fn write_buttons(text: &mut String, place: &str, buttons: &[Button]) {
+    for button in buttons {
+        let whole = expressible(std::slice::from_ref(button), &mut Vec::new());
+        match &button.tap {
+            Tap::Other { kind, fields } => {
+                text.push_str(&comment(&console_button(place, button, kind, fields)))
+            }
+            Tap::SubButton(below) if whole.is_empty() => {
+                text.push_str(&comment(&format!(
+                    "The button {} unfolds only what was made in the console:",
+                    quoted(&button.name)
+                )));
+                write_buttons(text, &format!("{place}.sub_button"), below);
+            }
+            Tap::SubButton(below) => {
+                text.push_str(&lines(place, button));
+                write_buttons(text, &format!("{place}.sub_button"), below);
+            }
+            _ => text.push_str(&lines(place, button)),
+        }
+    }
+}
+
+/// `[[menu.button]]`, and a line for each field as the platform has it.
+fn lines(place: &str, button: &Button) -> String {
+    let mut text = format!("[[{place}]]\nname = {}\n", quoted(&button.name));
+    let fields = match serde_json::to_value(button) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    for (key, _) in MENU_KEYS.iter().filter(|(key, _)| *key != "name") {
+        if let Some(value) = fields.get(*key).and_then(|value| value.as_str()) {
+            text.push_str(&format!("{key} = {}\n", quoted(value)));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// What the configuration can not express, told so that an owner can do something like it.
+fn console_button(
+    place: &str,
+    button: &Button,
+    kind: &str,
+    fields: &Map<String, serde_json::Value>,
+) -> String {
+    let name = quoted(&button.name);
+    if let ("text", Some(answer)) = (kind, fields.get("value").and_then(|value| value.as_str())) {
+        return format!(
+            "The button {name} was made in the console and answers a text. A button and a rule do the same:\n\
+             [[{place}]]\nname = {name}\ntype = \"click\"\nkey = {name}\n\
+             [[rule]]\nevent = \"CLICK\"\nequals = {name}\ntext = {}\n",
+            quoted(&answer.replace('{', "{{"))
+        );
+    }
+    let json = serde_json::to_string(button).unwrap_or_default();
+    format!(
+        "The button {name} was made in the console; its type {} can not be made through the API:\n{json}\n",
+        quoted(kind)
+    )
+}
+
+fn comment(text: &str) -> String {
+    let mut comment = String::new();
+    for line in text.lines() {
+        let line = line.replace(|c: char| c.is_control() && c != '\t', " ");
+        comment.push_str(format!("# {line}").trim_end());
+        comment.push('\n');
+    }
+    comment.push('\n');
+    comment
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
