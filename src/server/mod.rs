@@ -177,16 +177,16 @@ fn reload(app: &App, guard: &Guard) {
                     app.addresses.ring();
                     warn_of_exposed_secrets(&app.live().config);
                     app.sync.ring();
-                    log::info!(
-                        "the configuration was read again: {} rules are in force",
-                        app.live().rules.iter().len()
-                    );
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",
                             waiting.join(", ")
                         );
                     }
+                    log::info!(
+                        "the configuration was read again: {} rules are in force",
+                        app.live().rules.iter().len()
+                    );
                 }
             }
         }

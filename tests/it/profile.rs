@@ -494,7 +494,7 @@ fn profiles_of_those_who_followed_before_the_app_id_was_set_come_later() {
     let fan = follow(&account);
     account.stop();
     let credentials = format!(
-        "account.app_id = \"{}\"\naccount.app_secret = \"{APP_SECRET}\"\napi.base_url = \"{}\"\n",
+        "account.app_id = \"{}\"\naccount.app_secret = \"{APP_SECRET}\"\napi.base_url = \"{}\"\napi.sync = \"off\"\n",
         account::APP_ID,
         platform.url()
     );
