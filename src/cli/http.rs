@@ -59,8 +59,14 @@ impl Target {
         Some((Target::Tcp { host }, path.to_owned()))
     }
 
-    /// Sends one request and reads the whole answer.
-    pub(super) fn send(&self, method: &str, target: &str, body: &[u8]) -> io::Result<Answer> {
+    /// Sends one request and reads the whole answer. `for_whom` is named in `X-Forwarded-For`, as a proxy does.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        target: &str,
+        for_whom: Option<IpAddr>,
+        body: &[u8],
+    ) -> io::Result<Answer> {
         let (mut stream, host): (Box<dyn ReadWrite>, &str) = match self {
             Target::Tcp { host } => (Box::new(connect(host)?), host),
             Target::Unix(path) => {
@@ -70,8 +76,10 @@ impl Target {
                 (Box::new(stream), "localhost")
             }
         };
+        let forwarded = for_whom.map(|address| format!("X-Forwarded-For: {address}\r\n"));
+        let forwarded = forwarded.unwrap_or_default();
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{forwarded}User-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()
         );
         stream.write_all(&[head.as_bytes(), body].concat())?;

@@ -1,17 +1,20 @@
 //! `wechatd simulate`: plays the platform against the running server.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Failure;
 use super::http::{Answer, Target};
 use super::output::Output;
 use super::pretend::Pretence;
+use crate::app::Networks;
 use crate::clock;
-use crate::config::{Config, MESSAGE_TYPES, Mode, nearest};
+use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode, nearest};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
@@ -82,14 +85,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     };
     let token = token(config)?;
     let stamp = Stamp::now(&token);
+    let for_whom = allowed_address(config)?;
     let verifies = arguments.kind.eq_ignore_ascii_case("verify");
     let started = Instant::now();
     let answer = if verifies {
         let target_path = format!("{path}?{}&echostr={}", stamp.query(), stamp.nonce);
-        target.send("GET", &target_path, b"")
+        target.send("GET", &target_path, for_whom, b"")
     } else {
         let (query, body) = push(config, arguments, &stamp)?;
-        target.send("POST", &format!("{path}?{query}"), &body)
+        target.send("POST", &format!("{path}?{query}"), for_whom, &body)
     };
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
@@ -124,7 +128,7 @@ fn told(simulated: &Simulated, verifies: bool, fine: bool) -> Vec<String> {
         (200, None) if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
         (403, _) => vec![
             simulated.body.clone(),
-            "the server has another Token, AppID, AES key or mode than this configuration, or the clocks differ; its log says which".to_owned(),
+            "the server has another Token, AppID, AES key, mode or server.allow_ips than this configuration, or the clocks differ; its log says which".to_owned(),
         ],
         _ => vec![simulated.body.clone()],
     }
@@ -266,6 +270,20 @@ fn reply(config: &Config, answer: &Answer) -> Option<String> {
         }
     };
     String::from_utf8(plain).ok()
+}
+
+/// An address that `server.allow_ips` lets in, where it is set: this machine is a trusted proxy unless the
+/// configuration says otherwise, and may name it.
+fn allowed_address(config: &Config) -> Result<Option<IpAddr>, Failure> {
+    Ok(match &config.server.allow_ips {
+        AllowIps::Any => None,
+        AllowIps::Listed(networks) => networks.first().map(IpNet::addr),
+        AllowIps::Platform => {
+            let kept = Reader::open(&config.store.path)?.callback_ips()?;
+            let list = kept.as_ref().and_then(Networks::read);
+            list.and_then(|list| list.networks.first().map(IpNet::addr))
+        }
+    })
 }
 
 /// The Token that the server has: the configuration's, else the one it made.

@@ -85,6 +85,12 @@ fn refusals_are_logged_at_a_pace_and_counted() {
 }
 
 #[test]
+fn simulate_speaks_as_one_of_those_who_may() {
+    let account = listed().start();
+    account.simulate(&["text", "hello"]).ok().says(HELP);
+}
+
+#[test]
 fn a_reload_changes_the_list() {
     let account = listed().start();
     from(&account, OUTSIDE).is_refused();
