@@ -28,10 +28,8 @@ fn line(ran: &Ran, what: &str) -> String {
 #[test]
 fn everything_in_order_is_ok() {
     let platform = Platform::start();
-    platform.desk(|desk| {
-        desk.menu =
-            Some(json!({"menu": {"button": [{"type": "click", "name": "Hi", "key": "HI"}]}}));
-    });
+    let menu = r#"{"menu":{"button":[{"type":"click","name":"Hi","key":"HI"}]}}"#;
+    platform.always("/cgi-bin/menu/get", Fault::Body(menu.to_owned()));
     let account = account(&platform);
     let ran = account.command(&["check", "--online"]);
     ran.ok().says("callback");
@@ -171,8 +169,9 @@ fn a_menu_is_told_whoever_made_it() {
     let account = account(&platform);
     let ran = account.command(&["check", "--online"]);
     assert!(line(ran.ok(), "menu").starts_with("menu no there is none"));
-    platform.desk(|desk| {
-        desk.selfmenu = json!({"is_menu_open": 1, "selfmenu_info": {"button": [{"type": "view", "name": "Shop", "url": "https://example.com"}]}});
+    platform.outgoing(|outgoing| {
+        let button = json!([{"type": "view", "name": "Shop", "url": "https://example.com"}]);
+        outgoing.set_console_menu(json!({ "button": button }));
     });
     let ran = account.command(&["check", "--online"]);
     ran.ok().says("1 buttons, made in the console");

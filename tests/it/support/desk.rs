@@ -17,10 +17,6 @@ pub struct Desk {
     pub callback: Option<Vec<&'static str>>,
     /// How much is lost on the way there.
     pub loss: &'static str,
-    /// The menu as `menu/get` tells it, if one was made through the API.
-    pub menu: Option<Value>,
-    /// The menu as `get_current_selfmenu_info` tells it.
-    pub selfmenu: Value,
 }
 
 impl Default for Desk {
@@ -35,8 +31,6 @@ impl Default for Desk {
             clearings: 10,
             callback: Some(vec!["203.0.113.10"]),
             loss: "0%",
-            menu: None,
-            selfmenu: json!({"is_menu_open": 0}),
         }
     }
 }
@@ -114,12 +108,6 @@ impl Desk {
                 {"kf_account": "amy@shop", "status": 1, "kf_id": 1001, "accepted_case": 2},
             ]})
             .to_string(),
-            "template/get_all_private_template" => json!({"template_list": []}).to_string(),
-            "menu/get" => match &self.menu {
-                None => errcode(46003, "menu no exist"),
-                Some(menu) => menu.to_string(),
-            },
-            "get_current_selfmenu_info" => self.selfmenu.to_string(),
             _ => return None,
         })
     }
