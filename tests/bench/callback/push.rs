@@ -84,7 +84,7 @@ impl Recipe {
                 "<MsgType><![CDATA[text]]></MsgType>\n<Content><![CDATA[What do you have today? {serial}]]></Content>\n<MsgId>{unique}</MsgId>\n"
             ),
             Kind::Follow => {
-                let event = if serial % 2 == 0 {
+                let event = if serial.is_multiple_of(2) {
                     "subscribe"
                 } else {
                     "unsubscribe"
