@@ -305,6 +305,7 @@ fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
             .count(&format!("messages WHERE openid = '{}'", people[1])),
         75
     );
+    account.store().is("PRAGMA integrity_check", &["ok"]);
 }
 
 #[test]
