@@ -37,9 +37,7 @@ impl Reader {
     /// Numbers of the pages that have the bytes of `text` in them.
     fn pages_with(&self, text: &str) -> Result<Vec<i64>, StoreError> {
         let read = || {
-            let has_pages =
-                "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage')";
-            if !self.connection.query_row(has_pages, [], |row| row.get(0))? {
+            if !has_pages(&self.connection)? {
                 log::debug!("store: this SQLite has no table of pages");
                 return Ok(Vec::new());
             }
