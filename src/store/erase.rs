@@ -1,7 +1,7 @@
 //! Every trace of a person, gone: rows of theirs, and other rows that name them.
 //!
-//! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; the checkpoint at
-//! the end takes them out of the write-ahead log as well.
+//! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; `scrub` overwrites the
+//! copies that it does not reach, and the checkpoint at the end empties the write-ahead log.
 
 use std::thread;
 use std::time::Duration;
@@ -100,6 +100,7 @@ impl Store {
                 }
             }
         }
+        self.scrub(reader, openid)?;
         let queued = format!("{QUEUE}{openid}");
         self.writer.write(move |connection| {
             connection.execute("DELETE FROM settings WHERE name = ?1", [&queued])

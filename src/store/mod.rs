@@ -12,7 +12,7 @@
 //! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
-//! - [`erase`]: every trace of a person, gone
+//! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`open`]: opening, copying, and the errors that say what to do
 
 mod erase;
@@ -28,6 +28,7 @@ mod profiles;
 mod record;
 mod scenes;
 mod schema;
+mod scrub;
 mod settings;
 mod sync;
 mod tags;

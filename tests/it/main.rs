@@ -36,6 +36,7 @@ mod replies;
 mod retention;
 mod rules;
 mod samples;
+mod sealed_replies;
 mod secrets;
 mod send;
 mod service;

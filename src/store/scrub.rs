@@ -1,0 +1,187 @@
+//! What `secure_delete` does not reach: copies of rows in the free middle of a page.
+//!
+//! When SQLite moves rows between pages it rebuilds a page in place, and bytes of rows that went elsewhere can
+//! stay between the page's list of rows and its first row. They belong to nothing and are never read, but they
+//! are there; a row that is erased later is erased at its new place only. Here such pages are found by the bytes
+//! and their free middle is overwritten, as pages, through SQLite (`sqlite_dbpage`), in small commits.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+
+/// Pages that one commit may clean.
+const STEP: usize = 50;
+
+impl Store {
+    /// Overwrites every copy of `text` in space of the file that holds nothing. Does nothing where SQLite was
+    /// built without its table of pages.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub(super) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
+        for pages in reader.pages_with(text)?.chunks(STEP) {
+            let pages = pages.to_vec();
+            self.writer.write(move |connection| {
+                pages
+                    .iter()
+                    .try_for_each(|number| clean(connection, *number))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// Numbers of the pages that have the bytes of `text` in them.
+    fn pages_with(&self, text: &str) -> Result<Vec<i64>, StoreError> {
+        let read = || {
+            if !has_pages(&self.connection)? {
+                log::debug!("store: this SQLite has no table of pages");
+                return Ok(Vec::new());
+            }
+            self.connection
+                .prepare("SELECT pgno FROM sqlite_dbpage WHERE instr(data, ?1)")?
+                .query_map([Value::Blob(text.as_bytes().to_vec())], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<i64>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}
+
+/// Whether SQLite was built with its table of pages, as `.cargo/config.toml` asks for.
+fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage')",
+        [],
+        |row| row.get(0),
+    )
+}
+
+fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    let mut page: Vec<u8> = connection
+        .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    let Some(middle) = free_middle(&page, number) else {
+        return Ok(());
+    };
+    page[middle].fill(0);
+    connection
+        .prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?
+        .execute(params![number, page])?;
+    Ok(())
+}
+
+/// Where a b-tree page holds nothing, by SQLite's file format (section "B-tree Pages"). `None` for other pages:
+/// those begin with a zero byte, for they begin with the number of a page.
+fn free_middle(page: &[u8], number: i64) -> Option<std::ops::Range<usize>> {
+    let header = if number == 1 { 100 } else { 0 };
+    let two = |at: usize| -> Option<usize> {
+        let bytes = page.get(header + at..header + at + 2)?;
+        Some(usize::from(u16::from_be_bytes(bytes.try_into().ok()?)))
+    };
+    let header_length = match page.get(header)? {
+        2 | 5 => 12,
+        10 | 13 => 8,
+        _ => return None,
+    };
+    let start = header + header_length + 2 * two(3)?;
+    let end = match two(5)? {
+        0 => 65_536,
+        content => content,
+    };
+    (start < end && end <= page.len()).then_some(start..end)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn page(kind: u8, rows: u16, content: u16) -> Vec<u8> {
+        let mut page = vec![0xaa; 4096];
+        page[0] = kind;
+        page[3..5].copy_from_slice(&rows.to_be_bytes());
+        page[5..7].copy_from_slice(&content.to_be_bytes());
+        page
+    }
+
+    #[test]
+    fn the_middle_lies_between_the_list_of_rows_and_the_first_row() {
+        assert_eq!(free_middle(&page(13, 10, 3000), 2), Some(28..3000));
+        assert_eq!(free_middle(&page(10, 0, 4096), 2), Some(8..4096));
+        assert_eq!(free_middle(&page(2, 10, 3000), 2), Some(32..3000));
+        assert_eq!(free_middle(&page(5, 10, 3000), 2), Some(32..3000));
+        let mut first = vec![0; 100];
+        first.extend(page(13, 1, 3000));
+        assert_eq!(free_middle(&first[..4096], 1), Some(110..3000));
+    }
+
+    #[test]
+    fn what_is_no_page_of_rows_or_not_sound_is_left_alone() {
+        for wrong in [
+            page(0, 10, 3000),
+            page(7, 10, 3000),
+            page(13, 10, 28),
+            page(13, 2000, 3000),
+            page(13, 10, 4097),
+            page(13, 10, 0),
+            vec![13, 0, 0],
+            Vec::new(),
+        ] {
+            assert_eq!(free_middle(&wrong, 2), None);
+        }
+    }
+
+    #[test]
+    fn a_copy_in_the_middle_of_a_page_is_overwritten_and_rows_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path).unwrap();
+        if !has_pages(&store.reader().unwrap().connection).unwrap() {
+            return;
+        }
+        let left: Result<usize, StoreError> = store.writer.write(|connection| {
+            let add = "INSERT INTO settings (name, value) VALUES (?1, 'a value that stays')";
+            for n in 0..40 {
+                connection.execute(add, [format!("setting {n}")])?;
+            }
+            // What SQLite leaves behind when it rebuilds a page.
+            let pages: Vec<(i64, Vec<u8>)> = connection
+                .prepare("SELECT pgno, data FROM sqlite_dbpage")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut left = 0;
+            for (number, mut page) in pages {
+                if let Some(middle) = free_middle(&page, number).filter(|middle| middle.len() > 20)
+                {
+                    page[middle.start + 3..middle.start + 13].copy_from_slice(b"oForgotten");
+                    let put = "UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1";
+                    left += connection.execute(put, params![number, page])?;
+                }
+            }
+            Ok(left)
+        });
+        assert!(left.unwrap() > 3);
+        let found = || {
+            assert!(store.empty_log().unwrap());
+            let bytes = std::fs::read(&path).unwrap();
+            bytes.windows(10).any(|part| part == b"oForgotten")
+        };
+        assert!(found());
+        store.scrub(&store.reader().unwrap(), "oForgotten").unwrap();
+        assert!(!found());
+        let sound: (String, i64) = store
+            .reader()
+            .unwrap()
+            .connection
+            .query_row(
+                "SELECT (SELECT integrity_check FROM pragma_integrity_check), count(*) FROM settings WHERE value = 'a value that stays'",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!(sound, ("ok".to_owned(), 40));
+    }
+}
