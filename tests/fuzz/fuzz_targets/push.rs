@@ -1,0 +1,21 @@
+//! Any bytes as the body of a push: reading them and asking what they mean never panics, and what is read is
+//! consistent with itself.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wechatd::wechat::Push;
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(push) = Push::parse(body) else { return };
+    assert!(!push.from_user.is_empty() && !push.to_user.is_empty());
+    assert!(push.dedup_key().contains(push.from_user.as_str()));
+    assert_eq!(Push::parse(body).as_ref(), Ok(&push));
+    let _ = (
+        push.effect(),
+        push.subject(),
+        push.event_key(),
+        push.scene(),
+        push.msg_id(),
+    );
+    assert!(push.may_be_answered() || !push.may_be_transferred());
+});
