@@ -252,7 +252,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     }
     // FULL: a commit is on disk before the platform hears 200. secure_delete: what is erased is overwritten.
     connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;")
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::migrate(connection).map_err(fail)
