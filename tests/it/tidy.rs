@@ -194,6 +194,8 @@ fn nothing_unfinished_is_left() {
 fn no_path_of_some_machine_is_left() {
     let mut texts = rust_files("src");
     texts.extend(rust_files("tests"));
+    // Unit tests make paths up, in files of their own as well as at the end of others.
+    texts.retain(|(path, _)| !path.ends_with("/tests.rs"));
     for (_, text) in &mut texts {
         *text = code(text);
     }
