@@ -117,11 +117,21 @@ fn find_ignore_case(text: &str, from: usize, what: &str) -> Option<usize> {
 
 /// `text` without the characters that XML 1.0 does not allow in any form.
 pub fn without_illegal_characters(text: &str) -> Cow<'_, str> {
-    if text.contains(is_illegal) {
+    if may_be_illegal(text) && text.contains(is_illegal) {
         Cow::Owned(text.replace(is_illegal, ""))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// A first look at the bytes alone, without a branch for each, as every push passes through here: the illegal
+/// characters outside ASCII begin with the byte EF.
+fn may_be_illegal(text: &str) -> bool {
+    let suspicious = |byte: u8| {
+        (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0xef)
+    };
+    text.bytes()
+        .fold(false, |found, byte| found | suspicious(byte))
 }
 
 fn is_illegal(c: char) -> bool {

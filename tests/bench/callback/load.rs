@@ -107,7 +107,8 @@ impl<'a> Driver<'a> {
                     Heard::Part => Some(client),
                     Heard::Whole(ok) => {
                         self.note(&client, ok);
-                        let kept = (!self.load.close).then_some(client);
+                        let stays = !self.load.close && stays_open(&client.answer);
+                        let kept = stays.then_some(client);
                         self.ask(index, kept)
                     }
                 };
@@ -189,6 +190,14 @@ impl<'a> Driver<'a> {
 enum Heard {
     Part,
     Whole(bool),
+}
+
+/// Whether the server lets the connection be used again: some never do.
+fn stays_open(answer: &[u8]) -> bool {
+    let says_close = |line: &[u8]| line.eq_ignore_ascii_case(b"Connection: close");
+    !answer
+        .split(|byte| *byte == b'\n')
+        .any(|line| says_close(line.trim_ascii()))
 }
 
 fn is_good(answer: &[u8]) -> bool {
