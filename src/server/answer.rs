@@ -4,6 +4,7 @@ use std::io::Write;
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
+use super::exchange::ABANDONED;
 use super::framing::Persistence;
 
 /// The most bytes an answer may have, head and body; no handler of ours comes near it.
@@ -83,17 +84,18 @@ pub(super) enum Passed {
     Abandoned,
 }
 
-/// Passes on the one answer in `input`, as soon as it is whole, to `output`, whose content it replaces.
+/// Passes on the first answer in `input`, as soon as it is whole, to `output`, whose content it replaces;
+/// says how many bytes of `input` it was.
 ///
 /// `Ok(None)`: more bytes are needed. The answer must be framed by Content-Length; `head_only` says
-/// that the request was HEAD, so that no body follows. A request that is dropped unanswered, as by a
-/// panic, is answered 500 by `tiny_http`; it is for the guard to say 503 then.
+/// that the request was HEAD, so that no body follows. A request that was dropped unanswered, as by a
+/// panic, has the answer 500; it is for the guard to say 503 then.
 pub(super) fn pass_on(
     input: &[u8],
     head_only: bool,
     persistence: Persistence,
     output: &mut Vec<u8>,
-) -> Result<Option<Passed>, Broken> {
+) -> Result<Option<(Passed, usize)>, Broken> {
     let mut headers = [EMPTY_HEADER; 32];
     let mut response = Response::new(&mut headers);
     let head_len = match response.parse(input) {
@@ -124,18 +126,15 @@ pub(super) fn pass_on(
         Some(_) => return Err(Broken("it is too large")),
         None => return Err(Broken("it has no Content-Length")),
     };
-    let body = &input[head_len..];
-    if body.len() < body_len {
+    let len = head_len + body_len;
+    let Some(body) = input.get(head_len..len) else {
         return Ok(None);
-    }
-    if body.len() > body_len {
-        return Err(Broken("it is longer than its Content-Length"));
-    }
-    if status == 500 {
-        return Ok(Some(Passed::Abandoned));
+    };
+    if status == ABANDONED {
+        return Ok(Some((Passed::Abandoned, len)));
     }
     output.clear();
-    output.reserve_exact(input.len() + 32);
+    output.reserve_exact(len + 32);
     let reason = response.reason.unwrap_or_default();
     write!(output, "HTTP/1.1 {status} {reason}\r\n").expect("writing to memory cannot fail");
     for header in &*response.headers {
@@ -156,7 +155,7 @@ pub(super) fn pass_on(
         Persistence::Close => b"Connection: close\r\n\r\n",
     });
     output.extend_from_slice(body);
-    Ok(Some(Passed::Whole))
+    Ok(Some((Passed::Whole, len)))
 }
 
 #[cfg(test)]
@@ -170,8 +169,11 @@ mod tests {
     ) -> Result<Option<String>, Broken> {
         let mut output = Vec::new();
         let passed = pass_on(input.as_bytes(), head_only, persistence, &mut output)?;
-        Ok(passed.map(|passed| match passed {
-            Passed::Whole => String::from_utf8(output).unwrap(),
+        Ok(passed.map(|(passed, len)| match passed {
+            Passed::Whole => {
+                assert_eq!(len, input.len(), "it was all one answer");
+                String::from_utf8(output).unwrap()
+            }
             Passed::Abandoned => "abandoned".to_owned(),
         }))
     }
@@ -202,6 +204,15 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_ends_where_the_next_begins() {
+        let two = ANSWER.repeat(2);
+        let mut output = Vec::new();
+        let passed = pass_on(two.as_bytes(), false, Persistence::Stays, &mut output);
+        assert_eq!(passed, Ok(Some((Passed::Whole, ANSWER.len()))));
+        assert!(output.ends_with(b"\r\n\r\nno"));
+    }
+
+    #[test]
     fn answers_without_a_body_end_with_their_head() {
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n";
         assert_eq!(
@@ -228,7 +239,6 @@ mod tests {
             "HTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nx",
             "HTTP/1.1 100 Continue\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy",
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
             "garbage\r\n\r\n",
         ] {

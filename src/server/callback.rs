@@ -10,7 +10,7 @@ use tiny_http::{Method, Request};
 
 use super::admission;
 use super::client::ClientAddress;
-use super::lanes::Reply as HttpReply;
+use super::exchange::{Exchange, Reply as HttpReply, Responder};
 use super::query::Query;
 use super::refusals::Refusals;
 use super::replay::Replay;
@@ -73,18 +73,19 @@ impl Callback {
     }
 
     /// Answers one request, now or after the commit.
-    pub(super) fn handle(&self, mut request: Request) {
+    pub(super) fn handle(&self, mut exchange: Exchange) {
         let started = Instant::now();
         let live = self.app.live();
+        let request = exchange.request_mut();
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         if path == HEALTH_PATH {
-            return self.health(request);
+            return self.health(exchange);
         }
         if path != live.config.server.path {
-            return Answer::NotFound.send(request);
+            return Answer::NotFound.send(exchange.responder());
         }
-        let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
+        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
         let admitted = || {
             let told = self.app.callback_ips.current();
             admission::check(&live.config.server.allow_ips, told.as_deref(), from)
@@ -93,7 +94,7 @@ impl Callback {
             Method::Get => admitted()
                 .and_then(|()| handshake(&live, query))
                 .map(Handled::Now),
-            Method::Post => admitted().and_then(|()| self.push(&live, query, &mut request)),
+            Method::Post => admitted().and_then(|()| self.push(&live, query, request)),
             Method::Head
             | Method::Put
             | Method::Delete
@@ -104,23 +105,27 @@ impl Callback {
             | Method::NonStandard(_) => Ok(Handled::Now(Answer::OtherMethod("GET, POST"))),
         };
         match handled {
-            Ok(Handled::Now(answer)) => answer.send(request),
-            Ok(Handled::Record(accepted)) => self.record(accepted, live, request, started),
+            Ok(Handled::Now(answer)) => answer.send(exchange.responder()),
+            Ok(Handled::Record(accepted)) => {
+                self.record(accepted, live, exchange.responder(), started);
+            }
             Err(why) => {
                 self.refusals.note(&from.to_string(), &why);
-                Answer::BadToken.send(request);
+                Answer::BadToken.send(exchange.responder());
             }
         }
     }
 
-    fn health(&self, request: Request) {
-        match request.method() {
-            Method::Get | Method::Head => self.app.store.probe(move |probed| match probed {
-                Ok(()) => Answer::Healthy.send(request),
-                Err(_) => Answer::Unavailable.send(request),
-            }),
-            _ => Answer::OtherMethod("GET, HEAD").send(request),
+    fn health(&self, exchange: Exchange) {
+        let is_read = matches!(exchange.request().method(), Method::Get | Method::Head);
+        let responder = exchange.responder();
+        if !is_read {
+            return Answer::OtherMethod("GET, HEAD").send(responder);
         }
+        self.app.store.probe(move |probed| match probed {
+            Ok(()) => Answer::Healthy.send(responder),
+            Err(_) => Answer::Unavailable.send(responder),
+        });
     }
 
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
@@ -193,7 +198,13 @@ impl Callback {
         ))))
     }
 
-    fn record(&self, accepted: Box<Accepted>, live: Arc<Live>, request: Request, started: Instant) {
+    fn record(
+        &self,
+        accepted: Box<Accepted>,
+        live: Arc<Live>,
+        responder: Responder,
+        started: Instant,
+    ) {
         let Accepted {
             record,
             line,
@@ -223,7 +234,7 @@ impl Callback {
                     },
                 };
                 let status = answer.status();
-                answer.send(request);
+                answer.send_soon(responder);
                 log::info!(
                     "{line}{word}: {status} in {} ms",
                     started.elapsed().as_millis()
@@ -478,14 +489,24 @@ impl Answer {
         }
     }
 
-    fn send(self, request: Request) {
+    /// Sends it when all earlier requests of the lane are answered.
+    fn send(self, responder: Responder) {
+        self.with_reply(|reply| responder.answer(reply));
+    }
+
+    /// Sends it together with those of the same commit.
+    fn send_soon(self, responder: Responder) {
+        self.with_reply(|reply| responder.answer_soon(reply));
+    }
+
+    fn with_reply(&self, send: impl FnOnce(&HttpReply<'_>)) {
         let status = self.status();
         const XML: &str = "text/xml; charset=utf-8";
         const JSON: &str = "application/json; charset=utf-8";
         // A browser must not take the echoed text for a page.
         const NOSNIFF: &[(&str, &str)] = &[("X-Content-Type-Options", "nosniff")];
         let allow;
-        let reply = match &self {
+        let reply = match self {
             Answer::Echo(echostr) => HttpReply {
                 headers: NOSNIFF,
                 ..HttpReply::text(status, echostr)
@@ -511,8 +532,6 @@ impl Answer {
             }
             Answer::Unavailable => HttpReply::text(status, "unavailable"),
         };
-        if let Err(error) = reply.send(request) {
-            log::debug!("an answer could not be sent: {error}");
-        }
+        send(&reply);
     }
 }

@@ -1,4 +1,4 @@
-//! The way from the guard to `tiny_http`: a few private connections that nobody else can have, and the requests that come out at their end.
+//! The way from the guard to `tiny_http`: private connections that nobody else can have, one for each worker, and the requests that come out at their ends.
 
 use std::fmt;
 use std::fs::DirBuilder;
@@ -10,14 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tiny_http::{Method, Request, Server, StatusCode};
+use tiny_http::Server;
 
+use super::exchange::{Exchange, Outbox, Reply};
 use crate::random;
-
-/// Lanes for an ordinary server; so many requests can be under way inside at a time.
-///
-/// Each costs one thread of `tiny_http` and three file descriptors.
-pub const DEFAULT_LANES: usize = 64;
 
 /// How long `tiny_http` may take to answer the probe at the start.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,27 +24,33 @@ pub struct Lanes {
     pub(super) streams: Vec<UnixStream>,
 }
 
-/// The other end: whole, small, well-formed requests, for any number of worker threads.
+/// The other end of one lane: whole, small, well-formed requests in the order in which the guard sent them, for one worker.
 ///
-/// `tiny_http` keeps a thread for each lane and one that waits for more connections, which cannot
-/// come. Dropping the last `Arc` of this does not end that one thread (the socket file it would
-/// need for that is gone); it ends with the process and holds nothing but its listening socket.
+/// Each lane has a `tiny_http` of its own: requests come one after another over one connection
+/// without waiting for answers (HTTP/1.1 pipelining), and only where one thread takes them all is their
+/// order known, in which the answers must leave. Many requests then cost one write and one read on
+/// the lane, where a connection for each of them cost four switches of threads.
+///
+/// Dropping this does not end `tiny_http`'s thread that waits for more connections, which cannot come
+/// (the socket file it would need for that is gone); it ends with the process and holds nothing but
+/// its listening socket.
 pub struct Requests {
     server: Server,
     stopping: AtomicBool,
+    outbox: Arc<Outbox>,
 }
 
 impl Lanes {
-    /// Starts `tiny_http` on a private Unix socket and connects `count` lanes to it (at least one).
+    /// Starts `count` lanes (at least one), each with a `tiny_http` on a private Unix socket.
     ///
-    /// The socket lives in a directory of its own, mode 0700, under `$RUNTIME_DIRECTORY`, the
-    /// directory for temporary files, or `last_resort`, whichever can be written first. It is
+    /// The sockets live in directories of their own, mode 0700, under `$RUNTIME_DIRECTORY`, the
+    /// directory for temporary files, or `last_resort`, whichever can be written first. They are
     /// removed before this returns: nobody else can reach `tiny_http`, and a killed server leaves
     /// nothing behind.
     ///
     /// # Errors
     /// When no place can be written, or when there are too few file descriptors.
-    pub fn start(count: usize, last_resort: &Path) -> io::Result<(Lanes, Arc<Requests>)> {
+    pub fn start(count: usize, last_resort: &Path) -> io::Result<(Lanes, Vec<Arc<Requests>>)> {
         let runtime = std::env::var_os("RUNTIME_DIRECTORY").and_then(|value| {
             // systemd gives a list when a unit has several; any of them will do.
             std::env::split_paths(&value).next()
@@ -66,135 +68,80 @@ impl Lanes {
         tried
     }
 
-    fn start_in(base: &Path, count: usize) -> io::Result<(Lanes, Arc<Requests>)> {
-        let directory = PrivateDirectory::create(base)?;
-        let listener = UnixListener::bind(directory.socket())
-            .map_err(|error| explain("binding the private socket", error))?;
-        let server = Server::from_listener(listener, None)
-            .map_err(|error| io::Error::other(format!("lanes: starting tiny_http: {error}")))?;
-        let mut streams = Vec::with_capacity(count.max(1));
-        for _ in 0..count.max(1) {
-            let mut stream = UnixStream::connect(directory.socket())
-                .map_err(|error| explain("connecting a lane", error))?;
-            probe(&server, &mut stream).map_err(|error| explain("probing tiny_http", error))?;
-            stream.set_nonblocking(true)?;
-            streams.push(stream);
-        }
-        let requests = Requests {
-            server,
-            stopping: AtomicBool::new(false),
-        };
-        Ok((Lanes { streams }, Arc::new(requests)))
+    fn start_in(base: &Path, count: usize) -> io::Result<(Lanes, Vec<Arc<Requests>>)> {
+        let lanes = (0..count.max(1)).map(|_| start_one(base));
+        let (streams, requests) = lanes.collect::<io::Result<(Vec<_>, Vec<_>)>>()?;
+        Ok((Lanes { streams }, requests))
     }
+}
+
+fn start_one(base: &Path) -> io::Result<(UnixStream, Arc<Requests>)> {
+    let directory = PrivateDirectory::create(base)?;
+    let listener = UnixListener::bind(directory.socket())
+        .map_err(|error| explain("binding the private socket", error))?;
+    let server = Server::from_listener(listener, None)
+        .map_err(|error| io::Error::other(format!("lanes: starting tiny_http: {error}")))?;
+    let mut stream = UnixStream::connect(directory.socket())
+        .map_err(|error| explain("connecting a lane", error))?;
+    let requests = Arc::new(Requests {
+        server,
+        stopping: AtomicBool::new(false),
+        outbox: Arc::default(),
+    });
+    probe(&requests, &mut stream).map_err(|error| explain("probing tiny_http", error))?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, requests))
 }
 
 fn explain(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("lanes: {what}: {error}"))
 }
 
-/// Sends one request through a new lane and waits for its answer, so that a thread of `tiny_http` is
-/// known to serve it before the next lane is connected.
-///
-/// Connections that come at once can be queued behind threads which are idle no longer (its pool
-/// counts a thread as idle until it has woken up); on connections that never end they would wait for
-/// ever. It also shows a start with too few file descriptors before the first client does.
-fn probe(server: &Server, lane: &mut UnixStream) -> io::Result<()> {
+/// Sends one request through a new lane and waits for its answer: a start with too few file descriptors
+/// or threads shows here, not with the first client.
+fn probe(requests: &Requests, lane: &mut UnixStream) -> io::Result<()> {
     lane.set_read_timeout(Some(PROBE_TIMEOUT))?;
     lane.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
-    let request = server
+    let request = requests
+        .server
         .recv_timeout(PROBE_TIMEOUT)?
         .ok_or(io::ErrorKind::TimedOut)?;
     let reply = Reply::text(200, "");
-    reply.send(request)?;
+    Exchange::new(request, &requests.outbox).answer(&reply);
     lane.read_exact(&mut vec![0; reply.render(true).len()])?;
     lane.set_read_timeout(None)
 }
 
 impl Requests {
     /// Waits for the next request; `None` once [`Requests::stop`] was called and all before it are taken.
-    pub fn recv(&self) -> Option<Request> {
+    ///
+    /// For one thread only: the order in which requests are taken is the order in which their answers leave.
+    pub fn recv(&self) -> Option<Exchange> {
         loop {
             match self.server.recv() {
-                Ok(request) => return Some(request),
-                Err(_) if self.stopping.load(Ordering::Acquire) => {
-                    // tiny_http wakes one waiting thread only; each wakes the next.
-                    self.server.unblock();
-                    return None;
-                }
+                Ok(request) => return Some(Exchange::new(request, &self.outbox)),
+                Err(_) if self.stopping.load(Ordering::Acquire) => return None,
                 // It accepts no more connections, which are all there already.
                 Err(error) => log::warn!("lanes: tiny_http: {error}"),
             }
         }
     }
 
-    /// Lets every [`Requests::recv`], now and later, return `None` after the requests that wait already.
+    /// Lets [`Requests::recv`] return `None` after the requests that wait already.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.server.unblock();
+    }
+
+    /// Where the answers to these requests gather.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 }
 
 impl fmt::Debug for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Requests").finish_non_exhaustive()
-    }
-}
-
-/// One answer, ready to be sent in one write.
-///
-/// The guard adds what concerns the client's connection. Status 500 is reserved: `tiny_http` sends
-/// it for a [`Request`] that is dropped unanswered, and the guard turns it into 503.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
-    /// The status code, 200 to 599 but not 500.
-    pub status: u16,
-    /// The value of Content-Type.
-    pub content_type: &'a str,
-    /// Other headers, name and value; not Content-Length, Connection or Transfer-Encoding.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The body; left out of the answer to HEAD.
-    pub body: &'a [u8],
-}
-
-impl<'a> Reply<'a> {
-    /// A `text/plain` answer without further headers.
-    pub fn text(status: u16, body: &'a str) -> Reply<'a> {
-        Reply {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            headers: &[],
-            body: body.as_bytes(),
-        }
-    }
-
-    /// Sends the answer: one buffer, one write. Fails only when the guard has given this lane up.
-    pub fn send(&self, request: Request) -> io::Result<()> {
-        let bytes = self.render(*request.method() != Method::Head);
-        let mut writer = request.into_writer();
-        writer.write_all(&bytes)?;
-        writer.flush()
-    }
-
-    fn render(&self, with_body: bool) -> Vec<u8> {
-        let reason = StatusCode(self.status).default_reason_phrase();
-        let mut bytes = Vec::with_capacity(self.body.len() + 256);
-        let mut line = |parts: &[&str]| {
-            for part in parts {
-                bytes.extend_from_slice(part.as_bytes());
-            }
-            bytes.extend_from_slice(b"\r\n");
-        };
-        line(&["HTTP/1.1 ", &self.status.to_string(), " ", reason]);
-        line(&["Content-Type: ", self.content_type]);
-        for (name, value) in self.headers {
-            line(&[name, ": ", value]);
-        }
-        line(&["Content-Length: ", &self.body.len().to_string()]);
-        line(&[]);
-        if with_body {
-            bytes.extend_from_slice(self.body);
-        }
-        bytes
     }
 }
 
@@ -239,14 +186,14 @@ mod tests {
     #[test]
     fn nothing_is_left_on_disk_and_every_lane_works() {
         let base = tempfile::tempdir().unwrap();
-        let (lanes, requests) = Lanes::start_in(base.path(), 9).unwrap();
+        let (lanes, requests) = Lanes::start_in(base.path(), 3).unwrap();
         assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
-        for mut lane in lanes.streams {
+        for (mut lane, requests) in lanes.streams.into_iter().zip(requests) {
             lane.set_nonblocking(false).unwrap();
             lane.write_all(b"GET /x HTTP/1.1\r\n\r\n").unwrap();
-            let request = requests.recv().unwrap();
-            assert_eq!(request.url(), "/x");
-            Reply::text(200, "fine").send(request).unwrap();
+            let exchange = requests.recv().unwrap();
+            assert_eq!(exchange.request().url(), "/x");
+            exchange.answer(&Reply::text(200, "fine"));
             let mut answer = vec![0; 256];
             let len = lane.read(&mut answer).unwrap();
             assert!(answer[..len].ends_with(b"\r\n\r\nfine"));
@@ -254,44 +201,25 @@ mod tests {
     }
 
     #[test]
-    fn stopping_ends_every_worker_after_what_was_waiting() {
-        let (mut lanes, requests) = Lanes::start(2, &std::env::temp_dir()).unwrap();
-        for lane in &mut lanes.streams {
-            lane.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        }
-        // The second request is known to wait once the first two have been received by one thread.
+    fn stopping_ends_the_worker_after_what_was_waiting() {
+        let (mut lanes, requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
+        let requests = &requests[0];
+        lanes.streams[0]
+            .write_all(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
+            .unwrap();
         let first = requests.recv().unwrap();
         let second = requests.recv().unwrap();
+        assert_eq!(
+            [first.request().url(), second.request().url()],
+            ["/1", "/2"]
+        );
         requests.stop();
-        let workers: Vec<_> = (0..3)
-            .map(|_| {
-                let requests = Arc::clone(&requests);
-                std::thread::spawn(move || requests.recv().is_none())
-            })
-            .collect();
-        for worker in workers {
-            assert!(worker.join().unwrap());
-        }
-        drop((first, second));
+        assert!(requests.recv().is_none());
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let error = Lanes::start_in(Path::new("/nonexistent/place"), 1).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/place"), "{error}");
-    }
-
-    #[test]
-    fn a_reply_is_written_with_its_headers() {
-        let reply = Reply {
-            status: 405,
-            content_type: "text/plain",
-            headers: &[("Allow", "GET, POST")],
-            body: b"no",
-        };
-        let head = "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\n\
-                    Allow: GET, POST\r\nContent-Length: 2\r\n\r\n";
-        assert_eq!(reply.render(true), format!("{head}no").into_bytes());
-        assert_eq!(reply.render(false), head.as_bytes());
     }
 }

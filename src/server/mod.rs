@@ -1,7 +1,7 @@
 //! The running server: listens, answers with a few threads, reloads, stops. The only folder that names `tiny_http`.
 //!
 //! A request's way: `guard` (whole, small, well-formed) → `lanes` (tiny_http) → a worker → `callback`
-//! → the store's writer, which answers after the commit.
+//! → the store's writer, which answers after the commit → `exchange` (in the order of the requests) → `guard`.
 
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -10,6 +10,7 @@ mod admission;
 mod answer;
 mod callback;
 mod client;
+mod exchange;
 mod framing;
 mod guard;
 mod lanes;
@@ -37,7 +38,7 @@ use crate::background::{Background, PAUSE, keep_alive};
 use crate::config::{Config, Listen, Server};
 use callback::Callback;
 use guard::{Guard, Limits};
-use lanes::{DEFAULT_LANES, Lanes};
+use lanes::Lanes;
 use listener::{ListenError, Listener};
 use systemd::State;
 use workers::Workers;
@@ -76,14 +77,16 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let app = Arc::new(App::new(config)?);
     let live = app.live();
     let folder = app.store.path().parent().unwrap_or(Path::new("."));
-    let (lanes, requests) = Lanes::start(DEFAULT_LANES, folder)?;
+    let (lanes, requests) = Lanes::start(live.config.server.workers, folder)?;
+    let outboxes: Vec<_> = requests
+        .iter()
+        .map(|lane| Arc::clone(lane.outbox()))
+        .collect();
+    app.store
+        .after_telling(move || outboxes.iter().for_each(|outbox| outbox.leave()));
     let (events, happened) = channel();
     let fault = events.clone();
-    let workers = Workers::start(
-        live.config.server.workers,
-        requests,
-        Callback::new(Arc::clone(&app)),
-    )?;
+    let workers = Workers::start(requests, Callback::new(Arc::clone(&app)))?;
     let guard = Guard::start(
         listener,
         lanes,

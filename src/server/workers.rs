@@ -5,48 +5,48 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tiny_http::Request;
-
 use super::callback::Callback;
+use super::exchange::Exchange;
 use super::lanes::Requests;
 
 /// The running threads.
 #[derive(Debug)]
 pub(super) struct Workers {
-    requests: Arc<Requests>,
+    lanes: Vec<Arc<Requests>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    pub(super) fn start(
-        count: usize,
-        requests: Arc<Requests>,
-        callback: Callback,
-    ) -> io::Result<Workers> {
+    /// Starts a thread for each lane.
+    pub(super) fn start(lanes: Vec<Arc<Requests>>, callback: Callback) -> io::Result<Workers> {
         let callback = Arc::new(callback);
-        let spawn = |n: usize| {
-            let (requests, callback) = (Arc::clone(&requests), Arc::clone(&callback));
+        let spawn = |(n, requests): (usize, &Arc<Requests>)| {
+            let (requests, callback) = (Arc::clone(requests), Arc::clone(&callback));
             thread::Builder::new()
-                .name(format!("worker {n}"))
-                .spawn(move || work(&requests, |request| callback.handle(request)))
+                .name(format!("worker {}", n + 1))
+                .spawn(move || work(&requests, |exchange| callback.handle(exchange)))
         };
-        let threads = (1..=count).map(spawn).collect::<io::Result<_>>()?;
-        Ok(Workers { requests, threads })
+        let threads = lanes
+            .iter()
+            .enumerate()
+            .map(spawn)
+            .collect::<io::Result<_>>()?;
+        Ok(Workers { lanes, threads })
     }
 
     /// Ends the threads after the requests that wait.
     pub(super) fn stop(self) {
-        self.requests.stop();
+        self.lanes.iter().for_each(|requests| requests.stop());
         for thread in self.threads {
             thread.join().ok();
         }
     }
 }
 
-fn work(requests: &Requests, handle: impl Fn(Request)) {
-    while let Some(request) = requests.recv() {
-        // The request is dropped on the way out of a panic; tiny_http then answers it 500 and the guard makes that 503.
-        if catch_unwind(AssertUnwindSafe(|| handle(request))).is_err() {
+fn work(requests: &Requests, handle: impl Fn(Exchange)) {
+    while let Some(exchange) = requests.recv() {
+        // The exchange is dropped on the way out of a panic, which the guard turns into 503.
+        if catch_unwind(AssertUnwindSafe(|| handle(exchange))).is_err() {
             log::error!(
                 "a request was lost to a panic (RUST_BACKTRACE=1 shows where); the platform delivers it again"
             );
@@ -59,17 +59,22 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-    use crate::server::lanes::{Lanes, Reply};
+    use crate::server::exchange::Reply;
+    use crate::server::lanes::Lanes;
 
     #[test]
     fn a_panic_costs_its_request_and_the_thread_goes_on() {
-        let (lanes, requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
+        let (lanes, mut requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
+        let requests = requests.remove(0);
         let worker = {
             let requests = Arc::clone(&requests);
             thread::spawn(move || {
-                work(&requests, |request| {
-                    assert!(request.url() == "/fine", "what this test is about");
-                    Reply::text(200, "answered").send(request).unwrap();
+                work(&requests, |exchange| {
+                    assert!(
+                        exchange.request().url() == "/fine",
+                        "what this test is about"
+                    );
+                    exchange.answer(&Reply::text(200, "answered"));
                 });
             })
         };

@@ -67,6 +67,12 @@ impl Store {
             done,
         }));
     }
+
+    /// Has `what` done whenever all whom one commit concerns have been told; for whoever would rather
+    /// tell them together. Only the first call counts. It runs where `done` runs, and must not wait.
+    pub fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
+        self.writer.after_telling(what);
+    }
 }
 
 struct RecordJob<D> {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -41,7 +41,11 @@ pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
+    after_telling: AfterTelling,
 }
+
+/// What is done whenever everybody whom one commit concerns has been told.
+type AfterTelling = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
 enum Message {
     Job(Box<dyn Job>),
@@ -53,12 +57,15 @@ impl Writer {
         let (queue, waiting) = sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let state = Arc::clone(&failing);
+        let after_telling = AfterTelling::default();
+        let after = Arc::clone(&after_telling);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
                 Loop {
                     connection,
                     failing: state,
+                    after_telling: after,
                 }
                 .run(&waiting)
             })
@@ -69,23 +76,32 @@ impl Writer {
             queue,
             thread: Mutex::new(Some(thread)),
             failing,
+            after_telling,
         })
+    }
+
+    /// Has something done on every later occasion when all of one commit have been told; only the first call counts.
+    pub(super) fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
+        self.after_telling.set(Box::new(what)).ok();
     }
 
     /// Hands over a job without waiting. A job that can not be taken is finished with the error here.
     pub(super) fn submit(&self, job: Box<dyn Job>) {
-        match self.queue.try_send(Message::Job(job)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(Message::Job(job))) => {
-                job.finish(Err(StoreError::new(format!(
-                    "store: write: {QUEUE} requests are waiting already; the disk is too slow"
-                ))));
-            }
+        let (job, why) = match self.queue.try_send(Message::Job(job)) {
+            Err(TrySendError::Full(Message::Job(job))) => (
+                job,
+                format!("{QUEUE} requests are waiting already; the disk is too slow"),
+            ),
             Err(TrySendError::Disconnected(Message::Job(job))) => {
-                job.finish(Err(StoreError::new("store: write: the store is closed")));
+                (job, "the store is closed".to_owned())
             }
-            Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {}
-        }
+            Ok(())
+            | Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {
+                return;
+            }
+        };
+        job.finish(Err(StoreError::new(format!("store: write: {why}"))));
+        told_all(&self.after_telling);
     }
 
     /// Runs a closure in the writer's next transaction and waits for its commit.
@@ -167,6 +183,7 @@ where
 struct Loop {
     connection: Connection,
     failing: Arc<AtomicBool>,
+    after_telling: AfterTelling,
 }
 
 impl Loop {
@@ -206,6 +223,7 @@ impl Loop {
                 self.connection.execute_batch("ROLLBACK").ok();
             }
         }
+        told_all(&self.after_telling);
     }
 
     fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) {
@@ -305,6 +323,14 @@ fn run(job: &mut dyn Job, connection: &Connection) -> rusqlite::Result<()> {
         log::error!("store: write: a job panicked; it was rolled back");
         Err(rusqlite::Error::InvalidQuery)
     })
+}
+
+fn told_all(after_telling: &AfterTelling) {
+    if let Some(after) = after_telling.get()
+        && catch_unwind(AssertUnwindSafe(after)).is_err()
+    {
+        log::error!("store: write: what follows a commit panicked; the commit stands");
+    }
 }
 
 fn finish(job: Box<dyn Job>, outcome: Result<(), StoreError>) {

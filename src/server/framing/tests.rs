@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::server::lanes::{Lanes, Reply, Requests};
+use crate::server::exchange::Reply;
+use crate::server::lanes::{Lanes, Requests};
 
 const MAX_BODY: usize = 1000;
 const PEER: Peer = Peer::Ip(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
@@ -286,12 +287,12 @@ fn the_end_of_the_head_is_found_wherever_the_bytes_are_split() {
 type Lane = Arc<Mutex<(UnixStream, Arc<Requests>)>>;
 
 fn lane() -> Lane {
-    let (mut lanes, requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
+    let (mut lanes, mut requests) = Lanes::start(1, &std::env::temp_dir()).unwrap();
     let stream = lanes.streams.remove(0);
     stream.set_nonblocking(false).unwrap();
     let patience = Some(std::time::Duration::from_secs(30));
     stream.set_read_timeout(patience).unwrap();
-    Arc::new(Mutex::new((stream, requests)))
+    Arc::new(Mutex::new((stream, requests.remove(0))))
 }
 
 /// Sends what framing let through, and after it a request that `tiny_http` only finds if it sees
@@ -301,7 +302,8 @@ fn tiny_http_reads_it_the_same(lane: &Lane, input: &[u8], head: Head, inner: &[u
     let mut body = input[head.len..].to_vec();
     body.resize(head.body, b'x');
     stream.write_all(&[inner, &body].concat()).unwrap();
-    let mut request = requests.recv().unwrap();
+    let mut exchange = requests.recv().unwrap();
+    let request = exchange.request_mut();
     let mut read = Vec::new();
     request.as_reader().read_to_end(&mut read).unwrap();
     assert_eq!(read, body);
@@ -316,11 +318,11 @@ fn tiny_http_reads_it_the_same(lane: &Lane, input: &[u8], head: Head, inner: &[u
     assert_eq!(peers, [PEER.to_string()]);
     let without_body = *request.method() == tiny_http::Method::Head;
     let reply = Reply::text(200, "");
-    reply.send(request).unwrap();
+    exchange.answer(&reply);
     stream.write_all(b"GET /sentinel HTTP/1.1\r\n\r\n").unwrap();
     let sentinel = requests.recv().unwrap();
-    assert_eq!(sentinel.url(), "/sentinel");
-    reply.send(sentinel).unwrap();
+    assert_eq!(sentinel.request().url(), "/sentinel");
+    sentinel.answer(&reply);
     // Two like answers, and nothing else, have come back: no 400 or 417 of tiny_http's own.
     let mut answers = vec![0; 2 * reply_len()];
     stream.read_exact(&mut answers).unwrap();

@@ -18,7 +18,7 @@ const KEPT_BUFFER: usize = 4 * 1024;
 pub(super) enum Phase {
     /// The request is not whole yet; also an idle connection.
     Reading,
-    /// The request is whole and waits for a lane or, on a lane, for its answer.
+    /// The request is whole and on a lane, and waits for its answer.
     Answering,
     /// The answer did not go out at once; the client has to take it.
     Writing,

@@ -1,11 +1,10 @@
 //! The guard's one thread: a story in events, from the accept to the end of every connection.
 //!
-//! Reading → (whole) → Answering: waits for a lane, goes through it → (Writing) → the next request,
+//! Reading → (whole) → Answering: goes through a lane → (Writing) → the next request,
 //! or Lingering → closed. Nothing in here blocks, and each wait has its end in `expire`. This file has
 //! the turns, the clocks and the orders from outside; `accepting`, `conversing` and `relaying` have
 //! what happens in them.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,15 +39,10 @@ pub(super) struct EventLoop {
     pub(super) listener: Option<Listener>,
     pub(super) accepting: Accepting,
     pub(super) lanes: Vec<Option<Lane>>,
-    /// Lanes without a request; the one that was used last is taken first, its thread is warm.
-    pub(super) free_lanes: Vec<usize>,
-    pub(super) lanes_alive: usize,
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) vacant: Vec<usize>,
     pub(super) open: usize,
     pub(super) ages: Ages,
-    /// Whole requests that wait for a lane, first come, first served.
-    pub(super) waiting: VecDeque<usize>,
     /// Bytes that all connections' buffers hold.
     pub(super) buffered: usize,
     pub(super) scratch: Box<[u8]>,
@@ -82,14 +76,11 @@ impl EventLoop {
             poll,
             listener: Some(listener),
             accepting: Accepting::Ready,
-            free_lanes: (0..lanes.len()).rev().collect(),
-            lanes_alive: lanes.len(),
             lanes,
             connections: Vec::new(),
             vacant: Vec::new(),
             open: 0,
             ages: Ages::default(),
-            waiting: VecDeque::new(),
             buffered: 0,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             limits,
@@ -133,6 +124,7 @@ impl EventLoop {
             if self.may_accept() {
                 self.accept();
             }
+            self.send_gathered();
             self.counters()
                 .open
                 .store(self.open as u64, Ordering::Relaxed);

@@ -1,25 +1,36 @@
-//! The inner side of a connection: a whole request waits for a lane, goes through it, and its answer comes back.
+//! The inner side of a connection: a whole request is put on a lane, and its answer comes back.
 
 use mio::event::Event;
 
 use super::connection::{Phase, Received, Sent};
-use super::event_loop::{EventLoop, lane_token};
-use super::lane::Errand;
+use super::event_loop::{EventLoop, due, lane_token};
+use super::lane::TakenBack;
 use crate::server::answer::{self, Passed, Refusal};
 use crate::server::framing::Persistence;
+
+/// So many requests wait at most for the end of the turn to be written to their lane together.
+const GATHERED: usize = 16;
 
 impl EventLoop {
     pub(super) fn request_is_whole(&mut self, index: usize) {
         self.count(|counters| &counters.requests);
         self.account(index);
         self.enter(index, Phase::Answering);
-        if self.lanes_alive == 0 {
-            self.count(|counters| &counters.unanswered);
-            return self.answer_ourselves(index, Refusal::Unavailable);
-        }
-        match self.free_lanes.pop() {
-            Some(lane) => self.put_on_lane(index, lane),
-            None => self.waiting.push_back(index),
+        let lanes = self.lanes.iter().enumerate();
+        let lightest = lanes
+            .filter_map(|(lane_index, lane)| Some((lane_index, lane.as_ref()?)))
+            .filter(|(_, lane)| lane.is_usable())
+            .min_by_key(|(_, lane)| lane.load())
+            .map(|(lane_index, _)| lane_index);
+        match lightest {
+            Some(lane_index) => self.put_on_lane(index, lane_index),
+            None => {
+                if due(&mut self.answer_warning, self.now) {
+                    log::error!("guard: nothing inside answers any more, sent 503");
+                }
+                self.count(|counters| &counters.unanswered);
+                self.answer_ourselves(index, Refusal::Unavailable);
+            }
         }
     }
 
@@ -30,27 +41,33 @@ impl EventLoop {
         ) {
             connection.lane = Some(lane_index);
             lane.take(index, connection.head.is_some_and(|head| head.head_only));
-            self.send_request(lane_index);
+            if lane.unsent() >= GATHERED {
+                self.send_requests(lane_index);
+            }
         }
     }
 
-    /// Writes on with the request that the lane carries.
-    fn send_request(&mut self, lane_index: usize) {
+    /// At the end of a turn: writes what was put on the lanes in it.
+    pub(super) fn send_gathered(&mut self) {
+        for lane_index in 0..self.lanes.len() {
+            self.send_requests(lane_index);
+        }
+    }
+
+    /// Writes on with the requests on a lane.
+    fn send_requests(&mut self, lane_index: usize) {
         let Some(lane) = self.lanes[lane_index].as_mut() else {
             return;
         };
-        let Errand::For(index) = lane.errand else {
-            return;
-        };
-        let Some(connection) = self.connections[index].as_mut() else {
-            return;
-        };
-        let (head, body) = connection.inner_request();
-        match lane.send(head, body) {
-            Sent::All => {
-                connection.consume_request();
-                self.account(index);
-            }
+        let buffered = &mut self.buffered;
+        let sent = lane.send(&mut self.connections, |connection| {
+            connection.consume_request();
+            *buffered -= connection.accounted;
+            connection.accounted = connection.held();
+            *buffered += connection.accounted;
+        });
+        match sent {
+            Sent::All => {}
             Sent::Part => {
                 let watched = lane.watch_writes(self.poll.registry(), lane_token(lane_index));
                 if let Err(error) = watched {
@@ -65,64 +82,59 @@ impl EventLoop {
         let Some(lane) = self.lanes[lane_index].as_mut() else {
             return;
         };
-        let read_closed = event.is_read_closed();
-        let received = lane.receive(&mut self.scratch, read_closed);
-        if !lane.sent_all && event.is_writable() {
-            self.send_request(lane_index);
-        }
-        self.pass_answer_on(lane_index);
+        let received = lane.receive(&mut self.scratch, event.is_read_closed());
+        // Requests that did not go out for want of space go on at the end of the turn.
+        self.pass_answers_on(lane_index);
         match received {
             Received::End => self.lose_lane(lane_index, "tiny_http closed it"),
             Received::Bytes(_) | Received::NothingYet => {}
         }
     }
 
-    /// If the answer on the lane is whole, frees the lane for the next request and gives the answer
-    /// to its client.
-    fn pass_answer_on(&mut self, lane_index: usize) {
-        let Some(lane) = self.lanes[lane_index].as_mut() else {
-            return;
-        };
-        // An early answer waits until tiny_http has taken the whole request.
-        if !lane.sent_all || lane.input.is_empty() {
-            return;
-        }
-        let mut nobody = Vec::new();
-        let (client, persistence, output) = match lane.errand {
-            Errand::Idle => return self.lose_lane(lane_index, "an answer to nothing"),
-            Errand::Orphaned => (None, Persistence::Stays, &mut nobody),
-            Errand::For(index) => match self.connections[index].as_mut() {
-                Some(connection) => {
-                    let persistence = connection.persistence();
-                    (Some(index), persistence, &mut connection.output)
+    /// Gives every answer that is whole to its client.
+    fn pass_answers_on(&mut self, lane_index: usize) {
+        let mut consumed = 0;
+        loop {
+            let Some(lane) = self.lanes[lane_index].as_mut() else {
+                return;
+            };
+            let input = &lane.input[consumed..];
+            if input.is_empty() {
+                break;
+            }
+            let errand = match lane.next_answered() {
+                Some(errand) => errand,
+                None if lane.load() == 0 => {
+                    return self.lose_lane(lane_index, "an answer to nothing");
                 }
-                None => (None, Persistence::Stays, &mut nobody),
-            },
-        };
-        match answer::pass_on(&lane.input, lane.head_only, persistence, output) {
-            Ok(None) => {}
-            Ok(Some(passed)) => {
-                self.free_lane(lane_index);
-                if let Some(index) = client {
-                    self.answer_has_come(index, passed);
+                // An early answer waits until tiny_http has taken the whole request.
+                None => break,
+            };
+            let mut nobody = Vec::new();
+            let waiting = errand
+                .client
+                .and_then(|index| self.connections[index].as_mut());
+            let (persistence, output) = match waiting {
+                Some(connection) => (connection.persistence(), &mut connection.output),
+                None => (Persistence::Stays, &mut nobody),
+            };
+            match answer::pass_on(input, errand.head_only, persistence, output) {
+                Ok(None) => break,
+                Ok(Some((passed, len))) => {
+                    consumed += len;
+                    lane.answered();
+                    if let Some(index) = errand.client {
+                        self.answer_has_come(index, passed);
+                    }
+                }
+                Err(answer::Broken(why)) => {
+                    let why = format!("its answer cannot be passed on: {why}");
+                    return self.lose_lane(lane_index, &why);
                 }
             }
-            Err(answer::Broken(why)) => {
-                self.lose_lane(
-                    lane_index,
-                    &format!("its answer cannot be passed on: {why}"),
-                );
-            }
         }
-    }
-
-    fn free_lane(&mut self, lane_index: usize) {
         if let Some(lane) = self.lanes[lane_index].as_mut() {
-            lane.release();
-            match self.waiting.pop_front() {
-                Some(index) => self.put_on_lane(index, lane_index),
-                None => self.free_lanes.push(lane_index),
-            }
+            lane.consume_answers(consumed);
         }
     }
 
@@ -149,39 +161,29 @@ impl EventLoop {
         let lane = self.connections[index]
             .as_mut()
             .and_then(|connection| connection.lane.take());
-        let Some(lane_index) = lane else {
-            self.waiting.retain(|&waiting| waiting != index);
-            return;
-        };
-        if let Some(lane) = self.lanes[lane_index].as_mut() {
-            lane.errand = Errand::Orphaned;
-            if !lane.sent_all {
-                self.lose_lane(lane_index, "tiny_http did not take a request");
+        if let Some(lane_index) = lane
+            && let Some(lane) = self.lanes[lane_index].as_mut()
+        {
+            match lane.take_back(index) {
+                TakenBack::Fine => {}
+                TakenBack::Torn => self.lose_lane(lane_index, "tiny_http did not take a request"),
             }
         }
     }
 
-    /// Goes on without a lane. It cannot be replaced: nobody can connect to tiny_http any more.
+    /// Goes on without a lane. It cannot be replaced: nobody can connect to its tiny_http any more.
     fn lose_lane(&mut self, lane_index: usize, why: &str) {
         let Some(lane) = self.lanes[lane_index].take() else {
             return;
         };
-        self.lanes_alive -= 1;
-        self.free_lanes.retain(|&free| free != lane_index);
-        log::error!(
-            "guard: a lane to tiny_http is lost: {why}; {} are left",
-            self.lanes_alive
-        );
-        if let Errand::For(index) = lane.errand
-            && let Some(connection) = self.connections[index].as_mut()
-        {
-            connection.lane = None;
-            self.count(|counters| &counters.unanswered);
-            self.answer_ourselves(index, Refusal::Unavailable);
-        }
-        if self.lanes_alive == 0 {
+        let left = self.lanes.iter().flatten().count();
+        log::error!("guard: a lane to tiny_http is lost: {why}; {left} are left");
+        if left == 0 {
             self.fatal_reason = Some("guard: every lane to tiny_http is lost".to_owned());
-            while let Some(index) = self.waiting.pop_front() {
+        }
+        for index in lane.clients() {
+            if let Some(connection) = self.connections[index].as_mut() {
+                connection.lane = None;
                 self.count(|counters| &counters.unanswered);
                 self.answer_ourselves(index, Refusal::Unavailable);
             }

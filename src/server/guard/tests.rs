@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use super::{Counters, Guard, Limits};
 use crate::config::Listen;
+use crate::server::exchange::{Exchange, Reply};
 use crate::server::framing::PEER_HEADER;
-use crate::server::lanes::{Lanes, Reply, Requests};
+use crate::server::lanes::{Lanes, Requests};
 use crate::server::listener::Listener;
 
 /// Far longer than anything takes; only reached when a test fails.
@@ -42,13 +43,13 @@ fn hurried() -> Limits {
     }
 }
 
-/// A guard, a `tiny_http` behind it and two workers with a trivial handler.
+/// A guard, lanes behind it and workers with a trivial handler.
 struct Site {
     guard: Guard,
-    requests: Arc<Requests>,
+    requests: Vec<Arc<Requests>>,
     workers: Vec<JoinHandle<()>>,
     /// Requests for `/held`, to be answered by the test.
-    held: mpsc::Receiver<tiny_http::Request>,
+    held: mpsc::Receiver<Exchange>,
     fatal: mpsc::Receiver<String>,
 }
 
@@ -68,12 +69,13 @@ impl Site {
         let on_fatal = move |reason| fatal_sender.send(reason).unwrap();
         let guard = Guard::start(listener, lanes, limits, on_fatal).unwrap();
         let (hold, held) = mpsc::channel();
-        let workers = (0..2)
-            .map(|_| {
-                let (requests, hold) = (Arc::clone(&requests), hold.clone());
+        let workers = requests
+            .iter()
+            .map(|requests| {
+                let (requests, hold) = (Arc::clone(requests), hold.clone());
                 std::thread::spawn(move || {
-                    while let Some(request) = requests.recv() {
-                        handle(request, &hold);
+                    while let Some(exchange) = requests.recv() {
+                        handle(exchange, &hold);
                     }
                 })
             })
@@ -98,7 +100,7 @@ impl Site {
         (0..count).map(|_| self.client()).collect()
     }
 
-    fn next_held(&self) -> tiny_http::Request {
+    fn next_held(&self) -> Exchange {
         self.held.recv_timeout(PATIENCE).unwrap()
     }
 
@@ -128,7 +130,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.guard.stop(Duration::ZERO);
-        self.requests.stop();
+        self.requests.iter().for_each(|requests| requests.stop());
         for worker in self.workers.drain(..) {
             let ended = worker.join();
             assert!(
@@ -150,7 +152,8 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 }
 
 /// Tells what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
-fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Request>) {
+fn handle(mut exchange: Exchange, hold: &mpsc::Sender<Exchange>) {
+    let request = exchange.request_mut();
     let header = |name: &'static str| {
         let mut headers = request.headers().iter();
         let found = headers.find(|header| header.field.equiv(name));
@@ -158,18 +161,18 @@ fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Reques
     };
     let (peer, forwarded) = (header(PEER_HEADER), header("X-Forwarded-For"));
     match request.url() {
-        "/held" => hold.send(request).unwrap(),
-        "/dropped" => drop(request),
-        "/unread" => drop(Reply::text(403, "Bad Token!").send(request)),
+        "/held" => hold.send(exchange).unwrap(),
+        "/dropped" => drop(exchange),
+        "/unread" => exchange.answer(&Reply::text(403, "Bad Token!")),
         "/large" => {
             let body = "x".repeat(8 * 1024 * 1024);
-            drop(Reply::text(200, &body).send(request));
+            exchange.answer(&Reply::text(200, &body));
         }
-        "/plain" => drop(request.respond(tiny_http::Response::from_string("plain"))),
+        "/plain" => respond(exchange, tiny_http::Response::from_string("plain")),
         "/chunked" => {
             let body = io::repeat(b'x').take(100_000);
             let response = tiny_http::Response::empty(200).with_data(body, None);
-            drop(request.respond(response));
+            respond(exchange, response);
         }
         _ => {
             let mut body = Vec::new();
@@ -177,9 +180,19 @@ fn handle(mut request: tiny_http::Request, hold: &mpsc::Sender<tiny_http::Reques
             let body = String::from_utf8_lossy(&body);
             let asked = format!("{} {}", request.method(), request.url());
             let told = format!("{asked}\n{peer}\n{forwarded}\n{body}");
-            drop(Reply::text(200, &told).send(request));
+            exchange.answer(&Reply::text(200, &told));
         }
     }
+}
+
+/// Answers with what `tiny_http` would write by itself.
+fn respond(exchange: Exchange, response: tiny_http::Response<impl Read>) {
+    let mut bytes = Vec::new();
+    let version = exchange.request().http_version().clone();
+    response
+        .raw_print(&mut bytes, version, &[], false, None)
+        .unwrap();
+    exchange.responder().answer_bytes(bytes);
 }
 
 /// A whole POST.

@@ -37,6 +37,7 @@ use wechatd::{config, random};
 #[path = "../../../src/server"]
 mod server {
     mod answer;
+    mod exchange;
     mod framing;
     mod guard;
     mod lanes;

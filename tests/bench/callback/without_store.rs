@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tiny_http::Request;
 use wechatd::config::Config;
 use wechatd::dispatch::{Outcome, Rules, decide};
 use wechatd::wechat::{Push, verify};
 
+use super::exchange::{Exchange, Reply};
 use super::guard::{Guard, Limits};
-use super::lanes::{DEFAULT_LANES, Lanes, Reply};
+use super::lanes::Lanes;
 use super::listener::Listener;
 use super::query::Query;
 
@@ -23,19 +23,14 @@ pub fn serve(config: &Path) {
         .init();
     let config = Config::load(config).unwrap();
     let listener = Listener::bind(&config.server.listen).unwrap();
-    let (lanes, requests) = Lanes::start(DEFAULT_LANES, Path::new(".")).unwrap();
+    let (lanes, requests) = Lanes::start(config.server.workers, Path::new(".")).unwrap();
     let rules = Arc::new(Rules::new(config.rules.clone()));
-    let workers = config.server.workers;
     let config = Arc::new(config);
-    for _ in 0..workers {
-        let (requests, rules, config) = (
-            Arc::clone(&requests),
-            Arc::clone(&rules),
-            Arc::clone(&config),
-        );
+    for requests in requests {
+        let (rules, config) = (Arc::clone(&rules), Arc::clone(&config));
         std::thread::spawn(move || {
-            while let Some(request) = requests.recv() {
-                answer(&config, &rules, request);
+            while let Some(exchange) = requests.recv() {
+                answer(&config, &rules, exchange);
             }
         });
     }
@@ -53,8 +48,9 @@ pub fn serve(config: &Path) {
 }
 
 /// What the product does with a push, up to the point where it would hand it to the store.
-fn answer(config: &Config, rules: &Rules, mut request: Request) {
+fn answer(config: &Config, rules: &Rules, mut exchange: Exchange) {
     let started = Instant::now();
+    let request = exchange.request_mut();
     let url = request.url().to_owned();
     let (_, query) = url.split_once('?').unwrap_or((&url, ""));
     let query = Query::parse(query).unwrap();
@@ -66,8 +62,7 @@ fn answer(config: &Config, rules: &Rules, mut request: Request) {
         &[token.expose(), &timestamp, &nonce],
         &part(&query.signature),
     ) {
-        Reply::text(403, "Bad Token!").send(request).ok();
-        return;
+        return exchange.answer(&Reply::text(403, "Bad Token!"));
     }
     let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
     request.as_reader().read_to_end(&mut body).unwrap();
@@ -81,16 +76,12 @@ fn answer(config: &Config, rules: &Rules, mut request: Request) {
     let kind = push.event().unwrap_or(push.msg_type());
     let rule = decision.rule.map_or("no rule", |rule| &rule.name);
     match reply {
-        Some(xml) => Reply {
-            status: 200,
-            content_type: "application/xml; charset=utf-8",
-            headers: &[],
-            body: xml.as_bytes(),
-        }
-        .send(request),
-        None => Reply::text(200, "success").send(request),
+        Some(xml) => exchange.answer(&Reply {
+            content_type: "text/xml; charset=utf-8",
+            ..Reply::text(200, &xml)
+        }),
+        None => exchange.answer(&Reply::text(200, "success")),
     }
-    .ok();
     log::info!(
         "{kind} from {}: {rule}: 200 in {} ms",
         push.from_user,

@@ -160,7 +160,7 @@ fn a_reset_while_the_answer_is_made_is_harmless() {
     client.send("GET /held HTTP/1.1\r\n\r\n");
     let request = site.next_held();
     client.reset();
-    Reply::text(200, "too late").send(request).unwrap();
+    request.answer(&Reply::text(200, "too late"));
     site.await_count(|counters| &counters.open, 0);
     site.serves();
 }
@@ -221,7 +221,7 @@ fn when_full_the_oldest_incomplete_request_makes_room() {
     half.is_closed();
     assert_eq!(site.count(|counters| &counters.evicted), 2);
 
-    Reply::text(200, "kept").send(request).unwrap();
+    request.answer(&Reply::text(200, "kept"));
     assert_eq!(complete.answer().body, "kept");
     for client in [&mut young, &mut first, &mut second] {
         client.send("GET /a HTTP/1.1\r\n\r\n");
@@ -261,9 +261,9 @@ fn when_all_are_complete_new_connections_wait_instead() {
     let mut patient = site.client();
     patient.send("GET /patient HTTP/1.1\r\n\r\n");
     assert_eq!(site.count(|counters| &counters.accepted), 2);
-    Reply::text(200, "done").send(one).unwrap();
+    one.answer(&Reply::text(200, "done"));
     assert_eq!(patient.answer().line(0), "GET /patient");
-    Reply::text(200, "done").send(other).unwrap();
+    other.answer(&Reply::text(200, "done"));
     for client in &mut complete {
         assert_eq!(client.answer().body, "done");
     }

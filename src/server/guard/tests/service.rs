@@ -173,7 +173,7 @@ fn an_answer_that_takes_too_long_becomes_503_and_its_lane_comes_back() {
     let mut next = site.client();
     next.send("GET /next HTTP/1.1\r\n\r\n");
     site.await_count(|counters| &counters.requests, 3);
-    Reply::text(200, "late").send(request).unwrap();
+    request.answer(&Reply::text(200, "late"));
     assert_eq!(next.answer().line(0), "GET /next");
 }
 
@@ -303,7 +303,7 @@ fn stopping_answers_what_is_whole_and_closes_the_rest() {
         idle.is_closed();
         kept.is_closed();
         half.is_refused(503);
-        Reply::text(200, "last").send(request).unwrap();
+        request.answer(&Reply::text(200, "last"));
         let answer = whole.answer();
         assert!(answer.closes(), "{answer:?}");
         assert_eq!(answer.body, "last");
