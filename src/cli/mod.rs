@@ -122,6 +122,7 @@ With --online the exit code is 1 when something is to be mended.")]
     #[command(after_help = "Examples:
   wechatd quota
   wechatd quota message/custom/send
+  wechatd quota clear message/custom/send
   wechatd quota clear")]
     Quota(quota::Arguments),
     /// Show what the platform remembers of a request, by the rid of an error; it does for 7 days
