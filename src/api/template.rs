@@ -230,7 +230,7 @@ impl Client {
     /// Sends a message that the user agreed to once (`message/template/subscribe`), once.
     ///
     /// # Errors
-    /// 43101 when the user has not agreed, 40037 for an unknown template; any [`ApiError`].
+    /// 40037 for an unknown template; any [`ApiError`].
     pub fn template_subscribe(&self, message: &OnceMessage) -> Result<(), ApiError> {
         let call = Call::write("/cgi-bin/message/template/subscribe");
         self.done(&call.json(message)?)

@@ -17,6 +17,7 @@ mod mass;
 mod media;
 mod menu;
 mod messages;
+mod notify;
 mod online;
 mod output;
 mod platform;
@@ -26,6 +27,7 @@ mod qrcode;
 mod quota;
 mod send;
 mod serve;
+mod shorten;
 mod simulate;
 mod tags;
 mod template;
@@ -150,12 +152,21 @@ With --online the exit code is 1 when something is to be mended.")]
     /// Template messages: forms filled in for one user
     #[command(subcommand, after_help = "Example:\n  wechatd template list")]
     Template(template::Commands),
+    /// Subscription notifications: forms filled in for users who agreed to get them
+    #[command(subcommand, after_help = "Example:\n  wechatd notify list")]
+    Notify(notify::Commands),
     /// Mass messages: one message to many
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd mass send 'We are closed on Monday' --all --dry-run"
     )]
     Mass(mass::Commands),
+    /// Short keys: 15 characters that stand for a longer text, kept by the platform for up to 30 days
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd shorten create 'https://www.example.com/?from=poster-7' --expires 7d"
+    )]
+    Shorten(shorten::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -223,6 +234,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Send(arguments) => send::run(&config()?, &arguments),
         Command::Media(command) => media::run(&config()?, command),
         Command::Template(command) => template::run(&config()?, command),
+        Command::Notify(command) => notify::run(&config()?, command),
+        Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Mass(command) => mass::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
