@@ -54,15 +54,17 @@ pub struct RecordPage {
 }
 
 impl Client {
-    /// A page of what was written in a span of Unix seconds (`msgrecord/getmsglist`), from
-    /// [`FIRST_MSGID`] on.
+    /// At most `number` lines of what was written in a span of Unix seconds
+    /// (`msgrecord/getmsglist`), from [`FIRST_MSGID`] on.
     ///
     /// # Errors
-    /// [`ApiError::Request`] for a span that is empty or longer than [`MAX_SPAN`]; any [`ApiError`].
+    /// [`ApiError::Request`] for a span that is empty or longer than [`MAX_SPAN`] and for a number
+    /// over [`MAX_RECORDS`]; any [`ApiError`].
     pub fn msgrecord_getmsglist(
         &self,
         span: &Range<i64>,
         msgid: i64,
+        number: usize,
     ) -> Result<RecordPage, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -74,13 +76,16 @@ impl Client {
         if span.is_empty() || span.end.saturating_sub(span.start) > MAX_SPAN {
             return Err(call.refused("it takes a span of at most 24 hours"));
         }
+        if !(1..=MAX_RECORDS).contains(&number) {
+            return Err(call.refused(format!("it gives 1 to {MAX_RECORDS} lines")));
+        }
         let answer: Answer = self.call(&call.json(&json!({
             "starttime": span.start,
             "endtime": span.end,
             "msgid": msgid,
-            "number": MAX_RECORDS,
+            "number": number,
         }))?)?;
-        let full = answer.recordlist.len() >= MAX_RECORDS;
+        let full = answer.recordlist.len() >= number;
         Ok(RecordPage {
             records: answer.recordlist,
             // A number that does not grow would give the same page for ever.

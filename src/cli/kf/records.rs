@@ -14,7 +14,11 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd kf records --since 7d --json
   wechatd kf records --since 2026-11-01 --until '2026-11-03 12:00'
 
-The platform gives one day and 10000 lines at a time; a longer span is asked for day by day.";
+The platform gives one day at a time; a longer span is asked for day by day.";
+
+/// Lines of one call: fewer than the platform gives, so that the longest ones stay far below the size that an
+/// answer can have.
+const PAGE: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -82,7 +86,7 @@ fn all(api: &Client, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
             .is_some_and(|last: &Record| last.time == Some(from));
         let mut msgid = Some(FIRST_MSGID);
         while let Some(start) = msgid {
-            let page = api.msgrecord_getmsglist(&(from..to), start)?;
+            let page = api.msgrecord_getmsglist(&(from..to), start, PAGE)?;
             let fresh = page.records.into_iter();
             records.extend(fresh.filter(|record| !(taken && record.time == Some(from))));
             msgid = page.next_msgid;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{AMY, BOB, Case, TEMPLATE, case};
 use crate::api::Client;
 use crate::api::custom::Typing;
-use crate::api::record::FIRST_MSGID;
+use crate::api::record::{FIRST_MSGID, MAX_RECORDS};
 use crate::api::subscription::Notification;
 use crate::api::template::{Miniprogram, OnceContent, OnceData, OnceMessage, TemplateValue};
 
@@ -68,7 +68,10 @@ fn agents() -> Vec<Case> {
         ),
         case(
             "msgrecord_getmsglist",
-            |client| client.msgrecord_getmsglist(&(1_767_225_600..1_767_229_200), FIRST_MSGID),
+            |client| {
+                let span = 1_767_225_600..1_767_229_200;
+                client.msgrecord_getmsglist(&span, FIRST_MSGID, MAX_RECORDS)
+            },
             &[
                 AMY,
                 "opercode: Some(2003)",
