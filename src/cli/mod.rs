@@ -235,8 +235,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Media(command) => media::run(&config()?, command),
         Command::Template(command) => template::run(&config()?, command),
         Command::Notify(command) => notify::run(&config()?, command),
-        Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Mass(command) => mass::run(&config()?, command),
+        Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

@@ -30,7 +30,7 @@ pub(super) enum Commands {
     Show {
         /// The key
         key: String,
-        /// One JSON value, with when the key was made and how long it still works
+        /// One JSON value: the text with its line breaks, when the key was made, and how long it still works
         #[arg(long)]
         json: bool,
     },
@@ -82,7 +82,6 @@ fn show(config: &Config, key: &str, json: bool) -> Result<(), Failure> {
     if json {
         return out.json(&found);
     }
-    // The text alone, for the next program; the rest is with --json.
     out.line(&cell(&found.long_data, MAX_LONG_DATA))?;
     out.done()
 }

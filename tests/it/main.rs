@@ -23,6 +23,7 @@ mod logs;
 mod mass;
 mod media;
 mod menu;
+mod migration;
 mod modes;
 mod notify;
 mod online;
