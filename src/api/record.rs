@@ -79,17 +79,28 @@ impl Client {
         if !(1..=MAX_RECORDS).contains(&number) {
             return Err(call.refused(format!("it gives 1 to {MAX_RECORDS} lines")));
         }
-        let answer: Answer = self.call(&call.json(&json!({
+        let call = call.json(&json!({
             "starttime": span.start,
             "endtime": span.end,
             "msgid": msgid,
             "number": number,
-        }))?)?;
+        }))?;
+        let answer: Answer = self.call(&call)?;
         let full = answer.recordlist.len() >= number;
+        let next_msgid = match answer.msgid {
+            Some(next) if full && next > msgid => Some(next),
+            // What follows cannot be asked for, and must not be missed without a word.
+            Some(_) | None if full => {
+                return Err(ApiError::Unexpected {
+                    call: call.name,
+                    cause: "a full page does not say where the next one starts".to_owned(),
+                });
+            }
+            Some(_) | None => None,
+        };
         Ok(RecordPage {
             records: answer.recordlist,
-            // A number that does not grow would give the same page for ever.
-            next_msgid: answer.msgid.filter(|next| full && *next > msgid),
+            next_msgid,
         })
     }
 }

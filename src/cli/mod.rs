@@ -117,7 +117,7 @@ With --online the exit code is 1 when something is to be mended.")]
         after_help = "Example:\n  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
     )]
     Blacklist(blacklist::Blacklist),
-    /// The customer-service agents
+    /// The customer-service agents, and what they do with users
     #[command(subcommand, after_help = "Example:\n  wechatd kf online")]
     Kf(kf::Kf),
     /// Show how often the platform's calls may be made, and were

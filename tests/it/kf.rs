@@ -259,3 +259,20 @@ fn records_tell_who_wrote_what_and_when() {
         account.command(&arguments).refused().complains(complaint);
     }
 }
+
+#[test]
+fn a_page_that_leads_nowhere_is_an_error_and_not_the_end() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let page: Vec<Value> = (0..1_000).map(|n| said(DAY + n, 2003, "x")).collect();
+    for answer in [
+        json!({"recordlist": page, "number": 1000}),
+        json!({"recordlist": page, "number": 1000, "msgid": 1}),
+    ] {
+        platform.fault(RECORDS, Fault::Body(answer.to_string()));
+        account
+            .command(&["kf", "records"])
+            .failed()
+            .complains("does not say where the next one starts");
+    }
+}

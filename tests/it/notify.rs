@@ -71,7 +71,7 @@ fn a_notification_is_sent_as_in_its_sample_and_uses_the_agreement_up() {
         ])
     };
     send().ok().says("sent");
-    assert_eq!(platform.bodies(SEND), [wanted.clone()]);
+    assert_eq!(platform.bodies(SEND), std::slice::from_ref(wanted));
     send()
         .failed()
         .complains("the user has no accepted subscription left");
