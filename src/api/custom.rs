@@ -2,6 +2,7 @@
 //! user's own action opens.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
@@ -147,6 +148,15 @@ pub struct MiniprogramPage {
     pub thumb_media_id: String,
 }
 
+/// What the user sees while an answer is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typing {
+    /// That somebody writes.
+    Shown,
+    /// That no longer.
+    Taken,
+}
+
 /// As whom a message is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sender {
@@ -220,5 +230,18 @@ impl Client {
                 aimsgcontext: sender.is_ai.then_some(AiMsgContext { is_ai_msg: 1 }),
             })?,
         )
+    }
+    /// Shows that somebody writes, or no longer (`message/custom/typing`). It needs a message from or to
+    /// the user in the last 30 seconds.
+    ///
+    /// # Errors
+    /// 45080 when there was none, 45081 when it is shown already; any [`ApiError`].
+    pub fn custom_typing(&self, openid: &str, typing: Typing) -> Result<(), ApiError> {
+        let command = match typing {
+            Typing::Shown => "Typing",
+            Typing::Taken => "CancelTyping",
+        };
+        let call = Call::write("/cgi-bin/message/custom/typing");
+        self.done(&call.json(&json!({"touser": openid, "command": command}))?)
     }
 }

@@ -1,6 +1,8 @@
-//! Customer-service agents (kf): who they are and who is at work.
+//! Customer-service agents (kf): who they are, who is at work, and changing that. What they do with users is in
+//! [`session`](super::session).
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
@@ -77,5 +79,47 @@ impl Client {
         }
         let call = Call::read("/cgi-bin/customservice/getonlinekflist");
         Ok(self.call::<Answer>(&call)?.kf_online_list)
+    }
+    /// Makes an agent (`kfaccount/add`); nobody is bound to it before [`Client::kfaccount_inviteworker`].
+    /// `kf_account` is `prefix@WeChat id of the account`, the prefix at most 10 letters, digits and
+    /// underscores; the nickname has 1 to 16 characters.
+    ///
+    /// # Errors
+    /// 65403 for a nickname and 65404 for an account name of a wrong form, 65405 when 100 agents exist,
+    /// 65406 for a name that is taken; any [`ApiError`].
+    pub fn kfaccount_add(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
+        let call = Call::write("/customservice/kfaccount/add");
+        self.done(&call.json(&json!({"kf_account": kf_account, "nickname": nickname}))?)
+    }
+
+    /// Gives an agent another nickname (`kfaccount/update`).
+    ///
+    /// # Errors
+    /// 65401 for an unknown agent, 65403 for a nickname of a wrong form; any [`ApiError`].
+    pub fn kfaccount_update(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
+        let call = Call::write("/customservice/kfaccount/update");
+        self.done(&call.json(&json!({"kf_account": kf_account, "nickname": nickname}))?)
+    }
+
+    /// Asks a person, by their WeChat id, to be this agent (`kfaccount/inviteworker`). They answer in WeChat.
+    ///
+    /// # Errors
+    /// 65407 to 65412 for a person or an agent that cannot be invited now; any [`ApiError`].
+    pub fn kfaccount_inviteworker(
+        &self,
+        kf_account: &str,
+        invite_wx: &str,
+    ) -> Result<(), ApiError> {
+        let call = Call::write("/customservice/kfaccount/inviteworker");
+        self.done(&call.json(&json!({"kf_account": kf_account, "invite_wx": invite_wx}))?)
+    }
+
+    /// Removes an agent (`kfaccount/del`, a GET although it changes something).
+    ///
+    /// # Errors
+    /// 65401 for an unknown agent; any [`ApiError`].
+    pub fn kfaccount_del(&self, kf_account: &str) -> Result<(), ApiError> {
+        let call = Call::write("/customservice/kfaccount/del");
+        self.done(&call.query("kf_account", kf_account))
     }
 }

@@ -88,6 +88,18 @@ pub struct MassSent {
     pub repeated: bool,
 }
 
+/// How fast mass messages go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MassSpeed {
+    /// The level, an index into [`MASS_SPEEDS`].
+    pub speed: Option<i64>,
+    /// How fast they really go, in 10 000 a minute.
+    pub realspeed: Option<i64>,
+}
+
+/// Messages a minute by level.
+pub const MASS_SPEEDS: [u32; 5] = [800_000, 600_000, 450_000, 300_000, 100_000];
+
 #[derive(Deserialize)]
 struct SentAnswer {
     #[serde(default, deserialize_with = "json::int")]
@@ -224,5 +236,30 @@ impl Client {
             .parse()
             .map_err(|_| call.refused("a msg_id is a number"))?;
         self.done(&call.json(&json!({"msg_id": msg_id, "article_idx": article_idx}))?)
+    }
+    /// How fast mass messages go out (`message/mass/speed/get`).
+    ///
+    /// # Errors
+    /// Any [`ApiError`].
+    pub fn mass_speed_get(&self) -> Result<MassSpeed, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default, deserialize_with = "json::int")]
+            speed: Option<i64>,
+            #[serde(default, deserialize_with = "json::int")]
+            realspeed: Option<i64>,
+        }
+        let call = Call::read("/cgi-bin/message/mass/speed/get").json(&json!({}))?;
+        let Answer { speed, realspeed } = self.call(&call)?;
+        Ok(MassSpeed { speed, realspeed })
+    }
+
+    /// Sets the level of [`MASS_SPEEDS`] at which mass messages go out (`message/mass/speed/set`).
+    ///
+    /// # Errors
+    /// 45083 for a level that does not exist; any [`ApiError`].
+    pub fn mass_speed_set(&self, level: u8) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/message/mass/speed/set");
+        self.done(&call.json(&json!({"speed": level}))?)
     }
 }

@@ -113,6 +113,17 @@ impl Client {
         }))?)
     }
 
+    /// Sets the daily counter of one call to zero (`openapi/quota/clear`), given as in
+    /// [`Client::openapi_quota_get`]; 50 times a month.
+    ///
+    /// # Errors
+    /// 76021 and 76022 for a path that is unknown or not this account's, 48006 when the 50 are used up;
+    /// any [`ApiError`].
+    pub fn openapi_quota_clear(&self, cgi_path: &str) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/openapi/quota/clear");
+        self.done(&call.json(&json!({"cgi_path": cgi_path}))?)
+    }
+
     /// What became of the request with this `rid` (`openapi/rid/get`).
     ///
     /// # Errors

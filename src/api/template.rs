@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
@@ -67,17 +68,84 @@ pub struct Miniprogram {
     pub pagepath: String,
 }
 
+/// What the account is in: templates are offered by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Industry {
+    /// The group, such as IT科技.
+    #[serde(default, deserialize_with = "json::text")]
+    pub first_class: Option<String>,
+    /// The industry in the group.
+    #[serde(default, deserialize_with = "json::text")]
+    pub second_class: Option<String>,
+}
+
+/// The industries of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Industries {
+    /// The main one.
+    pub primary_industry: Option<Industry>,
+    /// The second one.
+    pub secondary_industry: Option<Industry>,
+}
+
+/// A message to a user who agreed to one, on the platform's own page, for this scene.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnceMessage {
+    /// The user.
+    pub touser: String,
+    /// The template.
+    pub template_id: String,
+    /// Where a tap leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where a tap leads on clients that can open mini programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub miniprogram: Option<Miniprogram>,
+    /// What the user agreed to, 0 to 10000 as text.
+    pub scene: String,
+    /// At most [`MAX_ONCE_TITLE`] characters.
+    pub title: String,
+    /// The text.
+    pub data: OnceData,
+}
+
+/// The values of a [`OnceMessage`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnceData {
+    /// The only one there is.
+    pub content: OnceContent,
+}
+
+/// The text of a [`OnceMessage`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnceContent {
+    /// At most [`MAX_ONCE_TEXT`] characters.
+    pub value: String,
+    /// As in `#173177`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+}
+
+/// The longest title of a [`OnceMessage`], in characters.
+pub const MAX_ONCE_TITLE: usize = 15;
+
+/// The longest text of a [`OnceMessage`], in characters.
+pub const MAX_ONCE_TEXT: usize = 200;
+
+/// The largest scene of a [`OnceMessage`].
+pub const MAX_ONCE_SCENE: u16 = 10_000;
+
 impl Template {
     /// The keys that the form asks for, in their order: `thing1` of `{{thing1.DATA}}`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let parts = self
-            .content
-            .as_deref()
-            .unwrap_or_default()
-            .split("{{")
-            .skip(1);
-        parts.filter_map(|part| part.split_once(".DATA}}").map(|(key, _)| key.trim()))
+        keys(self.content.as_deref().unwrap_or_default())
     }
+}
+
+/// The keys of a form.
+pub(super) fn keys(content: &str) -> impl Iterator<Item = &str> {
+    let parts = content.split("{{").skip(1);
+    parts.filter_map(|part| part.split_once(".DATA}}").map(|(key, _)| key.trim()))
 }
 
 impl Client {
@@ -108,5 +176,63 @@ impl Client {
         }
         let call = Call::write("/cgi-bin/message/template/send").json(message)?;
         Ok(self.call::<Answer>(&call)?.msgid)
+    }
+    /// What the account is in (`template/get_industry`).
+    ///
+    /// # Errors
+    /// Any [`ApiError`].
+    pub fn get_industry(&self) -> Result<Industries, ApiError> {
+        self.call(&Call::read("/cgi-bin/template/get_industry"))
+    }
+
+    /// Says what the account is in (`template/api_set_industry`), by the numbers of the platform's list;
+    /// once a month.
+    ///
+    /// # Errors
+    /// Any [`ApiError`].
+    pub fn api_set_industry(&self, main: u32, second: u32) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/template/api_set_industry");
+        // The platform documents numbers as texts here.
+        let body = json!({"industry_id1": main.to_string(), "industry_id2": second.to_string()});
+        self.done(&call.json(&body)?)
+    }
+
+    /// Takes a template of the platform's library (`template/api_add_template`), with these of its
+    /// keywords in this order, and returns its template_id. An account can have 25.
+    ///
+    /// # Errors
+    /// Any [`ApiError`].
+    pub fn api_add_template(
+        &self,
+        template_id_short: &str,
+        keyword_name_list: &[impl AsRef<str>],
+    ) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(deserialize_with = "json::id")]
+            template_id: String,
+        }
+        let names: Vec<&str> = keyword_name_list.iter().map(AsRef::as_ref).collect();
+        let body = json!({"template_id_short": template_id_short, "keyword_name_list": names});
+        let call = Call::write("/cgi-bin/template/api_add_template");
+        Ok(self.call::<Answer>(&call.json(&body)?)?.template_id)
+    }
+
+    /// Gives a template up (`template/del_private_template`).
+    ///
+    /// # Errors
+    /// 40037 for an unknown template; any [`ApiError`].
+    pub fn del_private_template(&self, template_id: &str) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/template/del_private_template");
+        self.done(&call.json(&json!({"template_id": template_id}))?)
+    }
+
+    /// Sends a message that the user agreed to once (`message/template/subscribe`), once.
+    ///
+    /// # Errors
+    /// 40037 for an unknown template; any [`ApiError`].
+    pub fn template_subscribe(&self, message: &OnceMessage) -> Result<(), ApiError> {
+        let call = Call::write("/cgi-bin/message/template/subscribe");
+        self.done(&call.json(message)?)
     }
 }

@@ -1,6 +1,10 @@
-//! `wechatd kf …`: the customer-service agents of the account.
+//! `wechatd kf …`: the customer-service agents of the account, and what they do with users.
+
+mod records;
+mod session;
 
 use super::Failure;
+use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::config::Config;
@@ -21,13 +25,133 @@ pub(super) enum Kf {
         #[arg(long)]
         json: bool,
     },
+    /// Make an agent
+    #[command(after_help = "Example:
+  wechatd kf add amy@shop Amy
+  wechatd kf invite amy@shop amy_wx
+
+The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before
+a person has accepted an invitation. An account can have 100 agents.")]
+    Add {
+        /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
+        account: String,
+        /// What users see, at most 16 characters
+        nickname: String,
+    },
+    /// Give an agent another nickname
+    #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
+    Rename {
+        /// Which; `wechatd kf list` shows them
+        account: String,
+        /// What users see, at most 16 characters
+        nickname: String,
+    },
+    /// Ask a person to be an agent; they answer in WeChat
+    #[command(after_help = "Example:
+  wechatd kf invite amy@shop amy_wx
+  wechatd kf list                      shows what became of it")]
+    Invite {
+        /// Which agent; `wechatd kf list` shows them
+        account: String,
+        /// The person's WeChat id, which is not the openid
+        wechat_id: String,
+    },
+    /// Remove an agent
+    #[command(after_help = "Example:\n  wechatd kf remove amy@shop")]
+    Remove {
+        /// Which; `wechatd kf list` shows them
+        account: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Sessions: which agent talks with which user
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
+    )]
+    Session(session::Commands),
+    /// List the users whom no agent has taken yet, 100 at most
+    #[command(after_help = "Example:\n  wechatd kf waiting")]
+    Waiting {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// What agents and users wrote to each other, the oldest first
+    #[command(after_help = records::EXAMPLES)]
+    Records(records::Arguments),
 }
 
 pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
     match command {
         Kf::List { json } => list(config, json),
         Kf::Online { json } => online(config, json),
+        Kf::Add { account, nickname } => add(config, &account, &nickname),
+        Kf::Rename { account, nickname } => {
+            checked(&nickname)?;
+            connect(config)?.1.kfaccount_update(&account, &nickname)?;
+            say(&format!("{account} is {nickname} from now on"))
+        }
+        Kf::Invite { account, wechat_id } => {
+            connect(config)?
+                .1
+                .kfaccount_inviteworker(&account, &wechat_id)?;
+            say(&format!(
+                "{wechat_id} is asked to be {account}, and answers in WeChat; `wechatd kf list` shows what became of it"
+            ))
+        }
+        Kf::Remove { account, yes } => {
+            let (_store, api) = connect(config)?;
+            confirm::ask(&format!("Remove the agent {account}?"), yes)?;
+            api.kfaccount_del(&account)?;
+            say(&format!("{account} is removed"))
+        }
+        Kf::Session(command) => session::run(config, command),
+        Kf::Waiting { json } => session::waiting(config, json),
+        Kf::Records(arguments) => records::run(config, &arguments),
     }
+}
+
+/// The longest nickname, in characters.
+const MAX_NICKNAME: usize = 16;
+
+/// The longest prefix of an account name, in characters.
+const MAX_PREFIX: usize = 10;
+
+fn add(config: &Config, account: &str, nickname: &str) -> Result<(), Failure> {
+    let well_formed = account.split_once('@').is_some_and(|(prefix, id)| {
+        (1..=MAX_PREFIX).contains(&prefix.len())
+            && prefix
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !id.is_empty()
+    });
+    if !well_formed {
+        return Err(Failure::Wrong(format!(
+            "{account:?} is no account name of an agent: write a prefix of 1 to {MAX_PREFIX} letters, digits or underscores, an @ and the WeChat id of your account, such as amy@shop"
+        )));
+    }
+    checked(nickname)?;
+    connect(config)?.1.kfaccount_add(account, nickname)?;
+    say(&format!(
+        "{account} is made; `wechatd kf invite {account} WECHAT_ID` asks a person to be it"
+    ))
+}
+
+fn checked(nickname: &str) -> Result<(), Failure> {
+    match nickname.chars().count() {
+        1..=MAX_NICKNAME => Ok(()),
+        length => Err(Failure::Wrong(format!(
+            "a nickname has 1 to {MAX_NICKNAME} characters, this one {length}"
+        ))),
+    }
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = Output::text();
+    out.line(&cell(line, 400))?;
+    out.done()
 }
 
 fn list(config: &Config, json: bool) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
-use crate::api::mass::{MassSent, PreviewTarget};
+use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;
 use crate::random;
@@ -74,6 +74,21 @@ It stays on phones that already show it.")]
         #[arg(long)]
         yes: bool,
     },
+    /// Show how fast mass messages go out, or set it
+    #[command(after_help = "Examples:
+  wechatd mass speed
+  wechatd mass speed 4
+
+Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site
+that all readers open at once.")]
+    Speed {
+        /// From 0, the fastest, to 4
+        #[arg(value_parser = clap::value_parser!(u8).range(0..MASS_SPEEDS.len() as i64))]
+        level: Option<u8>,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,6 +138,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             article,
             yes,
         } => delete(config, &msg_id, article, yes),
+        Commands::Speed { level, json } => speed(config, level, json),
     }
 }
 
@@ -334,5 +350,42 @@ fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Res
     out.line(&format!(
         "{what} is taken back; it stays on phones that already show it"
     ))?;
+    out.done()
+}
+
+/// What `realspeed` counts in.
+const REALSPEED_UNIT: i64 = 10_000;
+
+fn speed(config: &Config, level: Option<u8>, json: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let mut out = Output::text();
+    if let Some(level) = level {
+        api.mass_speed_set(level)?;
+        if json {
+            return out.json(&json!({ "speed": level }));
+        }
+        let allowed = MASS_SPEEDS[usize::from(level)];
+        out.line(&format!(
+            "mass messages go out at {allowed} a minute at most"
+        ))?;
+        return out.done();
+    }
+    let now = api.mass_speed_get()?;
+    if json {
+        return out.json(&json!({"speed": now.speed, "realspeed": now.realspeed}));
+    }
+    let allowed = now
+        .speed
+        .and_then(|level| MASS_SPEEDS.get(usize::try_from(level).ok()?));
+    let shown = |number: Option<i64>| number.map_or("unknown".to_owned(), |n| n.to_string());
+    let a_minute = |number: Option<i64>| format!("{} a minute", shown(number));
+    out.pairs(&[
+        ("level", shown(now.speed)),
+        ("allowed", a_minute(allowed.map(|n| i64::from(*n)))),
+        (
+            "really",
+            a_minute(now.realspeed.map(|n| n.saturating_mul(REALSPEED_UNIT))),
+        ),
+    ])?;
     out.done()
 }

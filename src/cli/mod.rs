@@ -17,6 +17,7 @@ mod mass;
 mod media;
 mod menu;
 mod messages;
+mod notify;
 mod online;
 mod output;
 mod platform;
@@ -26,6 +27,7 @@ mod qrcode;
 mod quota;
 mod send;
 mod serve;
+mod shorten;
 mod simulate;
 mod tags;
 mod template;
@@ -115,13 +117,14 @@ With --online the exit code is 1 when something is to be mended.")]
         after_help = "Example:\n  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
     )]
     Blacklist(blacklist::Blacklist),
-    /// The customer-service agents
+    /// The customer-service agents, and what they do with users
     #[command(subcommand, after_help = "Example:\n  wechatd kf online")]
     Kf(kf::Kf),
     /// Show how often the platform's calls may be made, and were
     #[command(after_help = "Examples:
   wechatd quota
   wechatd quota message/custom/send
+  wechatd quota clear message/custom/send
   wechatd quota clear")]
     Quota(quota::Arguments),
     /// Show what the platform remembers of a request, by the rid of an error; it does for 7 days
@@ -149,12 +152,21 @@ With --online the exit code is 1 when something is to be mended.")]
     /// Template messages: forms filled in for one user
     #[command(subcommand, after_help = "Example:\n  wechatd template list")]
     Template(template::Commands),
+    /// Subscription notifications: forms filled in for users who agreed to get them
+    #[command(subcommand, after_help = "Example:\n  wechatd notify list")]
+    Notify(notify::Commands),
     /// Mass messages: one message to many
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd mass send 'We are closed on Monday' --all --dry-run"
     )]
     Mass(mass::Commands),
+    /// Short keys: 15 characters that stand for a longer text, kept by the platform for up to 30 days
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd shorten create 'https://www.example.com/?from=poster-7' --expires 7d"
+    )]
+    Shorten(shorten::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -222,7 +234,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Send(arguments) => send::run(&config()?, &arguments),
         Command::Media(command) => media::run(&config()?, command),
         Command::Template(command) => template::run(&config()?, command),
+        Command::Notify(command) => notify::run(&config()?, command),
         Command::Mass(command) => mass::run(&config()?, command),
+        Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

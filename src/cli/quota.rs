@@ -39,9 +39,14 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Set all daily counters to zero; the platform allows it 10 times a month
-    #[command(after_help = "Example:\n  wechatd quota clear")]
-    Clear,
+    /// Set all daily counters to zero, 10 times a month, or that of one call, 50 times a month
+    #[command(after_help = "Examples:
+  wechatd quota clear message/custom/send
+  wechatd quota clear")]
+    Clear {
+        /// Only of this call, such as /cgi-bin/message/custom/send or message/custom/send
+        path: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,15 +60,15 @@ pub(super) struct Rid {
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
-    if let Some(Command::Clear) = arguments.command {
-        return clear(&api);
+    if let Some(Command::Clear { path }) = &arguments.command {
+        return match path {
+            Some(path) => clear_one(&api, &whole(path)),
+            None => clear(&api),
+        };
     }
     let mut out = Output::text();
     if let Some(path) = &arguments.path {
-        let path = match path.starts_with('/') {
-            true => path.clone(),
-            false => format!("/cgi-bin/{path}"),
-        };
+        let path = whole(path);
         let quota = api.openapi_quota_get(&path)?;
         if arguments.json {
             return out.json(&as_json(&path, &quota));
@@ -90,6 +95,14 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.table(HEADING, &rows)?;
     out.line("The counters start anew at midnight Beijing time.")?;
     out.done()
+}
+
+/// A path as the platform names it.
+fn whole(path: &str) -> String {
+    match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/cgi-bin/{path}"),
+    }
 }
 
 const HEADING: [&str; 5] = ["call", "a day", "used", "left", "besides"];
@@ -132,6 +145,15 @@ fn clear(api: &Client) -> Result<(), Failure> {
     }
     let mut out = Output::text();
     out.line("all daily counters are at zero; the platform allows this 10 times a month")?;
+    out.done()
+}
+
+fn clear_one(api: &Client, path: &str) -> Result<(), Failure> {
+    api.openapi_quota_clear(path)?;
+    let mut out = Output::text();
+    out.line(&format!(
+        "the daily counter of {path} is at zero; the platform allows this 50 times a month"
+    ))?;
     out.done()
 }
 

@@ -7,7 +7,9 @@ use super::Failure;
 use super::attachment::{Attachment, with_media};
 use super::output::Output;
 use super::platform::connect;
-use crate::api::custom::{Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Video};
+use crate::api::custom::{
+    Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,
+};
 use crate::api::media::MediaType;
 use crate::config::Config;
 use crate::wechat::cut_text;
@@ -18,6 +20,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu '{\"head_content\": \"How was it?\", \"list\": [{\"id\": \"1\", \"content\": \"Good\"}, {\"id\": \"2\", \"content\": \"Bad\"}]}'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --as amy@shop 'Amy here'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --typing
 
 F is a file or a media_id. A file is uploaded first, and not again while it works (three days).
 Fields: music has title, description, musicurl, hqmusicurl, thumb_media_id; miniprogram has title, appid, pagepath,
@@ -59,6 +62,12 @@ pub(super) struct Arguments {
     /// A published article, by its article_id
     #[arg(long, value_name = "ID", group = "what")]
     article: Option<String>,
+    /// No message: the user sees that somebody writes
+    #[arg(long, group = "what", conflicts_with = "kf_account")]
+    typing: bool,
+    /// No message: the user no longer sees that
+    #[arg(long, group = "what", conflicts_with = "kf_account")]
+    typing_stop: bool,
     /// The picture shown before a video plays: a JPEG file or a media_id
     #[arg(long, value_name = "F")]
     thumb: Option<String>,
@@ -86,6 +95,12 @@ struct Draft {
 type Build = Box<dyn Fn(&[String]) -> CustomMessage>;
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.typing {
+        return typing(config, arguments, Typing::Shown);
+    }
+    if arguments.typing_stop {
+        return typing(config, arguments, Typing::Taken);
+    }
     let drafts = drafts(arguments)?;
     let (store, api) = connect(config)?;
     let sender = Sender {
@@ -116,17 +131,47 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.done()
 }
 
-fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
+/// Typing is shown already.
+const SHOWN_ALREADY: i64 = 45081;
+
+fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
+    only_with_video(arguments)?;
+    let (_store, api) = connect(config)?;
+    match api.custom_typing(&arguments.openid, typing) {
+        Err(error) if error.errcode() == Some(SHOWN_ALREADY) => {}
+        result => result?,
+    }
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&json!({
+            "openid": arguments.openid,
+            "typing": typing == Typing::Shown,
+        }));
+    }
+    out.line(match typing {
+        Typing::Shown => "the user sees that somebody writes",
+        Typing::Taken => "the user no longer sees that somebody writes",
+    })?;
+    out.done()
+}
+
+/// Refuses options that no other message has.
+fn only_with_video(arguments: &Arguments) -> Result<(), Failure> {
     let of_video = [
         ("--thumb", &arguments.thumb),
         ("--title", &arguments.title),
         ("--description", &arguments.description),
     ];
-    if arguments.video.is_none()
-        && let Some((option, _)) = of_video.iter().find(|(_, value)| value.is_some())
-    {
-        return Err(Failure::Wrong(format!("{option} goes with --video only")));
+    match of_video.iter().find(|(_, value)| value.is_some()) {
+        Some((option, _)) if arguments.video.is_none() => {
+            Err(Failure::Wrong(format!("{option} goes with --video only")))
+        }
+        Some(_) | None => Ok(()),
     }
+}
+
+fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
+    only_with_video(arguments)?;
     if let Some(text) = &arguments.text {
         let part = |content: &str| {
             let content = content.to_owned();

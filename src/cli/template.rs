@@ -1,10 +1,14 @@
 //! `wechatd template …`: forms that the platform approved, filled in for one user, and what became of them.
 
+mod industry;
+mod once;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
 use super::send;
@@ -32,6 +36,38 @@ pub(super) enum Commands {
 
 The platform tells later what became of it: `wechatd template status`.")]
     Send(Box<Send>),
+    /// Take a template of the platform's library; an account can have 25
+    #[command(after_help = "Examples:
+  wechatd template add TM00015
+  wechatd template add 43216 '商品名称' '金额'
+
+SHORT_ID and the keywords stand in the console, in the library of template messages.")]
+    Add {
+        /// Its number in the library
+        short_id: String,
+        /// Which of its keywords, in the order in which users shall see them
+        keywords: Vec<String>,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a template up; messages can no longer be sent with it
+    #[command(after_help = "Example:\n  wechatd template delete TEMPLATE_ID")]
+    Delete {
+        /// Which; `wechatd template list` shows them
+        template_id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show what the account is in, or set it: templates are offered by it
+    #[command(after_help = "Examples:
+  wechatd template industry
+  wechatd template industry set 1 4")]
+    Industry(industry::Arguments),
+    /// Send a message that the user agreed to once, on the platform's page for one-time subscriptions
+    #[command(after_help = once::EXAMPLES)]
+    Once(Box<once::Arguments>),
     /// What became of the template messages that were sent, the newest first
     #[command(after_help = "Examples:
   wechatd template status
@@ -75,6 +111,14 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::List { json } => list(config, json),
         Commands::Send(arguments) => send(config, *arguments),
+        Commands::Add {
+            short_id,
+            keywords,
+            json,
+        } => add(config, &short_id, &keywords, json),
+        Commands::Delete { template_id, yes } => delete(config, &template_id, yes),
+        Commands::Industry(arguments) => industry::run(config, &arguments),
+        Commands::Once(arguments) => once::run(config, *arguments),
         Commands::Status {
             msg_id,
             limit,
@@ -142,8 +186,28 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     out.done()
 }
 
+fn add(config: &Config, short_id: &str, keywords: &[String], json: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let template_id = api.api_add_template(short_id, keywords)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "template_id": template_id }));
+    }
+    out.line(&format!("added as {}", cell(&template_id, 100)))?;
+    out.done()
+}
+
+fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    confirm::ask(&format!("Give up template {template_id}?"), yes)?;
+    api.del_private_template(template_id)?;
+    let mut out = Output::text();
+    out.line(&format!("template {template_id} is deleted"))?;
+    out.done()
+}
+
 /// The values of a template, in the short form or in the platform's.
-fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
+pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
     let values: BTreeMap<String, Value> = send::read("--data", text)?;
     let value = |(key, value): (String, Value)| {
         let inner = match &value {

@@ -385,3 +385,31 @@ fn what_can_not_be_sent_is_refused() {
     }
     assert_eq!(platform.count(ALL) + platform.count(SOME), 0);
 }
+
+#[test]
+fn the_speed_is_shown_and_set() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["mass", "speed"])
+        .ok()
+        .says("300000 a minute")
+        .says("150000 a minute");
+    let json = account.command(&["mass", "speed", "--json"]).json();
+    assert_eq!(json, json!({"speed": 3, "realspeed": 15}));
+    account
+        .command(&["mass", "speed", "4"])
+        .ok()
+        .says("100000 a minute at most");
+    assert_eq!(platform.forms(|forms| forms.speed), 4);
+    account.command(&["mass", "speed", "5"]).refused();
+    platform.fault(
+        "/cgi-bin/message/mass/speed/set",
+        Fault::Errcode(48001, "api unauthorized"),
+    );
+    account
+        .command(&["mass", "speed", "0"])
+        .failed()
+        .complains("interface permissions");
+    assert_eq!(platform.forms(|forms| forms.speed), 4);
+}

@@ -1,4 +1,4 @@
-//! What the platform says about the account: `check --online`, quotas, single requests, agents.
+//! What the platform says about the account: `check --online`, quotas, single requests.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -230,6 +230,27 @@ fn counters_are_cleared_also_when_no_token_can_be_had() {
 }
 
 #[test]
+fn one_counter_is_cleared_by_its_path() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    for path in ["message/custom/send", "/cgi-bin/message/custom/send"] {
+        platform.desk(|desk| desk.used.insert("/cgi-bin/message/custom/send", 12));
+        account
+            .command(&["quota", "clear", path])
+            .ok()
+            .says("/cgi-bin/message/custom/send is at zero");
+        let used = |path| platform.desk(|desk| desk.used[path]);
+        assert_eq!(used("/cgi-bin/message/custom/send"), 0);
+        assert_eq!(used("/cgi-bin/user/get"), 3, "the others stay");
+    }
+    account
+        .command(&["quota", "clear", "no/such"])
+        .failed()
+        .complains("76021");
+    assert_eq!(platform.count("/cgi-bin/clear_quota"), 0);
+}
+
+#[test]
 fn a_request_is_looked_up_by_its_rid() {
     let platform = Platform::start();
     let account = account(&platform);
@@ -244,28 +265,4 @@ fn a_request_is_looked_up_by_its_rid() {
         .command(&["rid", "1-2-3"])
         .failed()
         .complains("older than 7 days");
-}
-
-#[test]
-fn agents_are_listed_with_who_is_at_work() {
-    let platform = Platform::start();
-    let account = account(&platform);
-    account
-        .command(&["kf", "list"])
-        .ok()
-        .says("amy@shop")
-        .says("bob_wx (waiting)");
-    let json = account.command(&["kf", "list", "--json"]).json();
-    assert_eq!(json[1]["kf_id"], "1002", "{json}");
-    account.command(&["kf", "online"]).ok().says("amy@shop");
-    let json = account.command(&["kf", "online", "--json"]).json();
-    assert_eq!(json[0]["accepted_case"], 2, "{json}");
-    platform.always(
-        "/cgi-bin/customservice/getkflist",
-        Fault::Errcode(65400, "please enable new custom service"),
-    );
-    account
-        .command(&["kf", "list"])
-        .failed()
-        .complains("switch it on");
 }

@@ -284,3 +284,35 @@ fn what_can_not_be_sent_is_refused_before_any_call() {
     }
     assert!(platform.calls().is_empty(), "{:?}", platform.calls());
 }
+
+#[test]
+fn typing_is_shown_and_taken_back() {
+    const TYPING: &str = "/cgi-bin/message/custom/typing";
+    let platform = Platform::start();
+    let account = account(&platform);
+    send(&account, &["--typing"]).ok().says("somebody writes");
+    let json = send(&account, &["--typing-stop", "--json"]).json();
+    assert_eq!(json, json!({"openid": FAN, "typing": false}));
+    assert_eq!(
+        platform.bodies(TYPING),
+        ["Typing", "CancelTyping"].map(|command| json!({"touser": FAN, "command": command}))
+    );
+    platform.fault(TYPING, Fault::Errcode(45081, "you are already typing"));
+    send(&account, &["--typing"]).ok();
+    platform.fault(
+        TYPING,
+        Fault::Errcode(45080, "need sending message to user"),
+    );
+    send(&account, &["--typing"])
+        .failed()
+        .complains("in the last 30 seconds");
+    for wrong in [
+        &["--typing", "--typing-stop"][..],
+        &["--typing", "hello"],
+        &["--typing", "--as", "amy@shop"],
+        &["--typing", "--title", "x"],
+    ] {
+        send(&account, wrong).refused();
+    }
+    assert_eq!(platform.count(SEND), 0);
+}

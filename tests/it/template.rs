@@ -162,3 +162,96 @@ fn a_refusal_is_explained_and_leaves_no_row() {
     assert_eq!(platform.count(SEND), 2, "never repeated");
     assert_eq!(account.store().count("jobs"), 0);
 }
+
+#[test]
+fn templates_are_added_and_given_up() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let added = account.command(&["template", "add", "TM00015", "商品名称", "金额", "--json"]);
+    let id = added.json()["template_id"].as_str().unwrap().to_owned();
+    let sample: Value =
+        serde_json::from_str(&sample("api/template_api_add_template.json")).unwrap();
+    let asked = platform.bodies("/cgi-bin/template/api_add_template");
+    assert_eq!(asked, [sample["request"].clone()]);
+    account.command(&["template", "list"]).ok().says(&id);
+    account
+        .command(&["template", "delete", &id])
+        .refused()
+        .complains("--yes");
+    account.command(&["template", "delete", &id, "--yes"]).ok();
+    account
+        .command(&["template", "list"])
+        .ok()
+        .says_nothing_of(&id);
+    account
+        .command(&["template", "delete", &id, "--yes"])
+        .failed()
+        .complains("wechatd template list");
+}
+
+#[test]
+fn industries_are_shown_and_set_after_a_question() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    account
+        .command(&["template", "industry"])
+        .ok()
+        .says("IT科技, 互联网|电子商务")
+        .says("IT科技, 电子技术");
+    let json = account.command(&["template", "industry", "--json"]).json();
+    assert_eq!(json["secondary_industry"]["second_class"], "电子技术");
+    let set = ["template", "industry", "set", "10", "12"];
+    account.command(&set).refused().complains("in a month");
+    account.command(&[&set[..], &["--yes"]].concat()).ok();
+    let industries = platform.forms(|forms| forms.industries.clone());
+    assert_eq!(industries, ("10".to_owned(), "12".to_owned()));
+    platform.fault(
+        "/cgi-bin/template/get_industry",
+        Fault::Body(r#"{"primary_industry":{"first_class":"","second_class":""}}"#.to_owned()),
+    );
+    account
+        .command(&["template", "industry"])
+        .ok()
+        .says("not set");
+}
+
+#[test]
+fn a_message_agreed_to_once_is_sent_as_in_its_sample() {
+    const ONCE: &str = "/cgi-bin/message/template/subscribe";
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let sample: Value = serde_json::from_str(&sample("api/template_subscribe_once.json")).unwrap();
+    let once = |text: &str, scene: &str, title: &str| {
+        account.command(&[
+            "template",
+            "once",
+            FAN,
+            TEMPLATE,
+            text,
+            "--scene",
+            scene,
+            "--title",
+            title,
+            "--url",
+            "https://www.example.com",
+            "--color",
+            "#173177",
+        ])
+    };
+    once("class starts at 9", "1000", "Reminder")
+        .ok()
+        .says("sent");
+    assert_eq!(platform.bodies(ONCE), [sample["request"].clone()]);
+    once(&"字".repeat(201), "1000", "Reminder")
+        .refused()
+        .complains("1 to 200 characters");
+    once("class", "1000", "sixteen letters!")
+        .refused()
+        .complains("1 to 15 characters");
+    once("class", "10001", "Reminder").refused();
+    platform.fault(ONCE, Fault::Closed);
+    once("class", "0", "Reminder")
+        .failed()
+        .complains("may have arrived");
+    assert_eq!(platform.count(ONCE), 2);
+}

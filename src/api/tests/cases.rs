@@ -1,5 +1,7 @@
 //! Which call of ours stands for which sample, and which samples stand for none.
 
+mod service;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -29,74 +31,6 @@ pub const NOT_MADE: &[(&str, &str)] = &[
         "showqrcode",
         "the code is drawn here; the platform's picture is not fetched",
     ),
-    ("shorten_gen", "short keys are not part of the product"),
-    ("shorten_fetch", "short keys are not part of the product"),
-    ("custom_typing", "no command shows typing"),
-    ("kfaccount_add", "agents are managed in the console"),
-    ("kfaccount_update", "agents are managed in the console"),
-    (
-        "kfaccount_inviteworker",
-        "agents are managed in the console",
-    ),
-    ("kfaccount_del", "agents are managed in the console"),
-    (
-        "kfsession_create",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "kfsession_close",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "kfsession_getsession",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "kfsession_getsessionlist",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "kfsession_getwaitcase",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "msgrecord_getmsglist",
-        "sessions belong to the agents' own program",
-    ),
-    (
-        "template_api_set_industry",
-        "templates are chosen in the console",
-    ),
-    (
-        "template_get_industry",
-        "templates are chosen in the console",
-    ),
-    (
-        "template_api_add_template",
-        "templates are chosen in the console",
-    ),
-    (
-        "template_del_private_template",
-        "templates are chosen in the console",
-    ),
-    (
-        "template_subscribe_once",
-        "one-time subscriptions need a web page, which is not part of the product",
-    ),
-    (
-        "subscribe_bizsend",
-        "subscription notifications need a web page, which is not part of the product",
-    ),
-    (
-        "newtmpl_gettemplate",
-        "subscription notifications need a web page, which is not part of the product",
-    ),
-    (
-        "newtmpl_addtemplate",
-        "subscription notifications need a web page, which is not part of the product",
-    ),
-    ("mass_speed_get", "no command sets the speed"),
-    ("mass_speed_set", "no command sets the speed"),
     (
         "media_get_jssdk",
         "recordings of web pages are not part of the product",
@@ -244,7 +178,7 @@ pub fn cases() -> Vec<Case> {
     let mass = |content: &str| MassMessage::Text {
         content: content.to_owned(),
     };
-    vec![
+    let mut cases = vec![
         case("token", Client::token, &["SYN_ACCESS_TOKEN"]),
         case("stable_token", Client::token, &["SYN_STABLE_TOKEN"]),
         case(
@@ -694,7 +628,9 @@ pub fn cases() -> Vec<Case> {
             |client| client.media_get(MEDIA, &mut Vec::new()),
             &["http://video.example.com/SYN.mp4"],
         ),
-    ]
+    ];
+    cases.extend(service::cases());
+    cases
 }
 
 /// What the platform answers where a sample has headers and no body. The brace is no JSON.

@@ -1,4 +1,4 @@
-//! What the fake platform says about the account itself: quotas, single requests, agents, the callback, its clock.
+//! What the fake platform says about the account itself: quotas, single requests, the callback, its clock.
 
 use super::platform::{Call, errcode};
 use serde_json::{Value, json};
@@ -85,6 +85,13 @@ impl Desk {
             .to_string(),
             "openapi/rid/get" => errcode(76001, "rid not found"),
             "clear_quota" => self.clear(),
+            "openapi/quota/clear" => match self.used.get_mut(text("cgi_path").as_str()) {
+                None => errcode(76021, "cgi_path not found, please check"),
+                Some(used) => {
+                    *used = 0;
+                    json!({"errcode": 0, "errmsg": "ok"}).to_string()
+                }
+            },
             "callback/check" => match &self.callback {
                 None => errcode(40201, "invalid check url"),
                 Some(addresses) => {
@@ -99,15 +106,6 @@ impl Desk {
                     json!({"dns": dns, "ping": ping}).to_string()
                 }
             },
-            "customservice/getkflist" => json!({"kf_list": [
-                {"kf_account": "amy@shop", "kf_headimgurl": "http://mmbiz.qpic.cn/x", "kf_id": "1001", "kf_nick": "Amy", "kf_wx": "amy_wx"},
-                {"kf_account": "bob@shop", "kf_id": 1002, "kf_nick": "Bob", "invite_wx": "bob_wx", "invite_expire_time": 1_767_000_000, "invite_status": "waiting"},
-            ]})
-            .to_string(),
-            "customservice/getonlinekflist" => json!({"kf_online_list": [
-                {"kf_account": "amy@shop", "status": 1, "kf_id": 1001, "accepted_case": 2},
-            ]})
-            .to_string(),
             _ => return None,
         })
     }

@@ -2,9 +2,11 @@
 //! the commands.
 
 pub mod account;
+pub mod agents;
 pub mod command;
 pub mod console;
 pub mod desk;
+pub mod forms;
 pub mod http;
 pub mod people;
 pub mod platform;

@@ -7,7 +7,9 @@
 mod outgoing;
 
 use super::account::{APP_ID, APP_SECRET};
+use super::agents::Agents;
 use super::desk::Desk;
+use super::forms::Forms;
 use super::people::People;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -55,7 +57,7 @@ pub struct Call {
 }
 
 impl Call {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 }
@@ -69,6 +71,8 @@ struct State {
     profiles: HashMap<String, String>,
     people: People,
     desk: Desk,
+    agents: Agents,
+    forms: Forms,
     callback_ips: Vec<String>,
     token: u64,
     expires_in: i64,
@@ -158,7 +162,17 @@ impl Platform {
         with(&mut self.shared.state.lock().unwrap().people)
     }
 
-    /// Looks at the account's desk (quotas, agents, the callback as the platform sees it), or changes it.
+    /// Looks at the agents, their sessions and what was said in them, or changes them.
+    pub fn agents<T>(&self, with: impl FnOnce(&mut Agents) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().agents)
+    }
+
+    /// Looks at templates, notifications, the speed of mass messages and short keys, or changes them.
+    pub fn forms<T>(&self, with: impl FnOnce(&mut Forms) -> T) -> T {
+        with(&mut self.shared.state.lock().unwrap().forms)
+    }
+
+    /// Looks at the account's desk (quotas, the callback as the platform sees it), or changes it.
     pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().desk)
     }
@@ -465,6 +479,9 @@ fn answer(call: &Call, shared: &Shared) -> Said {
     Said::Whole(200, right_answer(call, &mut state))
 }
 
+/// Where nothing is answered without an access_token.
+const NEEDS_TOKEN: [&str; 3] = ["/cgi-bin/", "/customservice/", "/wxaapi/"];
+
 fn right_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
     if authorised && let Some(answer) = state.people.answer(call) {
@@ -472,6 +489,12 @@ fn right_answer(call: &Call, state: &mut State) -> String {
     }
     if let Some(answer) = state.desk.answer(call, authorised) {
         return answer;
+    }
+    if authorised {
+        let answer = state.agents.answer(call);
+        if let Some(answer) = answer.or_else(|| state.forms.answer(call)) {
+            return answer;
+        }
     }
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/cgi-bin/stable_token") => {
@@ -487,7 +510,7 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             state.token += 1;
             issue_token(&text("grant_type"), &text("appid"), &text("secret"), state)
         }
-        (_, path) if path.starts_with("/cgi-bin/") && !authorised => errcode(
+        (_, path) if NEEDS_TOKEN.iter().any(|start| path.starts_with(start)) && !authorised => errcode(
             40001,
             "invalid credential, access_token is invalid or not latest",
         ),

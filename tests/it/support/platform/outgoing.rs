@@ -106,11 +106,6 @@ impl Outgoing {
                 _ => errcode(40007, "invalid media_id"),
             },
             ("POST", "message/custom/send") => ok(),
-            ("GET", "template/get_all_private_template") => {
-                let sample = super::super::sample("api/template_get_all_private_template.json");
-                let sample: Value = serde_json::from_str(&sample).unwrap();
-                sample["response"].to_string()
-            }
             ("POST", "message/template/send") => {
                 self.sent += 1;
                 let msgid = 4_250_000_000_000_000_000 + self.sent;

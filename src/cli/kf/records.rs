@@ -1,0 +1,97 @@
+//! `wechatd kf records`: what agents and users wrote to each other, over any span of time.
+
+use super::session::time;
+use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
+use crate::api::{ApiError, Client};
+use crate::cli::Failure;
+use crate::cli::output::{Output, cell};
+use crate::cli::platform::connect;
+use crate::clock;
+use crate::config::Config;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  wechatd kf records
+  wechatd kf records --since 7d --json
+  wechatd kf records --since 2026-11-01 --until '2026-11-03 12:00'
+
+The platform gives one day at a time; a longer span is asked for day by day.";
+
+/// Lines of one call: fewer than the platform gives, so that the longest ones stay far below the size that an
+/// answer can have.
+const PAGE: usize = 1_000;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    #[arg(long, value_name = "DATE", default_value = "1d")]
+    since: String,
+    /// Until this local time [default: now]
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let reader = store.reader()?;
+    let moment = |option: &str, text: &str| {
+        let moment = reader.moment(text);
+        moment.map_err(|error| Failure::Wrong(format!("{option}: {error}")))
+    };
+    let since = moment("--since", &arguments.since)?;
+    let until = match &arguments.until {
+        Some(until) => moment("--until", until)?,
+        None => clock::unix_seconds(),
+    };
+    if since >= until {
+        return Err(Failure::Wrong(
+            "--since is not before --until: nothing lies between them".to_owned(),
+        ));
+    }
+    let records = all(&api, since, until)?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&records);
+    }
+    let row = |record: &Record| {
+        Ok([
+            time(&reader, record.time)?,
+            cell(&record.openid, 40),
+            cell(record.worker.as_deref().unwrap_or_default(), 60),
+            match record.opercode {
+                Some(AGENT_SENT) => "agent".to_owned(),
+                Some(AGENT_RECEIVED) => "user".to_owned(),
+                Some(other) => format!("opercode {other}"),
+                None => String::new(),
+            },
+            cell(record.text.as_deref().unwrap_or_default(), 400),
+        ])
+    };
+    let rows: Result<Vec<[String; 5]>, Failure> = records.iter().map(row).collect();
+    out.table(["time", "openid", "agent", "by", "text"], &rows?)?;
+    out.done()
+}
+
+/// All pages of all days. Whether the platform counts the last second of a span to it is not documented, so
+/// that each day begins with the last second of the one before, and what came of that second is not taken twice.
+fn all(api: &Client, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut from = since;
+    while from < until {
+        let to = until.min(from.saturating_add(MAX_SPAN));
+        let taken = records
+            .last()
+            .is_some_and(|last: &Record| last.time == Some(from));
+        let mut msgid = Some(FIRST_MSGID);
+        while let Some(start) = msgid {
+            let page = api.msgrecord_getmsglist(&(from..to), start, PAGE)?;
+            let fresh = page.records.into_iter();
+            records.extend(fresh.filter(|record| !(taken && record.time == Some(from))));
+            msgid = page.next_msgid;
+        }
+        from = to;
+    }
+    Ok(records)
+}

@@ -1,0 +1,135 @@
+//! `wechatd kf session …` and `kf waiting`: which agent talks with which user, and who waits for one.
+
+use serde_json::{Value, json};
+
+use super::say;
+use crate::api::session::{AgentSession, WaitCase};
+use crate::cli::Failure;
+use crate::cli::output::{Output, cell};
+use crate::cli::platform::connect;
+use crate::config::Config;
+use crate::store::Reader;
+
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli) enum Commands {
+    /// Hand a user to an agent at work
+    #[command(
+        after_help = "Example:\n  wechatd kf session open oSyn1aAQe7rT0uXk3mPzLc9WvBh4 amy@shop"
+    )]
+    Open {
+        /// The user
+        openid: String,
+        /// The agent; `wechatd kf online` shows who is at work
+        account: String,
+    },
+    /// End the session of a user and an agent
+    #[command(
+        after_help = "Example:\n  wechatd kf session close oSyn1aAQe7rT0uXk3mPzLc9WvBh4 amy@shop"
+    )]
+    Close {
+        /// The user
+        openid: String,
+        /// The agent; `wechatd kf session show` tells which
+        account: String,
+    },
+    /// Show which agent has a user
+    #[command(after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
+    Show {
+        /// The user
+        openid: String,
+        /// One JSON value; null for a user without a session
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the sessions of an agent
+    #[command(after_help = "Example:\n  wechatd kf session list amy@shop --json")]
+    List {
+        /// The agent; `wechatd kf list` shows them
+        account: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Open { openid, account } => {
+            connect(config)?.1.kfsession_create(&account, &openid)?;
+            say(&format!("{account} has {openid} now"))
+        }
+        Commands::Close { openid, account } => {
+            connect(config)?.1.kfsession_close(&account, &openid)?;
+            say(&format!("the session of {openid} with {account} is closed"))
+        }
+        Commands::Show { openid, json } => show(config, &openid, json),
+        Commands::List { account, json } => list(config, &account, json),
+    }
+}
+
+fn show(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let session = api.kfsession_getsession(openid)?;
+    let mut out = Output::text();
+    if json {
+        let session = session.map(
+            |session| json!({"kf_account": session.kf_account, "createtime": session.createtime}),
+        );
+        return out.json(&session.unwrap_or(Value::Null));
+    }
+    let Some(session) = session else {
+        out.line("no agent has this user")?;
+        return out.done();
+    };
+    out.pairs(&[
+        ("agent", cell(&session.kf_account, 60)),
+        ("since", time(&store.reader()?, session.createtime)?),
+    ])?;
+    out.done()
+}
+
+fn list(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let sessions = api.kfsession_getsessionlist(account)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&sessions);
+    }
+    let reader = store.reader()?;
+    let row = |session: &AgentSession| {
+        Ok([
+            cell(&session.openid, 40),
+            time(&reader, session.createtime)?,
+        ])
+    };
+    let rows: Result<Vec<[String; 2]>, Failure> = sessions.iter().map(row).collect();
+    out.table(["openid", "since"], &rows?)?;
+    out.done()
+}
+
+pub(super) fn waiting(config: &Config, json: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let waiting = api.kfsession_getwaitcase()?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&waiting);
+    }
+    let reader = store.reader()?;
+    let row = |case: &WaitCase| Ok([cell(&case.openid, 40), time(&reader, case.latest_time)?]);
+    let rows: Result<Vec<[String; 2]>, Failure> = waiting.waitcaselist.iter().map(row).collect();
+    let rows = rows?;
+    out.table(["openid", "wrote last"], &rows)?;
+    let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    if let Some(count) = waiting.count.filter(|count| *count > shown) {
+        out.line(&format!("{count} wait; the platform shows {shown} of them"))?;
+    }
+    out.done()
+}
+
+/// A time of the platform's for people; empty where it gave none.
+pub(super) fn time(reader: &Reader, at: Option<i64>) -> Result<String, Failure> {
+    Ok(match at {
+        Some(at) => reader.local_time(at)?,
+        None => String::new(),
+    })
+}

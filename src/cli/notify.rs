@@ -1,0 +1,174 @@
+//! `wechatd notify …`: subscription notifications, for users who agreed to get one.
+
+use serde_json::json;
+
+use super::Failure;
+use super::confirm;
+use super::output::{Output, cell};
+use super::platform::connect;
+use super::{send, template};
+use crate::api::subscription::{Notification, PrivateTemplate};
+use crate::api::template::Miniprogram;
+use crate::config::Config;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// List the account's notification templates with the keys that each asks for
+    #[command(after_help = "Examples:
+  wechatd notify list
+  wechatd notify list --json | jq -r '.[].example'")]
+    List {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a template of the platform's library
+    #[command(after_help = "Example:
+  wechatd notify add 401 1 2 --scene 'an order was paid'
+
+TID and the numbers of its keywords stand in the console, under subscription notifications.")]
+    Add {
+        /// Its number in the library
+        tid: String,
+        /// Which of its keywords, by their numbers, in the order in which users shall see them
+        #[arg(required = true)]
+        keywords: Vec<u32>,
+        /// What it is for, in a few words for the platform
+        #[arg(long, value_name = "TEXT")]
+        scene: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a template up; notifications can no longer be sent with it
+    #[command(after_help = "Example:\n  wechatd notify delete TEMPLATE_ID")]
+    Delete {
+        /// Which; `wechatd notify list` shows them
+        template_id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Fill in a template and send it to one user who agreed to get it
+    #[command(after_help = "Examples:
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --page https://www.example.com/o/1
+
+The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template
+is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
+    Send(Box<Send>),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Send {
+    /// To whom
+    openid: String,
+    /// Which template; `wechatd notify list` shows them
+    template_id: String,
+    /// The values by the template's keys, as texts, numbers or {"value": …}
+    #[arg(long, value_name = "JSON")]
+    data: String,
+    /// Where a tap leads
+    #[arg(long, value_name = "U")]
+    page: Option<String>,
+    /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
+    #[arg(long, value_name = "JSON")]
+    miniprogram: Option<String>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::List { json } => list(config, json),
+        Commands::Add {
+            tid,
+            keywords,
+            scene,
+            json,
+        } => add(config, &tid, &keywords, &scene, json),
+        Commands::Delete { template_id, yes } => delete(config, &template_id, yes),
+        Commands::Send(arguments) => send(config, *arguments),
+    }
+}
+
+fn list(config: &Config, json: bool) -> Result<(), Failure> {
+    let templates = connect(config)?.1.newtmpl_gettemplate()?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&templates);
+    }
+    let row = |template: &PrivateTemplate| {
+        let keys: Vec<&str> = template.keys().collect();
+        let agreed = match template.kind {
+            Some(2) => "once".to_owned(),
+            Some(3) => "for good".to_owned(),
+            Some(other) => format!("type {other}"),
+            None => String::new(),
+        };
+        [
+            cell(&template.pri_tmpl_id, 60),
+            cell(template.title.as_deref().unwrap_or_default(), 30),
+            agreed,
+            cell(&keys.join(", "), 80),
+        ]
+    };
+    let rows: Vec<[String; 4]> = templates.iter().map(row).collect();
+    out.table(["template_id", "title", "agreed", "keys"], &rows)?;
+    out.done()
+}
+
+fn add(
+    config: &Config,
+    tid: &str,
+    keywords: &[u32],
+    scene: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "priTmplId": template_id }));
+    }
+    out.line(&format!("added as {}", cell(&template_id, 100)))?;
+    out.done()
+}
+
+fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    confirm::ask(&format!("Give up template {template_id}?"), yes)?;
+    api.newtmpl_deltemplate(template_id)?;
+    let mut out = Output::text();
+    out.line(&format!("template {template_id} is deleted"))?;
+    out.done()
+}
+
+fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
+    let data = template::data(&arguments.data)?;
+    let miniprogram: Option<Miniprogram> = arguments
+        .miniprogram
+        .as_deref()
+        .map(|text| send::read("--miniprogram", text))
+        .transpose()?;
+    let notification = Notification {
+        touser: arguments.openid,
+        template_id: arguments.template_id,
+        page: arguments.page,
+        miniprogram,
+        data,
+    };
+    let (_store, api) = connect(config)?;
+    api.subscribe_bizsend(&notification)
+        .map_err(|error| Failure::of_sending(&error))?;
+    let mut out = Output::text();
+    if arguments.json {
+        return out.json(&json!({
+            "openid": notification.touser,
+            "template_id": notification.template_id,
+        }));
+    }
+    out.line("sent")?;
+    out.done()
+}

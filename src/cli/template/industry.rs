@@ -1,0 +1,73 @@
+//! `wechatd template industry`: what the account is in, by which the platform offers templates.
+
+use crate::api::template::Industry;
+use crate::cli::Failure;
+use crate::cli::confirm;
+use crate::cli::output::{Output, cell};
+use crate::cli::platform::connect;
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(in crate::cli) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// One JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Say what the account is in; the platform allows it once a month
+    #[command(after_help = "Example:
+  wechatd template industry set 1 4
+
+The numbers stand in the platform's documentation, Template messages, industries: 1 is Internet and electronic commerce.")]
+    Set {
+        /// The number of the main industry
+        main: u32,
+        /// The number of the second industry
+        second: u32,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let mut out = Output::text();
+    if let Some(Command::Set { main, second, yes }) = arguments.command {
+        let question = format!(
+            "Set the industries {main} and {second}? The next change is possible in a month."
+        );
+        confirm::ask(&question, yes)?;
+        api.api_set_industry(main, second)?;
+        out.line("set; `wechatd template industry` shows it")?;
+        return out.done();
+    }
+    let industries = api.get_industry()?;
+    if arguments.json {
+        return out.json(&industries);
+    }
+    out.pairs(&[
+        ("main", shown(industries.primary_industry.as_ref())),
+        ("second", shown(industries.secondary_industry.as_ref())),
+    ])?;
+    out.done()
+}
+
+fn shown(industry: Option<&Industry>) -> String {
+    let parts: Vec<String> = industry
+        .into_iter()
+        .flat_map(|industry| [&industry.first_class, &industry.second_class])
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .map(|part| cell(part, 60))
+        .collect();
+    match parts.is_empty() {
+        true => "not set".to_owned(),
+        false => parts.join(", "),
+    }
+}

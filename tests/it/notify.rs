@@ -1,0 +1,99 @@
+//! Subscription notifications: templates listed, added and given up, and sent to those who agreed.
+
+use crate::support::*;
+use serde_json::{Value, json};
+
+const SEND: &str = "/cgi-bin/message/subscribe/bizsend";
+const TEMPLATE: &str = "SYNtpl_VRR0UEO9VJOLs0MHlU0OilqX6MVFDwH3";
+
+fn account(platform: &Platform) -> Account {
+    Setup::new().platform(platform).stopped()
+}
+
+#[test]
+fn templates_are_listed_added_and_given_up() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["notify", "list"])
+        .ok()
+        .says(TEMPLATE)
+        .says("Order paid")
+        .says("once")
+        .says("thing1");
+    let added = account.command(&[
+        "notify", "add", "401", "1", "2", "--scene", "order", "--json",
+    ]);
+    let id = added.json()["priTmplId"].as_str().unwrap().to_owned();
+    assert_eq!(
+        platform.bodies("/wxaapi/newtmpl/addtemplate"),
+        [json!({"tid": "401", "kidList": [1, 2], "sceneDesc": "order"})]
+    );
+    let list = account.command(&["notify", "list", "--json"]).json();
+    assert_eq!(list[1]["priTmplId"], id.as_str());
+    account
+        .command(&["notify", "delete", &id])
+        .refused()
+        .complains("--yes");
+    account.command(&["notify", "delete", &id, "--yes"]).ok();
+    account
+        .command(&["notify", "delete", &id, "--yes"])
+        .failed()
+        .complains("wechatd notify list");
+    for wrong in [
+        &["notify", "add", "401", "--scene", "order"][..],
+        &["notify", "add", "401", "1"],
+    ] {
+        account.command(wrong).refused();
+    }
+}
+
+#[test]
+fn a_notification_is_sent_as_in_its_sample_and_uses_the_agreement_up() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let sample: Value = serde_json::from_str(&sample("api/subscribe_bizsend.json")).unwrap();
+    let wanted = &sample["request"];
+    platform.forms(|forms| forms.agreed = vec![FAN.into()]);
+    let miniprogram = wanted["miniprogram"].to_string();
+    let send = || {
+        account.command(&[
+            "notify",
+            "send",
+            FAN,
+            TEMPLATE,
+            "--data",
+            r#"{"thing1": "Blue mug", "time3": "2026-01-01 12:00"}"#,
+            "--page",
+            "https://www.example.com/o/1",
+            "--miniprogram",
+            &miniprogram,
+        ])
+    };
+    send().ok().says("sent");
+    assert_eq!(platform.bodies(SEND), std::slice::from_ref(wanted));
+    send()
+        .failed()
+        .complains("the user has no accepted subscription left");
+}
+
+#[test]
+fn what_goes_wrong_is_told_and_never_sent_again() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let send = |data: &str| account.command(&["notify", "send", FAN, TEMPLATE, "--data", data]);
+    send("[1]").refused().complains("--data");
+    assert_eq!(platform.count(SEND), 0);
+    for (fault, complaint) in [
+        (
+            Fault::Errcode(47003, "argument invalid! data.thing1.value is empty"),
+            "data.thing1.value is empty",
+        ),
+        (Fault::Closed, "may have arrived"),
+        (Fault::BadGateway, "may have arrived"),
+    ] {
+        platform.fault(SEND, fault);
+        send("{}").failed().complains(complaint);
+    }
+    assert_eq!(platform.count(SEND), 3);
+}

@@ -1,0 +1,156 @@
+//! What the fake platform knows of templates, notifications, the speed of mass messages and short keys.
+
+use super::platform::{Call, errcode};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// The state behind these calls.
+pub struct Forms {
+    /// Templates of template messages.
+    pub templates: Vec<Value>,
+    /// Templates of notifications.
+    pub notifications: Vec<Value>,
+    /// Numbers of the main and the second industry.
+    pub industries: (String, String),
+    /// Openids of those who agreed to a notification, once for each.
+    pub agreed: Vec<String>,
+    /// The level of mass messages.
+    pub speed: i64,
+    /// Texts by their keys.
+    pub keys: HashMap<String, String>,
+    made: u32,
+}
+
+impl Default for Forms {
+    fn default() -> Self {
+        let listed = |name: &str, list: &str| {
+            let sample: Value = serde_json::from_str(&super::sample(name)).unwrap();
+            sample["response"][list].as_array().unwrap().clone()
+        };
+        Self {
+            templates: listed(
+                "api/template_get_all_private_template.json",
+                "template_list",
+            ),
+            notifications: listed("api/newtmpl_gettemplate.json", "data"),
+            industries: ("1".into(), "4".into()),
+            agreed: Vec::new(),
+            speed: 3,
+            keys: HashMap::new(),
+            made: 0,
+        }
+    }
+}
+
+impl Forms {
+    /// The right answer, if the path belongs here.
+    pub fn answer(&mut self, call: &Call) -> Option<String> {
+        let asked = call.json();
+        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+        Some(match (call.method.as_str(), call.path.as_str()) {
+            ("POST", "/cgi-bin/message/custom/typing") => match text("command").as_str() {
+                "Typing" | "CancelTyping" => ok(),
+                _ => errcode(45072, "invalid command"),
+            },
+            ("GET", "/cgi-bin/template/get_all_private_template") => {
+                json!({ "template_list": self.templates }).to_string()
+            }
+            ("POST", "/cgi-bin/template/api_add_template") => {
+                let id = self.made("SYNtpl");
+                let title = text("template_id_short");
+                self.templates
+                    .push(json!({"template_id": id, "title": title, "content": "{{thing1.DATA}}"}));
+                json!({"errcode": 0, "errmsg": "ok", "template_id": id}).to_string()
+            }
+            ("POST", "/cgi-bin/template/del_private_template") => {
+                let id = text("template_id");
+                removed(&mut self.templates, "template_id", &id)
+            }
+            ("GET", "/cgi-bin/template/get_industry") => {
+                let named = |number: &String| {
+                    let class = match number.as_str() {
+                        "1" => "互联网|电子商务",
+                        "4" => "电子技术",
+                        other => other,
+                    };
+                    json!({"first_class": "IT科技", "second_class": class})
+                };
+                let (main, second) = &self.industries;
+                json!({"primary_industry": named(main), "secondary_industry": named(second)})
+                    .to_string()
+            }
+            ("POST", "/cgi-bin/template/api_set_industry") => {
+                self.industries = (text("industry_id1"), text("industry_id2"));
+                ok()
+            }
+            ("POST", "/cgi-bin/message/template/subscribe") => ok(),
+            ("GET", "/wxaapi/newtmpl/gettemplate") => {
+                json!({"errcode": 0, "errmsg": "ok", "data": self.notifications}).to_string()
+            }
+            ("POST", "/wxaapi/newtmpl/addtemplate") => {
+                let id = self.made("SYNpri");
+                let added = json!({"priTmplId": id, "title": text("sceneDesc"), "content": "{{thing1.DATA}}", "example": "", "type": 3});
+                self.notifications.push(added);
+                json!({"errcode": 0, "errmsg": "ok", "priTmplId": id}).to_string()
+            }
+            ("POST", "/wxaapi/newtmpl/deltemplate") => {
+                let id = text("priTmplId");
+                removed(&mut self.notifications, "priTmplId", &id)
+            }
+            ("POST", "/cgi-bin/message/subscribe/bizsend") => {
+                let openid = text("touser");
+                match self.agreed.iter().position(|agreed| *agreed == openid) {
+                    None => errcode(43101, "user refuse to accept the msg"),
+                    Some(at) => {
+                        self.agreed.remove(at);
+                        ok()
+                    }
+                }
+            }
+            ("POST", "/cgi-bin/message/mass/speed/get") => {
+                json!({"speed": self.speed, "realspeed": 15}).to_string()
+            }
+            ("POST", "/cgi-bin/message/mass/speed/set") => match asked["speed"].as_i64() {
+                Some(level @ 0..=4) => {
+                    self.speed = level;
+                    ok()
+                }
+                Some(_) => errcode(45083, "the speed out of range"),
+                None => errcode(45084, "No speed message"),
+            },
+            ("POST", "/cgi-bin/shorten/gen") => {
+                let key = self.made("aB3dE5fG7hJ9k");
+                self.keys.insert(key.clone(), text("long_data"));
+                json!({"errcode": 0, "errmsg": "ok", "short_key": key}).to_string()
+            }
+            ("POST", "/cgi-bin/shorten/fetch") => match self.keys.get(&text("short_key")) {
+                None => errcode(9_410_012, "short_key not exist"),
+                Some(long) => json!({
+                    "errcode": 0, "errmsg": "ok", "long_data": long, "create_time": 1_767_234_000,
+                    "expire_seconds": 86300,
+                })
+                .to_string(),
+            },
+            _ => return None,
+        })
+    }
+
+    /// An identifier that was not given before.
+    fn made(&mut self, start: &str) -> String {
+        self.made += 1;
+        format!("{start}{:02}", self.made)
+    }
+}
+
+fn removed(list: &mut Vec<Value>, field: &str, id: &str) -> String {
+    let before = list.len();
+    list.retain(|item| item[field] != id);
+    match list.len() == before {
+        true => errcode(40037, "invalid template_id"),
+        false => ok(),
+    }
+}
+
+fn ok() -> String {
+    json!({"errcode": 0, "errmsg": "ok"}).to_string()
+}
