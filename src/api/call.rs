@@ -11,6 +11,8 @@ pub(super) struct Call {
     pub(super) name: &'static str,
     /// The path on the platform, from the slash on.
     pub(super) path: &'static str,
+    /// Which of the platform's hosts has it.
+    pub(super) host: Host,
     /// The query without the access_token, values not yet percent-encoded.
     pub(super) query: Vec<(&'static str, String)>,
     /// What a POST carries; `None` makes it a GET.
@@ -25,6 +27,18 @@ pub(super) struct Call {
     pub(super) bulky: bool,
 }
 
+/// The platform's hosts that are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Host {
+    /// That of `api.base_url`.
+    Api,
+    /// That of pages and pictures, `mp.weixin.qq.com`.
+    Pages,
+}
+
+/// Query parameters whose values must not be shown, should the platform repeat one of them.
+const SECRET: [&str; 5] = ["access_token", "code", "refresh_token", "secret", "ticket"];
+
 /// A request body and its kind.
 pub(super) struct Body {
     pub(super) content_type: String,
@@ -37,6 +51,7 @@ impl Call {
         Call {
             name: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]),
             path,
+            host: Host::Api,
             query: Vec::new(),
             body: None,
             repeatable: true,
@@ -82,6 +97,20 @@ impl Call {
     pub(super) fn without_token(mut self) -> Call {
         self.with_token = false;
         self
+    }
+
+    /// Sends it to the host of pages and pictures.
+    pub(super) fn at_pages(mut self) -> Call {
+        self.host = Host::Pages;
+        self
+    }
+
+    /// The values of the query that must not be shown.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let query = self.query.iter();
+        query
+            .filter(|(name, _)| SECRET.contains(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Passes these error codes on to the answer type instead of failing.

@@ -175,10 +175,11 @@ impl Client {
             .send(call, token)
             .and_then(read)
             .map_err(|error| {
-                error.without(&[
+                let own = [
                     token.unwrap_or_default(),
                     self.shared.settings.app_secret.expose(),
-                ])
+                ];
+                error.without(own.into_iter().chain(call.secrets()))
             });
         match &result {
             Ok(_) => log::debug!(

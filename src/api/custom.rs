@@ -66,8 +66,7 @@ pub enum CustomMessage {
 pub struct Video {
     /// The video.
     pub media_id: String,
-    /// The picture shown before it plays; without one it is left out.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// The picture shown before it plays.
     pub thumb_media_id: String,
     /// Title.
     #[serde(default)]

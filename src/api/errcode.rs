@@ -71,6 +71,18 @@ pub fn find(errcode: i64) -> Option<&'static Errcode> {
         .find(|line| (line.from..=line.to).contains(&errcode))
 }
 
+/// Finds the line of a code as the answer of this call: those for web pages (`sns/…`) have their own access_token, so
+/// that some codes speak of another one there.
+#[must_use]
+pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
+    let of_pages = PAGE_ERRCODES
+        .iter()
+        .find(|line| (line.from..=line.to).contains(&errcode));
+    of_pages
+        .filter(|_| call.starts_with("sns/"))
+        .or_else(|| find(errcode))
+}
+
 const fn one(code: i64, action: Action, meaning: &'static str, advice: &'static str) -> Errcode {
     range(code, code, action, meaning, advice)
 }
@@ -262,6 +274,20 @@ pub const ERRCODES: &[Errcode] = {
     ]
 };
 
+/// The codes that mean something else where a web page asks about the person who opened it.
+/// From the platform's page "Web page authorization".
+#[rustfmt::skip]
+const PAGE_ERRCODES: &[Errcode] = {
+    use Action::RestartOauth;
+    &[
+        one(40001, RestartOauth, "the person's access_token is wrong", ""),
+        one(40003, RestartOauth, "the access_token is not of this openid", "use the two that came together"),
+        one(40014, RestartOauth, "the person's access_token is malformed", ""),
+        one(42001, RestartOauth, "the person's access_token has ended, after 2 hours", "get a new one with `wechatd login refresh`, or let the user open the page again"),
+        one(48001, RestartOauth, "the person was asked for the openid only", "open the page by a URL of `wechatd login url --scope userinfo`"),
+    ]
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,8 +313,16 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_web_pages_speak_of_the_person_s_own_token() {
+        let action = |call, code| find_in(call, code).map(|line| line.action);
+        assert_eq!(action("user/info", 42001), Some(Action::Token));
+        assert_eq!(action("sns/userinfo", 42001), Some(Action::RestartOauth));
+        assert_eq!(action("sns/userinfo", -1), Some(Action::Retry));
+    }
+
+    #[test]
     fn every_line_says_what_it_means_and_what_to_do() {
-        for line in ERRCODES {
+        for line in ERRCODES.iter().chain(PAGE_ERRCODES) {
             assert!(!line.meaning.is_empty(), "{line:?}");
             assert!(!line.action.advice().is_empty(), "{line:?}");
             for text in [line.meaning, line.advice, line.action.advice()] {

@@ -116,8 +116,8 @@ impl ApiError {
                 errcode: 40001,
                 ..
             } if TOKEN_CALLS.contains(call) => Action::Fix,
-            ApiError::Platform { errcode, .. } => {
-                errcode::find(*errcode).map_or(Action::Fix, |line| line.action)
+            ApiError::Platform { call, errcode, .. } => {
+                errcode::find_in(call, *errcode).map_or(Action::Fix, |line| line.action)
             }
             ApiError::Network {
                 cause: NetworkCause::Tls(_),
@@ -197,9 +197,9 @@ impl ApiError {
     }
 
     /// Blanks texts that must not be shown, should the platform repeat one of them.
-    pub(super) fn without(mut self, secrets: &[&str]) -> ApiError {
+    pub(super) fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> ApiError {
         if let ApiError::Platform { errmsg, .. } = &mut self {
-            for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
                 if errmsg.contains(secret) {
                     *errmsg = errmsg.replace(secret, "***");
                 }
@@ -263,7 +263,7 @@ impl fmt::Display for ApiError {
                         f,
                         ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
                     )?;
-                } else if let Some(line) = errcode::find(*errcode) {
+                } else if let Some(line) = errcode::find_in(call, *errcode) {
                     let advice = match line.advice {
                         "" => line.action.advice(),
                         advice => advice,
@@ -409,7 +409,7 @@ mod tests {
         let error = ApiError::platform("token", 40125, "invalid appsecret 0123abcd");
         assert!(
             !error
-                .without(&["", "0123abcd"])
+                .without(["", "0123abcd"])
                 .to_string()
                 .contains("0123abcd")
         );

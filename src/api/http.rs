@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::call::Call;
+use super::call::{Call, Host};
 use super::error::{ApiError, NetworkCause};
 use super::json;
 use crate::clock;
@@ -27,6 +27,10 @@ const MAX_JSON: u64 = 8 * 1024 * 1024;
 /// The largest file that is downloaded, in bytes. The platform's own limit for videos is 10 MB.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
+/// The platform's host for calls, and its address for pages and pictures.
+const API_HOST: &str = "api.weixin.qq.com";
+const PAGES_URL: &str = "https://mp.weixin.qq.com";
+
 /// Pooled connections to one base URL.
 ///
 /// Proxies in the environment are not used: the platform answers only addresses that the console
@@ -34,6 +38,7 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 pub(super) struct Http {
     agent: ureq::Agent,
     base_url: String,
+    pages_url: String,
     timeout: Duration,
     clock: Mutex<Option<i64>>,
 }
@@ -100,6 +105,7 @@ impl Http {
             .new_agent();
         Ok(Http {
             agent,
+            pages_url: pages_url(&base_url),
             base_url,
             timeout,
             clock: Mutex::new(None),
@@ -126,7 +132,11 @@ impl Http {
 
     /// Sends a call and waits for the head of the answer, whatever its status.
     pub(super) fn send(&self, call: &Call, token: Option<&str>) -> Result<Answer, ApiError> {
-        let url = format!("{}{}", self.base_url, call.path);
+        let base = match call.host {
+            Host::Api => &self.base_url,
+            Host::Pages => &self.pages_url,
+        };
+        let url = format!("{base}{}", call.path);
         let timeout = if call.bulky {
             self.timeout.max(BULKY_TIMEOUT)
         } else {
@@ -296,6 +306,24 @@ fn too_long(call: &'static str, limit: u64) -> ApiError {
     }
 }
 
+/// Where pages and pictures are, for this `api.base_url`. Only the platform itself has two hosts; whatever stands in
+/// for it, a proxy or a test, stands in for both.
+fn pages_url(base_url: &str) -> String {
+    let uri = base_url.parse::<ureq::http::Uri>();
+    let host = uri.as_ref().ok().and_then(|uri| uri.host());
+    match host {
+        // In front of it may stand the name of a data centre: sh.api.weixin.qq.com.
+        Some(host)
+            if host
+                .strip_suffix(API_HOST)
+                .is_some_and(|before| before.is_empty() || before.ends_with('.')) =>
+        {
+            PAGES_URL.to_owned()
+        }
+        Some(_) | None => base_url.to_owned(),
+    }
+}
+
 fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
     let refused =
         |cause: &str| ApiError::Trust(format!("SSL_CERT_FILE names {}: {cause}", file.display()));
@@ -370,4 +398,24 @@ fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_platform_itself_has_a_host_of_its_own_for_pages() {
+        for (base_url, pages) in [
+            ("https://api.weixin.qq.com", PAGES_URL),
+            ("https://sh.api.weixin.qq.com", PAGES_URL),
+            (
+                "https://notapi.weixin.qq.com",
+                "https://notapi.weixin.qq.com",
+            ),
+            ("http://127.0.0.1:8080/wx", "http://127.0.0.1:8080/wx"),
+        ] {
+            assert_eq!(pages_url(base_url), pages);
+        }
+    }
 }

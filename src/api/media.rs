@@ -1,4 +1,4 @@
-//! Temporary media: files that a message names by their media_id, for three days.
+//! Temporary media: files that a message names by their media_id, for three days. (Those that stay are in `material`.)
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::call::Call;
 use super::client::{Client, checked};
 use super::error::ApiError;
-use super::http::Download;
+use super::http::{Download, Incoming};
 use super::{json, multipart};
 
 /// How long a temporary media_id works, in seconds: 3 days.
@@ -69,18 +69,22 @@ pub struct Uploaded {
     pub created_at: Option<i64>,
 }
 
+/// A file that came and is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedFile {
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its media type, where the platform told.
+    pub content_type: Option<String>,
+    /// The platform's name for it, without folders.
+    pub filename: Option<String>,
+}
+
 /// What [`Client::media_get`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
     /// A file, now written.
-    File {
-        /// Its length in bytes.
-        length: u64,
-        /// Its media type, where the platform told.
-        content_type: Option<String>,
-        /// The platform's name for it, without folders.
-        filename: Option<String>,
-    },
+    File(SavedFile),
     /// A video, which lies at this URL.
     Video {
         /// The URL.
@@ -149,33 +153,54 @@ impl Client {
     /// # Errors
     /// 40007 for a media_id that has ended; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
     pub fn media_get(&self, media_id: &str, to: &mut dyn Write) -> Result<Media, ApiError> {
-        let call = Call::read("/cgi-bin/media/get")
-            .query("media_id", media_id)
-            .bulky();
-        let download = self.run(&call, |answer| match answer.download()? {
-            Download::Json(value) => checked(&call, value).map(Download::Json),
-            file @ Download::File(_) => Ok(file),
-        })?;
-        match download {
+        let call = Call::read("/cgi-bin/media/get").query("media_id", media_id);
+        self.media(call, to)
+    }
+
+    /// Fetches a recording that was made on a web page with the JS-SDK (`media/get/jssdk`) and writes it to `to`, as
+    /// Speex at 16 kHz. [`Client::media_get`] gives the same as AMR.
+    ///
+    /// # Errors
+    /// As [`Client::media_get`].
+    pub fn media_get_jssdk(&self, media_id: &str, to: &mut dyn Write) -> Result<Media, ApiError> {
+        let call = Call::read("/cgi-bin/media/get/jssdk").query("media_id", media_id);
+        self.media(call, to)
+    }
+
+    fn media(&self, call: Call, to: &mut dyn Write) -> Result<Media, ApiError> {
+        let name = call.name;
+        match self.download(call)? {
             Download::Json(value) => match value.get("video_url").and_then(json::as_text) {
                 Some(video_url) => Ok(Media::Video { video_url }),
                 None => Err(ApiError::Unexpected {
-                    call: call.name,
+                    call: name,
                     cause: "it is neither a file nor a video_url".to_owned(),
                 }),
             },
-            Download::File(incoming) => {
-                let content_type = incoming.content_type.clone();
-                let filename = incoming.disposition.as_deref().and_then(filename);
-                let length = incoming.save(to)?;
-                Ok(Media::File {
-                    length,
-                    content_type,
-                    filename,
-                })
-            }
+            Download::File(incoming) => saved(incoming, to).map(Media::File),
         }
     }
+
+    /// Makes a call that answers with a file, or with JSON instead.
+    pub(super) fn download(&self, call: Call) -> Result<Download, ApiError> {
+        let call = call.bulky();
+        self.run(&call, |answer| match answer.download()? {
+            Download::Json(value) => checked(&call, value).map(Download::Json),
+            file @ Download::File(_) => Ok(file),
+        })
+    }
+}
+
+/// Writes a file to its end.
+pub(super) fn saved(incoming: Incoming, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
+    let content_type = incoming.content_type.clone();
+    let filename = incoming.disposition.as_deref().and_then(filename);
+    let length = incoming.save(to)?;
+    Ok(SavedFile {
+        length,
+        content_type,
+        filename,
+    })
 }
 
 /// The file name in a `Content-Disposition` header, without folders.

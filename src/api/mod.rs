@@ -14,10 +14,13 @@ pub mod errcode;
 pub mod error;
 pub mod token;
 
+pub mod article;
 pub mod blacklist;
 pub mod custom;
 pub mod kf;
+pub mod login;
 pub mod mass;
+pub mod material;
 pub mod media;
 pub mod menu;
 pub mod network;

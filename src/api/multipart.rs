@@ -20,13 +20,27 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 
 /// Gives a call a body with one file, in the part `media`.
 pub(super) fn with_file(call: Call, filename: &str, bytes: &[u8]) -> Result<Call, ApiError> {
+    with_file_and_text(call, filename, bytes, None)
+}
+
+/// Gives a call a body with one file, in the part `media`, and a text in a part of this name.
+pub(super) fn with_file_and_text(
+    call: Call,
+    filename: &str,
+    bytes: &[u8],
+    text: Option<(&'static str, &str)>,
+) -> Result<Call, ApiError> {
     if bytes.is_empty() {
         return Err(call.refused("the file is empty"));
     }
     if bytes.len() > MAX_FILE {
         return Err(call.refused(format!("the file is larger than {} MiB", MAX_FILE >> 20)));
     }
-    let boundary = match boundary(bytes) {
+    let text = text.map(|(name, text)| {
+        format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    });
+    let text = text.unwrap_or_default();
+    let boundary = match boundary(&[bytes, text.as_bytes()]) {
         Ok(boundary) => boundary,
         Err(cause) => return Err(call.refused(cause)),
     };
@@ -42,22 +56,27 @@ pub(super) fn with_file(call: Call, filename: &str, bytes: &[u8]) -> Result<Call
         "--{boundary}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"{filename}\"\r\n\
          Content-Type: {content_type}\r\n\r\n"
     );
-    let tail = format!("\r\n--{boundary}--\r\n");
+    let text = match text.as_str() {
+        "" => String::new(),
+        text => format!("--{boundary}\r\n{text}"),
+    };
+    let tail = format!("\r\n{text}--{boundary}--\r\n");
     Ok(call.bulky().body(Body {
         content_type: format!("multipart/form-data; boundary={boundary}"),
         bytes: [head.as_bytes(), bytes, tail.as_bytes()].concat(),
     }))
 }
 
-/// A random boundary that the file does not hold.
-fn boundary(file: &[u8]) -> Result<String, &'static str> {
+/// A random boundary that none of the parts holds.
+fn boundary(parts: &[&[u8]]) -> Result<String, &'static str> {
     loop {
         let random = crate::random::number().map_err(|_| "the system gives no random numbers")?;
         let boundary = format!("wechatd-{random:016x}");
-        if !file
-            .windows(boundary.len())
-            .any(|part| part == boundary.as_bytes())
-        {
+        let holds = |part: &&[u8]| {
+            part.windows(boundary.len())
+                .any(|window| window == boundary.as_bytes())
+        };
+        if !parts.iter().any(holds) {
             return Ok(boundary);
         }
     }

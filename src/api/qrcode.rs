@@ -1,12 +1,16 @@
 //! QR codes with a scene: whoever scans one tells the account where from.
 
+use std::io::Write;
+
 use serde::Deserialize;
 use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
+use super::http::Download;
 use super::json;
+use super::media::{SavedFile, saved};
 
 /// The longest life of a temporary code, in seconds: 30 days.
 pub const MAX_EXPIRE_SECONDS: u32 = 2_592_000;
@@ -81,5 +85,29 @@ impl Client {
             body["expire_seconds"] = seconds.into();
         }
         self.call(&call.json(&body)?)
+    }
+
+    /// Fetches the platform's own picture of a code, a JPEG (`showqrcode` at `mp.weixin.qq.com`), and writes it to `to`.
+    ///
+    /// # Errors
+    /// [`ApiError::Unexpected`] for a ticket that the platform does not know; any [`ApiError`].
+    pub fn showqrcode(&self, ticket: &str, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
+        let call = Call::read("/cgi-bin/showqrcode")
+            .without_token()
+            .at_pages()
+            .query("ticket", ticket);
+        let name = call.name;
+        let unexpected = |cause: &str| ApiError::Unexpected {
+            call: name,
+            cause: cause.to_owned(),
+        };
+        match self.download(call) {
+            Ok(Download::File(incoming)) => saved(incoming, to),
+            Ok(Download::Json(_)) => Err(unexpected("it is no picture")),
+            Err(ApiError::NotJson { status: 404, .. }) => Err(unexpected(
+                "HTTP 404: the platform does not know this ticket, or its code has ended: make another code",
+            )),
+            Err(error) => Err(error),
+        }
     }
 }

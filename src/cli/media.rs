@@ -11,7 +11,7 @@ use super::attachment::{Kind, LocalFile};
 use super::failure::complain;
 use super::output::Output;
 use super::platform::connect;
-use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
+use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType, SavedFile};
 use crate::clock;
 use crate::config::Config;
 
@@ -126,7 +126,7 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
             let part = PathBuf::from(part);
             let mut file = fs::File::create(&part).map_err(failed)?;
             let found = api.media_get(media_id, &mut file);
-            if let Ok(Media::File { .. }) = &found {
+            if let Ok(Media::File(_)) = &found {
                 fs::rename(&part, path).map_err(failed)?;
             } else {
                 fs::remove_file(&part).map_err(failed)?;
@@ -135,11 +135,11 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
         }
     };
     match (found, out) {
-        (Media::File { length, .. }, Some(path)) => {
+        (Media::File(SavedFile { length, .. }), Some(path)) => {
             complain(&format!("{}: {length} bytes", path.display()));
             Ok(())
         }
-        (Media::File { .. }, None) => Ok(()),
+        (Media::File(_), None) => Ok(()),
         (Media::Video { video_url }, out) => {
             let mut output = Output::text();
             output.line(&video_url)?;

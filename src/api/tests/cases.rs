@@ -1,5 +1,6 @@
-//! Which call of ours stands for which sample, and which samples stand for none.
+//! Which call of ours stands for which sample.
 
+mod content;
 mod service;
 
 use std::collections::BTreeMap;
@@ -25,60 +26,8 @@ const MEDIA: &str = "SYN_media_7Qe2xV0pLk9sDfGhJz4RtYuIo1Bn6Mc8WaXqEr3TyUiOpAs5D
 const THUMB: &str = "SYN_thumb_Zx1Cv2Bn3Mq4We5Rt6Yu7Io8Pa9Sd0FgHjKlQwErTyUiOpLkJh";
 const TEMPLATE: &str = "SYNtpl_VRR0UEO9VJOLs0MHlU0OilqX6MVFDwH3";
 
-/// Samples of calls that no command makes, and why.
-pub const NOT_MADE: &[(&str, &str)] = &[
-    (
-        "showqrcode",
-        "the code is drawn here; the platform's picture is not fetched",
-    ),
-    (
-        "media_get_jssdk",
-        "recordings of web pages are not part of the product",
-    ),
-    (
-        "material_add_material",
-        "permanent material is managed in the console",
-    ),
-    (
-        "material_get_material",
-        "permanent material is managed in the console",
-    ),
-    (
-        "material_del_material",
-        "permanent material is managed in the console",
-    ),
-    (
-        "material_get_materialcount",
-        "permanent material is managed in the console",
-    ),
-    (
-        "material_batchget_material",
-        "permanent material is managed in the console",
-    ),
-    ("draft_add", "articles are written in the console"),
-    ("freepublish_submit", "articles are written in the console"),
-    ("freepublish_get", "articles are written in the console"),
-    (
-        "oauth2_authorize",
-        "web page authorisation is not part of the product",
-    ),
-    (
-        "sns_access_token",
-        "web page authorisation is not part of the product",
-    ),
-    (
-        "sns_refresh_token",
-        "web page authorisation is not part of the product",
-    ),
-    (
-        "sns_userinfo",
-        "web page authorisation is not part of the product",
-    ),
-    (
-        "sns_auth",
-        "web page authorisation is not part of the product",
-    ),
-];
+/// Samples that no call of ours stands for: addresses that a browser is sent to, which are only built.
+pub const ADDRESSES: &[&str] = &["oauth2_authorize"];
 
 pub type Make = Box<dyn Fn(&Client) -> Result<String, ApiError>>;
 
@@ -629,6 +578,7 @@ pub fn cases() -> Vec<Case> {
             &["http://video.example.com/SYN.mp4"],
         ),
     ];
+    cases.extend(content::cases());
     cases.extend(service::cases());
     cases
 }
