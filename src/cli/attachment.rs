@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
 use crate::clock;
@@ -12,6 +13,10 @@ use crate::wechat;
 
 /// A kept media_id is used when it works for at least so many seconds more: a mass message waits for its turn.
 const MARGIN: i64 = 3600;
+
+/// Under which type the store keeps videos of the permanent material, beside those that end, and for how long: nobody
+/// knows when somebody deletes one in the console, and then it is uploaded again.
+const KEPT_VIDEO: (&str, i64) = ("permanent video", 10 * 365 * 24 * 3600);
 
 /// A file that was read, and what it is by its first bytes.
 #[derive(Debug)]
@@ -79,6 +84,14 @@ impl Kind {
     }
 }
 
+/// Reads the platform's word for a type.
+pub(super) fn media_type(text: &str) -> Result<MediaType, String> {
+    MediaType::ALL
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| "it is image, voice, video or thumb".to_owned())
+}
+
 /// What files of a type have to be.
 fn wanted_kinds(media_type: MediaType) -> &'static str {
     match media_type {
@@ -132,8 +145,28 @@ impl LocalFile {
         })
     }
 
+    /// Reads a file that is to become one of this type, or of the one that its content suggests.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] for a file that can not be taken as that.
+    pub(super) fn read_as(
+        path: &Path,
+        media_type: Option<MediaType>,
+    ) -> Result<(LocalFile, MediaType), Failure> {
+        let largest = MediaType::ALL.map(MediaType::max_bytes).into_iter().max();
+        let most = media_type.map(MediaType::max_bytes).or(largest);
+        let file = LocalFile::read(path, most.unwrap_or(0))?;
+        let media_type = media_type.unwrap_or_else(|| file.kind.media_type());
+        // That of its own type may be less than the largest of all.
+        if file.bytes.len() > media_type.max_bytes() {
+            return LocalFile::read_as(path, Some(media_type));
+        }
+        file.check(media_type)?;
+        Ok((file, media_type))
+    }
+
     /// That the file can be sent as this type.
-    pub(super) fn check(&self, media_type: MediaType) -> Result<(), Failure> {
+    fn check(&self, media_type: MediaType) -> Result<(), Failure> {
         match self.kind.fits(media_type) {
             true => Ok(()),
             false => Err(Failure::Wrong(format!(
@@ -164,6 +197,22 @@ impl LocalFile {
         Ok(uploaded)
     }
 
+    /// Adds the file to the permanent material; a video has a description, and nothing else has.
+    pub(super) fn add(
+        &self,
+        api: &Client,
+        media_type: MediaType,
+        video: Option<&VideoDescription>,
+    ) -> Result<AddedMaterial, Failure> {
+        let added = api.add_material(media_type, &self.name, &self.bytes, video);
+        added.map_err(|error| {
+            Failure::of_change(
+                &error,
+                "the file may have been added all the same: look with `wechatd material list` before you repeat it",
+            )
+        })
+    }
+
     /// Of the account and the content: a media_id works for one account only.
     fn digest(&self, api: &Client) -> String {
         let mut all = api.app_id().as_bytes().to_vec();
@@ -180,6 +229,8 @@ pub(super) enum Attachment {
     MediaId(String),
     /// To be uploaded as this type.
     File(LocalFile, MediaType),
+    /// A video that has to become permanent material first, and its description.
+    Permanent(LocalFile, VideoDescription),
 }
 
 impl Attachment {
@@ -206,11 +257,44 @@ impl Attachment {
         }
     }
 
+    /// The same for a video of the permanent material. `title` is the file's name, unless somebody says otherwise.
+    ///
+    /// # Errors
+    /// As [`Attachment::find`], and for a media_id with a title or an introduction.
+    pub(super) fn find_permanent_video(
+        text: &str,
+        title: Option<&str>,
+        introduction: Option<&str>,
+    ) -> Result<Attachment, Failure> {
+        match Attachment::find(text, MediaType::Video)? {
+            Attachment::File(file, _) => {
+                let stem = || file.path.file_stem().map(|stem| stem.to_string_lossy());
+                let description = VideoDescription {
+                    title: match title {
+                        Some(title) => title.to_owned(),
+                        None => stem().unwrap_or_default().into_owned(),
+                    },
+                    introduction: introduction.unwrap_or_default().to_owned(),
+                };
+                Ok(Attachment::Permanent(file, description))
+            }
+            Attachment::MediaId(_) if title.is_some() || introduction.is_some() => {
+                Err(Failure::Wrong(
+                    "--title and --introduction go with a file only: the platform has those of a media_id".to_owned(),
+                ))
+            }
+            found => Ok(found),
+        }
+    }
+
     /// Its media_id; the file is uploaded unless it was already and still works.
     pub(super) fn media_id(&self, api: &Client, store: &Store) -> Result<String, Failure> {
         let (file, media_type) = match self {
             Attachment::MediaId(media_id) => return Ok(media_id.clone()),
             Attachment::File(file, media_type) => (file, *media_type),
+            Attachment::Permanent(file, description) => {
+                return permanent_video(file, description, api, store);
+            }
         };
         let until = clock::unix_seconds() + MARGIN;
         match store.kept_media(media_type.name(), &file.digest(api), until)? {
@@ -224,6 +308,15 @@ impl Attachment {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
             Attachment::File(file, _) => wechat::digest(&file.bytes),
+            Attachment::Permanent(
+                file,
+                VideoDescription {
+                    title,
+                    introduction,
+                },
+            ) => {
+                format!("{}\n{title}\n{introduction}", wechat::digest(&file.bytes))
+            }
         }
     }
 
@@ -232,8 +325,37 @@ impl Attachment {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
             Attachment::File(file, _) => file.path.display().to_string(),
+            Attachment::Permanent(file, VideoDescription { title, .. }) => {
+                format!(
+                    "{} (is added to the permanent material as {title:?})",
+                    file.path.display()
+                )
+            }
         }
     }
+}
+
+/// The media_id of a video of the permanent material, which is added unless it was already.
+fn permanent_video(
+    file: &LocalFile,
+    description: &VideoDescription,
+    api: &Client,
+    store: &Store,
+) -> Result<String, Failure> {
+    let (kept_as, life) = KEPT_VIDEO;
+    let now = clock::unix_seconds();
+    let VideoDescription {
+        title,
+        introduction,
+    } = description;
+    let digest = format!("{} {title}\n{introduction}", file.digest(api));
+    let digest = wechat::digest(digest.as_bytes());
+    if let Some(media_id) = store.kept_media(kept_as, &digest, now)? {
+        return Ok(media_id);
+    }
+    let added = file.add(api, MediaType::Video, Some(description))?;
+    store.keep_media(kept_as, &digest, &added.media_id, now + life)?;
+    Ok(added.media_id)
 }
 
 /// Sends what `send` builds from these attachments. If the platform says that a media_id has ended which the store

@@ -53,6 +53,14 @@ impl Failure {
             false => error.to_string(),
         })
     }
+
+    /// Of a call that changes something, once: `unknown` tells what may be done all the same, and how to see it.
+    pub(super) fn of_change(error: &ApiError, unknown: &str) -> Failure {
+        Failure::Failed(match error.may_be_done() {
+            true => format!("{error}; {unknown}"),
+            false => error.to_string(),
+        })
+    }
 }
 
 /// Stderr may be closed; there is nobody left to tell then.

@@ -31,9 +31,11 @@ pub(super) enum Commands {
   wechatd mass send 'We are closed on Monday' --all --dry-run
   wechatd mass send --image poster.jpg --tag VIP
   wechatd mass send --article MEDIA_ID --all --yes
+  wechatd mass send --video tour.mp4 --title 'The house' --all
   wechatd mass send 'Hello' --to - < openids.txt
 
-F is a file or a media_id. A service account reaches each follower 4 times a month, a subscription account once a day.
+F is a file or a media_id. A video file is added to the permanent material, where `wechatd material list` shows it.
+A service account reaches each follower 4 times a month, a subscription account once a day.
 The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform
 sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
     Send(Box<Send>),

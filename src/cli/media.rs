@@ -1,17 +1,17 @@
 //! `wechatd media …`: files to the platform, and back.
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::Failure;
-use super::attachment::{Kind, LocalFile};
+use super::attachment::{Kind, LocalFile, media_type};
+use super::download;
 use super::failure::complain;
 use super::output::Output;
 use super::platform::connect;
-use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType, SavedFile};
+use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
 use crate::clock;
 use crate::config::Config;
 
@@ -38,11 +38,15 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
     #[command(after_help = "Examples:
   wechatd media get MEDIA_ID --out photo.jpg
   wechatd media get MEDIA_ID > photo.jpg
+  wechatd media get MEDIA_ID --speex --out voice.speex
 
 Of a video the platform gives a URL, which is printed.")]
     Get {
         /// Its media_id
         media_id: String,
+        /// A recording that a web page made with the JS-SDK, as Speex at 16 kHz instead of AMR
+        #[arg(long)]
+        speex: bool,
         /// Where to write it [default: standard output, unless that is a terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -61,13 +65,6 @@ JPEG or PNG, less than 1 MiB. It does not end and does not count as material.")]
     },
 }
 
-fn media_type(text: &str) -> Result<MediaType, String> {
-    MediaType::ALL
-        .into_iter()
-        .find(|known| known.name() == text)
-        .ok_or_else(|| "it is image, voice, video or thumb".to_owned())
-}
-
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::Upload {
@@ -75,7 +72,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             media_type,
             json,
         } => upload(config, &file, media_type, json),
-        Commands::Get { media_id, out } => get(config, &media_id, out.as_deref()),
+        Commands::Get {
+            media_id,
+            speex,
+            out,
+        } => get(config, &media_id, speex, out.as_deref()),
         Commands::Image { file, json } => image(config, &file, json),
     }
 }
@@ -86,11 +87,7 @@ fn upload(
     media_type: Option<MediaType>,
     json: bool,
 ) -> Result<(), Failure> {
-    let largest = MediaType::ALL.map(MediaType::max_bytes).into_iter().max();
-    let most = media_type.map(MediaType::max_bytes).or(largest);
-    let file = LocalFile::read(path, most.unwrap_or(0))?;
-    let media_type = media_type.unwrap_or_else(|| file.kind.media_type());
-    file.check(media_type)?;
+    let (file, media_type) = LocalFile::read_as(path, media_type)?;
     let (store, api) = connect(config)?;
     let uploaded = file.upload(&api, &store, media_type)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
@@ -104,54 +101,21 @@ fn upload(
     out.done()
 }
 
-fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failure> {
-    if out.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::Wrong(
-            "a terminal is no place for a file: name one with --out FILE".to_owned(),
-        ));
-    }
+fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Result<(), Failure> {
+    download::wanted(out)?;
     let (_store, api) = connect(config)?;
-    let found = match out {
-        None => {
-            let mut stdout = io::stdout().lock();
-            let found = api.media_get(media_id, &mut stdout)?;
-            stdout.flush()?;
-            found
-        }
-        Some(path) => {
-            let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", path.display()));
-            // What breaks off in the middle does not take the place of a whole file.
-            let mut part = path.as_os_str().to_owned();
-            part.push(".part");
-            let part = PathBuf::from(part);
-            let mut file = fs::File::create(&part).map_err(failed)?;
-            let found = api.media_get(media_id, &mut file);
-            if let Ok(Media::File(_)) = &found {
-                fs::rename(&part, path).map_err(failed)?;
-            } else {
-                fs::remove_file(&part).map_err(failed)?;
-            }
-            found?
-        }
+    let fetch = |to: &mut dyn Write| match speex {
+        true => api.media_get_jssdk(media_id, to),
+        false => api.media_get(media_id, to),
     };
+    let found = download::fetch(out, fetch, |found| matches!(found, Media::File(_)))?;
     match (found, out) {
-        (Media::File(SavedFile { length, .. }), Some(path)) => {
-            complain(&format!("{}: {length} bytes", path.display()));
+        (Media::File(saved), Some(path)) => {
+            complain(&format!("{}: {} bytes", path.display(), saved.length));
             Ok(())
         }
         (Media::File(_), None) => Ok(()),
-        (Media::Video { video_url }, out) => {
-            let mut output = Output::text();
-            output.line(&video_url)?;
-            output.done()?;
-            match out {
-                None => Ok(()),
-                Some(path) => Err(Failure::Failed(format!(
-                    "{}: not written: of a video the platform gives this URL, fetch it from there",
-                    path.display()
-                ))),
-            }
-        }
+        (Media::Video { video_url }, out) => download::video(&video_url, out),
     }
 }
 

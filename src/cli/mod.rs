@@ -1,11 +1,13 @@
 //! What an owner types: the command line, one file per family of commands.
 
+mod article;
 mod attachment;
 mod backup;
 mod blacklist;
 mod bulk;
 mod check;
 mod confirm;
+mod download;
 mod explain;
 mod export;
 mod failure;
@@ -13,7 +15,9 @@ mod followers;
 mod http;
 mod kf;
 mod logging;
+mod login;
 mod mass;
+mod material;
 mod media;
 mod menu;
 mod messages;
@@ -149,6 +153,15 @@ With --online the exit code is 1 when something is to be mended.")]
     /// Upload and fetch files
     #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
     Media(media::Commands),
+    /// Files and articles that the platform keeps for good
+    #[command(subcommand, after_help = "Example:\n  wechatd material list")]
+    Material(material::Commands),
+    /// Articles: from a file to a draft, and from a draft to everybody
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd article draft open-day.json"
+    )]
+    Article(article::Commands),
     /// Template messages: forms filled in for one user
     #[command(subcommand, after_help = "Example:\n  wechatd template list")]
     Template(template::Commands),
@@ -167,6 +180,12 @@ With --online the exit code is 1 when something is to be mended.")]
         after_help = "Example:\n  wechatd shorten create 'https://www.example.com/?from=poster-7' --expires 7d"
     )]
     Shorten(shorten::Commands),
+    /// Who opens a web page in WeChat, for the owner's own pages
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd login url https://www.example.com/cb"
+    )]
+    Login(login::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
@@ -233,10 +252,13 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Qrcode(command) => qrcode::run(&config()?, command),
         Command::Send(arguments) => send::run(&config()?, &arguments),
         Command::Media(command) => media::run(&config()?, command),
+        Command::Material(command) => material::run(&config()?, command),
+        Command::Article(command) => article::run(&config()?, command),
         Command::Template(command) => template::run(&config()?, command),
         Command::Notify(command) => notify::run(&config()?, command),
         Command::Mass(command) => mass::run(&config()?, command),
         Command::Shorten(command) => shorten::run(&config()?, command),
+        Command::Login(command) => login::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {

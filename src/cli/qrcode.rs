@@ -3,11 +3,13 @@
 mod picture;
 
 use std::io::{IsTerminal, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Failure;
+use super::download;
+use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
@@ -28,6 +30,18 @@ A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 10000
 other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
 A permanent code can not be taken back, and an account can have 100000 of them.")]
     Create(Create),
+    /// Fetch the platform's own picture of a code, a JPEG
+    #[command(after_help = "Example:
+  wechatd qrcode picture \"$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)\" --out poster-7.jpg
+
+It works as long as the code. `wechatd qrcode create --out` draws the same code without it.")]
+    Picture {
+        /// What `wechatd qrcode create` printed as ticket
+        ticket: String,
+        /// Where to write it [default: standard output, unless that is a terminal]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Follows and scans per scene
     #[command(after_help = "Examples:
   wechatd qrcode stats
@@ -73,6 +87,7 @@ pub(super) struct Stats {
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::Create(arguments) => create(config, &arguments),
+        Commands::Picture { ticket, out } => fetch(config, &ticket, out.as_deref()),
         Commands::Stats(arguments) => stats(config, &arguments),
     }
 }
@@ -151,6 +166,16 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     }
     out.done()?;
     written
+}
+
+fn fetch(config: &Config, ticket: &str, out: Option<&Path>) -> Result<(), Failure> {
+    download::wanted(out)?;
+    let (_store, api) = connect(config)?;
+    let saved = download::fetch(out, |to| api.showqrcode(ticket, to), |_| true)?;
+    if let Some(path) = out {
+        complain(&format!("{}: {} bytes", path.display(), saved.length));
+    }
+    Ok(())
 }
 
 fn life(arguments: &Create) -> Result<Life, Failure> {

@@ -17,6 +17,7 @@ use crate::wechat::cut_text;
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'Your table is ready'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --image menu.jpg
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --video tour.mp4 --thumb tour.jpg --title Tour
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu '{\"head_content\": \"How was it?\", \"list\": [{\"id\": \"1\", \"content\": \"Good\"}, {\"id\": \"2\", \"content\": \"Bad\"}]}'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --as amy@shop 'Amy here'
@@ -44,7 +45,7 @@ pub(super) struct Arguments {
     /// A recording
     #[arg(long, value_name = "F", group = "what")]
     voice: Option<String>,
-    /// A video
+    /// A video, which needs --thumb
     #[arg(long, value_name = "F", group = "what")]
     video: Option<String>,
     /// Music
@@ -204,10 +205,16 @@ fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
         );
     }
     if let Some(video) = &arguments.video {
-        let mut attachments = vec![Attachment::find(video, MediaType::Video)?];
-        if let Some(thumb) = &arguments.thumb {
-            attachments.push(Attachment::find(thumb, MediaType::Thumb)?);
-        }
+        let Some(thumb) = &arguments.thumb else {
+            return Err(Failure::Wrong(
+                "--video needs --thumb F, the picture shown before it plays: a JPEG file of at most 64 KiB, or a media_id"
+                    .to_owned(),
+            ));
+        };
+        let attachments = vec![
+            Attachment::find(video, MediaType::Video)?,
+            Attachment::find(thumb, MediaType::Thumb)?,
+        ];
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let (title, description) = (text(&arguments.title), text(&arguments.description));
         let build = move |ids: &[String]| {

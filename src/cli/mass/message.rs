@@ -1,5 +1,7 @@
 //! What a mass message says, from the command line.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::api::mass::MassMessage;
@@ -19,8 +21,8 @@ pub(in crate::cli) struct What {
     /// A recording
     #[arg(long, value_name = "F", group = "what")]
     voice: Option<String>,
-    /// A video of the permanent material
-    #[arg(long, value_name = "MEDIA_ID", group = "what")]
+    /// A video: a media_id of the permanent material, or a file, which is added to it
+    #[arg(long, value_name = "F", group = "what")]
     video: Option<String>,
     /// Articles of the permanent material or a draft
     #[arg(long, value_name = "MEDIA_ID", group = "what")]
@@ -28,6 +30,12 @@ pub(in crate::cli) struct What {
     /// A sentence with the pictures
     #[arg(long, value_name = "TEXT")]
     recommend: Option<String>,
+    /// The title of a video file [default: its name]
+    #[arg(long)]
+    title: Option<String>,
+    /// A few words about a video file
+    #[arg(long, value_name = "TEXT")]
+    introduction: Option<String>,
 }
 
 /// A message whose files are not uploaded yet.
@@ -42,7 +50,7 @@ enum Kind {
     Text(String),
     Images { recommend: String },
     Voice,
-    Video(String),
+    Video,
     Article(String),
 }
 
@@ -54,6 +62,12 @@ impl Message {
                 "--recommend goes with --image only".to_owned(),
             ));
         }
+        let (title, introduction) = (&arguments.title, &arguments.introduction);
+        if arguments.video.is_none() && (title.is_some() || introduction.is_some()) {
+            return Err(Failure::Wrong(
+                "--title and --introduction go with --video only".to_owned(),
+            ));
+        }
         if let Some(text) = &arguments.text {
             if text.trim().is_empty() {
                 return Err(Failure::Wrong("an empty text can not be sent".to_owned()));
@@ -61,12 +75,18 @@ impl Message {
             return Ok(Message::bare(Kind::Text(text.clone())));
         }
         if let Some(video) = &arguments.video {
-            let media_id = material("--video", video)?;
-            return Ok(Message::bare(Kind::Video(media_id)));
+            let (title, introduction) = (title.as_deref(), introduction.as_deref());
+            return Ok(Message {
+                attachments: vec![Attachment::find_permanent_video(
+                    video,
+                    title,
+                    introduction,
+                )?],
+                kind: Kind::Video,
+            });
         }
         if let Some(article) = &arguments.article {
-            let media_id = material("--article", article)?;
-            return Ok(Message::bare(Kind::Article(media_id)));
+            return Ok(Message::bare(Kind::Article(draft(article)?)));
         }
         let find = |texts: &[String], media_type| -> Result<Vec<Attachment>, Failure> {
             let found = texts.iter().map(|text| Attachment::find(text, media_type));
@@ -108,8 +128,8 @@ impl Message {
             Kind::Voice => MassMessage::Voice {
                 media_id: ids.into_iter().next().unwrap_or_default(),
             },
-            Kind::Video(media_id) => MassMessage::Mpvideo {
-                media_id: media_id.clone(),
+            Kind::Video => MassMessage::Mpvideo {
+                media_id: ids.into_iter().next().unwrap_or_default(),
             },
             Kind::Article(media_id) => MassMessage::Mpnews {
                 media_id: media_id.clone(),
@@ -132,8 +152,8 @@ impl Message {
             Kind::Text(content) => content.clone(),
             Kind::Images { recommend } if recommend.is_empty() => files(),
             Kind::Images { recommend } => format!("{} ({recommend})", files()),
-            Kind::Voice => files(),
-            Kind::Video(media_id) | Kind::Article(media_id) => media_id.clone(),
+            Kind::Voice | Kind::Video => files(),
+            Kind::Article(media_id) => media_id.clone(),
         }
     }
 
@@ -145,20 +165,25 @@ impl Message {
             .map(Attachment::fingerprint)
             .collect();
         let own = match &self.kind {
-            Kind::Text(text) | Kind::Video(text) | Kind::Article(text) => text.as_str(),
+            Kind::Text(text) | Kind::Article(text) => text.as_str(),
             Kind::Images { recommend } => recommend,
-            Kind::Voice => "",
+            Kind::Voice | Kind::Video => "",
         };
         json!([self.msgtype(), own, files])
     }
 }
 
-/// A media_id of what the platform keeps for good; a file can not take its place here.
-fn material(option: &str, text: &str) -> Result<String, Failure> {
-    match Attachment::find(text, MediaType::Video) {
-        Ok(Attachment::MediaId(media_id)) => Ok(media_id),
-        Ok(Attachment::File(..)) | Err(_) => Err(Failure::Wrong(format!(
-            "{option}: {text}: it is a media_id of the permanent material, made in the console; a file can not be sent so"
-        ))),
+/// The media_id of a draft; a file has to become one first.
+fn draft(text: &str) -> Result<String, Failure> {
+    if Path::new(text).exists() {
+        return Err(Failure::Wrong(format!(
+            "--article: {text} is a file: make a draft of it with `wechatd article draft {text}`, and give the media_id that it prints"
+        )));
+    }
+    match Attachment::find(text, MediaType::Image)? {
+        Attachment::MediaId(media_id) => Ok(media_id),
+        Attachment::File(..) | Attachment::Permanent(..) => {
+            Err(Failure::Wrong(format!("--article: {text} is no media_id")))
+        }
     }
 }

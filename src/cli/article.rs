@@ -1,0 +1,218 @@
+//! `wechatd article …`: articles, from a file to a draft, and from a draft to everybody.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::confirm;
+use super::output::Output;
+use super::platform::connect;
+use crate::api::ApiError;
+use crate::api::article::{DraftArticle, PublishStatus};
+use crate::config::Config;
+
+/// What the platform tells of an article and takes no more; `wechatd material get` writes it too.
+const TOLD_ONLY: [&str; 2] = ["show_cover_pic", "url"];
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// Keep articles as a draft, and print its media_id
+    #[command(after_help = "Example:
+  wechatd material upload cover.jpg
+  wechatd media image kitchen.png
+  wechatd article draft open-day.json
+
+The file holds one article, a list of them, or {\"articles\": [...]}:
+  {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\", \"content\": \"<p>On Saturday</p>\",
+   \"thumb_media_id\": \"MEDIA_ID\", \"content_source_url\": \"https://www.example.com/\"}
+
+title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and
+only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
+A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published with `wechatd article publish MEDIA_ID`.")]
+    Draft {
+        /// The articles, as JSON
+        file: PathBuf,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a draft for everybody to read; followers get no message
+    #[command(after_help = "Example:
+  wechatd article publish MEDIA_ID
+
+It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.")]
+    Publish {
+        /// The draft's media_id
+        media_id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// How far the publishing of a draft is
+    #[command(after_help = "Example:
+  wechatd article status 2247500010
+
+When it is published, it tells the article_id, for `wechatd send --article` and for menus, and where it can be read.")]
+    Status {
+        /// Which; `wechatd article publish` printed it
+        publish_id: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Draft { file, json } => draft(config, &file, json),
+        Commands::Publish {
+            media_id,
+            yes,
+            json,
+        } => publish(config, &media_id, yes, json),
+        Commands::Status { publish_id, json } => status(config, &publish_id, json),
+    }
+}
+
+fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
+    let wrong = |what: String| Failure::Wrong(format!("{}: {what}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let articles = articles(&text).map_err(wrong)?;
+    let (_store, api) = connect(config)?;
+    let made = api.draft_add(&articles).map_err(|error| match error {
+        ApiError::Request { cause, .. } => wrong(cause),
+        error => Failure::of_change(
+            &error,
+            "the draft may have been kept all the same: look in the console before you repeat it",
+        ),
+    })?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "media_id": made, "articles": articles.len() }));
+    }
+    out.line(&made)?;
+    out.done()
+}
+
+/// The articles of a file: one, a list, or a list in `articles`.
+fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(list) = value.get_mut("articles") {
+        value = list.take();
+    }
+    let list = match value {
+        Value::Array(list) => list,
+        one => vec![one],
+    };
+    if list.is_empty() {
+        return Err("it holds no article".to_owned());
+    }
+    let article = |(number, mut value): (usize, Value)| {
+        if let Value::Object(fields) = &mut value {
+            // What is null was not told.
+            fields.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
+        }
+        serde_json::from_value(value).map_err(|error| format!("article {number}: {error}"))
+    };
+    (1..).zip(list).map(article).collect()
+}
+
+fn publish(config: &Config, media_id: &str, yes: bool, json: bool) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    confirm::ask(&format!("Publish {media_id} for everybody to read?"), yes)?;
+    let publish_id = api.freepublish_submit(media_id).map_err(|error| {
+        Failure::of_change(
+            &error,
+            "it may be published all the same: look in the console before you repeat it",
+        )
+    })?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "publish_id": publish_id }));
+    }
+    out.line(&publish_id)?;
+    out.done()
+}
+
+fn status(config: &Config, publish_id: &str, json: bool) -> Result<(), Failure> {
+    let found = connect(config)?.1.freepublish_get(publish_id)?;
+    let failed = found.failed.unwrap_or_default();
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({
+            "publish_id": publish_id,
+            "publish_status": found.status.number(),
+            "status": told(found.status),
+            "article_id": found.article_id,
+            "article_urls": found.article_urls,
+            "fail_idx": failed,
+        }));
+    }
+    let mut facts = vec![("status", told(found.status))];
+    if let Some(article_id) = found.article_id {
+        facts.push(("article_id", article_id));
+    }
+    if !found.article_urls.is_empty() {
+        facts.push(("read at", found.article_urls.join("\n")));
+    }
+    if !failed.is_empty() {
+        let numbers: Vec<String> = failed.iter().map(ToString::to_string).collect();
+        facts.push(("failed", format!("article {}", numbers.join(", "))));
+    }
+    out.pairs(&facts)?;
+    out.done()
+}
+
+fn told(status: PublishStatus) -> String {
+    match status {
+        PublishStatus::Published => "published",
+        PublishStatus::UnderWay => "under way",
+        PublishStatus::NotOriginal => "not published: the check for originality failed",
+        PublishStatus::Failed => "not published: it failed",
+        PublishStatus::Refused => "not published: the platform refused it",
+        PublishStatus::Deleted => "was published, and its articles were deleted since",
+        PublishStatus::Banned => "was published, and the platform banned its articles since",
+        PublishStatus::Unknown(number) => {
+            return format!("publish_status {number}, which is not documented");
+        }
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_one_article_or_several() {
+        let one = r#"{"title": "T", "content": "<p>x</p>", "thumb_media_id": "SYN"}"#;
+        let two = format!("[{one}, {one}]");
+        for (text, count) in [
+            (one.to_owned(), 1),
+            (two.clone(), 2),
+            (format!("{{\"articles\": {two}}}"), 2),
+        ] {
+            assert_eq!(articles(&text).map(|list| list.len()), Ok(count), "{text}");
+        }
+        let told = one.replace(
+            '}',
+            r#", "url": "http://x", "show_cover_pic": 1, "author": null}"#,
+        );
+        assert_eq!(articles(&told), articles(one));
+        for (text, why) in [
+            ("", "EOF"),
+            ("[]", "no article"),
+            ("{}", "article 1: missing field `title`"),
+            (r#"{"titel": "T"}"#, "unknown field `titel`"),
+            ("7", "article 1"),
+        ] {
+            let error = articles(text).expect_err(text);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

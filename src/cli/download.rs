@@ -1,0 +1,74 @@
+//! A file that the platform sends: to standard output, or to a file that takes its name only when it is whole.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::api::ApiError;
+
+/// That somebody takes the file: standard output is no terminal, or `out` names a file.
+///
+/// # Errors
+/// [`Failure::Wrong`] where nobody does.
+pub(super) fn wanted(out: Option<&Path>) -> Result<(), Failure> {
+    match out.is_none() && io::stdout().is_terminal() {
+        true => Err(Failure::Wrong(
+            "a terminal is no place for a file: name one with --out FILE".to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Fetches to `out`, or else to standard output. Where `is_file` says that what came is no file, none is made.
+///
+/// # Errors
+/// Those of `fetch`, and of writing.
+pub(super) fn fetch<T>(
+    out: Option<&Path>,
+    fetch: impl FnOnce(&mut dyn Write) -> Result<T, ApiError>,
+    is_file: impl Fn(&T) -> bool,
+) -> Result<T, Failure> {
+    let Some(path) = out else {
+        let mut stdout = io::stdout().lock();
+        if stdout.is_terminal() {
+            let found = fetch(&mut io::sink())?;
+            return match is_file(&found) {
+                true => wanted(None).map(|()| found),
+                false => Ok(found),
+            };
+        }
+        let found = fetch(&mut stdout)?;
+        stdout.flush()?;
+        return Ok(found);
+    };
+    let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", path.display()));
+    // What breaks off in the middle does not take the place of a whole file.
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut file = fs::File::create(&part).map_err(failed)?;
+    let found = fetch(&mut file);
+    match &found {
+        Ok(found) if is_file(found) => fs::rename(&part, path).map_err(failed)?,
+        Ok(_) | Err(_) => fs::remove_file(&part).map_err(failed)?,
+    }
+    Ok(found?)
+}
+
+/// Says where a video lies, of which the platform gives no file.
+///
+/// # Errors
+/// [`Failure::Failed`] where a file was asked for.
+pub(super) fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
+    let mut output = super::output::Output::text();
+    output.line(url)?;
+    output.done()?;
+    match out {
+        None => Ok(()),
+        Some(path) => Err(Failure::Failed(format!(
+            "{}: not written: of a video the platform gives this URL, fetch it from there",
+            path.display()
+        ))),
+    }
+}

@@ -1,0 +1,217 @@
+//! `wechatd login …`: who opens a web page in WeChat, for the owner's own pages. Nothing of it is kept or logged.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::Failure;
+use super::failure::complain;
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::ApiError;
+use crate::api::login::{LogIn, Scope, authorize_url};
+use crate::config::Config;
+use crate::random;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// Print the URL to which a page sends the browser first
+    #[command(after_help = "Examples:
+  wechatd login url https://www.example.com/cb
+  wechatd login url https://www.example.com/cb --scope userinfo --state order7
+
+The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The code works once and for five minutes:
+`wechatd login code CODE`. Compare the state with yours. It works inside WeChat only, and the host must be entered in
+the console as the web authorisation domain.")]
+    Url {
+        /// The page that the browser comes back to
+        redirect_uri: String,
+        /// base: only the openid, and nobody is asked; userinfo: name and picture too
+        #[arg(long, value_name = "SCOPE", default_value = "base", value_parser = scope)]
+        scope: Scope,
+        /// 1 to 128 letters and digits that come back [default: random ones]
+        #[arg(long)]
+        state: Option<String>,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Exchange the code that a browser brought, and print who it is, with tokens
+    #[command(after_help = "Example:
+  wechatd login code 061fRb0w3XqJk23
+
+The tokens are the person's, not the account's. Keep them on the server, never in a page.")]
+    Code {
+        /// What came as `code`
+        code: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print another access_token of a person, whose former one has ended
+    #[command(after_help = "Example:
+  wechatd login refresh \"$REFRESH_TOKEN\"
+
+An access_token works for two hours, a refresh_token for 30 days.")]
+    Refresh {
+        /// What `wechatd login code` printed
+        refresh_token: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the name and picture of a person who opened a page with --scope userinfo
+    #[command(after_help = "Example:
+  wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
+    User {
+        /// Who
+        openid: String,
+        /// The person's, of `wechatd login code`
+        access_token: String,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask whether a person's access_token still works; exit code 1 where it does not
+    #[command(after_help = "Example:
+  wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
+    Check {
+        /// Whose
+        openid: String,
+        /// The person's, of `wechatd login code`
+        access_token: String,
+    },
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    match text {
+        "base" | "snsapi_base" => Ok(Scope::Base),
+        "userinfo" | "snsapi_userinfo" => Ok(Scope::UserInfo),
+        _ => Err("it is base or userinfo".to_owned()),
+    }
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::Url {
+            redirect_uri,
+            scope,
+            state,
+            json,
+        } => url(config, &redirect_uri, scope, state, json),
+        Commands::Code { code, json } => show(&connect(config)?.1.sns_access_token(&code)?, json),
+        Commands::Refresh {
+            refresh_token,
+            json,
+        } => show(&connect(config)?.1.sns_refresh_token(&refresh_token)?, json),
+        Commands::User {
+            openid,
+            access_token,
+            json,
+        } => user(config, &openid, &access_token, json),
+        Commands::Check {
+            openid,
+            access_token,
+        } => {
+            connect(config)?.1.sns_auth(&access_token, &openid)?;
+            let mut out = Output::text();
+            out.line("the access_token works")?;
+            out.done()
+        }
+    }
+}
+
+fn url(
+    config: &Config,
+    redirect_uri: &str,
+    scope: Scope,
+    state: Option<String>,
+    json: bool,
+) -> Result<(), Failure> {
+    let app_id = config.account.app_id.as_deref().ok_or_else(|| {
+        Failure::Wrong(format!(
+            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration",
+            config.file.display()
+        ))
+    })?;
+    let state = state.map_or_else(fresh_state, Ok)?;
+    let url = authorize_url(app_id, redirect_uri, scope, &state).map_err(|error| match error {
+        ApiError::Request { cause, .. } => Failure::Wrong(cause),
+        error => error.into(),
+    })?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({ "url": url, "scope": scope.name(), "state": state }));
+    }
+    out.line(&url)?;
+    out.done()
+}
+
+/// A state that nobody can guess.
+fn fresh_state() -> Result<String, Failure> {
+    let bytes: [u8; 16] =
+        random::bytes().map_err(|error| Failure::Failed(format!("login: {error}")))?;
+    let mut state = String::new();
+    for byte in bytes {
+        // A String takes everything.
+        write!(state, "{byte:02x}").ok();
+    }
+    Ok(state)
+}
+
+fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
+    let refresh_token = log_in.refresh_token.as_ref().map(|token| token.expose());
+    if log_in.is_snapshot {
+        complain(
+            "the page was opened as a snapshot: this openid is nobody's, make no account for it; it changes when the person opens the page in full",
+        );
+    }
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({
+            "openid": log_in.openid,
+            "unionid": log_in.unionid,
+            "scope": log_in.scope,
+            "access_token": log_in.access_token.expose(),
+            "expires_in": log_in.expires_in,
+            "refresh_token": refresh_token,
+            "is_snapshot": log_in.is_snapshot,
+        }));
+    }
+    let mut facts = vec![("openid", log_in.openid.clone())];
+    if let Some(unionid) = &log_in.unionid {
+        facts.push(("unionid", unionid.clone()));
+    }
+    if let Some(scope) = &log_in.scope {
+        facts.push(("scope", scope.clone()));
+    }
+    facts.push(("access_token", log_in.access_token.expose().to_owned()));
+    if let Some(seconds) = log_in.expires_in {
+        facts.push(("works", format!("{seconds} s")));
+    }
+    if let Some(refresh_token) = refresh_token {
+        facts.push(("refresh_token", refresh_token.to_owned()));
+    }
+    out.pairs(&facts)?;
+    out.done()
+}
+
+fn user(config: &Config, openid: &str, access_token: &str, json: bool) -> Result<(), Failure> {
+    let user = connect(config)?.1.sns_userinfo(access_token, openid)?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&user);
+    }
+    let mut facts = vec![("openid", user.openid.clone())];
+    for (name, value) in [
+        ("unionid", &user.unionid),
+        ("nickname", &user.nickname),
+        ("picture", &user.headimgurl),
+    ] {
+        if let Some(value) = value {
+            facts.push((name, cell(value, 500)));
+        }
+    }
+    out.pairs(&facts)?;
+    out.done()
+}

@@ -1,0 +1,325 @@
+//! `wechatd material …`: files and articles that the platform keeps until somebody deletes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Failure;
+use super::attachment::{LocalFile, media_type};
+use super::confirm;
+use super::download;
+use super::failure::complain;
+use super::output::{Output, cell};
+use super::platform::connect;
+use crate::api::Client;
+use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
+use crate::api::media::MediaType;
+use crate::config::Config;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// List what the platform keeps, the newest of each type first
+    #[command(after_help = "Examples:
+  wechatd material list
+  wechatd material list --type news --limit 500 --json
+
+It shows what was made in the console too.")]
+    List {
+        /// image, voice, video or news [default: all of them]
+        #[arg(long = "type", value_name = "TYPE", value_parser = material_type)]
+        material_type: Option<MaterialType>,
+        /// At most so many of each type
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// How much of each type there is
+    #[command(after_help = "Example:
+  wechatd material count")]
+    Count {
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Upload a file that stays, and print its media_id
+    #[command(after_help = "Examples:
+  wechatd material upload cover.jpg
+  wechatd material upload tour.mp4 --title 'The house' --introduction 'In 90 seconds'
+  wechatd material upload cover.jpg --json | jq -r .url
+
+image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+An account has 100000 pictures, and 1000 of each other kind. What is used for some days only: `wechatd media upload`.")]
+    Upload {
+        /// The file
+        file: PathBuf,
+        /// image, voice, video or thumb [default: by the file's content]
+        #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
+        media_type: Option<MediaType>,
+        /// The title of a video, which needs one
+        #[arg(long)]
+        title: Option<String>,
+        /// A few words about a video
+        #[arg(long)]
+        introduction: Option<String>,
+        /// One JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a file or articles
+    #[command(after_help = "Examples:
+  wechatd material get MEDIA_ID --out cover.jpg
+  wechatd material get MEDIA_ID > article.json
+
+Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is
+printed.")]
+    Get {
+        /// Its media_id; `wechatd material list` shows them
+        media_id: String,
+        /// Where to write it [default: standard output, unless that is a terminal]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Delete a file or articles
+    #[command(after_help = "Example:
+  wechatd material delete MEDIA_ID
+
+Messages that were sent with it keep it. The platform refuses while an auto-reply or a menu uses it.")]
+    Delete {
+        /// Its media_id; `wechatd material list` shows them
+        media_id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn material_type(text: &str) -> Result<MaterialType, String> {
+    MaterialType::ALL
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| "it is image, voice, video or news".to_owned())
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::List {
+            material_type,
+            limit,
+            json,
+        } => list(config, material_type, limit, json),
+        Commands::Count { json } => count(config, json),
+        Commands::Upload {
+            file,
+            media_type,
+            title,
+            introduction,
+            json,
+        } => upload(config, &file, media_type, title, introduction, json),
+        Commands::Get { media_id, out } => get(config, &media_id, out.as_deref()),
+        Commands::Delete { media_id, yes } => delete(config, &media_id, yes),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(rename = "type")]
+    material_type: &'static str,
+    media_id: String,
+    /// A file's name.
+    name: Option<String>,
+    /// The titles of articles.
+    titles: Vec<String>,
+    /// Unix seconds.
+    update_time: Option<i64>,
+    url: Option<String>,
+}
+
+fn list(
+    config: &Config,
+    material_type: Option<MaterialType>,
+    limit: u32,
+    json: bool,
+) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    let types = material_type.map_or(MaterialType::ALL.to_vec(), |one| vec![one]);
+    let mut shown = Vec::new();
+    let mut left_out = Vec::new();
+    for material_type in types {
+        let (items, total) = listed(&api, material_type, limit)?;
+        let total = total.and_then(|total| usize::try_from(total).ok());
+        if let Some(total) = total.filter(|total| *total > items.len()) {
+            left_out.push(format!(
+                "{} of {total} {}",
+                items.len(),
+                material_type.name()
+            ));
+        }
+        shown.extend(items.into_iter().map(|item| as_shown(material_type, item)));
+    }
+    if !left_out.is_empty() {
+        complain(&format!(
+            "{} are shown; --limit shows more",
+            left_out.join(", ")
+        ));
+    }
+    let mut out = Output::text();
+    if json {
+        return out.json(&shown);
+    }
+    let reader = store.reader()?;
+    let row = |item: &Shown| -> Result<[String; 4], Failure> {
+        let name = match item.titles.is_empty() {
+            true => item.name.clone().unwrap_or_default(),
+            false => item.titles.join(" / "),
+        };
+        Ok([
+            item.material_type.to_owned(),
+            cell(&item.media_id, 80),
+            match item.update_time {
+                Some(time) => reader.local_time(time)?,
+                None => String::new(),
+            },
+            cell(&name, 60),
+        ])
+    };
+    let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
+    out.table(["type", "media_id", "updated", "name"], &rows)?;
+    out.done()
+}
+
+/// Up to `limit` pieces, page by page, and how many there are.
+fn listed(
+    api: &Client,
+    material_type: MaterialType,
+    limit: u32,
+) -> Result<(Vec<MaterialItem>, Option<i64>), Failure> {
+    let mut items = Vec::new();
+    let (mut offset, mut total) = (0, None);
+    while offset < limit {
+        let count = (limit - offset).min(MATERIAL_PAGE);
+        let page = api.batchget_material(material_type, offset, count)?;
+        total = page.total_count.or(total);
+        let came = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+        items.extend(page.items);
+        offset = offset.saturating_add(came);
+        if came < count || total.is_some_and(|total| i64::from(offset) >= total) {
+            break;
+        }
+    }
+    Ok((items, total))
+}
+
+fn as_shown(material_type: MaterialType, item: MaterialItem) -> Shown {
+    let articles = item.content.map(|content| content.news_item);
+    let titles = articles.unwrap_or_default().into_iter();
+    Shown {
+        material_type: material_type.name(),
+        media_id: item.media_id,
+        name: item.name,
+        titles: titles
+            .map(|article| article.title.unwrap_or_default())
+            .collect(),
+        update_time: item.update_time,
+        url: item.url,
+    }
+}
+
+fn count(config: &Config, json: bool) -> Result<(), Failure> {
+    let count = connect(config)?.1.get_materialcount()?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&count);
+    }
+    let number = |number: Option<i64>| number.map_or("?".to_owned(), |number| number.to_string());
+    out.pairs(&[
+        ("image", number(count.image_count)),
+        ("voice", number(count.voice_count)),
+        ("video", number(count.video_count)),
+        ("news", number(count.news_count)),
+    ])?;
+    out.done()
+}
+
+fn upload(
+    config: &Config,
+    path: &Path,
+    media_type: Option<MediaType>,
+    title: Option<String>,
+    introduction: Option<String>,
+    json: bool,
+) -> Result<(), Failure> {
+    let (file, media_type) = LocalFile::read_as(path, media_type)?;
+    let description = match (media_type, title) {
+        (MediaType::Video, Some(title)) if !title.trim().is_empty() => Some(VideoDescription {
+            title,
+            introduction: introduction.unwrap_or_default(),
+        }),
+        (MediaType::Video, _) => {
+            return Err(Failure::Wrong(
+                "the platform wants a title for a video: give it one with --title TEXT".to_owned(),
+            ));
+        }
+        (MediaType::Image | MediaType::Voice | MediaType::Thumb, None)
+            if introduction.is_none() =>
+        {
+            None
+        }
+        (MediaType::Image | MediaType::Voice | MediaType::Thumb, _) => {
+            return Err(Failure::Wrong(
+                "--title and --introduction go with a video only".to_owned(),
+            ));
+        }
+    };
+    let (_store, api) = connect(config)?;
+    let added = file.add(&api, media_type, description.as_ref())?;
+    let mut out = Output::text();
+    if json {
+        return out.json(&json!({
+            "type": media_type.name(), "media_id": added.media_id, "url": added.url,
+        }));
+    }
+    out.line(&added.media_id)?;
+    out.done()
+}
+
+fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failure> {
+    let (_store, api) = connect(config)?;
+    let found = download::fetch(
+        out,
+        |to| api.get_material(media_id, to),
+        |found| matches!(found, Material::File(_)),
+    )?;
+    match (found, out) {
+        (Material::File(saved), Some(path)) => {
+            complain(&format!("{}: {} bytes", path.display(), saved.length));
+            Ok(())
+        }
+        (Material::File(_), None) => Ok(()),
+        (Material::Video { down_url, .. }, out) => download::video(&down_url, out),
+        (Material::News(articles), None) => Output::text().json(&json!({ "articles": articles })),
+        (Material::News(articles), Some(path)) => {
+            let failed = |error: String| Failure::Failed(format!("{}: {error}", path.display()));
+            let mut text = serde_json::to_vec_pretty(&json!({ "articles": articles }))
+                .map_err(|error| failed(error.to_string()))?;
+            text.push(b'\n');
+            fs::write(path, text).map_err(|error| failed(error.to_string()))
+        }
+    }
+}
+
+fn delete(config: &Config, media_id: &str, yes: bool) -> Result<(), Failure> {
+    let (store, api) = connect(config)?;
+    confirm::ask(
+        &format!("Delete {media_id} from the platform for good?"),
+        yes,
+    )?;
+    api.del_material(media_id)?;
+    store.forget_media(media_id)?;
+    let mut out = Output::text();
+    out.line(&format!("{media_id} is deleted"))?;
+    out.done()
+}
