@@ -6,7 +6,8 @@ use crate::api::{Action, Client};
 use crate::app::App;
 use crate::bell::Woken;
 use crate::clock;
-use crate::store::StoreError;
+use crate::config::TimeOfDay;
+use crate::store::{Reader, StoreError};
 use crate::sync::{FollowerSync, SyncError};
 
 /// The longest wait before the clock is looked at again: clocks are set, and days have 23 or 25 hours.
@@ -56,14 +57,17 @@ fn wait_for(app: &App) -> Result<Option<Duration>, StoreError> {
     let Some(time) = app.live().config.api.sync else {
         return Ok(Some(GLANCE));
     };
-    let reader = app.store.reader()?;
+    until_due(&app.store.reader()?, time, clock::unix_seconds())
+}
+
+/// How long it is from `now`, in Unix seconds, until the store's followers are to be synced; `None`: it is due.
+fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Duration>, StoreError> {
     let Some(last) = reader.synced_at()? else {
         return Ok(None);
     };
     if reader.sync_state()?.is_some() {
         return Ok(None);
     }
-    let now = clock::unix_seconds();
     // A clock that was far ahead when the last one ended must not keep the next one from coming.
     let next = reader.next_time_of_day(&time.to_string(), last.min(now))?;
     let left = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
@@ -120,4 +124,39 @@ fn troubled(trouble: &mut Option<(String, Duration)>, error: &SyncError) -> Dura
     }
     *trouble = Some((text, pause));
     pause
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn the_nightly_sync_comes_at_its_time_and_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("wechat.db")).expect("a store");
+        let reader = store.reader().expect("a reader");
+        let time: TimeOfDay = "03:30".parse().expect("a time of day");
+        let left = |now| {
+            let left = until_due(&reader, time, now).expect("a time");
+            left.map(|left| i64::try_from(left.as_secs()).expect("some hours"))
+        };
+        let evening = 1_767_300_000;
+        assert_eq!(left(evening), None, "never synced before");
+        store.sync_end(Some(evening)).expect("a write");
+        let to_night = left(evening).expect("not at once again");
+        let night = evening + to_night;
+        // No day is longer than 25 hours.
+        assert!((1..=25 * HOUR).contains(&to_night), "{to_night}");
+        let clock = reader.local_time(night).expect("a local time");
+        assert!(clock.ends_with(" 03:30:00"), "{clock}");
+        assert_eq!(left(night - 1), Some(1));
+        assert_eq!(left(night), None);
+        assert_eq!(left(night + 5), None, "until it is done");
+        store.sync_end(Some(night + 20)).expect("a write");
+        let next = left(night + 20).expect("once a night");
+        assert!((22 * HOUR..=25 * HOUR).contains(&next), "{next}");
+    }
 }
