@@ -9,6 +9,7 @@
 
 mod advice;
 mod allow_ips;
+mod article;
 mod attacks;
 mod callback;
 mod commands;
@@ -19,8 +20,10 @@ mod export;
 mod handshake;
 mod kf;
 mod limits;
+mod login;
 mod logs;
 mod mass;
+mod material;
 mod media;
 mod menu;
 mod migration;

@@ -152,6 +152,68 @@ fn a_file_is_uploaded_for_it() {
 }
 
 #[test]
+fn a_video_file_becomes_permanent_material_once() {
+    const ADD: &str = "/cgi-bin/material/add_material";
+    let platform = Platform::start();
+    let account = account(&platform);
+    std::fs::write(account.folder().join("tour.mp4"), "\0\0\0\u{18}ftypmp42").unwrap();
+    let send = |options: &[&str]| {
+        account.command(&[&["mass", "send", "--video", "tour.mp4", "--all"], options].concat())
+    };
+    send(&["--dry-run"])
+        .ok()
+        .says("tour.mp4 (is added to the permanent material as \"tour\")");
+    assert_eq!(platform.count(ADD), 0);
+    platform.fault(ADD, Fault::Truncated);
+    send(&["--yes"]).failed().complains("material list");
+    assert_eq!((platform.count(ADD), platform.count(ALL)), (1, 0));
+    assert_eq!(account.store().count("jobs"), 0, "nothing was sent");
+    send(&["--yes"]).ok().says("1000002301");
+    send(&["--yes"]).ok().says("sent before, as 1000002301");
+    send(&["--yes", "--title", "The house", "--introduction", "90 s"])
+        .ok()
+        .says("1000002302");
+    let added: Vec<Call> = platform.calls();
+    let added: Vec<&Call> = added.iter().filter(|call| call.path == ADD).collect();
+    assert_eq!(
+        added.len(),
+        3,
+        "the file is added again for another title only"
+    );
+    assert!(
+        added[1]
+            .body
+            .contains(r#"{"title":"tour","introduction":""}"#)
+    );
+    assert!(
+        added[2]
+            .body
+            .contains(r#"{"title":"The house","introduction":"90 s"}"#)
+    );
+    let ids: Vec<Value> = platform
+        .bodies(ALL)
+        .into_iter()
+        .map(|body| body["mpvideo"]["media_id"].clone())
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "SYN_permanent_video_1",
+            "SYN_permanent_video_1",
+            "SYN_permanent_video_2"
+        ]
+    );
+    // Deleted from the platform, it is added again.
+    account
+        .command(&["material", "delete", "SYN_permanent_video_1", "--yes"])
+        .ok();
+    account
+        .command(&["mass", "preview", "--video", "tour.mp4", "--to", FAN])
+        .ok();
+    assert_eq!(platform.count(ADD), 4);
+}
+
+#[test]
 fn the_same_command_twice_sends_once() {
     let platform = Platform::start();
     let account = account(&platform);
@@ -377,7 +439,12 @@ fn what_can_not_be_sent_is_refused() {
         (&["closed", "--to", "o1", "o 2"], "no openid"),
         (&["closed", "--tag", "nobody"], "no tag"),
         (&[" ", "--all"], "empty"),
-        (&["--video", "tour.mp4", "--all"], "permanent material"),
+        (&["--video", "tour.mp4", "--all"], "no such file"),
+        (
+            &["--video", "SYN_v", "--title", "x", "--all"],
+            "a file only",
+        ),
+        (&["closed", "--title", "x", "--all"], "--video only"),
         (&["closed", "--recommend", "x", "--all"], "--image"),
     ] {
         let all = [&["mass", "send"], arguments, &["--yes"]].concat();

@@ -124,3 +124,18 @@ fn image_prints_the_url_for_articles() {
     assert_eq!(json, json!({"url": "http://mmbiz.qpic.cn/SYN/0"}));
     assert_eq!(platform.count("/cgi-bin/media/uploadimg"), 2);
 }
+
+#[test]
+fn a_recording_of_a_web_page_comes_as_speex() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ran = account.command(&["media", "get", "SYN_voice", "--speex"]);
+    assert_eq!(ran.ok().stdout, "speex of SYN_voice");
+    account
+        .command(&["media", "get", "gone", "--speex", "--out", "voice.speex"])
+        .failed()
+        .complains("40007");
+    assert!(!account.folder().join("voice.speex").exists());
+    assert_eq!(platform.count("/cgi-bin/media/get/jssdk"), 2);
+    assert_eq!(platform.count("/cgi-bin/media/get"), 0);
+}

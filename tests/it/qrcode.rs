@@ -193,3 +193,28 @@ fn stats_count_follows_and_scans_per_scene() {
         .command(&["qrcode", "stats", "--since", "soon"])
         .failed();
 }
+
+#[test]
+fn the_platform_s_own_picture_is_fetched_without_a_token() {
+    const PICTURE: &str = "/cgi-bin/showqrcode";
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ticket = "gQSYN+/8TAAA==";
+    account
+        .command(&["qrcode", "picture", ticket, "--out", "code.jpg"])
+        .ok()
+        .complains("code.jpg: 24 bytes");
+    let file = account.folder().join("code.jpg");
+    let picture = format!("GIF89a of {ticket}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), picture);
+    let call = platform.calls().pop().unwrap();
+    assert_eq!(call.query.len(), 1, "{call:?}");
+    assert_eq!(platform.token_calls(), 0);
+    platform.fault(PICTURE, Fault::NotFound);
+    account
+        .command(&["qrcode", "picture", ticket, "--out", "code.jpg"])
+        .failed()
+        .complains("does not know this ticket");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), picture);
+    assert_eq!(platform.count(PICTURE), 2);
+}

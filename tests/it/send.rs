@@ -269,6 +269,8 @@ fn what_can_not_be_sent_is_refused_before_any_call() {
         (&["--image", "."], "is no file"),
         (&["--video", "tour.mp4", "--thumb", "photo.gif"], "is JPEG"),
         (&["--thumb", "cover.jpg", "hello"], "--video"),
+        (&["--video", "tour.mp4"], "--thumb F"),
+        (&["--video", "SYN_tour", "--title", "Tour"], "--thumb F"),
         (&["--music", "{"], "--music"),
         (&["--music", r#"{"music_url": "x"}"#], "musicurl"),
         (&["--news", "[]"], "exactly 1"),

@@ -20,7 +20,7 @@ pub use command::{Ran, wechatd};
 pub use console::{Console, Delivery, Mode};
 pub use http::{Request, Wire};
 pub use people::crowd;
-pub use platform::{Fault, Platform};
+pub use platform::{Call, Fault, Piece, Platform};
 pub use process::Vitals;
 pub use push::*;
 pub use store::Store;

@@ -4,7 +4,10 @@
 //! A path it does not know answers an errcode and is remembered with the name of the sample that would
 //! describe it, so that a test of a new call says what it is missing.
 
+mod content;
 mod outgoing;
+
+pub use content::Piece;
 
 use super::account::{APP_ID, APP_SECRET};
 use super::agents::Agents;
@@ -27,6 +30,8 @@ pub enum Fault {
     Errcode(i64, &'static str),
     /// HTTP 502 with a page of HTML.
     BadGateway,
+    /// HTTP 404 with a page of HTML.
+    NotFound,
     /// HTTP 200 with JSON that breaks off.
     Truncated,
     /// HTTP 200 with exactly this body.
@@ -79,6 +84,7 @@ struct State {
     released: u64,
     open: Vec<TcpStream>,
     outgoing: outgoing::Outgoing,
+    content: content::Content,
 }
 
 struct Shared {
@@ -214,6 +220,11 @@ impl Platform {
         look(&mut self.shared.state.lock().unwrap().outgoing)
     }
 
+    /// Looks at what it keeps of permanent material and articles, or changes it.
+    pub fn content<T>(&self, look: impl FnOnce(&mut content::Content) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().content)
+    }
+
     /// The bodies of the calls of `path` so far, as JSON.
     pub fn bodies(&self, path: &str) -> Vec<Value> {
         let calls = self.calls();
@@ -334,8 +345,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "text/html"
         };
-        let (kind, disposition) = match call.path == "/cgi-bin/media/get" && !body.starts_with('{')
-        {
+        let of_files = FILES.contains(&call.path.as_str());
+        let (kind, disposition) = match of_files && status == 200 && !body.starts_with('{') {
             true => (
                 "image/gif",
                 "Content-disposition: attachment; filename=\"SYN.gif\"\r\n",
@@ -352,6 +363,14 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         }
     }
 }
+
+/// Calls that answer with a file, unless they answer with JSON.
+const FILES: [&str; 4] = [
+    "/cgi-bin/media/get",
+    "/cgi-bin/media/get/jssdk",
+    "/cgi-bin/material/get_material",
+    "/cgi-bin/showqrcode",
+];
 
 fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
     let mut line = String::new();
@@ -457,6 +476,9 @@ fn answer(call: &Call, shared: &Shared) -> Said {
             let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
             return Said::Whole(502, page.into());
         }
+        Some(Fault::NotFound) => {
+            return Said::Whole(404, "<html><body>404 Not Found</body></html>".into());
+        }
         Some(Fault::Truncated) => {
             return Said::Whole(200, r#"{"access_token":"SYN_cut","expi"#.into());
         }
@@ -488,6 +510,9 @@ fn right_answer(call: &Call, state: &mut State) -> String {
         return answer;
     }
     if let Some(answer) = state.desk.answer(call, authorised) {
+        return answer;
+    }
+    if let Some(answer) = state.content.answer(call, authorised) {
         return answer;
     }
     if authorised {
@@ -630,16 +655,11 @@ mod tests {
         assert!(ask_for_a_token(&platform).contains("<html>"));
         assert!(ask_for_a_token(&platform).contains("access_token"));
         let address = Address::Tcp(platform.address);
-        let unknown = format!(
-            "/cgi-bin/material/get_materialcount?access_token={}",
-            platform.token()
-        );
+        let unknown = format!("/cgi-bin/draft/count?access_token={}", platform.token());
         exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
         assert_eq!(
             platform.unknown(),
-            [
-                "GET /cgi-bin/material/get_materialcount: tests/samples/api/material_get_materialcount.json"
-            ]
+            ["GET /cgi-bin/draft/count: tests/samples/api/draft_count.json"]
         );
     }
 }

@@ -1,0 +1,149 @@
+//! Articles: drafts from a file, published when a person says so.
+
+use crate::support::*;
+use serde_json::json;
+
+const DRAFT: &str = "/cgi-bin/draft/add";
+const SUBMIT: &str = "/cgi-bin/freepublish/submit";
+const STATUS: &str = "/cgi-bin/freepublish/get";
+
+const OPEN_DAY: &str = r#"{"title": "Open day 开放日", "content": "<p>On Saturday</p>", "thumb_media_id": "SYN_cover"}"#;
+
+fn account(platform: &Platform) -> Account {
+    let account = Setup::new().platform(platform).stopped();
+    std::fs::write(account.folder().join("day.json"), OPEN_DAY).unwrap();
+    account
+}
+
+#[test]
+fn a_draft_is_made_of_a_file_and_goes_out_as_a_mass_message() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let ran = account.command(&["article", "draft", "day.json"]);
+    assert_eq!(ran.ok().stdout, "SYN_draft_1\n");
+    assert_eq!(
+        platform.bodies(DRAFT),
+        [
+            json!({"articles": [{"title": "Open day 开放日", "author": "", "digest": "", "content": "<p>On Saturday</p>",
+            "content_source_url": "", "thumb_media_id": "SYN_cover", "need_open_comment": 0,
+            "only_fans_can_comment": 0}]})
+        ]
+    );
+    let call = platform.calls().pop().unwrap();
+    assert!(
+        call.body.contains("开放日"),
+        "raw UTF-8 only: {}",
+        call.body
+    );
+    let json = account
+        .command(&["article", "draft", "day.json", "--json"])
+        .json();
+    assert_eq!(json, json!({"media_id": "SYN_draft_2", "articles": 1}));
+    account
+        .command(&["mass", "send", "--article", "day.json", "--all", "--yes"])
+        .refused()
+        .complains("wechatd article draft day.json");
+}
+
+#[test]
+fn a_file_that_is_no_draft_is_refused_before_any_call() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    for (text, why) in [
+        ("", "EOF"),
+        ("[]", "no article"),
+        (r#"{"titel": "T"}"#, "titel"),
+        (
+            &OPEN_DAY.replace("SYN_cover", ""),
+            "article 1 has no thumb_media_id",
+        ),
+    ] {
+        std::fs::write(account.folder().join("wrong.json"), text).unwrap();
+        account
+            .command(&["article", "draft", "wrong.json"])
+            .refused()
+            .complains("wrong.json")
+            .complains(why);
+    }
+    account
+        .command(&["article", "draft", "none.json"])
+        .refused();
+    assert_eq!(platform.count(DRAFT), 0);
+}
+
+#[test]
+fn a_draft_is_not_made_twice_by_itself() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.fault(DRAFT, Fault::Truncated);
+    account
+        .command(&["article", "draft", "day.json"])
+        .failed()
+        .complains("may have been kept");
+    assert_eq!(platform.count(DRAFT), 1);
+    platform.fault(DRAFT, Fault::Errcode(53404, "account banned"));
+    account
+        .command(&["article", "draft", "day.json"])
+        .failed()
+        .complains("53404")
+        .complains("mp.weixin.qq.com");
+}
+
+#[test]
+fn a_draft_is_published_when_somebody_agrees() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["article", "publish", "SYN_draft_1"])
+        .refused()
+        .complains("--yes");
+    assert_eq!(platform.count(SUBMIT), 0);
+    let ran = account.command(&["article", "publish", "SYN_draft_1", "--yes"]);
+    assert_eq!(ran.ok().stdout, "2247500010\n");
+    assert_eq!(
+        platform.bodies(SUBMIT),
+        [json!({"media_id": "SYN_draft_1"})]
+    );
+    platform.fault(
+        SUBMIT,
+        Fault::Errcode(53503, "draft did not pass publish check"),
+    );
+    account
+        .command(&["article", "publish", "SYN_draft_1", "--yes"])
+        .failed()
+        .complains("publish it in the console");
+    platform.fault(SUBMIT, Fault::Closed);
+    account
+        .command(&["article", "publish", "SYN_draft_1", "--yes"])
+        .failed()
+        .complains("may be published all the same");
+    assert_eq!(platform.count(SUBMIT), 3);
+}
+
+#[test]
+fn status_tells_how_far_it_is_and_where_it_can_be_read() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["article", "status", "2247500010"])
+        .ok()
+        .says("status      published")
+        .says("article_id  SYN_ARTICLE_1")
+        .says("https://mp.weixin.qq.com/s/SYNTHETIC_3");
+    let refused = json!({"publish_id": 2_247_500_010_u64, "publish_status": 4, "fail_idx": [2, 3]});
+    platform.always(STATUS, Fault::Body(refused.to_string()));
+    account
+        .command(&["article", "status", "2247500010"])
+        .ok()
+        .says("the platform refused it")
+        .says("article 2, 3");
+    let json = account
+        .command(&["article", "status", "2247500010", "--json"])
+        .json();
+    assert_eq!(json["publish_status"], 4);
+    assert_eq!(json["fail_idx"], json!([2, 3]));
+    assert_eq!(
+        platform.bodies(STATUS)[0],
+        json!({"publish_id": "2247500010"})
+    );
+}
