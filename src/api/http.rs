@@ -27,8 +27,8 @@ const MAX_JSON: u64 = 8 * 1024 * 1024;
 /// The largest file that is downloaded, in bytes. The platform's own limit for videos is 10 MB.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-/// The platform's host for calls, and its address for pages and pictures.
-const API_HOST: &str = "api.weixin.qq.com";
+/// The end of the names of the platform's hosts, and its address for pages and pictures.
+const PLATFORM: &str = ".weixin.qq.com";
 const PAGES_URL: &str = "https://mp.weixin.qq.com";
 
 /// Pooled connections to one base URL.
@@ -312,14 +312,8 @@ fn pages_url(base_url: &str) -> String {
     let uri = base_url.parse::<ureq::http::Uri>();
     let host = uri.as_ref().ok().and_then(|uri| uri.host());
     match host {
-        // In front of it may stand the name of a data centre: sh.api.weixin.qq.com.
-        Some(host)
-            if host
-                .strip_suffix(API_HOST)
-                .is_some_and(|before| before.is_empty() || before.ends_with('.')) =>
-        {
-            PAGES_URL.to_owned()
-        }
+        // For calls it has several: api, api2, sh.api and so on.
+        Some(host) if host.ends_with(PLATFORM) => PAGES_URL.to_owned(),
         Some(_) | None => base_url.to_owned(),
     }
 }
@@ -408,10 +402,11 @@ mod tests {
     fn only_the_platform_itself_has_a_host_of_its_own_for_pages() {
         for (base_url, pages) in [
             ("https://api.weixin.qq.com", PAGES_URL),
+            ("https://api2.weixin.qq.com", PAGES_URL),
             ("https://sh.api.weixin.qq.com", PAGES_URL),
             (
-                "https://notapi.weixin.qq.com",
-                "https://notapi.weixin.qq.com",
+                "https://weixin.qq.com.example",
+                "https://weixin.qq.com.example",
             ),
             ("http://127.0.0.1:8080/wx", "http://127.0.0.1:8080/wx"),
         ] {
