@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::schema::MESSAGES_OF_PERSON;
 
 /// What was erased, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -157,16 +158,15 @@ impl Reader {
 
 /// Removes the rows that are the person's own.
 pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result<Erased> {
-    let delete = |table: &str| {
-        connection.execute(
-            &format!("DELETE FROM {table} WHERE openid = ?1"),
-            params![openid],
-        )
+    let delete_where = |table: &str, whose: &str| {
+        let sql = format!("DELETE FROM {table} WHERE {whose}");
+        connection.execute(&sql, params![openid])
     };
+    let delete = |table: &str| delete_where(table, "openid = ?1");
     let erased = Erased {
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
-        messages: delete("messages")?,
+        messages: delete_where("messages", &format!("id IN ({MESSAGES_OF_PERSON})"))?,
         jobs: delete("jobs")?,
     };
     // A sync under way must not bring the person back. If its next page begins with the person, it reads the list

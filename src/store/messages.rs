@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::schema::MESSAGES_OF_PERSON;
 
 /// A row of `messages`, without the raw XML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,12 +42,12 @@ pub struct MessageFilter {
 
 impl MessageFilter {
     /// The filter as SQL; its values are the sender, the least id and the limit.
-    pub(super) fn conditions(&self) -> &'static str {
-        if self.openid.is_some() {
-            "WHERE openid = ?1 AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
-        } else {
-            "WHERE ?1 IS NULL AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)"
-        }
+    pub(super) fn conditions(&self) -> String {
+        let whose = match self.openid {
+            Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
+            None => "?1 IS NULL".to_owned(),
+        };
+        format!("WHERE {whose} AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)")
     }
 }
 
