@@ -8,6 +8,10 @@ use super::lane::TakenBack;
 use crate::server::answer::{self, Passed, Refusal};
 use crate::server::framing::Persistence;
 
+/// So many requests go to the same lane before the next one gets any: those that go together share the
+/// wake-ups of the threads on their way, which cost more than what is done with them.
+const COMPANY: usize = 8;
+
 /// So many requests wait at most for the end of the turn to be written to their lane together.
 const GATHERED: usize = 16;
 
@@ -20,7 +24,7 @@ impl EventLoop {
         let lightest = lanes
             .filter_map(|(lane_index, lane)| Some((lane_index, lane.as_ref()?)))
             .filter(|(_, lane)| lane.is_usable())
-            .min_by_key(|(_, lane)| lane.load())
+            .min_by_key(|(_, lane)| lane.load() / COMPANY)
             .map(|(lane_index, _)| lane_index);
         match lightest {
             Some(lane_index) => self.put_on_lane(index, lane_index),
