@@ -262,8 +262,9 @@ fn when_all_are_complete_new_connections_wait_instead() {
     patient.send("GET /patient HTTP/1.1\r\n\r\n");
     assert_eq!(site.count(|counters| &counters.accepted), 2);
     one.answer(&Reply::text(200, "done"));
-    assert_eq!(patient.answer().line(0), "GET /patient");
+    site.await_count(|counters| &counters.accepted, 3);
     other.answer(&Reply::text(200, "done"));
+    assert_eq!(patient.answer().line(0), "GET /patient");
     for client in &mut complete {
         assert_eq!(client.answer().body, "done");
     }
