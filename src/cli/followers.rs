@@ -116,6 +116,9 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
     }
 }
 
+/// So many followers are not counted any more under a list, which would take longer than the list.
+const COUNTED: i64 = 1_000_001;
+
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = FollowerFilter {
@@ -167,11 +170,11 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         ],
         &lines,
     )?;
-    out.line(&format!(
-        "{} of {} followers",
-        lines.len(),
-        reader.count_followers()?
-    ))?;
+    let all = match reader.count_followers_up_to(COUNTED)? {
+        COUNTED => format!("more than {}", COUNTED - 1),
+        all => all.to_string(),
+    };
+    out.line(&format!("{} of {all} followers", lines.len()))?;
     out.done()
 }
 

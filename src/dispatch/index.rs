@@ -3,15 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use regex::{RegexSet, RegexSetBuilder};
 
+use super::beginnings;
 use super::rules::Subject;
 use crate::config::{Rule, Test};
 
 /// Up to so many rules with a regular expression are asked one by one: a set would find out what the
 /// rule itself finds out again.
 const FEW_REGEXES: usize = 8;
+
+/// A literal with which the matches of more rules than this can begin says too little of each.
+const CROWD: usize = 16;
 
 /// Regular expressions of one set. Sets that are much larger outgrow the cache of their automaton and crawl.
 const SET: usize = 64;
@@ -36,12 +40,16 @@ struct Side {
     equals: HashMap<String, Positions>,
     /// By the length of the prefix in bytes.
     prefixes: BTreeMap<usize, HashMap<String, Positions>>,
-    contains: Option<Contains>,
+    contains: Option<Texts>,
+    /// Of regular expressions, what their matches can begin with.
+    beginnings: Option<Texts>,
+    /// All other regular expressions.
     regexes: Vec<Regexes>,
 }
 
+/// Texts that are looked for all at once.
 #[derive(Debug)]
-struct Contains {
+struct Texts {
     automaton: AhoCorasick,
     /// Of each pattern.
     rules: Vec<Positions>,
@@ -138,11 +146,13 @@ impl Side {
                 Some(Test::Contains(_)) | None => open.push(position),
             }
         }
-        side.contains = Contains::new(contains, &mut open);
+        side.contains = Texts::new(contains, true, &mut open);
         if regexes.len() <= FEW_REGEXES {
             open.extend(regexes.iter().map(|(_, position)| position));
         } else {
-            for some in regexes.chunks(SET) {
+            let (begun, others) = by_beginnings(&regexes, case);
+            side.beginnings = Texts::new(begun, case, &mut open);
+            for some in others.chunks(SET) {
                 side.regexes.extend(Regexes::new(some, case, &mut open));
             }
         }
@@ -155,6 +165,7 @@ impl Side {
         self.equals.is_empty()
             && self.prefixes.is_empty()
             && self.contains.is_none()
+            && self.beginnings.is_none()
             && self.regexes.is_empty()
     }
 
@@ -173,9 +184,11 @@ impl Side {
                 add(positions);
             }
         }
-        if let Some(contains) = &self.contains {
-            for hit in contains.automaton.find_overlapping_iter(compared) {
-                add(&contains.rules[hit.pattern().as_usize()]);
+        let sought = [(&self.contains, compared), (&self.beginnings, searched)];
+        for (texts, text) in sought {
+            let Some(texts) = texts else { continue };
+            for hit in texts.automaton.find_overlapping_iter(text) {
+                add(&texts.rules[hit.pattern().as_usize()]);
             }
         }
         for regexes in &self.regexes {
@@ -186,16 +199,22 @@ impl Side {
     }
 }
 
-impl Contains {
+impl Texts {
     /// `None` if there is nothing to look for, or too much; the rules are open then.
-    fn new(patterns: BTreeMap<&str, Positions>, open: &mut Positions) -> Option<Contains> {
+    fn new<T: AsRef<str> + Ord>(
+        patterns: BTreeMap<T, Positions>,
+        case: bool,
+        open: &mut Positions,
+    ) -> Option<Texts> {
         if patterns.is_empty() {
             return None;
         }
-        let automaton = AhoCorasick::new(patterns.keys());
+        let automaton = AhoCorasickBuilder::new()
+            .ascii_case_insensitive(!case)
+            .build(patterns.keys().map(AsRef::as_ref));
         let rules = patterns.into_values();
         match automaton {
-            Ok(automaton) => Some(Contains {
+            Ok(automaton) => Some(Texts {
                 automaton,
                 rules: rules.collect(),
             }),
@@ -227,6 +246,39 @@ impl Regexes {
     }
 }
 
+/// Parts regular expressions into those that can be found by what their matches begin with, under these
+/// literals, and all others.
+fn by_beginnings<'r>(
+    regexes: &[(&'r str, usize)],
+    case: bool,
+) -> (BTreeMap<String, Positions>, Vec<(&'r str, usize)>) {
+    let mut known = Vec::new();
+    let mut others = Vec::new();
+    let mut users: HashMap<String, usize> = HashMap::new();
+    for &(pattern, position) in regexes {
+        match beginnings::of(pattern, case) {
+            Some(literals) => {
+                for literal in &literals {
+                    *users.entry(literal.clone()).or_default() += 1;
+                }
+                known.push((pattern, position, literals));
+            }
+            None => others.push((pattern, position)),
+        }
+    }
+    let mut begun: BTreeMap<String, Positions> = BTreeMap::new();
+    for (pattern, position, literals) in known {
+        if literals.iter().any(|literal| users[literal] > CROWD) {
+            others.push((pattern, position));
+        } else {
+            for literal in literals {
+                note(begun.entry(literal).or_default(), position);
+            }
+        }
+    }
+    (begun, others)
+}
+
 /// Adds a position to a list that it may be in already, as the last.
 fn note(positions: &mut Positions, position: usize) {
     if positions.last() != Some(&position) {
@@ -254,7 +306,7 @@ mod tests {
     use crate::dispatch::rules::{Meeting, Subject, meet};
     use crate::wechat::Push;
 
-    const REGEXES: [&str; 12] = [
+    const REGEXES: [&str; 17] = [
         "^a",
         "b$",
         "ab+",
@@ -267,6 +319,11 @@ mod tests {
         "é",
         "x",
         "a.*c",
+        "ac",
+        "bk?c",
+        "(ab|ca)+",
+        "éa",
+        "(?i:CB)a",
     ];
 
     fn about() -> impl Strategy<Value = About> {
@@ -340,7 +397,7 @@ mod tests {
         #[test]
         fn the_index_finds_the_rule_that_asking_each_finds(
             list in proptest::collection::vec(rule(), 0..40),
-            subject in "[abcABé ]{0,6}",
+            subject in "[abcABCkKé ]{0,6}",
             event in any::<bool>(),
         ) {
             let push = push(&subject, event);

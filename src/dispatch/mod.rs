@@ -1,6 +1,7 @@
 //! Decides what a push is answered: knows rules, pushes and replies, and neither HTTP nor SQL.
 
 mod answer;
+mod beginnings;
 mod explain;
 mod rules;
 

@@ -137,13 +137,22 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
-    /// How many people follow now.
+    /// How many people follow now. SQLite looks at each: ten million take a second.
     ///
     /// # Errors
     /// When the store can not be read.
     pub fn count_followers(&self) -> Result<i64, StoreError> {
+        self.count_followers_up_to(i64::MAX)
+    }
+
+    /// How many people follow now, `most` if it is that many or more.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn count_followers_up_to(&self, most: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1)";
         self.connection
-            .query_row("SELECT count(*) FROM followers", [], |row| row.get(0))
+            .query_row(sql, [most], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
 }

@@ -27,14 +27,19 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare(
-                    "SELECT scene, sum(follow), sum(scan), datetime(max(at), 'unixepoch', 'localtime') FROM (
-                         SELECT scene, 1 AS follow, 0 AS scan, at FROM follow_log
+                    // Each half by an index of its own, in the order in which it is grouped.
+                    "SELECT scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (
+                         SELECT scene, count(*) AS follows, 0 AS scans, max(at) AS last FROM follow_log
                          WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL
+                             AND at >= coalesce(?1, at)
+                         GROUP BY scene
                          UNION ALL
-                         SELECT content, 0, 1, created_at FROM messages
+                         SELECT content, 0, count(*), max(created_at) FROM messages
                          WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL
+                             AND created_at >= coalesce(?1, created_at)
+                         GROUP BY content
                      )
-                     WHERE at >= coalesce(?1, at) GROUP BY scene ORDER BY sum(follow) DESC, sum(scan) DESC, scene",
+                     GROUP BY scene ORDER BY sum(follows) DESC, sum(scans) DESC, scene",
                 )?
                 .query_map([since], |row| {
                     Ok(SceneCount {

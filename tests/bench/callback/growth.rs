@@ -125,12 +125,14 @@ fn grown(rows: u64) -> Server {
          INSERT INTO followers (openid, subscribe_time, subscribe_scene, tagid_list, language, profile_at)
          SELECT printf('oGrown%022d', i), unixepoch() - ({rows} - i) % 15552000, 'ADD_SCENE_SEARCH', '[]', 'zh_CN', unixepoch() FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-         INSERT INTO follow_log (openid, action, at, source)
-         SELECT printf('oGrown%022d', i), 'subscribe', unixepoch() - ({rows} - i) % 15552000, 'push' FROM n;
+         INSERT INTO follow_log (openid, action, at, source, scene)
+         SELECT printf('oGrown%022d', i), 'subscribe', unixepoch() - ({rows} - i) % 15552000, 'push',
+                iif(i % 4 = 0, 'poster-' || (i * 7919 % 1000), NULL) FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-         INSERT INTO messages (dedup_key, openid, msg_type, msg_id, content, xml, created_at, received_at, rule, reply)
-         SELECT printf('%d|oGrown%022d', 24000000000000000 + i, i), printf('oGrown%022d', i), 'text', 24000000000000000 + i,
-                'What do you have today?', printf('<xml>%.300c</xml>', 'x'),
+         INSERT INTO messages (dedup_key, openid, msg_type, event, msg_id, content, xml, created_at, received_at, rule, reply)
+         SELECT printf('%d|oGrown%022d', 24000000000000000 + i, i), printf('oGrown%022d', i),
+                iif(i % 10 = 0, 'event', 'text'), iif(i % 10 = 0, 'SCAN', NULL), 24000000000000000 + i,
+                iif(i % 10 = 0, 'poster-' || (i * 7919 % 1000), 'What do you have today?'), printf('<xml>%.300c</xml>', 'x'),
                 unixepoch() - ({rows} - i) * 15000000 / {rows}, unixepoch() - ({rows} - i) * 15000000 / {rows}, 'help',
                 printf('<xml>%.250c</xml>', 'x')
          FROM n;
@@ -171,6 +173,11 @@ fn questions(server: &Server) -> Vec<(&'static str, f64)> {
         (
             "messages list --limit 20",
             command(&["messages", "list", "--limit", "20"]),
+        ),
+        ("qrcode stats", command(&["qrcode", "stats"])),
+        (
+            "followers show",
+            command(&["followers", "show", "oGrown0000000000000000000007"]),
         ),
         ("daily_v", query("SELECT * FROM daily_v")),
         ("daily_v limit 30", query("SELECT * FROM daily_v LIMIT 30")),
