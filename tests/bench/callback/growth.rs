@@ -176,8 +176,8 @@ fn questions(server: &Server) -> Vec<(&'static str, f64)> {
         ),
         ("qrcode stats", command(&["qrcode", "stats"])),
         (
-            "followers show",
-            command(&["followers", "show", "oGrown0000000000000000000007"]),
+            "messages list --from OPENID",
+            command(&["messages", "list", "--from", "oGrown0000000000000000000007"]),
         ),
         ("daily_v", query("SELECT * FROM daily_v")),
         ("daily_v limit 30", query("SELECT * FROM daily_v LIMIT 30")),
