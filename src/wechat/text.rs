@@ -124,14 +124,27 @@ pub fn without_illegal_characters(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A first look at the bytes alone, without a branch for each, as every push passes through here: the illegal
-/// characters outside ASCII begin with the byte EF.
+/// A first look at the bytes alone, eight at a time, as every push passes through here: the illegal characters
+/// outside ASCII begin with the byte EF.
 fn may_be_illegal(text: &str) -> bool {
-    let suspicious = |byte: u8| {
-        (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0xef)
-    };
-    text.bytes()
-        .fold(false, |found, byte| found | suspicious(byte))
+    let suspicious =
+        |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0xef;
+    let (eights, rest) = text.as_bytes().as_chunks::<8>();
+    let mut worth_a_look = eights
+        .iter()
+        .filter(|eight| has_control_or_ef(u64::from_le_bytes(**eight)));
+    worth_a_look.any(|eight| eight.iter().copied().any(suspicious))
+        || rest.iter().copied().any(suspicious)
+}
+
+/// Whether one of eight bytes may be below 20 or EF: a subtraction borrows into its highest bit then.
+fn has_control_or_ef(eight: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = ONES * 0x80;
+    let below_20 = eight.wrapping_sub(ONES * 0x20) & !eight;
+    let without_ef = eight ^ (ONES * 0xef);
+    let zero = without_ef.wrapping_sub(ONES) & !without_ef;
+    (below_20 | zero) & HIGHEST != 0
 }
 
 fn is_illegal(c: char) -> bool {
@@ -246,6 +259,21 @@ mod tests {
             xml,
             "<Content><![CDATA[a]]]]><![CDATA[>b]]]]><![CDATA[>]]></Content>\n"
         );
+    }
+
+    #[test]
+    fn an_illegal_character_is_found_at_every_place() {
+        for illegal in ['\0', '\u{8}', '\u{b}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
+            for before in 0..20 {
+                let text = format!("{}{illegal}好 of it\r\n\t", "a".repeat(before));
+                let without = text.replace(illegal, "");
+                assert_eq!(without_illegal_characters(&text), without);
+                assert!(matches!(
+                    without_illegal_characters(&without),
+                    Cow::Borrowed(_)
+                ));
+            }
+        }
     }
 
     proptest! {

@@ -209,7 +209,7 @@ fn transfer_encodings_get_411() {
 
 #[test]
 fn running_out_of_file_descriptors_does_not_end_accepting() {
-    // The program itself needs about 220 with its 64 lanes to tiny_http.
+    // The program itself needs about 25.
     let mut account = Setup::new()
         .set("server.request_timeout", "\"3s\"")
         .stopped()
