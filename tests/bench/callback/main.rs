@@ -5,6 +5,7 @@
 //! cargo bench --bench callback -- --quick      # the same in a few seconds, for a first look
 //! cargo bench --bench callback -- --growth     # rules, followers and messages by the thousand and million
 //! cargo bench --bench callback -- --slow-disk  # 0, 2 and 10 ms added to every sync
+//! cargo bench --bench callback -- --stages     # time and allocations of each stage of a push
 //! cargo bench --bench callback -- --start      # from exec to the first answer, idle memory, sizes
 //! cargo bench --bench callback -- --target URL --token T --pid PID   # any other server, for comparison
 //! ```
@@ -26,6 +27,7 @@ mod process;
 mod push;
 mod report;
 mod slow_disk;
+mod stages;
 mod start;
 mod throughput;
 
@@ -50,6 +52,9 @@ mod server {
 
 use options::{Options, What};
 
+#[global_allocator]
+static ALLOCATOR: stages::Counting = stages::Counting;
+
 fn main() {
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(options) => options,
@@ -62,6 +67,7 @@ fn main() {
         What::Throughput => throughput::run(&options),
         What::Growth => growth::run(&options),
         What::SlowDisk => slow_disk::run(&options),
+        What::Stages => stages::run(&options),
         What::Start => start::run(&options),
         What::Target(target) => throughput::run_target(&options, target),
         What::ServeWithoutStore(config) => server::without_store::serve(config),

@@ -28,6 +28,7 @@ pub enum What {
     Throughput,
     Growth,
     SlowDisk,
+    Stages,
     Start,
     Target(Target),
     /// Not for people: the bench starts itself so as the reference server.
@@ -49,7 +50,7 @@ pub struct Target {
 }
 
 const HELP: &str = "\
-usage: cargo bench --bench callback -- [--growth | --slow-disk | --start | --target URL]
+usage: cargo bench --bench callback -- [--growth | --slow-disk | --stages | --start | --target URL]
   --quick             short runs, few rows
   --json              one JSON value instead of tables
   --connections LIST  such as 1,8,64
@@ -95,6 +96,7 @@ impl Options {
                 "--bench" => {}
                 "--growth" => options.what = What::Growth,
                 "--slow-disk" => options.what = What::SlowDisk,
+                "--stages" => options.what = What::Stages,
                 "--start" => options.what = What::Start,
                 "--serve-without-store" => {
                     options.what = What::ServeWithoutStore(value()?.into());
