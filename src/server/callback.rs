@@ -211,7 +211,13 @@ impl Callback {
             sealing,
         } = *accepted;
         let app = Arc::clone(&self.app);
-        let fresh_reply = record.reply.clone();
+        let answer_with = move |reply: Option<String>| match (reply, &sealing) {
+            (None, _) => Answer::Success,
+            (Some(xml), None) => Answer::Reply(xml, Format::Xml),
+            (Some(xml), Some(sealing)) => sealing.seal(&live, &xml),
+        };
+        // Sealed here and not after the commit: there is one writer, and there are several workers.
+        let fresh = answer_with(record.reply.clone());
         let wants_profile = matches!(
             record.effect,
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
@@ -220,18 +226,10 @@ impl Callback {
         self.app
             .store
             .record(record, move |recorded: Result<Recorded, StoreError>| {
-                let (reply, word) = match recorded {
-                    Ok(Recorded::New) => (Ok(fresh_reply), ""),
-                    Ok(Recorded::Again { reply }) => (Ok(reply), " again"),
-                    Err(_) => (Err(()), ""),
-                };
-                let answer = match reply {
-                    Err(()) => Answer::Unavailable,
-                    Ok(None) => Answer::Success,
-                    Ok(Some(xml)) => match &sealing {
-                        None => Answer::Reply(xml, Format::Xml),
-                        Some(sealing) => sealing.seal(&live, &xml),
-                    },
+                let (answer, word) = match recorded {
+                    Ok(Recorded::New) => (fresh, ""),
+                    Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
+                    Err(_) => (Answer::Unavailable, ""),
                 };
                 let status = answer.status();
                 answer.send_soon(responder);
