@@ -89,7 +89,7 @@ pub fn run(options: &Options) {
     stage("decide and write the reply", &mut |n| {
         black_box(answer(&rules, &pushes[n]));
     });
-    stage("secure: read the envelope (xmltree)", &mut |n| {
+    stage("secure: read the envelope", &mut |n| {
         black_box(envelope(&sealed[n]));
     });
     stage("secure: verify msg_signature", &mut |n| {
