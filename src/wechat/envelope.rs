@@ -43,8 +43,8 @@ impl Envelope {
     fn parse_usual(body: &[u8]) -> Option<Envelope> {
         let body = std::str::from_utf8(body).ok()?.trim_ascii();
         let rest = body.strip_prefix("<xml>")?.trim_ascii_start();
-        let (to_user, rest) = usual_element(rest, "ToUserName", b"_-")?;
-        let (encrypt, rest) = usual_element(rest, "Encrypt", b"+/=")?;
+        let (to_user, rest) = usual_element(rest, "ToUserName")?;
+        let (encrypt, rest) = usual_element(rest, "Encrypt")?;
         (rest == "</xml>").then(|| Envelope {
             to_user: Some(to_user.to_owned()),
             encrypt: encrypt.to_owned(),
@@ -124,17 +124,15 @@ pub fn sealed_reply(
     }
 }
 
-/// The text of `<name><![CDATA[text]]></name>`, made of letters, digits and `others` and not empty, and what
-/// comes after it and white space.
-fn usual_element<'a>(xml: &'a str, name: &str, others: &[u8]) -> Option<(&'a str, &'a str)> {
+/// The text of `<name><![CDATA[text]]></name>`, which is not empty and without white space and `]`, and what comes
+/// after it and white space.
+fn usual_element<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let xml = xml.strip_prefix('<')?.strip_prefix(name)?;
     let xml = xml.strip_prefix("><![CDATA[")?;
-    let mut bytes = xml.bytes();
-    let end = bytes.position(|byte| !byte.is_ascii_alphanumeric() && !others.contains(&byte))?;
-    let (text, rest) = xml.split_at(end);
+    let (text, rest) = xml.split_at(xml.find(']')?);
     let rest = rest.strip_prefix("]]></")?.strip_prefix(name)?;
     let rest = rest.strip_prefix('>')?.trim_ascii_start();
-    (!text.is_empty()).then_some((text, rest))
+    (!text.is_empty() && text::is_plain(text)).then_some((text, rest))
 }
 
 #[cfg(test)]
@@ -160,7 +158,7 @@ mod tests {
         fn what_is_read_without_the_parser_is_what_the_parser_reads(
             from in 0..USUAL.len(),
             removed in 0..12_usize,
-            put in "[ \\n<>\\[\\]!/=a&]{0,4}|<a/>|]]>|<Encrypt>",
+            put in "[ \\r\\n\\x00-\\x7f签\u{fffe}<>\\[\\]!/=a&]{0,4}|<a/>|]]>|<Encrypt>",
         ) {
             let to = (from + removed).min(USUAL.len());
             let body = format!("{}{put}{}", &USUAL[..from], &USUAL[to..]);

@@ -137,14 +137,27 @@ fn may_be_illegal(text: &str) -> bool {
         || rest.iter().copied().any(suspicious)
 }
 
+/// The lowest bit of each of eight bytes.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+/// The highest bit of each of eight bytes.
+const HIGHEST: u64 = ONES * 0x80;
+
 /// Whether one of eight bytes may be below 20 or EF: a subtraction borrows into its highest bit then.
 fn has_control_or_ef(eight: u64) -> bool {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGHEST: u64 = ONES * 0x80;
     let below_20 = eight.wrapping_sub(ONES * 0x20) & !eight;
     let without_ef = eight ^ (ONES * 0xef);
     let zero = without_ef.wrapping_sub(ONES) & !without_ef;
     (below_20 | zero) & HIGHEST != 0
+}
+
+/// Whether `text` is ASCII without white space and control characters but for DEL: the same in CDATA as it is
+/// read, whatever follows. Eight bytes at a time, for the long texts of encrypted pushes.
+pub fn is_plain(text: &str) -> bool {
+    let (eights, rest) = text.as_bytes().as_chunks::<8>();
+    let mut eights = eights.iter().map(|eight| u64::from_le_bytes(*eight));
+    // A byte up to the space borrows into its highest bit, which ASCII leaves empty.
+    eights.all(|eight| (eight.wrapping_sub(ONES * 0x21) | eight) & HIGHEST == 0)
+        && rest.iter().all(|byte| (0x21..0x80).contains(byte))
 }
 
 fn is_illegal(c: char) -> bool {
@@ -274,6 +287,22 @@ mod tests {
                 ));
             }
         }
+    }
+
+    #[test]
+    fn a_plain_text_is_ascii_from_the_exclamation_mark_on() {
+        for at in [0, 5, 7, 8, 15, 17] {
+            for byte in 0..=0x7f {
+                let mut text = b"0123456789abcdefgh".to_vec();
+                text[at] = byte;
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(is_plain(&text), byte > b' ', "{text:?}");
+            }
+            let mut text = "0123456789abcdefgh".to_owned();
+            text.insert(at, '\u{a1}');
+            assert!(!is_plain(&text), "{text:?}");
+        }
+        assert!(is_plain(""));
     }
 
     proptest! {
