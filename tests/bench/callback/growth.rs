@@ -12,6 +12,7 @@ use crate::options::Options;
 use crate::process::{Server, Setup, program};
 use crate::push::{Kind, Recipe};
 use crate::report::{Figures, Row, json_rows, measure, print_table, shown};
+use crate::sync::{self, SyncRow, Synced};
 use crate::throughput::of;
 
 /// Numbers of rules.
@@ -54,9 +55,15 @@ pub fn run(options: &Options) {
                 .map(move |(what, ms)| (format!("{what}, {name}"), ms))
         })
         .collect();
+    drop(stores);
+    let syncs: Vec<SyncRow> = [options.rows / 100, options.rows / 10]
+        .into_iter()
+        .flat_map(|followers| sync::first_and_again(&Synced::new(followers)))
+        .collect();
     if options.json {
         let value = json!({
             "rules": json_rows(&by_rules), "rows": json_rows(&by_rows), "questions_ms": queries,
+            "syncs": sync::json_syncs(&syncs),
         });
         println!("{value}");
         return;
@@ -67,6 +74,7 @@ pub fn run(options: &Options) {
     for (what, ms) in queries {
         println!("| {what} | {} |", shown(ms));
     }
+    sync::print_syncs(&syncs);
 }
 
 /// All servers in turn, texts over keep-alive connections and follows.

@@ -4,6 +4,7 @@
 //! cargo bench --bench callback                 # every mode side by side, medians of interleaved runs
 //! cargo bench --bench callback -- --quick      # the same in a few seconds, for a first look
 //! cargo bench --bench callback -- --growth     # rules, followers and messages by the thousand and million
+//! cargo bench --bench callback -- --sync       # a million followers synced, and pushes meanwhile
 //! cargo bench --bench callback -- --slow-disk  # 0, 2 and 10 ms added to every sync
 //! cargo bench --bench callback -- --stages     # time and allocations of each stage of a push
 //! cargo bench --bench callback -- --start      # from exec to the first answer, idle memory, sizes
@@ -23,12 +24,14 @@
 mod growth;
 mod load;
 mod options;
+mod platform;
 mod process;
 mod push;
 mod report;
 mod slow_disk;
 mod stages;
 mod start;
+mod sync;
 mod throughput;
 
 // The files of the product's server below find these under the names that they have there.
@@ -66,6 +69,7 @@ fn main() {
     match &options.what {
         What::Throughput => throughput::run(&options),
         What::Growth => growth::run(&options),
+        What::Sync => sync::run(&options),
         What::SlowDisk => slow_disk::run(&options),
         What::Stages => stages::run(&options),
         What::Start => start::run(&options),

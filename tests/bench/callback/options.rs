@@ -16,7 +16,7 @@ pub struct Options {
     pub repeat: usize,
     /// Threads of the load generator.
     pub load_threads: usize,
-    /// Rows of the grown tables.
+    /// Rows of the grown tables, or followers of the sync.
     pub rows: u64,
     /// One JSON value on stdout instead of tables.
     pub json: bool,
@@ -27,6 +27,7 @@ pub struct Options {
 pub enum What {
     Throughput,
     Growth,
+    Sync,
     SlowDisk,
     Stages,
     Start,
@@ -50,14 +51,14 @@ pub struct Target {
 }
 
 const HELP: &str = "\
-usage: cargo bench --bench callback -- [--growth | --slow-disk | --stages | --start | --target URL]
+usage: cargo bench --bench callback -- [--growth | --sync | --slow-disk | --stages | --start | --target URL]
   --quick             short runs, few rows
   --json              one JSON value instead of tables
   --connections LIST  such as 1,8,64
   --seconds S         length of one run
   --repeat N          runs of each kind; medians are told
   --load-threads N    threads of the load generator
-  --rows N            rows of the grown tables (--growth)
+  --rows N            rows of the grown tables (--growth), followers (--sync)
   --target URL        drive this server; with --token T, --pid PID[,PID], --close, --follow";
 
 impl Options {
@@ -69,9 +70,10 @@ impl Options {
             seconds: 2.0,
             repeat: 3,
             load_threads: 1,
-            rows: 10_000_000,
+            rows: 0,
             json: false,
         };
+        let (mut rows, mut quick) = (None, false);
         let mut target = Target {
             address: String::new(),
             path: String::new(),
@@ -95,6 +97,7 @@ impl Options {
                 // `cargo bench` says so to every bench.
                 "--bench" => {}
                 "--growth" => options.what = What::Growth,
+                "--sync" => options.what = What::Sync,
                 "--slow-disk" => options.what = What::SlowDisk,
                 "--stages" => options.what = What::Stages,
                 "--start" => options.what = What::Start,
@@ -104,7 +107,7 @@ impl Options {
                 "--quick" => {
                     options.seconds = 0.5;
                     options.repeat = 1;
-                    options.rows = 100_000;
+                    quick = true;
                 }
                 "--json" => options.json = true,
                 "--connections" => {
@@ -119,7 +122,7 @@ impl Options {
                 }
                 "--repeat" => options.repeat = number(value()?)?.max(1) as usize,
                 "--load-threads" => options.load_threads = number(value()?)?.max(1) as usize,
-                "--rows" => options.rows = number(value()?)?,
+                "--rows" => rows = Some(number(value()?)?),
                 "--target" => {
                     let url = value()?;
                     let place = url.strip_prefix("http://").unwrap_or(&url);
@@ -141,6 +144,12 @@ impl Options {
         if !target.address.is_empty() {
             options.what = What::Target(target);
         }
+        options.rows = rows.unwrap_or(match (&options.what, quick) {
+            (What::Sync, false) => 1_000_000,
+            (What::Sync, true) => 20_000,
+            (_, false) => 10_000_000,
+            (_, true) => 100_000,
+        });
         Ok(options)
     }
 }

@@ -41,6 +41,8 @@ pub struct Setup {
     /// The reference in this very program instead of the product.
     pub without_store: bool,
     pub rules: String,
+    /// The platform's API, if the server has rights to it.
+    pub api: Option<Api>,
     pub environment: Vec<(String, String)>,
 }
 
@@ -50,9 +52,21 @@ impl Default for Setup {
             secure: false,
             without_store: false,
             rules: RULES.to_owned(),
+            api: None,
             environment: Vec::new(),
         }
     }
+}
+
+/// How the platform's API is used.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Where the platform listens.
+    pub platform: SocketAddr,
+    /// Calls a second, `api.rate`.
+    pub rate: u32,
+    /// When the server syncs by itself, `api.sync`.
+    pub sync: &'static str,
 }
 
 /// A running server.
@@ -70,16 +84,37 @@ impl Setup {
             .prefix("wechatd-bench-")
             .tempdir()
             .unwrap();
-        let secure = match self.secure {
-            true => format!("mode = \"secure\"\napp_id = \"{APP_ID}\"\naes_key = \"{AES_KEY}\"\n"),
+        fs::write(folder.path().join("wechat.conf"), self.configuration()).unwrap();
+        folder
+    }
+
+    /// What stands in the configuration file.
+    pub fn configuration(&self) -> String {
+        let app_id = match self.secure || self.api.is_some() {
+            true => format!("app_id = \"{APP_ID}\"\n"),
             false => String::new(),
         };
-        let text = format!(
-            "[account]\ntoken = \"{TOKEN}\"\n{secure}\n[server]\nlisten = \"127.0.0.1:0\"\n{}",
+        let secure = match self.secure {
+            true => format!("mode = \"secure\"\naes_key = \"{AES_KEY}\"\n"),
+            false => String::new(),
+        };
+        let (secret, api) = match &self.api {
+            Some(Api {
+                platform,
+                rate,
+                sync,
+            }) => (
+                "app_secret = \"benchSecret2026\"\n",
+                format!(
+                    "\n[api]\nbase_url = \"http://{platform}\"\nrate = {rate}\nsync = \"{sync}\"\n"
+                ),
+            ),
+            None => ("", String::new()),
+        };
+        format!(
+            "[account]\ntoken = \"{TOKEN}\"\n{app_id}{secret}{secure}\n[server]\nlisten = \"127.0.0.1:0\"\n{api}{}",
             self.rules
-        );
-        fs::write(folder.path().join("wechat.conf"), text).unwrap();
-        folder
+        )
     }
 
     /// Starts it and waits until it listens.
@@ -152,6 +187,13 @@ impl Server {
         self.folder.path().join("wechat.conf")
     }
 
+    /// Has it read its configuration again.
+    pub fn reload(&self) {
+        let mut kill = Command::new("kill");
+        kill.arg("-HUP").arg(self.pid().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Commits so far; 0 without a store.
     pub fn commits(&self) -> u32 {
         commits(&self.store())
@@ -186,17 +228,28 @@ pub struct Cpu {
 pub fn cpu(pids: &[u32]) -> Cpu {
     let mut sum = Cpu::default();
     for pid in family(pids) {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name may hold anything; it ends with the last parenthesis.
-        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-        let ticks = |field: usize| -> f64 {
-            let text = rest.split(' ').nth(field).unwrap_or("0");
-            text.parse::<f64>().unwrap_or(0.0) / 100.0
-        };
-        sum.user += ticks(11);
-        sum.system += ticks(12);
+        let [user, system] = ticks(&pid.to_string(), [11, 12]);
+        sum.user += user;
+        sum.system += system;
     }
     sum
+}
+
+/// Of all children of this process that have ended and were waited for.
+pub fn cpu_of_the_ended() -> Cpu {
+    let [user, system] = ticks("self", [13, 14]);
+    Cpu { user, system }
+}
+
+/// Fields of `/proc/PID/stat`, counted from the one after the name, in seconds.
+fn ticks(pid: &str, fields: [usize; 2]) -> [f64; 2] {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name may hold anything; it ends with the last parenthesis.
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    fields.map(|field| {
+        let text = rest.split(' ').nth(field).unwrap_or("0");
+        text.parse::<f64>().unwrap_or(0.0) / 100.0
+    })
 }
 
 fn family(pids: &[u32]) -> Vec<u32> {
