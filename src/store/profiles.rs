@@ -103,34 +103,42 @@ pub(super) fn done(
         ProfileOutcome::Fetched(profile) if is_revoked(connection, openid)? => connection
             .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4 WHERE openid = ?1")?
             .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list])?,
-        ProfileOutcome::Fetched(profile) => connection
-            .prepare_cached(
-                "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
-                     country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
-                     subscribe_time = max(subscribe_time, coalesce(?13, 0)), subscribe_scene = coalesce(?14, subscribe_scene),
-                     qr_scene = coalesce(?15, qr_scene), qr_scene_str = coalesce(?16, qr_scene_str),
-                     profile_at = ?17, profile_error = NULL
-                 WHERE openid = ?1",
-            )?
-            .execute(params![
-                openid,
-                profile.unionid,
-                profile.nickname,
-                profile.sex,
-                profile.language,
-                profile.city,
-                profile.province,
-                profile.country,
-                profile.headimgurl,
-                profile.remark,
-                profile.groupid,
-                profile.tagid_list,
-                profile.subscribe_time,
-                profile.subscribe_scene,
-                profile.qr_scene,
-                profile.qr_scene_str,
-                now,
-            ])?,
+        ProfileOutcome::Fetched(profile) => {
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
+                         country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
+                         subscribe_scene = coalesce(?13, subscribe_scene), qr_scene = coalesce(?14, qr_scene),
+                         qr_scene_str = coalesce(?15, qr_scene_str), profile_at = ?16, profile_error = NULL
+                     WHERE openid = ?1",
+                )?
+                .execute(params![
+                    openid,
+                    profile.unionid,
+                    profile.nickname,
+                    profile.sex,
+                    profile.language,
+                    profile.city,
+                    profile.province,
+                    profile.country,
+                    profile.headimgurl,
+                    profile.remark,
+                    profile.groupid,
+                    profile.tagid_list,
+                    profile.subscribe_scene,
+                    profile.qr_scene,
+                    profile.qr_scene_str,
+                    now,
+                ])?;
+            // By itself, because SQLite writes the index of a column that is set anew even when the value stays:
+            // a page for each follower, every night.
+            connection
+                .prepare_cached(
+                    "UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1 AND subscribe_time < ?2",
+                )?
+                .execute(params![openid, profile.subscribe_time])?;
+            changed
+        }
         ProfileOutcome::Left => {
             let why = "the platform says that this person does not follow any more".to_owned();
             return done(connection, openid, &ProfileOutcome::Refused(why), now);

@@ -186,7 +186,7 @@ impl Run<'_> {
             self.report(SyncStep::List, state.listed, state.total);
             self.go_on()?;
             self.rate.wait();
-            let page = match self.sync.api.user_get(&state.next_openid) {
+            let mut page = match self.sync.api.user_get(&state.next_openid) {
                 // Whom the last page ended with may be gone; then the list is read from its beginning.
                 Err(error) if error.errcode() == Some(40003) && !state.next_openid.is_empty() => {
                     log::info!(
@@ -201,6 +201,8 @@ impl Run<'_> {
                 page => page?,
             };
             read += i64::try_from(page.openids.len()).unwrap_or(0);
+            // In the order of the working table, so that one commit writes few of its pages.
+            page.openids.sort_unstable();
             for some in page.openids.chunks(usize::try_from(SYNC_ROWS).unwrap_or(1)) {
                 store.sync_list(some.to_vec())?;
                 self.go_on()?;
