@@ -21,7 +21,7 @@ const RULES: [usize; 3] = [1, 100, 10_000];
 /// Rough size of one grown follower and message with their indexes, in bytes.
 const ROW_BYTES: u64 = 250 + 900;
 
-/// Rules first, then rows.
+/// Rules first, then rows, then syncs of a hundredth and a tenth as many followers.
 pub fn run(options: &Options) {
     let connections = *options.connections.last().unwrap_or(&64);
     let rules: Vec<(String, Server)> = RULES
@@ -56,14 +56,14 @@ pub fn run(options: &Options) {
         })
         .collect();
     drop(stores);
-    let syncs: Vec<SyncRow> = [options.rows / 100, options.rows / 10]
-        .into_iter()
-        .flat_map(|followers| sync::first_and_again(&Synced::new(followers)))
-        .collect();
+    let [few, many] = [options.rows / 100, options.rows / 10]
+        .map(|followers| sync::first_and_again(&Synced::new(followers)));
+    let ratios = sync::growth(&few, &many);
+    let syncs: Vec<SyncRow> = few.into_iter().chain(many).collect();
     if options.json {
         let value = json!({
             "rules": json_rows(&by_rules), "rows": json_rows(&by_rows), "questions_ms": queries,
-            "syncs": sync::json_syncs(&syncs),
+            "syncs": sync::json_syncs(&syncs), "sync_ratios": ratios,
         });
         println!("{value}");
         return;
@@ -75,6 +75,10 @@ pub fn run(options: &Options) {
         println!("| {what} | {} |", shown(ms));
     }
     sync::print_syncs(&syncs);
+    println!("\n| ratio | value |\n|---|---:|");
+    for (name, value) in ratios {
+        println!("| {name} | {} |", shown(value));
+    }
 }
 
 /// All servers in turn, texts over keep-alive connections and follows.

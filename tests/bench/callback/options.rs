@@ -58,7 +58,7 @@ usage: cargo bench --bench callback -- [--growth | --sync | --slow-disk | --stag
   --seconds S         length of one run
   --repeat N          runs of each kind; medians are told
   --load-threads N    threads of the load generator
-  --rows N            rows of the grown tables (--growth), followers (--sync)
+  --rows N            rows of the grown tables (--growth; a tenth of them are synced), followers (--sync)
   --target URL        drive this server; with --token T, --pid PID[,PID], --close, --follow";
 
 impl Options {
