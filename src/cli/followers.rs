@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Failure;
 use super::export::{Export, Format};
 use super::messages;
+use super::moment::since;
 use super::output::{Output, cell};
 use super::platform::connect;
 use super::progress::ProgressLine;
@@ -122,10 +123,7 @@ const COUNTED: i64 = 1_000_001;
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = FollowerFilter {
-        since: arguments
-            .since
-            .map(|since| reader.moment(&since))
-            .transpose()?,
+        since: since(&reader, arguments.since.as_deref())?,
         scene: arguments.scene,
         tag: arguments
             .tag
@@ -181,10 +179,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = FollowerFilter {
-        since: arguments
-            .since
-            .map(|since| reader.moment(&since))
-            .transpose()?,
+        since: since(&reader, arguments.since.as_deref())?,
         scene: arguments.scene,
         tag: arguments
             .tag

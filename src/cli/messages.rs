@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::export::{Export, Format};
+use super::moment::since;
 use super::output::{Output, cell};
 use crate::config::Config;
 use crate::store::{MessageFilter, MessageRow, Reader};
@@ -61,10 +62,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = MessageFilter {
         openid: arguments.from,
-        since: arguments
-            .since
-            .map(|since| reader.moment(&since))
-            .transpose()?,
+        since: since(&reader, arguments.since.as_deref())?,
         limit: Some(arguments.limit),
     };
     let mut rows = Vec::new();
@@ -84,10 +82,7 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = MessageFilter {
         openid: arguments.from,
-        since: arguments
-            .since
-            .map(|since| reader.moment(&since))
-            .transpose()?,
+        since: since(&reader, arguments.since.as_deref())?,
         limit: None,
     };
     let mut export = Export::to_stdout(arguments.format);

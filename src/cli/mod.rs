@@ -21,6 +21,7 @@ mod material;
 mod media;
 mod menu;
 mod messages;
+mod moment;
 mod notify;
 mod online;
 mod output;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Failure;
 use super::download;
 use super::failure::complain;
+use super::moment::since;
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
@@ -226,8 +227,7 @@ fn scene(text: &str, life: Life) -> Result<(Scene, String), Failure> {
 
 fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
-    let since = arguments.since.as_deref();
-    let since = since.map(|since| reader.moment(since)).transpose()?;
+    let since = since(&reader, arguments.since.as_deref())?;
     let scenes = reader.scenes(since)?;
     let mut out = Output::text();
     if arguments.json {

@@ -178,11 +178,12 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds.
+    /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds;
+    /// `None` if it is none.
     ///
     /// # Errors
-    /// A text that says what was expected.
-    pub fn moment(&self, text: &str) -> Result<i64, StoreError> {
+    /// When SQLite fails.
+    pub fn moment(&self, text: &str) -> Result<Option<i64>, StoreError> {
         let days = text
             .strip_suffix('d')
             .and_then(|days| days.parse::<u32>().ok());
@@ -192,11 +193,13 @@ impl Reader {
         };
         let well_formed =
             days.is_some() || text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-');
-        self.connection
-            .query_row("SELECT unixepoch(?1, ?2)", [base, &modifier], |row| row.get::<_, Option<i64>>(0))
-            .map_err(|error| Reader::failed(&error))?
-            .filter(|_| well_formed)
-            .ok_or_else(|| StoreError::new(format!("{text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or 7d for the last seven days")))
+        let moment: Option<i64> = self
+            .connection
+            .query_row("SELECT unixepoch(?1, ?2)", [base, &modifier], |row| {
+                row.get(0)
+            })
+            .map_err(|error| Reader::failed(&error))?;
+        Ok(moment.filter(|_| well_formed))
     }
 }
 

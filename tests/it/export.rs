@@ -96,6 +96,23 @@ fn messages_are_exported_with_every_column() {
 }
 
 #[test]
+fn a_date_that_is_none_is_a_wrong_command_line() {
+    let account = Account::start();
+    for command in [
+        &["followers", "list"][..],
+        &["followers", "export"],
+        &["messages", "list"],
+        &["messages", "export"],
+        &["qrcode", "stats"],
+    ] {
+        for date in ["soon", "2026-13-01", "7 days", ""] {
+            let ran = account.command(&[command, &["--since", date]].concat());
+            ran.refused().complains("--since").complains("2026-11-21");
+        }
+    }
+}
+
+#[test]
 fn an_empty_store_exports_a_heading_and_nothing_else() {
     let account = Account::start();
     for family in ["followers", "messages"] {

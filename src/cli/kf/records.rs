@@ -4,6 +4,7 @@ use super::session::time;
 use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
 use crate::api::{ApiError, Client};
 use crate::cli::Failure;
+use crate::cli::moment::moment;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
 use crate::clock;
@@ -36,13 +37,9 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let reader = store.reader()?;
-    let moment = |option: &str, text: &str| {
-        let moment = reader.moment(text);
-        moment.map_err(|error| Failure::Wrong(format!("{option}: {error}")))
-    };
-    let since = moment("--since", &arguments.since)?;
+    let since = moment(&reader, "--since", &arguments.since)?;
     let until = match &arguments.until {
-        Some(until) => moment("--until", until)?,
+        Some(until) => moment(&reader, "--until", until)?,
         None => clock::unix_seconds(),
     };
     if since >= until {

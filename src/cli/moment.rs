@@ -1,0 +1,24 @@
+//! A point in time on the command line: `--since` and `--until`.
+
+use super::Failure;
+use crate::store::Reader;
+
+/// What such an option says, in Unix seconds.
+///
+/// # Errors
+/// [`Failure::Wrong`] with what can be written, where `text` is no date.
+pub(super) fn moment(reader: &Reader, option: &str, text: &str) -> Result<i64, Failure> {
+    reader.moment(text)?.ok_or_else(|| {
+        Failure::Wrong(format!(
+            "{option}: {text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or 7d for the last seven days"
+        ))
+    })
+}
+
+/// What `--since` says, if it is there.
+///
+/// # Errors
+/// As [`moment`].
+pub(super) fn since(reader: &Reader, text: Option<&str>) -> Result<Option<i64>, Failure> {
+    text.map(|text| moment(reader, "--since", text)).transpose()
+}
