@@ -53,7 +53,7 @@ mod server {
     pub mod without_store;
 }
 
-use options::{Options, What};
+use options::{HELP, Options, What};
 
 #[global_allocator]
 static ALLOCATOR: stages::Counting = stages::Counting;
@@ -67,6 +67,7 @@ fn main() {
         }
     };
     match &options.what {
+        What::Help => println!("{HELP}"),
         What::Throughput => throughput::run(&options),
         What::Growth => growth::run(&options),
         What::Sync => sync::run(&options),

@@ -25,6 +25,7 @@ pub struct Options {
 /// The measurement.
 #[derive(Debug, Clone)]
 pub enum What {
+    Help,
     Throughput,
     Growth,
     Sync,
@@ -48,18 +49,29 @@ pub struct Target {
     pub kind: Kind,
     /// `Connection: close` on every request.
     pub close: bool,
+    /// Encrypted pushes, with the key and AppID of the bench.
+    pub secure: bool,
 }
 
-const HELP: &str = "\
-usage: cargo bench --bench callback -- [--growth | --sync | --slow-disk | --stages | --start | --target URL]
+/// What `--help` prints.
+pub const HELP: &str = "\
+usage: cargo bench --bench callback -- [WHAT] [OPTION]...
+WHAT:
+                      pushes a second, with and without the store, plain and secure
+  --growth            with 10,000 rules, with ten million followers and messages, and the follower sync
+  --sync              the follower sync of a million, and pushes meanwhile
+  --slow-disk         with a disk that takes 2 and 10 ms longer for each sync
+  --stages            what the steps of one push take, in time and allocations
+  --start             from the start to the first answer; idle memory
+  --target URL        another server; with --token T, --pid PID[,PID], --close, --follow, --secure
+OPTION:
   --quick             short runs, few rows
   --json              one JSON value instead of tables
   --connections LIST  such as 1,8,64
   --seconds S         length of one run
   --repeat N          runs of each kind; medians are told
   --load-threads N    threads of the load generator
-  --rows N            rows of the grown tables (--growth; a tenth of them are synced), followers (--sync)
-  --target URL        drive this server; with --token T, --pid PID[,PID], --close, --follow";
+  --rows N            rows of the grown tables (--growth; a tenth of them are synced), followers (--sync)";
 
 impl Options {
     /// Reads the arguments; a mistake comes with the usage.
@@ -81,6 +93,7 @@ impl Options {
             pids: Vec::new(),
             kind: Kind::Text,
             close: false,
+            secure: false,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -96,6 +109,7 @@ impl Options {
             match argument.as_str() {
                 // `cargo bench` says so to every bench.
                 "--bench" => {}
+                "--help" | "-h" => options.what = What::Help,
                 "--growth" => options.what = What::Growth,
                 "--sync" => options.what = What::Sync,
                 "--slow-disk" => options.what = What::SlowDisk,
@@ -137,6 +151,7 @@ impl Options {
                     }
                 }
                 "--close" => target.close = true,
+                "--secure" => target.secure = true,
                 "--follow" => target.kind = Kind::Follow,
                 _ => return Err(format!("{argument}: what is that?\n{HELP}")),
             }

@@ -172,7 +172,7 @@ pub fn run_target(options: &Options, target: &Target) {
     let recipe = Recipe {
         path: target.path.clone(),
         token: target.token.clone(),
-        ..Recipe::new(target.kind, false, target.close)
+        ..Recipe::new(target.kind, target.secure, target.close)
     };
     let mut rows = Vec::new();
     for &connections in &options.connections {

@@ -36,8 +36,17 @@ const MILLISECONDS: f64 = 50.0;
 /// Between two looks at the process.
 const LOOK: Duration = Duration::from_millis(100);
 
+const HELP: &str = "\
+usage: cargo bench --bench hold -- [OPTION]...
+  --each SECONDS  honest pushes under each attack for so long [10]
+  --pushes N      then so many in a row, as fast as they are answered [200000] …
+  --seconds N     … and an ordinary day until so much time is over [600]
+  --json          one JSON value instead of tables
+Exit code 1: something did not hold.";
+
 /// What the command line asks for.
 struct Arguments {
+    help: bool,
     pushes: usize,
     seconds: u64,
     each: u64,
@@ -65,10 +74,14 @@ fn main() -> ExitCode {
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(what) => {
-            eprintln!("hold: {what}; [--pushes N] [--seconds N] [--each SECONDS] [--json]");
+            eprintln!("hold: {what}\n{HELP}");
             return ExitCode::from(2);
         }
     };
+    if arguments.help {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let figures: Vec<Figures> = Attack::ALL
         .into_iter()
         .map(|attack| under(attack, Duration::from_secs(arguments.each)))
@@ -239,6 +252,7 @@ fn mebibytes(vitals: &Vitals) -> f64 {
 impl Arguments {
     fn read() -> Result<Self, String> {
         let mut arguments = Self {
+            help: false,
             pushes: 200_000,
             seconds: 600,
             each: 10,
@@ -257,6 +271,7 @@ impl Arguments {
                 "--seconds" => arguments.seconds = number()?,
                 "--each" => arguments.each = number()?.max(1),
                 "--json" => arguments.json = true,
+                "--help" | "-h" => arguments.help = true,
                 // Cargo says so.
                 "--bench" => {}
                 other => return Err(format!("{other} is not known")),
