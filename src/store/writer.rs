@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -21,6 +21,10 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// The same while the last commit has failed: those who came during the long wait must hear in time, too.
 const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
+
+/// Between two tries for another program's lock. SQLite's own waiting soon takes 100 ms each time, and misses the
+/// short pauses of a program that commits again and again, as a quick `followers sync` does.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 /// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
 const QUEUE: usize = 4_096;
@@ -53,9 +57,12 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
+    pub(super) fn start(mut connection: Connection) -> Result<Writer, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
+        connection
+            .busy_handler(Some(wait_for_others(Arc::clone(&failing))))
+            .map_err(|error| StoreError::from_sqlite("busy_handler", &error))?;
         let state = Arc::clone(&failing);
         let after_telling = AfterTelling::default();
         let after = Arc::clone(&after_telling);
@@ -279,7 +286,6 @@ impl Loop {
             Err(error) => {
                 let error = StoreError::from_sqlite("write", &error);
                 if !self.failing.swap(true, Ordering::Relaxed) {
-                    self.be_patient(PATIENCE_WHILE_FAILING);
                     log::error!(
                         "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
                     );
@@ -289,17 +295,29 @@ impl Loop {
         }
     }
 
-    fn be_patient(&self, patience: Duration) {
-        if let Err(error) = self.connection.busy_timeout(patience) {
-            log::warn!("store: busy_timeout: {error}");
-        }
-    }
-
     fn recovered(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            self.be_patient(PATIENCE);
             log::info!("store: write: works again");
         }
+    }
+}
+
+/// What SQLite asks when another program holds the lock: whether to try once more.
+fn wait_for_others(failing: Arc<AtomicBool>) -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut begun = Instant::now();
+    move |tries| {
+        if tries == 0 {
+            begun = Instant::now();
+        }
+        let patience = match failing.load(Ordering::Relaxed) {
+            true => PATIENCE_WHILE_FAILING,
+            false => PATIENCE,
+        };
+        let goes_on = begun.elapsed() < patience;
+        if goes_on {
+            thread::sleep(TRY_AGAIN);
+        }
+        goes_on
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::support::account::{HELP, WELCOME};
 use crate::support::*;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Posts long messages until one is refused with 503; those that were acknowledged, and the refused one.
@@ -86,6 +87,29 @@ fn a_file_that_may_not_grow_gives_503_and_nothing_acknowledged_is_lost() {
     assert_eq!(store.count("messages"), acknowledged.len() as i64);
     store.is("PRAGMA integrity_check", &["ok"]);
     account.post(&refused).is_text(HELP);
+}
+
+#[test]
+fn a_program_that_writes_again_and_again_lets_pushes_in_between() {
+    let account = Account::start();
+    let (begun, over) = (Instant::now(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = rusqlite::Connection::open(account.store_path()).unwrap();
+            other.busy_timeout(Duration::from_secs(60)).unwrap();
+            while !over.load(Ordering::Relaxed) && begun.elapsed() < Duration::from_secs(60) {
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+                other.execute_batch("COMMIT").unwrap();
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        });
+        for _ in 0..20 {
+            account.post(&text("meanwhile")).is_text(HELP);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(account.store().count("messages"), 20);
 }
 
 #[test]
