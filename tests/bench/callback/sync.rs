@@ -208,9 +208,16 @@ impl Synced {
         child.wait().unwrap();
 
         // It goes on with the profiles, or begins anew where the one before has come to its end.
-        platform.take_calls();
-        let mut child = command(&patient);
-        wait_until(&fetching);
+        let mut child = loop {
+            platform.take_calls();
+            let mut child = command(&patient);
+            wait_until(&|| fetching() || !is_running(child.id()));
+            if fetching() {
+                break child;
+            }
+            // The one before had only its tidying left, and this one has done that.
+            assert!(child.wait().unwrap().success());
+        };
         let goes_on = || is_running(child.id());
         note(
             "`followers sync`, 20 calls/s, profiles",
