@@ -17,7 +17,7 @@ struct Case {
     secure: bool,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         name: "text",
         server: 0,
@@ -41,6 +41,12 @@ const CASES: [Case; 4] = [
         server: 0,
         kind: Kind::Follow,
         secure: false,
+    },
+    Case {
+        name: "follow secure",
+        server: 2,
+        kind: Kind::Follow,
+        secure: true,
     },
 ];
 
