@@ -132,7 +132,7 @@ With --online the exit code is 1 when something is to be mended.")]
   wechatd quota clear message/custom/send
   wechatd quota clear")]
     Quota(quota::Arguments),
-    /// Show what the platform remembers of a request, by the rid of an error; it does for 7 days
+    /// Show what the platform remembers of a request, by the rid of an error; it forgets after 7 days
     #[command(after_help = "Example:
   wechatd rid 66f0a1b2-1c2d3e4f-5a6b7c8d")]
     Rid(quota::Rid),
