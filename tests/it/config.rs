@@ -316,18 +316,19 @@ fn a_configured_token_wins_over_the_made_one() {
     account.post(&text("hello").signed_with(&made)).is_refused();
 }
 
-/// The one word of `wechatd check` that can be a made Token.
+/// The Token on the line of `wechatd check` that names it.
 #[track_caller]
 fn shown_token(account: &Account) -> String {
     let ran = account.command(&["check"]);
     ran.ok();
-    let word = |c: char| !c.is_ascii_alphanumeric();
-    let token = ran
-        .stdout
-        .split(word)
-        .find(|word| word.len() == 32 && word.contains(|c: char| c.is_ascii_digit()));
-    ran.expect(token.is_some(), "a Token of 32 letters and digits");
-    token.unwrap().to_owned()
+    let token = ran.stdout.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let token = (words.next() == Some("token")).then(|| words.next())??;
+        let whole = token.len() == 32 && token.bytes().all(|b| b.is_ascii_alphanumeric());
+        whole.then(|| token.to_owned())
+    });
+    ran.expect(token.is_some(), "a line `token` with 32 letters and digits");
+    token.unwrap()
 }
 
 #[test]
