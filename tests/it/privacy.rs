@@ -365,3 +365,38 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
     account.restart();
     vanishes(&account, &gone);
 }
+
+#[test]
+fn only_the_person_who_is_meant_is_forgotten() {
+    let account = Account::start();
+    let people = ["oUser1", "oUser10", "oUser12", "oBob"];
+    for person in people {
+        account.post(&text("hello").from(person)).is_text(HELP);
+    }
+    let friend = text("my friends are oUser1 and oUser12").from("oBob");
+    account.post(&friend).is_text(HELP);
+    let erased = account
+        .command(&["followers", "forget", "oUser1", "--json"])
+        .json();
+    assert_eq!(erased["messages"], 2, "their own and that of the friend");
+    let openids = "SELECT openid FROM messages ORDER BY id";
+    account.store().is(openids, &people[1..]);
+}
+
+#[test]
+fn an_event_about_a_person_whose_openid_is_any_word_erases_nobody_else() {
+    let account = Account::start();
+    account.post(&text("hello").from("oBob")).is_text(HELP);
+    let account_name: String = account
+        .store()
+        .one("SELECT substr(xml, instr(xml, 'gh_'), 6) FROM messages");
+    for word in ["o", "xml", "text", "CreateTime", &account_name] {
+        account
+            .post(&about("user_authorization_cancellation", word, "OpenID"))
+            .is_success();
+    }
+    eventually("the chores", account.log(), || {
+        account.store().count("settings WHERE name LIKE 'forget%'") == 0
+    });
+    assert_eq!(account.store().count("messages WHERE openid = 'oBob'"), 1);
+}
