@@ -183,6 +183,7 @@ fn follower(row: &Row) -> rusqlite::Result<Follower> {
 }
 
 /// A person follows at `at`. Pushes come in any order: one that is older than the last leaving only goes to the log.
+/// What a sync noted does not count: it is dated by this machine's clock, which may differ from the platform's.
 pub(super) fn follow(
     connection: &Connection,
     openid: &str,
@@ -190,7 +191,7 @@ pub(super) fn follow(
     scene: Option<&str>,
 ) -> rusqlite::Result<()> {
     let has_left_since: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe')")?
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push')")?
         .query_row(params![openid, at], |row| row.get(0))?;
     log(connection, openid, "subscribe", at, scene)?;
     if has_left_since {

@@ -101,15 +101,15 @@ pub(super) fn done(
 ) -> rusqlite::Result<()> {
     match outcome {
         ProfileOutcome::Fetched(profile) if is_revoked(connection, openid)? => connection
-            .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4 WHERE openid = ?1")?
-            .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list])?,
+            .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4, profile_at = ?5 WHERE openid = ?1")?
+            .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list, now])?,
         ProfileOutcome::Fetched(profile) => {
             let changed = connection
                 .prepare_cached(
                     "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
                          country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
-                         subscribe_scene = coalesce(?13, subscribe_scene), qr_scene = coalesce(?14, qr_scene),
-                         qr_scene_str = coalesce(?15, qr_scene_str), profile_at = ?16, profile_error = NULL
+                         subscribe_scene = coalesce(nullif(?13, ''), subscribe_scene),
+                         qr_scene = coalesce(nullif(?14, 0), qr_scene), qr_scene_str = coalesce(nullif(?15, ''), qr_scene_str), profile_at = ?16, profile_error = NULL
                      WHERE openid = ?1",
                 )?
                 .execute(params![
@@ -144,11 +144,11 @@ pub(super) fn done(
             return done(connection, openid, &ProfileOutcome::Refused(why), now);
         }
         ProfileOutcome::Refused(why) => connection
-            .prepare_cached("UPDATE followers SET profile_at = ?2, profile_error = ?3 WHERE openid = ?1")?
-            .execute(params![openid, now, why])?,
+            .prepare_cached("UPDATE followers SET profile_at = ?2, profile_error = iif(profile_error IS ?4, ?4, ?3) WHERE openid = ?1")?
+            .execute(params![openid, now, why, REVOKED])?,
         ProfileOutcome::Later(why) => connection
-            .prepare_cached("UPDATE followers SET profile_error = ?2 WHERE openid = ?1 AND profile_error IS NOT ?2")?
-            .execute(params![openid, why])?,
+            .prepare_cached("UPDATE followers SET profile_error = ?2 WHERE openid = ?1 AND profile_error IS NOT ?2 AND profile_error IS NOT ?3")?
+            .execute(params![openid, why, REVOKED])?,
     };
     Ok(())
 }

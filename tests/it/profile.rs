@@ -1,6 +1,7 @@
 //! Profiles of new followers: fetched after the answer, through every trouble that the platform can make.
 
 use crate::support::account::{APP_SECRET, HELP, WELCOME};
+use crate::support::store::change;
 use crate::support::*;
 
 const TOKENS: &str = "/cgi-bin/stable_token";
@@ -521,4 +522,53 @@ fn the_secret_may_come_from_a_file_or_the_environment() {
         .start();
     let fan = follow(&account);
     profile_arrives(&account, &fan);
+}
+
+#[test]
+fn a_profile_that_knows_no_scene_leaves_that_of_the_push() {
+    let platform = Platform::start();
+    platform.down();
+    let account = start(&platform);
+    let fans = [another_fan(), another_fan()];
+    account
+        .post(&subscribe_by("poster").from(&fans[0]))
+        .is_text(WELCOME);
+    account
+        .post(&subscribe_by("7").from(&fans[1]))
+        .is_text(WELCOME);
+    for fan in &fans {
+        platform.profile(
+            fan,
+            &format!("{{\"subscribe\":1,\"openid\":\"{fan}\",\"subscribe_scene\":\"\",\"qr_scene\":0,\"qr_scene_str\":\"\"}}"),
+        );
+    }
+    platform.up();
+    for fan in &fans {
+        profile_arrives(&account, fan);
+    }
+    account.store().is(
+        "SELECT subscribe_scene, qr_scene, qr_scene_str FROM followers ORDER BY subscribe_time, qr_scene",
+        &["ADD_SCENE_QR_CODE|NULL|poster", "ADD_SCENE_QR_CODE|7|7"],
+    );
+}
+
+#[test]
+fn a_withdrawn_right_to_the_profile_is_not_asked_for_again_and_again() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    // As an owner may do who wants all profiles fetched anew.
+    change(
+        &account.store_path(),
+        "UPDATE followers SET profile_at = NULL, nickname = NULL, profile_error = 'authorisation revoked'",
+    );
+    let before = platform.profile_calls_for(&fan);
+    let other = follow(&account);
+    profile_arrives(&account, &other);
+    let done = "followers WHERE profile_at IS NOT NULL AND profile_error = 'authorisation revoked'";
+    eventually("the mark", account.log(), || {
+        account.store().count(done) == 1
+    });
+    assert_eq!(platform.profile_calls_for(&fan), before + 1);
 }

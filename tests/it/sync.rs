@@ -349,6 +349,42 @@ fn who_withdrew_the_right_to_the_profile_keeps_it_withdrawn() {
 }
 
 #[test]
+fn a_platform_that_tells_nothing_of_somebody_gives_no_right_back() {
+    let platform = Platform::start();
+    let people = crowd(0..2);
+    platform.people(|all| all.followers = people.clone());
+    let account = quick(&platform).stopped();
+    account.command(&["followers", "sync"]).ok();
+    change(
+        &account,
+        "UPDATE followers SET nickname = NULL, profile_error = 'authorisation revoked' WHERE openid LIKE '%00000001%'",
+    );
+    let refused = "{\"errcode\":40003,\"errmsg\":\"invalid openid\"}";
+    platform.profile(&people[1], refused);
+    account.command(&["followers", "sync"]).ok();
+    account.store().is(
+        "SELECT nickname, profile_error FROM followers WHERE openid LIKE '%00000001%'",
+        &["NULL|authorisation revoked"],
+    );
+}
+
+#[test]
+fn who_follows_again_after_a_sync_took_them_out_is_in_whatever_the_clocks_say() {
+    let platform = Platform::start();
+    let people = crowd(0..100);
+    platform.people(|all| all.followers = people.clone());
+    let account = quick(&platform).start();
+    account.command(&["followers", "sync"]).ok();
+    platform.people(|all| all.followers.retain(|openid| *openid != people[3]));
+    account.command(&["followers", "sync"]).ok();
+    assert_eq!(followers(&account), 99);
+    // The platform's clock is a minute behind this machine's.
+    let again = subscribe().from(&people[3]).at(now() - 60);
+    account.post(&again).is_text(WELCOME);
+    assert_eq!(followers(&account), 100);
+}
+
+#[test]
 fn the_server_syncs_by_itself_when_the_api_is_new_and_makes_up_for_a_missed_night() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..120));
