@@ -41,10 +41,16 @@ impl Store {
         let fresh = fresh.expose().to_owned();
         self.writer.write(move |connection| {
             connection.execute(
-                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                // What an owner emptied to get a new one, or mistyped, is none: with an empty Token anybody could sign.
+                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
+                 WHERE value IS NULL OR length(value) NOT BETWEEN 3 AND 32 OR value GLOB '*[^0-9A-Za-z]*'",
                 [TOKEN, &fresh],
             )?;
-            setting(connection, TOKEN).map(|value| Secret::new(value.unwrap_or_default()))
+            connection.query_row(
+                "SELECT value FROM settings WHERE name = ?1",
+                [TOKEN],
+                |row| row.get(0).map(|value: String| Secret::new(value)),
+            )
         })
     }
 

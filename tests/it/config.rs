@@ -305,6 +305,24 @@ fn a_token_is_made_at_the_first_start_and_kept() {
 }
 
 #[test]
+fn a_kept_token_that_is_none_is_made_anew() {
+    for none in ["NULL", "''", "'ab'", "'not a token'"] {
+        let mut account = Setup::new().unset("account.token").start();
+        let first = shown_token(&account);
+        account.stop();
+        let sql = format!("UPDATE settings SET value = {none} WHERE name = 'token'");
+        store::change(&account.store_path(), &sql);
+        account.begin();
+        account.post(&text("hello").signed_with("")).is_refused();
+        let token = shown_token(&account);
+        assert_ne!(token, first, "{none}");
+        account
+            .post(&text("hello").signed_with(&token))
+            .is_text(HELP);
+    }
+}
+
+#[test]
 fn a_configured_token_wins_over_the_made_one() {
     let mut account = Setup::new().unset("account.token").start();
     let made = shown_token(&account);
