@@ -72,8 +72,9 @@ fn remove_old_messages(app: &App) -> Result<Woken, StoreError> {
         if keep.is_zero() {
             return Ok(Woken::Time);
         }
-        let before = clock::unix_seconds().saturating_sub_unsigned(keep.as_secs());
-        let step = app.store.remove_old_messages(before, STEP)?;
+        let now = clock::unix_seconds();
+        let before = now.saturating_sub_unsigned(keep.as_secs());
+        let step = app.store.remove_old_messages(before, now, STEP)?;
         removed += step;
         if step == 0 {
             if removed > 0 {

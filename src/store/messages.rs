@@ -131,17 +131,24 @@ impl Reader {
 }
 
 impl Store {
-    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit.
+    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit. Those
+    /// received after `now`, by a clock that was wrong, are passed over.
     ///
     /// # Errors
     /// When the store can not write.
-    pub fn remove_old_messages(&self, before: i64, step: u32) -> Result<usize, StoreError> {
+    pub fn remove_old_messages(
+        &self,
+        before: i64,
+        now: i64,
+        step: u32,
+    ) -> Result<usize, StoreError> {
         self.writer.write(move |connection| {
             connection
                 .prepare_cached(
-                    "DELETE FROM messages WHERE id IN (SELECT id FROM messages ORDER BY id LIMIT ?2) AND received_at < ?1",
+                    "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE received_at <= ?3 ORDER BY id LIMIT ?2)
+                     AND received_at < ?1",
                 )?
-                .execute(params![before, step])
+                .execute(params![before, step, now])
         })
     }
 }

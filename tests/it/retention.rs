@@ -174,3 +174,17 @@ fn slowest(account: &Account, mut more: impl FnMut(u32) -> bool) -> Duration {
     }
     slowest
 }
+
+#[test]
+fn messages_from_a_clock_that_was_ahead_do_not_keep_old_ones() {
+    let mut account = Setup::new().start();
+    account.stop();
+    age(&account, 300, -365);
+    age(&account, 300, 181);
+    account.begin();
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 300
+    });
+    let future = format!("messages WHERE received_at > {}", now());
+    assert_eq!(account.store().count(&future), 300);
+}
