@@ -6,7 +6,7 @@ use regex::Captures;
 
 use super::index::Index;
 use crate::config::{About, Rule, Test, fold};
-use crate::wechat::Push;
+use crate::wechat::{Body, Push};
 
 /// The rules of one configuration, in their order.
 #[derive(Debug, Default)]
@@ -90,10 +90,10 @@ impl<'s> Subject<'s> {
 
 /// Holds one rule against one push.
 pub(super) fn meet<'r, 's>(rule: &'r Rule, push: &Push, subject: &Subject<'s>) -> Meeting<'r, 's> {
-    let concerned = match (&rule.about, push.event()) {
-        (About::Messages(types), None) => types.include(push.msg_type()),
-        (About::Events(names), Some(event)) => names.include(event),
-        (About::Messages(_), Some(_)) | (About::Events(_), None) => false,
+    let concerned = match (&rule.about, &push.body) {
+        (About::Messages(types), Body::Message(message)) => types.include(&message.msg_type),
+        (About::Events(names), Body::Event(event)) => names.include(&event.name),
+        (About::Messages(_), Body::Event(_)) | (About::Events(_), Body::Message(_)) => false,
     };
     if !concerned {
         return Meeting::Elsewhere;

@@ -36,7 +36,7 @@ pub enum ParseError {
     Malformed(Format, String),
     /// An element that every push has is missing, empty or not a text; its name.
     Missing(&'static str),
-    /// `CreateTime` is not a whole number of seconds.
+    /// `CreateTime` is not a number of seconds up to the year 9999.
     CreateTime,
 }
 

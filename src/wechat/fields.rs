@@ -2,7 +2,7 @@
 //! [`super::json`] produce and the typed kinds are read from.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::error::{Format, ParseError};
@@ -29,7 +29,7 @@ const REPEATABLE: [&str; 4] = ["item", "List", "AroundBeacon", "fail_idx"];
 /// Reads the body of a callback, after an optional byte order mark and white space.
 pub(super) fn read(body: &[u8]) -> Result<(Format, Fields), ParseError> {
     let body = std::str::from_utf8(body).map_err(|e| ParseError::NotUtf8(e.valid_up_to()))?;
-    let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_start();
+    let body = body.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     match body.as_bytes().first() {
         None => Err(ParseError::Empty),
         Some(b'<') => Ok((Format::Xml, xml::read(body)?)),
@@ -103,6 +103,11 @@ pub(super) fn typed<T: DeserializeOwned + Default>(fields: &Fields) -> T {
             .collect();
         T::deserialize(&fitting).unwrap_or_default()
     })
+}
+
+/// What was read, as one text that is the same for the same content.
+pub(super) fn as_json(content: &impl Serialize) -> String {
+    serde_json::to_string(content).expect("texts, numbers and lists of them are always JSON")
 }
 
 /// For `#[serde(deserialize_with = "integer")]`: a number that cannot be read is no value and never

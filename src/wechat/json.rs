@@ -11,7 +11,7 @@ use super::fields::{self, Fields};
 /// Levels of nesting, the outer object included.
 const MAX_LEVELS: usize = 16;
 /// Values in all, containers included.
-const MAX_VALUES: usize = 1024;
+const MAX_VALUES: usize = 4096;
 
 /// Reads a document that starts with `{`.
 pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
@@ -55,7 +55,7 @@ fn scan(document: &str) -> Result<bool, ParseError> {
             return Err(ParseError::Refused(Format::Json, "more than 16 levels"));
         }
         if values > MAX_VALUES {
-            return Err(ParseError::Refused(Format::Json, "more than 1024 values"));
+            return Err(ParseError::Refused(Format::Json, "more than 4096 values"));
         }
     }
     Ok(controls)

@@ -1,9 +1,14 @@
 //! One push of the platform, read from a readable or decrypted body.
 
+use std::ops::RangeInclusive;
+
 use super::error::ParseError;
 use super::event::Event;
 use super::fields::{self, Fields};
 use super::message::Message;
+
+/// `CreateTime` up to the year 9999: what has a date.
+const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 
 /// One push. Answers go from `to_user` to `from_user`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +42,8 @@ impl Push {
         let to_user = required(&mut fields, "ToUserName")?;
         let from_user = required(&mut fields, "FromUserName")?;
         let create_time = required(&mut fields, "CreateTime")?;
-        let create_time = create_time.parse().map_err(|_| ParseError::CreateTime)?;
+        let create_time = create_time.parse().ok().filter(|time| TIMES.contains(time));
+        let create_time = create_time.ok_or(ParseError::CreateTime)?;
         let msg_type = required(&mut fields, "MsgType")?;
         // In compatible mode it stands beside the readable elements and says nothing new.
         fields.remove("Encrypt");
@@ -55,8 +61,9 @@ impl Push {
     }
 
     /// Equal for deliveries of the same push, and for no others: `MsgId|FromUserName` of a message,
-    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID`, `publish_id` or
-    /// a digest of its `OpenID` behind a further `|` where it has one. The event's name is in lower case.
+    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID` or `publish_id` behind
+    /// a further `|` where it has one, and without any of the three a digest of its content. The
+    /// event's name is in lower case.
     ///
     /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its
     /// content.
@@ -73,9 +80,7 @@ impl Push {
             }) => format!("{msg_id}|{from_user}"),
             Body::Message(message) => {
                 let msg_type = message.msg_type.to_ascii_lowercase();
-                let content = serde_json::to_string(&message.content)
-                    .expect("texts, numbers and lists of them are always JSON");
-                let digest = super::sign(&[&content]);
+                let digest = super::sign(&[&fields::as_json(&message.content)]);
                 format!("{create_time}|{from_user}|{msg_type}|{digest}")
             }
             Body::Event(event) => {

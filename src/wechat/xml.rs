@@ -13,11 +13,11 @@ use super::text;
 
 /// Levels of nesting, the root included. Real pushes have at most 5.
 const MAX_LEVELS: usize = 16;
-/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about
-/// 110.
-const MAX_ELEMENTS: usize = 512;
+/// Elements in all: a megabyte or two for the parser. The largest real push, the result of a mass
+/// message with 8 articles, has about 110.
+const MAX_ELEMENTS: usize = 4096;
 /// Attributes in all, namespace declarations included. Real pushes have none.
-const MAX_ATTRIBUTES: usize = 32;
+const MAX_ATTRIBUTES: usize = 256;
 
 /// Reads a document that starts with `<`; the elements under its root `<xml>`.
 pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
@@ -83,10 +83,10 @@ fn scan(document: &str) -> Result<(), ParseError> {
                 return refused("more than 16 levels");
             }
             if elements > MAX_ELEMENTS {
-                return refused("more than 512 elements");
+                return refused("more than 4096 elements");
             }
             if attributes > MAX_ATTRIBUTES {
-                return refused("more than 32 attributes");
+                return refused("more than 256 attributes");
             }
             if tag.empty {
                 level -= 1;

@@ -281,16 +281,23 @@ impl Event {
         }
     }
 
-    /// What tells apart events that the platform's account sends in the same second, where it is
-    /// not the key. Of a user it is a digest: the key of an event that asks to forget somebody must
-    /// not remember them.
+    /// What tells apart events of one sender in the same second, where it is not the key: the
+    /// sending or publication they are about, else a digest of everything else they say. A digest,
+    /// because the key of an event that asks to forget somebody must not remember them.
     pub(super) fn distinction(&self) -> Option<Cow<'_, str>> {
         let id = match &self.content {
             EventKind::PublishJobFinish(job) => job.info.publish_id.as_deref(),
             _ => self.msg_id.as_deref(),
         };
-        let user = || self.authorization_openid().map(|openid| sign(&[openid]));
-        id.map(Cow::Borrowed).or_else(|| user().map(Cow::Owned))
+        if let Some(id) = id {
+            return Some(Cow::Borrowed(id));
+        }
+        // Nobody follows twice in a second, and these are most of all events.
+        let once = matches!(
+            self.content,
+            EventKind::Subscribe(_) | EventKind::Unsubscribe(_)
+        );
+        (!once && self.key.is_none()).then(|| Cow::Owned(sign(&[&fields::as_json(&self.content)])))
     }
 }
 

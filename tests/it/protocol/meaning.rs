@@ -31,14 +31,6 @@ fn dedup_keys_tell_pushes_apart() {
         key("news_from_2031", "<MsgID>42</MsgID>"),
         "7|oA|news_from_2031||42"
     );
-    // These come from the platform's account: several users or jobs may share a second.
-    assert_eq!(
-        key("user_authorization_revoke", "<OpenID>oB</OpenID>"),
-        format!(
-            "7|oA|user_authorization_revoke||{}",
-            wechatd::wechat::sign(&["oB"])
-        )
-    );
     assert_eq!(
         key(
             "PUBLISHJOBFINISH",
@@ -46,6 +38,55 @@ fn dedup_keys_tell_pushes_apart() {
         ),
         "7|oA|publishjobfinish||9"
     );
+}
+
+#[test]
+fn different_events_of_one_sender_in_one_second_are_told_apart() {
+    let sent = |id: &str| {
+        format!("<SubscribeMsgSentEvent><List><MsgID>{id}</MsgID></List></SubscribeMsgSentEvent>")
+    };
+    for (event, one, other) in [
+        // These come from the platform's account: several users share a second.
+        (
+            "user_authorization_revoke",
+            "<OpenID>oB</OpenID>".to_owned(),
+            "<OpenID>oC</OpenID>".to_owned(),
+        ),
+        ("subscribe_msg_sent_event", sent("1"), sent("2")),
+        (
+            "kf_create_session",
+            "<KfAccount>amy@shop</KfAccount>".to_owned(),
+            "<KfAccount>bob@shop</KfAccount>".to_owned(),
+        ),
+        (
+            "user_get_card",
+            "<CardId>c</CardId><UserCardCode>01</UserCardCode>".to_owned(),
+            "<CardId>c</CardId><UserCardCode>1</UserCardCode>".to_owned(),
+        ),
+    ] {
+        let key = |more: &str| event_push(event, more).dedup_key();
+        assert_ne!(key(&one), key(&other), "{event}");
+        assert_eq!(key(&one), key(&format!(" {one}\n")), "{event}");
+        assert!(!key(&one).contains("oB"), "{event}: the key remembers");
+    }
+}
+
+#[test]
+fn a_time_without_a_date_is_no_time() {
+    for (time, good) in [
+        ("0", true),
+        ("253402300799", true),
+        ("253402300800", false),
+        ("-1", false),
+        ("9223372036854775807", false),
+        ("9223372036854775808", false),
+    ] {
+        let push = format!(
+            "<xml><ToUserName>gh</ToUserName><FromUserName>oA</FromUserName>\
+             <CreateTime>{time}</CreateTime><MsgType>text</MsgType></xml>"
+        );
+        assert_eq!(Push::parse(push.as_bytes()).is_ok(), good, "{time}");
+    }
 }
 
 #[test]
