@@ -133,8 +133,11 @@ impl Reader {
             })?;
         let copied = (|| {
             let mut copy = Connection::open(target)?;
-            let backup = rusqlite::backup::Backup::new(&self.connection, &mut copy)?;
-            // All pages in one step: the copy is one moment of the store, and writers are not held up in WAL.
+            // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
+            // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
+            let moment = self.connection.unchecked_transaction()?;
+            moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            let backup = rusqlite::backup::Backup::new(&moment, &mut copy)?;
             let pages_a_step = 2_000;
             loop {
                 let step = backup.step(pages_a_step)?;
@@ -151,6 +154,7 @@ impl Reader {
                 }
             }
             drop(backup);
+            drop(moment);
             // One plain file is what an owner wants to copy away.
             copy.pragma_update(None, "journal_mode", "DELETE")
         })();
