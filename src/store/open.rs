@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::lease::Owner;
-use super::schema;
 use super::writer::{PATIENCE, Writer};
+use super::{schema, scrub};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
@@ -262,7 +262,8 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
-    schema::migrate(connection).map_err(fail)
+    schema::migrate(connection).map_err(fail)?;
+    scrub::warn_without_pages(connection).map_err(fail)
 }
 
 /// Refuses a file of another program, and one that a newer wechatd has written.
