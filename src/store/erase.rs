@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
+use super::settings::{FORGET, remove_setting};
 
 /// What was erased, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -32,9 +33,6 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How often [`Store::forget`] tries to empty the log while others read the store.
 const CHECKPOINT_TRIES: u32 = 50;
-
-/// Before the openid in the name of a row of `settings`: traces of this person are still to go.
-const QUEUE: &str = "forget ";
 
 /// Rows of other senders: authorisation changes, gifts of cards, agents' scans, talk about the person.
 const MESSAGES_NAMING: &str = "SELECT id FROM messages WHERE openid <> ?1
@@ -102,10 +100,9 @@ impl Store {
             }
         }
         self.scrub(reader, openid)?;
-        let queued = format!("{QUEUE}{openid}");
-        self.writer.write(move |connection| {
-            connection.execute("DELETE FROM settings WHERE name = ?1", [&queued])
-        })?;
+        let queued = format!("{FORGET}{openid}");
+        self.writer
+            .write(move |connection| remove_setting(connection, &queued))?;
         Ok(erased)
     }
 
@@ -138,7 +135,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare("SELECT substr(name, length(?1) + 1) FROM settings WHERE name >= ?1 AND name < ?1 || char(0x10ffff)")?
-                .query_map([QUEUE], |row| row.get(0))?
+                .query_map([FORGET], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
         };
         read().map_err(|error| Reader::failed(&error))
@@ -192,6 +189,6 @@ fn queue(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
         .prepare_cached(
             "INSERT INTO settings (name, value) VALUES (?1, NULL) ON CONFLICT DO NOTHING",
         )?
-        .execute([format!("{QUEUE}{openid}")])
+        .execute([format!("{FORGET}{openid}")])
         .map(drop)
 }

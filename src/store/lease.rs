@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::error::StoreError;
 use super::open::Store;
+use super::settings::{LEASE, put_setting, remove_setting, setting};
 use crate::random;
 
 /// Who holds a lease. A process that has ended holds nothing, however long its lease would run.
@@ -77,24 +78,18 @@ impl Store {
             if !is_held_by(connection, &name, &owner)? {
                 return Ok(());
             }
-            connection
-                .execute("DELETE FROM settings WHERE name = ?1", [&name])
-                .map(drop)
+            remove_setting(connection, &name)
         })
     }
 }
 
 fn row(name: &str) -> String {
-    format!("lease {name}")
+    format!("{LEASE}{name}")
 }
 
 fn put(connection: &Connection, name: &str, until: i64, owner: &Owner) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [name, &format!("{until} {} {}", owner.pid, owner.nonce)],
-        )
-        .map(drop)
+    let value = format!("{until} {} {}", owner.pid, owner.nonce);
+    put_setting(connection, name, &value)
 }
 
 fn is_held_by(connection: &Connection, name: &str, owner: &Owner) -> rusqlite::Result<bool> {
@@ -103,13 +98,7 @@ fn is_held_by(connection: &Connection, name: &str, owner: &Owner) -> rusqlite::R
 
 /// When the lease ends, and who holds it.
 fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Owner)>> {
-    let value: Option<String> = connection
-        .query_row(
-            "SELECT value FROM settings WHERE name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()?;
+    let value = setting(connection, name)?;
     Ok(value.and_then(|value| parse(&value)))
 }
 

@@ -10,12 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::profiles::{self, FetchedProfile, ProfileOutcome};
+use super::settings::{SYNCED_AT, put_setting, setting};
 
 /// The most rows that one job of a sync may be given.
 pub const SYNC_ROWS: u32 = 200;
-
-/// When the last sync ended, in `settings`.
-const SYNCED_AT: &str = "synced_at";
 
 /// What a sync does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,10 +195,7 @@ impl Store {
         self.writer.write(move |connection| {
             connection.execute("DELETE FROM sync_state", [])?;
             if let Some(ended_at) = ended_at {
-                connection.execute(
-                    "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    params![SYNCED_AT, ended_at],
-                )?;
+                put_setting(connection, SYNCED_AT, &ended_at.to_string())?;
             }
             Ok(())
         })
@@ -224,13 +219,8 @@ impl Reader {
     /// # Errors
     /// When the store can not be read.
     pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?1",
-                [SYNCED_AT],
-                |row| row.get(0),
-            )
-            .optional()
+        setting(&self.connection, SYNCED_AT)
+            .map(|value| value.and_then(|value| value.parse().ok()))
             .map_err(|error| Reader::failed(&error))
     }
 

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
+use super::settings::{PROBE, put_setting};
+use crate::clock;
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
 /// so a push that can not be written is refused before that and delivered again.
@@ -129,9 +131,12 @@ impl Writer {
         })
     }
 
-    /// Whether the last commit failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+    /// Shows that a commit can begin, and if the last one failed, that it can be written.
+    pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        self.submit(Box::new(Probe {
+            writes: self.failing.load(Ordering::Relaxed),
+            done,
+        }));
     }
 
     /// Ends the thread after everything that was handed over.
@@ -159,6 +164,24 @@ impl fmt::Debug for Writer {
         f.debug_struct("Writer")
             .field("failing", &self.failing)
             .finish_non_exhaustive()
+    }
+}
+
+struct Probe<D> {
+    writes: bool,
+    done: D,
+}
+
+impl<D: FnOnce(Result<(), StoreError>) + Send> Job for Probe<D> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.writes {
+            put_setting(connection, PROBE, &clock::unix_seconds().to_string())?;
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        (self.done)(outcome);
     }
 }
 
