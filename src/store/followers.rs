@@ -192,7 +192,7 @@ pub(super) fn follow(
     let has_left_since: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe')")?
         .query_row(params![openid, at], |row| row.get(0))?;
-    log(connection, openid, "subscribe", at, scene)?;
+    log(connection, Source::Push, openid, "subscribe", at, scene)?;
     if has_left_since {
         return Ok(());
     }
@@ -210,7 +210,7 @@ pub(super) fn follow(
 
 /// A person leaves at `at`. One who has followed again since stays.
 pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
-    log(connection, openid, "unsubscribe", at, None)?;
+    log(connection, Source::Push, openid, "unsubscribe", at, None)?;
     connection
         .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
         .execute(params![openid, at])?;
@@ -243,15 +243,35 @@ pub(super) fn clear_profile(
     Ok(())
 }
 
-fn log(
+/// How it became known that somebody came or went.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// The platform told.
+    Push,
+    /// A follower sync found it.
+    Sync,
+}
+
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Source::Push => "push",
+            Source::Sync => "sync",
+        }
+    }
+}
+
+/// Writes a line of `follow_log`.
+pub(super) fn log(
     connection: &Connection,
+    source: Source,
     openid: &str,
     action: &str,
     at: i64,
     scene: Option<&str>,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'push')")?
-        .execute(params![openid, action, at, scene])?;
+        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![openid, action, at, scene, source.name()])?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::StoreError;
+use super::followers::{Source, log};
 use super::open::{Reader, Store};
 use super::profiles::{self, FetchedProfile, ProfileOutcome};
 use super::settings::{SYNCED_AT, put_setting, setting};
@@ -326,19 +327,6 @@ fn count(connection: &Connection, counter: &str, more: usize) -> rusqlite::Resul
         .map(drop)
 }
 
-fn log(
-    connection: &Connection,
-    openid: &str,
-    action: &str,
-    at: i64,
-    scene: Option<&str>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'sync')")?
-        .execute(params![openid, action, at, scene])
-        .map(drop)
-}
-
 fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     let gone = connection
         .prepare_cached(&format!(
@@ -348,7 +336,7 @@ fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     if gone > 0 {
         let began: i64 =
             connection.query_row("SELECT started_at FROM sync_state", [], |row| row.get(0))?;
-        log(connection, openid, "unsubscribe", began, None)?;
+        log(connection, Source::Sync, openid, "unsubscribe", began, None)?;
     }
     Ok(gone)
 }
@@ -389,6 +377,7 @@ fn profile(
         let scene = fetched.and_then(|profile| scene(profile));
         log(
             connection,
+            Source::Sync,
             openid,
             "subscribe",
             followed_at,
