@@ -55,11 +55,11 @@ pub struct SyncState {
 }
 
 impl SyncStep {
-    const ALL: [(SyncStep, &str); 4] = [
-        (SyncStep::List, "list"),
-        (SyncStep::Leave, "leave"),
-        (SyncStep::Profiles, "profiles"),
-        (SyncStep::Clean, "clean"),
+    const ALL: [SyncStep; 4] = [
+        SyncStep::List,
+        SyncStep::Leave,
+        SyncStep::Profiles,
+        SyncStep::Clean,
     ];
 
     fn name(self) -> &'static str {
@@ -85,8 +85,8 @@ impl Store {
         self.writer.write(move |connection| {
             connection.execute(
                 "INSERT INTO sync_state (id, step, started_at, log_mark)
-                 VALUES (1, 'list', ?1, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
-                [now],
+                 VALUES (1, ?1, ?2, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
+                params![SyncStep::List.name(), now],
             )?;
             connection.query_row(&format!("{STATE} WHERE id = 1"), [], state)
         })
@@ -304,8 +304,7 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
     Ok(SyncState {
         step: SyncStep::ALL
             .into_iter()
-            .find(|(_, name)| *name == step)
-            .map(|(step, _)| step)
+            .find(|known| known.name() == step)
             .ok_or_else(unknown)?,
         started_at: row.get(1)?,
         next_openid: row.get(2)?,
