@@ -265,26 +265,6 @@ impl Reader {
         )
     }
 
-    /// The first moment after `after` at which local clocks show `time`, such as `03:30`; both in Unix seconds.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub fn next_time_of_day(&self, time: &str, after: i64) -> Result<i64, StoreError> {
-        let on_day = |day: &str| {
-            self.connection
-                .query_row(
-                    "SELECT unixepoch(date(?1, 'unixepoch', 'localtime', ?2) || ' ' || ?3, 'utc')",
-                    params![after, day, time],
-                    |row| row.get::<_, i64>(0),
-                )
-                .map_err(|error| Reader::failed(&error))
-        };
-        match on_day("+0 days")? {
-            today if today > after => Ok(today),
-            _ => on_day("+1 day"),
-        }
-    }
-
     fn openids(&self, sql: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection
