@@ -34,22 +34,41 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 /// How often [`Store::forget`] tries to empty the log while others read the store.
 const CHECKPOINT_TRIES: u32 = 50;
 
-/// Rows of other senders: authorisation changes, gifts of cards, agents' scans, talk about the person.
-const MESSAGES_NAMING: &str = "SELECT id FROM messages WHERE openid <> ?1
-    AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))";
+/// Where others' rows can name a person.
+struct Naming {
+    /// Finds such rows, by their keys.
+    find: &'static str,
+    /// Does away with what names the person in the row with this key.
+    remove: &'static str,
+    goes: Goes,
+}
 
-/// Where others' rows can name a person, and what becomes of such a row: a message goes whole, of a follower
-/// who came by the person's own QR code only the scene.
-const NAMING: &[(&str, &str)] = &[
-    (MESSAGES_NAMING, "DELETE FROM messages WHERE id = ?1"),
-    (
-        "SELECT id FROM follow_log WHERE instr(scene, ?1)",
-        "UPDATE follow_log SET scene = NULL WHERE id = ?1",
-    ),
-    (
-        "SELECT openid FROM followers WHERE instr(qr_scene_str, ?1)",
-        "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
-    ),
+/// What goes of a row that names a person.
+enum Goes {
+    /// All of it: a message.
+    Message,
+    /// Of a follower who came by the person's own QR code only the scene.
+    Scene,
+}
+
+const NAMING: &[Naming] = &[
+    // Authorisation changes, gifts of cards, agents' scans, talk about the person.
+    Naming {
+        find: "SELECT id FROM messages WHERE openid <> ?1
+            AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
+        remove: "DELETE FROM messages WHERE id = ?1",
+        goes: Goes::Message,
+    },
+    Naming {
+        find: "SELECT id FROM follow_log WHERE instr(scene, ?1)",
+        remove: "UPDATE follow_log SET scene = NULL WHERE id = ?1",
+        goes: Goes::Scene,
+    },
+    Naming {
+        find: "SELECT openid FROM followers WHERE instr(qr_scene_str, ?1)",
+        remove: "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
+        goes: Goes::Scene,
+    },
 ];
 
 impl Store {
@@ -85,7 +104,7 @@ impl Store {
         let mut erased = self
             .writer
             .write(move |connection| rows_of(connection, &person))?;
-        for (find, remove) in NAMING {
+        for Naming { find, remove, goes } in NAMING {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
                 let removed = self.writer.write(move |connection| {
@@ -94,8 +113,9 @@ impl Store {
                         .map(|key| remove.execute([key]))
                         .sum::<rusqlite::Result<usize>>()
                 })?;
-                if *find == MESSAGES_NAMING {
-                    erased.messages += removed;
+                match goes {
+                    Goes::Message => erased.messages += removed,
+                    Goes::Scene => {}
                 }
             }
         }
