@@ -1,6 +1,6 @@
 //! The working tables of a follower sync: what the platform's list held so far, and what was done about it.
 //!
-//! Every job is small, so that pushes wait for none, and leaves the tables in a state from which the sync
+//! Every write is small, so that pushes wait for none, and leaves the tables in a state from which the sync
 //! can be resumed after a kill. Whoever came or went by a push since the sync began is left as the push has it:
 //! the list was read before, or nobody knows.
 
@@ -13,7 +13,7 @@ use super::open::{Reader, Store};
 use super::profiles::{self, FetchedProfile, ProfileOutcome};
 use super::settings::{SYNCED_AT, put_setting, setting};
 
-/// The most rows that one job of a sync may be given.
+/// The most rows that one write of a sync may be given.
 pub const SYNC_ROWS: u32 = 200;
 
 /// What a sync does next.
