@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::open::Reader;
 use super::profiles::REVOKED;
+use super::scenes;
 
 /// A row of `followers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +35,14 @@ pub struct Follower {
     pub profile_error: Option<String>,
     /// `subscribe_time` as local date and time, for people.
     pub subscribed: String,
+}
+
+impl Follower {
+    /// The scene of the QR code by which the person came.
+    #[must_use]
+    pub fn scene(&self) -> Option<String> {
+        scenes::of_profile(self.qr_scene, self.qr_scene_str.as_deref())
+    }
 }
 
 /// A row of `follow_log`.

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::error::StoreError;
 use super::followers::{Source, log};
 use super::open::{Reader, Store};
-use super::profiles::{self, FetchedProfile, ProfileOutcome};
+use super::profiles::{self, ProfileOutcome};
+use super::scenes;
 use super::settings::{SYNCED_AT, put_setting, setting};
 
 /// The most rows that one write of a sync may be given.
@@ -353,7 +354,9 @@ fn profile(
         )?
         .execute(params![openid, followed_at])?;
     if came > 0 {
-        let scene = fetched.and_then(|profile| scene(profile));
+        let scene = fetched.and_then(|profile| {
+            scenes::of_profile(profile.qr_scene, profile.qr_scene_str.as_deref())
+        });
         log(
             connection,
             Source::Sync,
@@ -370,14 +373,4 @@ fn profile(
     };
     count(connection, counter, 1)?;
     profiles::done(connection, openid, outcome, now)
-}
-
-/// The scene of the QR code, as pushes tell it.
-fn scene(profile: &FetchedProfile) -> Option<String> {
-    let text = profile
-        .qr_scene_str
-        .clone()
-        .filter(|scene| !scene.is_empty());
-    let number = || profile.qr_scene.filter(|number| *number != 0);
-    text.or_else(|| number().map(|number| number.to_string()))
 }
