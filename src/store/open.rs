@@ -185,7 +185,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; make its folder first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "; it must be writable for this user"
+                "; it must be writable by this user"
             }
             _ => "",
         };

@@ -46,7 +46,7 @@ pub enum ProfileOutcome {
 }
 
 impl Reader {
-    /// Up to `limit` followers whose profile is still to be fetched, those who came first first.
+    /// Up to `limit` followers whose profile is still to be fetched, oldest first.
     ///
     /// # Errors
     /// When the store can not be read.
