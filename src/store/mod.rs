@@ -46,6 +46,5 @@ pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
-pub use schema::VERSION;
 pub use settings::{KeptAddresses, KeptToken, MENU_BEFORE};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

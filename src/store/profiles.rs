@@ -59,20 +59,6 @@ impl Reader {
         };
         read().map_err(|error| Reader::failed(&error))
     }
-
-    /// How many profiles are still to be fetched.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub fn count_profile_queue(&self) -> Result<i64, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT count(*) FROM followers WHERE profile_at IS NULL",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
-    }
 }
 
 impl Store {

@@ -69,7 +69,8 @@ impl Store {
     }
 
     /// Calls `what` after each commit, once everybody it concerns has been told, so that answers can go out together.
-    /// Only the first call of this function counts. `what` runs where the `done` of [`record`](Store::record) runs, and must not wait.
+    /// Only the first call of this function counts. `what` runs where the `done` of [`record`](Store::record) runs,
+    /// and must not wait.
     pub fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
         self.writer.after_telling(what);
     }
