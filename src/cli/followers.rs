@@ -283,18 +283,9 @@ fn unknown(openid: &str) -> Failure {
 }
 
 fn scene(follower: &Follower) -> String {
-    let number = || {
-        follower
-            .qr_scene
-            .filter(|number| *number != 0)
-            .map(|number| number.to_string())
-    };
-    let qr = follower
-        .qr_scene_str
-        .clone()
-        .filter(|scene| !scene.is_empty())
-        .or_else(number);
-    qr.or_else(|| follower.subscribe_scene.clone())
+    follower
+        .scene()
+        .or_else(|| follower.subscribe_scene.clone())
         .unwrap_or_default()
 }
 

@@ -15,11 +15,8 @@ use crate::api::Client;
 use crate::api::menu::{Button, ConditionalMenu};
 use crate::clock;
 use crate::config::{Conditional, Config, Menu};
-use crate::store::Store;
+use crate::store::{MENU_BEFORE, Store};
 use drawing::Change;
-
-/// Where the menu before the last change is kept in the store.
-const PREVIOUS: &str = "menu before";
 
 /// When users see a change.
 const WHEN: &str =
@@ -301,7 +298,7 @@ fn keep(connected: &Connected, present: &Present) -> Result<(), Failure> {
     let at = clock::unix_seconds().to_string();
     Ok(connected
         .store
-        .keep_setting(PREVIOUS, &json!({"at": at, "menu": kept}).to_string())?)
+        .keep_setting(MENU_BEFORE, &json!({"at": at, "menu": kept}).to_string())?)
 }
 
 /// Makes the calls that lead from one menu to the other, and no more.
@@ -346,7 +343,7 @@ fn rollback(config: &Config, yes: bool) -> Result<(), Failure> {
                 .to_owned(),
         )
     };
-    let kept = connected.store.setting(PREVIOUS)?.ok_or_else(nothing)?;
+    let kept = connected.store.setting(MENU_BEFORE)?.ok_or_else(nothing)?;
     let before = read_kept(&kept).ok_or_else(|| {
         Failure::Failed("menu: what the store keeps of the menu before can not be read".to_owned())
     })?;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
+use super::settings::{FORGET, remove_setting};
 
 /// What was erased, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,8 +34,14 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 /// How often [`Store::forget`] tries to empty the log while others read the store.
 const CHECKPOINT_TRIES: u32 = 50;
 
-/// Before the openid in the name of a row of `settings`: traces of this person are still to go.
-const QUEUE: &str = "forget ";
+/// Where others' rows can name a person.
+struct Naming {
+    /// Finds rows that may be such: their keys, then the columns to look into.
+    find: &'static str,
+    /// Does away with what names the person in the row with this key.
+    remove: &'static str,
+    goes: Goes,
+}
 
 /// Real openids have so many characters: a text that has one in it, anywhere, names that person.
 const REAL_LENGTH: usize = 28;
@@ -42,22 +49,32 @@ const REAL_LENGTH: usize = 28;
 /// A shorter openid than this could be any word of a text.
 const TELLING_LENGTH: usize = 6;
 
-/// Rows of other senders: authorisation changes, gifts of cards, agents' scans, talk about the person.
-const MESSAGES_NAMING: &str = "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
-    AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))";
+/// What goes of a row that names a person.
+enum Goes {
+    /// All of it: a message.
+    Message,
+    /// Of a follower who came by the person's own QR code only the scene.
+    Scene,
+}
 
-/// Where others' rows can name a person (their key, then the columns to look into), and what becomes of such a
-/// row: a message goes whole, of a follower who came by the person's own QR code only the scene.
-const NAMING: &[(&str, &str)] = &[
-    (MESSAGES_NAMING, "DELETE FROM messages WHERE id = ?1"),
-    (
-        "SELECT id, scene FROM follow_log WHERE instr(scene, ?1)",
-        "UPDATE follow_log SET scene = NULL WHERE id = ?1",
-    ),
-    (
-        "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
-        "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
-    ),
+const NAMING: &[Naming] = &[
+    // Authorisation changes, gifts of cards, agents' scans, talk about the person.
+    Naming {
+        find: "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
+            AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
+        remove: "DELETE FROM messages WHERE id = ?1",
+        goes: Goes::Message,
+    },
+    Naming {
+        find: "SELECT id, scene FROM follow_log WHERE instr(scene, ?1)",
+        remove: "UPDATE follow_log SET scene = NULL WHERE id = ?1",
+        goes: Goes::Scene,
+    },
+    Naming {
+        find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
+        remove: "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
+        goes: Goes::Scene,
+    },
 ];
 
 impl Store {
@@ -93,8 +110,8 @@ impl Store {
         let mut erased = self
             .writer
             .write(move |connection| rows_of(connection, &person))?;
-        let others: &[(&str, &str)] = if is_telling(openid) { NAMING } else { &[] };
-        for (find, remove) in others {
+        let others = if is_telling(openid) { NAMING } else { &[] };
+        for Naming { find, remove, goes } in others {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
                 let removed = self.writer.write(move |connection| {
@@ -103,18 +120,18 @@ impl Store {
                         .map(|key| remove.execute([key]))
                         .sum::<rusqlite::Result<usize>>()
                 })?;
-                if *find == MESSAGES_NAMING {
-                    erased.messages += removed;
+                match goes {
+                    Goes::Message => erased.messages += removed,
+                    Goes::Scene => {}
                 }
             }
         }
         if is_telling(openid) {
             self.scrub(reader, openid)?;
         }
-        let queued = format!("{QUEUE}{openid}");
-        self.writer.write(move |connection| {
-            connection.execute("DELETE FROM settings WHERE name = ?1", [&queued])
-        })?;
+        let queued = format!("{FORGET}{openid}");
+        self.writer
+            .write(move |connection| remove_setting(connection, &queued))?;
         Ok(erased)
     }
 
@@ -147,7 +164,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare("SELECT substr(name, length(?1) + 1) FROM settings WHERE name >= ?1 AND name < ?1 || char(0x10ffff)")?
-                .query_map([QUEUE], |row| row.get(0))?
+                .query_map([FORGET], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
         };
         read().map_err(|error| Reader::failed(&error))
@@ -229,6 +246,6 @@ fn queue(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
         .prepare_cached(
             "INSERT INTO settings (name, value) VALUES (?1, NULL) ON CONFLICT DO NOTHING",
         )?
-        .execute([format!("{QUEUE}{openid}")])
+        .execute([format!("{FORGET}{openid}")])
         .map(drop)
 }

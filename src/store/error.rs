@@ -26,7 +26,7 @@ impl StoreError {
                 "; another program holds the store: end its transaction, the server goes on by itself"
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-                "; the file or its folder is not writable for this user"
+                "; the file or its folder is not writable by this user"
             }
             Some(ErrorCode::NotADatabase) => {
                 "; the file is not an SQLite database: move it away, or name another in store.path"
@@ -36,7 +36,7 @@ impl StoreError {
             }
             Some(ErrorCode::SystemIoFailure) => "; the disk reports an error",
             Some(ErrorCode::CannotOpen) => {
-                "; check that the folder exists and is writable for this user"
+                "; check that the folder exists and is writable by this user"
             }
             _ => "",
         };

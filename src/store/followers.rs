@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::open::Reader;
 use super::profiles::REVOKED;
+use super::scenes;
 
 /// A row of `followers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +35,14 @@ pub struct Follower {
     pub profile_error: Option<String>,
     /// `subscribe_time` as local date and time, for people.
     pub subscribed: String,
+}
+
+impl Follower {
+    /// The scene of the QR code by which the person came.
+    #[must_use]
+    pub fn scene(&self) -> Option<String> {
+        scenes::of_profile(self.qr_scene, self.qr_scene_str.as_deref())
+    }
 }
 
 /// A row of `follow_log`.
@@ -193,7 +202,7 @@ pub(super) fn follow(
     let has_left_since: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push')")?
         .query_row(params![openid, at], |row| row.get(0))?;
-    log(connection, openid, "subscribe", at, scene)?;
+    log(connection, Source::Push, openid, "subscribe", at, scene)?;
     if has_left_since {
         return Ok(());
     }
@@ -211,7 +220,7 @@ pub(super) fn follow(
 
 /// A person leaves at `at`. One who has followed again since stays.
 pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
-    log(connection, openid, "unsubscribe", at, None)?;
+    log(connection, Source::Push, openid, "unsubscribe", at, None)?;
     connection
         .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
         .execute(params![openid, at])?;
@@ -244,15 +253,35 @@ pub(super) fn clear_profile(
     Ok(())
 }
 
-fn log(
+/// How it became known that somebody came or went.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// The platform told.
+    Push,
+    /// A follower sync found it.
+    Sync,
+}
+
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Source::Push => "push",
+            Source::Sync => "sync",
+        }
+    }
+}
+
+/// Writes a line of `follow_log`.
+pub(super) fn log(
     connection: &Connection,
+    source: Source,
     openid: &str,
     action: &str,
     at: i64,
     scene: Option<&str>,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'push')")?
-        .execute(params![openid, action, at, scene])?;
+        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![openid, action, at, scene, source.name()])?;
     Ok(())
 }

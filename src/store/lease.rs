@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::error::StoreError;
 use super::open::Store;
+use super::settings::{LEASE, put_setting, remove_setting, setting};
 use crate::random;
 
 /// Who holds a lease. A process that has ended holds nothing, however long its lease would run.
@@ -59,7 +60,7 @@ impl Store {
     pub fn renew_lease(&self, name: &str, longer: i64) -> Result<bool, StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
-            if holder(connection, &name)?.is_none_or(|(_, holder)| holder != owner) {
+            if !is_held_by(connection, &name, &owner)? {
                 return Ok(false);
             }
             put(connection, &name, longer, &owner)?;
@@ -67,42 +68,37 @@ impl Store {
         })
     }
 
-    /// Gives the right back.
+    /// Gives the right back if this process still has it.
     ///
     /// # Errors
     /// When the store can not write.
     pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
-        let name = row(name);
+        let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
-            connection
-                .execute("DELETE FROM settings WHERE name = ?1", [&name])
-                .map(drop)
+            if !is_held_by(connection, &name, &owner)? {
+                return Ok(());
+            }
+            remove_setting(connection, &name)
         })
     }
 }
 
 fn row(name: &str) -> String {
-    format!("lease {name}")
+    format!("{LEASE}{name}")
 }
 
 fn put(connection: &Connection, name: &str, until: i64, owner: &Owner) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [name, &format!("{until} {} {}", owner.pid, owner.nonce)],
-        )
-        .map(drop)
+    let value = format!("{until} {} {}", owner.pid, owner.nonce);
+    put_setting(connection, name, &value)
+}
+
+fn is_held_by(connection: &Connection, name: &str, owner: &Owner) -> rusqlite::Result<bool> {
+    Ok(holder(connection, name)?.is_some_and(|(_, holder)| holder == *owner))
 }
 
 /// When the lease ends, and who holds it.
 fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Owner)>> {
-    let value: Option<String> = connection
-        .query_row(
-            "SELECT value FROM settings WHERE name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()?;
+    let value = setting(connection, name)?;
     Ok(value.and_then(|value| parse(&value)))
 }
 
@@ -112,4 +108,25 @@ fn parse(value: &str) -> Option<(i64, Owner)> {
     let pid = words.next()?.parse().ok()?;
     let nonce = words.next()?.parse().ok()?;
     Some((end, Owner { pid, nonce }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_outlives_a_lease_does_not_end_that_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        // Two stores are two owners, as two processes are.
+        let (slow, next) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+        assert!(slow.take_lease("fetch", 1_000, 1_010).unwrap());
+        assert!(next.take_lease("fetch", 1_020, 1_030).unwrap());
+        slow.end_lease("fetch").unwrap();
+        assert!(!slow.renew_lease("fetch", 1_040).unwrap());
+        assert!(next.renew_lease("fetch", 1_040).unwrap());
+        next.end_lease("fetch").unwrap();
+        assert!(!next.renew_lease("fetch", 1_050).unwrap());
+    }
 }

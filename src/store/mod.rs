@@ -13,7 +13,8 @@
 //! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
-//! - [`open`]: opening, copying, and the errors that say what to do
+//! - [`time`]: times as people write and read them
+//! - [`open`]: opening and copying; [`error`]: what failed, and what to do
 
 mod erase;
 mod error;
@@ -32,6 +33,7 @@ mod scrub;
 mod settings;
 mod sync;
 mod tags;
+mod time;
 mod writer;
 
 pub use erase::Erased;
@@ -44,6 +46,5 @@ pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
-pub use schema::VERSION;
-pub use settings::{KeptAddresses, KeptToken};
+pub use settings::{KeptAddresses, KeptToken, MENU_BEFORE};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::lease::Owner;
-use super::schema;
 use super::writer::{PATIENCE, Writer};
+use super::{schema, scrub};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
@@ -133,8 +133,11 @@ impl Reader {
             })?;
         let copied = (|| {
             let mut copy = Connection::open(target)?;
-            let backup = rusqlite::backup::Backup::new(&self.connection, &mut copy)?;
-            // All pages in one step: the copy is one moment of the store, and writers are not held up in WAL.
+            // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
+            // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
+            let moment = self.connection.unchecked_transaction()?;
+            moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            let backup = rusqlite::backup::Backup::new(&moment, &mut copy)?;
             let pages_a_step = 2_000;
             loop {
                 let step = backup.step(pages_a_step)?;
@@ -151,6 +154,7 @@ impl Reader {
                 }
             }
             drop(backup);
+            drop(moment);
             // One plain file is what an owner wants to copy away.
             copy.pragma_update(None, "journal_mode", "DELETE")
         })();
@@ -162,44 +166,6 @@ impl Reader {
 
     pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite("read", error)
-    }
-
-    /// A time in Unix seconds as local date and time, for people.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub fn local_time(&self, at: i64) -> Result<String, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT coalesce(datetime(?1, 'unixepoch', 'localtime'), ?1)",
-                [at],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
-    }
-
-    /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds;
-    /// `None` if it is none.
-    ///
-    /// # Errors
-    /// When SQLite fails.
-    pub fn moment(&self, text: &str) -> Result<Option<i64>, StoreError> {
-        let days = text
-            .strip_suffix('d')
-            .and_then(|days| days.parse::<u32>().ok());
-        let (base, modifier) = match days {
-            Some(days) => ("now", format!("-{days} days")),
-            None => (text, "utc".to_owned()),
-        };
-        let well_formed =
-            days.is_some() || text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-');
-        let moment: Option<i64> = self
-            .connection
-            .query_row("SELECT unixepoch(?1, ?2)", [base, &modifier], |row| {
-                row.get(0)
-            })
-            .map_err(|error| Reader::failed(&error))?;
-        Ok(moment.filter(|_| well_formed))
     }
 }
 
@@ -219,7 +185,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; make its folder first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "; it must be writable for this user"
+                "; it must be writable by this user"
             }
             _ => "",
         };
@@ -258,7 +224,8 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
-    schema::migrate(connection).map_err(fail)
+    schema::migrate(connection).map_err(fail)?;
+    scrub::warn_without_pages(connection).map_err(fail)
 }
 
 /// Refuses a file of another program, and one that a newer wechatd has written.

@@ -46,7 +46,7 @@ pub enum ProfileOutcome {
 }
 
 impl Reader {
-    /// Up to `limit` followers whose profile is still to be fetched, those who came first first.
+    /// Up to `limit` followers whose profile is still to be fetched, oldest first.
     ///
     /// # Errors
     /// When the store can not be read.
@@ -58,20 +58,6 @@ impl Reader {
                 .collect::<rusqlite::Result<Vec<String>>>()
         };
         read().map_err(|error| Reader::failed(&error))
-    }
-
-    /// How many profiles are still to be fetched.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub fn count_profile_queue(&self) -> Result<i64, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT count(*) FROM followers WHERE profile_at IS NULL",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::Store;
-use super::writer::Job;
+use super::writer::Work;
 use super::{erase, followers, jobs};
 use crate::wechat::Effect;
 
@@ -61,34 +61,35 @@ impl Store {
         record: Record,
         done: impl FnOnce(Result<Recorded, StoreError>) + Send + 'static,
     ) {
-        self.writer.submit(Box::new(RecordJob {
+        self.writer.submit(Box::new(RecordWork {
             record,
             recorded: Recorded::New,
             done,
         }));
     }
 
-    /// Has `what` done whenever all whom one commit concerns have been told; for whoever would rather
-    /// tell them together. Only the first call counts. It runs where `done` runs, and must not wait.
+    /// Calls `what` after each commit, once everybody it concerns has been told, so that answers can go out together.
+    /// Only the first call of this function counts. `what` runs where the `done` of [`record`](Store::record) runs,
+    /// and must not wait.
     pub fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
         self.writer.after_telling(what);
     }
 }
 
-struct RecordJob<D> {
+struct RecordWork<D> {
     record: Record,
     recorded: Recorded,
     done: D,
 }
 
-impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Job for RecordJob<D> {
+impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.recorded = write(connection, &self.record)?;
         Ok(())
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let RecordJob { recorded, done, .. } = *self;
+        let RecordWork { recorded, done, .. } = *self;
         done(outcome.map(|()| recorded));
     }
 }

@@ -54,3 +54,12 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 }
+
+/// The scene of the QR code by which a person came, as pushes tell it. The platform's profiles have a number and a
+/// text, of which 0 and the empty one are none.
+pub(super) fn of_profile(number: Option<i64>, text: Option<&str>) -> Option<String> {
+    let number = || number.filter(|number| *number != 0);
+    text.filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .or_else(|| number().map(|number| number.to_string()))
+}

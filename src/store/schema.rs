@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x5743_4844;
 
 /// The schema version that this program writes.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step N takes a store of version N to version N+1. Steps are only ever added.
 const MIGRATIONS: &[&str] = &[BEGINNING, SYNC, JOBS_AND_MEDIA, DAILY_COUNTS, FEWER_PAGES];

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::writer::Job;
 use crate::secret::Secret;
+
+// The names of all rows of `settings`. Times are in Unix seconds.
 
 /// The Token that was made on first start.
 const TOKEN: &str = "token";
@@ -13,6 +14,21 @@ const TOKEN: &str = "token";
 /// The addresses that the platform sends from, separated by spaces, and when it told them.
 const CALLBACK_IPS: &str = "callback_ips";
 const CALLBACK_IPS_AT: &str = "callback_ips_at";
+
+/// When the last follower sync ended.
+pub(super) const SYNCED_AT: &str = "synced_at";
+
+/// When the store was last tried after a failure.
+pub(super) const PROBE: &str = "probe";
+
+/// The menu before the last change.
+pub const MENU_BEFORE: &str = "menu before";
+
+/// Before what may be done alone: until when, and who holds the right.
+pub(super) const LEASE: &str = "lease ";
+
+/// Before an openid: traces of this person are still to go.
+pub(super) const FORGET: &str = "forget ";
 
 /// The addresses that the platform sends from, as it told them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,13 +119,9 @@ impl Store {
             (CALLBACK_IPS_AT, kept.told_at.to_string()),
         ];
         self.writer.write(move |connection| {
-            for (name, value) in &values {
-                connection.execute(
-                    "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    [name, value.as_str()],
-                )?;
-            }
-            Ok(())
+            values
+                .iter()
+                .try_for_each(|(name, value)| put_setting(connection, name, value))
         })
     }
 
@@ -127,15 +139,8 @@ impl Store {
     /// When the store can not write.
     pub fn keep_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());
-        self.writer.write(move |connection| {
-            connection
-                .execute(
-                    "INSERT INTO settings (name, value) VALUES (?1, ?2)
-                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    [&name, &value],
-                )
-                .map(drop)
-        })
+        self.writer
+            .write(move |connection| put_setting(connection, &name, &value))
     }
 
     /// A value that was kept.
@@ -151,31 +156,7 @@ impl Store {
     /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
     /// `done` runs on the writer's thread.
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        self.writer.submit(Box::new(Probe {
-            writes: self.writer.is_failing(),
-            done,
-        }));
-    }
-}
-
-struct Probe<D> {
-    writes: bool,
-    done: D,
-}
-
-impl<D: FnOnce(Result<(), StoreError>) + Send> Job for Probe<D> {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.writes {
-            connection.execute(
-                "INSERT INTO settings (name, value) VALUES ('probe', unixepoch()) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [],
-            )?;
-        }
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        (self.done)(outcome);
+        self.writer.probe(done);
     }
 }
 
@@ -189,9 +170,7 @@ impl Reader {
             .map(|value| value.map(Secret::new))
             .map_err(|error| Reader::failed(&error))
     }
-}
 
-impl Reader {
     /// The kept addresses that the platform sends from, if there ever were any.
     ///
     /// # Errors
@@ -208,7 +187,31 @@ impl Reader {
     }
 }
 
-fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+/// Puts a value in the place of the one that has this name.
+pub(super) fn put_setting(
+    connection: &Connection,
+    name: &str,
+    value: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO settings (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute([name, value])
+        .map(drop)
+}
+
+/// Removes a value.
+pub(super) fn remove_setting(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM settings WHERE name = ?1")?
+        .execute([name])
+        .map(drop)
+}
+
+/// The value that has this name.
+pub(super) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection
         .query_row(
             "SELECT value FROM settings WHERE name = ?1",

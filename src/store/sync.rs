@@ -1,6 +1,6 @@
 //! The working tables of a follower sync: what the platform's list held so far, and what was done about it.
 //!
-//! Every job is small, so that pushes wait for none, and leaves the tables in a state from which the sync
+//! Every write is small, so that pushes wait for none, and leaves the tables in a state from which the sync
 //! can be resumed after a kill. Whoever came or went by a push since the sync began is left as the push has it:
 //! the list was read before, or nobody knows.
 
@@ -8,14 +8,14 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::StoreError;
+use super::followers::{Source, log};
 use super::open::{Reader, Store};
-use super::profiles::{self, FetchedProfile, ProfileOutcome};
+use super::profiles::{self, ProfileOutcome};
+use super::scenes;
+use super::settings::{SYNCED_AT, put_setting, setting};
 
-/// The most rows that one job of a sync may be given.
+/// The most rows that one write of a sync may be given.
 pub const SYNC_ROWS: u32 = 200;
-
-/// When the last sync ended, in `settings`.
-const SYNCED_AT: &str = "synced_at";
 
 /// What a sync does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +56,11 @@ pub struct SyncState {
 }
 
 impl SyncStep {
-    const ALL: [(SyncStep, &str); 4] = [
-        (SyncStep::List, "list"),
-        (SyncStep::Leave, "leave"),
-        (SyncStep::Profiles, "profiles"),
-        (SyncStep::Clean, "clean"),
+    const ALL: [SyncStep; 4] = [
+        SyncStep::List,
+        SyncStep::Leave,
+        SyncStep::Profiles,
+        SyncStep::Clean,
     ];
 
     fn name(self) -> &'static str {
@@ -86,8 +86,8 @@ impl Store {
         self.writer.write(move |connection| {
             connection.execute(
                 "INSERT INTO sync_state (id, step, started_at, log_mark)
-                 VALUES (1, 'list', ?1, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
-                [now],
+                 VALUES (1, ?1, ?2, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
+                params![SyncStep::List.name(), now],
             )?;
             connection.query_row(&format!("{STATE} WHERE id = 1"), [], state)
         })
@@ -197,10 +197,7 @@ impl Store {
         self.writer.write(move |connection| {
             connection.execute("DELETE FROM sync_state", [])?;
             if let Some(ended_at) = ended_at {
-                connection.execute(
-                    "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    params![SYNCED_AT, ended_at],
-                )?;
+                put_setting(connection, SYNCED_AT, &ended_at.to_string())?;
             }
             Ok(())
         })
@@ -224,13 +221,8 @@ impl Reader {
     /// # Errors
     /// When the store can not be read.
     pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?1",
-                [SYNCED_AT],
-                |row| row.get(0),
-            )
-            .optional()
+        setting(&self.connection, SYNCED_AT)
+            .map(|value| value.and_then(|value| value.parse().ok()))
             .map_err(|error| Reader::failed(&error))
     }
 
@@ -274,26 +266,6 @@ impl Reader {
         )
     }
 
-    /// The first moment after `after` at which local clocks show `time`, such as `03:30`; both in Unix seconds.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub fn next_time_of_day(&self, time: &str, after: i64) -> Result<i64, StoreError> {
-        let on_day = |day: &str| {
-            self.connection
-                .query_row(
-                    "SELECT unixepoch(date(?1, 'unixepoch', 'localtime', ?2) || ' ' || ?3, 'utc')",
-                    params![after, day, time],
-                    |row| row.get::<_, i64>(0),
-                )
-                .map_err(|error| Reader::failed(&error))
-        };
-        match on_day("+0 days")? {
-            today if today > after => Ok(today),
-            _ => on_day("+1 day"),
-        }
-    }
-
     fn openids(&self, sql: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection
@@ -313,8 +285,7 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
     Ok(SyncState {
         step: SyncStep::ALL
             .into_iter()
-            .find(|(_, name)| *name == step)
-            .map(|(step, _)| step)
+            .find(|known| known.name() == step)
             .ok_or_else(unknown)?,
         started_at: row.get(1)?,
         next_openid: row.get(2)?,
@@ -336,19 +307,6 @@ fn count(connection: &Connection, counter: &str, more: usize) -> rusqlite::Resul
         .map(drop)
 }
 
-fn log(
-    connection: &Connection,
-    openid: &str,
-    action: &str,
-    at: i64,
-    scene: Option<&str>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, 'sync')")?
-        .execute(params![openid, action, at, scene])
-        .map(drop)
-}
-
 fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     let gone = connection
         .prepare_cached(&format!(
@@ -358,7 +316,7 @@ fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     if gone > 0 {
         let began: i64 =
             connection.query_row("SELECT started_at FROM sync_state", [], |row| row.get(0))?;
-        log(connection, openid, "unsubscribe", began, None)?;
+        log(connection, Source::Sync, openid, "unsubscribe", began, None)?;
     }
     Ok(gone)
 }
@@ -396,9 +354,12 @@ fn profile(
         )?
         .execute(params![openid, followed_at])?;
     if came > 0 {
-        let scene = fetched.and_then(|profile| scene(profile));
+        let scene = fetched.and_then(|profile| {
+            scenes::of_profile(profile.qr_scene, profile.qr_scene_str.as_deref())
+        });
         log(
             connection,
+            Source::Sync,
             openid,
             "subscribe",
             followed_at,
@@ -412,14 +373,4 @@ fn profile(
     };
     count(connection, counter, 1)?;
     profiles::done(connection, openid, outcome, now)
-}
-
-/// The scene of the QR code, as pushes tell it.
-fn scene(profile: &FetchedProfile) -> Option<String> {
-    let text = profile
-        .qr_scene_str
-        .clone()
-        .filter(|scene| !scene.is_empty());
-    let number = || profile.qr_scene.filter(|number| *number != 0);
-    text.or_else(|| number().map(|number| number.to_string()))
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
+use super::settings::{PROBE, put_setting};
+use crate::clock;
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
 /// so a push that can not be written is refused before that and delivered again.
@@ -33,8 +35,8 @@ const QUEUE: usize = 4_096;
 const BATCH: usize = 512;
 
 /// One piece of work for the writer.
-pub(super) trait Job: Send {
-    /// Runs inside the transaction. May be called again in a transaction of its own when another job of the batch failed.
+pub(super) trait Work: Send {
+    /// Runs inside the transaction. May be called again in a transaction of its own when other work of the batch failed.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -52,7 +54,7 @@ pub(super) struct Writer {
 type AfterTelling = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
 enum Message {
-    Job(Box<dyn Job>),
+    Work(Box<dyn Work>),
     Stop,
 }
 
@@ -92,22 +94,22 @@ impl Writer {
         self.after_telling.set(Box::new(what)).ok();
     }
 
-    /// Hands over a job without waiting. A job that can not be taken is finished with the error here.
-    pub(super) fn submit(&self, job: Box<dyn Job>) {
-        let (job, why) = match self.queue.try_send(Message::Job(job)) {
-            Err(TrySendError::Full(Message::Job(job))) => (
-                job,
+    /// Hands over work without waiting. Work that can not be taken is finished with the error here.
+    pub(super) fn submit(&self, work: Box<dyn Work>) {
+        let (work, why) = match self.queue.try_send(Message::Work(work)) {
+            Err(TrySendError::Full(Message::Work(work))) => (
+                work,
                 format!("{QUEUE} requests are waiting already; the disk is too slow"),
             ),
-            Err(TrySendError::Disconnected(Message::Job(job))) => {
-                (job, "the store is closed".to_owned())
+            Err(TrySendError::Disconnected(Message::Work(work))) => {
+                (work, "the store is closed".to_owned())
             }
             Ok(())
             | Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {
                 return;
             }
         };
-        job.finish(Err(StoreError::new(format!("store: write: {why}"))));
+        work.finish(Err(StoreError::new(format!("store: write: {why}"))));
         told_all(&self.after_telling);
     }
 
@@ -129,9 +131,12 @@ impl Writer {
         })
     }
 
-    /// Whether the last commit failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+    /// Shows that a commit can begin, and if the last one failed, that it can be written.
+    pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        self.submit(Box::new(Probe {
+            writes: self.failing.load(Ordering::Relaxed),
+            done,
+        }));
     }
 
     /// Ends the thread after everything that was handed over.
@@ -162,13 +167,31 @@ impl fmt::Debug for Writer {
     }
 }
 
+struct Probe<D> {
+    writes: bool,
+    done: D,
+}
+
+impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.writes {
+            put_setting(connection, PROBE, &clock::unix_seconds().to_string())?;
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        (self.done)(outcome);
+    }
+}
+
 struct Closure<F, T> {
     work: F,
     value: Option<T>,
     done: SyncSender<Result<T, StoreError>>,
 }
 
-impl<F, T> Job for Closure<F, T>
+impl<F, T> Work for Closure<F, T>
 where
     F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
     T: Send,
@@ -195,13 +218,13 @@ struct Loop {
 
 impl Loop {
     fn run(mut self, waiting: &Receiver<Message>) {
-        let mut batch: Vec<Box<dyn Job>> = Vec::new();
+        let mut batch: Vec<Box<dyn Work>> = Vec::new();
         let mut stopping = false;
         while !stopping {
             let Ok(first) = waiting.recv() else { break };
             for message in std::iter::once(first).chain(waiting.try_iter()) {
                 match message {
-                    Message::Job(job) => batch.push(job),
+                    Message::Work(work) => batch.push(work),
                     Message::Stop => stopping = true,
                 }
                 if batch.len() == BATCH {
@@ -220,7 +243,7 @@ impl Loop {
     }
 
     /// Commits a batch; a panic on the way costs what of it was not finished, never the thread.
-    fn survive(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+    fn survive(&mut self, batch: &mut Vec<Box<dyn Work>>) {
         if catch_unwind(AssertUnwindSafe(|| self.commit(batch))).is_err() {
             log::error!(
                 "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
@@ -233,37 +256,39 @@ impl Loop {
         told_all(&self.after_telling);
     }
 
-    fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+    fn commit(&mut self, batch: &mut Vec<Box<dyn Work>>) {
         if batch.is_empty() {
             return;
         }
         match self.transaction(batch) {
             Ok(()) => {
                 self.recovered();
-                batch.drain(..).for_each(|job| finish(job, Ok(())));
+                batch.drain(..).for_each(|work| finish(work, Ok(())));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
-                // One job that can not be done must not take the others with it: each alone.
-                for mut job in batch.drain(..) {
-                    let outcome = self.transaction(std::slice::from_mut(&mut job));
+                // Work that can not be done must not take the rest with it: each alone.
+                for mut work in batch.drain(..) {
+                    let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.told(outcome);
-                    finish(job, outcome);
+                    finish(work, outcome);
                 }
             }
             Err(error) => {
                 let outcome = self.told(Err(error));
-                batch.drain(..).for_each(|job| finish(job, outcome.clone()));
+                batch
+                    .drain(..)
+                    .for_each(|work| finish(work, outcome.clone()));
             }
         }
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn transaction(&mut self, batch: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
-        let done = jobs
+        let done = batch
             .iter_mut()
-            .try_for_each(|job| run(job.as_mut(), &self.connection));
+            .try_for_each(|work| run(work.as_mut(), &self.connection));
         let done = done.and_then(|()| {
             self.connection
                 .prepare_cached("COMMIT")?
@@ -321,7 +346,7 @@ fn wait_for_others(failing: Arc<AtomicBool>) -> impl FnMut(i32) -> bool + Send +
     }
 }
 
-/// Whether the error is the store's, not that of one job: to try each alone would only wait again.
+/// Whether the error is the store's, not that of one piece of work: to try each alone would only wait again.
 fn concerns_all(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None
@@ -335,10 +360,10 @@ fn concerns_all(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// A job that panics fails; the writer lives on.
-fn run(job: &mut dyn Job, connection: &Connection) -> rusqlite::Result<()> {
-    catch_unwind(AssertUnwindSafe(|| job.run(connection))).unwrap_or_else(|_| {
-        log::error!("store: write: a job panicked; it was rolled back");
+/// Work that panics fails; the writer lives on.
+fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or_else(|_| {
+        log::error!("store: write: work panicked; it was rolled back");
         Err(rusqlite::Error::InvalidQuery)
     })
 }
@@ -351,8 +376,8 @@ fn told_all(after_telling: &AfterTelling) {
     }
 }
 
-fn finish(job: Box<dyn Job>, outcome: Result<(), StoreError>) {
-    if catch_unwind(AssertUnwindSafe(|| job.finish(outcome))).is_err() {
-        log::error!("store: write: telling the outcome of a job panicked; the commit stands");
+fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>) {
+    if catch_unwind(AssertUnwindSafe(|| work.finish(outcome))).is_err() {
+        log::error!("store: write: telling the outcome of work panicked; the commit stands");
     }
 }

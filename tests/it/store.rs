@@ -2,6 +2,7 @@
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::http::Answer;
+use crate::support::store::change;
 use crate::support::*;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
@@ -406,4 +407,50 @@ fn the_owner_may_read_while_the_server_writes() {
         account.post(&text("hello")).is_text(HELP);
         assert_eq!(store.count("messages"), count);
     }
+}
+
+#[test]
+fn a_backup_ends_and_is_one_moment_of_the_store_however_often_others_commit_meanwhile() {
+    let account = Account::start();
+    // 20 MiB: a backup copies 8 MiB at a time, and tells how far it is after each.
+    let filling =
+        "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 10000)
+        INSERT INTO messages (dedup_key, openid, msg_type, xml, received_at)
+        SELECT 'old ' || id, 'oOld', 'text', hex(zeroblob(1000)), 1790000000 FROM n;
+        INSERT INTO settings VALUES ('commits', 0)";
+    change(&account.store_path(), filling);
+    // Two tables in one commit: half of one would show.
+    let writer = rusqlite::Connection::open(account.store_path()).unwrap();
+    let commit = || {
+        writer
+            .execute_batch(
+                "BEGIN IMMEDIATE;
+                 INSERT INTO follow_log (openid, action, at, source) VALUES ('o', 'subscribe', 1790000000, 'push');
+                 UPDATE settings SET value = value + 1 WHERE name = 'commits';
+                 COMMIT",
+            )
+            .unwrap();
+    };
+    commit();
+    let target = account.folder().join("backup.db");
+    let mut told = Vec::new();
+    let reader = wechatd::store::Reader::open(&account.store_path()).unwrap();
+    let copied = reader.backup(&target, |copied, total| {
+        told.push((copied, total));
+        let again = told.windows(2).any(|pair| pair[0].0 >= pair[1].0);
+        assert!(!again, "the copy began again: {told:?}");
+        (0..10).for_each(|_| commit());
+    });
+    copied.unwrap();
+    let (last, total) = told[told.len() - 1];
+    assert!(told.len() > 2 && last == total, "{told:?}");
+
+    let copy = Store::open(&target, account.log());
+    copy.is("PRAGMA integrity_check", &["ok"]);
+    copy.is("SELECT count(*) FROM messages", &["10000"]);
+    copy.is("SELECT value FROM settings WHERE name = 'commits'", &["1"]);
+    copy.is("SELECT count(*) FROM follow_log", &["1"]);
+    // The reader does not stay in that moment.
+    let seen = reader.follow_log("o").unwrap().len();
+    assert_eq!(seen, 1 + 10 * told.len());
 }
