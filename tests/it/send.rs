@@ -229,6 +229,7 @@ fn nothing_is_sent_twice_after_a_time_out_and_it_is_said_that_it_may_have_arrive
         Fault::Closed,
         Fault::BadGateway,
         Fault::Truncated,
+        Fault::Errcode(-1, "system error"),
     ] {
         let platform = Platform::start();
         let account = account(&platform);
