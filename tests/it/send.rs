@@ -307,8 +307,17 @@ fn typing_is_shown_and_taken_back() {
         Fault::Errcode(45080, "need sending message to user"),
     );
     send(&account, &["--typing"])
-        .failed()
-        .complains("in the last 30 seconds");
+        .ok()
+        .says("does not see it")
+        .says("in the last 30 seconds");
+    platform.fault(
+        TYPING,
+        Fault::Errcode(45080, "need sending message to user"),
+    );
+    let json = send(&account, &["--typing", "--json"]).json();
+    assert_eq!(json, json!({"openid": FAN, "typing": false}));
+    platform.fault(TYPING, Fault::Errcode(45072, "invalid command"));
+    send(&account, &["--typing"]).failed().complains("45072");
     for wrong in [
         &["--typing", "--typing-stop"][..],
         &["--typing", "hello"],
