@@ -93,3 +93,36 @@ fn nobody_is_told_as_an_empty_list_as_null_and_by_no_list_at_all() {
         assert_eq!(sessions, [], "{answer}");
     }
 }
+
+#[test]
+fn the_tag_of_a_menu_has_two_names_and_may_come_under_both() {
+    let menus = |matchrule: &str| {
+        let answer = format!(
+            r#"{{"menu":{{"button":[]}},"conditionalmenu":[{{"button":[],"matchrule":{matchrule},"menuid":1}}]}}"#
+        );
+        let platform = Platform::scripted(vec![ok(&answer)]);
+        let menus = platform.client().menu_get().unwrap().unwrap();
+        menus.conditional[0].matchrule.clone()
+    };
+    for matchrule in [
+        r#"{"group_id":134}"#,
+        r#"{"tag_id":"134"}"#,
+        r#"{"group_id":134,"tag_id":"134"}"#,
+        r#"{"tag_id":"134","group_id":134,"sex":"","country":"","language":null,"city":0}"#,
+    ] {
+        let rule = menus(matchrule);
+        assert_eq!(rule.tag_id.as_deref(), Some("134"), "{matchrule}");
+        assert!(rule.retired.is_empty(), "{matchrule}");
+    }
+    let rule = menus(r#"{"sex":1,"country":"中国"}"#);
+    let retired: Vec<_> = rule.retired.iter().map(|(k, v)| (&**k, &**v)).collect();
+    assert_eq!(retired, [("country", "中国"), ("sex", "1")]);
+    let platform = Platform::scripted(vec![ok(OK)]);
+    let error = platform.client().menu_addconditional(&[], &rule);
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("not sent") && text.contains("country"),
+        "{text}"
+    );
+    assert!(platform.asked().is_empty());
+}
