@@ -37,7 +37,14 @@ pub(super) enum Host {
 }
 
 /// Query parameters whose values must not be shown, should the platform repeat one of them.
-const SECRET: [&str; 5] = ["access_token", "code", "refresh_token", "secret", "ticket"];
+const SECRET: [&str; 6] = [
+    "access_token",
+    "appsecret",
+    "code",
+    "refresh_token",
+    "secret",
+    "ticket",
+];
 
 /// A request body and its kind.
 pub(super) struct Body {

@@ -1,5 +1,7 @@
 //! The platform's error codes: what each means and what to do about it, once, as a table.
 
+use std::time::Duration;
+
 /// What a caller does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -41,6 +43,24 @@ pub struct Errcode {
 }
 
 impl Action {
+    /// The least time before a program asks again by itself, whatever else it goes by. The limit of calls a minute ends
+    /// with the minute. A daily one ends at midnight Beijing time, or when an owner clears it, of which nobody tells.
+    #[must_use]
+    pub fn least_pause(self) -> Duration {
+        match self {
+            Action::Wait => Duration::from_secs(60),
+            Action::Quota => Duration::from_secs(600),
+            Action::Retry
+            | Action::Token
+            | Action::Fix
+            | Action::User
+            | Action::Admin
+            | Action::UploadAgain
+            | Action::RestartOauth
+            | Action::Ignore => Duration::ZERO,
+        }
+    }
+
     /// What an owner does when the line of the table adds nothing.
     #[must_use]
     pub fn advice(self) -> &'static str {

@@ -149,10 +149,12 @@ impl ApiError {
     }
 
     /// Whether the platform may have done what was asked all the same: no answer came, or none that says anything.
+    /// "The platform is busy" (-1 and its like) says nothing: the platform was at it, and does not know itself.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         match self {
-            ApiError::Network { call, .. }
+            ApiError::Platform { call, .. }
+            | ApiError::Network { call, .. }
             | ApiError::NotJson { call, .. }
             | ApiError::Unexpected { call, .. }
                 if TOKEN_CALLS.contains(call) =>
@@ -168,10 +170,8 @@ impl ApiError {
                 | NetworkCause::Refused => false,
             },
             ApiError::NotJson { .. } | ApiError::Unexpected { .. } => true,
-            ApiError::Platform { .. }
-            | ApiError::Request { .. }
-            | ApiError::Trust(_)
-            | ApiError::Shelf(_) => false,
+            ApiError::Platform { .. } => self.action() == Action::Retry,
+            ApiError::Request { .. } | ApiError::Trust(_) | ApiError::Shelf(_) => false,
         }
     }
 
@@ -423,7 +423,12 @@ mod tests {
         assert!(network(send, NetworkCause::Closed).may_be_done());
         assert!(!network(send, NetworkCause::Refused).may_be_done());
         assert!(!network("stable_token", NetworkCause::Timeout(10)).may_be_done());
+        for busy in [-1, 61450, 268_487_001, 268_487_002] {
+            assert!(ApiError::platform(send, busy, "").may_be_done(), "{busy}");
+            assert!(!ApiError::platform("token", busy, "").may_be_done());
+        }
         assert!(!ApiError::platform(send, 45015, "").may_be_done());
+        assert!(!ApiError::platform(send, 99999, "").may_be_done());
     }
 
     #[test]

@@ -49,6 +49,11 @@ pub(super) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i
     Ok(as_int(&Value::deserialize(deserializer)?))
 }
 
+/// An integer that must be there, as a number or as text.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    int(deserializer)?.ok_or_else(|| serde::de::Error::custom("a number is none"))
+}
+
 /// A text that may come as text, as a number or not at all. What is neither reads as `None`.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(as_text(&Value::deserialize(deserializer)?))
@@ -78,6 +83,13 @@ pub(super) fn ints<'de, D: Deserializer<'de>>(
             None
         }
     })
+}
+
+/// A list that may be `null` where nothing is in it.
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The integer a value stands for.

@@ -61,6 +61,7 @@ impl Client {
     pub fn getkflist(&self) -> Result<Vec<Agent>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(default, deserialize_with = "json::list")]
             kf_list: Vec<Agent>,
         }
         Ok(self
@@ -75,6 +76,7 @@ impl Client {
     pub fn getonlinekflist(&self) -> Result<Vec<OnlineAgent>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(default, deserialize_with = "json::list")]
             kf_online_list: Vec<OnlineAgent>,
         }
         let call = Call::read("/cgi-bin/customservice/getonlinekflist");
@@ -114,12 +116,20 @@ impl Client {
         self.done(&call.json(&json!({"kf_account": kf_account, "invite_wx": invite_wx}))?)
     }
 
-    /// Removes an agent (`kfaccount/del`, a GET although it changes something).
+    /// Removes an agent (`kfaccount/del`, a GET although it changes something; one of the platform's pages has a POST,
+    /// which is tried where the GET is refused).
     ///
     /// # Errors
     /// 65401 for an unknown agent; any [`ApiError`].
     pub fn kfaccount_del(&self, kf_account: &str) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfaccount/del");
-        self.done(&call.query("kf_account", kf_account))
+        /// The method has to be POST.
+        const REQUIRE_POST: i64 = 43002;
+        let call = || Call::write("/customservice/kfaccount/del").query("kf_account", kf_account);
+        match self.done(&call()) {
+            Err(error) if error.errcode() == Some(REQUIRE_POST) => {
+                self.done(&call().json(&json!({"kf_account": kf_account}))?)
+            }
+            result => result,
+        }
     }
 }

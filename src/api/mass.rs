@@ -142,8 +142,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError::Request`] for a list or a clientmsgid of a wrong size; 45028 when no mass
-    /// message is left, 45066 for a repetition within a minute; any [`ApiError`]. After a
-    /// [time-out](super::NetworkCause::Timeout) it may have been sent.
+    /// message is left, 45066 for a repetition within a minute; any [`ApiError`]. Where
+    /// that [may be done](ApiError::may_be_done), it may have been sent.
     pub fn mass_send(
         &self,
         target: &MassTarget,

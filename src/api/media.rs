@@ -16,7 +16,7 @@ pub const MEDIA_LIFE: i64 = 3 * 24 * 3600;
 /// The largest picture that `media/uploadimg` takes, in bytes.
 pub const MAX_UPLOADIMG: usize = 1024 * 1024;
 
-/// What a temporary file is.
+/// What a file is. One of the permanent material may be BMP, WMA and WAV as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
     /// PNG, JPEG or GIF, 10 MB; keep to 2 MB, an older limit that some accounts still have.

@@ -3,6 +3,8 @@
 
 pub mod limits;
 
+use std::collections::BTreeMap;
+
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
@@ -203,23 +205,40 @@ impl Serialize for Button {
 }
 
 /// Who sees a conditional menu.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MatchRule {
     /// Those who carry this tag. `menu/get` calls it `group_id`.
-    #[serde(
-        default,
-        alias = "group_id",
-        deserialize_with = "json::filled",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tag_id: Option<String>,
     /// Those on this platform: `1` iOS, `2` Android, `3` others.
-    #[serde(
-        default,
-        deserialize_with = "json::filled",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_platform_type: Option<String>,
+    /// Further conditions of a menu that was made long ago (`sex`, `country`, `province`, `city`, `language`), which the
+    /// platform no longer takes.
+    #[serde(flatten)]
+    pub retired: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for MatchRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MatchRule, D::Error> {
+        let fields = Option::<Map<String, Value>>::deserialize(deserializer)?.unwrap_or_default();
+        let mut fields: BTreeMap<String, String> = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), json::as_text(value)?)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        // The one is the older name of the other, and both may come.
+        let group_id = fields.remove("group_id");
+        let tag_id = fields.remove("tag_id").or(group_id);
+        let client_platform_type = fields.remove("client_platform_type");
+        // No condition is fulfilled by a 0: it stands for none.
+        fields.retain(|_, value| value != "0");
+        Ok(MatchRule {
+            tag_id,
+            client_platform_type,
+            retired: fields,
+        })
+    }
 }
 
 /// A menu for some.
@@ -303,7 +322,8 @@ impl Client {
     /// a user the newest is shown.
     ///
     /// # Errors
-    /// 65303 without a default menu, 65304 without a condition; any [`ApiError`].
+    /// [`ApiError::Request`] for a rule with conditions that the platform has retired: without them more people would
+    /// see the menu. 65303 without a default menu, 65304 without a condition; any [`ApiError`].
     pub fn menu_addconditional(
         &self,
         button: &[Button],
@@ -315,6 +335,11 @@ impl Client {
             menuid: String,
         }
         let call = Call::write("/cgi-bin/menu/addconditional");
+        if !matchrule.retired.is_empty() {
+            let names: Vec<&str> = matchrule.retired.keys().map(String::as_str).collect();
+            let names = names.join(", ");
+            return Err(call.refused(format!("matchrule: {names}: the platform has retired it")));
+        }
         let call = call.json(&json!({"button": button, "matchrule": matchrule}))?;
         Ok(self.call::<Answer>(&call)?.menuid)
     }

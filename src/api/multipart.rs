@@ -15,6 +15,8 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
     ("bmp", "image/bmp"),
     ("amr", "audio/amr"),
     ("mp3", "audio/mpeg"),
+    ("wma", "audio/x-ms-wma"),
+    ("wav", "audio/wav"),
     ("mp4", "video/mp4"),
 ];
 

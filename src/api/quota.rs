@@ -100,17 +100,24 @@ impl Client {
     }
 
     /// The same without an access_token (`clear_quota/v2`), for when the limit of fetching tokens
-    /// is the one that is used up. Shares the 10 times a month.
+    /// is the one that is used up. Shares the 10 times a month. AppID and AppSecret go in the body; one of the
+    /// platform's examples has them in the query, where they are put as well if the platform misses them.
     ///
     /// # Errors
     /// As [`Client::clear_quota`].
     pub fn clear_quota_v2(&self) -> Result<(), ApiError> {
+        /// The AppID or the AppSecret is missing.
+        const MISSING: [i64; 2] = [41002, 41004];
         let settings = &self.shared.settings;
+        let (appid, appsecret) = (&settings.app_id, settings.app_secret.expose());
         let call = Call::write("/cgi-bin/clear_quota/v2").without_token();
-        self.done(&call.json(&json!({
-            "appid": settings.app_id,
-            "appsecret": settings.app_secret.expose(),
-        }))?)
+        let call = call.json(&json!({"appid": appid, "appsecret": appsecret}))?;
+        match self.done(&call) {
+            Err(error) if error.errcode().is_some_and(|code| MISSING.contains(&code)) => {
+                self.done(&call.query("appid", appid).query("appsecret", appsecret))
+            }
+            result => result,
+        }
     }
 
     /// Sets the daily counter of one call to zero (`openapi/quota/clear`), given as in

@@ -46,7 +46,7 @@ pub struct WaitCases {
     #[serde(default, deserialize_with = "json::int")]
     pub count: Option<i64>,
     /// At most 100 of them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub waitcaselist: Vec<WaitCase>,
 }
 
@@ -99,6 +99,7 @@ impl Client {
     ) -> Result<Vec<AgentSession>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(default, deserialize_with = "json::list")]
             sessionlist: Vec<AgentSession>,
         }
         let call = Call::read("/customservice/kfsession/getsessionlist");

@@ -17,6 +17,7 @@ pub const MAX_BATCHTAGGING: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Tag {
     /// Its number, given by the platform.
+    #[serde(deserialize_with = "json::number")]
     pub id: i64,
     /// Its name, at most 30 bytes.
     pub name: String,

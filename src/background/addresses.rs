@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::api::Client;
+use crate::api::{ApiError, Client};
 use crate::app::{App, Networks};
 use crate::bell::Woken;
 use crate::clock;
@@ -31,11 +31,12 @@ pub(super) fn run(app: &App) {
                 }
                 ROUND
             }
-            Err(text) => {
+            Err(Failed { text, least_pause }) => {
                 let (first, last) = PAUSES;
                 let pause = trouble
                     .as_ref()
-                    .map_or(first, |(_, pause)| (*pause * 2).min(last));
+                    .map_or(first, |(_, pause)| (*pause * 2).min(last))
+                    .max(least_pause);
                 if trouble.as_ref().is_none_or(|(before, _)| *before != text) {
                     let until = match app.callback_ips.current() {
                         Some(list) => format!(
@@ -61,8 +62,32 @@ pub(super) fn run(app: &App) {
     }
 }
 
+/// Why there is no new list, and the least time before it is asked for again.
+struct Failed {
+    text: String,
+    least_pause: Duration,
+}
+
+impl From<&str> for Failed {
+    fn from(text: &str) -> Failed {
+        Failed {
+            text: text.to_owned(),
+            least_pause: Duration::ZERO,
+        }
+    }
+}
+
+impl From<ApiError> for Failed {
+    fn from(error: ApiError) -> Failed {
+        Failed {
+            text: error.to_string(),
+            least_pause: error.action().least_pause(),
+        }
+    }
+}
+
 /// Fetches the list if it is wanted and due.
-fn round(app: &App) -> Result<(), String> {
+fn round(app: &App) -> Result<(), Failed> {
     let wanted = app.live().config.server.allow_ips == AllowIps::Platform;
     let due = app
         .callback_ips
@@ -75,10 +100,7 @@ fn round(app: &App) -> Result<(), String> {
         .api
         .as_ref()
         .ok_or("account.app_id and app_secret take effect only after a restart")?;
-    let addresses = api
-        .once()
-        .getcallbackip()
-        .map_err(|error| error.to_string())?;
+    let addresses = api.once().getcallbackip()?;
     let kept = KeptAddresses {
         addresses,
         told_at: clock::unix_seconds(),
@@ -98,7 +120,7 @@ fn round(app: &App) -> Result<(), String> {
     // In force already; without a place to keep it, a restart fetches it again.
     app.store
         .keep_callback_ips(&kept)
-        .map_err(|error| error.to_string())
+        .map_err(|error| Failed::from(error.to_string().as_str()))
 }
 
 /// A list from the future, by a clock that was wrong, is as old as can be.

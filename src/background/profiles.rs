@@ -117,16 +117,7 @@ impl Worker<'_> {
                 self.store
                     .profiles_done(outcomes, clock::unix_seconds())
                     .ok();
-                let pauses = match error.action() {
-                    Action::Retry | Action::Token | Action::Wait | Action::Ignore => PASSING,
-                    Action::Fix
-                    | Action::User
-                    | Action::Quota
-                    | Action::Admin
-                    | Action::UploadAgain
-                    | Action::RestartOauth => PERSON,
-                };
-                self.troubled(error.to_string(), pauses)
+                self.troubled(error.to_string(), pauses(error.action()))
             }
         }
     }
@@ -163,10 +154,8 @@ impl Worker<'_> {
     }
 
     fn troubled(&mut self, text: String, (first, last): (Duration, Duration)) -> Next {
-        let pause = match &self.trouble {
-            Some(trouble) => (trouble.pause * 2).clamp(first, last),
-            None => first,
-        };
+        let before = self.trouble.as_ref().map(|trouble| trouble.pause);
+        let pause = before.map_or(first, |before| (before * 2).clamp(first, last));
         if self
             .trouble
             .as_ref()
@@ -179,5 +168,37 @@ impl Worker<'_> {
         }
         self.trouble = Some(Trouble { text, pause });
         Next::Pause(pause)
+    }
+}
+
+/// The first and the last pause before the platform is asked again.
+fn pauses(action: Action) -> (Duration, Duration) {
+    let (first, last) = match action {
+        Action::Retry | Action::Token | Action::Wait | Action::Ignore => PASSING,
+        Action::Fix
+        | Action::User
+        | Action::Quota
+        | Action::Admin
+        | Action::UploadAgain
+        | Action::RestartOauth => PERSON,
+    };
+    (first.max(action.least_pause()), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_calls_is_given_time_to_end() {
+        let seconds = |action| {
+            let (first, last) = pauses(action);
+            assert!(first <= last, "{action:?}");
+            (first.as_secs(), last.as_secs())
+        };
+        assert_eq!(seconds(Action::Retry), (1, 300));
+        assert_eq!(seconds(Action::Wait), (60, 300));
+        assert_eq!(seconds(Action::Quota), (600, 600));
+        assert_eq!(seconds(Action::Admin), (30, 600));
     }
 }

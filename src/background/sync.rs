@@ -114,7 +114,10 @@ fn troubled(trouble: &mut Option<(String, Duration)>, error: &SyncError) -> Dura
         SyncError::Busy | SyncError::Stopped | SyncError::Store(_) => false,
     };
     let text = error.to_string();
+    // A minute's limit ends with the minute, however often the sync runs into it on its way.
+    let full_minute = matches!(error, SyncError::Api(error) if error.action() == Action::Wait);
     let (said, pause) = match trouble {
+        Some((before, _)) if full_minute => (*before == text, first),
         Some((before, pause)) => (*before == text, (*pause * 2).min(last)),
         None => (false, first),
     };
@@ -132,6 +135,23 @@ mod tests {
     use crate::store::Store;
 
     const HOUR: i64 = 3_600;
+
+    #[test]
+    fn a_used_up_minute_is_waited_for_and_a_used_up_day_for_long() {
+        let pauses = |errcode: i64| {
+            let error = SyncError::Api(crate::api::ApiError::Platform {
+                call: "user/get",
+                errcode,
+                errmsg: String::new(),
+                rid: None,
+            });
+            let mut trouble = None;
+            [(); 4].map(|()| troubled(&mut trouble, &error).as_secs())
+        };
+        assert_eq!(pauses(-1), [60, 120, 240, 480]);
+        assert_eq!(pauses(45011), [60, 60, 60, 60]);
+        assert_eq!(pauses(45009), [600, 1_200, 2_400, 3_600]);
+    }
 
     #[test]
     fn the_nightly_sync_comes_at_its_time_and_once() {

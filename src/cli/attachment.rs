@@ -34,9 +34,21 @@ pub(super) enum Kind {
     Png,
     Jpeg,
     Gif,
+    Bmp,
     Amr,
     Mp3,
+    Wma,
+    Wav,
     Mp4,
+}
+
+/// For how long the platform keeps a file: one that stays may be of more kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Temporary media.
+    ThreeDays,
+    /// Permanent material.
+    ForGood,
 }
 
 impl Kind {
@@ -46,7 +58,25 @@ impl Kind {
             [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
             [b'G', b'I', b'F', b'8', ..] => Some(Kind::Gif),
+            // Its length, and four bytes of nothing.
+            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Kind::Bmp),
             [b'#', b'!', b'A', b'M', b'R', ..] => Some(Kind::Amr),
+            [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => Some(Kind::Wma),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'A',
+                b'V',
+                b'E',
+                ..,
+            ] => Some(Kind::Wav),
             [b'I', b'D', b'3', ..] => Some(Kind::Mp3),
             // A frame of MPEG layer III without a tag before it.
             [0xff, second, ..] if second & 0xe6 == 0xe2 => Some(Kind::Mp3),
@@ -61,8 +91,11 @@ impl Kind {
             Kind::Png => &["png"],
             Kind::Jpeg => &["jpg", "jpeg"],
             Kind::Gif => &["gif"],
+            Kind::Bmp => &["bmp"],
             Kind::Amr => &["amr"],
             Kind::Mp3 => &["mp3"],
+            Kind::Wma => &["wma"],
+            Kind::Wav => &["wav"],
             Kind::Mp4 => &["mp4"],
         }
     }
@@ -70,17 +103,22 @@ impl Kind {
     /// What the platform takes such a file as, unless somebody says otherwise.
     pub(super) fn media_type(self) -> MediaType {
         match self {
-            Kind::Png | Kind::Jpeg | Kind::Gif => MediaType::Image,
-            Kind::Amr | Kind::Mp3 => MediaType::Voice,
+            Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Bmp => MediaType::Image,
+            Kind::Amr | Kind::Mp3 | Kind::Wma | Kind::Wav => MediaType::Voice,
             Kind::Mp4 => MediaType::Video,
         }
     }
 
-    fn fits(self, wanted: MediaType) -> bool {
-        match wanted {
+    fn fits(self, wanted: MediaType, stay: Stay) -> bool {
+        let of_type = match wanted {
             MediaType::Image | MediaType::Voice | MediaType::Video => self.media_type() == wanted,
             MediaType::Thumb => self == Kind::Jpeg,
-        }
+        };
+        of_type
+            && match self {
+                Kind::Bmp | Kind::Wma | Kind::Wav => stay == Stay::ForGood,
+                Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Amr | Kind::Mp3 | Kind::Mp4 => true,
+            }
     }
 }
 
@@ -93,12 +131,14 @@ pub(super) fn media_type(text: &str) -> Result<MediaType, String> {
 }
 
 /// What files of a type have to be.
-fn wanted_kinds(media_type: MediaType) -> &'static str {
-    match media_type {
-        MediaType::Image => "PNG, JPEG or GIF",
-        MediaType::Voice => "AMR or MP3",
-        MediaType::Video => "MP4",
-        MediaType::Thumb => "JPEG",
+fn wanted_kinds(media_type: MediaType, stay: Stay) -> &'static str {
+    match (media_type, stay) {
+        (MediaType::Image, Stay::ThreeDays) => "PNG, JPEG or GIF",
+        (MediaType::Image, Stay::ForGood) => "PNG, JPEG, GIF or BMP",
+        (MediaType::Voice, Stay::ThreeDays) => "AMR or MP3",
+        (MediaType::Voice, Stay::ForGood) => "AMR, MP3, WMA or WAV",
+        (MediaType::Video, Stay::ThreeDays | Stay::ForGood) => "MP4",
+        (MediaType::Thumb, Stay::ThreeDays | Stay::ForGood) => "JPEG",
     }
 }
 
@@ -125,7 +165,9 @@ impl LocalFile {
         }
         let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
         let kind = Kind::of(&bytes).ok_or_else(|| {
-            wrong("is none of PNG, JPEG, GIF, AMR, MP3, MP4 by its content".to_owned())
+            wrong(
+                "is none of PNG, JPEG, GIF, BMP, AMR, MP3, WMA, WAV, MP4 by its content".to_owned(),
+            )
         })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let extension = path
@@ -152,6 +194,7 @@ impl LocalFile {
     pub(super) fn read_as(
         path: &Path,
         media_type: Option<MediaType>,
+        stay: Stay,
     ) -> Result<(LocalFile, MediaType), Failure> {
         let largest = MediaType::ALL.map(MediaType::max_bytes).into_iter().max();
         let most = media_type.map(MediaType::max_bytes).or(largest);
@@ -159,22 +202,22 @@ impl LocalFile {
         let media_type = media_type.unwrap_or_else(|| file.kind.media_type());
         // That of its own type may be less than the largest of all.
         if file.bytes.len() > media_type.max_bytes() {
-            return LocalFile::read_as(path, Some(media_type));
+            return LocalFile::read_as(path, Some(media_type), stay);
         }
-        file.check(media_type)?;
+        file.check(media_type, stay)?;
         Ok((file, media_type))
     }
 
     /// That the file can be sent as this type.
-    fn check(&self, media_type: MediaType) -> Result<(), Failure> {
-        match self.kind.fits(media_type) {
+    fn check(&self, media_type: MediaType, stay: Stay) -> Result<(), Failure> {
+        match self.kind.fits(media_type, stay) {
             true => Ok(()),
             false => Err(Failure::Wrong(format!(
                 "{}: is {}, and a file of type {} is {}",
                 self.path.display(),
                 self.kind.extensions()[0].to_uppercase(),
                 media_type.name(),
-                wanted_kinds(media_type)
+                wanted_kinds(media_type, stay)
             ))),
         }
     }
@@ -242,7 +285,7 @@ impl Attachment {
         let path = Path::new(text);
         if path.exists() {
             let file = LocalFile::read(path, media_type.max_bytes())?;
-            file.check(media_type)?;
+            file.check(media_type, Stay::ThreeDays)?;
             return Ok(Attachment::File(file, media_type));
         }
         let media_id = !text.is_empty()
@@ -420,6 +463,11 @@ mod tests {
             (b"ID3\x04", Some(Kind::Mp3)),
             (b"\xff\xfb\x90", Some(Kind::Mp3)),
             (b"\0\0\0\x18ftypmp42", Some(Kind::Mp4)),
+            (b"BM\x46\0\0\0\0\0\0\0\x36", Some(Kind::Bmp)),
+            (b"BMW is no picture", None),
+            (b"RIFF\x24\0\0\0WAVEfmt ", Some(Kind::Wav)),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", None),
+            (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6", Some(Kind::Wma)),
             (b"<svg>", None),
             (b"", None),
         ] {

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::bulk::{self, Deed};
 use super::output::Output;
+use super::patience::Patience;
 use super::platform::connect;
 use crate::api::Client;
 use crate::api::blacklist::MAX_BATCHBLACKLIST;
@@ -80,6 +81,7 @@ fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure
         label: if adds { "blocking" } else { "unblocking" },
         most: MAX_BATCHBLACKLIST,
         rate: config.api.rate,
+        patience: Patience::new(),
     };
     let call = |batch: &[String]| match adds {
         true => api.batchblacklist(batch),

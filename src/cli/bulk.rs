@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::output::Output;
+use super::patience::Patience;
 use super::progress::ProgressLine;
 use crate::api::ApiError;
 use crate::api::rate::Rate;
@@ -59,12 +60,14 @@ struct Refused {
     why: String,
 }
 
-/// A deed: how it is called, how many people one call takes, and the calls a second.
+/// A deed: how it is called, how many people one call takes, the calls a second, and how often one of them waits for
+/// the next minute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deed {
     pub(super) label: &'static str,
     pub(super) most: usize,
     pub(super) rate: u32,
+    pub(super) patience: Patience,
 }
 
 impl Deed {
@@ -81,15 +84,19 @@ impl Deed {
         let mut outcome = Outcome::default();
         let all = openids.len();
         let attempt = |batch: &[String], outcome: &mut Outcome| {
-            rate.wait();
-            let failed = match call(batch) {
-                Ok(failed) => failed,
-                Err(error) if concerns_one(&error) => return Ok(Some(error)),
-                Err(error) => {
-                    return Err(Failure::Failed(format!(
-                        "{error}; it was done for {} of {all}, repeating it for all does no harm",
-                        outcome.done
-                    )));
+            let mut patience = self.patience;
+            let failed = loop {
+                rate.wait();
+                match call(batch) {
+                    Ok(failed) => break failed,
+                    Err(error) if concerns_one(&error) => return Ok(Some(error)),
+                    Err(error) if patience.waits(&error, &line) => {}
+                    Err(error) => {
+                        return Err(Failure::Failed(format!(
+                            "{error}; it was done for {} of {all}, repeating it for all does no harm",
+                            outcome.done
+                        )));
+                    }
                 }
             };
             let (bad, good): (Vec<String>, Vec<String>) = batch
@@ -152,4 +159,60 @@ impl Outcome {
 
 fn to_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn refused(errcode: i64) -> ApiError {
+        ApiError::Platform {
+            call: "tags/members/batchtagging",
+            errcode,
+            errmsg: String::new(),
+            rid: None,
+        }
+    }
+
+    /// Does it for o1, o2 and o3 in batches of two while the platform answers this, 0 for good, and then 0 for ever;
+    /// and the batches that it was asked for.
+    fn run(answers: &[i64]) -> (Result<Outcome, Failure>, Vec<String>) {
+        let deed = Deed {
+            label: "testing",
+            most: 2,
+            rate: 10_000,
+            patience: Patience::in_a_hurry(),
+        };
+        let asked = RefCell::new(Vec::new());
+        let call = |batch: &[String]| {
+            let mut asked = asked.borrow_mut();
+            asked.push(batch.join(" "));
+            match answers.get(asked.len() - 1) {
+                None | Some(0) => Ok(Vec::new()),
+                Some(errcode) => Err(refused(*errcode)),
+            }
+        };
+        let openids = ["o1", "o2", "o3"].map(str::to_owned);
+        let outcome = deed.run(&openids, call, |_| Ok(()));
+        (outcome, asked.into_inner())
+    }
+
+    #[test]
+    fn a_full_minute_is_waited_out_and_the_work_goes_on() {
+        let (outcome, asked) = run(&[45011, 45011, 0, 45011]);
+        assert_eq!(outcome.expect("an end").done, 3);
+        assert_eq!(asked, ["o1 o2", "o1 o2", "o1 o2", "o3", "o3"]);
+    }
+
+    #[test]
+    fn it_is_not_waited_for_for_ever() {
+        let (outcome, asked) = run(&[0, 45011, 45011, 45011, 45011, 45011, 45011]);
+        let text = outcome.expect_err("no end").to_string();
+        assert!(text.contains("done for 2 of 3"), "{text}");
+        assert_eq!(asked.len(), 1 + 6);
+        let (outcome, asked) = run(&[45009]);
+        outcome.expect_err("a used up day is not waited for");
+        assert_eq!(asked.len(), 1);
+    }
 }

@@ -1,6 +1,6 @@
 //! `wechatd followers …`: who follows, and forgetting a person.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use super::export::{Export, Format};
 use super::messages;
 use super::moment::since;
 use super::output::{Output, cell};
+use super::patience::Patience;
 use super::platform::connect;
 use super::progress::ProgressLine;
 use super::tags;
@@ -17,7 +18,7 @@ use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
     SyncStep,
 };
-use crate::sync::{FollowerSync, Progress};
+use crate::sync::{FollowerSync, Progress, SyncError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Followers {
@@ -42,7 +43,8 @@ pub(super) enum Followers {
   wechatd followers sync --json | jq .gone
 
 Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time:
-the next one goes on where it was. The server does the same every day at `api.sync`.")]
+the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one.
+The server does the same every day at `api.sync`.")]
     Sync {
         /// One JSON value
         #[arg(long)]
@@ -306,7 +308,16 @@ fn sync(config: &Config, json: bool) -> Result<(), Failure> {
         };
         line.show(label, progress.done, progress.of);
     };
-    let summary = sync.run(&show, &|| false);
+    let furthest = Mutex::new(None);
+    let note = |progress: Progress| {
+        *furthest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        show(progress);
+    };
+    let summary = to_the_end(Patience::new(), &line, || {
+        let ended = sync.run(&note, &|| false);
+        let furthest = *furthest.lock().unwrap_or_else(PoisonError::into_inner);
+        (ended, furthest)
+    });
     line.clear();
     let summary = summary?;
     let mut out = Output::text();
@@ -315,6 +326,28 @@ fn sync(config: &Config, json: bool) -> Result<(), Failure> {
     }
     out.line(&summary.to_string())?;
     out.done()
+}
+
+/// Runs a sync that tells how far it came, and where the platform wants nothing but a minute's wait, the rest of it. All
+/// patience comes back when it came further.
+fn to_the_end<T>(
+    all: Patience,
+    line: &ProgressLine,
+    run: impl Fn() -> (Result<T, SyncError>, Option<Progress>),
+) -> Result<T, SyncError> {
+    let mut patience = all;
+    let mut before = None;
+    loop {
+        let (ended, furthest) = run();
+        if furthest != before {
+            before = furthest;
+            patience = all;
+        }
+        match ended {
+            Err(SyncError::Api(error)) if patience.waits(&error, line) => {}
+            ended => return ended,
+        }
+    }
 }
 
 fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
@@ -333,4 +366,44 @@ fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
         erased.followers, erased.follow_log, erased.messages, erased.jobs
     ))?;
     out.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ApiError;
+    use std::cell::Cell;
+
+    /// How often a sync is run that is held up after each of these, and whether it came to its end.
+    fn runs(held_up_at: &[i64]) -> (usize, bool) {
+        let run = Cell::new(0);
+        let ended = to_the_end(Patience::in_a_hurry(), &ProgressLine::on_stderr(), || {
+            let at = held_up_at.get(run.get());
+            run.set(run.get() + 1);
+            let progress = |done| Progress {
+                step: SyncStep::Profiles,
+                done,
+                of: None,
+            };
+            let full = ApiError::Platform {
+                call: "user/info/batchget",
+                errcode: 45011,
+                errmsg: String::new(),
+                rid: None,
+            };
+            match at {
+                Some(done) => (Err(SyncError::Api(full)), Some(progress(*done))),
+                None => (Ok(()), None),
+            }
+        });
+        (run.get(), ended.is_ok())
+    }
+
+    #[test]
+    fn a_sync_goes_on_after_a_full_minute_as_long_as_it_comes_further() {
+        assert_eq!(runs(&[]), (1, true));
+        assert_eq!(runs(&[0, 0, 100]), (4, true));
+        assert_eq!(runs(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), (10, true));
+        assert_eq!(runs(&[7; 20]), (6, false));
+    }
 }

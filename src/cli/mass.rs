@@ -15,7 +15,7 @@ use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;
 use crate::random;
-use crate::store::{Job, NewJob, Reader, Store};
+use crate::store::{Begun, Job, NewJob, Reader, Store};
 use crate::wechat::{self, JobKind};
 use message::Message;
 use recipients::Recipients;
@@ -220,7 +220,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     });
     let sent: MassSent = match sent {
         Ok(sent) => sent,
-        Err(error) => return Err(not_sent(&store, begun.id, error)?),
+        Err(error) => return Err(not_sent(&store, &begun, error)?),
     };
     if let Some(msg_id) = &sent.msg_id {
         store.mass_taken(begun.id, msg_id)?;
@@ -242,10 +242,11 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
 }
 
 /// What is told of a message that was not sent, or of which nobody knows.
-fn not_sent(store: &Store, id: i64, error: SendError) -> Result<Failure, Failure> {
+fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Result<Failure, Failure> {
     let unknown = matches!(&error, SendError::Call(error) if error.may_be_done() || error.errcode() == Some(TOO_SOON));
-    if !unknown {
-        store.mass_refused(id)?;
+    // That a repetition was refused tells nothing of the attempt before it, which may have arrived under this clientmsgid.
+    if !unknown && begun.before.is_none() {
+        store.mass_refused(begun.id)?;
     }
     Ok(match Failure::from(error) {
         Failure::Failed(text) if unknown => Failure::Failed(format!(
@@ -331,7 +332,7 @@ fn told(job: &Job) -> String {
             None => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
-        (None, None) => "unknown: no answer came; repeat the command".to_owned(),
+        (None, None) => "unknown: the platform did not say; repeat the command".to_owned(),
     }
 }
 

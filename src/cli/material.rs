@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::attachment::{LocalFile, media_type};
+use super::attachment::{LocalFile, Stay, media_type};
 use super::confirm;
 use super::download;
 use super::failure::complain;
@@ -51,7 +51,8 @@ It shows what was made in the console too.")]
   wechatd material upload tour.mp4 --title 'The house' --introduction 'In 90 seconds'
   wechatd material upload cover.jpg --json | jq -r .url
 
-image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG,
+64 KiB.
 An account has 100000 pictures, and 1000 of each other kind. What is used for some days only: `wechatd media upload`.")]
     Upload {
         /// The file
@@ -252,7 +253,7 @@ fn upload(
     introduction: Option<String>,
     json: bool,
 ) -> Result<(), Failure> {
-    let (file, media_type) = LocalFile::read_as(path, media_type)?;
+    let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ForGood)?;
     let description = match (media_type, title) {
         (MediaType::Video, Some(title)) if !title.trim().is_empty() => Some(VideoDescription {
             title,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
-use super::attachment::{Kind, LocalFile, media_type};
+use super::attachment::{Kind, LocalFile, Stay, media_type};
 use super::download;
 use super::failure::complain;
 use super::output::Output;
@@ -87,7 +87,7 @@ fn upload(
     media_type: Option<MediaType>,
     json: bool,
 ) -> Result<(), Failure> {
-    let (file, media_type) = LocalFile::read_as(path, media_type)?;
+    let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ThreeDays)?;
     let (store, api) = connect(config)?;
     let uploaded = file.upload(&api, &store, media_type)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);

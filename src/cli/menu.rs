@@ -216,7 +216,23 @@ fn pull(api: &Client, json: bool) -> Result<(), Failure> {
         Origin::Api => "# The platform's menu, made through the API.",
     })?;
     out.line("")?;
-    out.bytes(present.menu().to_text().as_bytes())
+    out.bytes(present.menu().to_text().as_bytes())?;
+    for (conditional, n) in present.conditional.iter().zip(1..) {
+        let retired: Vec<&str> = conditional
+            .menu
+            .matchrule
+            .retired
+            .keys()
+            .map(String::as_str)
+            .collect();
+        if !retired.is_empty() {
+            super::failure::complain(&format!(
+                "warning: conditional menu #{n}: the platform no longer takes {} in a matchrule; it is printed as a comment",
+                retired.join(", ")
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn diff(config: &Config, json: bool) -> Result<(), Failure> {
@@ -348,10 +364,10 @@ fn rollback(config: &Config, yes: bool) -> Result<(), Failure> {
         Failure::Failed("menu: what the store keeps of the menu before can not be read".to_owned())
     })?;
     let present = Present::ask(&connected.api)?;
-    let (wanted, left_out) = before.menu().without_console_buttons();
-    for (name, kind) in &left_out {
+    let (wanted, left_out) = before.menu().sendable();
+    for what in &left_out {
         super::failure::complain(&format!(
-            "warning: the button {name:?} of type {kind:?} was made in the console and can not be put back through the API"
+            "warning: {what} can not be put back through the API"
         ));
     }
     if !wanted.button.is_empty() {

@@ -25,6 +25,7 @@ mod moment;
 mod notify;
 mod online;
 mod output;
+mod patience;
 mod platform;
 mod pretend;
 mod progress;

@@ -7,6 +7,7 @@ use super::Failure;
 use super::attachment::{Attachment, with_media};
 use super::output::Output;
 use super::platform::connect;
+use crate::api::Action;
 use crate::api::custom::{
     Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,
 };
@@ -132,26 +133,30 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.done()
 }
 
-/// Typing is shown already.
-const SHOWN_ALREADY: i64 = 45081;
+/// Typing can not be shown to somebody who has neither written nor got anything in the last 30 seconds.
+const NOT_SHOWN: i64 = 45080;
 
 fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
     only_with_video(arguments)?;
     let (_store, api) = connect(config)?;
-    match api.custom_typing(&arguments.openid, typing) {
-        Err(error) if error.errcode() == Some(SHOWN_ALREADY) => {}
-        result => result?,
-    }
+    // It is a courtesy: that the platform does not show it, or shows it already, is no failure.
+    let shown = match api.custom_typing(&arguments.openid, typing) {
+        Err(error) if error.action() == Action::Ignore => error.errcode() != Some(NOT_SHOWN),
+        result => result.map(|()| true)?,
+    };
     let mut out = Output::text();
     if arguments.json {
         return out.json(&json!({
             "openid": arguments.openid,
-            "typing": typing == Typing::Shown,
+            "typing": typing == Typing::Shown && shown,
         }));
     }
-    out.line(match typing {
-        Typing::Shown => "the user sees that somebody writes",
-        Typing::Taken => "the user no longer sees that somebody writes",
+    out.line(match (typing, shown) {
+        (Typing::Shown, true) => "the user sees that somebody writes",
+        (Typing::Shown, false) => {
+            "the user does not see it: no message went to or fro in the last 30 seconds"
+        }
+        (Typing::Taken, true | false) => "the user no longer sees that somebody writes",
     })?;
     out.done()
 }

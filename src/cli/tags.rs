@@ -3,6 +3,7 @@
 use super::Failure;
 use super::bulk::{self, Deed};
 use super::output::{Output, cell};
+use super::patience::Patience;
 use super::platform::connect;
 use crate::api::Client;
 use crate::api::tags::{MAX_BATCHTAGGING, Tag};
@@ -168,6 +169,7 @@ fn change(
         label: if adds { "tagging" } else { "untagging" },
         most: MAX_BATCHTAGGING,
         rate: config.api.rate,
+        patience: Patience::new(),
     };
     let outcome = deed.run(
         &openids,

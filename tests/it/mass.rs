@@ -262,7 +262,7 @@ fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
     account
         .command(&["mass", "status"])
         .ok()
-        .says("unknown: no answer came");
+        .says("unknown: the platform did not say");
     platform.fault(
         ALL,
         Fault::Errcode(45066, "same clientmsgid retry too fast"),
@@ -285,6 +285,75 @@ fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
     account
         .store()
         .is("SELECT msg_id, content FROM jobs", &["99|closed"]);
+}
+
+/// Every clientmsgid that was sent, in order.
+fn client_ids(platform: &Platform) -> Vec<Value> {
+    let bodies = platform.bodies(ALL);
+    bodies
+        .iter()
+        .map(|body| body["clientmsgid"].clone())
+        .collect()
+}
+
+#[test]
+fn after_a_busy_platform_a_repetition_is_the_same_message() {
+    for busy in [-1, 61450, 268_487_001] {
+        let platform = Platform::start();
+        let account = account(&platform);
+        let send = || account.command(&["mass", "send", "closed", "--all", "--yes"]);
+        platform.fault(ALL, Fault::Errcode(busy, "system error"));
+        send()
+            .failed()
+            .complains("may have arrived")
+            .complains("can not send twice");
+        assert_eq!(platform.count(ALL), 1, "never repeated by itself");
+        account.store().is("SELECT msg_id FROM jobs", &["NULL"]);
+        platform.fault(
+            ALL,
+            Fault::Body(r#"{"errcode":45065,"errmsg":"clientmsgid exist","msg_id":"99"}"#.into()),
+        );
+        send().ok().says("sent before, as 99");
+        let ids = client_ids(&platform);
+        assert_eq!(ids.len(), 2, "{busy}");
+        assert_eq!(ids[0], ids[1], "{busy}");
+        account.store().is("SELECT msg_id FROM jobs", &["99"]);
+    }
+}
+
+#[test]
+fn a_refused_repetition_does_not_forget_the_attempt_before_it() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let send = || account.command(&["mass", "send", "closed", "--all", "--yes"]);
+    platform.fault(ALL, Fault::Errcode(-1, "system error"));
+    send().failed();
+    platform.down();
+    send().failed().complains("nobody listens");
+    platform.up();
+    platform.fault(ALL, Fault::Errcode(45028, "has no masssend quota"));
+    send().failed().complains("no mass message is left");
+    send().ok();
+    let ids = client_ids(&platform);
+    assert!(
+        ids.len() == 3 && ids.iter().all(|id| *id == ids[0]),
+        "{ids:?}"
+    );
+}
+
+#[test]
+fn a_platform_that_is_busy_before_the_call_has_sent_nothing() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.always("/cgi-bin/stable_token", Fault::Errcode(-1, "system error"));
+    platform.always("/cgi-bin/token", Fault::Errcode(-1, "system error"));
+    let ran = account.command(&["mass", "send", "closed", "--all", "--yes"]);
+    ran.failed().complains("errcode -1").expect(
+        !ran.stderr.contains("may have arrived"),
+        "nothing was asked for but a token",
+    );
+    assert_eq!(platform.count(ALL), 0);
+    assert_eq!(account.store().count("jobs"), 0);
 }
 
 #[test]

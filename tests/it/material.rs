@@ -118,6 +118,49 @@ fn upload_prints_the_media_id_of_a_file_that_stays() {
 }
 
 #[test]
+fn a_file_that_stays_may_be_of_kinds_that_a_message_may_not() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    put(&account, "old.bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0");
+    put(&account, "hello.wav", b"RIFF\x24\0\0\0WAVEfmt ");
+    put(
+        &account,
+        "hello.wma",
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9",
+    );
+    for (name, media_id, content_type) in [
+        ("old.bmp", "SYN_permanent_image_1\n", "image/bmp"),
+        ("hello.wav", "SYN_permanent_voice_2\n", "audio/wav"),
+        ("hello.wma", "SYN_permanent_voice_3\n", "audio/x-ms-wma"),
+    ] {
+        let ran = account.command(&["material", "upload", name]);
+        assert_eq!(ran.ok().stdout, media_id);
+        let call = platform.calls().pop().unwrap();
+        for part in [format!("filename=\"{name}\""), content_type.to_owned()] {
+            assert!(call.body.contains(&part), "{part}: {}", call.body);
+        }
+    }
+    for (arguments, why) in [
+        (&["media", "upload", "old.bmp"][..], "is BMP"),
+        (&["media", "upload", "hello.wav"], "AMR or MP3"),
+        (&["media", "image", "old.bmp"], "PNG or JPEG"),
+        (&["send", FAN, "--voice", "hello.wma"], "is WMA"),
+        (
+            &["material", "upload", "old.bmp", "--type", "thumb"],
+            "is JPEG",
+        ),
+        (
+            &["material", "upload", "old.bmp", "--type", "voice"],
+            "AMR, MP3, WMA or WAV",
+        ),
+    ] {
+        account.command(arguments).refused().complains(why);
+    }
+    assert_eq!(platform.count(ADD), 3);
+    assert_eq!(platform.count("/cgi-bin/media/upload"), 0);
+}
+
+#[test]
 fn what_can_not_be_added_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);

@@ -234,6 +234,76 @@ fn a_console_made_menu_is_pulled_changed_compared_applied_and_rolled_back() {
     account.command(&["menu", "diff"]).ok();
 }
 
+/// Menus of long ago: one for a tag and men, one for a country, one for Android.
+fn old_menus() -> String {
+    let menu = |name: &str, matchrule: Value, menuid: u64| {
+        let button = json!([{"type": "click", "name": name, "key": name, "sub_button": []}]);
+        json!({"button": button, "matchrule": matchrule, "menuid": menuid})
+    };
+    json!({
+        "menu": {"button": [{"type": "click", "name": "All", "key": "ALL", "sub_button": []}], "menuid": 1},
+        "conditionalmenu": [
+            menu("Men", json!({"group_id": 134, "tag_id": "134", "sex": 1, "city": ""}), 2),
+            menu("China", json!({"country": "中国\n", "language": "zh_CN"}), 3),
+            menu("Android", json!({"client_platform_type": 2}), 4),
+        ],
+    })
+    .to_string()
+}
+
+#[test]
+fn a_condition_that_the_platform_has_retired_is_pulled_as_a_comment() {
+    let platform = Platform::start();
+    platform.always("/cgi-bin/menu/get", Fault::Body(old_menus()));
+    let account = account(&platform, "");
+    let pulled = account.command(&["menu", "pull"]);
+    pulled
+        .ok()
+        .says("# sex = \"1\"")
+        .says("matchrule = { tag_id = \"134\" }")
+        .says("# country = ")
+        .says("# language = \"zh_CN\"")
+        .says("# name = \"China\"")
+        .says("matchrule = { client_platform_type = \"2\" }")
+        .says_nothing_of("{  }")
+        .complains("conditional menu #1: the platform no longer takes sex")
+        .complains("conditional menu #2: the platform no longer takes country, language");
+    account
+        .command(&["menu", "diff"])
+        .is_code(1)
+        .says("- for tag 134, sex 1:")
+        .says("language zh_CN:");
+    account.rewrite_config(|config| config + &pulled.stdout);
+    account.command(&["check"]).ok();
+    let shown = account.command(&["menu", "show", "--json"]).json();
+    let rules: Vec<&Value> = (shown["conditional"].as_array().unwrap().iter())
+        .map(|menu| &menu["matchrule"])
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            &json!({"tag_id": "134"}),
+            &json!({"client_platform_type": "2"})
+        ]
+    );
+}
+
+#[test]
+fn a_menu_with_a_retired_condition_is_not_put_back() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    platform.fault("/cgi-bin/menu/get", Fault::Body(old_menus()));
+    account.command(&["menu", "delete", "--yes"]).ok();
+    account
+        .command(&["menu", "rollback", "--yes"])
+        .ok()
+        .complains("sex")
+        .complains("country");
+    let added = platform.bodies("/cgi-bin/menu/addconditional");
+    let rules: Vec<&Value> = added.iter().map(|menu| &menu["matchrule"]).collect();
+    assert_eq!(rules, [&json!({"client_platform_type": "2"})]);
+}
+
 #[test]
 fn rollback_puts_back_the_menu_before_with_its_conditional_menus() {
     let platform = Platform::start();

@@ -91,9 +91,10 @@ fn what_goes_wrong_is_told_and_never_sent_again() {
         ),
         (Fault::Closed, "may have arrived"),
         (Fault::BadGateway, "may have arrived"),
+        (Fault::Errcode(-1, "system error"), "may have arrived"),
     ] {
         platform.fault(SEND, fault);
         send("{}").failed().complains(complaint);
     }
-    assert_eq!(platform.count(SEND), 3);
+    assert_eq!(platform.count(SEND), 4);
 }

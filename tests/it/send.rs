@@ -229,6 +229,7 @@ fn nothing_is_sent_twice_after_a_time_out_and_it_is_said_that_it_may_have_arrive
         Fault::Closed,
         Fault::BadGateway,
         Fault::Truncated,
+        Fault::Errcode(-1, "system error"),
     ] {
         let platform = Platform::start();
         let account = account(&platform);
@@ -306,8 +307,17 @@ fn typing_is_shown_and_taken_back() {
         Fault::Errcode(45080, "need sending message to user"),
     );
     send(&account, &["--typing"])
-        .failed()
-        .complains("in the last 30 seconds");
+        .ok()
+        .says("does not see it")
+        .says("in the last 30 seconds");
+    platform.fault(
+        TYPING,
+        Fault::Errcode(45080, "need sending message to user"),
+    );
+    let json = send(&account, &["--typing", "--json"]).json();
+    assert_eq!(json, json!({"openid": FAN, "typing": false}));
+    platform.fault(TYPING, Fault::Errcode(45072, "invalid command"));
+    send(&account, &["--typing"]).failed().complains("45072");
     for wrong in [
         &["--typing", "--typing-stop"][..],
         &["--typing", "hello"],

@@ -1,6 +1,8 @@
 //! Tags, remarks and the blacklist: done on the platform in batches, and followed by the store.
 
 use crate::support::*;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 const TAGGING: &str = "/cgi-bin/tags/members/batchtagging";
 const BLOCKING: &str = "/cgi-bin/tags/members/batchblacklist";
@@ -149,6 +151,34 @@ fn a_failure_in_the_middle_says_how_far_it_came() {
         .complains("45009")
         .complains("done for 0 of 120");
     assert_eq!(batches(&platform, TAGGING), [50]);
+}
+
+#[test]
+fn a_full_minute_is_said_once_and_waited_for() {
+    let platform = Platform::start();
+    let account = synced(&platform, 1);
+    platform.people(|all| drop(all.tags.insert(129, "poster".into())));
+    let full = Fault::Errcode(45011, "api minute-quota reach limit");
+    for path in [TAGGING, BLOCKING, "/cgi-bin/user/get"] {
+        platform.always(path, full.clone());
+    }
+    let openid = crowd(0..1).remove(0);
+    for (arguments, path) in [
+        (&["tags", "add", "poster", &openid][..], TAGGING),
+        (&["blacklist", "add", &openid], BLOCKING),
+        (&["followers", "sync"], "/cgi-bin/user/get"),
+    ] {
+        let before = platform.count(path);
+        let mut program = account.program(arguments);
+        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let stderr = child.stderr.take().unwrap();
+        BufReader::new(stderr).read_line(&mut line).unwrap();
+        assert!(line.contains("going on in 60 s"), "{line}");
+        assert_eq!(platform.count(path), before + 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]

@@ -154,12 +154,14 @@ fn a_refusal_is_explained_and_leaves_no_row() {
         .command(&["template", "send", FAN, TEMPLATE, "--data", "{}"])
         .failed()
         .complains("data.thing1.value is empty");
-    platform.fault(SEND, Fault::Closed);
-    account
-        .command(&["template", "send", FAN, TEMPLATE, "--data", "{}"])
-        .failed()
-        .complains("may have arrived");
-    assert_eq!(platform.count(SEND), 2, "never repeated");
+    for fault in [Fault::Closed, Fault::Errcode(-1, "system error")] {
+        platform.fault(SEND, fault);
+        account
+            .command(&["template", "send", FAN, TEMPLATE, "--data", "{}"])
+            .failed()
+            .complains("may have arrived");
+    }
+    assert_eq!(platform.count(SEND), 3, "never repeated");
     assert_eq!(account.store().count("jobs"), 0);
 }
 

@@ -53,7 +53,7 @@ pub fn mistakes(menu: &[Button]) -> Vec<Mistake> {
 #[must_use]
 pub fn rule_mistakes(rule: &MatchRule) -> Vec<Mistake> {
     let mut found = Vec::new();
-    if *rule == MatchRule::default() {
+    if rule.tag_id.is_none() && rule.client_platform_type.is_none() {
         let cause = "it needs tag_id or client_platform_type".to_owned();
         found.push(mistake(&[], "matchrule", cause));
     }
@@ -205,6 +205,7 @@ mod tests {
             rule_mistakes(&MatchRule {
                 tag_id: tag_id.map(str::to_owned),
                 client_platform_type: platform.map(str::to_owned),
+                ..MatchRule::default()
             })
             .len()
         };

@@ -269,6 +269,7 @@ pub fn cases() -> Vec<Case> {
                 let rule = MatchRule {
                     tag_id: Some("134".to_owned()),
                     client_platform_type: Some("2".to_owned()),
+                    ..MatchRule::default()
                 };
                 client.menu_addconditional(&menu()[..1], &rule)
             },

@@ -5,5 +5,6 @@ mod cases;
 mod desk;
 mod platform;
 mod policy;
+mod readings;
 mod samples;
 mod trust;

@@ -173,7 +173,18 @@ fn audience(rule: &MatchRule) -> String {
     });
     let tag = rule.tag_id.as_ref().map(|id| format!("tag {id}"));
     let parts: Vec<String> = tag.into_iter().chain(platform).collect();
-    parts.join(" on ")
+    let retired = rule
+        .retired
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"));
+    let all = Some(parts.join(" on ")).filter(|text| !text.is_empty());
+    cell(
+        &all.into_iter()
+            .chain(retired)
+            .collect::<Vec<_>>()
+            .join(", "),
+        200,
+    )
 }
 
 #[cfg(test)]

@@ -146,10 +146,38 @@ fn what_only_the_console_makes_becomes_a_comment() {
         conditional: Vec::new(),
     };
     let text = menu.to_text();
-    let (expressible, left_out) = menu.without_console_buttons();
+    let (expressible, left_out) = menu.sendable();
     assert_eq!(parse(&text), Ok(expressible), "{text}");
     assert_eq!(left_out.len(), 3);
     for part in ["Hi", "hello", "News", "Picture", "equals"] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+#[test]
+fn a_conditional_menu_that_can_not_be_said_becomes_a_comment() {
+    let menu = |matchrule: serde_json::Value, button: serde_json::Value| Conditional {
+        button: serde_json::from_value(button).expect("buttons"),
+        matchrule: serde_json::from_value(matchrule).expect("a rule"),
+    };
+    let click = serde_json::json!([{"type": "click", "name": "A", "key": "A"}]);
+    let console = serde_json::json!([{"type": "text", "name": "B", "value": "b"}]);
+    let all = Menu {
+        button: serde_json::from_value(click.clone()).expect("buttons"),
+        conditional: vec![
+            menu(serde_json::json!({"tag_id": "134"}), console),
+            menu(serde_json::json!({"province": "a\n[menu]"}), click.clone()),
+            menu(
+                serde_json::json!({"client_platform_type": "9"}),
+                click.clone(),
+            ),
+            menu(serde_json::json!({}), click.clone()),
+            menu(serde_json::json!({"tag_id": "135"}), click),
+        ],
+    };
+    let text = all.to_text();
+    let (sendable, left_out) = all.sendable();
+    assert_eq!(sendable.conditional.len(), 1);
+    assert_eq!(parse(&text), Ok(sendable), "{text}");
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
 }

@@ -3,6 +3,7 @@
 use serde_json::Map;
 
 use super::{Conditional, MENU_KEYS, Menu};
+use crate::api::menu::limits::rule_mistakes;
 use crate::api::menu::{Button, Tap};
 
 impl Menu {
@@ -18,40 +19,74 @@ impl Menu {
         let mut text = String::new();
         write_buttons(&mut text, "menu.button", &self.button);
         for conditional in &self.conditional {
-            text.push_str("[[menu.conditional]]\n");
-            let rule = &conditional.matchrule;
-            let fields = [
-                ("tag_id", &rule.tag_id),
-                ("client_platform_type", &rule.client_platform_type),
-            ];
-            let fields: Vec<String> = fields
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.as_ref()?)))
-                .map(|(name, value)| format!("{name} = {}", quoted(value)))
-                .collect();
-            text.push_str(&format!("matchrule = {{ {} }}\n\n", fields.join(", ")));
-            write_buttons(&mut text, "menu.conditional.button", &conditional.button);
+            write_conditional(&mut text, conditional);
         }
         text
     }
 
-    /// The same without what only the console can make, and that: the names of those buttons with their types.
+    /// The same without what the API can not make: buttons of the console, and conditional menus whose rule it does not
+    /// take as it is. And that, each as the beginning of a sentence.
     #[must_use]
-    pub fn without_console_buttons(&self) -> (Menu, Vec<(String, String)>) {
+    pub fn sendable(&self) -> (Menu, Vec<String>) {
         let mut left_out = Vec::new();
+        let mut console = Vec::new();
+        let button = expressible(&self.button, &mut console);
+        let mut conditional = Vec::new();
+        for (one, n) in self.conditional.iter().zip(1..) {
+            let rule = &one.matchrule;
+            if !rule.retired.is_empty() || !rule_mistakes(rule).is_empty() {
+                let rule = serde_json::to_string(rule).unwrap_or_default();
+                left_out.push(format!("conditional menu #{n} with the matchrule {rule}"));
+                continue;
+            }
+            let button = expressible(&one.button, &mut console);
+            if !button.is_empty() {
+                let matchrule = rule.clone();
+                conditional.push(Conditional { button, matchrule });
+            }
+        }
+        left_out.extend(console.into_iter().map(|(name, kind)| {
+            format!("the button {name:?} of type {kind:?}, which was made in the console,")
+        }));
         let menu = Menu {
-            button: expressible(&self.button, &mut left_out),
-            conditional: self
-                .conditional
-                .iter()
-                .map(|conditional| Conditional {
-                    button: expressible(&conditional.button, &mut left_out),
-                    matchrule: conditional.matchrule.clone(),
-                })
-                .filter(|conditional| !conditional.button.is_empty())
-                .collect(),
+            button,
+            conditional,
         };
         (menu, left_out)
+    }
+}
+
+/// A conditional menu. One of which nothing is left that the platform takes becomes a comment as a whole.
+fn write_conditional(text: &mut String, conditional: &Conditional) {
+    let rule = &conditional.matchrule;
+    let line = |(name, value): (&str, &str)| format!("{name} = {}", quoted(value));
+    let fields = [
+        ("tag_id", &rule.tag_id),
+        ("client_platform_type", &rule.client_platform_type),
+    ];
+    let fields = fields
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let fields: Vec<String> = fields.map(line).collect();
+    if !rule.retired.is_empty() {
+        let retired = rule.retired.iter().map(|(name, value)| line((name, value)));
+        text.push_str(&comment(&format!(
+            "The platform no longer takes these conditions of the menu below, without which more people see it:\n{}",
+            retired.collect::<Vec<_>>().join("\n")
+        )));
+    }
+    let fields = match fields.is_empty() {
+        true => "tag_id = \"…\"".to_owned(),
+        false => fields.join(", "),
+    };
+    let mut whole = format!("[[menu.conditional]]\nmatchrule = {{ {fields} }}\n\n");
+    write_buttons(&mut whole, "menu.conditional.button", &conditional.button);
+    let no_button = expressible(&conditional.button, &mut Vec::new()).is_empty();
+    match no_button || !rule_mistakes(rule).is_empty() {
+        true => text.push_str(&comment(&format!(
+            "This conditional menu lacks a button, or a matchrule with tag_id or client_platform_type:\n{whole}"
+        ))),
+        false => text.push_str(&whole),
     }
 }
 

@@ -1,0 +1,80 @@
+//! Waiting out the platform's limit of calls a minute: it ends by itself, and long work goes on after it.
+
+use std::thread;
+use std::time::Duration;
+
+use super::failure::complain;
+use super::progress::ProgressLine;
+use crate::api::{Action, ApiError};
+
+/// Too many calls this minute.
+const MINUTE_QUOTA: i64 = 45011;
+
+/// How often a piece of work may still be held up. Each piece begins with all of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pause: Duration,
+    left: u32,
+}
+
+impl Patience {
+    /// Five times, a minute each.
+    pub(super) fn new() -> Patience {
+        Patience {
+            pause: Action::Wait.least_pause(),
+            left: 5,
+        }
+    }
+
+    /// As often, without a pause.
+    #[cfg(test)]
+    pub(super) fn in_a_hurry() -> Patience {
+        Patience {
+            pause: Duration::ZERO,
+            ..Patience::new()
+        }
+    }
+
+    /// Whether the work is to be repeated: waits if the platform wants nothing but that, and no more often than it may.
+    pub(super) fn waits(&mut self, error: &ApiError, line: &ProgressLine) -> bool {
+        if error.errcode() != Some(MINUTE_QUOTA) || self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        line.clear();
+        complain(&format!(
+            "the platform takes no more calls this minute ({MINUTE_QUOTA}); going on in {} s",
+            self.pause.as_secs()
+        ));
+        thread::sleep(self.pause);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(errcode: i64) -> ApiError {
+        ApiError::Platform {
+            call: "user/get",
+            errcode,
+            errmsg: String::new(),
+            rid: None,
+        }
+    }
+
+    #[test]
+    fn it_waits_a_minute_a_few_times_and_for_nothing_else() {
+        assert!(Patience::new().pause >= Duration::from_secs(60));
+        let line = ProgressLine::on_stderr();
+        let mut patience = Patience::in_a_hurry();
+        for errcode in [-1, 40003, 45009, 45066, 65415] {
+            assert!(!patience.waits(&refused(errcode), &line), "{errcode}");
+        }
+        for _ in 0..5 {
+            assert!(patience.waits(&refused(MINUTE_QUOTA), &line));
+        }
+        assert!(!patience.waits(&refused(MINUTE_QUOTA), &line));
+    }
+}
