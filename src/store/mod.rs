@@ -14,11 +14,12 @@
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`time`]: times as people write and read them
-//! - [`open`]: opening and copying; [`error`]: what failed, and what to do
+//! - [`open`]: opening and copying; [`file`]: whether the open file is still in its place; [`error`]: what failed, and what to do
 
 mod erase;
 mod error;
 mod export;
+mod file;
 mod followers;
 mod jobs;
 mod lease;

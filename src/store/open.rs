@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::file::OpenFile;
 use super::lease::Owner;
 use super::writer::{PATIENCE, Writer};
 use super::{schema, scrub};
@@ -40,7 +41,8 @@ impl Store {
         )
         .map_err(|error| StoreError::from_sqlite(&path.display().to_string(), &error))?;
         prepare(path, &mut connection)?;
-        let writer = Writer::start(connection)?;
+        let file = OpenFile::at(path).map_err(|error| StoreError::at(path, error))?;
+        let writer = Writer::start(connection, file)?;
         Ok(Store {
             path: path.to_owned(),
             writer,

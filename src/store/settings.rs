@@ -153,7 +153,7 @@ impl Store {
             .write(move |connection| setting(connection, &name))
     }
 
-    /// Shows that the store takes writes: takes the write lock, and after a failure really writes.
+    /// Shows that the store takes writes: writes, at most once a second, and in between takes the write lock.
     /// `done` runs on the writer's thread.
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.writer.probe(done);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
+use super::file::OpenFile;
 use super::settings::{PROBE, put_setting};
 use crate::clock;
 
@@ -27,6 +28,9 @@ const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
 /// Between two tries for another program's lock. SQLite's own waiting soon takes 100 ms each time, and misses the
 /// short pauses of a program that commits again and again, as a quick `followers sync` does.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
+
+/// Probes write no more often than this, because anybody may ask for one.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
 const QUEUE: usize = 4_096;
@@ -47,6 +51,8 @@ pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
+    /// When a probe last wrote.
+    probed: Mutex<Option<Instant>>,
     after_telling: AfterTelling,
 }
 
@@ -59,7 +65,7 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> Result<Writer, StoreError> {
+    pub(super) fn start(mut connection: Connection, file: OpenFile) -> Result<Writer, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         connection
@@ -73,6 +79,7 @@ impl Writer {
             .spawn(move || {
                 Loop {
                     connection,
+                    file,
                     failing: state,
                     after_telling: after,
                 }
@@ -85,6 +92,7 @@ impl Writer {
             queue,
             thread: Mutex::new(Some(thread)),
             failing,
+            probed: Mutex::new(None),
             after_telling,
         })
     }
@@ -131,12 +139,17 @@ impl Writer {
         })
     }
 
-    /// Shows that a commit can begin, and if the last one failed, that it can be written.
+    /// Shows that a commit can be written, by writing one; within [`PROBE_PAUSE`] of that, if all is well, that one
+    /// can begin.
     pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        self.submit(Box::new(Probe {
-            writes: self.failing.load(Ordering::Relaxed),
-            done,
-        }));
+        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = self.failing.load(Ordering::Relaxed)
+            || probed.is_none_or(|probed| probed.elapsed() >= PROBE_PAUSE);
+        if writes {
+            *probed = Some(Instant::now());
+        }
+        drop(probed);
+        self.submit(Box::new(Probe { writes, done }));
     }
 
     /// Ends the thread after everything that was handed over.
@@ -212,6 +225,7 @@ where
 
 struct Loop {
     connection: Connection,
+    file: OpenFile,
     failing: Arc<AtomicBool>,
     after_telling: AfterTelling,
 }
@@ -283,6 +297,7 @@ impl Loop {
     }
 
     fn transaction(&mut self, batch: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+        self.file.is_in_place()?;
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
@@ -309,8 +324,11 @@ impl Loop {
                 Ok(())
             }
             Err(error) => {
+                let of_the_store = concerns_all(&error);
                 let error = StoreError::from_sqlite("write", &error);
-                if !self.failing.swap(true, Ordering::Relaxed) {
+                if !of_the_store {
+                    log::error!("{error}; everything else goes on");
+                } else if !self.failing.swap(true, Ordering::Relaxed) {
                     log::error!(
                         "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
                     );

@@ -214,6 +214,51 @@ fn damage_that_is_met_while_running_gives_503_and_loses_nothing_acknowledged() {
 }
 
 #[test]
+fn a_store_that_is_taken_away_gives_503_until_it_is_put_back() {
+    let account = Account::start();
+    account.post(&text("hello")).is_text(HELP);
+    account.get("/healthz").is(200, "ok");
+    let names = ["wechat.db", "wechat.db-wal", "wechat.db-shm"];
+    let away = account.folder().join("away");
+    std::fs::create_dir(&away).unwrap();
+    for name in names {
+        std::fs::rename(account.folder().join(name), away.join(name)).unwrap();
+    }
+    let push = text("meanwhile");
+    account.post(&push).is_status(503);
+    account.get("/healthz").is_status(503);
+    assert!(account.log().has("put it back"), "{}", account.log());
+    // Another one in its place is no better.
+    std::fs::write(account.store_path(), "").unwrap();
+    account.post(&push).is_status(503);
+    for name in names {
+        std::fs::rename(away.join(name), account.folder().join(name)).unwrap();
+    }
+    account.post(&push).is_text(HELP);
+    account.get("/healthz").is(200, "ok");
+    account.store().is("SELECT count(*) FROM messages", &["2"]);
+}
+
+#[test]
+fn a_health_check_finds_out_that_nothing_can_be_written() {
+    let mut account = Setup::new().stopped();
+    account = account.wrapped_in("trap '' XFSZ; exec \"$@\"");
+    account.begin();
+    account.get("/healthz").is(200, "ok");
+    // As with a full disk no byte can be written any more, and nobody posts anything.
+    let limited = Command::new("prlimit")
+        .args(["--fsize=0", "--pid", &account.pid().to_string()])
+        .status();
+    if !limited.is_ok_and(|status| status.success()) {
+        eprintln!("no prlimit here, nothing was tried");
+        return;
+    }
+    eventually("503", account.log(), || {
+        account.get("/healthz").response.status == 503
+    });
+}
+
+#[test]
 fn a_read_only_disk_is_refused_at_the_start_with_the_reason() {
     let mut account = Account::start();
     account.post(&text("hello")).is_text(HELP);
