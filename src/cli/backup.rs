@@ -15,16 +15,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let shows_progress = io::stderr().is_terminal();
-    let mut stderr = io::stderr();
-    Reader::open(&config.store.path)?.backup(&arguments.file, |copied, total| {
-        if shows_progress && total > 0 {
-            write!(stderr, "\r{} % of {total} pages", copied * 100 / total).ok();
-        }
-    })?;
-    if shows_progress {
-        writeln!(stderr).ok();
-    }
+    let reader = Reader::open(&config.store.path)?;
+    let mut percentage = Percentage::new();
+    let copied = reader.backup(&arguments.file, |copied, total| {
+        percentage.show(copied, total);
+    });
+    percentage.end();
+    copied?;
     let mut out = Output::text();
     out.line(&format!(
         "{} is a copy of {}",
@@ -32,4 +29,37 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         config.store.path.display()
     ))?;
     out.done()
+}
+
+/// How far a copy is, in one line that is written anew; only on a terminal.
+pub(super) struct Percentage {
+    shown: bool,
+    terminal: bool,
+}
+
+impl Percentage {
+    pub(super) fn new() -> Percentage {
+        Percentage {
+            shown: false,
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    pub(super) fn show(&mut self, copied: u64, total: u64) {
+        if self.terminal && total > 0 {
+            self.shown = true;
+            write!(
+                io::stderr(),
+                "\r{} % of {total} pages",
+                copied * 100 / total
+            )
+            .ok();
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if self.shown {
+            writeln!(io::stderr()).ok();
+        }
+    }
 }

@@ -31,6 +31,7 @@ mod pretend;
 mod progress;
 mod qrcode;
 mod quota;
+mod restore;
 mod send;
 mod serve;
 mod shorten;
@@ -192,8 +193,16 @@ With --online the exit code is 1 when something is to be mended.")]
     #[command(after_help = "Example:
   wechatd backup /var/backups/wechat-$(date +%F).db
 
-The copy is one plain SQLite file with mode 0600. To go back to it, stop the server and put it in the place of the store.")]
+The copy is one plain SQLite file with mode 0600. `wechatd restore` puts it back.")]
     Backup(backup::Arguments),
+    /// Put a copy that `backup` made in the place of the store
+    #[command(after_help = "Example:
+  systemctl stop wechatd
+  wechatd restore /var/backups/wechat-2026-11-21.db
+  systemctl start wechatd
+
+The server must be stopped. The copy is checked first; the store that was there stays beside it, with .before behind its name, and the file keeps its owner.")]
+    Restore(restore::Arguments),
     /// Print a hardened systemd unit for this binary and configuration
     #[command(after_help = "Example:
   wechatd unit --config /etc/wechatd/wechat.conf > /etc/systemd/system/wechatd.service
@@ -262,6 +271,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Login(command) => login::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
+        Command::Restore(arguments) => restore::run(&config()?, &arguments),
         Command::Unit => unit::run(&config()?),
         Command::Completions { shell } => {
             let mut script = Vec::new();

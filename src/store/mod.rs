@@ -14,8 +14,10 @@
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`time`]: times as people write and read them
-//! - [`open`]: opening and copying; [`file`]: whether the open file is still in its place; [`error`]: what failed, and what to do
+//! - [`copy`]: copies made and put back
+//! - [`open`]: opening; [`file`]: whether the open file is still in its place; [`error`]: what failed, and what to do
 
+mod copy;
 mod erase;
 mod error;
 mod export;
@@ -37,6 +39,7 @@ mod tags;
 mod time;
 mod writer;
 
+pub use copy::restore;
 pub use erase::Erased;
 pub use error::StoreError;
 pub use export::Cell;

@@ -1,4 +1,4 @@
-//! Opening the store for writing or reading, and copying it while it is in use.
+//! Opening the store for writing or reading.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -18,7 +18,7 @@ use super::{schema, scrub};
 const READ_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Private to the owner: the file holds people's messages.
-const MODE: u32 = 0o600;
+pub(super) const MODE: u32 = 0o600;
 
 /// The store, open for writing. Its writer thread ends when it is dropped, after all that was handed to it.
 #[derive(Debug)]
@@ -113,59 +113,6 @@ impl Reader {
         }
     }
 
-    /// A consistent copy of the store in a new file, private to its owner, while the server runs.
-    ///
-    /// # Errors
-    /// When `target` exists already or can not be written.
-    pub fn backup(
-        &self,
-        target: &Path,
-        mut progress: impl FnMut(u64, u64),
-    ) -> Result<(), StoreError> {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(target)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => {
-                    StoreError::at(target, "exists already; name another file")
-                }
-                _ => StoreError::at(target, error),
-            })?;
-        let copied = (|| {
-            let mut copy = Connection::open(target)?;
-            // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
-            // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
-            let moment = self.connection.unchecked_transaction()?;
-            moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-            let backup = rusqlite::backup::Backup::new(&moment, &mut copy)?;
-            let pages_a_step = 2_000;
-            loop {
-                let step = backup.step(pages_a_step)?;
-                let state = backup.progress();
-                let total = u64::try_from(state.pagecount).unwrap_or(0);
-                progress(
-                    total - u64::try_from(state.remaining).unwrap_or(0).min(total),
-                    total,
-                );
-                match step {
-                    rusqlite::backup::StepResult::Done => break,
-                    rusqlite::backup::StepResult::More => {}
-                    _ => std::thread::sleep(Duration::from_millis(20)),
-                }
-            }
-            drop(backup);
-            drop(moment);
-            // One plain file is what an owner wants to copy away.
-            copy.pragma_update(None, "journal_mode", "DELETE")
-        })();
-        copied.map_err(|error| {
-            fs::remove_file(target).ok();
-            StoreError::from_sqlite("backup", &error)
-        })
-    }
-
     pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite("read", error)
     }
@@ -226,12 +173,19 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
+    let before = schema::version(connection).map_err(fail)?;
     schema::migrate(connection).map_err(fail)?;
+    if (1..schema::VERSION).contains(&before) {
+        log::info!(
+            "store: brought from version {before} to {}; an older wechatd refuses it from now on",
+            schema::VERSION
+        );
+    }
     scrub::warn_without_pages(connection).map_err(fail)
 }
 
 /// Refuses a file of another program, and one that a newer wechatd has written.
-fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
     let application: i32 = connection

@@ -253,6 +253,83 @@ fn a_backup_never_overwrites_the_store_or_another_file() {
 }
 
 #[test]
+fn a_restored_store_is_the_copy_whatever_a_crash_left_beside_it() {
+    let mut account = Account::start();
+    account.post(&subscribe()).is_text(WELCOME);
+    let copy = account.folder().join("copy.db").display().to_string();
+    account.command(&["backup", &copy]).ok();
+    for _ in 0..20 {
+        account
+            .post(&subscribe().from(&another_fan()))
+            .is_text(WELCOME);
+    }
+    account.kill();
+    let log = account.folder().join("wechat.db-wal");
+    assert!(log.exists(), "the kill left no write-ahead log");
+    account.command(&["restore", &copy]).is_code(2);
+    account.command(&["restore", &copy, "--yes"]).ok();
+    assert!(!log.exists(), "it would be replayed over the copy");
+    let mode = std::fs::metadata(account.store_path())
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    account.begin();
+    assert_eq!(account.store().count("followers"), 1);
+    // What was there is kept, with what only its log held.
+    let before = Store::open(&account.folder().join("wechat.db.before"), account.log());
+    assert_eq!(before.count("followers"), 21);
+    account
+        .post(&subscribe().from(&another_fan()))
+        .is_text(WELCOME);
+    assert_eq!(account.store().count("followers"), 2);
+}
+
+#[test]
+fn nothing_is_restored_over_a_running_server_or_from_what_is_no_copy() {
+    let mut account = Account::start();
+    account.post(&subscribe()).is_text(WELCOME);
+    let copy = account.folder().join("copy.db");
+    let name = copy.display().to_string();
+    account.command(&["backup", &name]).ok();
+    account
+        .command(&["restore", &name, "--yes"])
+        .complains("stop the server first");
+    account.stop();
+    let bytes = std::fs::read(&copy).unwrap();
+    let mut torn = bytes.clone();
+    torn.truncate(bytes.len() / 2);
+    let mut other = bytes;
+    other[..16].copy_from_slice(b"no database file");
+    for wrong in [torn, other, Vec::new()] {
+        std::fs::write(&copy, wrong).unwrap();
+        account.command(&["restore", &name, "--yes"]).failed();
+    }
+    account
+        .command(&["restore", "/no/such/copy.db", "--yes"])
+        .complains("no such file");
+    account.begin();
+    assert_eq!(account.store().count("followers"), 1);
+    assert!(!account.folder().join("wechat.db.before").exists());
+}
+
+#[test]
+fn a_damaged_store_gives_way_to_the_copy() {
+    let mut account = Account::start();
+    account.post(&subscribe()).is_text(WELCOME);
+    let copy = account.folder().join("copy.db").display().to_string();
+    account.command(&["backup", &copy]).ok();
+    account.stop();
+    std::fs::write(
+        account.store_path(),
+        "no database at all, but a text of some length",
+    )
+    .unwrap();
+    account.command(&["restore", &copy, "--yes"]).ok();
+    account.begin();
+    assert_eq!(account.store().count("followers"), 1);
+}
+
+#[test]
 fn a_server_runs_from_a_backup() {
     let mut account = Setup::new().unset("account.token").start();
     let target = account.folder().join("backup.db");

@@ -149,9 +149,16 @@ impl Wire {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 8192];
-        let read = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read(&mut chunk)?,
-            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        let read = loop {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut chunk),
+                Stream::Unix(stream) => stream.read(&mut chunk),
+            };
+            match read {
+                // Of a machine that was stopped and goes on; sockets with a time limit tell of it.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
         };
         self.buffered.extend_from_slice(&chunk[..read]);
         Ok(read)

@@ -1,0 +1,44 @@
+//! `wechatd restore FILE`: a copy that `wechatd backup` made takes the place of the store.
+
+use std::path::PathBuf;
+
+use super::backup::Percentage;
+use super::output::Output;
+use super::{Failure, confirm};
+use crate::config::Config;
+use crate::store;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The copy
+    file: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let path = &config.store.path;
+    let question = format!(
+        "Put {} in the place of {}?",
+        arguments.file.display(),
+        path.display()
+    );
+    confirm::ask(&question, arguments.yes)?;
+    let mut percentage = Percentage::new();
+    let restored = store::restore(&arguments.file, path, |copied, total| {
+        percentage.show(copied, total);
+    });
+    percentage.end();
+    let before = restored?;
+    let mut out = Output::text();
+    out.line(&format!(
+        "{} is what {} holds",
+        path.display(),
+        arguments.file.display()
+    ))?;
+    if let Some(before) = before {
+        out.line(&format!("what was there before is {}", before.display()))?;
+    }
+    out.done()
+}

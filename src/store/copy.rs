@@ -1,0 +1,200 @@
+//! Copies of the whole store: one made while it is in use, and one put back in its place.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::StoreError;
+use super::open::{MODE, Reader, refuse_foreign};
+
+/// Pages that one step copies: 8 MB, a few milliseconds.
+const STEP: i32 = 2_000;
+
+/// While another program holds a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Reader {
+    /// A consistent copy of the store in a new file, private to its owner, while the server runs. `progress` is told
+    /// how many pages of how many are done.
+    ///
+    /// # Errors
+    /// When `target` exists already or can not be written.
+    pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+        // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
+        // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
+        let moment = || {
+            let moment = self.connection.unchecked_transaction()?;
+            moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            Ok(moment)
+        };
+        let moment = moment().map_err(|error| Reader::failed(&error))?;
+        copy(&moment, target, progress)
+    }
+}
+
+/// Puts a copy that [`Reader::backup`] made in the place of the store at `path`, and gives the path to which what was
+/// there went. Killed at any moment, it can be repeated.
+///
+/// # Errors
+/// When `from` is no sound store of this program or an older version, when the server runs, or when the folder can not
+/// be written. Nothing has changed then.
+pub fn restore(
+    from: &Path,
+    path: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<Option<PathBuf>, StoreError> {
+    let source = sound(from)?;
+    refuse_open(path)?;
+    let made = beside(path, ".restoring");
+    remove_if_there(&made).map_err(|error| StoreError::at(&made, error))?;
+    copy(&source, &made, progress)?;
+    replace(path, &made).map_err(|error| {
+        fs::remove_file(&made).ok();
+        StoreError::at(path, error)
+    })
+}
+
+/// Fills a new file, private to its owner, with everything in `source`.
+fn copy(
+    source: &Connection,
+    target: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(target)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                StoreError::at(target, "exists already; name another file")
+            }
+            _ => StoreError::at(target, error),
+        })?;
+    let copied = (|| {
+        let mut copy = Connection::open(target)?;
+        let backup = Backup::new(source, &mut copy)?;
+        loop {
+            let step = backup.step(STEP)?;
+            let state = backup.progress();
+            let total = u64::try_from(state.pagecount).unwrap_or(0);
+            let left = u64::try_from(state.remaining).unwrap_or(0);
+            progress(total - left.min(total), total);
+            match step {
+                StepResult::Done => break,
+                StepResult::More => {}
+                _ => std::thread::sleep(PAUSE),
+            }
+        }
+        drop(backup);
+        // One plain file is what an owner wants to copy away.
+        copy.pragma_update(None, "journal_mode", "DELETE")
+    })();
+    copied.map_err(|error: rusqlite::Error| {
+        fs::remove_file(target).ok();
+        StoreError::from_sqlite("copy", &error)
+    })
+}
+
+/// Opens a copy that may be put back.
+fn sound(from: &Path) -> Result<Connection, StoreError> {
+    let fail =
+        |error: rusqlite::Error| StoreError::from_sqlite(&from.display().to_string(), &error);
+    if !from.is_file() {
+        return Err(StoreError::at(from, "there is no such file"));
+    }
+    let source =
+        Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
+    refuse_foreign(from, &source)?;
+    let tables: i64 = source
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
+    let verdict: String = source
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(fail)?;
+    match (tables, verdict.as_str()) {
+        (0, _) => Err(StoreError::at(from, "is empty, not a copy of a store")),
+        (_, "ok") => Ok(source),
+        (_, verdict) => Err(StoreError::at(from, format!("is damaged: {verdict}"))),
+    }
+}
+
+/// Refuses a store that another process has open. One that is damaged is nobody's.
+fn refuse_open(path: &Path) -> Result<(), StoreError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let alone = || {
+        let present = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        present.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        present.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
+    };
+    match alone().map_err(|error: rusqlite::Error| error.sqlite_error_code()) {
+        Ok(()) | Err(Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) => Ok(()),
+        Err(Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Err(StoreError::at(
+            path,
+            "another process has it open; stop the server first (systemctl stop wechatd)",
+        )),
+        Err(code) => Err(StoreError::at(path, format!("can not be opened: {code:?}"))),
+    }
+}
+
+/// Moves the new file to the path, with the owner of the old one, which stays beside it with its write-ahead log. That
+/// log goes first: replayed over another file it would damage it.
+fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let present = match fs::metadata(path) {
+        Ok(present) => Some(present),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let owner = match &present {
+        Some(present) => (present.uid(), present.gid()),
+        None => fs::metadata(folder).map(|folder| (folder.uid(), folder.gid()))?,
+    };
+    let mine = fs::metadata(made)?;
+    if owner != (mine.uid(), mine.gid()) {
+        chown(made, Some(owner.0), Some(owner.1))?;
+    }
+    let before = beside(path, ".before");
+    if present.is_some() {
+        remove_if_there(&before)?;
+        remove_if_there(&beside(&before, "-wal"))?;
+        fs::hard_link(path, &before)?;
+    }
+    move_if_there(&beside(path, "-wal"), &beside(&before, "-wal"))?;
+    remove_if_there(&beside(path, "-shm"))?;
+    fs::rename(made, path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(present.map(|_| before))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn move_if_there(path: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(path, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The path with something appended to its last part.
+fn beside(path: &Path, appended: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(appended);
+    PathBuf::from(name)
+}
