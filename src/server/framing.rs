@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Request, Status};
 
-use super::answer::Refusal;
+use super::passing::Refusal;
 use super::stream::Peer;
 
 /// The most bytes a request's line and headers may have together (431 beyond).

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 
-use crate::server::answer::Refusal;
 use crate::server::framing::{self, HEAD_LIMIT, Head, Persistence};
+use crate::server::passing::Refusal;
 use crate::server::stream::{Peer, Stream};
 
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.

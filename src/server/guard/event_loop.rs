@@ -16,9 +16,9 @@ use super::accepting::Accepting;
 use super::connection::{Ages, Connection, Phase};
 use super::lane::Lane;
 use super::{Counters, Limits, Shared};
-use crate::server::answer::Refusal;
 use crate::server::lanes::Lanes;
 use crate::server::listener::Listener;
+use crate::server::passing::Refusal;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);

@@ -1,0 +1,106 @@
+//! Opens an encrypted push, and encrypts its answer as the push was.
+
+use super::answer::Answer;
+use super::query::Query;
+use super::refusals::Why;
+use crate::app::Live;
+use crate::clock;
+use crate::random;
+use crate::secret::Secret;
+use crate::wechat::{self, Envelope, Format, seal, sealed_reply, verify};
+
+/// What is needed to encrypt the answer as the push was.
+pub(super) struct Sealing {
+    token: Secret,
+    nonce: String,
+    format: Format,
+    previous_key: bool,
+}
+
+impl Sealing {
+    /// Encrypts and signs a reply.
+    pub(super) fn seal(&self, live: &Live, xml: &str) -> Answer {
+        let account = &live.config.account;
+        let key = if self.previous_key {
+            &account.previous_aes_key
+        } else {
+            &account.aes_key
+        };
+        let (Some(key), Some(app_id)) = (key, &account.app_id) else {
+            return Answer::Unavailable;
+        };
+        let random = match random::bytes() {
+            Ok(random) => random,
+            Err(error) => {
+                log::error!("{error}");
+                return Answer::Unavailable;
+            }
+        };
+        let encrypt = seal(key, app_id, xml.as_bytes(), random);
+        let body = sealed_reply(
+            self.format,
+            self.token.expose(),
+            clock::unix_seconds(),
+            &self.nonce,
+            &encrypt,
+        );
+        Answer::Reply(body, self.format)
+    }
+}
+
+/// What was in an envelope.
+pub(super) struct Unsealed {
+    pub(super) body: Vec<u8>,
+    pub(super) sealing: Sealing,
+}
+
+/// Verifies and opens an encrypted body. `None`: it is not an envelope at all.
+pub(super) fn unseal(live: &Live, query: &Query, body: &[u8]) -> Result<Option<Unsealed>, Why> {
+    let envelope = match Envelope::parse(body) {
+        Ok(Some(envelope)) => envelope,
+        Ok(None) => return Err("encrypt_type is aes and the body is readable".to_owned()),
+        Err(error) if query.signature.is_some() => {
+            log::warn!("a rightly signed request is not an encrypted push: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("its body is not an encrypted push: {error}")),
+    };
+    let (Some(timestamp), Some(nonce), Some(msg_signature)) =
+        (&query.timestamp, &query.nonce, &query.msg_signature)
+    else {
+        return Err("it is encrypted and has no msg_signature".to_owned());
+    };
+    let token = live
+        .tokens
+        .iter()
+        .find(|token| {
+            verify(
+                &[token.expose(), timestamp, nonce, &envelope.encrypt],
+                msg_signature,
+            )
+        })
+        .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
+    let account = &live.config.account;
+    let app_id = account.app_id.as_deref().unwrap_or_default();
+    let keys = [(&account.aes_key, false), (&account.previous_aes_key, true)];
+    let mut cause = None;
+    for (key, previous_key) in keys {
+        let Some(key) = key else { continue };
+        match wechat::open(key, app_id, &envelope.encrypt) {
+            Ok(body) => {
+                let sealing = Sealing {
+                    token: token.clone(),
+                    nonce: nonce.to_string(),
+                    format: envelope.format,
+                    previous_key,
+                };
+                return Ok(Some(Unsealed { body, sealing }));
+            }
+            Err(error) => cause = cause.or(Some(error)),
+        }
+    }
+    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+    Err(format!(
+        "it can not be decrypted{cause}; compare account.aes_key and account.app_id with the console"
+    ))
+}
