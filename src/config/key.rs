@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::draft::Draft;
+use super::mode::ModeName;
 use super::value::{self, Read, Value};
-use super::{AllowIps, Config, Mode, TimeOfDay};
+use super::{AllowIps, Config, TimeOfDay};
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 
@@ -21,7 +23,7 @@ pub struct Key {
     pub change: Change,
     /// What it is for, in a sentence.
     pub meaning: &'static str,
-    pub(super) set: fn(&mut Config, &Value) -> Read<()>,
+    pub(super) set: fn(&mut Draft, &Value) -> Read<()>,
 }
 
 /// When a change of a key takes effect after `SIGHUP`.
@@ -43,7 +45,7 @@ pub const KEYS: &[Key] = &[
         without: "made on first start",
         change: Change::Live,
         meaning: "The Token of the console's callback settings, 3 to 32 letters or digits. Without it a random one is made once, kept in the store, and shown by `wechatd check`.",
-        set: |config, value| put(&mut config.account.token, token(value).map(Some)),
+        set: |draft, value| put(&mut draft.config.account.token, token(value).map(Some)),
     },
     Key {
         name: "account.previous_token",
@@ -51,7 +53,12 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "A Token that is still accepted, for the time of a change.",
-        set: |config, value| put(&mut config.account.previous_token, token(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.previous_token,
+                token(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.app_id",
@@ -59,7 +66,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
         meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
-        set: |config, value| put(&mut config.account.app_id, app_id(value).map(Some)),
+        set: |draft, value| put(&mut draft.config.account.app_id, app_id(value).map(Some)),
     },
     Key {
         name: "account.app_secret",
@@ -67,7 +74,12 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Restart(|old, new| old.account.app_secret == new.account.app_secret),
         meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
-        set: |config, value| put(&mut config.account.app_secret, secret(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.app_secret,
+                secret(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.app_secret_file",
@@ -77,7 +89,12 @@ pub const KEYS: &[Key] = &[
             old.account.app_secret_file == new.account.app_secret_file
         }),
         meaning: "A file that holds the AppSecret, instead of `app_secret`.",
-        set: |config, value| put(&mut config.account.app_secret_file, path(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.app_secret_file,
+                path(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.mode",
@@ -85,7 +102,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "The console's message mode: \"plain\", \"compatible\" or \"secure\". The configuration decides what is accepted, never the request.",
-        set: |config, value| put(&mut config.account.mode, mode(value)),
+        set: |draft, value| put(&mut draft.mode, mode(value)),
     },
     Key {
         name: "account.aes_key",
@@ -93,7 +110,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "The EncodingAESKey of the console, 43 letters or digits; required unless the mode is \"plain\".",
-        set: |config, value| put(&mut config.account.aes_key, aes_key(value).map(Some)),
+        set: |draft, value| put(&mut draft.aes_key, aes_key(value).map(Some)),
     },
     Key {
         name: "account.previous_aes_key",
@@ -101,12 +118,7 @@ pub const KEYS: &[Key] = &[
         without: "none",
         change: Change::Live,
         meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
-        set: |config, value| {
-            put(
-                &mut config.account.previous_aes_key,
-                aes_key(value).map(Some),
-            )
-        },
+        set: |draft, value| put(&mut draft.previous_aes_key, aes_key(value).map(Some)),
     },
     Key {
         name: "server.listen",
@@ -114,7 +126,12 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart(|old, new| old.server.listen == new.server.listen),
         meaning: "Where the server listens: an address with a port, or \"unix:/run/wechatd/wechatd.sock\".",
-        set: |config, value| put(&mut config.server.listen, value::string(value)?.parse()),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.listen,
+                value::string(value)?.parse(),
+            )
+        },
     },
     Key {
         name: "server.path",
@@ -122,7 +139,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "The path of the callback URL.",
-        set: |config, value| put(&mut config.server.path, callback_path(value)),
+        set: |draft, value| put(&mut draft.config.server.path, callback_path(value)),
     },
     Key {
         name: "server.workers",
@@ -130,7 +147,12 @@ pub const KEYS: &[Key] = &[
         without: "one per processor, at least 2",
         change: Change::Restart(|old, new| old.server.workers == new.server.workers),
         meaning: "Threads that answer.",
-        set: |config, value| put(&mut config.server.workers, value::integer(value, 1, 256)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.workers,
+                value::integer(value, 1, 256),
+            )
+        },
     },
     Key {
         name: "server.max_connections",
@@ -138,9 +160,9 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Connections at one time. When all are in use, the oldest one whose request is still incomplete makes room.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_connections,
+                &mut draft.config.server.max_connections,
                 value::integer(value, 4, 100_000),
             )
         },
@@ -151,10 +173,10 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "A request must have arrived whole within this time.",
-        set: |config, value| {
+        set: |draft, value| {
             let least = Duration::from_millis(100);
             put(
-                &mut config.server.request_timeout,
+                &mut draft.config.server.request_timeout,
                 value::duration(value, least, Duration::from_secs(300)),
             )
         },
@@ -165,9 +187,9 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "A larger push is refused with 413.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_body,
+                &mut draft.config.server.max_body,
                 value::size(value, 1 << 10, 64 << 20),
             )
         },
@@ -178,9 +200,9 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; \"0s\" accepts any.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_clock_skew,
+                &mut draft.config.server.max_clock_skew,
                 value::duration(value, Duration::ZERO, DAY * 365),
             )
         },
@@ -191,7 +213,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Addresses or networks that requests may come from, the others get 403; or \"wechat\": the platform's own list, fetched daily and kept in the store. Empty: any.",
-        set: |config, value| put(&mut config.server.allow_ips, allow_ips(value)),
+        set: |draft, value| put(&mut draft.config.server.allow_ips, allow_ips(value)),
     },
     Key {
         name: "server.trusted_proxies",
@@ -199,7 +221,12 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is.",
-        set: |config, value| put(&mut config.server.trusted_proxies, value::networks(value)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.trusted_proxies,
+                value::networks(value),
+            )
+        },
     },
     Key {
         name: "store.path",
@@ -207,7 +234,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart(|old, new| old.store.path == new.store.path),
         meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
-        set: |config, value| put(&mut config.store.path, path(value)),
+        set: |draft, value| put(&mut draft.config.store.path, path(value)),
     },
     Key {
         name: "store.keep_messages",
@@ -215,9 +242,9 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Messages older than this are removed, a few at a time; \"0d\" keeps them for ever.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.store.keep_messages,
+                &mut draft.config.store.keep_messages,
                 value::duration(value, Duration::ZERO, DAY * 36_500),
             )
         },
@@ -228,7 +255,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart(|old, new| old.api.base_url == new.api.base_url),
         meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
-        set: |config, value| put(&mut config.api.base_url, base_url(value)),
+        set: |draft, value| put(&mut draft.config.api.base_url, base_url(value)),
     },
     Key {
         name: "api.timeout",
@@ -236,10 +263,10 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Restart(|old, new| old.api.timeout == new.api.timeout),
         meaning: "How long one call to the API may take.",
-        set: |config, value| {
+        set: |draft, value| {
             let least = Duration::from_millis(100);
             put(
-                &mut config.api.timeout,
+                &mut draft.config.api.timeout,
                 value::duration(value, least, Duration::from_secs(300)),
             )
         },
@@ -250,7 +277,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "When the followers are compared with the platform's list every day, local time; \"off\" leaves it to `wechatd followers sync`.",
-        set: |config, value| put(&mut config.api.sync, daily(value)),
+        set: |draft, value| put(&mut draft.config.api.sync, daily(value)),
     },
     Key {
         name: "api.rate",
@@ -258,7 +285,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
-        set: |config, value| put(&mut config.api.rate, calls_a_second(value)),
+        set: |draft, value| put(&mut draft.config.api.rate, calls_a_second(value)),
     },
 ];
 
@@ -324,11 +351,11 @@ fn calls_a_second(value: &Value) -> Read<u32> {
     u32::try_from(read).map_err(|error| error.to_string())
 }
 
-fn mode(value: &Value) -> Read<Mode> {
+fn mode(value: &Value) -> Read<ModeName> {
     let text = value::string(value)?;
-    Mode::ALL
+    ModeName::ALL
         .into_iter()
-        .find(|mode| mode.name() == text)
+        .find(|mode| mode.text() == text)
         .ok_or_else(|| {
             format!("{text:?} is not a mode; it is \"plain\", \"compatible\" or \"secure\"")
         })

@@ -79,7 +79,7 @@ impl Callback {
         match handled {
             Ok(Handled::Now(answer)) => answer.send(exchange.responder()),
             Ok(Handled::Record(accepted)) => {
-                self.record(accepted, live, exchange.responder(), started);
+                self.record(accepted, exchange.responder(), started);
             }
             Err(why) => {
                 self.refusals.note(&from.to_string(), &why);
@@ -110,18 +110,19 @@ impl Callback {
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
             Some(_) => return Err("its encrypt_type is unknown".to_owned()),
         };
-        match (live.config.account.mode, encrypted) {
+        let keys = match (&live.config.account.mode, encrypted) {
             (Mode::Plain, true) => {
                 return Err(
                     "it is encrypted, and account.mode is plain: set the mode that the console has"
                         .to_owned(),
                 );
             }
-            (Mode::Secure, false) => {
+            (Mode::Secure(_), false) => {
                 return Err("it is not encrypted, and account.mode is secure: set the mode that the console has".to_owned());
             }
-            (Mode::Plain | Mode::Compatible, false) | (Mode::Compatible | Mode::Secure, true) => {}
-        }
+            (Mode::Plain, false) => None,
+            (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
+        };
         if !encrypted && !signed.by_token {
             return Err("it has no signature".to_owned());
         }
@@ -136,12 +137,10 @@ impl Callback {
             .read_to_end(&mut body)
             .map_err(|error| format!("its body can not be read: {error}"))?;
         // In compatible mode the readable part counts only where it stands alone: no signature covers it.
-        let encrypted = encrypted
-            || live.config.account.mode == Mode::Compatible
-                && matches!(Envelope::parse(&body), Ok(Some(_)));
-        let sealing = match encrypted {
-            false => None,
-            true => match unseal(live, &query, &body)? {
+        let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(&body), Ok(Some(_))));
+        let sealing = match keys {
+            None => None,
+            Some(keys) => match unseal(live, keys, &query, &body)? {
                 Some(unsealed) => {
                     body = unsealed.body;
                     Some(unsealed.sealing)
@@ -170,13 +169,7 @@ impl Callback {
         ))))
     }
 
-    fn record(
-        &self,
-        accepted: Box<Accepted>,
-        live: Arc<Live>,
-        responder: Responder,
-        started: Instant,
-    ) {
+    fn record(&self, accepted: Box<Accepted>, responder: Responder, started: Instant) {
         let Accepted {
             record,
             line,
@@ -186,7 +179,7 @@ impl Callback {
         let answer_with = move |reply: Option<String>| match (reply, &sealing) {
             (None, _) => Answer::Success,
             (Some(xml), None) => Answer::Reply(xml, Format::Xml),
-            (Some(xml), Some(sealing)) => sealing.seal(&live, &xml),
+            (Some(xml), Some(sealing)) => sealing.seal(&xml),
         };
         // Sealed here and not after the commit: there is one writer, and there are several workers.
         let fresh = answer_with(record.reply.clone());

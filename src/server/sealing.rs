@@ -1,34 +1,30 @@
 //! Opens an encrypted push, and encrypts its answer as the push was.
 
+use std::sync::Arc;
+
 use super::answer::Answer;
 use super::query::Query;
 use super::refusals::Why;
 use crate::app::Live;
 use crate::clock;
+use crate::config::Keys;
 use crate::random;
 use crate::secret::Secret;
-use crate::wechat::{self, Envelope, Format, seal, sealed_reply, verify};
+use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
 
 /// What is needed to encrypt the answer as the push was.
 pub(super) struct Sealing {
     token: Secret,
     nonce: String,
     format: Format,
-    previous_key: bool,
+    /// The one that opened the push.
+    key: AesKey,
+    app_id: Arc<str>,
 }
 
 impl Sealing {
     /// Encrypts and signs a reply.
-    pub(super) fn seal(&self, live: &Live, xml: &str) -> Answer {
-        let account = &live.config.account;
-        let key = if self.previous_key {
-            &account.previous_aes_key
-        } else {
-            &account.aes_key
-        };
-        let (Some(key), Some(app_id)) = (key, &account.app_id) else {
-            return Answer::Unavailable;
-        };
+    pub(super) fn seal(&self, xml: &str) -> Answer {
         let random = match random::bytes() {
             Ok(random) => random,
             Err(error) => {
@@ -36,7 +32,7 @@ impl Sealing {
                 return Answer::Unavailable;
             }
         };
-        let encrypt = seal(key, app_id, xml.as_bytes(), random);
+        let encrypt = seal(&self.key, &self.app_id, xml.as_bytes(), random);
         let body = sealed_reply(
             self.format,
             self.token.expose(),
@@ -55,7 +51,12 @@ pub(super) struct Unsealed {
 }
 
 /// Verifies and opens an encrypted body. `None`: it is not an envelope at all.
-pub(super) fn unseal(live: &Live, query: &Query, body: &[u8]) -> Result<Option<Unsealed>, Why> {
+pub(super) fn unseal(
+    live: &Live,
+    keys: &Keys,
+    query: &Query,
+    body: &[u8],
+) -> Result<Option<Unsealed>, Why> {
     let envelope = match Envelope::parse(body) {
         Ok(Some(envelope)) => envelope,
         Ok(None) => return Err("encrypt_type is aes and the body is readable".to_owned()),
@@ -80,27 +81,17 @@ pub(super) fn unseal(live: &Live, query: &Query, body: &[u8]) -> Result<Option<U
             )
         })
         .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
-    let account = &live.config.account;
-    let app_id = account.app_id.as_deref().unwrap_or_default();
-    let keys = [(&account.aes_key, false), (&account.previous_aes_key, true)];
-    let mut cause = None;
-    for (key, previous_key) in keys {
-        let Some(key) = key else { continue };
-        match wechat::open(key, app_id, &envelope.encrypt) {
-            Ok(body) => {
-                let sealing = Sealing {
-                    token: token.clone(),
-                    nonce: nonce.to_string(),
-                    format: envelope.format,
-                    previous_key,
-                };
-                return Ok(Some(Unsealed { body, sealing }));
-            }
-            Err(error) => cause = cause.or(Some(error)),
-        }
-    }
-    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-    Err(format!(
-        "it can not be decrypted{cause}; compare account.aes_key and account.app_id with the console"
-    ))
+    let (body, key) = keys.open(&envelope.encrypt).map_err(|cause| {
+        format!(
+            "it can not be decrypted: {cause}; compare account.aes_key and account.app_id with the console"
+        )
+    })?;
+    let sealing = Sealing {
+        token: token.clone(),
+        nonce: nonce.to_string(),
+        format: envelope.format,
+        key: key.clone(),
+        app_id: Arc::clone(&keys.app_id),
+    };
+    Ok(Some(Unsealed { body, sealing }))
 }
