@@ -15,8 +15,8 @@ use super::exchange::{Exchange, Responder};
 use super::query::Query;
 use super::refusals::{Refusals, Why};
 use super::replay::Replay;
-use super::sealing::{Sealing, unseal};
-use super::signed::Signed;
+use super::sealing::{NO_MSG_SIGNATURE, Sealing, unseal};
+use super::signed;
 use crate::app::{App, Live};
 use crate::clock;
 use crate::config::Mode;
@@ -103,7 +103,7 @@ impl Callback {
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
     fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Why> {
         let query = parse(query)?;
-        let signed = Signed::check(live, &query)?;
+        let signature = signed::signature(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
             Some(kind) if kind.eq_ignore_ascii_case("aes") => true,
@@ -123,9 +123,13 @@ impl Callback {
             (Mode::Plain, false) => None,
             (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
         };
-        if !encrypted && !signed.by_token {
-            return Err("it has no signature".to_owned());
-        }
+        // With none at all the body is not even read.
+        let signature = match (signature, query.msg_signature.as_deref()) {
+            (Some(signature), _) => signature,
+            (None, Some(msg_signature)) if encrypted => msg_signature,
+            (None, None) if encrypted => return Err(NO_MSG_SIGNATURE.to_owned()),
+            (None, _) => return Err("it has no signature".to_owned()),
+        };
         let mut body = Vec::with_capacity(
             request
                 .body_length()
@@ -155,10 +159,8 @@ impl Callback {
                 return Ok(Handled::Now(Answer::NotAPush));
             }
         };
-        // One of them is there: it was verified above.
-        let signature = query.signature.or(query.msg_signature).unwrap_or_default();
         let skew = live.config.server.max_clock_skew;
-        if !self.replay.admits(&signature, &push.dedup_key(), skew) {
+        if !self.replay.admits(signature, &push.dedup_key(), skew) {
             return Err(
                 "its signature was used for another push before: somebody replays requests"
                     .to_owned(),
@@ -284,7 +286,7 @@ impl Accepted {
 /// The platform's check of the callback URL: only the three-part signature, in every mode.
 fn handshake(live: &Live, query: &str) -> Result<Answer, Why> {
     let query = parse(query)?;
-    if !Signed::check(live, &query)?.by_token {
+    if signed::signature(live, &query)?.is_none() {
         return Err("it has no signature".to_owned());
     }
     match query.echostr {

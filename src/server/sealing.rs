@@ -12,6 +12,9 @@ use crate::random;
 use crate::secret::Secret;
 use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
 
+/// Why an encrypted push is refused that nothing vouches for.
+pub(super) const NO_MSG_SIGNATURE: &str = "it is encrypted and has no msg_signature";
+
 /// What is needed to encrypt the answer as the push was.
 pub(super) struct Sealing {
     token: Secret,
@@ -69,7 +72,7 @@ pub(super) fn unseal(
     let (Some(timestamp), Some(nonce), Some(msg_signature)) =
         (&query.timestamp, &query.nonce, &query.msg_signature)
     else {
-        return Err("it is encrypted and has no msg_signature".to_owned());
+        return Err(NO_MSG_SIGNATURE.to_owned());
     };
     let token = live
         .tokens
