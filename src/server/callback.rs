@@ -205,10 +205,10 @@ impl Callback {
                     started.elapsed().as_millis()
                 );
                 if wants_profile {
-                    app.profiles.ring();
+                    app.bells.profiles.ring();
                 }
                 if closes_account {
-                    app.chores.ring();
+                    app.bells.chores.ring();
                 }
             });
     }

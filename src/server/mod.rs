@@ -37,7 +37,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::app::{App, AppError};
-use crate::background::{Background, PAUSE, keep_alive};
+use crate::background::{self, AFTER_PANIC, restarting};
 use crate::config::{Config, Listen, Server};
 use callback::Callback;
 use guard::{Guard, Limits};
@@ -98,7 +98,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
             fault.send(Event::Fault(reason)).ok();
         },
     )?;
-    let background = Background::start(&app)?;
+    background::start(&app)?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -112,7 +112,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
-            keep_alive("watchdog", &watched.watchdog, PAUSE, || {
+            restarting("watchdog", &watched.bells.watchdog, AFTER_PANIC, || {
                 systemd::feed_watchdog(&watched);
             });
         })?;
@@ -137,7 +137,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         log::warn!("{left} requests were left without an answer; the platform delivers them again");
     }
     workers.stop();
-    background.stop();
+    app.bells.close();
     app.store.close();
     log::info!("stopped");
     ended
@@ -179,10 +179,8 @@ fn reload(app: &App, guard: &Guard) {
                 ),
                 Ok(()) => {
                     guard.set_limits(limits);
-                    app.chores.ring();
-                    app.addresses.ring();
+                    app.bells.config_changed();
                     warn_of_exposed_secrets(&app.live().config);
-                    app.sync.ring();
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",
