@@ -272,6 +272,7 @@ impl Buttons<'_> {
             button,
             field,
             mut cause,
+            kind,
         } = mistake;
         let told = self.told.iter().any(|(path, told)| {
             told.is_empty() && button.starts_with(path) || *path == button && told == field
@@ -280,15 +281,13 @@ impl Buttons<'_> {
             return;
         }
         let own = self.spot(&button, field);
-        if field == "type"
-            && let Some(kind) = own.and(cause.split('"').nth(1))
-        {
+        if let Some(kind) = own.and(kind) {
             let types = ["view", "miniprogram"]
                 .into_iter()
                 .chain(KEY_TYPES)
                 .chain(MEDIA_TYPES)
                 .chain(ARTICLE_TYPES);
-            if let Some(near) = nearest(kind, types) {
+            if let Some(near) = nearest(&kind, types) {
                 cause = format!("{cause}; did you mean {near:?}?");
             }
         }
