@@ -6,18 +6,18 @@ use toml::de::DeTable;
 use super::{
     ANSWER_KEYS, About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold,
 };
-use crate::config::problem::nearest;
+use crate::config::problem::{Wrong, nearest, refuse_unknown};
 use crate::config::template::Template;
 use crate::config::value::{self, Read, Value};
 use crate::wechat::MAX_ARTICLES;
 
-/// Reads one `[[rule]]`. Mistakes go to `wrong` as (byte offset, key, what); `None` if there was any.
+/// Reads one `[[rule]]`. Mistakes go to `wrong`; `None` if there was any.
 pub(in crate::config) fn read(
     number: usize,
     table: &DeTable,
     start: usize,
     line: usize,
-    wrong: &mut dyn FnMut(usize, String, String),
+    wrong: Wrong,
 ) -> Option<Rule> {
     let mut reader = Reader {
         number,
@@ -26,7 +26,8 @@ pub(in crate::config) fn read(
         wrong,
         sound: true,
     };
-    reader.refuse_unknown_keys(table, RULE_KEYS.iter().map(|(key, _)| *key), "");
+    let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
+    reader.refuse_unknown_keys(table, &known, "");
     let name = reader.optional("name", value::string);
     let about = reader.about();
     let case = reader.optional("case", value::boolean).unwrap_or(false);
@@ -57,7 +58,7 @@ struct Reader<'a, 't> {
     number: usize,
     table: &'a DeTable<'t>,
     start: usize,
-    wrong: &'a mut dyn FnMut(usize, String, String),
+    wrong: Wrong<'a>,
     sound: bool,
 }
 
@@ -90,27 +91,14 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn refuse_unknown_keys<'k>(
-        &mut self,
-        table: &DeTable,
-        known: impl Iterator<Item = &'k str> + Clone,
-        inside: &str,
-    ) {
-        for key in table.keys() {
-            let name = key.get_ref();
-            if known.clone().all(|known| known != name) {
-                let advice = match nearest(name, known.clone()) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("it can be {}", known.clone().collect::<Vec<_>>().join(", ")),
-                };
-                let shown = if inside.is_empty() {
-                    name.to_string()
-                } else {
-                    format!("{inside}.{name}")
-                };
-                self.fail_at(key.span().start, &shown, format!("unknown key; {advice}"));
-            }
-        }
+    /// `inside` is the key whose value the table is; empty for the rule's own.
+    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) {
+        let separator = if inside.is_empty() { "" } else { "." };
+        let place = format!("rule #{}: {inside}{separator}", self.number);
+        refuse_unknown(table, known, &place, &mut |at, key, what| {
+            self.sound = false;
+            (self.wrong)(at, key, what);
+        });
     }
 
     fn about(&mut self) -> Option<About> {
@@ -315,7 +303,7 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        self.refuse_unknown_keys(table, known.iter().copied(), key);
+        self.refuse_unknown_keys(table, known, key);
         Some(Fields {
             number: self.number,
             key,
@@ -358,7 +346,7 @@ struct Fields<'s> {
     key: &'static str,
     at: usize,
     table: &'s DeTable<'s>,
-    wrong: &'s mut dyn FnMut(usize, String, String),
+    wrong: Wrong<'s>,
     sound: &'s mut bool,
 }
 
