@@ -15,6 +15,8 @@ use crate::wechat::AesKey;
 pub struct Key {
     /// The name as `section.key`.
     pub name: &'static str,
+    /// Whether nobody else may know its value.
+    pub secret: bool,
     /// The default as it would stand in the file; `None` where there is none.
     pub default: Option<&'static str>,
     /// What the default is where it can not be written down, for people.
@@ -35,12 +37,16 @@ pub enum Change {
     Restart(fn(&Config, &Config) -> bool),
 }
 
+/// The path of the health check, which is none for the callback.
+pub const HEALTH_PATH: &str = "/healthz";
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Every key outside `[[rule]]`, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     Key {
         name: "account.token",
+        secret: true,
         default: None,
         without: "made on first start",
         change: Change::Live,
@@ -49,6 +55,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.previous_token",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Live,
@@ -62,6 +69,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.app_id",
+        secret: false,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
@@ -70,6 +78,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.app_secret",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_secret == new.account.app_secret),
@@ -83,6 +92,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.app_secret_file",
+        secret: false,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| {
@@ -98,6 +108,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.mode",
+        secret: false,
         default: Some("\"plain\""),
         without: "",
         change: Change::Live,
@@ -106,6 +117,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.aes_key",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Live,
@@ -114,6 +126,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "account.previous_aes_key",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Live,
@@ -122,6 +135,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.listen",
+        secret: false,
         default: Some("\"127.0.0.1:8080\""),
         without: "",
         change: Change::Restart(|old, new| old.server.listen == new.server.listen),
@@ -135,6 +149,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.path",
+        secret: false,
         default: Some("\"/wechat\""),
         without: "",
         change: Change::Live,
@@ -143,6 +158,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.workers",
+        secret: false,
         default: None,
         without: "one per processor, at least 2",
         change: Change::Restart(|old, new| old.server.workers == new.server.workers),
@@ -156,6 +172,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.max_connections",
+        secret: false,
         default: Some("512"),
         without: "",
         change: Change::Live,
@@ -169,6 +186,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.request_timeout",
+        secret: false,
         default: Some("\"10s\""),
         without: "",
         change: Change::Live,
@@ -183,6 +201,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.max_body",
+        secret: false,
         default: Some("\"1MiB\""),
         without: "",
         change: Change::Live,
@@ -196,6 +215,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.max_clock_skew",
+        secret: false,
         default: Some("\"10m\""),
         without: "",
         change: Change::Live,
@@ -209,6 +229,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.allow_ips",
+        secret: false,
         default: Some("[]"),
         without: "",
         change: Change::Live,
@@ -217,6 +238,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "server.trusted_proxies",
+        secret: false,
         default: Some("[\"127.0.0.1\", \"::1\"]"),
         without: "",
         change: Change::Live,
@@ -230,6 +252,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store.path",
+        secret: false,
         default: Some("\"wechat.db\""),
         without: "",
         change: Change::Restart(|old, new| old.store.path == new.store.path),
@@ -238,6 +261,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store.keep_messages",
+        secret: false,
         default: Some("\"180d\""),
         without: "",
         change: Change::Live,
@@ -251,6 +275,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "api.base_url",
+        secret: false,
         default: Some("\"https://api.weixin.qq.com\""),
         without: "",
         change: Change::Restart(|old, new| old.api.base_url == new.api.base_url),
@@ -259,6 +284,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "api.timeout",
+        secret: false,
         default: Some("\"10s\""),
         without: "",
         change: Change::Restart(|old, new| old.api.timeout == new.api.timeout),
@@ -273,6 +299,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "api.sync",
+        secret: false,
         default: Some("\"03:30\""),
         without: "",
         change: Change::Live,
@@ -281,21 +308,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "api.rate",
+        secret: false,
         default: Some("20"),
         without: "",
         change: Change::Live,
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
         set: |draft, value| put(&mut draft.config.api.rate, calls_a_second(value)),
     },
-];
-
-/// The keys whose values nobody else may know.
-pub(super) const SECRET_KEYS: [&str; 5] = [
-    "account.token",
-    "account.previous_token",
-    "account.app_secret",
-    "account.aes_key",
-    "account.previous_aes_key",
 ];
 
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
@@ -377,8 +396,10 @@ fn callback_path(value: &Value) -> Read<String> {
             "{text:?} is not a path; it begins with / and has no spaces, ? or #"
         ));
     }
-    if text == "/healthz" {
-        return Err("/healthz is taken by the health check; choose another path".to_owned());
+    if text == HEALTH_PATH {
+        return Err(format!(
+            "{HEALTH_PATH} is taken by the health check; choose another path"
+        ));
     }
     Ok(text)
 }

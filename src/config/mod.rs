@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use daily::TimeOfDay;
-pub use key::{Change, KEYS, Key};
+pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use mode::{Keys, Mode};

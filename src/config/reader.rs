@@ -9,9 +9,13 @@ use super::draft::Draft;
 use super::mode::ModeName;
 use super::problem::{Problem, Problems, nearest};
 use super::{
-    AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, key, menu, rule, value,
+    AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
 use crate::secret::Secret;
+
+/// The sections whose keys do not stand in [`KEYS`].
+const RULES: &str = "rule";
+const MENU: &str = "menu";
 
 /// Collects the mistakes of one text.
 pub(super) struct Reader {
@@ -56,11 +60,11 @@ impl Reader {
     pub(super) fn sections(&mut self, root: &DeTable, draft: &mut Draft) {
         for (name, value) in root {
             let section = name.get_ref().as_ref();
-            if section == "rule" {
+            if section == RULES {
                 self.rules(value, &mut draft.config);
                 continue;
             }
-            if section == "menu" {
+            if section == MENU {
                 let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
                 draft.config.menu = menu::read(value, &mut wrong);
                 continue;
@@ -86,7 +90,7 @@ impl Reader {
             match KEYS.iter().find(|key| key.name == full) {
                 None => self.unknown(name.span().start, &full),
                 Some(key) => {
-                    if key::SECRET_KEYS.contains(&key.name) {
+                    if key.secret {
                         draft.config.secrets.push(key.name);
                     }
                     if let Err(what) = (key.set)(draft, value) {
@@ -103,7 +107,8 @@ impl Reader {
             .iter()
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
-        let sections = ["rule", "menu", "account", "server", "store", "api"];
+        let sections = KEYS.iter().map(|key| section_of(key.name));
+        let sections = [RULES, MENU].into_iter().chain(sections);
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),

@@ -19,13 +19,10 @@ use super::sealing::{NO_MSG_SIGNATURE, Sealing, unseal};
 use super::signed;
 use crate::app::{App, Live};
 use crate::clock;
-use crate::config::Mode;
+use crate::config::{HEALTH_PATH, Mode};
 use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, StoreError};
 use crate::wechat::{Effect, Envelope, Format, Push};
-
-/// The path of the health check.
-pub const HEALTH_PATH: &str = "/healthz";
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]

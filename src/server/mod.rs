@@ -46,7 +46,7 @@ use listener::{ListenError, Listener};
 use systemd::State;
 use workers::Workers;
 
-pub use callback::HEALTH_PATH;
+pub use framing::FORWARDED_HEADER;
 
 /// How long a stop waits for answers under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
