@@ -38,7 +38,7 @@ use signal_hook::iterator::Signals;
 
 use crate::app::{App, AppError};
 use crate::background::{self, AFTER_PANIC, restarting};
-use crate::config::{Config, Listen, Server};
+use crate::config::{Config, Listen};
 use callback::Callback;
 use guard::{Guard, Limits};
 use lanes::Lanes;
@@ -93,7 +93,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let guard = Guard::start(
         listener,
         lanes,
-        limits(&live.config.server),
+        Limits::of(&live.config.server),
         move |reason| {
             fault.send(Event::Fault(reason)).ok();
         },
@@ -132,7 +132,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         })?;
     systemd::tell(State::Stopping);
     let left = guard.stop(STOP_PATIENCE);
-    log::debug!("connections: {}", guard.counters());
+    log::debug!("guard: stopped: {}", guard.counters());
     if left > 0 {
         log::warn!("{left} requests were left without an answer; the platform delivers them again");
     }
@@ -172,7 +172,7 @@ fn reload(app: &App, guard: &Guard) {
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);
-            let limits = limits(&config.server);
+            let limits = Limits::of(&config.server);
             match app.replace(config) {
                 Err(error) => log::error!(
                     "the configuration can not be put in force, the old one stays: {error}"
@@ -196,15 +196,6 @@ fn reload(app: &App, guard: &Guard) {
         }
     }
     systemd::tell(State::Ready);
-}
-
-fn limits(server: &Server) -> Limits {
-    Limits {
-        max_connections: server.max_connections,
-        request_timeout: server.request_timeout,
-        max_body: server.max_body,
-        ..Limits::default()
-    }
 }
 
 /// Says where it listens, where the store is, and what to enter in the console.

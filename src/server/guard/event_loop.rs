@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use super::accepting::Accepting;
+use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::connection::{Ages, Connection, Phase};
 use super::lane::Lane;
 use super::{Counters, Limits, Shared};
 use crate::server::lanes::Lanes;
-use crate::server::listener::Listener;
+use crate::server::listener::{BACKLOG, Listener};
 use crate::server::passing::Refusal;
 
 const LISTENER: Token = Token(0);
@@ -137,7 +137,6 @@ impl EventLoop {
             if let Some(stop_by) = self.stop_by
                 && (self.open == 0 || self.now >= stop_by)
             {
-                log::debug!("guard: stopped: {}", self.counters());
                 return self.unanswered();
             }
         }
@@ -238,7 +237,7 @@ impl EventLoop {
         if let Some(stop_by) = orders.stop_by {
             // Clients that are already through to the kernel have been accepted as far as they know.
             self.accepting = Accepting::Ready;
-            for _ in 0..16 {
+            for _ in 0..usize::from(BACKLOG) / ACCEPTS_PER_TURN {
                 if self.may_accept() {
                     self.accept();
                 }
