@@ -28,7 +28,7 @@ pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
 pub use template::{Template, Values};
-pub use value::{read_duration, show_duration};
+pub use value::{read_duration, read_network, show_duration};
 
 use draft::Draft;
 use reader::Reader;

@@ -275,9 +275,7 @@ impl EventLoop {
     /// Brings the sum of all buffers up to date.
     pub(super) fn account(&mut self, index: usize) {
         if let Some(connection) = self.connections[index].as_mut() {
-            self.buffered -= connection.accounted;
-            connection.accounted = connection.held();
-            self.buffered += connection.accounted;
+            connection.account(&mut self.buffered);
         }
     }
 

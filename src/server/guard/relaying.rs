@@ -66,9 +66,7 @@ impl EventLoop {
         let buffered = &mut self.buffered;
         let sent = lane.send(&mut self.connections, |connection| {
             connection.consume_request();
-            *buffered -= connection.accounted;
-            connection.accounted = connection.held();
-            *buffered += connection.accounted;
+            connection.account(buffered);
         });
         match sent {
             Sent::All => {}
