@@ -361,7 +361,10 @@ fn aes_key(value: &Value) -> Read<AesKey> {
 fn daily(value: &Value) -> Read<Option<TimeOfDay>> {
     match value::string(value)?.as_str() {
         "off" => Ok(None),
-        text => text.parse().map(Some),
+        text => match text.parse() {
+            Ok(time) => Ok(Some(time)),
+            Err(error) => Err(format!("{error}, and not \"off\"")),
+        },
     }
 }
 

@@ -1,6 +1,5 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
-mod daily;
 mod draft;
 mod exposure;
 mod key;
@@ -11,6 +10,7 @@ mod problem;
 mod reader;
 mod rule;
 mod template;
+mod time_of_day;
 mod value;
 
 use std::fs;
@@ -20,7 +20,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
-pub use daily::TimeOfDay;
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
@@ -28,6 +27,7 @@ pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
 pub use template::{Template, Values};
+pub use time_of_day::TimeOfDay;
 pub use value::{read_duration, read_network, show_duration};
 
 use draft::Draft;

@@ -38,7 +38,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Limits {
     /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room.
     pub max_connections: usize,
-    /// A request must have arrived whole by then, counted from the connection's begin or the
+    /// A request must have arrived whole by then, counted from the connection's beginning or the
     /// answer before. A client has as long to take its answer.
     pub request_timeout: Duration,
     /// The largest body, in bytes.

@@ -1,4 +1,4 @@
-//! Where the server listens: the parsed address, the bound socket, and the errors an owner can act upon.
+//! Where the server listens: the bound socket, and the errors an owner can act upon.
 
 use std::fmt;
 use std::io;
@@ -45,7 +45,7 @@ impl fmt::Display for ListenError {
             ),
             ListenError::Denied(listen @ Listen::Unix(_)) => write!(
                 f,
-                "listen: {listen}: permission denied; the folder must be writable for this user"
+                "listen: {listen}: permission denied; the folder must be writable by this user"
             ),
             ListenError::Occupied(path) => write!(
                 f,

@@ -28,7 +28,7 @@ const FIRST_LANE: usize = 2;
 const EVENTS: usize = 512;
 /// Bytes read at a time.
 const SCRATCH: usize = 64 * 1024;
-/// How long what a client still sends after its last answer is read.
+/// How long input after a connection's last answer is still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A warning that could come for every connection comes this often.
 const WARNING_PAUSE: Duration = Duration::from_secs(60);
