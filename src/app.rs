@@ -22,19 +22,26 @@ pub struct App {
     pub store: Arc<Store>,
     /// The platform's API; `None` without AppID and AppSecret.
     pub api: Option<Client>,
+    /// What background threads wait on.
+    pub bells: Bells,
+    /// Where the platform sends from, as far as it has told.
+    pub callback_ips: CallbackIps,
+    live: RwLock<Arc<Live>>,
+}
+
+/// A bell for each background thread.
+#[derive(Debug, Default)]
+pub struct Bells {
     /// Rung when a follower's profile is to be fetched.
     pub profiles: Bell,
     /// Hourly chores wait on it; a ring starts a round at once.
     pub chores: Bell,
     /// Rung when `server.allow_ips` may have changed.
     pub addresses: Bell,
-    /// Where the platform sends from, as far as it has told.
-    pub callback_ips: CallbackIps,
     /// The nightly sync waits on it; a ring lets it look at the configuration again.
     pub sync: Bell,
-    /// Closed when the program stops.
+    /// Systemd's watchdog is fed between its pauses; nobody rings it.
     pub watchdog: Bell,
-    live: RwLock<Arc<Live>>,
 }
 
 /// What a reload replaces, whole.
@@ -75,12 +82,8 @@ impl App {
         Ok(App {
             store,
             api,
-            profiles: Bell::default(),
-            chores: Bell::default(),
-            addresses: Bell::default(),
+            bells: Bells::default(),
             callback_ips,
-            sync: Bell::default(),
-            watchdog: Bell::default(),
             live: RwLock::new(Arc::new(live)),
         })
     }
@@ -99,6 +102,36 @@ impl App {
         let live = Arc::new(Live::new(config, &self.store)?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         Ok(())
+    }
+}
+
+impl Bells {
+    /// Lets everybody who acts by the configuration look at it again.
+    pub fn config_changed(&self) {
+        let Bells {
+            profiles: _,
+            chores,
+            addresses,
+            sync,
+            watchdog: _,
+        } = self;
+        for bell in [chores, addresses, sync] {
+            bell.ring();
+        }
+    }
+
+    /// Ends all waits: the program stops.
+    pub fn close(&self) {
+        let Bells {
+            profiles,
+            chores,
+            addresses,
+            sync,
+            watchdog,
+        } = self;
+        for bell in [profiles, chores, addresses, sync, watchdog] {
+            bell.close();
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The networks that the platform sends from, as it last told: in force now, and kept in the store.
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ipnet::IpNet;
 
+use crate::config::read_network;
 use crate::store::KeptAddresses;
 
 /// The platform's list. Until one has been had, it knows nothing and refuses nobody.
@@ -47,10 +47,7 @@ impl Networks {
         let mut networks = Vec::new();
         let mut unreadable = Vec::new();
         for entry in &kept.addresses {
-            match entry
-                .parse::<IpNet>()
-                .or_else(|_| entry.parse::<IpAddr>().map(IpNet::from))
-            {
+            match read_network(entry) {
                 Ok(network) => networks.push(network),
                 Err(_) => unreadable.push(entry.clone()),
             }

@@ -56,7 +56,7 @@ pub(super) fn run(app: &App) {
                 pause
             }
         };
-        if app.addresses.wait(pause) == Woken::Closing {
+        if app.bells.addresses.wait(pause) == Woken::Closing {
             return;
         }
     }

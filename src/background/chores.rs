@@ -34,14 +34,14 @@ pub(super) fn run(app: &App) {
             Ok((_, woken @ (Woken::Rung | Woken::Closing))) => woken,
             Ok((emptied, Woken::Time)) => {
                 failing = false;
-                app.chores.wait(if emptied { ROUND } else { RETRY })
+                app.bells.chores.wait(if emptied { ROUND } else { RETRY })
             }
             Err(error) => {
                 if !failing {
                     log::warn!("chores: {error}; trying again");
                 }
                 failing = true;
-                app.chores.wait(RETRY)
+                app.bells.chores.wait(RETRY)
             }
         };
         if woken == Woken::Closing {
@@ -82,7 +82,7 @@ fn remove_old_messages(app: &App) -> Result<Woken, StoreError> {
             }
             return Ok(Woken::Time);
         }
-        match app.chores.wait(BREATH) {
+        match app.bells.chores.wait(BREATH) {
             Woken::Time => {}
             woken @ (Woken::Rung | Woken::Closing) => return Ok(woken),
         }

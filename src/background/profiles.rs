@@ -41,9 +41,9 @@ pub(super) fn run(app: &App) {
     };
     loop {
         let woken = match worker.round() {
-            Next::Again => app.profiles.pause(Duration::ZERO),
-            Next::Wait => app.profiles.wait(ROUND),
-            Next::Pause(time) => app.profiles.pause(time),
+            Next::Again => app.bells.profiles.pause(Duration::ZERO),
+            Next::Wait => app.bells.profiles.wait(ROUND),
+            Next::Pause(time) => app.bells.profiles.pause(time),
         };
         if woken == Woken::Closing {
             return;

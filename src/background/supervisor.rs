@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::bell::{Bell, Woken};
 
 /// Between a panic and the next start: a panic that comes every time must not fill the log.
-pub const PAUSE: Duration = Duration::from_secs(10);
+pub const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 /// Runs `work` until it returns, or `bell` is closed. After a panic it is begun afresh, `pause` later.
-pub fn keep_alive(name: &str, bell: &Bell, pause: Duration, mut work: impl FnMut()) {
+pub fn restarting(name: &str, bell: &Bell, pause: Duration, mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         log::error!(
             "{name}: ended by a panic (RUST_BACKTRACE=1 shows where); starts again in {} s",
@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn work_that_panics_is_begun_afresh_until_it_is_done() {
         let mut begun = 0;
-        keep_alive("test", &Bell::default(), Duration::ZERO, || {
+        restarting("test", &Bell::default(), Duration::ZERO, || {
             begun += 1;
             assert!(begun == 3, "panics twice, which is what this test is about");
         });
@@ -40,7 +40,7 @@ mod tests {
         let bell = Bell::default();
         bell.close();
         let mut begun = 0;
-        keep_alive("test", &bell, Duration::from_secs(3_600), || {
+        restarting("test", &bell, Duration::from_secs(3_600), || {
             begun += 1;
             panic!("which is what this test is about");
         });

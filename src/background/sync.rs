@@ -34,16 +34,16 @@ pub(super) fn run(app: &App) {
                     Woken::Rung
                 }
                 Err(SyncError::Stopped) => return,
-                Err(SyncError::Busy) => app.sync.pause(BUSY),
+                Err(SyncError::Busy) => app.bells.sync.pause(BUSY),
                 Err(error) => {
                     let pause = troubled(&mut trouble, &error);
-                    app.sync.pause(pause)
+                    app.bells.sync.pause(pause)
                 }
             },
-            Ok(Some(time)) => app.sync.wait(time.min(GLANCE)),
+            Ok(Some(time)) => app.bells.sync.wait(time.min(GLANCE)),
             Err(error) => {
                 log::warn!("sync: {error}");
-                app.sync.wait(GLANCE)
+                app.bells.sync.wait(GLANCE)
             }
         };
         if woken == Woken::Closing {
@@ -80,7 +80,7 @@ fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
         api,
         rate: app.live().config.api.rate,
     };
-    let stopping = || app.sync.pause(Duration::ZERO) == Woken::Closing;
+    let stopping = || app.bells.sync.pause(Duration::ZERO) == Woken::Closing;
     let ended = sync.run(&|_| {}, &stopping);
     match ended {
         Ok(summary) => {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Listen;
+use crate::server::FORWARDED_HEADER;
 
 /// The platform waits 5 s; a person may wait a little longer to see what happens.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -76,7 +77,7 @@ impl Target {
                 (Box::new(stream), "localhost")
             }
         };
-        let forwarded = for_whom.map(|address| format!("X-Forwarded-For: {address}\r\n"));
+        let forwarded = for_whom.map(|address| format!("{FORWARDED_HEADER}: {address}\r\n"));
         let forwarded = forwarded.unwrap_or_default();
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{forwarded}User-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

@@ -18,7 +18,7 @@ use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode, nearest};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
-use crate::wechat::{self, Envelope, Format, Push, known_events, seal, sign};
+use crate::wechat::{Envelope, Format, Push, known_events, seal, sign};
 
 pub(super) const EXAMPLES: &str = "KIND is `verify`, a MsgType or an Event name:
   verify                           the check that the console makes when the URL is saved
@@ -203,14 +203,12 @@ fn push(
                 .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)),
         );
     }
-    let account = &config.account;
-    let (Mode::Compatible | Mode::Secure, Some(key), Some(app_id)) =
-        (account.mode, &account.aes_key, &account.app_id)
-    else {
+    let mode = &config.account.mode;
+    let Some(keys) = mode.keys() else {
         return Ok((query, body));
     };
     let random = random::bytes().map_err(|error| Failure::Failed(error.to_string()))?;
-    let encrypt = seal(key, app_id, &body, random);
+    let encrypt = seal(&keys.current, &keys.app_id, &body, random);
     let msg_signature = sign(&[
         stamp.token.expose(),
         &stamp.timestamp,
@@ -226,9 +224,9 @@ fn push(
             Some(_) | None => Format::Xml,
         },
     };
-    let body = match (account.mode, std::str::from_utf8(&body)) {
-        (Mode::Compatible, Ok(readable)) => envelope.to_body_beside(readable),
-        (Mode::Plain | Mode::Compatible | Mode::Secure, _) => envelope.to_body(),
+    let body = match (mode, std::str::from_utf8(&body)) {
+        (Mode::Compatible(_), Ok(readable)) => envelope.to_body_beside(readable),
+        (Mode::Plain | Mode::Compatible(_) | Mode::Secure(_), _) => envelope.to_body(),
     };
     Ok((query, body.into_bytes()))
 }
@@ -257,16 +255,12 @@ fn reply(config: &Config, answer: &Answer) -> Option<String> {
     if answer.status != 200 {
         return None;
     }
-    let account = &config.account;
     let plain = match Envelope::parse(&answer.body) {
         Err(_) => return None,
         Ok(None) => answer.body.clone(),
         Ok(Some(envelope)) => {
-            let app_id = account.app_id.as_deref()?;
-            let keys = [&account.aes_key, &account.previous_aes_key];
-            keys.into_iter()
-                .flatten()
-                .find_map(|key| wechat::open(key, app_id, &envelope.encrypt).ok())?
+            let (opened, _) = config.account.mode.keys()?.open(&envelope.encrypt).ok()?;
+            opened
         }
     };
     String::from_utf8(plain).ok()

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::draft::Draft;
+use super::mode::ModeName;
 use super::value::{self, Read, Value};
-use super::{AllowIps, Config, Mode, TimeOfDay};
+use super::{AllowIps, Config, TimeOfDay};
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 
@@ -13,6 +15,8 @@ use crate::wechat::AesKey;
 pub struct Key {
     /// The name as `section.key`.
     pub name: &'static str,
+    /// Whether nobody else may know its value.
+    pub secret: bool,
     /// The default as it would stand in the file; `None` where there is none.
     pub default: Option<&'static str>,
     /// What the default is where it can not be written down, for people.
@@ -21,7 +25,7 @@ pub struct Key {
     pub change: Change,
     /// What it is for, in a sentence.
     pub meaning: &'static str,
-    pub(super) set: fn(&mut Config, &Value) -> Read<()>,
+    pub(super) set: fn(&mut Draft, &Value) -> Read<()>,
 }
 
 /// When a change of a key takes effect after `SIGHUP`.
@@ -33,242 +37,284 @@ pub enum Change {
     Restart(fn(&Config, &Config) -> bool),
 }
 
+/// The path of the health check, which is none for the callback.
+pub const HEALTH_PATH: &str = "/healthz";
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Every key outside `[[rule]]`, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     Key {
         name: "account.token",
+        secret: true,
         default: None,
         without: "made on first start",
         change: Change::Live,
         meaning: "The Token of the console's callback settings, 3 to 32 letters or digits. Without it a random one is made once, kept in the store, and shown by `wechatd check`.",
-        set: |config, value| put(&mut config.account.token, token(value).map(Some)),
+        set: |draft, value| put(&mut draft.config.account.token, token(value).map(Some)),
     },
     Key {
         name: "account.previous_token",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Live,
         meaning: "A Token that is still accepted, for the time of a change.",
-        set: |config, value| put(&mut config.account.previous_token, token(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.previous_token,
+                token(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.app_id",
+        secret: false,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
         meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
-        set: |config, value| put(&mut config.account.app_id, app_id(value).map(Some)),
+        set: |draft, value| put(&mut draft.config.account.app_id, app_id(value).map(Some)),
     },
     Key {
         name: "account.app_secret",
+        secret: true,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_secret == new.account.app_secret),
         meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
-        set: |config, value| put(&mut config.account.app_secret, secret(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.app_secret,
+                secret(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.app_secret_file",
+        secret: false,
         default: None,
         without: "none",
         change: Change::Restart(|old, new| {
             old.account.app_secret_file == new.account.app_secret_file
         }),
         meaning: "A file that holds the AppSecret, instead of `app_secret`.",
-        set: |config, value| put(&mut config.account.app_secret_file, path(value).map(Some)),
-    },
-    Key {
-        name: "account.mode",
-        default: Some("\"plain\""),
-        without: "",
-        change: Change::Live,
-        meaning: "The console's message mode: \"plain\", \"compatible\" or \"secure\". The configuration decides what is accepted, never the request.",
-        set: |config, value| put(&mut config.account.mode, mode(value)),
-    },
-    Key {
-        name: "account.aes_key",
-        default: None,
-        without: "none",
-        change: Change::Live,
-        meaning: "The EncodingAESKey of the console, 43 letters or digits; required unless the mode is \"plain\".",
-        set: |config, value| put(&mut config.account.aes_key, aes_key(value).map(Some)),
-    },
-    Key {
-        name: "account.previous_aes_key",
-        default: None,
-        without: "none",
-        change: Change::Live,
-        meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.account.previous_aes_key,
-                aes_key(value).map(Some),
+                &mut draft.config.account.app_secret_file,
+                path(value).map(Some),
             )
         },
     },
     Key {
+        name: "account.mode",
+        secret: false,
+        default: Some("\"plain\""),
+        without: "",
+        change: Change::Live,
+        meaning: "The console's message mode: \"plain\", \"compatible\" or \"secure\". The configuration decides what is accepted, never the request.",
+        set: |draft, value| put(&mut draft.mode, mode(value)),
+    },
+    Key {
+        name: "account.aes_key",
+        secret: true,
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "The EncodingAESKey of the console, 43 letters or digits; required unless the mode is \"plain\".",
+        set: |draft, value| put(&mut draft.aes_key, aes_key(value).map(Some)),
+    },
+    Key {
+        name: "account.previous_aes_key",
+        secret: true,
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
+        set: |draft, value| put(&mut draft.previous_aes_key, aes_key(value).map(Some)),
+    },
+    Key {
         name: "server.listen",
+        secret: false,
         default: Some("\"127.0.0.1:8080\""),
         without: "",
         change: Change::Restart(|old, new| old.server.listen == new.server.listen),
         meaning: "Where the server listens: an address with a port, or \"unix:/run/wechatd/wechatd.sock\".",
-        set: |config, value| put(&mut config.server.listen, value::string(value)?.parse()),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.listen,
+                value::string(value)?.parse(),
+            )
+        },
     },
     Key {
         name: "server.path",
+        secret: false,
         default: Some("\"/wechat\""),
         without: "",
         change: Change::Live,
         meaning: "The path of the callback URL.",
-        set: |config, value| put(&mut config.server.path, callback_path(value)),
+        set: |draft, value| put(&mut draft.config.server.path, callback_path(value)),
     },
     Key {
         name: "server.workers",
+        secret: false,
         default: None,
         without: "one per processor, at least 2",
         change: Change::Restart(|old, new| old.server.workers == new.server.workers),
         meaning: "Threads that answer.",
-        set: |config, value| put(&mut config.server.workers, value::integer(value, 1, 256)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.workers,
+                value::integer(value, 1, 256),
+            )
+        },
     },
     Key {
         name: "server.max_connections",
+        secret: false,
         default: Some("512"),
         without: "",
         change: Change::Live,
         meaning: "Connections at one time. When all are in use, the oldest one whose request is still incomplete makes room.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_connections,
+                &mut draft.config.server.max_connections,
                 value::integer(value, 4, 100_000),
             )
         },
     },
     Key {
         name: "server.request_timeout",
+        secret: false,
         default: Some("\"10s\""),
         without: "",
         change: Change::Live,
         meaning: "A request must have arrived whole within this time.",
-        set: |config, value| {
+        set: |draft, value| {
             let least = Duration::from_millis(100);
             put(
-                &mut config.server.request_timeout,
+                &mut draft.config.server.request_timeout,
                 value::duration(value, least, Duration::from_secs(300)),
             )
         },
     },
     Key {
         name: "server.max_body",
+        secret: false,
         default: Some("\"1MiB\""),
         without: "",
         change: Change::Live,
         meaning: "A larger push is refused with 413.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_body,
+                &mut draft.config.server.max_body,
                 value::size(value, 1 << 10, 64 << 20),
             )
         },
     },
     Key {
         name: "server.max_clock_skew",
+        secret: false,
         default: Some("\"10m\""),
         without: "",
         change: Change::Live,
         meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; \"0s\" accepts any.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.server.max_clock_skew,
+                &mut draft.config.server.max_clock_skew,
                 value::duration(value, Duration::ZERO, DAY * 365),
             )
         },
     },
     Key {
         name: "server.allow_ips",
+        secret: false,
         default: Some("[]"),
         without: "",
         change: Change::Live,
         meaning: "Addresses or networks that requests may come from, the others get 403; or \"wechat\": the platform's own list, fetched daily and kept in the store. Empty: any.",
-        set: |config, value| put(&mut config.server.allow_ips, allow_ips(value)),
+        set: |draft, value| put(&mut draft.config.server.allow_ips, allow_ips(value)),
     },
     Key {
         name: "server.trusted_proxies",
+        secret: false,
         default: Some("[\"127.0.0.1\", \"::1\"]"),
         without: "",
         change: Change::Live,
         meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is.",
-        set: |config, value| put(&mut config.server.trusted_proxies, value::networks(value)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.trusted_proxies,
+                value::networks(value),
+            )
+        },
     },
     Key {
         name: "store.path",
+        secret: false,
         default: Some("\"wechat.db\""),
         without: "",
         change: Change::Restart(|old, new| old.store.path == new.store.path),
         meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
-        set: |config, value| put(&mut config.store.path, path(value)),
+        set: |draft, value| put(&mut draft.config.store.path, path(value)),
     },
     Key {
         name: "store.keep_messages",
+        secret: false,
         default: Some("\"180d\""),
         without: "",
         change: Change::Live,
         meaning: "Messages older than this are removed, a few at a time; \"0d\" keeps them for ever.",
-        set: |config, value| {
+        set: |draft, value| {
             put(
-                &mut config.store.keep_messages,
+                &mut draft.config.store.keep_messages,
                 value::duration(value, Duration::ZERO, DAY * 36_500),
             )
         },
     },
     Key {
         name: "api.base_url",
+        secret: false,
         default: Some("\"https://api.weixin.qq.com\""),
         without: "",
         change: Change::Restart(|old, new| old.api.base_url == new.api.base_url),
         meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
-        set: |config, value| put(&mut config.api.base_url, base_url(value)),
+        set: |draft, value| put(&mut draft.config.api.base_url, base_url(value)),
     },
     Key {
         name: "api.timeout",
+        secret: false,
         default: Some("\"10s\""),
         without: "",
         change: Change::Restart(|old, new| old.api.timeout == new.api.timeout),
         meaning: "How long one call to the API may take.",
-        set: |config, value| {
+        set: |draft, value| {
             let least = Duration::from_millis(100);
             put(
-                &mut config.api.timeout,
+                &mut draft.config.api.timeout,
                 value::duration(value, least, Duration::from_secs(300)),
             )
         },
     },
     Key {
         name: "api.sync",
+        secret: false,
         default: Some("\"03:30\""),
         without: "",
         change: Change::Live,
         meaning: "When the followers are compared with the platform's list every day, local time; \"off\" leaves it to `wechatd followers sync`.",
-        set: |config, value| put(&mut config.api.sync, daily(value)),
+        set: |draft, value| put(&mut draft.config.api.sync, daily(value)),
     },
     Key {
         name: "api.rate",
+        secret: false,
         default: Some("20"),
         without: "",
         change: Change::Live,
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
-        set: |config, value| put(&mut config.api.rate, calls_a_second(value)),
+        set: |draft, value| put(&mut draft.config.api.rate, calls_a_second(value)),
     },
-];
-
-/// The keys whose values nobody else may know.
-pub(super) const SECRET_KEYS: [&str; 5] = [
-    "account.token",
-    "account.previous_token",
-    "account.app_secret",
-    "account.aes_key",
-    "account.previous_aes_key",
 ];
 
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
@@ -315,7 +361,10 @@ fn aes_key(value: &Value) -> Read<AesKey> {
 fn daily(value: &Value) -> Read<Option<TimeOfDay>> {
     match value::string(value)?.as_str() {
         "off" => Ok(None),
-        text => text.parse().map(Some),
+        text => match text.parse() {
+            Ok(time) => Ok(Some(time)),
+            Err(error) => Err(format!("{error}, and not \"off\"")),
+        },
     }
 }
 
@@ -324,11 +373,11 @@ fn calls_a_second(value: &Value) -> Read<u32> {
     u32::try_from(read).map_err(|error| error.to_string())
 }
 
-fn mode(value: &Value) -> Read<Mode> {
+fn mode(value: &Value) -> Read<ModeName> {
     let text = value::string(value)?;
-    Mode::ALL
+    ModeName::ALL
         .into_iter()
-        .find(|mode| mode.name() == text)
+        .find(|mode| mode.text() == text)
         .ok_or_else(|| {
             format!("{text:?} is not a mode; it is \"plain\", \"compatible\" or \"secure\"")
         })
@@ -350,8 +399,10 @@ fn callback_path(value: &Value) -> Read<String> {
             "{text:?} is not a path; it begins with / and has no spaces, ? or #"
         ));
     }
-    if text == "/healthz" {
-        return Err("/healthz is taken by the health check; choose another path".to_owned());
+    if text == HEALTH_PATH {
+        return Err(format!(
+            "{HEALTH_PATH} is taken by the health check; choose another path"
+        ));
     }
     Ok(text)
 }

@@ -32,7 +32,7 @@ impl FromStr for Listen {
             };
         }
         text.parse().map(Listen::Tcp).map_err(|_| {
-            format!("{text:?} is not where one can listen; write an address with a port such as \"127.0.0.1:8080\", or \"unix:/run/wechatd/wechatd.sock\"")
+            format!("{text:?} is not an address to listen on; write an address with a port such as \"127.0.0.1:8080\", or \"unix:/run/wechatd/wechatd.sock\"")
         })
     }
 }

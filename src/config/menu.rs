@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Map;
 use toml::de::DeTable;
 
-use super::problem::nearest;
+use super::problem::{Wrong, nearest, refuse_unknown};
 use super::value::{self, Read, Value};
 use crate::api::menu::{
     ARTICLE_TYPES, Button, KEY_TYPES, MEDIA_TYPES, MatchRule, Tap,
@@ -53,7 +53,7 @@ pub const MENU_KEYS: &[(&str, &str)] = &[
 ];
 
 const CONDITIONAL_KEYS: [&str; 2] = ["button", "matchrule"];
-const RULE_KEYS: [&str; 2] = ["tag_id", "client_platform_type"];
+const MATCHRULE_KEYS: [&str; 2] = ["tag_id", "client_platform_type"];
 
 /// The menus of the account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -72,9 +72,6 @@ pub struct Conditional {
     /// Who sees it.
     pub matchrule: MatchRule,
 }
-
-/// Takes a mistake: byte offset, key, what is wrong.
-type Wrong<'w> = &'w mut dyn FnMut(usize, String, String);
 
 /// Reads the section `[menu]`. Every mistake goes to `wrong`, also what the platform would refuse.
 pub(super) fn read(value: &Value, wrong: Wrong) -> Menu {
@@ -129,7 +126,7 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
     let mut matchrule = MatchRule::default();
     let mut sound = true;
     if let Some(table) = value {
-        refuse_unknown(table, &RULE_KEYS, &format!("{place}."), wrong);
+        refuse_unknown(table, &MATCHRULE_KEYS, &format!("{place}."), wrong);
         let mut field = |name: &str| match identifier(table.get(name)?) {
             Ok(text) => Some(text),
             Err(what) => {
@@ -272,6 +269,7 @@ impl Buttons<'_> {
             button,
             field,
             mut cause,
+            kind,
         } = mistake;
         let told = self.told.iter().any(|(path, told)| {
             told.is_empty() && button.starts_with(path) || *path == button && told == field
@@ -280,15 +278,13 @@ impl Buttons<'_> {
             return;
         }
         let own = self.spot(&button, field);
-        if field == "type"
-            && let Some(kind) = own.and(cause.split('"').nth(1))
-        {
+        if let Some(kind) = own.and(kind) {
             let types = ["view", "miniprogram"]
                 .into_iter()
                 .chain(KEY_TYPES)
                 .chain(MEDIA_TYPES)
                 .chain(ARTICLE_TYPES);
-            if let Some(near) = nearest(kind, types) {
+            if let Some(near) = nearest(&kind, types) {
                 cause = format!("{cause}; did you mean {near:?}?");
             }
         }
@@ -349,23 +345,6 @@ fn tables<'v>(
         found.push((table, at));
     }
     found
-}
-
-fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong: Wrong) {
-    for key in table.keys() {
-        let name = key.get_ref();
-        if !known.contains(&name.as_ref()) {
-            let advice = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("it can be {}", known.join(", ")),
-            };
-            wrong(
-                key.span().start,
-                format!("{place}{name}"),
-                format!("unknown key; {advice}"),
-            );
-        }
-    }
 }
 
 /// A number as a text, or as a number: the platform itself writes both.

@@ -1,17 +1,18 @@
 //! The configuration file: found, read and checked whole before anything starts.
 
-mod daily;
+mod draft;
 mod exposure;
 mod key;
 mod listen;
 mod menu;
+mod mode;
 mod problem;
 mod reader;
 mod rule;
 mod template;
+mod time_of_day;
 mod value;
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,19 +20,20 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
-pub use daily::TimeOfDay;
-pub use key::{Change, KEYS, Key};
+pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
+pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
 pub use template::{Template, Values};
-pub use value::{read_duration, show_duration};
+pub use time_of_day::TimeOfDay;
+pub use value::{read_duration, read_network, show_duration};
 
+use draft::Draft;
 use reader::Reader;
 
 use crate::secret::Secret;
-use crate::wechat::AesKey;
 
 /// Where the configuration is looked for when `--config` does not say.
 pub const PLACES: [&str; 2] = ["wechat.conf", "/etc/wechatd/wechat.conf"];
@@ -77,38 +79,8 @@ pub struct Account {
     pub app_secret: Option<Secret>,
     /// The file that `app_secret` was read from.
     pub app_secret_file: Option<PathBuf>,
-    /// The console's message mode.
+    /// The console's message mode, with its keys.
     pub mode: Mode,
-    /// The EncodingAESKey.
-    pub aes_key: Option<AesKey>,
-    /// Still accepted beside it.
-    pub previous_aes_key: Option<AesKey>,
-}
-
-/// The message modes of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// 明文模式: pushes and answers are readable.
-    Plain,
-    /// 兼容模式: pushes carry both forms; the encrypted one is believed.
-    Compatible,
-    /// 安全模式: everything is encrypted.
-    Secure,
-}
-
-impl Mode {
-    /// All modes, for the reader of the file and for `check`.
-    pub const ALL: [Mode; 3] = [Mode::Plain, Mode::Compatible, Mode::Secure];
-
-    /// Its name in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Plain => "plain",
-            Mode::Compatible => "compatible",
-            Mode::Secure => "secure",
-        }
-    }
 }
 
 /// Section `[server]`.
@@ -233,64 +205,16 @@ impl Config {
             }
             return Err(reader.problems(file));
         }
-        let mut config = Config::with_defaults(file);
-        reader.sections(root.get_ref(), &mut config);
+        let mut draft = Draft::with_defaults(file);
+        reader.sections(root.get_ref(), &mut draft);
+        let config = &mut draft.config;
         config.store.path = reader::beside(file, &config.store.path);
-        reader.secret(root.get_ref(), &mut config, secret);
-        reader.cross_check(root.get_ref(), &config);
+        reader.secret(root.get_ref(), config, secret);
+        reader.cross_check(root.get_ref(), &mut draft);
         match reader.list.is_empty() {
-            true => Ok(config),
+            true => Ok(draft.config),
             false => Err(reader.problems(file)),
         }
-    }
-
-    /// What an empty file means.
-    fn with_defaults(file: &Path) -> Config {
-        let workers = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
-        let mut config = Config {
-            file: file.to_owned(),
-            account: Account {
-                token: None,
-                previous_token: None,
-                app_id: None,
-                app_secret: None,
-                app_secret_file: None,
-                mode: Mode::Plain,
-                aes_key: None,
-                previous_aes_key: None,
-            },
-            server: Server {
-                listen: Listen::Unix(PathBuf::new()),
-                path: String::new(),
-                workers,
-                max_connections: 0,
-                request_timeout: Duration::ZERO,
-                max_body: 0,
-                max_clock_skew: Duration::ZERO,
-                allow_ips: AllowIps::Any,
-                trusted_proxies: Vec::new(),
-            },
-            store: Store {
-                path: PathBuf::new(),
-                keep_messages: Duration::ZERO,
-            },
-            api: Api {
-                base_url: String::new(),
-                timeout: Duration::ZERO,
-                sync: None,
-                rate: 0,
-            },
-            rules: Vec::new(),
-            secrets: Vec::new(),
-            menu: Menu::default(),
-        };
-        for key in KEYS {
-            if let Some(default) = key.default {
-                let value = toml::de::DeValue::parse(default).expect("a test reads every default");
-                (key.set)(&mut config, &value).expect("a test reads every default");
-            }
-        }
-        config
     }
 
     /// Whether the platform's API can be called: AppID and AppSecret are known.
@@ -310,11 +234,5 @@ impl Config {
             Change::Restart(same) => !same(self, new),
         };
         KEYS.iter().filter(waits).map(|key| key.name).collect()
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

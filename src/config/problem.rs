@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 /// One mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -22,6 +24,9 @@ pub struct Problems {
     /// The mistakes; never empty.
     pub list: Vec<Problem>,
 }
+
+/// Takes a mistake: byte offset, key, what is wrong.
+pub(super) type Wrong<'w> = &'w mut dyn FnMut(usize, String, String);
 
 impl Problems {
     pub(super) fn one(file: &Path, what: impl Into<String>) -> Problems {
@@ -73,4 +78,22 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// Tells of every key of a table that is not `known`. `place` is what stands before its name.
+pub(super) fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong: Wrong) {
+    for key in table.keys() {
+        let name = key.get_ref();
+        if !known.contains(&name.as_ref()) {
+            let advice = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("it can be {}", known.join(", ")),
+            };
+            wrong(
+                key.span().start,
+                format!("{place}{name}"),
+                format!("unknown key; {advice}"),
+            );
+        }
+    }
 }

@@ -5,11 +5,17 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::draft::Draft;
+use super::mode::ModeName;
 use super::problem::{Problem, Problems, nearest};
 use super::{
-    AllowIps, Config, KEYS, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, key, menu, rule, value,
+    AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
 use crate::secret::Secret;
+
+/// The sections whose keys do not stand in [`KEYS`].
+const RULES: &str = "rule";
+const MENU: &str = "menu";
 
 /// Collects the mistakes of one text.
 pub(super) struct Reader {
@@ -51,16 +57,16 @@ impl Reader {
         }
     }
 
-    pub(super) fn sections(&mut self, root: &DeTable, config: &mut Config) {
+    pub(super) fn sections(&mut self, root: &DeTable, draft: &mut Draft) {
         for (name, value) in root {
             let section = name.get_ref().as_ref();
-            if section == "rule" {
-                self.rules(value, config);
+            if section == RULES {
+                self.rules(value, &mut draft.config);
                 continue;
             }
-            if section == "menu" {
+            if section == MENU {
                 let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
-                config.menu = menu::read(value, &mut wrong);
+                draft.config.menu = menu::read(value, &mut wrong);
                 continue;
             }
             if KEYS.iter().all(|key| section_of(key.name) != section) {
@@ -68,7 +74,7 @@ impl Reader {
                 continue;
             }
             match value.get_ref().as_table() {
-                Some(table) => self.section(section, table, config),
+                Some(table) => self.section(section, table, draft),
                 None => self.wrong(
                     name.span().start,
                     section,
@@ -78,16 +84,16 @@ impl Reader {
         }
     }
 
-    fn section(&mut self, section: &str, table: &DeTable, config: &mut Config) {
+    fn section(&mut self, section: &str, table: &DeTable, draft: &mut Draft) {
         for (name, value) in table {
             let full = format!("{section}.{}", name.get_ref());
             match KEYS.iter().find(|key| key.name == full) {
                 None => self.unknown(name.span().start, &full),
                 Some(key) => {
-                    if key::SECRET_KEYS.contains(&key.name) {
-                        config.secrets.push(key.name);
+                    if key.secret {
+                        draft.config.secrets.push(key.name);
                     }
-                    if let Err(what) = (key.set)(config, value) {
+                    if let Err(what) = (key.set)(draft, value) {
                         self.wrong(value.span().start, full, what);
                     }
                 }
@@ -101,7 +107,8 @@ impl Reader {
             .iter()
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
-        let sections = ["rule", "menu", "account", "server", "store", "api"];
+        let sections = KEYS.iter().map(|key| section_of(key.name));
+        let sections = [RULES, MENU].into_iter().chain(sections);
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
@@ -214,8 +221,9 @@ impl Reader {
         }
     }
 
-    /// What no key alone can see.
-    pub(super) fn cross_check(&mut self, root: &DeTable, config: &Config) {
+    /// What no key alone can see; puts the mode together.
+    pub(super) fn cross_check(&mut self, root: &DeTable, draft: &mut Draft) {
+        let config = &mut draft.config;
         let account = &config.account;
         let at = |name| position(root, "account", name);
         if let Some(at) = at("app_secret")
@@ -231,7 +239,7 @@ impl Reader {
         if let Some(at) = at("app_id").filter(|_| {
             account.app_id.is_some()
                 && account.app_secret.is_none()
-                && account.mode == Mode::Plain
+                && draft.mode == ModeName::Plain
                 && self.list.is_empty()
         }) {
             self.wrong(
@@ -250,23 +258,34 @@ impl Reader {
                 "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
             );
         }
-        if account.mode != Mode::Plain {
-            let mode_at = at("mode").unwrap_or(0);
-            let why = format!("mode {:?} needs", account.mode.name());
-            if account.aes_key.is_none() && at("aes_key").is_none() {
-                self.wrong(
-                    mode_at,
-                    "account.mode",
-                    format!("{why} account.aes_key, the EncodingAESKey of the console"),
-                );
-            }
-            if account.app_id.is_none() && at("app_id").is_none() {
-                self.wrong(
-                    mode_at,
-                    "account.mode",
-                    format!("{why} account.app_id, which every encrypted push carries"),
-                );
-            }
+        let mode = match draft.mode {
+            ModeName::Plain => return,
+            ModeName::Compatible => Mode::Compatible,
+            ModeName::Secure => Mode::Secure,
+        };
+        if let (Some(app_id), Some(current)) = (&account.app_id, &draft.aes_key) {
+            config.account.mode = mode(Keys {
+                app_id: app_id.as_str().into(),
+                current: current.clone(),
+                previous: draft.previous_aes_key.clone(),
+            });
+            return;
+        }
+        let mode_at = at("mode").unwrap_or(0);
+        let why = format!("mode {:?} needs", draft.mode.text());
+        if draft.aes_key.is_none() && at("aes_key").is_none() {
+            self.wrong(
+                mode_at,
+                "account.mode",
+                format!("{why} account.aes_key, the EncodingAESKey of the console"),
+            );
+        }
+        if account.app_id.is_none() && at("app_id").is_none() {
+            self.wrong(
+                mode_at,
+                "account.mode",
+                format!("{why} account.app_id, which every encrypted push carries"),
+            );
         }
     }
 }

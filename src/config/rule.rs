@@ -5,6 +5,7 @@ mod reading;
 use regex::Regex;
 
 use super::template::Template;
+use crate::wechat::message;
 
 pub(super) use reading::read;
 
@@ -39,44 +40,75 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
         "case",
         "true: upper and lower case and spaces around the subject matter",
     ),
-    ("text", "answer with a text"),
-    ("image", "answer with a picture: its media_id"),
-    ("voice", "answer with a recording: its media_id"),
+    (AnswerKey::Text.name(), "answer with a text"),
     (
-        "video",
+        AnswerKey::Image.name(),
+        "answer with a picture: its media_id",
+    ),
+    (
+        AnswerKey::Voice.name(),
+        "answer with a recording: its media_id",
+    ),
+    (
+        AnswerKey::Video.name(),
         "answer with a video: { media_id, title, description }",
     ),
     (
-        "music",
+        AnswerKey::Music.name(),
         "answer with music: { title, description, url, hq_url, thumb_media_id }",
     ),
     (
-        "news",
+        AnswerKey::News.name(),
         "answer with articles: a list of { title, description, pic_url, url }, 1 to 8",
     ),
     (
-        "transfer",
+        AnswerKey::Transfer.name(),
         "hand the message to customer service: true, or the account of an agent",
     ),
-    ("silent", "true: answer nothing"),
+    (AnswerKey::Silent.name(), "true: answer nothing"),
 ];
 
 /// The MsgTypes that a rule can be about.
-pub const MESSAGE_TYPES: &[&str] = &[
-    "text",
-    "image",
-    "voice",
-    "video",
-    "shortvideo",
-    "location",
-    "link",
-    "file",
-    "miniprogrampage",
-];
+pub const MESSAGE_TYPES: &[&str] = message::USER_MESSAGE_TYPES;
 
-const ANSWER_KEYS: &[&str] = &[
-    "text", "image", "voice", "video", "music", "news", "transfer", "silent",
-];
+/// A key of a rule that says what it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AnswerKey {
+    Text,
+    Image,
+    Voice,
+    Video,
+    Music,
+    News,
+    Transfer,
+    Silent,
+}
+
+impl AnswerKey {
+    const ALL: [AnswerKey; 8] = [
+        AnswerKey::Text,
+        AnswerKey::Image,
+        AnswerKey::Voice,
+        AnswerKey::Video,
+        AnswerKey::Music,
+        AnswerKey::News,
+        AnswerKey::Transfer,
+        AnswerKey::Silent,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            AnswerKey::Text => "text",
+            AnswerKey::Image => "image",
+            AnswerKey::Voice => "voice",
+            AnswerKey::Video => "video",
+            AnswerKey::Music => "music",
+            AnswerKey::News => "news",
+            AnswerKey::Transfer => "transfer",
+            AnswerKey::Silent => "silent",
+        }
+    }
+}
 
 /// One rule, ready to be matched.
 #[derive(Debug, Clone)]
@@ -199,16 +231,17 @@ impl Answer {
     /// The key of the rule that gives this answer.
     #[must_use]
     pub fn key(&self) -> &'static str {
-        match self {
-            Answer::Silent => "silent",
-            Answer::Text(_) => "text",
-            Answer::Image(_) => "image",
-            Answer::Voice(_) => "voice",
-            Answer::Video { .. } => "video",
-            Answer::Music { .. } => "music",
-            Answer::News(_) => "news",
-            Answer::Transfer(_) => "transfer",
-        }
+        let key = match self {
+            Answer::Silent => AnswerKey::Silent,
+            Answer::Text(_) => AnswerKey::Text,
+            Answer::Image(_) => AnswerKey::Image,
+            Answer::Voice(_) => AnswerKey::Voice,
+            Answer::Video { .. } => AnswerKey::Video,
+            Answer::Music { .. } => AnswerKey::Music,
+            Answer::News(_) => AnswerKey::News,
+            Answer::Transfer(_) => AnswerKey::Transfer,
+        };
+        key.name()
     }
 
     fn templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {

@@ -29,7 +29,7 @@ pub struct Values<'a> {
 }
 
 impl Template {
-    /// Parses a text: `{{` is a brace, the five placeholders are replaced, and everything else stays as it is.
+    /// Parses a text: `{{` is a brace, `{content}`, `{openid}`, `{key}` and the groups are replaced, and everything else stays as it is.
     #[must_use]
     pub fn parse(text: &str) -> Template {
         let mut parts = Vec::new();

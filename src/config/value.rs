@@ -127,12 +127,15 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     })?;
     items
         .iter()
-        .map(|item| string(item).and_then(|text| network(&text)))
+        .map(|item| string(item).and_then(|text| read_network(&text)))
         .collect()
 }
 
 /// One address, or a network in CIDR notation.
-pub(super) fn network(text: &str) -> Read<IpNet> {
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn read_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("{text:?} is not an address or a network such as \"10.0.0.0/8\""))

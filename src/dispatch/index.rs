@@ -14,7 +14,7 @@ use crate::config::{Rule, Test};
 /// rule itself finds out again.
 const FEW_REGEXES: usize = 8;
 
-/// A literal with which the matches of more rules than this can begin says too little of each.
+/// A literal that more rules than this can begin with narrows the choice too little.
 const CROWD: usize = 16;
 
 /// Regular expressions of one set. Sets that are much larger outgrow the cache of their automaton and crawl.

@@ -1,4 +1,4 @@
-//! One request: routed, verified, understood, answered. Every answer that there is stands in [`Answer`].
+//! One request: routed, verified, understood, answered; `signed`, `sealing` and `answer` have the parts.
 //!
 //! A push is handed to the store's writer together with its open request, and the request is answered
 //! by the writer after the commit: 200 means that the push and its answer are on disk.
@@ -9,25 +9,20 @@ use std::time::Instant;
 use tiny_http::{Method, Request};
 
 use super::admission;
+use super::answer::Answer;
 use super::client::ClientAddress;
-use super::exchange::{Exchange, Reply as HttpReply, Responder};
+use super::exchange::{Exchange, Responder};
 use super::query::Query;
-use super::refusals::Refusals;
+use super::refusals::{Refusals, Why};
 use super::replay::Replay;
+use super::sealing::{NO_MSG_SIGNATURE, Sealing, unseal};
+use super::signed;
 use crate::app::{App, Live};
 use crate::clock;
-use crate::config::Mode;
+use crate::config::{HEALTH_PATH, Mode};
 use crate::dispatch::{Outcome, decide};
-use crate::random;
-use crate::secret::Secret;
 use crate::store::{Record, Recorded, StoreError};
-use crate::wechat::{self, Effect, Envelope, Format, Push, seal, sealed_reply, verify};
-
-/// The path of the health check.
-pub const HEALTH_PATH: &str = "/healthz";
-
-/// The body of every 403, without detail.
-const BAD_TOKEN: &str = "Bad Token!";
+use crate::wechat::{Effect, Envelope, Format, Push};
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]
@@ -36,32 +31,6 @@ pub(super) struct Callback {
     refusals: Refusals,
     replay: Replay,
 }
-
-/// Every answer, and with [`Answer::send`] its status and body: the whole outside of the server.
-#[derive(Debug)]
-enum Answer {
-    /// The handshake: exactly the `echostr`.
-    Echo(String),
-    /// A push is on disk; this is the reply, and what it is written in.
-    Reply(String, Format),
-    /// A push is on disk; nothing is said.
-    Success,
-    /// The store takes writes.
-    Healthy,
-    /// Signature, mode or time is wrong; nothing was recorded.
-    BadToken,
-    /// Signed rightly, but not a push.
-    NotAPush,
-    /// Not here.
-    NotFound,
-    /// Here, but not so; with the methods that there are.
-    OtherMethod(&'static str),
-    /// The store can not write; the platform delivers again.
-    Unavailable,
-}
-
-/// Why a request is refused, for the log only.
-type Refusal = String;
 
 impl Callback {
     pub(super) fn new(app: Arc<App>) -> Callback {
@@ -107,7 +76,7 @@ impl Callback {
         match handled {
             Ok(Handled::Now(answer)) => answer.send(exchange.responder()),
             Ok(Handled::Record(accepted)) => {
-                self.record(accepted, live, exchange.responder(), started);
+                self.record(accepted, exchange.responder(), started);
             }
             Err(why) => {
                 self.refusals.note(&from.to_string(), &why);
@@ -129,30 +98,35 @@ impl Callback {
     }
 
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
-    fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Refusal> {
+    fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Why> {
         let query = parse(query)?;
-        let signed = Signed::check(live, &query)?;
+        let signature = signed::signature(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
             Some(kind) if kind.eq_ignore_ascii_case("aes") => true,
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
             Some(_) => return Err("its encrypt_type is unknown".to_owned()),
         };
-        match (live.config.account.mode, encrypted) {
+        let keys = match (&live.config.account.mode, encrypted) {
             (Mode::Plain, true) => {
                 return Err(
                     "it is encrypted, and account.mode is plain: set the mode that the console has"
                         .to_owned(),
                 );
             }
-            (Mode::Secure, false) => {
+            (Mode::Secure(_), false) => {
                 return Err("it is not encrypted, and account.mode is secure: set the mode that the console has".to_owned());
             }
-            (Mode::Plain | Mode::Compatible, false) | (Mode::Compatible | Mode::Secure, true) => {}
-        }
-        if !encrypted && !signed.by_token {
-            return Err("it has no signature".to_owned());
-        }
+            (Mode::Plain, false) => None,
+            (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
+        };
+        // With none at all the body is not even read.
+        let signature = match (signature, query.msg_signature.as_deref()) {
+            (Some(signature), _) => signature,
+            (None, Some(msg_signature)) if encrypted => msg_signature,
+            (None, None) if encrypted => return Err(NO_MSG_SIGNATURE.to_owned()),
+            (None, _) => return Err("it has no signature".to_owned()),
+        };
         let mut body = Vec::with_capacity(
             request
                 .body_length()
@@ -164,12 +138,10 @@ impl Callback {
             .read_to_end(&mut body)
             .map_err(|error| format!("its body can not be read: {error}"))?;
         // In compatible mode the readable part counts only where it stands alone: no signature covers it.
-        let encrypted = encrypted
-            || live.config.account.mode == Mode::Compatible
-                && matches!(Envelope::parse(&body), Ok(Some(_)));
-        let sealing = match encrypted {
-            false => None,
-            true => match unseal(live, &query, &body)? {
+        let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(&body), Ok(Some(_))));
+        let sealing = match keys {
+            None => None,
+            Some(keys) => match unseal(live, keys, &query, &body)? {
                 Some(unsealed) => {
                     body = unsealed.body;
                     Some(unsealed.sealing)
@@ -184,10 +156,8 @@ impl Callback {
                 return Ok(Handled::Now(Answer::NotAPush));
             }
         };
-        // One of them is there: it was verified above.
-        let signature = query.signature.or(query.msg_signature).unwrap_or_default();
         let skew = live.config.server.max_clock_skew;
-        if !self.replay.admits(&signature, &push.dedup_key(), skew) {
+        if !self.replay.admits(signature, &push.dedup_key(), skew) {
             return Err(
                 "its signature was used for another push before: somebody replays requests"
                     .to_owned(),
@@ -198,13 +168,7 @@ impl Callback {
         ))))
     }
 
-    fn record(
-        &self,
-        accepted: Box<Accepted>,
-        live: Arc<Live>,
-        responder: Responder,
-        started: Instant,
-    ) {
+    fn record(&self, accepted: Box<Accepted>, responder: Responder, started: Instant) {
         let Accepted {
             record,
             line,
@@ -214,7 +178,7 @@ impl Callback {
         let answer_with = move |reply: Option<String>| match (reply, &sealing) {
             (None, _) => Answer::Success,
             (Some(xml), None) => Answer::Reply(xml, Format::Xml),
-            (Some(xml), Some(sealing)) => sealing.seal(&live, &xml),
+            (Some(xml), Some(sealing)) => sealing.seal(&xml),
         };
         // Sealed here and not after the commit: there is one writer, and there are several workers.
         let fresh = answer_with(record.reply.clone());
@@ -238,10 +202,10 @@ impl Callback {
                     started.elapsed().as_millis()
                 );
                 if wants_profile {
-                    app.profiles.ring();
+                    app.bells.profiles.ring();
                 }
                 if closes_account {
-                    app.chores.ring();
+                    app.bells.chores.ring();
                 }
             });
     }
@@ -316,150 +280,10 @@ impl Accepted {
     }
 }
 
-/// What is needed to encrypt the answer as the push was.
-struct Sealing {
-    token: Secret,
-    nonce: String,
-    format: Format,
-    previous_key: bool,
-}
-
-impl Sealing {
-    fn seal(&self, live: &Live, xml: &str) -> Answer {
-        let account = &live.config.account;
-        let key = if self.previous_key {
-            &account.previous_aes_key
-        } else {
-            &account.aes_key
-        };
-        let (Some(key), Some(app_id)) = (key, &account.app_id) else {
-            return Answer::Unavailable;
-        };
-        let random = match random::bytes() {
-            Ok(random) => random,
-            Err(error) => {
-                log::error!("{error}");
-                return Answer::Unavailable;
-            }
-        };
-        let encrypt = seal(key, app_id, xml.as_bytes(), random);
-        let body = sealed_reply(
-            self.format,
-            self.token.expose(),
-            clock::unix_seconds(),
-            &self.nonce,
-            &encrypt,
-        );
-        Answer::Reply(body, self.format)
-    }
-}
-
-struct Unsealed {
-    body: Vec<u8>,
-    sealing: Sealing,
-}
-
-/// Verifies and opens an encrypted body. `None`: it is not an envelope at all.
-fn unseal(live: &Live, query: &Query, body: &[u8]) -> Result<Option<Unsealed>, Refusal> {
-    let envelope = match Envelope::parse(body) {
-        Ok(Some(envelope)) => envelope,
-        Ok(None) => return Err("encrypt_type is aes and the body is readable".to_owned()),
-        Err(error) if query.signature.is_some() => {
-            log::warn!("a rightly signed request is not an encrypted push: {error}");
-            return Ok(None);
-        }
-        Err(error) => return Err(format!("its body is not an encrypted push: {error}")),
-    };
-    let (Some(timestamp), Some(nonce), Some(msg_signature)) =
-        (&query.timestamp, &query.nonce, &query.msg_signature)
-    else {
-        return Err("it is encrypted and has no msg_signature".to_owned());
-    };
-    let token = live
-        .tokens
-        .iter()
-        .find(|token| {
-            verify(
-                &[token.expose(), timestamp, nonce, &envelope.encrypt],
-                msg_signature,
-            )
-        })
-        .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
-    let account = &live.config.account;
-    let app_id = account.app_id.as_deref().unwrap_or_default();
-    let keys = [(&account.aes_key, false), (&account.previous_aes_key, true)];
-    let mut cause = None;
-    for (key, previous_key) in keys {
-        let Some(key) = key else { continue };
-        match wechat::open(key, app_id, &envelope.encrypt) {
-            Ok(body) => {
-                let sealing = Sealing {
-                    token: token.clone(),
-                    nonce: nonce.to_string(),
-                    format: envelope.format,
-                    previous_key,
-                };
-                return Ok(Some(Unsealed { body, sealing }));
-            }
-            Err(error) => cause = cause.or(Some(error)),
-        }
-    }
-    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-    Err(format!(
-        "it can not be decrypted{cause}; compare account.aes_key and account.app_id with the console"
-    ))
-}
-
-/// What the three-part signature of a request says.
-struct Signed {
-    /// It is there and true.
-    by_token: bool,
-}
-
-impl Signed {
-    /// Refuses a signature that is there and false, and a time that is too far off.
-    fn check(live: &Live, query: &Query) -> Result<Signed, Refusal> {
-        let (Some(timestamp), Some(nonce)) = (&query.timestamp, &query.nonce) else {
-            return Err("it has no timestamp or no nonce".to_owned());
-        };
-        let by_token =
-            match &query.signature {
-                None => false,
-                // Each Token is tried, so that the time does not tell which one it was.
-                Some(signature) => {
-                    let fits = live
-                        .tokens
-                        .iter()
-                        .filter(|token| verify(&[token.expose(), timestamp, nonce], signature));
-                    match fits.count() {
-                        0 => return Err(
-                            "its signature is wrong: is account.token the Token of the console?"
-                                .to_owned(),
-                        ),
-                        _ => true,
-                    }
-                }
-            };
-        let skew = live.config.server.max_clock_skew;
-        if !skew.is_zero() {
-            let told: i64 = timestamp
-                .parse()
-                .map_err(|_| "its timestamp is not a number".to_owned())?;
-            let off = clock::unix_seconds().abs_diff(told);
-            if off > skew.as_secs() {
-                return Err(format!(
-                    "its timestamp is {off} s off; is this machine's clock right? (server.max_clock_skew)"
-                ));
-            }
-        }
-        Ok(Signed { by_token })
-    }
-}
-
 /// The platform's check of the callback URL: only the three-part signature, in every mode.
-fn handshake(live: &Live, query: &str) -> Result<Answer, Refusal> {
+fn handshake(live: &Live, query: &str) -> Result<Answer, Why> {
     let query = parse(query)?;
-    if !Signed::check(live, &query)?.by_token {
+    if signed::signature(live, &query)?.is_none() {
         return Err("it has no signature".to_owned());
     }
     match query.echostr {
@@ -471,65 +295,6 @@ fn handshake(live: &Live, query: &str) -> Result<Answer, Refusal> {
     }
 }
 
-fn parse(query: &str) -> Result<Query<'_>, Refusal> {
+fn parse(query: &str) -> Result<Query<'_>, Why> {
     Query::parse(query).ok_or_else(|| "its query has a parameter twice, or is not UTF-8".to_owned())
-}
-
-impl Answer {
-    fn status(&self) -> u16 {
-        match self {
-            Answer::Echo(_) | Answer::Reply(..) | Answer::Success | Answer::Healthy => 200,
-            Answer::BadToken => 403,
-            Answer::NotAPush => 400,
-            Answer::NotFound => 404,
-            Answer::OtherMethod(_) => 405,
-            Answer::Unavailable => 503,
-        }
-    }
-
-    /// Sends it when all earlier requests of the lane are answered.
-    fn send(self, responder: Responder) {
-        self.with_reply(|reply| responder.answer(reply));
-    }
-
-    /// Sends it together with those of the same commit.
-    fn send_soon(self, responder: Responder) {
-        self.with_reply(|reply| responder.answer_soon(reply));
-    }
-
-    fn with_reply(&self, send: impl FnOnce(&HttpReply<'_>)) {
-        let status = self.status();
-        const XML: &str = "text/xml; charset=utf-8";
-        const JSON: &str = "application/json; charset=utf-8";
-        // A browser must not take the echoed text for a page.
-        const NOSNIFF: &[(&str, &str)] = &[("X-Content-Type-Options", "nosniff")];
-        let allow;
-        let reply = match self {
-            Answer::Echo(echostr) => HttpReply {
-                headers: NOSNIFF,
-                ..HttpReply::text(status, echostr)
-            },
-            Answer::Reply(body, format) => HttpReply {
-                content_type: match format {
-                    Format::Xml => XML,
-                    Format::Json => JSON,
-                },
-                ..HttpReply::text(status, body)
-            },
-            Answer::Success => HttpReply::text(status, "success"),
-            Answer::Healthy => HttpReply::text(status, "ok"),
-            Answer::BadToken => HttpReply::text(status, BAD_TOKEN),
-            Answer::NotAPush => HttpReply::text(status, "not a push"),
-            Answer::NotFound => HttpReply::text(status, "not found"),
-            Answer::OtherMethod(methods) => {
-                allow = [("Allow", *methods)];
-                HttpReply {
-                    headers: &allow,
-                    ..HttpReply::text(status, "method not allowed")
-                }
-            }
-            Answer::Unavailable => HttpReply::text(status, "unavailable"),
-        };
-        send(&reply);
-    }
 }

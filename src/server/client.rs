@@ -6,10 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use tiny_http::Request;
 
-use super::framing::PEER_HEADER;
-
-/// Written by reverse proxies: the addresses that a request came through.
-const FORWARDED_HEADER: &str = "X-Forwarded-For";
+use super::framing::{FORWARDED_HEADER, PEER_HEADER};
 
 /// The client's address as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Request, Status};
 
-use super::answer::Refusal;
+use super::passing::Refusal;
 use super::stream::Peer;
 
 /// The most bytes a request's line and headers may have together (431 beyond).
@@ -16,6 +16,9 @@ pub const HEADER_LIMIT: usize = 64;
 
 /// The header that tells the real peer ([`Peer`]) to the callback; one that a client sends is dropped.
 pub const PEER_HEADER: &str = "X-Wechatd-Peer";
+
+/// Written by reverse proxies: the addresses that a request came through.
+pub const FORWARDED_HEADER: &str = "X-Forwarded-For";
 
 /// What the guard knows of a request whose head has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +219,7 @@ impl<'a> Wanted<'a> {
                     close |= option.eq_ignore_ascii_case(b"close");
                     keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
-            } else if is(header, "X-Forwarded-For") {
+            } else if is(header, FORWARDED_HEADER) {
                 let plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
                 if !value.iter().all(plain) {
                     return Err(Refusal::BadRequest);
@@ -260,9 +263,10 @@ fn content_length_of(value: &[u8], max_body: usize) -> Result<usize, Refusal> {
 
 /// All `X-Forwarded-For` headers as one, in their order, so that a client cannot hide one behind another.
 fn write_forwarded(headers: &[Header<'_>], inner: &mut Vec<u8>) {
-    let mut lead: &[u8] = b"X-Forwarded-For: ";
+    inner.extend_from_slice(FORWARDED_HEADER.as_bytes());
+    let mut lead: &[u8] = b": ";
     for header in headers {
-        if is(header, "X-Forwarded-For") {
+        if is(header, FORWARDED_HEADER) {
             inner.extend_from_slice(lead);
             inner.extend_from_slice(header.value);
             lead = b", ";

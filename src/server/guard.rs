@@ -24,18 +24,21 @@ use mio::Waker;
 
 use super::lanes::Lanes;
 use super::listener::Listener;
-use crate::config::Listen;
+use crate::config::{Listen, Server};
 use event_loop::EventLoop;
 
 /// The least that connections may hold in buffers altogether, in bytes.
 const MEMORY_FLOOR: usize = 16 * 1024 * 1024;
+
+/// How long the inside may take for an answer; the platform has given it up long before.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What clients may ask of the server. Can be replaced while it runs ([`Guard::set_limits`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room.
     pub max_connections: usize,
-    /// A request must have arrived whole by then, counted from the connection's begin or the
+    /// A request must have arrived whole by then, counted from the connection's beginning or the
     /// answer before. A client has as long to take its answer.
     pub request_timeout: Duration,
     /// The largest body, in bytes.
@@ -44,19 +47,17 @@ pub struct Limits {
     pub answer_timeout: Duration,
 }
 
-impl Default for Limits {
-    /// 512 connections, 10 s, 1 MiB, 30 s.
-    fn default() -> Limits {
+impl Limits {
+    /// What the configuration allows.
+    pub fn of(server: &Server) -> Limits {
         Limits {
-            max_connections: 512,
-            request_timeout: Duration::from_secs(10),
-            max_body: 1024 * 1024,
-            answer_timeout: Duration::from_secs(30),
+            max_connections: server.max_connections,
+            request_timeout: server.request_timeout,
+            max_body: server.max_body,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
-}
 
-impl Limits {
     /// Bytes that all connections may hold in buffers together: 16 MiB, or four of the largest bodies if that is more.
     pub fn memory_budget(&self) -> usize {
         MEMORY_FLOOR.max(self.max_body.saturating_mul(4))

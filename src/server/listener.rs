@@ -1,4 +1,4 @@
-//! Where the server listens: the parsed address, the bound socket, and the errors an owner can act upon.
+//! Where the server listens: the bound socket, and the errors an owner can act upon.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use super::stream::{Peer, Stream};
 use crate::config::Listen;
 
 /// Connections that the kernel keeps ready for us while we are busy.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: u16 = 1024;
 
 /// Why the server cannot listen.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl fmt::Display for ListenError {
             ),
             ListenError::Denied(listen @ Listen::Unix(_)) => write!(
                 f,
-                "listen: {listen}: permission denied; the folder must be writable for this user"
+                "listen: {listen}: permission denied; the folder must be writable by this user"
             ),
             ListenError::Occupied(path) => write!(
                 f,
@@ -169,7 +169,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<(ListeningSocket, Listen)> {
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     let listener = std::net::TcpListener::from(socket);
     let local = Listen::Tcp(listener.local_addr()?);
     Ok((ListeningSocket::Tcp(TcpListener::from_std(listener)), local))
@@ -186,7 +186,7 @@ fn bind_unix(path: &Path) -> io::Result<(ListeningSocket, Listen)> {
         path: path.to_owned(),
         identity: (metadata.dev(), metadata.ino()),
     };
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     let listener = UnixListener::from_std(std::os::unix::net::UnixListener::from(OwnedFd::from(
         socket,
     )));

@@ -15,9 +15,12 @@ mod framing;
 mod guard;
 mod lanes;
 mod listener;
+mod passing;
 mod query;
 mod refusals;
 mod replay;
+mod sealing;
+mod signed;
 mod stream;
 mod systemd;
 mod workers;
@@ -34,8 +37,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::app::{App, AppError};
-use crate::background::{Background, PAUSE, keep_alive};
-use crate::config::{Config, Listen, Server};
+use crate::background::{self, AFTER_PANIC, restarting};
+use crate::config::{Config, Listen};
 use callback::Callback;
 use guard::{Guard, Limits};
 use lanes::Lanes;
@@ -43,7 +46,7 @@ use listener::{ListenError, Listener};
 use systemd::State;
 use workers::Workers;
 
-pub use callback::HEALTH_PATH;
+pub use framing::FORWARDED_HEADER;
 
 /// How long a stop waits for answers under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -90,12 +93,12 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let guard = Guard::start(
         listener,
         lanes,
-        limits(&live.config.server),
+        Limits::of(&live.config.server),
         move |reason| {
             fault.send(Event::Fault(reason)).ok();
         },
     )?;
-    let background = Background::start(&app)?;
+    background::start(&app)?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -109,7 +112,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
-            keep_alive("watchdog", &watched.watchdog, PAUSE, || {
+            restarting("watchdog", &watched.bells.watchdog, AFTER_PANIC, || {
                 systemd::feed_watchdog(&watched);
             });
         })?;
@@ -129,12 +132,12 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         })?;
     systemd::tell(State::Stopping);
     let left = guard.stop(STOP_PATIENCE);
-    log::debug!("connections: {}", guard.counters());
+    log::debug!("guard: stopped: {}", guard.counters());
     if left > 0 {
         log::warn!("{left} requests were left without an answer; the platform delivers them again");
     }
     workers.stop();
-    background.stop();
+    app.bells.close();
     app.store.close();
     log::info!("stopped");
     ended
@@ -169,17 +172,15 @@ fn reload(app: &App, guard: &Guard) {
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);
-            let limits = limits(&config.server);
+            let limits = Limits::of(&config.server);
             match app.replace(config) {
                 Err(error) => log::error!(
                     "the configuration can not be put in force, the old one stays: {error}"
                 ),
                 Ok(()) => {
                     guard.set_limits(limits);
-                    app.chores.ring();
-                    app.addresses.ring();
+                    app.bells.config_changed();
                     warn_of_exposed_secrets(&app.live().config);
-                    app.sync.ring();
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",
@@ -195,15 +196,6 @@ fn reload(app: &App, guard: &Guard) {
         }
     }
     systemd::tell(State::Ready);
-}
-
-fn limits(server: &Server) -> Limits {
-    Limits {
-        max_connections: server.max_connections,
-        request_timeout: server.request_timeout,
-        max_body: server.max_body,
-        ..Limits::default()
-    }
 }
 
 /// Says where it listens, where the store is, and what to enter in the console.

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// Between two lines.
 const PACE: Duration = Duration::from_secs(1);
 
+/// Why a request is refused, for the log only. It never holds anything of the request but its form.
+pub(super) type Why = String;
+
 /// The log of refused requests.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
@@ -19,7 +22,7 @@ struct State {
 }
 
 impl Refusals {
-    /// Notes one refusal. `why` never holds anything of the request but its form.
+    /// Notes one refusal.
     pub(super) fn note(&self, from: &str, why: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| last.elapsed() < PACE) {

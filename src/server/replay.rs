@@ -52,8 +52,9 @@ impl Replay {
 
     /// Whether a push may come with this signature: nothing else came with it before.
     ///
-    /// The signature alone stands for its timestamp and nonce, which it is made of. To look at their
-    /// texts would be less: what is moved from the end of one to the begin of the other leaves it the same.
+    /// The signature alone stands for its timestamp and nonce, which it is made of. Comparing timestamp and
+    /// nonce as texts would be weaker: characters moved from the end of one to the beginning of the other leave
+    /// the signature unchanged.
     pub(super) fn admits(&self, signature: &str, dedup_key: &str, skew: Duration) -> bool {
         let window = match skew {
             Duration::ZERO => WITHOUT_SKEW,

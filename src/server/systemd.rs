@@ -46,7 +46,7 @@ pub(super) fn feed_watchdog(app: &Arc<App>) {
                 log::warn!("systemd's watchdog could not be told: {error}");
             }
         });
-        if app.watchdog.pause(pace) == Woken::Closing {
+        if app.bells.watchdog.pause(pace) == Woken::Closing {
             return;
         }
     }

@@ -32,24 +32,37 @@ pub struct ArticleRef {
 
 /// One row for each kind: its `MsgType` (or several), variant and struct.
 macro_rules! message_kinds {
-    ($( $(#[$doc:meta])* $($name:literal)|+ => $variant:ident($content:ty); )*) => {
+    (
+        $( $(#[$doc:meta])* $($name:literal)|+ => $variant:ident($content:ty); )*
+        discontinued:
+        $( $(#[$old_doc:meta])* $($old_name:literal)|+ => $old_variant:ident($old_content:ty); )*
+    ) => {
         /// The content of a message, by its `MsgType`.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(untagged)]
         pub enum MessageKind {
             $( $(#[$doc])* $variant($content), )*
+            $( $(#[$old_doc])* $old_variant($old_content), )*
             /// Any other `MsgType`: all elements.
             Other(Fields),
         }
 
         /// Every `MsgType` that has a kind of its own.
-        pub const MESSAGE_TYPES: &[&str] = &[$( $($name,)+ )*];
+        pub const MESSAGE_TYPES: &[&str] = &[$( $($name,)+ )* $( $($old_name,)+ )*];
+
+        /// Those of them that users send; the others are discontinued.
+        pub const USER_MESSAGE_TYPES: &[&str] = &[$( $($name,)+ )*];
 
         impl MessageKind {
             fn read(msg_type: &str, fields: Fields) -> MessageKind {
                 $(
                     if $( msg_type.eq_ignore_ascii_case($name) )||+ {
                         return MessageKind::$variant(fields::typed(&fields));
+                    }
+                )*
+                $(
+                    if $( msg_type.eq_ignore_ascii_case($old_name) )||+ {
+                        return MessageKind::$old_variant(fields::typed(&fields));
                     }
                 )*
                 MessageKind::Other(fields)
@@ -77,7 +90,8 @@ message_kinds! {
     "file" => File(File);
     /// A shared mini program.
     "miniprogrampage" => MiniProgramPage(MiniProgramPage);
-    /// The discontinued platform for devices: kept, never answered.
+    discontinued:
+    /// The platform for devices: kept, never answered.
     "device_text" | "device_event" | "device_status" | "hardware" => Device(Fields);
 }
 

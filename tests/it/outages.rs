@@ -70,22 +70,22 @@ fn outage(fault: Fault, words: &str) {
 }
 
 #[test]
-fn a_platform_that_hangs() {
+fn a_platform_that_hangs_delays_no_answer() {
     outage(Fault::Hang, "WARN");
 }
 
 #[test]
-fn a_platform_that_trickles() {
+fn a_platform_that_trickles_delays_no_answer() {
     outage(Fault::Trickle, "WARN");
 }
 
 #[test]
-fn a_platform_that_never_ends_its_answer() {
+fn a_platform_that_never_ends_its_answer_delays_no_answer() {
     outage(Fault::Endless, "WARN");
 }
 
 #[test]
-fn a_platform_that_redirects() {
+fn a_platform_that_redirects_delays_no_answer() {
     // Nobody is followed to another address: the token would go with it.
     let elsewhere = Platform::start();
     outage(
@@ -96,22 +96,22 @@ fn a_platform_that_redirects() {
 }
 
 #[test]
-fn a_platform_that_is_always_busy() {
+fn a_platform_that_is_always_busy_delays_no_answer() {
     outage(Fault::Errcode(-1, "system error"), "WARN");
 }
 
 #[test]
-fn a_platform_that_answers_with_502() {
+fn a_platform_that_answers_with_502_delays_no_answer() {
     outage(Fault::BadGateway, "WARN");
 }
 
 #[test]
-fn a_platform_that_cuts_its_answers() {
+fn a_platform_that_cuts_its_answers_delays_no_answer() {
     outage(Fault::Truncated, "WARN");
 }
 
 #[test]
-fn a_platform_whose_name_is_not_known() {
+fn a_platform_whose_name_is_not_known_delays_no_answer() {
     let platform = Platform::start();
     let account = Setup::new()
         .platform(&platform)
@@ -122,7 +122,7 @@ fn a_platform_whose_name_is_not_known() {
 }
 
 #[test]
-fn a_platform_with_a_certificate_that_nobody_vouches_for() {
+fn a_platform_with_a_certificate_that_nobody_vouches_for_delays_no_answer_and_hears_no_secret() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -14,6 +14,8 @@ pub struct Mistake {
     pub field: &'static str,
     /// What is wrong with it.
     pub cause: String,
+    /// The button's type, where it is one that the API does not make.
+    pub kind: Option<String>,
 }
 
 impl fmt::Display for Mistake {
@@ -108,7 +110,10 @@ fn check(button: &Button, at: &[usize], found: &mut Vec<Mistake>) {
         }
         Tap::Other { kind, fields: _ } => {
             let cause = format!("{kind:?} cannot be made through the API");
-            found.push(mistake(at, "type", cause));
+            found.push(Mistake {
+                kind: Some(kind.clone()),
+                ..mistake(at, "type", cause)
+            });
         }
         Tap::SubButton(_) if at.len() > 1 => {
             found.push(mistake(
@@ -146,6 +151,7 @@ fn mistake(at: &[usize], field: &'static str, cause: String) -> Mistake {
         button: at.to_vec(),
         field,
         cause,
+        kind: None,
     }
 }
 

@@ -4,20 +4,20 @@ use regex::RegexBuilder;
 use toml::de::DeTable;
 
 use super::{
-    ANSWER_KEYS, About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold,
+    About, Answer, AnswerKey, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold,
 };
-use crate::config::problem::nearest;
+use crate::config::problem::{Wrong, nearest, refuse_unknown};
 use crate::config::template::Template;
 use crate::config::value::{self, Read, Value};
 use crate::wechat::MAX_ARTICLES;
 
-/// Reads one `[[rule]]`. Mistakes go to `wrong` as (byte offset, key, what); `None` if there was any.
+/// Reads one `[[rule]]`. Mistakes go to `wrong`; `None` if there was any.
 pub(in crate::config) fn read(
     number: usize,
     table: &DeTable,
     start: usize,
     line: usize,
-    wrong: &mut dyn FnMut(usize, String, String),
+    wrong: Wrong,
 ) -> Option<Rule> {
     let mut reader = Reader {
         number,
@@ -26,7 +26,8 @@ pub(in crate::config) fn read(
         wrong,
         sound: true,
     };
-    reader.refuse_unknown_keys(table, RULE_KEYS.iter().map(|(key, _)| *key), "");
+    let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
+    reader.refuse_unknown_keys(table, &known, "");
     let name = reader.optional("name", value::string);
     let about = reader.about();
     let case = reader.optional("case", value::boolean).unwrap_or(false);
@@ -57,7 +58,7 @@ struct Reader<'a, 't> {
     number: usize,
     table: &'a DeTable<'t>,
     start: usize,
-    wrong: &'a mut dyn FnMut(usize, String, String),
+    wrong: Wrong<'a>,
     sound: bool,
 }
 
@@ -90,27 +91,14 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn refuse_unknown_keys<'k>(
-        &mut self,
-        table: &DeTable,
-        known: impl Iterator<Item = &'k str> + Clone,
-        inside: &str,
-    ) {
-        for key in table.keys() {
-            let name = key.get_ref();
-            if known.clone().all(|known| known != name) {
-                let advice = match nearest(name, known.clone()) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("it can be {}", known.clone().collect::<Vec<_>>().join(", ")),
-                };
-                let shown = if inside.is_empty() {
-                    name.to_string()
-                } else {
-                    format!("{inside}.{name}")
-                };
-                self.fail_at(key.span().start, &shown, format!("unknown key; {advice}"));
-            }
-        }
+    /// `inside` is the key whose value the table is; empty for the rule's own.
+    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) {
+        let separator = if inside.is_empty() { "" } else { "." };
+        let place = format!("rule #{}: {inside}{separator}", self.number);
+        refuse_unknown(table, known, &place, &mut |at, key, what| {
+            self.sound = false;
+            (self.wrong)(at, key, what);
+        });
     }
 
     fn about(&mut self) -> Option<About> {
@@ -191,40 +179,37 @@ impl Reader<'_, '_> {
     }
 
     fn answer(&mut self) -> Option<Answer> {
-        let given: Vec<&str> = ANSWER_KEYS
-            .iter()
-            .copied()
-            .filter(|key| self.table.contains_key(*key))
-            .collect();
+        let names = |keys: &[AnswerKey], separator: &str| {
+            let names: Vec<&str> = keys.iter().map(|key| key.name()).collect();
+            names.join(separator)
+        };
+        let mut given = AnswerKey::ALL.to_vec();
+        given.retain(|key| self.table.contains_key(key.name()));
         match given.as_slice() {
             [] => {
-                self.fail(
-                    "",
-                    format!("has no answer; give it one of {}", ANSWER_KEYS.join(", ")),
-                );
+                let all = names(&AnswerKey::ALL, ", ");
+                self.fail("", format!("has no answer; give it one of {all}"));
                 None
             }
-            [key] => self.answer_of(key),
+            [key] => self.answer_of(*key),
             [_, second, ..] => {
-                let second = *second;
+                let all = names(&given, " and ");
                 self.fail(
-                    second,
-                    format!(
-                        "a rule has one answer, this one has {}",
-                        given.join(" and ")
-                    ),
+                    second.name(),
+                    format!("a rule has one answer, this one has {all}"),
                 );
                 None
             }
         }
     }
 
-    fn answer_of(&mut self, key: &'static str) -> Option<Answer> {
-        match key {
-            "text" => self.optional(key, text).map(Answer::Text),
-            "image" => self.optional(key, identifier).map(Answer::Image),
-            "voice" => self.optional(key, identifier).map(Answer::Voice),
-            "video" => {
+    fn answer_of(&mut self, kind: AnswerKey) -> Option<Answer> {
+        let key = kind.name();
+        match kind {
+            AnswerKey::Text => self.optional(key, text).map(Answer::Text),
+            AnswerKey::Image => self.optional(key, identifier).map(Answer::Image),
+            AnswerKey::Voice => self.optional(key, identifier).map(Answer::Voice),
+            AnswerKey::Video => {
                 let mut fields = self.fields(key, &["media_id", "title", "description"])?;
                 Some(Answer::Video {
                     media_id: fields.required("media_id", identifier)?,
@@ -232,7 +217,7 @@ impl Reader<'_, '_> {
                     description: fields.optional("description", template)?,
                 })
             }
-            "music" => {
+            AnswerKey::Music => {
                 let mut fields = self.fields(
                     key,
                     &["title", "description", "url", "hq_url", "thumb_media_id"],
@@ -245,33 +230,32 @@ impl Reader<'_, '_> {
                     thumb_media_id: fields.required("thumb_media_id", identifier)?,
                 })
             }
-            "news" => self.news(),
-            "transfer" => self.optional(key, |value| match value.get_ref().as_bool() {
+            AnswerKey::News => self.news(key),
+            AnswerKey::Transfer => self.optional(key, |value| match value.get_ref().as_bool() {
                 Some(true) => Ok(Answer::Transfer(None)),
                 Some(false) => Err("leave it out instead of false".to_owned()),
                 None => identifier(value).map(|agent| Answer::Transfer(Some(agent))),
             }),
-            "silent" => self.optional(key, |value| match value::boolean(value)? {
+            AnswerKey::Silent => self.optional(key, |value| match value::boolean(value)? {
                 true => Ok(Answer::Silent),
                 false => Err("leave it out instead of false".to_owned()),
             }),
-            other => unreachable!("{other} is not in ANSWER_KEYS"),
         }
     }
 
-    fn news(&mut self) -> Option<Answer> {
+    fn news(&mut self, key: &'static str) -> Option<Answer> {
         let table = self.table;
-        let value = table.get("news")?;
+        let value = table.get(key)?;
         let Some(items) = value.get_ref().as_array() else {
             self.fail(
-                "news",
+                key,
                 value::expected("a list of { title, description, pic_url, url }", value),
             );
             return None;
         };
         if items.is_empty() || items.len() > MAX_ARTICLES {
             self.fail(
-                "news",
+                key,
                 format!(
                     "has {} articles; it can have 1 to {MAX_ARTICLES}",
                     items.len()
@@ -282,7 +266,7 @@ impl Reader<'_, '_> {
         let mut articles = Vec::new();
         for item in items.iter() {
             let mut fields =
-                self.fields_of("news", item, &["title", "description", "pic_url", "url"])?;
+                self.fields_of(key, item, &["title", "description", "pic_url", "url"])?;
             articles.push(NewsItem {
                 title: fields.required("title", template)?,
                 description: fields
@@ -315,7 +299,7 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        self.refuse_unknown_keys(table, known.iter().copied(), key);
+        self.refuse_unknown_keys(table, known, key);
         Some(Fields {
             number: self.number,
             key,
@@ -358,7 +342,7 @@ struct Fields<'s> {
     key: &'static str,
     at: usize,
     table: &'s DeTable<'s>,
-    wrong: &'s mut dyn FnMut(usize, String, String),
+    wrong: Wrong<'s>,
     sound: &'s mut bool,
 }
 

@@ -316,7 +316,6 @@ fn tiny_http_reads_it_the_same(lane: &Lane, input: &[u8], head: Head, inner: &[u
         .map(|header| header.value.as_str().to_owned())
         .collect();
     assert_eq!(peers, [PEER.to_string()]);
-    let without_body = *request.method() == tiny_http::Method::Head;
     let reply = Reply::text(200, "");
     exchange.answer(&reply);
     stream.write_all(b"GET /sentinel HTTP/1.1\r\n\r\n").unwrap();
@@ -327,7 +326,7 @@ fn tiny_http_reads_it_the_same(lane: &Lane, input: &[u8], head: Head, inner: &[u
     let mut answers = vec![0; 2 * reply_len()];
     stream.read_exact(&mut answers).unwrap();
     let (first, second) = answers.split_at(reply_len());
-    assert_eq!(first, second, "{without_body}");
+    assert_eq!(first, second);
 }
 
 fn reply_len() -> usize {

@@ -9,7 +9,7 @@ use crate::server::framing::HEAD_LIMIT;
 use crate::server::stream::{Peer, Stream};
 
 /// Connections accepted before those that are open get their turn.
-const ACCEPTS_PER_TURN: usize = 64;
+pub(super) const ACCEPTS_PER_TURN: usize = 64;
 
 /// How long accepting rests after it failed, as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

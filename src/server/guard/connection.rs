@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 
-use crate::server::answer::Refusal;
 use crate::server::framing::{self, HEAD_LIMIT, Head, Persistence};
+use crate::server::passing::Refusal;
 use crate::server::stream::{Peer, Stream};
 
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
@@ -153,9 +153,11 @@ impl Connection {
         self.readable || !self.input.is_empty()
     }
 
-    /// Bytes that the buffers hold.
-    pub(super) fn held(&self) -> usize {
-        self.input.capacity() + self.output.capacity()
+    /// Brings `buffered`, the sum of all connections' buffers, up to date for this one.
+    pub(super) fn account(&mut self, buffered: &mut usize) {
+        *buffered -= self.accounted;
+        self.accounted = self.input.capacity() + self.output.capacity();
+        *buffered += self.accounted;
     }
 
     /// Reads once into `scratch` if there may be something.

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use super::accepting::Accepting;
+use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::connection::{Ages, Connection, Phase};
 use super::lane::Lane;
 use super::{Counters, Limits, Shared};
-use crate::server::answer::Refusal;
 use crate::server::lanes::Lanes;
-use crate::server::listener::Listener;
+use crate::server::listener::{BACKLOG, Listener};
+use crate::server::passing::Refusal;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -28,7 +28,7 @@ const FIRST_LANE: usize = 2;
 const EVENTS: usize = 512;
 /// Bytes read at a time.
 const SCRATCH: usize = 64 * 1024;
-/// How long what a client still sends after its last answer is read.
+/// How long input after a connection's last answer is still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A warning that could come for every connection comes this often.
 const WARNING_PAUSE: Duration = Duration::from_secs(60);
@@ -137,7 +137,6 @@ impl EventLoop {
             if let Some(stop_by) = self.stop_by
                 && (self.open == 0 || self.now >= stop_by)
             {
-                log::debug!("guard: stopped: {}", self.counters());
                 return self.unanswered();
             }
         }
@@ -238,7 +237,7 @@ impl EventLoop {
         if let Some(stop_by) = orders.stop_by {
             // Clients that are already through to the kernel have been accepted as far as they know.
             self.accepting = Accepting::Ready;
-            for _ in 0..16 {
+            for _ in 0..usize::from(BACKLOG) / ACCEPTS_PER_TURN {
                 if self.may_accept() {
                     self.accept();
                 }
@@ -276,9 +275,7 @@ impl EventLoop {
     /// Brings the sum of all buffers up to date.
     pub(super) fn account(&mut self, index: usize) {
         if let Some(connection) = self.connections[index].as_mut() {
-            self.buffered -= connection.accounted;
-            connection.accounted = connection.held();
-            self.buffered += connection.accounted;
+            connection.account(&mut self.buffered);
         }
     }
 

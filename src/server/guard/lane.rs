@@ -11,7 +11,7 @@ use super::connection::{Connection, Received, Sent, shrink};
 /// Pieces that go out in one write: the heads and bodies of 32 requests.
 const PIECES: usize = 64;
 
-/// So many requests that nobody waits for any more, and a lane gets no further ones: behind it something hangs.
+/// A lane with this many abandoned requests gets no more: whatever is behind it hangs.
 const MOST_ORPHANS: usize = 256;
 
 /// One request on a lane.

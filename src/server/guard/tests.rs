@@ -29,9 +29,10 @@ const SHORT: Duration = Duration::from_millis(300);
 /// Limits under which nothing times out by itself.
 fn unhurried() -> Limits {
     Limits {
+        max_connections: 512,
         request_timeout: PATIENCE,
+        max_body: 1 << 20,
         answer_timeout: PATIENCE,
-        ..Limits::default()
     }
 }
 

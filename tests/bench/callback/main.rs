@@ -41,12 +41,12 @@ use wechatd::{config, random};
 #[allow(unused, reason = "the reference uses a part of it")]
 #[path = "../../../src/server"]
 mod server {
-    mod answer;
     mod exchange;
     mod framing;
     mod guard;
     mod lanes;
     mod listener;
+    mod passing;
     mod query;
     mod stream;
     #[path = "../../tests/bench/callback/without_store.rs"]

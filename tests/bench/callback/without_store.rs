@@ -34,12 +34,7 @@ pub fn serve(config: &Path) {
             }
         });
     }
-    let limits = Limits {
-        max_connections: config.server.max_connections,
-        request_timeout: config.server.request_timeout,
-        max_body: config.server.max_body,
-        ..Limits::default()
-    };
+    let limits = Limits::of(&config.server);
     let guard = Guard::start(listener, lanes, limits, |reason| panic!("{reason}")).unwrap();
     log::info!("listening on http://{}/wechat", guard.local_addr());
     loop {

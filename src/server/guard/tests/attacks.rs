@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn a_huge_content_length_gets_413_and_costs_nothing() {
     let site = Site::new(unhurried());
-    for digits in ["4000000000000000000", "1048577"] {
+    for digits in ["100000000000000000000", "4000000000000000000", "1048577"] {
         let mut client = site.client();
         client.send(format!(
             "POST /unread HTTP/1.1\r\nContent-Length: {digits}\r\n\r\n"
@@ -21,17 +21,12 @@ fn a_huge_content_length_gets_413_and_costs_nothing() {
 #[test]
 fn content_lengths_that_are_no_numbers_get_400() {
     let site = Site::new(unhurried());
-    for (value, status) in [
-        ("100000000000000000000", 413),
-        ("-1", 400),
-        ("0x10", 400),
-        ("+5", 400),
-    ] {
+    for value in ["-1", "0x10", "+5"] {
         let mut client = site.client();
         client.send(format!(
             "POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n"
         ));
-        client.is_refused(status);
+        client.is_refused(400);
     }
     site.serves();
 }

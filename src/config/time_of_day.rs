@@ -23,9 +23,7 @@ impl FromStr for TimeOfDay {
             .and_then(|(hour, minute)| two_digits(hour).zip(two_digits(minute)))
             .filter(|(hour, minute)| *hour < 24 && *minute < 60)
             .map(|(hour, minute)| TimeOfDay { hour, minute })
-            .ok_or_else(|| {
-                format!("{text:?} is not a time of day such as \"03:30\", and not \"off\"")
-            })
+            .ok_or_else(|| format!("{text:?} is not a time of day such as \"03:30\""))
     }
 }
 

@@ -1,0 +1,72 @@
+//! A configuration while its file is read: keys that only together make a value stand apart here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::mode::ModeName;
+use super::{Account, AllowIps, Api, Config, KEYS, Listen, Menu, Mode, Server, Store};
+use crate::wechat::AesKey;
+
+/// What the keys have said so far.
+pub(super) struct Draft {
+    /// All that a key alone can say; its mode is plain until all keys are read.
+    pub(super) config: Config,
+    pub(super) mode: ModeName,
+    pub(super) aes_key: Option<AesKey>,
+    pub(super) previous_aes_key: Option<AesKey>,
+}
+
+impl Draft {
+    /// What an empty file means.
+    pub(super) fn with_defaults(file: &Path) -> Draft {
+        let workers = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+        let config = Config {
+            file: file.to_owned(),
+            account: Account {
+                token: None,
+                previous_token: None,
+                app_id: None,
+                app_secret: None,
+                app_secret_file: None,
+                mode: Mode::Plain,
+            },
+            server: Server {
+                listen: Listen::Unix(PathBuf::new()),
+                path: String::new(),
+                workers,
+                max_connections: 0,
+                request_timeout: Duration::ZERO,
+                max_body: 0,
+                max_clock_skew: Duration::ZERO,
+                allow_ips: AllowIps::Any,
+                trusted_proxies: Vec::new(),
+            },
+            store: Store {
+                path: PathBuf::new(),
+                keep_messages: Duration::ZERO,
+            },
+            api: Api {
+                base_url: String::new(),
+                timeout: Duration::ZERO,
+                sync: None,
+                rate: 0,
+            },
+            rules: Vec::new(),
+            secrets: Vec::new(),
+            menu: Menu::default(),
+        };
+        let mut draft = Draft {
+            config,
+            mode: ModeName::Plain,
+            aes_key: None,
+            previous_aes_key: None,
+        };
+        for key in KEYS {
+            if let Some(default) = key.default {
+                let value = toml::de::DeValue::parse(default).expect("a test reads every default");
+                (key.set)(&mut draft, &value).expect("a test reads every default");
+            }
+        }
+        draft
+    }
+}

@@ -1,0 +1,90 @@
+//! The console's message modes, each with what it needs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::wechat::{self, AesKey, CryptoError};
+
+/// The message mode in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// 明文模式: pushes and answers are readable.
+    Plain,
+    /// 兼容模式: pushes carry both forms; the encrypted one is believed.
+    Compatible(Keys),
+    /// 安全模式: everything is encrypted.
+    Secure(Keys),
+}
+
+/// What encrypted pushes are opened with, and their answers sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The AppID, which everything encrypted carries.
+    pub app_id: Arc<str>,
+    /// The EncodingAESKey.
+    pub current: AesKey,
+    /// Still accepted beside it.
+    pub previous: Option<AesKey>,
+}
+
+/// A mode as the file names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ModeName {
+    Plain,
+    Compatible,
+    Secure,
+}
+
+impl Mode {
+    /// Its name in the file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let name = match self {
+            Mode::Plain => ModeName::Plain,
+            Mode::Compatible(_) => ModeName::Compatible,
+            Mode::Secure(_) => ModeName::Secure,
+        };
+        name.text()
+    }
+
+    /// Its keys; `None` where nothing is encrypted.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        match self {
+            Mode::Plain => None,
+            Mode::Compatible(keys) | Mode::Secure(keys) => Some(keys),
+        }
+    }
+}
+
+impl Keys {
+    /// Opens an `Encrypt` with whichever key it was made with; tells which.
+    ///
+    /// # Errors
+    /// When none opens it: why the current one does not.
+    pub fn open(&self, encrypt: &str) -> Result<(Vec<u8>, &AesKey), CryptoError> {
+        let open = |key| wechat::open(key, &self.app_id, encrypt).map(|opened| (opened, key));
+        open(&self.current).or_else(|cause| {
+            let previous = self.previous.as_ref();
+            previous.and_then(|key| open(key).ok()).ok_or(cause)
+        })
+    }
+}
+
+impl ModeName {
+    pub(super) const ALL: [ModeName; 3] = [ModeName::Plain, ModeName::Compatible, ModeName::Secure];
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            ModeName::Plain => "plain",
+            ModeName::Compatible => "compatible",
+            ModeName::Secure => "secure",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

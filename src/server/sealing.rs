@@ -1,0 +1,100 @@
+//! Opens an encrypted push, and encrypts its answer as the push was.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::query::Query;
+use super::refusals::Why;
+use crate::app::Live;
+use crate::clock;
+use crate::config::Keys;
+use crate::random;
+use crate::secret::Secret;
+use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
+
+/// Why an encrypted push is refused that nothing vouches for.
+pub(super) const NO_MSG_SIGNATURE: &str = "it is encrypted and has no msg_signature";
+
+/// What is needed to encrypt the answer as the push was.
+pub(super) struct Sealing {
+    token: Secret,
+    nonce: String,
+    format: Format,
+    /// The one that opened the push.
+    key: AesKey,
+    app_id: Arc<str>,
+}
+
+impl Sealing {
+    /// Encrypts and signs a reply.
+    pub(super) fn seal(&self, xml: &str) -> Answer {
+        let random = match random::bytes() {
+            Ok(random) => random,
+            Err(error) => {
+                log::error!("{error}");
+                return Answer::Unavailable;
+            }
+        };
+        let encrypt = seal(&self.key, &self.app_id, xml.as_bytes(), random);
+        let body = sealed_reply(
+            self.format,
+            self.token.expose(),
+            clock::unix_seconds(),
+            &self.nonce,
+            &encrypt,
+        );
+        Answer::Reply(body, self.format)
+    }
+}
+
+/// What was in an envelope.
+pub(super) struct Unsealed {
+    pub(super) body: Vec<u8>,
+    pub(super) sealing: Sealing,
+}
+
+/// Verifies and opens an encrypted body. `None`: it is not an envelope at all.
+pub(super) fn unseal(
+    live: &Live,
+    keys: &Keys,
+    query: &Query,
+    body: &[u8],
+) -> Result<Option<Unsealed>, Why> {
+    let envelope = match Envelope::parse(body) {
+        Ok(Some(envelope)) => envelope,
+        Ok(None) => return Err("encrypt_type is aes and the body is readable".to_owned()),
+        Err(error) if query.signature.is_some() => {
+            log::warn!("a rightly signed request is not an encrypted push: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("its body is not an encrypted push: {error}")),
+    };
+    let (Some(timestamp), Some(nonce), Some(msg_signature)) =
+        (&query.timestamp, &query.nonce, &query.msg_signature)
+    else {
+        return Err(NO_MSG_SIGNATURE.to_owned());
+    };
+    let token = live
+        .tokens
+        .iter()
+        .find(|token| {
+            verify(
+                &[token.expose(), timestamp, nonce, &envelope.encrypt],
+                msg_signature,
+            )
+        })
+        .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
+    let (body, key) = keys.open(&envelope.encrypt).map_err(|cause| {
+        format!(
+            "it can not be decrypted: {cause}; compare account.aes_key and account.app_id with the console"
+        )
+    })?;
+    let sealing = Sealing {
+        token: token.clone(),
+        nonce: nonce.to_string(),
+        format: envelope.format,
+        key: key.clone(),
+        app_id: Arc::clone(&keys.app_id),
+    };
+    Ok(Some(Unsealed { body, sealing }))
+}
