@@ -14,7 +14,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`bell`], [`clock`], [`random`], [`resolver`], [`secret`] | small things that everybody may use |
+//! | [`bell`], [`clock`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -42,3 +42,4 @@ pub mod clock;
 pub mod random;
 pub mod resolver;
 pub mod secret;
+pub mod visible;

@@ -28,7 +28,7 @@ const PERSON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_se
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else {
         log::info!(
-            "no account.app_id and app_secret: profiles are not fetched, commands that need the platform's API are off"
+            "no account.app_id and account.app_secret: profiles are not fetched, commands that need the platform's API are off"
         );
         return;
     };

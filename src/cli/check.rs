@@ -103,9 +103,8 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             "api",
             match (&checked.app_id, checked.api) {
                 (Some(app_id), true) => format!("{app_id} at {}", config.api.base_url),
-                (Some(_), false) | (None, _) => {
-                    "off: account.app_id and account.app_secret are not set".to_owned()
-                }
+                (Some(_), false) => "off: account.app_secret is not set".to_owned(),
+                (None, _) => "off: account.app_id and account.app_secret are not set".to_owned(),
             },
         ),
         ("store", store),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
+use crate::visible;
 
 /// Where a command's answer goes.
 #[derive(Debug)]
@@ -103,13 +104,12 @@ impl Write for Output {
 /// A text on one line of a table, cut to `width` columns. What people wrote must not steer the terminal:
 /// control characters and changes of direction become blanks.
 pub(super) fn cell(text: &str, width: usize) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut cell = String::new();
     let mut used = 0;
-    for c in text.chars().map(|c| if steers(c) { ' ' } else { c }) {
+    for c in text
+        .chars()
+        .map(|c| if visible::steers(c) { ' ' } else { c })
+    {
         used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
         if used > width {
             cell.push('…');

@@ -236,18 +236,6 @@ impl Reader {
                 "an AppSecret without account.app_id is of no use; enter the AppID too",
             );
         }
-        if let Some(at) = at("app_id").filter(|_| {
-            account.app_id.is_some()
-                && account.app_secret.is_none()
-                && draft.mode == ModeName::Plain
-                && self.list.is_empty()
-        }) {
-            self.wrong(
-                at,
-                "account.app_id",
-                format!("there is no AppSecret to it; give account.app_secret, account.app_secret_file or the environment variable {SECRET_VARIABLE}"),
-            );
-        }
         if config.server.allow_ips == AllowIps::Platform
             && config.api_rights().is_none()
             && self.list.is_empty()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -138,7 +138,20 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
 pub fn read_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map(canonical)
         .map_err(|_| format!("{text:?} is not an address or a network such as \"10.0.0.0/8\""))
+}
+
+/// An IPv4 network that is written as IPv6 (`::ffff:10.0.0.0/104`) as what it is; addresses of clients are, too.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = |network: Ipv6Net| {
+        let address = network.addr().to_ipv4_mapped()?;
+        Ipv4Net::new(address, network.prefix_len().checked_sub(96)?).ok()
+    };
+    match network {
+        IpNet::V4(_) => network,
+        IpNet::V6(six) => mapped(six).map_or(network, IpNet::V4),
+    }
 }
 
 /// The duration as the file would say it, in the largest unit that divides it.

@@ -22,7 +22,11 @@ use crate::clock;
 use crate::config::{HEALTH_PATH, Mode};
 use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, StoreError};
+use crate::visible::Visible;
 use crate::wechat::{Effect, Envelope, Format, Push};
+
+const ENCRYPTED_IN_PLAIN: &str =
+    "it is encrypted, and account.mode is plain: set the mode that the console has";
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]
@@ -109,10 +113,7 @@ impl Callback {
         };
         let keys = match (&live.config.account.mode, encrypted) {
             (Mode::Plain, true) => {
-                return Err(
-                    "it is encrypted, and account.mode is plain: set the mode that the console has"
-                        .to_owned(),
-                );
+                return Err(ENCRYPTED_IN_PLAIN.to_owned());
             }
             (Mode::Secure(_), false) => {
                 return Err("it is not encrypted, and account.mode is secure: set the mode that the console has".to_owned());
@@ -151,6 +152,9 @@ impl Callback {
         };
         let push = match Push::parse(&body) {
             Ok(push) => push,
+            Err(_) if keys.is_none() && matches!(Envelope::parse(&body), Ok(Some(_))) => {
+                return Err(ENCRYPTED_IN_PLAIN.to_owned());
+            }
             Err(error) => {
                 log::warn!("a rightly signed request is not a push: {error}");
                 return Ok(Handled::Now(Answer::NotAPush));
@@ -240,11 +244,12 @@ impl Accepted {
         };
         let rule = decision.rule.map(|rule| rule.name.clone());
         let kind = push.event().unwrap_or(push.msg_type());
+        let (what, from) = (Visible(kind), Visible(&push.from_user));
         let line = match &rule {
-            Some(rule) => format!("{kind} from {}: {rule}: {outcome}", push.from_user),
-            None => format!("{kind} from {}: {outcome}", push.from_user),
+            Some(rule) => format!("{what} from {from}: {rule}: {outcome}"),
+            None => format!("{what} from {from}: {outcome}"),
         };
-        log::debug!("{kind} from {}: {:?}", push.from_user, push.subject());
+        log::debug!("{what} from {from}: {:?}", push.subject());
         let effect = push.effect();
         let record = Record {
             dedup_key: push.dedup_key(),

@@ -87,11 +87,8 @@ pub(super) fn frame(
     };
     let target = OriginForm::of(target).ok_or(Refusal::BadRequest)?;
     let wanted = Wanted::from(request.headers, minor, max_body)?;
-    let body = match wanted.content_length {
-        Some(length) => length,
-        None if method == "POST" => return Err(Refusal::LengthRequired),
-        None => 0,
-    };
+    // Without a length and an encoding there is no body (RFC 9112, section 6.3).
+    let body = wanted.content_length.unwrap_or(0);
 
     inner.clear();
     inner.extend_from_slice(method.as_bytes());

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -50,6 +50,9 @@ pub use framing::FORWARDED_HEADER;
 
 /// How long a stop waits for answers under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Two signals within this time are one: `timeout` and some supervisors send it to the program and to its group.
+const ONE_SIGNAL: Duration = Duration::from_millis(300);
 
 /// Why the server could not start, or had to end.
 #[derive(Debug)]
@@ -120,11 +123,14 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     systemd::tell(State::Ready);
     let ended = run(&app, &guard, &happened);
     // A second signal ends at once, without waiting for anything.
+    let first = Instant::now();
     thread::Builder::new()
         .name("impatience".to_owned())
         .spawn(move || {
             while let Ok(event) = happened.recv() {
-                if let Event::Signal(SIGTERM | SIGINT) = event {
+                if let Event::Signal(SIGTERM | SIGINT) = event
+                    && first.elapsed() >= ONE_SIGNAL
+                {
                     log::warn!("stopped at once, by a second signal");
                     std::process::exit(1);
                 }

@@ -46,6 +46,15 @@ fn only_listed_addresses_are_heard_and_the_log_says_why_the_others_are_not() {
 }
 
 #[test]
+fn a_network_of_ipv4_may_be_written_as_ipv6() {
+    let account = Setup::new()
+        .set("server.allow_ips", "[\"::ffff:203.0.113.0/120\"]")
+        .start();
+    from(&account, INSIDE).is_text(HELP);
+    from(&account, OUTSIDE).is_refused();
+}
+
+#[test]
 fn the_list_holds_for_the_callback_path_only_and_for_the_handshake_too() {
     let account = listed().start();
     account.get("/healthz").is(200, "ok");

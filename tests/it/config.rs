@@ -132,7 +132,6 @@ fn impossible_values_are_refused() {
             "account.previous_token = \"a b c\"",
             "account.previous_token",
         ),
-        ("account.app_id = \"wx7a9c0e1f2b3d4c5e\"", "app_secret"),
         (
             "account.app_secret = \"0123456789abcdef0123456789abcdef\"",
             "account.app_id",
@@ -302,6 +301,20 @@ fn a_token_is_made_at_the_first_start_and_kept() {
 
     let other = Setup::new().unset("account.token").start();
     assert_ne!(shown_token(&other), token, "two accounts with one Token");
+}
+
+#[test]
+fn an_app_id_without_its_secret_only_turns_the_api_off() {
+    let account = Setup::new()
+        .set("account.app_id", &format!("\"{APP_ID}\""))
+        .start();
+    account.post(&text("hello")).is_text(HELP);
+    let ran = account.command(&["check"]);
+    ran.ok();
+    ran.expect(
+        ran.stdout.contains("off: account.app_secret is not set"),
+        "what is missing",
+    );
 }
 
 #[test]

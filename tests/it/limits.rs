@@ -128,6 +128,21 @@ fn a_client_that_asks_to_close_is_closed() {
 }
 
 #[test]
+fn a_post_without_a_length_has_no_body() {
+    let account = Account::start();
+    let status = |target: &str| {
+        let mut wire = Wire::connect(account.address()).unwrap();
+        let request = format!("POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        wire.send(request.as_bytes()).unwrap();
+        wire.response().map(|response| response.status)
+    };
+    assert_eq!(status("/wechat"), Ok(403));
+    assert_eq!(status(&format!("/wechat?{}", account.signed())), Ok(400));
+    assert_eq!(status("/elsewhere"), Ok(404));
+    account.post(&text("hello")).is_text(HELP);
+}
+
+#[test]
 fn broken_framing_is_refused_and_harms_nobody() {
     let account = Account::start();
     let target = format!("/wechat?{}", account.signed());

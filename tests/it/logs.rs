@@ -27,6 +27,23 @@ fn every_push_has_one_line_with_kind_sender_rule_and_duration() {
     }
 }
 
+#[test]
+fn a_push_can_not_write_lines_of_its_own() {
+    let account = Account::start();
+    let strange = "oL\n[2026-11-21T00:00:00Z ERROR] made up\u{1b}[31m";
+    let push = event("a\nERROR b").from(strange).body();
+    account.post(&raw(push)).is_status(200);
+    eventually("the line", account.log(), || account.log().has("made up"));
+    let lines = account.log().lines();
+    let about: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("made up"))
+        .collect();
+    assert_eq!(about.len(), 1, "{}", account.log());
+    assert!(about[0].contains("a ERROR b from oL "), "{}", about[0]);
+    assert!(!about[0].contains('\u{1b}'), "{:?}", about[0]);
+}
+
 /// A day in the life of an account, with everything that could spill.
 fn busy_session(level: &str) -> (Vec<String>, Log) {
     let platform = Platform::start();

@@ -299,6 +299,19 @@ fn the_configuration_decides_what_is_accepted_never_the_request() {
 }
 
 #[test]
+fn an_envelope_in_plain_mode_is_the_wrong_mode_whatever_its_query_calls_it() {
+    let account = Account::start();
+    let envelope = "<xml><ToUserName>gh_1</ToUserName><Encrypt>AAAA</Encrypt></xml>";
+    account.post(&raw(envelope)).is_refused();
+    eventually("the reason", account.log(), || {
+        account
+            .log()
+            .has("it is encrypted, and account.mode is plain")
+    });
+    has_no_trace(&account);
+}
+
+#[test]
 fn only_the_encrypted_part_is_believed() {
     let account = Console::new(Compatible).setup().start();
     let console = Console::new(Compatible);

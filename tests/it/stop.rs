@@ -118,6 +118,9 @@ fn a_second_signal_ends_it_at_once() {
             eventually("the first signal", &account.log().clone(), || {
                 account.log().has("stopping")
             });
+            // One that comes sooner is the same one, sent to the program and to its group.
+            account::send_signal(account.pid(), second);
+            std::thread::sleep(Duration::from_millis(400));
             ended = Some(account.signal(second));
         });
         assert!(answer.is_err(), "{answer:?}");

@@ -1,0 +1,46 @@
+//! What strangers wrote, on one line: it must not steer a terminal, or begin a line of its own in a log.
+
+use std::fmt::{self, Write};
+
+/// True for control characters and changes of the direction of writing.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Shows a text with blanks for what [`steers`].
+#[derive(Debug, Clone, Copy)]
+pub struct Visible<'a>(pub &'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(steers) {
+            let (before, after) = rest.split_at(at);
+            f.write_str(before)?;
+            f.write_char(' ')?;
+            let mut chars = after.chars();
+            chars.next();
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_becomes_a_blank_and_the_rest_stays() {
+        for (text, shown) in [
+            ("", ""),
+            ("oA-_1", "oA-_1"),
+            ("a\nERROR b\r", "a ERROR b "),
+            ("\u{1b}[31m红\u{202e}", " [31m红 "),
+        ] {
+            assert_eq!(Visible(text).to_string(), shown);
+        }
+    }
+}
