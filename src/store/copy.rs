@@ -75,6 +75,7 @@ fn copy(
             io::ErrorKind::AlreadyExists => {
                 StoreError::at(target, "exists already; name another file")
             }
+            io::ErrorKind::NotFound => StoreError::at(target, "its folder does not exist"),
             _ => StoreError::at(target, error),
         })?;
     let copied = (|| {
