@@ -67,7 +67,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     show(config, arguments, &checked)?;
     match &checked.online {
-        Some(lines) if online::is_wrong(lines) => Err(Failure::No),
+        Some(lines) if online::is_wrong(lines) => Err(Failure::Shown),
         Some(_) | None => Ok(()),
     }
 }

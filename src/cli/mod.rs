@@ -62,7 +62,7 @@ use output::Output;
   wechatd simulate text hello      try it: send the running server a message as the platform would
   wechatd followers list           who follows
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, 3 the answer is no.",
     disable_help_subcommand = true,
     propagate_version = false
 )]

@@ -117,7 +117,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         }
         out.done()?;
     }
-    if fine { Ok(()) } else { Err(Failure::No) }
+    if fine { Ok(()) } else { Err(Failure::Shown) }
 }
 
 fn told(simulated: &Simulated, verifies: bool, fine: bool) -> Vec<String> {
