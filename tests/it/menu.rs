@@ -641,3 +641,27 @@ fn what_differs_and_what_failed_have_different_exit_codes() {
     platform.down();
     account.command(&["menu", "diff"]).failed();
 }
+
+#[test]
+fn check_warns_of_buttons_with_the_same_name_on_one_level() {
+    let platform = Platform::start();
+    account(&platform, &single("A").0)
+        .command(&["menu", "apply", "--yes"])
+        .ok();
+    let account = account(&platform, "");
+    for warned in [false, true] {
+        let pulled = account.command(&["menu", "pull"]);
+        account.rewrite_config(|config| config + &pulled.ok().stdout);
+        let ran = account.command(&["check"]);
+        let says = ran
+            .ok()
+            .stdout
+            .contains("menu.button: #1 and #2 have the same name \"A\"");
+        ran.expect(says == warned, &format!("warned: {warned}"));
+    }
+    let below = MENU.replace("name = \"App\"", "name = \"Shop\"");
+    self::account(&platform, &below)
+        .command(&["check"])
+        .ok()
+        .says("warning: menu.button #2: sub_button: #1 and #2 have the same name \"Shop\"");
+}

@@ -183,6 +183,8 @@ fn without_an_app_id_the_platform_can_not_be_asked() {
     account
         .command(&["check", "--online"])
         .refused()
+        .says("off: account.app_id and account.app_secret are not set")
+        .says("In the console of the account")
         .complains("account.app_secret");
 }
 
