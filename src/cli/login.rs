@@ -147,7 +147,7 @@ fn url(
 ) -> Result<(), Failure> {
     let app_id = config.account.app_id.as_deref().ok_or_else(|| {
         Failure::Wrong(format!(
-            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration",
+            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration (基本配置)",
             config.file.display()
         ))
     })?;
