@@ -81,7 +81,7 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
             Some(address) => {
                 lines.push(unknown("access_token", "see the next line"));
                 let what = format!(
-                    "{address} is not in the IP whitelist: enter it in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
+                    "{address} is not in the IP whitelist: enter it in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
                 );
                 lines.push(line("address", Verdict::Wrong, what));
             }
