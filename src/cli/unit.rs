@@ -178,7 +178,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     Ok(format!(
         "\
 # Printed by `wechatd unit`. To install it:
-#   wechatd unit > /etc/systemd/system/wechatd.service
+#   {command} --config {config} unit > /etc/systemd/system/wechatd.service
 #   systemctl daemon-reload && systemctl enable --now wechatd
 # What it says: journalctl -u wechatd. How it is: systemctl status wechatd.
 
@@ -194,7 +194,7 @@ StartLimitIntervalSec=0
 Type=notify
 ExecStart={command} --config {config} serve
 # Reads the configuration again; with a mistake in it the reload fails and the old one stays in force.
-# (Type=notify-reload would need systemd 253.)
+# (A reload gets no credentials: the check takes any AppSecret. Type=notify-reload would need systemd 253.)
 ExecReload={check}
 ExecReload=kill -HUP $MAINPID
 Restart=on-failure
