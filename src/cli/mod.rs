@@ -31,6 +31,7 @@ mod pretend;
 mod progress;
 mod qrcode;
 mod quota;
+mod refusal;
 mod restore;
 mod send;
 mod serve;
@@ -63,7 +64,6 @@ use output::Output;
   wechatd followers list           who follows
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
-    disable_help_subcommand = true,
     propagate_version = false
 )]
 struct Arguments {
@@ -223,10 +223,17 @@ pub fn main() -> ExitCode {
     crate::resolver::use_built_in_lookups();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come this way too, and are no failure.
-            error.print().ok();
-            return ExitCode::from(u8::from(error.use_stderr()) * 2);
+        Err(error) if error.use_stderr() => {
+            let words = std::env::args_os().skip(1);
+            let words: Vec<String> = words
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            return refusal::refusal(&error, &Arguments::command(), &words).report();
+        }
+        // Help and version come this way too, and are no failure.
+        Err(help) => {
+            help.print().ok();
+            return ExitCode::SUCCESS;
         }
     };
     match run(arguments) {
