@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::confirm;
 use super::output::Output;
 use super::platform::connect;
@@ -34,9 +35,8 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
     Draft {
         /// The articles, as JSON
         file: PathBuf,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Publish a draft for everybody to read; followers get no message
     #[command(after_help = "Example:
@@ -46,12 +46,10 @@ It prints the publish_id. The platform checks the draft first: `wechatd article 
     Publish {
         /// The draft's media_id
         media_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// How far the publishing of a draft is
     #[command(after_help = "Example:
@@ -61,9 +59,8 @@ When it is published, it tells the article_id, for `wechatd send --article` and 
     Status {
         /// Which; `wechatd article publish` printed it
         publish_id: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -79,7 +76,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
+fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
     let wrong = |what: String| Failure::Wrong(format!("{}: {what}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     let articles = articles(&text).map_err(wrong)?;
@@ -92,7 +89,7 @@ fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
         ),
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "media_id": made, "articles": articles.len() }));
     }
     out.line(&made)?;
@@ -122,7 +119,7 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
     (1..).zip(list).map(article).collect()
 }
 
-fn publish(config: &Config, media_id: &str, yes: bool, json: bool) -> Result<(), Failure> {
+fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Publish {media_id} for everybody to read?"), yes)?;
     let publish_id = api.freepublish_submit(media_id).map_err(|error| {
@@ -132,18 +129,18 @@ fn publish(config: &Config, media_id: &str, yes: bool, json: bool) -> Result<(),
         )
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "publish_id": publish_id }));
     }
     out.line(&publish_id)?;
     out.done()
 }
 
-fn status(config: &Config, publish_id: &str, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> {
     let found = connect(config)?.1.freepublish_get(publish_id)?;
     let failed = found.failed.unwrap_or_default();
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "publish_id": publish_id,
             "publish_status": found.status.number(),

@@ -1,6 +1,7 @@
 //! `wechatd blacklist …`: people whose messages the platform does not deliver. They stay followers.
 
 use super::Failure;
+use super::arguments::Json;
 use super::bulk::{self, Deed};
 use super::output::Output;
 use super::patience::Patience;
@@ -14,9 +15,8 @@ pub(super) enum Blacklist {
     /// List who is blocked, an openid a line
     #[command(after_help = "Example:\n  wechatd blacklist list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Block people: their messages do not arrive and they can not be sent any
     #[command(after_help = "Examples:
@@ -37,9 +37,8 @@ pub(super) struct Change {
     /// Whom; - reads openids from standard input, one a line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
@@ -50,13 +49,13 @@ pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
     }
 }
 
-fn list(api: &Client, json: bool) -> Result<(), Failure> {
+fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let mut out = Output::text();
     let mut all = Vec::new();
     let mut begin = String::new();
     loop {
         let page = api.getblacklist(&begin)?;
-        match json {
+        match json.wanted {
             true => all.extend(page.openids),
             false => page
                 .openids
@@ -68,7 +67,7 @@ fn list(api: &Client, json: bool) -> Result<(), Failure> {
             Some(_) | None => break,
         }
     }
-    match json {
+    match json.wanted {
         true => out.json(&all),
         false => out.done(),
     }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::output::Output;
 use super::patience::Patience;
 use super::progress::ProgressLine;
@@ -135,10 +136,10 @@ impl Deed {
 
 impl Outcome {
     /// Prints it: `what` is the end of the sentence "N people …". Fails when it was not done for all.
-    pub(super) fn report(self, what: &str, json: bool) -> Result<(), Failure> {
+    pub(super) fn report(self, what: &str, json: Json) -> Result<(), Failure> {
         let mut out = Output::text();
         let failed = self.failed.len();
-        if json {
+        if json.wanted {
             out.json(&self)?;
         } else {
             out.line(&format!("{} people {what}", self.done))?;

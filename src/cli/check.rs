@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::online;
 use super::output::Output;
 use crate::app::Networks;
@@ -16,9 +17,8 @@ pub(super) struct Arguments {
     /// Also ask the platform: token, address, clock, callback, allowed calls, menu
     #[arg(long)]
     online: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,7 +74,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(checked);
     }
     let token = match &checked.token {

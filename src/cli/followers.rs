@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::export::{Export, Format};
 use super::messages;
 use super::moment::since;
@@ -46,9 +47,8 @@ Reads the platform's whole list and fetches all profiles anew, `api.rate` calls 
 the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one.
 The server does the same every day at `api.sync`.")]
     Sync {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Remove every trace of a person from the store
     #[command(after_help = "Example:
@@ -59,9 +59,8 @@ A person who still follows the account is recorded again with the next message o
     Forget {
         /// Whom
         openid: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -79,9 +78,8 @@ pub(super) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,9 +102,8 @@ pub(super) struct ExportArguments {
 pub(super) struct ShowArguments {
     /// Whom
     openid: String,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
@@ -139,7 +136,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     })?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&followers);
     }
     let lines: Vec<[String; 6]> = followers
@@ -222,7 +219,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         return Err(unknown(openid));
     }
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&shown);
     }
     match &shown.follower {
@@ -291,7 +288,7 @@ fn scene(follower: &Follower) -> String {
         .unwrap_or_default()
 }
 
-fn sync(config: &Config, json: bool) -> Result<(), Failure> {
+fn sync(config: &Config, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let line = ProgressLine::on_stderr();
     let sync = FollowerSync {
@@ -321,7 +318,7 @@ fn sync(config: &Config, json: bool) -> Result<(), Failure> {
     line.clear();
     let summary = summary?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&summary);
     }
     out.line(&summary.to_string())?;
@@ -350,7 +347,7 @@ fn to_the_end<T>(
     }
 }
 
-fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+fn forget(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let store = Arc::new(Store::open(&config.store.path)?);
     let erased = store.forget(&reader, openid)?;
@@ -358,7 +355,7 @@ fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
         return Err(unknown(openid));
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&erased);
     }
     out.line(&format!(

@@ -4,6 +4,7 @@ mod records;
 mod session;
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -14,16 +15,14 @@ pub(super) enum Kf {
     /// List the agents and who is invited to be one
     #[command(after_help = "Example:\n  wechatd kf list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// List the agents at work
     #[command(after_help = "Example:\n  wechatd kf online")]
     Online {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Make an agent
     #[command(after_help = "Example:
@@ -61,9 +60,8 @@ a person has accepted an invitation. An account can have 100 agents.")]
     Remove {
         /// Which; `wechatd kf list` shows them
         account: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Sessions: which agent talks with which user
     #[command(
@@ -74,9 +72,8 @@ a person has accepted an invitation. An account can have 100 agents.")]
     /// List the users whom no agent has taken yet, 100 at most
     #[command(after_help = "Example:\n  wechatd kf waiting")]
     Waiting {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// What agents and users wrote to each other, the oldest first
     #[command(after_help = records::EXAMPLES)]
@@ -154,10 +151,10 @@ fn say(line: &str) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getkflist()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let agents: Vec<serde_json::Value> = agents
             .iter()
             .map(|agent| {
@@ -199,10 +196,10 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn online(config: &Config, json: bool) -> Result<(), Failure> {
+fn online(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getonlinekflist()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let agents: Vec<serde_json::Value> = agents
             .iter()
             .map(|agent| {

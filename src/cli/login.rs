@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::Json;
 use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -32,9 +33,8 @@ the console as the web authorisation domain.")]
         /// 1 to 128 letters and digits that come back [default: random ones]
         #[arg(long)]
         state: Option<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Exchange the code that a browser brought, and print who it is, with tokens
     #[command(after_help = "Example:
@@ -44,9 +44,8 @@ The tokens are the person's, not the account's. Keep them on the server, never i
     Code {
         /// What came as `code`
         code: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Print another access_token of a person, whose former one has ended
     #[command(after_help = "Example:
@@ -56,9 +55,8 @@ An access_token works for two hours, a refresh_token for 30 days.")]
     Refresh {
         /// What `wechatd login code` printed
         refresh_token: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show the name and picture of a person who opened a page with --scope userinfo
     #[command(after_help = "Example:
@@ -68,9 +66,8 @@ An access_token works for two hours, a refresh_token for 30 days.")]
         openid: String,
         /// The person's, of `wechatd login code`
         access_token: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Ask whether a person's access_token still works; exit code 1 where it does not
     #[command(after_help = "Example:
@@ -126,7 +123,7 @@ fn url(
     redirect_uri: &str,
     scope: Scope,
     state: Option<String>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let app_id = config.account.app_id.as_deref().ok_or_else(|| {
         Failure::Wrong(format!(
@@ -140,7 +137,7 @@ fn url(
         error => error.into(),
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "url": url, "scope": scope.name(), "state": state }));
     }
     out.line(&url)?;
@@ -159,7 +156,7 @@ fn fresh_state() -> Result<String, Failure> {
     Ok(state)
 }
 
-fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
+fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
     let refresh_token = log_in.refresh_token.as_ref().map(|token| token.expose());
     if log_in.is_snapshot {
         complain(
@@ -167,7 +164,7 @@ fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
         );
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "openid": log_in.openid,
             "unionid": log_in.unionid,
@@ -196,10 +193,10 @@ fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn user(config: &Config, openid: &str, access_token: &str, json: bool) -> Result<(), Failure> {
+fn user(config: &Config, openid: &str, access_token: &str, json: Json) -> Result<(), Failure> {
     let user = connect(config)?.1.sns_userinfo(access_token, openid)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&user);
     }
     let mut facts = vec![("openid", user.openid.clone())];

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::output::{Output, cell};
@@ -56,9 +57,8 @@ The platform allows 100 a day.")]
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Take back a mass message of articles or a video
     #[command(after_help = "Examples:
@@ -72,9 +72,8 @@ It stays on phones that already show it.")]
         /// Only the article with this number, from 1 on
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         article: Option<u32>,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Show how fast mass messages go out, or set it
     #[command(after_help = "Examples:
@@ -87,9 +86,8 @@ that all readers open at once.")]
         /// From 0, the fastest, to 4
         #[arg(value_parser = clap::value_parser!(u8).range(0..MASS_SPEEDS.len() as i64))]
         level: Option<u8>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -102,12 +100,10 @@ pub(super) struct Send {
     /// Show who would get what, and send nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -121,9 +117,8 @@ pub(super) struct Preview {
     /// To this WeChat id
     #[arg(long, value_name = "ID", group = "whom")]
     wechat_id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -173,7 +168,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         repeated: false,
     };
     let mut out = Output::text();
-    if !arguments.json {
+    if !arguments.json.wanted {
         out.pairs(&[
             ("to", shown.to.clone()),
             (
@@ -184,7 +179,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         out.flush()?;
     }
     if arguments.dry_run {
-        if arguments.json {
+        if arguments.json.wanted {
             return out.json(&shown);
         }
         out.line("Nothing was sent: this was a dry run.")?;
@@ -229,7 +224,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     shown.msg_id = sent.msg_id;
     shown.msg_data_id = sent.msg_data_id;
     shown.repeated = sent.repeated;
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&shown);
     }
     out.line(&match sent.repeated {
@@ -278,21 +273,21 @@ fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
         api.mass_preview(&target, &message.with(ids))
     })?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({ "msg_id": sent.msg_id }));
     }
     out.line("shown")?;
     out.done()
 }
 
-fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Mass, msg_id, limit)?;
     let now = match msg_id {
         Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
         None => None,
     };
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return match now {
             None => out.json(&jobs),
             Some(now) => out.json(&json!({"msg_status": now, "job": jobs.first()})),
@@ -336,7 +331,7 @@ fn told(job: &Job) -> String {
     }
 }
 
-fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: Yes) -> Result<(), Failure> {
     if msg_id.parse::<u64>().is_err() {
         return Err(Failure::Wrong(format!(
             "{msg_id:?} is no msg_id, which is a number; `wechatd mass status` shows them"
@@ -359,12 +354,12 @@ fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Res
 /// What `realspeed` counts in.
 const REALSPEED_UNIT: i64 = 10_000;
 
-fn speed(config: &Config, level: Option<u8>, json: bool) -> Result<(), Failure> {
+fn speed(config: &Config, level: Option<u8>, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let mut out = Output::text();
     if let Some(level) = level {
         api.mass_speed_set(level)?;
-        if json {
+        if json.wanted {
             return out.json(&json!({ "speed": level }));
         }
         let allowed = MASS_SPEEDS[usize::from(level)];
@@ -374,7 +369,7 @@ fn speed(config: &Config, level: Option<u8>, json: bool) -> Result<(), Failure> 
         return out.done();
     }
     let now = api.mass_speed_get()?;
-    if json {
+    if json.wanted {
         return out.json(&json!({"speed": now.speed, "realspeed": now.realspeed}));
     }
     let allowed = now

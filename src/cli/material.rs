@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::attachment::{LocalFile, Stay, media_type};
 use super::confirm;
 use super::download;
@@ -33,17 +34,15 @@ It shows what was made in the console too.")]
         /// At most so many of each type
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// How much of each type there is
     #[command(after_help = "Example:
   wechatd material count")]
     Count {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Upload a file that stays, and print its media_id
     #[command(after_help = "Examples:
@@ -66,9 +65,8 @@ An account has 100000 pictures, and 1000 of each other kind. What is used for so
         /// A few words about a video
         #[arg(long)]
         introduction: Option<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fetch a file or articles
     #[command(after_help = "Examples:
@@ -92,9 +90,8 @@ Messages that were sent with it keep it. The platform refuses while an auto-repl
     Delete {
         /// Its media_id; `wechatd material list` shows them
         media_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
 }
 
@@ -143,7 +140,7 @@ fn list(
     config: &Config,
     material_type: Option<MaterialType>,
     limit: u32,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let types = material_type.map_or(MaterialType::ALL.to_vec(), |one| vec![one]);
@@ -168,7 +165,7 @@ fn list(
         ));
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&shown);
     }
     let reader = store.reader()?;
@@ -229,10 +226,10 @@ fn as_shown(material_type: MaterialType, item: MaterialItem) -> Shown {
     }
 }
 
-fn count(config: &Config, json: bool) -> Result<(), Failure> {
+fn count(config: &Config, json: Json) -> Result<(), Failure> {
     let count = connect(config)?.1.get_materialcount()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&count);
     }
     let number = |number: Option<i64>| number.map_or("?".to_owned(), |number| number.to_string());
@@ -251,7 +248,7 @@ fn upload(
     media_type: Option<MediaType>,
     title: Option<String>,
     introduction: Option<String>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ForGood)?;
     let description = match (media_type, title) {
@@ -278,7 +275,7 @@ fn upload(
     let (_store, api) = connect(config)?;
     let added = file.add(&api, media_type, description.as_ref())?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "type": media_type.name(), "media_id": added.media_id, "url": added.url,
         }));
@@ -312,7 +309,7 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
     }
 }
 
-fn delete(config: &Config, media_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, media_id: &str, yes: Yes) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     confirm::ask(
         &format!("Delete {media_id} from the platform for good?"),

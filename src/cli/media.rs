@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::Json;
 use super::attachment::{Kind, LocalFile, Stay, media_type};
 use super::download;
 use super::failure::complain;
@@ -30,9 +31,8 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
         /// image, voice, video or thumb [default: by the file's content]
         #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
         media_type: Option<MediaType>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fetch a file by its media_id, for instance of a message that somebody sent
     #[command(after_help = "Examples:
@@ -59,9 +59,8 @@ JPEG or PNG, less than 1 MiB. It does not end and does not count as material.")]
     Image {
         /// The file
         file: PathBuf,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -85,14 +84,14 @@ fn upload(
     config: &Config,
     path: &Path,
     media_type: Option<MediaType>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ThreeDays)?;
     let (store, api) = connect(config)?;
     let uploaded = file.upload(&api, &store, media_type)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "type": media_type.name(), "media_id": uploaded.media_id, "expires_at": created_at + MEDIA_LIFE,
         }));
@@ -119,7 +118,7 @@ fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Resu
     }
 }
 
-fn image(config: &Config, path: &Path, json: bool) -> Result<(), Failure> {
+fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
     let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
     if !matches!(file.kind, Kind::Png | Kind::Jpeg) {
         return Err(Failure::Wrong(format!(
@@ -130,7 +129,7 @@ fn image(config: &Config, path: &Path, json: bool) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let url = api.media_uploadimg(&file.name, &file.bytes)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "url": url }));
     }
     out.line(&url)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::confirm;
 use super::output::Output;
 use super::platform::connect;
@@ -65,34 +66,19 @@ A second rollback takes the first one back.")]
     Trymatch {
         /// Whose: an openid, or a WeChat id
         openid: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Json {
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Yes {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
-        Commands::Show(Json { json }) => show(&config.menu, json),
-        Commands::Pull(Json { json }) => pull(&connect(config)?.1, json),
-        Commands::Diff(Json { json }) => diff(config, json),
-        Commands::Apply(Yes { yes }) => apply(config, yes),
-        Commands::Rollback(Yes { yes }) => rollback(config, yes),
-        Commands::Delete(Yes { yes }) => delete(config, yes),
+        Commands::Show(json) => show(&config.menu, json),
+        Commands::Pull(json) => pull(&connect(config)?.1, json),
+        Commands::Diff(json) => diff(config, json),
+        Commands::Apply(yes) => apply(config, yes),
+        Commands::Rollback(yes) => rollback(config, yes),
+        Commands::Delete(yes) => delete(config, yes),
         Commands::Trymatch { openid, json } => trymatch(&connect(config)?.1, &openid, json),
     }
 }
@@ -190,9 +176,9 @@ impl From<ConditionalMenu> for PresentConditional {
     }
 }
 
-fn show(menu: &Menu, json: bool) -> Result<(), Failure> {
+fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(menu);
     }
     if menu.is_empty() {
@@ -204,10 +190,10 @@ fn show(menu: &Menu, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn pull(api: &Client, json: bool) -> Result<(), Failure> {
+fn pull(api: &Client, json: Json) -> Result<(), Failure> {
     let present = Present::ask(api)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&present);
     }
     out.line(match present.origin {
@@ -235,12 +221,12 @@ fn pull(api: &Client, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn diff(config: &Config, json: bool) -> Result<(), Failure> {
+fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     let present = Present::ask(&connect(config)?.1)?;
     let changes = drawing::changes(&present.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
         out.json(&json!({
             "same": same, "platform": present, "configuration": config.menu, "lines": lines,
@@ -264,7 +250,7 @@ fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
         .try_for_each(|change| out.line(&change.to_string()))
 }
 
-fn apply(config: &Config, yes: bool) -> Result<(), Failure> {
+fn apply(config: &Config, yes: Yes) -> Result<(), Failure> {
     if config.menu.is_empty() {
         return Err(Failure::Wrong(
             "the configuration has no [[menu.button]]; `wechatd menu delete` takes the platform's menu away"
@@ -289,7 +275,7 @@ fn put(
     present: &Present,
     wanted: &Menu,
     question: &str,
-    yes: bool,
+    yes: Yes,
 ) -> Result<(), Failure> {
     let changes = drawing::changes(&present.menu(), wanted);
     let mut out = Output::text();
@@ -350,7 +336,7 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu) -> Result<(), Failure
     Ok(())
 }
 
-fn rollback(config: &Config, yes: bool) -> Result<(), Failure> {
+fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let connected = Connected { store, api };
     let nothing = || {
@@ -393,7 +379,7 @@ fn read_kept(kept: &str) -> Option<Present> {
     serde_json::from_str(kept.get("menu")?.as_str()?).ok()
 }
 
-fn delete(config: &Config, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, yes: Yes) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let connected = Connected { store, api };
     let present = Present::ask(&connected.api)?;
@@ -404,7 +390,7 @@ fn take_away(
     connected: &Connected,
     present: &Present,
     question: &str,
-    yes: bool,
+    yes: Yes,
 ) -> Result<(), Failure> {
     let mut out = Output::text();
     if present.origin != Origin::Api {
@@ -425,10 +411,10 @@ fn take_away(
     out.done()
 }
 
-fn trymatch(api: &Client, openid: &str, json: bool) -> Result<(), Failure> {
+fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
     let button = api.menu_trymatch(openid)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "button": button }));
     }
     let menu = Menu {

@@ -1,6 +1,7 @@
 //! `wechatd messages …`: what was written and what happened.
 
 use super::Failure;
+use super::arguments::Json;
 use super::export::{Export, Format};
 use super::moment::since;
 use super::output::{Output, cell};
@@ -33,9 +34,8 @@ pub(super) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u32,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     })?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&rows);
     }
     table(&mut out, &rows)?;

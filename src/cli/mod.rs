@@ -1,5 +1,6 @@
 //! What an owner types: the command line, one file per family of commands.
 
+mod arguments;
 mod article;
 mod attachment;
 mod backup;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -18,9 +19,8 @@ pub(super) enum Commands {
   wechatd notify list
   wechatd notify list --json | jq -r '.[].example'")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Take a template of the platform's library
     #[command(after_help = "Example:
@@ -36,18 +36,16 @@ TID and the numbers of its keywords stand in the console, under subscription not
         /// What it is for, in a few words for the platform
         #[arg(long, value_name = "TEXT")]
         scene: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a template up; notifications can no longer be sent with it
     #[command(after_help = "Example:\n  wechatd notify delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd notify list` shows them
         template_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Fill in a template and send it to one user who agreed to get it
     #[command(after_help = "Examples:
@@ -74,9 +72,8 @@ pub(super) struct Send {
     /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
     #[arg(long, value_name = "JSON")]
     miniprogram: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -93,10 +90,10 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let templates = connect(config)?.1.newtmpl_gettemplate()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&templates);
     }
     let row = |template: &PrivateTemplate| {
@@ -124,19 +121,19 @@ fn add(
     tid: &str,
     keywords: &[u32],
     scene: &str,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "priTmplId": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
 }
 
-fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.newtmpl_deltemplate(template_id)?;
@@ -163,7 +160,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     api.subscribe_bizsend(&notification)
         .map_err(|error| Failure::of_sending(&error))?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({
             "openid": notification.touser,
             "template_id": notification.template_id,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::download;
 use super::failure::complain;
 use super::moment::since;
@@ -70,9 +71,8 @@ pub(super) struct Create {
     /// Write the code to this file, which ends in .png or .svg
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,9 +80,8 @@ pub(super) struct Stats {
     /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -122,7 +121,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     };
     let expires_at = code.expire_seconds.map(|life| clock::unix_seconds() + life);
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         out.json(&Made {
             scene: &arguments.scene,
             kind: match scene {
@@ -230,7 +229,7 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
     let since = since(&reader, arguments.since.as_deref())?;
     let scenes = reader.scenes(since)?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&scenes);
     }
     let row = |scene: &SceneCount| {

@@ -1,6 +1,7 @@
 //! `wechatd quota …` and `wechatd rid …`: limits of the platform's calls, and what became of a single one.
 
 use super::Failure;
+use super::arguments::Json;
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::quota::Quota;
@@ -32,9 +33,8 @@ pub(super) struct Arguments {
     command: Option<Command>,
     /// Only this call, such as /cgi-bin/message/custom/send or message/custom/send
     path: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -53,9 +53,8 @@ enum Command {
 pub(super) struct Rid {
     /// As it stands at the end of an error, such as 66f0a1b2-1c2d3e4f-5a6b7c8d
     rid: String,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -70,7 +69,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     if let Some(path) = &arguments.path {
         let path = whole(path);
         let quota = api.openapi_quota_get(&path)?;
-        if arguments.json {
+        if arguments.json.wanted {
             return out.json(&as_json(&path, &quota));
         }
         out.table(HEADING, &[row(&path, &quota)])?;
@@ -89,7 +88,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             Err(error) => return Err(error.into()),
         }
     }
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&values);
     }
     out.table(HEADING, &rows)?;
@@ -173,7 +172,7 @@ pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
         masked(request.response_body),
     );
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&serde_json::json!({
             "invoke_time": request.invoke_time,
             "cost_in_ms": request.cost_in_ms,

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::arguments::Json;
 use super::attachment::{Attachment, with_media};
 use super::output::Output;
 use super::platform::connect;
@@ -82,9 +83,8 @@ pub(super) struct Arguments {
     /// As this agent of the customer service, by its account
     #[arg(long = "as", value_name = "KF_ACCOUNT")]
     kf_account: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// A message with places for the media_ids of its attachments.
@@ -123,7 +123,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         })?;
     }
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({"openid": arguments.openid, "messages": all}));
     }
     out.line(&match all {
@@ -145,7 +145,7 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
         result => result.map(|()| true)?,
     };
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({
             "openid": arguments.openid,
             "typing": typing == Typing::Shown && shown,

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::http::{Answer, Target};
 use super::output::Output;
 use super::pretend::Pretence;
@@ -58,9 +59,8 @@ pub(super) struct Arguments {
     /// The MsgId; the same one again is the same message delivered again
     #[arg(long, value_name = "ID")]
     msg_id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +105,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     };
     let fine = answer.status == 200 && (!verifies || answer.body == stamp.nonce.as_bytes());
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         out.json(&simulated)?;
     } else {
         out.line(&format!(

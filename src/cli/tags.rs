@@ -1,6 +1,7 @@
 //! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
 
 use super::Failure;
+use super::arguments::Json;
 use super::bulk::{self, Deed};
 use super::output::{Output, cell};
 use super::patience::Patience;
@@ -18,18 +19,16 @@ pub(super) enum Tags {
     /// List the account's tags
     #[command(after_help = "Example:\n  wechatd tags list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Make a tag
     #[command(after_help = "Example:\n  wechatd tags create regulars")]
     Create {
         /// At most 30 bytes
         name: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a tag another name
     #[command(after_help = "Example:\n  wechatd tags rename regulars friends")]
@@ -64,9 +63,8 @@ pub(super) struct Change {
     /// Whom; - reads openids from standard input, one a line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +82,7 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
         Tags::List { json } => return list(&api, json),
         Tags::Create { name, json } => {
             let tag = api.tags_create(&name)?;
-            if json {
+            if json.wanted {
                 return out.json(&serde_json::json!({"id": tag.id, "name": tag.name}));
             }
             out.line(&format!("tag {} is {}", tag.name, tag.id))?;
@@ -106,10 +104,10 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(api: &Client, json: bool) -> Result<(), Failure> {
+fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let tags = api.tags_get()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let tags: Vec<serde_json::Value> = tags
             .iter()
             .map(|tag| serde_json::json!({"id": tag.id, "name": tag.name, "count": tag.count}))

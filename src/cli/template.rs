@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::arguments::{Json, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -25,9 +26,8 @@ pub(super) enum Commands {
   wechatd template list
   wechatd template list --json | jq -r '.[].example'")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fill in a template for one user and send it
     #[command(after_help = "Examples:
@@ -47,18 +47,16 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
         short_id: String,
         /// Which of its keywords, in the order in which users shall see them
         keywords: Vec<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a template up; messages can no longer be sent with it
     #[command(after_help = "Example:\n  wechatd template delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd template list` shows them
         template_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Show what the account is in, or set it: templates are offered by it
     #[command(after_help = "Examples:
@@ -78,9 +76,8 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -102,9 +99,8 @@ pub(super) struct Send {
     /// The platform sends the same ID once within 10 minutes
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -127,11 +123,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let templates = api.get_all_private_template()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&templates);
     }
     let row = |template: &Template| {
@@ -177,7 +173,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     };
     store.template_taken(job, &msg_id)?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({ "msg_id": msg_id }));
     }
     out.line(&format!(
@@ -186,18 +182,18 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     out.done()
 }
 
-fn add(config: &Config, short_id: &str, keywords: &[String], json: bool) -> Result<(), Failure> {
+fn add(config: &Config, short_id: &str, keywords: &[String], json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let template_id = api.api_add_template(short_id, keywords)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "template_id": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
 }
 
-fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.del_private_template(template_id)?;
@@ -228,10 +224,10 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
     values.into_iter().map(value).collect()
 }
 
-fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Template, msg_id, limit)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&jobs);
     }
     let row = |job: &Job| {

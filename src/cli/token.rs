@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
@@ -25,9 +26,8 @@ pub(super) struct Arguments {
     /// The ticket of the JS-SDK instead, kept and shared in the same way
     #[arg(long)]
     jsapi_ticket: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         (None, false) => (ACCESS_TOKEN, api.token()?),
     };
     let mut out = Output::text();
-    if !arguments.json {
+    if !arguments.json.wanted {
         out.line(&value)?;
         return out.done();
     }

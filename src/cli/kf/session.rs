@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::say;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::Failure;
+use crate::cli::arguments::Json;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
 use crate::config::Config;
@@ -37,18 +38,16 @@ pub(in crate::cli) enum Commands {
     Show {
         /// The user
         openid: String,
-        /// One JSON value; null for a user without a session
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// List the sessions of an agent
     #[command(after_help = "Example:\n  wechatd kf session list amy@shop --json")]
     List {
         /// The agent; `wechatd kf list` shows them
         account: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -67,11 +66,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn show(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let session = api.kfsession_getsession(openid)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let session = session.map(
             |session| json!({"kf_account": session.kf_account, "createtime": session.createtime}),
         );
@@ -88,11 +87,11 @@ fn show(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let sessions = api.kfsession_getsessionlist(account)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&sessions);
     }
     let reader = store.reader()?;
@@ -107,11 +106,11 @@ fn list(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-pub(super) fn waiting(config: &Config, json: bool) -> Result<(), Failure> {
+pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let waiting = api.kfsession_getwaitcase()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&waiting);
     }
     let reader = store.reader()?;

@@ -2,6 +2,7 @@
 
 use crate::api::template::Industry;
 use crate::cli::Failure;
+use crate::cli::arguments::{Json, Yes};
 use crate::cli::confirm;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
@@ -12,9 +13,8 @@ use crate::config::Config;
 pub(in crate::cli) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -29,9 +29,8 @@ The numbers stand in the platform's documentation, Template messages, industries
         main: u32,
         /// The number of the second industry
         second: u32,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
 }
 
@@ -48,7 +47,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         return out.done();
     }
     let industries = api.get_industry()?;
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&industries);
     }
     out.pairs(&[

@@ -6,6 +6,7 @@ use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
 };
 use crate::cli::Failure;
+use crate::cli::arguments::Json;
 use crate::cli::output::Output;
 use crate::cli::platform::connect;
 use crate::cli::send;
@@ -41,9 +42,8 @@ pub(in crate::cli) struct Arguments {
     /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
     #[arg(long, value_name = "JSON")]
     miniprogram: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> 
     api.template_subscribe(&message)
         .map_err(|error| Failure::of_sending(&error))?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({"openid": message.touser, "scene": arguments.scene}));
     }
     out.line("sent")?;
