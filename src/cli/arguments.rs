@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::failure::complain;
+
 // No doc comments on what is flattened: clap would show them as the description of each command that has it.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -101,6 +103,33 @@ pub(super) fn whole<T: TryFrom<u32>>(
                 (from, &u32::MAX) => format!("write a whole number, {from} or more"),
                 (from, to) => format!("write a whole number from {from} to {to}"),
             })
+    }
+}
+
+/// How many rows of a list are shown at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit(pub(super) u32);
+
+impl Limit {
+    /// How many rows to ask for, to learn whether there are more.
+    pub(super) fn and_one(self) -> u32 {
+        self.0.saturating_add(1)
+    }
+
+    /// Takes what is too much, and says whether there was any.
+    pub(super) fn cut<T>(self, rows: &mut Vec<T>) -> bool {
+        let most = usize::try_from(self.0).unwrap_or(usize::MAX);
+        let more = rows.len() > most;
+        rows.truncate(most);
+        more
+    }
+
+    /// Says on stderr that not all of a family's rows are shown, and how to get them.
+    pub(super) fn tell(self, family: &str) {
+        complain(&format!(
+            "the newest {} are shown; --limit N shows more, `wechatd {family} export` gives all",
+            self.0
+        ));
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
+use super::json::trouble;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::ApiError;
@@ -45,7 +46,7 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
 It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.")]
     Publish {
         /// The draft's media_id
-        media_id: String,
+        media_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
         #[command(flatten)]
@@ -58,7 +59,7 @@ It prints the publish_id. The platform checks the draft first: `wechatd article 
 When it is published, it tells the article_id, for `wechatd send --article` and for menus, and where it can be read.")]
     Status {
         /// Which; `wechatd article publish` printed it
-        publish_id: String,
+        publish_id: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -79,7 +80,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
     let wrong = |what: String| Failure::Wrong(format!("{}: {what}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let articles = articles(&text).map_err(wrong)?;
+    let articles = articles(&text).map_err(|what| {
+        wrong(format!(
+            "{what}; `wechatd article draft --help` shows an example"
+        ))
+    })?;
     let (_store, api) = connect(config)?;
     let made = api.draft_add(&articles).map_err(|error| match error {
         ApiError::Request { cause, .. } => wrong(cause),
@@ -98,7 +103,7 @@ fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
 
 /// The articles of a file: one, a list, or a list in `articles`.
 fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut value: Value = serde_json::from_str(text).map_err(|error| trouble(&error))?;
     if let Some(list) = value.get_mut("articles") {
         value = list.take();
     }
@@ -114,7 +119,8 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
             // What is null was not told.
             fields.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
         }
-        serde_json::from_value(value).map_err(|error| format!("article {number}: {error}"))
+        serde_json::from_value(value)
+            .map_err(|error| format!("article {number}: {}", trouble(&error)))
     };
     (1..).zip(list).map(article).collect()
 }
@@ -202,9 +208,9 @@ mod tests {
         );
         assert_eq!(articles(&told), articles(one));
         for (text, why) in [
-            ("", "EOF"),
+            ("", "ends too early"),
             ("[]", "no article"),
-            ("{}", "article 1: missing field `title`"),
+            ("{}", "article 1: the field `title` is missing"),
             (r#"{"titel": "T"}"#, "unknown field `titel`"),
             ("7", "article 1"),
         ] {

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::arguments::Json;
 use super::bulk::{self, Deed};
+use super::failure::complain;
 use super::output::Output;
 use super::patience::Patience;
 use super::platform::connect;
@@ -52,9 +53,11 @@ pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
 fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let mut out = Output::text();
     let mut all = Vec::new();
+    let mut blocked = 0;
     let mut begin = String::new();
     loop {
         let page = api.getblacklist(&begin)?;
+        blocked += page.openids.len();
         match json.wanted {
             true => all.extend(page.openids),
             false => page
@@ -67,10 +70,14 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
             Some(_) | None => break,
         }
     }
-    match json.wanted {
-        true => out.json(&all),
-        false => out.done(),
+    if json.wanted {
+        return out.json(&all);
     }
+    if blocked == 0 {
+        // Standard output is a list of openids, also for other programs.
+        complain("nobody is blocked");
+    }
+    out.done()
 }
 
 fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure> {
@@ -91,10 +98,11 @@ fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure
         |batch| call(batch).map(|()| Vec::new()),
         |_| Ok(()),
     )?;
-    let what = if adds {
-        "are blocked now"
-    } else {
-        "are not blocked any more"
-    };
-    outcome.report(what, arguments.json)
+    outcome.report(
+        |people| match adds {
+            true => format!("blocked {people}"),
+            false => format!("unblocked {people}"),
+        },
+        arguments.json,
+    )
 }

@@ -26,3 +26,14 @@ pub(super) fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
         _ => Err(Failure::Failed("nothing was done".to_owned())),
     }
 }
+
+/// The same where scripts have always done without being asked: only a person at a terminal is asked.
+///
+/// # Errors
+/// [`Failure::Failed`] for any other answer than yes.
+pub(super) fn ask_on_terminal(question: &str, yes: Yes) -> Result<(), Failure> {
+    match io::stdin().is_terminal() {
+        true => ask(question, yes),
+        false => Ok(()),
+    }
+}

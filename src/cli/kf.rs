@@ -4,7 +4,7 @@ mod records;
 mod session;
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -33,17 +33,17 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
 a person has accepted an invitation. An account can have 100 agents.")]
     Add {
         /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
-        account: String,
+        account: NotBlank,
         /// What users see, at most 16 characters
-        nickname: String,
+        nickname: NotBlank,
     },
     /// Give an agent another nickname
     #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
     Rename {
         /// Which; `wechatd kf list` shows them
-        account: String,
+        account: NotBlank,
         /// What users see, at most 16 characters
-        nickname: String,
+        nickname: NotBlank,
     },
     /// Ask a person to be an agent; they answer in WeChat
     #[command(after_help = "Example:
@@ -51,15 +51,15 @@ a person has accepted an invitation. An account can have 100 agents.")]
   wechatd kf list                      shows what became of it")]
     Invite {
         /// Which agent; `wechatd kf list` shows them
-        account: String,
+        account: NotBlank,
         /// The person's WeChat id, which is not the openid
-        wechat_id: String,
+        wechat_id: NotBlank,
     },
     /// Remove an agent
     #[command(after_help = "Example:\n  wechatd kf remove amy@shop")]
     Remove {
         /// Which; `wechatd kf list` shows them
-        account: String,
+        account: NotBlank,
         #[command(flatten)]
         yes: Yes,
     },
@@ -155,21 +155,6 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getkflist()?;
     let mut out = Output::text();
     if json.wanted {
-        let agents: Vec<serde_json::Value> = agents
-            .iter()
-            .map(|agent| {
-                serde_json::json!({
-                    "kf_account": agent.kf_account,
-                    "kf_id": agent.kf_id,
-                    "kf_nick": agent.kf_nick,
-                    "kf_headimgurl": agent.kf_headimgurl,
-                    "kf_wx": agent.kf_wx,
-                    "invite_wx": agent.invite_wx,
-                    "invite_expire_time": agent.invite_expire_time,
-                    "invite_status": agent.invite_status,
-                })
-            })
-            .collect();
         return out.json(&agents);
     }
     let lines: Vec<[String; 4]> = agents
@@ -192,7 +177,11 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "account", "nickname", "person"], &lines)?;
+    out.table(
+        ["id", "account", "nickname", "person"],
+        &lines,
+        "the account has no agent; `wechatd kf add` makes one",
+    )?;
     out.done()
 }
 
@@ -200,17 +189,6 @@ fn online(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getonlinekflist()?;
     let mut out = Output::text();
     if json.wanted {
-        let agents: Vec<serde_json::Value> = agents
-            .iter()
-            .map(|agent| {
-                serde_json::json!({
-                    "kf_account": agent.kf_account,
-                    "kf_id": agent.kf_id,
-                    "status": agent.status,
-                    "accepted_case": agent.accepted_case,
-                })
-            })
-            .collect();
         return out.json(&agents);
     }
     let lines: Vec<[String; 3]> = agents
@@ -224,6 +202,10 @@ fn online(config: &Config, json: Json) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "account", "conversations"], &lines)?;
+    out.table(
+        ["id", "account", "conversations"],
+        &lines,
+        "no agent is at work",
+    )?;
     out.done()
 }

@@ -1,11 +1,9 @@
 //! `wechatd login …`: who opens a web page in WeChat, for the owner's own pages. Nothing of it is kept or logged.
 
-use std::fmt::Write;
-
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, NotBlank, Openid};
 use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -43,7 +41,7 @@ the console as the web authorisation domain.")]
 The tokens are the person's, not the account's. Keep them on the server, never in a page.")]
     Code {
         /// What came as `code`
-        code: String,
+        code: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -54,7 +52,7 @@ The tokens are the person's, not the account's. Keep them on the server, never i
 An access_token works for two hours, a refresh_token for 30 days.")]
     Refresh {
         /// What `wechatd login code` printed
-        refresh_token: String,
+        refresh_token: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -63,9 +61,9 @@ An access_token works for two hours, a refresh_token for 30 days.")]
   wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
     User {
         /// Who
-        openid: String,
+        openid: Openid,
         /// The person's, of `wechatd login code`
-        access_token: String,
+        access_token: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -74,9 +72,9 @@ An access_token works for two hours, a refresh_token for 30 days.")]
   wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
     Check {
         /// Whose
-        openid: String,
+        openid: Openid,
         /// The person's, of `wechatd login code`
-        access_token: String,
+        access_token: NotBlank,
     },
 }
 
@@ -131,7 +129,10 @@ fn url(
             config.file.display()
         ))
     })?;
-    let state = state.map_or_else(fresh_state, Ok)?;
+    let state = match state {
+        Some(state) => state,
+        None => random::hex().map_err(|error| Failure::Failed(format!("login: {error}")))?,
+    };
     let url = authorize_url(app_id, redirect_uri, scope, &state).map_err(|error| match error {
         ApiError::Request { cause, .. } => Failure::Wrong(cause),
         error => error.into(),
@@ -142,18 +143,6 @@ fn url(
     }
     out.line(&url)?;
     out.done()
-}
-
-/// A state that nobody can guess.
-fn fresh_state() -> Result<String, Failure> {
-    let bytes: [u8; 16] =
-        random::bytes().map_err(|error| Failure::Failed(format!("login: {error}")))?;
-    let mut state = String::new();
-    for byte in bytes {
-        // A String takes everything.
-        write!(state, "{byte:02x}").ok();
-    }
-    Ok(state)
 }
 
 fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {

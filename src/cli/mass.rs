@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Openid, Yes, limit, whole};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::output::{Output, cell};
@@ -24,6 +24,9 @@ use recipients::Recipients;
 /// For how long a repetition of the same command is the same message, in seconds: the platform compares the
 /// clientmsgid with those of the last 24 hours.
 const SAME_WITHIN: i64 = 24 * 3600;
+
+/// The slowest level of [`MASS_SPEEDS`].
+const SLOWEST: u32 = MASS_SPEEDS.len() as u32 - 1;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -53,9 +56,9 @@ The platform allows 100 a day.")]
   wechatd mass status 1000002301      asks the platform too")]
     Status {
         /// Only this one, and ask the platform how far it is
-        msg_id: Option<String>,
+        msg_id: Option<NotBlank>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
@@ -68,9 +71,9 @@ The platform allows 100 a day.")]
 It stays on phones that already show it.")]
     Delete {
         /// Which; `wechatd mass status` shows them
-        msg_id: String,
+        msg_id: NotBlank,
         /// Only the article with this number, from 1 on
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
         article: Option<u32>,
         #[command(flatten)]
         yes: Yes,
@@ -84,7 +87,7 @@ Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 1000
 that all readers open at once.")]
     Speed {
         /// From 0, the fastest, to 4
-        #[arg(value_parser = clap::value_parser!(u8).range(0..MASS_SPEEDS.len() as i64))]
+        #[arg(value_parser = whole::<u8>(0..=SLOWEST), allow_negative_numbers = true)]
         level: Option<u8>,
         #[command(flatten)]
         json: Json,
@@ -113,10 +116,10 @@ pub(super) struct Preview {
     message: message::What,
     /// To this openid
     #[arg(long, value_name = "OPENID", group = "whom")]
-    to: Option<String>,
+    to: Option<Openid>,
     /// To this WeChat id
     #[arg(long, value_name = "ID", group = "whom")]
-    wechat_id: Option<String>,
+    wechat_id: Option<NotBlank>,
     #[command(flatten)]
     json: Json,
 }
@@ -256,16 +259,14 @@ const TOO_SOON: i64 = 45066;
 
 /// 32 bytes, as many as the platform takes.
 fn fresh_client_id() -> Result<String, Failure> {
-    let bytes: [u8; 16] =
-        random::bytes().map_err(|error| Failure::Failed(format!("mass: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    random::hex().map_err(|error| Failure::Failed(format!("mass: {error}")))
 }
 
 fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
     let message = Message::read(&arguments.message)?;
     let target = match (arguments.to, arguments.wechat_id) {
-        (Some(openid), _) => PreviewTarget::Openid(openid),
-        (None, id) => PreviewTarget::WeChatId(id.unwrap_or_default()),
+        (Some(openid), _) => PreviewTarget::Openid(openid.into()),
+        (None, id) => PreviewTarget::WeChatId(id.map(String::from).unwrap_or_default()),
     };
     let (store, api) = connect(config)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
@@ -312,6 +313,10 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
         ],
         &rows,
+        &match msg_id {
+            Some(msg_id) => format!("the store knows no mass message {msg_id}"),
+            None => "no mass message was sent".to_owned(),
+        },
     )?;
     if let Some(now) = now {
         out.line(&format!("The platform says now: {now}"))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Yes, limit};
 use super::attachment::{LocalFile, Stay, media_type};
 use super::confirm;
 use super::download;
@@ -18,6 +18,7 @@ use crate::api::Client;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
 use crate::api::media::MediaType;
 use crate::config::Config;
+use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -32,7 +33,7 @@ It shows what was made in the console too.")]
         #[arg(long = "type", value_name = "TYPE", value_parser = material_type)]
         material_type: Option<MaterialType>,
         /// At most so many of each type
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
@@ -77,7 +78,7 @@ Articles come as JSON, in the form that `wechatd article draft` takes. Of a vide
 printed.")]
     Get {
         /// Its media_id; `wechatd material list` shows them
-        media_id: String,
+        media_id: NotBlank,
         /// Where to write it [default: standard output, unless that is a terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -89,7 +90,7 @@ printed.")]
 Messages that were sent with it keep it. The platform refuses while an auto-reply or a menu uses it.")]
     Delete {
         /// Its media_id; `wechatd material list` shows them
-        media_id: String,
+        media_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
     },
@@ -184,8 +185,12 @@ fn list(
             cell(&name, 60),
         ])
     };
+    let nothing = match material_type {
+        Some(one) => format!("the platform keeps nothing of the type {}", one.name()),
+        None => "the platform keeps nothing".to_owned(),
+    };
     let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
-    out.table(["type", "media_id", "updated", "name"], &rows)?;
+    out.table(["type", "media_id", "updated", "name"], &rows, &nothing)?;
     out.done()
 }
 
@@ -293,7 +298,11 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
     )?;
     match (found, out) {
         (Material::File(saved), Some(path)) => {
-            complain(&format!("{}: {} bytes", path.display(), saved.length));
+            complain(&format!(
+                "{}: {}",
+                path.display(),
+                counted(saved.length, "byte")
+            ));
             Ok(())
         }
         (Material::File(_), None) => Ok(()),

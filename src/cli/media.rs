@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, NotBlank};
 use super::attachment::{Kind, LocalFile, Stay, media_type};
 use super::download;
 use super::failure::complain;
@@ -15,6 +15,7 @@ use super::platform::connect;
 use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
 use crate::clock;
 use crate::config::Config;
+use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -43,7 +44,7 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
 Of a video the platform gives a URL, which is printed.")]
     Get {
         /// Its media_id
-        media_id: String,
+        media_id: NotBlank,
         /// A recording that a web page made with the JS-SDK, as Speex at 16 kHz instead of AMR
         #[arg(long)]
         speex: bool,
@@ -110,7 +111,11 @@ fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Resu
     let found = download::fetch(out, fetch, |found| matches!(found, Media::File(_)))?;
     match (found, out) {
         (Media::File(saved), Some(path)) => {
-            complain(&format!("{}: {} bytes", path.display(), saved.length));
+            complain(&format!(
+                "{}: {}",
+                path.display(),
+                counted(saved.length, "byte")
+            ));
             Ok(())
         }
         (Media::File(_), None) => Ok(()),

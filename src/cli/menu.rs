@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, Openid, Yes};
 use super::confirm;
 use super::output::Output;
 use super::platform::connect;
@@ -65,7 +65,7 @@ A second rollback takes the first one back.")]
   wechatd menu trymatch oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Trymatch {
         /// Whose: an openid, or a WeChat id
-        openid: String,
+        openid: Openid,
         #[command(flatten)]
         json: Json,
     },

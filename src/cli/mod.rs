@@ -14,6 +14,7 @@ mod export;
 mod failure;
 mod followers;
 mod http;
+mod json;
 mod kf;
 mod logging;
 mod login;

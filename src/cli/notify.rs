@@ -1,13 +1,11 @@
 //! `wechatd notify …`: subscription notifications, for users who agreed to get one.
 
-use serde_json::json;
-
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
-use super::{send, template};
+use super::{json, template};
 use crate::api::subscription::{Notification, PrivateTemplate};
 use crate::api::template::Miniprogram;
 use crate::config::Config;
@@ -29,13 +27,13 @@ pub(super) enum Commands {
 TID and the numbers of its keywords stand in the console, under subscription notifications.")]
     Add {
         /// Its number in the library
-        tid: String,
+        tid: NotBlank,
         /// Which of its keywords, by their numbers, in the order in which users shall see them
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = limit, allow_negative_numbers = true)]
         keywords: Vec<u32>,
         /// What it is for, in a few words for the platform
         #[arg(long, value_name = "TEXT")]
-        scene: String,
+        scene: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -43,7 +41,7 @@ TID and the numbers of its keywords stand in the console, under subscription not
     #[command(after_help = "Example:\n  wechatd notify delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd notify list` shows them
-        template_id: String,
+        template_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
     },
@@ -60,9 +58,9 @@ is one to be kept. The platform pushes what became of it: `wechatd messages list
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// Which template; `wechatd notify list` shows them
-    template_id: String,
+    template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]
     data: String,
@@ -112,7 +110,11 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<[String; 4]> = templates.iter().map(row).collect();
-    out.table(["template_id", "title", "agreed", "keys"], &rows)?;
+    out.table(
+        ["template_id", "title", "agreed", "keys"],
+        &rows,
+        "the account has no template of notifications; `wechatd notify add` takes one",
+    )?;
     out.done()
 }
 
@@ -127,7 +129,7 @@ fn add(
     let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
     let mut out = Output::text();
     if json.wanted {
-        return out.json(&json!({ "priTmplId": template_id }));
+        return out.json(&serde_json::json!({ "priTmplId": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
@@ -147,11 +149,11 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     let miniprogram: Option<Miniprogram> = arguments
         .miniprogram
         .as_deref()
-        .map(|text| send::read("--miniprogram", text))
+        .map(json::miniprogram)
         .transpose()?;
     let notification = Notification {
-        touser: arguments.openid,
-        template_id: arguments.template_id,
+        touser: arguments.openid.into(),
+        template_id: arguments.template_id.into(),
         page: arguments.page,
         miniprogram,
         data,
@@ -161,7 +163,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         .map_err(|error| Failure::of_sending(&error))?;
     let mut out = Output::text();
     if arguments.json.wanted {
-        return out.json(&json!({
+        return out.json(&serde_json::json!({
             "openid": notification.touser,
             "template_id": notification.template_id,
         }));

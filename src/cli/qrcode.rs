@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, NotBlank};
 use super::download;
 use super::failure::complain;
 use super::moment::since;
@@ -17,6 +17,7 @@ use super::platform::connect;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
 use crate::clock;
 use crate::config::{Config, read_duration, show_duration};
+use crate::counted::counted;
 use crate::store::{Reader, SceneCount};
 use picture::{Colours, Format, Picture};
 
@@ -39,7 +40,7 @@ A permanent code can not be taken back, and an account can have 100000 of them."
 It works as long as the code. `wechatd qrcode create --out` draws the same code without it.")]
     Picture {
         /// What `wechatd qrcode create` printed as ticket
-        ticket: String,
+        ticket: NotBlank,
         /// Where to write it [default: standard output, unless that is a terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -56,7 +57,7 @@ Scans of people who follow already are counted as far back as messages are kept 
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
     /// What a scan of the code tells: a number or a text
-    scene: String,
+    scene: NotBlank,
     /// How long it works, at most 30d
     #[arg(
         long,
@@ -162,7 +163,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         false => Colours::Paper,
     };
     for line in picture.lines(colours) {
-        out.line(&line)?;
+        out.drawn(&line)?;
     }
     out.done()?;
     written
@@ -173,7 +174,11 @@ fn fetch(config: &Config, ticket: &str, out: Option<&Path>) -> Result<(), Failur
     let (_store, api) = connect(config)?;
     let saved = download::fetch(out, |to| api.showqrcode(ticket, to), |_| true)?;
     if let Some(path) = out {
-        complain(&format!("{}: {} bytes", path.display(), saved.length));
+        complain(&format!(
+            "{}: {}",
+            path.display(),
+            counted(saved.length, "byte")
+        ));
     }
     Ok(())
 }
@@ -240,8 +245,12 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
             scene.last.clone(),
         ]
     };
+    let nothing = match &arguments.since {
+        Some(since) => format!("nobody came by a code since {since}"),
+        None => "nobody came by a code".to_owned(),
+    };
     let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
-    out.table(["scene", "follows", "scans", "last"], &rows)?;
+    out.table(["scene", "follows", "scans", "last"], &rows, &nothing)?;
     out.done()
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, NotBlank};
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::shorten::{MAX_EXPIRE_SECONDS, MAX_LONG_DATA};
@@ -29,7 +29,7 @@ pub(super) enum Commands {
     #[command(after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1")]
     Show {
         /// The key
-        key: String,
+        key: NotBlank,
         #[command(flatten)]
         json: Json,
     },

@@ -1,8 +1,11 @@
 //! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
 
+use serde::Serialize;
+
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, NotBlank, Openid, Yes};
 use super::bulk::{self, Deed};
+use super::confirm;
 use super::output::{Output, cell};
 use super::patience::Patience;
 use super::platform::connect;
@@ -26,7 +29,7 @@ pub(super) enum Tags {
     #[command(after_help = "Example:\n  wechatd tags create regulars")]
     Create {
         /// At most 30 bytes
-        name: String,
+        name: NotBlank,
         #[command(flatten)]
         json: Json,
     },
@@ -34,15 +37,17 @@ pub(super) enum Tags {
     #[command(after_help = "Example:\n  wechatd tags rename regulars friends")]
     Rename {
         /// Id or name
-        tag: String,
+        tag: NotBlank,
         /// The new name
-        name: String,
+        name: NotBlank,
     },
     /// Delete a tag and take it off everybody
     #[command(after_help = "Example:\n  wechatd tags delete friends")]
     Delete {
         /// Id or name
-        tag: String,
+        tag: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Put a tag on people
     #[command(after_help = "Examples:
@@ -59,7 +64,7 @@ pub(super) enum Tags {
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
     /// Id or name
-    tag: String,
+    tag: NotBlank,
     /// Whom; - reads openids from standard input, one a line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
@@ -70,7 +75,7 @@ pub(super) struct Change {
 #[derive(Debug, clap::Args)]
 pub(super) struct Remark {
     /// Whom it is about
-    openid: String,
+    openid: Openid,
     /// Fewer than 30 characters; an empty text takes the remark away
     text: String,
 }
@@ -83,17 +88,25 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
         Tags::Create { name, json } => {
             let tag = api.tags_create(&name)?;
             if json.wanted {
-                return out.json(&serde_json::json!({"id": tag.id, "name": tag.name}));
+                return out.json(&Created {
+                    id: tag.id,
+                    name: &tag.name,
+                });
             }
-            out.line(&format!("tag {} is {}", tag.name, tag.id))?;
+            out.line(&format!("created tag {} with the id {}", tag.name, tag.id))?;
         }
         Tags::Rename { tag, name } => {
             let tag = find(&api, &tag)?;
             api.tags_update(tag.id, &name)?;
             out.line(&format!("tag {} is called {name} now", tag.id))?;
         }
-        Tags::Delete { tag } => {
+        Tags::Delete { tag, yes } => {
             let tag = find(&api, &tag)?;
+            let question = format!(
+                "Delete the tag {} ({}) and take it off everybody?",
+                tag.name, tag.id
+            );
+            confirm::ask_on_terminal(&question, yes)?;
             api.tags_delete(tag.id)?;
             take_off_everybody(&store, tag.id)?;
             out.line(&format!("tag {} ({}) is deleted", tag.id, tag.name))?;
@@ -104,14 +117,16 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     out.done()
 }
 
+#[derive(Debug, Serialize)]
+struct Created<'a> {
+    id: i64,
+    name: &'a str,
+}
+
 fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let tags = api.tags_get()?;
     let mut out = Output::text();
     if json.wanted {
-        let tags: Vec<serde_json::Value> = tags
-            .iter()
-            .map(|tag| serde_json::json!({"id": tag.id, "name": tag.name, "count": tag.count}))
-            .collect();
         return out.json(&tags);
     }
     let lines: Vec<[String; 3]> = tags
@@ -125,7 +140,11 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "name", "followers"], &lines)?;
+    out.table(
+        ["id", "name", "followers"],
+        &lines,
+        "the account has no tag",
+    )?;
     out.done()
 }
 
@@ -177,9 +196,14 @@ fn change(
         },
         |done| store.note_tag(done, tag.id, adds),
     )?;
-    let carry = if adds { "carry" } else { "do not carry" };
-    let what = format!("{carry} the tag {} ({}) now", tag.name, tag.id);
-    outcome.report(&what, arguments.json)
+    let tag = format!("{} ({})", tag.name, tag.id);
+    outcome.report(
+        |people| match adds {
+            true => format!("tagged {people} with {tag}"),
+            false => format!("took the tag {tag} off {people}"),
+        },
+        arguments.json,
+    )
 }
 
 /// The store follows: nobody carries a tag that does not exist.
@@ -204,7 +228,7 @@ pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure>
     let mut out = Output::text();
     out.line(&match text.as_str() {
         "" => format!("{openid} has no remark any more"),
-        text => format!("{openid} is remarked: {text}"),
+        text => format!("remark on {openid}: {text}"),
     })?;
     out.done()
 }

@@ -5,14 +5,14 @@ mod once;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Failure;
-use super::arguments::{Json, Yes};
+use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
+use super::json;
 use super::output::{Output, cell};
 use super::platform::connect;
-use super::send;
 use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
 use crate::clock;
 use crate::config::Config;
@@ -44,9 +44,9 @@ The platform tells later what became of it: `wechatd template status`.")]
 SHORT_ID and the keywords stand in the console, in the library of template messages.")]
     Add {
         /// Its number in the library
-        short_id: String,
+        short_id: NotBlank,
         /// Which of its keywords, in the order in which users shall see them
-        keywords: Vec<String>,
+        keywords: Vec<NotBlank>,
         #[command(flatten)]
         json: Json,
     },
@@ -54,7 +54,7 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
     #[command(after_help = "Example:\n  wechatd template delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd template list` shows them
-        template_id: String,
+        template_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
     },
@@ -72,9 +72,9 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
   wechatd template status --limit 100 --json")]
     Status {
         /// Only this one
-        msg_id: Option<String>,
+        msg_id: Option<NotBlank>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
@@ -84,9 +84,9 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// Which template; `wechatd template list` shows them
-    template_id: String,
+    template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]
     data: String,
@@ -139,7 +139,11 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<[String; 3]> = templates.iter().map(row).collect();
-    out.table(["template_id", "title", "keys"], &rows)?;
+    out.table(
+        ["template_id", "title", "keys"],
+        &rows,
+        "the account has no template; `wechatd template add` takes one",
+    )?;
     out.done()
 }
 
@@ -148,11 +152,11 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     let miniprogram: Option<Miniprogram> = arguments
         .miniprogram
         .as_deref()
-        .map(|text| send::read("--miniprogram", text))
+        .map(json::miniprogram)
         .transpose()?;
     let message = TemplateMessage {
-        touser: arguments.openid,
-        template_id: arguments.template_id,
+        touser: arguments.openid.into(),
+        template_id: arguments.template_id.into(),
         url: arguments.url,
         miniprogram,
         client_msg_id: arguments.id,
@@ -174,7 +178,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     store.template_taken(job, &msg_id)?;
     let mut out = Output::text();
     if arguments.json.wanted {
-        return out.json(&json!({ "msg_id": msg_id }));
+        return out.json(&serde_json::json!({ "msg_id": msg_id }));
     }
     out.line(&format!(
         "sent as {msg_id}; `wechatd template status {msg_id}` shows what became of it"
@@ -182,12 +186,13 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     out.done()
 }
 
-fn add(config: &Config, short_id: &str, keywords: &[String], json: Json) -> Result<(), Failure> {
+fn add(config: &Config, short_id: &str, keywords: &[NotBlank], json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    let template_id = api.api_add_template(short_id, keywords)?;
+    let keywords: Vec<String> = keywords.iter().map(NotBlank::to_string).collect();
+    let template_id = api.api_add_template(short_id, &keywords)?;
     let mut out = Output::text();
     if json.wanted {
-        return out.json(&json!({ "template_id": template_id }));
+        return out.json(&serde_json::json!({ "template_id": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
@@ -202,9 +207,12 @@ fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
     out.done()
 }
 
+/// What `--data` looks like.
+const DATA: &str = r#"{"thing1": "Blue mug"}"#;
+
 /// The values of a template, in the short form or in the platform's.
 pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
-    let values: BTreeMap<String, Value> = send::read("--data", text)?;
+    let values: BTreeMap<String, Value> = json::read("--data", text, DATA)?;
     let value = |(key, value): (String, Value)| {
         let inner = match &value {
             Value::Object(fields) => fields.get("value").unwrap_or(&Value::Null),
@@ -215,7 +223,7 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
             Value::Number(number) => number.to_string(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
                 return Err(Failure::Wrong(format!(
-                    "--data: {key}: it is a text, a number or {{\"value\": …}}"
+                    "--data: {key}: it is a text, a number or {{\"value\": …}}; write it as '{DATA}'"
                 )));
             }
         };
@@ -239,7 +247,15 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             cell(job.status.as_deref().unwrap_or("no result yet"), 40),
         ]
     };
+    let nothing = match msg_id {
+        Some(msg_id) => format!("the store knows no template message {msg_id}"),
+        None => "no template message was sent".to_owned(),
+    };
     let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
-    out.table(["sent", "msg_id", "openid", "template", "status"], &rows)?;
+    out.table(
+        ["sent", "msg_id", "openid", "template", "status"],
+        &rows,
+        &nothing,
+    )?;
     out.done()
 }

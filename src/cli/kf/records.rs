@@ -66,8 +66,16 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             cell(record.text.as_deref().unwrap_or_default(), 400),
         ])
     };
+    let until = match &arguments.until {
+        Some(until) => format!(" until {until}"),
+        None => String::new(),
+    };
+    let nothing = format!(
+        "agents and users wrote nothing since {}{until}",
+        arguments.since
+    );
     let rows: Result<Vec<[String; 5]>, Failure> = records.iter().map(row).collect();
-    out.table(["time", "openid", "agent", "by", "text"], &rows?)?;
+    out.table(["time", "openid", "agent", "by", "text"], &rows?, &nothing)?;
     out.done()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::template::Industry;
 use crate::cli::Failure;
-use crate::cli::arguments::{Json, Yes};
+use crate::cli::arguments::{Json, Yes, limit};
 use crate::cli::confirm;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
@@ -26,8 +26,10 @@ enum Command {
 The numbers stand in the platform's documentation, Template messages, industries: 1 is Internet and electronic commerce.")]
     Set {
         /// The number of the main industry
+        #[arg(value_parser = limit, allow_negative_numbers = true)]
         main: u32,
         /// The number of the second industry
+        #[arg(value_parser = limit, allow_negative_numbers = true)]
         second: u32,
         #[command(flatten)]
         yes: Yes,
