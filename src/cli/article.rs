@@ -27,11 +27,12 @@ pub(super) enum Commands {
   wechatd article draft open-day.json
 
 The file holds one article, a list of them, or {\"articles\": [...]}:
-  {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\", \"content\": \"<p>On Saturday</p>\",
-   \"thumb_media_id\": \"MEDIA_ID\", \"content_source_url\": \"https://www.example.com/\"}
+  {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\",
+   \"content\": \"<p>On Saturday</p>\", \"thumb_media_id\": \"MEDIA_ID\",
+   \"content_source_url\": \"https://www.example.com/\"}
 
-title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and
-only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
+title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
+
 A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published with `wechatd article publish MEDIA_ID`.")]
     Draft {
         /// The articles, as JSON

@@ -29,7 +29,9 @@ pub(super) enum Followers {
     #[command(after_help = "Examples:
   wechatd followers list
   wechatd followers list --scene poster-7 --since 2026-11-01
-  wechatd followers list --tag regulars --limit 1000 --json")]
+  wechatd followers list --tag regulars --limit 1000 --json
+
+`wechatd followers export` gives all of them, with every column.")]
     List(ListArguments),
     /// Show one person: the row, the comings and goings, the last messages
     #[command(after_help = "Example:
@@ -45,9 +47,7 @@ pub(super) enum Followers {
   wechatd followers sync
   wechatd followers sync --json | jq .gone
 
-Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time:
-the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one.
-The server does the same every day at `api.sync`.")]
+Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time: the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one. The server does the same every day at `api.sync`.")]
     Sync {
         #[command(flatten)]
         json: Json,
@@ -56,8 +56,7 @@ The server does the same every day at `api.sync`.")]
     #[command(after_help = "Example:
   wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
 
-The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched.
-A person who still follows the account is recorded again with the next message or sync.")]
+The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched. A person who still follows the account is recorded again with the next message or sync.")]
     Forget {
         /// Whom
         openid: Openid,

@@ -29,8 +29,7 @@ pub(super) enum Kf {
   wechatd kf add amy@shop Amy
   wechatd kf invite amy@shop amy_wx
 
-The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before
-a person has accepted an invitation. An account can have 100 agents.")]
+The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before a person has accepted an invitation. An account can have 100 agents.")]
     Add {
         /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
         account: NotBlank,

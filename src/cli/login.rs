@@ -19,9 +19,7 @@ pub(super) enum Commands {
   wechatd login url https://www.example.com/cb
   wechatd login url https://www.example.com/cb --scope userinfo --state order7
 
-The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The code works once and for five minutes:
-`wechatd login code CODE`. Compare the state with yours. It works inside WeChat only, and the host must be entered in
-the console as the web authorisation domain.")]
+The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The code works once and for five minutes: `wechatd login code CODE`. Compare the state with yours. It works inside WeChat only, and the host must be entered in the console as the web authorisation domain.")]
     Url {
         /// The page that the browser comes back to
         redirect_uri: String,

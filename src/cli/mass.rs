@@ -28,10 +28,20 @@ const SAME_WITHIN: i64 = 24 * 3600;
 /// The slowest level of [`MASS_SPEEDS`].
 const SLOWEST: u32 = MASS_SPEEDS.len() as u32 - 1;
 
+/// clap's own would list all kinds of messages in one long line.
+const SEND_USAGE: &str = "\
+wechatd mass send [OPTIONS] <TEXT> --all, --tag <TAG> or --to <OPENID>...
+       wechatd mass send [OPTIONS] --image <F>, or another kind of message";
+
+/// The same.
+const PREVIEW_USAGE: &str = "\
+wechatd mass preview [OPTIONS] <TEXT> --to <OPENID> or --wechat-id <ID>
+       wechatd mass preview [OPTIONS] --image <F>, or another kind of message";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
     /// Send a message to all followers, to those with a tag, or to a list of openids
-    #[command(after_help = "Examples:
+    #[command(override_usage = SEND_USAGE, after_help = "Examples:
   wechatd mass send 'We are closed on Monday' --all --dry-run
   wechatd mass send --image poster.jpg --tag VIP
   wechatd mass send --article MEDIA_ID --all --yes
@@ -39,13 +49,15 @@ pub(super) enum Commands {
   wechatd mass send 'Hello' --to - < openids.txt
 
 F is a file or a media_id. A video file is added to the permanent material, where `wechatd material list` shows it.
+
 A service account reaches each follower 4 times a month, a subscription account once a day.
-The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform
-sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
+
+The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
     Send(Box<Send>),
     /// Show a message to one follower first
-    #[command(after_help = "Examples:
-  wechatd mass preview 'We are closed on Monday' --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+    #[command(override_usage = PREVIEW_USAGE, after_help = "Examples:
+  wechatd mass preview 'We are closed on Monday' \\
+      --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd mass preview --article MEDIA_ID --wechat-id amy_w
 
 The platform allows 100 a day.")]
@@ -83,8 +95,7 @@ It stays on phones that already show it.")]
   wechatd mass speed
   wechatd mass speed 4
 
-Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site
-that all readers open at once.")]
+Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site that all readers open at once.")]
     Speed {
         /// From 0, the fastest, to 4
         #[arg(value_parser = whole::<u8>(0..=SLOWEST), allow_negative_numbers = true)]

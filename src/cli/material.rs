@@ -48,11 +48,12 @@ It shows what was made in the console too.")]
     /// Upload a file that stays, and print its media_id
     #[command(after_help = "Examples:
   wechatd material upload cover.jpg
-  wechatd material upload tour.mp4 --title 'The house' --introduction 'In 90 seconds'
+  wechatd material upload tour.mp4 --title 'The house' \\
+      --introduction 'In 90 seconds'
   wechatd material upload cover.jpg --json | jq -r .url
 
-image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG,
-64 KiB.
+image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+
 An account has 100000 pictures, and 1000 of each other kind. What is used for some days only: `wechatd media upload`.")]
     Upload {
         /// The file
@@ -74,8 +75,7 @@ An account has 100000 pictures, and 1000 of each other kind. What is used for so
   wechatd material get MEDIA_ID --out cover.jpg
   wechatd material get MEDIA_ID > article.json
 
-Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is
-printed.")]
+Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is printed.")]
     Get {
         /// Its media_id; `wechatd material list` shows them
         media_id: NotBlank,

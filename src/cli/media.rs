@@ -25,6 +25,7 @@ pub(super) enum Commands {
   wechatd media upload cover.jpg --type thumb --json | jq -r .media_id
 
 image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+
 `wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
     Upload {
         /// The file

@@ -47,8 +47,7 @@ Lines with - are on the platform only, lines with + in the configuration only.")
   wechatd menu apply
   wechatd menu apply --yes          where nobody can be asked
 
-The menu before is kept: `wechatd menu rollback` puts it back.
-Phones show the new menu after up to 24 hours; at once after following the account again.")]
+The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
     Apply(Yes),
     /// Put back the menu that was in force before the last apply, rollback or delete
     #[command(after_help = "Example:

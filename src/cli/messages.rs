@@ -14,12 +14,14 @@ pub(super) enum Messages {
     #[command(after_help = "Examples:
   wechatd messages list --limit 50
   wechatd messages list --from oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --since 7d
-  wechatd messages list --since 2026-11-01 --json")]
+  wechatd messages list --since 2026-11-01 --json
+
+A content that does not fit on the line is cut: `--json` and `wechatd messages export` give whole texts.")]
     List(ListArguments),
     /// Write messages and events to standard output, every column of them, newest first
     #[command(after_help = "Examples:
   wechatd messages export > messages.csv
-  wechatd messages export --since 30d --format jsonl | gzip > messages.jsonl.gz")]
+  wechatd messages export --since 30d --format jsonl | gzip > 30d.jsonl.gz")]
     Export(ExportArguments),
 }
 

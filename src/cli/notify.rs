@@ -47,11 +47,12 @@ TID and the numbers of its keywords stand in the console, under subscription not
     },
     /// Fill in a template and send it to one user who agreed to get it
     #[command(after_help = "Examples:
-  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
-  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --page https://www.example.com/o/1
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data \"$DATA\" --page https://www.example.com/o/1
 
-The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template
-is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
+The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
     Send(Box<Send>),
 }
 

@@ -29,13 +29,14 @@ pub(super) enum Commands {
   wechatd qrcode create 10086 --expires 30d
   wechatd qrcode create table-4 --json
 
-A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any
-other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+
 A permanent code can not be taken back, and an account can have 100000 of them.")]
     Create(Create),
     /// Fetch the platform's own picture of a code, a JPEG
     #[command(after_help = "Example:
-  wechatd qrcode picture \"$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)\" --out poster-7.jpg
+  ticket=$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)
+  wechatd qrcode picture \"$ticket\" --out poster-7.jpg
 
 It works as long as the code. `wechatd qrcode create --out` draws the same code without it.")]
     Picture {

@@ -16,22 +16,33 @@ use crate::api::media::MediaType;
 use crate::config::Config;
 use crate::wechat::cut_text;
 
+/// clap's own would list all kinds of messages in one long line.
+pub(super) const USAGE: &str = "\
+wechatd send [OPTIONS] <OPENID> <TEXT>
+       wechatd send [OPTIONS] <OPENID> --image <F>, or another kind of message";
+
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'Your table is ready'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --image menu.jpg
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --video tour.mp4 --thumb tour.jpg --title Tour
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu '{\"head_content\": \"How was it?\", \"list\": [{\"id\": \"1\", \"content\": \"Good\"}, {\"id\": \"2\", \"content\": \"Bad\"}]}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \\
+      --video tour.mp4 --thumb tour.jpg --title Tour
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \\
+      --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu \"$(cat menu.json)\"
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --as amy@shop 'Amy here'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --typing
 
 F is a file or a media_id. A file is uploaded first, and not again while it works (three days).
-Fields: music has title, description, musicurl, hqmusicurl, thumb_media_id; miniprogram has title, appid, pagepath,
-thumb_media_id; news has title, description, url, picurl. A thumb_media_id may be a JPEG file of at most 64 KiB.
+
+JSON has these fields; a thumb_media_id may be a JPEG file of at most 64 KiB:
+  music        title, description, musicurl, hqmusicurl, thumb_media_id
+  miniprogram  title, appid, pagepath, thumb_media_id
+  news         title, description, url, picurl
+  menu         head_content, list (of id and content), tail_content
+
 A text of more than 2048 bytes goes out as several messages.
 
-The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a
-scan or a menu click.";
+The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a scan or a menu click.";
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
@@ -117,7 +128,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         });
         sent.map_err(|error| match Failure::from(error) {
             Failure::Failed(text) if all > 1 => {
-                Failure::Failed(format!("{done} of {all} messages are sent, then: {text}"))
+                Failure::Failed(format!("{done} of {all} messages were sent, then: {text}"))
             }
             failure => failure,
         })?;

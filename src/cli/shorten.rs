@@ -26,7 +26,9 @@ pub(super) enum Commands {
         json: Json,
     },
     /// Show the text that a key stands for
-    #[command(after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1")]
+    #[command(
+        after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1\n\nWith --json it is the text with its line breaks, when the key was made, and how long it still works."
+    )]
     Show {
         /// The key
         key: NotBlank,

@@ -22,7 +22,7 @@ use crate::store::Reader;
 use crate::wechat::{Envelope, Format, Push, known_events, seal, sign};
 
 pub(super) const EXAMPLES: &str = "KIND is `verify`, a MsgType or an Event name:
-  verify                           the check that the console makes when the URL is saved
+  verify    the check that the console makes when the URL is saved
   text, image, voice, video, shortvideo, location, link, file
   subscribe, unsubscribe, SCAN, LOCATION, CLICK, VIEW, …
 

@@ -52,7 +52,8 @@ pub(super) enum Tags {
     /// Put a tag on people
     #[command(after_help = "Examples:
   wechatd tags add regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
-  wechatd followers list --scene poster-7 --limit 100000 --json | jq -r .[].openid | wechatd tags add poster -")]
+  wechatd followers export --format jsonl --scene poster-7 \\
+      | jq -r .openid | wechatd tags add poster -")]
     Add(Change),
     /// Take a tag off people
     #[command(after_help = "Examples:

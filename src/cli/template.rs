@@ -31,8 +31,10 @@ pub(super) enum Commands {
     },
     /// Fill in a template for one user and send it
     #[command(after_help = "Examples:
-  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
-  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
 
 The platform tells later what became of it: `wechatd template status`.")]
     Send(Box<Send>),

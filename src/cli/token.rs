@@ -11,12 +11,14 @@ use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd token
-  curl \"https://api.weixin.qq.com/cgi-bin/tags/get?access_token=$(wechatd token)\"
-  wechatd token --refused \"$TOKEN\"     the platform answered 40001, 40014 or 42001 to $TOKEN
-  wechatd token --jsapi-ticket         for signing pages of the JS-SDK
+  curl \\
+      \"https://api.weixin.qq.com/cgi-bin/tags/get?access_token=$(wechatd token)\"
+  wechatd token --refused \"$TOKEN\"
+  wechatd token --jsapi-ticket
 
-The server, the commands and all programs that ask here share one token, so none ends the others' token.
-Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
+--refused is for a token that the platform answered with 40001, 40014 or 42001. --jsapi-ticket is for signing pages of the JS-SDK.
+
+The server, the commands and all programs that ask here share one token, so none ends the others' token. Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
