@@ -153,7 +153,7 @@ impl Outcome {
         match failed {
             0 => Ok(()),
             _ => Err(Failure::Failed(format!(
-                "{failed} of {} refused",
+                "the platform refused {failed} of {}",
                 counted(failed + self.done, "person")
             ))),
         }

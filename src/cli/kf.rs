@@ -34,7 +34,7 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
         account: NotBlank,
         /// What users see, at most 16 characters
-        nickname: NotBlank,
+        nickname: String,
     },
     /// Give an agent another nickname
     #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
@@ -42,7 +42,7 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         /// Which; `wechatd kf list` shows them
         account: NotBlank,
         /// What users see, at most 16 characters
-        nickname: NotBlank,
+        nickname: String,
     },
     /// Ask a person to be an agent; they answer in WeChat
     #[command(after_help = "Example:
@@ -137,7 +137,7 @@ fn add(config: &Config, account: &str, nickname: &str) -> Result<(), Failure> {
 
 fn checked(nickname: &str) -> Result<(), Failure> {
     match nickname.chars().count() {
-        1..=MAX_NICKNAME => Ok(()),
+        1..=MAX_NICKNAME if !nickname.trim().is_empty() => Ok(()),
         length => Err(Failure::Wrong(format!(
             "a nickname has 1 to {MAX_NICKNAME} characters, this one {length}"
         ))),
