@@ -10,7 +10,7 @@ pub(super) fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> 
     let (name, command) = meant(root, words);
     let what = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => format!(
-            "{name} goes on with a command: {}",
+            "`{name}` needs one of its commands: {}",
             command
                 .get_subcommands()
                 .map(Command::get_name)
@@ -109,7 +109,7 @@ mod tests {
             ),
             (
                 "blacklist",
-                "wechatd blacklist goes on with a command: list, add, remove; see `wechatd blacklist --help`",
+                "`wechatd blacklist` needs one of its commands: list, add, remove; see `wechatd blacklist --help`",
             ),
         ] {
             assert_eq!(said(line), told);
