@@ -179,7 +179,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40137, Fix, "this kind of picture is not allowed", "use PNG or JPEG"),
         one(40155, Fix, "the url leads to another account's page", ""),
         one(40163, RestartOauth, "the code was used before", ""),
-        one(40164, Admin, "this machine's address is not in the IP whitelist", "enter the address in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"),
+        one(40164, Admin, "this machine's address is not in the IP whitelist", "enter the address in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"),
         one(40201, Fix, "the console has no callback URL, or a wrong one", "enter the URL in the console"),
         one(40202, Fix, "callback/check: unknown action", ""),
         one(40203, Fix, "callback/check: unknown operator", ""),

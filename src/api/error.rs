@@ -261,7 +261,7 @@ impl fmt::Display for ApiError {
                 } else if let Some(address) = self.unlisted_address() {
                     write!(
                         f,
-                        ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration, IP whitelist; it counts after 5 to 10 minutes"
+                        ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
                     )?;
                 } else if let Some(line) = errcode::find_in(call, *errcode) {
                     let advice = match line.advice {

@@ -1,14 +1,18 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::Failure;
 use super::arguments::Json;
 use super::online;
 use super::output::Output;
+use crate::api::menu::{Button, Tap};
 use crate::app::Networks;
 use crate::clock;
-use crate::config::{About, AllowIps, Config, Kinds, Listen, show_duration};
+use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
+use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise};
 use crate::store::Reader;
 
@@ -17,6 +21,9 @@ pub(super) struct Arguments {
     /// Also ask the platform: token, address, clock, callback, allowed calls, menu
     #[arg(long)]
     online: bool,
+    /// Print nothing but mistakes of the configuration
+    #[arg(long, conflicts_with_all = ["online", "json"])]
+    quiet: bool,
     #[command(flatten)]
     json: Json,
 }
@@ -46,10 +53,21 @@ struct Checked {
 /// Where requests may come from.
 #[derive(Debug, Serialize)]
 struct ShownAddresses {
-    from: &'static str,
+    from: Source,
     networks: Vec<String>,
     /// Unix seconds; of the platform's list.
     told_at: Option<i64>,
+}
+
+/// What says where requests may come from.
+#[derive(Debug, Clone, Copy, Serialize)]
+enum Source {
+    #[serde(rename = "any address")]
+    Anywhere,
+    #[serde(rename = "server.allow_ips")]
+    Configuration,
+    #[serde(rename = "the platform's list")]
+    Platform,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,15 +79,23 @@ struct ShownRule {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.quiet {
+        // A configuration with a mistake in it does not get here.
+        return Ok(());
+    }
     let mut checked = look(config)?;
+    let mut failure = None;
     if arguments.online {
-        checked.online = Some(online::look(config)?);
+        match online::look(config) {
+            Ok(lines) => {
+                failure = online::is_wrong(&lines).then_some(Failure::Shown);
+                checked.online = Some(lines);
+            }
+            Err(error) => failure = Some(error),
+        }
     }
     show(config, arguments, &checked)?;
-    match &checked.online {
-        Some(lines) if online::is_wrong(lines) => Err(Failure::No),
-        Some(_) | None => Ok(()),
-    }
+    failure.map_or(Ok(()), Err)
 }
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
@@ -82,7 +108,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         None => checked.token_from.to_owned(),
     };
     let store = match checked.followers {
-        Some(followers) => format!("{}, {followers} followers", checked.store),
+        Some(followers) => format!("{}, {}", checked.store, counted(followers, "follower")),
         None => format!("{}, made on first start", checked.store),
     };
     let keep = match config.store.keep_messages {
@@ -127,7 +153,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         out.line(&format!("warning: {warning}"))?;
     }
     out.line("")?;
-    out.line("In the console of the account (Settings and Development, Basic configuration, server configuration):")?;
+    out.line("In the console of the account (设置与开发 → 基本配置 → 服务器配置; Settings and Development, Basic configuration, server configuration):")?;
     out.line(&format!(
         "  URL    https://YOUR-DOMAIN{}",
         checked.callback_path
@@ -201,12 +227,12 @@ fn look(config: &Config) -> Result<Checked, Failure> {
 impl ShownAddresses {
     fn of(allowed: &AllowIps, list: Option<Networks>) -> ShownAddresses {
         let (from, networks, told_at) = match allowed {
-            AllowIps::Any => ("any address", Vec::new(), None),
-            AllowIps::Listed(networks) => ("server.allow_ips", networks.clone(), None),
+            AllowIps::Any => (Source::Anywhere, Vec::new(), None),
+            AllowIps::Listed(networks) => (Source::Configuration, networks.clone(), None),
             AllowIps::Platform => {
                 let told_at = list.as_ref().map(|list| list.told_at);
                 let networks = list.map_or_else(Vec::new, |list| list.networks);
-                ("the platform's list", networks, told_at)
+                (Source::Platform, networks, told_at)
             }
         };
         ShownAddresses {
@@ -217,15 +243,19 @@ impl ShownAddresses {
     }
 
     fn told(&self) -> String {
-        match (self.from, self.networks.len(), self.told_at) {
-            ("any address", ..) => self.from.to_owned(),
-            (_, 0, _) => format!("{}: not fetched yet, any address until it is", self.from),
-            (_, count, Some(told_at)) => format!(
-                "{}: {count} networks, fetched {} h ago",
-                self.from,
+        match (self.from, self.told_at) {
+            (Source::Anywhere, _) => "any address".to_owned(),
+            (Source::Configuration, _) => {
+                format!("{} (server.allow_ips)", self.networks.join(", "))
+            }
+            (Source::Platform, Some(told_at)) if !self.networks.is_empty() => format!(
+                "the platform's list: {}, fetched {} h ago",
+                counted(self.networks.len(), "network"),
                 (clock::unix_seconds() - told_at).max(0) / 3_600
             ),
-            (_, _, None) => format!("{} ({})", self.networks.join(", "), self.from),
+            (Source::Platform, _) => {
+                "the platform's list: not fetched yet, any address until it is".to_owned()
+            }
         }
     }
 }
@@ -249,5 +279,62 @@ fn warnings(config: &Config) -> Vec<String> {
     {
         warnings.push("server.listen is reachable from outside without TLS; a reverse proxy on this machine is the usual way".to_owned());
     }
+    warnings.extend(missing_folder(&config.store.path));
+    warnings.extend(equal_names(&config.menu));
     warnings
+}
+
+/// The server makes the store, and not the folder that it is to lie in.
+fn missing_folder(store: &Path) -> Option<String> {
+    let folder = store
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    if folder.exists() {
+        return None;
+    }
+    let shown = folder.display();
+    let but = match folder.starts_with("/var/lib") {
+        true => "; the service that `wechatd unit` prints makes its own",
+        false => "",
+    };
+    Some(format!(
+        "store.path: the folder {shown} does not exist, and the server does not make it: `mkdir -p {shown}`{but}"
+    ))
+}
+
+/// Buttons side by side that users can not tell apart: mostly a menu that was pulled twice into the file.
+fn equal_names(menu: &Menu) -> Vec<String> {
+    let mut levels = vec![("menu.button".to_owned(), &menu.button)];
+    for (conditional, n) in menu.conditional.iter().zip(1..) {
+        levels.push((
+            format!("menu.conditional #{n}: button"),
+            &conditional.button,
+        ));
+    }
+    let mut warnings = Vec::new();
+    for (place, buttons) in levels {
+        warn_of_equals(&place, buttons, &mut warnings);
+        for (button, n) in buttons.iter().zip(1..) {
+            if let Tap::SubButton(below) = &button.tap {
+                warn_of_equals(&format!("{place} #{n}: sub_button"), below, &mut warnings);
+            }
+        }
+    }
+    warnings
+}
+
+fn warn_of_equals(place: &str, buttons: &[Button], warnings: &mut Vec<String>) {
+    for (n, button) in buttons.iter().enumerate() {
+        let earlier = buttons[..n]
+            .iter()
+            .position(|other| other.name == button.name);
+        if let Some(earlier) = earlier {
+            warnings.push(format!(
+                "{place}: #{} and #{} have the same name {:?}; if `wechatd menu pull` was added to the file twice, take one out",
+                earlier + 1,
+                n + 1,
+                button.name
+            ));
+        }
+    }
 }

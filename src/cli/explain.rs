@@ -71,6 +71,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         scene: arguments.scene.as_deref(),
         msg_id: None,
     };
+    pretence.check()?;
     let push = Push::parse(pretence.xml().as_bytes()).map_err(|error| {
         Failure::Wrong(format!("explain: no push can be made of this: {error}"))
     })?;

@@ -19,7 +19,9 @@ pub enum Failure {
     Failed(String),
     /// The command line or the configuration is wrong: exit code 2.
     Wrong(String),
-    /// It did, and the answer is no: exit code 1 without a text.
+    /// It failed, and what was printed says how: exit code 1 without a further text.
+    Shown,
+    /// It did, and the answer is no: exit code 3 without a text.
     No,
     /// Whoever read the output has gone, as `head` does: exit code 0.
     OutputClosed,
@@ -37,7 +39,8 @@ impl Failure {
                 complain(text);
                 ExitCode::from(2)
             }
-            Failure::No => ExitCode::from(1),
+            Failure::Shown => ExitCode::from(1),
+            Failure::No => ExitCode::from(3),
             Failure::OutputClosed => ExitCode::SUCCESS,
         }
     }
@@ -78,6 +81,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Failed(text) | Failure::Wrong(text) => f.write_str(text),
+            Failure::Shown => f.write_str("failed"),
             Failure::No => f.write_str("no"),
             Failure::OutputClosed => f.write_str("output closed"),
         }

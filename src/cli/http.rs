@@ -48,6 +48,18 @@ impl Target {
         }
     }
 
+    /// The name of the target's host, where it is not this machine.
+    pub(super) fn elsewhere(&self) -> Option<&str> {
+        let Target::Tcp { host } = self else {
+            return None;
+        };
+        let name = host.rsplit_once(':').map_or(&**host, |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse();
+        let here = name.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address: IpAddr| address.is_loopback());
+        (!here).then_some(name)
+    }
+
     /// Splits `http://host[:port]/path` into the target and the path.
     pub(super) fn of_url(url: &str) -> Option<(Target, String)> {
         let rest = url.strip_prefix("http://")?;

@@ -3,15 +3,33 @@
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
-use env_logger::{Builder, Env};
-use log::{Level, Log, Metadata, Record};
+use env_logger::Builder;
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Libraries that write URLs, and with them access tokens, at their finest levels.
-const TALKATIVE: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
+use super::failure::complain;
+
+/// The environment variable that sets the level.
+const VARIABLE: &str = "RUST_LOG";
+
+/// Libraries that write URLs, and with them access tokens, at their finest levels, or what is of no use to an owner.
+const TALKATIVE: [&str; 4] = ["ureq", "ureq_proto", "rustls", "tiny_http"];
 
 /// Starts the log at `level` unless RUST_LOG says otherwise.
 pub(super) fn start(level: &str) {
-    let mut builder = Builder::from_env(Env::default().default_filter_or(level));
+    let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
+    let wanted = match wanted.as_deref().map(str::trim) {
+        None | Some("") => level,
+        Some(wanted) if says_something(wanted) => wanted,
+        Some(wanted) => {
+            complain(&format!(
+                "{VARIABLE}={wanted:?} names no level, which is error, warn, info, debug, trace or off: it is taken as {level}"
+            ));
+            level
+        }
+    };
+    let mut builder = Builder::new();
+    builder.parse_filters(wanted);
+    builder.parse_write_style(&std::env::var("RUST_LOG_STYLE").unwrap_or_default());
     if stderr_is_journal() {
         // The journal has its own times, and reads the level from the first characters of a line.
         builder.format(|out, record| {
@@ -34,6 +52,19 @@ pub(super) fn start(level: &str) {
     if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
         log::set_max_level(most);
     }
+}
+
+/// Whether a filter names a level, or this program: anything else would silence even errors.
+fn says_something(filter: &str) -> bool {
+    let directives = filter.split('/').next().unwrap_or_default();
+    directives.split(',').any(|directive| {
+        let (target, level) = match directive.split_once('=') {
+            Some((target, level)) => (target.trim(), level.trim()),
+            None => (directive.trim(), directive.trim()),
+        };
+        let own = target.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+        level.parse::<LevelFilter>().is_ok() || own && target == level
+    })
 }
 
 /// Lets talkative libraries say no more than warnings, whatever RUST_LOG asks for.
@@ -66,4 +97,29 @@ fn stderr_is_journal() -> bool {
         return false;
     };
     stream == format!("{}:{}", stderr.dev(), stderr.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_says_something_by_a_level_or_by_the_name_of_the_program() {
+        for filter in [
+            "debug",
+            "OFF",
+            " info ",
+            "wechatd=trace",
+            "wechatd",
+            "wechatd::server",
+            "foo,warn",
+            "foo=debug",
+            "info/pattern",
+        ] {
+            assert!(says_something(filter), "{filter}");
+        }
+        for filter in ["foo", "inf", "wechatd=foo", "foo,bar", "7", "/info", ","] {
+            assert!(!says_something(filter), "{filter}");
+        }
+    }
 }

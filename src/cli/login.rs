@@ -12,6 +12,10 @@ use crate::api::login::{LogIn, Scope, authorize_url};
 use crate::config::Config;
 use crate::random;
 
+/// What the platform answers to an access_token that does not work for this person: it is none, or another's, or has
+/// ended.
+const WORKS_NOT: [i64; 4] = [40001, 40003, 40014, 42001];
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
     /// Print the URL to which a page sends the browser first
@@ -67,7 +71,9 @@ An access_token works for two hours, a refresh_token for 30 days.")]
     },
     /// Ask whether a person's access_token still works; exit code 1 where it does not
     #[command(after_help = "Example:
-  wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
+  wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"
+
+Exit codes: 0 it works, 3 it does not, 1 the platform could not be asked.")]
     Check {
         /// Whose
         openid: Openid,
@@ -106,7 +112,18 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             openid,
             access_token,
         } => {
-            connect(config)?.1.sns_auth(&access_token, &openid)?;
+            match connect(config)?.1.sns_auth(&access_token, &openid) {
+                Ok(()) => {}
+                Err(error)
+                    if error
+                        .errcode()
+                        .is_some_and(|code| WORKS_NOT.contains(&code)) =>
+                {
+                    complain(&error.to_string());
+                    return Err(Failure::No);
+                }
+                Err(error) => return Err(error.into()),
+            }
             let mut out = Output::text();
             out.line("the access_token works")?;
             out.done()
@@ -123,15 +140,16 @@ fn url(
 ) -> Result<(), Failure> {
     let app_id = config.account.app_id.as_deref().ok_or_else(|| {
         Failure::Wrong(format!(
-            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration",
+            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration (基本配置)",
             config.file.display()
         ))
     })?;
-    let state = match state {
-        Some(state) => state,
-        None => random::hex().map_err(|error| Failure::Failed(format!("login: {error}")))?,
+    let made = match state {
+        Some(_) => None,
+        None => Some(random::hex().map_err(|error| Failure::Failed(format!("login: {error}")))?),
     };
-    let url = authorize_url(app_id, redirect_uri, scope, &state).map_err(|error| match error {
+    let state = made.as_ref().or(state.as_ref()).map_or("", String::as_str);
+    let url = authorize_url(app_id, redirect_uri, scope, state).map_err(|error| match error {
         ApiError::Request { cause, .. } => Failure::Wrong(cause),
         error => error.into(),
     })?;
@@ -140,6 +158,9 @@ fn url(
         return out.json(&json!({ "url": url, "scope": scope.name(), "state": state }));
     }
     out.line(&url)?;
+    if let Some(state) = &made {
+        out.line(&format!("state  {state}"))?;
+    }
     out.done()
 }
 

@@ -1,7 +1,9 @@
 //! `wechatd menu …`: the account's menu as configuration, compared with the platform's and put in force.
 
 mod drawing;
+mod kept;
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,15 @@ use serde_json::json;
 use super::Failure;
 use super::arguments::{Json, Openid, Yes};
 use super::confirm;
+use super::failure::complain;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::Client;
 use crate::api::menu::{Button, ConditionalMenu};
-use crate::clock;
 use crate::config::{Conditional, Config, Menu};
-use crate::store::{MENU_BEFORE, Store};
+use crate::store::Store;
 use drawing::Change;
+use kept::{Kept, Way};
 
 /// When users see a change.
 const WHEN: &str =
@@ -36,11 +39,11 @@ pub(super) enum Commands {
 
 What only the console can make is printed as comments.")]
     Pull(Json),
-    /// Compare the platform's menu with the configuration; exit code 1 where they differ
+    /// Compare the platform's menu with the configuration; exit code 3 where they differ
     #[command(after_help = "Example:
   wechatd menu diff && echo the same
 
-Lines with - are on the platform only, lines with + in the configuration only.")]
+Lines with - are on the platform only, lines with + in the configuration only. Exit codes: 0 the same, 3 they differ, 1 the platform could not be asked.")]
     Diff(Json),
     /// Put the menu of the configuration in force
     #[command(after_help = "Examples:
@@ -82,12 +85,6 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-/// What a change needs.
-struct Connected {
-    store: Arc<Store>,
-    api: Client,
-}
-
 /// Where a menu of the platform comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,7 +97,7 @@ enum Origin {
     Api,
 }
 
-/// The platform's menu. This is also what the store keeps of the menu before.
+/// The platform's menu. This is also how the store keeps one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Present {
     origin: Origin,
@@ -145,6 +142,11 @@ impl Present {
             button: if shown { console.button } else { Vec::new() },
             conditional: Vec::new(),
         })
+    }
+
+    /// Whether users see the same, made the same way.
+    fn is_like(&self, other: &Present) -> bool {
+        self.origin == other.origin && self.menu() == other.menu()
     }
 
     /// As the configuration would have it.
@@ -211,7 +213,7 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
             .map(String::as_str)
             .collect();
         if !retired.is_empty() {
-            super::failure::complain(&format!(
+            complain(&format!(
                 "warning: conditional menu #{n}: the platform no longer takes {} in a matchrule; it is printed as a comment",
                 retired.join(", ")
             ));
@@ -256,60 +258,124 @@ fn apply(config: &Config, yes: Yes) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    let (store, api) = connect(config)?;
-    let connected = Connected { store, api };
-    let present = Present::ask(&connected.api)?;
-    put(
-        &connected,
-        &present,
-        &config.menu,
-        "Put this menu in force?",
-        yes,
-    )
+    Alteration::prepare(config, Way::On)?.put(&config.menu, "Put this menu in force?", yes)
 }
 
-/// Shows what changes, asks, keeps the present menu and puts `wanted` in force.
-fn put(
-    connected: &Connected,
-    present: &Present,
-    wanted: &Menu,
-    question: &str,
-    yes: Yes,
-) -> Result<(), Failure> {
-    let changes = drawing::changes(&present.menu(), wanted);
-    let mut out = Output::text();
-    print(&mut out, &changes)?;
-    out.flush()?;
-    if changes.iter().all(Change::is_same) {
-        return out.done();
+/// A change of the platform's menu, by steps that lose no menu wherever they end.
+struct Alteration {
+    store: Arc<Store>,
+    api: Client,
+    present: Present,
+    kept: Kept,
+    way: Way,
+}
+
+impl Alteration {
+    /// Asks for all that is there; changes nothing.
+    fn prepare(config: &Config, way: Way) -> Result<Alteration, Failure> {
+        let (store, api) = connect(config)?;
+        let present = Present::ask(&api)?;
+        let kept = Kept::load(&store, &present)?;
+        Ok(Alteration {
+            store,
+            api,
+            present,
+            kept,
+            way,
+        })
     }
-    confirm::ask(question, yes)?;
-    keep(connected, present)?;
-    enforce(&connected.api, present, wanted)?;
-    out.line("")?;
-    out.line(&format!("The menu is in force. {WHEN}"))?;
-    out.line("`wechatd menu rollback` puts back the one before.")?;
-    out.done()
-}
 
-fn keep(connected: &Connected, present: &Present) -> Result<(), Failure> {
-    let kept = serde_json::to_string(present).map_err(|error| {
-        Failure::Failed(format!("menu: the present one can not be kept: {error}"))
-    })?;
-    let at = clock::unix_seconds().to_string();
-    Ok(connected
-        .store
-        .keep_setting(MENU_BEFORE, &json!({"at": at, "menu": kept}).to_string())?)
+    /// Shows what changes, asks, keeps the present menu and puts `wanted` in force.
+    fn put(mut self, wanted: &Menu, question: &str, yes: Yes) -> Result<(), Failure> {
+        let changes = drawing::changes(&self.present.menu(), wanted);
+        let mut out = Output::text();
+        print(&mut out, &changes)?;
+        out.flush()?;
+        if changes.iter().all(Change::is_same) {
+            self.kept.end(&self.store, self.way)?;
+            return out.done();
+        }
+        self.warn_of_losses();
+        confirm::ask(question, yes)?;
+        self.kept.begin(&self.store, &self.present, self.way)?;
+        enforce(&self.api, &self.present, wanted, self.way)?;
+        self.kept.end(&self.store, self.way)?;
+        out.line("")?;
+        out.line(&format!("The menu is in force. {WHEN}"))?;
+        self.tell_of_rollback(&mut out)?;
+        out.done()
+    }
+
+    /// Shows the menu, asks, keeps it and deletes it.
+    fn take_away(mut self, question: &str, yes: Yes) -> Result<(), Failure> {
+        let mut out = Output::text();
+        if self.present.origin != Origin::Api {
+            self.kept.end(&self.store, self.way)?;
+            out.line("The platform has no menu that was made through the API.")?;
+            return out.done();
+        }
+        print(
+            &mut out,
+            &drawing::changes(&self.present.menu(), &Menu::default()),
+        )?;
+        out.flush()?;
+        self.warn_of_losses();
+        confirm::ask(question, yes)?;
+        self.kept.begin(&self.store, &self.present, self.way)?;
+        self.api.menu_delete()?;
+        self.kept.end(&self.store, self.way)?;
+        out.line("")?;
+        out.line("The menu is deleted. Phones show that after up to 24 hours; at once after following the account again.")?;
+        self.tell_of_rollback(&mut out)?;
+        out.done()
+    }
+
+    /// What the API can not make is gone once it is replaced: the owner has to know before.
+    fn warn_of_losses(&self) {
+        for what in self.present.menu().sendable().1 {
+            complain(&format!(
+                "warning: once it is replaced, {what} can not be put back through the API; `wechatd menu pull` prints it"
+            ));
+        }
+    }
+
+    /// What a rollback would do from here.
+    fn tell_of_rollback(&self, out: &mut Output) -> Result<(), Failure> {
+        let Some(before) = self.kept.to_put_back() else {
+            return Ok(());
+        };
+        let (menu, left_out) = before.menu().sendable();
+        match (menu.button.is_empty(), left_out.is_empty()) {
+            (_, true) => out.line("`wechatd menu rollback` puts back the one before."),
+            (false, false) => out.line(
+                "`wechatd menu rollback` puts back the one before, without what can not be put back.",
+            ),
+            (true, false) => {
+                out.line("Nothing of the one before can be put back.")
+            }
+        }
+    }
 }
 
 /// Makes the calls that lead from one menu to the other, and no more.
-fn enforce(api: &Client, present: &Present, wanted: &Menu) -> Result<(), Failure> {
+fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(), Failure> {
+    let again = match way {
+        Way::On => "repeat `wechatd menu apply`, or go back with `wechatd menu rollback`",
+        Way::Back => "repeat `wechatd menu rollback`",
+    };
+    let halfway = |n: usize, error: &dyn fmt::Display| {
+        Failure::Failed(format!(
+            "{error}; the default menu is in force, conditional menu #{n} and those behind it are not: {again}"
+        ))
+    };
     let mut conditional = present.conditional.clone();
     if present.origin != Origin::Api || present.button != wanted.button {
         api.menu_create(&wanted.button)?;
         if !conditional.is_empty() {
             // Whether a new default menu leaves the conditional ones alone is not documented.
-            conditional = Present::ask(api)?.conditional;
+            conditional = Present::ask(api)
+                .map_err(|error| halfway(1, &error))?
+                .conditional;
         }
     }
     let same = conditional
@@ -319,45 +385,33 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu) -> Result<(), Failure
             has.menu.button == wants.button && has.menu.matchrule == wants.matchrule
         })
         .count();
-    let halfway = |n: usize, error: crate::api::ApiError| {
-        Failure::Failed(format!(
-            "{error}; the default menu is in force, conditional menu #{n} and those behind it are not: repeat `wechatd menu apply`, or go back with `wechatd menu rollback`"
-        ))
-    };
     for (gone, n) in conditional[same..].iter().zip(same + 1..) {
         api.menu_delconditional(&gone.menuid)
-            .map_err(|error| halfway(n, error))?;
+            .map_err(|error| halfway(n, &error))?;
     }
     for (menu, n) in wanted.conditional[same..].iter().zip(same + 1..) {
         api.menu_addconditional(&menu.button, &menu.matchrule)
-            .map_err(|error| halfway(n, error))?;
+            .map_err(|error| halfway(n, &error))?;
     }
     Ok(())
 }
 
 fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
-    let connected = Connected { store, api };
-    let nothing = || {
+    let rollback = Alteration::prepare(config, Way::Back)?;
+    let before = rollback.kept.to_put_back().ok_or_else(|| {
         Failure::Failed(
             "menu: the store keeps no menu from before; `wechatd menu apply` and `delete` keep one"
                 .to_owned(),
         )
-    };
-    let kept = connected.store.setting(MENU_BEFORE)?.ok_or_else(nothing)?;
-    let before = read_kept(&kept).ok_or_else(|| {
-        Failure::Failed("menu: what the store keeps of the menu before can not be read".to_owned())
     })?;
-    let present = Present::ask(&connected.api)?;
     let (wanted, left_out) = before.menu().sendable();
     for what in &left_out {
-        super::failure::complain(&format!(
+        complain(&format!(
             "warning: {what} can not be put back through the API"
         ));
     }
     if !wanted.button.is_empty() {
-        let question = "Put back the menu from before?";
-        return put(&connected, &present, &wanted, question, yes);
+        return rollback.put(&wanted, "Put back the menu from before?", yes);
     }
     if !left_out.is_empty() {
         return Err(Failure::Failed(
@@ -365,49 +419,11 @@ fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    take_away(
-        &connected,
-        &present,
-        "There was no menu before. Delete this one?",
-        yes,
-    )
-}
-
-fn read_kept(kept: &str) -> Option<Present> {
-    let kept: serde_json::Value = serde_json::from_str(kept).ok()?;
-    serde_json::from_str(kept.get("menu")?.as_str()?).ok()
+    rollback.take_away("There was no menu before. Delete this one?", yes)
 }
 
 fn delete(config: &Config, yes: Yes) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
-    let connected = Connected { store, api };
-    let present = Present::ask(&connected.api)?;
-    take_away(&connected, &present, "Delete this menu?", yes)
-}
-
-fn take_away(
-    connected: &Connected,
-    present: &Present,
-    question: &str,
-    yes: Yes,
-) -> Result<(), Failure> {
-    let mut out = Output::text();
-    if present.origin != Origin::Api {
-        out.line("The platform has no menu that was made through the API.")?;
-        return out.done();
-    }
-    print(
-        &mut out,
-        &drawing::changes(&present.menu(), &Menu::default()),
-    )?;
-    out.flush()?;
-    confirm::ask(question, yes)?;
-    keep(connected, present)?;
-    connected.api.menu_delete()?;
-    out.line("")?;
-    out.line("The menu is deleted. Phones show that after up to 24 hours; at once after following the account again.")?;
-    out.line("`wechatd menu rollback` puts it back.")?;
-    out.done()
+    Alteration::prepare(config, Way::On)?.take_away("Delete this menu?", yes)
 }
 
 fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {

@@ -65,7 +65,7 @@ use output::Output;
   wechatd simulate text hello    try it: a message as the platform sends it
   wechatd followers list         who follows
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, 3 the answer is no.",
     propagate_version = false
 )]
 struct Arguments {
@@ -96,7 +96,7 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
 With --online the exit code is 1 when something is to be mended.")]
     Check(check::Arguments),
     /// Play the platform: send one signed push to the running server and print the answer
-    #[command(after_help = simulate::EXAMPLES)]
+    #[command(after_help = simulate::help())]
     Simulate(simulate::Arguments),
     /// Show which rule answers and why each earlier one does not
     #[command(after_help = explain::EXAMPLES)]

@@ -12,7 +12,7 @@ use crate::store::Store;
 pub(super) fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
     let missing = || {
         Failure::Wrong(format!(
-            "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API; take both from the console, Basic configuration",
+            "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API; take both from the console, Basic configuration (基本配置)",
             config.file.display()
         ))
     };

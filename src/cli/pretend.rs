@@ -1,8 +1,10 @@
 //! Pushes as the platform would send them, for `simulate` and `explain`.
 
+use super::Failure;
+use super::failure::complain;
 use crate::clock;
-use crate::config::MESSAGE_TYPES;
-use crate::wechat::push_element;
+use crate::config::{MESSAGE_TYPES, nearest};
+use crate::wechat::{known_events, push_element};
 
 /// The account that pretended pushes are for.
 pub(super) const ACCOUNT: &str = "gh_000000000000";
@@ -10,12 +12,30 @@ pub(super) const ACCOUNT: &str = "gh_000000000000";
 /// The follower who sends them when nobody else is named.
 pub(super) const FOLLOWER: &str = "oSimulatedFollower0000000001";
 
+/// The account of the platform's that events about users and results come from.
+const PLATFORM: &str = "oSimulatedPlatform0000000001";
+
+/// Events about a user, who is named inside them.
+const ABOUT_USERS: [&str; 3] = [
+    "user_info_modified",
+    "user_authorization_revoke",
+    "user_authorization_cancellation",
+];
+
+/// Results of sendings, with the `Status` of one that went well.
+const RESULTS: [(&str, &str); 2] = [(TEMPLATE_RESULT, "success"), (MASS_RESULT, "send success")];
+const TEMPLATE_RESULT: &str = "TEMPLATESENDJOBFINISH";
+const MASS_RESULT: &str = "MASSSENDJOBFINISH";
+
+/// MsgTypes without an element for what the person says.
+const WORDLESS: [&str; 3] = ["image", "video", "shortvideo"];
+
 /// A push to be pretended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pretence<'a> {
     /// A MsgType, or an Event name.
     pub(super) kind: &'a str,
-    /// What the person says, in the element that rules look at.
+    /// What the person says, in the element that rules look at; of a result its `Status`.
     pub(super) text: Option<&'a str>,
     pub(super) from: Option<&'a str>,
     /// `EventKey`.
@@ -26,8 +46,101 @@ pub(super) struct Pretence<'a> {
 }
 
 impl Pretence<'_> {
-    pub(super) fn is_message(&self) -> bool {
+    fn is_message(&self) -> bool {
         MESSAGE_TYPES.contains(&self.kind)
+    }
+
+    fn is(&self, event: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(event)
+    }
+
+    fn is_about_a_user(&self) -> bool {
+        ABOUT_USERS.iter().any(|event| self.is(event))
+    }
+
+    /// The `Status` of a result that went well.
+    fn result(&self) -> Option<&'static str> {
+        let found = RESULTS.iter().find(|(event, _)| self.is(event));
+        found.map(|(_, status)| *status)
+    }
+
+    /// Whether nothing but the kind was given.
+    pub(super) fn is_bare(&self) -> bool {
+        let Pretence {
+            kind: _,
+            text,
+            from,
+            key,
+            scene,
+            msg_id,
+        } = self;
+        [text, from, key, scene, msg_id]
+            .iter()
+            .all(|given| given.is_none())
+    }
+
+    /// Refuses a kind that is nearly a known one, and whatever would be left out of the push. An Event that nobody
+    /// knows is played, and said to be unknown: the platform may have it.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] with what to type instead.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let kind = self.kind;
+        if !self.is_message() && !known_events().any(|event| self.is(event)) {
+            let known = MESSAGE_TYPES.iter().copied().chain(known_events());
+            if let Some(near) = nearest(kind, known.chain(["verify"])) {
+                return Err(Failure::Wrong(format!(
+                    "{kind:?} is neither a MsgType nor an Event that the platform documents; did you mean {near}?"
+                )));
+            }
+            complain(&format!(
+                "{kind:?} is neither a MsgType nor an Event that the platform documents: it is played as an Event"
+            ));
+        }
+        match self.superfluous() {
+            Some(what) => Err(Failure::Wrong(format!("{kind}: {what}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What was given and does not go into such a push.
+    fn superfluous(&self) -> Option<&'static str> {
+        let (follows, scans) = (self.is("subscribe"), self.is("SCAN"));
+        if self.is_message() {
+            return match self {
+                Pretence { key: Some(_), .. } | Pretence { scene: Some(_), .. } => {
+                    Some("a message has no EventKey: leave --key and --scene out")
+                }
+                Pretence {
+                    text: Some(_),
+                    kind,
+                    ..
+                } if WORDLESS.contains(kind) => Some("such a message has no text: leave TEXT out"),
+                _ => None,
+            };
+        }
+        if self.key.is_some() && (self.is_about_a_user() || self.result().is_some()) {
+            return Some("such an event has no EventKey: leave --key out");
+        }
+        if self.from.is_some() && self.is(MASS_RESULT) {
+            return Some("such an event comes from the platform: leave --from out");
+        }
+        if self.text.is_some() && self.result().is_none() {
+            return Some(match follows || scans {
+                true => "an event has no text: the scene of a QR code is --scene SCENE",
+                false => "an event has no text: its EventKey is --key KEY",
+            });
+        }
+        if self.scene.is_some() && !follows && !scans {
+            return Some("only subscribe and SCAN have a scene: the EventKey is --key KEY");
+        }
+        if self.scene.is_some() && self.key.is_some() {
+            return Some("the scene is the EventKey: leave --key or --scene out");
+        }
+        if self.msg_id.is_some() && self.result().is_none() {
+            return Some("such an event has no MsgID: leave --msg-id out");
+        }
+        None
     }
 
     /// The body of the push.
@@ -35,17 +148,18 @@ impl Pretence<'_> {
         let mut xml = String::from("<xml>");
         let mut element = |name: &str, text: &str| push_element(&mut xml, name, text);
         element("ToUserName", ACCOUNT);
-        element("FromUserName", self.from.unwrap_or(FOLLOWER));
+        let sender = match self.is_about_a_user() || self.is(MASS_RESULT) {
+            true => PLATFORM,
+            false => self.from.unwrap_or(FOLLOWER),
+        };
+        element("FromUserName", sender);
         element("CreateTime", &clock::unix_seconds().to_string());
         if self.is_message() {
             element("MsgType", self.kind);
             for (name, text) in self.message_elements() {
                 element(name, text);
             }
-            match self.msg_id {
-                Some(msg_id) => element("MsgId", msg_id),
-                None => element("MsgId", &clock::unix_micros().to_string()),
-            }
+            element("MsgId", &self.msg_id());
         } else {
             element("MsgType", "event");
             element("Event", self.kind);
@@ -55,6 +169,13 @@ impl Pretence<'_> {
         }
         xml.push_str("</xml>");
         xml
+    }
+
+    fn msg_id(&self) -> String {
+        match self.msg_id {
+            Some(msg_id) => msg_id.to_owned(),
+            None => clock::unix_micros().to_string(),
+        }
     }
 
     fn message_elements(&self) -> Vec<(&'static str, &str)> {
@@ -101,21 +222,31 @@ impl Pretence<'_> {
 
     fn event_elements(&self) -> Vec<(&'static str, String)> {
         let mut elements = Vec::new();
-        let is = |name: &str| self.kind.eq_ignore_ascii_case(name);
-        let key = match (self.scene, self.key) {
-            (Some(scene), _) if is("subscribe") => format!("qrscene_{scene}"),
-            (Some(scene), None) => scene.to_owned(),
-            (_, Some(key)) => key.to_owned(),
-            (None, None) => self.text.unwrap_or_default().to_owned(),
-        };
-        elements.push(("EventKey", key));
-        if self.scene.is_some() || is("SCAN") {
-            elements.push(("Ticket", "pretended-ticket".to_owned()));
+        let mut element = |name, text: &str| elements.push((name, text.to_owned()));
+        if self.is_about_a_user() {
+            element("OpenID", self.from.unwrap_or(FOLLOWER));
+            element("RevokeInfo", "205");
+            return elements;
         }
-        if is("LOCATION") {
-            elements.push(("Latitude", "31.230416".to_owned()));
-            elements.push(("Longitude", "121.473701".to_owned()));
-            elements.push(("Precision", "65.0".to_owned()));
+        if let Some(went_well) = self.result() {
+            element("MsgID", &self.msg_id());
+            element("Status", self.text.unwrap_or(went_well));
+            return elements;
+        }
+        match (self.scene, self.key) {
+            (Some(scene), _) if self.is("subscribe") => {
+                element("EventKey", &format!("qrscene_{scene}"));
+            }
+            (Some(key), _) | (None, Some(key)) => element("EventKey", key),
+            (None, None) => element("EventKey", ""),
+        }
+        if self.scene.is_some() || self.is("SCAN") {
+            element("Ticket", "pretended-ticket");
+        }
+        if self.is("LOCATION") {
+            element("Latitude", "31.230416");
+            element("Longitude", "121.473701");
+            element("Precision", "65.0");
         }
         elements
     }

@@ -1,5 +1,6 @@
 //! `wechatd quota …` and `wechatd rid …`: limits of the platform's calls, and what became of a single one.
 
+use regex::Regex;
 use serde::Serialize;
 
 use super::Failure;
@@ -170,14 +171,20 @@ fn clear_one(api: &Client, path: &str) -> Result<(), Failure> {
     out.done()
 }
 
+/// The text with its tokens and secrets masked, in a query and in JSON. That the platform does so is not promised.
+fn masked(text: &str) -> String {
+    let secret =
+        Regex::new(r#"(token|secret)(=|"\s*:\s*")[^&"\s]+"#).expect("a test uses this pattern");
+    secret.replace_all(text, "$1$2***").into_owned()
+}
+
 pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let request = api.openapi_rid_get(arguments.rid.trim())?;
-    // The platform masks tokens; that it also masks the AppSecret is not promised.
     let masked = |text: Option<String>| {
         text.map(|text| match config.api_rights() {
-            Some((_, secret)) => text.replace(secret.expose(), "***"),
-            None => text,
+            Some((_, secret)) => masked(&text.replace(secret.expose(), "***")),
+            None => masked(&text),
         })
     };
     let (url, sent, answered) = (
@@ -211,4 +218,30 @@ pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
         ("answered", text(answered)),
     ])?;
     out.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_secrets_are_masked_and_nothing_else() {
+        for (text, shown) in [
+            (
+                "access_token=SYN_1-2&lang=zh_CN",
+                "access_token=***&lang=zh_CN",
+            ),
+            (
+                "grant_type=client_credential&appid=wx1&secret=abc",
+                "grant_type=client_credential&appid=wx1&secret=***",
+            ),
+            (
+                r#"{"access_token": "SYN", "expires_in": 7200}"#,
+                r#"{"access_token": "***", "expires_in": 7200}"#,
+            ),
+            (r#"{"errcode":40003}"#, r#"{"errcode":40003}"#),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
 }

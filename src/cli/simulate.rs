@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ipnet::IpNet;
@@ -15,16 +15,29 @@ use super::output::Output;
 use super::pretend::Pretence;
 use crate::app::Networks;
 use crate::clock;
-use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode, nearest};
+use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
-use crate::wechat::{Envelope, Format, Push, known_events, seal, sign};
+use crate::wechat::{Envelope, Format, Push, TYPED_EVENTS, UNTYPED_EVENTS, seal, sign};
 
-pub(super) const EXAMPLES: &str = "KIND is `verify`, a MsgType or an Event name:
-  verify    the check that the console makes when the URL is saved
-  text, image, voice, video, shortvideo, location, link, file
-  subscribe, unsubscribe, SCAN, LOCATION, CLICK, VIEW, …
+/// The help: what can be played, from the tables of the protocol, and examples.
+pub(super) fn help() -> String {
+    let typed: Vec<&str> = TYPED_EVENTS.iter().map(|(event, _)| *event).collect();
+    format!(
+        "KIND is `verify`, a MsgType or an Event name:
+  verify, the check that the console makes when the URL is saved
+
+  messages:
+{}
+
+  events of users and results, in upper or lower case:
+{}
+
+  events of cards, shops and others:
+{}
+
+Any other name is played as an event, too.
 
 Examples:
   wechatd simulate verify
@@ -33,15 +46,38 @@ Examples:
   wechatd simulate text hello
   wechatd simulate text '@more tea' --from oSomebodyElse
   wechatd simulate CLICK --key MENU_HOURS
-  wechatd simulate text --xml push.xml";
+  wechatd simulate user_authorization_cancellation --from oSomebodyElse
+  wechatd simulate TEMPLATESENDJOBFINISH 'failed:user block' \\
+      --msg-id 4250000000000000001
+  wechatd simulate text --xml push.xml",
+        listed(MESSAGE_TYPES),
+        listed(&typed),
+        listed(UNTYPED_EVENTS),
+    )
+}
+
+/// Names in lines of a help text.
+fn listed(names: &[&str]) -> String {
+    let mut lines = vec![String::new()];
+    for (n, name) in names.iter().enumerate() {
+        let comma = if n + 1 == names.len() { "" } else { "," };
+        let line = lines.last_mut().filter(|line| line.len() + name.len() < 76);
+        match line {
+            Some(line) => line.push_str(&format!(" {name}{comma}")),
+            None => lines.push(format!(" {name}{comma}")),
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(|line| format!("   {line}")).collect();
+    lines.join("\n")
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// `verify`, a MsgType or an Event name
     kind: String,
-    /// What the person says
+    /// What the person says; of the result of a sending its Status
     text: Option<String>,
-    /// Who sends it
+    /// Who sends it, or whom it is about
     #[arg(long, value_name = "OPENID")]
     from: Option<String>,
     /// The EventKey: a menu button's key or URL
@@ -56,7 +92,7 @@ pub(super) struct Arguments {
     /// Send the body in this file instead of a made one
     #[arg(long, value_name = "FILE")]
     xml: Option<PathBuf>,
-    /// The MsgId; the same one again is the same message delivered again
+    /// The MsgId; the same one again is the same message delivered again. Of a result: which sending
     #[arg(long, value_name = "ID")]
     msg_id: Option<String>,
     #[command(flatten)]
@@ -71,9 +107,41 @@ struct Simulated {
     body: String,
     /// The readable reply, where there is one.
     reply: Option<String>,
+    /// Whether the echostr came back; of `verify` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let verifies = arguments.kind.eq_ignore_ascii_case("verify");
+    let pretence = Pretence {
+        kind: &arguments.kind,
+        text: arguments.text.as_deref(),
+        from: arguments.from.as_deref(),
+        key: arguments.key.as_deref(),
+        scene: arguments.scene.as_deref(),
+        msg_id: arguments.msg_id.as_deref(),
+    };
+    let made = match (verifies, &arguments.xml) {
+        (false, None) => {
+            pretence.check()?;
+            None
+        }
+        (true, None) => Some("verify sends no push"),
+        (true, Some(_)) => {
+            return Err(Failure::Wrong(
+                "verify sends no push: leave --xml out".to_owned(),
+            ));
+        }
+        (false, Some(_)) => Some("the push comes from --xml"),
+    };
+    if let Some(why) = made
+        && !pretence.is_bare()
+    {
+        return Err(Failure::Wrong(format!(
+            "{why}: leave TEXT, --from, --key, --scene and --msg-id out"
+        )));
+    }
     let (target, path) = match &arguments.url {
         None => (
             Target::of(&config.server.listen),
@@ -86,24 +154,25 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let token = token(config)?;
     let stamp = Stamp::now(&token);
     let for_whom = allowed_address(config)?;
-    let verifies = arguments.kind.eq_ignore_ascii_case("verify");
     let started = Instant::now();
     let answer = if verifies {
         let target_path = format!("{path}?{}&echostr={}", stamp.query(), stamp.nonce);
         target.send("GET", &target_path, for_whom, b"")
     } else {
-        let (query, body) = push(config, arguments, &stamp)?;
+        let (query, body) = push(config, &pretence, arguments.xml.as_deref(), &stamp)?;
         target.send("POST", &format!("{path}?{query}"), for_whom, &body)
     };
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
+    let echoed = answer.status == 200 && answer.body == stamp.nonce.as_bytes();
     let simulated = Simulated {
         status: answer.status,
         milliseconds: (milliseconds * 100.0).round() / 100.0,
         reply: reply(config, &answer),
         body: String::from_utf8_lossy(&answer.body).into_owned(),
+        verified: verifies.then_some(echoed),
     };
-    let fine = answer.status == 200 && (!verifies || answer.body == stamp.nonce.as_bytes());
+    let fine = simulated.verified.unwrap_or(answer.status == 200);
     let mut out = Output::text();
     if arguments.json.wanted {
         out.json(&simulated)?;
@@ -112,20 +181,27 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "{} {} in {:.1} ms",
             answer.status, answer.reason, simulated.milliseconds
         ))?;
-        for line in told(&simulated, verifies, fine) {
+        for line in told(&simulated, arguments.url.as_ref().and(target.elsewhere())) {
             out.line(&line)?;
         }
         out.done()?;
     }
-    if fine { Ok(()) } else { Err(Failure::No) }
+    if fine { Ok(()) } else { Err(Failure::Shown) }
 }
 
-fn told(simulated: &Simulated, verifies: bool, fine: bool) -> Vec<String> {
-    match (simulated.status, &simulated.reply) {
-        (200, Some(xml)) => readable(xml),
-        (200, None) if verifies && fine => vec!["the echostr came back: the console will take this URL".to_owned()],
-        (200, None) if verifies => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
-        (200, None) if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
+/// `elsewhere` is the host of another machine that was asked.
+fn told(simulated: &Simulated, elsewhere: Option<&str>) -> Vec<String> {
+    match (simulated.status, simulated.verified) {
+        (200, Some(true)) => vec![match elsewhere {
+            None => "the echostr came back: this server answers as the console wants; the domain, TLS and the proxy were not tried".to_owned(),
+            Some(host) => format!("the echostr came back from {host}: it answers as the console wants; TLS was not tried"),
+        }],
+        (200, Some(false)) => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
+        (200, None) => match &simulated.reply {
+            Some(xml) => readable(xml),
+            None if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
+            None => vec![simulated.body.clone()],
+        },
         (403, _) => vec![
             simulated.body.clone(),
             "the server has another Token, AppID, AES key, mode or server.allow_ips than this configuration, or the clocks differ; its log says which".to_owned(),
@@ -175,24 +251,14 @@ impl Stamp {
 /// The query and body of a push, encrypted by the mode.
 fn push(
     config: &Config,
-    arguments: &Arguments,
+    pretence: &Pretence,
+    xml: Option<&Path>,
     stamp: &Stamp,
 ) -> Result<(String, Vec<u8>), Failure> {
-    let pretence = Pretence {
-        kind: &arguments.kind,
-        text: arguments.text.as_deref(),
-        from: arguments.from.as_deref(),
-        key: arguments.key.as_deref(),
-        scene: arguments.scene.as_deref(),
-        msg_id: arguments.msg_id.as_deref(),
-    };
-    let body = match &arguments.xml {
+    let body = match xml {
         Some(file) => std::fs::read(file)
             .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?,
-        None => {
-            refuse_misspelt(&pretence)?;
-            pretence.xml().into_bytes()
-        }
+        None => pretence.xml().into_bytes(),
     };
     let mut query = stamp.query();
     if let Ok(push) = Push::parse(&body) {
@@ -229,25 +295,6 @@ fn push(
         (Mode::Plain | Mode::Compatible(_) | Mode::Secure(_), _) => envelope.to_body(),
     };
     Ok((query, body.into_bytes()))
-}
-
-/// An Event name may be new to us, but one that is nearly a known name is a slip of the finger.
-fn refuse_misspelt(pretence: &Pretence) -> Result<(), Failure> {
-    let kind = pretence.kind;
-    if pretence.is_message() || known_events().any(|event| event.eq_ignore_ascii_case(kind)) {
-        return Ok(());
-    }
-    let known = MESSAGE_TYPES
-        .iter()
-        .copied()
-        .chain(known_events())
-        .chain(["verify"]);
-    match nearest(kind, known) {
-        Some(near) => Err(Failure::Wrong(format!(
-            "{kind:?} is neither a MsgType nor an Event that the platform documents; did you mean {near}?"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// The plain reply in the answer, decrypted if need be; `None` for `success` and for what is no reply.

@@ -4,7 +4,9 @@ use std::path::{Path, absolute};
 
 use super::Failure;
 use super::output::Output;
-use crate::config::{Config, Listen, SECRET_CREDENTIAL};
+use crate::config::{
+    Config, Listen, SECRET_CREDENTIAL, SECRET_VARIABLE, SERVICE_USER as USER, ServiceUser,
+};
 
 /// Prints the unit for this program and configuration; what is left to do goes to stderr.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
@@ -32,7 +34,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         app_secret_file: secret.as_deref(),
     };
     let text = unit_text(&unit).map_err(|error| Failure::Failed(error.to_string()))?;
-    for advice in unit_advice(&unit) {
+    for advice in unit_advice(&unit)
+        .into_iter()
+        .chain(unreadable(&unit, &ServiceUser::look()))
+    {
         super::failure::complain(&advice);
     }
     Output::text().bytes(text.as_bytes())
@@ -81,10 +86,6 @@ impl std::fmt::Display for UnwritablePath {
 }
 
 impl std::error::Error for UnwritablePath {}
-
-/// The user that the service runs as. With `DynamicUser=` systemd makes one of
-/// this name for as long as the service runs, unless the machine has it already.
-const USER: &str = "wechatd";
 
 /// The state directory when the store lies elsewhere.
 const STATE_DIRECTORY: &str = "wechatd";
@@ -145,6 +146,15 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
         ),
     };
     let privileged_port = matches!(unit.entrance, Entrance::Port(1..1024));
+    let checked = format!("--config {} check --quiet", argument(&config));
+    let check = match unit.app_secret_file {
+        None => format!("{} {checked}", quoted(&binary)),
+        // systemd hands the credential to the server alone.
+        Some(_) => format!(
+            "env {SECRET_VARIABLE}=NotNeededHere {} {checked}",
+            argument(&binary)
+        ),
+    };
     let capabilities = if privileged_port {
         "# One right of root's is left: to listen on a port below 1024.\n\
          CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n\
@@ -183,8 +193,9 @@ StartLimitIntervalSec=0
 # The program says itself when it is ready, stops and is still alive.
 Type=notify
 ExecStart={command} --config {config} serve
-# Reads the configuration again; with a mistake in it the old one stays in force.
+# Reads the configuration again; with a mistake in it the reload fails and the old one stays in force.
 # (Type=notify-reload would need systemd 253.)
+ExecReload={check}
 ExecReload=kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5s
@@ -195,6 +206,8 @@ WatchdogSec=60s
 TimeoutStopSec=20s
 # Each connection takes up to two files.
 LimitNOFILE=65536
+# What is in memory, secrets among it, never goes to a file.
+LimitCORE=0
 
 # A user of its own, made by systemd unless you made one (useradd --system {USER}).
 DynamicUser=yes
@@ -242,7 +255,7 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 ",
         command = quoted(&binary),
-        config = quoted(&config).replace('$', "$$"),
+        config = argument(&config),
         state = state.unwrap_or(STATE_DIRECTORY),
     ))
 }
@@ -281,6 +294,20 @@ pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
         }
     }
     advice
+}
+
+/// Why the user of the service can not read the configuration, if so, and what to do: the service would end with exit
+/// code 2, and is not started again.
+fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
+    let config = unit.config;
+    let by = user.kept_out_by(config)?;
+    let way = match by.is_dir() {
+        true => format!("the folder keeps it out: `chmod o+x {}`", by.display()),
+        false => user.way_in(config),
+    };
+    Some(format!(
+        "the configuration {config:?} can not be read by the user {USER}, which the service runs as: {way}"
+    ))
 }
 
 /// Whether `ProtectHome=yes` would hide the path.
@@ -339,6 +366,11 @@ fn quoted(path: &str) -> String {
     } else {
         path
     }
+}
+
+/// The same behind the program of a command, where `$` starts a variable.
+fn argument(path: &str) -> String {
+    quoted(path).replace('$', "$$")
 }
 
 fn specifiers_escaped(path: &str) -> String {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use exposure::{SERVICE_USER, ServiceUser};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};

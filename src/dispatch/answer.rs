@@ -43,10 +43,7 @@ pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
 }
 
 fn outcome(push: &Push, found: &Found) -> Outcome {
-    if let Answer::Silent = found.rule.answer {
-        return Outcome::Silent;
-    }
-    if !push.may_be_answered() {
+    if !push.may_be_answered() && !matches!(found.rule.answer, Answer::Silent) {
         return Outcome::Withheld("the platform takes no reply to this event");
     }
     let values = Values {

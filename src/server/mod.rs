@@ -36,9 +36,10 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, Live};
 use crate::background::{self, AFTER_PANIC, restarting};
 use crate::config::{Config, Listen};
+use crate::dispatch::{Advice, advise};
 use callback::Callback;
 use guard::{Guard, Limits};
 use lanes::Lanes;
@@ -186,7 +187,7 @@ fn reload(app: &App, guard: &Guard) {
                 Ok(()) => {
                     guard.set_limits(limits);
                     app.bells.config_changed();
-                    warn_of_exposed_secrets(&app.live().config);
+                    warn(app.live());
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",
@@ -218,15 +219,27 @@ fn greet(app: &App, address: &Listen) {
         live.rules.iter().len(),
         live.config.account.mode
     );
-    warn_of_exposed_secrets(&live.config);
+    warn(Arc::clone(&live));
     log::info!(
         "in the console: URL https://YOUR-DOMAIN{path}, and the Token that `wechatd check` shows"
     );
 }
 
-fn warn_of_exposed_secrets(config: &Config) {
-    for exposure in config.exposures() {
+/// Tells what is allowed and still not what an owner wants, as `check` does.
+fn warn(live: Arc<Live>) {
+    for exposure in live.config.exposures() {
         log::warn!("{exposure}");
+    }
+    // Thousands of rules take seconds to compare with each other, and nobody is to wait for that.
+    let started = thread::Builder::new()
+        .name("advice".to_owned())
+        .spawn(move || {
+            for Advice { rule, line, what } in advise(&live.rules) {
+                log::warn!("{}:{line}: {rule}: {what}", live.config.file.display());
+            }
+        });
+    if let Err(error) = started {
+        log::warn!("the rules were not looked through: {error}");
     }
 }
 

@@ -122,7 +122,33 @@ impl Push {
                     },
                 })
             }),
-            _ => None,
+            // Named one by one: a new event has its place here, above all one that comes with a duty.
+            EventKind::Scan(_)
+            | EventKind::Location(_)
+            | EventKind::Enter(_)
+            | EventKind::Click(_)
+            | EventKind::View(_)
+            | EventKind::ViewMiniProgram(_)
+            | EventKind::ScanCodePush(_)
+            | EventKind::ScanCodeWaitMsg(_)
+            | EventKind::PicSysPhoto(_)
+            | EventKind::PicPhotoOrAlbum(_)
+            | EventKind::PicWeixin(_)
+            | EventKind::LocationSelect(_)
+            | EventKind::PublishJobFinish(_)
+            | EventKind::KfCreateSession(_)
+            | EventKind::KfCloseSession(_)
+            | EventKind::KfSwitchSession(_)
+            | EventKind::QualificationVerifySuccess(_)
+            | EventKind::QualificationVerifyFail(_)
+            | EventKind::NamingVerifySuccess(_)
+            | EventKind::NamingVerifyFail(_)
+            | EventKind::AnnualRenew(_)
+            | EventKind::VerifyExpired(_)
+            | EventKind::SubscribeMsgPopup(_)
+            | EventKind::SubscribeMsgChange(_)
+            | EventKind::SubscribeMsgSent(_)
+            | EventKind::Other(_) => None,
         };
         effect.unwrap_or(Effect::None)
     }

@@ -95,15 +95,12 @@ message_kinds! {
     "device_text" | "device_event" | "device_status" | "hardware" => Device(Fields);
 }
 
-/// The `Content` that the platform puts in the place of what it does not forward (stickers, red
-/// packets).
-pub const UNSUPPORTED_CONTENT: &str = "【收到不支持的消息类型，暂无法显示】";
-
 /// `text`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Text {
-    /// The text to the last space. [`UNSUPPORTED_CONTENT`] if it was something else.
+    /// The text to the last space. In the place of what the platform does not forward (stickers, red packets) it
+    /// puts `【收到不支持的消息类型，暂无法显示】`; a rule that `equals` it answers those.
     pub content: String,
     /// `bizmsgmenuid`: which entry of a menu message was tapped; `content` is then its label.
     #[serde(rename = "bizmsgmenuid")]

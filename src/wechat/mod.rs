@@ -32,7 +32,9 @@ pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
 pub use effect::{Effect, JobCounts, JobKind, JobResult};
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
-pub use event::{Event, EventKind, event_may_be_answered, known_events};
+pub use event::{
+    Event, EventKind, TYPED_EVENTS, UNTYPED_EVENTS, event_may_be_answered, known_events,
+};
 pub use fields::Fields;
 pub use message::{ArticleRef, Message, MessageKind};
 pub use push::{Body, Push};

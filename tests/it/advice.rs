@@ -274,3 +274,13 @@ fn a_misspelt_event_is_warned_of_with_the_right_one() {
         );
     }
 }
+
+#[test]
+fn the_log_tells_of_rules_that_can_never_answer_at_the_start_and_at_a_reload() {
+    let rules = "[[rule]]\nmessage = \"any\"\ntext = \"a\"\n\n[[rule]]\nname = \"hidden\"\nmessage = \"text\"\ntext = \"b\"\n";
+    let account = Account::with_rules(rules);
+    let told = || account.log().count("hidden: never answers");
+    eventually("the warning", account.log(), || told() == 1);
+    account.reload();
+    eventually("the warning again", account.log(), || told() == 2);
+}

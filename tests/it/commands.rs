@@ -77,6 +77,36 @@ fn check_shows_what_will_happen() {
 }
 
 #[test]
+fn check_warns_of_a_folder_for_the_store_that_does_not_exist() {
+    let account = Setup::new()
+        .set("store.path", "\"data/wechat.db\"")
+        .stopped();
+    let ran = account.command(&["check"]);
+    ran.ok()
+        .says("warning: store.path: the folder ")
+        .says("data does not exist")
+        .says("mkdir -p ");
+    std::fs::create_dir(account.folder().join("data")).unwrap();
+    account
+        .command(&["check"])
+        .ok()
+        .says_nothing_of("does not exist");
+}
+
+#[test]
+fn check_quiet_tells_mistakes_only() {
+    let account = Setup::new().stopped();
+    let ran = account.command(&["check", "--quiet"]);
+    ran.ok()
+        .expect(ran.stdout.is_empty() && ran.stderr.is_empty(), "nothing");
+    account.rewrite_config(|config| format!("server.nonsense = 1\n{config}"));
+    account
+        .command(&["check", "--quiet"])
+        .refused()
+        .complains("nonsense");
+}
+
+#[test]
 fn check_hides_the_secret() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();

@@ -214,3 +214,23 @@ fn explain_says_why_each_earlier_rule_does_not_answer() {
     let ran = account.command(&["explain"]);
     ran.refused();
 }
+
+#[test]
+fn explain_hints_at_slips_of_the_finger_and_refuses_what_it_would_leave_out() {
+    let account = Account::with_rules("");
+    for (arguments, advice) in [
+        (&["--event", "subscribed"][..], "did you mean subscribe?"),
+        (&["hello", "--key", "X"], "--key"),
+        (&["hello", "--message", "image"], "TEXT"),
+        (&["--event", "CLICK", "--scene", "X"], "--key KEY"),
+    ] {
+        account
+            .command(&[&["explain"], arguments].concat())
+            .refused()
+            .complains(advice);
+    }
+    account
+        .command(&["explain", "--event", "foo"])
+        .ok()
+        .complains("\"foo\" is neither");
+}

@@ -40,6 +40,13 @@ fn the_url_is_the_one_that_the_platform_takes() {
         state
     });
     assert_eq!(states[0].len(), 32);
+    let ran = account.command(&["login", "url", PAGE]);
+    let lines: Vec<&str> = ran.ok().stdout.lines().collect();
+    let [url, state] = lines[..] else {
+        panic!("{lines:?}")
+    };
+    let state = state.strip_prefix("state  ").unwrap();
+    assert!(url.ends_with(&format!("&state={state}#wechat_redirect")));
     assert_ne!(states[0], states[1]);
     for (arguments, why) in [
         (&["www.example.com/cb"][..], "https:// address"),
@@ -110,13 +117,20 @@ fn a_refused_code_or_token_is_explained_and_asked_for_once() {
         (&["code", "nonsense"], "40029"),
         (&["refresh", "nonsense"], "40030"),
         (&["user", "oX", "SYN_old"], "wechatd login refresh"),
-        (&["check", "oX", "SYN_old"], "not of this openid"),
     ] {
         account
             .command(&[&["login"], arguments].concat())
             .failed()
             .complains(why);
     }
+    account
+        .command(&["login", "check", "oX", "SYN_old"])
+        .is_code(3)
+        .complains("not of this openid");
+    platform.fault("/sns/auth", Fault::Errcode(45009, "reach max api quota"));
+    account
+        .command(&["login", "check", "oX", "SYN_old"])
+        .failed();
     let before = platform.count(EXCHANGE);
     for fault in [
         Fault::Errcode(-1, "system error"),

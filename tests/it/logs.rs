@@ -139,3 +139,23 @@ fn rust_log_sets_the_level() {
     assert!(child.wait().unwrap().success(), "{output}");
     assert_eq!(output, "");
 }
+
+#[test]
+fn a_rust_log_without_a_level_is_told_of_once_and_taken_as_the_usual_one() {
+    let mut account = Setup::new().env("RUST_LOG", "foo").start();
+    eventually("the usual log", account.log(), || {
+        account.log().has("in the console")
+    });
+    account.stop();
+    assert_eq!(account.log().count("RUST_LOG=\"foo\" names no level"), 1);
+}
+
+#[test]
+fn at_debug_the_libraries_do_not_talk_of_themselves() {
+    let mut account = Setup::new().env("RUST_LOG", "debug").start();
+    account.post(&text("hello")).is_status(200);
+    account.stop();
+    for library in ["accept thread", "tiny_http"] {
+        assert!(!account.log().has(library), "{}", account.log());
+    }
+}

@@ -113,7 +113,7 @@ fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
     let account = account(&platform, MENU);
     account
         .command(&["menu", "diff"])
-        .is_code(1)
+        .is_code(3)
         .says("+ 今天  click TODAY");
     let ran = account.command(&["menu", "apply", "--yes"]);
     ran.ok().says("+   Shop  view").says(WHEN).says("rollback");
@@ -207,7 +207,7 @@ fn a_console_made_menu_is_pulled_changed_compared_applied_and_rolled_back() {
         config + &pulled.stdout.replace("name = \"Shop\"", "name = \"商店\"")
     });
     let diff = account.command(&["menu", "diff"]);
-    diff.is_code(1)
+    diff.is_code(3)
         .says("- Hi  text hello (console only)")
         .says("-   Shop  view https://www.example.com/shop")
         .says("+   商店  view https://www.example.com/shop")
@@ -270,7 +270,7 @@ fn a_condition_that_the_platform_has_retired_is_pulled_as_a_comment() {
         .complains("conditional menu #2: the platform no longer takes country, language");
     account
         .command(&["menu", "diff"])
-        .is_code(1)
+        .is_code(3)
         .says("- for tag 134, sex 1:")
         .says("language zh_CN:");
     account.rewrite_config(|config| config + &pulled.stdout);
@@ -443,4 +443,225 @@ fn a_platform_without_any_menu_is_told_as_that() {
         .command(&["menu", "pull"])
         .refused()
         .complains("account.app_id");
+}
+
+/// A menu of one button, as configuration and as the platform has it.
+fn single(key: &str) -> (String, Value) {
+    let text = format!("\n[[menu.button]]\nname = \"{key}\"\ntype = \"click\"\nkey = \"{key}\"\n");
+    let button = json!([{"type": "click", "name": key, "key": key}]);
+    (text, button)
+}
+
+/// `menu` with a conditional menu behind it.
+fn with_vip(menu: &str) -> String {
+    let start = MENU.find("[[menu.conditional]]").unwrap();
+    format!("{menu}\n{}", &MENU[start..])
+}
+
+/// Puts another menu into the configuration.
+fn configure(account: &Account, menu: &str) {
+    account.rewrite_config(|config| {
+        let end = config.find("\n[[menu.button]]").unwrap_or(config.len());
+        format!("{}{menu}", &config[..end])
+    });
+}
+
+/// An account with the menu A in force.
+fn with_a_in_force(platform: &Platform) -> Account {
+    let account = account(platform, &single("A").0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account
+}
+
+fn in_force(platform: &Platform) -> Value {
+    let menu = platform.outgoing(|state| state.menu());
+    menu.map_or(Value::Null, |(button, _)| button)
+}
+
+const ADD: &str = "/cgi-bin/menu/addconditional";
+const TOO_MANY: Fault = Fault::Errcode(65305, "too many conditional menus");
+
+#[test]
+fn rollback_after_a_failed_and_repeated_apply_puts_back_the_menu_before_both() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    configure(&account, &with_vip(&single("B").0));
+    for _ in 0..2 {
+        platform.fault(ADD, TOO_MANY);
+        account.command(&["menu", "apply", "--yes"]).failed();
+        assert_eq!(in_force(&platform), single("B").1, "half-way");
+    }
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let whole = platform.outgoing(|state| state.menu());
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("A").1);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(platform.outgoing(|state| state.menu()), whole);
+}
+
+#[test]
+fn rollback_right_after_a_failed_apply_undoes_it_as_if_it_had_never_been() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    configure(&account, &single("B").0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    configure(&account, &with_vip(&single("C").0));
+    platform.fault(ADD, TOO_MANY);
+    account.command(&["menu", "apply", "--yes"]).failed();
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("B").1);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("A").1);
+}
+
+#[test]
+fn an_apply_that_the_platform_refused_whole_leaves_the_menu_before_where_it_was() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    configure(&account, &single("B").0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    configure(&account, &single("X").0);
+    for fault in [
+        Fault::Errcode(40018, "invalid button name size"),
+        Fault::Closed,
+    ] {
+        platform.fault(CREATE, fault);
+        account.command(&["menu", "apply", "--yes"]).failed();
+        assert_eq!(in_force(&platform), single("B").1);
+    }
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("A").1);
+}
+
+#[test]
+fn a_rollback_that_got_stuck_goes_on_to_the_same_menu() {
+    let platform = Platform::start();
+    let account = account(&platform, &with_vip(&single("A").0));
+    account.command(&["menu", "apply", "--yes"]).ok();
+    let a = platform.outgoing(|state| state.menu());
+    configure(&account, &single("B").0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    platform.fault(ADD, TOO_MANY);
+    account
+        .command(&["menu", "rollback", "--yes"])
+        .failed()
+        .complains("repeat `wechatd menu rollback`");
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(platform.outgoing(|state| state.menu()), a);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("B").1);
+}
+
+#[test]
+fn an_apply_killed_half_way_loses_no_menu() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    configure(&account, &with_vip(&single("B").0));
+    platform.fault(ADD, Fault::Hang);
+    let mut child = account
+        .program(&["menu", "apply", "--yes"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the call that hangs", account.log(), || {
+        platform.count(ADD) == 1
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    platform.heal();
+    assert_eq!(in_force(&platform), single("B").1);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("A").1);
+}
+
+#[test]
+fn a_deletion_that_failed_can_be_repeated_and_rolled_back() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    configure(&account, &single("B").0);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    platform.fault("/cgi-bin/menu/delete", Fault::Closed);
+    account.command(&["menu", "delete", "--yes"]).failed();
+    account.command(&["menu", "delete", "--yes"]).ok();
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("B").1);
+}
+
+#[test]
+fn a_menu_that_an_older_version_kept_still_rolls_back() {
+    let platform = Platform::start();
+    let account = with_a_in_force(&platform);
+    let before = json!({"origin": "api", "button": single("OLD").1, "conditional": [
+        {"menuid": "430012345", "matchrule": vip().1, "button": vip().0}]});
+    let kept = json!({"at": "1767225600", "menu": before.to_string()}).to_string();
+    let store = rusqlite::Connection::open(account.store_path()).unwrap();
+    let sql = "UPDATE settings SET value = ?1 WHERE name = 'menu before'";
+    assert_eq!(store.execute(sql, [&kept]).unwrap(), 1);
+    drop(store);
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    let menu = platform.outgoing(|state| state.menu());
+    assert_eq!(menu, Some((single("OLD").1, vec![vip()])));
+    account.command(&["menu", "rollback", "--yes"]).ok();
+    assert_eq!(in_force(&platform), single("A").1);
+}
+
+#[test]
+fn what_can_not_be_put_back_is_said_before_the_question() {
+    let platform = Platform::start();
+    platform.outgoing(|state| state.set_console_menu(console_menu()));
+    let account = account(&platform, MENU);
+    account
+        .command(&["menu", "apply"])
+        .refused()
+        .complains("\"Hi\"")
+        .complains("\"News\"")
+        .complains("can not be put back");
+    account
+        .command(&["menu", "apply", "--yes"])
+        .ok()
+        .complains("can not be put back")
+        .says("puts back the one before, without what can not be put back");
+
+    let platform = Platform::start();
+    let only = json!({"button": [{"type": "text", "name": "Hi", "value": "hello"}]});
+    platform.outgoing(|state| state.set_console_menu(only));
+    let ran = self::account(&platform, MENU).command(&["menu", "apply", "--yes"]);
+    ran.ok().complains("\"Hi\"").says_nothing_of("rollback");
+}
+
+#[test]
+fn what_differs_and_what_failed_have_different_exit_codes() {
+    let platform = Platform::start();
+    let account = account(&platform, MENU);
+    account.command(&["menu", "diff"]).is_code(3);
+    account.command(&["menu", "diff", "--json"]).is_code(3);
+    account.command(&["menu", "apply", "--yes"]).ok();
+    account.command(&["menu", "diff"]).ok();
+    platform.down();
+    account.command(&["menu", "diff"]).failed();
+}
+
+#[test]
+fn check_warns_of_buttons_with_the_same_name_on_one_level() {
+    let platform = Platform::start();
+    account(&platform, &single("A").0)
+        .command(&["menu", "apply", "--yes"])
+        .ok();
+    let account = account(&platform, "");
+    for warned in [false, true] {
+        let pulled = account.command(&["menu", "pull"]);
+        account.rewrite_config(|config| config + &pulled.ok().stdout);
+        let ran = account.command(&["check"]);
+        let says = ran
+            .ok()
+            .stdout
+            .contains("menu.button: #1 and #2 have the same name \"A\"");
+        ran.expect(says == warned, &format!("warned: {warned}"));
+    }
+    let below = MENU.replace("name = \"App\"", "name = \"Shop\"");
+    self::account(&platform, &below)
+        .command(&["check"])
+        .ok()
+        .says("warning: menu.button #2: sub_button: #1 and #2 have the same name \"Shop\"");
 }

@@ -43,7 +43,7 @@ fn everything_in_order_is_ok() {
         ("menu/get", "menu/get ok"),
         ("getkflist", "getkflist ok"),
         ("get_all_private_template", "get_all_private_template ok"),
-        ("menu", "menu ok 1 buttons"),
+        ("menu", "menu ok 1 button,"),
     ] {
         let line = line(&ran, what);
         assert!(line.starts_with(says), "{line}");
@@ -174,7 +174,7 @@ fn a_menu_is_told_whoever_made_it() {
         outgoing.set_console_menu(json!({ "button": button }));
     });
     let ran = account.command(&["check", "--online"]);
-    ran.ok().says("1 buttons, made in the console");
+    ran.ok().says("1 button, made in the console");
 }
 
 #[test]
@@ -183,6 +183,8 @@ fn without_an_app_id_the_platform_can_not_be_asked() {
     account
         .command(&["check", "--online"])
         .refused()
+        .says("off: account.app_id and account.app_secret are not set")
+        .says("In the console of the account")
         .complains("account.app_secret");
 }
 
@@ -265,4 +267,22 @@ fn a_request_is_looked_up_by_its_rid() {
         .command(&["rid", "1-2-3"])
         .failed()
         .complains("older than 7 days");
+}
+
+#[test]
+fn tokens_and_secrets_of_a_looked_up_request_are_masked() {
+    let platform = Platform::start();
+    let request = json!({
+        "request_url": "access_token=SYN_TOKEN_1-x&secret=SYN_SECRET&lang=zh_CN",
+        "response_body": r#"{"access_token":"SYN_TOKEN_2"}"#,
+    });
+    let answer = json!({"errcode": 0, "request": request}).to_string();
+    platform.always("/cgi-bin/openapi/rid/get", Fault::Body(answer));
+    let account = account(&platform);
+    for arguments in [&["rid", "1-2-3"][..], &["rid", "1-2-3", "--json"]] {
+        let ran = account.command(arguments);
+        ran.ok()
+            .says("access_token=***&secret=***&lang=zh_CN")
+            .says_nothing_of("SYN_");
+    }
 }

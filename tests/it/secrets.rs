@@ -3,7 +3,7 @@
 use crate::support::account::{APP_ID, APP_SECRET, WELCOME};
 use crate::support::*;
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 const TOKENS: &str = "/cgi-bin/stable_token";
@@ -104,13 +104,13 @@ fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
     let mut account = Setup::new().stopped();
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
         set_mode(&account.config_path(), mode);
-        let before = account.log().count("chmod o=");
+        let before = account.log().count("may read it: `");
         account.begin();
         eventually("the end of the start", account.log(), || {
             account.log().has("in the console")
         });
         account.stop();
-        let after = account.log().count("chmod o=");
+        let after = account.log().count("may read it: `");
         assert_eq!(after > before, warned, "{mode:o}\n{}", account.log());
         let ran = account.command(&["check"]);
         let says = ran
@@ -123,6 +123,42 @@ fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
     let account = Setup::new().unset("account.token").stopped();
     set_mode(&account.config_path(), 0o644);
     account.command(&["check"]).ok().says_nothing_of("chmod");
+}
+
+#[test]
+fn a_configuration_of_roots_is_not_closed_to_the_user_of_the_service() {
+    let account = Setup::new().stopped();
+    set_mode(&account.config_path(), 0o644);
+    let owner = std::fs::metadata(account.config_path()).unwrap().uid();
+    let ran = account.command(&["check"]);
+    match owner {
+        0 => ran
+            .ok()
+            .says("chgrp wechatd ")
+            .says("chmod 640 ")
+            .says_nothing_of("chmod o="),
+        _ => ran.ok().says("chmod o= ").says_nothing_of("chgrp"),
+    };
+}
+
+#[test]
+fn unit_warns_of_a_configuration_that_the_user_of_the_service_can_not_read() {
+    let account = Setup::new().stopped();
+    let folder = account.config_path().parent().unwrap().to_owned();
+    set_mode(&folder, 0o700);
+    let ran = account.command(&["unit"]);
+    ran.ok()
+        .complains("can not be read by the user wechatd")
+        .complains("chmod o+x ");
+    set_mode(&folder, 0o755);
+    set_mode(&account.config_path(), 0o600);
+    account.command(&["unit"]).ok().complains("chgrp wechatd ");
+    set_mode(&account.config_path(), 0o644);
+    let ran = account.command(&["unit"]);
+    ran.ok().expect(
+        !ran.stderr.contains("can not be read"),
+        "no complaint about what can be read",
+    );
 }
 
 #[test]

@@ -161,3 +161,35 @@ fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_name
     unit.ok()
         .says("\nLoadCredential=app_secret:/nowhere/only-root-may-read-this\n");
 }
+
+#[test]
+fn the_check_of_a_reload_sees_mistakes_and_needs_no_secret() {
+    let account = Setup::new()
+        .set("account.app_id", &format!("\"{APP_ID}\""))
+        .set(
+            "account.app_secret_file",
+            "\"/nowhere/only-root-may-read-this\"",
+        )
+        .stopped();
+    // Where systemd runs it there is no credential, and root's file can not be read.
+    account.command(&["check", "--quiet"]).refused();
+    let check = || {
+        let mut command = account.program(&["check", "--quiet"]);
+        command.env("WECHATD_APP_SECRET", "NotNeededHere");
+        Ran::of(command, "")
+    };
+    check().ok();
+    account.rewrite_config(|config| format!("server.nonsense = 1\n{config}"));
+    check().refused().complains("nonsense");
+}
+
+#[test]
+fn a_server_leaves_no_core() {
+    let account = Account::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", account.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file"));
+    let numbers = core.unwrap_or_default().split_whitespace().skip(4);
+    assert_eq!(numbers.take(2).collect::<Vec<_>>(), ["0", "0"], "{limits}");
+}

@@ -7,7 +7,15 @@ use crate::support::*;
 fn simulate_plays_the_whole_conversation() {
     let account = Account::start();
     let verify = account.simulate(&["verify"]);
-    verify.ok().says("200");
+    verify
+        .ok()
+        .says("200")
+        .says("this server answers as the console wants")
+        .says("the domain, TLS and the proxy were not tried");
+    let json = account.simulate(&["verify", "--json"]).json();
+    assert_eq!(json["verified"], true);
+    let json = account.simulate(&["text", "hello", "--json"]).json();
+    assert!(json.get("verified").is_none(), "{json}");
     account
         .simulate(&["subscribe"])
         .ok()
@@ -21,7 +29,7 @@ fn simulate_plays_the_whole_conversation() {
     account.store().is("SELECT count(*) FROM followers", &["0"]);
     account.store().is(
         "SELECT msg_type, event, content FROM messages WHERE msg_type = 'text' ORDER BY id",
-        &["text|NULL|hello", "text|NULL|@more tea"],
+        &["text|NULL|hello", "text|NULL|hello", "text|NULL|@more tea"],
     );
 }
 
@@ -145,4 +153,101 @@ fn simulate_says_what_is_wrong() {
     let ran = account.command(&["simulate", "text", "hi", "--url", &url]);
     ran.failed();
     ran.expect(ran.stderr.trim_end().lines().count() == 1, "one line");
+}
+
+#[test]
+fn simulated_events_about_a_person_do_what_the_platform_asks_for() {
+    let account = Account::start();
+    for fan in ["oSimP", "oSimQ"] {
+        account.simulate(&["subscribe", "--from", fan]).ok();
+    }
+    let simulate = |event: &str| {
+        account
+            .simulate(&[event, "--from", "oSimP"])
+            .ok()
+            .says("success");
+    };
+    simulate("user_info_modified");
+    simulate("user_authorization_revoke");
+    let store = account.store();
+    assert_eq!(store.count("followers"), 2);
+    simulate("user_authorization_cancellation");
+    eventually("the person is forgotten", account.log(), || {
+        store.count("followers") == 1
+    });
+    store.is("SELECT openid FROM followers", &["oSimQ"]);
+}
+
+#[test]
+fn simulated_results_tell_what_became_of_a_sending() {
+    let account = Account::start();
+    for arguments in [
+        &["TEMPLATESENDJOBFINISH", "--msg-id", "4250"][..],
+        &[
+            "templatesendjobfinish",
+            "failed:user block",
+            "--msg-id",
+            "4251",
+        ],
+        &["MASSSENDJOBFINISH", "--msg-id", "1000"],
+        &["MASSSENDJOBFINISH"],
+    ] {
+        account.simulate(arguments).ok().says("success");
+    }
+    account.store().is(
+        "SELECT kind, msg_id, status FROM jobs WHERE length(msg_id) = 4 ORDER BY msg_id",
+        &[
+            "mass|1000|send success",
+            "template|4250|success",
+            "template|4251|failed:user block",
+        ],
+    );
+    assert_eq!(account.store().count("jobs"), 4);
+}
+
+#[test]
+fn simulate_lists_all_that_it_knows() {
+    let help = wechatd(&["simulate", "--help"]);
+    let events = wechatd::wechat::known_events();
+    for kind in wechatd::config::MESSAGE_TYPES.iter().copied().chain(events) {
+        help.ok().says(&format!(" {kind}"));
+    }
+    help.says_nothing_of("…");
+}
+
+#[test]
+fn simulate_refuses_what_it_would_leave_out() {
+    let account = Account::with_rules("");
+    for (arguments, advice) in [
+        (&["verify", "hello"][..], "leave TEXT"),
+        (&["verify", "--key", "X"], "--key"),
+        (&["verify", "--xml", "push.xml"], "--xml"),
+        (&["text", "hi", "--key", "X"], "--key"),
+        (&["text", "hi", "--scene", "X"], "--scene"),
+        (&["image", "hi"], "TEXT"),
+        (&["subscribe", "hello"], "--scene SCENE"),
+        (&["SCAN", "hello"], "--scene SCENE"),
+        (&["CLICK", "hello"], "--key KEY"),
+        (&["CLICK", "--scene", "X"], "--key KEY"),
+        (
+            &["subscribe", "--scene", "X", "--key", "Y"],
+            "leave --key or --scene out",
+        ),
+        (&["subscribe", "--msg-id", "1"], "--msg-id"),
+        (&["user_info_modified", "--key", "1"], "--key"),
+        (&["MASSSENDJOBFINISH", "--from", "oX"], "--from"),
+        (&["text", "hi", "--xml", "push.xml"], "--xml"),
+        (&["txt", "hi"], "did you mean text?"),
+        (&["subscribed"], "did you mean subscribe?"),
+    ] {
+        account.simulate(arguments).refused().complains(advice);
+    }
+    let played = account.simulate(&["foo"]);
+    played
+        .ok()
+        .complains("\"foo\" is neither a MsgType nor an Event");
+    account.simulate(&["click", "--key", "X"]).ok();
+    account
+        .store()
+        .is("SELECT event FROM messages ORDER BY id", &["foo", "click"]);
 }

@@ -47,7 +47,14 @@ fn the_usual_unit_says_what_the_readme_promises() {
             "ExecStart",
             vec!["/usr/local/bin/wechatd --config /etc/wechatd/wechat.conf serve"],
         ),
-        ("ExecReload", vec!["kill -HUP $MAINPID"]),
+        (
+            "ExecReload",
+            vec![
+                "/usr/local/bin/wechatd --config /etc/wechatd/wechat.conf check --quiet",
+                "kill -HUP $MAINPID",
+            ],
+        ),
+        ("LimitCORE", vec!["0"]),
         ("Restart", vec!["on-failure"]),
         ("RestartPreventExitStatus", vec!["2"]),
         ("StateDirectory", vec!["wechatd"]),
@@ -104,6 +111,11 @@ fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in(
     assert_eq!(
         settings(&text, "ExecStart"),
         [r#""/opt/my 100%%/$x/wechatd" --config "/etc/my 50%%/$$y/wechat.conf" serve"#]
+    );
+    // Behind `env` the program is an argument, too.
+    assert_eq!(
+        settings(&text, "ExecReload")[0],
+        r#"env WECHATD_APP_SECRET=NotNeededHere "/opt/my 100%%/$$x/wechatd" --config "/etc/my 50%%/$$y/wechat.conf" check --quiet"#
     );
     assert_eq!(settings(&text, "ReadWritePaths"), [r#""/srv/my 10%%""#]);
     // The path of a credential runs to the end of the line: quotes would be part of it.

@@ -16,8 +16,7 @@ pub struct Authorization {
     /// `UnionID`: the same user across the accounts of one owner.
     #[serde(rename = "UnionID")]
     pub union_id: Option<String>,
-    /// `AppID` of the account or mini program that the user means; read it with
-    /// [`Authorization::app_id`].
+    /// `AppID` of the account or mini program that the user means.
     #[serde(rename = "AppID")]
     pub app_id: Option<String>,
     /// The same in the lower-case spelling.
@@ -35,10 +34,5 @@ impl Authorization {
         self.open_id
             .as_deref()
             .or(self.open_id_lower_case.as_deref())
-    }
-
-    /// The account or mini program that the user means.
-    pub fn app_id(&self) -> Option<&str> {
-        self.app_id.as_deref().or(self.app_id_lower_case.as_deref())
     }
 }

@@ -41,7 +41,7 @@ pub use verification::{VerifyFail, VerifySuccess};
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// `Event` as received; compare it with [`Event::is`]. Empty if the push had none.
+    /// `Event` as received; upper and lower case mean the same. Empty if the push had none.
     pub name: String,
     /// `EventKey` as received: a scene, a button's key, a URL. Never empty.
     pub key: Option<String>,
@@ -237,11 +237,6 @@ impl Event {
             msg_id,
             content,
         }
-    }
-
-    /// Whether this is the event `name`, in any case.
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
     }
 
     /// The scene of a QR code: of a follow the key after `qrscene_`, of a scan the key. A follow
