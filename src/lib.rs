@@ -14,7 +14,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`bell`], [`clock`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
+//! | [`bell`], [`clock`], [`counted`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -39,6 +39,7 @@ pub mod wechat;
 
 pub mod bell;
 pub mod clock;
+pub mod counted;
 pub mod random;
 pub mod resolver;
 pub mod secret;

@@ -31,6 +31,15 @@ pub fn number() -> Result<u64, NoRandomNumbers> {
     bytes().map(u64::from_ne_bytes)
 }
 
+/// 16 random bytes as 32 hexadecimal digits, which nobody can guess.
+///
+/// # Errors
+/// When the kernel has none to give.
+pub fn hex() -> Result<String, NoRandomNumbers> {
+    let bytes: [u8; 16] = bytes()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl fmt::Display for NoRandomNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the system gives no random numbers")

@@ -9,7 +9,7 @@ pub fn steers(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Shows a text with blanks for what [`steers`].
+/// Shows a text without what [`steers`]: a blank for a line break or tab, the number of the character for all else.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a str);
 
@@ -19,9 +19,12 @@ impl fmt::Display for Visible<'_> {
         while let Some(at) = rest.find(steers) {
             let (before, after) = rest.split_at(at);
             f.write_str(before)?;
-            f.write_char(' ')?;
             let mut chars = after.chars();
-            chars.next();
+            match chars.next() {
+                Some('\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}') => f.write_char(' ')?,
+                Some(c) => c.escape_unicode().fmt(f)?,
+                None => {}
+            }
             rest = chars.as_str();
         }
         f.write_str(rest)
@@ -33,12 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_becomes_a_blank_and_the_rest_stays() {
+    fn what_steers_is_shown_and_the_rest_stays() {
         for (text, shown) in [
             ("", ""),
             ("oA-_1", "oA-_1"),
             ("a\nERROR b\r", "a ERROR b "),
-            ("\u{1b}[31m红\u{202e}", " [31m红 "),
+            ("two\nlines\tand a tab", "two lines and a tab"),
+            ("\u{1b}[31m红\u{202e}", "\\u{1b}[31m红\\u{202e}"),
+            ("好, café\u{9b}", "好, café\\u{9b}"),
         ] {
             assert_eq!(Visible(text).to_string(), shown);
         }

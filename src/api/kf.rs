@@ -1,7 +1,7 @@
 //! Customer-service agents (kf): who they are, who is at work, and changing that. What they do with users is in
 //! [`session`](super::session).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::json;
 
 /// An agent, or somebody invited to be one.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// The account name, `prefix@WeChat id of the account`.
     pub kf_account: String,
@@ -38,7 +38,7 @@ pub struct Agent {
 }
 
 /// An agent at work.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnlineAgent {
     /// The account name.
     pub kf_account: String,

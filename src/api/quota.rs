@@ -1,6 +1,6 @@
 //! Limits of calls and what became of a single one: `quota` and `rid`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::json;
 
 /// How often one call may be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quota {
     /// Times a day, until midnight Beijing time.
     pub daily_limit: Option<i64>,
@@ -22,7 +22,7 @@ pub struct Quota {
 }
 
 /// So many calls in so many seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
     /// How many calls.
     #[serde(default, deserialize_with = "json::int")]

@@ -1,7 +1,7 @@
 //! Tags: words that the account puts on its followers.
 //! At most 100 tags, 20 on one user; 0, 1 and 2 belong to the platform.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
@@ -14,7 +14,7 @@ use super::user::{OpenidPage, check_size};
 pub const MAX_BATCHTAGGING: usize = 50;
 
 /// A tag.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
     /// Its number, given by the platform.
     #[serde(deserialize_with = "json::number")]

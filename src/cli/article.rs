@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
+use super::json::trouble;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::ApiError;
@@ -25,18 +27,18 @@ pub(super) enum Commands {
   wechatd article draft open-day.json
 
 The file holds one article, a list of them, or {\"articles\": [...]}:
-  {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\", \"content\": \"<p>On Saturday</p>\",
-   \"thumb_media_id\": \"MEDIA_ID\", \"content_source_url\": \"https://www.example.com/\"}
+  {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\",
+   \"content\": \"<p>On Saturday</p>\", \"thumb_media_id\": \"MEDIA_ID\",
+   \"content_source_url\": \"https://www.example.com/\"}
 
-title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and
-only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
+title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
+
 A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published with `wechatd article publish MEDIA_ID`.")]
     Draft {
         /// The articles, as JSON
         file: PathBuf,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Publish a draft for everybody to read; followers get no message
     #[command(after_help = "Example:
@@ -45,13 +47,11 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
 It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.")]
     Publish {
         /// The draft's media_id
-        media_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        media_id: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// How far the publishing of a draft is
     #[command(after_help = "Example:
@@ -60,10 +60,9 @@ It prints the publish_id. The platform checks the draft first: `wechatd article 
 When it is published, it tells the article_id, for `wechatd send --article` and for menus, and where it can be read.")]
     Status {
         /// Which; `wechatd article publish` printed it
-        publish_id: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        publish_id: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -79,10 +78,14 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
+fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
     let wrong = |what: String| Failure::Wrong(format!("{}: {what}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let articles = articles(&text).map_err(wrong)?;
+    let articles = articles(&text).map_err(|what| {
+        wrong(format!(
+            "{what}; `wechatd article draft --help` shows an example"
+        ))
+    })?;
     let (_store, api) = connect(config)?;
     let made = api.draft_add(&articles).map_err(|error| match error {
         ApiError::Request { cause, .. } => wrong(cause),
@@ -92,7 +95,7 @@ fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
         ),
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "media_id": made, "articles": articles.len() }));
     }
     out.line(&made)?;
@@ -101,7 +104,7 @@ fn draft(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
 
 /// The articles of a file: one, a list, or a list in `articles`.
 fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut value: Value = serde_json::from_str(text).map_err(|error| trouble(&error))?;
     if let Some(list) = value.get_mut("articles") {
         value = list.take();
     }
@@ -117,12 +120,13 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
             // What is null was not told.
             fields.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
         }
-        serde_json::from_value(value).map_err(|error| format!("article {number}: {error}"))
+        serde_json::from_value(value)
+            .map_err(|error| format!("article {number}: {}", trouble(&error)))
     };
     (1..).zip(list).map(article).collect()
 }
 
-fn publish(config: &Config, media_id: &str, yes: bool, json: bool) -> Result<(), Failure> {
+fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Publish {media_id} for everybody to read?"), yes)?;
     let publish_id = api.freepublish_submit(media_id).map_err(|error| {
@@ -132,18 +136,18 @@ fn publish(config: &Config, media_id: &str, yes: bool, json: bool) -> Result<(),
         )
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "publish_id": publish_id }));
     }
     out.line(&publish_id)?;
     out.done()
 }
 
-fn status(config: &Config, publish_id: &str, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> {
     let found = connect(config)?.1.freepublish_get(publish_id)?;
     let failed = found.failed.unwrap_or_default();
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "publish_id": publish_id,
             "publish_status": found.status.number(),
@@ -205,9 +209,9 @@ mod tests {
         );
         assert_eq!(articles(&told), articles(one));
         for (text, why) in [
-            ("", "EOF"),
+            ("", "ends too early"),
             ("[]", "no article"),
-            ("{}", "article 1: missing field `title`"),
+            ("{}", "article 1: the field `title` is missing"),
             (r#"{"titel": "T"}"#, "unknown field `titel`"),
             ("7", "article 1"),
         ] {

@@ -1,7 +1,9 @@
 //! `wechatd blacklist …`: people whose messages the platform does not deliver. They stay followers.
 
 use super::Failure;
+use super::arguments::Json;
 use super::bulk::{self, Deed};
+use super::failure::complain;
 use super::output::Output;
 use super::patience::Patience;
 use super::platform::connect;
@@ -14,9 +16,8 @@ pub(super) enum Blacklist {
     /// List who is blocked, an openid a line
     #[command(after_help = "Example:\n  wechatd blacklist list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Block people: their messages do not arrive and they can not be sent any
     #[command(after_help = "Examples:
@@ -37,9 +38,8 @@ pub(super) struct Change {
     /// Whom; - reads openids from standard input, one a line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
@@ -50,13 +50,15 @@ pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
     }
 }
 
-fn list(api: &Client, json: bool) -> Result<(), Failure> {
+fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let mut out = Output::text();
     let mut all = Vec::new();
+    let mut blocked = 0;
     let mut begin = String::new();
     loop {
         let page = api.getblacklist(&begin)?;
-        match json {
+        blocked += page.openids.len();
+        match json.wanted {
             true => all.extend(page.openids),
             false => page
                 .openids
@@ -68,10 +70,14 @@ fn list(api: &Client, json: bool) -> Result<(), Failure> {
             Some(_) | None => break,
         }
     }
-    match json {
-        true => out.json(&all),
-        false => out.done(),
+    if json.wanted {
+        return out.json(&all);
     }
+    if blocked == 0 {
+        // Standard output is a list of openids, also for other programs.
+        complain("nobody is blocked");
+    }
+    out.done()
 }
 
 fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure> {
@@ -92,10 +98,11 @@ fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure
         |batch| call(batch).map(|()| Vec::new()),
         |_| Ok(()),
     )?;
-    let what = if adds {
-        "are blocked now"
-    } else {
-        "are not blocked any more"
-    };
-    outcome.report(what, arguments.json)
+    outcome.report(
+        |people| match adds {
+            true => format!("blocked {people}"),
+            false => format!("unblocked {people}"),
+        },
+        arguments.json,
+    )
 }

@@ -6,11 +6,13 @@ use std::io::{self, BufRead};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::{Json, Openid};
 use super::output::Output;
 use super::patience::Patience;
 use super::progress::ProgressLine;
 use crate::api::ApiError;
 use crate::api::rate::Rate;
+use crate::counted::counted;
 use crate::store::StoreError;
 use crate::sync::profile::concerns_one;
 
@@ -19,15 +21,14 @@ pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
     let mut known = HashSet::new();
     let mut openids = Vec::new();
     let mut take = |text: &str| {
-        let openid = text.trim();
-        if openid.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            let what = format!("{openid:?} is no openid; give one a line, without anything else");
-            return Err(Failure::Wrong(what));
+        let openid: Openid = text.parse().map_err(|error| match text.is_empty() {
+            true => Failure::Wrong(error),
+            false => Failure::Wrong(format!("{text:?} is no openid: {error}")),
+        })?;
+        if known.insert(openid.clone()) {
+            openids.push(openid.into());
         }
-        if !openid.is_empty() && known.insert(openid.to_owned()) {
-            openids.push(openid.to_owned());
-        }
-        Ok(())
+        Ok::<(), Failure>(())
     };
     for argument in arguments {
         if argument != "-" {
@@ -36,7 +37,9 @@ pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
         }
         for line in io::stdin().lock().lines() {
             let line = line.map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
-            take(&line)?;
+            if !line.trim().is_empty() {
+                take(line.trim())?;
+            }
         }
     }
     match openids.is_empty() {
@@ -134,14 +137,14 @@ impl Deed {
 }
 
 impl Outcome {
-    /// Prints it: `what` is the end of the sentence "N people …". Fails when it was not done for all.
-    pub(super) fn report(self, what: &str, json: bool) -> Result<(), Failure> {
+    /// Prints it: `what` makes a sentence with "N people". Fails when it was not done for all.
+    pub(super) fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
         let mut out = Output::text();
         let failed = self.failed.len();
-        if json {
+        if json.wanted {
             out.json(&self)?;
         } else {
-            out.line(&format!("{} people {what}", self.done))?;
+            out.line(&what(&counted(self.done, "person")))?;
             for one in &self.failed {
                 out.line(&format!("not {}: {}", one.openid, one.why))?;
             }
@@ -150,8 +153,8 @@ impl Outcome {
         match failed {
             0 => Ok(()),
             _ => Err(Failure::Failed(format!(
-                "{failed} of {} people were refused",
-                failed + self.done
+                "the platform refused {failed} of {}",
+                counted(failed + self.done, "person")
             ))),
         }
     }

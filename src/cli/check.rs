@@ -5,12 +5,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::online;
 use super::output::Output;
 use crate::api::menu::{Button, Tap};
 use crate::app::Networks;
 use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
+use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise};
 use crate::store::Reader;
 
@@ -22,9 +24,8 @@ pub(super) struct Arguments {
     /// Print nothing but mistakes of the configuration
     #[arg(long, conflicts_with_all = ["online", "json"])]
     quiet: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,7 +100,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(checked);
     }
     let token = match &checked.token {
@@ -107,7 +108,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         None => checked.token_from.to_owned(),
     };
     let store = match checked.followers {
-        Some(followers) => format!("{}, {followers} followers", checked.store),
+        Some(followers) => format!("{}, {}", checked.store, counted(followers, "follower")),
         None => format!("{}, made on first start", checked.store),
     };
     let keep = match config.store.keep_messages {
@@ -248,8 +249,8 @@ impl ShownAddresses {
                 format!("{} (server.allow_ips)", self.networks.join(", "))
             }
             (Source::Platform, Some(told_at)) if !self.networks.is_empty() => format!(
-                "the platform's list: {} networks, fetched {} h ago",
-                self.networks.len(),
+                "the platform's list: {}, fetched {} h ago",
+                counted(self.networks.len(), "network"),
                 (clock::unix_seconds() - told_at).max(0) / 3_600
             ),
             (Source::Platform, _) => {

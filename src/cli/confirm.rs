@@ -3,13 +3,14 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::Failure;
+use super::arguments::Yes;
 
 /// Whether the owner agrees: by `yes`, or on the terminal. Without either nothing is done.
 ///
 /// # Errors
 /// [`Failure::Wrong`] where nobody can be asked, [`Failure::Failed`] for any other answer than yes.
-pub(super) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
+pub(super) fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
+    if yes.given {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
@@ -23,5 +24,16 @@ pub(super) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::Failed("nothing was done".to_owned())),
+    }
+}
+
+/// The same where scripts have always done without being asked: only a person at a terminal is asked.
+///
+/// # Errors
+/// [`Failure::Failed`] for any other answer than yes.
+pub(super) fn ask_on_terminal(question: &str, yes: Yes) -> Result<(), Failure> {
+    match io::stdin().is_terminal() {
+        true => ask(question, yes),
+        false => Ok(()),
     }
 }

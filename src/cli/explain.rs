@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::output::Output;
 use super::pretend::Pretence;
 use crate::clock;
@@ -35,9 +36,8 @@ pub(super) struct Arguments {
     /// Who writes
     #[arg(long, value_name = "OPENID")]
     from: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,7 +94,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         }
     }
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&explained);
     }
     for step in &explained.steps {

@@ -10,6 +10,7 @@ use crate::config::Problems;
 use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::sync::SyncError;
+use crate::visible::Visible;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -69,7 +70,11 @@ impl Failure {
 /// Stderr may be closed; there is nobody left to tell then.
 pub(super) fn complain(text: &str) {
     use io::Write;
-    writeln!(io::stderr().lock(), "wechatd: {text}").ok();
+    let mut stderr = io::stderr().lock();
+    for (number, line) in text.lines().enumerate() {
+        let name = if number == 0 { "wechatd: " } else { "" };
+        writeln!(stderr, "{name}{}", Visible(line)).ok();
+    }
 }
 
 impl fmt::Display for Failure {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::{Json, Limit, Openid, Yes, limit};
+use super::confirm;
 use super::export::{Export, Format};
 use super::messages;
 use super::moment::since;
@@ -14,6 +16,7 @@ use super::platform::connect;
 use super::progress::ProgressLine;
 use super::tags;
 use crate::config::Config;
+use crate::counted::counted;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
     SyncStep,
@@ -26,7 +29,9 @@ pub(super) enum Followers {
     #[command(after_help = "Examples:
   wechatd followers list
   wechatd followers list --scene poster-7 --since 2026-11-01
-  wechatd followers list --tag regulars --limit 1000 --json")]
+  wechatd followers list --tag regulars --limit 1000 --json
+
+`wechatd followers export` gives all of them, with every column.")]
     List(ListArguments),
     /// Show one person: the row, the comings and goings, the last messages
     #[command(after_help = "Example:
@@ -42,31 +47,28 @@ pub(super) enum Followers {
   wechatd followers sync
   wechatd followers sync --json | jq .gone
 
-Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time:
-the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one.
-The server does the same every day at `api.sync`.")]
+Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time: the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one. The server does the same every day at `api.sync`.")]
     Sync {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Remove every trace of a person from the store
     #[command(after_help = "Example:
   wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
 
-The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched.
-A person who still follows the account is recorded again with the next message or sync.")]
+The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched. A person who still follows the account is recorded again with the next message or sync.")]
     Forget {
         /// Whom
-        openid: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        openid: Openid,
+        #[command(flatten)]
+        yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ListArguments {
+pub(super) struct Filters {
     /// Only with this tag (its id; a name is looked up on the platform)
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
@@ -76,25 +78,23 @@ pub(super) struct ListArguments {
     /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    filters: Filters,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArguments {
-    /// Only with this tag (its id; a name is looked up on the platform)
-    #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
-    /// Only who came by this QR scene
-    #[arg(long, value_name = "SCENE")]
-    scene: Option<String>,
-    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
-    #[arg(long, value_name = "DATE")]
-    since: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// csv or jsonl
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
@@ -103,10 +103,9 @@ pub(super) struct ExportArguments {
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArguments {
     /// Whom
-    openid: String,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    openid: Openid,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
@@ -115,7 +114,37 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
         Followers::Export(arguments) => export(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
         Followers::Sync { json } => sync(config, json),
-        Followers::Forget { openid, json } => forget(config, &openid, json),
+        Followers::Forget { openid, yes, json } => forget(config, &openid, yes, json),
+    }
+}
+
+impl Filters {
+    fn read(
+        &self,
+        config: &Config,
+        reader: &Reader,
+        limit: Option<u32>,
+    ) -> Result<FollowerFilter, Failure> {
+        let tag = self.tag.as_deref();
+        Ok(FollowerFilter {
+            since: since(reader, self.since.as_deref())?,
+            scene: self.scene.clone(),
+            tag: tag.map(|tag| tags::id_of(config, tag)).transpose()?,
+            limit,
+        })
+    }
+
+    /// As the end of a sentence; empty without any.
+    fn told(&self) -> String {
+        let filters = [
+            ("with the tag", &self.tag),
+            ("by the scene", &self.scene),
+            ("since", &self.since),
+        ];
+        let told = filters
+            .into_iter()
+            .filter_map(|(word, value)| Some(format!(" {word} {}", value.as_deref()?)));
+        told.collect()
     }
 }
 
@@ -124,24 +153,29 @@ const COUNTED: i64 = 1_000_001;
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
-    let filter = FollowerFilter {
-        since: since(&reader, arguments.since.as_deref())?,
-        scene: arguments.scene,
-        tag: arguments
-            .tag
-            .map(|tag| tags::id_of(config, &tag))
-            .transpose()?,
-        limit: Some(arguments.limit),
-    };
+    let filters = arguments.filters.told();
+    let limit = Limit(arguments.limit);
+    let filter = arguments
+        .filters
+        .read(config, &reader, Some(limit.and_one()))?;
     let mut followers: Vec<Follower> = Vec::new();
     reader.followers(&filter, |follower| {
         followers.push(follower);
         Ok::<(), Failure>(())
     })?;
-    let mut out = Output::text();
-    if arguments.json {
-        return out.json(&followers);
+    let more = limit.cut(&mut followers);
+    if arguments.json.wanted {
+        Output::text().json(&followers)?;
+    } else {
+        table(&reader, &followers, &filters)?;
     }
+    if more {
+        limit.tell("followers");
+    }
+    Ok(())
+}
+
+fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), Failure> {
     let lines: Vec<[String; 6]> = followers
         .iter()
         .map(|follower| {
@@ -151,14 +185,15 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
                 cell(follower.nickname.as_deref().unwrap_or_default(), 24),
                 cell(follower.remark.as_deref().unwrap_or_default(), 24),
                 cell(&scene(follower), 24),
-                follower
-                    .tagid_list
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                tagids(follower).unwrap_or_default(),
             ]
         })
         .collect();
+    let nothing = match filters {
+        "" => "nobody follows".to_owned(),
+        filters => format!("no follower{filters}"),
+    };
+    let mut out = Output::text();
     out.table(
         [
             "subscribed",
@@ -169,26 +204,33 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
             "tags",
         ],
         &lines,
+        &nothing,
     )?;
-    let all = match reader.count_followers_up_to(COUNTED)? {
-        COUNTED => format!("more than {}", COUNTED - 1),
-        all => all.to_string(),
-    };
-    out.line(&format!("{} of {all} followers", lines.len()))?;
+    if !lines.is_empty() {
+        let all = match reader.count_followers_up_to(COUNTED)? {
+            COUNTED => format!("more than {}", counted(COUNTED - 1, "follower")),
+            all => counted(all, "follower"),
+        };
+        out.line(&format!("{} of {all}", lines.len()))?;
+    }
     out.done()
+}
+
+/// The ids of a follower's tags, if they are known.
+fn tagids(follower: &Follower) -> Option<String> {
+    let ids: Vec<String> = follower
+        .tagid_list
+        .as_ref()?
+        .as_array()?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Some(ids.join(", "))
 }
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
-    let filter = FollowerFilter {
-        since: since(&reader, arguments.since.as_deref())?,
-        scene: arguments.scene,
-        tag: arguments
-            .tag
-            .map(|tag| tags::id_of(config, &tag))
-            .transpose()?,
-        limit: None,
-    };
+    let filter = arguments.filters.read(config, &reader, None)?;
     let mut export = Export::to_stdout(arguments.format);
     reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
     export.done()
@@ -205,7 +247,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let openid = &arguments.openid;
     let filter = MessageFilter {
-        openid: Some(openid.clone()),
+        openid: Some(openid.to_string()),
         limit: Some(10),
         ..MessageFilter::default()
     };
@@ -222,7 +264,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         return Err(unknown(openid));
     }
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&shown);
     }
     match &shown.follower {
@@ -242,7 +284,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     if !shown.messages.is_empty() {
         out.line("")?;
-        messages::table(&mut out, &shown.messages)?;
+        messages::table(&mut out, &shown.messages, "")?;
     }
     out.done()
 }
@@ -256,10 +298,7 @@ fn facts(follower: &Follower) -> Vec<(&'static str, String)> {
         ("remark", follower.remark.clone()),
         ("subscribed", Some(follower.subscribed.clone())),
         ("scene", Some(scene(follower))),
-        (
-            "tags",
-            follower.tagid_list.as_ref().map(ToString::to_string),
-        ),
+        ("tags", tagids(follower)),
         ("language", follower.language.clone()),
         (
             "profile",
@@ -291,7 +330,7 @@ fn scene(follower: &Follower) -> String {
         .unwrap_or_default()
 }
 
-fn sync(config: &Config, json: bool) -> Result<(), Failure> {
+fn sync(config: &Config, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let line = ProgressLine::on_stderr();
     let sync = FollowerSync {
@@ -321,7 +360,7 @@ fn sync(config: &Config, json: bool) -> Result<(), Failure> {
     line.clear();
     let summary = summary?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&summary);
     }
     out.line(&summary.to_string())?;
@@ -350,20 +389,24 @@ fn to_the_end<T>(
     }
 }
 
-fn forget(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let store = Arc::new(Store::open(&config.store.path)?);
+    confirm::ask_on_terminal(&format!("Remove every trace of {openid}?"), yes)?;
     let erased = store.forget(&reader, openid)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&erased);
     }
     out.line(&format!(
-        "forgotten: {} follower, {} entries of the follow log, {} messages, {} template messages sent",
-        erased.followers, erased.follow_log, erased.messages, erased.jobs
+        "forgotten: {}, {} of the follow log, {}, {} sent",
+        counted(erased.followers, "follower"),
+        counted(erased.follow_log, "entry"),
+        counted(erased.messages, "message"),
+        counted(erased.jobs, "template message"),
     ))?;
     out.done()
 }

@@ -4,6 +4,7 @@ mod records;
 mod session;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -14,27 +15,24 @@ pub(super) enum Kf {
     /// List the agents and who is invited to be one
     #[command(after_help = "Example:\n  wechatd kf list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// List the agents at work
     #[command(after_help = "Example:\n  wechatd kf online")]
     Online {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Make an agent
     #[command(after_help = "Example:
   wechatd kf add amy@shop Amy
   wechatd kf invite amy@shop amy_wx
 
-The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before
-a person has accepted an invitation. An account can have 100 agents.")]
+The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before a person has accepted an invitation. An account can have 100 agents.")]
     Add {
         /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
-        account: String,
+        account: NotBlank,
         /// What users see, at most 16 characters
         nickname: String,
     },
@@ -42,7 +40,7 @@ a person has accepted an invitation. An account can have 100 agents.")]
     #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
     Rename {
         /// Which; `wechatd kf list` shows them
-        account: String,
+        account: NotBlank,
         /// What users see, at most 16 characters
         nickname: String,
     },
@@ -52,18 +50,17 @@ a person has accepted an invitation. An account can have 100 agents.")]
   wechatd kf list                      shows what became of it")]
     Invite {
         /// Which agent; `wechatd kf list` shows them
-        account: String,
+        account: NotBlank,
         /// The person's WeChat id, which is not the openid
-        wechat_id: String,
+        wechat_id: NotBlank,
     },
     /// Remove an agent
     #[command(after_help = "Example:\n  wechatd kf remove amy@shop")]
     Remove {
         /// Which; `wechatd kf list` shows them
-        account: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        account: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Sessions: which agent talks with which user
     #[command(
@@ -74,9 +71,8 @@ a person has accepted an invitation. An account can have 100 agents.")]
     /// List the users whom no agent has taken yet, 100 at most
     #[command(after_help = "Example:\n  wechatd kf waiting")]
     Waiting {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// What agents and users wrote to each other, the oldest first
     #[command(after_help = records::EXAMPLES)]
@@ -141,7 +137,7 @@ fn add(config: &Config, account: &str, nickname: &str) -> Result<(), Failure> {
 
 fn checked(nickname: &str) -> Result<(), Failure> {
     match nickname.chars().count() {
-        1..=MAX_NICKNAME => Ok(()),
+        1..=MAX_NICKNAME if !nickname.trim().is_empty() => Ok(()),
         length => Err(Failure::Wrong(format!(
             "a nickname has 1 to {MAX_NICKNAME} characters, this one {length}"
         ))),
@@ -154,25 +150,10 @@ fn say(line: &str) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getkflist()?;
     let mut out = Output::text();
-    if json {
-        let agents: Vec<serde_json::Value> = agents
-            .iter()
-            .map(|agent| {
-                serde_json::json!({
-                    "kf_account": agent.kf_account,
-                    "kf_id": agent.kf_id,
-                    "kf_nick": agent.kf_nick,
-                    "kf_headimgurl": agent.kf_headimgurl,
-                    "kf_wx": agent.kf_wx,
-                    "invite_wx": agent.invite_wx,
-                    "invite_expire_time": agent.invite_expire_time,
-                    "invite_status": agent.invite_status,
-                })
-            })
-            .collect();
+    if json.wanted {
         return out.json(&agents);
     }
     let lines: Vec<[String; 4]> = agents
@@ -195,25 +176,18 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "account", "nickname", "person"], &lines)?;
+    out.table(
+        ["id", "account", "nickname", "person"],
+        &lines,
+        "the account has no agent; `wechatd kf add` makes one",
+    )?;
     out.done()
 }
 
-fn online(config: &Config, json: bool) -> Result<(), Failure> {
+fn online(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getonlinekflist()?;
     let mut out = Output::text();
-    if json {
-        let agents: Vec<serde_json::Value> = agents
-            .iter()
-            .map(|agent| {
-                serde_json::json!({
-                    "kf_account": agent.kf_account,
-                    "kf_id": agent.kf_id,
-                    "status": agent.status,
-                    "accepted_case": agent.accepted_case,
-                })
-            })
-            .collect();
+    if json.wanted {
         return out.json(&agents);
     }
     let lines: Vec<[String; 3]> = agents
@@ -227,6 +201,10 @@ fn online(config: &Config, json: bool) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "account", "conversations"], &lines)?;
+    out.table(
+        ["id", "account", "conversations"],
+        &lines,
+        "no agent is at work",
+    )?;
     out.done()
 }

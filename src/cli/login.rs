@@ -1,10 +1,9 @@
 //! `wechatd login …`: who opens a web page in WeChat, for the owner's own pages. Nothing of it is kept or logged.
 
-use std::fmt::Write;
-
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid};
 use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -24,9 +23,7 @@ pub(super) enum Commands {
   wechatd login url https://www.example.com/cb
   wechatd login url https://www.example.com/cb --scope userinfo --state order7
 
-The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The code works once and for five minutes:
-`wechatd login code CODE`. Compare the state with yours. It works inside WeChat only, and the host must be entered in
-the console as the web authorisation domain.")]
+The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The code works once and for five minutes: `wechatd login code CODE`. Compare the state with yours. It works inside WeChat only, and the host must be entered in the console as the web authorisation domain.")]
     Url {
         /// The page that the browser comes back to
         redirect_uri: String,
@@ -36,9 +33,8 @@ the console as the web authorisation domain.")]
         /// 1 to 128 letters and digits that come back [default: random ones]
         #[arg(long)]
         state: Option<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Exchange the code that a browser brought, and print who it is, with tokens
     #[command(after_help = "Example:
@@ -47,10 +43,9 @@ the console as the web authorisation domain.")]
 The tokens are the person's, not the account's. Keep them on the server, never in a page.")]
     Code {
         /// What came as `code`
-        code: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        code: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Print another access_token of a person, whose former one has ended
     #[command(after_help = "Example:
@@ -59,22 +54,20 @@ The tokens are the person's, not the account's. Keep them on the server, never i
 An access_token works for two hours, a refresh_token for 30 days.")]
     Refresh {
         /// What `wechatd login code` printed
-        refresh_token: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        refresh_token: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show the name and picture of a person who opened a page with --scope userinfo
     #[command(after_help = "Example:
   wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
     User {
         /// Who
-        openid: String,
+        openid: Openid,
         /// The person's, of `wechatd login code`
-        access_token: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        access_token: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Ask whether a person's access_token still works; exit code 1 where it does not
     #[command(after_help = "Example:
@@ -83,9 +76,9 @@ An access_token works for two hours, a refresh_token for 30 days.")]
 Exit codes: 0 it works, 3 it does not, 1 the platform could not be asked.")]
     Check {
         /// Whose
-        openid: String,
+        openid: Openid,
         /// The person's, of `wechatd login code`
-        access_token: String,
+        access_token: NotBlank,
     },
 }
 
@@ -143,7 +136,7 @@ fn url(
     redirect_uri: &str,
     scope: Scope,
     state: Option<String>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let app_id = config.account.app_id.as_deref().ok_or_else(|| {
         Failure::Wrong(format!(
@@ -153,7 +146,7 @@ fn url(
     })?;
     let made = match state {
         Some(_) => None,
-        None => Some(fresh_state()?),
+        None => Some(random::hex().map_err(|error| Failure::Failed(format!("login: {error}")))?),
     };
     let state = made.as_ref().or(state.as_ref()).map_or("", String::as_str);
     let url = authorize_url(app_id, redirect_uri, scope, state).map_err(|error| match error {
@@ -161,7 +154,7 @@ fn url(
         error => error.into(),
     })?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "url": url, "scope": scope.name(), "state": state }));
     }
     out.line(&url)?;
@@ -171,19 +164,7 @@ fn url(
     out.done()
 }
 
-/// A state that nobody can guess.
-fn fresh_state() -> Result<String, Failure> {
-    let bytes: [u8; 16] =
-        random::bytes().map_err(|error| Failure::Failed(format!("login: {error}")))?;
-    let mut state = String::new();
-    for byte in bytes {
-        // A String takes everything.
-        write!(state, "{byte:02x}").ok();
-    }
-    Ok(state)
-}
-
-fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
+fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
     let refresh_token = log_in.refresh_token.as_ref().map(|token| token.expose());
     if log_in.is_snapshot {
         complain(
@@ -191,7 +172,7 @@ fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
         );
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "openid": log_in.openid,
             "unionid": log_in.unionid,
@@ -220,10 +201,10 @@ fn show(log_in: &LogIn, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn user(config: &Config, openid: &str, access_token: &str, json: bool) -> Result<(), Failure> {
+fn user(config: &Config, openid: &str, access_token: &str, json: Json) -> Result<(), Failure> {
     let user = connect(config)?.1.sns_userinfo(access_token, openid)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&user);
     }
     let mut facts = vec![("openid", user.openid.clone())];

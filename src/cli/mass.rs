@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid, Yes, limit, whole};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::output::{Output, cell};
@@ -24,10 +25,23 @@ use recipients::Recipients;
 /// clientmsgid with those of the last 24 hours.
 const SAME_WITHIN: i64 = 24 * 3600;
 
+/// The slowest level of [`MASS_SPEEDS`].
+const SLOWEST: u32 = MASS_SPEEDS.len() as u32 - 1;
+
+/// clap's own would list all kinds of messages in one long line.
+const SEND_USAGE: &str = "\
+wechatd mass send [OPTIONS] <TEXT> --all, --tag <TAG> or --to <OPENID>...
+       wechatd mass send [OPTIONS] --image <F>, or another kind of message";
+
+/// The same.
+const PREVIEW_USAGE: &str = "\
+wechatd mass preview [OPTIONS] <TEXT> --to <OPENID> or --wechat-id <ID>
+       wechatd mass preview [OPTIONS] --image <F>, or another kind of message";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
     /// Send a message to all followers, to those with a tag, or to a list of openids
-    #[command(after_help = "Examples:
+    #[command(override_usage = SEND_USAGE, after_help = "Examples:
   wechatd mass send 'We are closed on Monday' --all --dry-run
   wechatd mass send --image poster.jpg --tag VIP
   wechatd mass send --article MEDIA_ID --all --yes
@@ -35,13 +49,15 @@ pub(super) enum Commands {
   wechatd mass send 'Hello' --to - < openids.txt
 
 F is a file or a media_id. A video file is added to the permanent material, where `wechatd material list` shows it.
+
 A service account reaches each follower 4 times a month, a subscription account once a day.
-The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform
-sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
+
+The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
     Send(Box<Send>),
     /// Show a message to one follower first
-    #[command(after_help = "Examples:
-  wechatd mass preview 'We are closed on Monday' --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+    #[command(override_usage = PREVIEW_USAGE, after_help = "Examples:
+  wechatd mass preview 'We are closed on Monday' \\
+      --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd mass preview --article MEDIA_ID --wechat-id amy_w
 
 The platform allows 100 a day.")]
@@ -52,13 +68,12 @@ The platform allows 100 a day.")]
   wechatd mass status 1000002301      asks the platform too")]
     Status {
         /// Only this one, and ask the platform how far it is
-        msg_id: Option<String>,
+        msg_id: Option<NotBlank>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Take back a mass message of articles or a video
     #[command(after_help = "Examples:
@@ -68,28 +83,25 @@ The platform allows 100 a day.")]
 It stays on phones that already show it.")]
     Delete {
         /// Which; `wechatd mass status` shows them
-        msg_id: String,
+        msg_id: NotBlank,
         /// Only the article with this number, from 1 on
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
         article: Option<u32>,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Show how fast mass messages go out, or set it
     #[command(after_help = "Examples:
   wechatd mass speed
   wechatd mass speed 4
 
-Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site
-that all readers open at once.")]
+Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site that all readers open at once.")]
     Speed {
         /// From 0, the fastest, to 4
-        #[arg(value_parser = clap::value_parser!(u8).range(0..MASS_SPEEDS.len() as i64))]
+        #[arg(value_parser = whole::<u8>(0..=SLOWEST), allow_negative_numbers = true)]
         level: Option<u8>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -102,12 +114,10 @@ pub(super) struct Send {
     /// Show who would get what, and send nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,13 +127,12 @@ pub(super) struct Preview {
     message: message::What,
     /// To this openid
     #[arg(long, value_name = "OPENID", group = "whom")]
-    to: Option<String>,
+    to: Option<Openid>,
     /// To this WeChat id
     #[arg(long, value_name = "ID", group = "whom")]
-    wechat_id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    wechat_id: Option<NotBlank>,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -173,7 +182,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         repeated: false,
     };
     let mut out = Output::text();
-    if !arguments.json {
+    if !arguments.json.wanted {
         out.pairs(&[
             ("to", shown.to.clone()),
             (
@@ -184,7 +193,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         out.flush()?;
     }
     if arguments.dry_run {
-        if arguments.json {
+        if arguments.json.wanted {
             return out.json(&shown);
         }
         out.line("Nothing was sent: this was a dry run.")?;
@@ -229,7 +238,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     shown.msg_id = sent.msg_id;
     shown.msg_data_id = sent.msg_data_id;
     shown.repeated = sent.repeated;
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&shown);
     }
     out.line(&match sent.repeated {
@@ -261,16 +270,14 @@ const TOO_SOON: i64 = 45066;
 
 /// 32 bytes, as many as the platform takes.
 fn fresh_client_id() -> Result<String, Failure> {
-    let bytes: [u8; 16] =
-        random::bytes().map_err(|error| Failure::Failed(format!("mass: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    random::hex().map_err(|error| Failure::Failed(format!("mass: {error}")))
 }
 
 fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
     let message = Message::read(&arguments.message)?;
     let target = match (arguments.to, arguments.wechat_id) {
-        (Some(openid), _) => PreviewTarget::Openid(openid),
-        (None, id) => PreviewTarget::WeChatId(id.unwrap_or_default()),
+        (Some(openid), _) => PreviewTarget::Openid(openid.into()),
+        (None, id) => PreviewTarget::WeChatId(id.map(String::from).unwrap_or_default()),
     };
     let (store, api) = connect(config)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
@@ -278,21 +285,21 @@ fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
         api.mass_preview(&target, &message.with(ids))
     })?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&json!({ "msg_id": sent.msg_id }));
     }
     out.line("shown")?;
     out.done()
 }
 
-fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Mass, msg_id, limit)?;
     let now = match msg_id {
         Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
         None => None,
     };
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return match now {
             None => out.json(&jobs),
             Some(now) => out.json(&json!({"msg_status": now, "job": jobs.first()})),
@@ -317,6 +324,10 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Resu
             "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
         ],
         &rows,
+        &match msg_id {
+            Some(msg_id) => format!("the store knows no mass message {msg_id}"),
+            None => "no mass message was sent".to_owned(),
+        },
     )?;
     if let Some(now) = now {
         out.line(&format!("The platform says now: {now}"))?;
@@ -336,7 +347,7 @@ fn told(job: &Job) -> String {
     }
 }
 
-fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: Yes) -> Result<(), Failure> {
     if msg_id.parse::<u64>().is_err() {
         return Err(Failure::Wrong(format!(
             "{msg_id:?} is no msg_id, which is a number; `wechatd mass status` shows them"
@@ -359,12 +370,12 @@ fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: bool) -> Res
 /// What `realspeed` counts in.
 const REALSPEED_UNIT: i64 = 10_000;
 
-fn speed(config: &Config, level: Option<u8>, json: bool) -> Result<(), Failure> {
+fn speed(config: &Config, level: Option<u8>, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let mut out = Output::text();
     if let Some(level) = level {
         api.mass_speed_set(level)?;
-        if json {
+        if json.wanted {
             return out.json(&json!({ "speed": level }));
         }
         let allowed = MASS_SPEEDS[usize::from(level)];
@@ -374,7 +385,7 @@ fn speed(config: &Config, level: Option<u8>, json: bool) -> Result<(), Failure> 
         return out.done();
     }
     let now = api.mass_speed_get()?;
-    if json {
+    if json.wanted {
         return out.json(&json!({"speed": now.speed, "realspeed": now.realspeed}));
     }
     let allowed = now

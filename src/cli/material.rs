@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Yes, limit};
 use super::attachment::{LocalFile, Stay, media_type};
 use super::confirm;
 use super::download;
@@ -17,6 +18,7 @@ use crate::api::Client;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
 use crate::api::media::MediaType;
 use crate::config::Config;
+use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -31,28 +33,27 @@ It shows what was made in the console too.")]
         #[arg(long = "type", value_name = "TYPE", value_parser = material_type)]
         material_type: Option<MaterialType>,
         /// At most so many of each type
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// How much of each type there is
     #[command(after_help = "Example:
   wechatd material count")]
     Count {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Upload a file that stays, and print its media_id
     #[command(after_help = "Examples:
   wechatd material upload cover.jpg
-  wechatd material upload tour.mp4 --title 'The house' --introduction 'In 90 seconds'
+  wechatd material upload tour.mp4 --title 'The house' \\
+      --introduction 'In 90 seconds'
   wechatd material upload cover.jpg --json | jq -r .url
 
-image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG,
-64 KiB.
+image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+
 An account has 100000 pictures, and 1000 of each other kind. What is used for some days only: `wechatd media upload`.")]
     Upload {
         /// The file
@@ -66,20 +67,18 @@ An account has 100000 pictures, and 1000 of each other kind. What is used for so
         /// A few words about a video
         #[arg(long)]
         introduction: Option<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fetch a file or articles
     #[command(after_help = "Examples:
   wechatd material get MEDIA_ID --out cover.jpg
   wechatd material get MEDIA_ID > article.json
 
-Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is
-printed.")]
+Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is printed.")]
     Get {
         /// Its media_id; `wechatd material list` shows them
-        media_id: String,
+        media_id: NotBlank,
         /// Where to write it [default: standard output, unless that is a terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -91,10 +90,9 @@ printed.")]
 Messages that were sent with it keep it. The platform refuses while an auto-reply or a menu uses it.")]
     Delete {
         /// Its media_id; `wechatd material list` shows them
-        media_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        media_id: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
 }
 
@@ -143,7 +141,7 @@ fn list(
     config: &Config,
     material_type: Option<MaterialType>,
     limit: u32,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let types = material_type.map_or(MaterialType::ALL.to_vec(), |one| vec![one]);
@@ -168,7 +166,7 @@ fn list(
         ));
     }
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&shown);
     }
     let reader = store.reader()?;
@@ -187,8 +185,12 @@ fn list(
             cell(&name, 60),
         ])
     };
+    let nothing = match material_type {
+        Some(one) => format!("the platform keeps nothing of the type {}", one.name()),
+        None => "the platform keeps nothing".to_owned(),
+    };
     let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
-    out.table(["type", "media_id", "updated", "name"], &rows)?;
+    out.table(["type", "media_id", "updated", "name"], &rows, &nothing)?;
     out.done()
 }
 
@@ -229,10 +231,10 @@ fn as_shown(material_type: MaterialType, item: MaterialItem) -> Shown {
     }
 }
 
-fn count(config: &Config, json: bool) -> Result<(), Failure> {
+fn count(config: &Config, json: Json) -> Result<(), Failure> {
     let count = connect(config)?.1.get_materialcount()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&count);
     }
     let number = |number: Option<i64>| number.map_or("?".to_owned(), |number| number.to_string());
@@ -251,7 +253,7 @@ fn upload(
     media_type: Option<MediaType>,
     title: Option<String>,
     introduction: Option<String>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ForGood)?;
     let description = match (media_type, title) {
@@ -278,7 +280,7 @@ fn upload(
     let (_store, api) = connect(config)?;
     let added = file.add(&api, media_type, description.as_ref())?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "type": media_type.name(), "media_id": added.media_id, "url": added.url,
         }));
@@ -296,7 +298,11 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
     )?;
     match (found, out) {
         (Material::File(saved), Some(path)) => {
-            complain(&format!("{}: {} bytes", path.display(), saved.length));
+            complain(&format!(
+                "{}: {}",
+                path.display(),
+                counted(saved.length, "byte")
+            ));
             Ok(())
         }
         (Material::File(_), None) => Ok(()),
@@ -312,7 +318,7 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
     }
 }
 
-fn delete(config: &Config, media_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, media_id: &str, yes: Yes) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     confirm::ask(
         &format!("Delete {media_id} from the platform for good?"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank};
 use super::attachment::{Kind, LocalFile, Stay, media_type};
 use super::download;
 use super::failure::complain;
@@ -14,6 +15,7 @@ use super::platform::connect;
 use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
 use crate::clock;
 use crate::config::Config;
+use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -23,6 +25,7 @@ pub(super) enum Commands {
   wechatd media upload cover.jpg --type thumb --json | jq -r .media_id
 
 image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
+
 `wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
     Upload {
         /// The file
@@ -30,9 +33,8 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
         /// image, voice, video or thumb [default: by the file's content]
         #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
         media_type: Option<MediaType>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fetch a file by its media_id, for instance of a message that somebody sent
     #[command(after_help = "Examples:
@@ -43,7 +45,7 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
 Of a video the platform gives a URL, which is printed.")]
     Get {
         /// Its media_id
-        media_id: String,
+        media_id: NotBlank,
         /// A recording that a web page made with the JS-SDK, as Speex at 16 kHz instead of AMR
         #[arg(long)]
         speex: bool,
@@ -59,9 +61,8 @@ JPEG or PNG, less than 1 MiB. It does not end and does not count as material.")]
     Image {
         /// The file
         file: PathBuf,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -85,14 +86,14 @@ fn upload(
     config: &Config,
     path: &Path,
     media_type: Option<MediaType>,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ThreeDays)?;
     let (store, api) = connect(config)?;
     let uploaded = file.upload(&api, &store, media_type)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({
             "type": media_type.name(), "media_id": uploaded.media_id, "expires_at": created_at + MEDIA_LIFE,
         }));
@@ -111,7 +112,11 @@ fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Resu
     let found = download::fetch(out, fetch, |found| matches!(found, Media::File(_)))?;
     match (found, out) {
         (Media::File(saved), Some(path)) => {
-            complain(&format!("{}: {} bytes", path.display(), saved.length));
+            complain(&format!(
+                "{}: {}",
+                path.display(),
+                counted(saved.length, "byte")
+            ));
             Ok(())
         }
         (Media::File(_), None) => Ok(()),
@@ -119,7 +124,7 @@ fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Resu
     }
 }
 
-fn image(config: &Config, path: &Path, json: bool) -> Result<(), Failure> {
+fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
     let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
     if !matches!(file.kind, Kind::Png | Kind::Jpeg) {
         return Err(Failure::Wrong(format!(
@@ -130,7 +135,7 @@ fn image(config: &Config, path: &Path, json: bool) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let url = api.media_uploadimg(&file.name, &file.bytes)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "url": url }));
     }
     out.line(&url)?;

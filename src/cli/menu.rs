@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, Openid, Yes};
 use super::confirm;
 use super::failure::complain;
 use super::output::Output;
@@ -42,16 +43,14 @@ What only the console can make is printed as comments.")]
     #[command(after_help = "Example:
   wechatd menu diff && echo the same
 
-Lines with - are on the platform only, lines with + in the configuration only.
-Exit codes: 0 the same, 3 they differ, 1 the platform could not be asked.")]
+Lines with - are on the platform only, lines with + in the configuration only. Exit codes: 0 the same, 3 they differ, 1 the platform could not be asked.")]
     Diff(Json),
     /// Put the menu of the configuration in force
     #[command(after_help = "Examples:
   wechatd menu apply
   wechatd menu apply --yes          where nobody can be asked
 
-The menu before is kept: `wechatd menu rollback` puts it back.
-Phones show the new menu after up to 24 hours; at once after following the account again.")]
+The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
     Apply(Yes),
     /// Put back the menu that was in force before the last apply, rollback or delete
     #[command(after_help = "Example:
@@ -68,35 +67,20 @@ A second rollback takes the first one back.")]
   wechatd menu trymatch oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Trymatch {
         /// Whose: an openid, or a WeChat id
-        openid: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        openid: Openid,
+        #[command(flatten)]
+        json: Json,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Json {
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Yes {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
-        Commands::Show(Json { json }) => show(&config.menu, json),
-        Commands::Pull(Json { json }) => pull(&connect(config)?.1, json),
-        Commands::Diff(Json { json }) => diff(config, json),
-        Commands::Apply(Yes { yes }) => apply(config, yes),
-        Commands::Rollback(Yes { yes }) => rollback(config, yes),
-        Commands::Delete(Yes { yes }) => delete(config, yes),
+        Commands::Show(json) => show(&config.menu, json),
+        Commands::Pull(json) => pull(&connect(config)?.1, json),
+        Commands::Diff(json) => diff(config, json),
+        Commands::Apply(yes) => apply(config, yes),
+        Commands::Rollback(yes) => rollback(config, yes),
+        Commands::Delete(yes) => delete(config, yes),
         Commands::Trymatch { openid, json } => trymatch(&connect(config)?.1, &openid, json),
     }
 }
@@ -193,9 +177,9 @@ impl From<ConditionalMenu> for PresentConditional {
     }
 }
 
-fn show(menu: &Menu, json: bool) -> Result<(), Failure> {
+fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(menu);
     }
     if menu.is_empty() {
@@ -207,10 +191,10 @@ fn show(menu: &Menu, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn pull(api: &Client, json: bool) -> Result<(), Failure> {
+fn pull(api: &Client, json: Json) -> Result<(), Failure> {
     let present = Present::ask(api)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&present);
     }
     out.line(match present.origin {
@@ -238,12 +222,12 @@ fn pull(api: &Client, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn diff(config: &Config, json: bool) -> Result<(), Failure> {
+fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     let present = Present::ask(&connect(config)?.1)?;
     let changes = drawing::changes(&present.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
         out.json(&json!({
             "same": same, "platform": present, "configuration": config.menu, "lines": lines,
@@ -267,7 +251,7 @@ fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
         .try_for_each(|change| out.line(&change.to_string()))
 }
 
-fn apply(config: &Config, yes: bool) -> Result<(), Failure> {
+fn apply(config: &Config, yes: Yes) -> Result<(), Failure> {
     if config.menu.is_empty() {
         return Err(Failure::Wrong(
             "the configuration has no [[menu.button]]; `wechatd menu delete` takes the platform's menu away"
@@ -302,7 +286,7 @@ impl Alteration {
     }
 
     /// Shows what changes, asks, keeps the present menu and puts `wanted` in force.
-    fn put(mut self, wanted: &Menu, question: &str, yes: bool) -> Result<(), Failure> {
+    fn put(mut self, wanted: &Menu, question: &str, yes: Yes) -> Result<(), Failure> {
         let changes = drawing::changes(&self.present.menu(), wanted);
         let mut out = Output::text();
         print(&mut out, &changes)?;
@@ -323,7 +307,7 @@ impl Alteration {
     }
 
     /// Shows the menu, asks, keeps it and deletes it.
-    fn take_away(mut self, question: &str, yes: bool) -> Result<(), Failure> {
+    fn take_away(mut self, question: &str, yes: Yes) -> Result<(), Failure> {
         let mut out = Output::text();
         if self.present.origin != Origin::Api {
             self.kept.end(&self.store, self.way)?;
@@ -412,7 +396,7 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
     Ok(())
 }
 
-fn rollback(config: &Config, yes: bool) -> Result<(), Failure> {
+fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
     let rollback = Alteration::prepare(config, Way::Back)?;
     let before = rollback.kept.to_put_back().ok_or_else(|| {
         Failure::Failed(
@@ -438,14 +422,14 @@ fn rollback(config: &Config, yes: bool) -> Result<(), Failure> {
     rollback.take_away("There was no menu before. Delete this one?", yes)
 }
 
-fn delete(config: &Config, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, yes: Yes) -> Result<(), Failure> {
     Alteration::prepare(config, Way::On)?.take_away("Delete this menu?", yes)
 }
 
-fn trymatch(api: &Client, openid: &str, json: bool) -> Result<(), Failure> {
+fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
     let button = api.menu_trymatch(openid)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({ "button": button }));
     }
     let menu = Menu {

@@ -1,5 +1,6 @@
 //! What an owner types: the command line, one file per family of commands.
 
+mod arguments;
 mod article;
 mod attachment;
 mod backup;
@@ -13,6 +14,7 @@ mod export;
 mod failure;
 mod followers;
 mod http;
+mod json;
 mod kf;
 mod logging;
 mod login;
@@ -31,6 +33,7 @@ mod pretend;
 mod progress;
 mod qrcode;
 mod quota;
+mod refusal;
 mod restore;
 mod send;
 mod serve;
@@ -57,13 +60,12 @@ use output::Output;
     version,
     about = "The back end of one WeChat Official Account: answers its followers, keeps them in one SQLite file",
     after_help = "Examples:
-  wechatd                          run the server with ./wechat.conf
-  wechatd check                    what the configuration means, and the Token for the console
-  wechatd simulate text hello      try it: send the running server a message as the platform would
-  wechatd followers list           who follows
+  wechatd                        run the server with ./wechat.conf
+  wechatd check                  what the configuration means, and the Token
+  wechatd simulate text hello    try it: a message as the platform sends it
+  wechatd followers list         who follows
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, 3 the answer is no.",
-    disable_help_subcommand = true,
     propagate_version = false
 )]
 struct Arguments {
@@ -82,6 +84,7 @@ enum Command {
   wechatd serve --config /etc/wechatd/wechat.conf
 
 Signals: SIGTERM stops after what is under way is answered, SIGHUP reads the configuration again.
+
 Log levels: RUST_LOG=debug shows more, message texts included.")]
     Serve,
     /// Read the configuration and show what will happen
@@ -151,7 +154,7 @@ With --online the exit code is 1 when something is to be mended.")]
     )]
     Qrcode(qrcode::Commands),
     /// Send a customer-service message to one user
-    #[command(after_help = send::EXAMPLES)]
+    #[command(override_usage = send::USAGE, after_help = send::EXAMPLES)]
     Send(Box<send::Arguments>),
     /// Upload and fetch files
     #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
@@ -205,7 +208,8 @@ The server must be stopped. The copy is checked first; the store that was there 
     Restore(restore::Arguments),
     /// Print a hardened systemd unit for this binary and configuration
     #[command(after_help = "Example:
-  wechatd unit --config /etc/wechatd/wechat.conf > /etc/systemd/system/wechatd.service
+  wechatd unit --config /etc/wechatd/wechat.conf \\
+      > /etc/systemd/system/wechatd.service
   systemctl daemon-reload && systemctl enable --now wechatd")]
     Unit,
     /// Print completions for a shell
@@ -223,10 +227,17 @@ pub fn main() -> ExitCode {
     crate::resolver::use_built_in_lookups();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come this way too, and are no failure.
-            error.print().ok();
-            return ExitCode::from(u8::from(error.use_stderr()) * 2);
+        Err(error) if error.use_stderr() => {
+            let words = std::env::args_os().skip(1);
+            let words: Vec<String> = words
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            return refusal::refusal(&error, &Arguments::command(), &words).report();
+        }
+        // Help and version come this way too, and are no failure.
+        Err(help) => {
+            help.print().ok();
+            return ExitCode::SUCCESS;
         }
     };
     match run(arguments) {
@@ -306,5 +317,47 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    /// Every command with its own.
+    fn all_commands(command: &clap::Command) -> Vec<clap::Command> {
+        let own = command.get_subcommands().flat_map(all_commands);
+        std::iter::once(command.clone()).chain(own).collect()
+    }
+
+    #[test]
+    fn help_fits_80_columns_and_its_examples_can_be_pasted() {
+        for command in all_commands(&Arguments::command()) {
+            let mut command = command.term_width(80);
+            let name = command.get_name().to_owned();
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                for line in help.lines() {
+                    assert!(line.chars().count() <= 80, "{name}: {line}");
+                }
+                let after = command.get_after_help().map(ToString::to_string);
+                for example in after.unwrap_or_default().lines() {
+                    if example.starts_with("  ") {
+                        let whole = help.lines().any(|line| line == example);
+                        assert!(whole, "{name} breaks an example: {example}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn help_can_be_asked_for_as_a_command() {
+        for words in [
+            &["help"][..],
+            &["help", "menu"],
+            &["help", "menu", "diff"],
+            &["menu", "help"],
+        ] {
+            let all = std::iter::once(&"wechatd").chain(words);
+            let help = Arguments::command().try_get_matches_from(all);
+            let kind = help.map_err(|error| error.kind());
+            assert_eq!(kind, Err(clap::error::ErrorKind::DisplayHelp), "{words:?}");
+        }
     }
 }

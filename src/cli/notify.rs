@@ -1,12 +1,11 @@
 //! `wechatd notify …`: subscription notifications, for users who agreed to get one.
 
-use serde_json::json;
-
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
-use super::{send, template};
+use super::{json, template};
 use crate::api::subscription::{Notification, PrivateTemplate};
 use crate::api::template::Miniprogram;
 use crate::config::Config;
@@ -18,9 +17,8 @@ pub(super) enum Commands {
   wechatd notify list
   wechatd notify list --json | jq -r '.[].example'")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Take a template of the platform's library
     #[command(after_help = "Example:
@@ -29,42 +27,41 @@ pub(super) enum Commands {
 TID and the numbers of its keywords stand in the console, under subscription notifications.")]
     Add {
         /// Its number in the library
-        tid: String,
+        tid: NotBlank,
         /// Which of its keywords, by their numbers, in the order in which users shall see them
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = limit, allow_negative_numbers = true)]
         keywords: Vec<u32>,
         /// What it is for, in a few words for the platform
         #[arg(long, value_name = "TEXT")]
-        scene: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        scene: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a template up; notifications can no longer be sent with it
     #[command(after_help = "Example:\n  wechatd notify delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd notify list` shows them
-        template_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        template_id: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Fill in a template and send it to one user who agreed to get it
     #[command(after_help = "Examples:
-  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
-  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --page https://www.example.com/o/1
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
+  wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data \"$DATA\" --page https://www.example.com/o/1
 
-The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template
-is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
+The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
     Send(Box<Send>),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// Which template; `wechatd notify list` shows them
-    template_id: String,
+    template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]
     data: String,
@@ -74,9 +71,8 @@ pub(super) struct Send {
     /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
     #[arg(long, value_name = "JSON")]
     miniprogram: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -93,10 +89,10 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let templates = connect(config)?.1.newtmpl_gettemplate()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&templates);
     }
     let row = |template: &PrivateTemplate| {
@@ -115,7 +111,11 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<[String; 4]> = templates.iter().map(row).collect();
-    out.table(["template_id", "title", "agreed", "keys"], &rows)?;
+    out.table(
+        ["template_id", "title", "agreed", "keys"],
+        &rows,
+        "the account has no template of notifications; `wechatd notify add` takes one",
+    )?;
     out.done()
 }
 
@@ -124,19 +124,19 @@ fn add(
     tid: &str,
     keywords: &[u32],
     scene: &str,
-    json: bool,
+    json: Json,
 ) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
     let mut out = Output::text();
-    if json {
-        return out.json(&json!({ "priTmplId": template_id }));
+    if json.wanted {
+        return out.json(&serde_json::json!({ "priTmplId": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
 }
 
-fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.newtmpl_deltemplate(template_id)?;
@@ -150,11 +150,11 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     let miniprogram: Option<Miniprogram> = arguments
         .miniprogram
         .as_deref()
-        .map(|text| send::read("--miniprogram", text))
+        .map(json::miniprogram)
         .transpose()?;
     let notification = Notification {
-        touser: arguments.openid,
-        template_id: arguments.template_id,
+        touser: arguments.openid.into(),
+        template_id: arguments.template_id.into(),
         page: arguments.page,
         miniprogram,
         data,
@@ -163,8 +163,8 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     api.subscribe_bizsend(&notification)
         .map_err(|error| Failure::of_sending(&error))?;
     let mut out = Output::text();
-    if arguments.json {
-        return out.json(&json!({
+    if arguments.json.wanted {
+        return out.json(&serde_json::json!({
             "openid": notification.touser,
             "template_id": notification.template_id,
         }));

@@ -10,6 +10,7 @@ use super::platform::connect;
 use crate::api::network::{CallbackCheck, CheckAction};
 use crate::api::{ApiError, Client};
 use crate::config::{Config, show_duration};
+use crate::counted::counted;
 
 /// Clocks further apart than this, in seconds, are worth mending.
 const CLOCK: i64 = 30;
@@ -200,15 +201,19 @@ fn menu(api: &Client) -> Line {
     if let Some(menus) = own {
         let conditional = menus.conditional.len();
         let buttons = menus.button.len();
-        let what = format!("{buttons} buttons, {conditional} conditional menus");
+        let what = format!(
+            "{}, {}",
+            counted(buttons, "button"),
+            counted(conditional, "conditional menu")
+        );
         return ok("menu", what);
     }
     match api.get_current_selfmenu_info() {
         Ok(shown) if shown.is_menu_open && !shown.button.is_empty() => ok(
             "menu",
             format!(
-                "{} buttons, made in the console; `wechatd menu pull` prints them as configuration",
-                shown.button.len()
+                "{}, made in the console; `wechatd menu pull` prints them as configuration",
+                counted(shown.button.len(), "button")
             ),
         ),
         Ok(_) => line(

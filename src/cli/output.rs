@@ -6,7 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
-use crate::visible;
+use crate::visible::Visible;
 
 /// Where a command's answer goes.
 #[derive(Debug)]
@@ -21,7 +21,17 @@ impl Output {
         }
     }
 
-    pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
+    /// A line; where it holds others, each on its own. Whatever it tells of does not steer the terminal.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
+        if text.is_empty() {
+            return self.drawn("");
+        }
+        text.lines()
+            .try_for_each(|line| self.drawn(&Visible(line).to_string()))
+    }
+
+    /// A line that may steer the terminal.
+    pub(super) fn drawn(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{line}")?)
     }
 
@@ -50,20 +60,41 @@ impl Output {
         Ok(())
     }
 
-    /// A table with a heading; columns as wide as their widest cell on the screen.
+    /// A table with a heading; columns as wide as their widest cell on the screen. Without rows it is the
+    /// sentence `nothing` alone.
     pub(super) fn table<const N: usize>(
         &mut self,
         heading: [&str; N],
         rows: &[[String; N]],
+        nothing: &str,
     ) -> Result<(), Failure> {
-        let mut widths = heading.map(UnicodeWidthStr::width);
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
+        if rows.is_empty() {
+            return self.line(nothing);
         }
+        let visible_row = |row: &[String; N]| row.each_ref().map(|cell| Visible(cell).to_string());
+        let rows: Vec<[String; N]> = rows.iter().map(visible_row).collect();
+        let widths = widths(&heading, &rows);
         self.row(&heading.map(str::to_uppercase), &widths)?;
         rows.iter().try_for_each(|row| self.row(row, &widths))
+    }
+
+    /// How many columns of the screen the cells of one column of a table may have, so that its lines fit the
+    /// terminal: at least `least`, and no more where there is no terminal.
+    pub(super) fn room<const N: usize>(
+        heading: [&str; N],
+        rows: &[[String; N]],
+        column: usize,
+        least: usize,
+    ) -> usize {
+        let Some((terminal_size::Width(all), _)) = terminal_size::terminal_size_of(io::stdout())
+        else {
+            return least;
+        };
+        let others = widths(&heading, rows).into_iter().enumerate();
+        let others = others.filter(|(other, _)| *other != column);
+        let taken: usize = others.map(|(_, width)| width + GAP).sum();
+        // One is for the sign that says that a text was cut.
+        usize::from(all).saturating_sub(taken + 1).max(least)
     }
 
     fn row<const N: usize>(
@@ -74,9 +105,9 @@ impl Output {
         let mut line = String::new();
         for (cell, width) in cells.iter().zip(widths) {
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
+            line.extend(std::iter::repeat_n(' ', width - cell.width() + GAP));
         }
-        self.line(line.trim_end())
+        self.drawn(line.trim_end())
     }
 
     /// Shows what was written so far: a question follows.
@@ -101,15 +132,25 @@ impl Write for Output {
     }
 }
 
-/// A text on one line of a table, cut to `width` columns. What people wrote must not steer the terminal:
-/// control characters and changes of direction become blanks.
+/// Blanks between two columns of a table.
+const GAP: usize = 2;
+
+/// The widest of each column, on the screen.
+fn widths<const N: usize>(heading: &[&str; N], rows: &[[String; N]]) -> [usize; N] {
+    let mut widths = heading.map(UnicodeWidthStr::width);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    widths
+}
+
+/// A text on one line of a table, as [`Visible`] and cut to `width` columns.
 pub(super) fn cell(text: &str, width: usize) -> String {
     let mut cell = String::new();
     let mut used = 0;
-    for c in text
-        .chars()
-        .map(|c| if visible::steers(c) { ' ' } else { c })
-    {
+    for c in Visible(text).to_string().chars() {
         used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
         if used > width {
             cell.push('…');
@@ -118,4 +159,16 @@ pub(super) fn cell(text: &str, width: usize) -> String {
         cell.push(c);
     }
     cell
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_cut_by_columns_of_the_screen() {
+        assert_eq!(cell("好好好", 6), "好好好");
+        assert_eq!(cell("好好好", 5), "好好…");
+        assert_eq!(cell("abc", 0), "…");
+    }
 }

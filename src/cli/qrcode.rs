@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank};
 use super::download;
 use super::failure::complain;
 use super::moment::since;
@@ -16,6 +17,7 @@ use super::platform::connect;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
 use crate::clock;
 use crate::config::{Config, read_duration, show_duration};
+use crate::counted::counted;
 use crate::store::{Reader, SceneCount};
 use picture::{Colours, Format, Picture};
 
@@ -27,18 +29,19 @@ pub(super) enum Commands {
   wechatd qrcode create 10086 --expires 30d
   wechatd qrcode create table-4 --json
 
-A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any
-other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+
 A permanent code can not be taken back, and an account can have 100000 of them.")]
     Create(Create),
     /// Fetch the platform's own picture of a code, a JPEG
     #[command(after_help = "Example:
-  wechatd qrcode picture \"$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)\" --out poster-7.jpg
+  ticket=$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)
+  wechatd qrcode picture \"$ticket\" --out poster-7.jpg
 
 It works as long as the code. `wechatd qrcode create --out` draws the same code without it.")]
     Picture {
         /// What `wechatd qrcode create` printed as ticket
-        ticket: String,
+        ticket: NotBlank,
         /// Where to write it [default: standard output, unless that is a terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -55,7 +58,7 @@ Scans of people who follow already are counted as far back as messages are kept 
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
     /// What a scan of the code tells: a number or a text
-    scene: String,
+    scene: NotBlank,
     /// How long it works, at most 30d
     #[arg(
         long,
@@ -70,9 +73,8 @@ pub(super) struct Create {
     /// Write the code to this file, which ends in .png or .svg
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,9 +82,8 @@ pub(super) struct Stats {
     /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -122,7 +123,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     };
     let expires_at = code.expire_seconds.map(|life| clock::unix_seconds() + life);
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         out.json(&Made {
             scene: &arguments.scene,
             kind: match scene {
@@ -163,7 +164,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         false => Colours::Paper,
     };
     for line in picture.lines(colours) {
-        out.line(&line)?;
+        out.drawn(&line)?;
     }
     out.done()?;
     written
@@ -174,7 +175,11 @@ fn fetch(config: &Config, ticket: &str, out: Option<&Path>) -> Result<(), Failur
     let (_store, api) = connect(config)?;
     let saved = download::fetch(out, |to| api.showqrcode(ticket, to), |_| true)?;
     if let Some(path) = out {
-        complain(&format!("{}: {} bytes", path.display(), saved.length));
+        complain(&format!(
+            "{}: {}",
+            path.display(),
+            counted(saved.length, "byte")
+        ));
     }
     Ok(())
 }
@@ -230,7 +235,7 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
     let since = since(&reader, arguments.since.as_deref())?;
     let scenes = reader.scenes(since)?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&scenes);
     }
     let row = |scene: &SceneCount| {
@@ -241,8 +246,12 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
             scene.last.clone(),
         ]
     };
+    let nothing = match &arguments.since {
+        Some(since) => format!("nobody came by a code since {since}"),
+        None => "nobody came by a code".to_owned(),
+    };
     let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
-    out.table(["scene", "follows", "scans", "last"], &rows)?;
+    out.table(["scene", "follows", "scans", "last"], &rows, &nothing)?;
     out.done()
 }
 

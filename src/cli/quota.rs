@@ -1,8 +1,11 @@
 //! `wechatd quota …` and `wechatd rid …`: limits of the platform's calls, and what became of a single one.
 
 use regex::Regex;
+use serde::Serialize;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Yes};
+use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::quota::Quota;
@@ -33,10 +36,9 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only this call, such as /cgi-bin/message/custom/send or message/custom/send
-    path: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    path: Option<NotBlank>,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -47,24 +49,34 @@ enum Command {
   wechatd quota clear")]
     Clear {
         /// Only of this call, such as /cgi-bin/message/custom/send or message/custom/send
-        path: Option<String>,
+        path: Option<NotBlank>,
+        #[command(flatten)]
+        yes: Yes,
     },
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rid {
     /// As it stands at the end of an error, such as 66f0a1b2-1c2d3e4f-5a6b7c8d
-    rid: String,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    rid: NotBlank,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
-    if let Some(Command::Clear { path }) = &arguments.command {
+    if let Some(Command::Clear { path, yes }) = &arguments.command {
+        let path = path.as_deref().map(whole);
+        let question = match &path {
+            Some(path) => format!(
+                "Set the daily counter of {path} to zero? The platform allows this 50 times a month."
+            ),
+            None => "Set all daily counters to zero? The platform allows this 10 times a month."
+                .to_owned(),
+        };
+        confirm::ask_on_terminal(&question, *yes)?;
         return match path {
-            Some(path) => clear_one(&api, &whole(path)),
+            Some(path) => clear_one(&api, &path),
             None => clear(&api),
         };
     }
@@ -72,30 +84,36 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     if let Some(path) = &arguments.path {
         let path = whole(path);
         let quota = api.openapi_quota_get(&path)?;
-        if arguments.json {
-            return out.json(&as_json(&path, &quota));
+        if arguments.json.wanted {
+            return out.json(&Shown { path: &path, quota });
         }
-        out.table(HEADING, &[row(&path, &quota)])?;
+        out.table(HEADING, &[row(&path, &quota)], "")?;
         return out.done();
     }
-    let mut rows = Vec::new();
-    let mut values = Vec::new();
+    let mut shown = Vec::new();
     for path in PATHS {
         match api.openapi_quota_get(path) {
-            Ok(quota) => {
-                rows.push(row(path, &quota));
-                values.push(as_json(path, &quota));
-            }
+            Ok(quota) => shown.push(Shown { path, quota }),
             // Not every account has every call.
             Err(error) if matches!(error.errcode(), Some(76021 | 76022 | 48001)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    if arguments.json {
-        return out.json(&values);
+    if arguments.json.wanted {
+        return out.json(&shown);
     }
-    out.table(HEADING, &rows)?;
-    out.line("The counters start anew at midnight Beijing time.")?;
+    let rows: Vec<[String; 5]> = shown
+        .iter()
+        .map(|shown| row(shown.path, &shown.quota))
+        .collect();
+    out.table(
+        HEADING,
+        &rows,
+        "the account has none of the calls that are shown without a PATH",
+    )?;
+    if !rows.is_empty() {
+        out.line("The counters start anew at midnight Beijing time.")?;
+    }
     out.done()
 }
 
@@ -124,17 +142,11 @@ fn row(path: &str, quota: &Quota) -> [String; 5] {
     ]
 }
 
-fn as_json(path: &str, quota: &Quota) -> serde_json::Value {
-    serde_json::json!({
-        "path": path,
-        "daily_limit": quota.daily_limit,
-        "used": quota.used,
-        "remain": quota.remain,
-        "rate_limit": quota.rate_limit.as_ref().map(|limit| serde_json::json!({
-            "call_count": limit.call_count,
-            "refresh_second": limit.refresh_second,
-        })),
-    })
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    quota: Quota,
 }
 
 /// Without an access_token where the limit of fetching one is what is used up.
@@ -181,7 +193,7 @@ pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
         masked(request.response_body),
     );
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&serde_json::json!({
             "invoke_time": request.invoke_time,
             "cost_in_ms": request.cost_in_ms,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::arguments::Yes;
 use super::backup::Percentage;
 use super::output::Output;
 use super::{Failure, confirm};
@@ -12,9 +13,8 @@ use crate::store;
 pub(super) struct Arguments {
     /// The copy
     file: PathBuf,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {

@@ -1,10 +1,11 @@
 //! `wechatd send`: a customer-service message to one user.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid};
 use super::attachment::{Attachment, with_media};
+use super::json;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::Action;
@@ -15,28 +16,39 @@ use crate::api::media::MediaType;
 use crate::config::Config;
 use crate::wechat::cut_text;
 
+/// clap's own would list all kinds of messages in one long line.
+pub(super) const USAGE: &str = "\
+wechatd send [OPTIONS] <OPENID> <TEXT>
+       wechatd send [OPTIONS] <OPENID> --image <F>, or another kind of message";
+
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'Your table is ready'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --image menu.jpg
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --video tour.mp4 --thumb tour.jpg --title Tour
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
-  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu '{\"head_content\": \"How was it?\", \"list\": [{\"id\": \"1\", \"content\": \"Good\"}, {\"id\": \"2\", \"content\": \"Bad\"}]}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \\
+      --video tour.mp4 --thumb tour.jpg --title Tour
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \\
+      --news '{\"title\": \"Hours\", \"url\": \"https://www.example.com/hours\"}'
+  wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --menu \"$(cat menu.json)\"
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --as amy@shop 'Amy here'
   wechatd send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --typing
 
 F is a file or a media_id. A file is uploaded first, and not again while it works (three days).
-Fields: music has title, description, musicurl, hqmusicurl, thumb_media_id; miniprogram has title, appid, pagepath,
-thumb_media_id; news has title, description, url, picurl. A thumb_media_id may be a JPEG file of at most 64 KiB.
+
+JSON has these fields; a thumb_media_id may be a JPEG file of at most 64 KiB:
+  music        title, description, musicurl, hqmusicurl, thumb_media_id
+  miniprogram  title, appid, pagepath, thumb_media_id
+  news         title, description, url, picurl
+  menu         head_content, list (of id and content), tail_content
+
 A text of more than 2048 bytes goes out as several messages.
 
-The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a
-scan or a menu click.";
+The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a scan or a menu click.";
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
 pub(super) struct Arguments {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// A text
     #[arg(group = "what")]
     text: Option<String>,
@@ -63,7 +75,7 @@ pub(super) struct Arguments {
     miniprogram: Option<String>,
     /// A published article, by its article_id
     #[arg(long, value_name = "ID", group = "what")]
-    article: Option<String>,
+    article: Option<NotBlank>,
     /// No message: the user sees that somebody writes
     #[arg(long, group = "what", conflicts_with = "kf_account")]
     typing: bool,
@@ -81,10 +93,9 @@ pub(super) struct Arguments {
     description: Option<String>,
     /// As this agent of the customer service, by its account
     #[arg(long = "as", value_name = "KF_ACCOUNT")]
-    kf_account: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    kf_account: Option<NotBlank>,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// A message with places for the media_ids of its attachments.
@@ -106,7 +117,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let drafts = drafts(arguments)?;
     let (store, api) = connect(config)?;
     let sender = Sender {
-        kf_account: arguments.kf_account.clone(),
+        kf_account: arguments.kf_account.clone().map(String::from),
         is_ai: false,
     };
     let all = drafts.len();
@@ -123,8 +134,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         })?;
     }
     let mut out = Output::text();
-    if arguments.json {
-        return out.json(&json!({"openid": arguments.openid, "messages": all}));
+    if arguments.json.wanted {
+        return out.json(&serde_json::json!({"openid": arguments.openid, "messages": all}));
     }
     out.line(&match all {
         1 => "sent".to_owned(),
@@ -145,8 +156,8 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
         result => result.map(|()| true)?,
     };
     let mut out = Output::text();
-    if arguments.json {
-        return out.json(&json!({
+    if arguments.json.wanted {
+        return out.json(&serde_json::json!({
             "openid": arguments.openid,
             "typing": typing == Typing::Shown && shown,
         }));
@@ -233,7 +244,11 @@ fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
         return draft(attachments, Box::new(build));
     }
     if let Some(music) = &arguments.music {
-        let music: Music = read("--music", music)?;
+        let music: Music = json::read(
+            "--music",
+            music,
+            r#"{"title": "Song", "musicurl": "https://www.example.com/a.mp3", "thumb_media_id": "cover.jpg"}"#,
+        )?;
         let thumb = Attachment::find(&music.thumb_media_id, MediaType::Thumb)?;
         let build = move |ids: &[String]| {
             let mut music = music.clone();
@@ -243,7 +258,11 @@ fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
         return draft(vec![thumb], Box::new(build));
     }
     if let Some(page) = &arguments.miniprogram {
-        let page: MiniprogramPage = read("--miniprogram", page)?;
+        let page: MiniprogramPage = json::read(
+            "--miniprogram",
+            page,
+            r#"{"title": "Shop", "appid": "wx0123456789abcdef", "pagepath": "pages/index", "thumb_media_id": "cover.jpg"}"#,
+        )?;
         let thumb = Attachment::find(&page.thumb_media_id, MediaType::Thumb)?;
         let build = move |ids: &[String]| {
             let mut page = page.clone();
@@ -257,10 +276,18 @@ fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
             articles: [article(news)?],
         }
     } else if let Some(menu) = &arguments.menu {
-        CustomMessage::Msgmenu(read("--menu", menu)?)
+        CustomMessage::Msgmenu(json::read(
+            "--menu",
+            menu,
+            r#"{"head_content": "How was it?", "list": [{"id": "1", "content": "Good"}]}"#,
+        )?)
     } else {
         CustomMessage::Mpnewsarticle {
-            article_id: arguments.article.clone().unwrap_or_default(),
+            article_id: arguments
+                .article
+                .clone()
+                .map(String::from)
+                .unwrap_or_default(),
         }
     };
     draft(Vec::new(), Box::new(move |_| message.clone()))
@@ -292,9 +319,12 @@ fn parts(text: &str) -> Result<Vec<&str>, Failure> {
     Ok(parts)
 }
 
+/// What `--news` looks like.
+const NEWS: &str = r#"{"title": "Hours", "url": "https://www.example.com/hours"}"#;
+
 /// One article, alone or as the only one of a list.
 fn article(text: &str) -> Result<Article, Failure> {
-    let mut value: Value = read("--news", text)?;
+    let mut value: Value = json::read("--news", text, NEWS)?;
     if let Some(list) = value.get_mut("articles") {
         value = list.take();
     }
@@ -307,12 +337,7 @@ fn article(text: &str) -> Result<Article, Failure> {
         }
         value = list.remove(0);
     }
-    serde_json::from_value(value).map_err(|error| Failure::Wrong(format!("--news: {error}")))
-}
-
-/// Reads the JSON of an option.
-pub(super) fn read<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::Wrong(format!("{option}: {error}")))
+    json::read("--news", &value.to_string(), NEWS)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank};
 use super::output::{Output, cell};
 use super::platform::connect;
 use crate::api::shorten::{MAX_EXPIRE_SECONDS, MAX_LONG_DATA};
@@ -21,18 +22,18 @@ pub(super) enum Commands {
         /// How long it works, at most 30d
         #[arg(long, value_name = "TIME", default_value = "30d")]
         expires: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show the text that a key stands for
-    #[command(after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1")]
+    #[command(
+        after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1\n\nWith --json it is the text with its line breaks, when the key was made, and how long it still works."
+    )]
     Show {
         /// The key
-        key: String,
-        /// One JSON value: the text with its line breaks, when the key was made, and how long it still works
-        #[arg(long)]
-        json: bool,
+        key: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -47,7 +48,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn create(config: &Config, text: &str, expires: &str, json: bool) -> Result<(), Failure> {
+fn create(config: &Config, text: &str, expires: &str, json: Json) -> Result<(), Failure> {
     if text.is_empty() || text.len() > MAX_LONG_DATA {
         return Err(Failure::Wrong(format!(
             "the text has 1 to {MAX_LONG_DATA} bytes, this one {}",
@@ -67,7 +68,7 @@ fn create(config: &Config, text: &str, expires: &str, json: bool) -> Result<(), 
     let key = api.shorten_gen(text, seconds)?;
     let until = clock::unix_seconds().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&json!({"short_key": key, "expires_at": until}));
     }
     let until = store.reader()?.local_time(until)?;
@@ -75,11 +76,11 @@ fn create(config: &Config, text: &str, expires: &str, json: bool) -> Result<(), 
     out.done()
 }
 
-fn show(config: &Config, key: &str, json: bool) -> Result<(), Failure> {
+fn show(config: &Config, key: &str, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let found = api.shorten_fetch(key)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&found);
     }
     out.line(&cell(&found.long_data, MAX_LONG_DATA))?;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::http::{Answer, Target};
 use super::output::Output;
 use super::pretend::Pretence;
@@ -46,7 +47,8 @@ Examples:
   wechatd simulate text '@more tea' --from oSomebodyElse
   wechatd simulate CLICK --key MENU_HOURS
   wechatd simulate user_authorization_cancellation --from oSomebodyElse
-  wechatd simulate TEMPLATESENDJOBFINISH 'failed:user block' --msg-id 4250000000000000001
+  wechatd simulate TEMPLATESENDJOBFINISH 'failed:user block' \\
+      --msg-id 4250000000000000001
   wechatd simulate text --xml push.xml",
         listed(MESSAGE_TYPES),
         listed(&typed),
@@ -93,9 +95,8 @@ pub(super) struct Arguments {
     /// The MsgId; the same one again is the same message delivered again. Of a result: which sending
     #[arg(long, value_name = "ID")]
     msg_id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -173,7 +174,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     };
     let fine = simulated.verified.unwrap_or(answer.status == 200);
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         out.json(&simulated)?;
     } else {
         out.line(&format!(

@@ -1,7 +1,11 @@
 //! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
 
+use serde::Serialize;
+
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid, Yes};
 use super::bulk::{self, Deed};
+use super::confirm;
 use super::output::{Output, cell};
 use super::patience::Patience;
 use super::platform::connect;
@@ -18,37 +22,38 @@ pub(super) enum Tags {
     /// List the account's tags
     #[command(after_help = "Example:\n  wechatd tags list")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Make a tag
     #[command(after_help = "Example:\n  wechatd tags create regulars")]
     Create {
         /// At most 30 bytes
-        name: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        name: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a tag another name
     #[command(after_help = "Example:\n  wechatd tags rename regulars friends")]
     Rename {
         /// Id or name
-        tag: String,
+        tag: NotBlank,
         /// The new name
-        name: String,
+        name: NotBlank,
     },
     /// Delete a tag and take it off everybody
     #[command(after_help = "Example:\n  wechatd tags delete friends")]
     Delete {
         /// Id or name
-        tag: String,
+        tag: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Put a tag on people
     #[command(after_help = "Examples:
   wechatd tags add regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
-  wechatd followers list --scene poster-7 --limit 100000 --json | jq -r .[].openid | wechatd tags add poster -")]
+  wechatd followers export --format jsonl --scene poster-7 \\
+      | jq -r .openid | wechatd tags add poster -")]
     Add(Change),
     /// Take a tag off people
     #[command(after_help = "Examples:
@@ -60,19 +65,18 @@ pub(super) enum Tags {
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
     /// Id or name
-    tag: String,
+    tag: NotBlank,
     /// Whom; - reads openids from standard input, one a line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Remark {
     /// Whom it is about
-    openid: String,
+    openid: Openid,
     /// Fewer than 30 characters; an empty text takes the remark away
     text: String,
 }
@@ -84,18 +88,26 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
         Tags::List { json } => return list(&api, json),
         Tags::Create { name, json } => {
             let tag = api.tags_create(&name)?;
-            if json {
-                return out.json(&serde_json::json!({"id": tag.id, "name": tag.name}));
+            if json.wanted {
+                return out.json(&Created {
+                    id: tag.id,
+                    name: &tag.name,
+                });
             }
-            out.line(&format!("tag {} is {}", tag.name, tag.id))?;
+            out.line(&format!("created tag {} with the id {}", tag.name, tag.id))?;
         }
         Tags::Rename { tag, name } => {
             let tag = find(&api, &tag)?;
             api.tags_update(tag.id, &name)?;
             out.line(&format!("tag {} is called {name} now", tag.id))?;
         }
-        Tags::Delete { tag } => {
+        Tags::Delete { tag, yes } => {
             let tag = find(&api, &tag)?;
+            let question = format!(
+                "Delete the tag {} ({}) and take it off everybody?",
+                tag.name, tag.id
+            );
+            confirm::ask_on_terminal(&question, yes)?;
             api.tags_delete(tag.id)?;
             take_off_everybody(&store, tag.id)?;
             out.line(&format!("tag {} ({}) is deleted", tag.id, tag.name))?;
@@ -106,14 +118,16 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(api: &Client, json: bool) -> Result<(), Failure> {
+#[derive(Debug, Serialize)]
+struct Created<'a> {
+    id: i64,
+    name: &'a str,
+}
+
+fn list(api: &Client, json: Json) -> Result<(), Failure> {
     let tags = api.tags_get()?;
     let mut out = Output::text();
-    if json {
-        let tags: Vec<serde_json::Value> = tags
-            .iter()
-            .map(|tag| serde_json::json!({"id": tag.id, "name": tag.name, "count": tag.count}))
-            .collect();
+    if json.wanted {
         return out.json(&tags);
     }
     let lines: Vec<[String; 3]> = tags
@@ -127,7 +141,11 @@ fn list(api: &Client, json: bool) -> Result<(), Failure> {
             ]
         })
         .collect();
-    out.table(["id", "name", "followers"], &lines)?;
+    out.table(
+        ["id", "name", "followers"],
+        &lines,
+        "the account has no tag",
+    )?;
     out.done()
 }
 
@@ -179,9 +197,14 @@ fn change(
         },
         |done| store.note_tag(done, tag.id, adds),
     )?;
-    let carry = if adds { "carry" } else { "do not carry" };
-    let what = format!("{carry} the tag {} ({}) now", tag.name, tag.id);
-    outcome.report(&what, arguments.json)
+    let tag = format!("{} ({})", tag.name, tag.id);
+    outcome.report(
+        |people| match adds {
+            true => format!("tagged {people} with {tag}"),
+            false => format!("took the tag {tag} off {people}"),
+        },
+        arguments.json,
+    )
 }
 
 /// The store follows: nobody carries a tag that does not exist.
@@ -206,7 +229,7 @@ pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure>
     let mut out = Output::text();
     out.line(&match text.as_str() {
         "" => format!("{openid} has no remark any more"),
-        text => format!("{openid} is remarked: {text}"),
+        text => format!("remark on {openid}: {text}"),
     })?;
     out.done()
 }

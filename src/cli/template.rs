@@ -5,13 +5,14 @@ mod once;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Failure;
+use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
+use super::json;
 use super::output::{Output, cell};
 use super::platform::connect;
-use super::send;
 use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
 use crate::clock;
 use crate::config::Config;
@@ -25,14 +26,15 @@ pub(super) enum Commands {
   wechatd template list
   wechatd template list --json | jq -r '.[].example'")]
     List {
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fill in a template for one user and send it
     #[command(after_help = "Examples:
-  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
-  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
+  wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
 
 The platform tells later what became of it: `wechatd template status`.")]
     Send(Box<Send>),
@@ -44,21 +46,19 @@ The platform tells later what became of it: `wechatd template status`.")]
 SHORT_ID and the keywords stand in the console, in the library of template messages.")]
     Add {
         /// Its number in the library
-        short_id: String,
+        short_id: NotBlank,
         /// Which of its keywords, in the order in which users shall see them
-        keywords: Vec<String>,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        keywords: Vec<NotBlank>,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give a template up; messages can no longer be sent with it
     #[command(after_help = "Example:\n  wechatd template delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd template list` shows them
-        template_id: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        template_id: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
     },
     /// Show what the account is in, or set it: templates are offered by it
     #[command(after_help = "Examples:
@@ -74,22 +74,21 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
   wechatd template status --limit 100 --json")]
     Status {
         /// Only this one
-        msg_id: Option<String>,
+        msg_id: Option<NotBlank>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// Which template; `wechatd template list` shows them
-    template_id: String,
+    template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]
     data: String,
@@ -102,9 +101,8 @@ pub(super) struct Send {
     /// The platform sends the same ID once within 10 minutes
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -127,11 +125,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let templates = api.get_all_private_template()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&templates);
     }
     let row = |template: &Template| {
@@ -143,7 +141,11 @@ fn list(config: &Config, json: bool) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<[String; 3]> = templates.iter().map(row).collect();
-    out.table(["template_id", "title", "keys"], &rows)?;
+    out.table(
+        ["template_id", "title", "keys"],
+        &rows,
+        "the account has no template; `wechatd template add` takes one",
+    )?;
     out.done()
 }
 
@@ -152,11 +154,11 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     let miniprogram: Option<Miniprogram> = arguments
         .miniprogram
         .as_deref()
-        .map(|text| send::read("--miniprogram", text))
+        .map(json::miniprogram)
         .transpose()?;
     let message = TemplateMessage {
-        touser: arguments.openid,
-        template_id: arguments.template_id,
+        touser: arguments.openid.into(),
+        template_id: arguments.template_id.into(),
         url: arguments.url,
         miniprogram,
         client_msg_id: arguments.id,
@@ -177,8 +179,8 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     };
     store.template_taken(job, &msg_id)?;
     let mut out = Output::text();
-    if arguments.json {
-        return out.json(&json!({ "msg_id": msg_id }));
+    if arguments.json.wanted {
+        return out.json(&serde_json::json!({ "msg_id": msg_id }));
     }
     out.line(&format!(
         "sent as {msg_id}; `wechatd template status {msg_id}` shows what became of it"
@@ -186,18 +188,19 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     out.done()
 }
 
-fn add(config: &Config, short_id: &str, keywords: &[String], json: bool) -> Result<(), Failure> {
+fn add(config: &Config, short_id: &str, keywords: &[NotBlank], json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    let template_id = api.api_add_template(short_id, keywords)?;
+    let keywords: Vec<String> = keywords.iter().map(NotBlank::to_string).collect();
+    let template_id = api.api_add_template(short_id, &keywords)?;
     let mut out = Output::text();
-    if json {
-        return out.json(&json!({ "template_id": template_id }));
+    if json.wanted {
+        return out.json(&serde_json::json!({ "template_id": template_id }));
     }
     out.line(&format!("added as {}", cell(&template_id, 100)))?;
     out.done()
 }
 
-fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.del_private_template(template_id)?;
@@ -206,9 +209,12 @@ fn delete(config: &Config, template_id: &str, yes: bool) -> Result<(), Failure> 
     out.done()
 }
 
+/// What `--data` looks like.
+const DATA: &str = r#"{"thing1": "Blue mug"}"#;
+
 /// The values of a template, in the short form or in the platform's.
 pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
-    let values: BTreeMap<String, Value> = send::read("--data", text)?;
+    let values: BTreeMap<String, Value> = json::read("--data", text, DATA)?;
     let value = |(key, value): (String, Value)| {
         let inner = match &value {
             Value::Object(fields) => fields.get("value").unwrap_or(&Value::Null),
@@ -219,7 +225,7 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
             Value::Number(number) => number.to_string(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
                 return Err(Failure::Wrong(format!(
-                    "--data: {key}: it is a text, a number or {{\"value\": …}}"
+                    "--data: {key}: it is a text, a number or {{\"value\": …}}; write it as '{DATA}'"
                 )));
             }
         };
@@ -228,10 +234,10 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
     values.into_iter().map(value).collect()
 }
 
-fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Result<(), Failure> {
+fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Template, msg_id, limit)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&jobs);
     }
     let row = |job: &Job| {
@@ -243,7 +249,15 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: bool) -> Resu
             cell(job.status.as_deref().unwrap_or("no result yet"), 40),
         ]
     };
+    let nothing = match msg_id {
+        Some(msg_id) => format!("the store knows no template message {msg_id}"),
+        None => "no template message was sent".to_owned(),
+    };
     let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
-    out.table(["sent", "msg_id", "openid", "template", "status"], &rows)?;
+    out.table(
+        ["sent", "msg_id", "openid", "template", "status"],
+        &rows,
+        &nothing,
+    )?;
     out.done()
 }

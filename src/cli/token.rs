@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
+use super::arguments::Json;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
@@ -10,12 +11,14 @@ use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd token
-  curl \"https://api.weixin.qq.com/cgi-bin/tags/get?access_token=$(wechatd token)\"
-  wechatd token --refused \"$TOKEN\"     the platform answered 40001, 40014 or 42001 to $TOKEN
-  wechatd token --jsapi-ticket         for signing pages of the JS-SDK
+  curl \\
+      \"https://api.weixin.qq.com/cgi-bin/tags/get?access_token=$(wechatd token)\"
+  wechatd token --refused \"$TOKEN\"
+  wechatd token --jsapi-ticket
 
-The server, the commands and all programs that ask here share one token, so none ends the others' token.
-Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
+--refused is for a token that the platform answered with 40001, 40014 or 42001. --jsapi-ticket is for signing pages of the JS-SDK.
+
+The server, the commands and all programs that ask here share one token, so none ends the others' token. Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,9 +28,8 @@ pub(super) struct Arguments {
     /// The ticket of the JS-SDK instead, kept and shared in the same way
     #[arg(long)]
     jsapi_ticket: bool,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,7 +50,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         (None, false) => (ACCESS_TOKEN, api.token()?),
     };
     let mut out = Output::text();
-    if !arguments.json {
+    if !arguments.json.wanted {
         out.line(&value)?;
         return out.done();
     }

@@ -19,6 +19,7 @@ use crate::api::rate::Rate;
 use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
 use crate::clock;
+use crate::counted::counted;
 use crate::store::{ProfileOutcome, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
 use lease::Lease;
 
@@ -366,7 +367,8 @@ fn doubt(state: &SyncState, pushes: i64) -> Option<String> {
     let missing = total - state.listed;
     (missing > total / 1000 + pushes).then(|| {
         format!(
-            "the platform counts {total} followers and its list holds only {}",
+            "the platform counts {} and its list holds only {}",
+            counted(total, "follower"),
             state.listed
         )
     })
@@ -391,8 +393,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} followers: {} came, {} left, {} profiles fetched",
-            self.listed, self.came, self.gone, self.profiles
+            "{}: {} came, {} left, {} fetched",
+            counted(self.listed, "follower"),
+            self.came,
+            self.gone,
+            counted(self.profiles, "profile")
         )?;
         if self.refused > 0 {
             write!(f, " ({} not given)", self.refused)?;

@@ -50,7 +50,7 @@ fn a_file_that_is_no_draft_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);
     for (text, why) in [
-        ("", "EOF"),
+        ("", "the JSON ends too early"),
         ("[]", "no article"),
         (r#"{"titel": "T"}"#, "titel"),
         (

@@ -9,6 +9,7 @@
 
 mod advice;
 mod allow_ips;
+mod arguments;
 mod article;
 mod attacks;
 mod callback;
@@ -20,6 +21,7 @@ mod export;
 mod handshake;
 mod kf;
 mod limits;
+mod lists;
 mod login;
 mod logs;
 mod mass;

@@ -43,7 +43,7 @@ fn everything_in_order_is_ok() {
         ("menu/get", "menu/get ok"),
         ("getkflist", "getkflist ok"),
         ("get_all_private_template", "get_all_private_template ok"),
-        ("menu", "menu ok 1 buttons"),
+        ("menu", "menu ok 1 button,"),
     ] {
         let line = line(&ran, what);
         assert!(line.starts_with(says), "{line}");
@@ -174,7 +174,7 @@ fn a_menu_is_told_whoever_made_it() {
         outgoing.set_console_menu(json!({ "button": button }));
     });
     let ran = account.command(&["check", "--online"]);
-    ran.ok().says("1 buttons, made in the console");
+    ran.ok().says("1 button, made in the console");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn many_people_are_tagged_fifty_at_a_time_and_the_store_follows() {
     input += &crowd(0..1)[0];
     piped(&account, &["tags", "add", "poster", "-"], &input)
         .ok()
-        .says("120 people carry the tag poster (129) now");
+        .says("tagged 120 people with poster (129)");
     assert_eq!(batches(&platform, TAGGING), [50, 50, 20]);
     let tagged = "followers WHERE EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = 129)";
     assert_eq!(account.store().count(tagged), 120);
@@ -100,7 +100,7 @@ fn many_people_are_tagged_fifty_at_a_time_and_the_store_follows() {
     account
         .command(&["tags", "remove", "129", &some[0], &some[1]])
         .ok()
-        .says("2 people do not carry");
+        .says("took the tag poster (129) off 2 people");
     assert_eq!(account.store().count(tagged), 118);
     account.store().is(
         "SELECT tagid_list FROM followers ORDER BY openid LIMIT 3",
@@ -120,11 +120,11 @@ fn people_who_can_not_be_tagged_are_listed_and_keep_nobody_else_from_it() {
     let input = people.join("\n") + "\nxOfAnotherAccount\n";
     let ran = piped(&account, &["tags", "add", "regulars", "-"], &input);
     ran.failed()
-        .says("59 people carry the tag regulars")
+        .says("tagged 59 people with regulars (128)")
         .says(&format!("not {}", people[3]))
         .says("not xOfAnotherAccount: ")
         .says("49003")
-        .complains("2 of 61 people were refused");
+        .complains("the platform refused 2 of 61 people");
     let ran = piped(
         &account,
         &["tags", "add", "regulars", "-", "--json"],
@@ -188,7 +188,7 @@ fn a_sixty_person_blacklist_goes_in_batches_of_twenty() {
     let input = crowd(0..60).join("\n");
     piped(&account, &["blacklist", "add", "-"], &input)
         .ok()
-        .says("60 people are blocked now");
+        .says("blocked 60 people");
     assert_eq!(batches(&platform, BLOCKING), [20, 20, 20]);
     let list = account.command(&["blacklist", "list"]);
     assert_eq!(list.ok().stdout, input.clone() + "\n");
@@ -276,5 +276,5 @@ fn on_a_terminal_a_line_shows_how_many_are_tagged() {
         .on_a_terminal(&arguments)
         .ok()
         .says("3 of 3")
-        .says("3 people carry the tag regulars (128) now");
+        .says("tagged 3 people with regulars (128)");
 }

@@ -138,7 +138,7 @@ fn a_person_who_is_forgotten_leaves_no_sending_behind() {
     account
         .command(&["followers", "forget", FAN])
         .ok()
-        .says("1 template messages");
+        .says("1 template message sent");
     assert_eq!(account.store().count("jobs"), 0);
 }
 

@@ -4,6 +4,7 @@ use super::session::time;
 use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
 use crate::api::{ApiError, Client};
 use crate::cli::Failure;
+use crate::cli::arguments::Json;
 use crate::cli::moment::moment;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
@@ -29,9 +30,8 @@ pub(in crate::cli) struct Arguments {
     /// Until this local time [default: now]
     #[arg(long, value_name = "DATE")]
     until: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -49,7 +49,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     let records = all(&api, since, until)?;
     let mut out = Output::text();
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&records);
     }
     let row = |record: &Record| {
@@ -66,8 +66,16 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             cell(record.text.as_deref().unwrap_or_default(), 400),
         ])
     };
+    let until = match &arguments.until {
+        Some(until) => format!(" until {until}"),
+        None => String::new(),
+    };
+    let nothing = format!(
+        "agents and users wrote nothing since {}{until}",
+        arguments.since
+    );
     let rows: Result<Vec<[String; 5]>, Failure> = records.iter().map(row).collect();
-    out.table(["time", "openid", "agent", "by", "text"], &rows?)?;
+    out.table(["time", "openid", "agent", "by", "text"], &rows?, &nothing)?;
     out.done()
 }
 

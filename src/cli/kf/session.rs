@@ -1,10 +1,9 @@
 //! `wechatd kf session …` and `kf waiting`: which agent talks with which user, and who waits for one.
 
-use serde_json::{Value, json};
-
 use super::say;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::Failure;
+use crate::cli::arguments::{Json, NotBlank, Openid};
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
 use crate::config::Config;
@@ -18,9 +17,9 @@ pub(in crate::cli) enum Commands {
     )]
     Open {
         /// The user
-        openid: String,
+        openid: Openid,
         /// The agent; `wechatd kf online` shows who is at work
-        account: String,
+        account: NotBlank,
     },
     /// End the session of a user and an agent
     #[command(
@@ -28,27 +27,27 @@ pub(in crate::cli) enum Commands {
     )]
     Close {
         /// The user
-        openid: String,
+        openid: Openid,
         /// The agent; `wechatd kf session show` tells which
-        account: String,
+        account: NotBlank,
     },
     /// Show which agent has a user
-    #[command(after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
+    #[command(
+        after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4\n\nWith --json a user without a session is null."
+    )]
     Show {
         /// The user
-        openid: String,
-        /// One JSON value; null for a user without a session
-        #[arg(long)]
-        json: bool,
+        openid: Openid,
+        #[command(flatten)]
+        json: Json,
     },
     /// List the sessions of an agent
     #[command(after_help = "Example:\n  wechatd kf session list amy@shop --json")]
     List {
         /// The agent; `wechatd kf list` shows them
-        account: String,
-        /// One JSON value
-        #[arg(long)]
-        json: bool,
+        account: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -67,15 +66,12 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn show(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
+fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let session = api.kfsession_getsession(openid)?;
     let mut out = Output::text();
-    if json {
-        let session = session.map(
-            |session| json!({"kf_account": session.kf_account, "createtime": session.createtime}),
-        );
-        return out.json(&session.unwrap_or(Value::Null));
+    if json.wanted {
+        return out.json(&session);
     }
     let Some(session) = session else {
         out.line("no agent has this user")?;
@@ -88,11 +84,11 @@ fn show(config: &Config, openid: &str, json: bool) -> Result<(), Failure> {
     out.done()
 }
 
-fn list(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
+fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let sessions = api.kfsession_getsessionlist(account)?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&sessions);
     }
     let reader = store.reader()?;
@@ -103,22 +99,26 @@ fn list(config: &Config, account: &str, json: bool) -> Result<(), Failure> {
         ])
     };
     let rows: Result<Vec<[String; 2]>, Failure> = sessions.iter().map(row).collect();
-    out.table(["openid", "since"], &rows?)?;
+    out.table(
+        ["openid", "since"],
+        &rows?,
+        &format!("{account} has no session"),
+    )?;
     out.done()
 }
 
-pub(super) fn waiting(config: &Config, json: bool) -> Result<(), Failure> {
+pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let waiting = api.kfsession_getwaitcase()?;
     let mut out = Output::text();
-    if json {
+    if json.wanted {
         return out.json(&waiting);
     }
     let reader = store.reader()?;
     let row = |case: &WaitCase| Ok([cell(&case.openid, 40), time(&reader, case.latest_time)?]);
     let rows: Result<Vec<[String; 2]>, Failure> = waiting.waitcaselist.iter().map(row).collect();
     let rows = rows?;
-    out.table(["openid", "wrote last"], &rows)?;
+    out.table(["openid", "wrote last"], &rows, "nobody waits")?;
     let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if let Some(count) = waiting.count.filter(|count| *count > shown) {
         out.line(&format!("{count} wait; the platform shows {shown} of them"))?;

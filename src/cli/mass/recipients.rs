@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::api::Client;
 use crate::api::mass::{MASS_OPENIDS, MassTarget};
 use crate::cli::Failure;
+use crate::cli::arguments::NotBlank;
 use crate::cli::bulk::openids;
+use crate::counted::counted;
 use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +18,7 @@ pub(in crate::cli) struct Whom {
     all: bool,
     /// To those with this tag: its id or name
     #[arg(long, value_name = "TAG", group = "whom")]
-    tag: Option<String>,
+    tag: Option<NotBlank>,
     /// To these, 2 to 10000 of them; - reads them from standard input, one a line
     #[arg(long, value_name = "OPENID", group = "whom", num_args = 1..)]
     to: Vec<String>,
@@ -37,14 +39,14 @@ impl Whom {
             return Ok(Named::All);
         }
         if let Some(tag) = &self.tag {
-            return Ok(Named::Tag(tag.clone()));
+            return Ok(Named::Tag(tag.to_string()));
         }
         let openids = openids(&self.to)?;
         match MASS_OPENIDS.contains(&openids.len()) {
             true => Ok(Named::Openids(openids)),
             false => Err(Failure::Wrong(format!(
-                "--to: {} openids; the platform takes {} to {} in one mass message",
-                openids.len(),
+                "--to: {}; the platform takes {} to {} in one mass message",
+                counted(openids.len(), "openid"),
                 MASS_OPENIDS.start(),
                 MASS_OPENIDS.end()
             ))),
@@ -69,7 +71,7 @@ impl Recipients {
                 (MassTarget::All, shown)
             }
             Named::Openids(openids) => {
-                let shown = format!("{} openids", openids.len());
+                let shown = counted(openids.len(), "openid");
                 (MassTarget::Openids(openids), shown)
             }
             Named::Tag(text) => {
@@ -82,7 +84,7 @@ impl Recipients {
                         "--tag: the account has no tag {text:?}; `wechatd tags list` shows them"
                     ))
                 })?;
-                let count = tag.count.map(|n| format!(", {n} followers"));
+                let count = tag.count.map(|n| format!(", {}", counted(n, "follower")));
                 let shown = format!("tag {} ({}{})", tag.id, tag.name, count.unwrap_or_default());
                 (MassTarget::Tag(tag.id), shown)
             }

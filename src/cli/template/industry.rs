@@ -2,6 +2,7 @@
 
 use crate::api::template::Industry;
 use crate::cli::Failure;
+use crate::cli::arguments::{Json, Yes, limit};
 use crate::cli::confirm;
 use crate::cli::output::{Output, cell};
 use crate::cli::platform::connect;
@@ -12,9 +13,8 @@ use crate::config::Config;
 pub(in crate::cli) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -26,12 +26,13 @@ enum Command {
 The numbers stand in the platform's documentation, Template messages, industries: 1 is Internet and electronic commerce.")]
     Set {
         /// The number of the main industry
+        #[arg(value_parser = limit, allow_negative_numbers = true)]
         main: u32,
         /// The number of the second industry
+        #[arg(value_parser = limit, allow_negative_numbers = true)]
         second: u32,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        yes: Yes,
     },
 }
 
@@ -48,7 +49,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         return out.done();
     }
     let industries = api.get_industry()?;
-    if arguments.json {
+    if arguments.json.wanted {
         return out.json(&industries);
     }
     out.pairs(&[

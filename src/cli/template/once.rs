@@ -1,37 +1,35 @@
 //! `wechatd template once`: the one message that a user agreed to on the platform's own page.
 
-use serde_json::json;
-
 use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
 };
 use crate::cli::Failure;
+use crate::cli::arguments::{Json, NotBlank, Openid, whole};
+use crate::cli::json;
 use crate::cli::output::Output;
 use crate::cli::platform::connect;
-use crate::cli::send;
 use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "Example:
-  wechatd template once oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID 'class starts at 9' --scene 1000 --title Reminder
+  wechatd template once oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
+      'class starts at 9' --scene 1000 --title Reminder
 
-The user agrees on the platform's page subscribemsg (action=get_confirm) to one message for a template and a scene;
-TEMPLATE_ID and the scene are those of that page. The console names the template, under interface permissions,
-one-time subscription messages.";
+The user agrees on the platform's page subscribemsg (action=get_confirm) to one message for a template and a scene; TEMPLATE_ID and the scene are those of that page. The console names the template, under interface permissions, one-time subscription messages.";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// To whom
-    openid: String,
+    openid: Openid,
     /// The template that the user agreed to
-    template_id: String,
+    template_id: NotBlank,
     /// What it says, at most 200 characters
-    text: String,
+    text: NotBlank,
     /// The scene that the user agreed to, 0 to 10000
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_ONCE_SCENE)))]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(0..=u32::from(MAX_ONCE_SCENE)), allow_negative_numbers = true)]
     scene: u16,
     /// At most 15 characters
     #[arg(long)]
-    title: String,
+    title: NotBlank,
     /// The colour of the text, as #173177
     #[arg(long, value_name = "RGB")]
     color: Option<String>,
@@ -41,9 +39,8 @@ pub(in crate::cli) struct Arguments {
     /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
     #[arg(long, value_name = "JSON")]
     miniprogram: Option<String>,
-    /// One JSON value
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> {
@@ -62,18 +59,18 @@ pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> 
     let miniprogram: Option<Miniprogram> = arguments
         .miniprogram
         .as_deref()
-        .map(|text| send::read("--miniprogram", text))
+        .map(json::miniprogram)
         .transpose()?;
     let message = OnceMessage {
-        touser: arguments.openid,
-        template_id: arguments.template_id,
+        touser: arguments.openid.into(),
+        template_id: arguments.template_id.into(),
         url: arguments.url,
         miniprogram,
         scene: arguments.scene.to_string(),
-        title: arguments.title,
+        title: arguments.title.into(),
         data: OnceData {
             content: OnceContent {
-                value: arguments.text,
+                value: arguments.text.into(),
                 color: arguments.color,
             },
         },
@@ -82,8 +79,8 @@ pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> 
     api.template_subscribe(&message)
         .map_err(|error| Failure::of_sending(&error))?;
     let mut out = Output::text();
-    if arguments.json {
-        return out.json(&json!({"openid": message.touser, "scene": arguments.scene}));
+    if arguments.json.wanted {
+        return out.json(&serde_json::json!({"openid": message.touser, "scene": arguments.scene}));
     }
     out.line("sent")?;
     out.done()

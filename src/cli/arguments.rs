@@ -1,0 +1,169 @@
+//! Arguments that several commands have, and how their values are read.
+
+use std::fmt;
+use std::ops::{Deref, RangeInclusive};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::failure::complain;
+
+// No doc comments on what is flattened: clap would show them as the description of each command that has it.
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Json {
+    /// One JSON value
+    #[arg(id = "json", long = "json")]
+    pub(super) wanted: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Yes {
+    /// Do not ask
+    #[arg(id = "yes", long = "yes")]
+    pub(super) given: bool,
+}
+
+/// Whom a command is about. Its real form is not asked for: the platform may change it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub(super) struct Openid(String);
+
+/// The longest openid that is taken, in bytes; real ones have 28.
+const MAX_OPENID: usize = 128;
+
+impl FromStr for Openid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Openid, String> {
+        if text.trim().is_empty() {
+            return Err("no openid was given".to_owned());
+        }
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        match plain && text.len() <= MAX_OPENID {
+            true => Ok(Openid(text.to_owned())),
+            false => Err(format!(
+                "an openid is 1 to {MAX_OPENID} letters, digits and signs without a space, such as oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
+            )),
+        }
+    }
+}
+
+/// A name, an id or a text that the platform gets as it is, and that must say something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct NotBlank(String);
+
+impl FromStr for NotBlank {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<NotBlank, String> {
+        match text.trim().is_empty() {
+            true => Err("it must not be empty".to_owned()),
+            false => Ok(NotBlank(text.to_owned())),
+        }
+    }
+}
+
+/// What both are good for: reading, printing, handing on.
+macro_rules! text {
+    ($name:ident) => {
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> String {
+                text.0
+            }
+        }
+    };
+}
+
+text!(Openid);
+text!(NotBlank);
+
+/// Reads a whole number of this range.
+pub(super) fn whole<T: TryFrom<u32>>(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| match (range.start(), range.end()) {
+                (from, &u32::MAX) => format!("write a whole number, {from} or more"),
+                (from, to) => format!("write a whole number from {from} to {to}"),
+            })
+    }
+}
+
+/// How many rows of a list are shown at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit(pub(super) u32);
+
+impl Limit {
+    /// How many rows to ask for, to learn whether there are more.
+    pub(super) fn and_one(self) -> u32 {
+        self.0.saturating_add(1)
+    }
+
+    /// Takes what is too much, and says whether there was any.
+    pub(super) fn cut<T>(self, rows: &mut Vec<T>) -> bool {
+        let most = usize::try_from(self.0).unwrap_or(usize::MAX);
+        let more = rows.len() > most;
+        rows.truncate(most);
+        more
+    }
+
+    /// Says on stderr that not all of a family's rows are shown, and how to get them.
+    pub(super) fn tell(self, family: &str) {
+        complain(&format!(
+            "the newest {} are shown; --limit N shows more, `wechatd {family} export` gives all",
+            self.0
+        ));
+    }
+}
+
+/// Reads how many rows are wanted, such as 50.
+pub(super) fn limit(text: &str) -> Result<u32, String> {
+    whole(1..=u32::MAX)(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_openid_is_one_word_of_plain_characters() {
+        let read = |text: &str| text.parse::<Openid>().map(String::from);
+        for text in ["o", "oSyn1aAQe7rT0uXk3mPzLc9WvBh4", "a-b_c.d@e"] {
+            assert_eq!(read(text).as_deref(), Ok(text));
+        }
+        for text in ["", " ", "\n"] {
+            assert_eq!(read(text), Err("no openid was given".to_owned()));
+        }
+        for text in ["o X", "o\u{1b}[31m", "开", &"o".repeat(129)] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_outside_its_range_is_told_the_range() {
+        assert_eq!(whole::<u8>(0..=4)("4"), Ok(4));
+        let wrong = whole::<u8>(0..=4)("9");
+        assert_eq!(wrong, Err("write a whole number from 0 to 4".to_owned()));
+        for text in ["0", "-1", "many", "", "1.5", "99999999999"] {
+            let wrong = limit(text);
+            assert_eq!(wrong, Err("write a whole number, 1 or more".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! JSON that an owner writes on the command line or into a file, and what is wrong with it in plain words.
+
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::Failure;
+use crate::api::template::Miniprogram;
+
+/// Reads the JSON of an option; `example` is what such a value looks like.
+///
+/// # Errors
+/// [`Failure::Wrong`] where it is something else.
+pub(super) fn read<T: DeserializeOwned>(
+    option: &str,
+    text: &str,
+    example: &str,
+) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let trouble = trouble(&error);
+        Failure::Wrong(format!("{option}: {trouble}; write it as '{example}'"))
+    })
+}
+
+/// Reads `--miniprogram` of a message with a link.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn miniprogram(text: &str) -> Result<Miniprogram, Failure> {
+    let example = r#"{"appid": "wx0123456789abcdef", "pagepath": "pages/index"}"#;
+    read("--miniprogram", text, example)
+}
+
+/// What is wrong, without the words of a program.
+pub(super) fn trouble(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => "the JSON ends too early".to_owned(),
+        Category::Syntax => format!("it is no JSON from line {line}, column {column} on"),
+        Category::Data | Category::Io => {
+            let message = error.to_string();
+            let message = message
+                .rsplit_once(" at line ")
+                .map_or(message.as_str(), |(message, _)| message);
+            data_trouble(message)
+        }
+    }
+}
+
+fn data_trouble(message: &str) -> String {
+    if let Some((is, should)) = message
+        .strip_prefix("invalid type: ")
+        .and_then(|types| types.split_once(", expected "))
+    {
+        return format!("{} stands where {} belongs", thing(is), thing(should));
+    }
+    match message.strip_prefix("missing field ") {
+        Some(field) => format!("the field {field} is missing"),
+        None => message.to_owned(),
+    }
+}
+
+/// What serde calls a JSON value, and what people call it.
+const THINGS: [(&str, &str); 8] = [
+    ("sequence", "a list"),
+    ("map", "an object in braces"),
+    ("string", "a text in quotes"),
+    ("integer", "a number"),
+    ("i64", "a number"),
+    ("u", "a number"),
+    ("floating point", "a number"),
+    ("boolean", "true or false"),
+];
+
+fn thing(name: &str) -> &str {
+    let name = name.strip_prefix("a ").unwrap_or(name);
+    if name.starts_with("struct ") {
+        return "an object in braces";
+    }
+    let known = THINGS.iter().find(|(theirs, _)| name.starts_with(theirs));
+    known.map_or(name, |(_, ours)| ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Article {
+        #[serde(rename = "title")]
+        _title: String,
+    }
+
+    #[test]
+    fn mistakes_are_told_in_plain_words() {
+        let map = |text| read::<BTreeMap<String, i64>>("--data", text, "{\"a\": 1}");
+        for (text, told) in [
+            ("", "the JSON ends too early"),
+            ("{\"a\": ", "the JSON ends too early"),
+            ("{a: 1}", "it is no JSON from line 1, column 2 on"),
+            ("[]", "a list stands where an object in braces belongs"),
+            (
+                "{\"a\": \"x\"}",
+                "a text in quotes stands where a number belongs",
+            ),
+        ] {
+            let whole = format!("--data: {told}; write it as '{{\"a\": 1}}'");
+            assert_eq!(map(text).expect_err(text).to_string(), whole);
+        }
+        let article = |text| read::<Article>("--news", text, "…").expect_err(text);
+        for (text, told) in [
+            ("{}", "--news: the field `title` is missing"),
+            (
+                "7",
+                "--news: a number stands where an object in braces belongs",
+            ),
+            (
+                "{\"title\": true}",
+                "--news: true or false stands where a text in quotes belongs",
+            ),
+        ] {
+            let error = article(text).to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
+    }
+}

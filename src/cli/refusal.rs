@@ -1,0 +1,118 @@
+//! A command line that can not be read, told in one line.
+
+use clap::Command;
+use clap::error::ErrorKind;
+
+use super::Failure;
+
+/// What is wrong with the command line `words`, which begins after the program's name, and where to read on.
+pub(super) fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> Failure {
+    let (name, command) = meant(root, words);
+    let what = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => format!(
+            "`{name}` needs one of its commands: {}",
+            command
+                .get_subcommands()
+                .map(Command::get_name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        _ => in_one_line(&error.render().to_string()),
+    };
+    Failure::Wrong(format!("{what}; see `{name} --help`"))
+}
+
+/// clap's message without its way of writing: `error: …`, indented details and tips, then usage and advice.
+fn in_one_line(message: &str) -> String {
+    let message = message.trim_start_matches("error: ");
+    let lines = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty());
+    let mut all = String::new();
+    for line in lines {
+        all += match all.chars().next_back() {
+            None => "",
+            Some(':') => " ",
+            Some(_) if line.starts_with('<') || line.starts_with("--") => ", ",
+            Some(_) if line.starts_with('[') => " ",
+            Some(_) => "; ",
+        };
+        all += line.trim_start_matches("tip: ");
+    }
+    all
+}
+
+/// The command that the words name, with its whole name.
+fn meant<'a>(root: &'a Command, words: &[String]) -> (String, &'a Command) {
+    let (mut name, mut command) = (root.get_name().to_owned(), root);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match command.find_subcommand(word) {
+            Some(found) => {
+                command = found;
+                name = format!("{name} {}", found.get_name());
+            }
+            // The one option before a command that has a value.
+            None if word == "--config" => {
+                words.next();
+            }
+            None if word.starts_with('-') => {}
+            None => break,
+        }
+    }
+    (name, command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    fn said(line: &str) -> String {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let all = std::iter::once("wechatd").chain(words.iter().map(String::as_str));
+        let root = Arguments::command();
+        let error = root.clone().try_get_matches_from(all).expect_err(line);
+        refusal(&error, &root, &words).to_string()
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line() {
+        for (line, told) in [
+            (
+                "bogus",
+                "unrecognized subcommand 'bogus'; see `wechatd --help`",
+            ),
+            (
+                "serv",
+                "unrecognized subcommand 'serv'; a similar subcommand exists: 'serve'; see `wechatd --help`",
+            ),
+            (
+                "--config my.conf followers list --limt 7",
+                "unexpected argument '--limt' found; a similar argument exists: '--limit'; see `wechatd followers list --help`",
+            ),
+            (
+                "send oX hi --image a.png",
+                "the argument '[TEXT]' cannot be used with '--image <F>'; see `wechatd send --help`",
+            ),
+            (
+                "template send oX",
+                "the following required arguments were not provided: --data <JSON>, <TEMPLATE_ID>; see `wechatd template send --help`",
+            ),
+            (
+                "followers export --format xml",
+                "invalid value 'xml' for '--format <FORMAT>' [possible values: csv, jsonl]; see `wechatd followers export --help`",
+            ),
+            (
+                "blacklist",
+                "`wechatd blacklist` needs one of its commands: list, add, remove; see `wechatd blacklist --help`",
+            ),
+        ] {
+            assert_eq!(said(line), told);
+        }
+    }
+}
