@@ -9,6 +9,7 @@ mod lease;
 pub(crate) mod profile;
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -213,7 +214,8 @@ impl Run<'_> {
             };
             // A list that was read twice over and goes on goes round in a circle.
             let circle = next == state.next_openid && !next.is_empty();
-            if circle || read > 2 * page.total.unwrap_or(0).max(state.listed) + 20_000 {
+            let enough = page.total.unwrap_or(0).max(state.listed).saturating_mul(2);
+            if circle || read > enough.saturating_add(20_000) {
                 return Err(SyncError::Endless);
             }
             store.sync_page_done(&next, page.total)?;
@@ -250,19 +252,17 @@ impl Run<'_> {
             after: String::new(),
             done: state.fetched + state.refused,
         });
-        let failed = AtomicBool::new(false);
+        let over = AtomicBool::new(false);
         let work = || {
-            let worked = self.fetch_from(&queue, state.listed, &failed);
-            if worked.is_err() {
-                failed.store(true, Ordering::Relaxed);
-            }
-            worked
+            let _end = End(&over);
+            self.fetch_from(&queue, state.listed, &over)
         };
         let results: Vec<Result<(), SyncError>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
-                .map(|thread| thread.join().unwrap_or(Err(SyncError::Stopped)))
+                // A panic is a mistake of this program, to be told as such by whoever runs the sync.
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
                 .collect()
         });
         results.into_iter().collect::<Result<(), SyncError>>()?;
@@ -270,14 +270,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What one of the threads does, until there is nobody left or one of them fails.
+    /// What one of the threads does, until it finds nobody left or another one has ended.
     fn fetch_from(
         &self,
         queue: &Mutex<Queue>,
         listed: i64,
-        failed: &AtomicBool,
+        over: &AtomicBool,
     ) -> Result<(), SyncError> {
-        while !failed.load(Ordering::Relaxed) {
+        while !over.load(Ordering::Relaxed) {
             self.go_on()?;
             let batch = lock(queue).next()?;
             if batch.is_empty() {
@@ -334,6 +334,15 @@ impl Run<'_> {
     }
 }
 
+/// Makes the other threads end after their batch when one has ended: nobody is left, it failed, or it panicked.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Those whose profile is still to be asked for, handed out in batches.
 struct Queue {
     reader: Reader,
@@ -363,8 +372,8 @@ fn doubt(state: &SyncState, pushes: i64) -> Option<String> {
     let Some(total) = state.total else {
         return Some("the platform did not say how many followers there are".to_owned());
     };
-    let missing = total - state.listed;
-    (missing > total / 1000 + pushes).then(|| {
+    let missing = total.saturating_sub(state.listed);
+    (missing > (total / 1000).saturating_add(pushes)).then(|| {
         format!(
             "the platform counts {total} followers and its list holds only {}",
             state.listed
@@ -440,6 +449,11 @@ impl From<StoreError> for SyncError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{KeptToken, Settings, TokenShelf};
+    use crate::secret::Secret;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     fn state(total: Option<i64>, listed: i64) -> SyncState {
         SyncState {
@@ -468,6 +482,8 @@ mod tests {
             (Some(25_000), 24_974, 0, false),
             (Some(25_000), 10_000, 300, false),
             (None, 10, 0, false),
+            (Some(i64::MAX), 10, i64::MAX, true),
+            (Some(i64::MAX), -1, 0, false),
         ] {
             let doubt = doubt(&state(total, listed), pushes);
             assert_eq!(
@@ -476,5 +492,52 @@ mod tests {
                 "{total:?} {listed} {pushes}: {doubt:?}"
             );
         }
+    }
+
+    /// A platform that is never asked.
+    fn no_platform() -> Client {
+        struct NoShelf;
+        impl TokenShelf for NoShelf {
+            fn load(&self, _: &str) -> Result<Option<KeptToken>, String> {
+                Err("no shelf".to_owned())
+            }
+            fn save(&self, _: &str, _: &KeptToken) -> Result<(), String> {
+                Err("no shelf".to_owned())
+            }
+            fn lease(&self, _: &str, _: Duration) -> Result<bool, String> {
+                Err("no shelf".to_owned())
+            }
+            fn release(&self, _: &str) -> Result<(), String> {
+                Err("no shelf".to_owned())
+            }
+        }
+        let settings = Settings {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            timeout: Duration::from_secs(1),
+            app_id: "wx0123456789abcdef".to_owned(),
+            app_secret: Secret::new("0123456789abcdef0123456789abcdef"),
+        };
+        Client::new(settings, Arc::new(NoShelf)).expect("a client")
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_that_fetches_is_no_quiet_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("wechat.db")).expect("a store");
+        store.sync_begin(clock::unix_seconds()).expect("a write");
+        store.sync_go_on(SyncStep::Profiles, None).expect("a write");
+        let api = no_platform();
+        let sync = FollowerSync {
+            store: &store,
+            api: &api,
+            rate: 1_000,
+        };
+        // The threads that fetch are the first to ask whether to stop.
+        let stop = || panic!("which is what this test is about");
+        let ended = catch_unwind(AssertUnwindSafe(|| sync.run(&|_| {}, &stop)));
+        assert!(ended.is_err(), "{ended:?}");
+        // The right to sync was given back.
+        let ended = sync.run(&|_| {}, &|| false);
+        assert!(ended.is_ok(), "{ended:?}");
     }
 }
