@@ -1,7 +1,6 @@
 //! The token desk: one access_token (and one jsapi_ticket) for every thread, every process of this
 //! program and the owner's other programs, fetched by one of them at a time.
 
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use super::errcode::Action;
 use super::error::ApiError;
 use super::json;
 use crate::clock;
+use crate::secret::Secret;
 
 /// The name under which the access_token is kept.
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -38,10 +38,10 @@ const POLL: Duration = Duration::from_millis(50);
 const NO_STABLE_TOKEN: [i64; 2] = [40066, 48001];
 
 /// A token and when it ends.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptToken {
-    /// The token itself: secret.
-    pub value: String,
+    /// The token itself.
+    pub value: Secret,
     /// When it ends, in Unix seconds, as the platform said.
     pub expires_at: i64,
 }
@@ -95,7 +95,7 @@ impl Client {
     pub fn token_asked(&self) -> Result<String, ApiError> {
         let desk = &self.shared.access_token;
         let kept = desk.shelf.load(desk.name).map_err(ApiError::Shelf)?;
-        let kept = kept.as_ref().map(|kept| kept.value.as_str());
+        let kept = kept.as_ref().map(|kept| kept.value.expose());
         desk.get(kept, self.pauses(), || self.fetch_token())
     }
 
@@ -110,7 +110,7 @@ impl Client {
             .access_token
             .get(Some(refused), self.pauses(), || {
                 let token = self.fetch_token()?;
-                if token.value == refused {
+                if token.value.expose() == refused {
                     return self.stable_token(true);
                 }
                 Ok(token)
@@ -198,7 +198,7 @@ fn kept(call: &Call, value: String, expires_in: Option<i64>) -> Result<KeptToken
     }
     let life = expires_in.unwrap_or(LONGEST).clamp(60, LONGEST);
     Ok(KeptToken {
-        value,
+        value: Secret::new(value),
         expires_at: clock::unix_seconds() + life,
     })
 }
@@ -263,11 +263,11 @@ impl Desk {
             if let Ok(Some(token)) = &kept
                 && state.is_fresh(token)
             {
-                return Ok(token.value.clone());
+                return Ok(token.value.expose().to_owned());
             }
             if let Some(failure) = state.failure.as_ref().filter(|f| Instant::now() < f.until) {
                 return match kept {
-                    Ok(Some(token)) => Ok(token.value),
+                    Ok(Some(token)) => Ok(token.value.expose().to_owned()),
                     Ok(None) | Err(_) => Err(failure.error.clone()),
                 };
             }
@@ -275,7 +275,7 @@ impl Desk {
                 && state.fetching
             {
                 // It is being replaced early and serves until then.
-                return Ok(token.value);
+                return Ok(token.value.expose().to_owned());
             }
             if !state.fetching {
                 state.fetching = true;
@@ -293,7 +293,7 @@ impl Desk {
         let result = match fetched {
             Ok(token) => {
                 state.failure = None;
-                Ok(token.value)
+                Ok(token.value.expose().to_owned())
             }
             Err(error) => {
                 state.failed(&error);
@@ -301,7 +301,7 @@ impl Desk {
                 match self.kept(&state, unwanted) {
                     Ok(Some(token)) => {
                         log::warn!("{error}; the {} of before is used until it ends", self.name);
-                        Ok(token.value)
+                        Ok(token.value.expose().to_owned())
                     }
                     Ok(None) | Err(_) => Err(error),
                 }
@@ -366,7 +366,8 @@ impl Desk {
     /// The kept token that has not ended, unless it is the unwanted one.
     fn kept(&self, state: &State, unwanted: Option<&str>) -> Result<Option<KeptToken>, ApiError> {
         let usable = |token: &KeptToken| {
-            token.expires_at > clock::unix_seconds() && Some(token.value.as_str()) != unwanted
+            token.expires_at > clock::unix_seconds()
+                && Some(token.value.expose()) != unwanted
         };
         let in_memory = state
             .last
@@ -466,14 +467,5 @@ impl Drop for Lease<'_> {
                 self.0.name
             );
         }
-    }
-}
-
-impl fmt::Debug for KeptToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptToken")
-            .field("value", &"***")
-            .field("expires_at", &self.expires_at)
-            .finish()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::platform::{APP_SECRET, Platform, Shelf, http, ok};
 use crate::api::{Action, ApiError, TokenShelf};
+use crate::secret::Secret;
 
 const PROFILE: &str = r#"{"subscribe":1,"openid":"o1"}"#;
 const REFUSED: &str =
@@ -52,7 +53,7 @@ fn a_token_that_another_process_has_replaced_is_taken_without_a_fetch() {
     let platform = Platform::new(move |asked| {
         if asked.query["access_token"] == "OLD" {
             let new = crate::api::KeptToken {
-                value: "THEIRS".to_owned(),
+                value: Secret::new("THEIRS"),
                 expires_at: i64::MAX,
             };
             changed.save("access_token", &new).unwrap();
