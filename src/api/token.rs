@@ -29,6 +29,10 @@ const EARLY: i64 = 300;
 /// The longest life that is believed, in seconds; what the platform documents as its maximum.
 const LONGEST: i64 = 7200;
 
+/// A kept token whose end is further away than its life and these seconds was kept by a clock that was ahead: nobody
+/// knows when it ends.
+const SLACK: i64 = 300;
+
 /// How often a process looks whether another one has saved a token.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -81,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// Why none could be had. A failed fetch is remembered for 1 to 5 seconds, or 5 to 60 where a
-    /// person must act, and given to everybody who asks meanwhile.
+    /// person must act, at least for [`Action::least_pause`], and given to everybody who asks meanwhile.
     pub fn token(&self) -> Result<String, ApiError> {
         let desk = &self.shared.access_token;
         desk.get(None, self.pauses(), || self.fetch_token())
@@ -363,10 +367,11 @@ impl Desk {
         }
     }
 
-    /// The kept token that has not ended, unless it is the unwanted one.
+    /// The kept token that is known to be valid still, unless it is the unwanted one.
     fn kept(&self, state: &State, unwanted: Option<&str>) -> Result<Option<KeptToken>, ApiError> {
+        let now = clock::unix_seconds();
         let usable = |token: &KeptToken| {
-            token.expires_at > clock::unix_seconds()
+            (now + 1..=now + LONGEST + SLACK).contains(&token.expires_at)
                 && Some(token.value.expose()) != unwanted
         };
         let in_memory = state
@@ -438,10 +443,11 @@ impl State {
             | Action::Wait
             | Action::Ignore => (5 * doubled).min(60),
         };
+        let pause = Duration::from_secs(seconds).max(error.action().least_pause());
         self.failure = Some(Failure {
             error: error.clone(),
             count,
-            until: Instant::now() + Duration::from_secs(seconds),
+            until: Instant::now() + pause,
         });
     }
 }
@@ -466,6 +472,22 @@ impl Drop for Lease<'_> {
                 "api: the right to fetch the {} ends by itself: {error}",
                 self.0.name
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_calls_is_given_time_before_a_token_is_asked_for_again() {
+        for (errcode, least) in [(-1, 1), (40164, 5), (45011, 60), (45009, 600)] {
+            let begun = Instant::now();
+            let mut state = State::default();
+            state.failed(&ApiError::platform("stable_token", errcode, ""));
+            let pause = state.failure.expect("a failure").until - begun;
+            assert_eq!(pause.as_secs(), least, "{errcode}");
         }
     }
 }
