@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
-use super::errcode::Action;
+use super::errcode::{self, Action};
 use super::error::ApiError;
 use super::json;
 use crate::clock;
@@ -37,9 +37,8 @@ const SLACK: i64 = 300;
 const POLL: Duration = Duration::from_millis(50);
 
 /// Answers of `stable_token` that refuse the call as such, not the account, the secret or the
-/// address: then, and only then, the older `token` is asked. 40066: no such call; 48001: the
-/// account may not use it. (Besides, HTTP 404.)
-const NO_STABLE_TOKEN: [i64; 2] = [40066, 48001];
+/// address: then, and only then, the older `token` is asked. (Besides, HTTP 404.)
+const NO_STABLE_TOKEN: [i64; 2] = [errcode::INVALID_URL, errcode::UNAUTHORIZED];
 
 /// A token and when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub struct KeptToken {
 /// Where tokens are kept between calls, processes and restarts. Names are [`ACCESS_TOKEN`] and
 /// [`JSAPI_TICKET`]. The text of an error must not hold a token.
 pub trait TokenShelf: Send + Sync {
-    /// The token of that name, also if it has ended; `None` if there never was one.
+    /// The token of that name, also if it has expired; `None` if there never was one.
     ///
     /// # Errors
     /// A text that says why it cannot be read.

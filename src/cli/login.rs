@@ -52,7 +52,7 @@ The tokens are the person's, not the account's. Keep them on the server, never i
         #[arg(long)]
         json: bool,
     },
-    /// Print another access_token of a person, whose former one has ended
+    /// Print another access_token of a person, whose former one has expired
     #[command(after_help = "Example:
   wechatd login refresh \"$REFRESH_TOKEN\"
 

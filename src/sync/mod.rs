@@ -16,6 +16,7 @@ use std::thread;
 
 use serde::Serialize;
 
+use crate::api::errcode::INVALID_OPENID;
 use crate::api::rate::Rate;
 use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
@@ -189,7 +190,9 @@ impl Run<'_> {
             self.rate.wait();
             let mut page = match self.sync.api.user_get(&state.next_openid) {
                 // Whom the last page ended with may be gone; then the list is read from its beginning.
-                Err(error) if error.errcode() == Some(40003) && !state.next_openid.is_empty() => {
+                Err(error)
+                    if error.errcode() == Some(INVALID_OPENID) && !state.next_openid.is_empty() =>
+                {
                     log::info!(
                         "sync: the list has no page after the last one any more; reading it again"
                     );
