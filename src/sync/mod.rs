@@ -21,8 +21,9 @@ use crate::api::rate::Rate;
 use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
 use crate::clock;
-use crate::store::{ProfileOutcome, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
+use crate::store::{Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
 use lease::Lease;
+use profile::Fetched;
 
 /// Calls under way at one time; the pace is `api.rate`'s.
 const IN_FLIGHT: usize = 8;
@@ -286,42 +287,19 @@ impl Run<'_> {
             if batch.is_empty() {
                 return Ok(());
             }
-            let outcomes = self.fetch(&batch)?;
+            let Fetched { outcomes, ended_by } =
+                profile::fetch(self.sync.api, &batch, &|| self.rate.wait());
             self.sync
                 .store
                 .sync_profiles(outcomes, clock::unix_seconds())?;
+            if let Some(error) = ended_by {
+                return Err(error.into());
+            }
             let mut queue = lock(queue);
             queue.done += i64::try_from(batch.len()).unwrap_or(0);
             self.report(SyncStep::Profiles, queue.done, Some(listed));
         }
         Ok(())
-    }
-
-    fn fetch(&self, batch: &[String]) -> Result<Vec<(String, ProfileOutcome)>, ApiError> {
-        self.rate.wait();
-        match self.sync.api.user_info_batch(batch) {
-            Ok(profiles) => Ok(profile::pair(batch, profiles)),
-            // One of them is not to be had: ask for each alone, so that it does not stand in the way of the others.
-            Err(error) if profile::concerns_one(&error) => {
-                batch.iter().map(|openid| self.fetch_one(openid)).collect()
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn fetch_one(&self, openid: &str) -> Result<(String, ProfileOutcome), ApiError> {
-        self.rate.wait();
-        let outcome = match self.sync.api.user_info(openid) {
-            Ok(profile) => profile::pair(&[openid.to_owned()], vec![profile])
-                .pop()
-                .map(|(_, outcome)| outcome),
-            Err(error) if profile::concerns_one(&error) => {
-                Some(ProfileOutcome::Refused(error.to_string()))
-            }
-            Err(error) => return Err(error),
-        };
-        let nothing = || ProfileOutcome::Refused("the platform told nothing".to_owned());
-        Ok((openid.to_owned(), outcome.unwrap_or_else(nothing)))
     }
 
     fn clean(&self) -> Result<(), SyncError> {
@@ -355,8 +333,7 @@ struct Queue {
 
 impl Queue {
     fn next(&mut self) -> Result<Vec<String>, StoreError> {
-        let most = u32::try_from(MAX_BATCHGET).unwrap_or(1);
-        let batch = self.reader.sync_waiting(&self.after, most)?;
+        let batch = self.reader.sync_waiting(&self.after, MAX_BATCHGET)?;
         if let Some(last) = batch.last() {
             self.after.clone_from(last);
         }
