@@ -177,14 +177,14 @@ impl TokenShelf for StoreShelf {
     fn load(&self, name: &str) -> Result<Option<api::KeptToken>, String> {
         let kept = self.0.kept_token(name).map_err(|error| error.to_string())?;
         Ok(kept.map(|token| api::KeptToken {
-            value: token.value.expose().to_owned(),
+            value: token.value,
             expires_at: token.expires_at,
         }))
     }
 
     fn save(&self, name: &str, token: &api::KeptToken) -> Result<(), String> {
         let token = store::KeptToken {
-            value: Secret::new(&token.value),
+            value: token.value.clone(),
             expires_at: token.expires_at,
         };
         self.0

@@ -81,8 +81,9 @@ impl Client {
     }
 
     /// The same client, waiting this long before each repetition of a read.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_pauses(mut self, pauses: [Duration; 3]) -> Client {
+    pub(super) fn with_pauses(mut self, pauses: [Duration; 3]) -> Client {
         self.pauses = pauses.to_vec();
         self
     }

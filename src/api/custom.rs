@@ -230,6 +230,7 @@ impl Client {
             })?,
         )
     }
+
     /// Shows that somebody writes, or no longer (`message/custom/typing`). It needs a message from or to
     /// the user in the last 30 seconds.
     ///

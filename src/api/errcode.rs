@@ -17,7 +17,7 @@ pub enum Action {
     Quota,
     /// A person must act in the platform's console.
     Admin,
-    /// The media_id has ended or is not this account's: upload the file again.
+    /// The media_id has expired or is not this account's: upload the file again.
     UploadAgain,
     /// The web page authorisation must begin anew.
     RestartOauth,
@@ -91,17 +91,62 @@ pub fn find(errcode: i64) -> Option<&'static Errcode> {
         .find(|line| (line.from..=line.to).contains(&errcode))
 }
 
-/// Finds the line of a code as the answer of this call: those for web pages (`sns/…`) have their own access_token, so
-/// that some codes speak of another one there.
+/// Finds the line of a code as the answer of this call: those for web pages (`sns/…`) have their own access_token, and
+/// those that fetch one have none, so that some codes speak of something else there.
 #[must_use]
 pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
-    let of_pages = PAGE_ERRCODES
-        .iter()
-        .find(|line| (line.from..=line.to).contains(&errcode));
-    of_pages
-        .filter(|_| call.starts_with("sns/"))
+    let own = match call {
+        call if call.starts_with("sns/") => PAGE_ERRCODES,
+        call if TOKEN_CALLS.contains(&call) => TOKEN_ERRCODES,
+        _ => &[],
+    };
+    own.iter()
+        .find(|line| (line.from..=line.to).contains(&errcode))
         .or_else(|| find(errcode))
 }
+
+/// The calls that fetch an access_token.
+pub(super) const TOKEN_CALLS: [&str; 2] = ["stable_token", "token"];
+
+// The codes that a program treats by themselves, beyond the action of their line.
+
+/// The openid is not one of this account's followers.
+pub const INVALID_OPENID: i64 = 40003;
+/// The platform has no such call.
+pub const INVALID_URL: i64 = 40066;
+/// This machine's address is not in the IP whitelist.
+pub const ADDRESS_NOT_LISTED: i64 = 40164;
+/// The AppID is missing.
+pub const APPID_MISSING: i64 = 41002;
+/// The AppSecret is missing.
+pub const SECRET_MISSING: i64 = 41004;
+/// The method has to be POST.
+pub const REQUIRE_POST: i64 = 43002;
+/// Too many calls this minute.
+pub const MINUTE_LIMIT: i64 = 45011;
+/// The clientmsgid was used before; the answer carries the msg_id of then.
+pub const CLIENTMSGID_EXIST: i64 = 45065;
+/// The clientmsgid was used within the last minute: a message with it may be on its way.
+pub const CLIENTMSGID_TOO_SOON: i64 = 45066;
+/// Typing can not be shown to somebody who has neither written nor got anything in the last 30 seconds.
+pub const TYPING_NOT_SHOWN: i64 = 45080;
+/// Some of the users could not be tagged; the answer tells which.
+pub const SOME_NOT_TAGGED: i64 = 45171;
+/// No menu was made through the API.
+pub const NO_MENU: i64 = 46003;
+/// This account may not use this call.
+pub const UNAUTHORIZED: i64 = 48001;
+/// The limits were cleared as often as the month allows.
+pub const CLEARED_TOO_OFTEN: i64 = 48006;
+/// This account may not use this call, as some calls say it.
+pub const LIMITED: i64 = 50001;
+/// The path whose quota was asked for is unknown.
+pub const UNKNOWN_PATH: i64 = 76021;
+/// The path whose quota was asked for is another account's.
+pub const FOREIGN_PATH: i64 = 76022;
+
+/// Codes that refuse a list of openids because of one that stands in it, or of its form.
+pub(super) const LIST_REFUSED: [i64; 7] = [40031, 40032, 40035, 40097, 45059, 46004, 49003];
 
 const fn one(code: i64, action: Action, meaning: &'static str, advice: &'static str) -> Errcode {
     range(code, code, action, meaning, advice)
@@ -136,7 +181,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40004, Fix, "unknown media type", "use image, voice, video or thumb"),
         one(40005, Fix, "the file's kind is not allowed", "use PNG, JPEG or GIF, AMR or MP3, MP4"),
         one(40006, Fix, "the file is too large", "make it smaller"),
-        one(40007, UploadAgain, "the media_id has ended (after 3 days) or belongs to another account", ""),
+        one(40007, UploadAgain, "the media_id has expired (after 3 days) or belongs to another account", ""),
         one(40008, Fix, "unknown msgtype", ""),
         range(40009, 40012, Fix, "the image, voice, video or thumb is too large", "make it smaller"),
         one(40013, Fix, "the platform does not know this AppID", "compare account.app_id with the console"),
@@ -155,7 +200,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40026, Fix, "menu: the key of a second-level button is over 128 bytes", "shorten it"),
         one(40027, Fix, "menu: the url of a second-level button is over 1024 bytes", "shorten it"),
         one(40028, Fix, "menu: unknown user", ""),
-        one(40029, RestartOauth, "the code is wrong or has ended", ""),
+        one(40029, RestartOauth, "the code is wrong or has expired", ""),
         one(40030, RestartOauth, "the refresh_token is wrong", ""),
         one(40031, Fix, "wrong list of openids", ""),
         one(40032, Fix, "too many or too few openids in one call", ""),
@@ -187,10 +232,10 @@ pub const ERRCODES: &[Errcode] = {
         one(40249, Fix, "the template message was refused", ""),
         range(41001, 41009, Fix, "a required parameter is missing", ""),
         one(41030, Fix, "wrong page", "name a page of the mini program, or a URL of the account's domain"),
-        one(42001, Token, "the access_token has ended", ""),
-        one(42002, RestartOauth, "the refresh_token has ended", ""),
-        one(42003, RestartOauth, "the code has ended", ""),
-        one(42007, RestartOauth, "the user changed the password, the tokens have ended", ""),
+        one(42001, Token, "the access_token has expired", ""),
+        one(42002, RestartOauth, "the refresh_token has expired", ""),
+        one(42003, RestartOauth, "the code has expired", ""),
+        one(42007, RestartOauth, "the user changed the password, the tokens have expired", ""),
         range(43001, 43003, Fix, "wrong HTTP method, or not HTTPS", "check api.base_url"),
         one(43004, User, "the user does not follow the account", ""),
         one(43005, User, "the user is not a friend", ""),
@@ -273,7 +318,7 @@ pub const ERRCODES: &[Errcode] = {
         one(65408, Fix, "this person is invited already", "they answer in WeChat"),
         one(65409, Fix, "there is no such WeChat id", "ask the person for theirs, it is not the openid"),
         one(65410, Fix, "this person is an agent of 5 accounts already", "invite somebody else"),
-        one(65411, Fix, "an invitation for this agent is open", "wait until it is answered or has ended"),
+        one(65411, Fix, "an invitation for this agent is open", "wait until it is answered or has expired"),
         one(65412, Fix, "somebody is bound to this agent already", "make another agent with `wechatd kf add`"),
         one(65413, Fix, "the user is in no session with this agent", "see `wechatd kf session show`"),
         one(65414, Wait, "another agent has the user", "see `wechatd kf session show`, and close that session first"),
@@ -289,7 +334,7 @@ pub const ERRCODES: &[Errcode] = {
         range(89504, 89505, Admin, "the message needs a confirmation", "the administrator confirms it in WeChat"),
         one(89506, Admin, "the administrator refused this machine's address", "wait 24 hours and ask again"),
         one(89507, Admin, "the administrator refused this machine's address", "wait an hour and ask again"),
-        range(9_410_010, 9_410_012, Fix, "short key: the text or its life is too long, or the key is unknown or has ended", "use at most 4096 bytes and 30 days, or make a new key"),
+        range(9_410_010, 9_410_012, Fix, "short key: the text or its life is too long, or the key is unknown or has expired", "use at most 4096 bytes and 30 days, or make a new key"),
         range(268_487_001, 268_487_002, Retry, "the platform is busy", ""),
     ]
 };
@@ -303,8 +348,17 @@ const PAGE_ERRCODES: &[Errcode] = {
         one(40001, RestartOauth, "the person's access_token is wrong", ""),
         one(40003, RestartOauth, "the access_token is not of this openid", "use the two that came together"),
         one(40014, RestartOauth, "the person's access_token is malformed", ""),
-        one(42001, RestartOauth, "the person's access_token has ended, after 2 hours", "get a new one with `wechatd login refresh`, or let the user open the page again"),
+        one(42001, RestartOauth, "the person's access_token has expired, after 2 hours", "get a new one with `wechatd login refresh`, or let the user open the page again"),
         one(48001, RestartOauth, "the person was asked for the openid only", "open the page by a URL of `wechatd login url --scope userinfo`"),
+    ]
+};
+
+/// The codes that mean something else where an access_token is fetched: there is none yet that could be wrong.
+#[rustfmt::skip]
+const TOKEN_ERRCODES: &[Errcode] = {
+    use Action::Fix;
+    &[
+        one(40001, Fix, "the AppSecret is wrong", "compare account.app_secret with the console, or reset it there"),
     ]
 };
 
@@ -333,6 +387,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_is_refused_is_a_mistake_of_the_request() {
+        for code in LIST_REFUSED {
+            let line = find(code).expect("a line");
+            assert_eq!(line.action, Action::Fix, "{line:?}");
+        }
+    }
+
+    #[test]
     fn codes_of_web_pages_speak_of_the_person_s_own_token() {
         let action = |call, code| find_in(call, code).map(|line| line.action);
         assert_eq!(action("user/info", 42001), Some(Action::Token));
@@ -341,8 +403,17 @@ mod tests {
     }
 
     #[test]
+    fn the_calls_that_fetch_a_token_have_none_that_could_be_wrong() {
+        let action = |call, code| find_in(call, code).map(|line| line.action);
+        for call in TOKEN_CALLS {
+            assert_eq!(action(call, 40001), Some(Action::Fix), "{call}");
+            assert_eq!(action(call, 42001), Some(Action::Token), "{call}");
+        }
+    }
+
+    #[test]
     fn every_line_says_what_it_means_and_what_to_do() {
-        for line in ERRCODES.iter().chain(PAGE_ERRCODES) {
+        for line in ERRCODES.iter().chain(PAGE_ERRCODES).chain(TOKEN_ERRCODES) {
             assert!(!line.meaning.is_empty(), "{line:?}");
             assert!(!line.action.advice().is_empty(), "{line:?}");
             for text in [line.meaning, line.advice, line.action.advice()] {

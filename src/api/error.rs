@@ -3,10 +3,7 @@
 
 use std::fmt;
 
-use super::errcode::{self, Action};
-
-/// The calls that fetch an access_token. There, 40001 speaks of the AppSecret.
-pub(super) const TOKEN_CALLS: [&str; 2] = ["stable_token", "token"];
+use super::errcode::{self, Action, TOKEN_CALLS};
 
 /// The longest `errmsg` that is kept, in characters.
 const MAX_ERRMSG: usize = 300;
@@ -111,11 +108,6 @@ impl ApiError {
     #[must_use]
     pub fn action(&self) -> Action {
         match self {
-            ApiError::Platform {
-                call,
-                errcode: 40001,
-                ..
-            } if TOKEN_CALLS.contains(call) => Action::Fix,
             ApiError::Platform { call, errcode, .. } => {
                 errcode::find_in(call, *errcode).map_or(Action::Fix, |line| line.action)
             }
@@ -145,6 +137,26 @@ impl ApiError {
             | ApiError::Request { .. }
             | ApiError::Trust(_)
             | ApiError::Shelf(_) => false,
+        }
+    }
+
+    /// Whether it is about the people who were asked for, one of them or all, and says nothing about others.
+    #[must_use]
+    pub fn concerns_one_person(&self) -> bool {
+        match self.action() {
+            Action::User => true,
+            // The list as such was not taken.
+            Action::Fix => self
+                .errcode()
+                .is_some_and(|errcode| errcode::LIST_REFUSED.contains(&errcode)),
+            Action::Retry
+            | Action::Token
+            | Action::Quota
+            | Action::Admin
+            | Action::UploadAgain
+            | Action::RestartOauth
+            | Action::Wait
+            | Action::Ignore => false,
         }
     }
 
@@ -180,7 +192,7 @@ impl ApiError {
     pub fn unlisted_address(&self) -> Option<&str> {
         match self {
             ApiError::Platform {
-                errcode: 40164,
+                errcode: errcode::ADDRESS_NOT_LISTED,
                 errmsg,
                 ..
             } => errmsg
@@ -254,11 +266,7 @@ impl fmt::Display for ApiError {
                 if !errmsg.is_empty() {
                     write!(f, " ({errmsg})")?;
                 }
-                if *errcode == 40001 && TOKEN_CALLS.contains(call) {
-                    f.write_str(
-                        ": the AppSecret is wrong: compare account.app_secret with the console, or reset it there",
-                    )?;
-                } else if let Some(address) = self.unlisted_address() {
+                if let Some(address) = self.unlisted_address() {
                     write!(
                         f,
                         ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
@@ -429,6 +437,22 @@ mod tests {
         }
         assert!(!ApiError::platform(send, 45015, "").may_be_done());
         assert!(!ApiError::platform(send, 99999, "").may_be_done());
+    }
+
+    #[test]
+    fn a_refusal_of_one_person_or_of_the_list_is_told_from_trouble() {
+        for (errcode, expected) in [
+            (40003, true),
+            (43004, true),
+            (40032, true),
+            (46004, true),
+            (40013, false),
+            (45009, false),
+            (-1, false),
+        ] {
+            let error = ApiError::platform("user/info/batchget", errcode, "");
+            assert_eq!(error.concerns_one_person(), expected, "{errcode}");
+        }
     }
 
     #[test]

@@ -167,6 +167,7 @@ mod tests {
         let error = read::<Answer>(json!({"access_token": ["secret"]})).unwrap_err();
         assert!(!error.contains("secret"), "{error}");
     }
+
     /// A field of every lenient kind.
     #[derive(Debug, serde::Deserialize)]
     #[expect(dead_code, reason = "that it is read is what matters")]

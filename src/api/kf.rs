@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
+use super::errcode::REQUIRE_POST;
 use super::error::ApiError;
 use super::json;
 
@@ -82,6 +83,7 @@ impl Client {
         let call = Call::read("/cgi-bin/customservice/getonlinekflist");
         Ok(self.call::<Answer>(&call)?.kf_online_list)
     }
+
     /// Makes an agent (`kfaccount/add`); nobody is bound to it before [`Client::kfaccount_inviteworker`].
     /// `kf_account` is `prefix@WeChat id of the account`, the prefix at most 10 letters, digits and
     /// underscores; the nickname has 1 to 16 characters.
@@ -122,8 +124,6 @@ impl Client {
     /// # Errors
     /// 65401 for an unknown agent; any [`ApiError`].
     pub fn kfaccount_del(&self, kf_account: &str) -> Result<(), ApiError> {
-        /// The method has to be POST.
-        const REQUIRE_POST: i64 = 43002;
         let call = || Call::write("/customservice/kfaccount/del").query("kf_account", kf_account);
         match self.done(&call()) {
             Err(error) if error.errcode() == Some(REQUIRE_POST) => {

@@ -141,7 +141,7 @@ impl Client {
     /// Exchanges the code that a browser brought (`sns/oauth2/access_token`), once: the platform takes it once.
     ///
     /// # Errors
-    /// 40029 for an unknown code, 42003 for one that has ended, 40163 for one that was used; any [`ApiError`].
+    /// 40029 for an unknown code, 42003 for one that has expired, 40163 for one that was used; any [`ApiError`].
     pub fn sns_access_token(&self, code: &str) -> Result<LogIn, ApiError> {
         let settings = &self.shared.settings;
         self.log_in(
@@ -158,7 +158,7 @@ impl Client {
     /// stays good for its 30 days.
     ///
     /// # Errors
-    /// 40030 for an unknown refresh_token, 42002 for one that has ended; any [`ApiError`].
+    /// 40030 for an unknown refresh_token, 42002 for one that has expired; any [`ApiError`].
     pub fn sns_refresh_token(&self, refresh_token: &str) -> Result<LogIn, ApiError> {
         self.log_in(
             &Call::read("/sns/oauth2/refresh_token")
@@ -201,7 +201,7 @@ impl Client {
     /// What a person shows to web pages (`sns/userinfo`), by the access_token of [`Scope::UserInfo`].
     ///
     /// # Errors
-    /// 40003 for another person's access_token, 42001 for one that has ended, 48001 for one of [`Scope::Base`]; any
+    /// 40003 for another person's access_token, 42001 for one that has expired, 48001 for one of [`Scope::Base`]; any
     /// [`ApiError`].
     pub fn sns_userinfo(&self, access_token: &str, openid: &str) -> Result<PageUser, ApiError> {
         self.call(

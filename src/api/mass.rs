@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::client::Client;
+use super::errcode::CLIENTMSGID_EXIST;
 use super::error::ApiError;
 use super::json;
 
@@ -109,9 +110,6 @@ struct SentAnswer {
     #[serde(default, deserialize_with = "json::text")]
     msg_data_id: Option<String>,
 }
-
-/// The clientmsgid was used before; the answer carries the msg_id of then.
-const CLIENTMSGID_EXIST: i64 = 45065;
 
 impl MassMessage {
     /// The platform's word for the kind of message.
@@ -237,6 +235,7 @@ impl Client {
             .map_err(|_| call.refused("a msg_id is a number"))?;
         self.done(&call.json(&json!({"msg_id": msg_id, "article_idx": article_idx}))?)
     }
+
     /// How fast mass messages go out (`message/mass/speed/get`).
     ///
     /// # Errors

@@ -184,11 +184,7 @@ impl Client {
         video: Option<&VideoDescription>,
     ) -> Result<AddedMaterial, ApiError> {
         let call = Call::write("/cgi-bin/material/add_material").query("type", media_type.name());
-        if bytes.len() > media_type.max_bytes() {
-            let most = media_type.max_bytes() >> 10;
-            let cause = format!("{} files are at most {most} KiB", media_type.name());
-            return Err(call.refused(cause));
-        }
+        media_type.check_size(&call, bytes)?;
         if video.is_some() != (media_type == MediaType::Video) {
             return Err(
                 call.refused("a video has a title and an introduction, and nothing else has")

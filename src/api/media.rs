@@ -58,6 +58,16 @@ impl MediaType {
             MediaType::Thumb => 64 * 1024,
         }
     }
+
+    /// Refuses a file that is too large.
+    pub(super) fn check_size(self, call: &Call, bytes: &[u8]) -> Result<(), ApiError> {
+        let most = self.max_bytes();
+        if bytes.len() <= most {
+            return Ok(());
+        }
+        let cause = format!("{} files are at most {} KiB", self.name(), most >> 10);
+        Err(call.refused(cause))
+    }
 }
 
 /// A file that was uploaded.
@@ -113,14 +123,7 @@ impl Client {
             created_at: Option<i64>,
         }
         let call = Call::write("/cgi-bin/media/upload").query("type", media_type.name());
-        if bytes.len() > media_type.max_bytes() {
-            let cause = format!(
-                "{} files are at most {} KiB",
-                media_type.name(),
-                media_type.max_bytes() >> 10
-            );
-            return Err(call.refused(cause));
-        }
+        media_type.check_size(&call, bytes)?;
         let answer: Answer = self.call(&multipart::with_file(call, filename, bytes)?)?;
         Ok(Uploaded {
             media_id: answer.media_id,
@@ -151,7 +154,7 @@ impl Client {
     /// written before an error is not the whole file.
     ///
     /// # Errors
-    /// 40007 for a media_id that has ended; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
+    /// 40007 for a media_id that has expired; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
     pub fn media_get(&self, media_id: &str, to: &mut dyn Write) -> Result<Media, ApiError> {
         let call = Call::read("/cgi-bin/media/get").query("media_id", media_id);
         self.media(call, to)

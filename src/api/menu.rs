@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::client::Client;
+use super::errcode::NO_MENU;
 use super::error::ApiError;
 use super::json;
 
@@ -290,8 +291,6 @@ impl Client {
             #[serde(default)]
             conditionalmenu: Vec<ConditionalMenu>,
         }
-        /// No menu was made.
-        const NO_MENU: i64 = 46003;
         let call = Call::read("/cgi-bin/menu/get").accepting(&[NO_MENU]);
         let answer: Answer = self.call(&call)?;
         let conditional = answer.conditionalmenu;

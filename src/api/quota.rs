@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
+use super::errcode;
 use super::error::ApiError;
 use super::json;
 
@@ -106,8 +107,7 @@ impl Client {
     /// # Errors
     /// As [`Client::clear_quota`].
     pub fn clear_quota_v2(&self) -> Result<(), ApiError> {
-        /// The AppID or the AppSecret is missing.
-        const MISSING: [i64; 2] = [41002, 41004];
+        const MISSING: [i64; 2] = [errcode::APPID_MISSING, errcode::SECRET_MISSING];
         let settings = &self.shared.settings;
         let (appid, appsecret) = (&settings.app_id, settings.app_secret.expose());
         let call = Call::write("/cgi-bin/clear_quota/v2").without_token();

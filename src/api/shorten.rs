@@ -53,7 +53,7 @@ impl Client {
     /// What a key stands for (`shorten/fetch`).
     ///
     /// # Errors
-    /// 9410010 to 9410012 for a key that is unknown or has ended; any [`ApiError`].
+    /// 9410010 to 9410012 for a key that is unknown or has expired; any [`ApiError`].
     pub fn shorten_fetch(&self, short_key: &str) -> Result<LongData, ApiError> {
         let call = Call::read("/cgi-bin/shorten/fetch");
         self.call(&call.json(&json!({"short_key": short_key}))?)

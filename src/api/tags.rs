@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
+use super::errcode;
 use super::error::ApiError;
 use super::json;
 use super::user::{OpenidPage, check_size};
@@ -127,7 +128,7 @@ impl Client {
         }
         check_size(&call, openids.len(), MAX_BATCHTAGGING)?;
         let openids: Vec<&str> = openids.iter().map(AsRef::as_ref).collect();
-        let call = call.accepting(&[45171]);
+        let call = call.accepting(&[errcode::SOME_NOT_TAGGED]);
         let answer: Answer =
             self.call(&call.json(&json!({"openid_list": openids, "tagid": id}))?)?;
         Ok(answer.fail_openid_list)

@@ -177,6 +177,7 @@ impl Client {
         let call = Call::write("/cgi-bin/message/template/send").json(message)?;
         Ok(self.call::<Answer>(&call)?.msgid)
     }
+
     /// What the account is in (`template/get_industry`).
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! The token desk: one access_token (and one jsapi_ticket) for every thread, every process of this
 //! program and the owner's other programs, fetched by one of them at a time.
 
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +10,11 @@ use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
-use super::errcode::Action;
+use super::errcode::{self, Action};
 use super::error::ApiError;
 use super::json;
 use crate::clock;
+use crate::secret::Secret;
 
 /// The name under which the access_token is kept.
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -29,19 +29,22 @@ const EARLY: i64 = 300;
 /// The longest life that is believed, in seconds; what the platform documents as its maximum.
 const LONGEST: i64 = 7200;
 
+/// A kept token whose end is further away than its life and these seconds was kept by a clock that was ahead: nobody
+/// knows when it ends.
+const SLACK: i64 = 300;
+
 /// How often a process looks whether another one has saved a token.
 const POLL: Duration = Duration::from_millis(50);
 
 /// Answers of `stable_token` that refuse the call as such, not the account, the secret or the
-/// address: then, and only then, the older `token` is asked. 40066: no such call; 48001: the
-/// account may not use it. (Besides, HTTP 404.)
-const NO_STABLE_TOKEN: [i64; 2] = [40066, 48001];
+/// address: then, and only then, the older `token` is asked. (Besides, HTTP 404.)
+const NO_STABLE_TOKEN: [i64; 2] = [errcode::INVALID_URL, errcode::UNAUTHORIZED];
 
 /// A token and when it ends.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptToken {
-    /// The token itself: secret.
-    pub value: String,
+    /// The token itself.
+    pub value: Secret,
     /// When it ends, in Unix seconds, as the platform said.
     pub expires_at: i64,
 }
@@ -49,7 +52,7 @@ pub struct KeptToken {
 /// Where tokens are kept between calls, processes and restarts. Names are [`ACCESS_TOKEN`] and
 /// [`JSAPI_TICKET`]. The text of an error must not hold a token.
 pub trait TokenShelf: Send + Sync {
-    /// The token of that name, also if it has ended; `None` if there never was one.
+    /// The token of that name, also if it has expired; `None` if there never was one.
     ///
     /// # Errors
     /// A text that says why it cannot be read.
@@ -81,7 +84,7 @@ impl Client {
     ///
     /// # Errors
     /// Why none could be had. A failed fetch is remembered for 1 to 5 seconds, or 5 to 60 where a
-    /// person must act, and given to everybody who asks meanwhile.
+    /// person must act, at least for [`Action::least_pause`], and given to everybody who asks meanwhile.
     pub fn token(&self) -> Result<String, ApiError> {
         let desk = &self.shared.access_token;
         desk.get(None, self.pauses(), || self.fetch_token())
@@ -95,7 +98,7 @@ impl Client {
     pub fn token_asked(&self) -> Result<String, ApiError> {
         let desk = &self.shared.access_token;
         let kept = desk.shelf.load(desk.name).map_err(ApiError::Shelf)?;
-        let kept = kept.as_ref().map(|kept| kept.value.as_str());
+        let kept = kept.as_ref().map(|kept| kept.value.expose());
         desk.get(kept, self.pauses(), || self.fetch_token())
     }
 
@@ -110,7 +113,7 @@ impl Client {
             .access_token
             .get(Some(refused), self.pauses(), || {
                 let token = self.fetch_token()?;
-                if token.value == refused {
+                if token.value.expose() == refused {
                     return self.stable_token(true);
                 }
                 Ok(token)
@@ -198,7 +201,7 @@ fn kept(call: &Call, value: String, expires_in: Option<i64>) -> Result<KeptToken
     }
     let life = expires_in.unwrap_or(LONGEST).clamp(60, LONGEST);
     Ok(KeptToken {
-        value,
+        value: Secret::new(value),
         expires_at: clock::unix_seconds() + life,
     })
 }
@@ -263,11 +266,11 @@ impl Desk {
             if let Ok(Some(token)) = &kept
                 && state.is_fresh(token)
             {
-                return Ok(token.value.clone());
+                return Ok(token.value.expose().to_owned());
             }
             if let Some(failure) = state.failure.as_ref().filter(|f| Instant::now() < f.until) {
                 return match kept {
-                    Ok(Some(token)) => Ok(token.value),
+                    Ok(Some(token)) => Ok(token.value.expose().to_owned()),
                     Ok(None) | Err(_) => Err(failure.error.clone()),
                 };
             }
@@ -275,7 +278,7 @@ impl Desk {
                 && state.fetching
             {
                 // It is being replaced early and serves until then.
-                return Ok(token.value);
+                return Ok(token.value.expose().to_owned());
             }
             if !state.fetching {
                 state.fetching = true;
@@ -293,7 +296,7 @@ impl Desk {
         let result = match fetched {
             Ok(token) => {
                 state.failure = None;
-                Ok(token.value)
+                Ok(token.value.expose().to_owned())
             }
             Err(error) => {
                 state.failed(&error);
@@ -301,7 +304,7 @@ impl Desk {
                 match self.kept(&state, unwanted) {
                     Ok(Some(token)) => {
                         log::warn!("{error}; the {} of before is used until it ends", self.name);
-                        Ok(token.value)
+                        Ok(token.value.expose().to_owned())
                     }
                     Ok(None) | Err(_) => Err(error),
                 }
@@ -363,10 +366,12 @@ impl Desk {
         }
     }
 
-    /// The kept token that has not ended, unless it is the unwanted one.
+    /// The kept token that is known to be valid still, unless it is the unwanted one.
     fn kept(&self, state: &State, unwanted: Option<&str>) -> Result<Option<KeptToken>, ApiError> {
+        let now = clock::unix_seconds();
         let usable = |token: &KeptToken| {
-            token.expires_at > clock::unix_seconds() && Some(token.value.as_str()) != unwanted
+            (now + 1..=now + LONGEST + SLACK).contains(&token.expires_at)
+                && Some(token.value.expose()) != unwanted
         };
         let in_memory = state
             .last
@@ -437,10 +442,11 @@ impl State {
             | Action::Wait
             | Action::Ignore => (5 * doubled).min(60),
         };
+        let pause = Duration::from_secs(seconds).max(error.action().least_pause());
         self.failure = Some(Failure {
             error: error.clone(),
             count,
-            until: Instant::now() + Duration::from_secs(seconds),
+            until: Instant::now() + pause,
         });
     }
 }
@@ -469,11 +475,18 @@ impl Drop for Lease<'_> {
     }
 }
 
-impl fmt::Debug for KeptToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptToken")
-            .field("value", &"***")
-            .field("expires_at", &self.expires_at)
-            .finish()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_calls_is_given_time_before_a_token_is_asked_for_again() {
+        for (errcode, least) in [(-1, 1), (40164, 5), (45011, 60), (45009, 600)] {
+            let begun = Instant::now();
+            let mut state = State::default();
+            state.failed(&ApiError::platform("stable_token", errcode, ""));
+            let pause = state.failure.expect("a failure").until - begun;
+            assert_eq!(pause.as_secs(), least, "{errcode}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::json;
 
 /// The most openids that `user/info/batchget` takes.
-pub const MAX_BATCHGET: usize = 100;
+pub const MAX_BATCHGET: u32 = 100;
 
 /// A user's profile. Nickname, sex, city, province, country and headimgurl have been absent or
 /// empty since December 2021. Of somebody who does not follow only `subscribe` and `openid` come.
@@ -159,7 +159,7 @@ impl Client {
             user_info_list: Vec<Profile>,
         }
         let call = Call::read("/cgi-bin/user/info/batchget");
-        check_size(&call, openids.len(), MAX_BATCHGET)?;
+        check_size(&call, openids.len(), MAX_BATCHGET as usize)?;
         let users: Vec<_> = openids
             .iter()
             .map(|openid| json!({"openid": openid.as_ref(), "lang": "zh_CN"}))

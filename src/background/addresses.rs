@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::trouble::{Pauses, Trouble};
 use crate::api::{ApiError, Client};
 use crate::app::{App, Networks};
 use crate::bell::Woken;
@@ -18,47 +19,43 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ROUND: Duration = Duration::from_secs(600);
 
 /// Pauses while the list can not be had, doubled from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(900));
+const PAUSES: Pauses = Pauses::seconds(5, 900);
 
 /// Runs until the bell is closed. A ring (after a reload) looks at the configuration at once.
 pub(super) fn run(app: &App) {
-    let mut trouble: Option<(String, Duration)> = None;
+    let mut trouble = Trouble::default();
     loop {
         let pause = match round(app) {
             Ok(()) => {
-                if trouble.take().is_some() {
+                if trouble.over() {
                     log::info!("server.allow_ips: the platform's list could be fetched again");
                 }
                 ROUND
             }
             Err(Failed { text, least_pause }) => {
-                let (first, last) = PAUSES;
-                let pause = trouble
-                    .as_ref()
-                    .map_or(first, |(_, pause)| (*pause * 2).min(last))
-                    .max(least_pause);
-                if trouble.as_ref().is_none_or(|(before, _)| *before != text) {
-                    let until = match app.callback_ips.current() {
-                        Some(list) => format!(
-                            "the list of {} networks from {} h ago stays in force",
-                            list.networks.len(),
-                            age(list.told_at).as_secs() / 3_600
-                        ),
-                        None => {
-                            "requests from any address are accepted until it is here".to_owned()
-                        }
-                    };
+                trouble.again(&text, PAUSES.at_least(least_pause), |_| {
                     log::warn!(
-                        "server.allow_ips: the platform's list could not be fetched: {text}; {until}"
+                        "server.allow_ips: the platform's list could not be fetched: {text}; {}",
+                        in_force(app)
                     );
-                }
-                trouble = Some((text, pause));
-                pause
+                })
             }
         };
         if app.bells.addresses.wait(pause) == Woken::Closing {
             return;
         }
+    }
+}
+
+/// What holds while there is no new list.
+fn in_force(app: &App) -> String {
+    match app.callback_ips.current() {
+        Some(list) => format!(
+            "the list of {} networks from {} h ago stays in force",
+            list.networks.len(),
+            age(list.told_at).as_secs() / 3_600
+        ),
+        None => "requests from any address are accepted until it is here".to_owned(),
     }
 }
 
@@ -125,5 +122,20 @@ fn round(app: &App) -> Result<(), Failed> {
 
 /// A list from the future, by a clock that was wrong, is as old as can be.
 fn age(told_at: i64) -> Duration {
-    u64::try_from(clock::unix_seconds() - told_at).map_or(Duration::MAX, Duration::from_secs)
+    let seconds = clock::unix_seconds().saturating_sub(told_at);
+    u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_a_wrong_clock_is_due() {
+        let now = clock::unix_seconds();
+        for told_at in [i64::MIN, 0, now - 86_400, now + 60, i64::MAX] {
+            assert!(age(told_at) >= DAY, "{told_at}");
+        }
+        assert!(age(now - 3_600) < DAY);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::trouble::{Pauses, Trouble};
 use crate::app::App;
 use crate::bell::Woken;
 use crate::clock;
@@ -17,31 +18,35 @@ const BREATH: Duration = Duration::from_millis(50);
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(3_600);
 
-/// Before another try of what could not be done.
+/// Before another look whether the log can be emptied.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Pauses while something can not be done.
+const PAUSES: Pauses = Pauses::seconds(5, 900);
 
 /// Runs until the bell is closed. A ring starts a round at once.
 pub(super) fn run(app: &App) {
     // What was erased just before an earlier end may still be in the write-ahead log.
     let mut log_has_traces = true;
-    let mut failing = false;
+    let mut trouble = Trouble::default();
     loop {
-        let done = forget(app, &mut log_has_traces).and_then(|emptied| {
-            let woken = remove_old_messages(app)?;
-            Ok((emptied, woken))
-        });
-        let woken = match done {
-            Ok((_, woken @ (Woken::Rung | Woken::Closing))) => woken,
-            Ok((emptied, Woken::Time)) => {
-                failing = false;
+        // Each is done whatever becomes of the other.
+        let emptied = forget(app, &mut log_has_traces);
+        let removed = remove_old_messages(app);
+        let woken = match (emptied, removed) {
+            (_, Ok(woken @ (Woken::Rung | Woken::Closing))) => woken,
+            (Ok(emptied), Ok(Woken::Time)) => {
+                trouble.over();
                 app.bells.chores.wait(if emptied { ROUND } else { RETRY })
             }
-            Err(error) => {
-                if !failing {
-                    log::warn!("chores: {error}; trying again");
-                }
-                failing = true;
-                app.bells.chores.wait(RETRY)
+            (Err(error), _) | (Ok(_), Err(error)) => {
+                let text = error.to_string();
+                let pause = trouble.again(&text, PAUSES, |seconds| {
+                    log::warn!(
+                        "chores: {text}; trying again in {seconds} s, then less and less often"
+                    );
+                });
+                app.bells.chores.wait(pause)
             }
         };
         if woken == Woken::Closing {

@@ -5,6 +5,7 @@ mod chores;
 mod profiles;
 mod supervisor;
 mod sync;
+mod trouble;
 
 pub use supervisor::{AFTER_PANIC, restarting};
 

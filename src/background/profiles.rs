@@ -5,24 +5,23 @@
 
 use std::time::Duration;
 
+use super::trouble::{Pauses, Trouble};
+use crate::api::user::MAX_BATCHGET;
 use crate::api::{Action, Client};
 use crate::app::App;
 use crate::bell::Woken;
 use crate::clock;
 use crate::store::{ProfileOutcome, Reader, Store, StoreError};
-use crate::sync::profile::{concerns_one, pair};
-
-/// The platform gives at most so many profiles in one call.
-const BATCH: u32 = 100;
+use crate::sync::profile::{self, Fetched};
 
 /// How long the queue may lie without a ring: another process may have put someone into it.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Pauses while the platform is busy or away, doubled from the first to the last.
-const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Pauses while the platform is busy or away.
+const PASSING: Pauses = Pauses::seconds(1, 300);
 
 /// Pauses while a person has to act in the console.
-const PERSON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
+const PERSON: Pauses = Pauses::seconds(30, 600);
 
 /// Runs until the bell is closed.
 pub(super) fn run(app: &App) {
@@ -37,12 +36,13 @@ pub(super) fn run(app: &App) {
         // The queue has its own pauses.
         api: api.once(),
         reader: None,
-        trouble: None,
+        done: Vec::new(),
+        trouble: Trouble::default(),
     };
     loop {
         let woken = match worker.round() {
             Next::Again => app.bells.profiles.pause(Duration::ZERO),
-            Next::Wait => app.bells.profiles.wait(ROUND),
+            Next::Wait(time) => app.bells.profiles.wait(time),
             Next::Pause(time) => app.bells.profiles.pause(time),
         };
         if woken == Woken::Closing {
@@ -55,27 +55,38 @@ struct Worker<'a> {
     store: &'a Store,
     api: Client,
     reader: Option<Reader>,
-    trouble: Option<Trouble>,
-}
-
-/// What keeps profiles from coming: said once in the log, not for every try.
-struct Trouble {
-    text: String,
-    pause: Duration,
+    /// Of whom the last round has written what became of them.
+    done: Vec<String>,
+    trouble: Trouble,
 }
 
 enum Next {
     Again,
-    Wait,
+    /// At the latest after this time, at once when the bell rings.
+    Wait(Duration),
     Pause(Duration),
 }
 
 impl Worker<'_> {
     fn round(&mut self) -> Next {
-        match self.next_batch() {
-            Ok(batch) if batch.is_empty() => Next::Wait,
-            Ok(batch) => self.fetch(batch),
-            Err(error) => self.troubled(error.to_string(), PASSING),
+        let batch = match self.next_batch() {
+            Ok(batch) => batch,
+            Err(error) => return Next::Pause(self.troubled(&error.to_string(), PASSING)),
+        };
+        let done = std::mem::take(&mut self.done);
+        if !done.is_empty() {
+            if done.iter().all(|openid| batch.contains(openid)) {
+                let text = "nobody leaves the queue of profiles, although it was written what became of them";
+                // Somebody new is asked for at once.
+                return Next::Wait(self.troubled(text, PASSING));
+            }
+            if self.trouble.over() {
+                log::info!("profiles: the platform answers again");
+            }
+        }
+        match batch.is_empty() {
+            true => Next::Wait(ROUND),
+            false => self.fetch(batch),
         }
     }
 
@@ -84,55 +95,16 @@ impl Worker<'_> {
             Some(reader) => reader,
             None => self.store.reader()?,
         };
-        let batch = reader.profile_queue(BATCH)?;
+        let batch = reader.profile_queue(MAX_BATCHGET)?;
         self.reader = Some(reader);
         Ok(batch)
     }
 
     fn fetch(&mut self, batch: Vec<String>) -> Next {
-        let fetched = match batch.as_slice() {
-            [one] => self.api.user_info(one).map(|profile| vec![profile]),
-            many => self.api.user_info_batch(many),
-        };
-        match fetched {
-            Ok(profiles) => {
-                let outcomes = pair(&batch, profiles);
-                self.write(outcomes)
-            }
-            // One of many is not to be had: ask for each alone, so that it does not stand in the way of the others.
-            Err(error) if batch.len() > 1 && concerns_one(&error) => self.fetch_each(batch),
-            Err(error) if concerns_one(&error) => {
-                let outcomes = batch
-                    .into_iter()
-                    .map(|openid| (openid, ProfileOutcome::Refused(error.to_string())))
-                    .collect();
-                self.write(outcomes)
-            }
-            Err(error) => {
-                let outcomes = batch
-                    .into_iter()
-                    .map(|openid| (openid, ProfileOutcome::Later(error.to_string())))
-                    .collect();
-                // The reason stands in the row too; that it could not be written there is the lesser trouble.
-                self.store
-                    .profiles_done(outcomes, clock::unix_seconds())
-                    .ok();
-                self.troubled(error.to_string(), pauses(error.action()))
-            }
-        }
-    }
-
-    fn fetch_each(&mut self, batch: Vec<String>) -> Next {
-        for openid in batch {
-            match self.fetch(vec![openid]) {
-                Next::Again | Next::Wait => {}
-                Next::Pause(time) => return Next::Pause(time),
-            }
-        }
-        Next::Again
-    }
-
-    fn write(&mut self, outcomes: Vec<(String, ProfileOutcome)>) -> Next {
+        let Fetched {
+            mut outcomes,
+            ended_by,
+        } = profile::fetch(&self.api, &batch, &|| {});
         for (openid, outcome) in &outcomes {
             match outcome {
                 ProfileOutcome::Fetched(_) => log::debug!("profile: {openid}: fetched"),
@@ -142,38 +114,38 @@ impl Worker<'_> {
                 }
             }
         }
-        match self.store.profiles_done(outcomes, clock::unix_seconds()) {
-            Ok(()) => {
-                if self.trouble.take().is_some() {
-                    log::info!("profiles: the platform answers again");
-                }
+        if let Some(error) = &ended_by {
+            let rest = &batch[outcomes.len()..];
+            // The reason stands in their rows too.
+            outcomes.extend(
+                rest.iter()
+                    .map(|openid| (openid.clone(), ProfileOutcome::Later(error.to_string()))),
+            );
+        }
+        let written = self.store.profiles_done(outcomes, clock::unix_seconds());
+        match (ended_by, written) {
+            // That it could not be written as well is the lesser trouble.
+            (Some(error), _) => {
+                Next::Pause(self.troubled(&error.to_string(), pauses(error.action())))
+            }
+            (None, Err(error)) => Next::Pause(self.troubled(&error.to_string(), PASSING)),
+            (None, Ok(())) => {
+                self.done = batch;
                 Next::Again
             }
-            Err(error) => self.troubled(error.to_string(), PASSING),
         }
     }
 
-    fn troubled(&mut self, text: String, (first, last): (Duration, Duration)) -> Next {
-        let before = self.trouble.as_ref().map(|trouble| trouble.pause);
-        let pause = before.map_or(first, |before| (before * 2).clamp(first, last));
-        if self
-            .trouble
-            .as_ref()
-            .is_none_or(|trouble| trouble.text != text)
-        {
-            log::warn!(
-                "profiles: {text}; trying again, at first in {} s",
-                pause.as_secs()
-            );
-        }
-        self.trouble = Some(Trouble { text, pause });
-        Next::Pause(pause)
+    fn troubled(&mut self, text: &str, pauses: Pauses) -> Duration {
+        self.trouble.again(text, pauses, |seconds| {
+            log::warn!("profiles: {text}; trying again in {seconds} s, then less and less often");
+        })
     }
 }
 
-/// The first and the last pause before the platform is asked again.
-fn pauses(action: Action) -> (Duration, Duration) {
-    let (first, last) = match action {
+/// The pauses before the platform is asked again.
+fn pauses(action: Action) -> Pauses {
+    match action {
         Action::Retry | Action::Token | Action::Wait | Action::Ignore => PASSING,
         Action::Fix
         | Action::User
@@ -181,8 +153,8 @@ fn pauses(action: Action) -> (Duration, Duration) {
         | Action::Admin
         | Action::UploadAgain
         | Action::RestartOauth => PERSON,
-    };
-    (first.max(action.least_pause()), last)
+    }
+    .at_least(action.least_pause())
 }
 
 #[cfg(test)]
@@ -191,14 +163,9 @@ mod tests {
 
     #[test]
     fn a_limit_of_calls_is_given_time_to_end() {
-        let seconds = |action| {
-            let (first, last) = pauses(action);
-            assert!(first <= last, "{action:?}");
-            (first.as_secs(), last.as_secs())
-        };
-        assert_eq!(seconds(Action::Retry), (1, 300));
-        assert_eq!(seconds(Action::Wait), (60, 300));
-        assert_eq!(seconds(Action::Quota), (600, 600));
-        assert_eq!(seconds(Action::Admin), (30, 600));
+        assert_eq!(pauses(Action::Retry), Pauses::seconds(1, 300));
+        assert_eq!(pauses(Action::Wait), Pauses::seconds(60, 300));
+        assert_eq!(pauses(Action::Quota), Pauses::seconds(600, 600));
+        assert_eq!(pauses(Action::Admin), Pauses::seconds(30, 600));
     }
 }

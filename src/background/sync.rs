@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::trouble::{Pauses, Trouble};
 use crate::api::{Action, Client};
 use crate::app::App;
 use crate::bell::Woken;
@@ -13,11 +14,15 @@ use crate::sync::{FollowerSync, SyncError};
 /// The longest wait before the clock is looked at again: clocks are set, and days have 23 or 25 hours.
 const GLANCE: Duration = Duration::from_secs(60);
 
-/// Pauses after a failure, doubled from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
+/// Pauses after a failure.
+const PASSING: Pauses = Pauses::seconds(60, 3_600);
 
-/// The shortest pause while a person has to act, or a quota to end.
-const PERSON: Duration = Duration::from_secs(600);
+/// Pauses while a person has to act, or a quota to end.
+const PERSON: Pauses = Pauses::seconds(600, 3_600);
+
+/// The pause while the platform takes no more calls this minute: that ends with the minute, however often the sync runs
+/// into it on its way.
+const MINUTE: Pauses = Pauses::seconds(60, 60);
 
 /// The pause while a command of the owner syncs.
 const BUSY: Duration = Duration::from_secs(60);
@@ -25,18 +30,21 @@ const BUSY: Duration = Duration::from_secs(60);
 /// Runs until the bell is closed. A ring looks at the configuration again.
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else { return };
-    let mut trouble: Option<(String, Duration)> = None;
+    let mut trouble = Trouble::default();
     loop {
         let woken = match wait_for(app) {
             Ok(None) => match sync(app, api) {
                 Ok(()) => {
-                    trouble = None;
+                    trouble.over();
                     Woken::Rung
                 }
                 Err(SyncError::Stopped) => return,
                 Err(SyncError::Busy) => app.bells.sync.pause(BUSY),
                 Err(error) => {
-                    let pause = troubled(&mut trouble, &error);
+                    let text = error.to_string();
+                    let pause = trouble.again(&text, pauses(&error), |seconds| {
+                        log::warn!("{text}; trying again in {seconds} s, then less and less often");
+                    });
                     app.bells.sync.pause(pause)
                 }
             },
@@ -96,37 +104,23 @@ fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
     }
 }
 
-/// Says what is wrong once, not for every try, and how long to pause.
-fn troubled(trouble: &mut Option<(String, Duration)>, error: &SyncError) -> Duration {
-    let (first, last) = PAUSES;
-    let needs_time = match error {
+/// The pauses before the next try.
+fn pauses(error: &SyncError) -> Pauses {
+    match error {
         SyncError::Api(error) => match error.action() {
-            Action::Quota | Action::Admin | Action::Fix => true,
+            Action::Wait => MINUTE,
+            Action::Quota | Action::Admin | Action::Fix => PERSON,
             Action::Retry
             | Action::Token
             | Action::User
             | Action::UploadAgain
             | Action::RestartOauth
-            | Action::Wait
-            | Action::Ignore => false,
-        },
-        SyncError::Endless => true,
-        SyncError::Busy | SyncError::Stopped | SyncError::Store(_) => false,
-    };
-    let text = error.to_string();
-    // A minute's limit ends with the minute, however often the sync runs into it on its way.
-    let full_minute = matches!(error, SyncError::Api(error) if error.action() == Action::Wait);
-    let (said, pause) = match trouble {
-        Some((before, _)) if full_minute => (*before == text, first),
-        Some((before, pause)) => (*before == text, (*pause * 2).min(last)),
-        None => (false, first),
-    };
-    let pause = if needs_time { pause.max(PERSON) } else { pause };
-    if !said {
-        log::warn!("{text}; trying again, at first in {} s", pause.as_secs());
+            | Action::Ignore => PASSING,
+        }
+        .at_least(error.action().least_pause()),
+        SyncError::Endless => PERSON,
+        SyncError::Busy | SyncError::Stopped | SyncError::Store(_) => PASSING,
     }
-    *trouble = Some((text, pause));
-    pause
 }
 
 #[cfg(test)]
@@ -145,8 +139,11 @@ mod tests {
                 errmsg: String::new(),
                 rid: None,
             });
-            let mut trouble = None;
-            [(); 4].map(|()| troubled(&mut trouble, &error).as_secs())
+            let mut trouble = Trouble::default();
+            [(); 4].map(|()| {
+                let pause = trouble.again(&error.to_string(), pauses(&error), drop);
+                pause.as_secs()
+            })
         };
         assert_eq!(pauses(-1), [60, 120, 240, 480]);
         assert_eq!(pauses(45011), [60, 60, 60, 60]);

@@ -401,7 +401,7 @@ fn permanent_video(
     Ok(added.media_id)
 }
 
-/// Sends what `send` builds from these attachments. If the platform says that a media_id has ended which the store
+/// Sends what `send` builds from these attachments. If the platform says that a media_id has expired which the store
 /// still had, the files are uploaded again and the message, which was refused as a whole, goes out once more.
 pub(super) fn with_media<T>(
     attachments: &[&Attachment],

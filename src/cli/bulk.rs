@@ -14,7 +14,6 @@ use crate::api::ApiError;
 use crate::api::rate::Rate;
 use crate::counted::counted;
 use crate::store::StoreError;
-use crate::sync::profile::concerns_one;
 
 /// The people that a command line names: each once, in their order; `-` stands for lines of standard input.
 pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
@@ -92,7 +91,7 @@ impl Deed {
                 rate.wait();
                 match call(batch) {
                     Ok(failed) => break failed,
-                    Err(error) if concerns_one(&error) => return Ok(Some(error)),
+                    Err(error) if error.concerns_one_person() => return Ok(Some(error)),
                     Err(error) if patience.waits(&error, &line) => {}
                     Err(error) => {
                         return Err(Failure::Failed(format!(

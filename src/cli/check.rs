@@ -251,7 +251,7 @@ impl ShownAddresses {
             (Source::Platform, Some(told_at)) if !self.networks.is_empty() => format!(
                 "the platform's list: {}, fetched {} h ago",
                 counted(self.networks.len(), "network"),
-                (clock::unix_seconds() - told_at).max(0) / 3_600
+                clock::unix_seconds().saturating_sub(told_at).max(0) / 3_600
             ),
             (Source::Platform, _) => {
                 "the platform's list: not fetched yet, any address until it is".to_owned()

@@ -47,7 +47,7 @@ The tokens are the person's, not the account's. Keep them on the server, never i
         #[command(flatten)]
         json: Json,
     },
-    /// Print another access_token of a person, whose former one has ended
+    /// Print another access_token of a person, whose former one has expired
     #[command(after_help = "Example:
   wechatd login refresh \"$REFRESH_TOKEN\"
 

@@ -12,6 +12,7 @@ use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
+use crate::api::errcode;
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;
@@ -252,7 +253,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
 
 /// What is told of a message that was not sent, or of which nobody knows.
 fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Result<Failure, Failure> {
-    let unknown = matches!(&error, SendError::Call(error) if error.may_be_done() || error.errcode() == Some(TOO_SOON));
+    let unknown = matches!(&error, SendError::Call(error) if error.may_be_done() || error.errcode() == Some(errcode::CLIENTMSGID_TOO_SOON));
     // That a repetition was refused tells nothing of the attempt before it, which may have arrived under this clientmsgid.
     if !unknown && begun.before.is_none() {
         store.mass_refused(begun.id)?;
@@ -264,9 +265,6 @@ fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Result<Failure, F
         failure => failure,
     })
 }
-
-/// The clientmsgid was used within the last minute: a message with it may be on its way.
-const TOO_SOON: i64 = 45066;
 
 /// 32 bytes, as many as the platform takes.
 fn fresh_client_id() -> Result<String, Failure> {

@@ -8,7 +8,7 @@ use super::Failure;
 use super::output::Output;
 use super::platform::connect;
 use crate::api::network::{CallbackCheck, CheckAction};
-use crate::api::{ApiError, Client};
+use crate::api::{ApiError, Client, errcode};
 use crate::config::{Config, show_duration};
 use crate::counted::counted;
 
@@ -16,7 +16,7 @@ use crate::counted::counted;
 const CLOCK: i64 = 30;
 
 /// Codes that refuse a call to this account as such: unverified, or of the other kind.
-const NOT_YOURS: [i64; 2] = [48001, 50001];
+const NOT_YOURS: [i64; 2] = [errcode::UNAUTHORIZED, errcode::LIMITED];
 
 /// A path that does not exist: asking for its quota is refused, and the refusal has a number that can be looked up.
 const NO_PATH: &str = "/cgi-bin/no/such/path";

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::failure::complain;
 use super::progress::ProgressLine;
+use crate::api::errcode::MINUTE_LIMIT;
 use crate::api::{Action, ApiError};
-
-/// Too many calls this minute.
-const MINUTE_QUOTA: i64 = 45011;
 
 /// How often a piece of work may still be held up. Each piece begins with all of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pause: Duration,
     left: u32,
+    /// Tells whoever waits why.
+    tell: fn(&str),
 }
 
 impl Patience {
@@ -23,27 +23,29 @@ impl Patience {
         Patience {
             pause: Action::Wait.least_pause(),
             left: 5,
+            tell: complain,
         }
     }
 
-    /// As often, without a pause.
+    /// As often, without a pause and without a word.
     #[cfg(test)]
     pub(super) fn in_a_hurry() -> Patience {
         Patience {
             pause: Duration::ZERO,
+            tell: |_| {},
             ..Patience::new()
         }
     }
 
     /// Whether the work is to be repeated: waits if the platform wants nothing but that, and no more often than it may.
     pub(super) fn waits(&mut self, error: &ApiError, line: &ProgressLine) -> bool {
-        if error.errcode() != Some(MINUTE_QUOTA) || self.left == 0 {
+        if error.errcode() != Some(MINUTE_LIMIT) || self.left == 0 {
             return false;
         }
         self.left -= 1;
         line.clear();
-        complain(&format!(
-            "the platform takes no more calls this minute ({MINUTE_QUOTA}); going on in {} s",
+        (self.tell)(&format!(
+            "the platform takes no more calls this minute ({MINUTE_LIMIT}); going on in {} s",
             self.pause.as_secs()
         ));
         thread::sleep(self.pause);
@@ -73,8 +75,8 @@ mod tests {
             assert!(!patience.waits(&refused(errcode), &line), "{errcode}");
         }
         for _ in 0..5 {
-            assert!(patience.waits(&refused(MINUTE_QUOTA), &line));
+            assert!(patience.waits(&refused(MINUTE_LIMIT), &line));
         }
-        assert!(!patience.waits(&refused(MINUTE_QUOTA), &line));
+        assert!(!patience.waits(&refused(MINUTE_LIMIT), &line));
     }
 }

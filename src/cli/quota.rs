@@ -8,6 +8,7 @@ use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
 use super::output::{Output, cell};
 use super::platform::connect;
+use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN_PATH};
 use crate::api::quota::Quota;
 use crate::api::{Action, ApiError, Client};
 use crate::config::Config;
@@ -95,7 +96,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         match api.openapi_quota_get(path) {
             Ok(quota) => shown.push(Shown { path, quota }),
             // Not every account has every call.
-            Err(error) if matches!(error.errcode(), Some(76021 | 76022 | 48001)) => {}
+            Err(error)
+                if matches!(
+                    error.errcode(),
+                    Some(UNKNOWN_PATH | FOREIGN_PATH | UNAUTHORIZED)
+                ) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -151,8 +156,9 @@ struct Shown<'a> {
 
 /// Without an access_token where the limit of fetching one is what is used up.
 fn clear(api: &Client) -> Result<(), Failure> {
-    let is_quota =
-        |error: &ApiError| error.action() == Action::Quota && error.errcode() != Some(48006);
+    let is_quota = |error: &ApiError| {
+        error.action() == Action::Quota && error.errcode() != Some(CLEARED_TOO_OFTEN)
+    };
     match api.clear_quota() {
         Err(error) if is_quota(&error) => api.clear_quota_v2()?,
         result => result?,

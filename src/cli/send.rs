@@ -8,11 +8,11 @@ use super::attachment::{Attachment, with_media};
 use super::json;
 use super::output::Output;
 use super::platform::connect;
-use crate::api::Action;
 use crate::api::custom::{
     Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,
 };
 use crate::api::media::MediaType;
+use crate::api::{Action, errcode};
 use crate::config::Config;
 use crate::wechat::cut_text;
 
@@ -144,15 +144,14 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.done()
 }
 
-/// Typing can not be shown to somebody who has neither written nor got anything in the last 30 seconds.
-const NOT_SHOWN: i64 = 45080;
-
 fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
     only_with_video(arguments)?;
     let (_store, api) = connect(config)?;
     // It is a courtesy: that the platform does not show it, or shows it already, is no failure.
     let shown = match api.custom_typing(&arguments.openid, typing) {
-        Err(error) if error.action() == Action::Ignore => error.errcode() != Some(NOT_SHOWN),
+        Err(error) if error.action() == Action::Ignore => {
+            error.errcode() != Some(errcode::TYPING_NOT_SHOWN)
+        }
         result => result.map(|()| true)?,
     };
     let mut out = Output::text();

@@ -150,7 +150,7 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
 }
 
 /// The tag with this id, else the one with this name.
-fn find(api: &Client, wanted: &str) -> Result<Tag, Failure> {
+pub(super) fn find(api: &Client, wanted: &str) -> Result<Tag, Failure> {
     let tags = api.tags_get()?;
     let by_id = |tag: &&Tag| wanted.parse() == Ok(tag.id);
     let by_name = |tag: &&Tag| tag.name == wanted;

@@ -28,7 +28,7 @@ impl Store {
         })
     }
 
-    /// Keeps a media_id until it ends; those that have ended go.
+    /// Keeps a media_id until it ends; those that have expired go.
     ///
     /// # Errors
     /// When the store can not write.

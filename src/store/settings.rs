@@ -98,7 +98,11 @@ impl Store {
         let name = name.to_owned();
         self.writer.write(move |connection| {
             connection
-                .prepare_cached("SELECT value, expires_at FROM tokens WHERE name = ?1")?
+                .prepare_cached(
+                    // What an owner emptied to get a new one, or mistyped, is none.
+                    "SELECT value, expires_at FROM tokens
+                     WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'",
+                )?
                 .query_row([&name], |row| {
                     Ok(KeptToken {
                         value: Secret::new(row.get::<_, String>(0)?),

@@ -9,19 +9,22 @@ mod lease;
 pub(crate) mod profile;
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde::Serialize;
 
+use crate::api::errcode::INVALID_OPENID;
 use crate::api::rate::Rate;
 use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
 use crate::clock;
 use crate::counted::counted;
-use crate::store::{ProfileOutcome, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
+use crate::store::{Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
 use lease::Lease;
+use profile::Fetched;
 
 /// Calls under way at one time; the pace is `api.rate`'s.
 const IN_FLIGHT: usize = 8;
@@ -189,7 +192,9 @@ impl Run<'_> {
             self.rate.wait();
             let mut page = match self.sync.api.user_get(&state.next_openid) {
                 // Whom the last page ended with may be gone; then the list is read from its beginning.
-                Err(error) if error.errcode() == Some(40003) && !state.next_openid.is_empty() => {
+                Err(error)
+                    if error.errcode() == Some(INVALID_OPENID) && !state.next_openid.is_empty() =>
+                {
                     log::info!(
                         "sync: the list has no page after the last one any more; reading it again"
                     );
@@ -214,7 +219,8 @@ impl Run<'_> {
             };
             // A list that was read twice over and goes on goes round in a circle.
             let circle = next == state.next_openid && !next.is_empty();
-            if circle || read > 2 * page.total.unwrap_or(0).max(state.listed) + 20_000 {
+            let enough = page.total.unwrap_or(0).max(state.listed).saturating_mul(2);
+            if circle || read > enough.saturating_add(20_000) {
                 return Err(SyncError::Endless);
             }
             store.sync_page_done(&next, page.total)?;
@@ -251,19 +257,17 @@ impl Run<'_> {
             after: String::new(),
             done: state.fetched + state.refused,
         });
-        let failed = AtomicBool::new(false);
+        let over = AtomicBool::new(false);
         let work = || {
-            let worked = self.fetch_from(&queue, state.listed, &failed);
-            if worked.is_err() {
-                failed.store(true, Ordering::Relaxed);
-            }
-            worked
+            let _end = End(&over);
+            self.fetch_from(&queue, state.listed, &over)
         };
         let results: Vec<Result<(), SyncError>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
-                .map(|thread| thread.join().unwrap_or(Err(SyncError::Stopped)))
+                // A panic is a mistake of this program, to be told as such by whoever runs the sync.
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
                 .collect()
         });
         results.into_iter().collect::<Result<(), SyncError>>()?;
@@ -271,55 +275,32 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What one of the threads does, until there is nobody left or one of them fails.
+    /// What one of the threads does, until it finds nobody left or another one has ended.
     fn fetch_from(
         &self,
         queue: &Mutex<Queue>,
         listed: i64,
-        failed: &AtomicBool,
+        over: &AtomicBool,
     ) -> Result<(), SyncError> {
-        while !failed.load(Ordering::Relaxed) {
+        while !over.load(Ordering::Relaxed) {
             self.go_on()?;
             let batch = lock(queue).next()?;
             if batch.is_empty() {
                 return Ok(());
             }
-            let outcomes = self.fetch(&batch)?;
+            let Fetched { outcomes, ended_by } =
+                profile::fetch(self.sync.api, &batch, &|| self.rate.wait());
             self.sync
                 .store
                 .sync_profiles(outcomes, clock::unix_seconds())?;
+            if let Some(error) = ended_by {
+                return Err(error.into());
+            }
             let mut queue = lock(queue);
             queue.done += i64::try_from(batch.len()).unwrap_or(0);
             self.report(SyncStep::Profiles, queue.done, Some(listed));
         }
         Ok(())
-    }
-
-    fn fetch(&self, batch: &[String]) -> Result<Vec<(String, ProfileOutcome)>, ApiError> {
-        self.rate.wait();
-        match self.sync.api.user_info_batch(batch) {
-            Ok(profiles) => Ok(profile::pair(batch, profiles)),
-            // One of them is not to be had: ask for each alone, so that it does not stand in the way of the others.
-            Err(error) if profile::concerns_one(&error) => {
-                batch.iter().map(|openid| self.fetch_one(openid)).collect()
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn fetch_one(&self, openid: &str) -> Result<(String, ProfileOutcome), ApiError> {
-        self.rate.wait();
-        let outcome = match self.sync.api.user_info(openid) {
-            Ok(profile) => profile::pair(&[openid.to_owned()], vec![profile])
-                .pop()
-                .map(|(_, outcome)| outcome),
-            Err(error) if profile::concerns_one(&error) => {
-                Some(ProfileOutcome::Refused(error.to_string()))
-            }
-            Err(error) => return Err(error),
-        };
-        let nothing = || ProfileOutcome::Refused("the platform told nothing".to_owned());
-        Ok((openid.to_owned(), outcome.unwrap_or_else(nothing)))
     }
 
     fn clean(&self) -> Result<(), SyncError> {
@@ -335,6 +316,15 @@ impl Run<'_> {
     }
 }
 
+/// Makes the other threads end after their batch when one has ended: nobody is left, it failed, or it panicked.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Those whose profile is still to be asked for, handed out in batches.
 struct Queue {
     reader: Reader,
@@ -344,8 +334,7 @@ struct Queue {
 
 impl Queue {
     fn next(&mut self) -> Result<Vec<String>, StoreError> {
-        let most = u32::try_from(MAX_BATCHGET).unwrap_or(1);
-        let batch = self.reader.sync_waiting(&self.after, most)?;
+        let batch = self.reader.sync_waiting(&self.after, MAX_BATCHGET)?;
         if let Some(last) = batch.last() {
             self.after.clone_from(last);
         }
@@ -364,8 +353,8 @@ fn doubt(state: &SyncState, pushes: i64) -> Option<String> {
     let Some(total) = state.total else {
         return Some("the platform did not say how many followers there are".to_owned());
     };
-    let missing = total - state.listed;
-    (missing > total / 1000 + pushes).then(|| {
+    let missing = total.saturating_sub(state.listed);
+    (missing > (total / 1000).saturating_add(pushes)).then(|| {
         format!(
             "the platform counts {} and its list holds only {}",
             counted(total, "follower"),
@@ -445,6 +434,11 @@ impl From<StoreError> for SyncError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{KeptToken, Settings, TokenShelf};
+    use crate::secret::Secret;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     fn state(total: Option<i64>, listed: i64) -> SyncState {
         SyncState {
@@ -473,6 +467,8 @@ mod tests {
             (Some(25_000), 24_974, 0, false),
             (Some(25_000), 10_000, 300, false),
             (None, 10, 0, false),
+            (Some(i64::MAX), 10, i64::MAX, true),
+            (Some(i64::MAX), -1, 0, false),
         ] {
             let doubt = doubt(&state(total, listed), pushes);
             assert_eq!(
@@ -481,5 +477,52 @@ mod tests {
                 "{total:?} {listed} {pushes}: {doubt:?}"
             );
         }
+    }
+
+    /// A platform that is never asked.
+    fn no_platform() -> Client {
+        struct NoShelf;
+        impl TokenShelf for NoShelf {
+            fn load(&self, _: &str) -> Result<Option<KeptToken>, String> {
+                Err("no shelf".to_owned())
+            }
+            fn save(&self, _: &str, _: &KeptToken) -> Result<(), String> {
+                Err("no shelf".to_owned())
+            }
+            fn lease(&self, _: &str, _: Duration) -> Result<bool, String> {
+                Err("no shelf".to_owned())
+            }
+            fn release(&self, _: &str) -> Result<(), String> {
+                Err("no shelf".to_owned())
+            }
+        }
+        let settings = Settings {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            timeout: Duration::from_secs(1),
+            app_id: "wx0123456789abcdef".to_owned(),
+            app_secret: Secret::new("0123456789abcdef0123456789abcdef"),
+        };
+        Client::new(settings, Arc::new(NoShelf)).expect("a client")
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_that_fetches_is_no_quiet_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("wechat.db")).expect("a store");
+        store.sync_begin(clock::unix_seconds()).expect("a write");
+        store.sync_go_on(SyncStep::Profiles, None).expect("a write");
+        let api = no_platform();
+        let sync = FollowerSync {
+            store: &store,
+            api: &api,
+            rate: 1_000,
+        };
+        // The threads that fetch are the first to ask whether to stop.
+        let stop = || panic!("which is what this test is about");
+        let ended = catch_unwind(AssertUnwindSafe(|| sync.run(&|_| {}, &stop)));
+        assert!(ended.is_err(), "{ended:?}");
+        // The right to sync was given back.
+        let ended = sync.run(&|_| {}, &|| false);
+        assert!(ended.is_ok(), "{ended:?}");
     }
 }

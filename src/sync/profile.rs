@@ -1,33 +1,55 @@
 //! What the platform says about people, as what the store keeps of them.
 
-use crate::api::{Action, ApiError, user};
+use crate::api::{ApiError, Client, user};
 use crate::store::{FetchedProfile, ProfileOutcome};
 
-/// Whether the error is about the people who were asked for, and says nothing about others.
-pub(crate) fn concerns_one(error: &ApiError) -> bool {
-    match error.action() {
-        Action::User => true,
-        // 40031, 40032 and the like: the list as such was not taken.
-        Action::Fix => matches!(
-            error.errcode(),
-            Some(40031 | 40032 | 40035 | 40097 | 45059 | 46004 | 49003)
-        ),
-        Action::Retry
-        | Action::Token
-        | Action::Quota
-        | Action::Admin
-        | Action::UploadAgain
-        | Action::RestartOauth
-        | Action::Wait
-        | Action::Ignore => false,
+/// What asking for some profiles came to.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    /// What became of those who were asked for, in their order: of all, or of the first of them.
+    pub(crate) outcomes: Vec<(String, ProfileOutcome)>,
+    /// Why the others were not asked for any more.
+    pub(crate) ended_by: Option<ApiError>,
+}
+
+/// Asks the platform for up to [`user::MAX_BATCHGET`] profiles, and for each alone if one of them is not to be had, so
+/// that it does not stand in the way of the others. `turn` is called before each call.
+pub(crate) fn fetch(api: &Client, openids: &[String], turn: &dyn Fn()) -> Fetched {
+    turn();
+    let asked = match openids {
+        [one] => api.user_info(one).map(|profile| vec![profile]),
+        many => api.user_info_batch(many),
+    };
+    match (asked, openids) {
+        (Ok(profiles), openids) => Fetched {
+            outcomes: pair(openids, profiles),
+            ended_by: None,
+        },
+        (Err(error), _) if !error.concerns_one_person() => Fetched {
+            outcomes: Vec::new(),
+            ended_by: Some(error),
+        },
+        (Err(error), [one]) => Fetched {
+            outcomes: vec![(one.clone(), ProfileOutcome::Refused(error.to_string()))],
+            ended_by: None,
+        },
+        (Err(_), many) => {
+            let mut fetched = Fetched::default();
+            for one in many.chunks(1) {
+                let Fetched { outcomes, ended_by } = fetch(api, one, turn);
+                fetched.outcomes.extend(outcomes);
+                if ended_by.is_some() {
+                    fetched.ended_by = ended_by;
+                    break;
+                }
+            }
+            fetched
+        }
     }
 }
 
 /// Pairs the profiles with the followers who were asked for, by their openid, whatever order they came in.
-pub(crate) fn pair(
-    batch: &[String],
-    profiles: Vec<user::Profile>,
-) -> Vec<(String, ProfileOutcome)> {
+fn pair(batch: &[String], profiles: Vec<user::Profile>) -> Vec<(String, ProfileOutcome)> {
     let mut profiles: Vec<Option<user::Profile>> = profiles.into_iter().map(Some).collect();
     batch
         .iter()

@@ -506,7 +506,6 @@ fn what_can_not_be_sent_is_refused() {
         (&["closed", "--to", "o1"], "2 to 10000"),
         (&["closed", "--to", "o1", "o1"], "2 to 10000"),
         (&["closed", "--to", "o1", "o 2"], "no openid"),
-        (&["closed", "--tag", "nobody"], "no tag"),
         (&[" ", "--all"], "empty"),
         (&["--video", "tour.mp4", "--all"], "no such file"),
         (
@@ -519,7 +518,22 @@ fn what_can_not_be_sent_is_refused() {
         let all = [&["mass", "send"], arguments, &["--yes"]].concat();
         account.command(&all).refused().complains(why);
     }
+    account
+        .command(&["mass", "send", "closed", "--tag", "nobody", "--yes"])
+        .failed()
+        .complains("no tag \"nobody\"");
     assert_eq!(platform.count(ALL) + platform.count(SOME), 0);
+}
+
+#[test]
+fn a_tag_that_is_called_like_the_id_of_another_one_is_not_taken_for_it() {
+    let platform = Platform::start();
+    let tags = json!({"tags": [{"id": 130, "name": "129", "count": 1}, {"id": 129, "name": "VIP", "count": 10}]});
+    platform.always(TAGS, Fault::Body(tags.to_string()));
+    account(&platform)
+        .command(&["mass", "send", "hello", "--tag", "129", "--yes"])
+        .ok();
+    assert_eq!(platform.bodies(ALL)[0]["filter"]["tag_id"], 129);
 }
 
 #[test]

@@ -572,3 +572,24 @@ fn a_withdrawn_right_to_the_profile_is_not_asked_for_again_and_again() {
     });
     assert_eq!(platform.profile_calls_for(&fan), before + 1);
 }
+
+#[test]
+fn a_queue_that_does_not_shrink_is_not_asked_for_without_a_pause() {
+    let platform = Platform::start();
+    let account = start(&platform);
+    change(
+        &account.store_path(),
+        "CREATE TRIGGER stays AFTER UPDATE OF profile_at ON followers WHEN new.openid = 'oSynStays'
+         BEGIN UPDATE followers SET profile_at = NULL WHERE openid = 'oSynStays'; END;
+         INSERT INTO followers (openid, subscribe_time) VALUES ('oSynStays', 1)",
+    );
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let calls = platform.profile_calls();
+    assert!(calls <= 5, "{calls} calls for two followers");
+    assert_eq!(account.log().count("nobody leaves the queue"), 1);
+    // Nobody else waits for that.
+    let fan = follow(&account);
+    profile_arrives(&account, &fan);
+}

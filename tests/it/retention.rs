@@ -188,3 +188,24 @@ fn messages_from_a_clock_that_was_ahead_do_not_keep_old_ones() {
     let future = format!("messages WHERE received_at > {}", now());
     assert_eq!(account.store().count(&future), 300);
 }
+
+#[test]
+fn a_person_who_can_not_be_forgotten_does_not_keep_old_messages() {
+    let mut account = Setup::new().stopped();
+    account.begin();
+    account.stop();
+    age(&account, 100, 181);
+    change(
+        &account.store_path(),
+        "INSERT INTO settings (name, value) VALUES ('forget oSynStays', '');
+         CREATE TRIGGER stays BEFORE DELETE ON settings WHEN old.name = 'forget oSynStays'
+         BEGIN SELECT RAISE(ABORT, 'which is what this test is about'); END",
+    );
+    account.begin();
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+    eventually("it is told", account.log(), || {
+        account.log().has("chores: ") && account.log().has("which is what this test is about")
+    });
+}

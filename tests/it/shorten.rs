@@ -48,7 +48,7 @@ fn what_the_platform_would_refuse_is_not_sent() {
     account
         .command(&["shorten", "show", "nosuchkey"])
         .failed()
-        .complains("the key is unknown or has ended");
+        .complains("the key is unknown or has expired");
     platform.fault(
         MAKE,
         Fault::Errcode(45009, "reach max api daily quota limit"),

@@ -1,5 +1,6 @@
 //! `wechatd token`: one token for the server, the commands and the owner's other programs.
 
+use crate::support::store::change;
 use crate::support::*;
 
 const TOKENS: &str = "/cgi-bin/stable_token";
@@ -117,5 +118,29 @@ fn what_the_platform_refuses_is_told_with_what_to_do_and_without_the_secret() {
             "no secret on stderr",
         );
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_kept_token_that_is_none_or_ends_too_late_is_fetched_anew() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    account.command(&["token"]).ok();
+    for wrong in [
+        "value = 'SYN_DEAD', expires_at = 2100000000",
+        "value = NULL",
+        "value = ''",
+        "expires_at = NULL",
+    ] {
+        let before = platform.token_calls();
+        change(&account.store_path(), &format!("UPDATE tokens SET {wrong}"));
+        let json = account.command(&["token", "--json"]).json();
+        assert_eq!(json["access_token"], platform.token(), "{wrong}");
+        let left = json["expires_at"].as_i64().unwrap() - now();
+        assert!(
+            (7000..=7200).contains(&left),
+            "{wrong}: {left} seconds left"
+        );
+        assert_eq!(platform.token_calls(), before + 1, "{wrong}");
     }
 }

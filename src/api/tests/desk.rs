@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::platform::{APP_SECRET, Platform, Shelf, http, ok};
 use crate::api::{Action, ApiError, TokenShelf};
+use crate::secret::Secret;
 
 const PROFILE: &str = r#"{"subscribe":1,"openid":"o1"}"#;
 const REFUSED: &str =
@@ -52,8 +53,8 @@ fn a_token_that_another_process_has_replaced_is_taken_without_a_fetch() {
     let platform = Platform::new(move |asked| {
         if asked.query["access_token"] == "OLD" {
             let new = crate::api::KeptToken {
-                value: "THEIRS".to_owned(),
-                expires_at: i64::MAX,
+                value: Secret::new("THEIRS"),
+                expires_at: crate::clock::unix_seconds() + 7200,
             };
             changed.save("access_token", &new).unwrap();
             return ok(REFUSED);
@@ -114,6 +115,19 @@ fn a_token_is_replaced_five_minutes_early() {
         "TOKEN"
     );
     assert_eq!(platform.paths(), ["stable_token"]);
+}
+
+#[test]
+fn a_token_kept_by_a_clock_that_was_ahead_is_not_believed() {
+    let platform = Platform::scripted(vec![ok(PROFILE)]);
+    for ends_in in [8_000, 400_000_000] {
+        let client = platform.client_with(Shelf::with("AHEAD", ends_in));
+        assert_eq!(client.token().unwrap(), "TOKEN");
+    }
+    // By a clock that was set back a little, it is.
+    let client = platform.client_with(Shelf::with("KEPT", 7_260));
+    assert_eq!(client.token().unwrap(), "KEPT");
+    assert_eq!(platform.paths().len(), 2);
 }
 
 #[test]

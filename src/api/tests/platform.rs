@@ -252,7 +252,7 @@ impl Shelf {
     pub fn with(value: &str, ends_in: i64) -> Arc<Shelf> {
         let shelf = Shelf::default();
         let token = KeptToken {
-            value: value.to_owned(),
+            value: Secret::new(value),
             expires_at: clock::unix_seconds() + ends_in,
         };
         shelf.save("access_token", &token).unwrap();
@@ -264,7 +264,7 @@ impl Shelf {
             .lock()
             .unwrap()
             .get(name)
-            .map(|token| token.value.clone())
+            .map(|token| token.value.expose().to_owned())
     }
 
     fn fails(&self, what: &str) -> Result<(), String> {

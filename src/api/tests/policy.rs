@@ -217,7 +217,7 @@ fn no_text_shows_a_secret() {
         );
     }
     let token = crate::api::KeptToken {
-        value: "SECRET".to_owned(),
+        value: crate::secret::Secret::new("SECRET"),
         expires_at: 0,
     };
     assert!(!format!("{token:?}").contains("SECRET"));

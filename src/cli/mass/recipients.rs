@@ -7,6 +7,7 @@ use crate::api::mass::{MASS_OPENIDS, MassTarget};
 use crate::cli::Failure;
 use crate::cli::arguments::NotBlank;
 use crate::cli::bulk::openids;
+use crate::cli::tags;
 use crate::counted::counted;
 use crate::store::Reader;
 
@@ -62,7 +63,7 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// Finds a tag by its name or number, and counts.
+    /// Finds a tag by its id or name, and counts.
     pub(super) fn find(named: Named, api: &Client, reader: &Reader) -> Result<Recipients, Failure> {
         let (target, shown) = match named {
             Named::All => {
@@ -75,15 +76,7 @@ impl Recipients {
                 (MassTarget::Openids(openids), shown)
             }
             Named::Tag(text) => {
-                let tags = api.tags_get()?;
-                let by_name = tags.iter().find(|tag| tag.name == text);
-                let number: Option<i64> = text.parse().ok();
-                let tag = by_name.or_else(|| tags.iter().find(|tag| Some(tag.id) == number));
-                let tag = tag.ok_or_else(|| {
-                    Failure::Wrong(format!(
-                        "--tag: the account has no tag {text:?}; `wechatd tags list` shows them"
-                    ))
-                })?;
+                let tag = tags::find(api, &text)?;
                 let count = tag.count.map(|n| format!(", {}", counted(n, "follower")));
                 let shown = format!("tag {} ({}{})", tag.id, tag.name, count.unwrap_or_default());
                 (MassTarget::Tag(tag.id), shown)

@@ -20,16 +20,16 @@ pub struct TemplateSendJobFinish {
 pub struct MassSendJobFinish {
     /// `send success` (formerly `sendsuccess`), `send fail` or `err(` number `)`.
     pub status: String,
-    /// Fans that were addressed.
+    /// Followers that were addressed.
     #[serde(deserialize_with = "fields::integer")]
     pub total_count: Option<i64>,
-    /// Fans left after the platform's filters; normally sent and failed together.
+    /// Followers left after the platform's filters; normally sent and failed together.
     #[serde(deserialize_with = "fields::integer")]
     pub filter_count: Option<i64>,
-    /// Fans that got it.
+    /// Followers that got it.
     #[serde(deserialize_with = "fields::integer")]
     pub sent_count: Option<i64>,
-    /// Fans that did not.
+    /// Followers that did not.
     #[serde(deserialize_with = "fields::integer")]
     pub error_count: Option<i64>,
     /// The check for reprints.
