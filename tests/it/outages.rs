@@ -127,7 +127,7 @@ fn a_platform_whose_name_is_not_known_delays_no_answer() {
         .set("api.timeout", LONG)
         .start();
     is_no_trouble(&account);
-    assert!(account.log().has("unknown name"), "{}", account.log());
+    assert!(account.log().has("has no address"), "{}", account.log());
 }
 
 #[test]
