@@ -131,7 +131,7 @@ impl Platform {
     }
 
     pub fn client_with(&self, shelf: Arc<Shelf>) -> Client {
-        self.client_in(shelf, Duration::from_secs(5))
+        self.client_in(shelf, Duration::from_secs(60))
     }
 
     pub fn client_in(&self, shelf: Arc<Shelf>, timeout: Duration) -> Client {

@@ -182,7 +182,7 @@ fn nobody_listening_is_said_so() {
     let client = client_of(
         &base_url,
         Shelf::with("TOKEN", 7200),
-        Duration::from_secs(5),
+        Duration::from_secs(60),
     );
     let error = client.user_info("o1").unwrap_err();
     assert_eq!(
