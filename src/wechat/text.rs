@@ -261,7 +261,8 @@ mod tests {
                 "{flood}"
             );
         }
-        assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+        // A fifth of a second on a quiet machine; many minutes where the time grows with the square of the length.
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
     #[test]

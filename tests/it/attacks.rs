@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 const MOST: usize = 256;
 /// Resident memory that no attack may take it over, in KiB.
 const RSS: usize = 64 * 1024;
-/// How long an honest client waits at most. The platform waits 5 s.
-const HONEST: Duration = Duration::from_secs(3);
+/// A `server.request_timeout` that no honest client outlasts: where an attack goes on as long as it lets it, an
+/// honest answer has come before its end.
+const LONG: &str = "60s";
 
 fn besieged(request_timeout: &str) -> Account {
     besieged_with(request_timeout, RULES)
@@ -28,7 +29,7 @@ fn besieged_with(request_timeout: &str, rules: &str) -> Account {
 fn holds(account: &Account) {
     let answer = account.post(&text("hello"));
     answer.is_text(HELP);
-    answer.expect(answer.took < HONEST, "an answer in time");
+    answer.expect(answer.took < IN_TIME, "an answer in time");
     let vitals = Vitals::of(account.pid());
     assert!(vitals.threads < MOST + 32, "{vitals}\n{}", account.log());
     assert!(vitals.fds < MOST + 300, "{vitals}\n{}", account.log());
@@ -58,7 +59,7 @@ fn lets_go(account: &Account, before: Vitals) {
 
 #[test]
 fn announced_lengths_cost_nothing_and_are_refused() {
-    let account = besieged("10s");
+    let account = besieged(LONG);
     for (length, status) in [
         ("4000000000000000000", 413),
         ("100000000000000000000", 413),
@@ -86,10 +87,11 @@ fn stalled_and_trickling_bodies_block_nobody_and_end_at_the_deadline() {
     let mut stalled = connections(&account, 50, head.as_bytes());
     let mut trickling = connections(&account, 50, head.as_bytes());
     while begun.elapsed() < Duration::from_millis(1_500) {
-        holds(&account);
+        // Not after the honest push, which may take its time: a byte that came long after the refusal would reset it.
         for wire in &mut trickling {
             wire.send(b"x").ok();
         }
+        holds(&account);
     }
     for wire in stalled.iter_mut().chain(&mut trickling) {
         assert_eq!(wire.response().map(|r| r.status), Ok(408));
@@ -132,7 +134,7 @@ fn five_hundred_slow_heads_are_held_to_the_limit_and_end_at_the_deadline() {
 
 #[test]
 fn an_endless_head_gets_431() {
-    let account = besieged("10s");
+    let account = besieged(LONG);
     for _ in 0..5 {
         let mut wire = connections(&account, 1, b"GET / HTTP/1.1\r\nX: ").remove(0);
         for _ in 0..1_000 {
@@ -182,7 +184,7 @@ fn pipelining_without_reading_is_bounded_and_cut_off() {
 
 #[test]
 fn resets_at_any_moment_reach_nobody() {
-    let account = besieged("10s");
+    let account = besieged(LONG);
     let before = Vitals::of(account.pid());
     let http::Address::Tcp(address) = account.address() else {
         panic!("not TCP");
@@ -201,7 +203,7 @@ fn resets_at_any_moment_reach_nobody() {
 
 #[test]
 fn transfer_encodings_get_411() {
-    let account = besieged("10s");
+    let account = besieged(LONG);
     for rest in [
         "gzip\r\n\r\n",
         "chunked\r\n\r\nffffffffffffffffffff\r\n",
@@ -229,7 +231,7 @@ fn running_out_of_file_descriptors_does_not_end_accepting() {
     for _ in 0..5 {
         let answer = account.post(&text("hello"));
         answer.is_text(HELP);
-        answer.expect(answer.took < HONEST, "an answer in time");
+        answer.expect(answer.took < IN_TIME, "an answer in time");
     }
     assert!(Vitals::of(account.pid()).fds <= 300);
     drop(idle);
@@ -239,7 +241,7 @@ fn running_out_of_file_descriptors_does_not_end_accepting() {
 
 #[test]
 fn hostile_documents_are_refused_at_once() {
-    let account = besieged("10s");
+    let account = besieged(LONG);
     let deep = |levels: usize| "<a>".repeat(levels) + &"</a>".repeat(levels);
     let wide = format!("<xml>{}</xml>", "<a/>".repeat(100_000));
     let namespaces: String = (0..5_000).map(|n| format!(" xmlns:n{n}='u'")).collect();
@@ -257,7 +259,7 @@ fn hostile_documents_are_refused_at_once() {
     ] {
         let answer = account.post(&raw(body));
         answer.is_status(400);
-        answer.expect(answer.took < HONEST, &format!("{what}: at once"));
+        answer.expect(answer.took < IN_TIME, &format!("{what}: at once"));
         holds(&account);
     }
 }

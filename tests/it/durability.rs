@@ -2,16 +2,18 @@
 
 use crate::support::*;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the server is killed.
 const ROUNDS: usize = 50;
 /// Clients that push at the same time.
 const CLIENTS: usize = 4;
-/// The kill comes at some moment of this time after the begin of a round's load, in milliseconds.
-const LOAD: u64 = 250;
+/// A round's kill comes when it has at least so many answers: soon in one round, late in another, and always in
+/// the middle of what the clients do.
+fn enough(round: usize) -> usize {
+    (round * 7) % 25
+}
 
 /// A push that was answered, and how.
 struct Answered {
@@ -52,7 +54,6 @@ fn push_until_killed(address: &http::Address, answered: &Mutex<Vec<Answered>>, l
 fn fifty_kills_under_load_lose_nothing_that_was_answered() {
     let mut account = Account::start();
     let answered = Mutex::new(Vec::new());
-    let chance = RandomState::new();
     let mut looked_at = 0;
     for round in 0..ROUNDS {
         let (address, log) = (account.address().clone(), account.log().clone());
@@ -60,11 +61,18 @@ fn fifty_kills_under_load_lose_nothing_that_was_answered() {
             for _ in 0..CLIENTS {
                 scope.spawn(|| push_until_killed(&address, &answered, &log));
             }
-            std::thread::sleep(Duration::from_millis(chance.hash_one(round) % LOAD));
+            // The clients go on until the kill, also when it comes because too few were answered.
+            let begun = Instant::now();
+            let answers = || answered.lock().unwrap().len() - looked_at;
+            while answers() < enough(round) && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             account.kill();
         });
         account.begin();
         let answered = answered.lock().unwrap();
+        let answers = answered.len() - looked_at;
+        assert!(answers >= enough(round), "{answers}\n{}", account.log());
         is_kept(&account, &answered[looked_at..]);
         // The platform did not hear it, or delivers again for another reason: the same answer.
         for Answered { push, body } in answered[looked_at..].iter().rev().take(2) {

@@ -316,11 +316,10 @@ fn forget_leaves_no_byte_while_the_server_answers() {
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut slowest = Duration::ZERO;
+            // A store that is held up for 3.5 s lets the push be refused.
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                slowest = slowest.max(account.post(&text("busy")).took);
+                account.post(&text("busy")).is_text(HELP);
             }
-            slowest
         });
         let ran = account.command(&["followers", "forget", &gone, "--json"]);
         done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -329,8 +328,7 @@ fn forget_leaves_no_byte_while_the_server_answers() {
         assert_eq!(erased["follow_log"], 3, "{erased}");
         // Six of their own, four of others that named them.
         assert_eq!(erased["messages"], 10, "{erased}");
-        let slowest = writer.join().unwrap();
-        assert!(slowest < Duration::from_secs(4), "a push took {slowest:?}");
+        writer.join().unwrap();
     });
     assert_eq!(files_with(&account, &gone), Vec::<String>::new());
     assert!(!account.store().dump().contains(&gone));
@@ -343,22 +341,25 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
     let gone = another_fan();
     leave_traces(&account, &gone);
     let snapshot = hold_a_snapshot(&account.store_path());
-    let slowest = std::thread::scope(|scope| {
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
         let pushes = scope.spawn(|| {
-            let until = Instant::now() + Duration::from_secs(3);
-            let mut slowest = Duration::ZERO;
-            while Instant::now() < until {
-                slowest = slowest.max(account.post(&text("busy")).took);
+            let mut answers = 0;
+            // A store that is held up for 3.5 s lets the push be refused.
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                account.post(&text("busy")).is_text(HELP);
+                answers += 1;
             }
-            slowest
+            answers
         });
         let ran = account.command(&["followers", "forget", &gone]);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
         ran.failed()
             .complains("the rows are gone")
             .complains("wechat.db-wal");
         pushes.join().unwrap()
     });
-    assert!(slowest < Duration::from_secs(2), "a push took {slowest:?}");
+    assert!(answers > 5, "{answers} pushes in the seconds that it tried");
     let rows = format!("messages WHERE openid = '{gone}'");
     assert_eq!(account.store().count(&rows), 0);
     drop(snapshot);

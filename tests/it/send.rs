@@ -2,7 +2,6 @@
 
 use crate::support::*;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const SEND: &str = "/cgi-bin/message/custom/send";
 const UPLOAD: &str = "/cgi-bin/media/upload";
@@ -234,11 +233,9 @@ fn nothing_is_sent_twice_after_a_time_out_and_it_is_said_that_it_may_have_arrive
         let platform = Platform::start();
         let account = account(&platform);
         platform.fault(SEND, fault.clone());
-        let started = std::time::Instant::now();
         send(&account, &["hello"])
             .failed()
             .complains("may have arrived");
-        assert!(started.elapsed() < Duration::from_secs(10));
         assert_eq!(platform.count(SEND), 1, "{fault:?}");
     }
     let platform = Platform::start();

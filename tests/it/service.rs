@@ -75,10 +75,13 @@ fn the_watchdog_goes_hungry_while_the_store_takes_no_writes() {
     manager.hears("WATCHDOG=1", account.log());
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    // What was said before the lock was there, and is on its way.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    // From now on the writer fails: whatever it had written before the lock was there has been told.
+    eventually("the end of its patience", account.log(), || {
+        account.log().has("503 until it works again")
+    });
     while manager.said_more() {}
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    // Six times as long as it is between two meals.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     assert!(!manager.said_more(), "fed while nothing can be written");
     locked.execute_batch("ROLLBACK").unwrap();
     eventually("food again", account.log(), || manager.said_more());

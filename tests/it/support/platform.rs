@@ -26,6 +26,8 @@ use std::time::Duration;
 /// How a call goes wrong.
 #[derive(Clone, Debug)]
 pub enum Fault {
+    /// None: the right answer, so that only a later call goes wrong.
+    None,
     /// HTTP 200 with this `errcode` and `errmsg`.
     Errcode(i64, &'static str),
     /// HTTP 502 with a page of HTML.
@@ -291,18 +293,20 @@ impl Drop for Platform {
 }
 
 /// A socket bound to a free port. Bound a second time by number, because only a port asked for by number
-/// stays with the socket when it stops listening.
+/// stays with the socket when it stops listening; the first one keeps it from others until then.
 fn bound_socket() -> (Socket, SocketAddr) {
-    loop {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_reuse_address(true).unwrap();
-        if socket.bind(&address.into()).is_ok() {
-            return (socket, address);
-        }
-    }
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let free = socket_at(any);
+    let address = free.local_addr().unwrap().as_socket().unwrap();
+    (socket_at(address), address)
+}
+
+/// Two that do not listen may share an address.
+fn socket_at(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -470,7 +474,7 @@ fn answer(call: &Call, shared: &Shared) -> Said {
         .get_mut(&call.path)
         .and_then(VecDeque::pop_front);
     match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
-        None => {}
+        None | Some(Fault::None) => {}
         Some(Fault::Errcode(code, text)) => return Said::Whole(200, errcode(code, text)),
         Some(Fault::BadGateway) => {
             let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";

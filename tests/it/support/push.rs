@@ -2,6 +2,7 @@
 
 use super::http::Request;
 use super::now;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// The account's original id in every push.
@@ -29,15 +30,19 @@ pub fn another_fan() -> String {
     format!("oFan{:024}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Grows by one second with every push and starts an hour ago: two pushes never share a deduplication key
-/// by accident, and later ones are later.
+/// How long before the run its first push happened, in seconds.
+const BEGIN: i64 = 30 * 86_400;
+/// So many pushes have a second of their own before those of [`BEGIN`] come again, two and a half millions: the
+/// tests make some thousands, only a bench could make more. The last one is still a day old.
+const SECONDS: i64 = 29 * 86_400;
+
+/// Grows by one second with every push: two pushes never share a deduplication key by accident, later ones are
+/// later, and all of them are earlier than what a test sets near to [`now`].
 fn next_second() -> i64 {
-    static FIRST: AtomicI64 = AtomicI64::new(0);
+    static FIRST: OnceLock<i64> = OnceLock::new();
     static PASSED: AtomicI64 = AtomicI64::new(0);
-    FIRST
-        .compare_exchange(0, now() - 3600, Ordering::Relaxed, Ordering::Relaxed)
-        .ok();
-    FIRST.load(Ordering::Relaxed) + PASSED.fetch_add(1, Ordering::Relaxed)
+    let passed = PASSED.fetch_add(1, Ordering::Relaxed);
+    FIRST.get_or_init(|| now() - BEGIN) + passed % SECONDS
 }
 
 fn next_msg_id() -> String {

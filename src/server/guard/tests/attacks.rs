@@ -33,10 +33,7 @@ fn content_lengths_that_are_no_numbers_get_400() {
 
 #[test]
 fn stalled_and_trickling_bodies_get_408_and_block_nobody() {
-    let site = Site::new(Limits {
-        request_timeout: Duration::from_secs(1),
-        ..unhurried()
-    });
+    let site = Site::new(unhurried());
     let mut stalled = site.clients(50);
     for client in &mut stalled {
         client.send("POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n<xml>");
@@ -46,6 +43,7 @@ fn stalled_and_trickling_bodies_get_408_and_block_nobody() {
     }
     let mut trickling = site.client();
     trickling.send("POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n");
+    site.guard.set_limits(hurried());
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE && trickling.socket.write(b"x").is_ok() {
         std::thread::sleep(Duration::from_millis(20));
@@ -57,6 +55,7 @@ fn stalled_and_trickling_bodies_get_408_and_block_nobody() {
         client.is_refused(408);
     }
     trickling.is_refused(408);
+    site.guard.set_limits(unhurried());
     site.serves();
 }
 
@@ -68,19 +67,22 @@ fn idle_connections_are_closed_silently_at_the_deadline() {
         client.is_closed();
     }
     site.await_count(|counters| &counters.open, 0);
+    site.guard.set_limits(unhurried());
     site.serves();
 }
 
 #[test]
 fn slow_headers_get_408_at_the_deadline() {
-    let site = Site::new(hurried());
+    let site = Site::new(unhurried());
     let mut slow = site.clients(100);
     for client in &mut slow {
         client.send("GET / HTTP/1.1\r\nX: ");
     }
+    site.guard.set_limits(hurried());
     for mut client in slow {
         client.is_refused(408);
     }
+    site.guard.set_limits(unhurried());
     site.serves();
 }
 
@@ -101,7 +103,7 @@ fn an_endless_header_gets_431() {
 
 #[test]
 fn a_client_that_pipelines_and_never_reads_is_bounded_and_cut_off() {
-    let site = Site::new(hurried());
+    let site = Site::new(unhurried());
     let mut greedy = site.client();
     let short = Some(Duration::from_millis(50));
     greedy.socket.set_write_timeout(short).unwrap();
@@ -111,24 +113,32 @@ fn a_client_that_pipelines_and_never_reads_is_bounded_and_cut_off() {
     while begin.elapsed() < PATIENCE {
         match greedy.socket.write(wave.as_bytes()) {
             Ok(count) => sent += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => site.serves(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                site.guard.set_limits(unhurried());
+                site.serves();
+                site.guard.set_limits(hurried());
+            }
             Err(_) => break,
         }
         assert!(site.count(|counters| &counters.buffered) < 512 * 1024);
     }
     assert!(sent > 100_000, "{sent}");
     site.await_count(|counters| &counters.open, 0);
+    site.guard.set_limits(unhurried());
     site.serves();
 }
 
 #[test]
 fn a_client_that_never_takes_its_answer_is_cut_off() {
-    let site = Site::new(hurried());
+    let site = Site::new(unhurried());
     let mut deaf = site.client();
     deaf.send("GET /large HTTP/1.1\r\n\r\n");
+    site.await_count(|counters| &counters.requests, 1);
+    site.guard.set_limits(hurried());
     site.await_count(|counters| &counters.timed_out, 1);
     site.await_count(|counters| &counters.open, 0);
     site.await_count(|counters| &counters.buffered, 0);
+    site.guard.set_limits(unhurried());
     site.serves();
 }
 

@@ -264,7 +264,7 @@ fn new_limits_hold_at_once() {
 fn a_unix_socket_is_served_alike_and_removed_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.sock");
-    let site = Site::with(hurried(), 2, &Listen::Unix(path.clone()), &[]);
+    let site = Site::with(unhurried(), 2, &Listen::Unix(path.clone()), &[]);
     let connect = || {
         let socket = UnixStream::connect(&path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -279,6 +279,7 @@ fn a_unix_socket_is_served_alike_and_removed_at_the_end() {
     assert_eq!((answer.line(0), answer.line(1)), ("POST /wechat", "unix"));
     assert_eq!(answer.line(3).len(), 300_000);
     client.send("GET / HT");
+    site.guard.set_limits(hurried());
     client.is_refused(408);
     connect().is_closed();
     assert_eq!(site.guard.stop(PATIENCE), 0);
