@@ -55,7 +55,7 @@ pub struct Live {
     pub tokens: Vec<Secret>,
 }
 
-/// Why the program can not be put together.
+/// Why the program cannot be put together.
 #[derive(Debug)]
 pub enum AppError {
     /// The store.
@@ -70,7 +70,7 @@ impl App {
     /// Opens the store and prepares the API client; calls nobody.
     ///
     /// # Errors
-    /// When one of them can not be had.
+    /// When one of them cannot be had.
     pub fn new(config: Config) -> Result<App, AppError> {
         let store = Arc::new(Store::open(&config.store.path)?);
         let api = client(&config, &store)?;
@@ -97,7 +97,7 @@ impl App {
     /// Puts another configuration in force.
     ///
     /// # Errors
-    /// When the store can not be asked for the Token; the old one stays in force.
+    /// When the store cannot be asked for the Token; the old one stays in force.
     pub fn replace(&self, config: Config) -> Result<(), AppError> {
         let live = Arc::new(Live::new(config, &self.store)?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
@@ -155,7 +155,7 @@ impl Live {
 /// The API client of a configuration, if it has API rights; shared with the commands.
 ///
 /// # Errors
-/// When `api.base_url` or the trusted roots can not be used.
+/// When `api.base_url` or the trusted roots cannot be used.
 pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, AppError> {
     let Some((app_id, app_secret)) = config.api_rights() else {
         return Ok(None);

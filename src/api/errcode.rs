@@ -128,7 +128,7 @@ pub const MINUTE_LIMIT: i64 = 45011;
 pub const CLIENTMSGID_EXIST: i64 = 45065;
 /// The clientmsgid was used within the last minute: a message with it may be on its way.
 pub const CLIENTMSGID_TOO_SOON: i64 = 45066;
-/// Typing can not be shown to somebody who has neither written nor got anything in the last 30 seconds.
+/// Typing cannot be shown to somebody who has neither written nor got anything in the last 30 seconds.
 pub const TYPING_NOT_SHOWN: i64 = 45080;
 /// Some of the users could not be tagged; the answer tells which.
 pub const SOME_NOT_TAGGED: i64 = 45171;

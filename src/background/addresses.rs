@@ -10,6 +10,7 @@ use crate::app::{App, Networks};
 use crate::bell::Woken;
 use crate::clock;
 use crate::config::AllowIps;
+use crate::counted::counted;
 use crate::store::KeptAddresses;
 
 /// The age at which a list is asked for again.
@@ -18,7 +19,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Between two looks at the clock: a machine that slept is late by no more than this.
 const ROUND: Duration = Duration::from_secs(600);
 
-/// Pauses while the list can not be had, doubled from the first to the last.
+/// Pauses while the list cannot be had, doubled from the first to the last.
 const PAUSES: Pauses = Pauses::seconds(5, 900);
 
 /// Runs until the bell is closed. A ring (after a reload) looks at the configuration at once.
@@ -110,8 +111,8 @@ fn round(app: &App) -> Result<(), Failed> {
         );
     }
     log::info!(
-        "server.allow_ips: the platform's list of {} networks is in force",
-        list.networks.len()
+        "server.allow_ips: the platform's list of {} is in force",
+        counted(list.networks.len(), "network")
     );
     app.callback_ips.replace(list);
     // In force already; without a place to keep it, a restart fetches it again.

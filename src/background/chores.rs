@@ -7,6 +7,7 @@ use super::trouble::{Pauses, Trouble};
 use crate::app::App;
 use crate::bell::Woken;
 use crate::clock;
+use crate::counted::counted;
 use crate::store::StoreError;
 
 /// Rows that one commit removes: a few milliseconds, so that no push waits for it.
@@ -21,7 +22,7 @@ const ROUND: Duration = Duration::from_secs(3_600);
 /// Before another look whether the log can be emptied.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Pauses while something can not be done.
+/// Pauses while something cannot be done.
 const PAUSES: Pauses = Pauses::seconds(5, 900);
 
 /// Runs until the bell is closed. A ring starts a round at once.
@@ -83,7 +84,10 @@ fn remove_old_messages(app: &App) -> Result<Woken, StoreError> {
         removed += step;
         if step == 0 {
             if removed > 0 {
-                log::info!("chores: removed {removed} messages older than store.keep_messages");
+                log::info!(
+                    "chores: removed {} older than store.keep_messages",
+                    counted(removed, "message")
+                );
             }
             return Ok(Woken::Time);
         }

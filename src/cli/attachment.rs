@@ -146,7 +146,7 @@ impl LocalFile {
     /// Reads a file of at most `most` bytes.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that can not be read, is empty, too large, or of no kind that is taken.
+    /// [`Failure::Wrong`] for a file that cannot be read, is empty, too large, or of no kind that is taken.
     pub(super) fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
         let wrong = |what: String| Failure::Wrong(format!("{}: {what}", path.display()));
         let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
@@ -190,7 +190,7 @@ impl LocalFile {
     /// Reads a file that is to become one of this type, or of the one that its content suggests.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that can not be taken as that.
+    /// [`Failure::Wrong`] for a file that cannot be taken as that.
     pub(super) fn read_as(
         path: &Path,
         media_type: Option<MediaType>,
@@ -280,7 +280,7 @@ impl Attachment {
     /// Looks whether `text` names a file, and reads it; else it is a media_id. Calls nobody.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that can not be sent as this type, and for what is neither.
+    /// [`Failure::Wrong`] for a file that cannot be sent as this type, and for what is neither.
     pub(super) fn find(text: &str, media_type: MediaType) -> Result<Attachment, Failure> {
         let path = Path::new(text);
         if path.exists() {

@@ -19,7 +19,7 @@ pub(super) enum Blacklist {
         #[command(flatten)]
         json: Json,
     },
-    /// Block people: their messages do not arrive and they can not be sent any
+    /// Block people: their messages do not arrive and they cannot be sent any
     #[command(after_help = "Examples:
   wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd blacklist add - < openids.txt

@@ -302,7 +302,7 @@ fn missing_folder(store: &Path) -> Option<String> {
     ))
 }
 
-/// Buttons side by side that users can not tell apart: mostly a menu that was pulled twice into the file.
+/// Buttons side by side that users cannot tell apart: mostly a menu that was pulled twice into the file.
 fn equal_names(menu: &Menu) -> Vec<String> {
     let mut levels = vec![("menu.button".to_owned(), &menu.button)];
     for (conditional, n) in menu.conditional.iter().zip(1..) {

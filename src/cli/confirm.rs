@@ -1,4 +1,4 @@
-//! The question before what can not be undone: asked on a terminal, answered by `--yes` everywhere else.
+//! The question before what cannot be undone: asked on a terminal, answered by `--yes` everywhere else.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 

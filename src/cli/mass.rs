@@ -260,7 +260,7 @@ fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Result<Failure, F
     }
     Ok(match Failure::from(error) {
         Failure::Failed(text) if unknown => Failure::Failed(format!(
-            "{text}; repeat the same command after a minute: it can not send twice, and tells the msg_id if this one arrived"
+            "{text}; repeat the same command after a minute: it cannot send twice, and tells the msg_id if this one arrived"
         )),
         failure => failure,
     })

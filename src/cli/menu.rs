@@ -330,11 +330,11 @@ impl Alteration {
         out.done()
     }
 
-    /// What the API can not make is gone once it is replaced: the owner has to know before.
+    /// What the API cannot make is gone once it is replaced: the owner has to know before.
     fn warn_of_losses(&self) {
         for what in self.present.menu().sendable().1 {
             complain(&format!(
-                "warning: once it is replaced, {what} can not be put back through the API; `wechatd menu pull` prints it"
+                "warning: once it is replaced, {what} cannot be put back through the API; `wechatd menu pull` prints it"
             ));
         }
     }
@@ -348,7 +348,7 @@ impl Alteration {
         match (menu.button.is_empty(), left_out.is_empty()) {
             (_, true) => out.line("`wechatd menu rollback` puts back the one before."),
             (false, false) => out.line(
-                "`wechatd menu rollback` puts back the one before, without what can not be put back.",
+                "`wechatd menu rollback` puts back the one before, without what cannot be put back.",
             ),
             (true, false) => {
                 out.line("Nothing of the one before can be put back.")
@@ -407,7 +407,7 @@ fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
     let (wanted, left_out) = before.menu().sendable();
     for what in &left_out {
         complain(&format!(
-            "warning: {what} can not be put back through the API"
+            "warning: {what} cannot be put back through the API"
         ));
     }
     if !wanted.button.is_empty() {

@@ -31,7 +31,7 @@ pub(super) enum Commands {
 
 A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
 
-A permanent code can not be taken back, and an account can have 100000 of them.")]
+A permanent code cannot be taken back, and an account can have 100000 of them.")]
     Create(Create),
     /// Fetch the platform's own picture of a code, a JPEG
     #[command(after_help = "Example:
@@ -111,12 +111,12 @@ struct Made<'a> {
 fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     let life = life(arguments)?;
     let (scene, why) = scene(&arguments.scene, life)?;
-    // Before the code is made, because a permanent one can not be taken back.
+    // Before the code is made, because a permanent one cannot be taken back.
     let file = arguments.out.as_deref().map(Format::of).transpose()?;
     let (_store, api) = connect(config)?;
     let code = api.qrcode_create(&scene, life)?;
     let picture = Picture::of(&code.url)?;
-    // The code is made: ticket and URL are shown even if the file can not be written.
+    // The code is made: ticket and URL are shown even if the file cannot be written.
     let written = match (file, &arguments.out) {
         (Some(format), Some(path)) => picture.write(format, path),
         (Some(_), None) | (None, _) => Ok(()),

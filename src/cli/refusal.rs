@@ -1,4 +1,4 @@
-//! A command line that can not be read, told in one line.
+//! A command line that cannot be read, told in one line.
 
 use clap::Command;
 use clap::error::ErrorKind;

@@ -299,7 +299,7 @@ fn first(ids: &[String]) -> String {
 /// The text in pieces that the platform takes, cut between characters and outside links.
 fn parts(text: &str) -> Result<Vec<&str>, Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::Wrong("an empty text can not be sent".to_owned()));
+        return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));
     }
     let mut parts = Vec::new();
     let mut rest = text;

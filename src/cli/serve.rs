@@ -18,6 +18,6 @@ fn leave_no_core() {
         maximum: Some(0),
     };
     if let Err(error) = setrlimit(Resource::Core, nothing) {
-        log::warn!("core dumps can not be switched off: {error}");
+        log::warn!("core dumps cannot be switched off: {error}");
     }
 }

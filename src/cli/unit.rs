@@ -296,7 +296,7 @@ pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
     advice
 }
 
-/// Why the user of the service can not read the configuration, if so, and what to do: the service would end with exit
+/// Why the user of the service cannot read the configuration, if so, and what to do: the service would end with exit
 /// code 2, and is not started again.
 fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
     let config = unit.config;
@@ -306,7 +306,7 @@ fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
         false => user.way_in(config),
     };
     Some(format!(
-        "the configuration {config:?} can not be read by the user {USER}, which the service runs as: {way}"
+        "the configuration {config:?} cannot be read by the user {USER}, which the service runs as: {way}"
     ))
 }
 

@@ -19,7 +19,7 @@ pub struct Key {
     pub secret: bool,
     /// The default as it would stand in the file; `None` where there is none.
     pub default: Option<&'static str>,
-    /// What the default is where it can not be written down, for people.
+    /// What the default is where it cannot be written down, for people.
     pub without: &'static str,
     /// When a change of it takes effect.
     pub change: Change,
@@ -386,7 +386,7 @@ fn mode(value: &Value) -> Read<ModeName> {
 fn path(value: &Value) -> Read<PathBuf> {
     let text = value::string(value)?;
     match text.is_empty() || text.contains('\0') {
-        true => Err("a path can not be empty".to_owned()),
+        true => Err("a path cannot be empty".to_owned()),
         false => Ok(PathBuf::from(text)),
     }
 }

@@ -249,7 +249,7 @@ impl Buttons<'_> {
             Tap::Miniprogram { .. } => &["type", "url", "appid", "pagepath"],
             Tap::Media { .. } => &["type", "media_id"],
             Tap::Article { .. } => &["type", "article_id"],
-            // Which fields an unknown type takes can not be said.
+            // Which fields an unknown type takes cannot be said.
             Tap::Other { .. } => return button,
         };
         for key in fields.keys().filter(|key| *key != "name") {

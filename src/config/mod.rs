@@ -172,7 +172,7 @@ impl Config {
                 std::io::ErrorKind::NotFound => {
                     "there is no such file; name another with --config FILE".to_owned()
                 }
-                _ => format!("can not be read: {error}"),
+                _ => format!("cannot be read: {error}"),
             };
             Problems::one(file, what)
         })?;

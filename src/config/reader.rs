@@ -216,7 +216,7 @@ impl Reader {
             Err(error) => self.wrong(
                 at("app_secret_file").unwrap_or(0),
                 "account.app_secret_file",
-                format!("{} can not be read: {error}", file.display()),
+                format!("{} cannot be read: {error}", file.display()),
             ),
         }
     }

@@ -180,7 +180,7 @@ fn lets_none_by(earlier: &Rule, rule: &Rule) -> bool {
     })
 }
 
-/// The test with folded patterns, as a rule without `case` has them. A regex can not be folded.
+/// The test with folded patterns, as a rule without `case` has them. A regex cannot be folded.
 fn folded(test: &Test) -> Option<Test> {
     let all = |patterns: &[String]| patterns.iter().map(|pattern| fold(pattern)).collect();
     match test {

@@ -1,5 +1,5 @@
 //! Which rules a subject can meet, found without asking each: the index behind [`super::Rules`]. It only ever
-//! leaves out rules that can not match; whether one does is for [`super::rules`] to say.
+//! leaves out rules that cannot match; whether one does is for [`super::rules`] to say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

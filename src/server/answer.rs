@@ -25,7 +25,7 @@ pub(super) enum Answer {
     NotFound,
     /// Here, but not so; with the methods that there are.
     OtherMethod(&'static str),
-    /// The store can not write; the platform delivers again.
+    /// The store cannot write; the platform delivers again.
     Unavailable,
 }
 

@@ -137,7 +137,7 @@ impl Callback {
         request
             .as_reader()
             .read_to_end(&mut body)
-            .map_err(|error| format!("its body can not be read: {error}"))?;
+            .map_err(|error| format!("its body cannot be read: {error}"))?;
         // In compatible mode the readable part counts only where it stands alone: no signature covers it.
         let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(&body), Ok(Some(_))));
         let sealing = match keys {

@@ -39,6 +39,7 @@ use signal_hook::iterator::Signals;
 use crate::app::{App, AppError, Live};
 use crate::background::{self, AFTER_PANIC, restarting};
 use crate::config::{Config, Listen};
+use crate::counted::counted;
 use crate::dispatch::{Advice, advise};
 use callback::Callback;
 use guard::{Guard, Limits};
@@ -77,7 +78,7 @@ enum Event {
 /// Serves until a signal or a fault ends it.
 ///
 /// # Errors
-/// When it can not start; the text says what to do.
+/// When it cannot start; the text says what to do.
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let listener = Listener::bind(&config.server.listen)?;
@@ -141,7 +142,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let left = guard.stop(STOP_PATIENCE);
     log::debug!("guard: stopped: {}", guard.counters());
     if left > 0 {
-        log::warn!("{left} requests were left without an answer; the platform delivers them again");
+        log::warn!(
+            "{} left without an answer; the platform delivers again",
+            counted(left, "request")
+        );
     }
     workers.stop();
     app.bells.close();
@@ -182,7 +186,7 @@ fn reload(app: &App, guard: &Guard) {
             let limits = Limits::of(&config.server);
             match app.replace(config) {
                 Err(error) => log::error!(
-                    "the configuration can not be put in force, the old one stays: {error}"
+                    "the configuration cannot be put in force, the old one stays: {error}"
                 ),
                 Ok(()) => {
                     guard.set_limits(limits);
@@ -195,8 +199,8 @@ fn reload(app: &App, guard: &Guard) {
                         );
                     }
                     log::info!(
-                        "the configuration was read again: {} rules are in force",
-                        app.live().rules.iter().len()
+                        "the configuration was read again: {} in force",
+                        counted(app.live().rules.iter().len(), "rule")
                     );
                 }
             }
@@ -214,9 +218,9 @@ fn greet(app: &App, address: &Listen) {
         Listen::Unix(_) => log::info!("listening on {address}, path {path}"),
     }
     log::info!(
-        "store: {}, {} rules, mode {}",
+        "store: {}, {}, mode {}",
         app.store.path().display(),
-        live.rules.iter().len(),
+        counted(live.rules.iter().len(), "rule"),
         live.config.account.mode
     );
     warn(Arc::clone(&live));

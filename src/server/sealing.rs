@@ -86,7 +86,7 @@ pub(super) fn unseal(
         .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
     let (body, key) = keys.open(&envelope.encrypt).map_err(|cause| {
         format!(
-            "it can not be decrypted: {cause}; compare account.aes_key and account.app_id with the console"
+            "it cannot be decrypted: {cause}; compare account.aes_key and account.app_id with the console"
         )
     })?;
     let sealing = Sealing {

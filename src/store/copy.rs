@@ -24,7 +24,7 @@ impl Reader {
     /// how many pages of how many are done.
     ///
     /// # Errors
-    /// When `target` exists already or can not be written.
+    /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
         // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
@@ -42,7 +42,7 @@ impl Reader {
 /// there went. Killed at any moment, it can be repeated.
 ///
 /// # Errors
-/// When `from` is no sound store of this program or an older version, when the server runs, or when the folder can not
+/// When `from` is no sound store of this program or an older version, when the server runs, or when the folder cannot
 /// be written. Nothing has changed then.
 pub fn restore(
     from: &Path,
@@ -142,7 +142,7 @@ fn refuse_open(path: &Path) -> Result<(), StoreError> {
             path,
             "another process has it open; stop the server first (systemctl stop wechatd)",
         )),
-        Err(code) => Err(StoreError::at(path, format!("can not be opened: {code:?}"))),
+        Err(code) => Err(StoreError::at(path, format!("cannot be opened: {code:?}"))),
     }
 }
 

@@ -81,8 +81,8 @@ impl Store {
     /// Removes every trace of `openid` from all tables, the file and its write-ahead log.
     ///
     /// # Errors
-    /// When the store can not be read or written, or another program reads it for so long that the log
-    /// can not be emptied: the rows are gone then, and the server's chores do the rest.
+    /// When the store cannot be read or written, or another program reads it for so long that the log
+    /// cannot be emptied: the rows are gone then, and the server's chores do the rest.
     pub fn forget(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
         let erased = self.erase(reader, openid)?;
         for _ in 0..CHECKPOINT_TRIES {
@@ -104,7 +104,7 @@ impl Store {
     /// Rows of others that name the person are looked for in `reader`, so that pushes need not wait.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub fn erase(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
         let person = openid.to_owned();
         let mut erased = self
@@ -138,7 +138,7 @@ impl Store {
     /// Folds the write-ahead log into the file and empties it. False when others use the store just now.
     ///
     /// # Errors
-    /// When the store can not be written.
+    /// When the store cannot be written.
     pub fn empty_log(&self) -> Result<bool, StoreError> {
         let checkpoint = || {
             let connection = Connection::open(self.path())?;
@@ -159,7 +159,7 @@ impl Reader {
     /// People of whom traces are still to go.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn people_to_erase(&self) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection

@@ -24,7 +24,7 @@ impl Reader {
     /// newest first.
     ///
     /// # Errors
-    /// When the store can not be read, or `each` fails.
+    /// When the store cannot be read, or `each` fails.
     pub fn export_followers<E: From<StoreError>>(
         &self,
         filter: &FollowerFilter,
@@ -38,7 +38,7 @@ impl Reader {
     /// The same for messages, newest first.
     ///
     /// # Errors
-    /// When the store can not be read, or `each` fails.
+    /// When the store cannot be read, or `each` fails.
     pub fn export_messages<E: From<StoreError>>(
         &self,
         filter: &MessageFilter,

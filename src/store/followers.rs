@@ -86,7 +86,7 @@ impl Reader {
     /// Calls `each` for every follower that the filter lets through, newest first.
     ///
     /// # Errors
-    /// When the store can not be read, or `each` fails.
+    /// When the store cannot be read, or `each` fails.
     pub fn followers<E: From<StoreError>>(
         &self,
         filter: &FollowerFilter,
@@ -112,7 +112,7 @@ impl Reader {
     /// One follower, if the person follows now.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn follower(&self, openid: &str) -> Result<Option<Follower>, StoreError> {
         self.connection
             .query_row(
@@ -127,7 +127,7 @@ impl Reader {
     /// What `follow_log` knows of a person, newest first.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn follow_log(&self, openid: &str) -> Result<Vec<FollowLogEntry>, StoreError> {
         let read = || {
             self.connection
@@ -149,7 +149,7 @@ impl Reader {
     /// How many people follow now. SQLite looks at each: ten million take a second.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn count_followers(&self) -> Result<i64, StoreError> {
         self.count_followers_up_to(i64::MAX)
     }
@@ -157,7 +157,7 @@ impl Reader {
     /// How many people follow now, `most` if it is that many or more.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn count_followers_up_to(&self, most: i64) -> Result<i64, StoreError> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1)";
         self.connection

@@ -62,7 +62,7 @@ impl Store {
     /// is the same message: it keeps its row and its clientmsgid, else `fresh_client_id` is taken.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn begin_mass(
         &self,
         job: NewJob,
@@ -107,7 +107,7 @@ impl Store {
     /// The platform took a mass message under this number.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn mass_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
         let msg_id = msg_id.to_owned();
         self.writer.write(move |connection| {
@@ -134,7 +134,7 @@ impl Store {
     /// The platform refused a mass message: it was not sent, and leaves no trace.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn mass_refused(&self, id: i64) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
             connection
@@ -146,7 +146,7 @@ impl Store {
     /// Notes a template message that the platform took under this number.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn template_taken(&self, job: NewJob, msg_id: &str) -> Result<(), StoreError> {
         let msg_id = msg_id.to_owned();
         self.writer
@@ -158,7 +158,7 @@ impl Reader {
     /// The latest sendings of a kind, the newest first; with `msg_id` that one only.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn jobs(
         &self,
         kind: JobKind,

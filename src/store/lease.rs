@@ -40,7 +40,7 @@ impl Store {
     /// Takes the right to do `name` alone until `until`, Unix seconds; false when another process has it.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
@@ -56,7 +56,7 @@ impl Store {
     /// Prolongs a right that this process holds until `longer`; false when it ended and another has it.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn renew_lease(&self, name: &str, longer: i64) -> Result<bool, StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {
@@ -71,7 +71,7 @@ impl Store {
     /// Gives the right back if this process still has it.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
         let (name, owner) = (row(name), self.owner.clone());
         self.writer.write(move |connection| {

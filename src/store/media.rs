@@ -9,7 +9,7 @@ impl Store {
     /// The media_id of a file with this digest that still works at `at`, in Unix seconds.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn kept_media(
         &self,
         media_type: &str,
@@ -31,7 +31,7 @@ impl Store {
     /// Keeps a media_id until it ends; those that have expired go.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn keep_media(
         &self,
         media_type: &str,
@@ -60,7 +60,7 @@ impl Store {
     /// Forgets a media_id that the platform no longer takes; true if it was kept.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn forget_media(&self, media_id: &str) -> Result<bool, StoreError> {
         let media_id = media_id.to_owned();
         self.writer.write(move |connection| {

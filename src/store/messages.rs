@@ -55,7 +55,7 @@ impl Reader {
     /// Calls `each` for every message that the filter lets through, newest first.
     ///
     /// # Errors
-    /// When the store can not be read, or `each` fails.
+    /// When the store cannot be read, or `each` fails.
     pub fn messages<E: From<StoreError>>(
         &self,
         filter: &MessageFilter,
@@ -135,7 +135,7 @@ impl Store {
     /// received after `now`, by a clock that was wrong, are passed over.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn remove_old_messages(
         &self,
         before: i64,

@@ -59,7 +59,7 @@ impl Store {
     /// A connection of its own for reading, beside the writer.
     ///
     /// # Errors
-    /// When the file can not be opened.
+    /// When the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
     }

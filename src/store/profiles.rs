@@ -49,7 +49,7 @@ impl Reader {
     /// Up to `limit` followers whose profile is still to be fetched, oldest first.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn profile_queue(&self, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection
@@ -65,7 +65,7 @@ impl Store {
     /// Writes down what became of a batch of profiles. Followers who have left meanwhile stay gone.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn profiles_done(
         &self,
         outcomes: Vec<(String, ProfileOutcome)>,

@@ -22,7 +22,7 @@ impl Reader {
     /// Follows and scans per scene, the most successful first. `since` is in Unix seconds.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn scenes(&self, since: Option<i64>) -> Result<Vec<SceneCount>, StoreError> {
         let read = || {
             self.connection

@@ -19,7 +19,7 @@ impl Store {
     /// built without its table of pages, of which [`warn_without_pages`] has told.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub(super) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
         for pages in reader.pages_with(text)?.chunks(STEP) {
             let pages = pages.to_vec();
@@ -49,7 +49,7 @@ impl Reader {
     }
 }
 
-/// Says, when the store is opened, what forgetting can not do in this build.
+/// Says, when the store is opened, what forgetting cannot do in this build.
 pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()> {
     if !has_pages(connection)? {
         log::warn!(

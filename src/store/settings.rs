@@ -52,7 +52,7 @@ impl Store {
     /// The Token made on first start, made now if this is it.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn made_token(&self, fresh: &Secret) -> Result<Secret, StoreError> {
         let fresh = fresh.expose().to_owned();
         self.writer.write(move |connection| {
@@ -73,7 +73,7 @@ impl Store {
     /// Keeps a token of the platform's API.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn keep_token(&self, name: &str, token: &KeptToken) -> Result<(), StoreError> {
         let (name, value, expires_at) = (
             name.to_owned(),
@@ -93,7 +93,7 @@ impl Store {
     /// A kept token of the platform's API.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn kept_token(&self, name: &str) -> Result<Option<KeptToken>, StoreError> {
         let name = name.to_owned();
         self.writer.write(move |connection| {
@@ -116,7 +116,7 @@ impl Store {
     /// Keeps the addresses that the platform sends from.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn keep_callback_ips(&self, kept: &KeptAddresses) -> Result<(), StoreError> {
         let values = [
             (CALLBACK_IPS, kept.addresses.join(" ")),
@@ -132,7 +132,7 @@ impl Store {
     /// The kept addresses, if there ever were any.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
         self.reader()?.callback_ips()
     }
@@ -140,7 +140,7 @@ impl Store {
     /// Keeps a small value that outlives the process.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn keep_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.writer
@@ -150,7 +150,7 @@ impl Store {
     /// A value that was kept.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
         self.writer
@@ -168,7 +168,7 @@ impl Reader {
     /// The Token made on first start, if there was one.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn made_token(&self) -> Result<Option<Secret>, StoreError> {
         setting(&self.connection, TOKEN)
             .map(|value| value.map(Secret::new))
@@ -178,7 +178,7 @@ impl Reader {
     /// The kept addresses that the platform sends from, if there ever were any.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
         let read = |name| setting(&self.connection, name).map_err(|error| Reader::failed(&error));
         let (Some(addresses), Some(told_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?) else {

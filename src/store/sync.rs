@@ -81,7 +81,7 @@ impl Store {
     /// Begins a sync, or gives the one that was begun and has not ended.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_begin(&self, now: i64) -> Result<SyncState, StoreError> {
         self.writer.write(move |connection| {
             connection.execute(
@@ -96,7 +96,7 @@ impl Store {
     /// Notes up to [`SYNC_ROWS`] people of the platform's list.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_list(&self, openids: Vec<String>) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
             let mut insert = connection.prepare_cached(
@@ -113,7 +113,7 @@ impl Store {
     /// Notes that a page is here as a whole, what the platform counts, and where the next page begins.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_page_done(&self, next: &str, total: Option<i64>) -> Result<(), StoreError> {
         let next = next.to_owned();
         self.writer.write(move |connection| {
@@ -129,7 +129,7 @@ impl Store {
     /// Goes on to a step, for good.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_go_on(
         &self,
         step: SyncStep,
@@ -149,7 +149,7 @@ impl Store {
     /// sync began, because a push of somebody who has followed again since then must not look older.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_leave(&self, openids: Vec<String>) -> Result<usize, StoreError> {
         self.writer.write(move |connection| {
             let mut gone = 0;
@@ -164,7 +164,7 @@ impl Store {
     /// Writes down what became of a batch of profiles, at most [`SYNC_ROWS`], and takes newcomers into `followers`.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_profiles(
         &self,
         outcomes: Vec<(String, ProfileOutcome)>,
@@ -180,7 +180,7 @@ impl Store {
     /// Removes up to [`SYNC_ROWS`] rows of the working table and says how many.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_clean(&self) -> Result<usize, StoreError> {
         self.writer.write(move |connection| {
             connection
@@ -192,7 +192,7 @@ impl Store {
     /// Ends the sync. `ended_at` in Unix seconds says when it was done with; `None`: it is given up.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
             connection.execute("DELETE FROM sync_state", [])?;
@@ -208,7 +208,7 @@ impl Reader {
     /// The sync that was begun and has not ended.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn sync_state(&self) -> Result<Option<SyncState>, StoreError> {
         self.connection
             .query_row(STATE, [], state)
@@ -219,7 +219,7 @@ impl Reader {
     /// When the last sync ended, in Unix seconds.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
         setting(&self.connection, SYNCED_AT)
             .map(|value| value.and_then(|value| value.parse().ok()))
@@ -229,7 +229,7 @@ impl Reader {
     /// How many came or went by a push since the sync began.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn sync_count_pushes(&self) -> Result<i64, StoreError> {
         self.connection
             .query_row(
@@ -243,7 +243,7 @@ impl Reader {
     /// Up to [`SYNC_ROWS`] people beyond `after` who are in `followers` and not in the list.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn sync_absent(&self, after: &str) -> Result<Vec<String>, StoreError> {
         self.openids(
             "SELECT openid FROM followers WHERE openid > ?1
@@ -257,7 +257,7 @@ impl Reader {
     /// Up to `limit` people of the list beyond `after` whose profile was not asked for yet.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn sync_waiting(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         self.openids(
             "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 0 ORDER BY openid LIMIT ?2",

@@ -10,7 +10,7 @@ impl Store {
     /// known yet get them with their profile.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn note_tag(
         &self,
         openids: Vec<String>,
@@ -36,7 +36,7 @@ impl Store {
     /// Notes a remark; an empty one is none.
     ///
     /// # Errors
-    /// When the store can not write.
+    /// When the store cannot write.
     pub fn note_remark(&self, openid: &str, remark: &str) -> Result<(), StoreError> {
         let (openid, remark) = (openid.to_owned(), remark.to_owned());
         self.writer.write(move |connection| {
@@ -54,7 +54,7 @@ impl Reader {
     /// Up to `limit` followers beyond `after`, by openid, who carry a tag.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn tagged(&self, tag: i64, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection

@@ -9,7 +9,7 @@ impl Reader {
     /// A time in Unix seconds as local date and time, for people.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn local_time(&self, at: i64) -> Result<String, StoreError> {
         self.connection
             .query_row(
@@ -47,7 +47,7 @@ impl Reader {
     /// The first moment after `after` at which local clocks show `time`, such as `03:30`; both in Unix seconds.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub fn next_time_of_day(&self, time: &str, after: i64) -> Result<i64, StoreError> {
         let on_day = |day: &str| {
             self.connection

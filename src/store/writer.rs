@@ -19,7 +19,7 @@ use super::settings::{PROBE, put_setting};
 use crate::clock;
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
-/// so a push that can not be written is refused before that and delivered again.
+/// so a push that cannot be written is refused before that and delivered again.
 pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// The same while the last commit has failed: those who came during the long wait must hear in time, too.
@@ -86,7 +86,7 @@ impl Writer {
                 .run(&waiting)
             })
             .map_err(|error| {
-                StoreError::new(format!("store: can not start the writer thread: {error}"))
+                StoreError::new(format!("store: cannot start the writer thread: {error}"))
             })?;
         Ok(Writer {
             queue,
@@ -102,7 +102,7 @@ impl Writer {
         self.after_telling.set(Box::new(what)).ok();
     }
 
-    /// Hands over work without waiting. Work that can not be taken is finished with the error here.
+    /// Hands over work without waiting. Work that cannot be taken is finished with the error here.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
         let (work, why) = match self.queue.try_send(Message::Work(work)) {
             Err(TrySendError::Full(Message::Work(work))) => (
@@ -280,7 +280,7 @@ impl Loop {
                 batch.drain(..).for_each(|work| finish(work, Ok(())));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
-                // Work that can not be done must not take the rest with it: each alone.
+                // Work that cannot be done must not take the rest with it: each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.told(outcome);

@@ -41,7 +41,7 @@ impl<'a> Lease<'a> {
     pub(super) fn keep(&self) {
         while self.over.pause(RENEWAL) != Woken::Closing {
             match self.store.renew_lease(NAME, clock::unix_seconds() + LASTS) {
-                // The store says itself why it can not write; whoever works finds out as well.
+                // The store says itself why it cannot write; whoever works finds out as well.
                 Ok(true) | Err(_) => {}
                 Ok(false) => {
                     self.lost.store(true, Ordering::Relaxed);

@@ -257,7 +257,7 @@ fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
     send()
         .failed()
         .complains("may have arrived")
-        .complains("can not send twice");
+        .complains("cannot send twice");
     assert_eq!(platform.count(ALL), 1, "never repeated by itself");
     account
         .command(&["mass", "status"])
@@ -306,7 +306,7 @@ fn after_a_busy_platform_a_repetition_is_the_same_message() {
         send()
             .failed()
             .complains("may have arrived")
-            .complains("can not send twice");
+            .complains("cannot send twice");
         assert_eq!(platform.count(ALL), 1, "never repeated by itself");
         account.store().is("SELECT msg_id FROM jobs", &["NULL"]);
         platform.fault(

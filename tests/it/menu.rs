@@ -616,12 +616,12 @@ fn what_can_not_be_put_back_is_said_before_the_question() {
         .refused()
         .complains("\"Hi\"")
         .complains("\"News\"")
-        .complains("can not be put back");
+        .complains("cannot be put back");
     account
         .command(&["menu", "apply", "--yes"])
         .ok()
-        .complains("can not be put back")
-        .says("puts back the one before, without what can not be put back");
+        .complains("cannot be put back")
+        .says("puts back the one before, without what cannot be put back");
 
     let platform = Platform::start();
     let only = json!({"button": [{"type": "text", "name": "Hi", "value": "hello"}]});

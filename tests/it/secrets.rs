@@ -148,7 +148,7 @@ fn unit_warns_of_a_configuration_that_the_user_of_the_service_can_not_read() {
     set_mode(&folder, 0o700);
     let ran = account.command(&["unit"]);
     ran.ok()
-        .complains("can not be read by the user wechatd")
+        .complains("cannot be read by the user wechatd")
         .complains("chmod o+x ");
     set_mode(&folder, 0o755);
     set_mode(&account.config_path(), 0o600);
@@ -156,7 +156,7 @@ fn unit_warns_of_a_configuration_that_the_user_of_the_service_can_not_read() {
     set_mode(&account.config_path(), 0o644);
     let ran = account.command(&["unit"]);
     ran.ok().expect(
-        !ran.stderr.contains("can not be read"),
+        !ran.stderr.contains("cannot be read"),
         "no complaint about what can be read",
     );
 }

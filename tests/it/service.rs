@@ -174,7 +174,7 @@ fn the_check_of_a_reload_sees_mistakes_and_needs_no_secret() {
             "\"/nowhere/only-root-may-read-this\"",
         )
         .stopped();
-    // Where systemd runs it there is no credential, and root's file can not be read.
+    // Where systemd runs it there is no credential, and root's file cannot be read.
     account.command(&["check", "--quiet"]).refused();
     let check = || {
         let mut command = account.program(&["check", "--quiet"]);

@@ -63,7 +63,7 @@ fn sigterm_under_load_answers_what_was_accepted_and_refuses_the_rest_cleanly() {
     store.is("PRAGMA integrity_check", &["ok"]);
 }
 
-/// A server that can not come to its end at once: its store is locked, and a push waits for it.
+/// A server that cannot come to its end at once: its store is locked, and a push waits for it.
 struct Held {
     account: Account,
     locked: rusqlite::Connection,

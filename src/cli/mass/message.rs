@@ -70,7 +70,7 @@ impl Message {
         }
         if let Some(text) = &arguments.text {
             if text.trim().is_empty() {
-                return Err(Failure::Wrong("an empty text can not be sent".to_owned()));
+                return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));
             }
             return Ok(Message::bare(Kind::Text(text.clone())));
         }

@@ -41,7 +41,7 @@ impl Kept {
         };
         let mut kept = Kept::read(&text).ok_or_else(|| {
             Failure::Failed(
-                "menu: what the store keeps of the menu before can not be read".to_owned(),
+                "menu: what the store keeps of the menu before cannot be read".to_owned(),
             )
         })?;
         // A change that was refused whole has changed nothing, and there is nothing to undo.
@@ -99,7 +99,7 @@ impl Kept {
 
     fn write(&self, store: &Store) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(|error| {
-            Failure::Failed(format!("menu: the present one can not be kept: {error}"))
+            Failure::Failed(format!("menu: the present one cannot be kept: {error}"))
         })?;
         Ok(store.keep_setting(MENU_BEFORE, &text)?)
     }

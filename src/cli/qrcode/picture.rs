@@ -57,7 +57,7 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn of(text: &str) -> Result<Picture, Failure> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|error| {
-            Failure::Failed(format!("qrcode: the URL can not be drawn: {error}"))
+            Failure::Failed(format!("qrcode: the URL cannot be drawn: {error}"))
         })?;
         let inner = code.width();
         let width = inner + 2 * BORDER;

@@ -1,4 +1,4 @@
-//! A menu written as text of a configuration, and what of it such text can not say.
+//! A menu written as text of a configuration, and what of it such text cannot say.
 
 use serde_json::Map;
 
@@ -24,7 +24,7 @@ impl Menu {
         text
     }
 
-    /// The same without what the API can not make: buttons of the console, and conditional menus whose rule it does not
+    /// The same without what the API cannot make: buttons of the console, and conditional menus whose rule it does not
     /// take as it is. And that, each as the beginning of a sentence.
     #[must_use]
     pub fn sendable(&self) -> (Menu, Vec<String>) {
@@ -151,7 +151,7 @@ fn lines(place: &str, button: &Button) -> String {
     text
 }
 
-/// What the configuration can not express, told so that an owner can do something like it.
+/// What the configuration cannot express, told so that an owner can do something like it.
 fn console_button(
     place: &str,
     button: &Button,
@@ -169,7 +169,7 @@ fn console_button(
     }
     let json = serde_json::to_string(button).unwrap_or_default();
     format!(
-        "The button {name} was made in the console; its type {} can not be made through the API:\n{json}\n",
+        "The button {name} was made in the console; its type {} cannot be made through the API:\n{json}\n",
         quoted(kind)
     )
 }

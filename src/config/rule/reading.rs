@@ -134,7 +134,7 @@ impl Reader<'_, '_> {
             (false, true) => {
                 let names = self.optional("event", value::one_or_more)?;
                 if names.iter().any(|name| name.trim().is_empty()) {
-                    self.fail("event", "an Event name can not be empty");
+                    self.fail("event", "an Event name cannot be empty");
                 }
                 Some(About::Events(kinds(&names)))
             }
@@ -407,7 +407,7 @@ fn kinds(names: &[String]) -> Kinds {
 fn text(value: &Value) -> Read<Template> {
     let text = value::string(value)?;
     match text.trim().is_empty() {
-        true => Err("an empty text can not be sent; for no answer write silent = true".to_owned()),
+        true => Err("an empty text cannot be sent; for no answer write silent = true".to_owned()),
         false => Ok(Template::parse(&text)),
     }
 }
@@ -419,7 +419,7 @@ fn template(value: &Value) -> Read<Template> {
 fn identifier(value: &Value) -> Read<String> {
     let text = value::string(value)?.trim().to_owned();
     match text.is_empty() {
-        true => Err("can not be empty".to_owned()),
+        true => Err("cannot be empty".to_owned()),
         false => Ok(text),
     }
 }
