@@ -123,6 +123,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         })?;
     greet(&app, guard.local_addr());
     systemd::tell(State::Ready);
+    warn(&app.live());
     let ended = run(&app, &guard, &happened);
     // A second signal ends at once, without waiting for anything.
     let first = Instant::now();
@@ -191,7 +192,6 @@ fn reload(app: &App, guard: &Guard) {
                 Ok(()) => {
                     guard.set_limits(limits);
                     app.bells.config_changed();
-                    warn(app.live());
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",
@@ -207,6 +207,10 @@ fn reload(app: &App, guard: &Guard) {
         }
     }
     systemd::tell(State::Ready);
+    let live = app.live();
+    if !Arc::ptr_eq(&live, &old) {
+        warn(&live);
+    }
 }
 
 /// Says where it listens, where the store is, and what to enter in the console.
@@ -223,27 +227,19 @@ fn greet(app: &App, address: &Listen) {
         counted(live.rules.iter().len(), "rule"),
         live.config.account.mode
     );
-    warn(Arc::clone(&live));
     log::info!(
         "in the console: URL https://YOUR-DOMAIN{path}, and the Token that `wechatd check` shows"
     );
 }
 
-/// Tells what is allowed and still not what an owner wants, as `check` does.
-fn warn(live: Arc<Live>) {
+/// Tells what is allowed and still not what an owner wants, as `check` does. Comes last, because thousands of rules
+/// take seconds to compare with each other, and nobody is to wait for that.
+fn warn(live: &Live) {
     for exposure in live.config.exposures() {
         log::warn!("{exposure}");
     }
-    // Thousands of rules take seconds to compare with each other, and nobody is to wait for that.
-    let started = thread::Builder::new()
-        .name("advice".to_owned())
-        .spawn(move || {
-            for Advice { rule, line, what } in advise(&live.rules) {
-                log::warn!("{}:{line}: {rule}: {what}", live.config.file.display());
-            }
-        });
-    if let Err(error) = started {
-        log::warn!("the rules were not looked through: {error}");
+    for Advice { rule, line, what } in advise(&live.rules) {
+        log::warn!("{}:{line}: {rule}: {what}", live.config.file.display());
     }
 }
 
