@@ -73,7 +73,7 @@ pub struct FollowerFilter {
 impl FollowerFilter {
     /// The filter as SQL; its values are since, scene, tag and limit.
     pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
-           AND (?2 IS NULL OR qr_scene_str = ?2 OR CAST(qr_scene AS TEXT) = ?2)
+           AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
            AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
          ORDER BY subscribe_time DESC LIMIT coalesce(?4, -1)";
 }

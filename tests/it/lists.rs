@@ -1,5 +1,6 @@
 //! Lists as people read them: empty ones, cut ones, and what must not reach the terminal.
 
+use crate::support::account::WELCOME;
 use crate::support::*;
 
 #[test]
@@ -106,4 +107,25 @@ fn a_content_is_as_long_as_the_terminal_is_wide() {
     script.args(["-qec", &line, "/dev/null"]);
     let wide = Ran::of(script, "");
     wide.ok().says(content.trim_end());
+}
+
+#[test]
+fn a_scene_with_leading_zeros_is_another_scene() {
+    let account = Account::start();
+    for scene in ["7", "007"] {
+        account
+            .post(&subscribe_by(scene).from(&format!("oCameBy{scene}")))
+            .is_text(WELCOME);
+    }
+    for scene in ["7", "007"] {
+        let list = account.command(&["followers", "list", "--json", "--scene", scene]);
+        let openids: Vec<String> = list
+            .json()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|follower| follower["openid"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(openids, [format!("oCameBy{scene}")]);
+    }
 }
