@@ -56,7 +56,7 @@ The menu before is kept: `wechatd menu rollback` puts it back. Phones show the n
     #[command(after_help = "Example:
   wechatd menu rollback
 
-A second rollback takes the first one back.")]
+After an apply that failed it undoes that one; else a second rollback takes the first one back.")]
     Rollback(Yes),
     /// Delete the menu and all conditional menus
     #[command(after_help = "Example:
