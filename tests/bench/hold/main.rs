@@ -206,7 +206,7 @@ fn print(figures: &[Figures], endurance: &Endurance, broken: &[String]) {
         );
     }
     println!(
-        "memory: {:.1} MiB at the begin, {:.1} after {} pushes, {:.1} after {} s",
+        "memory: {:.1} MiB at the beginning, {:.1} after {} pushes, {:.1} after {} s",
         mebibytes(&endurance.begin),
         mebibytes(&endurance.after_pushes),
         endurance.pushes,
