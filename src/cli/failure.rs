@@ -19,10 +19,8 @@ pub enum Failure {
     Failed(String),
     /// The command line or the configuration is wrong: exit code 2.
     Wrong(String),
-    /// It failed, and what was printed says how: exit code 1 without a further text.
+    /// It failed, or the answer is no, and what was printed says how: exit code 1 without a further text.
     Shown,
-    /// It did, and the answer is no: exit code 3 without a text.
-    No,
     /// Whoever read the output has gone, as `head` does: exit code 0.
     OutputClosed,
 }
@@ -40,7 +38,6 @@ impl Failure {
                 ExitCode::from(2)
             }
             Failure::Shown => ExitCode::from(1),
-            Failure::No => ExitCode::from(3),
             Failure::OutputClosed => ExitCode::SUCCESS,
         }
     }
@@ -82,7 +79,6 @@ impl fmt::Display for Failure {
         match self {
             Failure::Failed(text) | Failure::Wrong(text) => f.write_str(text),
             Failure::Shown => f.write_str("failed"),
-            Failure::No => f.write_str("no"),
             Failure::OutputClosed => f.write_str("output closed"),
         }
     }

@@ -39,11 +39,11 @@ pub(super) enum Commands {
 
 What only the console can make is printed as comments.")]
     Pull(Json),
-    /// Compare the platform's menu with the configuration; exit code 3 where they differ
+    /// Compare the platform's menu with the configuration; exit code 1 where they differ
     #[command(after_help = "Example:
   wechatd menu diff && echo the same
 
-Lines with - are on the platform only, lines with + in the configuration only. Exit codes: 0 the same, 3 they differ, 1 the platform could not be asked.")]
+Lines with - are on the platform only, lines with + in the configuration only. Where the platform cannot be asked the exit code is 1 too, and a line on stderr says why.")]
     Diff(Json),
     /// Put the menu of the configuration in force
     #[command(after_help = "Examples:
@@ -238,7 +238,7 @@ fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     }
     match same {
         true => Ok(()),
-        false => Err(Failure::No),
+        false => Err(Failure::Shown),
     }
 }
 

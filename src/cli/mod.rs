@@ -65,7 +65,7 @@ use output::Output;
   wechatd simulate text hello    try it: a message as the platform sends it
   wechatd followers list         who follows
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, 3 the answer is no.",
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
     propagate_version = false
 )]
 struct Arguments {

@@ -113,7 +113,7 @@ fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
     let account = account(&platform, MENU);
     account
         .command(&["menu", "diff"])
-        .is_code(3)
+        .is_code(1)
         .says("+ 今天  click TODAY");
     let ran = account.command(&["menu", "apply", "--yes"]);
     ran.ok().says("+   Shop  view").says(WHEN).says("rollback");
@@ -207,7 +207,7 @@ fn a_console_made_menu_is_pulled_changed_compared_applied_and_rolled_back() {
         config + &pulled.stdout.replace("name = \"Shop\"", "name = \"商店\"")
     });
     let diff = account.command(&["menu", "diff"]);
-    diff.is_code(3)
+    diff.is_code(1)
         .says("- Hi  text hello (console only)")
         .says("-   Shop  view https://www.example.com/shop")
         .says("+   商店  view https://www.example.com/shop")
@@ -270,7 +270,7 @@ fn a_condition_that_the_platform_has_retired_is_pulled_as_a_comment() {
         .complains("conditional menu #2: the platform no longer takes country, language");
     account
         .command(&["menu", "diff"])
-        .is_code(3)
+        .is_code(1)
         .says("- for tag 134, sex 1:")
         .says("language zh_CN:");
     account.rewrite_config(|config| config + &pulled.stdout);
@@ -634,8 +634,8 @@ fn what_can_not_be_put_back_is_said_before_the_question() {
 fn what_differs_and_what_failed_have_different_exit_codes() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
-    account.command(&["menu", "diff"]).is_code(3);
-    account.command(&["menu", "diff", "--json"]).is_code(3);
+    account.command(&["menu", "diff"]).is_code(1);
+    account.command(&["menu", "diff", "--json"]).is_code(1);
     account.command(&["menu", "apply", "--yes"]).ok();
     account.command(&["menu", "diff"]).ok();
     platform.down();
