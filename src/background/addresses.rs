@@ -110,15 +110,12 @@ fn round(app: &App) -> Result<(), Failed> {
             list.unreadable.join(", ").escape_debug()
         );
     }
-    log::info!(
-        "server.allow_ips: the platform's list of {} is in force",
-        counted(list.networks.len(), "network")
-    );
+    let networks = counted(list.networks.len(), "network");
     app.callback_ips.replace(list);
     // In force already; without a place to keep it, a restart fetches it again.
-    app.store
-        .keep_callback_ips(&kept)
-        .map_err(|error| Failed::from(error.to_string().as_str()))
+    let stored = app.store.keep_callback_ips(&kept);
+    log::info!("server.allow_ips: the platform's list of {networks} is in force");
+    stored.map_err(|error| Failed::from(error.to_string().as_str()))
 }
 
 /// A list from the future, by a clock that was wrong, is as old as can be.
