@@ -9,7 +9,14 @@ pub(super) const APPLICATION_ID: i32 = 0x5743_4844;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step N takes a store of version N to version N+1. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[BEGINNING, SYNC, JOBS_AND_MEDIA, DAILY_COUNTS, FEWER_PAGES];
+const MIGRATIONS: &[&str] = &[
+    BEGINNING,
+    SYNC,
+    JOBS_AND_MEDIA,
+    DAILY_COUNTS,
+    FEWER_PAGES,
+    TRUE_COUNTS,
+];
 
 /// Followers, messages, and what the server keeps for itself.
 const BEGINNING: &str = "
@@ -213,6 +220,35 @@ CREATE INDEX follow_log_scene ON follow_log (scene, at, action, source)
     WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL;
 CREATE INDEX messages_scan ON messages (content, created_at, msg_type, event)
     WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL;
+";
+
+/// Counts that are right, and what was kept too little of.
+const TRUE_COUNTS: &str = "
+-- What follow_log counts: whether the row changed the number of followers. A second subscribe without a leave between,
+-- and the leave of somebody who did not follow, are kept and not counted.
+ALTER TABLE follow_log ADD COLUMN counts INTEGER NOT NULL DEFAULT 1;
+DROP TRIGGER follow_log_counted;
+DROP TRIGGER follow_log_uncounted;
+UPDATE follow_log SET counts = 0 WHERE id IN (
+    SELECT id FROM (
+        SELECT id, action, lag(action) OVER (PARTITION BY openid ORDER BY at, id) AS before FROM follow_log
+    ) WHERE action IS before OR (action = 'unsubscribe' AND before IS NULL)
+);
+UPDATE daily_counts SET subscribed = 0, unsubscribed = 0;
+INSERT INTO daily_counts (quarter, subscribed, unsubscribed)
+SELECT at / 900, sum(action = 'subscribe'), sum(action = 'unsubscribe') FROM follow_log WHERE counts GROUP BY at / 900
+ON CONFLICT (quarter) DO UPDATE SET subscribed = excluded.subscribed, unsubscribed = excluded.unsubscribed;
+CREATE TRIGGER follow_log_counted AFTER INSERT ON follow_log WHEN new.counts BEGIN
+    INSERT INTO daily_counts (quarter, subscribed, unsubscribed)
+    VALUES (new.at / 900, new.action = 'subscribe', new.action = 'unsubscribe')
+    ON CONFLICT (quarter) DO UPDATE SET
+        subscribed = subscribed + excluded.subscribed, unsubscribed = unsubscribed + excluded.unsubscribed;
+END;
+CREATE TRIGGER follow_log_uncounted AFTER DELETE ON follow_log WHEN old.counts BEGIN
+    UPDATE daily_counts SET
+        subscribed = subscribed - (old.action = 'subscribe'), unsubscribed = unsubscribed - (old.action = 'unsubscribe')
+    WHERE quarter = old.at / 900;
+END;
 ";
 
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.
