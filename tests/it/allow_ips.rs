@@ -114,9 +114,7 @@ fn the_platforms_list_is_fetched_kept_and_outlives_the_platform() {
     let platform = Platform::start();
     platform.callback_ips(&["203.0.113.0/25", INSIDE, "192.0.2.1"]);
     let mut account = by_the_platform(&platform).start();
-    eventually("the list", account.log(), || {
-        account.log().has("is in force")
-    });
+    account.log().says("is in force");
     from(&account, INSIDE).is_text(HELP);
     from(&account, "192.0.2.1").is_text(HELP);
     from(&account, OUTSIDE).is_refused();
@@ -154,9 +152,7 @@ fn until_there_is_a_list_nobody_is_locked_out_and_the_log_says_so() {
     account.command(&["check"]).ok().says("not fetched yet");
     platform.callback_ips(&[INSIDE]);
     platform.up();
-    eventually("the list", account.log(), || {
-        account.log().has("is in force")
-    });
+    account.log().says("is in force");
     from(&account, OUTSIDE).is_refused();
     from(&account, INSIDE).is_text(HELP);
 }
@@ -166,9 +162,7 @@ fn a_list_that_is_none_does_not_replace_a_good_one() {
     let platform = Platform::start();
     platform.callback_ips(&[INSIDE]);
     let mut account = by_the_platform(&platform).start();
-    eventually("the list", account.log(), || {
-        account.log().has("is in force")
-    });
+    account.log().says("is in force");
     for (list, fault) in [
         (&[][..], None),
         (&["everywhere", "10.0.0.*"], None),

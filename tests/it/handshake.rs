@@ -218,7 +218,7 @@ fn the_callback_path_is_the_configured_one() {
     account
         .get(&format!("/wechat?{query}&echostr=8"))
         .is_status(404);
-    assert!(account.log().has("/mp/callback"), "{}", account.log());
+    account.log().says("/mp/callback");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_push_can_not_write_lines_of_its_own() {
     let strange = "oL\n[2026-11-21T00:00:00Z ERROR] made up\u{1b}[31m";
     let push = event("a\nERROR b").from(strange).body();
     account.post(&raw(push)).is_status(200);
-    eventually("the line", account.log(), || account.log().has("made up"));
+    account.log().says("made up");
     let lines = account.log().lines();
     let about: Vec<_> = lines
         .iter()
@@ -143,9 +143,7 @@ fn rust_log_sets_the_level() {
 #[test]
 fn a_rust_log_without_a_level_is_told_of_once_and_taken_as_the_usual_one() {
     let mut account = Setup::new().env("RUST_LOG", "foo").start();
-    eventually("the usual log", account.log(), || {
-        account.log().has("in the console")
-    });
+    account.log().says("in the console");
     account.stop();
     assert_eq!(account.log().count("RUST_LOG=\"foo\" names no level"), 1);
 }

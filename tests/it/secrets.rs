@@ -106,9 +106,7 @@ fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
         set_mode(&account.config_path(), mode);
         let before = account.log().count("may read it: `");
         account.begin();
-        eventually("the end of the start", account.log(), || {
-            account.log().has("in the console")
-        });
+        account.log().says("in the console");
         account.stop();
         let after = account.log().count("may read it: `");
         assert_eq!(after > before, warned, "{mode:o}\n{}", account.log());

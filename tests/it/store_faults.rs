@@ -49,7 +49,7 @@ fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
     let mut account = setup.stopped().wrapped_in(&script);
     account.begin();
     let (acknowledged, refused) = fill(&account);
-    assert!(account.log().has("make room"), "{}", account.log());
+    account.log().says("make room");
     let answer = account.post(&refused);
     answer.is_status(503);
     answer.expect(answer.took < IN_TIME, "an answer at once");
@@ -58,7 +58,7 @@ fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
     std::fs::remove_file(format!("/proc/{}/root{ballast}", account.pid())).unwrap();
     account.post(&refused).is_text(HELP);
     account.get("/healthz").is(200, "ok");
-    assert!(account.log().has("works again"), "{}", account.log());
+    account.log().says("works again");
     for (push, body) in &acknowledged {
         account.post(push).is(200, body);
     }
@@ -228,7 +228,7 @@ fn a_store_that_is_taken_away_gives_503_until_it_is_put_back() {
     let push = text("meanwhile");
     account.post(&push).is_status(503);
     account.get("/healthz").is_status(503);
-    assert!(account.log().has("put it back"), "{}", account.log());
+    account.log().says("put it back");
     // Another one in its place is no better.
     std::fs::write(account.store_path(), "").unwrap();
     account.post(&push).is_status(503);

@@ -437,9 +437,7 @@ fn the_server_goes_on_with_a_sync_that_a_kill_cut_short() {
     account.kill();
     platform.heal();
     account.begin();
-    eventually("the rest", account.log(), || {
-        account.log().has("2000 followers: 2000 came")
-    });
+    account.log().says("2000 followers: 2000 came");
     assert_eq!(platform.count(LIST), 2, "{}", account.log());
 }
 

@@ -59,6 +59,26 @@ fn names(code: &str, word: &str) -> bool {
 }
 
 #[test]
+fn no_test_looks_for_a_line_of_the_log_without_waiting_for_it() {
+    for (path, text) in rust_files("tests/it") {
+        for (at, found) in code(&text).match_indices("assert!(") {
+            let asserted = &code(&text)[at + found.len()..];
+            let asserted: String = asserted
+                .chars()
+                .filter(|c| !c.is_whitespace())
+                .take(60)
+                .collect();
+            let log = asserted.split_once(".has(").map_or("", |(log, _)| log);
+            let positive = log == "log" || log.ends_with("log()") && !log.starts_with('!');
+            assert!(
+                !positive,
+                "{path}: assert!({asserted}…: wait for it with `Log::says`"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_file_says_first_what_it_owns() {
     for folder in ["src", "tests"] {
         for (path, text) in rust_files(folder) {

@@ -39,7 +39,8 @@ pub const IN_TIME: Duration = Duration::from_secs(10);
 
 /// Waits until `condition` holds; panics with `what` and the log when it does not in time.
 ///
-/// The tests' only way to wait for something that happens in the background.
+/// The tests' only way to wait for something that happens in the background. That is any row but those of the push
+/// that was just answered 200, and any line of the log: see [`Log::says`].
 #[track_caller]
 pub fn eventually(what: &str, log: &Log, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -104,7 +105,18 @@ impl Log {
         lines.iter().filter(|line| line.contains(needle)).count()
     }
 
-    /// True when some line holds `needle`.
+    /// Waits until some line holds `needle`.
+    ///
+    /// A line follows the answer that it is about, and a busy machine can hold it back for long. So a test waits for
+    /// what the log has to say and never looks at it right after an answer; `tidy` holds the tests to that.
+    #[track_caller]
+    pub fn says(&self, needle: &str) {
+        eventually(&format!("a line with {needle:?}"), self, || {
+            self.has(needle)
+        });
+    }
+
+    /// True when some line holds `needle` by now: what must not be there, or a condition of [`eventually`].
     pub fn has(&self, needle: &str) -> bool {
         self.count(needle) > 0
     }
