@@ -1,8 +1,10 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
+use std::fmt;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Failure;
 use super::arguments::Json;
@@ -14,6 +16,7 @@ use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
 use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise};
+use crate::secret::Secret;
 use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
@@ -35,8 +38,8 @@ struct Checked {
     callback_path: String,
     mode: &'static str,
     allow_ips: ShownAddresses,
-    /// In full only where the server made it: the owner has to enter it in the console.
-    token: Option<String>,
+    /// The owner has to enter it in the console.
+    token: Option<ShownToken>,
     token_from: &'static str,
     app_id: Option<String>,
     api: bool,
@@ -48,6 +51,12 @@ struct Checked {
     /// What the platform said, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
+}
+
+/// The Token: whole in JSON.
+struct ShownToken {
+    token: Secret,
+    is_made: bool,
 }
 
 /// Where requests may come from.
@@ -104,7 +113,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         return out.json(checked);
     }
     let token = match &checked.token {
-        Some(token) => format!("{token} ({})", checked.token_from),
+        Some(token) => format!("{} ({})", token.shown(), checked.token_from),
         None => checked.token_from.to_owned(),
     };
     let store = match checked.followers {
@@ -179,10 +188,11 @@ fn look(config: &Config) -> Result<Checked, Failure> {
         None => None,
     };
     let (token, token_from) = match (&account.token, made) {
-        (Some(token), _) => (Some(token.masked()), "from the configuration"),
-        (None, Some(made)) => (Some(made.expose().to_owned()), "made on first start"),
+        (Some(token), _) => (Some((token.clone(), false)), "from the configuration"),
+        (None, Some(made)) => (Some((made, true)), "made on first start"),
         (None, None) => (None, "made on first start"),
     };
+    let token = token.map(|(token, is_made)| ShownToken { token, is_made });
     let followers = reader.as_ref().map(Reader::count_followers).transpose()?;
     let list = match &reader {
         Some(reader) => reader.callback_ips()?.as_ref().and_then(Networks::read),
@@ -222,6 +232,29 @@ fn look(config: &Config) -> Result<Checked, Failure> {
         warnings: warnings(config),
         online: None,
     })
+}
+
+impl ShownToken {
+    /// For people. What the configuration says already is shown whole on a terminal only: the output of a job may
+    /// end in a log.
+    fn shown(&self) -> String {
+        match self.is_made || io::stdout().is_terminal() {
+            true => self.token.expose().to_owned(),
+            false => self.token.masked(),
+        }
+    }
+}
+
+impl fmt::Debug for ShownToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.token.fmt(f)
+    }
+}
+
+impl Serialize for ShownToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.token.expose())
+    }
 }
 
 impl ShownAddresses {

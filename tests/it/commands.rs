@@ -107,6 +107,16 @@ fn check_quiet_tells_mistakes_only() {
 }
 
 #[test]
+fn check_shows_the_token_of_the_configuration_whole_on_a_terminal_and_as_json() {
+    let account = Setup::new().stopped();
+    account.on_a_terminal(&["check"]).ok().says(TOKEN);
+    let json = account.command(&["check", "--json"]).json();
+    assert_eq!(json["token"], TOKEN);
+    // The output of a job may end in a log.
+    account.command(&["check"]).ok().says_nothing_of(TOKEN);
+}
+
+#[test]
 fn check_hides_the_secret() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
