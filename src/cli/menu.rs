@@ -102,6 +102,9 @@ enum Origin {
 struct Present {
     origin: Origin,
     button: Vec<Button>,
+    /// Buttons that the console has and does not show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    switched_off: Vec<Button>,
     /// The oldest first; the newest that matches is shown.
     conditional: Vec<PresentConditional>,
 }
@@ -129,6 +132,7 @@ impl Present {
             return Ok(Present {
                 origin: Origin::Api,
                 button: menus.button,
+                switched_off: Vec::new(),
                 conditional: conditional
                     .into_iter()
                     .map(PresentConditional::from)
@@ -136,10 +140,17 @@ impl Present {
             });
         }
         let console = api.get_current_selfmenu_info()?;
-        let shown = console.is_menu_open && !console.button.is_empty();
+        let (button, switched_off) = match console.is_menu_open {
+            true => (console.button, Vec::new()),
+            false => (Vec::new(), console.button),
+        };
         Ok(Present {
-            origin: if shown { Origin::Console } else { Origin::None },
-            button: if shown { console.button } else { Vec::new() },
+            origin: match button.is_empty() {
+                true => Origin::None,
+                false => Origin::Console,
+            },
+            button,
+            switched_off,
             conditional: Vec::new(),
         })
     }
@@ -197,13 +208,19 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
     if json.wanted {
         return out.json(&present);
     }
+    let off = !present.switched_off.is_empty();
     out.line(match present.origin {
-        Origin::None => "# The platform has no menu, or it is switched off.",
+        Origin::None if off => {
+            "# The menu of the console. It is switched off: nobody sees it until `wechatd menu apply`."
+        }
+        Origin::None => "# The platform has no menu.",
         Origin::Console => "# The platform's menu, made in the console.",
         Origin::Api => "# The platform's menu, made through the API.",
     })?;
     out.line("")?;
-    out.bytes(present.menu().to_text().as_bytes())?;
+    let mut menu = present.menu();
+    menu.button.extend(present.switched_off);
+    out.bytes(menu.to_text().as_bytes())?;
     for (conditional, n) in present.conditional.iter().zip(1..) {
         let retired: Vec<&str> = conditional
             .menu

@@ -192,6 +192,8 @@ StartLimitIntervalSec=0
 [Service]
 # The program says itself when it is ready, stops and is still alive.
 Type=notify
+# The name in the journal, whichever command below a line comes from.
+SyslogIdentifier=wechatd
 ExecStart={command} --config {config} serve
 # Reads the configuration again; with a mistake in it the reload fails and the old one stays in force.
 # (A reload gets no credentials: the check takes any AppSecret. Type=notify-reload would need systemd 253.)

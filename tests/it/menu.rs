@@ -252,6 +252,30 @@ fn old_menus() -> String {
 }
 
 #[test]
+fn a_menu_that_is_switched_off_in_the_console_is_pulled_and_can_be_applied() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let off = json!({"is_menu_open": 0, "selfmenu_info": {"button": [
+        {"name": "Shop", "type": "view", "url": "https://www.example.com/shop"},
+    ]}});
+    let asked = "/cgi-bin/get_current_selfmenu_info";
+    platform.always(asked, Fault::Body(off.to_string()));
+    let pulled = account.command(&["menu", "pull"]);
+    pulled
+        .ok()
+        .says("# The menu of the console. It is switched off")
+        .says("name = \"Shop\"");
+    let json = account.command(&["menu", "pull", "--json"]).json();
+    assert_eq!(json["switched_off"][0]["name"], "Shop");
+    assert_eq!(json["button"], json!([]), "users see none");
+    // What is pulled is a configuration, and users would see more than now.
+    account.rewrite_config(|config| config + &pulled.stdout);
+    let diff = account.command(&["menu", "diff"]);
+    diff.says("+ Shop  view https://www.example.com/shop");
+    account.command(&["menu", "apply", "--yes"]).ok();
+}
+
+#[test]
 fn a_condition_that_the_platform_has_retired_is_pulled_as_a_comment() {
     let platform = Platform::start();
     platform.always("/cgi-bin/menu/get", Fault::Body(old_menus()));

@@ -43,6 +43,7 @@ fn the_usual_unit_says_what_the_readme_promises() {
     let text = USUAL.text();
     for (name, values) in [
         ("Type", vec!["notify"]),
+        ("SyslogIdentifier", vec!["wechatd"]),
         (
             "ExecStart",
             vec!["/usr/local/bin/wechatd --config /etc/wechatd/wechat.conf serve"],
