@@ -1,12 +1,14 @@
 //! Arguments that several commands have, and how their values are read.
 
 use std::fmt;
+use std::io::{self, BufRead, Read};
 use std::ops::{Deref, RangeInclusive};
 use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::failure::complain;
+use super::failure::{Failure, complain};
+use crate::secret::Secret;
 
 // No doc comments on what is flattened: clap would show them as the description of each command that has it.
 
@@ -59,6 +61,59 @@ impl FromStr for NotBlank {
         match text.trim().is_empty() {
             true => Err("it must not be empty".to_owned()),
             false => Ok(NotBlank(text.to_owned())),
+        }
+    }
+}
+
+/// A token or a code, or `-` for the first line of standard input: what stands on a command line, all users of the
+/// machine can see.
+#[derive(Clone)]
+pub(super) enum Hidden {
+    Given(Secret),
+    StandardInput,
+}
+
+impl FromStr for Hidden {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Hidden, String> {
+        match text.trim() {
+            "" => Err("it must not be empty".to_owned()),
+            "-" => Ok(Hidden::StandardInput),
+            text => Ok(Hidden::Given(Secret::new(text))),
+        }
+    }
+}
+
+impl Hidden {
+    /// The longest line that is read, in bytes; the platform's tokens have up to 512.
+    const MOST: u64 = 4_096;
+
+    /// The secret itself.
+    pub(super) fn read(&self) -> Result<Secret, Failure> {
+        match self {
+            Hidden::Given(secret) => Ok(secret.clone()),
+            Hidden::StandardInput => {
+                let mut line = String::new();
+                io::stdin()
+                    .lock()
+                    .take(Hidden::MOST)
+                    .read_line(&mut line)
+                    .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+                match line.trim_start_matches('\u{feff}').trim() {
+                    "" => Err(Failure::Wrong("standard input: it is empty".to_owned())),
+                    secret => Ok(Secret::new(secret)),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hidden::Given(secret) => secret.fmt(f),
+            Hidden::StandardInput => f.write_str("-"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid};
+use super::arguments::{Hidden, Json, Openid};
 use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -38,43 +38,45 @@ The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The 
 
 The tokens are the person's, not the account's. Keep them on the server, never in a page.")]
     Code {
-        /// What came as `code`
-        code: NotBlank,
+        /// What came as `code`; - reads it from standard input
+        code: Hidden,
         #[command(flatten)]
         json: Json,
     },
     /// Print another access_token of a person, whose former one has expired
     #[command(after_help = "Example:
-  wechatd login refresh \"$REFRESH_TOKEN\"
+  printf %s \"$REFRESH_TOKEN\" | wechatd login refresh -
 
-An access_token works for two hours, a refresh_token for 30 days.")]
+An access_token works for two hours, a refresh_token for 30 days. With - the token comes from standard input; on the command line every user of this machine can see it.")]
     Refresh {
-        /// What `wechatd login code` printed
-        refresh_token: NotBlank,
+        /// What `wechatd login code` printed; - reads it from standard input
+        refresh_token: Hidden,
         #[command(flatten)]
         json: Json,
     },
     /// Show the name and picture of a person who opened a page with --scope userinfo
     #[command(after_help = "Example:
-  wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"")]
+  printf %s \"$ACCESS_TOKEN\" |
+      wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 -")]
     User {
         /// Who
         openid: Openid,
-        /// The person's, of `wechatd login code`
-        access_token: NotBlank,
+        /// The person's, of `wechatd login code`; - reads it from standard input
+        access_token: Hidden,
         #[command(flatten)]
         json: Json,
     },
     /// Ask whether a person's access_token still works; exit code 1 where it does not
     #[command(after_help = "Example:
-  wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 \"$ACCESS_TOKEN\"
+  printf %s \"$ACCESS_TOKEN\" |
+      wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 -
 
 Where it does not, or where the platform cannot be asked, a line on stderr says why.")]
     Check {
         /// Whose
         openid: Openid,
-        /// The person's, of `wechatd login code`
-        access_token: NotBlank,
+        /// The person's, of `wechatd login code`; - reads it from standard input
+        access_token: Hidden,
     },
 }
 
@@ -94,21 +96,28 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             state,
             json,
         } => url(config, &redirect_uri, scope, state, json),
-        Commands::Code { code, json } => show(&connect(config)?.1.sns_access_token(&code)?, json),
+        Commands::Code { code, json } => {
+            let code = code.read()?;
+            show(&connect(config)?.1.sns_access_token(code.expose())?, json)
+        }
         Commands::Refresh {
             refresh_token,
             json,
-        } => show(&connect(config)?.1.sns_refresh_token(&refresh_token)?, json),
+        } => {
+            let token = refresh_token.read()?;
+            show(&connect(config)?.1.sns_refresh_token(token.expose())?, json)
+        }
         Commands::User {
             openid,
             access_token,
             json,
-        } => user(config, &openid, &access_token, json),
+        } => user(config, &openid, access_token.read()?.expose(), json),
         Commands::Check {
             openid,
             access_token,
         } => {
-            connect(config)?.1.sns_auth(&access_token, &openid)?;
+            let token = access_token.read()?;
+            connect(config)?.1.sns_auth(token.expose(), &openid)?;
             let mut out = Output::text();
             out.line("the access_token works")?;
             out.done()

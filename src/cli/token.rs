@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Hidden, Json};
 use super::output::Output;
 use super::platform::connect;
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
@@ -13,10 +13,10 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd token
   curl \\
       \"https://api.weixin.qq.com/cgi-bin/tags/get?access_token=$(wechatd token)\"
-  wechatd token --refused \"$TOKEN\"
+  printf %s \"$TOKEN\" | wechatd token --refused -
   wechatd token --jsapi-ticket
 
---refused is for a token that the platform answered with 40001, 40014 or 42001. --jsapi-ticket is for signing pages of the JS-SDK.
+--refused is for a token that the platform answered with 40001, 40014 or 42001; - reads it from standard input, because every user of this machine can see a command line. --jsapi-ticket is for signing pages of the JS-SDK.
 
 The server, the commands and all programs that ask here share one token, so none ends the others' token. Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
 
@@ -24,7 +24,7 @@ The server, the commands and all programs that ask here share one token, so none
 pub(super) struct Arguments {
     /// A token that the platform no longer took: fetch another one, unless somebody has already
     #[arg(long, value_name = "TOKEN", conflicts_with = "jsapi_ticket")]
-    refused: Option<String>,
+    refused: Option<Hidden>,
     /// The ticket of the JS-SDK instead, kept and shared in the same way
     #[arg(long)]
     jsapi_ticket: bool,
@@ -46,7 +46,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let (store, api) = connect(config)?;
     let (name, value) = match (&arguments.refused, arguments.jsapi_ticket) {
         (None, true) => (JSAPI_TICKET, api.ticket()?),
-        (Some(refused), _) => (ACCESS_TOKEN, api.refused(refused.trim())?),
+        (Some(refused), _) => (ACCESS_TOKEN, api.refused(refused.read()?.expose())?),
         (None, false) => (ACCESS_TOKEN, api.token()?),
     };
     let mut out = Output::text();

@@ -147,6 +147,25 @@ fn a_refused_code_or_token_is_explained_and_asked_for_once() {
 }
 
 #[test]
+fn a_token_comes_from_standard_input_where_nobody_sees_it() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account.command(&["login", "code", "SYNCODE1"]).ok();
+    let amy = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
+    let run = |arguments: &[&str], input: &str| {
+        Ran::of(account.program(&[&["login"], arguments].concat()), input)
+    };
+    run(&["check", amy, "-"], "SYN_USER_TOKEN_1\n").ok();
+    run(&["user", amy, "-"], "\u{feff} SYN_USER_TOKEN_1 \r\n")
+        .ok()
+        .says("Amy");
+    run(&["refresh", "-", "--json"], "SYN_REFRESH_amy").ok();
+    run(&["code", "-"], "SYNCODE2").ok();
+    let empty = run(&["check", amy, "-"], "\n");
+    empty.refused().complains("standard input: it is empty");
+}
+
+#[test]
 fn tokens_are_printed_and_never_logged() {
     let platform = Platform::start();
     let account = account(&platform);

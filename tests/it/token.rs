@@ -63,6 +63,18 @@ fn a_refused_token_is_replaced_and_one_that_was_replaced_already_is_not_fetched_
 }
 
 #[test]
+fn a_refused_token_comes_from_standard_input_where_nobody_sees_it() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let first = account.command(&["token"]).stdout;
+    platform.retire_token();
+    let ran = Ran::of(account.program(&["token", "--refused", "-"]), &first);
+    ran.ok();
+    assert_eq!(ran.stdout.trim(), platform.token());
+    assert_ne!(ran.stdout, first);
+}
+
+#[test]
 fn a_refused_token_that_the_platform_still_gives_out_is_forced_anew() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
