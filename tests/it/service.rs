@@ -3,7 +3,8 @@
 
 use crate::support::account::{APP_ID, APP_SECRET};
 use crate::support::*;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The service manager's end of `$NOTIFY_SOCKET`.
 struct Manager {
@@ -15,10 +16,21 @@ struct Manager {
 impl Manager {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
+        let path = folder.path().join("notify").display().to_string();
+        Self::at(SocketAddr::from_pathname(&path).unwrap(), path, folder)
+    }
+
+    /// In the abstract namespace of Linux, where no file shows it.
+    fn without_a_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().display().to_string();
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        Self::at(address, format!("@{name}"), folder)
+    }
+
+    fn at(address: SocketAddr, path: String, folder: tempfile::TempDir) -> Self {
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let path = path.display().to_string();
         Self {
             socket,
             _folder: folder,
@@ -93,6 +105,68 @@ fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
     assert_eq!(account.stop().code, Some(0));
     let last = manager.hears("STOPPING=1", account.log());
     assert!(!last.contains(&"WATCHDOG=1".to_owned()), "{last:?}");
+}
+
+#[test]
+fn a_manager_in_the_abstract_namespace_hears_the_same() {
+    let manager = Manager::without_a_file();
+    let mut account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "500000")
+        .start();
+    manager.hears("READY=1", account.log());
+    manager.hears("WATCHDOG=1", account.log());
+    account.reload();
+    manager.hears("RELOADING=1", account.log());
+    manager.hears("READY=1", account.log());
+    assert_eq!(account.stop().code, Some(0));
+    manager.hears("STOPPING=1", account.log());
+    assert!(!account.log().has("NOTIFY_SOCKET"), "{}", account.log());
+}
+
+#[test]
+fn a_watchdog_that_waits_for_another_process_is_not_fed() {
+    let manager = Manager::new();
+    let mut account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "300000")
+        .env("WATCHDOG_PID", "1")
+        .start();
+    manager.hears("READY=1", account.log());
+    // Three meals would be due.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert_eq!(account.stop().code, Some(0));
+    let last = manager.hears("STOPPING=1", account.log());
+    assert!(!last.contains(&"WATCHDOG=1".to_owned()), "{last:?}");
+}
+
+#[test]
+fn a_manager_that_cannot_be_reached_or_does_not_read_keeps_nobody_waiting() {
+    for name in [
+        "nonsense",
+        "/nowhere/notify",
+        "@wechatd-nobody-is-here",
+        "vsock:99:1",
+    ] {
+        let mut account = Setup::new().env("NOTIFY_SOCKET", name).start();
+        eventually("a warning", account.log(), || {
+            account.log().has(&format!("NOTIFY_SOCKET={name:?}"))
+        });
+        account.get("/healthz").is(200, "ok");
+        assert_eq!(account.stop().code, Some(0), "{}", account.log());
+    }
+    let manager = Manager::new();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"STATUS=full", &manager.path).is_ok() {}
+    let mut account = Setup::new()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "300000")
+        .start();
+    account.get("/healthz").is(200, "ok");
+    let ended = account.stop();
+    assert_eq!(ended.code, Some(0), "{}", account.log());
+    assert!(ended.took < IN_TIME, "{ended:?}");
 }
 
 #[test]
