@@ -26,6 +26,7 @@ pub(super) fn check(
             address.is_loopback(),
         ),
         ClientAddress::Local => (false, true),
+        ClientAddress::Unknown => (false, false),
     };
     match (contained, is_of_this_machine) {
         (true, _) => Ok(()),
@@ -59,6 +60,8 @@ mod tests {
             (&listed, None, inside, true),
             (&listed, None, outside, false),
             (&listed, None, ClientAddress::Local, false),
+            (&listed, None, ClientAddress::Unknown, false),
+            (&AllowIps::Any, None, ClientAddress::Unknown, true),
         ] {
             let checked = check(allowed, told, from);
             assert_eq!(checked.is_ok(), admitted, "{allowed:?} {from}: {checked:?}");

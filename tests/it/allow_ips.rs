@@ -46,6 +46,74 @@ fn only_listed_addresses_are_heard_and_the_log_says_why_the_others_are_not() {
 }
 
 #[test]
+fn a_proxy_may_write_an_address_in_any_of_its_forms() {
+    let account = Setup::new()
+        .set(
+            "server.allow_ips",
+            "[\"203.0.113.0/24\", \"2001:db8::/32\", \"127.0.0.1\"]",
+        )
+        .start();
+    let insiders = [
+        "203.0.113.7:47011",
+        "\"203.0.113.7:47011\"",
+        "203.0.113.7:_hidden",
+        "::ffff:203.0.113.7",
+        "[::ffff:203.0.113.7]:80",
+        "[2001:db8::1]",
+        "[2001:db8::1]:4711",
+        "\"[2001:db8::1]:4711\"",
+        "2001:db8::1%eth0",
+        "[2001:db8::1%25eth0]:4711",
+        // What the nearest proxy names counts, and not what stood there before.
+        "unknown, 203.0.113.7:1, [::1]:2, \"127.0.0.1:3\"",
+    ];
+    for inside in insiders {
+        from(&account, inside).is_text(HELP);
+    }
+    // Nobody knows who this is, so it is not the proxy itself, which is listed.
+    let outsiders = [
+        "198.51.100.1:47011",
+        "[2001:db9::1]:4711",
+        "unknown",
+        "_hidden",
+        "\"_hidden:80\"",
+        "203.0.113.7, unknown",
+        "203.0.113.7, unknown, 127.0.0.1",
+        "nonsense",
+    ];
+    for outside in outsiders {
+        from(&account, outside).is_refused();
+    }
+    let accepted = insiders.len().to_string();
+    account
+        .store()
+        .is("SELECT count(*) FROM messages", &[&accepted]);
+}
+
+#[test]
+fn the_proxy_itself_may_be_trusted_and_seen_in_either_family() {
+    // A connection over IPv6 that brings IPv4: the peer is ::ffff:127.0.0.1.
+    let account = Setup::new()
+        .set("server.listen", "\"[::]:0\"")
+        .set("server.trusted_proxies", "[\"::ffff:127.0.0.1\"]")
+        .set("server.allow_ips", "[\"::ffff:203.0.113.7\"]")
+        .start();
+    let http::Address::Tcp(address) = account.address() else {
+        panic!("not a TCP address");
+    };
+    let address = http::Address::Tcp(([127, 0, 0, 1], address.port()).into());
+    for (named, accepted) in [("203.0.113.7", true), ("198.51.100.1", false)] {
+        let request = text("hello").request("/wechat", TOKEN);
+        let request = request.header("X-Forwarded-For", named);
+        let answer = http::exchange(&address, &request, account.log());
+        match accepted {
+            true => answer.is_text(HELP),
+            false => answer.is_refused(),
+        };
+    }
+}
+
+#[test]
 fn a_network_of_ipv4_may_be_written_as_ipv6() {
     let account = Setup::new()
         .set("server.allow_ips", "[\"::ffff:203.0.113.0/120\"]")
