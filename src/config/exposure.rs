@@ -1,10 +1,11 @@
-//! Who may read the files with secrets in them: not everybody on the machine, and the user of the service all the same.
+//! What lies more open than an owner wants: files with secrets, which the user of the service has to read all the same, and trust in strangers.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use super::trust::overtrust;
 
 /// The user that the unit of `wechatd unit` runs the service as. With `DynamicUser=` systemd makes one of this name
 /// for as long as the service runs, unless the machine has it already.
@@ -94,7 +95,8 @@ impl ServiceUser {
 }
 
 impl Config {
-    /// A warning for each file that holds a secret and that everybody on this machine may read.
+    /// A warning for each file that holds a secret and that everybody on this machine may read, and for trusted
+    /// proxies that are more than proxies.
     ///
     /// A file that a group may read is no mistake: that is how a service without rights of its own gets it.
     #[must_use]
@@ -116,6 +118,7 @@ impl Config {
         {
             exposures.push(warning(file, "the AppSecret", &shut(file)));
         }
+        exposures.extend(overtrust(&self.server.trusted_proxies));
         exposures
     }
 }

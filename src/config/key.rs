@@ -242,7 +242,7 @@ pub const KEYS: &[Key] = &[
         default: Some("[\"127.0.0.1\", \"::1\"]"),
         without: "",
         change: Change::Live,
-        meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is.",
+        meaning: "Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed. A Unix socket's peer always is. An entry without an address, such as `unknown`, is in no list of `server.allow_ips`.",
         set: |draft, value| {
             put(
                 &mut draft.config.server.trusted_proxies,

@@ -11,6 +11,7 @@ mod reader;
 mod rule;
 mod template;
 mod time_of_day;
+mod trust;
 mod value;
 
 use std::fs;

@@ -282,3 +282,38 @@ fn the_platforms_list_without_api_rights_is_a_mistake_of_the_configuration() {
             .complains("server.allow_ips");
     }
 }
+
+#[test]
+fn trusting_everybody_as_a_proxy_is_warned_of_by_check_at_the_start_and_by_a_reload() {
+    let warning = "server.trusted_proxies trusts everybody";
+    let account = Setup::new()
+        .set("server.trusted_proxies", "[\"0.0.0.0/0\"]")
+        .start();
+    eventually("a warning", account.log(), || account.log().has(warning));
+    account.command(&["check"]).ok().says(warning);
+    let checked = account.command(&["check", "--json"]).json();
+    let warnings = checked["warnings"].to_string();
+    assert!(warnings.contains(warning), "{warnings}");
+
+    for (proxies, warned) in [
+        ("\"10.0.0.0/8\", \"203.0.113.7\"", false),
+        ("\"::/0\"", true),
+        ("\"0.0.0.0/1\", \"128.0.0.0/1\"", true),
+    ] {
+        let before = account.log().count(warning);
+        account.rewrite_config(|config| {
+            let line = config.lines().find(|line| line.contains("trusted_proxies"));
+            let line = line.unwrap().to_owned();
+            config.replace(&line, &format!("server.trusted_proxies = [{proxies}]"))
+        });
+        let ran = account.command(&["check"]);
+        ran.ok();
+        ran.expect(ran.stdout.contains(warning) == warned, proxies);
+        account.reload();
+        if warned {
+            eventually("a warning", account.log(), || {
+                account.log().count(warning) > before
+            });
+        }
+    }
+}
