@@ -14,7 +14,7 @@ use super::{json, xml};
 pub type Fields = serde_json::Map<String, Value>;
 
 /// Elements that people write: kept to the last space. All others are trimmed.
-const VERBATIM: [&str; 6] = [
+pub(super) const VERBATIM: [&str; 6] = [
     "Content",
     "Recognition",
     "Title",

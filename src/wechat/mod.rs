@@ -26,6 +26,7 @@ pub mod text;
 mod error;
 mod fields;
 mod json;
+mod mend;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};

@@ -171,16 +171,22 @@ pub fn push_element(xml: &mut String, name: &str, text: &str) {
     for part in ["<", name, "><![CDATA["] {
         xml.push_str(part);
     }
-    let mut rest = &*text;
+    push_cdata(xml, &text);
+    for part in ["]]></", name, ">\n"] {
+        xml.push_str(part);
+    }
+}
+
+/// Appends what stands between `<![CDATA[` and `]]>`: the text, with each `]]>` split over two sections.
+pub(super) fn push_cdata(xml: &mut String, text: &str) {
+    let mut rest = text;
     while let Some(at) = rest.find("]]>") {
         let (before, after) = rest.split_at(at + "]]".len());
         xml.push_str(before);
         xml.push_str("]]><![CDATA[");
         rest = after;
     }
-    for part in [rest, "]]></", name, ">\n"] {
-        xml.push_str(part);
-    }
+    xml.push_str(rest);
 }
 
 /// Appends `<name>number</name>` and a line break.

@@ -1,4 +1,4 @@
-//! Reads an XML push into [`Fields`]: a linear safety scan, then `xmltree`.
+//! Reads an XML push into [`Fields`]: a linear safety scan, then `xmltree`; what they refuse is mended and read again.
 //!
 //! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for
 //! entity and namespace floods, and in plain mode a body is not covered by the signature. The scan
@@ -9,13 +9,15 @@ use xmltree::{Element, ParserConfig, XMLNode};
 
 use super::error::{Format, ParseError};
 use super::fields::{self, Fields};
-use super::text;
+use super::{mend, text};
 
 /// Levels of nesting, the root included. Real pushes have at most 5.
 const MAX_LEVELS: usize = 16;
-/// Elements in all: a megabyte or two for the parser. The largest real push, the result of a mass
-/// message with 8 articles, has about 110.
+/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about 110.
 const MAX_ELEMENTS: usize = 4096;
+/// Everything that the parser makes a node of, in all: elements, texts between two pieces of markup, CDATA sections
+/// and comments. Room for all those elements, each with a text and white space around it; 10 MB for the parser.
+const MAX_NODES: usize = 4 * MAX_ELEMENTS;
 /// Attributes in all, namespace declarations included. Real pushes have none.
 const MAX_ATTRIBUTES: usize = 256;
 
@@ -23,7 +25,14 @@ const MAX_ATTRIBUTES: usize = 256;
 pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
     // Messages with a stray control character do arrive. XML forbids them, the push is worth more.
     let document = text::without_illegal_characters(without_declaration(document)?);
-    scan(&document)?;
+    parse(&document).or_else(|refused| {
+        let mended = mend::ways(&document).find_map(|mended| parse(&mended).ok());
+        mended.ok_or(refused)
+    })
+}
+
+fn parse(document: &str) -> Result<Fields, ParseError> {
+    scan(document)?;
     let config = ParserConfig::new()
         .whitespace_to_characters(true)
         .allow_multiple_root_elements(false);
@@ -56,10 +65,14 @@ fn refused<T>(what: &'static str) -> Result<T, ParseError> {
 /// notice every mistake: where it is more lenient than the parser, the parser stops at that very
 /// place.
 fn scan(document: &str) -> Result<(), ParseError> {
-    let (mut level, mut elements, mut attributes) = (0_usize, 0_usize, 0_usize);
+    let (mut level, mut elements, mut attributes, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut rest = document;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
+        nodes += usize::from(at > 0) + usize::from(!rest.starts_with('/'));
+        if nodes > MAX_NODES {
+            return refused("more than 16384 nodes");
+        }
         if let Some(cdata) = rest.strip_prefix("![CDATA[") {
             rest = cdata.split_once("]]>").ok_or(UNCLOSED)?.1;
         } else if let Some(comment) = rest.strip_prefix("!--") {

@@ -54,6 +54,23 @@ fn every_message_is_recorded_with_its_subject() {
 }
 
 #[test]
+fn a_text_with_the_marks_of_cdata_is_recorded_and_answered_in_every_mode() {
+    let said = "what is <![CDATA[x]]> for? ]]></Content><MsgType>event</MsgType> a]]>b";
+    for mode in [Mode::Plain, Mode::Compatible, Mode::Secure] {
+        let console = Console::new(mode);
+        let rules = "[[rule]]\nmessage = \"text\"\ntext = \"{content}\"\n";
+        let account = console.setup().rules(rules).start();
+        let body = String::from_utf8(text("SAID").body()).unwrap();
+        // The platform does not escape it.
+        let push = raw(body.replace("SAID", said));
+        console.push(&account, &push).is_text(said);
+        console.push(&account, &push).is_text(said);
+        let rows = "SELECT openid, msg_type, content FROM messages";
+        account.store().is(rows, &[&format!("{FAN}|text|{said}")]);
+    }
+}
+
+#[test]
 fn every_event_is_recorded_with_its_key() {
     let account = Account::with_rules("");
     check_event(&account, &subscribe(), "event|subscribe|NULL|NULL");

@@ -169,6 +169,39 @@ fn hostile_bodies_are_refused_quickly() {
     }
 }
 
+#[test]
+fn every_node_counts() {
+    let with = |inside: &str| {
+        let more = format!("<Content>{inside}</Content><MsgId>42</MsgId>");
+        format!(
+            "<xml><ToUserName>g</ToUserName><FromUserName>o</FromUserName><CreateTime>7</CreateTime>\
+             <MsgType>text</MsgType>{more}</xml>"
+        )
+    };
+    let mega = 1 << 20;
+    for flood in [
+        "<![CDATA[x]]>a",
+        "<![CDATA[x]]>",
+        "<![CDATA[]]> ",
+        "<!-- x -->a",
+        "<!---->",
+        "a<b/>",
+    ] {
+        let body = with(&flood.repeat(mega / flood.len() - 200));
+        let refused = Push::parse(body.as_bytes());
+        assert!(
+            matches!(refused, Err(ParseError::Refused(Format::Xml, why)) if why.contains("16384 nodes") || why.contains("4096 elements")),
+            "{flood}: {refused:?}"
+        );
+        assert!(
+            Push::parse(with(&flood.repeat(1000)).as_bytes()).is_ok(),
+            "{flood}"
+        );
+    }
+    let many = "\n  <a><![CDATA[x]]></a>".repeat(4000);
+    assert!(Push::parse(with(&many).as_bytes()).is_ok());
+}
+
 /// A sample with a few bytes changed, taken out, doubled or spliced from another one.
 fn mutated_sample() -> impl Strategy<Value = Vec<u8>> {
     let mut bodies: Vec<Vec<u8>> = Vec::new();

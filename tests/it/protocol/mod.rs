@@ -16,6 +16,8 @@ mod encryption;
 
 mod hostile;
 
+mod unescaped;
+
 fn samples() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples")).to_owned()
 }

@@ -1,0 +1,348 @@
+//! Texts of users that hold the marks of CDATA: the platform writes them as they are, so that the XML is not
+//! well-formed.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use wechatd::wechat::{Body, EventKind, Format, MessageKind, ParseError, Push, text};
+
+use super::*;
+use crate::support::process::worked;
+
+/// Texts that are read as they stand, wherever they stand.
+const TEXTS: [&str; 15] = [
+    "a]]>b",
+    "]]>",
+    "a]]>",
+    "]]>]]>",
+    "look: <![CDATA[x]]> here",
+    "<![CDATA[a]]>",
+    "a]]></xml>",
+    "a]]><xml>b",
+    "a]]> & < > \" ' &amp; b",
+    "a]]><!DOCTYPE x [<!ENTITY y 'z'>]>b",
+    "a]]><?php ?>b",
+    "a]]><!-- b",
+    "a]]>\n  <b c='\n]]>d",
+    " a ]]> b ",
+    "a]]></ToUserName></MsgType>]]></FromUserName>b",
+];
+
+/// A text message as the platform writes it.
+fn text_message(content: &str) -> String {
+    format!(
+        "<xml><ToUserName><![CDATA[gh_1]]></ToUserName>\n<FromUserName><![CDATA[oA]]></FromUserName>\n\
+         <CreateTime>7</CreateTime>\n<MsgType><![CDATA[text]]></MsgType>\n<Content><![CDATA[{content}]]></Content>\n\
+         <MsgId>42</MsgId>\n</xml>"
+    )
+}
+
+#[test]
+fn a_text_with_the_marks_of_cdata_is_read_as_it_was_written() {
+    let more = [
+        "a]]></Content>b",
+        "a]]></Content>b]]></Content><Content><![CDATA[c",
+        "]]></Content><MsgType><![CDATA[event]]></MsgType>]]>",
+    ];
+    for content in TEXTS.into_iter().chain(more) {
+        let push = parse(&text_message(content));
+        assert_eq!(push.subject(), content);
+        assert_eq!(
+            (&*push.to_user, &*push.from_user),
+            ("gh_1", "oA"),
+            "{content}"
+        );
+        assert_eq!(
+            (push.msg_type(), push.msg_id()),
+            ("text", Some("42")),
+            "{content}"
+        );
+    }
+    // White space around the section is layout, as in any other element.
+    let padded = "<Content>\n  <![CDATA[a]]>b]]>\n  </Content>";
+    assert_eq!(message_push("text", padded).subject(), "a]]>b");
+    // What XML cannot carry in any form is taken out, as everywhere.
+    assert_eq!(
+        parse(&text_message("a]\u{1}]>\u{fffe}b")).subject(),
+        "a]]>b"
+    );
+}
+
+#[test]
+fn every_text_of_a_user_may_hold_them() {
+    for said in TEXTS {
+        let field = |name: &str| format!("<{name}><![CDATA[{said}]]></{name}>");
+        let message = |msg_type: &str, more: &str| {
+            let more = format!("{more}<MsgId>42</MsgId>");
+            let push = message_push(msg_type, &more);
+            assert_eq!(push.msg_id(), Some("42"), "{said}");
+            let Body::Message(message) = push.body else {
+                panic!("{said}")
+            };
+            message.content
+        };
+        match message("voice", &(field("Recognition") + "<Format>amr</Format>")) {
+            MessageKind::Voice(voice) => {
+                assert_eq!(
+                    (voice.recognition.as_deref(), &*voice.format),
+                    (Some(said), "amr")
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        let link = field("Title") + &field("Description") + "<Url><![CDATA[http://a/?b&c]]></Url>";
+        match message("link", &link) {
+            MessageKind::Link(link) => {
+                assert_eq!(
+                    (&*link.title, link.description.as_deref()),
+                    (said, Some(said))
+                );
+                assert_eq!(link.url, "http://a/?b&c");
+            }
+            other => panic!("{other:?}"),
+        }
+        match message("file", &(field("Title") + "<FileKey>k</FileKey>")) {
+            MessageKind::File(file) => assert_eq!((&*file.title, &*file.file_key), (said, "k")),
+            other => panic!("{other:?}"),
+        }
+        match message(
+            "location",
+            &("<Scale>16</Scale>".to_owned() + &field("Label")),
+        ) {
+            MessageKind::Location(place) => {
+                assert_eq!(
+                    (place.label.as_deref(), place.scale),
+                    (Some(said), Some(16))
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        match message("hologram", &field("FileName")) {
+            MessageKind::Other(fields) => assert_eq!(fields["FileName"], said.trim()),
+            other => panic!("{other:?}"),
+        }
+        let event = |name: &str, more: &str| {
+            let push = event_push(name, &format!("<EventKey><![CDATA[K]]></EventKey>{more}"));
+            assert_eq!(push.event_key(), Some("K"), "{said}");
+            let Body::Event(event) = push.body else {
+                panic!("{said}")
+            };
+            event.content
+        };
+        let code = format!(
+            "<ScanCodeInfo><ScanType><![CDATA[qrcode]]></ScanType>{}</ScanCodeInfo>",
+            field("ScanResult")
+        );
+        match event("scancode_waitmsg", &code) {
+            EventKind::ScanCodeWaitMsg(scan) => {
+                assert_eq!(scan.scan_code_info.scan_result, said.trim());
+                assert_eq!(scan.scan_code_info.scan_type, "qrcode");
+            }
+            other => panic!("{other:?}"),
+        }
+        let place = format!(
+            "<SendLocationInfo><Location_X><![CDATA[23]]></Location_X>{}{}</SendLocationInfo>",
+            field("Label"),
+            field("Poiname")
+        );
+        match event("location_select", &place) {
+            EventKind::LocationSelect(place) => {
+                assert_eq!(place.send_location_info.label.as_deref(), Some(said));
+                assert_eq!(place.send_location_info.poiname.as_deref(), Some(said));
+                assert_eq!(place.send_location_info.latitude, "23");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_text_that_ends_the_element_of_another_text_is_read_too() {
+    let link = |title: &str, description: &str| {
+        let push = message_push(
+            "link",
+            &format!(
+                "<Title><![CDATA[{title}]]></Title><Description><![CDATA[{description}]]></Description>\
+                 <Url><![CDATA[u]]></Url>"
+            ),
+        );
+        match push.body {
+            Body::Message(message) => match message.content {
+                MessageKind::Link(link) => (link.title, link.description.unwrap(), link.url),
+                other => panic!("{other:?}"),
+            },
+            Body::Event(event) => panic!("{event:?}"),
+        }
+    };
+    for (title, description) in [
+        ("t]]></Description>u", "d"),
+        ("t", "d]]></Title>e"),
+        ("t]]>u", "d]]>e"),
+    ] {
+        let read = link(title, description);
+        assert_eq!(
+            read,
+            (title.to_owned(), description.to_owned(), "u".to_owned())
+        );
+    }
+}
+
+#[test]
+fn well_formed_sections_are_read_as_xml_says() {
+    let content = |inside: &str| message_push("text", &format!("<Content>{inside}</Content>"));
+    assert_eq!(content("<![CDATA[a]]]]><![CDATA[>b]]>").subject(), "a]]>b");
+    assert_eq!(
+        content("<![CDATA[a]]> <!-- x --> <![CDATA[b]]>").subject(),
+        "ab"
+    );
+    assert_eq!(content("<![CDATA[<![CDATA[a]]>").subject(), "<![CDATA[a");
+    let twice = "<Content><![CDATA[a]]></Content><Content><![CDATA[b]]></Content>";
+    assert_eq!(message_push("text", twice).subject(), "a");
+    // Of repeated elements each has its own end.
+    let pictures = |first: &str| {
+        let more = format!(
+            "<SendPicsInfo><Count>2</Count><PicList><item><PicMd5Sum><![CDATA[{first}]]></PicMd5Sum></item>\
+             <item><PicMd5Sum><![CDATA[b]]></PicMd5Sum></item></PicList></SendPicsInfo>"
+        );
+        let Body::Event(event) = event_push("pic_weixin", &more).body else {
+            panic!()
+        };
+        let EventKind::PicWeixin(pictures) = event.content else {
+            panic!()
+        };
+        let items = pictures.send_pics_info.pic_list.items.into_iter();
+        items.map(|item| item.pic_md5_sum).collect::<Vec<_>>()
+    };
+    assert_eq!(pictures("a"), ["a", "b"]);
+    assert_eq!(pictures("a]]>x"), ["a]]>x", "b"]);
+}
+
+#[test]
+fn what_is_refused_elsewhere_is_refused_beside_such_a_text() {
+    let with = |more: &str| error(&text_message("a]]>b").replace("<MsgId>42</MsgId>", more));
+    for more in [
+        "<!DOCTYPE x>",
+        "<?x?>",
+        "<a>",
+        "</a>",
+        "<a>b]]>c</a>",
+        "<a><![CDATA[b",
+        "&a;",
+        "<a b='",
+        &"<a/>".repeat(4096),
+        &"<a>".repeat(16),
+        &"<a><![CDATA[]]></a>".repeat(9000),
+        &format!("<a {}/>", "b='c' ".repeat(257)),
+    ] {
+        assert!(
+            matches!(
+                with(more),
+                ParseError::Refused(Format::Xml, _) | ParseError::Malformed(Format::Xml, _)
+            ),
+            "{more}: {}",
+            with(more)
+        );
+    }
+    assert!(!with("</secret>").to_string().contains("secret"));
+}
+
+#[test]
+fn reading_such_a_text_takes_linear_time() {
+    let mega = 1 << 20;
+    for content in [
+        "]]>".repeat(mega / 3),
+        "]]></Content>".repeat(mega / 13),
+        "]]></Content><Content><![CDATA[".repeat(mega / 31) + "]]>",
+        "]]></a><a><![CDATA[".repeat(mega / 19),
+        "<![CDATA[".repeat(mega / 9) + "]]>]]>",
+        (0..80_000).fold("]]>".to_owned(), |mut all, n| {
+            write!(all, "]]></a{n}>").unwrap();
+            all
+        }),
+        (0..50_000).fold("]]>".to_owned(), |mut all, n| {
+            write!(all, "<a{n}><![CDATA[").unwrap();
+            all
+        }),
+    ] {
+        let body = text_message(&content);
+        let before = worked();
+        let result = Push::parse(body.as_bytes());
+        let took = worked() - before;
+        // Generous for a debug build: what this guards against takes minutes.
+        assert!(took < Duration::from_secs(10), "{took:?}: {:.40}", content);
+        if let Ok(push) = result {
+            assert_eq!(push.msg_id(), Some("42"), "{content:.40}");
+        }
+    }
+}
+
+/// Pieces of which a hostile text is made.
+fn hostile_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("]]>"),
+        Just("]]"),
+        Just("]"),
+        Just(">"),
+        Just("<![CDATA["),
+        Just("</Content>"),
+        Just("<Content>"),
+        Just("]]></Content>"),
+        Just("<Content><![CDATA["),
+        Just("<FromUserName>oB</FromUserName>"),
+        Just("]]></FromUserName>"),
+        Just("<FromUserName><![CDATA["),
+        Just("]]></ToUserName>"),
+        Just("<MsgType>event</MsgType>"),
+        Just("<Event>user_authorization_cancellation</Event>"),
+        Just("<OpenID>oB</OpenID>"),
+        Just("<CreateTime>9</CreateTime>"),
+        Just("]]></MsgType>"),
+        Just("<xml>"),
+        Just("</xml>"),
+        Just("<!--"),
+        Just("-->"),
+        Just("<a>"),
+        Just("</a>"),
+        Just("&"),
+        Just("x"),
+        Just(" "),
+        Just("\n"),
+        Just("😀"),
+        Just("<!DOCTYPE x>"),
+        Just("<?x?>"),
+        Just("<item>"),
+        Just("'"),
+    ];
+    prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+}
+
+/// Whether XML says so itself, without any help.
+fn is_well_formed(xml: &str) -> bool {
+    Element::parse(xml.as_bytes()).is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn nothing_can_be_smuggled_in(content in hostile_text()) {
+        let xml = text_message(&content);
+        let push = Push::parse(xml.as_bytes());
+        // What XML forbids inside an element that it takes for markup is refused, as it always was.
+        prop_assume!(push.is_ok() || !is_well_formed(&xml));
+        let push = push.map_err(|error| TestCaseError::fail(format!("{error}: {xml}")))?;
+        prop_assert_eq!((&*push.to_user, &*push.from_user, push.create_time), ("gh_1", "oA", 7));
+        prop_assert_eq!((push.msg_type(), push.event()), ("text", None));
+        if !is_well_formed(&xml) {
+            prop_assert_eq!((push.subject(), push.msg_id()), (&*content, Some("42")));
+        }
+    }
+
+    #[test]
+    fn what_is_well_formed_stays_as_it_was(content in hostile_text()) {
+        let mut escaped = String::new();
+        text::push_element(&mut escaped, "Content", &content);
+        let push = message_push("text", &escaped);
+        prop_assert_eq!(push.subject(), content);
+    }
+}
