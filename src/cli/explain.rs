@@ -9,12 +9,13 @@ use super::pretend::Pretence;
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
-use crate::wechat::Push;
+use crate::wechat::{Push, SCANS};
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd explain 'opening hours'
   wechatd explain --event CLICK --key MENU_HOURS
   wechatd explain --event subscribe --scene poster-7
+  wechatd explain --scan 'EAN_13,6901234567892' --key CHECK
   wechatd explain --message image";
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// The scene of a QR code, with --event subscribe or SCAN
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
+    /// What was scanned from the menu; the event is scancode_waitmsg unless --event says another
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["message", "text"])]
+    scan: Option<String>,
     /// Who writes
     #[arg(long, value_name = "OPENID")]
     from: Option<String>,
@@ -53,22 +57,24 @@ struct Explained {
 }
 
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.text.is_none() && arguments.event.is_none() && arguments.message.is_none() {
-        return Err(Failure::Wrong(
-            "explain: say what: a text, --event EVENT or --message TYPE".to_owned(),
-        ));
-    }
-    let kind = arguments
-        .event
-        .as_deref()
-        .or(arguments.message.as_deref())
-        .unwrap_or("text");
+    let kind = match (&arguments.event, &arguments.message) {
+        (Some(kind), _) | (None, Some(kind)) => kind,
+        (None, None) if arguments.scan.is_some() => SCANS[1],
+        (None, None) if arguments.text.is_some() => "text",
+        (None, None) => {
+            return Err(Failure::Wrong(
+                "explain: say what: a text, --event EVENT, --message TYPE or --scan TEXT"
+                    .to_owned(),
+            ));
+        }
+    };
     let pretence = Pretence {
         kind,
         text: arguments.text.as_deref(),
         from: arguments.from.as_deref(),
         key: arguments.key.as_deref(),
         scene: arguments.scene.as_deref(),
+        scan: arguments.scan.as_deref(),
         msg_id: None,
     };
     pretence.check()?;
@@ -110,7 +116,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     match (&explained.reply, &explained.why) {
         (Some(xml), _) => {
             out.line("")?;
-            for line in super::simulate::readable(xml) {
+            for line in super::reply::readable(xml) {
                 out.line(&line)?;
             }
         }

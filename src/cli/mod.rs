@@ -34,6 +34,7 @@ mod progress;
 mod qrcode;
 mod quota;
 mod refusal;
+mod reply;
 mod restore;
 mod send;
 mod serve;

@@ -4,7 +4,7 @@ use super::Failure;
 use super::failure::complain;
 use crate::clock;
 use crate::config::{MESSAGE_TYPES, nearest};
-use crate::wechat::{known_events, push_element};
+use crate::wechat::{SCANS, known_events, push_element};
 
 /// The account that pretended pushes are for.
 pub(super) const ACCOUNT: &str = "gh_000000000000";
@@ -30,6 +30,13 @@ const MASS_RESULT: &str = "MASSSENDJOBFINISH";
 /// MsgTypes without an element for what the person says.
 const WORDLESS: [&str; 3] = ["image", "video", "shortvideo"];
 
+/// A place, of a message or chosen from the menu.
+const PLACE: [(&str, &str); 3] = [
+    ("Location_X", "31.230416"),
+    ("Location_Y", "121.473701"),
+    ("Scale", "16"),
+];
+
 /// A push to be pretended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pretence<'a> {
@@ -42,6 +49,8 @@ pub(super) struct Pretence<'a> {
     pub(super) key: Option<&'a str>,
     /// Scene of a QR code, for `subscribe` and `SCAN`.
     pub(super) scene: Option<&'a str>,
+    /// Text of the code that was scanned, for `scancode_…`.
+    pub(super) scan: Option<&'a str>,
     pub(super) msg_id: Option<&'a str>,
 }
 
@@ -58,6 +67,10 @@ impl Pretence<'_> {
         ABOUT_USERS.iter().any(|event| self.is(event))
     }
 
+    fn scans(&self) -> bool {
+        SCANS.iter().any(|event| self.is(event))
+    }
+
     /// The `Status` of a result that went well.
     fn result(&self) -> Option<&'static str> {
         let found = RESULTS.iter().find(|(event, _)| self.is(event));
@@ -72,9 +85,10 @@ impl Pretence<'_> {
             from,
             key,
             scene,
+            scan,
             msg_id,
         } = self;
-        [text, from, key, scene, msg_id]
+        [text, from, key, scene, scan, msg_id]
             .iter()
             .all(|given| given.is_none())
     }
@@ -106,6 +120,11 @@ impl Pretence<'_> {
     /// What was given and does not go into such a push.
     fn superfluous(&self) -> Option<&'static str> {
         let (follows, scans) = (self.is("subscribe"), self.is("SCAN"));
+        if self.scan.is_some() && !self.scans() {
+            return Some(
+                "only scancode_waitmsg and scancode_push say what was scanned: leave --scan out",
+            );
+        }
         if self.is_message() {
             return match self {
                 Pretence { key: Some(_), .. } | Pretence { scene: Some(_), .. } => {
@@ -128,6 +147,7 @@ impl Pretence<'_> {
         if self.text.is_some() && self.result().is_none() {
             return Some(match follows || scans {
                 true => "an event has no text: the scene of a QR code is --scene SCENE",
+                false if self.scans() => "an event has no text: what was scanned is --scan TEXT",
                 false => "an event has no text: its EventKey is --key KEY",
             });
         }
@@ -166,6 +186,17 @@ impl Pretence<'_> {
             for (name, text) in self.event_elements() {
                 element(name, &text);
             }
+            if self.scans() {
+                let scan = self.scan.unwrap_or_default();
+                group(
+                    &mut xml,
+                    "ScanCodeInfo",
+                    &[("ScanType", "qrcode"), ("ScanResult", scan)],
+                );
+            }
+            if self.is("location_select") {
+                group(&mut xml, "SendLocationInfo", &PLACE);
+            }
         }
         xml.push_str("</xml>");
         xml
@@ -195,12 +226,7 @@ impl Pretence<'_> {
                 ("MediaId", "pretended-media-id"),
                 ("ThumbMediaId", "pretended-thumb-id"),
             ],
-            "location" => vec![
-                ("Location_X", "31.230416"),
-                ("Location_Y", "121.473701"),
-                ("Scale", "16"),
-                ("Label", text),
-            ],
+            "location" => [&PLACE[..], &[("Label", text)]].concat(),
             "link" => vec![
                 ("Title", text),
                 ("Description", ""),
@@ -250,4 +276,13 @@ impl Pretence<'_> {
         }
         elements
     }
+}
+
+/// Adds an element that holds others.
+fn group(xml: &mut String, name: &str, elements: &[(&str, &str)]) {
+    xml.push_str(&format!("<{name}>"));
+    for (name, text) in elements {
+        push_element(xml, name, text);
+    }
+    xml.push_str(&format!("</{name}>"));
 }

@@ -46,6 +46,7 @@ Examples:
   wechatd simulate text hello
   wechatd simulate text '@more tea' --from oSomebodyElse
   wechatd simulate CLICK --key MENU_HOURS
+  wechatd simulate scancode_waitmsg --key CHECK --scan A7
   wechatd simulate user_authorization_cancellation --from oSomebodyElse
   wechatd simulate TEMPLATESENDJOBFINISH 'failed:user block' \\
       --msg-id 4250000000000000001
@@ -86,6 +87,9 @@ pub(super) struct Arguments {
     /// The scene of a QR code, with subscribe or SCAN
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
+    /// What was scanned from the menu, with scancode_waitmsg or scancode_push
+    #[arg(long, value_name = "TEXT")]
+    scan: Option<String>,
     /// Another server than the one of the configuration: http://HOST:PORT/PATH
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -120,6 +124,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         from: arguments.from.as_deref(),
         key: arguments.key.as_deref(),
         scene: arguments.scene.as_deref(),
+        scan: arguments.scan.as_deref(),
         msg_id: arguments.msg_id.as_deref(),
     };
     let made = match (verifies, &arguments.xml) {
@@ -139,7 +144,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         && !pretence.is_bare()
     {
         return Err(Failure::Wrong(format!(
-            "{why}: leave TEXT, --from, --key, --scene and --msg-id out"
+            "{why}: leave TEXT, --from, --key, --scene, --scan and --msg-id out"
         )));
     }
     let (target, path) = match &arguments.url {
@@ -198,7 +203,7 @@ fn told(simulated: &Simulated, elsewhere: Option<&str>) -> Vec<String> {
         }],
         (200, Some(false)) => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
         (200, None) => match &simulated.reply {
-            Some(xml) => readable(xml),
+            Some(xml) => super::reply::readable(xml),
             None if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
             None => vec![simulated.body.clone()],
         },
@@ -207,19 +212,6 @@ fn told(simulated: &Simulated, elsewhere: Option<&str>) -> Vec<String> {
             "the server has another Token, AppID, AES key, mode or server.allow_ips than this configuration, or the clocks differ; its log says which".to_owned(),
         ],
         _ => vec![simulated.body.clone()],
-    }
-}
-
-/// A reply as a person reads it: its kind and its text, or its elements one a line.
-pub(super) fn readable(xml: &str) -> Vec<String> {
-    match Push::parse(xml.as_bytes()) {
-        Ok(reply) if reply.msg_type() == "text" => std::iter::once("text:".to_owned())
-            .chain(reply.subject().lines().map(|line| format!("  {line}")))
-            .collect(),
-        Ok(reply) => std::iter::once(format!("{}:", reply.msg_type()))
-            .chain(xml.lines().map(|line| format!("  {line}")))
-            .collect(),
-        Err(_) => xml.lines().map(str::to_owned).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod draft;
 mod exposure;
+mod fold;
 mod key;
 mod listen;
 mod menu;
@@ -22,12 +23,15 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use exposure::{SERVICE_USER, ServiceUser};
+pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
-pub use rule::{About, Answer, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold};
+pub use rule::{
+    About, Aim, Answer, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
+};
 pub use template::{Template, Values};
 pub use time_of_day::TimeOfDay;
 pub use value::{read_duration, read_network, show_duration};

@@ -2,8 +2,9 @@
 
 mod reading;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
+use super::fold::{Folding, fold_regex};
 use super::template::Template;
 use crate::wechat::message;
 
@@ -38,7 +39,11 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
     ),
     (
         "case",
-        "true: upper and lower case and spaces around the subject matter",
+        "true: compare exactly; otherwise case, width, invisible signs and spaces around do not matter",
+    ),
+    (
+        "subject",
+        "\"scan\": look at what was scanned (events scancode_…) instead of the event's \"key\"",
     ),
     (AnswerKey::Text.name(), "answer with a text"),
     (
@@ -119,9 +124,11 @@ pub struct Rule {
     pub line: usize,
     /// What it is about.
     pub about: About,
+    /// What its tests look at.
+    pub aim: Aim,
     /// What the subject must satisfy; all of them must hold.
     pub tests: Vec<Test>,
-    /// Compare exactly instead of trimmed and case-insensitively.
+    /// Compare exactly instead of folded, see [`Folding`].
     pub case: bool,
     /// What it answers.
     pub answer: Answer,
@@ -134,6 +141,15 @@ pub enum About {
     Messages(Kinds),
     /// Events of these names.
     Events(Kinds),
+}
+
+/// What the tests of a rule look at, its key `subject`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aim {
+    /// `"key"`: the `EventKey` of an event; of a message what the person wrote.
+    Key,
+    /// `"scan"`: what was scanned, of the events `scancode_…`.
+    Scan,
 }
 
 /// A choice of MsgTypes or Event names.
@@ -166,7 +182,43 @@ pub enum Test {
     /// The subject has one of these in it.
     Contains(Vec<String>),
     /// One of these finds a match in the subject; the first that does gives the groups.
-    Regex(Vec<Regex>),
+    Regex(Vec<Pattern>),
+}
+
+/// A regular expression of a rule.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// As the configuration has it, for the subject as it was written.
+    pub written: Regex,
+    /// For the folded subject, where that is another one.
+    pub folded: Option<Regex>,
+}
+
+impl Pattern {
+    /// Compiles an expression. `folding` is `None` where nothing is folded, not even case.
+    ///
+    /// # Errors
+    /// When it is none, or takes more than a mebibyte.
+    pub fn new(pattern: &str, folding: Option<Folding>) -> Result<Pattern, regex::Error> {
+        let compile = |pattern: &str| {
+            RegexBuilder::new(pattern)
+                .case_insensitive(folding.is_some())
+                .size_limit(1 << 20)
+                .build()
+        };
+        let folds = folding == Some(Folding::Text);
+        let folded = folds.then(|| fold_regex(pattern)).flatten();
+        Ok(Pattern {
+            written: compile(pattern)?,
+            folded: folded.and_then(|folded| compile(&folded).ok()),
+        })
+    }
+
+    /// The expression that the folded subject is held against.
+    #[must_use]
+    pub fn for_folded(&self) -> &Regex {
+        self.folded.as_ref().unwrap_or(&self.written)
+    }
 }
 
 /// What a rule answers.
@@ -216,15 +268,26 @@ pub struct NewsItem {
     /// Text below it.
     pub description: Template,
     /// JPG or PNG.
-    pub pic_url: String,
+    pub pic_url: Template,
     /// Where a tap leads.
     pub url: Template,
 }
 
-/// Folds a text for comparison: trimmed and in lower case.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    text.trim().to_lowercase()
+impl Rule {
+    /// What the rule does not tell apart unless it says `case`.
+    #[must_use]
+    pub fn folding(&self) -> Folding {
+        self.aim.folding(&self.about)
+    }
+}
+
+impl Aim {
+    fn folding(self, about: &About) -> Folding {
+        match (self, about) {
+            (Aim::Key, About::Events(_)) => Folding::Key,
+            (Aim::Key, About::Messages(_)) | (Aim::Scan, _) => Folding::Text,
+        }
+    }
 }
 
 impl Answer {
@@ -260,7 +323,7 @@ impl Answer {
             Answer::News(items) => Box::new(
                 items
                     .iter()
-                    .flat_map(|item| [&item.title, &item.description, &item.url]),
+                    .flat_map(|item| [&item.title, &item.description, &item.pic_url, &item.url]),
             ),
             Answer::Silent | Answer::Image(_) | Answer::Voice(_) | Answer::Transfer(_) => {
                 Box::new(std::iter::empty())

@@ -1,37 +1,74 @@
-//! Answer texts with placeholders: `{content}`, `{openid}`, `{key}`, `{0}`, `{1}`, …
+//! Answer texts with placeholders: `{content}`, `{openid}`, `{key}`, `{scan}`, `{0}`, `{1}`, …
 
 /// A text of a rule, parsed once when the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
+    is_url: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(String),
+    Placeholder(Placeholder),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placeholder {
     Content,
     OpenId,
     Key,
+    Scan,
+    ScanType,
+    Latitude,
+    Longitude,
     Group(usize),
 }
 
-/// What the placeholders of a [`Template`] stand for in one push.
-#[derive(Debug, Clone, Copy)]
+/// What the placeholders of a [`Template`] stand for in one push; empty what it does not have.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
-    /// The subject of the push as received.
+    /// What the rule looks at, as received.
     pub content: &'a str,
     /// The sender.
     pub openid: &'a str,
-    /// The `EventKey` without `qrscene_`, empty for messages.
+    /// The `EventKey` without `qrscene_`.
     pub key: &'a str,
-    /// The groups of the regex that matched; `None` when no regex did.
-    pub groups: Option<&'a regex::Captures<'a>>,
+    /// The text of a scanned code.
+    pub scan: &'a str,
+    /// `qrcode` or `barcode`.
+    pub scan_type: &'a str,
+    /// Degrees, decimal text as received.
+    pub latitude: &'a str,
+    /// Degrees, decimal text as received.
+    pub longitude: &'a str,
+    /// The groups of the regex that matched, the whole match first.
+    pub groups: &'a [&'a str],
 }
 
 impl Template {
-    /// Parses a text: `{{` is a brace, `{content}`, `{openid}`, `{key}` and the groups are replaced, and everything else stays as it is.
+    /// Parses a text: `{{` is a brace, the placeholders are replaced, and everything else stays as it is.
     #[must_use]
     pub fn parse(text: &str) -> Template {
+        let parts = Template::parts(text);
+        Template {
+            parts,
+            is_url: false,
+        }
+    }
+
+    /// Parses a URL: the same, but what a placeholder brings in is percent-encoded, so that it stays in its place.
+    /// A placeholder that is the whole URL is not, but empty where its scheme is neither `http` nor `https`.
+    #[must_use]
+    pub fn url(text: &str) -> Template {
+        let parts = Template::parts(text);
+        Template {
+            parts,
+            is_url: true,
+        }
+    }
+
+    fn parts(text: &str) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -45,13 +82,13 @@ impl Template {
             }
             let placeholder = after
                 .split_once('}')
-                .and_then(|(name, tail)| Part::named(name).map(|part| (part, tail)));
+                .and_then(|(name, tail)| Some((Placeholder::named(name)?, tail)));
             match placeholder {
-                Some((part, tail)) => {
+                Some((placeholder, tail)) => {
                     if !literal.is_empty() {
                         parts.push(Part::Literal(std::mem::take(&mut literal)));
                     }
-                    parts.push(part);
+                    parts.push(Part::Placeholder(placeholder));
                     rest = tail;
                 }
                 None => {
@@ -64,7 +101,7 @@ impl Template {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        Template { parts }
+        parts
     }
 
     /// The highest regex group that the text asks for.
@@ -73,8 +110,8 @@ impl Template {
         self.parts
             .iter()
             .filter_map(|part| match part {
-                Part::Group(n) => Some(*n),
-                Part::Literal(_) | Part::Content | Part::OpenId | Part::Key => None,
+                Part::Placeholder(Placeholder::Group(n)) => Some(*n),
+                Part::Placeholder(_) | Part::Literal(_) => None,
             })
             .max()
     }
@@ -82,33 +119,82 @@ impl Template {
     /// The text for one push. A group that took no part in the match is empty.
     #[must_use]
     pub fn fill(&self, values: &Values) -> String {
+        if let ([Part::Placeholder(whole)], true) = (self.parts.as_slice(), self.is_url) {
+            let url = whole.value(values);
+            return if is_web_address(url) { url } else { "" }.to_owned();
+        }
         let mut text = String::new();
         for part in &self.parts {
-            text.push_str(match part {
-                Part::Literal(literal) => literal,
-                Part::Content => values.content,
-                Part::OpenId => values.openid,
-                Part::Key => values.key,
-                Part::Group(n) => values
-                    .groups
-                    .and_then(|groups| groups.get(*n))
-                    .map_or("", |group| group.as_str()),
-            });
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Placeholder(placeholder) => {
+                    let value = placeholder.value(values);
+                    match self.is_url {
+                        true => push_encoded(&mut text, value),
+                        false => text.push_str(value),
+                    }
+                }
+            }
         }
         text
     }
 }
 
-impl Part {
-    fn named(name: &str) -> Option<Part> {
-        match name {
-            "content" => Some(Part::Content),
-            "openid" => Some(Part::OpenId),
-            "key" => Some(Part::Key),
+impl Placeholder {
+    fn named(name: &str) -> Option<Placeholder> {
+        Some(match name {
+            "content" => Placeholder::Content,
+            "openid" => Placeholder::OpenId,
+            "key" => Placeholder::Key,
+            "scan" => Placeholder::Scan,
+            "scan_type" => Placeholder::ScanType,
+            "latitude" => Placeholder::Latitude,
+            "longitude" => Placeholder::Longitude,
             _ if name.len() <= 2 && name.bytes().all(|b| b.is_ascii_digit()) => {
-                name.parse().ok().map(Part::Group)
+                Placeholder::Group(name.parse().ok()?)
             }
-            _ => None,
+            _ => return None,
+        })
+    }
+
+    fn value<'a>(self, values: &Values<'a>) -> &'a str {
+        match self {
+            Placeholder::Content => values.content,
+            Placeholder::OpenId => values.openid,
+            Placeholder::Key => values.key,
+            Placeholder::Scan => values.scan,
+            Placeholder::ScanType => values.scan_type,
+            Placeholder::Latitude => values.latitude,
+            Placeholder::Longitude => values.longitude,
+            Placeholder::Group(n) => values.groups.get(n).copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// False for a URL of another scheme than `http` and `https`, such as `javascript:`. What has no scheme cannot run.
+fn is_web_address(url: &str) -> bool {
+    // Browsers leave these out before they look.
+    let seen: String = url
+        .chars()
+        .filter(|c| !c.is_control() && !c.is_whitespace())
+        .take_while(|c| !"/?#".contains(*c))
+        .collect();
+    match seen.split_once(':') {
+        Some((scheme, _)) => ["http", "https"]
+            .iter()
+            .any(|web| scheme.eq_ignore_ascii_case(web)),
+        None => true,
+    }
+}
+
+/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+fn push_encoded(url: &mut String, value: &str) {
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                url.push(char::from(byte));
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
         }
     }
 }
@@ -117,15 +203,19 @@ impl Part {
 mod tests {
     use super::*;
 
+    const TWO_CUPS: Values = Values {
+        content: "two cups",
+        openid: "oA",
+        key: "K",
+        scan: "EAN_13,690",
+        scan_type: "barcode",
+        latitude: "31.2",
+        longitude: "121.4",
+        groups: &["two cups", "two", "cups", ""],
+    };
+
     fn fill(text: &str) -> String {
-        let regex = regex::Regex::new("(\\w+) (\\w+)( x)?").expect("a regex");
-        let groups = regex.captures("two cups").expect("a match");
-        Template::parse(text).fill(&Values {
-            content: "two cups",
-            openid: "oA",
-            key: "K",
-            groups: Some(&groups),
-        })
+        Template::parse(text).fill(&TWO_CUPS)
     }
 
     #[test]
@@ -141,6 +231,8 @@ mod tests {
             ("{ {content}", "{ two cups"),
             ("{Content}", "{Content}"),
             ("{1", "{1"),
+            ("{scan} ({scan_type})", "EAN_13,690 (barcode)"),
+            ("{latitude},{longitude}", "31.2,121.4"),
         ] {
             assert_eq!(fill(text), filled, "{text:?}");
         }
@@ -150,10 +242,48 @@ mod tests {
     fn what_a_placeholder_brings_in_is_not_read_again() {
         let filled = Template::parse("{content}").fill(&Values {
             content: "{openid}",
-            openid: "oA",
-            key: "",
-            groups: None,
+            ..TWO_CUPS
         });
         assert_eq!(filled, "{openid}");
+    }
+
+    #[test]
+    fn what_a_placeholder_brings_into_a_url_stays_in_its_place() {
+        let fill = |url: &str, content: &str| {
+            let values = Values {
+                content,
+                ..TWO_CUPS
+            };
+            Template::url(url).fill(&values)
+        };
+        for (url, content, filled) in [
+            (
+                "https://a.b/?q={content}&x=1",
+                "a b&admin=1",
+                "https://a.b/?q=a%20b%26admin%3D1&x=1",
+            ),
+            (
+                "https://a.b/{content}",
+                "../茶#?%",
+                "https://a.b/..%2F%E8%8C%B6%23%3F%25",
+            ),
+            ("{content}/x", "https://evil", "https%3A%2F%2Fevil/x"),
+            ("https://a.b/{1}-{openid}", "", "https://a.b/two-oA"),
+            ("https://a.b/?q=a b&c", "", "https://a.b/?q=a b&c"),
+            (
+                "{content}",
+                "https://a.b/?q=1&r=茶",
+                "https://a.b/?q=1&r=茶",
+            ),
+            ("{content}", "HTTP://a.b/", "HTTP://a.b/"),
+            ("{content}", "shop?a:b", "shop?a:b"),
+            ("{content}", "", ""),
+            ("{content}", "javascript:alert(1)", ""),
+            ("{content}", " java\nscript:alert(1)", ""),
+            ("{content}", "data:text/html,x", ""),
+            ("{content}", "weixin://dl/x", ""),
+        ] {
+            assert_eq!(fill(url, content), filled, "{url} {content}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! From the rule that matched to the reply.
 
-use super::rules::{Found, Rules, Subject};
+use super::rules::{Found, Rules, Subjects};
 use crate::config::{Answer, Rule, Template, Values};
 use crate::wechat::{Article, Push, Reply};
 
@@ -29,31 +29,38 @@ pub enum Outcome {
 /// Decides what a push is answered.
 #[must_use]
 pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
-    let subject = Subject::of(push);
-    match rules.first(push, &subject) {
+    let subjects = Subjects::of(push);
+    match rules.first(push, &subjects) {
         None => Decision {
             rule: None,
             outcome: Outcome::NoRule,
         },
         Some(found) => Decision {
             rule: Some(found.rule),
-            outcome: outcome(push, &found),
+            outcome: outcome(push, subjects.text(found.rule.aim), &found),
         },
     }
 }
 
-fn outcome(push: &Push, found: &Found) -> Outcome {
+/// `subject` is what the rule looks at.
+fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
     if !push.may_be_answered() && !matches!(found.rule.answer, Answer::Silent) {
         return Outcome::Withheld("the platform takes no reply to this event");
     }
+    let (scan_type, scan) = push.scan().unwrap_or_default();
+    let (latitude, longitude) = push.coordinates().unwrap_or_default();
     let values = Values {
-        content: push.subject(),
+        content: subject,
         openid: &push.from_user,
         key: match push.event() {
             Some(_) => push.subject(),
             None => "",
         },
-        groups: found.groups.as_ref(),
+        scan,
+        scan_type,
+        latitude,
+        longitude,
+        groups: &found.groups,
     };
     let fill = |template: &Template| template.fill(&values);
     let fill_if = |template: &Option<Template>| template.as_ref().map(fill);
@@ -92,7 +99,7 @@ fn outcome(push: &Push, found: &Found) -> Outcome {
             let article = |item: &crate::config::NewsItem| Article {
                 title: fill(&item.title),
                 description: fill(&item.description),
-                pic_url: item.pic_url.clone(),
+                pic_url: fill(&item.pic_url),
                 url: fill(&item.url),
             };
             Reply::News(items.iter().map(article).collect())

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::rules::{Meeting, Rules, Subject, meet};
-use crate::config::{About, Answer, Kinds, Rule, Test, fold, nearest};
-use crate::wechat::{Push, event_may_be_answered, known_events};
+use super::rules::{Meeting, Rules, Subjects, meet};
+use crate::config::{About, Aim, Answer, Kinds, Rule, Test, fold, nearest, without_end_marks};
+use crate::visible::Visible;
+use crate::wechat::{Push, SCANS, event_may_be_answered, known_events};
 
 /// One rule on the way to the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,15 +35,15 @@ pub enum Verdict {
 /// The rules in their order up to the one that answers.
 #[must_use]
 pub fn explain(rules: &Rules, push: &Push) -> Vec<Step> {
-    let subject = Subject::of(push);
+    let subjects = Subjects::of(push);
     let mut steps = Vec::new();
     for rule in rules.iter() {
-        let (verdict, why) = match meet(rule, push, &subject) {
+        let (verdict, why) = match meet(rule, push, &subjects) {
             Meeting::Elsewhere => (
                 Verdict::OtherKind,
                 format!("is about {}", about(&rule.about)),
             ),
-            Meeting::Fails(test) => (Verdict::NoMatch, fails(test, push.subject())),
+            Meeting::Fails(test) => (Verdict::NoMatch, fails(test, subjects.text(rule.aim))),
             Meeting::Matches(_) => (
                 Verdict::Answers,
                 format!("answers with {}", rule.answer.key()),
@@ -75,7 +76,7 @@ pub struct Advice {
 /// Looks through the rules for those that can never answer.
 #[must_use]
 pub fn advise(rules: &Rules) -> Vec<Advice> {
-    let list: Vec<&Rule> = rules.iter().collect();
+    let list: Vec<Folded> = rules.iter().map(Folded::of).collect();
     let mut advice = Vec::new();
     let mut say = |rule: &Rule, what: String| {
         advice.push(Advice {
@@ -84,8 +85,9 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
             what,
         });
     };
-    for (n, rule) in list.iter().enumerate() {
-        if let Some(above) = takers(&list[..n], rule) {
+    for (n, folded) in list.iter().enumerate() {
+        let rule = folded.rule;
+        if let Some(above) = takers(&list[..n], folded) {
             let take = if above.len() == 1 { "takes" } else { "take" };
             say(
                 rule,
@@ -100,6 +102,15 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
             continue;
         };
         for name in names {
+            if rule.aim == Aim::Scan && !SCANS.iter().any(|event| event.eq_ignore_ascii_case(name))
+            {
+                say(
+                    rule,
+                    format!(
+                        "nothing is scanned in {name} events: subject = \"scan\" is empty there"
+                    ),
+                );
+            }
             match event_may_be_answered(name) {
                 Some(true) => {}
                 Some(false) if matches!(rule.answer, Answer::Silent) => {}
@@ -125,17 +136,41 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
     advice
 }
 
+/// A rule with its tests as they are compared.
+struct Folded<'r> {
+    rule: &'r Rule,
+    /// Where somebody wrote the subject.
+    written: Vec<Test>,
+    /// Where it is recognised speech.
+    spoken: Vec<Test>,
+}
+
+impl<'r> Folded<'r> {
+    fn of(rule: &'r Rule) -> Folded<'r> {
+        let tests = |is_spoken| {
+            let tests = rule.tests.iter();
+            tests.map(|test| folded(test, rule, is_spoken)).collect()
+        };
+        Folded {
+            rule,
+            written: tests(false),
+            spoken: tests(true),
+        }
+    }
+}
+
 /// The names of rules `above` that together let nothing through to `rule`.
-fn takers<'r>(above: &[&'r Rule], rule: &Rule) -> Option<Vec<&'r str>> {
+fn takers<'r>(above: &[Folded<'r>], rule: &Folded) -> Option<Vec<&'r str>> {
     let taker_of = |name: Option<&str>| {
         above
             .iter()
             .find(|earlier| {
-                includes(&earlier.about, &rule.about, name) && lets_none_by(earlier, rule)
+                includes(&earlier.rule.about, &rule.rule.about, name)
+                    && lets_none_by(earlier, rule, name)
             })
-            .map(|earlier| earlier.name.as_str())
+            .map(|earlier| earlier.rule.name.as_str())
     };
-    let (About::Messages(kinds) | About::Events(kinds)) = &rule.about;
+    let (About::Messages(kinds) | About::Events(kinds)) = &rule.rule.about;
     let names: Vec<Option<&str>> = match kinds {
         Kinds::Any => vec![None],
         Kinds::Listed(names) => names.iter().map(|name| Some(name.as_str())).collect(),
@@ -163,40 +198,60 @@ fn includes(outer: &About, inner: &About, name: Option<&str>) -> bool {
     }
 }
 
-/// Whether every subject that `rule` would take satisfies `earlier`.
-fn lets_none_by(earlier: &Rule, rule: &Rule) -> bool {
-    earlier.tests.iter().all(|test| {
+/// Whether every subject that `rule` would take satisfies `earlier`, of pushes of the kind `name` or, with `None`, of
+/// any.
+fn lets_none_by(earlier: &Folded, rule: &Folded, name: Option<&str>) -> bool {
+    let (outer, own) = (earlier.rule, rule.rule);
+    let (written, spoken) = match (&own.about, name) {
+        (About::Messages(_), Some("voice")) => (false, true),
+        (About::Messages(_), None) => (true, true),
+        (About::Events(_), _) | (About::Messages(_), Some(_)) => (true, false),
+    };
+    let implied = |test: &Test, own_tests: &[Test]| own_tests.iter().any(|own| implies(own, test));
+    outer.tests.iter().enumerate().all(|(n, test)| {
         holds_always(test)
-            || match (earlier.case, rule.case) {
-                (true, true) | (false, false) => rule.tests.iter().any(|own| implies(own, test)),
-                // What is equal exactly is equal folded, too; not the other way round.
-                (false, true) => rule
-                    .tests
-                    .iter()
-                    .filter_map(folded)
-                    .any(|own| implies(&own, test)),
-                (true, false) => false,
-            }
+            || outer.aim == own.aim
+                && match (outer.case, own.case) {
+                    (true, true) => implied(test, &own.tests),
+                    // What is equal exactly is equal folded, too; not the other way round.
+                    (false, _) => {
+                        (!written || implied(&earlier.written[n], &rule.written))
+                            && (!spoken || implied(&earlier.spoken[n], &rule.spoken))
+                    }
+                    (true, false) => false,
+                }
     })
 }
 
-/// The test with folded patterns, as a rule without `case` has them. A regex cannot be folded.
-fn folded(test: &Test) -> Option<Test> {
-    let all = |patterns: &[String]| patterns.iter().map(|pattern| fold(pattern)).collect();
+/// The test of `rule` as it is compared without `case`: of a text that `equals` recognised speech, the marks at its end
+/// do not count. An exact regex cannot be folded, and nothing follows from it.
+fn folded(test: &Test, rule: &Rule, is_spoken: bool) -> Test {
+    let all = |patterns: &[String], read: &dyn Fn(&str) -> String| {
+        let folded = patterns.iter().map(|pattern| fold(pattern, rule.folding()));
+        folded.map(|pattern| read(&pattern)).collect()
+    };
+    let same = |pattern: &str| pattern.to_owned();
     match test {
-        Test::Equals(patterns) => Some(Test::Equals(all(patterns))),
-        Test::Prefix(patterns) => Some(Test::Prefix(all(patterns))),
-        Test::Contains(patterns) => Some(Test::Contains(all(patterns))),
-        Test::Regex(_) => None,
+        Test::Equals(patterns) if is_spoken => {
+            Test::Equals(all(patterns, &|p| without_end_marks(p).to_owned()))
+        }
+        Test::Equals(patterns) => Test::Equals(all(patterns, &same)),
+        Test::Prefix(patterns) => Test::Prefix(all(patterns, &same)),
+        Test::Contains(patterns) => Test::Contains(all(patterns, &same)),
+        Test::Regex(_) if rule.case => Test::Contains(vec![String::new()]),
+        Test::Regex(patterns) => Test::Regex(patterns.clone()),
     }
 }
 
 fn holds_always(test: &Test) -> bool {
     match test {
         Test::Prefix(patterns) | Test::Contains(patterns) => patterns.iter().any(String::is_empty),
-        Test::Regex(patterns) => patterns
-            .iter()
-            .any(|regex| matches!(regex.as_str(), "" | ".*" | "^" | "^.*" | "$" | ".*$")),
+        Test::Regex(patterns) => patterns.iter().any(|regex| {
+            matches!(
+                regex.written.as_str(),
+                "" | ".*" | "^" | "^.*" | "$" | ".*$"
+            )
+        }),
         Test::Equals(_) => false,
     }
 }
@@ -217,12 +272,14 @@ fn implies(own: &Test, outer: &Test) -> bool {
                 outer.iter().any(|o| pattern.contains(o.as_str()))
             })
         }
-        (Test::Regex(own), Test::Regex(outer)) => own
-            .iter()
-            .all(|r| outer.iter().any(|o| o.as_str() == r.as_str())),
-        (Test::Equals(own), Test::Regex(outer)) => {
-            each(own, &|pattern| outer.iter().any(|o| o.is_match(pattern)))
-        }
+        (Test::Regex(own), Test::Regex(outer)) => own.iter().all(|r| {
+            outer
+                .iter()
+                .any(|o| o.written.as_str() == r.written.as_str())
+        }),
+        (Test::Equals(own), Test::Regex(outer)) => each(own, &|pattern| {
+            outer.iter().any(|o| o.for_folded().is_match(pattern))
+        }),
         (Test::Regex(_) | Test::Prefix(_) | Test::Contains(_), Test::Equals(_))
         | (Test::Regex(_) | Test::Contains(_), Test::Prefix(_))
         | (Test::Regex(_), Test::Contains(_))
@@ -254,12 +311,15 @@ fn fails(test: &Test, subject: &str) -> String {
         ),
         Test::Regex(patterns) => (
             "does not match",
-            patterns.iter().map(regex::Regex::as_str).collect(),
+            patterns
+                .iter()
+                .map(|pattern| pattern.written.as_str())
+                .collect(),
         ),
     };
     let patterns: Vec<String> = patterns
         .iter()
-        .map(|pattern| format!("{pattern:?}"))
+        .map(|pattern| format!("\"{}\"", Visible(pattern)))
         .collect();
-    format!("{subject:?} {verb} {}", patterns.join(" or "))
+    format!("\"{}\" {verb} {}", Visible(subject), patterns.join(" or "))
 }

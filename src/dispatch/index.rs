@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use regex::{RegexSet, RegexSetBuilder};
 
 use super::beginnings;
-use super::rules::Subject;
-use crate::config::{Rule, Test};
+use super::rules::{Searched, Subject, Subjects};
+use crate::config::{Aim, Rule, Test, without_end_marks};
 
 /// Up to so many rules with a regular expression are asked one by one: a set would find out what the
 /// rule itself finds out again.
@@ -28,15 +28,14 @@ type Positions = Vec<usize>;
 pub(super) struct Index {
     /// Rules that no subject rules out.
     open: Positions,
-    /// Rules with `case`.
-    exact: Side,
-    /// All others.
-    folded: Side,
+    /// All others, by what they look at and whether they have `case`.
+    sides: Vec<((Aim, bool), Side)>,
 }
 
 /// Rules that compare in the same way, each under one of its tests.
 #[derive(Debug, Default)]
 struct Side {
+    /// Without the marks at their end, which do not always count.
     equals: HashMap<String, Positions>,
     /// By the length of the prefix in bytes.
     prefixes: BTreeMap<usize, HashMap<String, Positions>>,
@@ -66,33 +65,27 @@ impl Index {
     /// Sorts the rules by the cheapest test that each has.
     pub(super) fn new(rules: &[Rule]) -> Index {
         let mut index = Index::default();
-        for case in [true, false] {
-            let rules = || {
-                rules
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, rule)| rule.case == case)
-            };
-            let (side, mut open) = Side::new(rules(), case);
-            *index.side(case) = side;
+        let kinds = [Aim::Key, Aim::Scan].map(|aim| [true, false].map(|case| (aim, case)));
+        for kind in kinds.concat() {
+            let rules = rules.iter().enumerate();
+            let (side, mut open) = Side::new(
+                rules.filter(|(_, rule)| (rule.aim, rule.case) == kind),
+                kind.1,
+            );
             index.open.append(&mut open);
+            if !side.is_empty() {
+                index.sides.push((kind, side));
+            }
         }
         index.open.sort_unstable();
         index
-    }
-
-    fn side(&mut self, case: bool) -> &mut Side {
-        match case {
-            true => &mut self.exact,
-            false => &mut self.folded,
-        }
     }
 
     /// The first position, in the order of the rules, for which `matches` has a result. Only those are
     /// asked that may match the subject.
     pub(super) fn first<T>(
         &self,
-        subject: &Subject,
+        subjects: &Subjects,
         mut matches: impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
         let open = self
@@ -101,13 +94,8 @@ impl Index {
             .find_map(|&position| Some((position, matches(position)?)));
         let limit = open.as_ref().map_or(usize::MAX, |(position, _)| *position);
         let mut found = BTreeSet::new();
-        if !self.exact.is_empty() {
-            self.exact
-                .find(subject.text(), subject.text(), limit, &mut found);
-        }
-        if !self.folded.is_empty() {
-            self.folded
-                .find(subject.folded(), subject.text().trim(), limit, &mut found);
+        for ((aim, case), side) in &self.sides {
+            side.find(subjects.of_aim(*aim), *case, limit, &mut found);
         }
         let earlier = found.into_iter().find_map(matches);
         earlier.or(open.map(|(_, result)| result))
@@ -126,7 +114,8 @@ impl Side {
             match rule.tests.iter().min_by_key(|test| cost(test)) {
                 Some(Test::Equals(patterns)) => {
                     for pattern in patterns {
-                        note(side.equals.entry(pattern.clone()).or_default(), position);
+                        let key = without_end_marks(pattern).to_owned();
+                        note(side.equals.entry(key).or_default(), position);
                     }
                 }
                 Some(Test::Prefix(patterns)) => {
@@ -141,7 +130,10 @@ impl Side {
                     }
                 }
                 Some(Test::Regex(patterns)) => {
-                    regexes.extend(patterns.iter().map(|regex| (regex.as_str(), position)));
+                    for pattern in patterns {
+                        let both = std::iter::once(&pattern.written).chain(&pattern.folded);
+                        regexes.extend(both.map(|regex| (regex.as_str(), position)));
+                    }
                 }
                 Some(Test::Contains(_)) | None => open.push(position),
             }
@@ -169,13 +161,13 @@ impl Side {
             && self.regexes.is_empty()
     }
 
-    /// Adds the rules before `limit` that may match: `compared` is what plain patterns are held against,
-    /// `searched` what regular expressions are.
-    fn find(&self, compared: &str, searched: &str, limit: usize, found: &mut BTreeSet<usize>) {
-        let mut add = |positions: &Positions| {
+    /// Adds the rules before `limit` that may match.
+    fn find(&self, subject: &Subject, case: bool, limit: usize, found: &mut BTreeSet<usize>) {
+        let mut add = |positions: &[usize]| {
             found.extend(positions.iter().take_while(|position| **position < limit));
         };
-        if let Some(positions) = self.equals.get(compared) {
+        let compared = subject.compared(case);
+        if let Some(positions) = self.equals.get(without_end_marks(compared)) {
             add(positions);
         }
         for (length, prefixes) in self.prefixes.range(..=compared.len()) {
@@ -184,16 +176,25 @@ impl Side {
                 add(positions);
             }
         }
-        let sought = [(&self.contains, compared), (&self.beginnings, searched)];
-        for (texts, text) in sought {
-            let Some(texts) = texts else { continue };
-            for hit in texts.automaton.find_overlapping_iter(text) {
-                add(&texts.rules[hit.pattern().as_usize()]);
-            }
+        if let Some(contains) = &self.contains {
+            contains.find(compared, &mut add);
         }
-        for regexes in &self.regexes {
-            for hit in regexes.set.matches(searched) {
-                found.extend(Some(regexes.rules[hit]).filter(|position| *position < limit));
+        if self.beginnings.is_none() && self.regexes.is_empty() {
+            return;
+        }
+        let mut before = None;
+        for searched in subject.searched(case) {
+            let (Searched::Written(text) | Searched::Folded(text)) = searched;
+            if before.replace(text) == Some(text) {
+                continue;
+            }
+            if let Some(beginnings) = &self.beginnings {
+                beginnings.find(text, &mut add);
+            }
+            for regexes in &self.regexes {
+                for hit in regexes.set.matches(text) {
+                    add(&regexes.rules[hit..=hit]);
+                }
             }
         }
     }
@@ -222,6 +223,12 @@ impl Texts {
                 open.extend(rules.flatten());
                 None
             }
+        }
+    }
+
+    fn find(&self, text: &str, add: &mut impl FnMut(&[usize])) {
+        for hit in self.automaton.find_overlapping_iter(text) {
+            add(&self.rules[hit.pattern().as_usize()]);
         }
     }
 }
@@ -299,14 +306,13 @@ fn cost(test: &Test) -> u8 {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use proptest::prelude::*;
-    use regex::RegexBuilder;
 
-    use crate::config::{About, Answer, Kinds, Rule, Test, fold};
+    use crate::config::{About, Aim, Answer, Folding, Kinds, Pattern, Rule, Test, fold};
     use crate::dispatch::Rules;
-    use crate::dispatch::rules::{Meeting, Subject, meet};
+    use crate::dispatch::rules::{Meeting, Subjects, meet};
     use crate::wechat::Push;
 
-    const REGEXES: [&str; 17] = [
+    const REGEXES: [&str; 24] = [
         "^a",
         "b$",
         "ab+",
@@ -324,21 +330,31 @@ mod tests {
         "(ab|ca)+",
         "éa",
         "(?i:CB)a",
+        "Ａ+",
+        "^ａ!$",
+        "a(！)",
+        "[！。]$",
+        "b\u{200b}?c",
+        "(?-i)A",
+        "^(a).?$",
     ];
+
+    /// What a pattern or a subject is made of.
+    const TEXT: &str = "[abcABCkKéＡｂ 　!！。\u{200b}]{0,5}";
 
     fn about() -> impl Strategy<Value = About> {
         let listed =
             |names: &[&str]| Kinds::Listed(names.iter().map(|n| (*n).to_owned()).collect());
         prop_oneof![
-            4 => Just(About::Messages(listed(&["text"]))),
+            4 => Just(About::Messages(listed(&["text", "voice"]))),
             1 => Just(About::Messages(Kinds::Any)),
-            1 => Just(About::Events(listed(&["click", "scan"]))),
+            1 => Just(About::Events(listed(&["click", "scancode_waitmsg"]))),
             1 => Just(About::Events(Kinds::Any)),
         ]
     }
 
     fn patterns() -> impl Strategy<Value = Vec<String>> {
-        proptest::collection::vec("[abAé ]{0,3}", 1..3)
+        proptest::collection::vec(TEXT, 1..3)
     }
 
     fn rule() -> impl Strategy<Value = Rule> {
@@ -346,44 +362,52 @@ mod tests {
         let regexes = proptest::collection::vec(proptest::sample::select(&REGEXES[..]), 1..3);
         let parts = (
             about(),
-            any::<bool>(),
+            any::<[bool; 2]>(),
             option(0.3, patterns().boxed()),
             option(0.3, patterns().boxed()),
             option(0.3, patterns().boxed()),
             proptest::option::weighted(0.4, regexes),
         );
-        parts.prop_map(|(about, case, equals, prefix, contains, regexes)| {
-            let kept = |patterns: Vec<String>| -> Vec<String> {
-                let keep = |p: String| if case { p } else { fold(&p) };
-                patterns.into_iter().map(keep).collect()
-            };
-            let compile = |pattern: &str| {
-                let mut builder = RegexBuilder::new(pattern);
-                builder.case_insensitive(!case).build().unwrap()
-            };
-            let tests = [
-                equals.map(|patterns| Test::Equals(kept(patterns))),
-                prefix.map(|patterns| Test::Prefix(kept(patterns))),
-                contains.map(|patterns| Test::Contains(kept(patterns))),
-                regexes.map(|list| Test::Regex(list.into_iter().map(compile).collect())),
-            ];
-            Rule {
-                name: String::new(),
-                line: 0,
-                about,
-                tests: tests.into_iter().flatten().collect(),
-                case,
-                answer: Answer::Silent,
-            }
-        })
+        parts.prop_map(
+            |(about, [case, scans], equals, prefix, contains, regexes)| {
+                let mut rule = Rule {
+                    name: String::new(),
+                    line: 0,
+                    about,
+                    aim: if scans { Aim::Scan } else { Aim::Key },
+                    tests: Vec::new(),
+                    case,
+                    answer: Answer::Silent,
+                };
+                let folding: Option<Folding> = (!case).then(|| rule.folding());
+                let kept = |patterns: Vec<String>| -> Vec<String> {
+                    let keep = |p: String| folding.map_or(p.clone(), |folding| fold(&p, folding));
+                    patterns.into_iter().map(keep).collect()
+                };
+                let compile = |pattern: &str| Pattern::new(pattern, folding).unwrap();
+                let tests = [
+                    equals.map(|patterns| Test::Equals(kept(patterns))),
+                    prefix.map(|patterns| Test::Prefix(kept(patterns))),
+                    contains.map(|patterns| Test::Contains(kept(patterns))),
+                    regexes.map(|list| Test::Regex(list.into_iter().map(compile).collect())),
+                ];
+                rule.tests = tests.into_iter().flatten().collect();
+                rule
+            },
+        )
     }
 
-    fn push(subject: &str, event: bool) -> Push {
-        let kind = match event {
-            true => {
-                serde_json::json!({ "MsgType": "event", "Event": "CLICK", "EventKey": subject })
-            }
-            false => serde_json::json!({ "MsgType": "text", "Content": subject, "MsgId": "1" }),
+    fn push(kind: usize, subject: &str, other: &str) -> Push {
+        let kind = match kind {
+            0 => serde_json::json!({ "MsgType": "text", "Content": subject, "MsgId": "1" }),
+            1 => serde_json::json!({ "MsgType": "voice", "Recognition": subject, "MsgId": "1" }),
+            2 => serde_json::json!({ "MsgType": "event", "Event": "CLICK", "EventKey": subject }),
+            _ => serde_json::json!({
+                "MsgType": "event",
+                "Event": "scancode_waitmsg",
+                "EventKey": other,
+                "ScanCodeInfo": { "ScanType": "qrcode", "ScanResult": subject },
+            }),
         };
         let mut body =
             serde_json::json!({ "ToUserName": "a", "FromUserName": "b", "CreateTime": 1 });
@@ -393,26 +417,26 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn the_index_finds_the_rule_that_asking_each_finds(
             list in proptest::collection::vec(rule(), 0..40),
-            subject in "[abcABCkKé ]{0,6}",
-            event in any::<bool>(),
+            kind in 0..4usize,
+            subject in TEXT,
+            other in TEXT,
         ) {
-            let push = push(&subject, event);
-            let subject = Subject::of(&push);
-            let groups = |groups: Option<regex::Captures>| groups.map(|groups| format!("{groups:?}"));
-            let each = list.iter().enumerate().find_map(|(n, rule)| match meet(rule, &push, &subject) {
-                Meeting::Matches(found) => Some((n, groups(found))),
+            let push = push(kind, &subject, &other);
+            let subjects = Subjects::of(&push);
+            let each = list.iter().enumerate().find_map(|(n, rule)| match meet(rule, &push, &subjects) {
+                Meeting::Matches(groups) => Some((n, groups)),
                 Meeting::Elsewhere | Meeting::Fails(_) => None,
             });
-            let mut named = list;
+            let mut named = list.clone();
             for (n, rule) in named.iter_mut().enumerate() {
                 rule.line = n;
             }
             let rules = Rules::new(named);
-            let indexed = rules.first(&push, &subject).map(|found| (found.rule.line, groups(found.groups)));
+            let indexed = rules.first(&push, &subjects).map(|found| (found.rule.line, found.groups));
             prop_assert_eq!(indexed, each);
         }
     }

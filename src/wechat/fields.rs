@@ -38,6 +38,14 @@ pub(super) fn read(body: &[u8]) -> Result<(Format, Fields), ParseError> {
     }
 }
 
+/// All elements of a body, of whatever kind it is.
+///
+/// # Errors
+/// When it is neither XML nor JSON of the platform's form.
+pub fn elements(body: &[u8]) -> Result<Fields, ParseError> {
+    read(body).map(|(_, fields)| fields)
+}
+
 /// Adds one element. "No value" adds nothing; of an element that should occur once the first
 /// counts.
 pub(super) fn insert(fields: &mut Fields, name: String, value: Value) {

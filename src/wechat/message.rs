@@ -238,6 +238,14 @@ impl Message {
         }
     }
 
+    /// Latitude and longitude of a place, as received.
+    pub fn coordinates(&self) -> Option<(&str, &str)> {
+        match &self.content {
+            MessageKind::Location(place) => Some((&place.latitude, &place.longitude)),
+            _ => None,
+        }
+    }
+
     /// Whether the user would see a reply: always, but for the discontinued platform for devices.
     pub fn may_be_answered(&self) -> bool {
         !matches!(self.content, MessageKind::Device(_))

@@ -34,9 +34,9 @@ pub use effect::{Effect, JobCounts, JobKind, JobResult};
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
 pub use event::{
-    Event, EventKind, TYPED_EVENTS, UNTYPED_EVENTS, event_may_be_answered, known_events,
+    Event, EventKind, SCANS, TYPED_EVENTS, UNTYPED_EVENTS, event_may_be_answered, known_events,
 };
-pub use fields::Fields;
+pub use fields::{Fields, elements};
 pub use message::{ArticleRef, Message, MessageKind};
 pub use push::{Body, Push};
 pub use reply::{Article, MAX_ARTICLES, Reply};

@@ -138,6 +138,19 @@ impl Push {
         }
     }
 
+    /// What the user scanned from the menu, as its kind and its text, see [`Event::scan`].
+    pub fn scan(&self) -> Option<(&str, &str)> {
+        self.as_event()?.scan()
+    }
+
+    /// Where the user is or pointed to: latitude and longitude, decimal texts as received.
+    pub fn coordinates(&self) -> Option<(&str, &str)> {
+        match &self.body {
+            Body::Message(message) => message.coordinates(),
+            Body::Event(event) => event.coordinates(),
+        }
+    }
+
     /// Whether the user would see a reply. If not, the answer is `success`. True for kinds nobody
     /// knows.
     pub fn may_be_answered(&self) -> bool {

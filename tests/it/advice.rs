@@ -276,6 +276,23 @@ fn a_misspelt_event_is_warned_of_with_the_right_one() {
 }
 
 #[test]
+fn a_rule_that_looks_at_a_scan_where_nothing_is_scanned_is_warned_of() {
+    check(
+        &rule("event = [\"scancode_waitmsg\", \"CLICK\"]\nsubject = \"scan\"\nequals = \"a\""),
+        &[(1, &["nothing is scanned in click events"])],
+    );
+    // They look at two things.
+    let scans = "event = \"scancode_waitmsg\"\nsubject = \"scan\"";
+    let looks = |keys: &str| format!("{scans}\n{keys}");
+    let key = "event = \"scancode_waitmsg\"\nprefix = \"a\"";
+    check(&rules(&[key, &looks("equals = \"ab\"")]), &[]);
+    check(
+        &rules(&[&looks("prefix = \"A\""), &looks("equals = \"ａb\"")]),
+        &[(2, &["never answers"])],
+    );
+}
+
+#[test]
 fn the_log_tells_of_rules_that_can_never_answer_at_the_start_and_at_a_reload() {
     let rules = "[[rule]]\nmessage = \"any\"\ntext = \"a\"\n\n[[rule]]\nname = \"hidden\"\nmessage = \"text\"\ntext = \"b\"\n";
     let account = Account::with_rules(rules);

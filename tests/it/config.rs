@@ -183,6 +183,14 @@ fn impossible_values_are_refused() {
         ),
         ("[[rule]]\nmessage = \"text\"\nsilent = false", "silent"),
         (
+            "[[rule]]\nmessage = \"text\"\nsubject = \"scan\"\ntext = \"x\"",
+            "subject",
+        ),
+        (
+            "[[rule]]\nevent = \"scancode_waitmsg\"\nsubject = \"scanned\"\ntext = \"x\"",
+            "subject",
+        ),
+        (
             "[[rule]]\nmessage = \"text\"\nregex = \"a{99999}{99999}\"\ntext = \"x\"",
             "regex",
         ),

@@ -203,7 +203,7 @@ fn explain_says_why_each_earlier_rule_does_not_answer() {
     let ran = account.command(&["explain", "hours!"]);
     ran.ok()
         .says("no   numbers")
-        .says("\"hours!\" does not match \"^order (\\\\d+)$\"")
+        .says(r#""hours!" does not match "^order (\d+)$""#)
         .says("yes  hours")
         .says("news:");
     let ran = account.command(&["explain", "--event", "unsubscribe"]);

@@ -18,6 +18,7 @@ mod config;
 mod durability;
 mod explain;
 mod export;
+mod folding;
 mod handshake;
 mod kf;
 mod limits;

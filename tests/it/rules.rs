@@ -6,7 +6,7 @@ use crate::support::http::Reply;
 use crate::support::*;
 
 /// What a push is answered with.
-enum Says {
+pub(crate) enum Says {
     Text(&'static str),
     Success,
 }
@@ -14,7 +14,7 @@ use Says::{Success, Text};
 
 /// Starts an account with these rules and holds every push to its answer; then asks `explain` the same.
 #[track_caller]
-fn check(rules: &str, table: &[(Push, Says)]) {
+pub(crate) fn check(rules: &str, table: &[(Push, Says)]) {
     let account = Account::with_rules(rules);
     for (push, says) in table {
         let answer = account.post(push);
@@ -35,6 +35,9 @@ fn explain_agrees(account: &Account, push: &Push, says: &Says) {
         arguments.extend(["--event".into(), push.value_of("Event").unwrap()]);
         if let Some(key) = push.value_of("EventKey").filter(|key| !key.is_empty()) {
             arguments.extend(["--key".into(), key]);
+        }
+        if let Some(scan) = push.value_of("ScanResult") {
+            arguments.extend(["--scan".into(), scan]);
         }
     } else if ["Content", "Recognition", "Title", "Label"]
         .iter()
@@ -142,7 +145,7 @@ fn prefix_compares_the_beginning() {
             (text("suggest: tea"), Text("thanks")),
             (text("SUGGEST:"), Text("thanks")),
             (text("tea @"), Success),
-            (text("＠tea"), Success),
+            (text("＠tea"), Text("thanks")),
         ],
     );
 }
@@ -404,6 +407,184 @@ fn placeholders_are_replaced_and_nothing_else() {
 }
 
 #[test]
+fn what_was_scanned_and_where_can_be_said() {
+    check(
+        r#"
+        [[rule]]
+        event = "scancode_waitmsg"
+        text = "{key}: {scan} ({scan_type}) {content}"
+        [[rule]]
+        event = "location_select"
+        text = "{key}: {latitude}/{longitude}"
+        [[rule]]
+        message = "location"
+        text = "{content}: {latitude}/{longitude}{scan}{scan_type}"
+        [[rule]]
+        message = "text"
+        text = "[{latitude}{longitude}{scan}]"
+        "#,
+        &[
+            (
+                scanned("CHECK", "A7 &<b>"),
+                Text("CHECK: A7 &<b> (qrcode) CHECK"),
+            ),
+            (
+                location_select("WHERE"),
+                Text("WHERE: 31.230416/121.473701"),
+            ),
+            (location("here"), Text("here: 31.230416/121.473701")),
+            (text("hi"), Text("[]")),
+        ],
+    );
+    // Nobody would see a reply to a report; explain still says what there is.
+    let account = Setup::new().rules("").stopped();
+    account.command(&["explain", "--event", "LOCATION"]).ok();
+}
+
+#[test]
+fn rules_can_look_at_what_was_scanned() {
+    check(
+        r#"
+        [[rule]]
+        event = "scancode_waitmsg"
+        subject = "scan"
+        equals = "Ticket7"
+        text = "equals {content} by {key}"
+        [[rule]]
+        event = "scancode_waitmsg"
+        subject = "scan"
+        prefix = "EAN_13,"
+        regex = ',(\d+)$'
+        text = "number {1}"
+        [[rule]]
+        event = "any"
+        subject = "scan"
+        contains = "shop"
+        text = "contains"
+        [[rule]]
+        event = "scancode_waitmsg"
+        subject = "scan"
+        regex = 'X[a-z]'
+        case = true
+        text = "exact"
+        [[rule]]
+        event = "scancode_waitmsg"
+        subject = "key"
+        equals = "CHECK"
+        text = "key"
+        [[rule]]
+        event = "CLICK"
+        equals = "shop"
+        text = "clicked"
+        "#,
+        &[
+            (scanned("K", "TICKET7"), Text("equals TICKET7 by K")),
+            (
+                scanned("K", "\u{feff}ticket７"),
+                Text("equals \u{feff}ticket７ by K"),
+            ),
+            (
+                scanned("K", "EAN_13,6901234567892"),
+                Text("number 6901234567892"),
+            ),
+            (scanned("K", "https://shop.example.com/"), Text("contains")),
+            (scanned("K", "Xa"), Text("exact")),
+            (scanned("K", "xa"), Success),
+            (scanned("check", "xa"), Text("key")),
+            (scanned("ticket7", "x"), Success),
+            (click("shop"), Text("clicked")),
+            (click("ticket7"), Success),
+        ],
+    );
+}
+
+#[test]
+fn explain_knows_what_was_scanned_without_being_told_the_event() {
+    let rules = "[[rule]]\nevent = \"scancode_waitmsg\"\nsubject = \"scan\"\nprefix = \"A\"\ntext = \"{scan}!\"\n";
+    let account = Setup::new().rules(rules).stopped();
+    account
+        .command(&["explain", "--scan", "a7"])
+        .ok()
+        .says("yes  rule #1")
+        .says("a7!");
+    account
+        .command(&["explain", "--scan", "b7"])
+        .ok()
+        .says("\"b7\" does not begin with \"a\"");
+    for (arguments, advice) in [
+        (&["--event", "CLICK", "--scan", "x"][..], "--scan"),
+        (&["hello", "--scan", "x"], "--scan"),
+        (&["--message", "image", "--scan", "x"], "--scan"),
+        (
+            &["--event", "scancode_waitmsg", "--scene", "x"],
+            "--key KEY",
+        ),
+    ] {
+        account
+            .command(&[&["explain"], arguments].concat())
+            .refused()
+            .complains(advice);
+    }
+}
+
+#[test]
+fn what_a_person_wrote_stays_in_its_place_in_a_url() {
+    let account = Account::with_rules(
+        r#"
+        [[rule]]
+        message = "text"
+        regex = '^find (.*)$'
+        news = [
+            { title = "{1}", pic_url = "https://img.example.com/{1}.png", url = "https://example.com/?q={1}&u={openid}" },
+            { title = "{1}", pic_url = "{1}", url = "{1}" },
+        ]
+        [[rule]]
+        message = "text"
+        regex = '^play (.*)$'
+        music = { url = "https://example.com/{1}", hq_url = "{1}", thumb_media_id = "T" }
+        [[rule]]
+        event = "scancode_waitmsg"
+        news = [{ title = "{scan}", url = "https://example.com/{scan}?type={scan_type}" }]
+        [[rule]]
+        message = "location"
+        news = [{ title = "map", url = "https://map.example.com/?at={latitude},{longitude}" }]
+        "#,
+    );
+    let xml = |push: &Push| account.post(push).body();
+    let has = |xml: &str, element: &str, value: &str| {
+        let whole = format!("<{element}><![CDATA[{value}]]></{element}>");
+        assert!(xml.contains(&whole), "{whole} in {xml}");
+    };
+    let found = xml(&text("find a b&admin=1"));
+    has(&found, "Title", "a b&admin=1");
+    has(
+        &found,
+        "PicUrl",
+        "https://img.example.com/a%20b%26admin%3D1.png",
+    );
+    let url = format!("https://example.com/?q=a%20b%26admin%3D1&u={FAN}");
+    has(&found, "Url", &url);
+    has(&found, "Url", "a b&admin=1");
+    let found = xml(&text("find https://example.org/?a=1&b=茶"));
+    has(&found, "Url", "https://example.org/?a=1&b=茶");
+    has(&found, "PicUrl", "https://example.org/?a=1&b=茶");
+    let found = xml(&text("find javascript:alert(1)"));
+    has(&found, "Title", "javascript:alert(1)");
+    has(&found, "Url", "");
+    let played = xml(&text("play ../茶"));
+    has(&played, "MusicUrl", "https://example.com/..%2F%E8%8C%B6");
+    has(&played, "HQMusicUrl", "../茶");
+    let scanned = xml(&scanned("K", "A&7"));
+    has(&scanned, "Url", "https://example.com/A%267?type=qrcode");
+    let place = xml(&location("here"));
+    has(
+        &place,
+        "Url",
+        "https://map.example.com/?at=31.230416,121.473701",
+    );
+}
+
+#[test]
 fn a_silent_rule_acknowledges_and_ends_the_search() {
     check(
         r#"
@@ -493,6 +674,9 @@ fn the_rules_that_the_readme_shows_do_what_it_says() {
     account
         .post(&scan("table-5"))
         .is_text("You sit at table-5. What can we bring?");
+    account
+        .post(&scanned("CHECK", "EAN_13,6901234567892"))
+        .is_text("Article 6901234567892 is on shelf 4.");
     for push in [image(), voice("hello")] {
         let reply = account.post(&push).reply();
         assert_eq!(reply.msg_type, "transfer_customer_service");

@@ -206,6 +206,56 @@ fn simulated_results_tell_what_became_of_a_sending() {
 }
 
 #[test]
+fn simulate_shows_every_reply_to_people() {
+    let account = Account::with_rules(
+        r#"
+        [[rule]]
+        message = "text"
+        news = [{ title = "Hours", url = "https://example.com/?a={content}" }]
+        [[rule]]
+        message = "image"
+        transfer = "amy@shop"
+        [[rule]]
+        event = "scancode_waitmsg"
+        subject = "scan"
+        prefix = "A"
+        music = { title = "{scan}", thumb_media_id = "THUMB" }
+        [[rule]]
+        event = "location_select"
+        text = "{latitude}"
+        "#,
+    );
+    for (arguments, lines) in [
+        (
+            &["text", "1 2"][..],
+            &[
+                "news:",
+                "  1. title: Hours",
+                "     url: https://example.com/?a=1%202",
+            ][..],
+        ),
+        (
+            &["image"],
+            &["transfer_customer_service:", "  agent: amy@shop"],
+        ),
+        (
+            &["scancode_waitmsg", "--key", "K", "--scan", "A7"],
+            &["music:", "  title: A7", "  thumb_media_id: THUMB"],
+        ),
+        (&["location_select"], &["text:", "  31.230416"]),
+    ] {
+        let ran = account.simulate(arguments);
+        let shown: Vec<&str> = ran.ok().stdout.lines().skip(1).collect();
+        ran.expect(shown == lines, &format!("{lines:?}"));
+    }
+    account
+        .command(&["explain", "x"])
+        .ok()
+        .says("  1. title: Hours")
+        .says_nothing_of("<");
+}
+
+#[test]
 fn simulate_lists_all_that_it_knows() {
     let help = wechatd(&["simulate", "--help"]);
     let events = wechatd::wechat::known_events();
@@ -224,6 +274,9 @@ fn simulate_refuses_what_it_would_leave_out() {
         (&["verify", "--xml", "push.xml"], "--xml"),
         (&["text", "hi", "--key", "X"], "--key"),
         (&["text", "hi", "--scene", "X"], "--scene"),
+        (&["CLICK", "--scan", "X"], "--scan"),
+        (&["scancode_waitmsg", "X"], "--scan TEXT"),
+        (&["verify", "--scan", "X"], "--scan"),
         (&["image", "hi"], "TEXT"),
         (&["subscribe", "hello"], "--scene SCENE"),
         (&["SCAN", "hello"], "--scene SCENE"),

@@ -1,11 +1,11 @@
 //! Reads a `[[rule]]` of the file into a [`Rule`], or says all that is wrong with it.
 
-use regex::RegexBuilder;
 use toml::de::DeTable;
 
 use super::{
-    About, Answer, AnswerKey, Kinds, MESSAGE_TYPES, NewsItem, RULE_KEYS, Rule, Test, fold,
+    About, Aim, Answer, AnswerKey, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
+use crate::config::fold::{Folding, fold};
 use crate::config::problem::{Wrong, nearest, refuse_unknown};
 use crate::config::template::Template;
 use crate::config::value::{self, Read, Value};
@@ -31,7 +31,8 @@ pub(in crate::config) fn read(
     let name = reader.optional("name", value::string);
     let about = reader.about();
     let case = reader.optional("case", value::boolean).unwrap_or(false);
-    let tests = reader.tests(case);
+    let aim = reader.aim(about.as_ref());
+    let tests = reader.tests(case, about.as_ref().map(|about| aim.folding(about)));
     let answer = reader.answer();
     if let Some(answer) = &answer {
         reader.check_groups(answer, &tests);
@@ -48,6 +49,7 @@ pub(in crate::config) fn read(
         name: name.unwrap_or_else(|| format!("rule #{number}")),
         line,
         about,
+        aim,
         tests,
         case,
         answer,
@@ -141,7 +143,25 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn tests(&mut self, case: bool) -> Vec<Test> {
+    fn aim(&mut self, about: Option<&About>) -> Aim {
+        let read = |value: &Value| {
+            match value::string(value)?.as_str() {
+            "key" => Ok(Aim::Key),
+            "scan" => match about {
+                Some(About::Messages(_)) => Err(
+                    "only events have something scanned; give the rule an event such as \"scancode_waitmsg\"".to_owned(),
+                ),
+                Some(About::Events(_)) | None => Ok(Aim::Scan),
+            },
+            other => Err(format!("{other:?} is not a subject; it is \"key\" or \"scan\"")),
+        }
+        };
+        self.optional("subject", read).unwrap_or(Aim::Key)
+    }
+
+    /// `folding` is `None` where the rule does not say what it is about.
+    fn tests(&mut self, case: bool, folding: Option<Folding>) -> Vec<Test> {
+        let folding = folding.filter(|_| !case);
         let mut tests = Vec::new();
         type Wrap = fn(Vec<String>) -> Test;
         let wrap: [(&str, Wrap); 3] = [
@@ -149,30 +169,30 @@ impl Reader<'_, '_> {
             ("prefix", Test::Prefix),
             ("contains", Test::Contains),
         ];
+        let folded = |pattern: String| match folding.map(|folding| fold(&pattern, folding)) {
+            Some(folded) if folded.is_empty() && !pattern.is_empty() => Err(format!(
+                "nothing is left of {pattern:?} without its spaces and invisible signs; with case = true they count"
+            )),
+            Some(folded) => Ok(folded),
+            None => Ok(pattern),
+        };
         for (key, test) in wrap {
-            if let Some(patterns) = self.optional(key, value::one_or_more) {
-                tests.push(test(
-                    patterns
-                        .into_iter()
-                        .map(|p| if case { p } else { fold(&p) })
-                        .collect(),
-                ));
+            let read = |value: &Value| {
+                let patterns = value::one_or_more(value)?.into_iter();
+                patterns.map(folded).collect::<Read<Vec<_>>>()
+            };
+            if let Some(patterns) = self.optional(key, read) {
+                tests.push(test(patterns));
             }
         }
-        let compile = |value: &Value| {
-            let compile_one = |pattern: String| {
-                RegexBuilder::new(&pattern)
-                    .case_insensitive(!case)
-                    .size_limit(1 << 20)
-                    .build()
-                    .map_err(|error| regex_mistake(&error))
+        let read = |value: &Value| {
+            let compile = |pattern: String| {
+                Pattern::new(&pattern, folding).map_err(|error| regex_mistake(&error))
             };
-            value::one_or_more(value)?
-                .into_iter()
-                .map(compile_one)
-                .collect::<Read<Vec<_>>>()
+            let patterns = value::one_or_more(value)?.into_iter();
+            patterns.map(compile).collect::<Read<Vec<_>>>()
         };
-        if let Some(patterns) = self.optional("regex", compile) {
+        if let Some(patterns) = self.optional("regex", read) {
             tests.push(Test::Regex(patterns));
         }
         tests
@@ -225,8 +245,8 @@ impl Reader<'_, '_> {
                 Some(Answer::Music {
                     title: fields.optional("title", template)?,
                     description: fields.optional("description", template)?,
-                    url: fields.optional("url", template)?,
-                    hq_url: fields.optional("hq_url", template)?,
+                    url: fields.optional("url", url)?,
+                    hq_url: fields.optional("hq_url", url)?,
                     thumb_media_id: fields.required("thumb_media_id", identifier)?,
                 })
             }
@@ -273,9 +293,9 @@ impl Reader<'_, '_> {
                     .optional("description", template)?
                     .unwrap_or_else(|| Template::parse("")),
                 pic_url: fields
-                    .optional("pic_url", value::string)?
-                    .unwrap_or_default(),
-                url: fields.required("url", template)?,
+                    .optional("pic_url", url)?
+                    .unwrap_or_else(|| Template::url("")),
+                url: fields.required("url", url)?,
             });
         }
         Some(Answer::News(articles))
@@ -316,7 +336,10 @@ impl Reader<'_, '_> {
             return;
         };
         let available = tests.iter().find_map(|test| match test {
-            Test::Regex(patterns) => patterns.iter().map(|regex| regex.captures_len() - 1).max(),
+            Test::Regex(patterns) => {
+                let groups = |pattern: &Pattern| pattern.written.captures_len() - 1;
+                patterns.iter().map(groups).max()
+            }
             Test::Equals(_) | Test::Prefix(_) | Test::Contains(_) => None,
         });
         let key = answer.key();
@@ -414,6 +437,10 @@ fn text(value: &Value) -> Read<Template> {
 
 fn template(value: &Value) -> Read<Template> {
     Ok(Template::parse(&value::string(value)?))
+}
+
+fn url(value: &Value) -> Read<Template> {
+    Ok(Template::url(&value::string(value)?))
 }
 
 fn identifier(value: &Value) -> Read<String> {

@@ -205,6 +205,9 @@ pub const UNTYPED_EVENTS: &[&str] = &[
     "debug_demo",
 ];
 
+/// The events that say what was scanned, see [`Event::scan`].
+pub const SCANS: [&str; 2] = ["scancode_push", "scancode_waitmsg"];
+
 /// Whether the user would see a reply to the event of this name, in any case; `None` for an unknown
 /// event.
 pub fn event_may_be_answered(name: &str) -> Option<bool> {
@@ -257,6 +260,29 @@ impl Event {
         match &self.content {
             EventKind::Subscribe(_) => key.strip_prefix(SCENE_PREFIX).unwrap_or(key),
             _ => key,
+        }
+    }
+
+    /// What was scanned from the menu: `qrcode` or `barcode`, perhaps others, and the text of the code.
+    pub fn scan(&self) -> Option<(&str, &str)> {
+        match &self.content {
+            EventKind::ScanCodePush(scan) | EventKind::ScanCodeWaitMsg(scan) => {
+                let info = &scan.scan_code_info;
+                Some((&info.scan_type, &info.scan_result))
+            }
+            _ => None,
+        }
+    }
+
+    /// Latitude and longitude, as received: where the phone is, or the place that was chosen from the menu.
+    pub fn coordinates(&self) -> Option<(&str, &str)> {
+        match &self.content {
+            EventKind::Location(report) => Some((&report.latitude, &report.longitude)),
+            EventKind::LocationSelect(chosen) => {
+                let place = &chosen.send_location_info;
+                Some((&place.latitude, &place.longitude))
+            }
+            _ => None,
         }
     }
 

@@ -164,6 +164,21 @@ pub fn location_report() -> Push {
     push
 }
 
+/// A code scanned from the menu: the button's key and the text of the code.
+pub fn scanned(key: &str, text: &str) -> Push {
+    let mut push = event("scancode_waitmsg").key(key);
+    let info = element("ScanType", "qrcode") + &element("ScanResult", text);
+    push.elements += &format!("<ScanCodeInfo>{info}</ScanCodeInfo>\n");
+    push
+}
+
+/// A place chosen from the menu.
+pub fn location_select(key: &str) -> Push {
+    let mut push = event("location_select").key(key);
+    push.elements += "<SendLocationInfo><Location_X>31.230416</Location_X>\n<Location_Y>121.473701</Location_Y>\n<Scale>16</Scale>\n<Label>here</Label>\n</SendLocationInfo>\n";
+    push
+}
+
 /// A tap on a menu button with this key.
 pub fn click(key: &str) -> Push {
     event("CLICK").key(key)
@@ -250,7 +265,10 @@ impl Push {
     pub fn value_of(&self, name: &str) -> Option<String> {
         let body = format!("<xml>{}</xml>", self.elements);
         let root = xmltree::Element::parse(body.as_bytes()).unwrap();
-        let child = root.get_child(name)?;
+        let inside = root
+            .get_child("ScanCodeInfo")
+            .and_then(|info| info.get_child(name));
+        let child = root.get_child(name).or(inside)?;
         Some(
             child
                 .get_text()
