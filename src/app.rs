@@ -3,6 +3,7 @@
 mod callback_ips;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -64,6 +65,15 @@ pub enum AppError {
     Api(api::ApiError),
     /// The system gave no random numbers.
     Random(NoRandomNumbers),
+    /// The store belongs to another account than the configuration's.
+    OtherAccount {
+        /// The file.
+        store: PathBuf,
+        /// The AppID of the account that it belongs to.
+        owner: String,
+        /// The configuration's.
+        app_id: String,
+    },
 }
 
 impl App {
@@ -97,7 +107,7 @@ impl App {
     /// Puts another configuration in force.
     ///
     /// # Errors
-    /// When the store cannot be asked for the Token; the old one stays in force.
+    /// When the store cannot be asked for the Token, or belongs to another account; the old one stays in force.
     pub fn replace(&self, config: Config) -> Result<(), AppError> {
         let live = Arc::new(Live::new(config, &self.store)?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
@@ -137,6 +147,7 @@ impl Bells {
 
 impl Live {
     fn new(config: Config, store: &Store) -> Result<Live, AppError> {
+        claim(&config, store)?;
         let current = match &config.account.token {
             Some(token) => token.clone(),
             None => store.made_token(&random_token()?)?,
@@ -152,14 +163,40 @@ impl Live {
     }
 }
 
-/// The API client of a configuration, if it has API rights; shared with the commands.
+/// Makes the store that of the configuration's account, if it has an AppID and the store is nobody's yet: from then on
+/// its tokens, followers and messages are that account's.
+fn claim(config: &Config, store: &Store) -> Result<(), AppError> {
+    match &config.account.app_id {
+        Some(app_id) => refuse_other(config, store.path(), Some(store.claim(app_id)?)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a store of another account than the configuration's. `owner` is the AppID that `store` belongs to, if any.
 ///
 /// # Errors
-/// When `api.base_url` or the trusted roots cannot be used.
+/// [`AppError::OtherAccount`]
+pub fn refuse_other(config: &Config, store: &Path, owner: Option<String>) -> Result<(), AppError> {
+    match (&config.account.app_id, owner) {
+        (Some(app_id), Some(owner)) if *app_id != owner => Err(AppError::OtherAccount {
+            store: store.to_owned(),
+            owner,
+            app_id: app_id.clone(),
+        }),
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+/// The API client of a configuration, if it has API rights; shared with the commands. There is none for a store of
+/// another account, whose tokens it would use.
+///
+/// # Errors
+/// When the store belongs to another account, or `api.base_url` or the trusted roots cannot be used.
 pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, AppError> {
     let Some((app_id, app_secret)) = config.api_rights() else {
         return Ok(None);
     };
+    claim(config, store)?;
     let settings = api::Settings {
         base_url: config.api.base_url.clone(),
         timeout: config.api.timeout,
@@ -237,6 +274,15 @@ impl fmt::Display for AppError {
             AppError::Store(error) => error.fmt(f),
             AppError::Api(error) => error.fmt(f),
             AppError::Random(error) => error.fmt(f),
+            AppError::OtherAccount {
+                store,
+                owner,
+                app_id,
+            } => write!(
+                f,
+                "{} belongs to the account {owner}, and account.app_id is {app_id}: name another file in store.path, each account has a store of its own",
+                store.display()
+            ),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::arguments::Json;
 use super::online;
 use super::output::Output;
 use crate::api::menu::{Button, Tap};
-use crate::app::Networks;
+use crate::app::{self, Networks};
 use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
 use crate::counted::counted;
@@ -88,6 +88,7 @@ struct ShownRule {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    refuse_other_account(config)?;
     if arguments.quiet {
         // A configuration with a mistake in it does not get here.
         return Ok(());
@@ -105,6 +106,17 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     show(config, arguments, &checked)?;
     failure.map_or(Ok(()), Err)
+}
+
+/// A store of another account is what the server would not start with. A look does not make the store anybody's.
+fn refuse_other_account(config: &Config) -> Result<(), Failure> {
+    let path = &config.store.path;
+    if !path.exists() {
+        return Ok(());
+    }
+    // What else is the matter with the store is not for here.
+    let owner = Reader::open(path).and_then(|reader| reader.owner()).ok();
+    Ok(app::refuse_other(config, path, owner.flatten())?)
 }
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {

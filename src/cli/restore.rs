@@ -6,6 +6,7 @@ use super::arguments::Yes;
 use super::backup::Percentage;
 use super::output::Output;
 use super::{Failure, confirm};
+use crate::app;
 use crate::config::Config;
 use crate::store;
 
@@ -19,6 +20,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let path = &config.store.path;
+    let owner = store::owner_of_copy(&arguments.file);
+    app::refuse_other(config, &arguments.file, owner)?;
     let question = format!(
         "Put {} in the place of {}?",
         arguments.file.display(),

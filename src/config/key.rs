@@ -73,7 +73,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
-        meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off.",
+        meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off. A store belongs to the first AppID that is used with it.",
         set: |draft, value| put(&mut draft.config.account.app_id, app_id(value).map(Some)),
     },
     Key {

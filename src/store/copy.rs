@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::open::{MODE, Reader, refuse_foreign};
+use super::settings::owner;
 
 /// Pages that one step copies: 8 MB, a few milliseconds.
 const STEP: i32 = 2_000;
@@ -58,6 +59,13 @@ pub fn restore(
         fs::remove_file(&made).ok();
         StoreError::at(path, error)
     })
+}
+
+/// The AppID of the account that a copy belongs to; `None` where it belongs to none, or is no sound store.
+#[must_use]
+pub fn owner_of_copy(copy: &Path) -> Option<String> {
+    let copy = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    owner(&copy).ok().flatten()
 }
 
 /// Fills a new file, private to its owner, with everything in `source`.

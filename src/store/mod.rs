@@ -39,7 +39,7 @@ mod tags;
 mod time;
 mod writer;
 
-pub use copy::restore;
+pub use copy::{owner_of_copy, restore};
 pub use erase::Erased;
 pub use error::StoreError;
 pub use export::Cell;

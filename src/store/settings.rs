@@ -11,6 +11,9 @@ use crate::secret::Secret;
 /// The Token that was made on first start.
 const TOKEN: &str = "token";
 
+/// The AppID of the account that the store belongs to.
+const APP_ID: &str = "app_id";
+
 /// The addresses that the platform sends from, separated by spaces, and when it told them.
 const CALLBACK_IPS: &str = "callback_ips";
 const CALLBACK_IPS_AT: &str = "callback_ips_at";
@@ -67,6 +70,21 @@ impl Store {
                 [TOKEN],
                 |row| row.get(0).map(|value: String| Secret::new(value)),
             )
+        })
+    }
+
+    /// The AppID of the account that the store belongs to. A store that has none yet takes this one.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn claim(&self, app_id: &str) -> Result<String, StoreError> {
+        let app_id = app_id.to_owned();
+        self.writer.write(move |connection| {
+            if let Some(owner) = owner(connection)? {
+                return Ok(owner);
+            }
+            put_setting(connection, APP_ID, &app_id)?;
+            Ok(app_id.clone())
         })
     }
 
@@ -175,6 +193,14 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
+    /// The AppID of the account that the store belongs to; `None` while it belongs to none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn owner(&self) -> Result<Option<String>, StoreError> {
+        owner(&self.connection).map_err(|error| Reader::failed(&error))
+    }
+
     /// The kept addresses that the platform sends from, if there ever were any.
     ///
     /// # Errors
@@ -189,6 +215,11 @@ impl Reader {
             told_at: told_at.parse().unwrap_or(0),
         }))
     }
+}
+
+/// The AppID that the store belongs to. One that was emptied by hand is none.
+pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    Ok(setting(connection, APP_ID)?.filter(|owner| !owner.is_empty()))
 }
 
 /// Puts a value in the place of the one that has this name.

@@ -32,6 +32,7 @@ mod menu;
 mod migration;
 mod modes;
 mod notify;
+mod one_account;
 mod online;
 mod outages;
 mod privacy;
