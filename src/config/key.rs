@@ -192,7 +192,7 @@ pub const KEYS: &[Key] = &[
         change: Change::Live,
         meaning: "A request must have arrived whole within this time.",
         set: |draft, value| {
-            let least = Duration::from_millis(100);
+            let least = Duration::from_secs(1);
             put(
                 &mut draft.config.server.request_timeout,
                 value::duration(value, least, Duration::from_secs(300)),
@@ -219,11 +219,16 @@ pub const KEYS: &[Key] = &[
         default: Some("\"10m\""),
         without: "",
         change: Change::Live,
-        meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; \"0s\" accepts any.",
+        meaning: "Pushes whose `timestamp` is further from this machine's clock are refused; at least \"10s\", or \"0s\": any is accepted.",
         set: |draft, value| {
             put(
                 &mut draft.config.server.max_clock_skew,
-                value::duration(value, Duration::ZERO, DAY * 365),
+                value::duration_or_zero(
+                    value,
+                    Duration::from_secs(10),
+                    DAY * 365,
+                    "the platform delivers a push again for some 15 s, and clocks are seconds apart; \"0s\" accepts any time",
+                ),
             )
         },
     },
@@ -265,11 +270,16 @@ pub const KEYS: &[Key] = &[
         default: Some("\"180d\""),
         without: "",
         change: Change::Live,
-        meaning: "Messages older than this are removed, a few at a time; \"0d\" keeps them for ever.",
+        meaning: "Messages older than this are removed, a few at a time; at least \"1h\", or \"0d\": they are kept for ever.",
         set: |draft, value| {
             put(
                 &mut draft.config.store.keep_messages,
-                value::duration(value, Duration::ZERO, DAY * 36_500),
+                value::duration_or_zero(
+                    value,
+                    Duration::from_secs(3_600),
+                    DAY * 36_500,
+                    "a push that is delivered again gets the answer that is kept with its message; \"0d\" keeps all",
+                ),
             )
         },
     },
@@ -290,7 +300,7 @@ pub const KEYS: &[Key] = &[
         change: Change::Restart(|old, new| old.api.timeout == new.api.timeout),
         meaning: "How long one call to the API may take.",
         set: |draft, value| {
-            let least = Duration::from_millis(100);
+            let least = Duration::from_secs(1);
             put(
                 &mut draft.config.api.timeout,
                 value::duration(value, least, Duration::from_secs(300)),

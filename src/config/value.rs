@@ -65,6 +65,24 @@ pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<D
     Ok(read)
 }
 
+/// A duration of at least `least`, or zero, which switches off what it is for. `why` says why less does not do.
+pub(super) fn duration_or_zero(
+    value: &Value,
+    least: Duration,
+    most: Duration,
+    why: &str,
+) -> Read<Duration> {
+    let read = duration(value, Duration::ZERO, most)?;
+    if !read.is_zero() && read < least {
+        return Err(format!(
+            "{:?} is too short: {why}; the least is {:?}",
+            string(value)?,
+            show_duration(least)
+        ));
+    }
+    Ok(read)
+}
+
 /// A duration as the file says it: a whole number with `ms`, `s`, `m`, `h` or `d`.
 ///
 /// # Errors

@@ -203,6 +203,45 @@ fn impossible_values_are_refused() {
 }
 
 #[test]
+fn a_duration_that_is_too_short_to_work_is_refused_with_the_least() {
+    for (key, wrong, least, why) in [
+        ("store.keep_messages", "1s", "1h", "delivered again"),
+        ("store.keep_messages", "59m", "1h", "delivered again"),
+        ("store.keep_messages", "1ms", "1h", "delivered again"),
+        (
+            "server.max_clock_skew",
+            "1s",
+            "10s",
+            "delivers a push again",
+        ),
+        (
+            "server.max_clock_skew",
+            "9999ms",
+            "10s",
+            "delivers a push again",
+        ),
+        ("server.request_timeout", "999ms", "1s", ""),
+        ("api.timeout", "200ms", "1s", ""),
+    ] {
+        let ran = check(&format!("# A line above.\n{key} = \"{wrong}\""));
+        ran.refused();
+        reports(&ran, 2, &[key, least, why]);
+    }
+    for right in [
+        "store.keep_messages = \"1h\"",
+        "store.keep_messages = \"0d\"",
+        "store.keep_messages = \"0s\"",
+        "server.max_clock_skew = \"10s\"",
+        "server.max_clock_skew = \"0s\"",
+        "server.max_clock_skew = \"0ms\"",
+        "server.request_timeout = \"1s\"",
+        "api.timeout = \"1s\"",
+    ] {
+        check(right).ok();
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_is_refused_with_the_line() {
     for (config, line) in [
         // Half written: the editor or the disk stopped in the middle.
