@@ -202,11 +202,18 @@ pub(super) fn follow(
     let has_left_since: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push')")?
         .query_row(params![openid, at], |row| row.get(0))?;
-    log(connection, Source::Push, openid, "subscribe", at, scene)?;
+    let event = FollowEvent {
+        source: Source::Push,
+        openid,
+        action: Action::Subscribe,
+        at,
+        scene,
+    };
     if has_left_since {
-        return Ok(());
+        return log(connection, &event, false);
     }
     let number = scene.and_then(|scene| scene.parse::<u32>().ok());
+    let followed_before = follows(connection, openid)?;
     connection
         .prepare_cached(
             "INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene, qr_scene_str) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -215,16 +222,28 @@ pub(super) fn follow(
                  profile_at = NULL, profile_error = NULL",
         )?
         .execute(params![openid, at, scene.map(|_| "ADD_SCENE_QR_CODE"), number, scene])?;
-    Ok(())
+    log(connection, &event, !followed_before)
 }
 
 /// A person leaves at `at`. One who has followed again since stays.
 pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
-    log(connection, Source::Push, openid, "unsubscribe", at, None)?;
-    connection
+    let left = connection
         .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
         .execute(params![openid, at])?;
-    Ok(())
+    let event = FollowEvent {
+        source: Source::Push,
+        openid,
+        action: Action::Unsubscribe,
+        at,
+        scene: None,
+    };
+    log(connection, &event, left > 0)
+}
+
+fn follows(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1)")?
+        .query_row([openid], |row| row.get(0))
 }
 
 /// The profile is to be fetched again.
@@ -271,17 +290,213 @@ impl Source {
     }
 }
 
-/// Writes a line of `follow_log`.
+/// What somebody did.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Action {
+    /// Began to follow.
+    Subscribe,
+    /// Left.
+    Unsubscribe,
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Action::Subscribe => "subscribe",
+            Action::Unsubscribe => "unsubscribe",
+        }
+    }
+}
+
+/// A row of `follow_log` to be.
+pub(super) struct FollowEvent<'a> {
+    pub(super) source: Source,
+    pub(super) openid: &'a str,
+    pub(super) action: Action,
+    /// Unix seconds.
+    pub(super) at: i64,
+    pub(super) scene: Option<&'a str>,
+}
+
+/// Writes a row of `follow_log`. `counts` says whether the number of followers changed: `daily_v` adds up those rows.
 pub(super) fn log(
     connection: &Connection,
-    source: Source,
-    openid: &str,
-    action: &str,
-    at: i64,
-    scene: Option<&str>,
+    event: &FollowEvent,
+    counts: bool,
 ) -> rusqlite::Result<()> {
+    let FollowEvent {
+        source,
+        openid,
+        action,
+        at,
+        scene,
+    } = event;
     connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![openid, action, at, scene, source.name()])?;
+        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![openid, action.name(), at, scene, source.name(), counts])?;
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::store::{FetchedProfile, ProfileOutcome, Record, Recorded, Store, SyncStep};
+    use crate::wechat::Effect;
+
+    const PEOPLE: [&str; 3] = ["oSynOne", "oSynTwo", "oSynThree"];
+
+    /// What can happen to the followers. Times are seconds of one minute, so that they often collide.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Subscribe {
+            person: usize,
+            at: i64,
+        },
+        Unsubscribe {
+            person: usize,
+            at: i64,
+        },
+        /// The push that came this many pushes ago, once more.
+        Again(usize),
+        SyncBegins {
+            at: i64,
+        },
+        /// The list of the platform, by person.
+        SyncEnds {
+            follows: [bool; 3],
+            at: i64,
+            known: bool,
+        },
+        Forget {
+            person: usize,
+        },
+        CloseAccount {
+            person: usize,
+            at: i64,
+        },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let (person, at) = (0..PEOPLE.len(), 0..60_i64);
+        prop_oneof![
+            8 => (person.clone(), at.clone()).prop_map(|(person, at)| Step::Subscribe { person, at }),
+            8 => (person.clone(), at.clone()).prop_map(|(person, at)| Step::Unsubscribe { person, at }),
+            4 => (0..5_usize).prop_map(Step::Again),
+            2 => at.clone().prop_map(|at| Step::SyncBegins { at }),
+            3 => (any::<[bool; 3]>(), at.clone(), any::<bool>())
+                .prop_map(|(follows, at, known)| Step::SyncEnds { follows, at, known }),
+            1 => person.clone().prop_map(|person| Step::Forget { person }),
+            1 => (person, at).prop_map(|(person, at)| Step::CloseAccount { person, at }),
+        ]
+    }
+
+    fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
+        Record {
+            dedup_key: format!("{number}|{sender}"),
+            openid: sender.to_owned(),
+            msg_type: "event".to_owned(),
+            event: None,
+            event_key: None,
+            msg_id: None,
+            content: None,
+            xml: None,
+            created_at: at,
+            received_at: at,
+            rule: None,
+            reply: None,
+            effect,
+        }
+    }
+
+    fn record(store: &Store, push: Record) -> Recorded {
+        let (done, recorded) = std::sync::mpsc::channel();
+        store.record(push, move |outcome| done.send(outcome).unwrap());
+        recorded.recv().unwrap().unwrap()
+    }
+
+    fn sync(store: &Store, follows: [bool; 3], at: i64, known: bool) {
+        let reader = store.reader().unwrap();
+        let listed = PEOPLE.iter().zip(follows).filter(|(_, follows)| *follows);
+        let listed: Vec<String> = listed.map(|(person, _)| (*person).to_owned()).collect();
+        store.sync_list(listed.clone()).unwrap();
+        store.sync_go_on(SyncStep::Leave, None).unwrap();
+        store.sync_leave(reader.sync_absent("").unwrap()).unwrap();
+        let outcome = || match known {
+            true => ProfileOutcome::Fetched(Box::new(FetchedProfile {
+                subscribe_time: Some(at),
+                ..FetchedProfile::default()
+            })),
+            false => ProfileOutcome::Left,
+        };
+        let outcomes = listed.into_iter().map(|person| (person, outcome()));
+        store.sync_profiles(outcomes.collect(), at).unwrap();
+        while store.sync_clean().unwrap() > 0 {}
+        store.sync_end(Some(at)).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn net_is_the_change_of_the_number_of_followers_whatever_happens(
+            steps in proptest::collection::vec(step(), 1..40)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+            let mut pushes: Vec<Record> = Vec::new();
+            let mut syncing = false;
+            for step in &steps {
+                let number = pushes.len();
+                let sent = |person: &usize, at: &i64, effect| {
+                    push(number, PEOPLE[*person], *at, effect)
+                };
+                let new = match step {
+                    Step::Subscribe { person, at } => {
+                        Some(sent(person, at, Effect::Follow { scene: None }))
+                    }
+                    Step::Unsubscribe { person, at } => Some(sent(person, at, Effect::Leave)),
+                    Step::CloseAccount { person, at } => {
+                        let openid = PEOPLE[*person].to_owned();
+                        Some(push(number, "oSynHelper", *at, Effect::AccountClosed { openid }))
+                    }
+                    Step::Again(back) => {
+                        let push = number.checked_sub(back + 1).map(|at| pushes[at].clone());
+                        if let Some(push) = push {
+                            record(&store, push);
+                        }
+                        None
+                    }
+                    Step::SyncBegins { at } => {
+                        store.sync_begin(*at).unwrap();
+                        syncing = true;
+                        None
+                    }
+                    Step::SyncEnds { follows, at, known } => {
+                        if !syncing {
+                            store.sync_begin(*at).unwrap();
+                        }
+                        sync(&store, *follows, *at, *known);
+                        syncing = false;
+                        None
+                    }
+                    Step::Forget { person } => {
+                        store.erase(&store.reader().unwrap(), PEOPLE[*person]).unwrap();
+                        None
+                    }
+                };
+                if let Some(new) = new {
+                    prop_assert_eq!(record(&store, new.clone()), Recorded::New);
+                    pushes.push(new);
+                }
+                let (net, followers): (i64, i64) = store.reader().unwrap().connection.query_row(
+                    "SELECT (SELECT coalesce(sum(net), 0) FROM daily_v), (SELECT count(*) FROM followers)",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                ).unwrap();
+                prop_assert_eq!(net, followers, "after {:?} of {:?}", step, steps);
+            }
+        }
+    }
 }

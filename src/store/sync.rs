@@ -8,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::StoreError;
-use super::followers::{Source, log};
+use super::followers::{Action, FollowEvent, Source, log};
 use super::open::{Reader, Store};
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
@@ -316,7 +316,14 @@ fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     if gone > 0 {
         let began: i64 =
             connection.query_row("SELECT started_at FROM sync_state", [], |row| row.get(0))?;
-        log(connection, Source::Sync, openid, "unsubscribe", began, None)?;
+        let event = FollowEvent {
+            source: Source::Sync,
+            openid,
+            action: Action::Unsubscribe,
+            at: began,
+            scene: None,
+        };
+        log(connection, &event, true)?;
     }
     Ok(gone)
 }
@@ -357,14 +364,14 @@ fn profile(
         let scene = fetched.and_then(|profile| {
             scenes::of_profile(profile.qr_scene, profile.qr_scene_str.as_deref())
         });
-        log(
-            connection,
-            Source::Sync,
+        let event = FollowEvent {
+            source: Source::Sync,
             openid,
-            "subscribe",
-            followed_at,
-            scene.as_deref(),
-        )?;
+            action: Action::Subscribe,
+            at: followed_at,
+            scene: scene.as_deref(),
+        };
+        log(connection, &event, true)?;
         count(connection, "came", came)?;
     }
     let counter = match fetched {

@@ -223,7 +223,7 @@ fn a_duration_that_is_too_short_to_work_is_refused_with_the_least() {
         ("server.request_timeout", "999ms", "1s", ""),
         ("api.timeout", "200ms", "1s", ""),
     ] {
-        let ran = check(&format!("# A line above.\n{key} = \"{wrong}\""));
+        let ran = check(format!("# A line above.\n{key} = \"{wrong}\""));
         ran.refused();
         reports(&ran, 2, &[key, least, why]);
     }

@@ -264,6 +264,32 @@ fn followers_stay_true_when_pushes_arrive_out_of_order() {
 }
 
 #[test]
+fn only_those_who_came_or_went_are_counted() {
+    let account = Account::start();
+    let daily = "SELECT sum(subscribed), sum(unsubscribed), sum(net) FROM daily_v";
+    let (fan, stranger) = (another_fan(), another_fan());
+    account.post(&subscribe().from(&fan)).is_status(200);
+    account.post(&subscribe().from(&fan)).is_status(200);
+    account
+        .post(&subscribe_by("door").from(&fan))
+        .is_status(200);
+    account.post(&unsubscribe().from(&stranger)).is_status(200);
+    account.store().is(daily, &["1|0|1"]);
+    account.post(&unsubscribe().from(&fan)).is_status(200);
+    account.post(&unsubscribe().from(&fan)).is_status(200);
+    account.store().is(daily, &["1|1|0"]);
+    assert_eq!(
+        account.store().count("follow_log"),
+        6,
+        "what happened is kept"
+    );
+    account.store().is(
+        "SELECT counts FROM follow_log ORDER BY id",
+        &["1", "0", "0", "0", "1", "0"],
+    );
+}
+
+#[test]
 fn following_again_keeps_one_row_with_the_newer_time() {
     let account = Account::start();
     let (first, again) = (subscribe(), subscribe_by("door"));
