@@ -10,14 +10,16 @@ use super::Failure;
 use super::arguments::Json;
 use super::online;
 use super::output::Output;
+use super::pretend::Pretence;
 use crate::api::menu::{Button, Tap};
 use crate::app::{self, Networks};
 use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
 use crate::counted::counted;
-use crate::dispatch::{Advice, Rules, advise};
+use crate::dispatch::{Advice, Rules, advise, may_answer};
 use crate::secret::Secret;
 use crate::store::Reader;
+use crate::wechat::Push;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -241,7 +243,11 @@ fn look(config: &Config) -> Result<Checked, Failure> {
                 answer: rule.answer.key(),
             })
             .collect(),
-        warnings: warnings(config),
+        warnings: {
+            let mut warnings = warnings(config);
+            warnings.extend(unanswered(&config.menu, &rules));
+            warnings
+        },
         online: None,
     })
 }
@@ -347,17 +353,63 @@ fn missing_folder(store: &Path) -> Option<String> {
     ))
 }
 
+/// Buttons whose tap pushes an event that people wait for an answer to, and that no rule answers. Pictures and places
+/// that are sent by a button follow as messages.
+fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, buttons) in button_lists(menu) {
+        let below = buttons.iter().flat_map(|button| match &button.tap {
+            Tap::SubButton(below) => below.as_slice(),
+            Tap::Key { .. }
+            | Tap::View { .. }
+            | Tap::Miniprogram { .. }
+            | Tap::Media { .. }
+            | Tap::Article { .. }
+            | Tap::Other { .. } => std::slice::from_ref(button),
+        });
+        for button in below {
+            let Tap::Key { kind, key } = &button.tap else {
+                continue;
+            };
+            let event = match *kind {
+                "click" => "CLICK",
+                "scancode_waitmsg" => kind,
+                _ => continue,
+            };
+            let tap = Pretence {
+                kind: event,
+                key: Some(key),
+                ..Pretence::default()
+            };
+            let answered =
+                Push::parse(tap.xml().as_bytes()).is_ok_and(|push| may_answer(rules, &push));
+            if !answered {
+                let name = &button.name;
+                warnings.push(format!(
+                    "{place}button {name}: no rule answers {event} {key}"
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+/// The buttons of the menu and of each conditional one, with what stands before their names in a warning.
+fn button_lists(menu: &Menu) -> impl Iterator<Item = (String, &Vec<Button>)> {
+    let conditional = menu.conditional.iter().zip(1..);
+    let conditional =
+        conditional.map(|(menu, n)| (format!("menu.conditional #{n}: "), &menu.button));
+    std::iter::once((String::new(), &menu.button)).chain(conditional)
+}
+
 /// Buttons side by side that users cannot tell apart: mostly a menu that was pulled twice into the file.
 fn equal_names(menu: &Menu) -> Vec<String> {
-    let mut levels = vec![("menu.button".to_owned(), &menu.button)];
-    for (conditional, n) in menu.conditional.iter().zip(1..) {
-        levels.push((
-            format!("menu.conditional #{n}: button"),
-            &conditional.button,
-        ));
-    }
     let mut warnings = Vec::new();
-    for (place, buttons) in levels {
+    for (place, buttons) in button_lists(menu) {
+        let place = match place.is_empty() {
+            true => "menu.button".to_owned(),
+            false => format!("{place}button"),
+        };
         warn_of_equals(&place, buttons, &mut warnings);
         for (button, n) in buttons.iter().zip(1..) {
             if let Tap::SubButton(below) = &button.tap {

@@ -136,6 +136,17 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
     advice
 }
 
+/// Whether some rule answers this push, or would answer it for some scanned text.
+#[must_use]
+pub fn may_answer(rules: &Rules, push: &Push) -> bool {
+    let subjects = Subjects::of(push);
+    rules.iter().any(|rule| match meet(rule, push, &subjects) {
+        Meeting::Elsewhere => false,
+        Meeting::Fails(_) => rule.aim == Aim::Scan && push.scan().is_some(),
+        Meeting::Matches(_) => true,
+    })
+}
+
 /// A rule with its tests as they are compared.
 struct Folded<'r> {
     rule: &'r Rule,

@@ -8,5 +8,5 @@ mod rules;
 mod index;
 
 pub use answer::{Decision, Outcome, decide};
-pub use explain::{Advice, Step, Verdict, advise, explain};
+pub use explain::{Advice, Step, Verdict, advise, explain, may_answer};
 pub use rules::Rules;

@@ -292,6 +292,118 @@ fn a_rule_that_looks_at_a_scan_where_nothing_is_scanned_is_warned_of() {
     );
 }
 
+/// The warnings of `check` about buttons of this menu below these rules.
+fn unanswered(rules_and_menu: &str) -> Vec<String> {
+    let account = Setup::new().rules(rules_and_menu).stopped();
+    let ran = account.command(&["check"]);
+    let lines = ran.ok().stdout.lines();
+    let warnings: Vec<String> = lines
+        .filter(|line| line.starts_with("warning: ") && line.contains("no rule answers"))
+        .map(|line| line.replace("warning: ", ""))
+        .collect();
+    let json = account.command(&["check", "--json"]).json();
+    let all = json["warnings"].as_array().unwrap();
+    for warning in &warnings {
+        assert!(
+            all.iter().any(|told| told == warning),
+            "{warning} in {json}"
+        );
+    }
+    warnings
+}
+
+#[test]
+fn a_button_that_no_rule_answers_is_warned_of() {
+    let button = |name: &str, kind: &str, key: &str| {
+        format!("[[menu.button]]\nname = \"{name}\"\ntype = \"{kind}\"\nkey = \"{key}\"\n")
+    };
+    let click = rule("event = \"CLICK\"\nequals = \"Hours\"");
+    let today = button("Today", "click", "TODAY");
+    assert_eq!(
+        unanswered(&(click.clone() + &today)),
+        ["button Today: no rule answers CLICK TODAY"]
+    );
+    for rules in [
+        "event = \"CLICK\"",
+        "event = \"any\"",
+        "event = [\"SCAN\", \"click\"]\nequals = [\"x\", \"today\"]",
+        "event = \"CLICK\"\nregex = '^T'",
+    ] {
+        assert!(unanswered(&(rule(rules) + &today)).is_empty(), "{rules}");
+    }
+    let silent = "[[rule]]\nevent = \"CLICK\"\nsilent = true\n";
+    assert!(unanswered(&(silent.to_owned() + &today)).is_empty());
+    for rules in [
+        "message = \"any\"",
+        "event = \"SCAN\"",
+        "event = \"CLICK\"\nequals = \"today\"\ncase = true",
+        "event = \"CLICK\"\nequals = \"ＴＯＤＡＹ\"",
+    ] {
+        assert_eq!(unanswered(&(rule(rules) + &today)).len(), 1, "{rules}");
+    }
+    // The other kinds of buttons: a code that was scanned waits for an answer, pictures and places follow as messages.
+    for (kind, waits) in [
+        ("scancode_waitmsg", true),
+        ("scancode_push", false),
+        ("pic_sysphoto", false),
+        ("pic_photo_or_album", false),
+        ("pic_weixin", false),
+        ("location_select", false),
+    ] {
+        let warnings = unanswered(&(click.clone() + &button("B", kind, "K")));
+        let told = "button B: no rule answers scancode_waitmsg K";
+        assert_eq!(warnings, if waits { vec![told] } else { vec![] }, "{kind}");
+    }
+    let scans = rule("event = \"scancode_waitmsg\"\nsubject = \"scan\"\nprefix = \"EAN\"");
+    assert!(unanswered(&(scans + &button("B", "scancode_waitmsg", "K"))).is_empty());
+    // Below other buttons, and in a conditional menu.
+    let nested = r#"
+[[menu.button]]
+name = "More"
+sub_button = [
+    { name = "Shop", type = "view", url = "https://www.example.com/" },
+    { name = "Open", type = "click", key = "hours" },
+    { name = "News", type = "click", key = "NEWS" },
+]
+[[menu.conditional]]
+matchrule = { tag_id = "134" }
+[[menu.conditional.button]]
+name = "VIP"
+type = "click"
+key = "VIP"
+"#;
+    assert_eq!(
+        unanswered(&(click + nested)),
+        [
+            "button News: no rule answers CLICK NEWS",
+            "menu.conditional #1: button VIP: no rule answers CLICK VIP"
+        ]
+    );
+}
+
+#[test]
+fn the_rules_and_the_menu_of_the_readme_and_of_the_shipped_file_fit_each_other() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let shown = |section: &str| {
+        let text = readme.split(section).nth(1).unwrap();
+        let block = text.split("```toml\n").nth(1).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    };
+    let warnings = unanswered(&(shown("\n## Rules\n") + &shown("\n## The menu\n")));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // The shipped file with all that is commented out at its end.
+    let shipped = std::fs::read_to_string(format!("{root}/wechat.conf")).unwrap();
+    let (rules, menu) = shipped.split_once("# The menu below the chat").unwrap();
+    let rules = &rules[rules.find("[[rule]]").unwrap()..];
+    let settings = menu.lines().filter_map(|line| line.strip_prefix("# "));
+    let settings = settings.filter(|line| line.contains(" = ") || line.contains(']'));
+    let menu = settings.collect::<Vec<_>>().join("\n");
+    assert!(menu.contains("click"), "{menu}");
+    let warnings = unanswered(&(rules.to_owned() + &menu));
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
 #[test]
 fn the_log_tells_of_rules_that_can_never_answer_at_the_start_and_at_a_reload() {
     let rules = "[[rule]]\nmessage = \"any\"\ntext = \"a\"\n\n[[rule]]\nname = \"hidden\"\nmessage = \"text\"\ntext = \"b\"\n";
