@@ -11,6 +11,13 @@ use super::trust::overtrust;
 /// for as long as the service runs, unless the machine has it already.
 pub const SERVICE_USER: &str = "wechatd";
 
+/// Where the unit of the service stands, once it is installed.
+const UNITS: [&str; 3] = [
+    "/etc/systemd/system/wechatd.service",
+    "/usr/lib/systemd/system/wechatd.service",
+    "/lib/systemd/system/wechatd.service",
+];
+
 /// The permission bits for reading a file and for passing through a folder, as everybody has them.
 const READ: u32 = 0o4;
 const PASS: u32 = 0o1;
@@ -82,8 +89,7 @@ impl ServiceUser {
     /// What to type, so that this user may read the file and others may not.
     #[must_use]
     pub fn way_in(&self, file: &Path) -> String {
-        let file = file.display();
-        let hand_over = format!("`chgrp {SERVICE_USER} {file}; chmod 640 {file}`");
+        let hand_over = hand_over(file);
         match self {
             ServiceUser::Lasting { .. } => hand_over,
             // While the service runs, its name is taken by the user that systemd has made.
@@ -102,21 +108,22 @@ impl Config {
     #[must_use]
     pub fn exposures(&self) -> Vec<String> {
         let mut exposures = Vec::new();
+        let service = Service::look();
         if !self.secrets.is_empty()
             && let Some(metadata) = exposed(&self.file)
         {
-            let file = &self.file;
-            let way = match is_mine_alone(&metadata) {
-                true => shut(file),
-                false => ServiceUser::look().way_in(file),
-            };
-            exposures.push(warning(file, &self.secrets.join(", "), &way));
+            let way = service.way_to_close(&self.file, Owner::of(&metadata));
+            exposures.push(warning(&self.file, &self.secrets.join(", "), &way));
         }
         // systemd reads this file with root's rights and hands the service a copy.
         if let Some(file) = &self.account.app_secret_file
             && exposed(file).is_some()
         {
-            exposures.push(warning(file, "the AppSecret", &shut(file)));
+            let way = match service {
+                Service::Nowhere => shut_for_all(file),
+                Service::Here(_) => shut(file),
+            };
+            exposures.push(warning(file, "the AppSecret", &way));
         }
         exposures.extend(overtrust(&self.server.trusted_proxies));
         exposures
@@ -128,11 +135,73 @@ fn exposed(file: &Path) -> Option<Metadata> {
     (metadata.mode() & READ != 0).then_some(metadata)
 }
 
-/// Whether the file belongs to the user of this process, and that is not root: root's files are mostly for the
-/// service, which has a user of its own.
-fn is_mine_alone(metadata: &Metadata) -> bool {
-    let mine = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == metadata.uid());
-    mine && metadata.uid() != 0
+/// Whether this machine runs, or is to run, the service.
+#[derive(Debug)]
+enum Service {
+    /// There is no user and no unit of it: somebody tries things out.
+    Nowhere,
+    /// It runs as this user.
+    Here(ServiceUser),
+}
+
+/// Whose a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Root's: such files are mostly for the service, which has a user of its own.
+    Root,
+    /// The user's who runs this process.
+    Mine,
+    /// Somebody else's: this process may be the service.
+    Other,
+}
+
+impl Service {
+    fn look() -> Service {
+        let user = ServiceUser::look();
+        let has_unit = UNITS.iter().any(|unit| Path::new(unit).exists());
+        match user == ServiceUser::Dynamic && !has_unit {
+            true => Service::Nowhere,
+            false => Service::Here(user),
+        }
+    }
+
+    /// What to type, so that not everybody may read the file.
+    fn way_to_close(&self, file: &Path, owner: Owner) -> String {
+        match (self, owner) {
+            (Service::Nowhere, Owner::Mine) => shut_for_all(file),
+            (Service::Nowhere, Owner::Root) => format!(
+                "{}; for a service with the user {SERVICE_USER} {} instead",
+                shut_for_all(file),
+                hand_over(file)
+            ),
+            (Service::Here(_), Owner::Mine) => shut(file),
+            (Service::Here(user), Owner::Root | Owner::Other) => user.way_in(file),
+            (Service::Nowhere, Owner::Other) => ServiceUser::Dynamic.way_in(file),
+        }
+    }
+}
+
+impl Owner {
+    fn of(metadata: &Metadata) -> Owner {
+        let process = fs::metadata("/proc/self").map(|process| process.uid());
+        match metadata.uid() {
+            0 => match process {
+                Ok(0) | Err(_) => Owner::Root,
+                Ok(_) => Owner::Other,
+            },
+            uid if process.is_ok_and(|process| process == uid) => Owner::Mine,
+            _ => Owner::Other,
+        }
+    }
+}
+
+fn shut_for_all(file: &Path) -> String {
+    format!("`chmod 600 {}`", file.display())
+}
+
+fn hand_over(file: &Path) -> String {
+    let file = file.display();
+    format!("`chgrp {SERVICE_USER} {file}; chmod 640 {file}`")
 }
 
 fn shut(file: &Path) -> String {
@@ -165,6 +234,30 @@ mod tests {
         for passwd in ["", "root:x:0:0::/:", "wechatd:x:no:number", "wechatd"] {
             assert_eq!(ServiceUser::read(passwd, GROUP), ServiceUser::Dynamic);
         }
+    }
+
+    #[test]
+    fn the_advice_fits_the_machine() {
+        let file = Path::new("/etc/w.conf");
+        let says = |service: &Service, owner| service.way_to_close(file, owner);
+        let on_a_laptop = Service::Nowhere;
+        assert_eq!(says(&on_a_laptop, Owner::Mine), "`chmod 600 /etc/w.conf`");
+        let roots = says(&on_a_laptop, Owner::Root);
+        assert!(
+            roots.starts_with("`chmod 600 /etc/w.conf`; for a service"),
+            "{roots}"
+        );
+        assert!(!roots.contains("useradd"), "{roots}");
+        let with_user = Service::Here(ServiceUser::read(PASSWD, GROUP));
+        let handed = "`chgrp wechatd /etc/w.conf; chmod 640 /etc/w.conf`";
+        for owner in [Owner::Root, Owner::Other] {
+            assert_eq!(says(&with_user, owner), handed);
+        }
+        assert_eq!(says(&with_user, Owner::Mine), "`chmod o= /etc/w.conf`");
+        // The unit is installed and systemd makes its user, or this process is that user.
+        let with_unit = Service::Here(ServiceUser::Dynamic);
+        assert!(says(&with_unit, Owner::Root).contains("useradd"));
+        assert!(says(&on_a_laptop, Owner::Other).contains("useradd"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::support::account::{APP_ID, APP_SECRET, WELCOME};
 use crate::support::*;
 use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const TOKENS: &str = "/cgi-bin/stable_token";
@@ -124,19 +124,29 @@ fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
 }
 
 #[test]
-fn a_configuration_of_roots_is_not_closed_to_the_user_of_the_service() {
-    let account = Setup::new().stopped();
-    set_mode(&account.config_path(), 0o644);
-    let owner = std::fs::metadata(account.config_path()).unwrap().uid();
-    let ran = account.command(&["check"]);
-    match owner {
-        0 => ran
+fn where_no_user_of_the_service_is_the_file_is_closed_to_all_others() {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let has_service =
+        passwd.contains("wechatd:") || Path::new("/etc/systemd/system/wechatd.service").exists();
+    if has_service {
+        return;
+    }
+    let setup = Setup::new()
+        .set("account.app_id", &format!("\"{APP_ID}\""))
+        .set("account.app_secret_file", "\"app_secret\"");
+    let secret = setup.folder().join("app_secret");
+    std::fs::write(&secret, APP_SECRET).unwrap();
+    let account = setup.stopped();
+    for file in [&secret, &account.config_path()] {
+        set_mode(file, 0o644);
+        account
+            .command(&["check"])
             .ok()
-            .says("chgrp wechatd ")
-            .says("chmod 640 ")
-            .says_nothing_of("chmod o="),
-        _ => ran.ok().says("chmod o= ").says_nothing_of("chgrp"),
-    };
+            .says(&format!("`chmod 600 {}`", file.display()))
+            .says_nothing_of("useradd");
+        set_mode(file, 0o600);
+        account.command(&["check"]).ok().says_nothing_of("chmod");
+    }
 }
 
 #[test]
