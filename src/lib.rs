@@ -14,7 +14,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`bell`], [`clock`], [`counted`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
+//! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -38,6 +38,7 @@ pub mod api;
 pub mod wechat;
 
 pub mod bell;
+pub mod byte_order_mark;
 pub mod clock;
 pub mod counted;
 pub mod random;

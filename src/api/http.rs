@@ -13,6 +13,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use super::call::{Call, Host};
 use super::error::{ApiError, NetworkCause};
 use super::json;
+use crate::byte_order_mark;
 use crate::clock;
 
 /// How long connecting may take, DNS not counted.
@@ -323,7 +324,7 @@ fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
         |cause: &str| ApiError::Trust(format!("SSL_CERT_FILE names {}: {cause}", file.display()));
     let pem = std::fs::read(file).map_err(|error| refused(&error.to_string()))?;
     let mut roots: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&pem) {
+    for item in parse_pem(byte_order_mark::skip_bytes(&pem)) {
         match item {
             Ok(PemItem::Certificate(root)) => roots.push(root),
             Ok(_) => {}

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::failure::{Failure, complain};
+use crate::byte_order_mark;
 use crate::secret::Secret;
 
 // No doc comments on what is flattened: clap would show them as the description of each command that has it.
@@ -100,7 +101,7 @@ impl Hidden {
                     .take(Hidden::MOST)
                     .read_line(&mut line)
                     .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
-                match line.trim_start_matches('\u{feff}').trim() {
+                match byte_order_mark::skip(&line).trim() {
                     "" => Err(Failure::Wrong("standard input: it is empty".to_owned())),
                     secret => Ok(Secret::new(secret)),
                 }

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::platform::connect;
 use crate::api::ApiError;
 use crate::api::article::{DraftArticle, PublishStatus};
+use crate::byte_order_mark;
 use crate::config::Config;
 
 /// What the platform tells of an article and takes no more; `wechatd material get` writes it too.
@@ -104,7 +105,8 @@ fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
 
 /// The articles of a file: one, a list, or a list in `articles`.
 fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| trouble(&error))?;
+    let mut value: Value =
+        serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| trouble(&error))?;
     if let Some(list) = value.get_mut("articles") {
         value = list.take();
     }

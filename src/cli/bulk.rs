@@ -12,6 +12,7 @@ use super::patience::Patience;
 use super::progress::ProgressLine;
 use crate::api::ApiError;
 use crate::api::rate::Rate;
+use crate::byte_order_mark;
 use crate::counted::counted;
 use crate::store::StoreError;
 
@@ -34,10 +35,14 @@ pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
             take(argument)?;
             continue;
         }
-        for line in io::stdin().lock().lines() {
+        for (n, line) in io::stdin().lock().lines().enumerate() {
             let line = line.map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
-            if !line.trim().is_empty() {
-                take(line.trim())?;
+            let line = match n {
+                0 => byte_order_mark::skip(&line).trim(),
+                _ => line.trim(),
+            };
+            if !line.is_empty() {
+                take(line)?;
             }
         }
     }

@@ -5,6 +5,7 @@ use serde_json::error::Category;
 
 use super::Failure;
 use crate::api::template::Miniprogram;
+use crate::byte_order_mark;
 
 /// Reads the JSON of an option; `example` is what such a value looks like.
 ///
@@ -15,7 +16,7 @@ pub(super) fn read<T: DeserializeOwned>(
     text: &str,
     example: &str,
 ) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| {
         let trouble = trouble(&error);
         Failure::Wrong(format!("{option}: {trouble}; write it as '{example}'"))
     })

@@ -14,6 +14,7 @@ use super::http::{Answer, Target};
 use super::output::Output;
 use super::pretend::Pretence;
 use crate::app::Networks;
+use crate::byte_order_mark;
 use crate::clock;
 use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode};
 use crate::random;
@@ -248,8 +249,11 @@ fn push(
     stamp: &Stamp,
 ) -> Result<(String, Vec<u8>), Failure> {
     let body = match xml {
-        Some(file) => std::fs::read(file)
-            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?,
+        Some(file) => {
+            let bytes = std::fs::read(file)
+                .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
+            byte_order_mark::skip_bytes(&bytes).to_vec()
+        }
         None => pretence.xml().into_bytes(),
     };
     let mut query = stamp.query();

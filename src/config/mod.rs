@@ -39,6 +39,7 @@ pub use value::{read_duration, read_network, show_duration};
 use draft::Draft;
 use reader::Reader;
 
+use crate::byte_order_mark;
 use crate::secret::Secret;
 
 /// Where the configuration is looked for when `--config` does not say.
@@ -201,9 +202,9 @@ impl Config {
     /// # Errors
     /// All mistakes of the text at once.
     pub fn read(file: &Path, text: &str, secret: Option<&str>) -> Result<Config, Problems> {
+        let text = byte_order_mark::skip(text);
         let mut reader = Reader::new(text);
-        let (root, syntax_errors) =
-            DeTable::parse_recoverable(text.strip_prefix('\u{feff}').unwrap_or(text));
+        let (root, syntax_errors) = DeTable::parse_recoverable(text);
         if !syntax_errors.is_empty() {
             for error in &syntax_errors {
                 let at = error.span().map_or(0, |span| span.start);

@@ -11,6 +11,7 @@ use super::problem::{Problem, Problems, nearest};
 use super::{
     AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
+use crate::byte_order_mark;
 use crate::secret::Secret;
 
 /// The sections whose keys do not stand in [`KEYS`].
@@ -200,9 +201,13 @@ impl Reader {
             .filter(|credential| credential.exists());
         let named = beside(&config.file, file);
         let file = credential.unwrap_or_else(|| named.clone());
-        match fs::read_to_string(&file) {
-            Ok(text) if well_formed_secret(text.trim()) => {
-                config.account.app_secret = Some(Secret::new(text.trim()));
+        let text = fs::read_to_string(&file);
+        match text
+            .as_deref()
+            .map(|text| byte_order_mark::skip(text).trim())
+        {
+            Ok(text) if well_formed_secret(text) => {
+                config.account.app_secret = Some(Secret::new(text));
                 config.account.app_secret_file = Some(named);
             }
             Ok(_) => self.wrong(

@@ -12,6 +12,7 @@ mod allow_ips;
 mod arguments;
 mod article;
 mod attacks;
+mod byte_order_mark;
 mod callback;
 mod commands;
 mod config;
