@@ -27,9 +27,9 @@ impl Envelope {
     }
 
     fn parse_any(body: &[u8]) -> Result<Option<Envelope>, ParseError> {
-        let (format, mut fields) = fields::read(body)?;
-        let to_user = fields::take(&mut fields, "ToUserName");
-        let encrypt = fields::take(&mut fields, "Encrypt");
+        let (format, elements) = fields::read(body)?;
+        let text = |name: &str| elements.text(name).map(str::to_owned);
+        let (to_user, encrypt) = (text("ToUserName"), text("Encrypt"));
         Ok(encrypt.map(|encrypt| Envelope {
             to_user,
             encrypt,

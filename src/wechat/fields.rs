@@ -1,12 +1,14 @@
 //! The elements of a push in one form, whether they came as XML or as JSON: what [`super::xml`] and
 //! [`super::json`] produce and the typed kinds are read from.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{Format, ParseError};
-use super::{json, xml};
+use super::{digest, json, xml};
 
 /// Elements by their exact names. A leaf is a string, an element with children an object, and a
 /// repeatable element always an array. Numbers and truth values stay text, so that 64-bit ids,
@@ -26,8 +28,92 @@ pub(super) const VERBATIM: [&str; 6] = [
 /// Elements that may occur several times under one parent.
 const REPEATABLE: [&str; 4] = ["item", "List", "AroundBeacon", "fail_idx"];
 
+/// All elements under one parent as they came: in their order, also those of a name that came before. An element
+/// without a value is not among them.
+#[derive(Debug, Default)]
+pub(super) struct Elements(Vec<(String, Content)>);
+
+/// What an element holds.
+#[derive(Debug)]
+enum Content {
+    Text(String),
+    Elements(Elements),
+}
+
+impl Elements {
+    pub(super) fn push_text(&mut self, name: String, text: String) {
+        let trimmed = text.trim();
+        let text = if trimmed.len() == text.len() || VERBATIM.contains(&&*name) {
+            text
+        } else {
+            trimmed.to_owned()
+        };
+        if !text.is_empty() {
+            self.0.push((name, Content::Text(text)));
+        }
+    }
+
+    pub(super) fn push_elements(&mut self, name: String, elements: Elements) {
+        if !elements.0.is_empty() {
+            self.0.push((name, Content::Elements(elements)));
+        }
+    }
+
+    /// The text of the first element of this name; `None` where there is none, or it is no text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.0.iter().find(|(known, _)| known == name)? {
+            (_, Content::Text(text)) => Some(text),
+            (_, Content::Elements(_)) => None,
+        }
+    }
+
+    /// Takes all elements of this name out.
+    pub(super) fn take_all(&mut self, name: &str) -> Elements {
+        Elements(self.0.extract_if(.., |(known, _)| known == name).collect())
+    }
+
+    /// A digest of everything. The same elements have the same one, in whatever order they stand.
+    pub(super) fn digest(&self) -> String {
+        digest(self.canonical().as_bytes())
+    }
+
+    /// All of it as one text, which can be taken apart again in one way only.
+    fn canonical(&self) -> String {
+        let written = |(name, content): &(String, Content)| {
+            let (kind, inside) = match content {
+                Content::Text(text) => ('t', Cow::Borrowed(&**text)),
+                Content::Elements(elements) => ('e', Cow::Owned(elements.canonical())),
+            };
+            format!("{}:{name}{kind}{}:{inside}", name.len(), inside.len())
+        };
+        let mut parts: Vec<String> = self.0.iter().map(written).collect();
+        parts.sort_unstable();
+        parts.concat()
+    }
+
+    /// By their names. Of an element that should occur once the first counts.
+    pub(super) fn into_fields(self) -> Fields {
+        let mut fields = Fields::new();
+        for (name, content) in self.0 {
+            let value = match content {
+                Content::Text(text) => Value::String(text),
+                Content::Elements(elements) => Value::Object(elements.into_fields()),
+            };
+            if is_repeatable(&name) {
+                let list = fields.entry(name).or_insert(Value::Array(Vec::new()));
+                if let Value::Array(list) = list {
+                    list.push(value);
+                }
+            } else {
+                fields.entry(name).or_insert(value);
+            }
+        }
+        fields
+    }
+}
+
 /// Reads the body of a callback, after an optional byte order mark and white space.
-pub(super) fn read(body: &[u8]) -> Result<(Format, Fields), ParseError> {
+pub(super) fn read(body: &[u8]) -> Result<(Format, Elements), ParseError> {
     let body = std::str::from_utf8(body).map_err(|e| ParseError::NotUtf8(e.valid_up_to()))?;
     let body = body.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     match body.as_bytes().first() {
@@ -43,45 +129,12 @@ pub(super) fn read(body: &[u8]) -> Result<(Format, Fields), ParseError> {
 /// # Errors
 /// When it is neither XML nor JSON of the platform's form.
 pub fn elements(body: &[u8]) -> Result<Fields, ParseError> {
-    read(body).map(|(_, fields)| fields)
-}
-
-/// Adds one element. "No value" adds nothing; of an element that should occur once the first
-/// counts.
-pub(super) fn insert(fields: &mut Fields, name: String, value: Value) {
-    let value = match value {
-        Value::Null => return,
-        Value::String(text) => match leaf(&name, text) {
-            Some(text) => Value::String(text),
-            None => return,
-        },
-        other => other,
-    };
-    if is_repeatable(&name) {
-        let list = fields
-            .entry(name)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(list) = list {
-            list.push(value);
-        }
-    } else {
-        fields.entry(name).or_insert(value);
-    }
+    read(body).map(|(_, elements)| elements.into_fields())
 }
 
 /// Whether the element may occur several times and therefore always is an array.
 pub(super) fn is_repeatable(name: &str) -> bool {
     REPEATABLE.contains(&name)
-}
-
-fn leaf(name: &str, text: String) -> Option<String> {
-    let trimmed = text.trim();
-    let text = if trimmed.len() == text.len() || VERBATIM.contains(&name) {
-        text
-    } else {
-        trimmed.to_owned()
-    };
-    (!text.is_empty()).then_some(text)
 }
 
 /// Takes a leaf out, `None` where it is missing or not a leaf.
@@ -111,11 +164,6 @@ pub(super) fn typed<T: DeserializeOwned + Default>(fields: &Fields) -> T {
             .collect();
         T::deserialize(&fitting).unwrap_or_default()
     })
-}
-
-/// What was read, as one text that is the same for the same content.
-pub(super) fn as_json(content: &impl Serialize) -> String {
-    serde_json::to_string(content).expect("texts, numbers and lists of them are always JSON")
 }
 
 /// For `#[serde(deserialize_with = "integer")]`: a number that cannot be read is no value and never

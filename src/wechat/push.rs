@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::error::ParseError;
-use super::event::Event;
-use super::fields::{self, Fields};
+use super::event::{self, Event};
+use super::fields::{self, Elements};
 use super::message::Message;
 
 /// `CreateTime` up to the year 9999: what has a date.
@@ -22,6 +22,7 @@ pub struct Push {
     pub create_time: i64,
     /// The message or event.
     pub body: Body,
+    dedup_key: String,
 }
 
 /// What was pushed.
@@ -38,16 +39,28 @@ impl Push {
     /// and white space says. A kind that nobody knows is no error, nor is a strange value; an error
     /// is a body that is no push.
     pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
-        let (_, mut fields) = fields::read(body)?;
-        let to_user = required(&mut fields, "ToUserName")?;
-        let from_user = required(&mut fields, "FromUserName")?;
-        let create_time = required(&mut fields, "CreateTime")?;
-        let create_time = create_time.parse().ok().filter(|time| TIMES.contains(time));
-        let create_time = create_time.ok_or(ParseError::CreateTime)?;
-        let msg_type = required(&mut fields, "MsgType")?;
+        let (_, mut elements) = fields::read(body)?;
         // In compatible mode it stands beside the readable elements and says nothing new.
-        fields.remove("Encrypt");
-        let body = if msg_type.eq_ignore_ascii_case("event") {
+        elements.take_all("Encrypt");
+        let to_user = required(&elements, "ToUserName")?;
+        let from_user = required(&elements, "FromUserName")?;
+        let create_time = required(&elements, "CreateTime")?.parse().ok();
+        let create_time = create_time.filter(|time| TIMES.contains(time));
+        let create_time = create_time.ok_or(ParseError::CreateTime)?;
+        let msg_type = required(&elements, "MsgType")?;
+        let is_event = msg_type.eq_ignore_ascii_case("event");
+        if is_event {
+            event::as_in_xml(&mut elements);
+        }
+        let dedup_key = match elements.text("MsgId") {
+            Some(msg_id) if !is_event => format!("{msg_id}|{from_user}"),
+            Some(_) | None => format!("{create_time}|{}", elements.digest()),
+        };
+        for name in ["ToUserName", "FromUserName", "CreateTime", "MsgType"] {
+            elements.take_all(name);
+        }
+        let fields = elements.into_fields();
+        let body = if is_event {
             Body::Event(Event::read(fields))
         } else {
             Body::Message(Message::read(msg_type, fields))
@@ -57,43 +70,19 @@ impl Push {
             from_user,
             create_time,
             body,
+            dedup_key,
         })
     }
 
-    /// Equal for deliveries of the same push, and for no others: `MsgId|FromUserName` of a message,
-    /// `CreateTime|FromUserName|event|EventKey` of an event, with its `MsgID` or `publish_id` behind
-    /// a further `|` where it has one, and without any of the three a digest of its content. The
-    /// event's name is in lower case.
+    /// Equal for deliveries of the same push, and for no others: of a message `MsgId|FromUserName`; of
+    /// an event, and of a message without `MsgId`, `CreateTime|` and a digest of all its elements,
+    /// which neither their order nor white space between them changes.
     ///
-    /// A message without `MsgId` has `CreateTime|FromUserName|MsgType|` and a digest of its
-    /// content.
+    /// The number of a sending in an event (`MsgID`, `MsgId`, `publish_id`) is an element like any other:
+    /// several events may be about one sending. Stores of version 5 and older have events under keys of another form, so
+    /// that an event which is delivered again in the seconds of that update is recorded twice.
     pub fn dedup_key(&self) -> String {
-        let Push {
-            from_user,
-            create_time,
-            ..
-        } = self;
-        match &self.body {
-            Body::Message(Message {
-                msg_id: Some(msg_id),
-                ..
-            }) => format!("{msg_id}|{from_user}"),
-            Body::Message(message) => {
-                let msg_type = message.msg_type.to_ascii_lowercase();
-                let digest = super::sign(&[&fields::as_json(&message.content)]);
-                format!("{create_time}|{from_user}|{msg_type}|{digest}")
-            }
-            Body::Event(event) => {
-                let name = event.name.to_ascii_lowercase();
-                let key = event.key.as_deref().unwrap_or_default();
-                match event.distinction() {
-                    Some(distinction) => {
-                        format!("{create_time}|{from_user}|{name}|{key}|{distinction}")
-                    }
-                    None => format!("{create_time}|{from_user}|{name}|{key}"),
-                }
-            }
-        }
+        self.dedup_key.clone()
     }
 
     /// `MsgType`: of a message as received, else `event`.
@@ -181,6 +170,7 @@ impl Push {
     }
 }
 
-fn required(fields: &mut Fields, name: &'static str) -> Result<String, ParseError> {
-    fields::take(fields, name).ok_or(ParseError::Missing(name))
+fn required(elements: &Elements, name: &'static str) -> Result<String, ParseError> {
+    let text = elements.text(name).map(str::to_owned);
+    text.ok_or(ParseError::Missing(name))
 }

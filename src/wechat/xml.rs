@@ -1,14 +1,13 @@
-//! Reads an XML push into [`Fields`]: a linear safety scan, then `xmltree`; what they refuse is mended and read again.
+//! Reads an XML push into [`Elements`]: a linear safety scan, then `xmltree`; what they refuse is mended and read again.
 //!
 //! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for
 //! entity and namespace floods, and in plain mode a body is not covered by the signature. The scan
 //! refuses all of that beforehand.
 
-use serde_json::Value;
 use xmltree::{Element, ParserConfig, XMLNode};
 
 use super::error::{Format, ParseError};
-use super::fields::{self, Fields};
+use super::fields::Elements;
 use super::{mend, text};
 
 /// Levels of nesting, the root included. Real pushes have at most 5.
@@ -22,20 +21,33 @@ const MAX_NODES: usize = 4 * MAX_ELEMENTS;
 const MAX_ATTRIBUTES: usize = 256;
 
 /// Reads a document that starts with `<`; the elements under its root `<xml>`.
-pub(super) fn read(document: &str) -> Result<Fields, ParseError> {
+pub(super) fn read(document: &str) -> Result<Elements, ParseError> {
     // Messages with a stray control character do arrive. XML forbids them, the push is worth more.
     let document = text::without_illegal_characters(without_declaration(document)?);
-    parse(&document).or_else(|refused| {
-        let mended = mend::ways(&document).find_map(|mended| parse(&mended).ok());
+    parse(&document, Roots::One).or_else(|refused| {
+        // Several documents in a row are no text that needs mending.
+        if parse(&document, Roots::Several).is_ok() {
+            return Err(refused);
+        }
+        let mut ways = mend::ways(&document);
+        let mended = ways.find_map(|mended| parse(&mended, Roots::One).ok());
         mended.ok_or(refused)
     })
 }
 
-fn parse(document: &str) -> Result<Fields, ParseError> {
+/// How many root elements a document may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Roots {
+    One,
+    Several,
+}
+
+/// The elements under the first root element.
+fn parse(document: &str, roots: Roots) -> Result<Elements, ParseError> {
     scan(document)?;
     let config = ParserConfig::new()
         .whitespace_to_characters(true)
-        .allow_multiple_root_elements(false);
+        .allow_multiple_root_elements(roots == Roots::Several);
     let root = Element::parse_with_config(document.as_bytes(), config).map_err(malformed)?;
     Ok(children(root))
 }
@@ -164,27 +176,22 @@ fn malformed(error: xmltree::ParseError) -> ParseError {
     ParseError::Malformed(Format::Xml, at)
 }
 
-fn children(element: Element) -> Fields {
-    let mut fields = Fields::new();
+fn children(element: Element) -> Elements {
+    let mut elements = Elements::default();
     for node in element.children {
         if let XMLNode::Element(mut child) = node {
             let name = std::mem::take(&mut child.name);
-            fields::insert(&mut fields, name, value(child));
+            match child
+                .children
+                .iter()
+                .any(|node| node.as_element().is_some())
+            {
+                true => elements.push_elements(name, children(child)),
+                false => elements.push_text(name, content(child.children)),
+            }
         }
     }
-    fields
-}
-
-fn value(element: Element) -> Value {
-    if element
-        .children
-        .iter()
-        .any(|node| node.as_element().is_some())
-    {
-        Value::Object(children(element))
-    } else {
-        Value::String(content(element.children))
-    }
+    elements
 }
 
 /// The text of a leaf. Beside a CDATA section white space is only layout; without one it belongs to

@@ -206,13 +206,24 @@ fn what_only_looks_like_a_copy_is_a_push_of_its_own() {
             .element("MsgID", "2")
             .at(time)
             .from(&one),
+        // One button, one second, two scans.
+        scanned("6901234567892").at(time).from(&one),
+        scanned("6901234567908").at(time).from(&one),
     ] {
+        account.post(&push).is_status(200);
         account.post(&push).is_status(200);
     }
     account.store().is(
         "SELECT count(*), count(DISTINCT dedup_key) FROM messages",
-        &["9|9"],
+        &["11|11"],
     );
+}
+
+/// A tap on a button that scans; what was scanned stands beside the key.
+fn scanned(code: &str) -> Push {
+    event("scancode_waitmsg")
+        .key("STOCK")
+        .element("ScanResult", code)
 }
 
 #[test]

@@ -13,12 +13,9 @@ mod results;
 mod subscription;
 mod verification;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use super::fields::{self, Fields};
-use super::sign;
+use super::fields::{self, Elements, Fields};
 
 pub use authorization::Authorization;
 pub use customer_service::{KfSession, KfSwitchSession};
@@ -45,7 +42,7 @@ pub struct Event {
     pub name: String,
     /// `EventKey` as received: a scene, a button's key, a URL. Never empty.
     pub key: Option<String>,
-    /// `MsgID`: the sending whose result this is.
+    /// `MsgID`, also seen as `MsgId`: the sending whose result this is.
     pub msg_id: Option<String>,
     /// The other elements.
     pub content: EventKind,
@@ -226,13 +223,19 @@ pub fn known_events() -> impl Iterator<Item = &'static str> {
     typed.chain(UNTYPED_EVENTS.iter().copied())
 }
 
+/// Brings the elements of an event into the form that they have in XML.
+pub(super) fn as_in_xml(elements: &mut Elements) {
+    let name = elements.text("Event").unwrap_or_default().to_owned();
+    subscription::wrap_list(&name, elements);
+}
+
 impl Event {
     /// Reads what is left of a push after the elements that all pushes have.
     pub(super) fn read(mut fields: Fields) -> Event {
         let name = fields::take(&mut fields, "Event").unwrap_or_default();
         let key = fields::text(&fields, "EventKey").map(str::to_owned);
-        let msg_id = fields::text(&fields, "MsgID").map(str::to_owned);
-        subscription::wrap_list(&name, &mut fields);
+        let msg_id = fields::text(&fields, "MsgID").or(fields::text(&fields, "MsgId"));
+        let msg_id = msg_id.map(str::to_owned);
         let content = EventKind::read(&name, fields);
         Event {
             name,
@@ -300,25 +303,6 @@ impl Event {
             | EventKind::UserAuthorizationCancellation(user) => user.openid(),
             _ => None,
         }
-    }
-
-    /// What tells apart events of one sender in the same second, where it is not the key: the
-    /// sending or publication they are about, else a digest of everything else they say. A digest,
-    /// because the key of an event that asks to forget somebody must not remember them.
-    pub(super) fn distinction(&self) -> Option<Cow<'_, str>> {
-        let id = match &self.content {
-            EventKind::PublishJobFinish(job) => job.info.publish_id.as_deref(),
-            _ => self.msg_id.as_deref(),
-        };
-        if let Some(id) = id {
-            return Some(Cow::Borrowed(id));
-        }
-        // Nobody follows twice in a second, and these are most of all events.
-        let once = matches!(
-            self.content,
-            EventKind::Subscribe(_) | EventKind::Unsubscribe(_)
-        );
-        (!once && self.key.is_none()).then(|| Cow::Owned(sign(&[&fields::as_json(&self.content)])))
     }
 }
 

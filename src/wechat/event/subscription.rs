@@ -1,9 +1,8 @@
 //! Subscription notifications (订阅通知): what users allow and what became of notifications.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::wechat::fields::{self, Fields};
+use crate::wechat::fields::{self, Elements};
 
 /// Which element holds the `List` of which event. In JSON pushes it is missing and `List` stands
 /// alone.
@@ -14,15 +13,13 @@ const WRAPPERS: [(&str, &str); 3] = [
 ];
 
 /// Gives a `List` that stands alone the element around it that XML pushes have.
-pub(super) fn wrap_list(event: &str, fields: &mut Fields) {
+pub(super) fn wrap_list(event: &str, elements: &mut Elements) {
     let wrapper = WRAPPERS
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(event));
-    if let Some(&(_, wrapper)) = wrapper
-        && let Some(list) = fields.remove("List")
-    {
-        let inner = Fields::from_iter([("List".to_owned(), list)]);
-        fields.entry(wrapper).or_insert(Value::Object(inner));
+    if let Some(&(_, wrapper)) = wrapper {
+        let list = elements.take_all("List");
+        elements.push_elements(wrapper.to_owned(), list);
     }
 }
 

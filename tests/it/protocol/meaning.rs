@@ -1,43 +1,178 @@
 //! What a push that was read means: which one it is, where it comes from, whether it may be answered.
 
-use wechatd::wechat::{Push, event_may_be_answered};
+use wechatd::wechat::{Body, Format, MessageKind, ParseError, Push, event_may_be_answered};
 
 use super::*;
 
 #[test]
-fn dedup_keys_tell_pushes_apart() {
-    let message = |id: &str| message_push("text", &format!("<Content>x</Content>{id}"));
-    assert_eq!(
-        message("<MsgId>18446744073709551615</MsgId>").dedup_key(),
-        "18446744073709551615|oA"
-    );
-    let without_id = message("").dedup_key();
-    assert!(without_id.starts_with("7|oA|text|"), "{without_id}");
-    assert_eq!(without_id, message("<MsgId/>").dedup_key());
+fn a_message_is_known_by_its_id_and_sender() {
+    let message = |id: &str, content: &str| {
+        message_push("text", &format!("<Content>{content}</Content>{id}")).dedup_key()
+    };
+    let id = "<MsgId>18446744073709551615</MsgId>";
+    // As stores of every version have it.
+    assert_eq!(message(id, "x"), "18446744073709551615|oA");
+    assert_eq!(message(id, "x"), message(id, "y"));
+    assert_eq!(message("", "x"), message("<MsgId/>", "x"));
+    assert_ne!(message("", "x"), message("", "y"));
     assert_ne!(
-        without_id,
-        message_push("text", "<Content>y</Content>").dedup_key()
+        message("", "x"),
+        message("<Undocumented>1</Undocumented>", "x")
     );
+}
 
-    let key = |event: &str, more: &str| event_push(event, more).dedup_key();
-    assert_eq!(key("subscribe", ""), "7|oA|subscribe|");
-    assert_eq!(key("SCAN", "<EventKey>007</EventKey>"), "7|oA|scan|007");
-    assert_eq!(key("scan", "<EventKey>007</EventKey>"), "7|oA|scan|007");
-    assert_eq!(
-        key("TEMPLATESENDJOBFINISH", "<MsgID>42</MsgID>"),
-        "7|oA|templatesendjobfinish||42"
-    );
-    assert_eq!(
-        key("news_from_2031", "<MsgID>42</MsgID>"),
-        "7|oA|news_from_2031||42"
-    );
-    assert_eq!(
-        key(
-            "PUBLISHJOBFINISH",
-            "<PublishEventInfo><publish_id>9</publish_id></PublishEventInfo>"
+#[test]
+fn a_push_without_a_message_id_is_known_by_all_its_elements() {
+    // Each differs from the others in one thing only.
+    let pushes = [
+        event_push("subscribe", ""),
+        event_push("unsubscribe", ""),
+        event_push("subscribe", "<EventKey>qrscene_1</EventKey>"),
+        event_push(
+            "subscribe",
+            "<EventKey>qrscene_1</EventKey><Ticket>a</Ticket>",
         ),
-        "7|oA|publishjobfinish||9"
-    );
+        event_push(
+            "subscribe",
+            "<EventKey>qrscene_1</EventKey><Ticket>b</Ticket>",
+        ),
+        event_push("scancode_waitmsg", &scanned("6901234567892")),
+        event_push("scancode_waitmsg", &scanned("6901234567908")),
+        event_push(
+            "MASSSENDJOBFINISH",
+            "<MsgID>1</MsgID><Status>send success</Status>",
+        ),
+        event_push(
+            "MASSSENDJOBFINISH",
+            "<MsgID>1</MsgID><Status>err(10001)</Status>",
+        ),
+        event_push(
+            "MASSSENDJOBFINISH",
+            "<MsgId>1</MsgId><Status>send success</Status>",
+        ),
+        event_push(
+            "MASSSENDJOBFINISH",
+            "<MsgId>2</MsgId><Status>send success</Status>",
+        ),
+        event_push("news_from_2031", "<EventKey>K</EventKey><Some>1</Some>"),
+        event_push("news_from_2031", "<EventKey>K</EventKey><Some>01</Some>"),
+        event_push("news_from_2031", "<EventKey>K</EventKey><Other>1</Other>"),
+        event_push(
+            "news_from_2031",
+            "<EventKey>K</EventKey><Some><Other>1</Other></Some>",
+        ),
+        event_push(
+            "news_from_2031",
+            "<EventKey>K</EventKey><Some>1</Some><Some>2</Some>",
+        ),
+        event_push(
+            "news_from_2031",
+            "<EventKey>K</EventKey><Some>1</Some><Some>3</Some>",
+        ),
+        event_push(
+            "news_from_2031",
+            "<EventKey>K</EventKey><A><B>1</B><C>2</C></A><A><B>3</B><C>4</C></A>",
+        ),
+        event_push(
+            "news_from_2031",
+            "<EventKey>K</EventKey><A><B>1</B><C>4</C></A><A><B>3</B><C>2</C></A>",
+        ),
+        message_push("location", "<Location_X>23.1</Location_X>"),
+        message_push("location", "<Location_X>23.10</Location_X>"),
+        message_push("text", "<Content>x</Content>"),
+        message_push("text", "<Content> x</Content>"),
+        message_push("hologram", "<Content>x</Content>"),
+        parse(&BODY.replace("oA", "oB")),
+        parse(&BODY.replace("gh_1", "gh_2")),
+        parse(&BODY.replace(">7<", ">8<")),
+    ];
+    let mut keys: Vec<String> = pushes.iter().map(Push::dedup_key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), pushes.len());
+    // The key of an event that asks to forget somebody must not remember them.
+    for key in keys {
+        assert!(!key.contains("oA") && !key.contains("oB"), "{key}");
+    }
+}
+
+/// A message without an id.
+const BODY: &str = "<xml><ToUserName>gh_1</ToUserName><FromUserName>oA</FromUserName><CreateTime>7</CreateTime>\
+                    <MsgType>text</MsgType><Content>x</Content></xml>";
+
+fn scanned(result: &str) -> String {
+    format!(
+        "<EventKey>K</EventKey><ScanCodeInfo><ScanType>barcode</ScanType><ScanResult>{result}</ScanResult></ScanCodeInfo>"
+    )
+}
+
+#[test]
+fn a_push_that_is_written_otherwise_is_the_same_push() {
+    let one = event_push("scancode_waitmsg", &scanned("6901234567892")).dedup_key();
+    for body in [
+        "<?xml version='1.0'?>\n<xml>\n <Event> scancode_waitmsg </Event>\n <MsgType><![CDATA[event]]></MsgType>\n <ScanCodeInfo>\n \
+         <ScanResult><![CDATA[6901234567892]]></ScanResult>\n <ScanType> <![CDATA[barcode]]>\n </ScanType> </ScanCodeInfo><EventKey>\
+         <![CDATA[K]]></EventKey><CreateTime>7</CreateTime><FromUserName>oA</FromUserName>\n<ToUserName>gh_1</ToUserName><None/></xml>",
+        r#"{"ToUserName": "gh_1", "FromUserName": "oA", "CreateTime": 7, "MsgType": "event", "Event": "scancode_waitmsg",
+            "EventKey": "K", "ScanCodeInfo": {"ScanType": "barcode", "ScanResult": 6901234567892}, "None": null, "No": {"ne": ""}}"#,
+        r#"{"ScanCodeInfo": {"ScanResult": "6901234567892", "ScanType": "barcode"}, "EventKey": "K", "Event": "scancode_waitmsg",
+            "MsgType": "event", "CreateTime": "7", "FromUserName": "oA", "ToUserName": "gh_1", "Encrypt": "of another time"}"#,
+    ] {
+        assert_eq!(parse(body).dedup_key(), one, "{body}");
+    }
+    let listed = event_push("news_from_2031", "<Some>1</Some><Some>2</Some>").dedup_key();
+    let json = r#"{"ToUserName": "gh_1", "FromUserName": "oA", "CreateTime": 7, "MsgType": "event", "Event": "news_from_2031",
+                   "Some": [1, 2]}"#;
+    assert_eq!(parse(json).dedup_key(), listed);
+}
+
+#[test]
+fn numbers_in_json_are_kept_as_they_are_written() {
+    let message = |id: &str| {
+        format!(
+            r#"{{"ToUserName": "gh_1", "FromUserName": "oA", "CreateTime": 7, "MsgType": "location", "MsgId": {id},
+                "Location_X": 23.10, "Location_Y": -1.5e2, "Label": "12 \" 3", "Extra": [0, [1, true]], "Scale":16}}"#
+        )
+    };
+    for id in [
+        "18446744073709551616",
+        "18446744073709551617",
+        "340282366920938463463374607431768211456",
+    ] {
+        assert_eq!(parse(&message(id)).dedup_key(), format!("{id}|oA"));
+    }
+    let Body::Message(read) = parse(&message("1")).body else {
+        panic!()
+    };
+    match read.content {
+        MessageKind::Location(place) => {
+            assert_eq!((&*place.latitude, &*place.longitude), ("23.10", "-1.5e2"));
+            assert_eq!(
+                (place.scale, place.label.as_deref()),
+                (Some(16), Some("12 \" 3"))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    for wrong in [
+        "01", "1.", "-", "+1", "1e", ".5", "1 2", "0x10", "NaN", "1\"", "tru",
+    ] {
+        let error = error(&message(wrong));
+        assert!(
+            matches!(error, ParseError::Malformed(Format::Json, _)),
+            "{wrong}: {error}"
+        );
+    }
+    // Of an element that comes twice the first counts, as in XML.
+    assert_eq!(parse(&message("1, \"MsgId\": 2")).msg_id(), Some("1"));
+}
+
+#[test]
+fn the_result_of_a_sending_has_its_number_under_either_name() {
+    for name in ["MsgID", "MsgId"] {
+        let push = event_push("MASSSENDJOBFINISH", &format!("<{name}>42</{name}>"));
+        assert_eq!(push.msg_id(), Some("42"));
+    }
 }
 
 #[test]
