@@ -1,6 +1,5 @@
 //! Copies of the whole store: one made while it is in use, and one put back in its place.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
@@ -11,6 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
+use super::file::beside;
 use super::open::{MODE, Reader, refuse_foreign};
 use super::settings::owner;
 
@@ -199,11 +199,4 @@ fn move_if_there(path: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// The path with something appended to its last part.
-fn beside(path: &Path, appended: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(appended);
-    PathBuf::from(name)
 }

@@ -10,6 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, params};
 use serde::Serialize;
 
+use super::checkpoint::move_log;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
@@ -140,12 +141,20 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn empty_log(&self) -> Result<bool, StoreError> {
-        let checkpoint = || {
+        // The writer looks at the files before each commit: nothing is moved from a log that is not whole.
+        self.writer.write(|_| Ok(()))?;
+        let checkpoint = || -> rusqlite::Result<bool> {
             let connection = Connection::open(self.path())?;
             connection.busy_timeout(CHECKPOINT_PATIENCE)?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                row.get::<_, bool>(0)
-            })
+            // Most of it while pushes go on: the second step holds up the writer.
+            let state = move_log(&connection, self.main)?;
+            if state.is_none_or(|state| state.left() > 0) || self.main.sync().is_err() {
+                return Ok(true);
+            }
+            let busy = self.main.moving(|| {
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            })?;
+            Ok(busy.unwrap_or(true))
         };
         match checkpoint() {
             Ok(busy) => Ok(!busy),

@@ -2,6 +2,7 @@
 //!
 //! - [`schema`]: tables, views, migrations
 //! - [`writer`]: the thread that owns the writing connection and commits many requests at once
+//! - [`checkpoint`]: the thread that moves the write-ahead log to the main file
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`profiles`]: followers whose profile is still to be fetched
@@ -15,8 +16,9 @@
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`time`]: times as people write and read them
 //! - [`copy`]: copies made and put back
-//! - [`open`]: opening; [`file`]: whether the open file is still in its place; [`error`]: what failed, and what to do
+//! - [`open`]: opening; [`file`]: whether the open files are still in their place; [`error`]: what failed, and what to do
 
+mod checkpoint;
 mod copy;
 mod erase;
 mod error;

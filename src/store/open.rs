@@ -1,6 +1,6 @@
 //! Opening the store for writing or reading.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::checkpoint::{Checkpointer, ENOUGH};
 use super::error::StoreError;
-use super::file::OpenFile;
+use super::file::{Main, OpenFile};
 use super::lease::Owner;
 use super::writer::{PATIENCE, Writer};
 use super::{schema, scrub};
@@ -24,6 +25,7 @@ pub(super) const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
+    pub(super) main: &'static Main,
     pub(super) writer: Writer,
     pub(super) owner: Owner,
 }
@@ -34,17 +36,20 @@ impl Store {
     /// # Errors
     /// When the path is a folder, the file is of another program or a newer version, damaged or not writable.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
-        make_private(path)?;
+        let main = private_file(path)?;
         let mut connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(|error| StoreError::from_sqlite(&path.display().to_string(), &error))?;
         prepare(path, &mut connection)?;
-        let file = OpenFile::at(path).map_err(|error| StoreError::at(path, error))?;
-        let writer = Writer::start(connection, file)?;
+        let file =
+            OpenFile::at(path, main, &connection).map_err(|error| StoreError::at(path, error))?;
+        let checkpointer = Checkpointer::start(path, main)?;
+        let writer = Writer::start(connection, file, checkpointer)?;
         Ok(Store {
             path: path.to_owned(),
+            main,
             writer,
             owner: Owner::this_process()?,
         })
@@ -119,10 +124,8 @@ impl Reader {
 }
 
 /// Makes the file if there is none, so that it is private from its first byte, and mends the mode of an older one.
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    if path.is_dir() {
-        return Err(StoreError::at(path, "is a folder; store.path names a file"));
-    }
+fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
+    refuse_irregular(path)?;
     let made = OpenOptions::new()
         .read(true)
         .write(true)
@@ -146,10 +149,25 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         .permissions()
         .mode();
     if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(MODE))
+        file.set_permissions(Permissions::from_mode(MODE))
             .map_err(|error| StoreError::at(path, error))?;
     }
-    Ok(())
+    Ok(Main::of(file))
+}
+
+/// Refuses what is no regular file, before anything is done to it: SQLite would wait at a FIFO and write to a device.
+pub(super) fn refuse_irregular(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            Err(StoreError::at(path, "is a folder; store.path names a file"))
+        }
+        Ok(found) if !found.is_file() => Err(StoreError::at(
+            path,
+            "is no regular file; name another one in store.path",
+        )),
+        // Whoever opens it says what is wrong.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
@@ -169,8 +187,9 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         ));
     }
     // FULL: a commit is on disk before the platform hears 200. secure_delete: what is erased is overwritten.
+    // No commit moves the log to the main file: a thread does.
     connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
+        .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {ENOUGH}; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;"))
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
     let before = schema::version(connection).map_err(fail)?;

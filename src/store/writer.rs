@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+use super::checkpoint::Checkpointer;
 use super::error::StoreError;
 use super::file::OpenFile;
 use super::settings::{PROBE, put_setting};
@@ -65,7 +67,11 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, file: OpenFile) -> Result<Writer, StoreError> {
+    pub(super) fn start(
+        mut connection: Connection,
+        file: OpenFile,
+        checkpointer: Checkpointer,
+    ) -> Result<Writer, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         connection
@@ -80,6 +86,7 @@ impl Writer {
                 Loop {
                     connection,
                     file,
+                    checkpointer,
                     failing: state,
                     after_telling: after,
                 }
@@ -226,6 +233,7 @@ where
 struct Loop {
     connection: Connection,
     file: OpenFile,
+    checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
     after_telling: AfterTelling,
 }
@@ -247,10 +255,12 @@ impl Loop {
             }
             self.survive(&mut batch);
         }
-        // Leaves one plain file behind, without a write-ahead log beside it.
-        self.connection
-            .pragma_query(None, "wal_checkpoint", |_| Ok(()))
-            .ok();
+        self.checkpointer.stop();
+        // The last that closes the store leaves one plain file behind, without a write-ahead log beside it.
+        if !self.file.may_fold(&self.connection) {
+            let no_fold = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            self.connection.set_db_config(no_fold, true).ok();
+        }
         if let Err((_, error)) = self.connection.close() {
             log::warn!("store: close: {error}");
         }
@@ -268,6 +278,8 @@ impl Loop {
             }
         }
         told_all(&self.after_telling);
+        self.checkpointer
+            .between_commits(&self.connection, self.file.log_length());
     }
 
     fn commit(&mut self, batch: &mut Vec<Box<dyn Work>>) {
@@ -297,7 +309,7 @@ impl Loop {
     }
 
     fn transaction(&mut self, batch: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
-        self.file.is_in_place()?;
+        self.file.before_commit(&self.connection)?;
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
@@ -313,7 +325,7 @@ impl Loop {
         if done.is_err() && !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK").ok();
         }
-        done
+        done.and_then(|()| self.file.after_commit(&self.connection))
     }
 
     /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it.

@@ -26,6 +26,7 @@ mod limits;
 mod lists;
 mod login;
 mod logs;
+mod lost_files;
 mod mass;
 mod material;
 mod media;

@@ -1,0 +1,235 @@
+//! Moving what is in the write-ahead log to the main file, beside the writer, so that no push waits for it.
+//!
+//! SQLite would do it inside a commit as soon as the log has 1,000 pages. Here a thread with a connection of its own
+//! does it, in rounds, while the writer goes on. The log begins anew once all of it is moved and nobody reads it, and
+//! under constant load there is always a little more; so the writer moves the last bit itself, between two commits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
+
+use super::error::StoreError;
+use super::file::{Main, beside};
+use crate::bell::{Bell, Woken};
+
+/// Bytes of the log from which on it is moved, and which stay when it begins anew (`journal_size_limit`).
+pub(super) const ENOUGH: u64 = 4 << 20;
+
+/// Bytes of the log above which the owner hears why.
+const TOO_MUCH: u64 = 256 << 20;
+
+/// Pages that the writer moves between two commits, a few milliseconds' worth; of a large log up to a 64th, which it
+/// would else never be rid of on a slow disk.
+const FEW: u64 = 64;
+
+/// Between two rounds while a reader holds the log.
+const WAIT_FOR_READER: Duration = Duration::from_secs(1);
+
+/// As long as a thread can wait for a ring; it waits again.
+const LONG: Duration = Duration::from_secs(86_400);
+
+/// How much of the log is still to be moved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogState {
+    /// Pages in the log.
+    pub(super) frames: u64,
+    /// Those of them, from its beginning, that are in the main file as well.
+    moved: u64,
+}
+
+impl LogState {
+    pub(super) fn left(self) -> u64 {
+        self.frames.saturating_sub(self.moved)
+    }
+}
+
+/// How full the log is; touches no file.
+pub(super) fn log_state(connection: &Connection) -> rusqlite::Result<LogState> {
+    let state = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
+    state.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Moves what no reader needs in the log, and waits for nobody. Nothing where another does it just now, or may not.
+pub(super) fn move_log(connection: &Connection, main: &Main) -> rusqlite::Result<Option<LogState>> {
+    let moved = main.moving(|| checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)"));
+    moved.map(Option::flatten)
+}
+
+fn checkpoint(connection: &Connection, sql: &str) -> rusqlite::Result<Option<LogState>> {
+    // A log that is not there has -1 pages.
+    let pages = |pages: i64| u64::try_from(pages).unwrap_or(0);
+    connection.prepare_cached(sql)?.query_row([], |row| {
+        let is_busy: bool = row.get(0)?;
+        let state = LogState {
+            frames: pages(row.get(1)?),
+            moved: pages(row.get(2)?),
+        };
+        Ok((!is_busy).then_some(state))
+    })
+}
+
+/// The thread that moves the log.
+pub(super) struct Checkpointer {
+    main: &'static Main,
+    shared: Arc<Shared>,
+    interrupt: InterruptHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    bell: Bell,
+    round: AtomicU8,
+}
+
+// What `Shared::round` can be. From rest to asked and from ended to either goes the writer, from asked to ended the
+// thread.
+/// Nothing is to be done.
+const REST: u8 = 0;
+/// A round is asked for, or runs.
+const ASKED: u8 = 1;
+/// A round has ended, and the writer has not looked.
+const ENDED: u8 = 2;
+
+impl Checkpointer {
+    /// Begins with nothing to do.
+    pub(super) fn start(path: &Path, main: &'static Main) -> Result<Checkpointer, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
+        let real = fs::canonicalize(path).map_err(|error| StoreError::at(path, error))?;
+        let shared = Arc::new(Shared {
+            bell: Bell::default(),
+            round: AtomicU8::new(REST),
+        });
+        let interrupt = connection.get_interrupt_handle();
+        let mut rounds = Rounds {
+            connection,
+            main,
+            log: beside(&real, "-wal"),
+            shared: Arc::clone(&shared),
+            warned: false,
+            failing: false,
+        };
+        let thread = thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || rounds.run())
+            .map_err(|error| {
+                StoreError::new(format!(
+                    "store: cannot start the checkpoint thread: {error}"
+                ))
+            })?;
+        Ok(Checkpointer {
+            main,
+            shared,
+            interrupt,
+            thread: Some(thread),
+        })
+    }
+
+    /// Called by the writer between two commits, when nobody waits for an answer to the last: `length` bytes is the
+    /// log, `connection` the writer's.
+    pub(super) fn between_commits(&self, connection: &Connection, length: u64) {
+        let round = self.shared.round.load(Ordering::Acquire);
+        if length <= ENOUGH || round == ASKED {
+            return;
+        }
+        if round == ENDED
+            && let Ok(state) = log_state(connection)
+            && state.left() <= FEW.max(state.frames / 64)
+        {
+            self.shared.round.store(REST, Ordering::Release);
+            // Where this fails the next round does it, and says why it cannot.
+            move_log(connection, self.main).ok();
+        } else {
+            self.shared.round.store(ASKED, Ordering::Release);
+            self.shared.bell.ring();
+        }
+    }
+
+    /// Ends the thread; a round under way is broken off, which costs nothing but its work.
+    pub(super) fn stop(&mut self) {
+        self.shared.bell.close();
+        self.interrupt.interrupt();
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Rounds {
+    connection: Connection,
+    main: &'static Main,
+    log: PathBuf,
+    shared: Arc<Shared>,
+    warned: bool,
+    failing: bool,
+}
+
+impl Rounds {
+    fn run(&mut self) {
+        loop {
+            match self.shared.bell.wait(LONG) {
+                Woken::Rung => {}
+                Woken::Time => continue,
+                Woken::Closing => return,
+            }
+            let moved = move_log(&self.connection, self.main);
+            // SQLite syncs the file only where it reached the end of the log. Here it costs no push its time.
+            let synced = self.main.sync();
+            let held = match (moved, synced) {
+                (Ok(state), Ok(())) => {
+                    self.failing = false;
+                    let held = state.filter(|state| state.left() > 0);
+                    self.warn_if_large(held.is_some());
+                    held.is_some()
+                }
+                (Err(error), _) => self.failed(&error.to_string()),
+                (Ok(_), Err(error)) => self.failed(&error.to_string()),
+            };
+            if held && self.shared.bell.pause(WAIT_FOR_READER) == Woken::Closing {
+                return;
+            }
+            self.shared.round.store(ENDED, Ordering::Release);
+        }
+    }
+
+    /// Says once that the log is large, and why: what was in it at the beginning of a round, and could not be moved,
+    /// somebody still reads.
+    fn warn_if_large(&mut self, is_held: bool) {
+        let bytes = fs::metadata(&self.log).map_or(0, |log| log.len());
+        if bytes <= TOO_MUCH {
+            self.warned = false;
+        } else if is_held && !self.warned {
+            self.warned = true;
+            log::warn!(
+                "store: {} has grown to {} MiB, because a program that began to read the store some time ago has not ended (`fuser -v {}` shows it): end it, and the log is emptied by itself",
+                self.log.display(),
+                bytes >> 20,
+                self.log.display(),
+            );
+        }
+    }
+
+    /// Says once that the log cannot be moved; commits go on, into the log.
+    fn failed(&mut self, error: &str) -> bool {
+        if !self.failing {
+            self.failing = true;
+            log::warn!(
+                "store: {} cannot be moved into the store: {error}; it grows until that works again",
+                self.log.display()
+            );
+        }
+        true
+    }
+}

@@ -1,0 +1,246 @@
+//! Files of the store that are deleted, emptied or replaced while the server runs: what was answered 200 is there
+//! after a kill, what is not safe is answered 503, and a restart mends it.
+
+use crate::support::account::HELP;
+use crate::support::store::hold_a_snapshot;
+use crate::support::*;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// Whether what was acknowledged before the damage survives it.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Stays,
+    /// The damage itself took it.
+    Lost,
+}
+
+/// Does `damage` to a running store. No push is acknowledged from then on, the log says so once, and after a kill and
+/// a new start everything that was acknowledged is there.
+#[track_caller]
+fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
+    let mut account = Account::start();
+    let posted: Vec<Push> = (0..5).map(|n| text(&format!("before {n}"))).collect();
+    for push in &posted {
+        account.post(push).is_text(HELP);
+    }
+    account.get("/healthz").is(200, "ok");
+    // A log that is in the store altogether may be emptied by anybody, and is, soon after the start.
+    let reader = (before == Before::Lost).then(|| hold_a_snapshot(&account.store_path()));
+    account
+        .post(&text("before, still in the log"))
+        .is_text(HELP);
+    damage(account.folder());
+    let refused = text("after");
+    for _ in 0..3 {
+        account.post(&refused).is_status(503);
+    }
+    account.get("/healthz").is_status(503);
+    eventually("the error", account.log(), || account.log().has(says));
+    account.kill();
+    assert_eq!(account.log().count("ERROR"), 1, "{}", account.log());
+    if reader.is_some() {
+        return;
+    }
+    account.begin();
+    account.post(&refused).is_text(HELP);
+    let store = account.store();
+    for push in &posted {
+        let id = push.msg_id().unwrap();
+        let found = store.count(&format!("messages WHERE msg_id = '{id}'"));
+        assert_eq!(found, 1, "{}", account.log());
+    }
+    store.is("SELECT count(*) FROM messages", &["7"]);
+    store.is("PRAGMA integrity_check", &["ok"]);
+}
+
+fn remove(folder: &Path, name: &str) {
+    fs::remove_file(folder.join(name)).unwrap();
+}
+
+fn shorten(folder: &Path, name: &str, length: u64) {
+    let file = OpenOptions::new().write(true).open(folder.join(name));
+    file.unwrap().set_len(length).unwrap();
+}
+
+#[test]
+fn a_deleted_log_gives_503_and_what_was_in_it_is_saved() {
+    refuses_after(
+        |folder| remove(folder, "wechat.db-wal"),
+        Before::Stays,
+        "wechat.db-wal",
+    );
+}
+
+#[test]
+fn a_deleted_log_and_index_give_503_and_what_was_in_it_is_saved() {
+    let damage = |folder: &Path| {
+        remove(folder, "wechat.db-wal");
+        remove(folder, "wechat.db-shm");
+    };
+    refuses_after(damage, Before::Stays, "wechat.db-wal");
+}
+
+#[test]
+fn a_log_that_another_program_made_anew_is_not_the_one_that_is_open() {
+    let damage = |folder: &Path| {
+        remove(folder, "wechat.db-wal");
+        remove(folder, "wechat.db-shm");
+        let other = rusqlite::Connection::open(folder.join("wechat.db")).unwrap();
+        let count = "SELECT count(*) FROM messages";
+        let _: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
+        // It stays open: when the last one closes the log is deleted, as before.
+        std::mem::forget(other);
+    };
+    refuses_after(damage, Before::Stays, "wechat.db-wal");
+}
+
+#[test]
+fn a_log_that_was_moved_away_gives_503_and_is_good_again_when_it_is_put_back() {
+    let account = Account::start();
+    account.post(&text("before")).is_text(HELP);
+    let (log, away) = (
+        account.folder().join("wechat.db-wal"),
+        account.folder().join("away"),
+    );
+    fs::rename(&log, &away).unwrap();
+    let push = text("meanwhile");
+    account.post(&push).is_status(503);
+    fs::write(&log, "").unwrap();
+    account.post(&push).is_status(503);
+    fs::rename(&away, &log).unwrap();
+    account.post(&push).is_text(HELP);
+    account.get("/healthz").is(200, "ok");
+    account.store().is("SELECT count(*) FROM messages", &["2"]);
+}
+
+#[test]
+fn a_deleted_index_gives_503_and_the_log_has_everything() {
+    refuses_after(
+        |folder| remove(folder, "wechat.db-shm"),
+        Before::Stays,
+        "wechat.db-shm",
+    );
+}
+
+#[test]
+fn a_log_that_was_emptied_in_place_gives_503() {
+    refuses_after(
+        |folder| shorten(folder, "wechat.db-wal", 0),
+        Before::Lost,
+        "wechat.db-wal",
+    );
+    refuses_after(
+        |folder| shorten(folder, "wechat.db-wal", 5_000),
+        Before::Lost,
+        "wechat.db-wal",
+    );
+}
+
+#[test]
+fn a_log_that_was_overwritten_in_place_gives_503() {
+    let damage = |folder: &Path| {
+        let log = folder.join("wechat.db-wal");
+        let length = fs::metadata(&log).unwrap().len();
+        fs::write(&log, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+    };
+    refuses_after(damage, Before::Lost, "wechat.db-wal");
+}
+
+#[test]
+fn a_store_that_was_emptied_in_place_gives_503() {
+    // At the next start SQLite would delete the log of an empty file.
+    refuses_after(
+        |folder| shorten(folder, "wechat.db", 0),
+        Before::Lost,
+        "wechatd backup",
+    );
+}
+
+#[test]
+fn a_store_that_was_made_shorter_while_its_log_is_in_use_gives_503() {
+    for length in [0, 4_096, 20_000] {
+        let mut account = Account::start();
+        account.post(&text("before")).is_text(HELP);
+        account.restart();
+        // So that nobody moves the log into the file, which would make it longer again.
+        checkpointed(account.folder());
+        let reader = hold_a_snapshot(&account.store_path());
+        account.post(&text("again")).is_text(HELP);
+        shorten(account.folder(), "wechat.db", length);
+        account.post(&text("after")).is_status(503);
+        account.get("/healthz").is_status(503);
+        eventually("the error", account.log(), || {
+            account.log().has("wechatd backup")
+        });
+        drop(reader);
+    }
+}
+
+#[test]
+fn the_files_beside_a_store_that_a_link_leads_to_are_looked_at_too() {
+    let setup = Setup::new();
+    let real = setup.folder().join("real");
+    fs::create_dir(&real).unwrap();
+    symlink(real.join("fans.db"), setup.folder().join("wechat.db")).unwrap();
+    let account = setup.start();
+    account.post(&text("before")).is_text(HELP);
+    remove(&real, "fans.db-wal");
+    account.post(&text("after")).is_status(503);
+}
+
+/// Moves everything from the log to the file, as any program may.
+fn checkpointed(folder: &Path) {
+    let other = rusqlite::Connection::open(folder.join("wechat.db")).unwrap();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    // The server does it itself soon after its start, and only one can at a time.
+    eventually("a checkpoint", &Log::default(), || {
+        other.query_row(checkpoint, [], |row| row.get::<_, i64>(0)) == Ok(0)
+    });
+}
+
+#[test]
+fn a_folder_that_was_renamed_gives_503_until_it_has_its_name_again() {
+    let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
+    let (data, away) = (setup.folder().join("data"), setup.folder().join("away"));
+    fs::create_dir(&data).unwrap();
+    let account = setup.start();
+    account.post(&text("before")).is_text(HELP);
+    fs::rename(&data, &away).unwrap();
+    let push = text("meanwhile");
+    account.post(&push).is_status(503);
+    fs::rename(&away, &data).unwrap();
+    account.post(&push).is_text(HELP);
+}
+
+#[test]
+fn what_other_programs_may_do_to_the_files_is_no_fault() {
+    let account = Account::start();
+    let post = |what: &str| {
+        account.post(&text(what)).is_text(HELP);
+        account.get("/healthz").is(200, "ok");
+    };
+    post("before");
+    checkpointed(account.folder());
+    post("after an emptied log");
+    account.post(&text(&"x".repeat(300_000))).is_text(HELP);
+    let other = rusqlite::Connection::open(account.store_path()).unwrap();
+    let sql = "DELETE FROM messages WHERE length(content) > 200000; VACUUM;";
+    other.execute_batch(sql).unwrap();
+    post("after VACUUM");
+    checkpointed(account.folder());
+    post("after a shorter store");
+    other
+        .execute_batch("INSERT INTO settings VALUES ('big', zeroblob(200000)); DELETE FROM settings WHERE name = 'big'; VACUUM")
+        .unwrap();
+    checkpointed(account.folder());
+    other
+        .execute_batch("INSERT INTO settings VALUES ('new', hex(zeroblob(20000)))")
+        .unwrap();
+    post("after a shorter store with new pages in the log");
+    drop(other);
+    post("after the other has gone");
+    account.store().is("SELECT count(*) FROM messages", &["6"]);
+    assert_eq!(account.log().count("ERROR"), 0, "{}", account.log());
+}
