@@ -17,13 +17,17 @@ use super::error::StoreError;
 use super::file::{Main, beside};
 use crate::bell::{Bell, Woken};
 
-/// Bytes of the log from which on it is moved, and which stay when it begins anew (`journal_size_limit`).
+/// Bytes of the log from which on it is moved, and which stay when it begins anew.
 pub(super) const ENOUGH: u64 = 4 << 20;
+
+/// Bytes that a log which grew larger is shortened by when it begins anew, in the commit that does it: to free
+/// hundreds of megabytes takes the disk a third of a second.
+const CUT: u64 = 16 << 20;
 
 /// Bytes of the log above which the owner hears why.
 const TOO_MUCH: u64 = 256 << 20;
 
-/// Pages that the writer moves between two commits, a few milliseconds' worth; of a large log up to a 64th, which it
+/// Pages that the writer moves between two commits, a few milliseconds' worth; of a large log up to a 256th, which it
 /// would else never be rid of on a slow disk.
 const FEW: u64 = 64;
 
@@ -58,6 +62,16 @@ pub(super) fn log_state(connection: &Connection) -> rusqlite::Result<LogState> {
 pub(super) fn move_log(connection: &Connection, main: &Main) -> rusqlite::Result<Option<LogState>> {
     let moved = main.moving(|| checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)"));
     moved.map(Option::flatten)
+}
+
+/// What the log is shortened to when this connection begins it anew.
+pub(super) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(
+        None,
+        "journal_size_limit",
+        i64::try_from(bytes).unwrap_or(i64::MAX),
+        |_| Ok(()),
+    )
 }
 
 fn checkpoint(connection: &Connection, sql: &str) -> rusqlite::Result<Option<LogState>> {
@@ -140,11 +154,12 @@ impl Checkpointer {
         }
         if round == ENDED
             && let Ok(state) = log_state(connection)
-            && state.left() <= FEW.max(state.frames / 64)
+            && state.left() <= FEW.max(state.frames / 256)
         {
             self.shared.round.store(REST, Ordering::Release);
             // Where this fails the next round does it, and says why it cannot.
             move_log(connection, self.main).ok();
+            limit_log(connection, ENOUGH.max(length.saturating_sub(CUT))).ok();
         } else {
             self.shared.round.store(ASKED, Ordering::Release);
             self.shared.bell.ring();
@@ -231,5 +246,76 @@ impl Rounds {
             );
         }
         true
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::super::open::Store;
+    use super::*;
+
+    /// Bytes of the log, after each of so many values of 64 KiB that two threads keep without a pause.
+    fn log_under_load(store: &Store, values: usize) -> Vec<u64> {
+        let log = beside(store.path(), "-wal");
+        let keep = |thread: usize| -> Vec<u64> {
+            let one = |n: usize| {
+                // SQLite does not write what is there already.
+                let value = ['a', 'b', 'c'][n % 3].to_string().repeat(64 << 10);
+                store
+                    .keep_setting(&format!("{thread} {}", n % 10), &value)
+                    .unwrap();
+                fs::metadata(&log).unwrap().len()
+            };
+            (0..values / 2).map(one).collect()
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| keep(1));
+            [keep(0), other.join().unwrap()].concat()
+        })
+    }
+
+    #[test]
+    fn no_commit_moves_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let pages = store.writer.write(|connection| {
+            connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0))
+        });
+        assert_eq!(pages, Ok(0));
+    }
+
+    #[test]
+    fn the_log_stays_small_under_constant_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let lengths = log_under_load(&store, 1_000);
+        let most = lengths.iter().max().unwrap();
+        assert!(
+            *most < 32 << 20,
+            "of 64 MiB the log held {} KiB",
+            most >> 10
+        );
+    }
+
+    #[test]
+    fn a_log_that_a_reader_let_grow_is_short_again_when_the_reader_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let reader = store.reader().unwrap();
+        reader
+            .connection
+            .execute_batch("BEGIN; SELECT count(*) FROM settings")
+            .unwrap();
+        let grown = *log_under_load(&store, 600).last().unwrap();
+        assert!(grown > 36 << 20, "{} KiB", grown >> 10);
+        drop(reader);
+        // A reader is looked for once a second.
+        let is_short = || {
+            log_under_load(&store, 60)
+                .last()
+                .is_some_and(|last| *last < 2 * ENOUGH)
+        };
+        assert!((0..1_000).any(|_| is_short()));
     }
 }

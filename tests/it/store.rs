@@ -2,7 +2,7 @@
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::http::Answer;
-use crate::support::store::change;
+use crate::support::store::{change, hold_a_snapshot};
 use crate::support::*;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
@@ -491,4 +491,27 @@ fn a_backup_ends_and_is_one_moment_of_the_store_however_often_others_commit_mean
     // The reader does not stay in that moment.
     let seen = reader.follow_log("o").unwrap().len();
     assert_eq!(seen, 1 + 10 * told.len());
+}
+
+#[test]
+fn a_log_that_a_reader_keeps_large_is_told_once_with_the_cause() {
+    let account = Account::start();
+    account.post(&text("before")).is_text(HELP);
+    let reader = hold_a_snapshot(&account.store_path());
+    // As if 300 MiB had been written since.
+    let log = account.folder().join("wechat.db-wal");
+    let file = std::fs::OpenOptions::new().write(true).open(&log);
+    file.unwrap().set_len(300 << 20).unwrap();
+    account.post(&text("meanwhile")).is_text(HELP);
+    let told = "has grown to 300 MiB, because a program that began to read the store";
+    eventually("the warning", account.log(), || {
+        account.post(&text("again")).is_text(HELP);
+        account.log().has(told)
+    });
+    drop(reader);
+    eventually("a short log", account.log(), || {
+        account.post(&text("afterwards")).is_text(HELP);
+        std::fs::metadata(&log).unwrap().len() < 8 << 20
+    });
+    assert_eq!(account.log().count(told), 1, "{}", account.log());
 }
