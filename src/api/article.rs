@@ -133,7 +133,10 @@ impl Client {
             #[serde(deserialize_with = "json::id")]
             media_id: String,
         }
-        let call = Call::write("/cgi-bin/draft/add");
+        let call = Call::change(
+            "/cgi-bin/draft/add",
+            "the draft may have been kept; look in the console before you repeat it",
+        );
         if articles.is_empty() {
             return Err(call.refused("a draft has at least one article"));
         }
@@ -164,7 +167,10 @@ impl Client {
             #[serde(deserialize_with = "json::id")]
             publish_id: String,
         }
-        let call = Call::write("/cgi-bin/freepublish/submit");
+        let call = Call::change(
+            "/cgi-bin/freepublish/submit",
+            "it may be published all the same; look in the console before you repeat it",
+        );
         Ok(self
             .call::<Answer>(&call.json(&json!({ "media_id": media_id }))?)?
             .publish_id)

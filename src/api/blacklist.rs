@@ -26,7 +26,13 @@ impl Client {
     /// # Errors
     /// [`ApiError::Request`] for an empty or too long list; any [`ApiError`].
     pub fn batchblacklist(&self, openids: &[impl AsRef<str>]) -> Result<(), ApiError> {
-        self.change_blacklist(Call::write("/cgi-bin/tags/members/batchblacklist"), openids)
+        self.change_blacklist(
+            Call::change(
+                "/cgi-bin/tags/members/batchblacklist",
+                "`wechatd blacklist list` shows it; repeating it does no harm",
+            ),
+            openids,
+        )
     }
 
     /// Unblocks up to [`MAX_BATCHBLACKLIST`] users (`tags/members/batchunblacklist`).
@@ -35,7 +41,10 @@ impl Client {
     /// As [`Client::batchblacklist`].
     pub fn batchunblacklist(&self, openids: &[impl AsRef<str>]) -> Result<(), ApiError> {
         self.change_blacklist(
-            Call::write("/cgi-bin/tags/members/batchunblacklist"),
+            Call::change(
+                "/cgi-bin/tags/members/batchunblacklist",
+                "`wechatd blacklist list` shows it; repeating it does no harm",
+            ),
             openids,
         )
     }

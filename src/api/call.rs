@@ -1,14 +1,54 @@
 //! One call as data: where it goes, what it carries, and whether it may be repeated.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::error::ApiError;
 
+/// Which call an error is about, and what the call does. Every error of a call carries it, so that no caller can
+/// forget to say that a change may have been made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Called {
+    /// The platform's path without `/cgi-bin/`.
+    pub name: &'static str,
+    /// What the call does.
+    pub effect: Effect,
+}
+
+/// What a call does on the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It reads: it may be sent again when no answer came.
+    Reads,
+    /// It changes or sends something: without an answer nobody knows whether it was done.
+    Changes {
+        /// How an owner finds out whether it was done, or what a repetition does.
+        if_unknown: &'static str,
+    },
+}
+
+/// A call that reads.
+impl From<&'static str> for Called {
+    fn from(name: &'static str) -> Called {
+        Called {
+            name,
+            effect: Effect::Reads,
+        }
+    }
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// A call to be made by [`Client::call`](super::Client::call). It has no `Debug`, because its query
 /// may hold secrets.
 pub(super) struct Call {
-    /// The path without `/cgi-bin/`, for errors and logs.
-    pub(super) name: &'static str,
+    /// For errors and logs, and whether it may be sent again.
+    pub(super) called: Called,
     /// The path on the platform, from the slash on.
     pub(super) path: &'static str,
     /// Which of the platform's hosts has it.
@@ -17,8 +57,6 @@ pub(super) struct Call {
     pub(super) query: Vec<(&'static str, String)>,
     /// What a POST carries; `None` makes it a GET.
     pub(super) body: Option<Body>,
-    /// Whether it may be sent again when it is not known what became of it.
-    pub(super) repeatable: bool,
     /// Whether the access_token goes with it.
     pub(super) with_token: bool,
     /// Error codes that this call's answer type speaks of itself.
@@ -56,12 +94,11 @@ impl Call {
     /// A call that changes nothing: it is repeated with pauses while the platform is in trouble.
     pub(super) fn read(path: &'static str) -> Call {
         Call {
-            name: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]),
+            called: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]).into(),
             path,
             host: Host::Api,
             query: Vec::new(),
             body: None,
-            repeatable: true,
             with_token: true,
             accepted: &[],
             bulky: false,
@@ -69,12 +106,17 @@ impl Call {
     }
 
     /// A call that changes or sends something: it is sent once. (Only a refused access_token, with
-    /// which the platform has done nothing yet, makes it go out again.)
-    pub(super) fn write(path: &'static str) -> Call {
-        Call {
-            repeatable: false,
-            ..Call::read(path)
-        }
+    /// which the platform has done nothing yet, makes it go out again.) `if_unknown` is what an owner reads when no
+    /// answer came, after "it may have been done: ".
+    pub(super) fn change(path: &'static str, if_unknown: &'static str) -> Call {
+        let mut call = Call::read(path);
+        call.called.effect = Effect::Changes { if_unknown };
+        call
+    }
+
+    /// Whether it may be sent again when it is not known what became of it.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.called.effect == Effect::Reads
     }
 
     /// Adds a query parameter.
@@ -135,7 +177,7 @@ impl Call {
     /// The error for a request that cannot be right and is not sent.
     pub(super) fn refused(&self, cause: impl Into<String>) -> ApiError {
         ApiError::Request {
-            call: self.name,
+            call: self.called,
             cause: cause.into(),
         }
     }

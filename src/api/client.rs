@@ -119,7 +119,7 @@ impl Client {
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
         let value = self.run(call, |answer| checked(call, answer.json()?))?;
         json::read(value).map_err(|cause| ApiError::Unexpected {
-            call: call.name,
+            call: call.called,
             cause,
         })
     }
@@ -136,7 +136,7 @@ impl Client {
         call: &Call,
         read: impl Fn(Answer) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let mut pauses = self.pauses.iter().filter(|_| call.repeatable);
+        let mut pauses = self.pauses.iter().filter(|_| call.is_repeatable());
         let mut token = if call.with_token {
             Some(self.token()?)
         } else {
@@ -185,7 +185,7 @@ impl Client {
         match &result {
             Ok(_) => log::debug!(
                 "api: {}: done in {} ms",
-                call.name,
+                call.called,
                 begun.elapsed().as_millis()
             ),
             Err(error) => log::debug!("{error} ({} ms)", begun.elapsed().as_millis()),
@@ -205,10 +205,10 @@ pub(super) fn checked(call: &Call, answer: Value) -> Result<Value, ApiError> {
                 .get("errmsg")
                 .and_then(json::as_text)
                 .unwrap_or_default();
-            Err(ApiError::platform(call.name, errcode, &errmsg))
+            Err(ApiError::platform(call.called, errcode, &errmsg))
         }
         None => Err(ApiError::Unexpected {
-            call: call.name,
+            call: call.called,
             cause: "its errcode is no number".to_owned(),
         }),
     }

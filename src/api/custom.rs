@@ -218,7 +218,7 @@ impl Client {
             is_ai_msg: u8,
         }
         self.done(
-            &Call::write("/cgi-bin/message/custom/send").json(&Request {
+            &Call::change("/cgi-bin/message/custom/send", "the message may have arrived, which no command shows; it is not sent again by itself").json(&Request {
                 touser: openid,
                 msgtype: message.msgtype(),
                 message,
@@ -241,7 +241,10 @@ impl Client {
             Typing::Shown => "Typing",
             Typing::Taken => "CancelTyping",
         };
-        let call = Call::write("/cgi-bin/message/custom/typing");
+        let call = Call::change(
+            "/cgi-bin/message/custom/typing",
+            "it ends by itself; repeating it does no harm",
+        );
         self.done(&call.json(&json!({"touser": openid, "command": command}))?)
     }
 }

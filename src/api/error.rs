@@ -3,18 +3,19 @@
 
 use std::fmt;
 
-use super::errcode::{self, Action, TOKEN_CALLS};
+use super::call::{Called, Effect};
+use super::errcode::{self, Action};
 
 /// The longest `errmsg` that is kept, in characters.
 const MAX_ERRMSG: usize = 300;
 
-/// Why a call to the platform failed. `call` is the platform's path without `/cgi-bin/`.
+/// Why a call to the platform failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// The platform answered with an `errcode` other than 0.
     Platform {
         /// Which call.
-        call: &'static str,
+        call: Called,
         /// The platform's number, see [`errcode::ERRCODES`].
         errcode: i64,
         /// The platform's text without its `rid` or `hint`.
@@ -25,14 +26,14 @@ pub enum ApiError {
     /// No answer came.
     Network {
         /// Which call.
-        call: &'static str,
+        call: Called,
         /// What happened.
         cause: NetworkCause,
     },
     /// Something answered, but not with JSON: often a proxy, or the platform in trouble.
     NotJson {
         /// Which call.
-        call: &'static str,
+        call: Called,
         /// The HTTP status.
         status: u16,
         /// What was found instead.
@@ -41,14 +42,14 @@ pub enum ApiError {
     /// JSON came, but not what this call answers; or the answer was larger than allowed.
     Unexpected {
         /// Which call.
-        call: &'static str,
+        call: Called,
         /// What was found instead.
         cause: String,
     },
     /// The request was not sent, because it cannot be right.
     Request {
         /// Which call.
-        call: &'static str,
+        call: Called,
         /// What is wrong.
         cause: String,
     },
@@ -62,7 +63,6 @@ pub enum ApiError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkCause {
     /// Nothing, or not all, came within this many milliseconds.
-    /// A message may have been sent nevertheless.
     Timeout(u64),
     /// The connection could not be made in time.
     ConnectTimeout,
@@ -72,7 +72,9 @@ pub enum NetworkCause {
     Tls(String),
     /// Nobody listens there.
     Refused,
-    /// The connection ended before the answer did. A message may have been sent nevertheless.
+    /// This machine has no way there.
+    Unreachable(String),
+    /// The connection ended before the answer did.
     Closed,
     /// Anything else the system reports.
     Other(String),
@@ -80,7 +82,8 @@ pub enum NetworkCause {
 
 impl ApiError {
     /// An answer with an `errcode`, its `errmsg` taken apart.
-    pub(super) fn platform(call: &'static str, errcode: i64, errmsg: &str) -> ApiError {
+    pub(super) fn platform(call: impl Into<Called>, errcode: i64, errmsg: &str) -> ApiError {
+        let call = call.into();
         let (errmsg, rid) = split_errmsg(errmsg);
         ApiError::Platform {
             call,
@@ -109,7 +112,7 @@ impl ApiError {
     pub fn action(&self) -> Action {
         match self {
             ApiError::Platform { call, errcode, .. } => {
-                errcode::find_in(call, *errcode).map_or(Action::Fix, |line| line.action)
+                errcode::find_in(call.name, *errcode).map_or(Action::Fix, |line| line.action)
             }
             ApiError::Network {
                 cause: NetworkCause::Tls(_),
@@ -160,31 +163,100 @@ impl ApiError {
         }
     }
 
-    /// Whether the platform may have done what was asked all the same: no answer came, or none that says anything.
+    /// Whether a change that was asked for may have been made all the same: no answer came, or none that says anything.
     /// "The platform is busy" (-1 and its like) says nothing: the platform was at it, and does not know itself.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
+        self.if_unknown().is_some()
+    }
+
+    /// What an owner does about a change that may have been made; `None` where it was not, or where none was asked for.
+    fn if_unknown(&self) -> Option<&'static str> {
+        let answered = match self {
+            ApiError::Network { cause, .. } => match cause {
+                NetworkCause::Timeout(_) | NetworkCause::Closed | NetworkCause::Other(_) => false,
+                // The request was not written yet.
+                NetworkCause::ConnectTimeout
+                | NetworkCause::Dns(_)
+                | NetworkCause::Tls(_)
+                | NetworkCause::Unreachable(_)
+                | NetworkCause::Refused => true,
+            },
+            // A redirect or a page that says 404 comes from somebody who has not passed the call on.
+            ApiError::NotJson { status, .. } => !is_passing(*status),
+            ApiError::Unexpected { .. } => false,
+            // A message with this clientmsgid may be on its way.
+            ApiError::Platform { errcode, .. } if *errcode == errcode::CLIENTMSGID_TOO_SOON => {
+                false
+            }
+            ApiError::Platform { .. } => self.action() != Action::Retry,
+            ApiError::Request { .. } | ApiError::Trust(_) | ApiError::Shelf(_) => true,
+        };
+        match self.called()?.effect {
+            Effect::Changes { if_unknown } if !answered => Some(if_unknown),
+            Effect::Changes { .. } | Effect::Reads => None,
+        }
+    }
+
+    fn called(&self) -> Option<&Called> {
         match self {
             ApiError::Platform { call, .. }
             | ApiError::Network { call, .. }
             | ApiError::NotJson { call, .. }
             | ApiError::Unexpected { call, .. }
-                if TOKEN_CALLS.contains(call) =>
-            {
-                // Nothing was asked for yet but the token.
-                false
-            }
-            ApiError::Network { cause, .. } => match cause {
-                NetworkCause::Timeout(_) | NetworkCause::Closed | NetworkCause::Other(_) => true,
-                NetworkCause::ConnectTimeout
-                | NetworkCause::Dns(_)
-                | NetworkCause::Tls(_)
-                | NetworkCause::Refused => false,
-            },
-            ApiError::NotJson { .. } | ApiError::Unexpected { .. } => true,
-            ApiError::Platform { .. } => self.action() == Action::Retry,
-            ApiError::Request { .. } | ApiError::Trust(_) | ApiError::Shelf(_) => false,
+            | ApiError::Request { call, .. } => Some(call),
+            ApiError::Trust(_) | ApiError::Shelf(_) => None,
         }
+    }
+
+    /// The call that failed, as the platform's path without `/cgi-bin/`.
+    #[must_use]
+    pub fn call(&self) -> Option<&'static str> {
+        self.called().map(|called| called.name)
+    }
+
+    /// The number that the platform gave the request, where it did.
+    #[must_use]
+    pub fn rid(&self) -> Option<&str> {
+        match self {
+            ApiError::Platform { rid, .. } => rid.as_deref(),
+            ApiError::Network { .. }
+            | ApiError::NotJson { .. }
+            | ApiError::Unexpected { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => None,
+        }
+    }
+
+    /// What an owner does about it, where that is known.
+    #[must_use]
+    pub fn what_to_do(&self) -> Option<String> {
+        if let Some(if_unknown) = self.if_unknown() {
+            return Some(if_unknown.to_owned());
+        }
+        let advice = match self {
+            ApiError::Platform { call, errcode, .. } => {
+                if let Some(address) = self.unlisted_address() {
+                    return Some(format!(
+                        "enter {address} in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
+                    ));
+                }
+                match errcode::find_in(call.name, *errcode) {
+                    None => "look it up in the platform's documentation",
+                    Some(line) if line.advice.is_empty() => line.action.advice(),
+                    Some(line) => line.advice,
+                }
+            }
+            ApiError::Network { cause, .. } => cause.advice()?,
+            ApiError::NotJson { status, .. } if is_passing(*status) => "try again in a while",
+            ApiError::NotJson { .. } => "check api.base_url",
+            ApiError::Unexpected { .. }
+            | ApiError::Request { .. }
+            | ApiError::Trust(_)
+            | ApiError::Shelf(_) => return None,
+        };
+        Some(advice.to_owned())
     }
 
     /// The address that 40164 says is missing in the console's IP whitelist.
@@ -253,91 +325,97 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
     (text, rid)
 }
 
+/// What failed, why, and what to do.
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("api: ")?;
+        if let Some(call) = self.called() {
+            write!(f, "{call}: ")?;
+        }
         match self {
             ApiError::Platform {
                 call,
                 errcode,
                 errmsg,
-                rid,
+                ..
             } => {
-                write!(f, "api: {call}: errcode {errcode}")?;
+                write!(f, "errcode {errcode}")?;
                 if !errmsg.is_empty() {
                     write!(f, " ({errmsg})")?;
                 }
                 if let Some(address) = self.unlisted_address() {
                     write!(
                         f,
-                        ": this machine's address {address} is not in the IP whitelist: enter {address} in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
+                        ": this machine's address {address} is not in the IP whitelist"
                     )?;
-                } else if let Some(line) = errcode::find_in(call, *errcode) {
-                    let advice = match line.advice {
-                        "" => line.action.advice(),
-                        advice => advice,
-                    };
-                    write!(f, ": {}: {advice}", line.meaning)?;
                 } else {
-                    f.write_str(
-                        ": this code is not known here: look it up in the platform's documentation",
-                    )?;
-                }
-                match rid {
-                    Some(rid) => write!(f, " (rid {rid})"),
-                    None => Ok(()),
+                    let line = errcode::find_in(call.name, *errcode);
+                    let meaning = line.map_or("this code is not known here", |line| line.meaning);
+                    write!(f, ": {meaning}")?;
                 }
             }
-            ApiError::Network { call, cause } => write!(f, "api: {call}: {cause}"),
-            ApiError::NotJson {
-                call,
-                status,
-                cause,
-            } => {
-                let advice = if is_passing(*status) {
-                    "try again in a while"
-                } else {
-                    "check api.base_url"
-                };
+            ApiError::Network { cause, .. } => write!(f, "{cause}")?,
+            ApiError::NotJson { status, cause, .. } => {
                 write!(
                     f,
-                    "api: {call}: the answer is not the platform's: HTTP {status}, {cause}: {advice}"
-                )
+                    "the answer is not the platform's: HTTP {status}, {cause}"
+                )?;
             }
-            ApiError::Unexpected { call, cause } => {
-                write!(f, "api: {call}: the answer cannot be used: {cause}")
+            ApiError::Unexpected { cause, .. } => {
+                write!(f, "the answer cannot be used: {cause}")?;
             }
-            ApiError::Request { call, cause } => write!(f, "api: {call}: not sent: {cause}"),
-            ApiError::Trust(cause) => write!(f, "api: trusted roots: {cause}"),
-            ApiError::Shelf(cause) => write!(f, "api: the kept token: {cause}"),
+            ApiError::Request { cause, .. } => write!(f, "not sent: {cause}")?,
+            ApiError::Trust(cause) => write!(f, "trusted roots: {cause}")?,
+            ApiError::Shelf(cause) => write!(f, "the kept token: {cause}")?,
         }
+        if self.may_be_done() {
+            f.write_str("; it may have been done")?;
+        }
+        if let Some(what) = self.what_to_do() {
+            write!(f, ": {what}")?;
+        }
+        match self.rid() {
+            Some(rid) => write!(f, " (rid {rid})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl NetworkCause {
+    /// What an owner does about it.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            NetworkCause::Timeout(_) => {
+                "the platform is slow or out of reach; api.timeout sets the limit"
+            }
+            NetworkCause::ConnectTimeout | NetworkCause::Unreachable(_) => {
+                "check this machine's network and firewall"
+            }
+            NetworkCause::Dns(_) => "check this machine's DNS",
+            NetworkCause::Tls(_) => {
+                "check this machine's clock and SSL_CERT_FILE, and that no proxy stands in between"
+            }
+            NetworkCause::Refused => "nobody listens at api.base_url",
+            NetworkCause::Closed => "try again in a while",
+            NetworkCause::Other(_) => return None,
+        })
     }
 }
 
 impl fmt::Display for NetworkCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NetworkCause::Timeout(millis) => write!(
-                f,
-                "no whole answer within {}: the platform is slow or out of reach; api.timeout sets the limit",
-                Seconds(*millis)
-            ),
-            NetworkCause::ConnectTimeout => {
-                f.write_str("no connection in time: check this machine's network and firewall")
+            NetworkCause::Timeout(millis) => {
+                write!(f, "no whole answer within {}", Seconds(*millis))
             }
-            NetworkCause::Dns(cause) => write!(
-                f,
-                "the name of api.base_url has no address ({cause}): check this machine's DNS"
-            ),
-            NetworkCause::Tls(cause) => write!(
-                f,
-                "no trusted connection ({cause}): check this machine's clock and SSL_CERT_FILE, and that no proxy stands in between"
-            ),
-            NetworkCause::Refused => {
-                f.write_str("connection refused: nobody listens at api.base_url")
+            NetworkCause::ConnectTimeout => f.write_str("no connection in time"),
+            NetworkCause::Dns(cause) => {
+                write!(f, "the name of api.base_url has no address ({cause})")
             }
-            NetworkCause::Closed => {
-                f.write_str("the connection ended before the answer did: try again in a while")
-            }
+            NetworkCause::Tls(cause) => write!(f, "no trusted connection ({cause})"),
+            NetworkCause::Unreachable(cause) => write!(f, "no connection ({cause})"),
+            NetworkCause::Refused => f.write_str("connection refused"),
+            NetworkCause::Closed => f.write_str("the connection ended before the answer did"),
             NetworkCause::Other(cause) => f.write_str(cause),
         }
     }
@@ -424,19 +502,75 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_and_not_answered_may_be_done() {
+    fn only_a_change_that_was_asked_for_and_not_answered_may_be_done() {
+        let sends = Called {
+            name: "message/custom/send",
+            effect: Effect::Changes { if_unknown: "look" },
+        };
         let network = |call, cause| ApiError::Network { call, cause };
-        let send = "message/custom/send";
-        assert!(network(send, NetworkCause::Timeout(10)).may_be_done());
-        assert!(network(send, NetworkCause::Closed).may_be_done());
-        assert!(!network(send, NetworkCause::Refused).may_be_done());
-        assert!(!network("stable_token", NetworkCause::Timeout(10)).may_be_done());
+        let other = || "ended".to_owned();
+        for cause in [
+            NetworkCause::Timeout(10),
+            NetworkCause::Closed,
+            NetworkCause::Other(other()),
+        ] {
+            assert!(network(sends, cause.clone()).may_be_done(), "{cause:?}");
+            assert!(!network("user/get".into(), cause).may_be_done());
+        }
+        for cause in [
+            NetworkCause::Refused,
+            NetworkCause::ConnectTimeout,
+            NetworkCause::Dns(other()),
+            NetworkCause::Tls(other()),
+            NetworkCause::Unreachable(other()),
+        ] {
+            assert!(!network(sends, cause.clone()).may_be_done(), "{cause:?}");
+        }
+        let page = |status| ApiError::NotJson {
+            call: sends,
+            status,
+            cause: "an HTML or XML page".to_owned(),
+        };
+        for (status, unknown) in [
+            (200, true),
+            (502, true),
+            (504, true),
+            (302, false),
+            (404, false),
+        ] {
+            assert_eq!(page(status).may_be_done(), unknown, "{status}");
+        }
         for busy in [-1, 61450, 268_487_001, 268_487_002] {
-            assert!(ApiError::platform(send, busy, "").may_be_done(), "{busy}");
+            assert!(ApiError::platform(sends, busy, "").may_be_done(), "{busy}");
             assert!(!ApiError::platform("token", busy, "").may_be_done());
         }
-        assert!(!ApiError::platform(send, 45015, "").may_be_done());
-        assert!(!ApiError::platform(send, 99999, "").may_be_done());
+        for refused in [45015, 99999] {
+            assert!(!ApiError::platform(sends, refused, "").may_be_done());
+        }
+    }
+
+    #[test]
+    fn what_may_be_done_is_not_to_be_tried_again_but_looked_at() {
+        let cause = NetworkCause::Closed;
+        let call = Called {
+            name: "tags/create",
+            effect: Effect::Changes {
+                if_unknown: "`wechatd tags list` shows it",
+            },
+        };
+        assert_eq!(
+            ApiError::Network {
+                call,
+                cause: cause.clone()
+            }
+            .to_string(),
+            "api: tags/create: the connection ended before the answer did; it may have been done: `wechatd tags list` shows it"
+        );
+        let call = "tags/get".into();
+        assert_eq!(
+            ApiError::Network { call, cause }.to_string(),
+            "api: tags/get: the connection ended before the answer did: try again in a while"
+        );
     }
 
     #[test]

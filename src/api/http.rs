@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::call::{Call, Host};
+use super::call::{Call, Called, Host};
 use super::error::{ApiError, NetworkCause};
 use super::json;
 use crate::byte_order_mark;
@@ -46,7 +46,7 @@ pub(super) struct Http {
 
 /// An answer whose body has not been read yet.
 pub(super) struct Answer {
-    call: &'static str,
+    call: Called,
     timeout: Duration,
     response: ureq::http::Response<ureq::Body>,
 }
@@ -54,14 +54,14 @@ pub(super) struct Answer {
 /// What came for a download.
 pub(super) enum Download {
     /// A file, to be read to its end with [`Incoming::save`].
-    File(Incoming),
+    File(Box<Incoming>),
     /// JSON instead: an error, or a description.
     Json(Value),
 }
 
 /// A file on its way.
 pub(super) struct Incoming {
-    call: &'static str,
+    call: Called,
     timeout: Duration,
     /// The media type the platform gave, without parameters.
     pub(super) content_type: Option<String>,
@@ -85,7 +85,7 @@ impl Http {
         });
         if !usable {
             return Err(ApiError::Request {
-                call: "api.base_url",
+                call: "api.base_url".into(),
                 cause: "it is no http:// or https:// address".to_owned(),
             });
         }
@@ -170,12 +170,12 @@ impl Http {
             Ok(response) => {
                 self.note_clock(response.headers());
                 Ok(Answer {
-                    call: call.name,
+                    call: call.called,
                     timeout,
                     response,
                 })
             }
-            Err(error) => Err(failed(call.name, timeout, error)),
+            Err(error) => Err(failed(call.called, timeout, error)),
         }
     }
 }
@@ -262,14 +262,14 @@ impl Answer {
                 }
             }
         }
-        Ok(Download::File(Incoming {
+        Ok(Download::File(Box::new(Incoming {
             call,
             timeout,
             content_type,
             disposition,
             start,
             rest,
-        }))
+        })))
     }
 }
 
@@ -300,7 +300,7 @@ impl Incoming {
     }
 }
 
-fn too_long(call: &'static str, limit: u64) -> ApiError {
+fn too_long(call: Called, limit: u64) -> ApiError {
     ApiError::Unexpected {
         call,
         cause: format!("it is longer than {} MiB", limit >> 20),
@@ -338,7 +338,7 @@ fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
 }
 
 /// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
-fn failed(call: &'static str, timeout: Duration, error: ureq::Error) -> ApiError {
+fn failed(call: Called, timeout: Duration, error: ureq::Error) -> ApiError {
     let cause = match error {
         ureq::Error::Io(error) => io_cause(&error, timeout),
         ureq::Error::Timeout(ureq::Timeout::Connect) => NetworkCause::ConnectTimeout,
@@ -381,6 +381,11 @@ fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
             NetworkCause::Timeout(millis(timeout))
         }
         io::ErrorKind::InvalidData => NetworkCause::Tls(error.to_string()),
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::PermissionDenied => NetworkCause::Unreachable(error.to_string()),
         _ => {
             let text = error.to_string();
             match text.strip_prefix("failed to lookup address information: ") {

@@ -92,7 +92,7 @@ impl Client {
     /// 65403 for a nickname and 65404 for an account name of a wrong form, 65405 when 100 agents exist,
     /// 65406 for a name that is taken; any [`ApiError`].
     pub fn kfaccount_add(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfaccount/add");
+        let call = Call::change("/customservice/kfaccount/add", "`wechatd kf list` shows it");
         self.done(&call.json(&json!({"kf_account": kf_account, "nickname": nickname}))?)
     }
 
@@ -101,7 +101,10 @@ impl Client {
     /// # Errors
     /// 65401 for an unknown agent, 65403 for a nickname of a wrong form; any [`ApiError`].
     pub fn kfaccount_update(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfaccount/update");
+        let call = Call::change(
+            "/customservice/kfaccount/update",
+            "`wechatd kf list` shows it",
+        );
         self.done(&call.json(&json!({"kf_account": kf_account, "nickname": nickname}))?)
     }
 
@@ -114,7 +117,10 @@ impl Client {
         kf_account: &str,
         invite_wx: &str,
     ) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfaccount/inviteworker");
+        let call = Call::change(
+            "/customservice/kfaccount/inviteworker",
+            "`wechatd kf list` shows it",
+        );
         self.done(&call.json(&json!({"kf_account": kf_account, "invite_wx": invite_wx}))?)
     }
 
@@ -124,7 +130,10 @@ impl Client {
     /// # Errors
     /// 65401 for an unknown agent; any [`ApiError`].
     pub fn kfaccount_del(&self, kf_account: &str) -> Result<(), ApiError> {
-        let call = || Call::write("/customservice/kfaccount/del").query("kf_account", kf_account);
+        let call = || {
+            Call::change("/customservice/kfaccount/del", "`wechatd kf list` shows it")
+                .query("kf_account", kf_account)
+        };
         match self.done(&call()) {
             Err(error) if error.errcode() == Some(REQUIRE_POST) => {
                 self.done(&call().json(&json!({"kf_account": kf_account}))?)

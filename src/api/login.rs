@@ -96,7 +96,7 @@ pub fn authorize_url(
     state: &str,
 ) -> Result<String, ApiError> {
     let refused = |cause: String| ApiError::Request {
-        call: "oauth2/authorize",
+        call: "oauth2/authorize".into(),
         cause,
     };
     let uri = redirect_uri.parse::<ureq::http::Uri>();
@@ -145,12 +145,15 @@ impl Client {
     pub fn sns_access_token(&self, code: &str) -> Result<LogIn, ApiError> {
         let settings = &self.shared.settings;
         self.log_in(
-            &Call::write("/sns/oauth2/access_token")
-                .without_token()
-                .query("appid", settings.app_id.as_str())
-                .query("secret", settings.app_secret.expose())
-                .query("code", code)
-                .query("grant_type", "authorization_code"),
+            &Call::change(
+                "/sns/oauth2/access_token",
+                "the code works once and may be used up; let the user open the page again",
+            )
+            .without_token()
+            .query("appid", settings.app_id.as_str())
+            .query("secret", settings.app_secret.expose())
+            .query("code", code)
+            .query("grant_type", "authorization_code"),
         )
     }
 
@@ -161,11 +164,14 @@ impl Client {
     /// 40030 for an unknown refresh_token, 42002 for one that has expired; any [`ApiError`].
     pub fn sns_refresh_token(&self, refresh_token: &str) -> Result<LogIn, ApiError> {
         self.log_in(
-            &Call::read("/sns/oauth2/refresh_token")
-                .without_token()
-                .query("appid", self.shared.settings.app_id.as_str())
-                .query("grant_type", "refresh_token")
-                .query("refresh_token", refresh_token),
+            &Call::change(
+                "/sns/oauth2/refresh_token",
+                "the refresh_token still works; repeat it",
+            )
+            .without_token()
+            .query("appid", self.shared.settings.app_id.as_str())
+            .query("grant_type", "refresh_token")
+            .query("refresh_token", refresh_token),
         )
     }
 

@@ -134,6 +134,9 @@ impl MassMessage {
     }
 }
 
+/// What an owner does about a mass message of which no answer came: the clientmsgid makes a repetition safe.
+const IF_UNKNOWN: &str = "the message may have arrived; repeat the same command after a minute: it cannot send twice, and tells the msg_id if this one arrived";
+
 impl Client {
     /// Sends a mass message (`message/mass/sendall`, or `message/mass/send` to openids), once. The
     /// platform sends the same `clientmsgid` once, whoever asks how often.
@@ -149,8 +152,10 @@ impl Client {
         clientmsgid: Option<&str>,
     ) -> Result<MassSent, ApiError> {
         let call = match target {
-            MassTarget::All | MassTarget::Tag(_) => Call::write("/cgi-bin/message/mass/sendall"),
-            MassTarget::Openids(_) => Call::write("/cgi-bin/message/mass/send"),
+            MassTarget::All | MassTarget::Tag(_) => {
+                Call::change("/cgi-bin/message/mass/sendall", IF_UNKNOWN)
+            }
+            MassTarget::Openids(_) => Call::change("/cgi-bin/message/mass/send", IF_UNKNOWN),
         };
         let call = call.accepting(&[CLIENTMSGID_EXIST]);
         let mut body = message.body(&call)?;
@@ -189,7 +194,10 @@ impl Client {
         target: &PreviewTarget,
         message: &MassMessage,
     ) -> Result<MassSent, ApiError> {
-        let call = Call::write("/cgi-bin/message/mass/preview");
+        let call = Call::change(
+            "/cgi-bin/message/mass/preview",
+            "the phone of the one who gets it shows it",
+        );
         let mut body = message.body(&call)?;
         match target {
             PreviewTarget::Openid(openid) => body["touser"] = openid.as_str().into(),
@@ -228,7 +236,10 @@ impl Client {
     /// # Errors
     /// [`ApiError::Request`] for a msg_id that is no number; any [`ApiError`].
     pub fn mass_delete(&self, msg_id: &str, article_idx: u32) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/message/mass/delete");
+        let call = Call::change(
+            "/cgi-bin/message/mass/delete",
+            "`wechatd mass status MSG_ID` shows it",
+        );
         // Here, unlike in `message/mass/get`, the platform documents a number.
         let msg_id: u64 = msg_id
             .parse()
@@ -258,7 +269,10 @@ impl Client {
     /// # Errors
     /// 45083 for a level that does not exist; any [`ApiError`].
     pub fn mass_speed_set(&self, level: u8) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/message/mass/speed/set");
+        let call = Call::change(
+            "/cgi-bin/message/mass/speed/set",
+            "`wechatd mass speed` shows it",
+        );
         self.done(&call.json(&json!({"speed": level}))?)
     }
 }

@@ -183,7 +183,11 @@ impl Client {
         bytes: &[u8],
         video: Option<&VideoDescription>,
     ) -> Result<AddedMaterial, ApiError> {
-        let call = Call::write("/cgi-bin/material/add_material").query("type", media_type.name());
+        let call = Call::change(
+            "/cgi-bin/material/add_material",
+            "`wechatd material list` shows it; look there before you repeat it",
+        )
+        .query("type", media_type.name());
         media_type.check_size(&call, bytes)?;
         if video.is_some() != (media_type == MediaType::Video) {
             return Err(
@@ -221,9 +225,9 @@ impl Client {
         }
         let call =
             Call::read("/cgi-bin/material/get_material").json(&json!({ "media_id": media_id }))?;
-        let name = call.name;
+        let name = call.called;
         match self.download(call)? {
-            Download::File(incoming) => saved(incoming, to).map(Material::File),
+            Download::File(incoming) => saved(*incoming, to).map(Material::File),
             Download::Json(value) => match json::read(value) {
                 Ok(Answer::News { news_item }) => Ok(Material::News(news_item)),
                 Ok(Answer::Video {
@@ -248,7 +252,10 @@ impl Client {
     /// # Errors
     /// 48005 while an auto-reply or a menu uses it; any [`ApiError`].
     pub fn del_material(&self, media_id: &str) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/material/del_material");
+        let call = Call::change(
+            "/cgi-bin/material/del_material",
+            "`wechatd material list` shows it",
+        );
         self.done(&call.json(&json!({ "media_id": media_id }))?)
     }
 

@@ -122,7 +122,11 @@ impl Client {
             #[serde(default, deserialize_with = "json::int")]
             created_at: Option<i64>,
         }
-        let call = Call::write("/cgi-bin/media/upload").query("type", media_type.name());
+        let call = Call::change(
+            "/cgi-bin/media/upload",
+            "the file ends by itself after three days; repeating it does no harm",
+        )
+        .query("type", media_type.name());
         media_type.check_size(&call, bytes)?;
         let answer: Answer = self.call(&multipart::with_file(call, filename, bytes)?)?;
         Ok(Uploaded {
@@ -141,7 +145,10 @@ impl Client {
         struct Answer {
             url: String,
         }
-        let call = Call::write("/cgi-bin/media/uploadimg");
+        let call = Call::change(
+            "/cgi-bin/media/uploadimg",
+            "no command lists such pictures; repeating it does no harm",
+        );
         if bytes.len() >= MAX_UPLOADIMG {
             return Err(call.refused("the picture must be smaller than 1 MiB"));
         }
@@ -171,7 +178,7 @@ impl Client {
     }
 
     fn media(&self, call: Call, to: &mut dyn Write) -> Result<Media, ApiError> {
-        let name = call.name;
+        let name = call.called;
         match self.download(call)? {
             Download::Json(value) => match value.get("video_url").and_then(json::as_text) {
                 Some(video_url) => Ok(Media::Video { video_url }),
@@ -180,7 +187,7 @@ impl Client {
                     cause: "it is neither a file nor a video_url".to_owned(),
                 }),
             },
-            Download::File(incoming) => saved(incoming, to).map(Media::File),
+            Download::File(incoming) => saved(*incoming, to).map(Media::File),
         }
     }
 

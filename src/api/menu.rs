@@ -306,7 +306,10 @@ impl Client {
     /// # Errors
     /// 40015 to 40028 for a menu that [`limits`] would have refused; any [`ApiError`].
     pub fn menu_create(&self, button: &[Button]) -> Result<(), ApiError> {
-        self.done(&Call::write("/cgi-bin/menu/create").json(&json!({"button": button}))?)
+        self.done(
+            &Call::change("/cgi-bin/menu/create", "`wechatd menu diff` shows it")
+                .json(&json!({"button": button}))?,
+        )
     }
 
     /// Deletes the default menu and all conditional menus (`menu/delete`).
@@ -314,7 +317,10 @@ impl Client {
     /// # Errors
     /// Any [`ApiError`].
     pub fn menu_delete(&self) -> Result<(), ApiError> {
-        self.done(&Call::write("/cgi-bin/menu/delete"))
+        self.done(&Call::change(
+            "/cgi-bin/menu/delete",
+            "`wechatd menu pull` shows it",
+        ))
     }
 
     /// Adds a conditional menu (`menu/addconditional`) and returns its number. Of those that match
@@ -333,7 +339,10 @@ impl Client {
             #[serde(deserialize_with = "json::id")]
             menuid: String,
         }
-        let call = Call::write("/cgi-bin/menu/addconditional");
+        let call = Call::change(
+            "/cgi-bin/menu/addconditional",
+            "`wechatd menu diff` shows it",
+        );
         if !matchrule.retired.is_empty() {
             let names: Vec<&str> = matchrule.retired.keys().map(String::as_str).collect();
             let names = names.join(", ");
@@ -348,7 +357,13 @@ impl Client {
     /// # Errors
     /// 65301 for an unknown one; any [`ApiError`].
     pub fn menu_delconditional(&self, menuid: &str) -> Result<(), ApiError> {
-        self.done(&Call::write("/cgi-bin/menu/delconditional").json(&json!({"menuid": menuid}))?)
+        self.done(
+            &Call::change(
+                "/cgi-bin/menu/delconditional",
+                "`wechatd menu diff` shows it",
+            )
+            .json(&json!({"menuid": menuid}))?,
+        )
     }
 
     /// The menu that a follower sees, given by openid or WeChat id (`menu/trymatch`).

@@ -44,6 +44,7 @@ mod multipart;
 #[cfg(test)]
 mod tests;
 
+pub use call::{Called, Effect};
 pub use client::{Client, Settings};
 pub use errcode::Action;
 pub use error::{ApiError, NetworkCause};

@@ -58,7 +58,10 @@ impl Client {
     /// [`ApiError::Request`] for a scene or a life out of range; 45029 when no permanent code is
     /// left; any [`ApiError`].
     pub fn qrcode_create(&self, scene: &Scene, life: Life) -> Result<QrCode, ApiError> {
-        let call = Call::write("/cgi-bin/qrcode/create");
+        let call = Call::change(
+            "/cgi-bin/qrcode/create",
+            "no command lists the codes; repeating it makes one with the same scene, and a permanent one counts towards the account's 100000",
+        );
         let (action_name, wanted) = match (scene, life) {
             (Scene::Id(0), _) => return Err(call.refused("a number scene is not 0")),
             (Scene::Id(id), Life::Permanent) if *id > MAX_PERMANENT_ID => {
@@ -96,13 +99,13 @@ impl Client {
             .without_token()
             .at_pages()
             .query("ticket", ticket);
-        let name = call.name;
+        let name = call.called;
         let unexpected = |cause: &str| ApiError::Unexpected {
             call: name,
             cause: cause.to_owned(),
         };
         match self.download(call) {
-            Ok(Download::File(incoming)) => saved(incoming, to),
+            Ok(Download::File(incoming)) => saved(*incoming, to),
             Ok(Download::Json(_)) => Err(unexpected("it is no picture")),
             Err(ApiError::NotJson { status: 404, .. }) => Err(unexpected(
                 "HTTP 404: the platform does not know this ticket, or its code has expired: make another code",

@@ -96,7 +96,7 @@ impl Client {
     /// # Errors
     /// 48006 when that is used up; any [`ApiError`].
     pub fn clear_quota(&self) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/clear_quota");
+        let call = Call::change("/cgi-bin/clear_quota", "`wechatd quota` shows it");
         self.done(&call.json(&json!({"appid": self.shared.settings.app_id}))?)
     }
 
@@ -110,7 +110,8 @@ impl Client {
         const MISSING: [i64; 2] = [errcode::APPID_MISSING, errcode::SECRET_MISSING];
         let settings = &self.shared.settings;
         let (appid, appsecret) = (&settings.app_id, settings.app_secret.expose());
-        let call = Call::write("/cgi-bin/clear_quota/v2").without_token();
+        let call =
+            Call::change("/cgi-bin/clear_quota/v2", "`wechatd quota` shows it").without_token();
         let call = call.json(&json!({"appid": appid, "appsecret": appsecret}))?;
         match self.done(&call) {
             Err(error) if error.errcode().is_some_and(|code| MISSING.contains(&code)) => {
@@ -127,7 +128,10 @@ impl Client {
     /// 76021 and 76022 for a path that is unknown or not this account's, 48006 when the 50 are used up;
     /// any [`ApiError`].
     pub fn openapi_quota_clear(&self, cgi_path: &str) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/openapi/quota/clear");
+        let call = Call::change(
+            "/cgi-bin/openapi/quota/clear",
+            "`wechatd quota PATH` shows it",
+        );
         self.done(&call.json(&json!({"cgi_path": cgi_path}))?)
     }
 

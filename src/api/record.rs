@@ -92,7 +92,7 @@ impl Client {
             // What follows cannot be asked for, and must not be missed without a word.
             Some(_) | None if full => {
                 return Err(ApiError::Unexpected {
-                    call: call.name,
+                    call: call.called,
                     cause: "a full page does not say where the next one starts".to_owned(),
                 });
             }

@@ -56,7 +56,10 @@ impl Client {
     /// # Errors
     /// 65414 when another agent has the user, 65415 when this one is not at work; any [`ApiError`].
     pub fn kfsession_create(&self, kf_account: &str, openid: &str) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfsession/create");
+        let call = Call::change(
+            "/customservice/kfsession/create",
+            "`wechatd kf session show OPENID` shows it",
+        );
         self.done(&call.json(&json!({"kf_account": kf_account, "openid": openid}))?)
     }
 
@@ -65,7 +68,10 @@ impl Client {
     /// # Errors
     /// 65413 when there is none; any [`ApiError`].
     pub fn kfsession_close(&self, kf_account: &str, openid: &str) -> Result<(), ApiError> {
-        let call = Call::write("/customservice/kfsession/close");
+        let call = Call::change(
+            "/customservice/kfsession/close",
+            "`wechatd kf session show OPENID` shows it",
+        );
         self.done(&call.json(&json!({"kf_account": kf_account, "openid": openid}))?)
     }
 

@@ -39,7 +39,10 @@ impl Client {
             #[serde(deserialize_with = "json::id")]
             short_key: String,
         }
-        let call = Call::write("/cgi-bin/shorten/gen");
+        let call = Call::change(
+            "/cgi-bin/shorten/gen",
+            "no command lists the keys; repeating it makes another one, and one that nobody knows ends by itself",
+        );
         if long_data.is_empty() || long_data.len() > MAX_LONG_DATA {
             return Err(call.refused(format!("the text has 1 to {MAX_LONG_DATA} bytes")));
         }

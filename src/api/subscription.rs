@@ -64,7 +64,10 @@ impl Client {
     /// 41030 for a page that is not allowed, 47003 for a value that breaks its key's rules; any
     /// [`ApiError`].
     pub fn subscribe_bizsend(&self, notification: &Notification) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/message/subscribe/bizsend");
+        let call = Call::change(
+            "/cgi-bin/message/subscribe/bizsend",
+            "the message may have arrived; `wechatd messages list` shows what the platform reports of it",
+        );
         self.done(&call.json(notification)?)
     }
 
@@ -97,7 +100,10 @@ impl Client {
             #[serde(rename = "priTmplId", deserialize_with = "json::id")]
             pri_tmpl_id: String,
         }
-        let call = Call::write("/wxaapi/newtmpl/addtemplate");
+        let call = Call::change(
+            "/wxaapi/newtmpl/addtemplate",
+            "`wechatd notify list` shows it",
+        );
         let body = json!({"tid": tid, "kidList": kid_list, "sceneDesc": scene_desc});
         Ok(self.call::<Answer>(&call.json(&body)?)?.pri_tmpl_id)
     }
@@ -107,7 +113,10 @@ impl Client {
     /// # Errors
     /// 40037 for an unknown template; any [`ApiError`].
     pub fn newtmpl_deltemplate(&self, pri_tmpl_id: &str) -> Result<(), ApiError> {
-        let call = Call::write("/wxaapi/newtmpl/deltemplate");
+        let call = Call::change(
+            "/wxaapi/newtmpl/deltemplate",
+            "`wechatd notify list` shows it",
+        );
         self.done(&call.json(&json!({"priTmplId": pri_tmpl_id}))?)
     }
 }

@@ -49,7 +49,8 @@ impl Client {
         struct Answer {
             tag: Tag,
         }
-        let call = Call::write("/cgi-bin/tags/create").json(&json!({"tag": {"name": name}}))?;
+        let call = Call::change("/cgi-bin/tags/create", "`wechatd tags list` shows it")
+            .json(&json!({"tag": {"name": name}}))?;
         Ok(self.call::<Answer>(&call)?.tag)
     }
 
@@ -58,7 +59,7 @@ impl Client {
     /// # Errors
     /// As [`Client::tags_create`], and 45058 for a tag of the platform.
     pub fn tags_update(&self, id: i64, name: &str) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/tags/update");
+        let call = Call::change("/cgi-bin/tags/update", "`wechatd tags list` shows it");
         self.done(&call.json(&json!({"tag": {"id": id, "name": name}}))?)
     }
 
@@ -67,7 +68,10 @@ impl Client {
     /// # Errors
     /// 45057 when more than 100 000 users carry it, 45058 for a tag of the platform.
     pub fn tags_delete(&self, id: i64) -> Result<(), ApiError> {
-        self.done(&Call::write("/cgi-bin/tags/delete").json(&json!({"tag": {"id": id}}))?)
+        self.done(
+            &Call::change("/cgi-bin/tags/delete", "`wechatd tags list` shows it")
+                .json(&json!({"tag": {"id": id}}))?,
+        )
     }
 
     /// A page of those who carry a tag (`user/tag/get`), from the first on for an empty
@@ -92,7 +96,10 @@ impl Client {
         openids: &[impl AsRef<str>],
     ) -> Result<Vec<String>, ApiError> {
         self.change_tag(
-            Call::write("/cgi-bin/tags/members/batchtagging"),
+            Call::change(
+                "/cgi-bin/tags/members/batchtagging",
+                "`wechatd tags list` counts who has the tag; repeating it does no harm",
+            ),
             id,
             openids,
         )
@@ -109,7 +116,10 @@ impl Client {
         openids: &[impl AsRef<str>],
     ) -> Result<Vec<String>, ApiError> {
         self.change_tag(
-            Call::write("/cgi-bin/tags/members/batchuntagging"),
+            Call::change(
+                "/cgi-bin/tags/members/batchuntagging",
+                "`wechatd tags list` counts who has the tag; repeating it does no harm",
+            ),
             id,
             openids,
         )

@@ -174,7 +174,7 @@ impl Client {
             #[serde(deserialize_with = "json::id")]
             msgid: String,
         }
-        let call = Call::write("/cgi-bin/message/template/send").json(message)?;
+        let call = Call::change("/cgi-bin/message/template/send", "the message may have arrived; `wechatd template status` shows what the platform reports of it").json(message)?;
         Ok(self.call::<Answer>(&call)?.msgid)
     }
 
@@ -192,7 +192,10 @@ impl Client {
     /// # Errors
     /// Any [`ApiError`].
     pub fn api_set_industry(&self, main: u32, second: u32) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/template/api_set_industry");
+        let call = Call::change(
+            "/cgi-bin/template/api_set_industry",
+            "`wechatd template industry` shows it",
+        );
         // The platform documents numbers as texts here.
         let body = json!({"industry_id1": main.to_string(), "industry_id2": second.to_string()});
         self.done(&call.json(&body)?)
@@ -215,7 +218,10 @@ impl Client {
         }
         let names: Vec<&str> = keyword_name_list.iter().map(AsRef::as_ref).collect();
         let body = json!({"template_id_short": template_id_short, "keyword_name_list": names});
-        let call = Call::write("/cgi-bin/template/api_add_template");
+        let call = Call::change(
+            "/cgi-bin/template/api_add_template",
+            "`wechatd template list` shows it",
+        );
         Ok(self.call::<Answer>(&call.json(&body)?)?.template_id)
     }
 
@@ -224,7 +230,10 @@ impl Client {
     /// # Errors
     /// 40037 for an unknown template; any [`ApiError`].
     pub fn del_private_template(&self, template_id: &str) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/template/del_private_template");
+        let call = Call::change(
+            "/cgi-bin/template/del_private_template",
+            "`wechatd template list` shows it",
+        );
         self.done(&call.json(&json!({"template_id": template_id}))?)
     }
 
@@ -233,7 +242,10 @@ impl Client {
     /// # Errors
     /// 40037 for an unknown template; any [`ApiError`].
     pub fn template_subscribe(&self, message: &OnceMessage) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/message/template/subscribe");
+        let call = Call::change(
+            "/cgi-bin/message/template/subscribe",
+            "the message may have arrived, which no command shows; the user agreed to one only",
+        );
         self.done(&call.json(message)?)
     }
 }

@@ -133,7 +133,10 @@ impl Client {
     /// # Errors
     /// 43004 for somebody who does not follow, 40092 for a bad remark; any [`ApiError`].
     pub fn updateremark(&self, openid: &str, remark: &str) -> Result<(), ApiError> {
-        let call = Call::write("/cgi-bin/user/info/updateremark");
+        let call = Call::change(
+            "/cgi-bin/user/info/updateremark",
+            "`wechatd followers sync` fetches the remark; repeating it does no harm",
+        );
         self.done(&call.json(&json!({"openid": openid, "remark": remark}))?)
     }
 

@@ -134,7 +134,7 @@ mod tests {
     fn a_used_up_minute_is_waited_for_and_a_used_up_day_for_long() {
         let pauses = |errcode: i64| {
             let error = SyncError::Api(crate::api::ApiError::Platform {
-                call: "user/get",
+                call: "user/get".into(),
                 errcode,
                 errmsg: String::new(),
                 rid: None,

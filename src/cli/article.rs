@@ -90,17 +90,10 @@ fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let made = api.draft_add(&articles).map_err(|error| match error {
         ApiError::Request { cause, .. } => wrong(cause),
-        error => Failure::of_change(
-            &error,
-            "the draft may have been kept all the same: look in the console before you repeat it",
-        ),
+        error => error.into(),
     })?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&json!({ "media_id": made, "articles": articles.len() }));
-    }
-    out.line(&made)?;
-    out.done()
+    let value = json!({ "media_id": made, "articles": articles.len() });
+    Output::of_change().answer(json, &value, &made)
 }
 
 /// The articles of a file: one, a list, or a list in `articles`.
@@ -131,18 +124,9 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
 fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Publish {media_id} for everybody to read?"), yes)?;
-    let publish_id = api.freepublish_submit(media_id).map_err(|error| {
-        Failure::of_change(
-            &error,
-            "it may be published all the same: look in the console before you repeat it",
-        )
-    })?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&json!({ "publish_id": publish_id }));
-    }
-    out.line(&publish_id)?;
-    out.done()
+    let publish_id = api.freepublish_submit(media_id)?;
+    let value = json!({ "publish_id": publish_id });
+    Output::of_change().answer(json, &value, &publish_id)
 }
 
 fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> {

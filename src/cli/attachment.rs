@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::output::Output;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
@@ -41,6 +42,10 @@ pub(super) enum Kind {
     Wav,
     Mp4,
 }
+
+/// What a media_id that could not be kept means.
+const UPLOADED_AGAIN: &str =
+    "the media_id could not be noted, and the file is uploaded again next time";
 
 /// For how long the platform keeps a file: one that stays may be of more kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,21 +227,23 @@ impl LocalFile {
         }
     }
 
-    /// Uploads the file and keeps its media_id while it works.
+    /// Uploads the file and keeps its media_id while it works, if the store can.
     pub(super) fn upload(
         &self,
         api: &Client,
         store: &Store,
         media_type: MediaType,
+        out: &mut Output,
     ) -> Result<Uploaded, Failure> {
         let uploaded = api.media_upload(media_type, &self.name, &self.bytes)?;
         let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
-        store.keep_media(
+        let kept = store.keep_media(
             media_type.name(),
             &self.digest(api),
             &uploaded.media_id,
             created_at + MEDIA_LIFE,
-        )?;
+        );
+        out.afterwards(kept, UPLOADED_AGAIN);
         Ok(uploaded)
     }
 
@@ -247,13 +254,7 @@ impl LocalFile {
         media_type: MediaType,
         video: Option<&VideoDescription>,
     ) -> Result<AddedMaterial, Failure> {
-        let added = api.add_material(media_type, &self.name, &self.bytes, video);
-        added.map_err(|error| {
-            Failure::of_change(
-                &error,
-                "the file may have been added all the same: look with `wechatd material list` before you repeat it",
-            )
-        })
+        Ok(api.add_material(media_type, &self.name, &self.bytes, video)?)
     }
 
     /// Of the account and the content: a media_id works for one account only.
@@ -331,18 +332,18 @@ impl Attachment {
     }
 
     /// Its media_id; the file is uploaded unless it was already and still works.
-    pub(super) fn media_id(&self, api: &Client, store: &Store) -> Result<String, Failure> {
+    fn media_id(&self, api: &Client, store: &Store, out: &mut Output) -> Result<String, Failure> {
         let (file, media_type) = match self {
             Attachment::MediaId(media_id) => return Ok(media_id.clone()),
             Attachment::File(file, media_type) => (file, *media_type),
             Attachment::Permanent(file, description) => {
-                return permanent_video(file, description, api, store);
+                return permanent_video(file, description, api, store, out);
             }
         };
         let until = clock::unix_seconds() + MARGIN;
         match store.kept_media(media_type.name(), &file.digest(api), until)? {
             Some(media_id) => Ok(media_id),
-            None => Ok(file.upload(api, store, media_type)?.media_id),
+            None => Ok(file.upload(api, store, media_type, out)?.media_id),
         }
     }
 
@@ -384,6 +385,7 @@ fn permanent_video(
     description: &VideoDescription,
     api: &Client,
     store: &Store,
+    out: &mut Output,
 ) -> Result<String, Failure> {
     let (kept_as, life) = KEPT_VIDEO;
     let now = clock::unix_seconds();
@@ -397,7 +399,8 @@ fn permanent_video(
         return Ok(media_id);
     }
     let added = file.add(api, MediaType::Video, Some(description))?;
-    store.keep_media(kept_as, &digest, &added.media_id, now + life)?;
+    let kept = store.keep_media(kept_as, &digest, &added.media_id, now + life);
+    out.afterwards(kept, UPLOADED_AGAIN);
     Ok(added.media_id)
 }
 
@@ -407,10 +410,11 @@ pub(super) fn with_media<T>(
     attachments: &[&Attachment],
     api: &Client,
     store: &Store,
+    out: &mut Output,
     send: impl Fn(Vec<String>) -> Result<T, ApiError>,
 ) -> Result<T, SendError> {
-    let ids = || -> Result<Vec<String>, Failure> {
-        let ids = attachments.iter().map(|one| one.media_id(api, store));
+    let mut ids = || -> Result<Vec<String>, Failure> {
+        let ids = attachments.iter().map(|one| one.media_id(api, store, out));
         ids.collect()
     };
     let first = ids().map_err(SendError::Before)?;
@@ -444,7 +448,7 @@ impl From<SendError> for Failure {
     fn from(error: SendError) -> Failure {
         match error {
             SendError::Before(failure) => failure,
-            SendError::Call(error) => Failure::of_sending(&error),
+            SendError::Call(error) => error.into(),
         }
     }
 }

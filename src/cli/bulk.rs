@@ -1,6 +1,6 @@
 //! One deed for many people: openids from arguments or standard input, split to what the platform takes in one call.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufRead};
 
 use serde::Serialize;
@@ -59,6 +59,16 @@ pub(super) struct Outcome {
     done: usize,
     /// For whom it was not.
     failed: Vec<Refused>,
+    /// For whom it may have been done: the answer to their batch did not come.
+    unknown: Vec<String>,
+    /// For whom it was not tried.
+    left: Vec<String>,
+    /// Why it was given up.
+    #[serde(skip)]
+    given_up: Option<ApiError>,
+    /// The first thing that could not be noted.
+    #[serde(skip)]
+    not_noted: Option<StoreError>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,13 +89,14 @@ pub(super) struct Deed {
 
 impl Deed {
     /// Does it for everybody. `call` does it for a batch and returns those for whom the platform could not;
-    /// `note` is told for whom it was done. A refusal that is about one person of a batch keeps it from nobody else.
+    /// `note` is told for whom it was done. A refusal that is about one person of a batch keeps it from nobody else;
+    /// any other failure ends it.
     pub(super) fn run(
         self,
         openids: &[String],
         call: impl Fn(&[String]) -> Result<Vec<String>, ApiError>,
         note: impl Fn(Vec<String>) -> Result<(), StoreError>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Outcome {
         let line = ProgressLine::on_stderr();
         let rate = Rate::per_second(self.rate);
         let mut outcome = Outcome::default();
@@ -96,14 +107,8 @@ impl Deed {
                 rate.wait();
                 match call(batch) {
                     Ok(failed) => break failed,
-                    Err(error) if error.concerns_one_person() => return Ok(Some(error)),
                     Err(error) if patience.waits(&error, &line) => {}
-                    Err(error) => {
-                        return Err(Failure::Failed(format!(
-                            "{error}; it was done for {} of {all}, repeating it for all does no harm",
-                            outcome.done
-                        )));
-                    }
+                    Err(error) => return Err(error),
                 }
             };
             let (bad, good): (Vec<String>, Vec<String>) = batch
@@ -115,54 +120,88 @@ impl Deed {
                 openid,
                 why: "the platform could not".to_owned(),
             }));
-            note(good)?;
-            Ok(None)
+            if let Err(error) = note(good) {
+                outcome.not_noted.get_or_insert(error);
+            }
+            Ok(())
         };
-        for batch in openids.chunks(self.most) {
-            if let Some(error) = attempt(batch, &mut outcome)? {
-                for one in batch.chunks(1) {
-                    let refused = match batch.len() {
-                        1 => Some(error.clone()),
-                        _ => attempt(one, &mut outcome)?,
-                    };
-                    outcome
-                        .failed
-                        .extend(refused.into_iter().zip(one).map(|(error, openid)| Refused {
-                            openid: openid.clone(),
-                            why: error.to_string(),
-                        }));
+        let mut waiting: VecDeque<&[String]> = openids.chunks(self.most).collect();
+        while let Some(batch) = waiting.pop_front() {
+            match attempt(batch, &mut outcome) {
+                Ok(()) => {}
+                // Each alone, to find out whom it is about.
+                Err(error) if error.concerns_one_person() && batch.len() > 1 => {
+                    batch
+                        .chunks(1)
+                        .rev()
+                        .for_each(|one| waiting.push_front(one));
+                }
+                Err(error) if error.concerns_one_person() => {
+                    outcome.failed.extend(batch.iter().map(|openid| Refused {
+                        openid: openid.clone(),
+                        why: error.to_string(),
+                    }));
+                }
+                Err(error) => {
+                    match error.may_be_done() {
+                        true => outcome.unknown = batch.to_vec(),
+                        false => waiting.push_front(batch),
+                    }
+                    outcome.left = waiting.into_iter().flatten().cloned().collect();
+                    outcome.given_up = Some(error);
+                    break;
                 }
             }
             let done = outcome.done + outcome.failed.len();
             line.show(self.label, to_i64(done), Some(to_i64(all)));
         }
-        Ok(outcome)
+        outcome
     }
 }
 
 impl Outcome {
     /// Prints it: `what` makes a sentence with "N people". Fails when it was not done for all.
     pub(super) fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
-        let mut out = Output::text();
-        let failed = self.failed.len();
+        let mut out = Output::of_change();
+        if let Some(error) = &self.not_noted {
+            out.afterwards(Err(error), NOT_NOTED);
+        }
         if json.wanted {
             out.json(&self)?;
         } else {
-            out.line(&what(&counted(self.done, "person")))?;
+            if self.given_up.is_none() || self.done > 0 {
+                out.line(&what(&counted(self.done, "person")))?;
+            }
             for one in &self.failed {
                 out.line(&format!("not {}: {}", one.openid, one.why))?;
             }
             out.done()?;
         }
-        match failed {
-            0 => Ok(()),
-            _ => Err(Failure::Failed(format!(
+        let failed = self.failed.len();
+        let all = self.done + failed + self.unknown.len() + self.left.len();
+        match self.given_up {
+            Some(error) => {
+                let unknown = match self.unknown.len() {
+                    0 => String::new(),
+                    unknown => format!(", it is unknown for the next {unknown}"),
+                };
+                Err(Failure::from(error).and(&format!(
+                    "it was done for {} of {all}{unknown}; repeating it for all does no harm",
+                    self.done
+                )))
+            }
+            None if failed > 0 => Err(Failure::Failed(format!(
                 "the platform refused {failed} of {}",
-                counted(failed + self.done, "person")
+                counted(all, "person")
             ))),
+            None => Ok(()),
         }
     }
 }
+
+/// What the platform has and the store could not note.
+pub(super) const NOT_NOTED: &str =
+    "the store could not note it, `wechatd followers sync` brings it";
 
 fn to_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
@@ -175,7 +214,7 @@ mod tests {
 
     fn refused(errcode: i64) -> ApiError {
         ApiError::Platform {
-            call: "tags/members/batchtagging",
+            call: "tags/members/batchtagging".into(),
             errcode,
             errmsg: String::new(),
             rid: None,
@@ -184,7 +223,7 @@ mod tests {
 
     /// Does it for o1, o2 and o3 in batches of two while the platform answers this, 0 for good, and then 0 for ever;
     /// and the batches that it was asked for.
-    fn run(answers: &[i64]) -> (Result<Outcome, Failure>, Vec<String>) {
+    fn run(answers: &[i64]) -> (Outcome, Vec<String>) {
         let deed = Deed {
             label: "testing",
             most: 2,
@@ -208,18 +247,35 @@ mod tests {
     #[test]
     fn a_full_minute_is_waited_out_and_the_work_goes_on() {
         let (outcome, asked) = run(&[45011, 45011, 0, 45011]);
-        assert_eq!(outcome.expect("an end").done, 3);
+        assert_eq!(outcome.done, 3);
         assert_eq!(asked, ["o1 o2", "o1 o2", "o1 o2", "o3", "o3"]);
     }
 
     #[test]
     fn it_is_not_waited_for_for_ever() {
         let (outcome, asked) = run(&[0, 45011, 45011, 45011, 45011, 45011, 45011]);
-        let text = outcome.expect_err("no end").to_string();
-        assert!(text.contains("done for 2 of 3"), "{text}");
+        assert_eq!(
+            (outcome.done, &outcome.left[..]),
+            (2, &["o3".to_owned()][..])
+        );
+        assert_eq!(
+            outcome.given_up.and_then(|error| error.errcode()),
+            Some(45011)
+        );
         assert_eq!(asked.len(), 1 + 6);
         let (outcome, asked) = run(&[45009]);
-        outcome.expect_err("a used up day is not waited for");
+        assert!(
+            outcome.given_up.is_some(),
+            "a used up day is not waited for"
+        );
         assert_eq!(asked.len(), 1);
+    }
+
+    #[test]
+    fn a_person_that_the_platform_does_not_know_keeps_it_from_nobody_else() {
+        let (outcome, asked) = run(&[40003, 0, 40003]);
+        assert_eq!(asked, ["o1 o2", "o1", "o2", "o3"]);
+        assert_eq!((outcome.done, outcome.failed.len()), (2, 1));
+        assert_eq!(outcome.failed[0].openid, "o2");
     }
 }

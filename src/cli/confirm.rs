@@ -14,9 +14,10 @@ pub(super) fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Wrong(format!(
-            "{question} There is no terminal to ask on: repeat it with --yes"
-        )));
+        return Err(Failure::wrong(
+            format!("{question} There is no terminal to ask on"),
+            "repeat it with --yes",
+        ));
     }
     write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush())?;
     let mut answer = String::new();
@@ -24,16 +25,5 @@ pub(super) fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::Failed("nothing was done".to_owned())),
-    }
-}
-
-/// The same where scripts have always done without being asked: only a person at a terminal is asked.
-///
-/// # Errors
-/// [`Failure::Failed`] for any other answer than yes.
-pub(super) fn ask_on_terminal(question: &str, yes: Yes) -> Result<(), Failure> {
-    match io::stdin().is_terminal() {
-        true => ask(question, yes),
-        false => Ok(()),
     }
 }

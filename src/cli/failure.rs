@@ -1,8 +1,10 @@
-//! How a command fails: one line, and the exit code that says whose fault it is.
+//! How a command fails: one line or one JSON object on stderr, and the exit code that says what a script can do.
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 use crate::api::ApiError;
 use crate::app::AppError;
@@ -19,48 +21,145 @@ pub enum Failure {
     Failed(String),
     /// The command line or the configuration is wrong: exit code 2.
     Wrong(String),
+    /// One of these, or a change that may have been made, with more than a text.
+    Detailed(Box<Details>),
     /// It failed, or the answer is no, and what was printed says how: exit code 1 without a further text.
     Shown,
     /// Whoever read the output has gone, as `head` does: exit code 0.
     OutputClosed,
 }
 
+/// What the exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Failed = 1,
+    Wrong = 2,
+    /// The platform was asked for a change and did not answer.
+    MayBeDone = 3,
+}
+
+/// A failure in parts, for programs.
+#[derive(Debug)]
+pub struct Details {
+    exit: Exit,
+    /// The whole line for people, what to do included.
+    text: String,
+    /// The call to the platform that failed.
+    call: Option<&'static str>,
+    errcode: Option<i64>,
+    rid: Option<String>,
+    what_to_do: Option<String>,
+}
+
 impl Failure {
-    /// Prints the failure to stderr and gives the exit code.
-    pub fn report(&self) -> ExitCode {
+    /// It failed, and this is what to do about it.
+    pub(super) fn failed(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
+        Failure::Failed(why.to_string()).advising(what_to_do)
+    }
+
+    /// The command line or the configuration is wrong, and this is what to do about it.
+    pub(super) fn wrong(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
+        Failure::Wrong(why.to_string()).advising(what_to_do)
+    }
+
+    /// The same with what to do about it, at the end of the line, too.
+    fn advising(self, what_to_do: impl Into<String>) -> Failure {
+        let what_to_do = what_to_do.into();
+        self.and(&what_to_do)
+            .map(|details| details.what_to_do = Some(what_to_do))
+    }
+
+    /// The same, with what was done before it at the beginning of the line.
+    pub(super) fn after(self, done: &str) -> Failure {
+        self.map(|details| details.text = format!("{done}, then: {}", details.text))
+    }
+
+    /// The same, with more at the end of the line.
+    pub(super) fn and(self, more: &str) -> Failure {
+        self.map(|details| details.text = format!("{}; {more}", details.text))
+    }
+
+    /// The same where exit code 1 is an answer: this one says that there is none.
+    pub(super) fn instead_of_an_answer(self) -> Failure {
         match self {
-            Failure::Failed(text) => {
-                complain(text);
-                ExitCode::from(1)
+            Failure::Shown => Failure::Wrong("there is no answer".to_owned()),
+            failure => failure.map(|details| details.exit = Exit::Wrong),
+        }
+    }
+
+    fn map(self, change: impl FnOnce(&mut Details)) -> Failure {
+        match self.detailed() {
+            Ok(mut details) => {
+                change(&mut details);
+                Failure::Detailed(details)
             }
-            Failure::Wrong(text) => {
-                complain(text);
-                ExitCode::from(2)
+            Err(failure) => failure,
+        }
+    }
+
+    /// In parts, unless there is no text.
+    fn detailed(self) -> Result<Box<Details>, Failure> {
+        let plain = |exit, text| {
+            Ok(Box::new(Details {
+                exit,
+                text,
+                call: None,
+                errcode: None,
+                rid: None,
+                what_to_do: None,
+            }))
+        };
+        match self {
+            Failure::Failed(text) => plain(Exit::Failed, text),
+            Failure::Wrong(text) => plain(Exit::Wrong, text),
+            Failure::Detailed(details) => Ok(details),
+            Failure::Shown | Failure::OutputClosed => Err(self),
+        }
+    }
+
+    /// Prints the failure to stderr, as a line or as JSON, and gives the exit code.
+    pub fn report(self, as_json: bool) -> ExitCode {
+        match self.detailed() {
+            Ok(details) => {
+                match as_json {
+                    true => details.print_json(),
+                    false => complain(&details.text),
+                }
+                ExitCode::from(details.exit as u8)
             }
-            Failure::Shown => ExitCode::from(1),
-            Failure::OutputClosed => ExitCode::SUCCESS,
+            Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(1),
         }
     }
 }
 
-impl Failure {
-    /// Of a call that sends something: such a call is never repeated by itself, so it says whether it may have
-    /// arrived.
-    pub(super) fn of_sending(error: &ApiError) -> Failure {
-        Failure::Failed(match error.may_be_done() {
-            true => format!(
-                "{error}; the message may have arrived all the same, and is not sent again by itself"
-            ),
-            false => error.to_string(),
-        })
-    }
-
-    /// Of a call that changes something, once: `unknown` tells what may be done all the same, and how to see it.
-    pub(super) fn of_change(error: &ApiError, unknown: &str) -> Failure {
-        Failure::Failed(match error.may_be_done() {
-            true => format!("{error}; {unknown}"),
-            false => error.to_string(),
-        })
+impl Details {
+    fn print_json(&self) {
+        use io::Write;
+        #[derive(Serialize)]
+        struct Printed<'a> {
+            error: Fields<'a>,
+        }
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            text: &'a str,
+            call: Option<&'static str>,
+            errcode: Option<i64>,
+            rid: Option<&'a str>,
+            may_be_done: bool,
+            what_to_do: Option<&'a str>,
+        }
+        let error = Fields {
+            text: &self.text,
+            call: self.call,
+            errcode: self.errcode,
+            rid: self.rid.as_deref(),
+            may_be_done: self.exit == Exit::MayBeDone,
+            what_to_do: self.what_to_do.as_deref(),
+        };
+        if let Ok(line) = serde_json::to_string(&Printed { error }) {
+            writeln!(io::stderr().lock(), "{line}").ok();
+        }
     }
 }
 
@@ -78,6 +177,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Failed(text) | Failure::Wrong(text) => f.write_str(text),
+            Failure::Detailed(details) => f.write_str(&details.text),
             Failure::Shown => f.write_str("failed"),
             Failure::OutputClosed => f.write_str("output closed"),
         }
@@ -86,9 +186,13 @@ impl fmt::Display for Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Failure {
+        // All of them in one text, one a line.
         Failure::Wrong(match problems.list.len() {
             1 => problems.to_string(),
             n => format!("the configuration has {n} mistakes:\n{problems}"),
+        })
+        .map(|details| {
+            details.what_to_do = Some("correct it; `wechatd check` reads it again".to_owned());
         })
     }
 }
@@ -101,13 +205,28 @@ impl From<StoreError> for Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Failure {
-        Failure::Failed(error.to_string())
+        Failure::Detailed(Box::new(Details {
+            exit: match error.may_be_done() {
+                true => Exit::MayBeDone,
+                false => Exit::Failed,
+            },
+            text: error.to_string(),
+            call: error.call(),
+            errcode: error.errcode(),
+            rid: error.rid().map(str::to_owned),
+            what_to_do: error.what_to_do(),
+        }))
     }
 }
 
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Failure {
-        Failure::Failed(error.to_string())
+        match error {
+            AppError::Api(error) => error.into(),
+            AppError::Store(_) | AppError::Random(_) | AppError::OtherAccount { .. } => {
+                Failure::Failed(error.to_string())
+            }
+        }
     }
 }
 
@@ -119,7 +238,13 @@ impl From<ServeError> for Failure {
 
 impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Failure {
-        Failure::Failed(error.to_string())
+        let text = error.to_string();
+        match error {
+            SyncError::Api(error) => Failure::from(error).map(|details| details.text = text),
+            SyncError::Busy | SyncError::Stopped | SyncError::Store(_) | SyncError::Endless => {
+                Failure::Failed(text)
+            }
+        }
     }
 }
 

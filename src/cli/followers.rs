@@ -359,7 +359,7 @@ fn sync(config: &Config, json: Json) -> Result<(), Failure> {
     });
     line.clear();
     let summary = summary?;
-    let mut out = Output::text();
+    let mut out = Output::of_change();
     if json.wanted {
         return out.json(&summary);
     }
@@ -392,12 +392,12 @@ fn to_the_end<T>(
 fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let store = Arc::new(Store::open(&config.store.path)?);
-    confirm::ask_on_terminal(&format!("Remove every trace of {openid}?"), yes)?;
+    confirm::ask(&format!("Remove every trace of {openid}?"), yes)?;
     let erased = store.forget(&reader, openid)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
-    let mut out = Output::text();
+    let mut out = Output::of_change();
     if json.wanted {
         return out.json(&erased);
     }
@@ -429,7 +429,7 @@ mod tests {
                 of: None,
             };
             let full = ApiError::Platform {
-                call: "user/info/batchget",
+                call: "user/info/batchget".into(),
                 errcode: 45011,
                 errmsg: String::new(),
                 rid: None,

@@ -3,6 +3,8 @@
 mod records;
 mod session;
 
+use serde_json::{Value, json};
+
 use super::Failure;
 use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
@@ -35,6 +37,8 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         account: NotBlank,
         /// What users see, at most 16 characters
         nickname: String,
+        #[command(flatten)]
+        json: Json,
     },
     /// Give an agent another nickname
     #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
@@ -43,6 +47,8 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         account: NotBlank,
         /// What users see, at most 16 characters
         nickname: String,
+        #[command(flatten)]
+        json: Json,
     },
     /// Ask a person to be an agent; they answer in WeChat
     #[command(after_help = "Example:
@@ -53,6 +59,8 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         account: NotBlank,
         /// The person's WeChat id, which is not the openid
         wechat_id: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Remove an agent
     #[command(after_help = "Example:\n  wechatd kf remove amy@shop")]
@@ -61,6 +69,8 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         account: NotBlank,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// Sessions: which agent talks with which user
     #[command(
@@ -83,25 +93,48 @@ pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
     match command {
         Kf::List { json } => list(config, json),
         Kf::Online { json } => online(config, json),
-        Kf::Add { account, nickname } => add(config, &account, &nickname),
-        Kf::Rename { account, nickname } => {
+        Kf::Add {
+            account,
+            nickname,
+            json,
+        } => add(config, &account, &nickname, json),
+        Kf::Rename {
+            account,
+            nickname,
+            json,
+        } => {
             checked(&nickname)?;
             connect(config)?.1.kfaccount_update(&account, &nickname)?;
-            say(&format!("{account} is {nickname} from now on"))
+            let value = json!({ "kf_account": account, "kf_nick": nickname });
+            say(
+                json,
+                &value,
+                &format!("{account} is {nickname} from now on"),
+            )
         }
-        Kf::Invite { account, wechat_id } => {
+        Kf::Invite {
+            account,
+            wechat_id,
+            json,
+        } => {
             connect(config)?
                 .1
                 .kfaccount_inviteworker(&account, &wechat_id)?;
-            say(&format!(
-                "{wechat_id} is asked to be {account}, and answers in WeChat; `wechatd kf list` shows what became of it"
-            ))
+            let value = json!({ "kf_account": account, "invite_wx": wechat_id });
+            say(
+                json,
+                &value,
+                &format!(
+                    "{wechat_id} is asked to be {account}, and answers in WeChat; `wechatd kf list` shows what became of it"
+                ),
+            )
         }
-        Kf::Remove { account, yes } => {
+        Kf::Remove { account, yes, json } => {
             let (_store, api) = connect(config)?;
             confirm::ask(&format!("Remove the agent {account}?"), yes)?;
             api.kfaccount_del(&account)?;
-            say(&format!("{account} is removed"))
+            let value = json!({ "kf_account": account });
+            say(json, &value, &format!("{account} is removed"))
         }
         Kf::Session(command) => session::run(config, command),
         Kf::Waiting { json } => session::waiting(config, json),
@@ -115,7 +148,7 @@ const MAX_NICKNAME: usize = 16;
 /// The longest prefix of an account name, in characters.
 const MAX_PREFIX: usize = 10;
 
-fn add(config: &Config, account: &str, nickname: &str) -> Result<(), Failure> {
+fn add(config: &Config, account: &str, nickname: &str, json: Json) -> Result<(), Failure> {
     let well_formed = account.split_once('@').is_some_and(|(prefix, id)| {
         (1..=MAX_PREFIX).contains(&prefix.len())
             && prefix
@@ -130,9 +163,14 @@ fn add(config: &Config, account: &str, nickname: &str) -> Result<(), Failure> {
     }
     checked(nickname)?;
     connect(config)?.1.kfaccount_add(account, nickname)?;
-    say(&format!(
-        "{account} is made; `wechatd kf invite {account} WECHAT_ID` asks a person to be it"
-    ))
+    let value = json!({ "kf_account": account, "kf_nick": nickname });
+    say(
+        json,
+        &value,
+        &format!(
+            "{account} is made; `wechatd kf invite {account} WECHAT_ID` asks a person to be it"
+        ),
+    )
 }
 
 fn checked(nickname: &str) -> Result<(), Failure> {
@@ -144,10 +182,9 @@ fn checked(nickname: &str) -> Result<(), Failure> {
     }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
-    let mut out = Output::text();
-    out.line(&cell(line, 400))?;
-    out.done()
+/// The answer of a change.
+fn say(json: Json, value: &Value, line: &str) -> Result<(), Failure> {
+    Output::of_change().answer(json, value, &cell(line, 400))
 }
 
 fn list(config: &Config, json: Json) -> Result<(), Failure> {

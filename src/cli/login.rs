@@ -77,6 +77,8 @@ Where it does not, or where the platform cannot be asked, a line on stderr says 
         openid: Openid,
         /// The person's, of `wechatd login code`; - reads it from standard input
         access_token: Hidden,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -115,12 +117,12 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
         Commands::Check {
             openid,
             access_token,
+            json,
         } => {
             let token = access_token.read()?;
             connect(config)?.1.sns_auth(token.expose(), &openid)?;
-            let mut out = Output::text();
-            out.line("the access_token works")?;
-            out.done()
+            let value = json!({ "openid": openid, "works": true });
+            Output::text().answer(json, &value, "the access_token works")
         }
     }
 }
@@ -165,7 +167,7 @@ fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
             "the page was opened as a snapshot: this openid is nobody's, make no account for it; it changes when the person opens the page in full",
         );
     }
-    let mut out = Output::text();
+    let mut out = Output::of_change();
     if json.wanted {
         return out.json(&json!({
             "openid": log_in.openid,

@@ -10,9 +10,9 @@ use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes, limit, whole};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
+use super::failure::complain;
 use super::output::{Output, cell};
 use super::platform::connect;
-use crate::api::errcode;
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;
@@ -47,7 +47,7 @@ pub(super) enum Commands {
   wechatd mass send --image poster.jpg --tag VIP
   wechatd mass send --article MEDIA_ID --all --yes
   wechatd mass send --video tour.mp4 --title 'The house' --all
-  wechatd mass send 'Hello' --to - < openids.txt
+  wechatd mass send 'Hello' --to - --yes < openids.txt
 
 F is a file or a media_id. A video file is added to the permanent material, where `wechatd material list` shows it.
 
@@ -90,6 +90,8 @@ It stays on phones that already show it.")]
         article: Option<u32>,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show how fast mass messages go out, or set it
     #[command(after_help = "Examples:
@@ -149,7 +151,8 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             msg_id,
             article,
             yes,
-        } => delete(config, &msg_id, article, yes),
+            json,
+        } => delete(config, &msg_id, article, yes, json),
         Commands::Speed { level, json } => speed(config, level, json),
     }
 }
@@ -182,7 +185,10 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         msg_data_id: None,
         repeated: false,
     };
-    let mut out = Output::text();
+    let mut out = match arguments.dry_run {
+        true => Output::text(),
+        false => Output::of_change(),
+    };
     if !arguments.json.wanted {
         out.pairs(&[
             ("to", shown.to.clone()),
@@ -221,7 +227,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     let since = job.sent_at - SAME_WITHIN;
     let begun = store.begin_mass(job, &fingerprint, &fresh_client_id()?, since)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
-    let sent = with_media(&attachments, &api, &store, |ids| {
+    let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
         api.mass_send(
             &recipients.target,
             &message.with(ids),
@@ -230,10 +236,13 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     });
     let sent: MassSent = match sent {
         Ok(sent) => sent,
-        Err(error) => return Err(not_sent(&store, &begun, error)?),
+        Err(error) => return Err(not_sent(&store, &begun, error)),
     };
     if let Some(msg_id) = &sent.msg_id {
-        store.mass_taken(begun.id, msg_id)?;
+        out.afterwards(
+            store.mass_taken(begun.id, msg_id),
+            "the store could not note the msg_id: repeat the same command after a minute, it sends nothing and notes it",
+        );
     }
     let msg_id = sent.msg_id.clone().unwrap_or_default();
     shown.msg_id = sent.msg_id;
@@ -252,18 +261,16 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
 }
 
 /// What is told of a message that was not sent, or of which nobody knows.
-fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Result<Failure, Failure> {
-    let unknown = matches!(&error, SendError::Call(error) if error.may_be_done() || error.errcode() == Some(errcode::CLIENTMSGID_TOO_SOON));
+fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Failure {
+    let unknown = matches!(&error, SendError::Call(error) if error.may_be_done());
     // That a repetition was refused tells nothing of the attempt before it, which may have arrived under this clientmsgid.
-    if !unknown && begun.before.is_none() {
-        store.mass_refused(begun.id)?;
+    if !unknown
+        && begun.before.is_none()
+        && let Err(trouble) = store.job_refused(begun.id)
+    {
+        complain(&format!("`mass status` shows it all the same: {trouble}"));
     }
-    Ok(match Failure::from(error) {
-        Failure::Failed(text) if unknown => Failure::Failed(format!(
-            "{text}; repeat the same command after a minute: it cannot send twice, and tells the msg_id if this one arrived"
-        )),
-        failure => failure,
-    })
+    error.into()
 }
 
 /// 32 bytes, as many as the platform takes.
@@ -279,15 +286,11 @@ fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
     };
     let (store, api) = connect(config)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
-    let sent = with_media(&attachments, &api, &store, |ids| {
+    let mut out = Output::of_change();
+    let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
         api.mass_preview(&target, &message.with(ids))
     })?;
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&json!({ "msg_id": sent.msg_id }));
-    }
-    out.line("shown")?;
-    out.done()
+    out.answer(arguments.json, &json!({ "msg_id": sent.msg_id }), "shown")
 }
 
 fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
@@ -296,12 +299,21 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
         None => None,
     };
+    // Of another program's message the platform may know what the store does not.
+    let known = match msg_id {
+        Some(msg_id) if jobs.is_empty() => Err(Failure::failed(
+            format!("the store knows no mass message {msg_id}"),
+            "`wechatd mass status` shows those it knows",
+        )),
+        Some(_) | None => Ok(()),
+    };
     let mut out = Output::text();
     if json.wanted {
-        return match now {
-            None => out.json(&jobs),
-            Some(now) => out.json(&json!({"msg_status": now, "job": jobs.first()})),
-        };
+        match now {
+            None => out.json(&jobs)?,
+            Some(now) => out.json(&json!({"msg_status": now, "job": jobs.first()}))?,
+        }
+        return known;
     }
     let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
     let row = |job: &Job| {
@@ -317,20 +329,20 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         ]
     };
     let rows: Vec<[String; 8]> = jobs.iter().map(row).collect();
-    out.table(
-        [
-            "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
-        ],
-        &rows,
-        &match msg_id {
-            Some(msg_id) => format!("the store knows no mass message {msg_id}"),
-            None => "no mass message was sent".to_owned(),
-        },
-    )?;
+    if known.is_ok() {
+        out.table(
+            [
+                "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
+            ],
+            &rows,
+            "no mass message was sent",
+        )?;
+    }
     if let Some(now) = now {
         out.line(&format!("The platform says now: {now}"))?;
     }
-    out.done()
+    out.done()?;
+    known
 }
 
 /// What became of a mass message, in words.
@@ -341,11 +353,19 @@ fn told(job: &Job) -> String {
             None => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
-        (None, None) => "unknown: the platform did not say; repeat the command".to_owned(),
+        (None, None) => {
+            "unknown: the platform did not say; repeat the command within 24 hours".to_owned()
+        }
     }
 }
 
-fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: Yes) -> Result<(), Failure> {
+fn delete(
+    config: &Config,
+    msg_id: &str,
+    article: Option<u32>,
+    yes: Yes,
+    json: Json,
+) -> Result<(), Failure> {
     if msg_id.parse::<u64>().is_err() {
         return Err(Failure::Wrong(format!(
             "{msg_id:?} is no msg_id, which is a number; `wechatd mass status` shows them"
@@ -358,11 +378,9 @@ fn delete(config: &Config, msg_id: &str, article: Option<u32>, yes: Yes) -> Resu
     };
     confirm::ask(&format!("Take back {what}?"), yes)?;
     api.mass_delete(msg_id, article.unwrap_or(0))?;
-    let mut out = Output::text();
-    out.line(&format!(
-        "{what} is taken back; it stays on phones that already show it"
-    ))?;
-    out.done()
+    let value = json!({ "msg_id": msg_id, "article": article });
+    let line = format!("{what} is taken back; it stays on phones that already show it");
+    Output::of_change().answer(json, &value, &line)
 }
 
 /// What `realspeed` counts in.
@@ -370,19 +388,14 @@ const REALSPEED_UNIT: i64 = 10_000;
 
 fn speed(config: &Config, level: Option<u8>, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    let mut out = Output::text();
     if let Some(level) = level {
         api.mass_speed_set(level)?;
-        if json.wanted {
-            return out.json(&json!({ "speed": level }));
-        }
         let allowed = MASS_SPEEDS[usize::from(level)];
-        out.line(&format!(
-            "mass messages go out at {allowed} a minute at most"
-        ))?;
-        return out.done();
+        let line = format!("mass messages go out at {allowed} a minute at most");
+        return Output::of_change().answer(json, &json!({ "speed": level }), &line);
     }
     let now = api.mass_speed_get()?;
+    let mut out = Output::text();
     if json.wanted {
         return out.json(&json!({"speed": now.speed, "realspeed": now.realspeed}));
     }

@@ -93,6 +93,8 @@ Messages that were sent with it keep it. The platform refuses while an auto-repl
         media_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -119,7 +121,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             json,
         } => upload(config, &file, media_type, title, introduction, json),
         Commands::Get { media_id, out } => get(config, &media_id, out.as_deref()),
-        Commands::Delete { media_id, yes } => delete(config, &media_id, yes),
+        Commands::Delete {
+            media_id,
+            yes,
+            json,
+        } => delete(config, &media_id, yes, json),
     }
 }
 
@@ -279,14 +285,10 @@ fn upload(
     };
     let (_store, api) = connect(config)?;
     let added = file.add(&api, media_type, description.as_ref())?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&json!({
-            "type": media_type.name(), "media_id": added.media_id, "url": added.url,
-        }));
-    }
-    out.line(&added.media_id)?;
-    out.done()
+    let value = json!({
+        "type": media_type.name(), "media_id": added.media_id, "url": added.url,
+    });
+    Output::of_change().answer(json, &value, &added.media_id)
 }
 
 fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failure> {
@@ -318,15 +320,18 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
     }
 }
 
-fn delete(config: &Config, media_id: &str, yes: Yes) -> Result<(), Failure> {
+fn delete(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     confirm::ask(
         &format!("Delete {media_id} from the platform for good?"),
         yes,
     )?;
     api.del_material(media_id)?;
-    store.forget_media(media_id)?;
-    let mut out = Output::text();
-    out.line(&format!("{media_id} is deleted"))?;
-    out.done()
+    let mut out = Output::of_change();
+    out.afterwards(
+        store.forget_media(media_id).map(drop),
+        "the store still takes it for usable",
+    );
+    let value = json!({ "media_id": media_id });
+    out.answer(json, &value, &format!("{media_id} is deleted"))
 }

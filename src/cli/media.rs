@@ -90,16 +90,13 @@ fn upload(
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ThreeDays)?;
     let (store, api) = connect(config)?;
-    let uploaded = file.upload(&api, &store, media_type)?;
+    let mut out = Output::of_change();
+    let uploaded = file.upload(&api, &store, media_type, &mut out)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&json!({
-            "type": media_type.name(), "media_id": uploaded.media_id, "expires_at": created_at + MEDIA_LIFE,
-        }));
-    }
-    out.line(&uploaded.media_id)?;
-    out.done()
+    let value = json!({
+        "type": media_type.name(), "media_id": uploaded.media_id, "expires_at": created_at + MEDIA_LIFE,
+    });
+    out.answer(json, &value, &uploaded.media_id)
 }
 
 fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Result<(), Failure> {
@@ -134,10 +131,5 @@ fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
     }
     let (_store, api) = connect(config)?;
     let url = api.media_uploadimg(&file.name, &file.bytes)?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&json!({ "url": url }));
-    }
-    out.line(&url)?;
-    out.done()
+    Output::of_change().answer(json, &json!({ "url": url }), &url)
 }

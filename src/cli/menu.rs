@@ -3,7 +3,6 @@
 mod drawing;
 mod kept;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +42,7 @@ What only the console can make is printed as comments.")]
     #[command(after_help = "Example:
   wechatd menu diff && echo the same
 
-Lines with - are on the platform only, lines with + in the configuration only. Where the platform cannot be asked the exit code is 1 too, and a line on stderr says why.")]
+Lines with - are on the platform only, lines with + in the configuration only. Where the platform cannot be asked the exit code is 2, and a line on stderr says why.")]
     Diff(Json),
     /// Put the menu of the configuration in force
     #[command(after_help = "Examples:
@@ -51,17 +50,17 @@ Lines with - are on the platform only, lines with + in the configuration only. W
   wechatd menu apply --yes          where nobody can be asked
 
 The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
-    Apply(Yes),
+    Apply(Assent),
     /// Put back the menu that was in force before the last apply, rollback or delete
     #[command(after_help = "Example:
   wechatd menu rollback
 
 After an apply that failed it undoes that one; else a second rollback takes the first one back.")]
-    Rollback(Yes),
+    Rollback(Assent),
     /// Delete the menu and all conditional menus
     #[command(after_help = "Example:
   wechatd menu delete --yes")]
-    Delete(Yes),
+    Delete(Assent),
     /// Draw the menu that one follower sees
     #[command(after_help = "Example:
   wechatd menu trymatch oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
@@ -73,14 +72,22 @@ After an apply that failed it undoes that one; else a second rollback takes the 
     },
 }
 
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Assent {
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    json: Json,
+}
+
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::Show(json) => show(&config.menu, json),
         Commands::Pull(json) => pull(&connect(config)?.1, json),
         Commands::Diff(json) => diff(config, json),
-        Commands::Apply(yes) => apply(config, yes),
-        Commands::Rollback(yes) => rollback(config, yes),
-        Commands::Delete(yes) => delete(config, yes),
+        Commands::Apply(assent) => apply(config, assent),
+        Commands::Rollback(assent) => rollback(config, assent),
+        Commands::Delete(assent) => delete(config, assent),
         Commands::Trymatch { openid, json } => trymatch(&connect(config)?.1, &openid, json),
     }
 }
@@ -240,12 +247,13 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
 }
 
 fn diff(config: &Config, json: Json) -> Result<(), Failure> {
-    let present = Present::ask(&connect(config)?.1)?;
+    let present = connect(config).and_then(|(_, api)| Present::ask(&api));
+    let present = present.map_err(Failure::instead_of_an_answer)?;
     let changes = drawing::changes(&present.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
     let mut out = Output::text();
     if json.wanted {
-        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let lines = lines(&changes);
         out.json(&json!({
             "same": same, "platform": present, "configuration": config.menu, "lines": lines,
         }))?;
@@ -259,6 +267,10 @@ fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     }
 }
 
+fn lines(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(ToString::to_string).collect()
+}
+
 fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
     if changes.iter().all(Change::is_same) {
         return out.line("The platform has this menu.");
@@ -268,14 +280,14 @@ fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
         .try_for_each(|change| out.line(&change.to_string()))
 }
 
-fn apply(config: &Config, yes: Yes) -> Result<(), Failure> {
+fn apply(config: &Config, assent: Assent) -> Result<(), Failure> {
     if config.menu.is_empty() {
         return Err(Failure::Wrong(
             "the configuration has no [[menu.button]]; `wechatd menu delete` takes the platform's menu away"
                 .to_owned(),
         ));
     }
-    Alteration::prepare(config, Way::On)?.put(&config.menu, "Put this menu in force?", yes)
+    Alteration::prepare(config, Way::On)?.put(&config.menu, "Put this menu in force?", assent)
 }
 
 /// A change of the platform's menu, by steps that lose no menu wherever they end.
@@ -303,47 +315,68 @@ impl Alteration {
     }
 
     /// Shows what changes, asks, keeps the present menu and puts `wanted` in force.
-    fn put(mut self, wanted: &Menu, question: &str, yes: Yes) -> Result<(), Failure> {
+    fn put(mut self, wanted: &Menu, question: &str, assent: Assent) -> Result<(), Failure> {
         let changes = drawing::changes(&self.present.menu(), wanted);
-        let mut out = Output::text();
-        print(&mut out, &changes)?;
-        out.flush()?;
+        let mut out = Output::of_change();
+        self.show(&mut out, &changes, assent.json)?;
         if changes.iter().all(Change::is_same) {
-            self.kept.end(&self.store, self.way)?;
-            return out.done();
+            return self.end(out, &[], assent.json, None);
         }
         self.warn_of_losses();
-        confirm::ask(question, yes)?;
+        confirm::ask(question, assent.yes)?;
         self.kept.begin(&self.store, &self.present, self.way)?;
         enforce(&self.api, &self.present, wanted, self.way)?;
-        self.kept.end(&self.store, self.way)?;
-        out.line("")?;
-        out.line(&format!("The menu is in force. {WHEN}"))?;
-        self.tell_of_rollback(&mut out)?;
-        out.done()
+        let line = format!("The menu is in force. {WHEN}");
+        self.end(out, &changes, assent.json, Some(&line))
     }
 
     /// Shows the menu, asks, keeps it and deletes it.
-    fn take_away(mut self, question: &str, yes: Yes) -> Result<(), Failure> {
-        let mut out = Output::text();
+    fn take_away(mut self, question: &str, assent: Assent) -> Result<(), Failure> {
+        let mut out = Output::of_change();
         if self.present.origin != Origin::Api {
-            self.kept.end(&self.store, self.way)?;
-            out.line("The platform has no menu that was made through the API.")?;
-            return out.done();
+            if !assent.json.wanted {
+                out.line("The platform has no menu that was made through the API.")?;
+            }
+            return self.end(out, &[], assent.json, None);
         }
-        print(
-            &mut out,
-            &drawing::changes(&self.present.menu(), &Menu::default()),
-        )?;
-        out.flush()?;
+        let changes = drawing::changes(&self.present.menu(), &Menu::default());
+        self.show(&mut out, &changes, assent.json)?;
         self.warn_of_losses();
-        confirm::ask(question, yes)?;
+        confirm::ask(question, assent.yes)?;
         self.kept.begin(&self.store, &self.present, self.way)?;
         self.api.menu_delete()?;
-        self.kept.end(&self.store, self.way)?;
-        out.line("")?;
-        out.line("The menu is deleted. Phones show that after up to 24 hours; at once after following the account again.")?;
-        self.tell_of_rollback(&mut out)?;
+        let line = "The menu is deleted. Phones show that after up to 24 hours; at once after following the account again.";
+        self.end(out, &changes, assent.json, Some(line))
+    }
+
+    /// What will change, for people, before they are asked.
+    fn show(&self, out: &mut Output, changes: &[Change], json: Json) -> Result<(), Failure> {
+        match json.wanted {
+            true => Ok(()),
+            false => print(out, changes).and_then(|()| out.flush()),
+        }
+    }
+
+    /// After the last call: notes that the change has come to its end, and says what was done, if anything.
+    fn end(
+        mut self,
+        mut out: Output,
+        changes: &[Change],
+        json: Json,
+        line: Option<&str>,
+    ) -> Result<(), Failure> {
+        out.afterwards(
+            self.kept.end(&self.store, self.way),
+            "the store could not note that the change has come to its end",
+        );
+        if json.wanted {
+            return out.json(&json!({ "changed": line.is_some(), "lines": lines(changes) }));
+        }
+        if let Some(line) = line {
+            out.line("")?;
+            out.line(line)?;
+            self.tell_of_rollback(&mut out)?;
+        }
         out.done()
     }
 
@@ -380,9 +413,9 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
         Way::On => "repeat `wechatd menu apply`, or go back with `wechatd menu rollback`",
         Way::Back => "repeat `wechatd menu rollback`",
     };
-    let halfway = |n: usize, error: &dyn fmt::Display| {
-        Failure::Failed(format!(
-            "{error}; the default menu is in force, conditional menu #{n} and those behind it are not: {again}"
+    let halfway = |n: usize, failure: Failure| {
+        failure.and(&format!(
+            "the default menu is in force, conditional menu #{n} and those behind it are not: {again}"
         ))
     };
     let mut conditional = present.conditional.clone();
@@ -391,7 +424,7 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
         if !conditional.is_empty() {
             // Whether a new default menu leaves the conditional ones alone is not documented.
             conditional = Present::ask(api)
-                .map_err(|error| halfway(1, &error))?
+                .map_err(|error| halfway(1, error))?
                 .conditional;
         }
     }
@@ -404,16 +437,16 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
         .count();
     for (gone, n) in conditional[same..].iter().zip(same + 1..) {
         api.menu_delconditional(&gone.menuid)
-            .map_err(|error| halfway(n, &error))?;
+            .map_err(|error| halfway(n, error.into()))?;
     }
     for (menu, n) in wanted.conditional[same..].iter().zip(same + 1..) {
         api.menu_addconditional(&menu.button, &menu.matchrule)
-            .map_err(|error| halfway(n, &error))?;
+            .map_err(|error| halfway(n, error.into()))?;
     }
     Ok(())
 }
 
-fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
+fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
     let rollback = Alteration::prepare(config, Way::Back)?;
     let before = rollback.kept.to_put_back().ok_or_else(|| {
         Failure::Failed(
@@ -428,7 +461,7 @@ fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
         ));
     }
     if !wanted.button.is_empty() {
-        return rollback.put(&wanted, "Put back the menu from before?", yes);
+        return rollback.put(&wanted, "Put back the menu from before?", assent);
     }
     if !left_out.is_empty() {
         return Err(Failure::Failed(
@@ -436,11 +469,11 @@ fn rollback(config: &Config, yes: Yes) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    rollback.take_away("There was no menu before. Delete this one?", yes)
+    rollback.take_away("There was no menu before. Delete this one?", assent)
 }
 
-fn delete(config: &Config, yes: Yes) -> Result<(), Failure> {
-    Alteration::prepare(config, Way::On)?.take_away("Delete this menu?", yes)
+fn delete(config: &Config, assent: Assent) -> Result<(), Failure> {
+    Alteration::prepare(config, Way::On)?.take_away("Delete this menu?", assent)
 }
 
 fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
@@ -453,6 +486,9 @@ fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
         button,
         conditional: Vec::new(),
     };
+    if menu.is_empty() {
+        out.line("The platform shows this person no menu.")?;
+    }
     for line in drawing::tree(&menu) {
         out.line(&line)?;
     }

@@ -66,7 +66,10 @@ use output::Output;
   wechatd simulate text hello    try it: a message as the platform sends it
   wechatd followers list         who follows
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.",
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is
+wrong, 3 it may have been done: the platform's answer did not come.
+
+With --json an error is one JSON object on standard error.",
     propagate_version = false
 )]
 struct Arguments {
@@ -226,14 +229,15 @@ The server must be stopped. The copy is checked first; the store that was there 
 #[must_use]
 pub fn main() -> ExitCode {
     crate::resolver::use_built_in_lookups();
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let as_json = refusal::wants_json(&words);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
-            let words = std::env::args_os().skip(1);
-            let words: Vec<String> = words
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect();
-            return refusal::refusal(&error, &Arguments::command(), &words).report();
+            return refusal::refusal(&error, &Arguments::command(), &words).report(as_json);
         }
         // Help and version come this way too, and are no failure.
         Err(help) => {
@@ -243,7 +247,7 @@ pub fn main() -> ExitCode {
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(as_json),
     }
 }
 

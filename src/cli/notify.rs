@@ -44,6 +44,8 @@ TID and the numbers of its keywords stand in the console, under subscription not
         template_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// Fill in a template and send it to one user who agreed to get it
     #[command(after_help = "Examples:
@@ -84,7 +86,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             scene,
             json,
         } => add(config, &tid, &keywords, &scene, json),
-        Commands::Delete { template_id, yes } => delete(config, &template_id, yes),
+        Commands::Delete {
+            template_id,
+            yes,
+            json,
+        } => delete(config, &template_id, yes, json),
         Commands::Send(arguments) => send(config, *arguments),
     }
 }
@@ -128,21 +134,19 @@ fn add(
 ) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&serde_json::json!({ "priTmplId": template_id }));
-    }
-    out.line(&format!("added as {}", cell(&template_id, 100)))?;
-    out.done()
+    // Under the name that `template add` has, and under the platform's.
+    let value = serde_json::json!({ "template_id": template_id, "priTmplId": template_id });
+    let line = format!("added as {}", cell(&template_id, 100));
+    Output::of_change().answer(json, &value, &line)
 }
 
-fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.newtmpl_deltemplate(template_id)?;
-    let mut out = Output::text();
-    out.line(&format!("template {template_id} is deleted"))?;
-    out.done()
+    let value = serde_json::json!({ "template_id": template_id });
+    let line = format!("template {template_id} is deleted");
+    Output::of_change().answer(json, &value, &line)
 }
 
 fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
@@ -160,15 +164,10 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         data,
     };
     let (_store, api) = connect(config)?;
-    api.subscribe_bizsend(&notification)
-        .map_err(|error| Failure::of_sending(&error))?;
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&serde_json::json!({
-            "openid": notification.touser,
-            "template_id": notification.template_id,
-        }));
-    }
-    out.line("sent")?;
-    out.done()
+    api.subscribe_bizsend(&notification)?;
+    let value = serde_json::json!({
+        "openid": notification.touser,
+        "template_id": notification.template_id,
+    });
+    Output::of_change().answer(arguments.json, &value, "sent")
 }

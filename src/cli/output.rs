@@ -6,18 +6,57 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
+use super::arguments::Json;
+use super::failure::complain;
 use crate::visible::Visible;
 
 /// Where a command's answer goes.
 #[derive(Debug)]
 pub(super) struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+    to: To,
+}
+
+#[derive(Debug)]
+enum To {
+    /// Standard output. When it cannot be written there is nothing left to do.
+    Reader(BufWriter<StdoutLock<'static>>),
+    /// The same for a command that changes something: the change matters more than its answer.
+    Owner(Told),
+}
+
+/// What a changing command says: its answer, and what went wrong after the change was made.
+#[derive(Debug, Default)]
+struct Told {
+    unwritten: Vec<u8>,
+    troubles: Vec<String>,
 }
 
 impl Output {
+    /// For a command that reads: it ends when its output cannot be written.
     pub(super) fn text() -> Output {
+        let out = BufWriter::new(io::stdout().lock());
         Output {
-            out: BufWriter::new(io::stdout().lock()),
+            to: To::Reader(out),
+        }
+    }
+
+    /// For a command that changes something: writing never fails, so that nobody who stops reading, and no full disk,
+    /// comes between what was asked for and the change. What standard output does not take goes to stderr; where its
+    /// reader has gone, as `head` does, nowhere.
+    pub(super) fn of_change() -> Output {
+        Output {
+            to: To::Owner(Told::default()),
+        }
+    }
+
+    /// The change was made; this is what could not be done after it. It is said after the answer, and is no failure.
+    pub(super) fn afterwards<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
+        if let Err(error) = result {
+            let trouble = format!("{what}: {error}");
+            match &mut self.to {
+                To::Owner(told) => told.troubles.push(trouble),
+                To::Reader(_) => complain(&trouble),
+            }
         }
     }
 
@@ -32,17 +71,31 @@ impl Output {
 
     /// A line that may steer the terminal.
     pub(super) fn drawn(&mut self, line: &str) -> Result<(), Failure> {
-        Ok(writeln!(self.out, "{line}")?)
+        Ok(writeln!(self, "{line}")?)
     }
 
     pub(super) fn bytes(mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes)?;
+        self.write_all(bytes)?;
+        self.done()
+    }
+
+    /// One JSON value for programs, else one line, and the end.
+    pub(super) fn answer(
+        mut self,
+        json: Json,
+        value: &impl Serialize,
+        line: &str,
+    ) -> Result<(), Failure> {
+        if json.wanted {
+            return self.json(value);
+        }
+        self.line(line)?;
         self.done()
     }
 
     /// One JSON value, and the end.
     pub(super) fn json(mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer_pretty(&mut self.out, value).map_err(io::Error::from)?;
+        serde_json::to_writer_pretty(&mut self, value).map_err(io::Error::from)?;
         self.line("")?;
         self.done()
     }
@@ -112,23 +165,50 @@ impl Output {
 
     /// Shows what was written so far: a question follows.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
-        Ok(self.out.flush()?)
+        Ok(Write::flush(self)?)
     }
 
     /// All that was written reaches stdout.
     pub(super) fn done(mut self) -> Result<(), Failure> {
-        Ok(self.out.flush()?)
+        self.flush()?;
+        if let To::Owner(told) = self.to {
+            told.troubles.iter().for_each(|trouble| complain(trouble));
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    fn flush(&mut self) {
+        let bytes = std::mem::take(&mut self.unwritten);
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let text = String::from_utf8_lossy(&bytes);
+                complain(&format!("standard output: {error}; it was to say:\n{text}"));
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
 }
 
 /// What others write in a form of their own, such as exports.
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
+        match &mut self.to {
+            To::Reader(out) => out.write(bytes),
+            To::Owner(told) => told.unwritten.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        match &mut self.to {
+            To::Reader(out) => out.flush(),
+            To::Owner(told) => {
+                told.flush();
+                Ok(())
+            }
+        }
     }
 }
 

@@ -59,7 +59,7 @@ mod tests {
 
     fn refused(errcode: i64) -> ApiError {
         ApiError::Platform {
-            call: "user/get",
+            call: "user/get".into(),
             errcode,
             errmsg: String::new(),
             rid: None,

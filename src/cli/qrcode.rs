@@ -115,14 +115,21 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     let file = arguments.out.as_deref().map(Format::of).transpose()?;
     let (_store, api) = connect(config)?;
     let code = api.qrcode_create(&scene, life)?;
-    let picture = Picture::of(&code.url)?;
-    // The code is made: ticket and URL are shown even if the file cannot be written.
-    let written = match (file, &arguments.out) {
-        (Some(format), Some(path)) => picture.write(format, path),
-        (Some(_), None) | (None, _) => Ok(()),
+    // The code is made: ticket and URL are shown even if it cannot be drawn or its file not be written.
+    let picture = Picture::of(&code.url);
+    let written = match (&picture, file, &arguments.out) {
+        (Ok(picture), Some(format), Some(path)) => picture.write(format, path),
+        (Ok(_), _, _) => Ok(()),
+        (Err(error), _, _) => Err(Failure::Failed(error.to_string())),
     };
+    let written = written.map_err(|failure| {
+        failure.and(&format!(
+            "the code is made, `wechatd qrcode picture {} --out FILE.jpg` fetches its picture",
+            code.ticket
+        ))
+    });
     let expires_at = code.expire_seconds.map(|life| clock::unix_seconds() + life);
-    let mut out = Output::text();
+    let mut out = Output::of_change();
     if arguments.json.wanted {
         out.json(&Made {
             scene: &arguments.scene,
@@ -134,10 +141,11 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
             url: code.url,
             expire_seconds: code.expire_seconds,
             expires_at,
-            file: arguments
-                .out
-                .as_ref()
-                .map(|path| path.display().to_string()),
+            file: match &written {
+                Ok(()) => arguments.out.as_ref(),
+                Err(_) => None,
+            }
+            .map(|path| path.display().to_string()),
         })?;
         return written;
     }
@@ -154,7 +162,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         ("ticket", code.ticket),
         ("url", code.url),
     ];
-    if let Some(path) = &arguments.out {
+    if let (Ok(()), Some(path)) = (&written, &arguments.out) {
         facts.push(("file", path.display().to_string()));
     }
     out.pairs(&facts)?;
@@ -163,7 +171,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         true => Colours::Set,
         false => Colours::Paper,
     };
-    for line in picture.lines(colours) {
+    for line in picture.iter().flat_map(|picture| picture.lines(colours)) {
         out.drawn(&line)?;
     }
     out.done()?;

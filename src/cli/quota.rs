@@ -47,12 +47,14 @@ enum Command {
     /// Set all daily counters to zero, 10 times a month, or that of one call, 50 times a month
     #[command(after_help = "Examples:
   wechatd quota clear message/custom/send
-  wechatd quota clear")]
+  wechatd quota clear --yes         where nobody can be asked")]
     Clear {
         /// Only of this call, such as /cgi-bin/message/custom/send or message/custom/send
         path: Option<NotBlank>,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -66,7 +68,7 @@ pub(super) struct Rid {
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
-    if let Some(Command::Clear { path, yes }) = &arguments.command {
+    if let Some(Command::Clear { path, yes, json }) = &arguments.command {
         let path = path.as_deref().map(whole);
         let question = match &path {
             Some(path) => format!(
@@ -75,11 +77,22 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             None => "Set all daily counters to zero? The platform allows this 10 times a month."
                 .to_owned(),
         };
-        confirm::ask_on_terminal(&question, *yes)?;
-        return match path {
-            Some(path) => clear_one(&api, &path),
-            None => clear(&api),
+        confirm::ask(&question, *yes)?;
+        let line = match &path {
+            Some(path) => {
+                api.openapi_quota_clear(path)?;
+                format!(
+                    "the daily counter of {path} is at zero; the platform allows this 50 times a month"
+                )
+            }
+            None => {
+                clear(&api)?;
+                "all daily counters are at zero; the platform allows this 10 times a month"
+                    .to_owned()
+            }
         };
+        let value = serde_json::json!({ "path": path });
+        return Output::of_change().answer(*json, &value, &line);
     }
     let mut out = Output::text();
     if let Some(path) = &arguments.path {
@@ -155,26 +168,14 @@ struct Shown<'a> {
 }
 
 /// Without an access_token where the limit of fetching one is what is used up.
-fn clear(api: &Client) -> Result<(), Failure> {
+fn clear(api: &Client) -> Result<(), ApiError> {
     let is_quota = |error: &ApiError| {
         error.action() == Action::Quota && error.errcode() != Some(CLEARED_TOO_OFTEN)
     };
     match api.clear_quota() {
-        Err(error) if is_quota(&error) => api.clear_quota_v2()?,
-        result => result?,
+        Err(error) if is_quota(&error) => api.clear_quota_v2(),
+        result => result,
     }
-    let mut out = Output::text();
-    out.line("all daily counters are at zero; the platform allows this 10 times a month")?;
-    out.done()
-}
-
-fn clear_one(api: &Client, path: &str) -> Result<(), Failure> {
-    api.openapi_quota_clear(path)?;
-    let mut out = Output::text();
-    out.line(&format!(
-        "the daily counter of {path} is at zero; the platform allows this 50 times a month"
-    ))?;
-    out.done()
 }
 
 /// The text with its tokens and secrets masked, in a query and in JSON. That the platform does so is not promised.

@@ -19,7 +19,13 @@ pub(super) fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> 
         ),
         _ => in_one_line(&error.render().to_string()),
     };
-    Failure::Wrong(format!("{what}; see `{name} --help`"))
+    Failure::wrong(what, format!("see `{name} --help`"))
+}
+
+/// Whether the command line asks for JSON: known also where it cannot be read.
+pub(super) fn wants_json(words: &[String]) -> bool {
+    let mut options = words.iter().take_while(|word| *word != "--");
+    options.any(|word| word == "--json")
 }
 
 /// clap's message without its way of writing: `error: …`, indented details and tips, then usage and advice.

@@ -121,27 +121,23 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         is_ai: false,
     };
     let all = drafts.len();
+    let mut out = Output::of_change();
     for (done, draft) in drafts.iter().enumerate() {
         let attachments: Vec<&Attachment> = draft.attachments.iter().collect();
-        let sent = with_media(&attachments, &api, &store, |ids| {
+        let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
             api.custom_send(&arguments.openid, &(draft.build)(&ids), &sender)
         });
-        sent.map_err(|error| match Failure::from(error) {
-            Failure::Failed(text) if all > 1 => {
-                Failure::Failed(format!("{done} of {all} messages were sent, then: {text}"))
-            }
-            failure => failure,
+        sent.map_err(|error| match all {
+            1 => Failure::from(error),
+            all => Failure::from(error).after(&format!("{done} of {all} messages were sent")),
         })?;
     }
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&serde_json::json!({"openid": arguments.openid, "messages": all}));
-    }
-    out.line(&match all {
+    let value = serde_json::json!({"openid": arguments.openid, "messages": all});
+    let line = match all {
         1 => "sent".to_owned(),
         all => format!("sent as {all} messages"),
-    })?;
-    out.done()
+    };
+    out.answer(arguments.json, &value, &line)
 }
 
 fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
@@ -154,21 +150,18 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
         }
         result => result.map(|()| true)?,
     };
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&serde_json::json!({
-            "openid": arguments.openid,
-            "typing": typing == Typing::Shown && shown,
-        }));
-    }
-    out.line(match (typing, shown) {
+    let value = serde_json::json!({
+        "openid": arguments.openid,
+        "typing": typing == Typing::Shown && shown,
+    });
+    let line = match (typing, shown) {
         (Typing::Shown, true) => "the user sees that somebody writes",
         (Typing::Shown, false) => {
             "the user does not see it: no message went to or fro in the last 30 seconds"
         }
         (Typing::Taken, true | false) => "the user no longer sees that somebody writes",
-    })?;
-    out.done()
+    };
+    Output::of_change().answer(arguments.json, &value, line)
 }
 
 /// Refuses options that no other message has.

@@ -67,12 +67,16 @@ fn create(config: &Config, text: &str, expires: &str, json: Json) -> Result<(), 
     let (store, api) = connect(config)?;
     let key = api.shorten_gen(text, seconds)?;
     let until = clock::unix_seconds().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let mut out = Output::text();
+    let mut out = Output::of_change();
     if json.wanted {
         return out.json(&json!({"short_key": key, "expires_at": until}));
     }
-    let until = store.reader()?.local_time(until)?;
-    out.pairs(&[("key", cell(&key, 100)), ("works until", until)])?;
+    // The key counts, also where the store cannot say what the time is here.
+    let shown = store
+        .reader()
+        .and_then(|reader| reader.local_time(until))
+        .unwrap_or_else(|_| format!("{until} (Unix seconds)"));
+    out.pairs(&[("key", cell(&key, 100)), ("works until", shown)])?;
     out.done()
 }
 

@@ -1,10 +1,10 @@
 //! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes};
-use super::bulk::{self, Deed};
+use super::bulk::{self, Deed, NOT_NOTED};
 use super::confirm;
 use super::output::{Output, cell};
 use super::patience::Patience;
@@ -40,6 +40,8 @@ pub(super) enum Tags {
         tag: NotBlank,
         /// The new name
         name: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Delete a tag and take it off everybody
     #[command(after_help = "Example:\n  wechatd tags delete friends")]
@@ -48,6 +50,8 @@ pub(super) enum Tags {
         tag: NotBlank,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// Put a tag on people
     #[command(after_help = "Examples:
@@ -79,49 +83,40 @@ pub(super) struct Remark {
     openid: Openid,
     /// Fewer than 30 characters; an empty text takes the remark away
     text: String,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
-    let mut out = Output::text();
     match command {
-        Tags::List { json } => return list(&api, json),
+        Tags::List { json } => list(&api, json),
         Tags::Create { name, json } => {
-            let tag = api.tags_create(&name)?;
-            if json.wanted {
-                return out.json(&Created {
-                    id: tag.id,
-                    name: &tag.name,
-                });
-            }
-            out.line(&format!("created tag {} with the id {}", tag.name, tag.id))?;
+            let Tag { id, name, .. } = api.tags_create(&name)?;
+            let value = json!({ "id": id, "name": name });
+            let line = format!("created tag {name} with the id {id}");
+            Output::of_change().answer(json, &value, &line)
         }
-        Tags::Rename { tag, name } => {
-            let tag = find(&api, &tag)?;
-            api.tags_update(tag.id, &name)?;
-            out.line(&format!("tag {} is called {name} now", tag.id))?;
+        Tags::Rename { tag, name, json } => {
+            let Tag { id, .. } = find(&api, &tag)?;
+            api.tags_update(id, &name)?;
+            let value = json!({ "id": id, "name": name });
+            let line = format!("tag {id} is called {name} now");
+            Output::of_change().answer(json, &value, &line)
         }
-        Tags::Delete { tag, yes } => {
-            let tag = find(&api, &tag)?;
-            let question = format!(
-                "Delete the tag {} ({}) and take it off everybody?",
-                tag.name, tag.id
-            );
-            confirm::ask_on_terminal(&question, yes)?;
-            api.tags_delete(tag.id)?;
-            take_off_everybody(&store, tag.id)?;
-            out.line(&format!("tag {} ({}) is deleted", tag.id, tag.name))?;
+        Tags::Delete { tag, yes, json } => {
+            let Tag { id, name, .. } = find(&api, &tag)?;
+            let question = format!("Delete the tag {name} ({id}) and take it off everybody?");
+            confirm::ask(&question, yes)?;
+            api.tags_delete(id)?;
+            let mut out = Output::of_change();
+            out.afterwards(take_off_everybody(&store, id), NOT_NOTED);
+            let value = json!({ "id": id, "name": name });
+            out.answer(json, &value, &format!("tag {id} ({name}) is deleted"))
         }
-        Tags::Add(arguments) => return change(config, &store, &api, &arguments, true),
-        Tags::Remove(arguments) => return change(config, &store, &api, &arguments, false),
+        Tags::Add(arguments) => change(config, &store, &api, &arguments, true),
+        Tags::Remove(arguments) => change(config, &store, &api, &arguments, false),
     }
-    out.done()
-}
-
-#[derive(Debug, Serialize)]
-struct Created<'a> {
-    id: i64,
-    name: &'a str,
 }
 
 fn list(api: &Client, json: Json) -> Result<(), Failure> {
@@ -196,7 +191,7 @@ fn change(
             false => api.batchuntagging(tag.id, batch),
         },
         |done| store.note_tag(done, tag.id, adds),
-    )?;
+    );
     let tag = format!("{} ({})", tag.name, tag.id);
     outcome.report(
         |people| match adds {
@@ -223,13 +218,14 @@ fn take_off_everybody(store: &Store, tag: i64) -> Result<(), Failure> {
 
 pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
-    let Remark { openid, text } = arguments;
+    let Remark { openid, text, .. } = arguments;
     api.updateremark(openid, text)?;
-    store.note_remark(openid, text)?;
-    let mut out = Output::text();
-    out.line(&match text.as_str() {
+    let mut out = Output::of_change();
+    out.afterwards(store.note_remark(openid, text), NOT_NOTED);
+    let value = json!({ "openid": openid, "remark": text });
+    let line = match text.as_str() {
         "" => format!("{openid} has no remark any more"),
         text => format!("remark on {openid}: {text}"),
-    })?;
-    out.done()
+    };
+    out.answer(arguments.json, &value, &line)
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
+use super::failure::complain;
 use super::json;
 use super::output::{Output, cell};
 use super::platform::connect;
@@ -59,6 +60,8 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
         template_id: NotBlank,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show what the account is in, or set it: templates are offered by it
     #[command(after_help = "Examples:
@@ -114,7 +117,11 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             keywords,
             json,
         } => add(config, &short_id, &keywords, json),
-        Commands::Delete { template_id, yes } => delete(config, &template_id, yes),
+        Commands::Delete {
+            template_id,
+            yes,
+            json,
+        } => delete(config, &template_id, yes, json),
         Commands::Industry(arguments) => industry::run(config, &arguments),
         Commands::Once(arguments) => once::run(config, *arguments),
         Commands::Status {
@@ -165,48 +172,55 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         data,
     };
     let (store, api) = connect(config)?;
-    let sent_at = clock::unix_seconds();
-    let msg_id = api
-        .template_send(&message)
-        .map_err(|error| Failure::of_sending(&error))?;
-    let job = NewJob {
+    let job = store.begin_template(NewJob {
         kind: JobKind::Template,
         msg_type: "template".to_owned(),
-        openid: Some(message.touser),
+        openid: Some(message.touser.clone()),
         target: None,
-        content: message.template_id,
-        sent_at,
+        content: message.template_id.clone(),
+        sent_at: clock::unix_seconds(),
+    })?;
+    let msg_id = match api.template_send(&message) {
+        Ok(msg_id) => msg_id,
+        Err(error) => {
+            // One of which nobody knows keeps its row.
+            if !error.may_be_done()
+                && let Err(trouble) = store.job_refused(job)
+            {
+                complain(&format!(
+                    "`template status` shows it all the same: {trouble}"
+                ));
+            }
+            return Err(error.into());
+        }
     };
-    store.template_taken(job, &msg_id)?;
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&serde_json::json!({ "msg_id": msg_id }));
-    }
-    out.line(&format!(
-        "sent as {msg_id}; `wechatd template status {msg_id}` shows what became of it"
-    ))?;
-    out.done()
+    let mut out = Output::of_change();
+    out.afterwards(
+        store.template_taken(job, &msg_id),
+        "the store could not note the msg_id, so that what became of it cannot be shown",
+    );
+    let value = serde_json::json!({ "msg_id": msg_id });
+    let line =
+        format!("sent as {msg_id}; `wechatd template status {msg_id}` shows what became of it");
+    out.answer(arguments.json, &value, &line)
 }
 
 fn add(config: &Config, short_id: &str, keywords: &[NotBlank], json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let keywords: Vec<String> = keywords.iter().map(NotBlank::to_string).collect();
     let template_id = api.api_add_template(short_id, &keywords)?;
-    let mut out = Output::text();
-    if json.wanted {
-        return out.json(&serde_json::json!({ "template_id": template_id }));
-    }
-    out.line(&format!("added as {}", cell(&template_id, 100)))?;
-    out.done()
+    let value = serde_json::json!({ "template_id": template_id });
+    let line = format!("added as {}", cell(&template_id, 100));
+    Output::of_change().answer(json, &value, &line)
 }
 
-fn delete(config: &Config, template_id: &str, yes: Yes) -> Result<(), Failure> {
+fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     confirm::ask(&format!("Give up template {template_id}?"), yes)?;
     api.del_private_template(template_id)?;
-    let mut out = Output::text();
-    out.line(&format!("template {template_id} is deleted"))?;
-    out.done()
+    let value = serde_json::json!({ "template_id": template_id });
+    let line = format!("template {template_id} is deleted");
+    Output::of_change().answer(json, &value, &line)
 }
 
 /// What `--data` looks like.
@@ -236,9 +250,20 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
 
 fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Template, msg_id, limit)?;
+    if let Some(msg_id) = msg_id
+        && jobs.is_empty()
+    {
+        return Err(Failure::failed(
+            format!("the store knows no template message {msg_id}"),
+            "`wechatd template status` shows those it knows",
+        ));
+    }
     let mut out = Output::text();
     if json.wanted {
-        return out.json(&jobs);
+        return match msg_id {
+            None => out.json(&jobs),
+            Some(_) => out.json(&serde_json::json!({ "job": jobs.first() })),
+        };
     }
     let row = |job: &Job| {
         [
@@ -246,18 +271,23 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             job.msg_id.clone().unwrap_or_default(),
             job.openid.clone().unwrap_or_default(),
             cell(job.content.as_deref().unwrap_or_default(), 44),
-            cell(job.status.as_deref().unwrap_or("no result yet"), 40),
+            cell(told(job), 60),
         ]
-    };
-    let nothing = match msg_id {
-        Some(msg_id) => format!("the store knows no template message {msg_id}"),
-        None => "no template message was sent".to_owned(),
     };
     let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
     out.table(
         ["sent", "msg_id", "openid", "template", "status"],
         &rows,
-        &nothing,
+        "no template message was sent",
     )?;
     out.done()
+}
+
+/// What became of a template message, in words.
+fn told(job: &Job) -> &str {
+    match (&job.status, &job.msg_id) {
+        (Some(status), _) => status,
+        (None, Some(_)) => "no result yet",
+        (None, None) => "unknown: the platform did not say whether it took it",
+    }
 }

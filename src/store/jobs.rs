@@ -90,7 +90,7 @@ impl Store {
             if let Some(earlier) = earlier {
                 return Ok(earlier);
             }
-            insert(connection, &job, None)?;
+            insert(connection, &job)?;
             let id = connection.last_insert_rowid();
             connection.execute(
                 "UPDATE jobs SET client_id = ?2, fingerprint = ?3 WHERE id = ?1",
@@ -110,32 +110,15 @@ impl Store {
     /// When the store cannot write.
     pub fn mass_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
         let msg_id = msg_id.to_owned();
-        self.writer.write(move |connection| {
-            // Its result may have come first, and then has a row of its own.
-            let early = connection
-                .query_row(
-                    "DELETE FROM jobs WHERE kind = 'mass' AND msg_id = ?2 AND id <> ?1
-                     RETURNING status, total, filtered, sent, failed, finished_at",
-                    params![id, msg_id],
-                    result_columns,
-                )
-                .optional()?;
-            connection.execute("UPDATE jobs SET msg_id = ?2 WHERE id = ?1", params![id, msg_id])?;
-            if let Some((status, [total, filtered, sent, failed, finished_at])) = early {
-                connection.execute(
-                    "UPDATE jobs SET status = ?2, total = ?3, filtered = ?4, sent = ?5, failed = ?6, finished_at = ?7 WHERE id = ?1",
-                    params![id, status, total, filtered, sent, failed, finished_at],
-                )?;
-            }
-            Ok(())
-        })
+        self.writer
+            .write(move |connection| taken(connection, JobKind::Mass, id, &msg_id))
     }
 
-    /// The platform refused a mass message: it was not sent, and leaves no trace.
+    /// The platform refused a message: it was not sent, and leaves no trace.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn mass_refused(&self, id: i64) -> Result<(), StoreError> {
+    pub fn job_refused(&self, id: i64) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
             connection
                 .execute("DELETE FROM jobs WHERE id = ?1 AND msg_id IS NULL", [id])
@@ -143,14 +126,25 @@ impl Store {
         })
     }
 
-    /// Notes a template message that the platform took under this number.
+    /// Notes a template message before it is sent, and gives its row.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn template_taken(&self, job: NewJob, msg_id: &str) -> Result<(), StoreError> {
+    pub fn begin_template(&self, job: NewJob) -> Result<i64, StoreError> {
+        self.writer.write(move |connection| {
+            insert(connection, &job)?;
+            Ok(connection.last_insert_rowid())
+        })
+    }
+
+    /// The platform took a template message under this number.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn template_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
         let msg_id = msg_id.to_owned();
         self.writer
-            .write(move |connection| insert(connection, &job, Some(&msg_id)))
+            .write(move |connection| taken(connection, JobKind::Template, id, &msg_id))
     }
 }
 
@@ -214,14 +208,34 @@ pub(super) fn finish(
     Ok(())
 }
 
-fn insert(connection: &Connection, job: &NewJob, msg_id: Option<&str>) -> rusqlite::Result<()> {
+/// The platform took a message under this number. Its result may have come first, and then has a row of its own.
+fn taken(connection: &Connection, kind: JobKind, id: i64, msg_id: &str) -> rusqlite::Result<()> {
+    let early = connection
+        .query_row(
+            "DELETE FROM jobs WHERE kind = ?3 AND msg_id = ?2 AND id <> ?1
+             RETURNING status, total, filtered, sent, failed, finished_at",
+            params![id, msg_id, kind.name()],
+            result_columns,
+        )
+        .optional()?;
     connection.execute(
-        "INSERT INTO jobs (kind, msg_id, msg_type, openid, target, content, sent_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (kind, msg_id) WHERE msg_id IS NOT NULL DO UPDATE SET msg_type = excluded.msg_type,
-             openid = excluded.openid, target = excluded.target, content = excluded.content, sent_at = excluded.sent_at",
+        "UPDATE jobs SET msg_id = ?2 WHERE id = ?1",
+        params![id, msg_id],
+    )?;
+    if let Some((status, [total, filtered, sent, failed, finished_at])) = early {
+        connection.execute(
+            "UPDATE jobs SET status = ?2, total = ?3, filtered = ?4, sent = ?5, failed = ?6, finished_at = ?7 WHERE id = ?1",
+            params![id, status, total, filtered, sent, failed, finished_at],
+        )?;
+    }
+    Ok(())
+}
+
+fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO jobs (kind, msg_type, openid, target, content, sent_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             job.kind.name(),
-            msg_id,
             job.msg_type,
             job.openid,
             job.target,

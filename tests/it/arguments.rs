@@ -131,6 +131,6 @@ fn what_can_not_be_undone_is_asked_on_a_terminal_only() {
     agreed.ok().says("deleted");
     let told = at_a_terminal(account.program(&["quota", "clear", "--yes"]), "");
     told.ok();
-    account.command(&["followers", "forget", FAN]).ok();
+    account.command(&["followers", "forget", FAN, "--yes"]).ok();
     account.store().is("SELECT count(*) FROM followers", &["0"]);
 }

@@ -78,7 +78,7 @@ fn a_draft_is_not_made_twice_by_itself() {
     platform.fault(DRAFT, Fault::Truncated);
     account
         .command(&["article", "draft", "day.json"])
-        .failed()
+        .may_be_done()
         .complains("may have been kept");
     assert_eq!(platform.count(DRAFT), 1);
     platform.fault(DRAFT, Fault::Errcode(53404, "account banned"));
@@ -115,7 +115,7 @@ fn a_draft_is_published_when_somebody_agrees() {
     platform.fault(SUBMIT, Fault::Closed);
     account
         .command(&["article", "publish", "SYN_draft_1", "--yes"])
-        .failed()
+        .may_be_done()
         .complains("may be published all the same");
     assert_eq!(platform.count(SUBMIT), 3);
 }

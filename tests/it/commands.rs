@@ -193,14 +193,16 @@ fn followers_are_listed_shown_and_forgotten() {
     let ran = account.command(&["followers", "show", "oNobody"]);
     ran.failed().complains("oNobody");
 
-    account.command(&["followers", "forget", &goes]).ok();
+    account
+        .command(&["followers", "forget", &goes, "--yes"])
+        .ok();
     let dump = account.store().dump();
     assert!(!dump.contains(&goes), "{dump}");
     account
         .store()
         .is("SELECT openid FROM followers", &[&stays]);
     account.store().is("SELECT count(*) FROM messages", &["2"]);
-    let again = account.command(&["followers", "forget", &goes]);
+    let again = account.command(&["followers", "forget", &goes, "--yes"]);
     again.failed().complains(&goes);
     account
         .post(&text("still served").from(&stays))
@@ -445,7 +447,7 @@ fn commands_work_beside_the_server_and_without_it() {
     account.stop();
     account.command(&["followers", "list"]).ok().says(FAN);
     account.command(&["messages", "list", "--json"]).json();
-    account.command(&["followers", "forget", FAN]).ok();
+    account.command(&["followers", "forget", FAN, "--yes"]).ok();
     account.begin();
     account.store().is("SELECT count(*) FROM followers", &["0"]);
 }

@@ -14,6 +14,7 @@ mod article;
 mod attacks;
 mod byte_order_mark;
 mod callback;
+mod changes;
 mod commands;
 mod config;
 mod durability;

@@ -198,7 +198,7 @@ fn an_upload_is_never_repeated_and_says_what_may_have_become_of_it() {
         platform.fault(ADD, fault.clone());
         account
             .command(&["material", "upload", "cover.gif"])
-            .failed()
+            .may_be_done()
             .complains("wechatd material list");
         assert_eq!(platform.count(ADD), 1, "{fault:?}");
     }

@@ -84,17 +84,16 @@ fn what_goes_wrong_is_told_and_never_sent_again() {
     let send = |data: &str| account.command(&["notify", "send", FAN, TEMPLATE, "--data", data]);
     send("[1]").refused().complains("--data");
     assert_eq!(platform.count(SEND), 0);
-    for (fault, complaint) in [
-        (
-            Fault::Errcode(47003, "argument invalid! data.thing1.value is empty"),
-            "data.thing1.value is empty",
-        ),
-        (Fault::Closed, "may have arrived"),
-        (Fault::BadGateway, "may have arrived"),
-        (Fault::Errcode(-1, "system error"), "may have arrived"),
+    let empty = Fault::Errcode(47003, "argument invalid! data.thing1.value is empty");
+    platform.fault(SEND, empty);
+    send("{}").failed().complains("data.thing1.value is empty");
+    for fault in [
+        Fault::Closed,
+        Fault::BadGateway,
+        Fault::Errcode(-1, "system error"),
     ] {
         platform.fault(SEND, fault);
-        send("{}").failed().complains(complaint);
+        send("{}").may_be_done().complains("may have arrived");
     }
     assert_eq!(platform.count(SEND), 4);
 }

@@ -211,7 +211,10 @@ fn quotas_are_shown_for_one_call_and_for_those_that_matter() {
 fn counters_are_cleared_also_when_no_token_can_be_had() {
     let platform = Platform::start();
     let account = account(&platform);
-    account.command(&["quota", "clear"]).ok().says("zero");
+    account
+        .command(&["quota", "clear", "--yes"])
+        .ok()
+        .says("zero");
     let used: i64 = platform.desk(|desk| desk.used.values().sum());
     assert_eq!(used, 0);
     platform.retire_token();
@@ -220,12 +223,12 @@ fn counters_are_cleared_also_when_no_token_can_be_had() {
         Fault::Errcode(45009, "reach max api daily quota limit"),
     );
     account.rewrite_config(|config| format!("store.path = \"other.db\"\n{config}"));
-    account.command(&["quota", "clear"]).ok();
+    account.command(&["quota", "clear", "--yes"]).ok();
     assert_eq!(platform.count("/cgi-bin/clear_quota/v2"), 1);
     platform.heal();
     platform.desk(|desk| desk.clearings = 0);
     account
-        .command(&["quota", "clear"])
+        .command(&["quota", "clear", "--yes"])
         .failed()
         .complains("wait until next month");
     assert_eq!(platform.count("/cgi-bin/clear_quota/v2"), 1);
@@ -238,7 +241,7 @@ fn one_counter_is_cleared_by_its_path() {
     for path in ["message/custom/send", "/cgi-bin/message/custom/send"] {
         platform.desk(|desk| desk.used.insert("/cgi-bin/message/custom/send", 12));
         account
-            .command(&["quota", "clear", path])
+            .command(&["quota", "clear", path, "--yes"])
             .ok()
             .says("/cgi-bin/message/custom/send is at zero");
         let used = |path| platform.desk(|desk| desk.used[path]);
@@ -246,7 +249,7 @@ fn one_counter_is_cleared_by_its_path() {
         assert_eq!(used("/cgi-bin/user/get"), 3, "the others stay");
     }
     account
-        .command(&["quota", "clear", "no/such"])
+        .command(&["quota", "clear", "no/such", "--yes"])
         .failed()
         .complains("76021");
     assert_eq!(platform.count("/cgi-bin/clear_quota"), 0);

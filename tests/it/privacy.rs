@@ -290,7 +290,9 @@ fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
     }
     for (at, person) in people.iter().enumerate().step_by(4) {
         if at % 8 == 0 {
-            account.command(&["followers", "forget", person]).ok();
+            account
+                .command(&["followers", "forget", person, "--yes"])
+                .ok();
         } else {
             let push = about("user_authorization_cancellation", person, "OpenID");
             account.post(&push).is_success();
@@ -321,7 +323,7 @@ fn forget_leaves_no_byte_while_the_server_answers() {
                 account.post(&text("busy")).is_text(HELP);
             }
         });
-        let ran = account.command(&["followers", "forget", &gone, "--json"]);
+        let ran = account.command(&["followers", "forget", &gone, "--yes", "--json"]);
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         let erased = ran.json();
         assert_eq!(erased["followers"], 1, "{erased}");
@@ -332,7 +334,9 @@ fn forget_leaves_no_byte_while_the_server_answers() {
     });
     assert_eq!(files_with(&account, &gone), Vec::<String>::new());
     assert!(!account.store().dump().contains(&gone));
-    account.command(&["followers", "forget", &gone]).failed();
+    account
+        .command(&["followers", "forget", &gone, "--yes"])
+        .failed();
 }
 
 #[test]
@@ -352,7 +356,7 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
             }
             answers
         });
-        let ran = account.command(&["followers", "forget", &gone]);
+        let ran = account.command(&["followers", "forget", &gone, "--yes"]);
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         ran.failed()
             .complains("the rows are gone")
@@ -377,7 +381,7 @@ fn only_the_person_who_is_meant_is_forgotten() {
     let friend = text("my friends are oUser1 and oUser12").from("oBob");
     account.post(&friend).is_text(HELP);
     let erased = account
-        .command(&["followers", "forget", "oUser1", "--json"])
+        .command(&["followers", "forget", "oUser1", "--yes", "--json"])
         .json();
     assert_eq!(erased["messages"], 2, "their own and that of the friend");
     let openids = "SELECT openid FROM messages ORDER BY id";

@@ -215,7 +215,9 @@ fn somebody_who_was_forgotten_meanwhile_is_not_brought_back() {
     let before = platform.count(BATCH);
     let mut child = spawn(&account, &["followers", "sync"]);
     eventually("profiles", account.log(), || platform.count(BATCH) > before);
-    account.command(&["followers", "forget", &people[1]]).ok();
+    account
+        .command(&["followers", "forget", &people[1], "--yes"])
+        .ok();
     platform.release();
     assert!(child.wait().unwrap().success());
     let dump = account.store().dump();

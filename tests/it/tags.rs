@@ -54,17 +54,19 @@ fn tags_are_made_listed_renamed_and_deleted() {
         .command(&["tags", "rename", "老朋友", "friends"])
         .ok()
         .says("friends");
-    account.command(&["tags", "delete", "friends"]).ok();
     account
-        .command(&["tags", "delete", "friends"])
+        .command(&["tags", "delete", "friends", "--yes"])
+        .ok();
+    account
+        .command(&["tags", "delete", "friends", "--yes"])
         .failed()
         .complains("no tag \"friends\"");
-    account.command(&["tags", "delete", "128"]).ok();
+    account.command(&["tags", "delete", "128", "--yes"]).ok();
     account
         .store()
         .is("SELECT DISTINCT tagid_list FROM followers", &["[2]"]);
     account
-        .command(&["tags", "delete", "2"])
+        .command(&["tags", "delete", "2", "--yes"])
         .failed()
         .complains("45058")
         .complains("belong to the platform");

@@ -128,7 +128,7 @@ fn html_truncated_json_and_redirects_are_told_apart() {
         assert_eq!(
             error,
             ApiError::NotJson {
-                call: "user/info",
+                call: "user/info".into(),
                 status,
                 cause
             }
@@ -164,7 +164,7 @@ fn a_hanging_call_ends_at_its_time_out_and_is_not_repeated() {
     assert_eq!(
         error,
         ApiError::Network {
-            call: "user/info",
+            call: "user/info".into(),
             cause: NetworkCause::Timeout(300)
         }
     );
@@ -188,7 +188,7 @@ fn nobody_listening_is_said_so() {
     assert_eq!(
         error,
         ApiError::Network {
-            call: "user/info",
+            call: "user/info".into(),
             cause: NetworkCause::Refused
         }
     );

@@ -1,5 +1,7 @@
 //! `wechatd kf session …` and `kf waiting`: which agent talks with which user, and who waits for one.
 
+use serde_json::json;
+
 use super::say;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::Failure;
@@ -20,6 +22,8 @@ pub(in crate::cli) enum Commands {
         openid: Openid,
         /// The agent; `wechatd kf online` shows who is at work
         account: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// End the session of a user and an agent
     #[command(
@@ -30,6 +34,8 @@ pub(in crate::cli) enum Commands {
         openid: Openid,
         /// The agent; `wechatd kf session show` tells which
         account: NotBlank,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show which agent has a user
     #[command(
@@ -53,13 +59,27 @@ pub(in crate::cli) enum Commands {
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
-        Commands::Open { openid, account } => {
+        Commands::Open {
+            openid,
+            account,
+            json,
+        } => {
             connect(config)?.1.kfsession_create(&account, &openid)?;
-            say(&format!("{account} has {openid} now"))
+            let value = json!({ "openid": openid, "kf_account": account });
+            say(json, &value, &format!("{account} has {openid} now"))
         }
-        Commands::Close { openid, account } => {
+        Commands::Close {
+            openid,
+            account,
+            json,
+        } => {
             connect(config)?.1.kfsession_close(&account, &openid)?;
-            say(&format!("the session of {openid} with {account} is closed"))
+            let value = json!({ "openid": openid, "kf_account": account });
+            say(
+                json,
+                &value,
+                &format!("the session of {openid} with {account} is closed"),
+            )
         }
         Commands::Show { openid, json } => show(config, &openid, json),
         Commands::List { account, json } => list(config, &account, json),

@@ -33,22 +33,31 @@ The numbers stand in the platform's documentation, Template messages, industries
         second: u32,
         #[command(flatten)]
         yes: Yes,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    let mut out = Output::text();
-    if let Some(Command::Set { main, second, yes }) = arguments.command {
+    if let Some(Command::Set {
+        main,
+        second,
+        yes,
+        json,
+    }) = arguments.command
+    {
         let question = format!(
             "Set the industries {main} and {second}? The next change is possible in a month."
         );
         confirm::ask(&question, yes)?;
         api.api_set_industry(main, second)?;
-        out.line("set; `wechatd template industry` shows it")?;
-        return out.done();
+        let value = serde_json::json!({ "main": main, "second": second });
+        let line = "set; `wechatd template industry` shows it";
+        return Output::of_change().answer(json, &value, line);
     }
     let industries = api.get_industry()?;
+    let mut out = Output::text();
     if arguments.json.wanted {
         return out.json(&industries);
     }

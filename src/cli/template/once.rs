@@ -76,12 +76,7 @@ pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> 
         },
     };
     let (_store, api) = connect(config)?;
-    api.template_subscribe(&message)
-        .map_err(|error| Failure::of_sending(&error))?;
-    let mut out = Output::text();
-    if arguments.json.wanted {
-        return out.json(&serde_json::json!({"openid": message.touser, "scene": arguments.scene}));
-    }
-    out.line("sent")?;
-    out.done()
+    api.template_subscribe(&message)?;
+    let value = serde_json::json!({"openid": message.touser, "scene": arguments.scene});
+    Output::of_change().answer(arguments.json, &value, "sent")
 }

@@ -135,6 +135,13 @@ impl Ran {
         self.expect(!self.stderr.contains("panicked"), "an error, not a panic")
     }
 
+    /// Asked the platform for a change and got no answer, and said what to do about it in one line on stderr.
+    #[track_caller]
+    pub fn may_be_done(&self) -> &Self {
+        self.is_code(3);
+        self.complains("it may have been done: ")
+    }
+
     /// Refused the command line or the configuration.
     #[track_caller]
     pub fn refused(&self) -> &Self {

@@ -42,6 +42,8 @@ pub enum Fault {
     Hang,
     /// The connection closes without an answer.
     Closed,
+    /// What was asked for is done, and then the connection closes without an answer.
+    Lost,
     /// HTTP 302 to this address.
     Redirect(String),
     /// A head, and then a byte every 50 ms for ever.
@@ -488,6 +490,10 @@ fn answer(call: &Call, shared: &Shared) -> Said {
         }
         Some(Fault::Body(body)) => return Said::Whole(200, body),
         Some(Fault::Closed) => return Said::Nothing,
+        Some(Fault::Lost) => {
+            right_answer(call, &mut state);
+            return Said::Nothing;
+        }
         Some(Fault::Redirect(to)) => {
             let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
             return Said::Head(head);

@@ -1,0 +1,401 @@
+//! All commands that change something on the platform, in one table, and what each of them owes its owner: it says
+//! when nobody knows whether it was done, does what was asked although nobody reads along, and asks before it destroys.
+
+use crate::support::*;
+use serde_json::Value;
+use std::fs::File;
+use std::process::Stdio;
+
+/// A command that changes something on the platform.
+struct Change {
+    /// As typed, with `--yes` where it asks.
+    line: &'static [&'static str],
+    /// The call that makes the change.
+    path: &'static str,
+    /// What an owner is told to do when its answer does not come.
+    if_unknown: &'static str,
+    /// What has to be there before.
+    before: fn(&Platform, &Account),
+}
+
+const FAN_2: &str = "oSyn2bBRf8sU1vYl4nQaMd0XwCi5";
+
+const fn change(
+    line: &'static [&'static str],
+    path: &'static str,
+    if_unknown: &'static str,
+) -> Change {
+    Change {
+        line,
+        path,
+        if_unknown,
+        before: |_, _| {},
+    }
+}
+
+const fn prepared(before: fn(&Platform, &Account), change: Change) -> Change {
+    Change { before, ..change }
+}
+
+/// Every changing call of the program is here: [`every_call_that_changes_something_stands_in_the_table`].
+#[rustfmt::skip]
+const CHANGES: &[Change] = &[
+    change(&["tags", "create", "friends"], "/cgi-bin/tags/create", "`wechatd tags list` shows it"),
+    change(&["tags", "rename", "128", "friends"], "/cgi-bin/tags/update", "`wechatd tags list` shows it"),
+    change(&["tags", "delete", "128", "--yes"], "/cgi-bin/tags/delete", "`wechatd tags list` shows it"),
+    change(&["tags", "add", "128", FAN], "/cgi-bin/tags/members/batchtagging", "`wechatd tags list`"),
+    change(&["tags", "remove", "128", FAN], "/cgi-bin/tags/members/batchuntagging", "`wechatd tags list`"),
+    change(&["remark", FAN, "met at the fair"], "/cgi-bin/user/info/updateremark", "repeating it does no harm"),
+    change(&["blacklist", "add", FAN], "/cgi-bin/tags/members/batchblacklist", "`wechatd blacklist list` shows it"),
+    change(&["blacklist", "remove", FAN], "/cgi-bin/tags/members/batchunblacklist", "`wechatd blacklist list` shows it"),
+    change(&["kf", "add", "cleo@shop", "Cleo"], "/customservice/kfaccount/add", "`wechatd kf list` shows it"),
+    change(&["kf", "rename", "amy@shop", "Amy L."], "/customservice/kfaccount/update", "`wechatd kf list` shows it"),
+    change(&["kf", "invite", "bob@shop", "bob_wx"], "/customservice/kfaccount/inviteworker", "`wechatd kf list` shows it"),
+    change(&["kf", "remove", "amy@shop", "--yes"], "/customservice/kfaccount/del", "`wechatd kf list` shows it"),
+    change(&["kf", "session", "open", FAN, "amy@shop"], "/customservice/kfsession/create", "`wechatd kf session show"),
+    prepared(in_session, change(&["kf", "session", "close", FAN, "amy@shop"], "/customservice/kfsession/close", "`wechatd kf session show")),
+    change(&["quota", "clear", "--yes"], "/cgi-bin/clear_quota", "`wechatd quota` shows it"),
+    prepared(no_more_calls, change(&["quota", "clear", "--yes"], "/cgi-bin/clear_quota/v2", "`wechatd quota` shows it")),
+    change(&["quota", "clear", "message/custom/send", "--yes"], "/cgi-bin/openapi/quota/clear", "`wechatd quota PATH` shows it"),
+    change(&["menu", "apply", "--yes"], "/cgi-bin/menu/create", "`wechatd menu diff` shows it"),
+    change(&["menu", "apply", "--yes"], "/cgi-bin/menu/addconditional", "`wechatd menu diff` shows it"),
+    prepared(another_menu, change(&["menu", "apply", "--yes"], "/cgi-bin/menu/delconditional", "`wechatd menu diff` shows it")),
+    prepared(with_menu, change(&["menu", "rollback", "--yes"], "/cgi-bin/menu/delete", "`wechatd menu pull` shows it")),
+    prepared(with_menu, change(&["menu", "delete", "--yes"], "/cgi-bin/menu/delete", "`wechatd menu pull` shows it")),
+    change(&["qrcode", "create", "poster-7", "--permanent"], "/cgi-bin/qrcode/create", "no command lists the codes"),
+    change(&["send", FAN, "hello"], "/cgi-bin/message/custom/send", "the message may have arrived"),
+    change(&["send", FAN, "--image", "a.png"], "/cgi-bin/message/custom/send", "the message may have arrived"),
+    change(&["send", FAN, "--image", "a.png"], "/cgi-bin/media/upload", "repeating it does no harm"),
+    change(&["send", FAN, "--typing"], "/cgi-bin/message/custom/typing", "repeating it does no harm"),
+    change(&["media", "upload", "a.png"], "/cgi-bin/media/upload", "repeating it does no harm"),
+    change(&["media", "image", "a.png"], "/cgi-bin/media/uploadimg", "repeating it does no harm"),
+    change(&["material", "upload", "a.png"], "/cgi-bin/material/add_material", "`wechatd material list` shows it"),
+    change(&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "`wechatd material list` shows it"),
+    change(&["article", "draft", "article.json"], "/cgi-bin/draft/add", "look in the console before you repeat it"),
+    change(&["article", "publish", "SYN_1", "--yes"], "/cgi-bin/freepublish/submit", "look in the console before you repeat it"),
+    change(&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "`wechatd template status`"),
+    change(&["template", "add", "TM00015"], "/cgi-bin/template/api_add_template", "`wechatd template list` shows it"),
+    prepared(with_templates, change(&["template", "delete", "T1", "--yes"], "/cgi-bin/template/del_private_template", "`wechatd template list` shows it")),
+    change(&["template", "industry", "set", "1", "4", "--yes"], "/cgi-bin/template/api_set_industry", "`wechatd template industry` shows it"),
+    change(&["template", "once", FAN, "T1", "class starts", "--scene", "7", "--title", "Soon"], "/cgi-bin/message/template/subscribe", "the message may have arrived"),
+    change(&["notify", "add", "401", "1", "--scene", "an order"], "/wxaapi/newtmpl/addtemplate", "`wechatd notify list` shows it"),
+    prepared(with_templates, change(&["notify", "delete", "N1", "--yes"], "/wxaapi/newtmpl/deltemplate", "`wechatd notify list` shows it")),
+    prepared(agreed, change(&["notify", "send", FAN, "N1", "--data", "{}"], "/cgi-bin/message/subscribe/bizsend", "`wechatd messages list`")),
+    change(&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "it cannot send twice"),
+    change(&["mass", "send", "closed", "--to", FAN, FAN_2, "--yes"], "/cgi-bin/message/mass/send", "it cannot send twice"),
+    change(&["mass", "send", "--video", "tour.mp4", "--all", "--yes"], "/cgi-bin/material/add_material", "`wechatd material list` shows it"),
+    change(&["mass", "preview", "closed", "--to", FAN], "/cgi-bin/message/mass/preview", "shows it"),
+    change(&["mass", "delete", "1000002301", "--yes"], "/cgi-bin/message/mass/delete", "`wechatd mass status MSG_ID` shows it"),
+    change(&["mass", "speed", "4"], "/cgi-bin/message/mass/speed/set", "`wechatd mass speed` shows it"),
+    change(&["shorten", "create", "https://www.example.com/"], "/cgi-bin/shorten/gen", "no command lists the keys"),
+    change(&["login", "code", "SYNCODE1"], "/sns/oauth2/access_token", "let the user open the page again"),
+    change(&["login", "refresh", "SYN_REFRESH_amy"], "/sns/oauth2/refresh_token", "repeat it"),
+];
+
+/// Commands that change something here only, and those that ask among them.
+const HERE: &[&str] = &[
+    "followers forget",
+    "followers sync",
+    "backup",
+    "restore",
+    "simulate",
+    "serve",
+];
+
+/// Commands that change nothing.
+const READS: &[&str] = &[
+    "check",
+    "explain",
+    "followers list",
+    "followers show",
+    "followers export",
+    "messages list",
+    "messages export",
+    "tags list",
+    "blacklist list",
+    "kf list",
+    "kf online",
+    "kf waiting",
+    "kf records",
+    "kf session show",
+    "kf session list",
+    "quota",
+    "rid",
+    "token",
+    "menu show",
+    "menu pull",
+    "menu diff",
+    "menu trymatch",
+    "qrcode picture",
+    "qrcode stats",
+    "media get",
+    "material list",
+    "material count",
+    "material get",
+    "article status",
+    "template list",
+    "template industry",
+    "template status",
+    "notify list",
+    "mass status",
+    "shorten show",
+    "login url",
+    "login user",
+    "login check",
+    "unit",
+    "completions",
+];
+
+const MENU: &str = r#"
+[[menu.button]]
+name = "Hours"
+type = "click"
+key = "HOURS"
+
+[[menu.conditional]]
+matchrule = { tag_id = "128" }
+[[menu.conditional.button]]
+name = "VIP"
+type = "click"
+key = "VIP"
+"#;
+
+fn in_session(platform: &Platform, _: &Account) {
+    platform.agents(|agents| agents.sessions.push((FAN.into(), "amy@shop".into())));
+}
+
+fn no_more_calls(platform: &Platform, _: &Account) {
+    platform.always(
+        "/cgi-bin/clear_quota",
+        Fault::Errcode(45009, "reach max api daily quota limit"),
+    );
+}
+
+fn with_menu(_: &Platform, account: &Account) {
+    account.command(&["menu", "apply", "--yes"]).ok();
+}
+
+fn another_menu(platform: &Platform, account: &Account) {
+    with_menu(platform, account);
+    account.rewrite_config(|config| config.replace("key = \"VIP\"", "key = \"VIP2\""));
+}
+
+fn with_templates(platform: &Platform, _: &Account) {
+    platform.forms(|forms| {
+        forms
+            .templates
+            .push(serde_json::json!({"template_id": "T1"}));
+        forms
+            .notifications
+            .push(serde_json::json!({"priTmplId": "N1"}));
+    });
+}
+
+fn agreed(platform: &Platform, _: &Account) {
+    platform.forms(|forms| forms.agreed.push(FAN.into()));
+}
+
+/// The platform and an account where the command can be run.
+fn stage(change: &Change) -> (Platform, Account) {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).rules(MENU).stopped();
+    let put =
+        |name: &str, bytes: &[u8]| std::fs::write(account.folder().join(name), bytes).unwrap();
+    put("a.png", b"\x89PNG\r\n\x1a\n and so on");
+    put("tour.mp4", b"\0\0\0\x18ftypmp42 and so on");
+    put(
+        "article.json",
+        br#"{"title": "T", "content": "<p>x</p>", "thumb_media_id": "SYN"}"#,
+    );
+    (change.before)(&platform, &account);
+    (platform, account)
+}
+
+/// The one JSON object on stderr.
+#[track_caller]
+fn error_of(ran: &Ran) -> Value {
+    let error: Option<Value> = serde_json::from_str(&ran.stderr).ok();
+    ran.expect(error.is_some(), "one JSON object on stderr");
+    let error = error.unwrap()["error"].clone();
+    for field in [
+        "text",
+        "call",
+        "errcode",
+        "rid",
+        "may_be_done",
+        "what_to_do",
+    ] {
+        ran.expect(error.get(field).is_some(), &format!("the field {field}"));
+    }
+    error
+}
+
+/// The command line with `--json`.
+fn with_json(line: &[&'static str]) -> Vec<&'static str> {
+    [line, &["--json"]].concat()
+}
+
+#[test]
+fn every_call_that_changes_something_stands_in_the_table() {
+    let api = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let mut known = 0;
+    for entry in std::fs::read_dir(api).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        for call in text.split("Call::change(").skip(1) {
+            let called = call.split('"').nth(1).unwrap();
+            let stands = CHANGES.iter().any(|change| change.path == called);
+            assert!(stands, "{called} of {} does not", path.display());
+            known += 1;
+        }
+    }
+    assert!(known > 40, "{known}");
+}
+
+#[test]
+fn every_command_is_known_to_change_something_or_not() {
+    for (command, _) in wechatd::cli::commands() {
+        let typed = |change: &&Change| {
+            let words = command.split(' ');
+            words.clone().count() <= change.line.len()
+                && words.zip(change.line).all(|(a, b)| a == *b)
+        };
+        let changes = CHANGES.iter().any(|change| typed(&change));
+        let else_known = HERE.contains(&&*command) || READS.contains(&&*command);
+        assert!(changes || else_known, "{command} stands in no list");
+    }
+}
+
+#[test]
+fn a_change_without_an_answer_may_be_done_and_is_asked_for_once() {
+    for change in CHANGES {
+        let (platform, account) = stage(change);
+        platform.always(change.path, Fault::Lost);
+        let before = platform.count(change.path);
+        let ran = account.command(change.line);
+        ran.is_code(3);
+        ran.complains("it may have been done: ")
+            .complains(change.if_unknown);
+        ran.expect(!ran.stderr.contains("try again"), "no advice to try again");
+        ran.expect(ran.stderr.trim_end().lines().count() == 1, "one line");
+        assert_eq!(platform.count(change.path) - before, 1, "{}", ran.line);
+    }
+}
+
+#[test]
+fn a_change_without_an_answer_is_told_to_programs() {
+    for change in CHANGES {
+        let (platform, account) = stage(change);
+        platform.always(change.path, Fault::Errcode(-1, "system error"));
+        let ran = account.command(&with_json(change.line));
+        ran.is_code(3);
+        let error = error_of(&ran);
+        let name = change
+            .path
+            .trim_start_matches("/cgi-bin")
+            .trim_start_matches('/');
+        assert_eq!(error["call"], name, "{error}");
+        assert_eq!(error["errcode"], -1);
+        assert_eq!(error["rid"], "66f0a1b2-1c2d3e4f-5a6b7c8d");
+        assert_eq!(error["may_be_done"], true);
+        let what_to_do = error["what_to_do"].as_str().unwrap();
+        assert!(what_to_do.contains(change.if_unknown), "{error}");
+        assert!(
+            error["text"].as_str().unwrap().contains(what_to_do),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_refused_change_was_not_made() {
+    for change in CHANGES {
+        let (platform, account) = stage(change);
+        platform.always(change.path, Fault::Errcode(48001, "api unauthorized"));
+        let ran = account.command(&with_json(change.line));
+        ran.is_code(1);
+        let error = error_of(&ran);
+        assert_eq!(
+            (&error["errcode"], &error["may_be_done"]),
+            (&48001.into(), &false.into()),
+            "{}",
+            ran.line
+        );
+    }
+}
+
+#[test]
+fn a_change_is_made_although_nobody_reads_along() {
+    for change in CHANGES {
+        let (platform, account) = stage(change);
+        let before = platform.count(change.path);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut program = account.program(change.line);
+        let done = program
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{:?}: {said}", change.line);
+        assert_eq!(platform.count(change.path) - before, 1, "{:?}", change.line);
+    }
+}
+
+#[test]
+fn a_change_that_was_made_is_no_failure_although_its_answer_cannot_be_written() {
+    for change in CHANGES {
+        let (platform, account) = stage(change);
+        let before = platform.count(change.path);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut program = account.program(change.line);
+        let done = program.stdin(Stdio::null()).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{:?}: {said}", change.line);
+        assert_eq!(platform.count(change.path) - before, 1, "{:?}", change.line);
+        assert!(
+            said.contains("standard output: No space left"),
+            "{:?}: {said}",
+            change.line
+        );
+        assert!(
+            said.lines().count() > 1,
+            "the answer is on stderr instead: {said}"
+        );
+    }
+}
+
+#[test]
+fn every_change_answers_programs_with_one_json_value() {
+    for change in CHANGES {
+        let (_platform, account) = stage(change);
+        let ran = account.command(&with_json(change.line));
+        let answer = ran.json();
+        ran.expect(answer.is_object(), "a JSON object");
+    }
+}
+
+#[test]
+fn what_asks_is_not_done_where_nobody_can_be_asked() {
+    let mut asking = 0;
+    for change in CHANGES {
+        let Some((&"--yes", line)) = change.line.split_last() else {
+            continue;
+        };
+        asking += 1;
+        let (platform, account) = stage(change);
+        let before = platform.count(change.path);
+        account
+            .command(line)
+            .refused()
+            .complains("repeat it with --yes");
+        let ran = account.command(&with_json(line));
+        ran.refused();
+        assert_eq!(error_of(&ran)["what_to_do"], "repeat it with --yes");
+        assert_eq!(platform.count(change.path), before, "{line:?}");
+    }
+    assert!(asking > 12, "{asking}");
+}
