@@ -45,7 +45,7 @@ The tokens are the person's, not the account's. Keep them on the server, never i
     },
     /// Print another access_token of a person, whose former one has expired
     #[command(after_help = "Example:
-  printf %s \"$REFRESH_TOKEN\" | wechatd login refresh -
+  wechatd login refresh - < refresh-token.txt
 
 An access_token works for two hours, a refresh_token for 30 days. With - the token comes from standard input; on the command line every user of this machine can see it.")]
     Refresh {
@@ -56,8 +56,7 @@ An access_token works for two hours, a refresh_token for 30 days. With - the tok
     },
     /// Show the name and picture of a person who opened a page with --scope userinfo
     #[command(after_help = "Example:
-  printf %s \"$ACCESS_TOKEN\" |
-      wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 -")]
+  wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 - < access-token.txt")]
     User {
         /// Who
         openid: Openid,
@@ -68,8 +67,7 @@ An access_token works for two hours, a refresh_token for 30 days. With - the tok
     },
     /// Ask whether a person's access_token still works; exit code 1 where it does not
     #[command(after_help = "Example:
-  printf %s \"$ACCESS_TOKEN\" |
-      wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 -
+  wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 - < access-token.txt
 
 Where it does not, or where the platform cannot be asked, a line on stderr says why.")]
     Check {
