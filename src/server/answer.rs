@@ -6,6 +6,9 @@ use crate::wechat::Format;
 /// The body of every 403, without detail.
 const BAD_TOKEN: &str = "Bad Token!";
 
+/// The body of every 503 from inside.
+pub(super) const UNAVAILABLE: &str = "unavailable";
+
 /// Every answer that there is.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -25,7 +28,7 @@ pub(super) enum Answer {
     NotFound,
     /// Here, but not so; with the methods that there are.
     OtherMethod(&'static str),
-    /// The store cannot write; the platform delivers again.
+    /// The store cannot write, or not in time; the platform delivers again.
     Unavailable,
 }
 
@@ -46,12 +49,12 @@ impl Answer {
         self.with_reply(|reply| responder.answer(reply));
     }
 
-    /// Sends it together with those of the same commit.
-    pub(super) fn send_soon(self, responder: Responder) {
-        self.with_reply(|reply| responder.answer_soon(reply));
+    /// Sends it together with those of the same commit. `false`: it comes too late, and 503 was said.
+    pub(super) fn send_soon(self, responder: Responder) -> bool {
+        self.with_reply(|reply| responder.answer_soon(reply))
     }
 
-    fn with_reply(&self, send: impl FnOnce(&HttpReply<'_>)) {
+    fn with_reply<T>(&self, send: impl FnOnce(&HttpReply<'_>) -> T) -> T {
         let status = self.status();
         const XML: &str = "text/xml; charset=utf-8";
         const JSON: &str = "application/json; charset=utf-8";
@@ -82,8 +85,8 @@ impl Answer {
                     ..HttpReply::text(status, "method not allowed")
                 }
             }
-            Answer::Unavailable => HttpReply::text(status, "unavailable"),
+            Answer::Unavailable => HttpReply::text(status, UNAVAILABLE),
         };
-        send(&reply);
+        send(&reply)
     }
 }

@@ -4,6 +4,7 @@
 //! by the writer after the commit: 200 means that the push and its answer are on disk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tiny_http::{Method, Request};
@@ -11,7 +12,7 @@ use tiny_http::{Method, Request};
 use super::admission;
 use super::answer::Answer;
 use super::client::ClientAddress;
-use super::exchange::{Exchange, Responder};
+use super::exchange::{Exchange, Responder, TIME_LIMIT};
 use super::query::Query;
 use super::refusals::{Refusals, Why};
 use super::replay::Replay;
@@ -20,6 +21,7 @@ use super::signed;
 use crate::app::{App, Live};
 use crate::clock;
 use crate::config::{HEALTH_PATH, Mode};
+use crate::counted::counted;
 use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, StoreError};
 use crate::visible::Visible;
@@ -34,7 +36,12 @@ pub(super) struct Callback {
     app: Arc<App>,
     refusals: Refusals,
     replay: Replay,
+    stall: Arc<Stall>,
 }
+
+/// Requests that were answered 503 because the store had not answered in time, since it last did.
+#[derive(Debug, Default)]
+struct Stall(AtomicUsize);
 
 impl Callback {
     pub(super) fn new(app: Arc<App>) -> Callback {
@@ -42,12 +49,24 @@ impl Callback {
             app,
             refusals: Refusals::default(),
             replay: Replay::new(),
+            stall: Arc::default(),
+        }
+    }
+
+    /// Notes that so many requests were answered 503, because their time was over.
+    pub(super) fn expired(&self, count: usize) {
+        if self.stall.0.fetch_add(count, Ordering::Relaxed) == 0 {
+            log::error!(
+                "store: no commit for {} s: the disk is too slow, or stalls; pushes are answered 503 until it \
+                 works again, so that the platform delivers them again",
+                TIME_LIMIT.as_secs_f32()
+            );
         }
     }
 
     /// Answers one request, now or after the commit.
     pub(super) fn handle(&self, mut exchange: Exchange) {
-        let started = Instant::now();
+        let started = exchange.since();
         let live = self.app.live();
         let request = exchange.request_mut();
         let url = request.url().to_owned();
@@ -95,8 +114,12 @@ impl Callback {
         if !is_read {
             return Answer::OtherMethod("GET, HEAD").send(responder);
         }
+        let stall = Arc::clone(&self.stall);
         self.app.store.probe(move |probed| match probed {
-            Ok(()) => Answer::Healthy.send(responder),
+            Ok(()) => {
+                stall.is_over();
+                Answer::Healthy.send(responder);
+            }
             Err(_) => Answer::Unavailable.send(responder),
         });
     }
@@ -178,7 +201,7 @@ impl Callback {
             line,
             sealing,
         } = *accepted;
-        let app = Arc::clone(&self.app);
+        let (app, stall) = (Arc::clone(&self.app), Arc::clone(&self.stall));
         let answer_with = move |reply: Option<String>| match (reply, &sealing) {
             (None, _) => Answer::Success,
             (Some(xml), None) => Answer::Reply(xml, Format::Xml),
@@ -194,17 +217,26 @@ impl Callback {
         self.app
             .store
             .record(record, move |recorded: Result<Recorded, StoreError>| {
+                if recorded.is_ok() {
+                    stall.is_over();
+                }
                 let (answer, word) = match recorded {
                     Ok(Recorded::New) => (fresh, ""),
                     Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
                     Err(_) => (Answer::Unavailable, ""),
                 };
                 let status = answer.status();
-                answer.send_soon(responder);
-                log::info!(
-                    "{line}{word}: {status} in {} ms",
-                    started.elapsed().as_millis()
-                );
+                let heard = answer.send_soon(responder);
+                let took = started.elapsed().as_millis();
+                match (heard, status) {
+                    (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
+                    (false, 503) => {
+                        log::info!("{line}: 503 in time, and not recorded after {took} ms")
+                    }
+                    (false, _) => {
+                        log::info!("{line}{word}: 503 in time, and recorded after {took} ms")
+                    }
+                }
                 if wants_profile {
                     app.bells.profiles.ring();
                 }
@@ -212,6 +244,19 @@ impl Callback {
                     app.bells.chores.ring();
                 }
             });
+    }
+}
+
+impl Stall {
+    /// The store has answered.
+    fn is_over(&self) {
+        if self.0.load(Ordering::Relaxed) > 0 {
+            let count = self.0.swap(0, Ordering::Relaxed);
+            log::info!(
+                "store: commits again; {} answered 503 meanwhile",
+                counted(count, "request")
+            );
+        }
     }
 }
 

@@ -4,21 +4,26 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tiny_http::{Method, Request, StatusCode};
+
+/// How long a request may wait for its answer, from the moment at which a worker took it; then it is 503. The
+/// platform hangs up after 5 s. The guard holds whatever waited for a worker to its own limit, a little later.
+pub(super) const TIME_LIMIT: Duration = Duration::from_millis(4_200);
 
 /// A request, and the duty to answer it: dropped unanswered, as by a panic, it becomes a 503.
 pub struct Exchange {
     /// Taken only by [`Exchange::responder`] and on drop.
     request: Option<Request>,
+    since: Instant,
     place: Place,
 }
 
 /// The way back for one answer, when the request itself is needed no more.
 pub struct Responder {
-    /// Taken by the answer.
-    writer: Option<Writer>,
     head_only: bool,
+    answered: bool,
     place: Place,
 }
 
@@ -43,21 +48,40 @@ pub struct Outbox(Mutex<Waiting>);
 struct Waiting {
     /// The number of the place at the front.
     first: u64,
-    /// An answer for every request that was taken, once it is known.
-    answers: VecDeque<Option<(Writer, Vec<u8>)>>,
+    /// One for every request that was taken, in their order.
+    places: VecDeque<Slot>,
+}
+
+/// What is known of one answer.
+struct Slot {
+    /// When the request was taken.
+    since: Instant,
+    head_only: bool,
+    /// Here once the request itself is needed no more.
+    writer: Option<Writer>,
+    /// The first answer that is given; later ones are not heard.
+    answer: Option<Vec<u8>>,
 }
 
 impl Exchange {
     /// To be called in the order in which the requests were received.
     pub(super) fn new(request: Request, outbox: &Arc<Outbox>) -> Exchange {
+        let head_only = *request.method() == Method::Head;
+        let since = Instant::now();
         let place = Place {
-            number: outbox.reserve(),
+            number: outbox.reserve(since, head_only),
             outbox: Arc::clone(outbox),
         };
         Exchange {
             request: Some(request),
+            since,
             place,
         }
+    }
+
+    /// When it was taken.
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// What was asked.
@@ -94,9 +118,11 @@ impl Drop for Exchange {
 
 impl Responder {
     fn new(request: Request, place: Place) -> Responder {
+        let head_only = *request.method() == Method::Head;
+        place.outbox.open(place.number, request.into_writer());
         Responder {
-            head_only: *request.method() == Method::Head,
-            writer: Some(request.into_writer()),
+            head_only,
+            answered: false,
             place,
         }
     }
@@ -107,30 +133,30 @@ impl Responder {
         self.place.outbox.leave();
     }
 
-    /// Answers with the next [`Outbox::leave`], together with whatever else waits there.
-    pub fn answer_soon(mut self, reply: &Reply<'_>) {
-        self.put(reply);
+    /// Answers with the next [`Outbox::leave`], together with whatever else waits there. `false`: its time was up,
+    /// and it has been answered 503.
+    pub fn answer_soon(mut self, reply: &Reply<'_>) -> bool {
+        self.put(reply)
     }
 
     /// Answers with these very bytes.
     #[cfg(test)]
     pub(super) fn answer_bytes(mut self, bytes: Vec<u8>) {
-        let writer = self.writer.take().unwrap();
-        self.place.outbox.put(self.place.number, writer, bytes);
+        self.answered = true;
+        self.place.outbox.put(self.place.number, bytes);
         self.place.outbox.leave();
     }
 
-    fn put(&mut self, reply: &Reply<'_>) {
-        if let Some(writer) = self.writer.take() {
-            let bytes = reply.render(!self.head_only);
-            self.place.outbox.put(self.place.number, writer, bytes);
-        }
+    fn put(&mut self, reply: &Reply<'_>) -> bool {
+        self.answered = true;
+        let bytes = reply.render(!self.head_only);
+        self.place.outbox.put(self.place.number, bytes)
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        if self.writer.is_some() {
+        if !self.answered {
             self.put(&Reply::text(ABANDONED, ""));
             self.place.outbox.leave();
         }
@@ -139,26 +165,92 @@ impl Drop for Responder {
 
 impl Outbox {
     /// A place behind all others.
-    fn reserve(&self) -> u64 {
+    fn reserve(&self, since: Instant, head_only: bool) -> u64 {
         let mut waiting = self.lock();
-        waiting.answers.push_back(None);
-        waiting.first + waiting.answers.len() as u64 - 1
+        waiting.places.push_back(Slot {
+            since,
+            head_only,
+            writer: None,
+            answer: None,
+        });
+        waiting.first + waiting.places.len() as u64 - 1
     }
 
-    fn put(&self, number: u64, writer: Writer, bytes: Vec<u8>) {
+    /// From now on the place can be answered.
+    fn open(&self, number: u64, writer: Writer) {
+        if let Some(slot) = self.lock().slot(number) {
+            slot.writer = Some(writer);
+        }
+    }
+
+    /// Takes the answer unless there has been one. Under the lock, so that of an answer and the end of its time
+    /// one comes first.
+    fn put(&self, number: u64, bytes: Vec<u8>) -> bool {
+        match self.lock().slot(number) {
+            Some(slot) if slot.answer.is_none() => {
+                slot.answer = Some(bytes);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Answers `reply` to whatever has waited for `limit` at `now`, and says how many those were and when the
+    /// next one's time is up.
+    pub fn expire(
+        &self,
+        now: Instant,
+        limit: Duration,
+        reply: &Reply<'_>,
+    ) -> (usize, Option<Instant>) {
         let mut waiting = self.lock();
-        let at = usize::try_from(number - waiting.first).expect("places fit into memory");
-        waiting.answers[at] = Some((writer, bytes));
+        let mut expired = 0;
+        let mut next = None;
+        for slot in waiting
+            .places
+            .iter_mut()
+            .filter(|slot| slot.answer.is_none())
+        {
+            let in_time = now.saturating_duration_since(slot.since) < limit;
+            // Without a writer its request is still being read, by the thread that is here now: there is none.
+            if in_time || slot.writer.is_none() {
+                next = slot.since.checked_add(limit);
+                break;
+            }
+            slot.answer = Some(reply.render(!slot.head_only));
+            expired += 1;
+        }
+        if expired > 0 {
+            waiting.leave();
+        }
+        (expired, next)
     }
 
     /// Sends every answer that no unanswered request stands before, in one write.
     pub fn leave(&self) {
-        let mut waiting = self.lock();
-        let ready = waiting.answers.iter().take_while(|answer| answer.is_some());
+        // The lock is held on: what leaves later must not overtake this.
+        self.lock().leave();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The place with this number, unless its answer has left.
+    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.places.get_mut(at)
+    }
+
+    fn leave(&mut self) {
+        let ready = self.places.iter().take_while(|slot| slot.answer.is_some());
         let ready = ready.count();
-        waiting.first += ready as u64;
+        self.first += ready as u64;
         let mut last: Option<(Writer, Vec<u8>)> = None;
-        for (writer, bytes) in waiting.answers.drain(..ready).flatten() {
+        let slots = self.places.drain(..ready);
+        for (writer, bytes) in slots.filter_map(|slot| slot.writer.zip(slot.answer)) {
             last = Some(match last {
                 None => (writer, bytes),
                 Some((before, mut all)) => {
@@ -169,16 +261,11 @@ impl Outbox {
                 }
             });
         }
-        // The lock is held on: what leaves later must not overtake this.
         if let Some((mut writer, bytes)) = last
             && let Err(error) = send(&mut writer, &bytes)
         {
             log::debug!("answers could not be sent, the guard has given the lane up: {error}");
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -332,6 +419,62 @@ mod tests {
         let answers = read(&mut lane);
         assert_eq!(answers.matches("HTTP/1.1 500 ").count(), 2, "{answers}");
         assert!(answers.ends_with("\r\n\r\n/3"), "{answers}");
+    }
+
+    #[test]
+    fn what_waits_too_long_is_answered_once_and_holds_up_nobody() {
+        let (mut lane, requests, exchanges) = asked(3);
+        let mut responders: Vec<_> = exchanges.into_iter().map(Exchange::responder).collect();
+        responders.pop().unwrap().answer(&Reply::text(200, "/3"));
+        let outbox = requests.outbox();
+        let (late, now) = (Reply::text(503, "/-"), Instant::now());
+        let (expired, next) = outbox.expire(now, TIME_LIMIT, &late);
+        assert_eq!(expired, 0);
+        assert!(next.is_some_and(|next| next > now));
+        responders
+            .pop()
+            .unwrap()
+            .answer_soon(&Reply::text(200, "/2"));
+        let (expired, next) = outbox.expire(now + TIME_LIMIT, TIME_LIMIT, &late);
+        assert_eq!((expired, next), (1, None));
+        assert_eq!(bodies(&read(&mut lane)), ["/-", "/2", "/3"]);
+        let heard = responders
+            .pop()
+            .unwrap()
+            .answer_soon(&Reply::text(200, "/1"));
+        assert!(!heard, "it has been answered");
+        outbox.leave();
+        lane.set_nonblocking(true).unwrap();
+        assert!(lane.read(&mut [0; 16]).is_err(), "a second answer");
+    }
+
+    #[test]
+    fn of_an_answer_and_the_end_of_its_time_one_is_heard() {
+        let (mut lane, requests, exchanges) = asked(200);
+        let late = Instant::now() + TIME_LIMIT;
+        let mut answered = 0;
+        std::thread::scope(|scope| {
+            let expired = scope.spawn(|| {
+                let reply = Reply::text(503, "/-");
+                (0..200)
+                    .map(|_| requests.outbox().expire(late, TIME_LIMIT, &reply).0)
+                    .sum::<usize>()
+            });
+            for exchange in exchanges {
+                let heard = exchange.responder().answer_soon(&Reply::text(200, "/+"));
+                requests.outbox().leave();
+                answered += usize::from(heard);
+            }
+            assert_eq!(answered + expired.join().unwrap(), 200);
+        });
+        let mut all = String::new();
+        while bodies(&all).len() < 200 {
+            all += &read(&mut lane);
+        }
+        assert_eq!(
+            bodies(&all).iter().filter(|body| **body == "/+").count(),
+            answered
+        );
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tiny_http::Server;
 
-use super::exchange::{Exchange, Outbox, Reply};
+use super::exchange::{Exchange, Outbox, Reply, TIME_LIMIT};
 use crate::random;
 
 /// How long `tiny_http` may take to answer the probe at the start.
@@ -115,19 +115,39 @@ fn probe(requests: &Requests, lane: &mut UnixStream) -> io::Result<()> {
 impl Requests {
     /// Waits for the next request; `None` once [`Requests::stop`] was called and all before it are taken.
     ///
+    /// Meanwhile `late` is the answer to those whose [`TIME_LIMIT`] is over, and `expired` hears how many.
+    ///
     /// For one thread only: the order in which requests are taken is the order in which their answers leave.
-    pub fn recv(&self) -> Option<Exchange> {
+    pub fn next(&self, late: &Reply<'_>, expired: impl Fn(usize)) -> Option<Exchange> {
         loop {
-            match self.server.recv() {
-                Ok(request) => return Some(Exchange::new(request, &self.outbox)),
-                Err(_) if self.stopping.load(Ordering::Acquire) => return None,
+            let now = Instant::now();
+            let (given_up, next) = self.outbox.expire(now, TIME_LIMIT, late);
+            if given_up > 0 {
+                expired(given_up);
+            }
+            let received = match next {
+                None => self.server.recv().map(Some),
+                Some(next) => self
+                    .server
+                    .recv_timeout(next.saturating_duration_since(now)),
+            };
+            match received {
+                Ok(Some(request)) => return Some(Exchange::new(request, &self.outbox)),
+                Ok(None) | Err(_) if self.stopping.load(Ordering::Acquire) => return None,
+                Ok(None) => {}
                 // It accepts no more connections, which are all there already.
                 Err(error) => log::warn!("lanes: tiny_http: {error}"),
             }
         }
     }
 
-    /// Lets [`Requests::recv`] return `None` after the requests that wait already.
+    /// The same for tests, which give it the time it needs.
+    #[cfg(test)]
+    pub fn recv(&self) -> Option<Exchange> {
+        self.next(&Reply::text(503, ""), |_| {})
+    }
+
+    /// Lets [`Requests::next`] return `None` after the requests that wait already.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.server.unblock();

@@ -29,7 +29,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,8 +51,12 @@ use workers::Workers;
 
 pub use framing::FORWARDED_HEADER;
 
-/// How long a stop waits for answers under way.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a stop waits for answers under way and for the store. The contract says 5 s for all of it, and the last
+/// lines of the log want to be written, too.
+const STOP_PATIENCE: Duration = Duration::from_millis(4_600);
+
+/// What of that the store has in any case, to end its last write and fold the log into the file.
+const STORE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Two signals within this time are one: `timeout` and some supervisors send it to the program and to its group.
 const ONE_SIGNAL: Duration = Duration::from_millis(300);
@@ -80,7 +85,10 @@ enum Event {
 /// # Errors
 /// When it cannot start; the text says what to do.
 pub fn serve(config: Config) -> Result<(), ServeError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let (events, happened) = channel();
+    let started = Arc::new(AtomicBool::new(false));
+    listen_to_signals(signals, events.clone(), Arc::clone(&started))?;
     let listener = Listener::bind(&config.server.listen)?;
     let app = Arc::new(App::new(config)?);
     let live = app.live();
@@ -92,27 +100,18 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         .collect();
     app.store
         .after_telling(move || outboxes.iter().for_each(|outbox| outbox.leave()));
-    let (events, happened) = channel();
-    let fault = events.clone();
     let workers = Workers::start(requests, Callback::new(Arc::clone(&app)))?;
+    started.store(true, Ordering::Relaxed);
     let guard = Guard::start(
         listener,
         lanes,
         Limits::of(&live.config.server),
         move |reason| {
-            fault.send(Event::Fault(reason)).ok();
+            events.send(Event::Fault(reason)).ok();
         },
     )?;
+    let guard = Arc::new(guard);
     background::start(&app)?;
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for signal in signals.forever() {
-                if events.send(Event::Signal(signal)).is_err() {
-                    return;
-                }
-            }
-        })?;
     let watched = Arc::clone(&app);
     thread::Builder::new()
         .name("watchdog".to_owned())
@@ -123,8 +122,9 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         })?;
     greet(&app, guard.local_addr());
     systemd::tell(State::Ready);
-    warn(&app.live());
-    let ended = run(&app, &guard, &happened);
+    let reloads = reloading(&app, &guard)?;
+    let ended = run(&reloads, &happened);
+    let stop_by = Instant::now() + STOP_PATIENCE;
     // A second signal ends at once, without waiting for anything.
     let first = Instant::now();
     thread::Builder::new()
@@ -135,12 +135,13 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
                     && first.elapsed() >= ONE_SIGNAL
                 {
                     log::warn!("stopped at once, by a second signal");
+                    log::logger().flush();
                     std::process::exit(1);
                 }
             }
         })?;
     systemd::tell(State::Stopping);
-    let left = guard.stop(STOP_PATIENCE);
+    let left = guard.stop((stop_by - STORE_PATIENCE).saturating_duration_since(Instant::now()));
     log::debug!("guard: stopped: {}", guard.counters());
     if left > 0 {
         log::warn!(
@@ -150,15 +151,86 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     }
     workers.stop();
     app.bells.close();
-    app.store.close();
+    if !close_store(&app, stop_by.saturating_duration_since(Instant::now())) {
+        log::warn!(
+            "the store has not ended its last write: the disk stalls; what was answered is in it all the same"
+        );
+    }
     log::info!("stopped");
     ended
 }
 
-fn run(app: &App, guard: &Guard, happened: &Receiver<Event>) -> Result<(), ServeError> {
+/// Turns signals into events. Until the server has started, a signal to stop ends it at once: nobody has been
+/// answered, and the start may wait for a disk.
+fn listen_to_signals(
+    mut signals: Signals,
+    events: Sender<Event>,
+    started: Arc<AtomicBool>,
+) -> io::Result<()> {
+    let forward = move || {
+        for signal in signals.forever() {
+            if signal != SIGHUP && !started.load(Ordering::Relaxed) {
+                log::info!("stopped before it had started");
+                log::logger().flush();
+                std::process::exit(0);
+            }
+            if events.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(forward)
+        .map(drop)
+}
+
+/// Closes the store; `false`: not within this time. Its thread cannot be interrupted in a write.
+fn close_store(app: &Arc<App>, within: Duration) -> bool {
+    let (done, closed) = channel();
+    let app = Arc::clone(app);
+    let close = move || {
+        app.store.close();
+        done.send(()).ok();
+    };
+    match thread::Builder::new()
+        .name("closing".to_owned())
+        .spawn(close)
+    {
+        Ok(_) => closed.recv_timeout(within).is_ok(),
+        Err(error) => {
+            log::error!("the store cannot be closed: {error}");
+            false
+        }
+    }
+}
+
+/// A thread that warns of the configuration in force, and reads it again whenever it is sent something. It may wait
+/// for the disk and compare thousands of rules; a signal to stop is heard meanwhile.
+fn reloading(app: &Arc<App>, guard: &Arc<Guard>) -> io::Result<Sender<()>> {
+    let (sender, wanted) = channel();
+    let (app, guard) = (Arc::clone(app), Arc::clone(guard));
+    let work = move || {
+        warn(&app.live());
+        while let Ok(()) = wanted.recv() {
+            reload(&app, &guard);
+        }
+    };
+    thread::Builder::new()
+        .name("configuration".to_owned())
+        .spawn(work)?;
+    Ok(sender)
+}
+
+fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeError> {
     loop {
         match happened.recv() {
-            Ok(Event::Signal(SIGHUP)) => reload(app, guard),
+            Ok(Event::Signal(SIGHUP)) => {
+                // Only a panic ends that thread, and then there is nobody to reload.
+                if reloads.send(()).is_err() {
+                    log::error!("the configuration cannot be read again: restart the server");
+                }
+            }
             Ok(Event::Signal(_)) | Err(_) => {
                 log::info!("stopping: no new requests, those under way are answered");
                 return Ok(());

@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::answer::UNAVAILABLE;
 use super::callback::Callback;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Reply};
 use super::lanes::Requests;
 
 /// The running threads.
@@ -24,7 +25,10 @@ impl Workers {
             let (requests, callback) = (Arc::clone(requests), Arc::clone(&callback));
             thread::Builder::new()
                 .name(format!("worker {}", n + 1))
-                .spawn(move || work(&requests, |exchange| callback.handle(exchange)))
+                .spawn(move || {
+                    let expired = |count| callback.expired(count);
+                    work(&requests, |exchange| callback.handle(exchange), expired);
+                })
         };
         let threads = lanes
             .iter()
@@ -43,8 +47,9 @@ impl Workers {
     }
 }
 
-fn work(requests: &Requests, handle: impl Fn(Exchange)) {
-    while let Some(exchange) = requests.recv() {
+fn work(requests: &Requests, handle: impl Fn(Exchange), expired: impl Fn(usize)) {
+    let late = Reply::text(503, UNAVAILABLE);
+    while let Some(exchange) = requests.next(&late, &expired) {
         // The exchange is dropped on the way out of a panic, which the guard turns into 503.
         if catch_unwind(AssertUnwindSafe(|| handle(exchange))).is_err() {
             log::error!(
@@ -59,7 +64,6 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-    use crate::server::exchange::Reply;
     use crate::server::lanes::Lanes;
 
     #[test]
@@ -69,13 +73,17 @@ mod tests {
         let worker = {
             let requests = Arc::clone(&requests);
             thread::spawn(move || {
-                work(&requests, |exchange| {
-                    assert!(
-                        exchange.request().url() == "/fine",
-                        "what this test is about"
-                    );
-                    exchange.answer(&Reply::text(200, "answered"));
-                });
+                work(
+                    &requests,
+                    |exchange| {
+                        assert!(
+                            exchange.request().url() == "/fine",
+                            "what this test is about"
+                        );
+                        exchange.answer(&Reply::text(200, "answered"));
+                    },
+                    |_| {},
+                );
             })
         };
         let mut lane = lanes.streams.into_iter().next().unwrap();

@@ -55,6 +55,7 @@ mod send;
 mod service;
 mod shorten;
 mod simulate;
+mod stalls;
 mod start;
 mod stop;
 mod store;

@@ -1,16 +1,15 @@
-/* Adds SLOW_SYNC_US microseconds to every fsync and fdatasync: a slow disk, for `--slow-disk`. */
+/* Slows fsync and fdatasync down: each takes SLOW_SYNC_US microseconds more, and hangs for as long as there is a file
+   at SLOW_SYNC_WHILE. For the benches and the tests of slow and stalled disks. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static void wait_first(void) {
-    static long pause = -1;
-    if (pause < 0) {
-        const char *given = getenv("SLOW_SYNC_US");
-        pause = given ? atol(given) : 0;
-    }
-    if (pause > 0) usleep((useconds_t)pause);
+    const char *pause = getenv("SLOW_SYNC_US");
+    if (pause && atol(pause) > 0) usleep((useconds_t)atol(pause));
+    const char *file = getenv("SLOW_SYNC_WHILE");
+    while (file && access(file, F_OK) == 0) usleep(5000);
 }
 
 int fsync(int fd) {

@@ -1,0 +1,120 @@
+//! A disk that takes no more writes and says nothing: every request is answered in time all the same, a redelivery
+//! gets what the first delivery would have got, and the server can be stopped.
+
+use crate::support::account::{HELP, WELCOME, send_signal};
+use crate::support::*;
+use std::time::{Duration, Instant};
+
+/// The contract says 4.5 s; a busy machine may take a little longer for anything.
+const LIMIT: Duration = Duration::from_millis(6_500);
+
+#[test]
+fn while_the_disk_stalls_everybody_has_an_answer_in_time_and_every_push_comes_to_its_row() {
+    let (setup, disk) = Disk::under(Setup::new());
+    let account = setup.start();
+    account.post(&text("before")).is_text(HELP);
+    disk.stall();
+    let pushes: Vec<Push> = (0..12)
+        .map(|_| text("meanwhile").from(&another_fan()))
+        .collect();
+    let follower = subscribe().from(&another_fan());
+    let signed = account.signed();
+    std::thread::scope(|scope| {
+        for (n, push) in pushes.iter().enumerate() {
+            let account = &account;
+            scope.spawn(move || {
+                // One after the other, so that most of them find the writer stalled.
+                std::thread::sleep(Duration::from_millis(100) * n as u32);
+                let answer = account.post(push);
+                answer.is(503, "unavailable");
+                answer.expect(answer.took < LIMIT, "an answer in time");
+            });
+        }
+        // The same push twice while its first delivery waits, as an impatient proxy may send it.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let answer = account.post(&follower);
+                answer.is_status(503);
+                answer.expect(answer.took < LIMIT, "an answer in time");
+            });
+        }
+        for (target, status) in [
+            ("/healthz".to_owned(), 503),
+            ("/nowhere".to_owned(), 404),
+            ("/wechat?signature=0&timestamp=0&nonce=0".to_owned(), 403),
+            (format!("/wechat?{signed}&echostr=1"), 200),
+        ] {
+            let account = &account;
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(500));
+                let answer = account.get(&target);
+                answer.is_status(status);
+                answer.expect(answer.took < LIMIT, "an answer in time");
+            });
+        }
+    });
+    eventually("an error in the log", account.log(), || {
+        account.log().has("ERROR") && account.log().has("no commit for 4.2 s")
+    });
+    assert_eq!(account.log().count("no commit for"), 1, "{}", account.log());
+    disk.recover();
+    for push in &pushes {
+        account.post(push).is_text(HELP);
+    }
+    account.post(&follower).is_text(WELCOME);
+    account.get("/healthz").is(200, "ok");
+    let store = account.store();
+    store.is("SELECT count(*) FROM messages", &["14"]);
+    store.is("SELECT count(*) FROM followers", &["1"]);
+    let log = account.log();
+    eventually("the end of it in the log", log, || log.has("commits again"));
+    eventually("what came too late", log, || {
+        log.count("503 in time, and recorded after") == 14
+    });
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_stalled_disk_nor_for_a_reload_that_does() {
+    // Without a Token in the configuration a reload asks the store.
+    let (setup, disk) = Disk::under(Setup::new().unset("account.token").env("RUST_LOG", "debug"));
+    let mut account = setup.start();
+    account.token = account.command(&["check", "--json"]).json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    disk.stall();
+    let mut wire = Wire::connect(account.address()).unwrap();
+    let push = text("hello").request("/wechat", &account.token);
+    wire.send(&push.bytes()).unwrap();
+    eventually("the push inside", &account.log().clone(), || {
+        account.log().has("text from ")
+    });
+    account.hang_up();
+    let ended = account.stop();
+    assert_eq!(ended.code, Some(0), "{}", account.log());
+    assert!(ended.took < LIMIT, "{ended:?}\n{}", account.log());
+    let answer = wire.response().map(|answer| answer.status);
+    assert_eq!(answer, Ok(503), "{}", account.log());
+    let log = account.log();
+    assert!(log.has("has not ended its last write"), "{log}");
+    disk.recover();
+    account.begin();
+    account.get("/healthz").is(200, "ok");
+    account.store().is("PRAGMA integrity_check", &["ok"]);
+}
+
+#[test]
+fn a_start_on_a_stalled_disk_can_be_ended() {
+    let (setup, disk) = Disk::under(Setup::new());
+    let account = setup.stopped();
+    disk.stall();
+    let mut child = account.program(&["serve"]).spawn().unwrap();
+    eventually("the store's first bytes", account.log(), || {
+        account.store_path().exists()
+    });
+    let begun = Instant::now();
+    send_signal(child.id(), "TERM");
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+}
