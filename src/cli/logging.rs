@@ -1,12 +1,17 @@
 //! The log on stderr: levels by RUST_LOG, the journal's own form under systemd, and no secrets of libraries.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::panic;
+use std::thread;
+use std::time::Duration;
 
-use env_logger::Builder;
+use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::failure::complain;
+use super::failure::{Failure, complain};
+use super::log_queue::LogQueue;
 
 /// The environment variable that sets the level.
 const VARIABLE: &str = "RUST_LOG";
@@ -14,8 +19,36 @@ const VARIABLE: &str = "RUST_LOG";
 /// Libraries that write URLs, and with them access tokens, at their finest levels, or what is of no use to an owner.
 const TALKATIVE: [&str; 4] = ["ureq", "ureq_proto", "rustls", "tiny_http"];
 
-/// Starts the log at `level` unless RUST_LOG says otherwise.
+/// How long the last lines of the server may take: nobody may be reading them.
+const LAST_LINES: Duration = Duration::from_millis(250);
+
+/// Starts the log of a command at `level`, unless RUST_LOG says otherwise.
 pub(super) fn start(level: &str) {
+    start_with(level, None);
+}
+
+/// Starts the log of the server, which does not wait for the reader of stderr. Panics are written there, too.
+///
+/// # Errors
+/// When the system gives no thread for it.
+pub(super) fn start_queued(level: &str) -> Result<LogQueue, Failure> {
+    let queue = LogQueue::to_stderr()
+        .map_err(|error| Failure::Failed(format!("the log cannot be written: {error}")))?;
+    start_with(level, Some(queue.clone()));
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        let backtrace = Backtrace::capture();
+        match backtrace.status() {
+            BacktraceStatus::Captured => log::error!("thread {name:?} {panic}\n{backtrace}"),
+            _ => log::error!("thread {name:?} {panic}"),
+        }
+        log::logger().flush();
+    }));
+    Ok(queue)
+}
+
+fn start_with(level: &str, queue: Option<LogQueue>) {
     let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
     let wanted = match wanted.as_deref().map(str::trim) {
         None | Some("") => level,
@@ -47,9 +80,12 @@ pub(super) fn start(level: &str) {
     } else {
         builder.format_target(false);
     }
+    if let Some(queue) = &queue {
+        builder.target(Target::Pipe(Box::new(queue.clone())));
+    }
     let logger = builder.build();
     let most = logger.filter();
-    if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(Discreet { logger, queue })).is_ok() {
         log::set_max_level(most);
     }
 }
@@ -68,23 +104,29 @@ fn says_something(filter: &str) -> bool {
 }
 
 /// Lets talkative libraries say no more than warnings, whatever RUST_LOG asks for.
-struct Discreet(env_logger::Logger);
+struct Discreet {
+    logger: env_logger::Logger,
+    queue: Option<LogQueue>,
+}
 
 impl Log for Discreet {
     fn enabled(&self, metadata: &Metadata) -> bool {
         let library = metadata.target().split("::").next().unwrap_or_default();
         (metadata.level() <= Level::Warn || !TALKATIVE.contains(&library))
-            && self.0.enabled(metadata)
+            && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
-            self.0.log(record);
+            self.logger.log(record);
         }
     }
 
+    /// For those who are about to end the process.
     fn flush(&self) {
-        self.0.flush();
+        if let Some(queue) = &self.queue {
+            queue.flush_within(LAST_LINES);
+        }
     }
 }
 

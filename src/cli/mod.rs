@@ -16,6 +16,7 @@ mod followers;
 mod http;
 mod json;
 mod kf;
+mod log_queue;
 mod logging;
 mod login;
 mod mass;
@@ -253,16 +254,15 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let command = arguments.command.unwrap_or(Command::Serve);
-    logging::start(match command {
-        Command::Serve => "info",
-        _ => "warn",
-    });
+    if !matches!(command, Command::Serve) {
+        logging::start("warn");
+    }
     let config = || -> Result<Config, Failure> {
         let file = config::find(arguments.config.as_deref())?;
         Ok(Config::load(&file)?)
     };
     match command {
-        Command::Serve => serve::run(config()?),
+        Command::Serve => serve::run(config),
         Command::Check(arguments) => check::run(&config()?, &arguments),
         Command::Simulate(arguments) => simulate::run(&config()?, &arguments),
         Command::Explain(arguments) => explain::run(config()?, &arguments),

@@ -2,6 +2,7 @@
 
 use crate::support::account::{APP_SECRET, WELCOME};
 use crate::support::*;
+use std::io::BufRead;
 
 #[test]
 fn every_push_has_one_line_with_kind_sender_rule_and_duration() {
@@ -156,4 +157,79 @@ fn at_debug_the_libraries_do_not_talk_of_themselves() {
     for library in ["accept thread", "tiny_http"] {
         assert!(!account.log().has(library), "{}", account.log());
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
+    // At `debug` the texts are logged: a hundred pushes are more than a pipe and the queue take.
+    let setup = Setup::new().env("RUST_LOG", "debug");
+    let socket = setup.folder().join("wechatd.sock");
+    let listen = format!("\"unix:{}\"", socket.display());
+    let account = setup.set("server.listen", &listen).stopped();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut child = account
+        .program(&["serve"])
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    eventually("the socket", account.log(), || socket.exists());
+    let address = http::Address::Unix(socket);
+    let push_many = || {
+        for _ in 0..100 {
+            let request = text(&"long ".repeat(4_000)).request("/wechat", TOKEN);
+            let answer = http::exchange(&address, &request, account.log());
+            answer.is_status(200);
+            answer.expect(answer.took < IN_TIME, "an answer in time");
+        }
+        let healthz = Request::new("GET", "/healthz");
+        http::exchange(&address, &healthz, account.log()).is(200, "ok");
+    };
+    push_many();
+
+    // Whoever reads again hears how much is missing, and what comes from then on.
+    let mut lines = std::io::BufReader::new(reader).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    let note =
+        std::iter::from_fn(|| Some(next())).find(|line| line.contains("nobody reads stderr"));
+    let note = note.unwrap();
+    let dropped = note.split_once(" lines were not logged").unwrap().0;
+    let dropped = dropped.rsplit(' ').next().unwrap();
+    assert!(dropped.parse::<usize>().unwrap() > 10, "{note}");
+
+    push_many();
+    let begun = std::time::Instant::now();
+    account::send_signal(child.id(), "TERM");
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
+    account
+        .store()
+        .is("SELECT count(*) FROM messages", &["200"]);
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_end() {
+    let mut account = Account::start();
+    account.post(&text("hello")).is_status(200);
+    account.stop();
+    let lines = account.log().lines();
+    assert!(
+        lines.last().unwrap().ends_with("stopped"),
+        "{}",
+        account.log()
+    );
+    // The port is taken by another server, so this one cannot start; it says so in one line.
+    account.begin();
+    let http::Address::Tcp(taken) = account.address() else {
+        panic!("not a TCP address");
+    };
+    let other = Setup::new().set("server.listen", &format!("\"{taken}\""));
+    let ran = other.stopped().command(&["serve"]);
+    ran.failed().complains("already in use");
+    let told = ran
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("wechatd: "));
+    assert_eq!(told.count(), 1, "{}", ran.stderr);
 }

@@ -1,0 +1,197 @@
+//! Lines of the server's log on their way to stderr: a bounded queue with a thread of its own, so that nobody waits for the reader.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Bytes that may wait; lines beyond that are dropped and counted. About 10,000 pushes.
+const MOST: usize = 1024 * 1024;
+
+/// A buffer that has grown beyond this is freed after use.
+const KEPT: usize = 64 * 1024;
+
+/// Between two tries where stderr is nonblocking, as some other program has made it.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// The way in; clones are the same queue. Lines go in whole, and none waits for the reader of stderr.
+#[derive(Clone)]
+pub(super) struct LogQueue(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: usize,
+    /// The thread has taken lines and is writing them.
+    writing: bool,
+}
+
+impl LogQueue {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or stderr is closed.
+    pub(super) fn to_stderr() -> io::Result<LogQueue> {
+        // Not through `std::io::stderr`, whose lock a write that hangs would hold.
+        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
+        LogQueue::start(File::from(stderr))
+    }
+
+    fn start(out: impl Write + Send + 'static) -> io::Result<LogQueue> {
+        let queue = LogQueue(Arc::default());
+        let own = queue.clone();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || own.write_out(out))?;
+        Ok(queue)
+    }
+
+    /// Waits until everything is written, but no longer than this.
+    pub(super) fn flush_within(&self, time: Duration) {
+        let waiting = self.lock();
+        let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
+        // Whether all of it went out makes no difference to anybody.
+        drop(self.0.changed.wait_timeout_while(waiting, time, busy));
+    }
+
+    /// Adds whole lines, or drops and counts them where too many wait.
+    pub(super) fn push(&self, lines: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.lines.is_empty() || waiting.lines.len() + lines.len() <= MOST {
+            waiting.lines.extend_from_slice(lines);
+            if !waiting.writing {
+                self.0.changed.notify_all();
+            }
+        } else {
+            waiting.dropped += lines.iter().filter(|byte| **byte == b'\n').count();
+        }
+    }
+
+    fn write_out(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut waiting = self.lock();
+            waiting.writing = false;
+            if waiting.lines.is_empty() {
+                self.0.changed.notify_all();
+            }
+            while waiting.lines.is_empty() {
+                waiting = self
+                    .0
+                    .changed
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            mem::swap(&mut batch, &mut waiting.lines);
+            let dropped = mem::take(&mut waiting.dropped);
+            waiting.writing = true;
+            drop(waiting);
+            write_whole(&mut out, &batch);
+            match dropped {
+                0 => {}
+                1 => log::warn!("1 line was not logged: nobody reads stderr"),
+                _ => log::warn!("{dropped} lines were not logged: nobody reads stderr"),
+            }
+            batch.clear();
+            if batch.capacity() > KEPT {
+                batch = Vec::new();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes it all, or gives it up: nobody can be told that stderr is broken.
+fn write_whole(out: &mut impl Write, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return,
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(TRY_AGAIN),
+            Err(_) => return,
+        }
+    }
+}
+
+impl Write for LogQueue {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.push(lines);
+        Ok(lines.len())
+    }
+
+    /// Nothing: whoever logs does not wait.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LogQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogQueue").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn lines_come_out_whole_and_in_their_order() {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let queue = LogQueue::start(writer).expect("started");
+        let reading = thread::spawn(move || {
+            let mut read = vec![0; 1000 * 8];
+            reader.read_exact(&mut read).map(|()| read)
+        });
+        let mut expected = Vec::new();
+        for n in 0..1000 {
+            let line = format!("line{n:03}\n");
+            queue.push(line.as_bytes());
+            expected.extend_from_slice(line.as_bytes());
+        }
+        queue.flush_within(Duration::from_secs(60));
+        assert!(reading.join().expect("read").expect("whole") == expected);
+    }
+
+    #[test]
+    fn what_nobody_takes_is_dropped_and_holds_up_nobody() {
+        let (reader, writer) = pipe().expect("a pipe");
+        let queue = LogQueue::start(writer).expect("started");
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        let begun = Instant::now();
+        for _ in 0..4 * 1024 {
+            queue.push(&line);
+        }
+        queue.flush_within(Duration::from_millis(50));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        {
+            let waiting = queue.lock();
+            assert!(waiting.lines.len() <= MOST, "{}", waiting.lines.len());
+            // A pipe and the batch under way hold the rest.
+            assert!(waiting.dropped > 1024, "{}", waiting.dropped);
+        }
+        drop(reader);
+        queue.flush_within(Duration::from_secs(60));
+        assert!(queue.lock().lines.is_empty(), "a broken pipe takes all");
+    }
+}
