@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::foreign::Foreign;
 use super::output::Output;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
@@ -57,7 +58,7 @@ pub(super) enum Stay {
 }
 
 impl Kind {
-    /// By the content: the platform looks at it too, whatever the name says.
+    /// By the content: the platform looks at it too, whatever the name says. Of what is no [`Foreign`] file.
     fn of(bytes: &[u8]) -> Option<Kind> {
         match bytes {
             [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
@@ -169,6 +170,11 @@ impl LocalFile {
             )));
         }
         let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        if let Some(Foreign { name, save_as }) = Foreign::of(&bytes) {
+            return Err(wrong(format!(
+                "is {name}, which the platform does not take: save it as {save_as}"
+            )));
+        }
         let kind = Kind::of(&bytes).ok_or_else(|| {
             wrong(
                 "is none of PNG, JPEG, GIF, BMP, AMR, MP3, WMA, WAV, MP4 by its content".to_owned(),
@@ -215,16 +221,28 @@ impl LocalFile {
 
     /// That the file can be sent as this type.
     fn check(&self, media_type: MediaType, stay: Stay) -> Result<(), Failure> {
-        match self.kind.fits(media_type, stay) {
-            true => Ok(()),
-            false => Err(Failure::Wrong(format!(
-                "{}: is {}, and a file of type {} is {}",
-                self.path.display(),
-                self.kind.extensions()[0].to_uppercase(),
-                media_type.name(),
-                wanted_kinds(media_type, stay)
-            ))),
+        if self.kind.fits(media_type, stay) {
+            return Ok(());
         }
+        let (kind, wanted) = (
+            self.kind.extensions()[0].to_uppercase(),
+            wanted_kinds(media_type, stay),
+        );
+        let is_thumb = media_type == MediaType::Thumb;
+        let near = if is_thumb {
+            MediaType::Image
+        } else {
+            media_type
+        };
+        Err(Failure::Wrong(format!(
+            "{}: is {kind}, and a file of type {} is {wanted}{}",
+            self.path.display(),
+            media_type.name(),
+            match self.kind.media_type() == near {
+                true => format!(": save it as {wanted}"),
+                false => String::new(),
+            }
+        )))
     }
 
     /// Uploads the file and keeps its media_id while it works, if the store can.

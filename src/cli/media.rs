@@ -125,7 +125,7 @@ fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
     let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
     if !matches!(file.kind, Kind::Png | Kind::Jpeg) {
         return Err(Failure::Wrong(format!(
-            "{}: a picture inside an article is PNG or JPEG",
+            "{}: a picture inside an article is PNG or JPEG: save it as one of them",
             path.display()
         )));
     }

@@ -13,6 +13,7 @@ mod explain;
 mod export;
 mod failure;
 mod followers;
+mod foreign;
 mod http;
 mod json;
 mod kf;

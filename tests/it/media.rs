@@ -75,6 +75,113 @@ fn types_and_sizes_are_checked_before_anything_is_sent() {
     assert!(platform.calls().is_empty(), "{:?}", platform.calls());
 }
 
+/// A file that begins with an `ftyp` box of these brands, the first of which is the major one.
+fn ftyp(brands: &[&str]) -> Vec<u8> {
+    let length = u32::try_from(12 + 4 * brands.len()).unwrap();
+    let mut file = length.to_be_bytes().to_vec();
+    file.extend(b"ftyp");
+    file.extend(brands[0].as_bytes());
+    file.extend(b"\0\0\0\0");
+    for brand in &brands[1..] {
+        file.extend(brand.as_bytes());
+    }
+    file.extend(b"\0\0\0\x08free");
+    file
+}
+
+#[test]
+fn a_file_that_the_platform_does_not_take_is_refused_with_what_to_save_it_as() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let wmv = [
+        &b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9"[..],
+        b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b",
+    ]
+    .concat();
+    let mut voice_memo = ftyp(&["mp42", "isom"]);
+    voice_memo.extend(b"\0\0\0\x21hdlr\0\0\0\0\0\0\0\0soun\0\0\0\0");
+    for (bytes, is, save_as) in [
+        (ftyp(&["heic", "mif1", "heic"]), "HEIC", "JPEG"),
+        (ftyp(&["heix"]), "HEIC", "JPEG"),
+        (ftyp(&["hevc"]), "HEIC", "JPEG"),
+        (ftyp(&["mif1", "heic"]), "HEIC", "JPEG"),
+        (ftyp(&["mif1", "miaf", "avif"]), "AVIF", "JPEG"),
+        (ftyp(&["avif"]), "AVIF", "JPEG"),
+        (ftyp(&["avis"]), "AVIF", "JPEG"),
+        (ftyp(&["M4A ", "mp42", "isom"]), "M4A", "MP3"),
+        (ftyp(&["M4B ", "mp42"]), "M4A", "MP3"),
+        (voice_memo, "M4A", "MP3"),
+        (ftyp(&["qt  "]), "QuickTime", "MP4"),
+        (ftyp(&["3gp4", "isom"]), "3GP", "MP4"),
+        (ftyp(&["3g2a"]), "3GP", "MP4"),
+        (ftyp(&["crx "]), "Canon", "JPEG"),
+        (ftyp(&["zzzz"]), "\"zzzz\"", "MP4"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), "JPEG XL", "JPEG"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ".to_vec(), "WebP", "JPEG"),
+        (b"RIFF\x24\0\0\0AVI LIST".to_vec(), "AVI", "MP4"),
+        (b"II*\0\x08\0\0\0".to_vec(), "TIFF", "JPEG"),
+        (b"MM\0*\0\0\0\x08".to_vec(), "TIFF", "JPEG"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            "SVG",
+            "PNG",
+        ),
+        (b"%PDF-1.7".to_vec(), "PDF", "JPEG"),
+        (b"OggS\0\x02".to_vec(), "Ogg", "MP3"),
+        (b"fLaC\0\0\0\x22".to_vec(), "FLAC", "MP3"),
+        (b"\xff\xf1\x50\x80".to_vec(), "AAC", "MP3"),
+        (b"#!SILK_V3".to_vec(), "SILK", "MP3"),
+        (b"\x02#!SILK_V3".to_vec(), "SILK", "MP3"),
+        (b"FORM\0\0\x10\0AIFF".to_vec(), "AIFF", "MP3"),
+        (b"\x1a\x45\xdf\xa3\x01".to_vec(), "Matroska", "MP4"),
+        (b"FLV\x01\x05".to_vec(), "FLV", "MP4"),
+        (b"\0\0\x01\xba\x44".to_vec(), "MPEG", "MP4"),
+        (wmv, "WMV", "MP4"),
+    ] {
+        put(&account, "file.mp4", &bytes);
+        for command in [
+            &["media", "upload", "file.mp4"][..],
+            &["material", "upload", "file.mp4"],
+            &["send", FAN, "--image", "file.mp4"],
+        ] {
+            account
+                .command(command)
+                .refused()
+                .complains(is)
+                .complains(&format!("save it as {save_as}"));
+        }
+    }
+    // What only stays may be of more kinds.
+    put(&account, "tone.wav", b"RIFF\x24\0\0\0WAVEfmt ");
+    account
+        .command(&["media", "upload", "tone.wav"])
+        .refused()
+        .complains("save it as AMR or MP3");
+    assert!(platform.calls().is_empty(), "{:?}", platform.calls());
+    for brands in [
+        &["isom", "avc1"][..],
+        &["mp41"],
+        &["avc1"],
+        &["M4V ", "mp42"],
+        &["iso6", "dash"],
+        &["zzzz", "isom"],
+        &["MSNV", "mp42"],
+    ] {
+        put(&account, "film.mp4", &ftyp(brands));
+        account
+            .command(&["media", "upload", "film.mp4"])
+            .ok()
+            .says("SYN_video_");
+    }
+    let mut film = ftyp(&["mp42"]);
+    film.extend(b"\0\0\0\x21hdlr\0\0\0\0\0\0\0\0soun\0\0\0\x21hdlr\0\0\0\0\0\0\0\0vide");
+    put(&account, "film.mp4", &film);
+    account
+        .command(&["media", "upload", "film.mp4"])
+        .ok()
+        .says("SYN_video_");
+}
+
 #[test]
 fn get_writes_the_file_whole_or_not_at_all() {
     let platform = Platform::start();

@@ -229,7 +229,7 @@ fn placeholders_are_filled_in_cards_too() {
         ("show <tea>", &["success"][..]),
         (
             "show tea",
-            &["<Title><![CDATA[tea]]>", FAN, "?q=tea]]>", "/{1}.png"],
+            &["<Title><![CDATA[tea]]>", FAN, "?q=tea]]>", "/tea.png"],
         ),
         (
             "tour tea",
