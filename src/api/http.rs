@@ -71,6 +71,25 @@ pub(super) struct Incoming {
     rest: ureq::BodyReader<'static>,
 }
 
+/// Connections of their own, trusted by the roots in `cert_file`, see [`Http::new`]. Redirects are answers.
+pub(super) fn agent(timeout: Duration, cert_file: Option<&OsStr>) -> Result<ureq::Agent, ApiError> {
+    let roots = match cert_file.filter(|file| !file.is_empty()) {
+        Some(file) => read_roots(Path::new(file))?,
+        None => RootCerts::WebPki,
+    };
+    Ok(ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections_per_host(8)
+        .proxy(None)
+        .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .build()
+        .new_agent())
+}
+
 impl Http {
     /// Prepares connections. `cert_file` is the value of `SSL_CERT_FILE`: a PEM file with the roots
     /// to trust, and only those; unset or empty, the web's roots as this program was built with.
@@ -89,23 +108,8 @@ impl Http {
                 cause: "it is no http:// or https:// address".to_owned(),
             });
         }
-        let roots = match cert_file.filter(|file| !file.is_empty()) {
-            Some(file) => read_roots(Path::new(file))?,
-            None => RootCerts::WebPki,
-        };
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(timeout))
-            .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections_per_host(8)
-            .proxy(None)
-            .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build()
-            .new_agent();
         Ok(Http {
-            agent,
+            agent: agent(timeout, cert_file)?,
             pages_url: pages_url(&base_url),
             base_url,
             timeout,
@@ -338,7 +342,7 @@ fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
 }
 
 /// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
-fn failed(call: Called, timeout: Duration, error: ureq::Error) -> ApiError {
+pub(super) fn failed(call: Called, timeout: Duration, error: ureq::Error) -> ApiError {
     let cause = match error {
         ureq::Error::Io(error) => io_cause(&error, timeout),
         ureq::Error::Timeout(ureq::Timeout::Connect) => NetworkCause::ConnectTimeout,

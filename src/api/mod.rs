@@ -34,6 +34,7 @@ pub mod tags;
 pub mod template;
 pub mod user;
 
+pub mod outside;
 pub mod rate;
 
 mod call;

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request to the own server, over TCP or its Unix socket, for `simulate`.
+//! One request to the own server, for `simulate`: HTTP/1.1 over TCP or its Unix socket, or its public address by HTTPS.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::api::{ApiError, NetworkCause, outside};
 use crate::config::Listen;
 use crate::server::FORWARDED_HEADER;
 
@@ -18,8 +19,14 @@ const LARGEST: u64 = 4 << 20;
 /// Where the server is reached.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    Tcp { host: String },
+    Tcp {
+        host: String,
+    },
     Unix(PathBuf),
+    /// A host with or without a port.
+    Tls {
+        host: String,
+    },
 }
 
 /// What came back.
@@ -50,8 +57,10 @@ impl Target {
 
     /// The name of the target's host, where it is not this machine.
     pub(super) fn elsewhere(&self) -> Option<&str> {
-        let Target::Tcp { host } = self else {
-            return None;
+        let host = match self {
+            Target::Tcp { host } => host,
+            Target::Tls { host } => return Some(host),
+            Target::Unix(_) => return None,
         };
         let name = host.rsplit_once(':').map_or(&**host, |(name, _)| name);
         let address = name.trim_start_matches('[').trim_end_matches(']').parse();
@@ -60,10 +69,20 @@ impl Target {
         (!here).then_some(name)
     }
 
-    /// Splits `http://host[:port]/path` into the target and the path.
+    /// Splits `http://host[:port]/path`, or the same with https, into the target and the path.
     pub(super) fn of_url(url: &str) -> Option<(Target, String)> {
-        let rest = url.strip_prefix("http://")?;
+        let (tls, rest) = match url.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, url.strip_prefix("http://")?),
+        };
         let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        if host.is_empty() {
+            return None;
+        }
+        if tls {
+            let host = host.to_owned();
+            return Some((Target::Tls { host }, path.to_owned()));
+        }
         let host = if host.contains(':') {
             host.to_owned()
         } else {
@@ -88,6 +107,7 @@ impl Target {
                 stream.set_write_timeout(Some(PATIENCE))?;
                 (Box::new(stream), "localhost")
             }
+            Target::Tls { host } => return send_by_tls(&format!("https://{host}{target}"), body),
         };
         let forwarded = for_whom.map(|address| format!("{FORWARDED_HEADER}: {address}\r\n"));
         let forwarded = forwarded.unwrap_or_default();
@@ -105,6 +125,46 @@ impl Target {
             )
         })
     }
+}
+
+/// A GET without a body, else a POST. Who asks is not named: a proxy sees that for itself.
+fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
+    let body = (!body.is_empty()).then_some(body);
+    let roots = std::env::var_os("SSL_CERT_FILE");
+    let response = outside::request(url, body, PATIENCE, LARGEST, roots.as_deref());
+    let response = response.map_err(|error| match error {
+        ApiError::Network { cause, .. } => match cause {
+            NetworkCause::Timeout(_) => io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("nothing came within {} s", PATIENCE.as_secs()),
+            ),
+            NetworkCause::ConnectTimeout => io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no connection in time: is the port open in the firewall?",
+            ),
+            NetworkCause::Dns(_) => {
+                io::Error::other("the name has no address: enter it at your DNS provider")
+            }
+            NetworkCause::Tls(why) => io::Error::other(format!(
+                "its certificate is not good ({why}); the platform does not take it either"
+            )),
+            NetworkCause::Refused => io::ErrorKind::ConnectionRefused.into(),
+            NetworkCause::Closed => io::ErrorKind::ConnectionReset.into(),
+            NetworkCause::Unreachable(why) | NetworkCause::Other(why) => io::Error::other(why),
+        },
+        error => io::Error::other(error.to_string()),
+    })?;
+    Ok(Answer {
+        status: response.status,
+        reason: response.reason.to_owned(),
+        body: match response.location {
+            None => response.body,
+            Some(place) => {
+                format!("it redirects to {place}; the platform does not follow, enter that address")
+                    .into_bytes()
+            }
+        },
+    })
 }
 
 trait ReadWrite: Read + Write {}

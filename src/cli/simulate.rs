@@ -42,6 +42,7 @@ Any other name is played as an event, too.
 
 Examples:
   wechatd simulate verify
+  wechatd simulate verify --url https://www.example.com/wechat
   wechatd simulate subscribe
   wechatd simulate subscribe --scene poster-7
   wechatd simulate text hello
@@ -91,7 +92,7 @@ pub(super) struct Arguments {
     /// What was scanned from the menu, with scancode_waitmsg or scancode_push
     #[arg(long, value_name = "TEXT")]
     scan: Option<String>,
-    /// Another server than the one of the configuration: http://HOST:PORT/PATH
+    /// Another address than the configuration's, such as the public one: https://HOST/PATH
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Send the body in this file instead of a made one
@@ -154,7 +155,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             config.server.path.clone(),
         ),
         Some(url) => Target::of_url(url).ok_or_else(|| {
-            Failure::Wrong(format!("--url {url}: expected http://HOST:PORT/PATH"))
+            Failure::Wrong(format!(
+                "--url {url}: expected http://HOST:PORT/PATH or https://HOST/PATH"
+            ))
         })?,
     };
     let token = token(config)?;
@@ -187,7 +190,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "{} {} in {:.1} ms",
             answer.status, answer.reason, simulated.milliseconds
         ))?;
-        for line in told(&simulated, arguments.url.as_ref().and(target.elsewhere())) {
+        for line in told(&simulated, arguments.url.as_ref().map(|_| &target)) {
             out.line(&line)?;
         }
         out.done()?;
@@ -195,12 +198,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     if fine { Ok(()) } else { Err(Failure::Shown) }
 }
 
-/// `elsewhere` is the host of another machine that was asked.
-fn told(simulated: &Simulated, elsewhere: Option<&str>) -> Vec<String> {
+/// `target` is the one of --url.
+fn told(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
     match (simulated.status, simulated.verified) {
-        (200, Some(true)) => vec![match elsewhere {
-            None => "the echostr came back: this server answers as the console wants; the domain, TLS and the proxy were not tried".to_owned(),
-            Some(host) => format!("the echostr came back from {host}: it answers as the console wants; TLS was not tried"),
+        (200, Some(true)) => vec![match target {
+            Some(Target::Tls { host }) => format!("the echostr came back from {host} by TLS: the console can take this URL"),
+            target => match target.and_then(Target::elsewhere) {
+                None => "the echostr came back: this server answers as the console wants; the domain, TLS and the proxy were not tried".to_owned(),
+                Some(host) => format!("the echostr came back from {host}: it answers as the console wants; TLS was not tried"),
+            },
         }],
         (200, Some(false)) => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
         (200, None) => match &simulated.reply {
@@ -337,7 +343,7 @@ fn token(config: &Config) -> Result<Secret, Failure> {
 
 fn unreachable_server(target: &Target, error: &io::Error) -> Failure {
     let place = match target {
-        Target::Tcp { host } => host.clone(),
+        Target::Tcp { host } | Target::Tls { host } => host.clone(),
         Target::Unix(path) => path.display().to_string(),
     };
     let advice = match error.kind() {

@@ -3,10 +3,6 @@
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::*;
-use rustls::pki_types::PrivateKeyDer;
-use std::io::Read;
-use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const TOKENS: &str = "/cgi-bin/stable_token";
@@ -131,35 +127,13 @@ fn a_platform_whose_name_is_not_known_delays_no_answer() {
 
 #[test]
 fn a_platform_with_a_certificate_that_nobody_vouches_for_delays_no_answer_and_hears_no_secret() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let heard = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = Arc::clone(&heard);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let mut tls = rustls::Stream::new(&mut session, &mut stream);
-            let read = tls.read(&mut [0; 4096]).unwrap_or(0);
-            count.fetch_add(read, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
+    let stranger = TlsFront::start(None);
     let platform = Platform::start();
     let account = Setup::new()
         .platform(&platform)
-        .set("api.base_url", &format!("\"https://localhost:{port}\""))
+        .set("api.base_url", &format!("\"{}\"", stranger.url()))
         .set("api.timeout", LONG)
         .start();
     is_no_trouble(&account);
-    let heard = heard.load(std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(heard, 0, "the secret was sent to a stranger");
+    assert_eq!(stranger.heard(), 0, "the secret was sent to a stranger");
 }

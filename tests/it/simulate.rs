@@ -137,6 +137,39 @@ fn simulate_uses_the_token_that_was_made() {
 }
 
 #[test]
+fn the_public_address_is_tried_by_https() {
+    let account = Account::start();
+    let front = TlsFront::start(Some(account.address()));
+    let certificate = account.folder().join("front.pem");
+    std::fs::write(&certificate, &front.certificate).unwrap();
+    let run = |arguments: &[&str], path: &str| {
+        let url = format!("{}{path}", front.url());
+        let mut program = account.program(&[&["simulate"], arguments, &["--url", &url]].concat());
+        program.env("SSL_CERT_FILE", &certificate);
+        Ran::of(program, "")
+    };
+    run(&["verify"], "/wechat")
+        .ok()
+        .says("came back from localhost")
+        .says("by TLS");
+    run(&["text", "hello"], "/wechat").ok().says(HELP);
+    run(&["verify"], "/elsewhere").is_code(1).says("404");
+    // A certificate that nobody vouches for is as bad for the platform.
+    let url = format!("{}/wechat", front.url());
+    account
+        .command(&["simulate", "verify", "--url", &url])
+        .failed()
+        .complains("its certificate is not good")
+        .complains("the platform");
+    for url in ["https://", "ftp://localhost/wechat", "localhost/wechat"] {
+        account
+            .command(&["simulate", "verify", "--url", url])
+            .refused()
+            .complains("https://HOST/PATH");
+    }
+}
+
+#[test]
 fn simulate_says_what_is_wrong() {
     let mut account = Account::start();
     let url = account.url();

@@ -15,6 +15,7 @@ pub mod process;
 pub mod push;
 pub mod store;
 pub mod terminal;
+pub mod tls;
 
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
@@ -27,6 +28,7 @@ pub use process::Vitals;
 pub use push::*;
 pub use store::Store;
 pub use terminal::at_a_terminal;
+pub use tls::TlsFront;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
