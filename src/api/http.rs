@@ -71,6 +71,15 @@ pub(super) struct Incoming {
     rest: ureq::BodyReader<'static>,
 }
 
+/// Whether the address of `api.base_url` and the trusted roots can be used; calls nobody.
+///
+/// # Errors
+/// What a client with them would fail with.
+pub fn look_at_roots(base_url: &str) -> Result<(), ApiError> {
+    let cert_file = std::env::var_os("SSL_CERT_FILE");
+    Http::new(base_url, CONNECT_TIMEOUT, cert_file.as_deref()).map(drop)
+}
+
 /// Connections of their own, trusted by the roots in `cert_file`, see [`Http::new`]. Redirects are answers.
 pub(super) fn agent(timeout: Duration, cert_file: Option<&OsStr>) -> Result<ureq::Agent, ApiError> {
     let roots = match cert_file.filter(|file| !file.is_empty()) {

@@ -49,4 +49,5 @@ pub use call::{Called, Effect};
 pub use client::{Client, Settings};
 pub use errcode::Action;
 pub use error::{ApiError, NetworkCause};
+pub use http::look_at_roots;
 pub use token::{KeptToken, TokenShelf};

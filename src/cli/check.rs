@@ -1,5 +1,7 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
+mod starting;
+
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -8,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::Failure;
 use super::arguments::Json;
+use super::failure::complain;
 use super::online;
 use super::output::Output;
 use super::pretend::Pretence;
@@ -26,7 +29,7 @@ pub(super) struct Arguments {
     /// Also ask the platform: token, address, clock, callback, allowed calls, menu
     #[arg(long)]
     online: bool,
-    /// Print nothing but mistakes of the configuration
+    /// Print only what keeps the server from starting
     #[arg(long, conflicts_with_all = ["online", "json"])]
     quiet: bool,
     #[command(flatten)]
@@ -50,6 +53,8 @@ struct Checked {
     rules: Vec<ShownRule>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
+    /// What would keep `serve` from starting.
+    obstacles: Vec<String>,
     /// What the platform said, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
@@ -90,17 +95,22 @@ struct ShownRule {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    refuse_other_account(config)?;
+    let (obstacles, reader) = starting::obstacles(config)?;
+    if let Some(reader) = &reader {
+        // A look does not make the store anybody's.
+        app::refuse_other(config, &config.store.path, reader.owner()?)?;
+    }
+    let mut failure = (!obstacles.is_empty()).then_some(Failure::Shown);
     if arguments.quiet {
         // A configuration with a mistake in it does not get here.
-        return Ok(());
+        obstacles.iter().for_each(|obstacle| complain(obstacle));
+        return failure.map_or(Ok(()), Err);
     }
-    let mut checked = look(config)?;
-    let mut failure = None;
+    let mut checked = look(config, obstacles, reader.as_ref())?;
     if arguments.online {
         match online::look(config) {
             Ok(lines) => {
-                failure = online::is_wrong(&lines).then_some(Failure::Shown);
+                failure = failure.or(online::is_wrong(&lines).then_some(Failure::Shown));
                 checked.online = Some(lines);
             }
             Err(error) => failure = Some(error),
@@ -108,17 +118,6 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     show(config, arguments, &checked)?;
     failure.map_or(Ok(()), Err)
-}
-
-/// A store of another account is what the server would not start with. A look does not make the store anybody's.
-fn refuse_other_account(config: &Config) -> Result<(), Failure> {
-    let path = &config.store.path;
-    if !path.exists() {
-        return Ok(());
-    }
-    // What else is the matter with the store is not for here.
-    let owner = Reader::open(path).and_then(|reader| reader.owner()).ok();
-    Ok(app::refuse_other(config, path, owner.flatten())?)
 }
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
@@ -132,6 +131,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     };
     let store = match checked.followers {
         Some(followers) => format!("{}, {}", checked.store, counted(followers, "follower")),
+        None if config.store.path.exists() => checked.store.clone(),
         None => format!("{}, made on first start", checked.store),
     };
     let keep = match config.store.keep_messages {
@@ -175,6 +175,9 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     for warning in &checked.warnings {
         out.line(&format!("warning: {warning}"))?;
     }
+    for obstacle in &checked.obstacles {
+        out.line(&format!("the server cannot start: {obstacle}"))?;
+    }
     out.line("")?;
     out.line("In the console of the account (设置与开发 → 基本配置 → 服务器配置; Settings and Development, Basic configuration, server configuration):")?;
     out.line(&format!(
@@ -191,13 +194,13 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     out.done()
 }
 
-fn look(config: &Config) -> Result<Checked, Failure> {
+fn look(
+    config: &Config,
+    obstacles: Vec<String>,
+    reader: Option<&Reader>,
+) -> Result<Checked, Failure> {
     let account = &config.account;
-    let reader = match config.store.path.exists() {
-        true => Some(Reader::open(&config.store.path)?),
-        false => None,
-    };
-    let made = match &reader {
+    let made = match reader {
         Some(reader) => reader.made_token()?,
         None => None,
     };
@@ -207,8 +210,8 @@ fn look(config: &Config) -> Result<Checked, Failure> {
         (None, None) => (None, "made on first start"),
     };
     let token = token.map(|(token, is_made)| ShownToken { token, is_made });
-    let followers = reader.as_ref().map(Reader::count_followers).transpose()?;
-    let list = match &reader {
+    let followers = reader.map(Reader::count_followers).transpose()?;
+    let list = match reader {
         Some(reader) => reader.callback_ips()?.as_ref().and_then(Networks::read),
         None => None,
     };
@@ -248,6 +251,7 @@ fn look(config: &Config) -> Result<Checked, Failure> {
             warnings.extend(unanswered(&config.menu, &rules));
             warnings
         },
+        obstacles,
         online: None,
     })
 }
@@ -330,27 +334,28 @@ fn warnings(config: &Config) -> Vec<String> {
     {
         warnings.push("server.listen is reachable from outside without TLS; a reverse proxy on this machine is the usual way".to_owned());
     }
-    warnings.extend(missing_folder(&config.store.path));
+    warnings.extend(folder_of_the_service(&config.store.path));
     warnings.extend(equal_names(&config.menu));
     warnings
 }
 
-/// The server makes the store, and not the folder that it is to lie in.
-fn missing_folder(store: &Path) -> Option<String> {
-    let folder = store
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())?;
-    if folder.exists() {
-        return None;
-    }
-    let shown = folder.display();
-    let but = match folder.starts_with("/var/lib") {
-        true => "; the service that `wechatd unit` prints makes its own",
-        false => "",
-    };
-    Some(format!(
-        "store.path: the folder {shown} does not exist, and the server does not make it: `mkdir -p {shown}`{but}"
-    ))
+/// The server makes the store, and not the folder that it is to lie in; a service has its own made.
+fn folder_of_the_service(store: &Path) -> Option<String> {
+    let folder = store.parent()?;
+    (is_made_by_the_service(store) && !folder.exists()).then(|| {
+        let shown = folder.display();
+        format!(
+            "store.path: the folder {shown} does not exist; the service that `wechatd unit` prints makes it, without a service: `mkdir -p {shown}`"
+        )
+    })
+}
+
+/// Whether the service that `unit` prints makes the folder of this file when it starts.
+fn is_made_by_the_service(file: &Path) -> bool {
+    ["/var/lib", "/run"].iter().any(|base| {
+        file.parent()
+            .is_some_and(|folder| folder.starts_with(base) && folder != Path::new(base))
+    })
 }
 
 /// Buttons whose tap pushes an event that people wait for an answer to, and that no rule answers. Pictures and places

@@ -99,7 +99,7 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
   wechatd check --json | jq -r .token
   wechatd check --online
 
-With --online the exit code is 1 when something is to be mended.")]
+The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something is to be mended.")]
     Check(check::Arguments),
     /// Play the platform: send one signed push to the running server and print the answer
     #[command(after_help = simulate::help())]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token, event::Source};
+use rustix::fs::{Access, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::stream::{Peer, Stream};
@@ -126,6 +127,22 @@ impl Listener {
         })
     }
 
+    /// Whether [`Listener::bind`] would succeed now. Nothing is left behind: a TCP port is bound and given back, a Unix
+    /// socket is only looked at.
+    pub fn look(listen: &Listen) -> Result<(), ListenError> {
+        match listen {
+            Listen::Tcp(address) => bind_tcp(*address)
+                .map(drop)
+                .map_err(|error| ListenError::new(listen, error)),
+            Listen::Unix(path) => {
+                refuse_occupied(path, listen)?;
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                access(folder, Access::WRITE_OK | Access::EXEC_OK)
+                    .map_err(|error| ListenError::new(listen, error.into()))
+            }
+        }
+    }
+
     /// The address in force; with port 0 asked for, the port that the system chose.
     pub fn local_addr(&self) -> &Listen {
         &self.local
@@ -201,9 +218,24 @@ fn bind_unix(path: &Path) -> io::Result<(ListeningSocket, Listen)> {
 
 /// Removes the file of a server that is gone, so that the address can be bound again.
 fn clear_stale_socket(path: &Path, listen: &Listen) -> Result<(), ListenError> {
+    match refuse_occupied(path, listen)? {
+        Place::Free => Ok(()),
+        Place::Stale => std::fs::remove_file(path).map_err(|error| ListenError::new(listen, error)),
+    }
+}
+
+/// What is in the place of a Unix socket that can be made.
+enum Place {
+    Free,
+    /// The file of a server that is gone.
+    Stale,
+}
+
+/// Refuses a path where somebody listens, or where something else is.
+fn refuse_occupied(path: &Path, listen: &Listen) -> Result<Place, ListenError> {
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
         Err(error) => return Err(ListenError::new(listen, error)),
     };
     if !metadata.file_type().is_socket() {
@@ -211,9 +243,7 @@ fn clear_stale_socket(path: &Path, listen: &Listen) -> Result<(), ListenError> {
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(ListenError::InUse(listen.clone())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(|error| ListenError::new(listen, error))
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Place::Stale),
         Err(error) => Err(ListenError::new(listen, error)),
     }
 }

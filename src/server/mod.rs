@@ -45,7 +45,7 @@ use crate::dispatch::{Advice, advise};
 use callback::Callback;
 use guard::{Guard, Limits};
 use lanes::Lanes;
-use listener::{ListenError, Listener};
+pub use listener::{ListenError, Listener};
 use systemd::State;
 use workers::Workers;
 
@@ -190,6 +190,7 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
     let (done, closed) = channel();
     let app = Arc::clone(app);
     let close = move || {
+        app.store.keep_listening(None).ok();
         app.store.close();
         done.send(()).ok();
     };
@@ -210,7 +211,11 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
 fn reloading(app: &Arc<App>, guard: &Arc<Guard>) -> io::Result<Sender<()>> {
     let (sender, wanted) = channel();
     let (app, guard) = (Arc::clone(app), Arc::clone(guard));
+    let listening = guard.local_addr().to_string();
     let work = move || {
+        // By this `check` knows the port of its own server from one that another program has. A store that cannot be
+        // written says so on its own.
+        app.store.keep_listening(Some(listening)).ok();
         warn(&app.live());
         while let Ok(()) = wanted.recv() {
             reload(&app, &guard);

@@ -16,12 +16,14 @@
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`time`]: times as people write and read them
 //! - [`copy`]: copies made and put back
-//! - [`open`]: opening; [`file`]: whether the open files are still in their place; [`error`]: what failed, and what to do
+//! - [`open`]: opening; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
+//!   their place; [`error`]: what failed, and what to do
 
 mod checkpoint;
 mod copy;
 mod erase;
 mod error;
+mod examine;
 mod export;
 mod file;
 mod followers;
@@ -44,6 +46,7 @@ mod writer;
 pub use copy::{owner_of_copy, restore};
 pub use erase::Erased;
 pub use error::StoreError;
+pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use jobs::{Begun, Job, NewJob};

@@ -18,6 +18,9 @@ const APP_ID: &str = "app_id";
 const CALLBACK_IPS: &str = "callback_ips";
 const CALLBACK_IPS_AT: &str = "callback_ips_at";
 
+/// Where the server of this store listens, while it runs.
+const LISTENING: &str = "listening";
+
 /// When the last follower sync ended.
 pub(super) const SYNCED_AT: &str = "synced_at";
 
@@ -155,6 +158,17 @@ impl Store {
         self.reader()?.callback_ips()
     }
 
+    /// Notes where the server listens; `None`: it stops.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_listening(&self, address: Option<String>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| match &address {
+            Some(address) => put_setting(connection, LISTENING, address),
+            None => remove_setting(connection, LISTENING),
+        })
+    }
+
     /// Keeps a small value that outlives the process.
     ///
     /// # Errors
@@ -199,6 +213,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn owner(&self) -> Result<Option<String>, StoreError> {
         owner(&self.connection).map_err(|error| Reader::failed(&error))
+    }
+
+    /// Where the server of this store listened when it last started, unless it has stopped since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn listening(&self) -> Result<Option<String>, StoreError> {
+        setting(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
     }
 
     /// The kept addresses that the platform sends from, if there ever were any.

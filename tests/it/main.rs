@@ -15,6 +15,7 @@ mod attacks;
 mod byte_order_mark;
 mod callback;
 mod changes;
+mod check_start;
 mod commands;
 mod config;
 mod durability;

@@ -1,0 +1,74 @@
+//! What would keep `serve` from starting, found out without starting it.
+
+use std::path::Path;
+
+use super::super::http::Target;
+use super::is_made_by_the_service;
+use crate::api;
+use crate::config::{Config, HEALTH_PATH, Listen};
+use crate::server::{ListenError, Listener};
+use crate::store::{Found, Reader, StoreError, examine};
+
+/// Everything that would keep `serve` from starting, a sentence each; and the store, where it can be read.
+pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>), StoreError> {
+    let mut obstacles = Vec::new();
+    obstacles.extend(missing_folder(&config.store.path));
+    let found = examine(&config.store.path);
+    if let Err(error) = &found {
+        obstacles.push(error.to_string());
+    }
+    let reader = match found {
+        Ok(Found::Current) => Some(Reader::open(&config.store.path)?),
+        Ok(Found::Nothing | Found::Older) | Err(_) => None,
+    };
+    // A store of an older version does not say where its server listens.
+    let may_be_ours = match (&found, &reader) {
+        (Ok(Found::Older), _) => true,
+        (Ok(Found::Current | Found::Nothing) | Err(_), Some(reader)) => {
+            reader.listening()?.as_deref() == Some(&config.server.listen.to_string())
+        }
+        (Ok(Found::Current | Found::Nothing) | Err(_), None) => false,
+    };
+    obstacles.extend(entrance(&config.server.listen, may_be_ours));
+    if config.api_rights().is_some()
+        && let Err(error) = api::look_at_roots(&config.api.base_url)
+    {
+        obstacles.push(error.to_string());
+    }
+    Ok((obstacles, reader))
+}
+
+/// Why nobody can listen there; that the own server does so already is no reason.
+fn entrance(listen: &Listen, may_be_ours: bool) -> Option<String> {
+    if let Listen::Unix(path) = listen
+        && is_made_by_the_service(path)
+        && path.parent().is_some_and(|folder| !folder.exists())
+    {
+        return None;
+    }
+    match Listener::look(listen).err()? {
+        ListenError::InUse(_) | ListenError::Denied(_) if may_be_ours && answers(listen) => None,
+        error => Some(error.to_string()),
+    }
+}
+
+/// Whether a wechatd answers there.
+fn answers(listen: &Listen) -> bool {
+    Target::of(listen)
+        .send("GET", HEALTH_PATH, None, b"")
+        .is_ok_and(|answer| matches!(answer.status, 200 | 503))
+}
+
+/// The server makes the store, and not the folder that it is to lie in.
+fn missing_folder(store: &Path) -> Option<String> {
+    let folder = store
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    if folder.exists() || is_made_by_the_service(store) {
+        return None;
+    }
+    let shown = folder.display();
+    Some(format!(
+        "store.path: the folder {shown} does not exist, and the server does not make it: `mkdir -p {shown}`"
+    ))
+}
