@@ -208,13 +208,14 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
 pub(super) fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
+    // The tables come first: another process may be making the store, and it names the program in the same commit.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
     let application: i32 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(fail)?;
     let version = schema::version(connection).map_err(fail)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(fail)?;
     if application != schema::APPLICATION_ID && tables > 0 {
         return Err(StoreError::at(
             path,
