@@ -10,7 +10,7 @@ use super::confirm;
 use super::export::{Export, Format};
 use super::messages;
 use super::moment::since;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, time, whole};
 use super::patience::Patience;
 use super::platform::connect;
 use super::progress::ProgressLine;
@@ -182,9 +182,9 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
             [
                 follower.subscribed.clone(),
                 follower.openid.clone(),
-                cell(follower.nickname.as_deref().unwrap_or_default(), 24),
-                cell(follower.remark.as_deref().unwrap_or_default(), 24),
-                cell(&scene(follower), 24),
+                follower.nickname.clone().unwrap_or_default(),
+                follower.remark.clone().unwrap_or_default(),
+                scene(follower),
                 tagids(follower).unwrap_or_default(),
             ]
         })
@@ -196,12 +196,12 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
     let mut out = Output::text();
     out.table(
         [
-            "subscribed",
-            "openid",
-            "nickname",
-            "remark",
-            "scene",
-            "tags",
+            time("subscribed"),
+            whole("openid"),
+            text("nickname"),
+            text("remark"),
+            text("scene"),
+            text("tags"),
         ],
         &lines,
         &nothing,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, whole};
 use super::platform::connect;
 use crate::config::Config;
 
@@ -214,7 +214,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        ["id", "account", "nickname", "person"],
+        [whole("id"), whole("account"), text("nickname"), text("person")],
         &lines,
         "the account has no agent; `wechatd kf add` makes one",
     )?;
@@ -239,7 +239,7 @@ fn online(config: &Config, json: Json) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        ["id", "account", "conversations"],
+        [whole("id"), whole("account"), whole("conversations")],
         &lines,
         "no agent is at work",
     )?;

@@ -11,7 +11,7 @@ use super::arguments::{Json, NotBlank, Openid, Yes, limit, whole};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::failure::complain;
-use super::output::{Output, cell};
+use super::output::{self, Output, cell, text, time};
 use super::platform::connect;
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
@@ -332,7 +332,14 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
     if known.is_ok() {
         out.table(
             [
-                "sent", "msg_id", "to", "what", "status", "total", "got it", "failed",
+                time("sent"),
+                output::whole("msg_id"),
+                text("to"),
+                text("what"),
+                text("status"),
+                output::whole("total"),
+                output::whole("got it"),
+                output::whole("failed"),
             ],
             &rows,
             "no mass message was sent",

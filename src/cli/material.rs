@@ -12,7 +12,7 @@ use super::attachment::{LocalFile, Stay, media_type};
 use super::confirm;
 use super::download;
 use super::failure::complain;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::Client;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
@@ -196,7 +196,11 @@ fn list(
         None => "the platform keeps nothing".to_owned(),
     };
     let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
-    out.table(["type", "media_id", "updated", "name"], &rows, &nothing)?;
+    out.table(
+        [whole("type"), whole("media_id"), time("updated"), text("name")],
+        &rows,
+        &nothing,
+    )?;
     out.done()
 }
 

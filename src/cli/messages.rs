@@ -4,7 +4,7 @@ use super::Failure;
 use super::arguments::{Json, Limit, Openid, limit};
 use super::export::{Export, Format};
 use super::moment::since;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, time, whole};
 use crate::config::Config;
 use crate::store::{MessageFilter, MessageRow, Reader};
 
@@ -111,18 +111,14 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     export.done()
 }
 
-/// Columns of the screen that a message's content has at least.
-const CONTENT: usize = 40;
-
 /// Messages as lines, also used by `followers show`; `nothing` is said where there are none.
 pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Result<(), Failure> {
-    const HEADING: [&str; 5] = ["received", "openid", "kind", "content", "answered by"];
     let line = |row: &MessageRow| {
         [
             row.received.clone(),
             row.openid.clone(),
             row.event.clone().unwrap_or_else(|| row.msg_type.clone()),
-            String::new(),
+            row.content.clone().unwrap_or_default(),
             match (&row.rule, &row.reply) {
                 (Some(rule), Some(_)) => cell(rule, 24),
                 (Some(rule), None) => format!("{} (success)", cell(rule, 24)),
@@ -130,10 +126,16 @@ pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Res
             },
         ]
     };
-    let mut lines: Vec<[String; 5]> = rows.iter().map(line).collect();
-    let room = Output::room(HEADING, &lines, 3, CONTENT);
-    for (line, row) in lines.iter_mut().zip(rows) {
-        line[3] = cell(row.content.as_deref().unwrap_or_default(), room);
-    }
-    out.table(HEADING, &lines, nothing)
+    let lines: Vec<[String; 5]> = rows.iter().map(line).collect();
+    out.table(
+        [
+            time("received"),
+            whole("openid"),
+            text("kind"),
+            text("content"),
+            text("answered by"),
+        ],
+        &lines,
+        nothing,
+    )
 }

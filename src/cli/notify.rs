@@ -3,7 +3,7 @@
 use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, whole};
 use super::platform::connect;
 use super::{json, template};
 use crate::api::subscription::{Notification, PrivateTemplate};
@@ -118,7 +118,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     };
     let rows: Vec<[String; 4]> = templates.iter().map(row).collect();
     out.table(
-        ["template_id", "title", "agreed", "keys"],
+        [whole("template_id"), text("title"), text("agreed"), text("keys")],
         &rows,
         "the account has no template of notifications; `wechatd notify add` takes one",
     )?;

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use jiff::ZonedDateTime;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
@@ -113,41 +114,30 @@ impl Output {
         Ok(())
     }
 
-    /// A table with a heading; columns as wide as their widest cell on the screen. Without rows it is the
-    /// sentence `nothing` alone.
+    /// A table with a heading, each row on one line of the terminal. Columns without a single value are left out.
+    /// Without rows it is the sentence `nothing` alone.
     pub(super) fn table<const N: usize>(
         &mut self,
-        heading: [&str; N],
+        columns: [Column; N],
         rows: &[[String; N]],
         nothing: &str,
     ) -> Result<(), Failure> {
         if rows.is_empty() {
             return self.line(nothing);
         }
-        let visible_row = |row: &[String; N]| row.each_ref().map(|cell| Visible(cell).to_string());
-        let rows: Vec<[String; N]> = rows.iter().map(visible_row).collect();
-        let widths = widths(&heading, &rows);
-        self.row(&heading.map(str::to_uppercase), &widths)?;
-        rows.iter().try_for_each(|row| self.row(row, &widths))
-    }
-
-    /// How many columns of the screen the cells of one column of a table may have, so that its lines fit the
-    /// terminal: at least `least`, and no more where there is no terminal.
-    pub(super) fn room<const N: usize>(
-        heading: [&str; N],
-        rows: &[[String; N]],
-        column: usize,
-        least: usize,
-    ) -> usize {
-        let Some((terminal_size::Width(all), _)) = terminal_size::terminal_size_of(io::stdout())
-        else {
-            return least;
+        let this_year = ZonedDateTime::now().strftime("%Y-").to_string();
+        let shown = |row: &[String; N]| {
+            std::array::from_fn(|n| match columns[n].kind {
+                Kind::Text | Kind::Whole => Visible(&row[n]).to_string(),
+                Kind::Time => short(&row[n], &this_year),
+            })
         };
-        let others = widths(&heading, rows).into_iter().enumerate();
-        let others = others.filter(|(other, _)| *other != column);
-        let taken: usize = others.map(|(_, width)| width + GAP).sum();
-        // One is for the sign that says that a text was cut.
-        usize::from(all).saturating_sub(taken + 1).max(least)
+        let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
+        let terminal = terminal_size::terminal_size_of(io::stdout());
+        let room = terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns));
+        let widths = layout(&columns, &rows, room.filter(|columns| *columns > 0));
+        self.row(&columns.map(|column| column.heading.to_uppercase()), &widths)?;
+        rows.iter().try_for_each(|row| self.row(row, &widths))
     }
 
     fn row<const N: usize>(
@@ -156,9 +146,10 @@ impl Output {
         widths: &[usize; N],
     ) -> Result<(), Failure> {
         let mut line = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width - cell.width() + GAP));
+        for (text, &width) in cells.iter().zip(widths).filter(|(_, width)| **width > 0) {
+            let text = cell(text, width);
+            line.push_str(&text);
+            line.extend(std::iter::repeat_n(' ', width - text.width() + GAP));
         }
         self.drawn(line.trim_end())
     }
@@ -212,32 +203,131 @@ impl Write for Output {
     }
 }
 
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    heading: &'static str,
+    kind: Kind,
+}
+
+/// What may be done to the cells of a column so that a line fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// They are cut first, and where there is no terminal at [`LONGEST`].
+    Text,
+    /// Such as ids and numbers: they are cut last, and only for a terminal.
+    Whole,
+    /// Local times as the store and the platform's answers are shown: without seconds, and without this year.
+    Time,
+}
+
+/// A column of words, which may be cut.
+pub(super) const fn text(heading: &'static str) -> Column {
+    Column {
+        heading,
+        kind: Kind::Text,
+    }
+}
+
+/// A column of ids or numbers, of which a part is of no use.
+pub(super) const fn whole(heading: &'static str) -> Column {
+    Column {
+        heading,
+        kind: Kind::Whole,
+    }
+}
+
+/// A column of times, given as `2026-11-21 08:30:00`.
+pub(super) const fn time(heading: &'static str) -> Column {
+    Column {
+        heading,
+        kind: Kind::Time,
+    }
+}
+
 /// Blanks between two columns of a table.
 const GAP: usize = 2;
 
-/// The widest of each column, on the screen.
-fn widths<const N: usize>(heading: &[&str; N], rows: &[[String; N]]) -> [usize; N] {
-    let mut widths = heading.map(UnicodeWidthStr::width);
+/// The longest words where there is no terminal, in columns of the screen.
+const LONGEST: usize = 41;
+
+/// What is left of a column of each kind at least.
+const LEAST_TEXT: usize = 6;
+const LEAST_WHOLE: usize = 8;
+
+/// How wide each column is on the screen, so that all together fit into `room`; 0 for one that is left out.
+fn layout<const N: usize>(
+    columns: &[Column; N],
+    rows: &[[String; N]],
+    room: Option<usize>,
+) -> [usize; N] {
+    let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
         }
     }
+    for (width, column) in widths.iter_mut().zip(columns) {
+        if *width > 0 {
+            *width = (*width).max(column.heading.width());
+        }
+        if room.is_none() && column.kind == Kind::Text {
+            *width = (*width).min(LONGEST);
+        }
+    }
+    let Some(room) = room else { return widths };
+    for (kind, least) in [
+        (Kind::Text, LEAST_TEXT),
+        (Kind::Whole, LEAST_WHOLE),
+        (Kind::Time, LEAST_WHOLE),
+    ] {
+        loop {
+            let shown = widths.iter().filter(|width| **width > 0);
+            let taken = shown.map(|width| width + GAP).sum::<usize>();
+            // The last column is followed by nothing.
+            let Some(excess) = taken.saturating_sub(GAP).checked_sub(room + 1) else {
+                return widths;
+            };
+            let of_kind = widths
+                .iter_mut()
+                .zip(columns)
+                .filter(|(width, column)| column.kind == kind && **width > least);
+            match of_kind.map(|(width, _)| width).max() {
+                // The widest gives first, and no more than is missing.
+                Some(widest) => *widest -= (excess + 1).min((*widest - least).div_ceil(8)),
+                None => break,
+            }
+        }
+    }
     widths
 }
 
-/// A text on one line of a table, as [`Visible`] and cut to `width` columns.
+/// A time without its seconds, and without its year where it begins with `this_year`.
+fn short(time: &str, this_year: &str) -> String {
+    let time = time.strip_prefix(this_year).unwrap_or(time);
+    match time.rmatch_indices(':').nth(1) {
+        Some(_) => time.rsplit_once(':').map_or(time, |(time, _)| time),
+        None => time,
+    }
+    .to_owned()
+}
+
+/// A text on one line, as [`Visible`] and cut to `width` columns of the screen.
 pub(super) fn cell(text: &str, width: usize) -> String {
+    let text = Visible(text).to_string();
+    if text.width() <= width {
+        return text;
+    }
     let mut cell = String::new();
     let mut used = 0;
-    for c in Visible(text).to_string().chars() {
+    for c in text.chars() {
         used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-        if used > width {
-            cell.push('…');
+        if used >= width {
             break;
         }
         cell.push(c);
     }
+    cell.push('…');
     cell
 }
 
@@ -249,6 +339,42 @@ mod tests {
     fn a_cell_is_cut_by_columns_of_the_screen() {
         assert_eq!(cell("好好好", 6), "好好好");
         assert_eq!(cell("好好好", 5), "好好…");
-        assert_eq!(cell("abc", 0), "…");
+        assert_eq!(cell("好好好", 4), "好…");
+        assert_eq!(cell("abc", 1), "…");
+    }
+
+    #[test]
+    fn a_time_has_no_seconds_and_this_year_is_understood() {
+        assert_eq!(short("2026-11-21 08:30:59", "2026-"), "11-21 08:30");
+        assert_eq!(short("2025-11-21 08:30:59", "2026-"), "2025-11-21 08:30");
+        assert_eq!(short("2025-11-21", "2026-"), "2025-11-21");
+        assert_eq!(short("", "2026-"), "");
+    }
+
+    const COLUMNS: [Column; 3] = [whole("openid"), text("nickname"), text("remark")];
+
+    fn rows(cells: &[[&str; 3]]) -> Vec<[String; 3]> {
+        cells.iter().map(|row| row.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells_where_there_is_room() {
+        let rows = rows(&[["o1", "Amy", ""], ["oSyn1a", "Ben", ""]]);
+        assert_eq!(layout(&COLUMNS, &rows, Some(80)), [6, 8, 0]);
+        assert_eq!(layout(&COLUMNS, &rows, None), [6, 8, 0]);
+    }
+
+    #[test]
+    fn the_widest_words_give_way_first_and_ids_last() {
+        let long = "x".repeat(60);
+        let rows = rows(&[["oSyn1aAQe7rT0uXk3mPzLc9WvBh4", &long, "a short remark"]]);
+        for room in [200, 80, 60, 46, 30, 26, 1] {
+            let widths = layout(&COLUMNS, &rows, Some(room));
+            let taken: usize = widths.iter().sum::<usize>() + 2 * GAP;
+            assert!(taken <= room.max(26), "{room}: {widths:?}");
+            assert!(room < 44 || widths[0] == 28, "{room}: {widths:?}");
+        }
+        assert_eq!(layout(&COLUMNS, &rows, Some(80)), [28, 34, 14]);
+        assert_eq!(layout(&COLUMNS, &rows, None), [28, LONGEST, 14]);
     }
 }

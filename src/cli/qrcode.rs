@@ -12,7 +12,7 @@ use super::arguments::{Json, NotBlank};
 use super::download;
 use super::failure::complain;
 use super::moment::since;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
 use crate::clock;
@@ -259,7 +259,11 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
         None => "nobody came by a code".to_owned(),
     };
     let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
-    out.table(["scene", "follows", "scans", "last"], &rows, &nothing)?;
+    out.table(
+        [text("scene"), whole("follows"), whole("scans"), time("last")],
+        &rows,
+        &nothing,
+    )?;
     out.done()
 }
 

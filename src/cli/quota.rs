@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Failure;
 use super::arguments::{Json, NotBlank, Yes};
 use super::confirm;
-use super::output::{Output, cell};
+use super::output::{self, Column, Output, cell, text};
 use super::platform::connect;
 use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN_PATH};
 use crate::api::quota::Quota;
@@ -143,7 +143,13 @@ fn whole(path: &str) -> String {
     }
 }
 
-const HEADING: [&str; 5] = ["call", "a day", "used", "left", "besides"];
+const HEADING: [Column; 5] = [
+    output::whole("call"),
+    output::whole("a day"),
+    output::whole("used"),
+    output::whole("left"),
+    text("besides"),
+];
 
 fn row(path: &str, quota: &Quota) -> [String; 5] {
     let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes};
 use super::bulk::{self, Deed, NOT_NOTED};
 use super::confirm;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, whole};
 use super::patience::Patience;
 use super::platform::connect;
 use crate::api::Client;
@@ -137,7 +137,7 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        ["id", "name", "followers"],
+        [whole("id"), text("name"), whole("followers")],
         &lines,
         "the account has no tag",
     )?;

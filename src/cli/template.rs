@@ -12,7 +12,7 @@ use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::failure::complain;
 use super::json;
-use super::output::{Output, cell};
+use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
 use crate::clock;
@@ -149,7 +149,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     };
     let rows: Vec<[String; 3]> = templates.iter().map(row).collect();
     out.table(
-        ["template_id", "title", "keys"],
+        [whole("template_id"), text("title"), text("keys")],
         &rows,
         "the account has no template; `wechatd template add` takes one",
     )?;
@@ -276,7 +276,13 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
     };
     let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
     out.table(
-        ["sent", "msg_id", "openid", "template", "status"],
+        [
+            time("sent"),
+            whole("msg_id"),
+            whole("openid"),
+            text("template"),
+            text("status"),
+        ],
         &rows,
         "no template message was sent",
     )?;

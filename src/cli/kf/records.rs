@@ -6,7 +6,7 @@ use crate::api::{ApiError, Client};
 use crate::cli::Failure;
 use crate::cli::arguments::Json;
 use crate::cli::moment::moment;
-use crate::cli::output::{Output, cell};
+use crate::cli::output::{self, Output, cell, text, whole};
 use crate::cli::platform::connect;
 use crate::clock;
 use crate::config::Config;
@@ -75,7 +75,17 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         arguments.since
     );
     let rows: Result<Vec<[String; 5]>, Failure> = records.iter().map(row).collect();
-    out.table(["time", "openid", "agent", "by", "text"], &rows?, &nothing)?;
+    out.table(
+        [
+            output::time("time"),
+            whole("openid"),
+            text("agent"),
+            whole("by"),
+            text("text"),
+        ],
+        &rows?,
+        &nothing,
+    )?;
     out.done()
 }
 

@@ -6,7 +6,7 @@ use super::say;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::Failure;
 use crate::cli::arguments::{Json, NotBlank, Openid};
-use crate::cli::output::{Output, cell};
+use crate::cli::output::{self, Output, cell, whole};
 use crate::cli::platform::connect;
 use crate::config::Config;
 use crate::store::Reader;
@@ -120,7 +120,7 @@ fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
     };
     let rows: Result<Vec<[String; 2]>, Failure> = sessions.iter().map(row).collect();
     out.table(
-        ["openid", "since"],
+        [whole("openid"), output::time("since")],
         &rows?,
         &format!("{account} has no session"),
     )?;
@@ -138,7 +138,11 @@ pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     let row = |case: &WaitCase| Ok([cell(&case.openid, 40), time(&reader, case.latest_time)?]);
     let rows: Result<Vec<[String; 2]>, Failure> = waiting.waitcaselist.iter().map(row).collect();
     let rows = rows?;
-    out.table(["openid", "wrote last"], &rows, "nobody waits")?;
+    out.table(
+        [whole("openid"), output::time("wrote last")],
+        &rows,
+        "nobody waits",
+    )?;
     let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if let Some(count) = waiting.count.filter(|count| *count > shown) {
         out.line(&format!("{count} wait; the platform shows {shown} of them"))?;
