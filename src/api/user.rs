@@ -124,7 +124,11 @@ impl Client {
     /// # Errors
     /// 40003 for an unknown `next_openid`; any [`ApiError`].
     pub fn user_get(&self, next_openid: &str) -> Result<OpenidPage, ApiError> {
-        self.call(&Call::read("/cgi-bin/user/get").query("next_openid", next_openid))
+        let call = Call::read("/cgi-bin/user/get");
+        self.call(&match next_openid {
+            "" => call,
+            next_openid => call.query("next_openid", next_openid),
+        })
     }
 
     /// Notes a remark about a user (`user/info/updateremark`): fewer than 30 characters, none to

@@ -1,10 +1,12 @@
 //! Arguments that several commands have, and how their values are read.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::ops::{Deref, RangeInclusive};
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use serde::Serialize;
 
 use super::failure::{Failure, complain};
@@ -147,6 +149,42 @@ macro_rules! text {
 text!(Openid);
 text!(NotBlank);
 
+/// Reads one of these names; completions and the help know them all.
+pub(super) fn one_of<T, const N: usize>(
+    names: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names.iter().map(|(name, _)| *name).collect::<Vec<_>>()).map(
+        move |given| {
+            let known = names.iter().find(|(name, _)| *name == given);
+            known.expect("the parser takes no other").1.clone()
+        },
+    )
+}
+
+/// Any text; completions offer these.
+#[derive(Debug, Clone)]
+pub(super) struct Suggested(pub(super) Vec<&'static str>);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}
+
 /// Reads a whole number of this range.
 pub(super) fn whole<T: TryFrom<u32>>(
     range: RangeInclusive<u32>,
@@ -182,9 +220,12 @@ impl Limit {
 
     /// Says on stderr that not all of a family's rows are shown, and how to get them.
     pub(super) fn tell(self, family: &str) {
+        let newest = match self.0 {
+            1 => "only the newest is".to_owned(),
+            n => format!("the newest {n} are"),
+        };
         complain(&format!(
-            "the newest {} are shown; --limit N shows more, `wechatd {family} export` gives all",
-            self.0
+            "{newest} shown; --limit N shows more, `wechatd {family} export` gives all",
         ));
     }
 }

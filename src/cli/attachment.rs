@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::builder::TypedValueParser;
+
 use super::Failure;
+use super::arguments::one_of;
 use super::foreign::Foreign;
 use super::output::Output;
 use crate::api::material::{AddedMaterial, VideoDescription};
@@ -129,11 +132,8 @@ impl Kind {
 }
 
 /// Reads the platform's word for a type.
-pub(super) fn media_type(text: &str) -> Result<MediaType, String> {
-    MediaType::ALL
-        .into_iter()
-        .find(|known| known.name() == text)
-        .ok_or_else(|| "it is image, voice, video or thumb".to_owned())
+pub(super) fn media_types() -> impl TypedValueParser<Value = MediaType> {
+    one_of(MediaType::ALL.map(|one| (one.name(), one)))
 }
 
 /// What files of a type have to be.

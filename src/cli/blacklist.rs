@@ -1,9 +1,10 @@
 //! `wechatd blacklist …`: people whose messages the platform does not deliver. They stay followers.
 
+use std::io::{self, IsTerminal};
+
 use super::Failure;
 use super::arguments::Json;
 use super::bulk::{self, Deed};
-use super::failure::complain;
 use super::output::Output;
 use super::patience::Patience;
 use super::platform::connect;
@@ -73,9 +74,9 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
     if json.wanted {
         return out.json(&all);
     }
-    if blocked == 0 {
-        // Standard output is a list of openids, also for other programs.
-        complain("nobody is blocked");
+    // For other programs it is a list of openids, and nothing else.
+    if blocked == 0 && io::stdout().is_terminal() {
+        out.line("nobody is blocked")?;
     }
     out.done()
 }

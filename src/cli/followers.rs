@@ -75,7 +75,7 @@ pub(super) struct Filters {
     /// Only who came by this QR scene
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
-    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
 }

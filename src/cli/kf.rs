@@ -214,7 +214,12 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        [whole("id"), whole("account"), text("nickname"), text("person")],
+        [
+            whole("id"),
+            whole("account"),
+            text("nickname"),
+            text("person"),
+        ],
         &lines,
         "the account has no agent; `wechatd kf add` makes one",
     )?;

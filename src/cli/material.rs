@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes, limit};
-use super::attachment::{LocalFile, Stay, media_type};
+use super::arguments::{Json, NotBlank, Yes, limit, one_of};
+use super::attachment::{LocalFile, Stay, media_types};
 use super::confirm;
 use super::download;
 use super::failure::complain;
@@ -30,7 +30,7 @@ pub(super) enum Commands {
 It shows what was made in the console too.")]
     List {
         /// image, voice, video or news [default: all of them]
-        #[arg(long = "type", value_name = "TYPE", value_parser = material_type)]
+        #[arg(long = "type", value_name = "TYPE", value_parser = one_of(MaterialType::ALL.map(|one| (one.name(), one))))]
         material_type: Option<MaterialType>,
         /// At most so many of each type
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
@@ -59,7 +59,7 @@ An account has 100000 pictures, and 1000 of each other kind. What is used for so
         /// The file
         file: PathBuf,
         /// image, voice, video or thumb [default: by the file's content]
-        #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
+        #[arg(long = "type", value_name = "TYPE", value_parser = media_types())]
         media_type: Option<MediaType>,
         /// The title of a video, which needs one
         #[arg(long)]
@@ -96,13 +96,6 @@ Messages that were sent with it keep it. The platform refuses while an auto-repl
         #[command(flatten)]
         json: Json,
     },
-}
-
-fn material_type(text: &str) -> Result<MaterialType, String> {
-    MaterialType::ALL
-        .into_iter()
-        .find(|known| known.name() == text)
-        .ok_or_else(|| "it is image, voice, video or news".to_owned())
 }
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
@@ -197,7 +190,12 @@ fn list(
     };
     let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
     out.table(
-        [whole("type"), whole("media_id"), time("updated"), text("name")],
+        [
+            whole("type"),
+            whole("media_id"),
+            time("updated"),
+            text("name"),
+        ],
         &rows,
         &nothing,
     )?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::arguments::{Json, NotBlank};
-use super::attachment::{Kind, LocalFile, Stay, media_type};
+use super::attachment::{Kind, LocalFile, Stay, media_types};
 use super::download;
 use super::failure::complain;
 use super::output::Output;
@@ -31,7 +31,7 @@ image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 
         /// The file
         file: PathBuf,
         /// image, voice, video or thumb [default: by the file's content]
-        #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
+        #[arg(long = "type", value_name = "TYPE", value_parser = media_types())]
         media_type: Option<MediaType>,
         #[command(flatten)]
         json: Json,

@@ -30,7 +30,7 @@ pub(super) struct Filters {
     /// Only of this sender
     #[arg(long, value_name = "OPENID")]
     from: Option<Openid>,
-    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
 }

@@ -1,6 +1,8 @@
 //! A point in time on the command line: `--since` and `--until`.
 
 use super::Failure;
+use crate::clock;
+use crate::config::read_duration;
 use crate::store::Reader;
 
 /// What such an option says, in Unix seconds.
@@ -8,9 +10,12 @@ use crate::store::Reader;
 /// # Errors
 /// [`Failure::Wrong`] with what can be written, where `text` is no date.
 pub(super) fn moment(reader: &Reader, option: &str, text: &str) -> Result<i64, Failure> {
+    if let Ok(ago) = read_duration(text) {
+        return Ok(clock::unix_seconds().saturating_sub_unsigned(ago.as_secs()));
+    }
     reader.moment(text)?.ok_or_else(|| {
         Failure::Wrong(format!(
-            "{option}: {text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or 7d for the last seven days"
+            "{option}: {text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or how long ago, such as 7d, 12h or 30m"
         ))
     })
 }

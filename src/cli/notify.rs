@@ -118,7 +118,12 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     };
     let rows: Vec<[String; 4]> = templates.iter().map(row).collect();
     out.table(
-        [whole("template_id"), text("title"), text("agreed"), text("keys")],
+        [
+            whole("template_id"),
+            text("title"),
+            text("agreed"),
+            text("keys"),
+        ],
         &rows,
         "the account has no template of notifications; `wechatd notify add` takes one",
     )?;

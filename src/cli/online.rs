@@ -86,6 +86,11 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
                 );
                 lines.push(line("address", Verdict::Wrong, what));
             }
+            None if error.errcode().is_none() => {
+                lines.push(line("platform", Verdict::Wrong, error.to_string()));
+                let what = "nobody said whether the AppID and the AppSecret are right";
+                lines.push(unknown("access_token", what));
+            }
             None => lines.push(line("access_token", Verdict::Wrong, error.to_string())),
         },
     }

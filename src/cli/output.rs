@@ -136,7 +136,10 @@ impl Output {
         let terminal = terminal_size::terminal_size_of(io::stdout());
         let room = terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns));
         let widths = layout(&columns, &rows, room.filter(|columns| *columns > 0));
-        self.row(&columns.map(|column| column.heading.to_uppercase()), &widths)?;
+        self.row(
+            &columns.map(|column| column.heading.to_uppercase()),
+            &widths,
+        )?;
         rows.iter().try_for_each(|row| self.row(row, &widths))
     }
 

@@ -79,7 +79,7 @@ pub(super) struct Create {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Stats {
-    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
     #[command(flatten)]
@@ -260,7 +260,12 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
     };
     let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
     out.table(
-        [text("scene"), whole("follows"), whole("scans"), time("last")],
+        [
+            text("scene"),
+            whole("follows"),
+            whole("scans"),
+            time("last"),
+        ],
         &rows,
         &nothing,
     )?;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, Suggested};
 use super::http::{Answer, Target};
 use super::output::Output;
 use super::pretend::Pretence;
@@ -59,6 +59,19 @@ Examples:
     )
 }
 
+/// What completions offer as KIND.
+fn kinds() -> Suggested {
+    let typed = TYPED_EVENTS.iter().map(|(event, _)| *event);
+    let messages = MESSAGE_TYPES.iter().copied();
+    let events = typed.chain(UNTYPED_EVENTS.iter().copied());
+    Suggested(
+        std::iter::once("verify")
+            .chain(messages)
+            .chain(events)
+            .collect(),
+    )
+}
+
 /// Names in lines of a help text.
 fn listed(names: &[&str]) -> String {
     let mut lines = vec![String::new()];
@@ -77,6 +90,7 @@ fn listed(names: &[&str]) -> String {
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// `verify`, a MsgType or an Event name
+    #[arg(value_parser = kinds(), hide_possible_values = true)]
     kind: String,
     /// What the person says; of the result of a sending its Status
     text: Option<String>,

@@ -20,26 +20,16 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// Reads a point in time such as `2026-11-21`, `2026-11-21 08:30` (local time) or `7d` (ago) into Unix seconds;
-    /// `None` if it is none.
+    /// Reads a point in time such as `2026-11-21` or `2026-11-21 08:30` (local time) into Unix seconds; `None` if it is
+    /// none.
     ///
     /// # Errors
     /// When SQLite fails.
     pub fn moment(&self, text: &str) -> Result<Option<i64>, StoreError> {
-        let days = text
-            .strip_suffix('d')
-            .and_then(|days| days.parse::<u32>().ok());
-        let (base, modifier) = match days {
-            Some(days) => ("now", format!("-{days} days")),
-            None => (text, "utc".to_owned()),
-        };
-        let well_formed =
-            days.is_some() || text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-');
+        let well_formed = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-');
         let moment: Option<i64> = self
             .connection
-            .query_row("SELECT unixepoch(?1, ?2)", [base, &modifier], |row| {
-                row.get(0)
-            })
+            .query_row("SELECT unixepoch(?1, 'utc')", [text], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))?;
         Ok(moment.filter(|_| well_formed))
     }

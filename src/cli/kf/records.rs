@@ -1,6 +1,7 @@
 //! `wechatd kf records`: what agents and users wrote to each other, over any span of time.
 
 use super::session::time;
+use crate::api::rate::Rate;
 use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
 use crate::api::{ApiError, Client};
 use crate::cli::Failure;
@@ -24,7 +25,7 @@ const PAGE: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// Since this local time: 2026-11-21, "2026-11-21 08:30", or 7d for the last seven days
+    /// Since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
     #[arg(long, value_name = "DATE", default_value = "1d")]
     since: String,
     /// Until this local time [default: now]
@@ -47,7 +48,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "--since is not before --until: nothing lies between them".to_owned(),
         ));
     }
-    let records = all(&api, since, until)?;
+    let records = all(&api, &Rate::per_second(config.api.rate), since, until)?;
     let mut out = Output::text();
     if arguments.json.wanted {
         return out.json(&records);
@@ -91,7 +92,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 
 /// All pages of all days. Whether the platform counts the last second of a span to it is not documented, so
 /// that each day begins with the last second of the one before, and what came of that second is not taken twice.
-fn all(api: &Client, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
+fn all(api: &Client, rate: &Rate, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
     let mut records: Vec<Record> = Vec::new();
     let mut from = since;
     while from < until {
@@ -101,6 +102,7 @@ fn all(api: &Client, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
             .is_some_and(|last: &Record| last.time == Some(from));
         let mut msgid = Some(FIRST_MSGID);
         while let Some(start) = msgid {
+            rate.wait();
             let page = api.msgrecord_getmsglist(&(from..to), start, PAGE)?;
             let fresh = page.records.into_iter();
             records.extend(fresh.filter(|record| !(taken && record.time == Some(from))));
