@@ -1,6 +1,7 @@
 //! Rows as CSV or as JSON lines, one at a time.
 
-use std::io;
+use std::borrow::Cow;
+use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::Failure;
 use super::output::Output;
 use crate::store::Cell;
+use crate::visible;
 
 /// The column that holds JSON.
 const JSON: &str = "tagid_list";
@@ -20,35 +22,52 @@ pub(super) enum Format {
     Jsonl,
 }
 
+// No doc comment, see `arguments`.
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct FormatArguments {
+    /// csv or jsonl
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// CSV that Excel opens as it is: Chinese shown right, and no cell of a stranger taken for a formula
+    #[arg(long, conflicts_with = "format")]
+    excel: bool,
+}
+
 /// Where exported rows go.
 pub(super) enum Export {
     Csv(Box<csv::Writer<Output>>),
+    /// CSV of which a spreadsheet program takes nothing for a formula.
+    Excel(Box<csv::Writer<Output>>),
     Jsonl(Output),
 }
 
+/// What tells a spreadsheet program that a file is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 impl Export {
-    pub(super) fn to_stdout(format: Format) -> Export {
-        match format {
-            Format::Csv => Export::Csv(Box::new(csv::Writer::from_writer(Output::text()))),
-            Format::Jsonl => Export::Jsonl(Output::text()),
-        }
+    pub(super) fn to_stdout(arguments: FormatArguments) -> Result<Export, Failure> {
+        let mut out = Output::text();
+        Ok(match (arguments.excel, arguments.format) {
+            (true, _) => {
+                out.write_all(BYTE_ORDER_MARK.as_bytes())?;
+                let mut csv = csv::WriterBuilder::new();
+                csv.terminator(csv::Terminator::CRLF);
+                Export::Excel(Box::new(csv.from_writer(out)))
+            }
+            (false, Format::Csv) => Export::Csv(Box::new(csv::Writer::from_writer(out))),
+            (false, Format::Jsonl) => Export::Jsonl(out),
+        })
     }
 
     /// Writes a row; without values, the heading.
     pub(super) fn row(&mut self, names: &[&str], cells: &[Cell]) -> Result<(), Failure> {
         match self {
-            Export::Csv(csv) if cells.is_empty() => csv.write_record(names).map_err(failed),
-            Export::Csv(csv) => {
-                for cell in cells {
-                    match cell {
-                        Cell::Null => csv.write_field(""),
-                        Cell::Integer(number) => csv.write_field(number.to_string()),
-                        Cell::Text(text) => csv.write_field(text),
-                    }
-                    .map_err(failed)?;
-                }
-                csv.write_record(None::<&[u8]>).map_err(failed)
+            Export::Csv(csv) | Export::Excel(csv) if cells.is_empty() => {
+                csv.write_record(names).map_err(failed)
             }
+            Export::Csv(csv) => record(csv, cells, Cow::Borrowed),
+            Export::Excel(csv) => record(csv, cells, harmless),
             Export::Jsonl(_) if cells.is_empty() => Ok(()),
             Export::Jsonl(out) => {
                 serde_json::to_writer(&mut *out, &Row { names, cells }).map_err(io::Error::from)?;
@@ -59,9 +78,42 @@ impl Export {
 
     pub(super) fn done(self) -> Result<(), Failure> {
         match self {
-            Export::Csv(mut csv) => Ok(csv.flush()?),
+            Export::Csv(mut csv) | Export::Excel(mut csv) => Ok(csv.flush()?),
             Export::Jsonl(mut out) => Ok(out.flush()?),
         }
+    }
+}
+
+fn record<'a>(
+    csv: &mut csv::Writer<Output>,
+    cells: &'a [Cell],
+    shown: impl Fn(&'a str) -> Cow<'a, str>,
+) -> Result<(), Failure> {
+    for cell in cells {
+        match cell {
+            Cell::Null => csv.write_field(""),
+            Cell::Integer(number) => csv.write_field(number.to_string()),
+            Cell::Text(text) => csv.write_field(shown(text).as_bytes()),
+        }
+        .map_err(failed)?;
+    }
+    csv.write_record(None::<&[u8]>).map_err(failed)
+}
+
+/// A text that a spreadsheet program takes for a text, whatever it begins with. An apostrophe before it is the usual
+/// way; of other control characters than line breaks nothing is left.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| visible::steers(c) && c != '\n';
+    let plain = match text.contains(steers) {
+        true => Cow::Owned(text.replace(steers, " ")),
+        false => Cow::Borrowed(text),
+    };
+    let formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
+    match text.starts_with(|c: char| formula(c) || c.is_control())
+        || plain.trim_start().starts_with(formula)
+    {
+        true => Cow::Owned(format!("'{plain}")),
+        false => plain,
     }
 }
 

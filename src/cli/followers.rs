@@ -1,5 +1,6 @@
 //! `wechatd followers …`: who follows, and forgetting a person.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::Failure;
 use super::arguments::{Json, Limit, Openid, Yes, limit};
 use super::confirm;
-use super::export::{Export, Format};
+use super::export::{Export, FormatArguments};
 use super::messages;
 use super::moment::since;
 use super::output::{Output, cell, text, time, whole};
@@ -40,6 +41,7 @@ pub(super) enum Followers {
     /// Write followers to standard output, every column of them, newest first
     #[command(after_help = "Examples:
   wechatd followers export > followers.csv
+  wechatd followers export --excel > followers.csv
   wechatd followers export --format jsonl --tag regulars | jq -r .openid")]
     Export(ExportArguments),
     /// Make the followers the platform's: who came or left unnoticed comes in or goes out
@@ -69,7 +71,7 @@ The bytes are overwritten in the file and its write-ahead log. Copies made by `w
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
-    /// Only with this tag (its id; a name is looked up on the platform)
+    /// Only with this tag: its id or name
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
     /// Only who came by this QR scene
@@ -95,9 +97,8 @@ pub(super) struct ListArguments {
 pub(super) struct ExportArguments {
     #[command(flatten)]
     filters: Filters,
-    /// csv or jsonl
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 #[derive(Debug, clap::Args)]
@@ -129,7 +130,9 @@ impl Filters {
         Ok(FollowerFilter {
             since: since(reader, self.since.as_deref())?,
             scene: self.scene.clone(),
-            tag: tag.map(|tag| tags::id_of(config, tag)).transpose()?,
+            tag: tag
+                .map(|tag| tags::id_of(config, reader, tag))
+                .transpose()?,
             limit,
         })
     }
@@ -176,6 +179,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
 }
 
 fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), Failure> {
+    let names = reader.tags()?;
     let lines: Vec<[String; 6]> = followers
         .iter()
         .map(|follower| {
@@ -185,7 +189,7 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
                 follower.nickname.clone().unwrap_or_default(),
                 follower.remark.clone().unwrap_or_default(),
                 scene(follower),
-                tagids(follower).unwrap_or_default(),
+                tags_of(follower, &names).unwrap_or_default(),
             ]
         })
         .collect();
@@ -216,22 +220,23 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
     out.done()
 }
 
-/// The ids of a follower's tags, if they are known.
-fn tagids(follower: &Follower) -> Option<String> {
-    let ids: Vec<String> = follower
-        .tagid_list
-        .as_ref()?
-        .as_array()?
+/// A follower's tags by their names, as far as they are known.
+fn tags_of(follower: &Follower, names: &BTreeMap<i64, String>) -> Option<String> {
+    let ids = follower.tagid_list.as_ref()?.as_array()?;
+    let named: Vec<String> = ids
         .iter()
-        .map(ToString::to_string)
+        .map(|id| match id.as_i64().and_then(|id| names.get(&id)) {
+            Some(name) => name.clone(),
+            None => id.to_string(),
+        })
         .collect();
-    Some(ids.join(", "))
+    Some(named.join(", "))
 }
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = arguments.filters.read(config, &reader, None)?;
-    let mut export = Export::to_stdout(arguments.format);
+    let mut export = Export::to_stdout(arguments.format)?;
     reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
     export.done()
 }
@@ -268,7 +273,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         return out.json(&shown);
     }
     match &shown.follower {
-        Some(follower) => out.pairs(&facts(follower))?,
+        Some(follower) => out.pairs(&facts(follower, &reader.tags()?))?,
         None => out.line(&format!("{openid} does not follow now"))?,
     }
     for entry in &shown.follow_log {
@@ -290,7 +295,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
 }
 
 /// What is known of a follower; what is not is left out.
-fn facts(follower: &Follower) -> Vec<(&'static str, String)> {
+fn facts(follower: &Follower, names: &BTreeMap<i64, String>) -> Vec<(&'static str, String)> {
     let facts = [
         ("openid", Some(follower.openid.clone())),
         ("unionid", follower.unionid.clone()),
@@ -298,7 +303,7 @@ fn facts(follower: &Follower) -> Vec<(&'static str, String)> {
         ("remark", follower.remark.clone()),
         ("subscribed", Some(follower.subscribed.clone())),
         ("scene", Some(scene(follower))),
-        ("tags", tagids(follower)),
+        ("tags", tags_of(follower, names)),
         ("language", follower.language.clone()),
         (
             "profile",

@@ -175,7 +175,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     let message = Message::read(&arguments.message)?;
     let named = arguments.recipients.named()?;
     let (store, api) = connect(config)?;
-    let recipients = Recipients::find(named, &api, &store.reader()?)?;
+    let recipients = Recipients::find(named, &store, &api, &store.reader()?)?;
     let mut shown = Shown {
         to: recipients.shown.clone(),
         msgtype: message.msgtype(),

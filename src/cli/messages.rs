@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::arguments::{Json, Limit, Openid, limit};
-use super::export::{Export, Format};
+use super::export::{Export, FormatArguments};
 use super::moment::since;
 use super::output::{Output, cell, text, time, whole};
 use crate::config::Config;
@@ -21,6 +21,7 @@ A content that does not fit on the line is cut: `--json` and `wechatd messages e
     /// Write messages and events to standard output, every column of them, newest first
     #[command(after_help = "Examples:
   wechatd messages export > messages.csv
+  wechatd messages export --excel --since 30d > messages.csv
   wechatd messages export --since 30d --format jsonl | gzip > 30d.jsonl.gz")]
     Export(ExportArguments),
 }
@@ -50,9 +51,8 @@ pub(super) struct ListArguments {
 pub(super) struct ExportArguments {
     #[command(flatten)]
     filters: Filters,
-    /// csv or jsonl
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
@@ -106,7 +106,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = arguments.filters.read(&reader, None)?;
-    let mut export = Export::to_stdout(arguments.format);
+    let mut export = Export::to_stdout(arguments.format)?;
     reader.export_messages(&filter, |names, cells| export.row(names, cells))?;
     export.done()
 }

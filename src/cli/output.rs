@@ -255,8 +255,8 @@ const GAP: usize = 2;
 const LONGEST: usize = 41;
 
 /// What is left of a column of each kind at least.
-const LEAST_TEXT: usize = 6;
-const LEAST_WHOLE: usize = 8;
+const LEAST_TEXT: usize = 4;
+const LEAST_WHOLE: usize = 6;
 
 /// How wide each column is on the screen, so that all together fit into `room`; 0 for one that is left out.
 fn layout<const N: usize>(
@@ -371,10 +371,10 @@ mod tests {
     fn the_widest_words_give_way_first_and_ids_last() {
         let long = "x".repeat(60);
         let rows = rows(&[["oSyn1aAQe7rT0uXk3mPzLc9WvBh4", &long, "a short remark"]]);
-        for room in [200, 80, 60, 46, 30, 26, 1] {
+        for room in [200, 80, 60, 46, 30, 18, 1] {
             let widths = layout(&COLUMNS, &rows, Some(room));
             let taken: usize = widths.iter().sum::<usize>() + 2 * GAP;
-            assert!(taken <= room.max(26), "{room}: {widths:?}");
+            assert!(taken <= room.max(18), "{room}: {widths:?}");
             assert!(room < 44 || widths[0] == 28, "{room}: {widths:?}");
         }
         assert_eq!(layout(&COLUMNS, &rows, Some(80)), [28, 34, 14]);

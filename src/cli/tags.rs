@@ -12,7 +12,7 @@ use super::platform::connect;
 use crate::api::Client;
 use crate::api::tags::{MAX_BATCHTAGGING, Tag};
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Reader, Store};
 
 /// Followers whose tags one commit changes.
 const STEP: u32 = 200;
@@ -90,7 +90,7 @@ pub(super) struct Remark {
 pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     match command {
-        Tags::List { json } => list(&api, json),
+        Tags::List { json } => list(&store, &api, json),
         Tags::Create { name, json } => {
             let Tag { id, name, .. } = api.tags_create(&name)?;
             let value = json!({ "id": id, "name": name });
@@ -98,14 +98,14 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
             Output::of_change().answer(json, &value, &line)
         }
         Tags::Rename { tag, name, json } => {
-            let Tag { id, .. } = find(&api, &tag)?;
+            let Tag { id, .. } = find(&store, &api, &tag)?;
             api.tags_update(id, &name)?;
             let value = json!({ "id": id, "name": name });
             let line = format!("tag {id} is called {name} now");
             Output::of_change().answer(json, &value, &line)
         }
         Tags::Delete { tag, yes, json } => {
-            let Tag { id, name, .. } = find(&api, &tag)?;
+            let Tag { id, name, .. } = find(&store, &api, &tag)?;
             let question = format!("Delete the tag {name} ({id}) and take it off everybody?");
             confirm::ask(&question, yes)?;
             api.tags_delete(id)?;
@@ -119,8 +119,8 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     }
 }
 
-fn list(api: &Client, json: Json) -> Result<(), Failure> {
-    let tags = api.tags_get()?;
+fn list(store: &Store, api: &Client, json: Json) -> Result<(), Failure> {
+    let tags = all(store, api)?;
     let mut out = Output::text();
     if json.wanted {
         return out.json(&tags);
@@ -144,29 +144,56 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// The tag with this id, else the one with this name.
-pub(super) fn find(api: &Client, wanted: &str) -> Result<Tag, Failure> {
+/// All tags of the account. Their names are kept for lists; where that fails, lists show numbers.
+fn all(store: &Store, api: &Client) -> Result<Vec<Tag>, Failure> {
     let tags = api.tags_get()?;
-    let by_id = |tag: &&Tag| wanted.parse() == Ok(tag.id);
-    let by_name = |tag: &&Tag| tag.name == wanted;
-    tags.iter()
-        .find(by_id)
-        .or_else(|| tags.iter().find(by_name))
-        .cloned()
-        .ok_or_else(|| {
-            Failure::Failed(format!(
-                "there is no tag {wanted:?}; `wechatd tags list` shows those there are, `wechatd tags create` makes one"
-            ))
-        })
+    let names = tags.iter().map(|tag| (tag.id, tag.name.clone()));
+    if let Err(error) = store.keep_tags(names.collect()) {
+        log::debug!("tags: {error}");
+    }
+    Ok(tags)
 }
 
-/// The id of a tag for commands that look into the store: a number as it is, a name by asking the platform.
-pub(super) fn id_of(config: &Config, wanted: &str) -> Result<i64, Failure> {
-    if let Ok(id) = wanted.parse() {
+/// The tag with this id, else the one with this name, as the platform has them now.
+pub(super) fn find(store: &Store, api: &Client, wanted: &str) -> Result<Tag, Failure> {
+    let tags = all(store, api)?;
+    which(wanted, tags.iter().map(|tag| (tag.id, tag.name.as_str())))
+        .and_then(|id| tags.into_iter().find(|tag| tag.id == id))
+        .ok_or_else(|| unknown(wanted))
+}
+
+/// Which of these tags somebody means: the one with this id, else the one with this name.
+fn which<'a>(wanted: &str, tags: impl Iterator<Item = (i64, &'a str)> + Clone) -> Option<i64> {
+    let by_id = tags.clone().find(|(id, _)| wanted.parse() == Ok(*id));
+    let mut tags = tags;
+    by_id
+        .or_else(|| tags.find(|(_, name)| *name == wanted))
+        .map(|(id, _)| id)
+}
+
+/// The id of a tag for commands that look into the store. What the store does not know is asked for where the account
+/// can call the platform.
+pub(super) fn id_of(config: &Config, reader: &Reader, wanted: &str) -> Result<i64, Failure> {
+    let kept = reader.tags()?;
+    if let Some(id) = which(wanted, kept.iter().map(|(id, name)| (*id, name.as_str()))) {
         return Ok(id);
     }
-    let (_, api) = connect(config)?;
-    Ok(find(&api, wanted)?.id)
+    if config.api_rights().is_some() {
+        let (store, api) = connect(config)?;
+        return Ok(find(&store, &api, wanted)?.id);
+    }
+    match wanted.parse() {
+        // Somebody carries it.
+        Ok(id) if !reader.tagged(id, "", 1)?.is_empty() => Ok(id),
+        Ok(_) | Err(_) => Err(unknown(wanted)),
+    }
+}
+
+fn unknown(wanted: &str) -> Failure {
+    Failure::failed(
+        format!("there is no tag {wanted:?}"),
+        "`wechatd tags list` shows those there are, `wechatd tags create` makes one",
+    )
 }
 
 fn change(
@@ -177,7 +204,7 @@ fn change(
     adds: bool,
 ) -> Result<(), Failure> {
     let openids = bulk::openids(&arguments.openids)?;
-    let tag = find(api, &arguments.tag)?;
+    let tag = find(store, api, &arguments.tag)?;
     let deed = Deed {
         label: if adds { "tagging" } else { "untagging" },
         most: MAX_BATCHTAGGING,

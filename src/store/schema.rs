@@ -249,6 +249,12 @@ CREATE TRIGGER follow_log_uncounted AFTER DELETE ON follow_log WHEN old.counts B
         subscribed = subscribed - (old.action = 'subscribe'), unsubscribed = unsubscribed - (old.action = 'unsubscribe')
     WHERE quarter = old.at / 900;
 END;
+
+-- The account's tags, as the platform last listed them: lists name them without asking.
+CREATE TABLE tags (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
+);
 ";
 
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.

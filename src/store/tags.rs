@@ -1,11 +1,27 @@
 //! What the account itself notes about followers, kept in step with what was done on the platform: tags and remarks.
 
+use std::collections::BTreeMap;
+
 use rusqlite::params;
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
 impl Store {
+    /// Keeps the names of all tags that the account has now.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_tags(&self, tags: Vec<(i64, String)>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            connection.execute("DELETE FROM tags", [])?;
+            let mut insert = connection
+                .prepare_cached("INSERT OR REPLACE INTO tags (id, name) VALUES (?1, ?2)")?;
+            tags.iter()
+                .try_for_each(|(id, name)| insert.execute(params![id, name]).map(drop))
+        })
+    }
+
     /// Notes that these people, at most a few hundred, carry a tag or do not any more. Followers whose tags are not
     /// known yet get them with their profile.
     ///
@@ -51,6 +67,20 @@ impl Store {
 }
 
 impl Reader {
+    /// The names of the account's tags, as the platform last listed them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tags(&self) -> Result<BTreeMap<i64, String>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached("SELECT id, name FROM tags")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
     /// Up to `limit` followers beyond `after`, by openid, who carry a tag.
     ///
     /// # Errors

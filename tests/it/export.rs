@@ -2,6 +2,57 @@
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::*;
+
+#[test]
+fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
+    let account = Account::start();
+    let texts = [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@cmd", "'@cmd"),
+        ("\t=1", "' =1"),
+        ("  =1", "'  =1"),
+        ("＝1", "'＝1"),
+        ("1 = 1", "1 = 1"),
+        ("小明\u{1b}[31m", "小明 [31m"),
+    ];
+    for (n, (nickname, _)) in texts.iter().enumerate() {
+        let nickname = nickname.replace('\'', "''");
+        store::change(
+            &account.store_path(),
+            &format!(
+                "INSERT INTO followers (openid, nickname, subscribe_time) VALUES ('oF{n}', '{nickname}', 1790000000 - {n})"
+            ),
+        );
+    }
+    let ran = account.command(&["followers", "export", "--excel"]);
+    let lines: Vec<&str> = ran.ok().stdout.split("\r\n").collect();
+    assert!(
+        lines[0].starts_with("\u{feff}openid,unionid,nickname,"),
+        "{}",
+        lines[0]
+    );
+    for (n, (_, shown)) in texts.iter().enumerate() {
+        let line = lines[n + 1];
+        assert!(
+            line.starts_with(&format!("oF{n},,{shown},")),
+            "{shown:?}: {line}"
+        );
+    }
+    // Programs get the texts as they are.
+    account
+        .command(&["followers", "export"])
+        .ok()
+        .says("oF0,,=HYPERLINK(1),");
+    account
+        .command(&["messages", "export", "--excel"])
+        .ok()
+        .says("\u{feff}id,dedup_key,");
+    account
+        .command(&["followers", "export", "--excel", "--format", "jsonl"])
+        .refused();
+}
 use serde_json::Value;
 
 /// Reads CSV the way RFC 4180 writes it.

@@ -14,13 +14,13 @@ fn an_empty_list_says_what_was_looked_for() {
                 "followers",
                 "list",
                 "--tag",
-                "7",
+                "128",
                 "--scene",
                 "door",
                 "--since",
                 "2027-01-01",
             ],
-            "no follower with the tag 7 by the scene door since 2027-01-01",
+            "no follower with the tag 128 by the scene door since 2027-01-01",
         ),
         (&["messages", "list"], "no message"),
         (
@@ -44,9 +44,6 @@ fn an_empty_list_says_what_was_looked_for() {
         .failed()
         .complains("the store knows no template message 17");
     assert_eq!(unknown.stdout, "");
-    let nobody = account.command(&["blacklist", "list"]);
-    nobody.ok().complains("nobody is blocked");
-    assert_eq!(nobody.stdout, "");
     for family in ["followers", "messages"] {
         let ran = account.command(&[family, "list", "--json"]);
         assert_eq!(ran.json(), serde_json::json!([]));
@@ -101,13 +98,225 @@ fn a_content_is_as_long_as_the_terminal_is_wide() {
     account.post(&text(&content));
     let piped = account.command(&["messages", "list"]);
     piped.ok().says(&format!("{}…", &content[..40]));
+    let wide = on_a_screen(&account, 250, "messages list");
+    wide.ok().says(content.trim_end());
+}
+
+/// A command as typed on a terminal with so many columns.
+#[track_caller]
+fn on_a_screen(account: &Account, columns: usize, command: &str) -> Ran {
     let config = account.config_path().display().to_string();
     let mut script = std::process::Command::new("script");
     let program = env!("CARGO_BIN_EXE_wechatd");
-    let line = format!("stty rows 50 cols 250; '{program}' --config '{config}' messages list");
+    let line = format!("stty rows 50 cols {columns}; '{program}' --config '{config}' {command}");
     script.args(["-qec", &line, "/dev/null"]);
-    let wide = Ran::of(script, "");
-    wide.ok().says(content.trim_end());
+    Ran::of(script, "")
+}
+
+/// Every line of the list fits, in columns of the screen.
+#[track_caller]
+fn fits(ran: &Ran, columns: usize) {
+    use unicode_width::UnicodeWidthStr;
+    ran.ok();
+    for line in ran.stdout.lines() {
+        let width = line.trim_end_matches('\r').width();
+        ran.expect(
+            width <= columns,
+            &format!("at most {columns} columns: {width} in {line:?}"),
+        );
+    }
+}
+
+/// Followers with everything that can make a list wide.
+fn wide_account(platform: &Platform) -> Account {
+    let account = Setup::new().platform(platform).stopped();
+    account.command(&["tags", "list"]).ok();
+    store::change(
+        &account.store_path(),
+        "INSERT INTO followers (openid, nickname, remark, tagid_list, subscribe_time, qr_scene_str, profile_at) VALUES
+             ('oSyn1aAQe7rT0uXk3mPzLc9WvBh4', '一个很长很长很长很长很长很长的名字 and more', 'met at the fair in spring',
+              '[128,2,999]', unixepoch(), 'poster-in-the-window-of-the-shop', 1),
+             ('oSyn1bN2_yKd8GfJ6sHqRt5EwVx0', 'Ben', NULL, '[]', unixepoch() - 800 * 86400, NULL, 1);
+         INSERT INTO messages (dedup_key, openid, msg_type, content, received_at, rule, reply) VALUES
+             ('1', 'oSyn1aAQe7rT0uXk3mPzLc9WvBh4', 'text', replace(hex(zeroblob(100)), '00', '好 '), unixepoch(),
+              'a rule with a name that is rather long', '<xml/>'),
+             ('2', 'oSyn1bN2_yKd8GfJ6sHqRt5EwVx0', 'text', 'short', unixepoch() - 800 * 86400, NULL, NULL);
+         INSERT INTO jobs (kind, msg_id, msg_type, target, content, sent_at, status, total, sent, failed) VALUES
+             ('mass', '1000002301', 'text', 'all followers (120000 in the store)', 'We are closed on Monday and Tuesday',
+              unixepoch(), 'err(20013)', 120000, 119000, 1000);
+         INSERT INTO jobs (kind, msg_id, msg_type, openid, content, sent_at, status) VALUES
+             ('template', '4250000000000000001', NULL, 'oSyn1aAQe7rT0uXk3mPzLc9WvBh4',
+              'a template whose name is longer than others', unixepoch(), 'failed: system failed');",
+    );
+    account
+}
+
+const LISTS: [&str; 6] = [
+    "followers list",
+    "messages list",
+    "mass status",
+    "template status",
+    "tags list",
+    "kf list",
+];
+
+#[test]
+fn every_row_of_a_list_is_one_line_of_the_terminal() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    for list in LISTS {
+        for columns in [80, 60, 132] {
+            fits(&on_a_screen(&account, columns, list), columns);
+        }
+    }
+    // The whole openid of an ordinary person is there to be copied.
+    on_a_screen(&account, 80, "followers list").says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4  ");
+}
+
+#[test]
+fn one_long_openid_does_not_push_the_others_off_the_terminal() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    let long = format!("o{}", "L".repeat(127));
+    store::change(
+        &account.store_path(),
+        &format!(
+            "INSERT INTO followers (openid, nickname, subscribe_time) VALUES ('{long}', 'Zoe', unixepoch())"
+        ),
+    );
+    let list = on_a_screen(&account, 80, "followers list");
+    fits(&list, 80);
+    list.says("oLLLLLLLL").says("Zoe").says("Ben");
+}
+
+#[test]
+fn columns_without_a_value_are_left_out_and_this_years_times_are_short() {
+    let account = Account::start();
+    account
+        .post(&subscribe().from("oSomebody"))
+        .is_text(WELCOME);
+    let list = account.command(&["followers", "list"]);
+    list.ok();
+    let heading = list.stdout.lines().next().unwrap_or_default();
+    let headings: Vec<&str> = heading.split_whitespace().collect();
+    assert_eq!(headings, ["SUBSCRIBED", "OPENID"]);
+    let year = account
+        .store()
+        .one::<String>("SELECT strftime('%Y-', 'now', 'localtime')");
+    list.says_nothing_of(&year);
+    // Programs get the whole time.
+    let json = account.command(&["followers", "list", "--json"]).json();
+    let subscribed = json[0]["subscribed"].as_str().unwrap();
+    assert!(
+        subscribed.starts_with(&year) && subscribed.len() == 19,
+        "{subscribed}"
+    );
+    store::change(
+        &account.store_path(),
+        "UPDATE followers SET subscribe_time = subscribe_time - 800 * 86400",
+    );
+    let year: i32 = year.trim_end_matches('-').parse().unwrap();
+    let list = account.command(&["followers", "list"]);
+    let earlier = [year - 2, year - 3].map(|year| list.stdout.contains(&format!("{year}-")));
+    assert!(earlier.contains(&true), "{}", list.stdout);
+}
+
+#[test]
+fn tags_are_shown_by_their_names_and_found_by_them_without_the_platform() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    account
+        .command(&["followers", "list"])
+        .ok()
+        .says("regulars, starred, 999");
+    account
+        .command(&["followers", "show", "oSyn1aAQe7rT0uXk3mPzLc9WvBh4"])
+        .ok()
+        .says("regulars, starred, 999");
+    let calls = platform.calls().len();
+    for tag in ["regulars", "128"] {
+        account
+            .command(&["followers", "list", "--tag", tag])
+            .ok()
+            .says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4")
+            .says("1 of 2 followers");
+    }
+    assert_eq!(platform.calls().len(), calls, "nobody was asked");
+}
+
+#[test]
+fn a_tag_whose_name_is_digits_is_found_by_every_command_and_an_unknown_one_by_none() {
+    let platform = Platform::start();
+    platform.people(|all| drop(all.tags.insert(131, "2024".into())));
+    let account = wide_account(&platform);
+    let amy = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
+    account.command(&["tags", "add", "2024", amy]).ok();
+    account
+        .command(&["followers", "list", "--tag", "2024"])
+        .ok()
+        .says(amy);
+    account
+        .command(&["followers", "export", "--tag", "2024"])
+        .ok()
+        .says(amy);
+    for command in [
+        &["followers", "list", "--tag", "2025"][..],
+        &["followers", "export", "--tag", "2025"],
+        &["followers", "list", "--tag", "nobody's"],
+        &["tags", "add", "2025", amy],
+        &["mass", "send", "hello", "--tag", "2025", "--yes"],
+    ] {
+        account
+            .command(command)
+            .failed()
+            .complains("there is no tag");
+    }
+    // Also without a platform to ask.
+    let alone = Account::start();
+    alone.post(&subscribe().from("oSomebody")).is_text(WELCOME);
+    alone
+        .command(&["followers", "list", "--tag", "2024"])
+        .failed()
+        .complains("there is no tag");
+    store::change(
+        &alone.store_path(),
+        "UPDATE followers SET tagid_list = '[2024]'",
+    );
+    alone
+        .command(&["followers", "list", "--tag", "2024"])
+        .ok()
+        .says("oSomebody");
+}
+
+#[test]
+fn a_time_can_be_told_by_how_long_ago_it_was() {
+    let account = Account::start();
+    account.post(&text("now")).is_text(account::HELP);
+    for ago in ["30s", "5m", "1h", "7d"] {
+        account
+            .command(&["messages", "list", "--since", ago])
+            .ok()
+            .says("now");
+    }
+    account
+        .command(&["messages", "list", "--since", "1w"])
+        .refused()
+        .complains("such as 7d, 12h or 30m");
+}
+
+#[test]
+fn a_list_of_openids_holds_nothing_else_for_other_programs() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let piped = account.command(&["blacklist", "list"]);
+    assert_eq!(
+        (piped.ok().stdout.as_str(), piped.stderr.as_str()),
+        ("", "")
+    );
+    account
+        .on_a_terminal(&["blacklist", "list"])
+        .ok()
+        .says("nobody is blocked");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::cli::arguments::NotBlank;
 use crate::cli::bulk::openids;
 use crate::cli::tags;
 use crate::counted::counted;
-use crate::store::Reader;
+use crate::store::{Reader, Store};
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
@@ -64,7 +64,12 @@ pub(super) struct Recipients {
 
 impl Recipients {
     /// Finds a tag by its id or name, and counts.
-    pub(super) fn find(named: Named, api: &Client, reader: &Reader) -> Result<Recipients, Failure> {
+    pub(super) fn find(
+        named: Named,
+        store: &Store,
+        api: &Client,
+        reader: &Reader,
+    ) -> Result<Recipients, Failure> {
         let (target, shown) = match named {
             Named::All => {
                 let followers = reader.count_followers()?;
@@ -76,7 +81,7 @@ impl Recipients {
                 (MassTarget::Openids(openids), shown)
             }
             Named::Tag(text) => {
-                let tag = tags::find(api, &text)?;
+                let tag = tags::find(store, api, &text)?;
                 let count = tag.count.map(|n| format!(", {}", counted(n, "follower")));
                 let shown = format!("tag {} ({}{})", tag.id, tag.name, count.unwrap_or_default());
                 (MassTarget::Tag(tag.id), shown)
