@@ -338,7 +338,9 @@ impl Loop {
             Err(error) => {
                 let of_the_store = concerns_all(&error);
                 let error = StoreError::from_sqlite("write", &error);
-                if !of_the_store {
+                if self.after_telling.get().is_none() {
+                    // No server: the command that asked for it hears the error and says it.
+                } else if !of_the_store {
                     log::error!("{error}; everything else goes on");
                 } else if !self.failing.swap(true, Ordering::Relaxed) {
                     log::error!(

@@ -399,3 +399,66 @@ fn what_asks_is_not_done_where_nobody_can_be_asked() {
     }
     assert!(asking > 12, "{asking}");
 }
+
+/// Changes after which something is noted in the store, and what is said although that cannot be done.
+#[rustfmt::skip]
+const NOTED: &[(&[&str], &str, &str)] = &[
+    (&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "sent as 4250000000000000001"),
+    (&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "The platform sends it as 1000002301"),
+    (&["media", "upload", "a.png"], "/cgi-bin/media/upload", "SYN_image_1"),
+    (&["send", FAN, "--image", "a.png"], "/cgi-bin/media/upload", "sent"),
+    (&["mass", "preview", "--video", "tour.mp4", "--to", FAN], "/cgi-bin/material/add_material", "shown"),
+    (&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "SYN_1 is deleted"),
+    (&["remark", FAN, "met at the fair"], "/cgi-bin/user/info/updateremark", "remark on"),
+    (&["tags", "add", "128", FAN], "/cgi-bin/tags/members/batchtagging", "tagged 1 person"),
+    (&["menu", "apply", "--yes"], "/cgi-bin/menu/addconditional", "The menu is in force"),
+];
+
+#[test]
+fn what_the_store_cannot_note_after_a_change_is_no_failure() {
+    std::thread::scope(|scope| {
+        for (line, path, says) in NOTED {
+            scope.spawn(|| made_while_the_store_is_held(line, path, says));
+        }
+    });
+}
+
+/// The platform makes the change while another program holds the store, and until the command gives up.
+fn made_while_the_store_is_held(line: &'static [&'static str], path: &'static str, says: &str) {
+    let (platform, account) = stage(&change(line, path, ""));
+    platform.fault(path, Fault::Hang);
+    let mut program = account.program(line);
+    program.stdin(Stdio::null()).stdout(Stdio::piped());
+    let command = program.stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the call", account.log(), || platform.count(path) == 1);
+    let holder = rusqlite::Connection::open(account.store_path()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    platform.release();
+    let ended = command.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let answered = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(0), "{line:?}: {said}");
+    assert!(answered.contains(says), "{line:?}: {answered}");
+    assert!(
+        said.contains("another program holds the store"),
+        "{line:?}: {said}"
+    );
+    assert!(!said.contains("503"), "{line:?}: {said}");
+    assert!(said.lines().count() == 1, "{line:?}: {said}");
+}
+
+#[test]
+fn nothing_is_sent_that_cannot_be_noted_before() {
+    for line in [
+        &["template", "send", FAN, "T1", "--data", "{}"][..],
+        &["mass", "send", "closed", "--all", "--yes"],
+    ] {
+        let (platform, account) = stage(&change(&[], "", ""));
+        account.command(&["token"]).ok();
+        let holder = rusqlite::Connection::open(account.store_path()).unwrap();
+        holder.execute_batch("CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'no room'); END").unwrap();
+        account.command(line).failed().complains("no room");
+        let sent = |call: &Call| call.path.contains("/message/");
+        assert!(!platform.calls().iter().any(sent), "{line:?}");
+    }
+}
