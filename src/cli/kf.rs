@@ -53,7 +53,7 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
     /// Ask a person to be an agent; they answer in WeChat
     #[command(after_help = "Example:
   wechatd kf invite amy@shop amy_wx
-  wechatd kf list                      shows what became of it")]
+  wechatd kf list                      # shows what became of it")]
     Invite {
         /// Which agent; `wechatd kf list` shows them
         account: NotBlank,

@@ -66,7 +66,7 @@ The platform allows 100 a day.")]
     /// What became of the mass messages, the newest first
     #[command(after_help = "Examples:
   wechatd mass status
-  wechatd mass status 1000002301      asks the platform too")]
+  wechatd mass status 1000002301      # asks the platform too")]
     Status {
         /// Only this one, and ask the platform how far it is
         msg_id: Option<NotBlank>,

@@ -47,7 +47,7 @@ Lines with - are on the platform only, lines with + in the configuration only. W
     /// Put the menu of the configuration in force
     #[command(after_help = "Examples:
   wechatd menu apply
-  wechatd menu apply --yes          where nobody can be asked
+  wechatd menu apply --yes          # where nobody can be asked
 
 The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
     Apply(Assent),

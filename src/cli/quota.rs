@@ -47,7 +47,7 @@ enum Command {
     /// Set all daily counters to zero, 10 times a month, or that of one call, 50 times a month
     #[command(after_help = "Examples:
   wechatd quota clear message/custom/send
-  wechatd quota clear --yes         where nobody can be asked")]
+  wechatd quota clear --yes         # where nobody can be asked")]
     Clear {
         /// Only of this call, such as /cgi-bin/message/custom/send or message/custom/send
         path: Option<NotBlank>,
