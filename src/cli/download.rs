@@ -38,22 +38,70 @@ pub(super) fn fetch<T>(
                 false => Ok(found),
             };
         }
-        let found = fetch(&mut stdout)?;
+        let mut place = Place::new(&mut stdout);
+        let found = fetch(&mut place);
+        place.refused.map_or(Ok(()), Err)?;
         stdout.flush()?;
-        return Ok(found);
+        return Ok(found?);
     };
-    let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", path.display()));
+    let failed = |error: io::Error| {
+        let why = format!("{}: {error}", path.display());
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => {
+                Failure::failed(why, "make room on the disk and repeat it")
+            }
+            _ => Failure::Failed(why),
+        }
+    };
     // What breaks off in the middle does not take the place of a whole file.
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     let mut file = fs::File::create(&part).map_err(failed)?;
-    let found = fetch(&mut file);
+    let mut place = Place::new(&mut file);
+    let found = fetch(&mut place);
     match &found {
         Ok(found) if is_file(found) => fs::rename(&part, path).map_err(failed)?,
         Ok(_) | Err(_) => fs::remove_file(&part).map_err(failed)?,
     }
+    place.refused.map_or(Ok(()), |error| Err(failed(error)))?;
     Ok(found?)
+}
+
+/// Where a file goes; keeps why it took no more, which is no fault of the platform's.
+struct Place<'a> {
+    to: &'a mut dyn Write,
+    refused: Option<io::Error>,
+}
+
+impl<'a> Place<'a> {
+    fn new(to: &'a mut dyn Write) -> Place<'a> {
+        Place { to, refused: None }
+    }
+
+    fn noting<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.refused.get_or_insert(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl Write for Place<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.noting(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.noting(flushed)
+    }
 }
 
 /// Says where a video lies, of which the platform gives no file.

@@ -207,6 +207,42 @@ fn get_writes_the_file_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_place_that_takes_no_more_is_named_and_not_the_platform() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    let full = |name: &str| {
+        std::os::unix::fs::symlink("/dev/full", account.folder().join(name)).unwrap();
+    };
+    full("photo.gif.part");
+    let ran = account.command(&["media", "get", "SYN_photo", "--out", "photo.gif"]);
+    ran.failed()
+        .complains("photo.gif: No space left on device")
+        .complains("make room");
+    ran.expect(!ran.stderr.contains("api:"), "nothing of the platform");
+    let left: Vec<_> = std::fs::read_dir(account.folder()).unwrap().collect();
+    let parts = left.iter().flatten();
+    assert_eq!(
+        parts
+            .filter(|file| file.file_name().to_string_lossy().contains("photo"))
+            .count(),
+        0
+    );
+    let run = |stdout: std::process::Stdio| {
+        let mut program = account.program(&["media", "get", "SYN_photo"]);
+        let ran = program.stdout(stdout).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        (ran.status.code(), said)
+    };
+    let nowhere = std::fs::File::options().write(true).open("/dev/full");
+    let (code, said) = run(nowhere.unwrap().into());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("output: No space left"), "{said}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(writer.into()), (Some(0), String::new()));
+}
+
+#[test]
 fn of_a_video_its_url_is_printed() {
     let platform = Platform::start();
     let account = account(&platform);
