@@ -72,7 +72,7 @@ pub enum NetworkCause {
     Tls(String),
     /// Nobody listens there.
     Refused,
-    /// This machine has no way there.
+    /// There was no connection, for another reason, or it was cut before anything was asked.
     Unreachable(String),
     /// The connection ended before the answer did.
     Closed,
@@ -133,7 +133,10 @@ impl ApiError {
         match self {
             ApiError::Platform { .. } => self.action() == Action::Retry,
             ApiError::Network { cause, .. } => {
-                matches!(cause, NetworkCause::Refused | NetworkCause::Closed)
+                matches!(
+                    cause,
+                    NetworkCause::Refused | NetworkCause::Unreachable(_) | NetworkCause::Closed
+                )
             }
             ApiError::NotJson { status, .. } => is_passing(*status),
             ApiError::Unexpected { .. }

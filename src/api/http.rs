@@ -2,6 +2,7 @@
 //! Knows nothing of tokens, error codes or repeating.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector};
 
 use super::call::{Call, Called, Host};
 use super::error::{ApiError, NetworkCause};
@@ -16,7 +19,7 @@ use super::json;
 use crate::byte_order_mark;
 use crate::clock;
 
-/// How long connecting may take, DNS not counted.
+/// How long connecting may take, and as long the look-up of the name before it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a call that carries a file may take, if `api.timeout` is not longer.
@@ -86,8 +89,9 @@ pub(super) fn agent(timeout: Duration, cert_file: Option<&OsStr>) -> Result<ureq
         Some(file) => read_roots(Path::new(file))?,
         None => RootCerts::WebPki,
     };
-    Ok(ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
+        .timeout_resolve(Some(CONNECT_TIMEOUT.min(timeout)))
         .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
         .http_status_as_error(false)
         .max_redirects(0)
@@ -95,8 +99,13 @@ pub(super) fn agent(timeout: Duration, cert_file: Option<&OsStr>) -> Result<ureq
         .proxy(None)
         .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .build()
-        .new_agent())
+        .build();
+    let connector = Connecting(DefaultConnector::default());
+    Ok(ureq::Agent::with_parts(
+        config,
+        connector,
+        DefaultResolver::default(),
+    ))
 }
 
 impl Http {
@@ -350,16 +359,64 @@ fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
     Ok(RootCerts::new_with_certs(&roots))
 }
 
+/// Connects as ever, and marks what fails before there is a connection: no request was written then.
+#[derive(Debug)]
+struct Connecting(DefaultConnector);
+
+impl Connector for Connecting {
+    type Out = <DefaultConnector as Connector>::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let connected = self.0.connect(details, chained);
+        connected.map_err(|error| ureq::Error::Other(Box::new(NotConnected(error))))
+    }
+}
+
+/// Why there was no connection.
+#[derive(Debug)]
+struct NotConnected(ureq::Error);
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NotConnected {}
+
+/// The same in our own words.
+fn not_connected(error: ureq::Error) -> NetworkCause {
+    match error {
+        ureq::Error::Io(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => NetworkCause::Refused,
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => NetworkCause::ConnectTimeout,
+            io::ErrorKind::InvalidData => NetworkCause::Tls(error.to_string()),
+            _ => NetworkCause::Unreachable(error.to_string()),
+        },
+        ureq::Error::Timeout(_) => NetworkCause::ConnectTimeout,
+        ureq::Error::Rustls(error) => NetworkCause::Tls(error.to_string()),
+        ureq::Error::Tls(error) => NetworkCause::Tls(error.to_owned()),
+        ureq::Error::ConnectionFailed => NetworkCause::Refused,
+        // The rest belongs to features and settings that are not used here.
+        _ => NetworkCause::Unreachable("connecting failed".to_owned()),
+    }
+}
+
 /// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
 pub(super) fn failed(call: Called, timeout: Duration, error: ureq::Error) -> ApiError {
     let cause = match error {
         ureq::Error::Io(error) => io_cause(&error, timeout),
-        ureq::Error::Timeout(ureq::Timeout::Connect) => NetworkCause::ConnectTimeout,
+        ureq::Error::Other(error) => match error.downcast::<NotConnected>() {
+            Ok(error) => not_connected(error.0),
+            Err(_) => NetworkCause::Other("the exchange failed".to_owned()),
+        },
+        ureq::Error::Timeout(ureq::Timeout::Resolve) => NetworkCause::Dns("no answer".to_owned()),
         ureq::Error::Timeout(_) => NetworkCause::Timeout(millis(timeout)),
         ureq::Error::HostNotFound => NetworkCause::Dns("unknown name".to_owned()),
-        ureq::Error::Rustls(error) => NetworkCause::Tls(error.to_string()),
-        ureq::Error::Tls(error) => NetworkCause::Tls(error.to_owned()),
-        ureq::Error::ConnectionFailed => NetworkCause::Refused,
         ureq::Error::Protocol(_) => {
             return ApiError::Unexpected {
                 call,
@@ -384,7 +441,6 @@ pub(super) fn failed(call: Called, timeout: Duration, error: ureq::Error) -> Api
 
 fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => NetworkCause::Refused,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
@@ -393,12 +449,6 @@ fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             NetworkCause::Timeout(millis(timeout))
         }
-        io::ErrorKind::InvalidData => NetworkCause::Tls(error.to_string()),
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable
-        | io::ErrorKind::PermissionDenied => NetworkCause::Unreachable(error.to_string()),
         _ => {
             let text = error.to_string();
             match text.strip_prefix("failed to lookup address information: ") {

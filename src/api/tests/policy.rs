@@ -195,6 +195,30 @@ fn nobody_listening_is_said_so() {
 }
 
 #[test]
+fn a_change_is_surely_not_made_before_the_connection_is_there() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let closing = std::thread::spawn(move || {
+        for stream in socket.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            std::io::Read::read(&mut stream, &mut [0; 8]).unwrap();
+        }
+    });
+    let change = |scheme: &str| {
+        let base_url = format!("{scheme}://{address}");
+        let tokens = Shelf::with("TOKEN", 7200);
+        let client = client_of(&base_url, tokens, Duration::from_secs(60));
+        client.tags_create("friends").unwrap_err()
+    };
+    let error = change("https");
+    assert!(!error.may_be_done(), "{error}");
+    assert!(error.to_string().contains("no connection"), "{error}");
+    let error = change("http");
+    assert!(error.may_be_done(), "{error}");
+    closing.join().unwrap();
+}
+
+#[test]
 fn no_text_shows_a_secret() {
     let echo =
         format!(r#"{{"errcode":40125,"errmsg":"invalid appsecret {APP_SECRET} of SECRETTOKEN"}}"#);
