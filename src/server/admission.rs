@@ -1,6 +1,7 @@
 //! Who may speak to the callback path: `server.allow_ips` against the client's address.
 
 use super::client::ClientAddress;
+use super::refusals::Refused;
 use crate::app::Networks;
 use crate::config::AllowIps;
 
@@ -11,7 +12,7 @@ pub(super) fn check(
     allowed: &AllowIps,
     told: Option<&Networks>,
     from: ClientAddress,
-) -> Result<(), String> {
+) -> Result<(), Refused> {
     let (networks, list) = match (allowed, told) {
         (AllowIps::Any, _) | (AllowIps::Platform, None) => return Ok(()),
         (AllowIps::Listed(networks), _) => (networks, "in server.allow_ips"),
@@ -28,12 +29,12 @@ pub(super) fn check(
         ClientAddress::Local => (false, true),
         ClientAddress::Unknown => (false, false),
     };
-    match (contained, is_of_this_machine) {
-        (true, _) => Ok(()),
-        (false, false) => Err(format!("its address is not {list}")),
-        (false, true) => Err(format!(
-            "its address is not {list}; does the reverse proxy send X-Forwarded-For?"
-        )),
+    match contained {
+        true => Ok(()),
+        false => Err(Refused::Address {
+            list,
+            is_of_this_machine,
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every answer to a request that reached the callback, with its status, headers and body.
 
 use super::exchange::{Reply as HttpReply, Responder};
+use super::refusals::Refused;
 use crate::wechat::Format;
 
 /// The body of every 403, without detail.
@@ -33,6 +34,36 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    /// What the client hears: no more than it has to.
+    pub(super) fn to_refused(why: &Refused) -> Answer {
+        match why {
+            Refused::NotAPush(_) => Answer::NotAPush,
+            Refused::OtherPath { .. } => Answer::NotFound,
+            Refused::Method(methods) => Answer::OtherMethod(methods),
+            Refused::Address { .. }
+            | Refused::Query
+            | Refused::NoTimestamp
+            | Refused::NoSignature
+            | Refused::WrongSignature
+            | Refused::Timestamp
+            | Refused::TimestampOff(_)
+            | Refused::NoEchostr
+            | Refused::EncryptType
+            | Refused::EncryptedInPlain
+            | Refused::PlainInSecure
+            | Refused::NoMsgSignature
+            | Refused::WrongMsgSignature
+            | Refused::NotEncrypted
+            | Refused::BrokenEnvelope(_)
+            | Refused::Undecryptable(_)
+            | Refused::Body(_)
+            | Refused::Replayed
+            // The guard has answered these itself.
+            | Refused::Tls
+            | Refused::Http(_) => Answer::BadToken,
+        }
+    }
+
     pub(super) fn status(&self) -> u16 {
         match self {
             Answer::Echo(_) | Answer::Reply(..) | Answer::Success | Answer::Healthy => 200,

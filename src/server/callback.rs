@@ -14,9 +14,9 @@ use super::answer::Answer;
 use super::client::ClientAddress;
 use super::exchange::{Exchange, Responder, TIME_LIMIT};
 use super::query::Query;
-use super::refusals::{Refusals, Why};
+use super::refusals::{Refusals, Refused};
 use super::replay::Replay;
-use super::sealing::{NO_MSG_SIGNATURE, Sealing, unseal};
+use super::sealing::{Sealing, unseal};
 use super::signed;
 use crate::app::{App, Live};
 use crate::clock;
@@ -26,9 +26,6 @@ use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, StoreError};
 use crate::visible::Visible;
 use crate::wechat::{Effect, Envelope, Format, Push};
-
-const ENCRYPTED_IN_PLAIN: &str =
-    "it is encrypted, and account.mode is plain: set the mode that the console has";
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]
@@ -72,10 +69,10 @@ impl Callback {
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         if path == HEALTH_PATH {
-            return self.health(exchange);
+            return self.health(&live, exchange);
         }
         if path != live.config.server.path {
-            return Answer::NotFound.send(exchange.responder());
+            return self.elsewhere(&live, path, query, exchange);
         }
         let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
         let admitted = || {
@@ -94,26 +91,45 @@ impl Callback {
             | Method::Options
             | Method::Trace
             | Method::Patch
-            | Method::NonStandard(_) => Ok(Handled::Now(Answer::OtherMethod("GET, POST"))),
+            | Method::NonStandard(_) => Err(Refused::Method("GET, POST")),
         };
         match handled {
             Ok(Handled::Now(answer)) => answer.send(exchange.responder()),
             Ok(Handled::Record(accepted)) => {
                 self.record(accepted, exchange.responder(), started);
             }
-            Err(why) => {
-                self.refusals.note(&from.to_string(), &why);
-                Answer::BadToken.send(exchange.responder());
-            }
+            Err(why) => self.refuse(from, &why, exchange),
         }
     }
 
-    fn health(&self, exchange: Exchange) {
-        let is_read = matches!(exchange.request().method(), Method::Get | Method::Head);
-        let responder = exchange.responder();
-        if !is_read {
-            return Answer::OtherMethod("GET, HEAD").send(responder);
+    fn refuse(&self, from: ClientAddress, why: &Refused, exchange: Exchange) {
+        self.refusals.note(from, why);
+        Answer::to_refused(why).send(exchange.responder());
+    }
+
+    /// Answers what is not for the callback. Where it is rightly signed, the console has another URL; all else is the
+    /// noise of the internet, and worth no line.
+    fn elsewhere(&self, live: &Live, path: &str, query: &str, exchange: Exchange) {
+        let from = ClientAddress::of(exchange.request(), &live.config.server.trusted_proxies);
+        let is_signed = Query::parse(query).is_some_and(|query| signed::is_true(live, &query));
+        if is_signed {
+            let why = Refused::OtherPath {
+                asked: path.to_owned(),
+                callback: live.config.server.path.clone(),
+            };
+            return self.refuse(from, &why, exchange);
         }
+        log::debug!("404 to {from}: {}", Visible(path));
+        Answer::NotFound.send(exchange.responder());
+    }
+
+    fn health(&self, live: &Live, exchange: Exchange) {
+        let request = exchange.request();
+        if !matches!(request.method(), Method::Get | Method::Head) {
+            let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
+            return self.refuse(from, &Refused::Method("GET, HEAD"), exchange);
+        }
+        let responder = exchange.responder();
         let stall = Arc::clone(&self.stall);
         self.app.store.probe(move |probed| match probed {
             Ok(()) => {
@@ -125,21 +141,21 @@ impl Callback {
     }
 
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
-    fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Why> {
+    fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Refused> {
         let query = parse(query)?;
         let signature = signed::signature(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
             Some(kind) if kind.eq_ignore_ascii_case("aes") => true,
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
-            Some(_) => return Err("its encrypt_type is unknown".to_owned()),
+            Some(_) => return Err(Refused::EncryptType),
         };
         let keys = match (&live.config.account.mode, encrypted) {
             (Mode::Plain, true) => {
-                return Err(ENCRYPTED_IN_PLAIN.to_owned());
+                return Err(Refused::EncryptedInPlain);
             }
             (Mode::Secure(_), false) => {
-                return Err("it is not encrypted, and account.mode is secure: set the mode that the console has".to_owned());
+                return Err(Refused::PlainInSecure);
             }
             (Mode::Plain, false) => None,
             (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
@@ -148,8 +164,8 @@ impl Callback {
         let signature = match (signature, query.msg_signature.as_deref()) {
             (Some(signature), _) => signature,
             (None, Some(msg_signature)) if encrypted => msg_signature,
-            (None, None) if encrypted => return Err(NO_MSG_SIGNATURE.to_owned()),
-            (None, _) => return Err("it has no signature".to_owned()),
+            (None, None) if encrypted => return Err(Refused::NoMsgSignature),
+            (None, _) => return Err(Refused::NoSignature),
         };
         let mut body = Vec::with_capacity(
             request
@@ -160,35 +176,27 @@ impl Callback {
         request
             .as_reader()
             .read_to_end(&mut body)
-            .map_err(|error| format!("its body cannot be read: {error}"))?;
+            .map_err(|error| Refused::Body(error.to_string()))?;
         // In compatible mode the readable part counts only where it stands alone: no signature covers it.
         let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(&body), Ok(Some(_))));
         let sealing = match keys {
             None => None,
-            Some(keys) => match unseal(live, keys, &query, &body)? {
-                Some(unsealed) => {
-                    body = unsealed.body;
-                    Some(unsealed.sealing)
-                }
-                None => return Ok(Handled::Now(Answer::NotAPush)),
-            },
+            Some(keys) => {
+                let unsealed = unseal(live, keys, &query, &body)?;
+                body = unsealed.body;
+                Some(unsealed.sealing)
+            }
         };
         let push = match Push::parse(&body) {
             Ok(push) => push,
             Err(_) if keys.is_none() && matches!(Envelope::parse(&body), Ok(Some(_))) => {
-                return Err(ENCRYPTED_IN_PLAIN.to_owned());
+                return Err(Refused::EncryptedInPlain);
             }
-            Err(error) => {
-                log::warn!("a rightly signed request is not a push: {error}");
-                return Ok(Handled::Now(Answer::NotAPush));
-            }
+            Err(error) => return Err(Refused::NotAPush(error.to_string())),
         };
         let skew = live.config.server.max_clock_skew;
         if !self.replay.admits(signature, &push.dedup_key(), skew) {
-            return Err(
-                "its signature was used for another push before: somebody replays requests"
-                    .to_owned(),
-            );
+            return Err(Refused::Replayed);
         }
         Ok(Handled::Record(Box::new(Accepted::new(
             live, push, body, sealing,
@@ -331,20 +339,20 @@ impl Accepted {
 }
 
 /// The platform's check of the callback URL: only the three-part signature, in every mode.
-fn handshake(live: &Live, query: &str) -> Result<Answer, Why> {
+fn handshake(live: &Live, query: &str) -> Result<Answer, Refused> {
     let query = parse(query)?;
     if signed::signature(live, &query)?.is_none() {
-        return Err("it has no signature".to_owned());
+        return Err(Refused::NoSignature);
     }
     match query.echostr {
         Some(echostr) => {
             log::info!("the platform verified the callback URL");
             Ok(Answer::Echo(echostr.into_owned()))
         }
-        None => Err("it has no echostr".to_owned()),
+        None => Err(Refused::NoEchostr),
     }
 }
 
-fn parse(query: &str) -> Result<Query<'_>, Why> {
-    Query::parse(query).ok_or_else(|| "its query has a parameter twice, or is not UTF-8".to_owned())
+fn parse(query: &str) -> Result<Query<'_>, Refused> {
+    Query::parse(query).ok_or(Refused::Query)
 }

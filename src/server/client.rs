@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tiny_http::Request;
 
 use super::framing::{FORWARDED_HEADER, PEER_HEADER};
+use super::stream::Peer;
 
 /// The client's address as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +98,15 @@ fn is_port(port: &str) -> bool {
     match port.strip_prefix('_') {
         Some(name) => hidden(name),
         None => (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+impl From<Peer> for ClientAddress {
+    fn from(peer: Peer) -> ClientAddress {
+        match peer {
+            Peer::Ip(address) => ClientAddress::Ip(address),
+            Peer::Unix => ClientAddress::Local,
+        }
     }
 }
 

@@ -22,9 +22,13 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
+use super::client::ClientAddress;
 use super::lanes::Lanes;
 use super::listener::Listener;
+use super::passing::Refusal;
+use super::refusals::{Refusals, Refused};
 use crate::config::{Listen, Server};
+use connection::Connection;
 use event_loop::EventLoop;
 
 /// The least that connections may hold in buffers altogether, in bytes.
@@ -33,6 +37,9 @@ const MEMORY_FLOOR: usize = 16 * 1024 * 1024;
 /// How long a whole request may wait for its answer, whatever holds it up: the contract says 4.5 s, and the platform
 /// hangs up after 5. The inside gives up a little earlier by itself, and answers better then.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(4_400);
+
+/// The first byte of every TLS connection (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// What clients may ask of the server. Can be replaced while it runs ([`Guard::set_limits`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +129,7 @@ pub struct Guard {
 struct Shared {
     orders: Mutex<Orders>,
     counters: Counters,
+    refusals: Refusals,
 }
 
 /// What the event loop is told to do when it is woken.
@@ -133,6 +141,24 @@ struct Orders {
 }
 
 impl Shared {
+    /// Notes in the log that a request is refused.
+    fn note(&self, connection: &Connection, refusal: Refusal) {
+        let from = ClientAddress::from(connection.peer());
+        let refused = match refusal {
+            // The log has a line of its own about these.
+            Refusal::Unavailable => return log::debug!("guard: {from} answered 503"),
+            Refusal::BadRequest if connection.input.first() == Some(&TLS_HANDSHAKE) => Refused::Tls,
+            Refusal::BadRequest
+            | Refusal::RequestTimeout
+            | Refusal::LengthRequired
+            | Refusal::BodyTooLarge
+            | Refusal::ExpectationFailed
+            | Refusal::HeadTooLarge
+            | Refusal::VersionNotSupported => Refused::Http(refusal),
+        };
+        self.refusals.note(from, &refused);
+    }
+
     fn order(&self, give: impl FnOnce(&mut Orders)) {
         give(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner));
     }

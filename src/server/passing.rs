@@ -14,7 +14,7 @@ const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 const DROPPED_HEADERS: [&str; 4] = ["Connection", "Keep-Alive", "Server", "Date"];
 
 /// What the guard answers by itself; the connection is closed after any of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Refusal {
     BadRequest,
     RequestTimeout,
@@ -54,6 +54,24 @@ impl Refusal {
                 "HTTP Version Not Supported",
                 "HTTP/1.0 or HTTP/1.1, please\n",
             ),
+        }
+    }
+
+    /// What was wrong, for the log, and where it can be changed what to change.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Refusal::BadRequest => "it is not a well-formed HTTP request",
+            Refusal::RequestTimeout => "it did not arrive whole in time (server.request_timeout)",
+            Refusal::LengthRequired => {
+                "its Transfer-Encoding is none that is understood; the proxy can send a Content-Length"
+            }
+            Refusal::BodyTooLarge => "its body is too large (server.max_body)",
+            Refusal::ExpectationFailed => "it has an Expect header that cannot be met",
+            Refusal::HeadTooLarge => {
+                "its headers are too large or too many; does the proxy pass cookies on?"
+            }
+            Refusal::Unavailable => "nothing inside answers",
+            Refusal::VersionNotSupported => "it is neither HTTP/1.0 nor HTTP/1.1",
         }
     }
 

@@ -1,36 +1,199 @@
-//! Says in the log why requests were refused, each reason at most once a second however many come.
+//! Why requests are refused, and the log of it: one line for each kind and address in a while, however many come.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::{self, Discriminant};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two lines about one reason.
+use super::client::ClientAddress;
+use super::passing::Refusal;
+use crate::visible::Visible;
+
+/// Between two lines about one kind from one address.
+const WHILE: Duration = Duration::from_secs(60);
+
+/// Between two lines about one kind from anywhere.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Reasons that are told apart; there are fewer in the source.
-const REASONS: usize = 32;
+/// Kinds with their addresses that are remembered. While there are as many within a [`WHILE`], others are only counted.
+const MOST: usize = 1024;
 
-/// Why a request is refused, for the log only. It never holds anything of the request but its form.
-pub(super) type Why = String;
+/// The most of a path that is shown, in characters.
+const SHOWN: usize = 100;
+
+/// Why a request is refused, for the log only. It never holds a signature or a text of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// 403: the address is not in this list, which is named as the sentence goes on.
+    Address {
+        /// `in server.allow_ips` or the like.
+        list: &'static str,
+        /// It is this machine's: perhaps the proxy names nobody.
+        is_of_this_machine: bool,
+    },
+    /// 403: a parameter comes twice, or is not UTF-8.
+    Query,
+    /// 403: no timestamp or no nonce.
+    NoTimestamp,
+    /// 403: no signature at all.
+    NoSignature,
+    /// 403: made with another Token, or made up.
+    WrongSignature,
+    /// 403: not a number.
+    Timestamp,
+    /// 403: so many seconds off.
+    TimestampOff(u64),
+    /// 403: the platform's check of the URL, without the text that it wants back.
+    NoEchostr,
+    /// 403: neither `aes` nor `raw`.
+    EncryptType,
+    /// 403: the mode is plain.
+    EncryptedInPlain,
+    /// 403: the mode is secure.
+    PlainInSecure,
+    /// 403: encrypted, and nothing vouches for it.
+    NoMsgSignature,
+    /// 403: made with another Token, or made up.
+    WrongMsgSignature,
+    /// 403: announced as encrypted, and readable.
+    NotEncrypted,
+    /// 403: announced as encrypted, and no envelope; with what is wrong.
+    BrokenEnvelope(String),
+    /// 403: another key or AppID; with what is wrong.
+    Undecryptable(String),
+    /// 403: it could not be read from inside.
+    Body(String),
+    /// 403: the signature has brought another push.
+    Replayed,
+    /// 400: rightly signed and not a push; with what is wrong.
+    NotAPush(String),
+    /// 404: rightly signed, and for another path than the callback's.
+    OtherPath {
+        /// What was asked for.
+        asked: String,
+        /// `server.path`.
+        callback: String,
+    },
+    /// 405.
+    Method(&'static str),
+    /// 400: the first bytes are those of TLS.
+    Tls,
+    /// What the guard refuses before anybody looks at what it is.
+    Http(Refusal),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Address {
+                list,
+                is_of_this_machine,
+            } => {
+                write!(f, "its address is not {list}")?;
+                match is_of_this_machine {
+                    true => f.write_str("; does the reverse proxy send X-Forwarded-For?"),
+                    false => Ok(()),
+                }
+            }
+            Refused::Query => f.write_str("its query has a parameter twice, or is not UTF-8"),
+            Refused::NoTimestamp => f.write_str("it has no timestamp or no nonce"),
+            Refused::NoSignature => f.write_str("it has no signature"),
+            Refused::WrongSignature => f.write_str("its signature is wrong: is account.token the Token of the console?"),
+            Refused::Timestamp => f.write_str("its timestamp is not a number"),
+            Refused::TimestampOff(seconds) => write!(
+                f,
+                "its timestamp is {seconds} s off; is this machine's clock right? (server.max_clock_skew)"
+            ),
+            Refused::NoEchostr => f.write_str("it has no echostr"),
+            Refused::EncryptType => f.write_str("its encrypt_type is unknown"),
+            Refused::EncryptedInPlain => f.write_str(
+                "it is encrypted, and account.mode is plain: set the mode that the console has",
+            ),
+            Refused::PlainInSecure => f.write_str(
+                "it is not encrypted, and account.mode is secure: set the mode that the console has",
+            ),
+            Refused::NoMsgSignature => f.write_str("it is encrypted and has no msg_signature"),
+            Refused::WrongMsgSignature => f.write_str("its msg_signature is wrong: is account.token the Token of the console?"),
+            Refused::NotEncrypted => f.write_str("encrypt_type is aes and the body is readable"),
+            Refused::BrokenEnvelope(what) => write!(f, "its body is not an encrypted push: {what}"),
+            Refused::Undecryptable(what) => write!(
+                f,
+                "it cannot be decrypted: {what}; compare account.aes_key and account.app_id with the console"
+            ),
+            Refused::Body(what) => write!(f, "its body cannot be read: {what}"),
+            Refused::Replayed => f.write_str("its signature was used for another push before: somebody replays requests"),
+            Refused::NotAPush(what) => write!(f, "a rightly signed request is not a push: {what}"),
+            Refused::OtherPath { asked, callback } => {
+                let shown: String = asked.chars().take(SHOWN).collect();
+                let shown = Visible(&shown);
+                write!(
+                    f,
+                    "it is rightly signed, but the console asks for {shown}, the callback is {callback}: correct the \
+                     URL in the console, or server.path"
+                )
+            }
+            Refused::Method(methods) => write!(f, "its method is not one of {methods} (405)"),
+            Refused::Tls => f.write_str(
+                "a TLS client is talking to the plain HTTP port; https ends at the reverse proxy, which talks plain \
+                 HTTP to server.listen",
+            ),
+            Refused::Http(refusal) => {
+                let (status, _, _) = refusal.parts();
+                write!(f, "{} ({status})", refusal.why())
+            }
+        }
+    }
+}
+
+/// What is told apart in the log; reasons that only differ in their figures are one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    reason: Discriminant<Refused>,
+    /// For reasons that are several: which one.
+    which: u64,
+}
+
+impl Refused {
+    fn kind(&self) -> Kind {
+        let mut which = DefaultHasher::new();
+        if let Refused::OtherPath { asked, .. } = self {
+            asked.hash(&mut which);
+        }
+        if let Refused::Http(refusal) = self {
+            refusal.hash(&mut which);
+        }
+        Kind {
+            reason: mem::discriminant(self),
+            which: which.finish(),
+        }
+    }
+}
 
 /// The log of refused requests.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
-    told: Mutex<Vec<Told>>,
+pub(super) struct Refusals(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// When each had its last line.
+    lines: HashMap<(Kind, ClientAddress), Instant>,
+    kinds: HashMap<Kind, Pace>,
 }
 
 #[derive(Debug)]
-struct Told {
-    /// The reason without its figures.
-    reason: String,
+struct Pace {
     last: Instant,
+    /// Refusals without a line since then.
     unsaid: u64,
 }
 
 impl Refusals {
     /// Notes one refusal.
-    pub(super) fn note(&self, from: &str, why: &str) {
-        match self.unsaid(why) {
-            None => {}
+    pub(super) fn note(&self, from: ClientAddress, why: &Refused) {
+        match self.unsaid(from, why, Instant::now()) {
+            None => log::debug!("refused a request from {from}: {why}"),
             Some(0) => log::warn!("refused a request from {from}: {why}"),
             Some(more) => log::warn!(
                 "refused a request from {from}: {why} ({more} more since the last such line)"
@@ -38,58 +201,113 @@ impl Refusals {
         }
     }
 
-    /// Whether a line is due, and how many refusals for this reason had none since the last one.
-    fn unsaid(&self, why: &str) -> Option<u64> {
-        let reason: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = told.iter_mut().find(|told| told.reason == reason) {
-            if now.duration_since(told.last) < PACE {
-                told.unsaid += 1;
-                return None;
+    /// Whether a line is due, and how many refusals of this kind had none since the last one.
+    fn unsaid(&self, from: ClientAddress, why: &Refused, now: Instant) -> Option<u64> {
+        let kind = why.kind();
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Noted { lines, kinds } = &mut *noted;
+        let is_recent = |last: &Instant| now.saturating_duration_since(*last) < WHILE;
+        if lines.len() >= MOST {
+            lines.retain(|_, last| is_recent(last));
+            kinds.retain(|_, pace| is_recent(&pace.last));
+        }
+        let said = lines.get(&(kind, from)).is_some_and(is_recent);
+        let has_place = lines.len() < MOST && kinds.len() < MOST;
+        match kinds.get_mut(&kind) {
+            Some(pace) => {
+                if said || !has_place || now.saturating_duration_since(pace.last) < PACE {
+                    pace.unsaid += 1;
+                    return None;
+                }
+                pace.last = now;
+                lines.insert((kind, from), now);
+                Some(mem::take(&mut pace.unsaid))
             }
-            told.last = now;
-            return Some(std::mem::take(&mut told.unsaid));
+            None if has_place => {
+                kinds.insert(
+                    kind,
+                    Pace {
+                        last: now,
+                        unsaid: 0,
+                    },
+                );
+                lines.insert((kind, from), now);
+                Some(0)
+            }
+            None => None,
         }
-        if told.len() == REASONS {
-            told.remove(0);
-        }
-        told.push(Told {
-            reason,
-            last: now,
-            unsaid: 0,
-        });
-        Some(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    #[test]
-    fn each_reason_is_told_once_and_what_came_meanwhile_is_counted() {
-        let refusals = Refusals::default();
-        assert_eq!(refusals.unsaid("its timestamp is 700 s off"), Some(0));
-        assert_eq!(refusals.unsaid("its timestamp is 701 s off"), None);
-        assert_eq!(refusals.unsaid("its signature is wrong"), Some(0));
-        {
-            let mut told = refusals.told.lock().expect("nobody panicked");
-            told[0].last -= PACE;
-        }
-        assert_eq!(refusals.unsaid("its timestamp is 702 s off"), Some(1));
-        assert_eq!(refusals.unsaid("its signature is wrong"), None);
+    fn address(number: u32) -> ClientAddress {
+        ClientAddress::Ip(Ipv4Addr::from(number).into())
     }
 
     #[test]
-    fn however_many_reasons_there_are_the_memory_is_bounded() {
+    fn each_kind_and_address_has_a_line_in_a_while_and_the_rest_is_counted() {
         let refusals = Refusals::default();
-        for length in 0..100 {
-            assert_eq!(refusals.unsaid(&"x".repeat(length)), Some(0));
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let off = Refused::TimestampOff;
+        for (seconds, from, why, unsaid) in [
+            (0, 1, off(700), Some(0)),
+            (0, 1, off(701), None),
+            (0, 1, Refused::WrongSignature, Some(0)),
+            // Another address waits for the pace of its kind only.
+            (0, 2, off(702), None),
+            (1, 2, off(702), Some(2)),
+            (59, 1, off(703), None),
+            (60, 1, off(704), Some(1)),
+            (60, 1, Refused::WrongSignature, Some(0)),
+            (60, 1, Refused::Http(Refusal::BodyTooLarge), Some(0)),
+            (60, 1, Refused::Http(Refusal::BadRequest), Some(0)),
+        ] {
+            let noted = refusals.unsaid(address(from), &why, at(seconds));
+            assert_eq!(noted, unsaid, "{why} from {from} after {seconds} s");
         }
+    }
+
+    #[test]
+    fn each_wrong_path_is_a_kind_of_its_own() {
+        let refusals = Refusals::default();
+        let now = Instant::now();
+        for (asked, unsaid) in [("/", Some(0)), ("/wechat/", Some(0)), ("/", None)] {
+            let why = Refused::OtherPath {
+                asked: asked.to_owned(),
+                callback: "/wechat".to_owned(),
+            };
+            assert_eq!(refusals.unsaid(address(1), &why, now), unsaid, "{why}");
+        }
+    }
+
+    #[test]
+    fn however_many_addresses_and_paths_there_are_the_memory_is_bounded() {
+        let refusals = Refusals::default();
+        let mut now = Instant::now();
+        for number in 0..5_000 {
+            now += PACE / 100;
+            let asked = format!("/{number}");
+            let callback = "/wechat".to_owned();
+            for why in [Refused::Query, Refused::OtherPath { asked, callback }] {
+                refusals.unsaid(address(number), &why, now);
+            }
+        }
+        {
+            let noted = refusals.0.lock().expect("nobody panicked");
+            assert!(noted.lines.len() <= MOST && noted.kinds.len() <= MOST);
+        }
+        // After a while there is room again.
+        now += WHILE;
+        assert!(refusals.unsaid(address(1), &Refused::Query, now).is_some());
         assert_eq!(
-            refusals.told.lock().expect("nobody panicked").len(),
-            REASONS
+            refusals.unsaid(address(1), &Refused::NoSignature, now),
+            Some(0)
         );
     }
 }

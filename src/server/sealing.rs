@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::query::Query;
-use super::refusals::Why;
+use super::refusals::Refused;
 use crate::app::Live;
 use crate::clock;
 use crate::config::Keys;
 use crate::random;
 use crate::secret::Secret;
 use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
-
-/// Why an encrypted push is refused that nothing vouches for.
-pub(super) const NO_MSG_SIGNATURE: &str = "it is encrypted and has no msg_signature";
 
 /// What is needed to encrypt the answer as the push was.
 pub(super) struct Sealing {
@@ -53,26 +50,25 @@ pub(super) struct Unsealed {
     pub(super) sealing: Sealing,
 }
 
-/// Verifies and opens an encrypted body. `None`: it is not an envelope at all.
+/// Verifies and opens an encrypted body.
 pub(super) fn unseal(
     live: &Live,
     keys: &Keys,
     query: &Query,
     body: &[u8],
-) -> Result<Option<Unsealed>, Why> {
+) -> Result<Unsealed, Refused> {
     let envelope = match Envelope::parse(body) {
         Ok(Some(envelope)) => envelope,
-        Ok(None) => return Err("encrypt_type is aes and the body is readable".to_owned()),
+        Ok(None) => return Err(Refused::NotEncrypted),
         Err(error) if query.signature.is_some() => {
-            log::warn!("a rightly signed request is not an encrypted push: {error}");
-            return Ok(None);
+            return Err(Refused::NotAPush(format!("not encrypted either: {error}")));
         }
-        Err(error) => return Err(format!("its body is not an encrypted push: {error}")),
+        Err(error) => return Err(Refused::BrokenEnvelope(error.to_string())),
     };
     let (Some(timestamp), Some(nonce), Some(msg_signature)) =
         (&query.timestamp, &query.nonce, &query.msg_signature)
     else {
-        return Err(NO_MSG_SIGNATURE.to_owned());
+        return Err(Refused::NoMsgSignature);
     };
     let token = live
         .tokens
@@ -83,12 +79,10 @@ pub(super) fn unseal(
                 msg_signature,
             )
         })
-        .ok_or("its msg_signature is wrong: is account.token the Token of the console?")?;
-    let (body, key) = keys.open(&envelope.encrypt).map_err(|cause| {
-        format!(
-            "it cannot be decrypted: {cause}; compare account.aes_key and account.app_id with the console"
-        )
-    })?;
+        .ok_or(Refused::WrongMsgSignature)?;
+    let (body, key) = keys
+        .open(&envelope.encrypt)
+        .map_err(|cause| Refused::Undecryptable(cause.to_string()))?;
     let sealing = Sealing {
         token: token.clone(),
         nonce: nonce.to_string(),
@@ -96,5 +90,5 @@ pub(super) fn unseal(
         key: key.clone(),
         app_id: Arc::clone(&keys.app_id),
     };
-    Ok(Some(Unsealed { body, sealing }))
+    Ok(Unsealed { body, sealing })
 }

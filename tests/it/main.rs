@@ -44,6 +44,7 @@ mod profile;
 mod protocol;
 mod push_kinds;
 mod qrcode;
+mod refusals;
 mod reload;
 mod replay;
 mod replies;

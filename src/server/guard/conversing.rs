@@ -70,11 +70,7 @@ impl EventLoop {
     /// Answers in the place of `tiny_http`; the connection ends with it.
     pub(super) fn answer_ourselves(&mut self, index: usize, refusal: Refusal) {
         if let Some(connection) = self.connections[index].as_mut() {
-            log::debug!(
-                "guard: {} answered {}",
-                connection.peer(),
-                refusal.parts().0
-            );
+            self.shared.note(connection, refusal);
             connection.reset();
             connection.last = true;
             // What is left of the request is of no use, and more of it may be on its way.

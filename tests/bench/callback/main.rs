@@ -35,12 +35,13 @@ mod sync;
 mod throughput;
 
 // The files of the product's server below find these under the names that they have there.
-use wechatd::{config, random};
+use wechatd::{config, random, visible};
 
 /// The product's guard and its way to `tiny_http`, compiled into the reference server, which stands beside them.
 #[allow(unused, reason = "the reference uses a part of it")]
 #[path = "../../../src/server"]
 mod server {
+    mod client;
     mod exchange;
     mod framing;
     mod guard;
@@ -48,6 +49,7 @@ mod server {
     mod listener;
     mod passing;
     mod query;
+    mod refusals;
     mod stream;
     #[path = "../../tests/bench/callback/without_store.rs"]
     pub mod without_store;
