@@ -1,4 +1,5 @@
-//! How the server holds: what honest pushes get, and what the process takes, while it is attacked and in the long run.
+//! How the server holds: what honest pushes get, and what the process takes, while it is attacked, while its disk stalls
+//! or nobody reads its log, and in the long run.
 //!
 //! `cargo bench --bench hold` takes about eleven minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
 //! about one. Everything is on the loopback, and everything ends by itself. Exit code 1: something did not hold.
@@ -9,6 +10,7 @@
 )]
 
 mod attacks;
+mod hitches;
 mod honest;
 
 #[path = "../../it/support/mod.rs"]
@@ -16,6 +18,7 @@ mod honest;
 mod support;
 
 use attacks::Attack;
+use hitches::Hitch;
 use honest::Honest;
 use serde_json::json;
 use std::process::ExitCode;
@@ -86,11 +89,13 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|attack| under(attack, Duration::from_secs(arguments.each)))
         .collect();
+    let hitches = [hitches::stalled_disk(), hitches::unread_log()];
     let endurance = endure(arguments.pushes, Duration::from_secs(arguments.seconds));
-    let broken = broken(&figures, &endurance);
+    let mut broken = broken(&figures, &endurance);
+    broken.extend(hitches.iter().flat_map(|hitch| hitch.broken.clone()));
     match arguments.json {
-        true => println!("{}", as_json(&figures, &endurance, &broken)),
-        false => print(&figures, &endurance, &broken),
+        true => println!("{}", as_json(&figures, &hitches, &endurance, &broken)),
+        false => print(&figures, &hitches, &endurance, &broken),
     }
     match broken.is_empty() {
         true => ExitCode::SUCCESS,
@@ -183,7 +188,7 @@ fn broken(figures: &[Figures], endurance: &Endurance) -> Vec<String> {
     broken
 }
 
-fn print(figures: &[Figures], endurance: &Endurance, broken: &[String]) {
+fn print(figures: &[Figures], hitches: &[Hitch], endurance: &Endurance, broken: &[String]) {
     println!(
         "attack               answered  failed   p50 ms   p99 ms   max ms  threads   fds  RSS MiB"
     );
@@ -205,6 +210,14 @@ fn print(figures: &[Figures], endurance: &Endurance, broken: &[String]) {
             mebibytes(most),
         );
     }
+    for hitch in hitches {
+        let figures: Vec<String> = hitch
+            .figures
+            .iter()
+            .map(|(what, figure)| format!("{what} {figure:.1}"))
+            .collect();
+        println!("{}: {}", hitch.name, figures.join(", "));
+    }
     println!(
         "memory: {:.1} MiB at the beginning, {:.1} after {} pushes, {:.1} after {} s",
         mebibytes(&endurance.begin),
@@ -219,7 +232,12 @@ fn print(figures: &[Figures], endurance: &Endurance, broken: &[String]) {
     }
 }
 
-fn as_json(figures: &[Figures], endurance: &Endurance, broken: &[String]) -> serde_json::Value {
+fn as_json(
+    figures: &[Figures],
+    hitches: &[Hitch],
+    endurance: &Endurance,
+    broken: &[String],
+) -> serde_json::Value {
     let rows = figures.iter().map(
         |Figures {
              attack,
@@ -236,6 +254,7 @@ fn as_json(figures: &[Figures], endurance: &Endurance, broken: &[String]) -> ser
     );
     json!({
         "attacks": rows.collect::<Vec<_>>(),
+        "hitches": hitches,
         "memory": {
             "begin_kib": endurance.begin.rss, "pushes": endurance.pushes,
             "after_pushes_kib": endurance.after_pushes.rss, "seconds": endurance.seconds,
