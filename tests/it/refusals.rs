@@ -122,5 +122,5 @@ fn each_address_has_a_line_of_its_own() {
         }
         assert_eq!(account.log().count(&line), 1, "{}", account.log());
     }
-    assert!(account.log().has("more since the last such line)"));
+    account.log().says("more since the last such line)");
 }
