@@ -80,10 +80,11 @@ pub(super) fn read(value: &Value, wrong: Wrong) -> Menu {
         wrong(value.span().start, "menu".to_owned(), what.to_owned());
         return Menu::default();
     };
-    refuse_unknown(table, &["button", "conditional"], "menu.", wrong);
+    let mut meant = refuse_unknown(table, &["button", "conditional"], "menu.", wrong);
     let mut menu = Menu::default();
     match table.get("button") {
         Some(list) => menu.button = read_buttons(list, "menu.button", wrong),
+        None if meant.take(&["button"]) => {}
         None => {
             if let Some(conditional) = table.get("conditional") {
                 wrong(
@@ -109,9 +110,10 @@ pub(super) fn read(value: &Value, wrong: Wrong) -> Menu {
 }
 
 fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Conditional {
-    refuse_unknown(table, &CONDITIONAL_KEYS, &format!("{place}: "), wrong);
+    let mut meant = refuse_unknown(table, &CONDITIONAL_KEYS, &format!("{place}: "), wrong);
     let button = match table.get("button") {
         Some(list) => read_buttons(list, &format!("{place}: button"), wrong),
+        None if meant.take(&["button"]) => Vec::new(),
         None => {
             let what = "it has none; add [[menu.conditional.button]]".to_owned();
             wrong(at, format!("{place}: button"), what);
@@ -124,9 +126,11 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
         Some(value) => (value.get_ref().as_table(), value.span().start),
     };
     let mut matchrule = MatchRule::default();
+    let mut misspelt = !table.contains_key("matchrule") && meant.take(&["matchrule"]);
     let mut sound = true;
     if let Some(table) = value {
-        refuse_unknown(table, &MATCHRULE_KEYS, &format!("{place}."), wrong);
+        let mut meant = refuse_unknown(table, &MATCHRULE_KEYS, &format!("{place}."), wrong);
+        misspelt = meant.take(&MATCHRULE_KEYS);
         let mut field = |name: &str| match identifier(table.get(name)?) {
             Ok(text) => Some(text),
             Err(what) => {
@@ -144,6 +148,9 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
         .filter(|_| sound)
     {
         let field = value.and_then(|table| table.get(mistake.field));
+        if field.is_none() && misspelt {
+            continue;
+        }
         let at = field.map_or(at, |value| value.span().start);
         let key = match field {
             Some(_) => format!("{place}.{}", mistake.field),
@@ -207,7 +214,14 @@ impl Buttons<'_> {
     fn button(&mut self, table: &DeTable, path: &[usize]) -> Button {
         let label = format!("{}: ", self.label(path, ""));
         let known: Vec<&str> = MENU_KEYS.iter().map(|(key, _)| *key).collect();
-        refuse_unknown(table, &known, &label, self.wrong);
+        let meant = refuse_unknown(table, &known, &label, self.wrong);
+        // Without its type nothing can be said about a button.
+        if meant.is_unclear() || meant.has(&["type", "sub_button"]) {
+            self.told.push((path.to_vec(), String::new()));
+        }
+        for (key, _) in MENU_KEYS.iter().filter(|(key, _)| meant.has(&[key])) {
+            self.told.push((path.to_vec(), (*key).to_owned()));
+        }
         let mut fields = Map::new();
         for (key, _) in MENU_KEYS {
             let Some(value) = table.get(*key) else {
@@ -331,7 +345,10 @@ fn tables<'v>(
     wrong: Wrong,
 ) -> Vec<(Option<&'v DeTable<'v>>, usize)> {
     let Some(items) = list.get_ref().as_array() else {
-        let what = value::expected("a list of tables", list);
+        let what = match list.get_ref().as_table() {
+            Some(_) => "is a list; write its name in two brackets, [[…]]".to_owned(),
+            None => value::expected("a list of tables", list),
+        };
         wrong(list.span().start, place.to_owned(), what);
         return Vec::new();
     };

@@ -80,12 +80,52 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// What the unknown keys of a table were meant to be: where one is missing, it is not missed a second time.
+#[derive(Debug, Default)]
+pub(super) struct Meant {
+    keys: Vec<String>,
+    /// How many keys are like none that is known.
+    strays: usize,
+}
+
+impl Meant {
+    pub(super) fn note(&mut self, near: Option<&str>) {
+        match near {
+            Some(near) => self.keys.push(near.to_owned()),
+            None => self.strays += 1,
+        }
+    }
+
+    /// Whether one of these keys is there under another name.
+    pub(super) fn has(&self, keys: &[&str]) -> bool {
+        self.keys.iter().any(|meant| keys.contains(&meant.as_str()))
+    }
+
+    /// Whether some key was meant to be nobody knows which.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.strays > 0
+    }
+
+    /// As [`Meant::has`], and each stray stands for one of them.
+    pub(super) fn take(&mut self, keys: &[&str]) -> bool {
+        let has = self.has(keys);
+        if !has && self.strays > 0 {
+            self.strays -= 1;
+            return true;
+        }
+        has
+    }
+}
+
 /// Tells of every key of a table that is not `known`. `place` is what stands before its name.
-pub(super) fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong: Wrong) {
+pub(super) fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong: Wrong) -> Meant {
+    let mut meant = Meant::default();
     for key in table.keys() {
         let name = key.get_ref();
         if !known.contains(&name.as_ref()) {
-            let advice = match nearest(name, known.iter().copied()) {
+            let near = nearest(name, known.iter().copied());
+            meant.note(near);
+            let advice = match near {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("it can be {}", known.join(", ")),
             };
@@ -96,4 +136,5 @@ pub(super) fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong
             );
         }
     }
+    meant
 }

@@ -1,5 +1,6 @@
 //! Goes through the text of a configuration and collects every mistake with its line.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use toml::de::DeTable;
 
 use super::draft::Draft;
 use super::mode::ModeName;
-use super::problem::{Problem, Problems, nearest};
+use super::problem::{Meant, Problem, Problems, nearest};
 use super::{
     AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
@@ -21,6 +22,7 @@ const MENU: &str = "menu";
 /// Collects the mistakes of one text.
 pub(super) struct Reader {
     line_starts: Vec<usize>,
+    meant: Meant,
     pub(super) list: Vec<Problem>,
 }
 
@@ -34,6 +36,7 @@ impl Reader {
             .collect();
         Reader {
             line_starts,
+            meant: Meant::default(),
             list: Vec::new(),
         }
     }
@@ -114,6 +117,7 @@ impl Reader {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
         };
+        self.meant.note(near);
         let advice = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
         let what = if name.contains('.') {
             "unknown key"
@@ -124,6 +128,16 @@ impl Reader {
     }
 
     fn rules(&mut self, value: &value::Value, config: &mut Config) {
+        if let Some(table) = value.get_ref().as_table() {
+            self.wrong(
+                value.span().start,
+                "rule",
+                "is a list; begin each rule with [[rule]] on a line of its own",
+            );
+            let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
+            rule::read(1, table, value.span().start, 1, &mut wrong);
+            return;
+        }
         let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
             items
                 .iter()
@@ -142,27 +156,21 @@ impl Reader {
             );
             return;
         };
+        let mut names = HashSet::new();
         for (n, (table, start)) in tables.into_iter().enumerate() {
             let line = self.line(start);
             let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
-            if let Some(rule) = rule::read(n + 1, table, start, line, &mut wrong) {
-                config.rules.push(rule);
+            let Some(rule) = rule::read(n + 1, table, start, line, &mut wrong) else {
+                continue;
+            };
+            if !names.insert(rule.name.clone()) {
+                let what = format!(
+                    "{:?} is the name of an earlier rule; logs could not tell them apart",
+                    rule.name
+                );
+                self.wrong(start, format!("rule #{}: name", n + 1), what);
             }
-        }
-        for (n, rule) in config.rules.iter().enumerate() {
-            if config.rules[..n]
-                .iter()
-                .any(|earlier| earlier.name == rule.name)
-            {
-                self.list.push(Problem {
-                    line: Some(rule.line),
-                    key: format!("rule #{}: name", n + 1),
-                    what: format!(
-                        "{:?} is the name of an earlier rule; logs could not tell them apart",
-                        rule.name
-                    ),
-                });
-            }
+            config.rules.push(rule);
         }
     }
 
@@ -231,9 +239,13 @@ impl Reader {
         let config = &mut draft.config;
         let account = &config.account;
         let at = |name| position(root, "account", name);
+        // Misspelt is not missing.
+        let misspelt = |name: &str| self.meant.has(&["account", &format!("account.{name}")]);
+        let [no_app_id, no_aes_key] =
+            ["app_id", "aes_key"].map(|name| at(name).is_none() && !misspelt(name));
         if let Some(at) = at("app_secret")
             .or_else(|| at("app_secret_file"))
-            .filter(|_| account.app_id.is_none() && at("app_id").is_none())
+            .filter(|_| account.app_id.is_none() && no_app_id)
         {
             self.wrong(
                 at,
@@ -266,14 +278,14 @@ impl Reader {
         }
         let mode_at = at("mode").unwrap_or(0);
         let why = format!("mode {:?} needs", draft.mode.text());
-        if draft.aes_key.is_none() && at("aes_key").is_none() {
+        if draft.aes_key.is_none() && no_aes_key {
             self.wrong(
                 mode_at,
                 "account.mode",
                 format!("{why} account.aes_key, the EncodingAESKey of the console"),
             );
         }
-        if account.app_id.is_none() && at("app_id").is_none() {
+        if account.app_id.is_none() && no_app_id {
             self.wrong(
                 mode_at,
                 "account.mode",

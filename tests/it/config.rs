@@ -94,6 +94,136 @@ text = "about nothing"
     ran.says_nothing_of("panicked");
 }
 
+/// The lines on stderr that begin with the file's name: one for each mistake.
+#[track_caller]
+fn mistakes(config: impl AsRef<[u8]>) -> Vec<String> {
+    let ran = check(config);
+    ran.refused();
+    let lines = ran.stderr.lines().filter_map(|line| {
+        let (_, place) = line.split_once("wechat.conf:")?;
+        Some(place.to_owned())
+    });
+    lines.collect()
+}
+
+/// The mistakes in `config`: of each its line and parts of what is said, and no more of them.
+#[track_caller]
+fn makes(config: &str, expected: &[(usize, &[&str])]) {
+    let found = mistakes(config);
+    assert_eq!(found.len(), expected.len(), "{config}\n{found:#?}");
+    for (mistake, (line, parts)) in found.iter().zip(expected) {
+        assert!(
+            mistake.starts_with(&format!("{line}: ")),
+            "line {line}: {mistake}"
+        );
+        for part in *parts {
+            assert!(mistake.contains(part), "{part}: {mistake}");
+        }
+    }
+}
+
+#[test]
+fn one_slip_is_one_mistake() {
+    let rule = |keys: &str| format!("[[rule]]\n{keys}\n");
+    for (keys, line, parts) in [
+        (
+            "mesage = \"text\"\ntext = \"x\"",
+            2,
+            &["mesage", "did you mean message?"][..],
+        ),
+        (
+            "evnt = \"CLICK\"\ntext = \"x\"",
+            2,
+            &["evnt", "did you mean event?"],
+        ),
+        ("type = \"text\"\ntext = \"x\"", 2, &["type", "unknown key"]),
+        (
+            "message = \"text\"\ntxt = \"x\"",
+            3,
+            &["txt", "did you mean text?"],
+        ),
+        (
+            "message = \"text\"\nreply = \"x\"",
+            3,
+            &["reply", "unknown key"],
+        ),
+        (
+            "message = \"text\"\nregx = '(a)'\ntext = \"{1}\"",
+            3,
+            &["regx", "did you mean regex?"],
+        ),
+        (
+            "message = \"text\"\nregex = '(a'\ntext = \"{1}\"",
+            3,
+            &["regex", "unclosed group"],
+        ),
+        (
+            "message = \"text\"\nvideo = { media = \"M\" }",
+            3,
+            &["video.media", "did you mean media_id?"],
+        ),
+        (
+            "message = \"text\"\nnews = [{ titel = \"a\", url = \"https://a/\" }]",
+            3,
+            &["news.titel", "did you mean title?"],
+        ),
+        (
+            "message = \"txt\"\ntext = \"x\"",
+            2,
+            &["txt", "did you mean \"text\"?"],
+        ),
+    ] {
+        makes(&rule(keys), &[(line, parts)]);
+    }
+    // Two slips are two.
+    makes(
+        &rule("mesage = \"text\""),
+        &[(1, &["has no answer"]), (2, &["mesage"])],
+    );
+    makes(
+        &rule("message = \"text\"\nmesage = \"text\""),
+        &[(1, &["has no answer"]), (3, &["mesage"])],
+    );
+    makes(
+        "[rule]\nmessage = \"text\"\ntext = \"x\"",
+        &[(1, &["[[rule]]"])],
+    );
+    makes(
+        "[rule]\nmesage = \"text\"\ntext = \"x\"",
+        &[(1, &["[[rule]]"]), (2, &["mesage"])],
+    );
+    let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+    makes(
+        &format!(
+            "[account]\nmode = \"secure\"\napp_id = \"wx0123456789abcdef\"\naes_ky = \"{key}\""
+        ),
+        &[(4, &["account.aes_ky", "account.aes_key"])],
+    );
+    makes(
+        &format!(
+            "[acount]\nmode = \"secure\"\napp_id = \"wx0123456789abcdef\"\naes_key = \"{key}\""
+        ),
+        &[(1, &["acount", "did you mean account?"])],
+    );
+    makes(
+        "account.appid = \"wx0123456789abcdef\"\naccount.app_secret = \"0123456789abcdef0123456789abcdef\"",
+        &[(1, &["account.appid", "account.app_id"])],
+    );
+    let button = |keys: &str| format!("[[menu.button]]\n{keys}\n");
+    makes(
+        &button("nmae = \"A\"\ntype = \"click\"\nkey = \"K\""),
+        &[(2, &["nmae", "did you mean name?"])],
+    );
+    makes(
+        &button("name = \"A\"\ntpye = \"click\"\nkey = \"K\""),
+        &[(3, &["tpye", "did you mean type?"])],
+    );
+    makes(
+        &button("name = \"A\"\ntype = \"click\"\nkye = \"K\""),
+        &[(4, &["kye", "unknown key"])],
+    );
+}
+
 #[test]
 fn serve_refuses_a_wrong_configuration_as_check_does() {
     let folder = tempfile::tempdir().unwrap();

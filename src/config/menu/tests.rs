@@ -91,7 +91,6 @@ matchrule = { sex = 1, client_platform_type = "4" }
     .expect_err("mistakes");
     let expected = [
         "1: menu.button: it has 4 of them, 1 to 3 are allowed",
-        "1: menu.button #1: name: it is missing or empty",
         "2: menu.button #1: nam: unknown key; did you mean name?",
         "3: menu.button #1: type: \"clik\" cannot be made through the API; did you mean \"click\"?",
         "6: menu.button #2: name: it has 18 bytes, 16 are allowed",
@@ -101,7 +100,6 @@ matchrule = { sex = 1, client_platform_type = "4" }
         "14: menu.button #3: sub_button #1: sub_button: a menu has two levels",
         "19: menu.button #3: sub_button #2: sub_button: a button has either sub_button or a type, and this one is \"click\"; take one of them out",
         "20: menu.button #4: type: it is missing, and so is sub_button",
-        "22: menu.conditional #1: matchrule: it needs tag_id or client_platform_type",
         "23: menu.conditional #1: matchrul: unknown key; did you mean matchrule?",
         "29: menu.conditional #2: button: expected a list of tables, found a text",
         "30: menu.conditional #2: matchrule.client_platform_type: it is 1 (iOS), 2 (Android) or 3 (others)",

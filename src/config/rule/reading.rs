@@ -6,7 +6,7 @@ use super::{
     About, Aim, Answer, AnswerKey, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 use crate::config::fold::{Folding, fold};
-use crate::config::problem::{Wrong, nearest, refuse_unknown};
+use crate::config::problem::{Meant, Wrong, nearest, refuse_unknown};
 use crate::config::template::Template;
 use crate::config::value::{self, Read, Value};
 use crate::wechat::MAX_ARTICLES;
@@ -25,9 +25,10 @@ pub(in crate::config) fn read(
         start,
         wrong,
         sound: true,
+        meant: Meant::default(),
     };
     let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
-    reader.refuse_unknown_keys(table, &known, "");
+    reader.meant = reader.refuse_unknown_keys(table, &known, "");
     let name = reader.optional("name", value::string);
     let about = reader.about();
     let case = reader.optional("case", value::boolean).unwrap_or(false);
@@ -62,6 +63,7 @@ struct Reader<'a, 't> {
     start: usize,
     wrong: Wrong<'a>,
     sound: bool,
+    meant: Meant,
 }
 
 impl Reader<'_, '_> {
@@ -94,13 +96,13 @@ impl Reader<'_, '_> {
     }
 
     /// `inside` is the key whose value the table is; empty for the rule's own.
-    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) {
+    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) -> Meant {
         let separator = if inside.is_empty() { "" } else { "." };
         let place = format!("rule #{}: {inside}{separator}", self.number);
         refuse_unknown(table, known, &place, &mut |at, key, what| {
             self.sound = false;
             (self.wrong)(at, key, what);
-        });
+        })
     }
 
     fn about(&mut self) -> Option<About> {
@@ -115,6 +117,7 @@ impl Reader<'_, '_> {
                 );
                 None
             }
+            (false, false) if self.meant.take(&["message", "event"]) => None,
             (false, false) => {
                 self.fail("", "says neither `message` nor `event`: what is it about?");
                 None
@@ -206,6 +209,7 @@ impl Reader<'_, '_> {
         let mut given = AnswerKey::ALL.to_vec();
         given.retain(|key| self.table.contains_key(key.name()));
         match given.as_slice() {
+            [] if self.meant.take(&AnswerKey::ALL.map(AnswerKey::name)) => None,
             [] => {
                 let all = names(&AnswerKey::ALL, ", ");
                 self.fail("", format!("has no answer; give it one of {all}"));
@@ -319,7 +323,7 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        self.refuse_unknown_keys(table, known, key);
+        let meant = self.refuse_unknown_keys(table, known, key);
         Some(Fields {
             number: self.number,
             key,
@@ -327,6 +331,7 @@ impl Reader<'_, '_> {
             table,
             wrong: self.wrong,
             sound: &mut self.sound,
+            meant,
         })
     }
 
@@ -335,6 +340,7 @@ impl Reader<'_, '_> {
         let Some(highest) = answer.templates().filter_map(Template::highest_group).max() else {
             return;
         };
+        let has_regex = self.table.contains_key("regex") || self.meant.has(&["regex"]);
         let available = tests.iter().find_map(|test| match test {
             Test::Regex(patterns) => {
                 let groups = |pattern: &Pattern| pattern.written.captures_len() - 1;
@@ -344,6 +350,8 @@ impl Reader<'_, '_> {
         });
         let key = answer.key();
         match available {
+            // What is wrong with it was told.
+            None if has_regex => {}
             None => self.fail(
                 key,
                 format!("{{{highest}}} is a group of a regex, and this rule has no `regex`"),
@@ -367,12 +375,14 @@ struct Fields<'s> {
     table: &'s DeTable<'s>,
     wrong: Wrong<'s>,
     sound: &'s mut bool,
+    meant: Meant,
 }
 
 impl Fields<'_> {
     fn required<T>(&mut self, name: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
         match self.table.get(name) {
             Some(value) => self.read(name, value, read),
+            None if self.meant.take(&[name]) => None,
             None => {
                 *self.sound = false;
                 (self.wrong)(
