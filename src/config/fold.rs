@@ -183,7 +183,7 @@ fn narrow(c: char) -> char {
 }
 
 /// Whether nobody sees it: spaces of no width, marks of the direction of writing, selectors of variants.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{200b}'..='\u{200f}'

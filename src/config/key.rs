@@ -395,7 +395,8 @@ fn mode(value: &Value) -> Read<ModeName> {
 
 fn path(value: &Value) -> Read<PathBuf> {
     let text = value::string(value)?;
-    match text.is_empty() || text.contains('\0') {
+    value::no_control(&text, &[])?;
+    match text.is_empty() {
         true => Err("a path cannot be empty".to_owned()),
         false => Ok(PathBuf::from(text)),
     }

@@ -10,6 +10,7 @@ mod mode;
 mod problem;
 mod reader;
 mod rule;
+mod syntax;
 mod template;
 mod time_of_day;
 mod trust;
@@ -203,15 +204,18 @@ impl Config {
     /// All mistakes of the text at once.
     pub fn read(file: &Path, text: &str, secret: Option<&str>) -> Result<Config, Problems> {
         let text = byte_order_mark::skip(text);
-        let mut reader = Reader::new(text);
-        let (root, syntax_errors) = DeTable::parse_recoverable(text);
-        if !syntax_errors.is_empty() {
-            for error in &syntax_errors {
-                let at = error.span().map_or(0, |span| span.start);
-                reader.wrong(at, "", error.message().replace('\n', ", "));
-            }
-            return Err(reader.problems(file));
+        let mended = syntax::mend(text);
+        let text = mended
+            .as_ref()
+            .map_or(Some(text), |mended| mended.text.as_deref());
+        let mut reader = Reader::new(text.unwrap_or_default());
+        for slip in mended.iter().flat_map(|mended| &mended.slips) {
+            reader.slip(slip);
         }
+        let Some(text) = text else {
+            return Err(reader.problems(file));
+        };
+        let (root, _) = DeTable::parse_recoverable(text);
         let mut draft = Draft::with_defaults(file);
         reader.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;

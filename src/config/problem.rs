@@ -10,7 +10,7 @@ use toml::de::DeTable;
 pub struct Problem {
     /// Line in the file, counted from 1; `None` where the mistake is not in the file itself.
     pub line: Option<usize>,
-    /// The key, for instance `server.listen` or `rule #2: text`; empty for a syntax error.
+    /// The key, for instance `server.listen` or `rule #2: text`; of a line that is no TOML the line itself.
     pub key: String,
     /// What is wrong and what to do.
     pub what: String,

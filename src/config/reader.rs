@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::draft::Draft;
 use super::mode::ModeName;
 use super::problem::{Meant, Problem, Problems, nearest};
+use super::syntax::Slip;
 use super::{
     AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
@@ -23,6 +24,8 @@ const MENU: &str = "menu";
 pub(super) struct Reader {
     line_starts: Vec<usize>,
     meant: Meant,
+    /// Lines that are no TOML, counted from 1.
+    slips: HashSet<usize>,
     pub(super) list: Vec<Problem>,
 }
 
@@ -37,6 +40,7 @@ impl Reader {
         Reader {
             line_starts,
             meant: Meant::default(),
+            slips: HashSet::new(),
             list: Vec::new(),
         }
     }
@@ -45,9 +49,24 @@ impl Reader {
         1 + self.line_starts.partition_point(|newline| *newline < at)
     }
 
-    pub(super) fn wrong(&mut self, at: usize, key: impl Into<String>, what: impl Into<String>) {
+    /// Takes a line that is no TOML.
+    pub(super) fn slip(&mut self, slip: &Slip) {
+        self.slips.insert(slip.line);
         self.list.push(Problem {
-            line: Some(self.line(at)),
+            line: Some(slip.line),
+            key: slip.shown.clone(),
+            what: slip.what.clone(),
+        });
+    }
+
+    pub(super) fn wrong(&mut self, at: usize, key: impl Into<String>, what: impl Into<String>) {
+        let line = self.line(at);
+        // What stands there now was not written by the owner.
+        if self.slips.contains(&line) {
+            return;
+        }
+        self.list.push(Problem {
+            line: Some(line),
             key: key.into(),
             what: what.into(),
         });

@@ -20,6 +20,18 @@ pub(super) fn string(value: &Value) -> Read<String> {
     }
 }
 
+/// Refuses what an escape such as `\b` brings in where a regular expression or a path of Windows was meant; but for
+/// what `may` be there.
+pub(super) fn no_control(text: &str, may: &[char]) -> Read<()> {
+    match text.chars().find(|c| c.is_control() && !may.contains(c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "holds the control character U+{:04X}; between double quotes \\ begins a sign of its own, put the text between single quotes",
+            u32::from(c)
+        )),
+    }
+}
+
 pub(super) fn boolean(value: &Value) -> Read<bool> {
     value
         .get_ref()

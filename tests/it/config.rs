@@ -224,6 +224,266 @@ fn one_slip_is_one_mistake() {
     );
 }
 
+/// A configuration with this line in its one rule, which is no TOML, and with two more mistakes, above and below it:
+/// all three are told, and what of the line.
+#[track_caller]
+fn slips(line: &str, parts: &[&str]) {
+    let config = format!(
+        "[server]\nworkers = 0\n\n[[rule]]\nmessage = \"text\"\n{line}\n\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n"
+    );
+    let mut all = vec![line.trim()];
+    all.extend(parts);
+    makes(
+        &config,
+        &[
+            (2, &["server.workers"]),
+            (6, &all),
+            (9, &["did you mean message?"]),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
+    // A regular expression or a path between double quotes.
+    let single = "put the text between single quotes";
+    let text = "\ntext = \"{1}\"";
+    for (line, parts) in [
+        (
+            r#"regex = "order (\d+)""#,
+            [r"\d", r"regex = 'order (\d+)'"],
+        ),
+        (
+            r#"regex = ["(a)", "\s+(\w)"]"#,
+            [r"\s", r#"regex = ["(a)", '\s+(\w)']"#],
+        ),
+    ] {
+        let config = format!(
+            "[[rule]]\nmessage = \"text\"\n{line}{text}\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n"
+        );
+        makes(
+            &config,
+            &[(3, &[line, single, parts[0], parts[1]]), (6, &["mesage"])],
+        );
+    }
+    makes(
+        "[store]\npath = \"C:\\users\\a\"\nkeep = 1\n",
+        &[
+            (2, &["path = \"C:\\users\\a\"", single, "'C:\\users\\a'"]),
+            (3, &["store.keep"]),
+        ],
+    );
+    // Chinese quotes, comma and other signs of a Chinese keyboard.
+    let quotes = "put plain quotes (\") in place of the Chinese ones (“ ”)";
+    slips("text = “hello”", &[quotes, "text = \"hello\""]);
+    slips("text = “say \"hi\"”", &["plain quotes"]);
+    slips("text = \"hello”", &["plain quotes", "(”)"]);
+    slips("text = “hello\"", &["plain quotes", "(“)"]);
+    slips("text = ‘hello’", &["plain quotes", "(‘ ’)"]);
+    slips("text = 「hello」", &["plain quotes"]);
+    slips("text = ＂hello＂", &["plain quotes"]);
+    slips(
+        "text ＝ \"hello\"",
+        &["put = in place of ＝", "text = \"hello\""],
+    );
+    slips("text：\"hello\"", &["put = in place of ："]);
+    slips("text: \"hello\"", &["put = in place of :"]);
+    slips(
+        "　text = \"hello\"",
+        &["a plain space in place of the wide one"],
+    );
+    slips("\u{200b}text = \"hello\"", &["the invisible sign U+200B"]);
+    slips("text = \"hello\"；", &["put ; in place of ；"]);
+    slips("text = \"hello\";", &["take out the ; at the end"]);
+    slips("ｔｅｘｔ = \"hello\"", &["put t in place of ｔ"]);
+    slips(
+        "news = [{ title = “a”， url = “https://a/” }]",
+        &[
+            "plain quotes",
+            "put a plain comma (,) in place of the Chinese one (，)",
+            "{ title = \"a\", url = \"https://a/\" }",
+        ],
+    );
+    let comma = "put a plain comma (,) in place of the Chinese one (，)";
+    makes(
+        "[[rule]]\nmessage = \"text\"\nequals = [\"a，b\"， \"c\"]\ntext = \"x\"\nnonsense = 1\n",
+        &[
+            (3, &[comma, "equals = [\"a，b\", \"c\"]"]),
+            (5, &["nonsense"]),
+        ],
+    );
+    // Quotes that are missing.
+    slips(
+        "text = \"hello",
+        &[
+            "the quote (\") at the end of the text is missing",
+            "text = \"hello\"",
+        ],
+    );
+    slips("text = hello\"", &["a quote (\") is missing"]);
+    slips(
+        "text = hello you",
+        &["a text stands between quotes", "text = \"hello you\""],
+    );
+    slips("text = \"say \"hi\" now\"", &["quote"]);
+    slips("text = 'it's'", &["a quote (') is missing or one too many"]);
+    slips("silent = True", &["true and false", "silent = true"]);
+    slips("silent = yes", &["true and false"]);
+    slips("text =", &["no value behind the ="]);
+    slips("text \"hello\"", &["an = is missing", "text = \"hello\""]);
+    makes(
+        "[[rule]]\nmessage = \"text\"\nequals = [\"a, \"b\"]\ntext = \"x\"\nnonsense = 1\n",
+        &[(3, &["a quote (\") is missing"]), (5, &["nonsense"])],
+    );
+    makes(
+        "[[rule]]\nmessage = \"text\"\nequals = [\"a\" \"b\"]\ntext = \"x\"\nnonsense = 1\n",
+        &[(3, &["comma is missing"]), (5, &["nonsense"])],
+    );
+    makes(
+        "[[rule]]\nmessage = \"text\"\nequals = [\"a\", \"b\"\ntext = \"x\"\nnonsense = 1\n",
+        &[(3, &["not closed: ] is missing"]), (5, &["nonsense"])],
+    );
+    makes(
+        "[[rule]]\nmessage = \"text\"\nnews = [{ title = \"a\", url = \"https://a/\" ]\nnonsense = 1\n",
+        &[(3, &["missing"]), (4, &["nonsense"])],
+    );
+    // Texts of several lines.
+    makes(
+        "[[rule]]\nmessage = \"text\"\ntext = \"\"\"\nHello\nyou\n\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n",
+        &[
+            (3, &["text = \"\"\"", "has no \"\"\" at its end"]),
+            (8, &["mesage"]),
+        ],
+    );
+    makes(
+        "[[rule]]\nmessage = \"text\"\ntext = \"\"\"\nC:\\dir\n\"\"\"\nnonsense = 1\n",
+        &[
+            (4, &["C:\\dir", "\\d", "three single quotes"]),
+            (6, &["nonsense"]),
+        ],
+    );
+    // Sections.
+    makes(
+        "［［rule］］\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n",
+        &[
+            (1, &["［［rule］］", "put [ in place of ［"]),
+            (4, &["nonsense"]),
+        ],
+    );
+    makes(
+        "【【rule】】\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n",
+        &[
+            (1, &["put [ in place of 【", "[[rule]]"]),
+            (4, &["nonsense"]),
+        ],
+    );
+    for header in ["[[rule]", "[rule]]", "[[rule"] {
+        makes(
+            &format!("{header}\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n"),
+            &[(1, &[header, "[[rule]]"]), (4, &["nonsense"])],
+        );
+    }
+    for second in ["[rule]", "[[rule]]"] {
+        let config = format!(
+            "[rule]\nmessage = \"text\"\ntext = \"x\"\n{second}\nmesage = \"text\"\ntext = \"y\"\n"
+        );
+        let found = mistakes(&config);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
+        assert!(
+            first.starts_with("1: [rule]: ") && first.contains("[[rule]]"),
+            "{found:?}"
+        );
+        assert!(
+            last.starts_with("5: ") && last.contains("mesage"),
+            "{found:?}"
+        );
+        assert_eq!(
+            found.len(),
+            if second == "[rule]" { 3 } else { 2 },
+            "{found:?}"
+        );
+    }
+    makes(
+        "[store]\npath = \"a.db\"\n[server]\nworkers = 0\n[store]\nkeep = \"1d\"\n[api]\nrat = 1\n",
+        &[
+            (4, &["server.workers"]),
+            (5, &["[store]", "has begun above already"]),
+            (8, &["api.rat"]),
+        ],
+    );
+    makes(
+        "[server]\npath = \"/a\"\npath = \"/b\"\nworkers = 0\n",
+        &[
+            (3, &["path = \"/b\"", "path is here a second time"]),
+            (4, &["server.workers"]),
+        ],
+    );
+    // A tab is a space, and a text may hold everything.
+    let account = Setup::new()
+        .rules(
+            "[[rule]]\n\tmessage\t=\t\"text\"\n\ttext = \"“hello”， it's ［fine］\"\t# “remark”\n",
+        )
+        .stopped();
+    account.command(&["check"]).ok();
+}
+
+#[test]
+fn a_line_that_may_hold_a_secret_is_not_shown() {
+    let secret = "5ecre75ecre75ecre75ecre75ecre7ff";
+    for (config, line, shown) in [
+        (
+            format!("[account]\napp_secret = “{secret}”\n"),
+            2,
+            "app_secret = …",
+        ),
+        (format!("[account]\ntoken = {secret}\n"), 2, "token = …"),
+        (
+            format!("[account]\ntoken ＝ \"{secret}\"\n"),
+            2,
+            "token = …",
+        ),
+        (format!("[account]\n{secret}\n"), 2, "…"),
+        (
+            format!("account.aes_key = \"{secret}\n"),
+            1,
+            "account.aes_key = …",
+        ),
+        (
+            format!("[acount]\napp_secrt = '{secret}\n"),
+            2,
+            "app_secrt = …",
+        ),
+        (
+            format!("[store]\napp_secret = “{secret}”\n"),
+            2,
+            "app_secret = …",
+        ),
+        (format!("app_secret = “{secret}”\n"), 1, "app_secret = …"),
+        (
+            format!("[account]\ntoken = \"\"\"{secret}\n{secret}\\d\n"),
+            2,
+            "token = …",
+        ),
+    ] {
+        let ran = check(&config);
+        ran.refused().says_nothing_of(secret);
+        reports(&ran, line, &[shown]);
+        ran.expect(!ran.stderr.contains(secret), "no secret");
+    }
+}
+
+#[test]
+fn an_escape_that_means_something_else_is_refused_where_it_cannot_be_meant() {
+    makes(
+        "[[rule]]\nmessage = \"text\"\nregex = \"\\bcat\\b\"\ntext = \"x\"\n",
+        &[(3, &["regex", "single quotes"])],
+    );
+    makes(
+        "store.path = \"C:\\temp\"\n",
+        &[(1, &["store.path", "single quotes"])],
+    );
+}
+
 #[test]
 fn serve_refuses_a_wrong_configuration_as_check_does() {
     let folder = tempfile::tempdir().unwrap();

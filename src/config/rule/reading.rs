@@ -190,6 +190,7 @@ impl Reader<'_, '_> {
         }
         let read = |value: &Value| {
             let compile = |pattern: String| {
+                value::no_control(&pattern, &['\n', '\r', '\t'])?;
                 Pattern::new(&pattern, folding).map_err(|error| regex_mistake(&error))
             };
             let patterns = value::one_or_more(value)?.into_iter();

@@ -1,0 +1,470 @@
+//! What is no TOML in a configuration, in an owner's words; and the text as it was probably meant, so that its other
+//! mistakes are found as well.
+
+mod line;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeTable;
+
+use super::menu::MENU_KEYS;
+use super::rule::RULE_KEYS;
+use super::{KEYS, nearest};
+use crate::visible::Visible;
+
+/// How often the text is read again after a line was mended. A file with more slips than that needs no list of them.
+const MOST_ROUNDS: usize = 30;
+
+/// Words of the parser about a line that do not come from one above it.
+const OWN_ERRORS: [&str; 5] = [
+    "duplicate key",
+    "key with no value",
+    "quote",
+    "invalid",
+    "unexpected key or value",
+];
+
+/// Headers that stand in two brackets: each begins one more item of a list.
+const LISTS: [&str; 4] = [
+    "rule",
+    "menu.button",
+    "menu.conditional",
+    "menu.conditional.button",
+];
+
+/// Sections that hold no secret.
+const OPEN_SECTIONS: [&str; 5] = ["rule", "menu", "server", "store", "api"];
+
+/// A line that is no TOML.
+#[derive(Debug)]
+pub(super) struct Slip {
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// The line itself, without what may be a secret.
+    pub(super) shown: String,
+    /// What is wrong and what to do.
+    pub(super) what: String,
+}
+
+/// A text with slips.
+#[derive(Debug)]
+pub(super) struct Mended {
+    /// As it was probably meant, with as many lines; `None` where that is not clear.
+    pub(super) text: Option<String>,
+    /// In the order of their lines; one for a line.
+    pub(super) slips: Vec<Slip>,
+}
+
+/// Finds the slips of a text; `None` where it is TOML.
+pub(super) fn mend(text: &str) -> Option<Mended> {
+    if DeTable::parse_recoverable(text).1.is_empty() {
+        return None;
+    }
+    let mut mender = Mender::new(text);
+    let mut clear = false;
+    for _ in 0..MOST_ROUNDS {
+        let errors = mender.errors();
+        if errors.is_empty() {
+            clear = true;
+            break;
+        }
+        if !mender.mend_signs(&errors) && !mender.mend_by_words(&errors) {
+            break;
+        }
+    }
+    if let (true, Some((n, message))) = (mender.slips.is_empty(), mender.errors().pop()) {
+        mender.note(n, message);
+    }
+    let Mender { lines, slips, .. } = mender;
+    Some(Mended {
+        text: clear.then(|| lines.join("\n")),
+        slips: slips.into_values().collect(),
+    })
+}
+
+/// An error of the parser: its line, counted from 0, and its words.
+type ParserError = (usize, String);
+
+struct Mender {
+    lines: Vec<String>,
+    /// Of each line as it was written, the section that it stands in.
+    sections: Vec<String>,
+    slips: BTreeMap<usize, Slip>,
+    /// Lines whose meaning is lost.
+    given_up: BTreeSet<usize>,
+    /// Where lists begin that were closed.
+    closed: BTreeSet<usize>,
+}
+
+impl Mender {
+    fn new(text: &str) -> Mender {
+        let lines: Vec<String> = text
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned())
+            .collect();
+        let mut section = String::new();
+        let sections = lines.iter().map(|line| {
+            if let Some(name) = header(line) {
+                section = name.to_owned();
+            }
+            section.clone()
+        });
+        Mender {
+            sections: sections.collect(),
+            lines,
+            slips: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            closed: BTreeSet::new(),
+        }
+    }
+
+    /// In the order of their places.
+    fn errors(&self) -> Vec<ParserError> {
+        let text = self.lines.join("\n");
+        let (_, errors) = DeTable::parse_recoverable(&text);
+        let mut places: Vec<(usize, String)> = errors
+            .iter()
+            .map(|error| {
+                let at = error.span().map_or(0, |span| span.start).min(text.len());
+                (at, error.message().replace('\n', ", "))
+            })
+            .collect();
+        places.sort_by_key(|(at, _)| *at);
+        let line = |at: usize| {
+            text.as_bytes()[..at]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count()
+        };
+        places
+            .into_iter()
+            .map(|(at, message)| (line(at), message))
+            .collect()
+    }
+
+    /// Mends all lines with an error that have a sign of another keyboard, a missing quote or the like, which is then
+    /// the reason. False where there is none.
+    fn mend_signs(&mut self, errors: &[ParserError]) -> bool {
+        let insides = line::insides(&self.lines).0;
+        let wrong: BTreeSet<usize> = errors.iter().map(|(line, _)| *line).collect();
+        let mut any = false;
+        for n in wrong {
+            let found = match insides[n] {
+                line::Inside::Nothing => line::signs(&self.lines[n]),
+                line::Inside::Basic => line::escapes(&self.lines[n]),
+                line::Inside::Literal => None,
+            };
+            if let Some((what, mended)) = found
+                && !self.slips.contains_key(&n)
+            {
+                let what = match what.ends_with(line::UNCLEAR) {
+                    true => what,
+                    false => self.with_example(n, what, &mended),
+                };
+                self.note(n, what);
+                self.lines[n] = mended;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Mends by what the parser says: all lines with errors of their own up to the first whose error may come from
+    /// another line, or that one. False where it leads nowhere.
+    fn mend_by_words(&mut self, errors: &[ParserError]) -> bool {
+        if errors
+            .iter()
+            .any(|(_, message)| message.contains("multi-line"))
+        {
+            return self.close_text();
+        }
+        let unclosed = ["unclosed array,", "unclosed inline table"];
+        if errors
+            .iter()
+            .any(|(_, message)| unclosed.iter().any(|word| message.contains(word)))
+            && self.close_list()
+        {
+            return true;
+        }
+        let mut any = false;
+        let mut before = None;
+        for (n, message) in errors {
+            if before.replace(n) == Some(n) {
+                continue;
+            }
+            let line = &self.lines[*n];
+            let own =
+                header(line).is_none() && OWN_ERRORS.iter().any(|word| message.contains(word));
+            if own && !(message.contains("array") || message.contains("inline table")) {
+                any |= self.mend_line(*n, message);
+                continue;
+            }
+            return any || self.mend_wider(*n, message);
+        }
+        any
+    }
+
+    fn mend_wider(&mut self, n: usize, message: &str) -> bool {
+        let is_new = !self.slips.contains_key(&n) && !self.follows_lost_line(n);
+        if let (true, Some(name)) = (is_new, header(&self.lines[n])) {
+            let name = name.to_owned();
+            return self.mend_header(n, &name, message);
+        }
+        self.mend_line(n, message)
+    }
+
+    fn mend_line(&mut self, n: usize, message: &str) -> bool {
+        if self.slips.contains_key(&n) || self.follows_lost_line(n) {
+            return self.give_up(n);
+        }
+        let line = self.lines[n].clone();
+        let (key, value) = match line.split_once('=') {
+            Some((key, value)) => (key.trim(), line::without_remark(value).trim()),
+            None => (line.trim(), ""),
+        };
+        let mut mended = None;
+        let what = if message == "duplicate key" {
+            // Under a name that nobody knows it is no duplicate.
+            mended = line
+                .split_once('=')
+                .map(|(_, value)| format!("line-{n} ={value}"));
+            format!(
+                "{} is here a second time; take one of the two out",
+                Visible(key)
+            )
+        } else if message.contains("missing comma") {
+            "a comma is missing between two values".to_owned()
+        } else if message.contains("key with no value") {
+            mended = line::with_equals(&line);
+            match mended {
+                Some(_) => "an = is missing between the key and its value".to_owned(),
+                None => "this is no key = value; a remark begins with #".to_owned(),
+            }
+        } else if message.contains("unexpected key or value") {
+            "something stands behind the value: a line has one key and one value, and a quote within a text in double quotes is written \\\"".to_owned()
+        } else if message.contains("carriage return") {
+            "a line ends in a way that only old Macs know; save the file with the line ends of Unix or Windows".to_owned()
+        } else if value.is_empty() && line.contains('=') {
+            "there is no value behind the =".to_owned()
+        } else if message.contains("quote") || message.starts_with("invalid") {
+            match value.to_lowercase().as_str() {
+                word @ ("true" | "false" | "yes" | "no" | "on" | "off") => {
+                    let word = ["true", "yes", "on"].contains(&word);
+                    mended = Some(format!("{key} = {word}"));
+                    "yes and no are written true and false".to_owned()
+                }
+                _ if value.contains(['"', '\'', '[', '{', '\\']) => message.to_owned(),
+                _ => {
+                    mended = Some(format!("{key} = {}", line::quoted(value)));
+                    "a text stands between quotes".to_owned()
+                }
+            }
+        } else {
+            message.to_owned()
+        };
+        match mended {
+            Some(mended) => {
+                let what = match message == "duplicate key" {
+                    true => what,
+                    false => self.with_example(n, what, &mended),
+                };
+                self.note(n, what);
+                self.lines[n] = mended;
+                true
+            }
+            None => {
+                self.note(n, what);
+                self.give_up(n)
+            }
+        }
+    }
+
+    fn mend_header(&mut self, n: usize, name: &str, message: &str) -> bool {
+        let right = match LISTS.contains(&name) {
+            true => format!("[[{name}]]"),
+            false => format!("[{name}]"),
+        };
+        // A list that began as a section makes its right headers wrong.
+        let single = format!("[{name}]");
+        let first = (0..=n).find(|n| self.lines[*n].trim().starts_with(&single));
+        if let (true, Some(first)) = (LISTS.contains(&name), first) {
+            self.note(first, format!("is a list; begin each item with {right}"));
+            self.lines[first] = right;
+            return true;
+        }
+        if message == "duplicate key" {
+            self.note(
+                n,
+                format!(
+                    "{name} has begun above already; put these keys below the others of {name}"
+                ),
+            );
+            let next = (n + 1..self.lines.len()).find(|n| header(&self.lines[*n]).is_some());
+            for line in &mut self.lines[n..next.unwrap_or(usize::MAX).min(self.sections.len())] {
+                line.clear();
+            }
+            return true;
+        }
+        self.note(n, format!("a bracket is missing or one too many: {right}"));
+        let changes = self.lines[n] != right;
+        self.lines[n] = right;
+        changes || self.give_up(n)
+    }
+
+    /// Closes the first text of several lines that has no end, before what looks like the next key or section.
+    fn close_text(&mut self) -> bool {
+        let (insides, unclosed) = line::insides(&self.lines);
+        let Some((opened, quotes)) = unclosed else {
+            return false;
+        };
+        let next = (opened + 1..self.lines.len())
+            .find(|n| insides[*n] != line::Inside::Nothing && is_statement(&self.lines[*n]));
+        let what = format!("the text that begins here with {quotes} has no {quotes} at its end");
+        self.note(opened, what);
+        let last = next.unwrap_or(self.lines.len()) - 1;
+        let last = (opened..=last)
+            .rev()
+            .find(|n| !self.lines[*n].trim().is_empty());
+        self.lines[last.unwrap_or(opened)].push_str(quotes);
+        true
+    }
+
+    /// Closes the first list or table that is still open where the next key or section begins.
+    fn close_list(&mut self) -> bool {
+        let starts = (0..self.lines.len()).filter(|n| is_statement(&self.lines[*n]));
+        let starts: Vec<usize> = starts.chain([self.lines.len()]).collect();
+        let found = starts.windows(2).find_map(|block| {
+            let [first, next] = *block else { return None };
+            let closers = line::open_brackets(&self.lines[first..next]);
+            let is_open = !closers.is_empty() && header(&self.lines[first]).is_none();
+            (is_open && !self.closed.contains(&first)).then_some((first, next, closers))
+        });
+        let Some((first, next, closers)) = found else {
+            return false;
+        };
+        self.closed.insert(first);
+        self.note(
+            first,
+            format!("what begins here is not closed: {closers} is missing"),
+        );
+        let code = |n: &usize| line::without_remark(&self.lines[*n]).trim().len();
+        let last = (first..next).rev().find(|n| code(n) > 0).unwrap_or(first);
+        let end = line::without_remark(&self.lines[last]).len();
+        self.lines[last].insert_str(end, &closers);
+        true
+    }
+
+    /// Puts a line away whose slip was told: its key stays, so that it is not missed.
+    fn give_up(&mut self, n: usize) -> bool {
+        let line = &self.lines[n];
+        let key = line.split_once('=').map(|(key, _)| key.trim());
+        let stand_in = match key.filter(|key| is_key(key)) {
+            // A text can ask for any of its groups.
+            Some("regex") => format!("regex = '{}'", "()".repeat(99)),
+            Some(key) => format!("{key} = \"\""),
+            None => String::new(),
+        };
+        let stand_in = match self.given_up.insert(n) {
+            true => stand_in,
+            false => String::new(),
+        };
+        let changes = *line != stand_in;
+        self.lines[n] = stand_in;
+        changes
+    }
+
+    /// Whether this line is the rest of one whose meaning is lost.
+    fn follows_lost_line(&self, n: usize) -> bool {
+        n > 0 && self.given_up.contains(&(n - 1)) && !is_statement(&self.lines[n])
+    }
+
+    fn note(&mut self, n: usize, what: String) {
+        let slip = Slip {
+            line: n + 1,
+            shown: self.shown(n),
+            what,
+        };
+        self.slips.entry(n).or_insert(slip);
+    }
+
+    /// The mended line behind what is wrong, where it gives nothing away.
+    fn with_example(&self, n: usize, what: String, mended: &str) -> String {
+        let mended = mended.trim();
+        match self.may_be_secret(n) || mended.chars().count() > 100 {
+            true => what,
+            false => format!("{what}: {}", Visible(mended)),
+        }
+    }
+
+    /// The line for people.
+    fn shown(&self, n: usize) -> String {
+        let line = self.lines[n].trim();
+        if self.may_be_secret(n) && header(line).is_none() {
+            let end = line.find(['=', '＝', ':', '：']).unwrap_or(0);
+            let key = line[..end].trim();
+            return match is_key(key) {
+                true => format!("{key} = …"),
+                false => "…".to_owned(),
+            };
+        }
+        match line.char_indices().nth(100) {
+            Some((end, _)) => format!("{}…", Visible(&line[..end])),
+            None => Visible(line).to_string(),
+        }
+    }
+
+    /// Whether the line can hold a secret: in the section of the account, in an unknown one, or by its key.
+    fn may_be_secret(&self, n: usize) -> bool {
+        let line = self.lines[n].trim();
+        let end = line.find(['=', '＝', ':', '：', ' ']).unwrap_or(line.len());
+        let full = match self.sections[n].as_str() {
+            "" => line[..end].to_owned(),
+            section => format!("{section}.{}", &line[..end]),
+        };
+        let own = full.rsplit('.').next().unwrap_or_default();
+        let secrets = KEYS.iter().filter(|key| key.secret);
+        let secrets = secrets.filter_map(|key| key.name.rsplit('.').next());
+        let section = full.split('.').next().unwrap_or_default();
+        !OPEN_SECTIONS.contains(&section) || nearest(own, secrets).is_some()
+    }
+}
+
+/// The name of a section that begins on this line, however its brackets are.
+fn header(line: &str) -> Option<&str> {
+    let line = line::without_remark(line).trim();
+    let brackets = ['[', ']', '［', '］', '【', '】', '〔', '〕'];
+    let name = line.strip_prefix(brackets)?;
+    let name = name.trim_matches(|c| brackets.contains(&c) || c == ' ');
+    (is_key(name) && !line.contains('=')).then_some(name)
+}
+
+/// Whether this is a key as it stands before a value, perhaps with dots.
+fn is_key(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+/// Whether a line begins with a known key and its `=`, or is the header of a known section.
+fn is_statement(line: &str) -> bool {
+    // Such is one of several in a table of several lines.
+    if line.trim_end().ends_with(',') {
+        return false;
+    }
+    let names = || KEYS.iter().map(|key| key.name);
+    if let Some(name) = header(line) {
+        let sections = names().filter_map(|name| name.split('.').next());
+        return LISTS.contains(&name) || sections.into_iter().any(|section| section == name);
+    }
+    let Some((key, _)) = line.split_once('=') else {
+        return false;
+    };
+    let key = key.trim();
+    let lists = RULE_KEYS.iter().chain(MENU_KEYS).map(|(key, _)| *key);
+    names()
+        .chain(names().filter_map(|name| name.rsplit('.').next()))
+        .chain(lists)
+        .any(|known| known == key)
+}
