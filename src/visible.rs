@@ -9,6 +9,19 @@ pub fn steers(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether nobody sees it: spaces of no width, marks of the direction of writing, selectors of variants.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+    )
+}
+
 /// Shows a text without what [`steers`]: a blank for a line break or tab, the number of the character for all else.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a str);

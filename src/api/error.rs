@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::call::{Called, Effect};
 use super::errcode::{self, Action};
+use crate::visible;
 
 /// The longest `errmsg` that is kept, in characters.
 const MAX_ERRMSG: usize = 300;
@@ -322,8 +323,9 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
     let text = text
         .trim()
         .chars()
+        .filter(|c| !visible::is_invisible(*c))
         .take(MAX_ERRMSG)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if visible::steers(c) { ' ' } else { c })
         .collect();
     (text, rid)
 }
@@ -457,6 +459,8 @@ mod tests {
             ),
             ("invalid arid: x y", "invalid arid: x y", None),
             ("bad\u{7}text", "bad text", None),
+            ("in\u{200b}valid\u{feff} ip\u{202e}", "invalid ip", None),
+            ("two\u{2028}lines\u{9b}", "two lines ", None),
             ("", "", None),
         ];
         for (errmsg, text, rid) in cases {

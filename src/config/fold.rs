@@ -6,6 +6,8 @@ use std::ops::Range;
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{self, Ast, ClassSetItem, LiteralKind, Visitor};
 
+use crate::visible::is_invisible;
+
 /// What a rule without `case` does not tell apart, besides cases and spaces around a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folding {
@@ -180,18 +182,6 @@ fn narrow(c: char) -> char {
         '\u{3000}' => ' ',
         _ => c,
     }
-}
-
-/// Whether nobody sees it: spaces of no width, marks of the direction of writing, selectors of variants.
-pub(super) fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-    )
 }
 
 /// One character at a time, so that the beginning of a text stays its beginning; the sigma at the end of a word is

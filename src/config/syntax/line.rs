@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::fold::{Folding, is_invisible, plain};
+use crate::config::fold::{Folding, plain};
+use crate::visible::is_invisible;
 
 /// Said where nobody can tell which quote it is.
 pub(super) const UNCLEAR: &str =
