@@ -366,13 +366,18 @@ impl Client {
         )
     }
 
-    /// The menu that a follower sees, given by openid or WeChat id (`menu/trymatch`).
+    /// The menu that a follower sees, given by openid or WeChat id (`menu/trymatch`); empty where there is none.
     ///
     /// # Errors
     /// 65302 for somebody who does not follow; any [`ApiError`].
     pub fn menu_trymatch(&self, user_id: &str) -> Result<Vec<Button>, ApiError> {
-        let call = Call::read("/cgi-bin/menu/trymatch").json(&json!({"user_id": user_id}))?;
-        Ok(self.call::<Buttons>(&call)?.button)
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            button: Option<Vec<Button>>,
+        }
+        let call = Call::read("/cgi-bin/menu/trymatch").accepting(&[NO_MENU]);
+        let answer: Answer = self.call(&call.json(&json!({"user_id": user_id}))?)?;
+        Ok(answer.button.unwrap_or_default())
     }
 
     /// The menu in force, also one made in the console (`get_current_selfmenu_info`).

@@ -1,5 +1,7 @@
 //! `wechatd notify …`: subscription notifications, for users who agreed to get one.
 
+use serde::Serialize;
+
 use super::Failure;
 use super::arguments::{Json, NotBlank, Openid, Yes, limit};
 use super::confirm;
@@ -99,7 +101,8 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let templates = connect(config)?.1.newtmpl_gettemplate()?;
     let mut out = Output::text();
     if json.wanted {
-        return out.json(&templates);
+        let with_id: Vec<WithId> = templates.iter().map(WithId::from).collect();
+        return out.json(&with_id);
     }
     let row = |template: &PrivateTemplate| {
         let keys: Vec<&str> = template.keys().collect();
@@ -128,6 +131,23 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         "the account has no template of notifications; `wechatd notify add` takes one",
     )?;
     out.done()
+}
+
+/// A template under the name that `template list` has for it, too.
+#[derive(Debug, Serialize)]
+struct WithId<'a> {
+    template_id: &'a str,
+    #[serde(flatten)]
+    template: &'a PrivateTemplate,
+}
+
+impl<'a> From<&'a PrivateTemplate> for WithId<'a> {
+    fn from(template: &'a PrivateTemplate) -> WithId<'a> {
+        WithId {
+            template_id: &template.pri_tmpl_id,
+            template,
+        }
+    }
 }
 
 fn add(

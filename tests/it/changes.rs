@@ -285,44 +285,30 @@ fn a_change_without_an_answer_may_be_done_and_is_asked_for_once() {
 }
 
 #[test]
-fn a_change_without_an_answer_is_told_to_programs() {
+fn programs_are_told_whether_a_change_may_have_been_made() {
     for change in CHANGES {
         let (platform, account) = stage(change);
+        let name = change.path.trim_start_matches("/cgi-bin");
+        let name = name.trim_start_matches('/');
+
+        platform.always(change.path, Fault::Errcode(48001, "api unauthorized"));
+        let ran = account.command(&with_json(change.line));
+        let error = error_of(ran.is_code(1));
+        assert_eq!(error["call"], name, "{error}");
+        assert_eq!(error["errcode"], 48001);
+        assert_eq!(error["may_be_done"], false);
+
         platform.always(change.path, Fault::Errcode(-1, "system error"));
         let ran = account.command(&with_json(change.line));
-        ran.is_code(3);
-        let error = error_of(&ran);
-        let name = change
-            .path
-            .trim_start_matches("/cgi-bin")
-            .trim_start_matches('/');
+        let error = error_of(ran.is_code(3));
         assert_eq!(error["call"], name, "{error}");
         assert_eq!(error["errcode"], -1);
         assert_eq!(error["rid"], "66f0a1b2-1c2d3e4f-5a6b7c8d");
         assert_eq!(error["may_be_done"], true);
         let what_to_do = error["what_to_do"].as_str().unwrap();
         assert!(what_to_do.contains(change.if_unknown), "{error}");
-        assert!(
-            error["text"].as_str().unwrap().contains(what_to_do),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn a_refused_change_was_not_made() {
-    for change in CHANGES {
-        let (platform, account) = stage(change);
-        platform.always(change.path, Fault::Errcode(48001, "api unauthorized"));
-        let ran = account.command(&with_json(change.line));
-        ran.is_code(1);
-        let error = error_of(&ran);
-        assert_eq!(
-            (&error["errcode"], &error["may_be_done"]),
-            (&48001.into(), &false.into()),
-            "{}",
-            ran.line
-        );
+        let text = error["text"].as_str().unwrap();
+        assert!(text.contains(what_to_do), "{error}");
     }
 }
 
@@ -460,5 +446,156 @@ fn nothing_is_sent_that_cannot_be_noted_before() {
         account.command(line).failed().complains("no room");
         let sent = |call: &Call| call.path.contains("/message/");
         assert!(!platform.calls().iter().any(sent), "{line:?}");
+    }
+}
+
+#[test]
+fn many_people_are_told_apart_by_what_became_of_their_batch() {
+    let (platform, account) = stage(&change(&[], "", ""));
+    let path = "/cgi-bin/tags/members/batchtagging";
+    platform.fault(path, Fault::None);
+    platform.fault(path, Fault::Lost);
+    let people = crowd(0..120);
+    let program = account.program(&["tags", "add", "128", "-", "--json"]);
+    let ran = Ran::of(program, &people.join("\n"));
+    let error = error_of(ran.is_code(3));
+    assert_eq!(error["may_be_done"], true);
+    ran.complains("it was done for 50 of 120, it is unknown for the next 50");
+    let outcome: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(outcome["done"], 50);
+    assert_eq!(outcome["unknown"], serde_json::json!(people[50..100]));
+    assert_eq!(outcome["left"], serde_json::json!(people[100..]));
+    assert_eq!(platform.count(path), 2, "given up");
+
+    let path = "/cgi-bin/tags/members/batchblacklist";
+    platform.fault(path, Fault::None);
+    platform.always(path, Fault::Errcode(48001, "api unauthorized"));
+    let program = account.program(&["blacklist", "add", "-"]);
+    let ran = Ran::of(program, &people.join("\n"));
+    ran.failed().says("blocked 20 people");
+    ran.complains("it was done for 20 of 120; repeating it for all does no harm");
+}
+
+#[test]
+fn a_menu_is_half_changed_where_its_later_calls_are_not_answered() {
+    let (platform, account) = stage(&change(&[], "", ""));
+    platform.fault("/cgi-bin/menu/addconditional", Fault::Lost);
+    let ran = account.command(&["menu", "apply", "--yes", "--json"]);
+    let error = error_of(ran.is_code(3));
+    let text = error["text"].as_str().unwrap();
+    assert!(text.contains("the default menu is in force"), "{text}");
+    let ran = account.command(&["menu", "apply", "--yes", "--json"]);
+    assert_eq!(
+        ran.json(),
+        serde_json::json!({"changed": false, "lines": []})
+    );
+}
+
+#[test]
+fn a_wrong_command_line_or_configuration_is_one_json_object_too() {
+    let account = Setup::new().stopped();
+    let ran = account.command(&["followers", "list", "--limit", "0", "--json"]);
+    let error = error_of(ran.refused());
+    assert_eq!(error["what_to_do"], "see `wechatd followers list --help`");
+    assert_eq!(
+        (&error["call"], &error["may_be_done"]),
+        (&Value::Null, &false.into())
+    );
+    // What stands after -- is no option.
+    let ran = account.command(&["explain", "--nonsense", "--", "--json"]);
+    ran.refused().complains("wechatd: ");
+
+    let ran = account.command(&["tags", "list", "--json"]);
+    let error = error_of(ran.refused());
+    assert!(
+        error["text"].as_str().unwrap().contains("account.app_id"),
+        "{error}"
+    );
+
+    account.rewrite_config(|config| format!("server.nonsense = 1\nstore.nonsense = 2\n{config}"));
+    let ran = account.command(&["followers", "list", "--json"]);
+    let error = error_of(ran.refused());
+    let text = error["text"].as_str().unwrap();
+    assert!(
+        text.contains("server.nonsense") && text.contains("store.nonsense"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert_eq!(
+        error["what_to_do"],
+        "correct it; `wechatd check` reads it again"
+    );
+}
+
+#[test]
+fn what_is_not_known_is_a_failure() {
+    let (platform, account) = stage(&change(&[], "", ""));
+    account.command(&["token"]).ok();
+    for (line, why) in [
+        (&["mass", "status", "999"][..], "knows no mass message 999"),
+        (
+            &["template", "status", "999"],
+            "knows no template message 999",
+        ),
+        (&["followers", "show", "oNobody"], "oNobody"),
+        (&["followers", "forget", "oNobody", "--yes"], "oNobody"),
+        (&["tags", "delete", "no such tag", "--yes"], "no such tag"),
+        (&["kf", "remove", "eve@shop", "--yes"], "65401"),
+    ] {
+        account.command(line).failed().complains(why);
+        error_of(account.command(&with_json(line)).is_code(1));
+    }
+    platform.down();
+    let ran = account.command(&["tags", "list", "--json"]);
+    let error = error_of(ran.is_code(1));
+    assert_eq!(
+        (&error["call"], &error["errcode"]),
+        (&"tags/get".into(), &Value::Null)
+    );
+    assert_eq!(error["what_to_do"], "nobody listens at api.base_url");
+    let ran = account.command(&["menu", "diff", "--json"]);
+    assert_eq!(error_of(ran.is_code(2))["may_be_done"], false);
+}
+
+#[test]
+fn siblings_answer_programs_in_the_same_shape() {
+    let (_platform, account) = stage(&change(&[], "", ""));
+    let send = ["template", "send", FAN, "T1", "--data", "{}", "--json"];
+    let template = account.command(&send).json()["msg_id"].clone();
+    let send = ["mass", "send", "closed", "--all", "--yes", "--json"];
+    let mass = account.command(&send).json()["msg_id"].clone();
+    for (family, msg_id) in [("template", template), ("mass", mass)] {
+        let all = account.command(&[family, "status", "--json"]).json();
+        assert_eq!(all[0]["msg_id"], msg_id);
+        let msg_id = msg_id.as_str().unwrap();
+        let one = account.command(&[family, "status", msg_id, "--json"]);
+        assert_eq!(one.json()["job"]["msg_id"], msg_id);
+    }
+    let added = account
+        .command(&["template", "add", "TM1", "--json"])
+        .json();
+    let taken = account
+        .command(&["notify", "add", "401", "1", "--scene", "x", "--json"])
+        .json();
+    for (family, id) in [("template", added), ("notify", taken)] {
+        let list = account.command(&[family, "list", "--json"]).json();
+        let listed = list.as_array().unwrap().last().unwrap();
+        assert_eq!(listed["template_id"], id["template_id"], "{list}");
+    }
+}
+
+#[test]
+fn a_person_without_a_menu_is_shown_as_such() {
+    let (platform, account) = stage(&change(&[], "", ""));
+    for no_menu in [
+        Fault::None,
+        Fault::Errcode(46003, "menu no exist"),
+        Fault::Body("{\"button\": []}".into()),
+    ] {
+        platform.fault("/cgi-bin/menu/trymatch", no_menu);
+        account
+            .command(&["menu", "trymatch", FAN])
+            .ok()
+            .says("The platform shows this person no menu.");
     }
 }
