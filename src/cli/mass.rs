@@ -360,9 +360,7 @@ fn told(job: &Job) -> String {
             None => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
-        (None, None) => {
-            "unknown: the platform did not say; repeat the command within 24 hours".to_owned()
-        }
+        (None, None) => "unknown: the platform did not say; repeat the command".to_owned(),
     }
 }
 

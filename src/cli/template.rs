@@ -294,6 +294,6 @@ fn told(job: &Job) -> &str {
     match (&job.status, &job.msg_id) {
         (Some(status), _) => status,
         (None, Some(_)) => "no result yet",
-        (None, None) => "unknown: the platform did not say whether it took it",
+        (None, None) => "unknown: the platform did not say",
     }
 }

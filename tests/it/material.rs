@@ -69,7 +69,7 @@ fn list_and_count_show_all_pages_and_say_what_is_left_out() {
     account
         .command(&["material", "list", "--type", "thumb"])
         .refused()
-        .complains("image, voice, video or news");
+        .complains("image, voice, video, news");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_can_not_be_added_is_refused_before_any_call() {
         (&["cover.gif", "--type", "thumb"], "is JPEG"),
         (
             &["cover.gif", "--type", "news"],
-            "image, voice, video or thumb",
+            "image, voice, video, thumb",
         ),
         (&["long.amr"], "takes 2 MiB"),
     ] {

@@ -170,7 +170,7 @@ fn a_refusal_is_explained_and_leaves_no_row_and_an_unknown_outcome_does() {
     account
         .command(&["template", "status"])
         .ok()
-        .says("unknown: the platform did not say whether it took it");
+        .says("unknown: the platform did not say");
 }
 
 #[test]
