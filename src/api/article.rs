@@ -35,6 +35,17 @@ pub struct DraftArticle {
     pub only_fans_can_comment: u8,
 }
 
+/// A draft that the platform took for publishing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Submitted {
+    /// The number of the job.
+    #[serde(deserialize_with = "json::id")]
+    pub publish_id: String,
+    /// What calls for comments and statistics name the articles by. Missing in older answers.
+    #[serde(default, deserialize_with = "json::text")]
+    pub msg_data_id: Option<String>,
+}
+
 /// How far the publishing of a draft is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Publishing {
@@ -77,7 +88,9 @@ pub enum PublishStatus {
 }
 
 impl PublishStatus {
-    fn of(number: i64) -> PublishStatus {
+    /// What the number means.
+    #[must_use]
+    pub fn of(number: i64) -> PublishStatus {
         match number {
             0 => PublishStatus::Published,
             1 => PublishStatus::UnderWay,
@@ -155,25 +168,18 @@ impl Client {
             .media_id)
     }
 
-    /// Has a draft published (`freepublish/submit`), once, and returns the publish_id. How it went comes with the event
+    /// Has a draft published (`freepublish/submit`), once. How it went comes with the event
     /// `PUBLISHJOBFINISH`, or from [`Client::freepublish_get`].
     ///
     /// # Errors
     /// 53503 to 53505 for a draft that cannot be published so; any [`ApiError`]. After a
     /// [time-out](super::NetworkCause::Timeout) it may have been published.
-    pub fn freepublish_submit(&self, media_id: &str) -> Result<String, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(deserialize_with = "json::id")]
-            publish_id: String,
-        }
+    pub fn freepublish_submit(&self, media_id: &str) -> Result<Submitted, ApiError> {
         let call = Call::change(
             "/cgi-bin/freepublish/submit",
             "it may be published all the same; look in the console before you repeat it",
         );
-        Ok(self
-            .call::<Answer>(&call.json(&json!({ "media_id": media_id }))?)?
-            .publish_id)
+        self.call(&call.json(&json!({ "media_id": media_id }))?)
     }
 
     /// How far the publishing of a draft is (`freepublish/get`).

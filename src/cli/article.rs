@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes};
+use super::arguments::{Json, NotBlank, Yes, limit};
 use super::confirm;
+use super::failure::complain;
 use super::json::trouble;
-use super::output::Output;
+use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::ApiError;
-use crate::api::article::{DraftArticle, PublishStatus};
+use crate::api::article::{DraftArticle, PublishStatus, Submitted};
 use crate::byte_order_mark;
+use crate::clock;
 use crate::config::Config;
+use crate::store::{Job, NewJob, Reader};
+use crate::wechat::JobKind;
 
 /// What the platform tells of an article and takes no more; `wechatd material get` writes it too.
 const TOLD_ONLY: [&str; 2] = ["show_cover_pic", "url"];
@@ -54,14 +58,18 @@ It prints the publish_id. The platform checks the draft first: `wechatd article 
         #[command(flatten)]
         json: Json,
     },
-    /// How far the publishing of a draft is
-    #[command(after_help = "Example:
-  wechatd article status 2247500010
+    /// What was published, the newest first; or how far the publishing of a draft is
+    #[command(after_help = "Examples:
+  wechatd article status
+  wechatd article status 2247500010      # asks the platform too
 
-When it is published, it tells the article_id, for `wechatd send --article` and for menus, and where it can be read.")]
+When it is published, it shows the article_id, for `wechatd send --article` and for menus, the msg_data_id, by which comments and statistics know it, and where it can be read.")]
     Status {
-        /// Which; `wechatd article publish` printed it
-        publish_id: NotBlank,
+        /// Only this one, and ask the platform how far it is
+        publish_id: Option<NotBlank>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
+        limit: u32,
         #[command(flatten)]
         json: Json,
     },
@@ -75,7 +83,16 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             yes,
             json,
         } => publish(config, &media_id, yes, json),
-        Commands::Status { publish_id, json } => status(config, &publish_id, json),
+        Commands::Status {
+            publish_id: Some(publish_id),
+            json,
+            ..
+        } => status(config, &publish_id, json),
+        Commands::Status {
+            publish_id: None,
+            limit,
+            json,
+        } => list(config, limit, json),
     }
 }
 
@@ -122,16 +139,52 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
 }
 
 fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
-    let (_store, api) = connect(config)?;
+    let (store, api) = connect(config)?;
     confirm::ask(&format!("Publish {media_id} for everybody to read?"), yes)?;
-    let publish_id = api.freepublish_submit(media_id)?;
-    let value = json!({ "publish_id": publish_id });
-    Output::of_change().answer(json, &value, &publish_id)
+    let job = store.begin_job(NewJob {
+        kind: JobKind::Publish,
+        msg_type: "article".to_owned(),
+        openid: None,
+        target: None,
+        content: media_id.to_owned(),
+        sent_at: clock::unix_seconds(),
+    })?;
+    let submitted = match api.freepublish_submit(media_id) {
+        Ok(submitted) => submitted,
+        Err(error) => {
+            // One of which nobody knows keeps its row.
+            if !error.may_be_done()
+                && let Err(trouble) = store.job_refused(job)
+            {
+                complain(&format!(
+                    "`article status` shows it all the same: {trouble}"
+                ));
+            }
+            return Err(error.into());
+        }
+    };
+    let Submitted {
+        publish_id,
+        msg_data_id,
+    } = submitted;
+    let mut out = Output::of_change();
+    out.afterwards(
+        store.job_taken(JobKind::Publish, job, &publish_id, msg_data_id.as_deref()),
+        "the store could not note the publish_id",
+    );
+    let value = json!({ "publish_id": publish_id, "msg_data_id": msg_data_id });
+    out.answer(json, &value, &publish_id)
 }
 
 fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> {
-    let found = connect(config)?.1.freepublish_get(publish_id)?;
+    let (store, api) = connect(config)?;
+    let jobs = store
+        .reader()?
+        .jobs(JobKind::Publish, Some(publish_id), 1)?;
+    let job = jobs.first();
+    let found = api.freepublish_get(publish_id)?;
     let failed = found.failed.unwrap_or_default();
+    let msg_data_id = job.and_then(|job| job.msg_data_id.clone());
     let mut out = Output::text();
     if json.wanted {
         return out.json(&json!({
@@ -141,11 +194,21 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
             "article_id": found.article_id,
             "article_urls": found.article_urls,
             "fail_idx": failed,
+            "msg_data_id": msg_data_id,
+            "job": job,
         }));
     }
     let mut facts = vec![("status", told(found.status))];
+    if let Some(job) = job
+        && let Some(reported) = &job.finished
+    {
+        facts.push(("reported", format!("{reported}: {}", reported_status(job))));
+    }
     if let Some(article_id) = found.article_id {
         facts.push(("article_id", article_id));
+    }
+    if let Some(msg_data_id) = msg_data_id {
+        facts.push(("msg_data_id", msg_data_id));
     }
     if !found.article_urls.is_empty() {
         facts.push(("read at", found.article_urls.join("\n")));
@@ -156,6 +219,49 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
     }
     out.pairs(&facts)?;
     out.done()
+}
+
+fn list(config: &Config, limit: u32, json: Json) -> Result<(), Failure> {
+    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Publish, None, limit)?;
+    let mut out = Output::text();
+    if json.wanted {
+        return out.json(&jobs);
+    }
+    let row = |job: &Job| {
+        let id = |id: &Option<String>| id.clone().unwrap_or_default();
+        [
+            job.time.clone(),
+            id(&job.msg_id),
+            id(&job.msg_data_id),
+            id(&job.article_id),
+            reported_status(job),
+        ]
+    };
+    let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
+    out.table(
+        [
+            time("at"),
+            whole("publish_id"),
+            whole("msg_data_id"),
+            text("article_id"),
+            text("status"),
+        ],
+        &rows,
+        "nothing was published",
+    )?;
+    out.done()
+}
+
+/// What the platform reported of a publication by an event.
+fn reported_status(job: &Job) -> String {
+    match (&job.status, &job.msg_id) {
+        (Some(status), _) => match status.parse() {
+            Ok(number) => told(PublishStatus::of(number)),
+            Err(_) => cell(status, 40),
+        },
+        (None, Some(_)) => "no result yet".to_owned(),
+        (None, None) => "unknown: the platform did not say; look in the console".to_owned(),
+    }
 }
 
 fn told(status: PublishStatus) -> String {

@@ -240,7 +240,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     };
     if let Some(msg_id) = &sent.msg_id {
         out.afterwards(
-            store.mass_taken(begun.id, msg_id),
+            store.job_taken(JobKind::Mass, begun.id, msg_id, sent.msg_data_id.as_deref()),
             "the store could not note the msg_id: repeat the same command after a minute, it sends nothing and notes it",
         );
     }
@@ -257,6 +257,11 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
             "The platform sends it as {msg_id}; `wechatd mass status` shows what became of it."
         ),
     })?;
+    if let Some(msg_data_id) = &shown.msg_data_id {
+        out.line(&format!(
+            "Comments and statistics know it by its msg_data_id {msg_data_id}."
+        ))?;
+    }
     out.done()
 }
 
@@ -344,6 +349,16 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             &rows,
             "no mass message was sent",
         )?;
+    }
+    if let (Some(_), Some(job)) = (msg_id, jobs.first()) {
+        let facts = [
+            ("msg_data_id", &job.msg_data_id),
+            ("read at", &job.article_urls),
+        ];
+        let known = facts
+            .into_iter()
+            .filter_map(|(name, fact)| Some((name, fact.clone()?)));
+        out.pairs(&known.collect::<Vec<_>>())?;
     }
     if let Some(now) = now {
         out.line(&format!("The platform says now: {now}"))?;

@@ -172,7 +172,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         data,
     };
     let (store, api) = connect(config)?;
-    let job = store.begin_template(NewJob {
+    let job = store.begin_job(NewJob {
         kind: JobKind::Template,
         msg_type: "template".to_owned(),
         openid: Some(message.touser.clone()),
@@ -196,7 +196,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     };
     let mut out = Output::of_change();
     out.afterwards(
-        store.template_taken(job, &msg_id),
+        store.job_taken(JobKind::Template, job, &msg_id, None),
         "the store could not note the msg_id, so that what became of it cannot be shown",
     );
     let value = serde_json::json!({ "msg_id": msg_id });

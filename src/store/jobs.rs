@@ -1,7 +1,7 @@
-//! Mass and template messages: what was sent, and what became of it. The result of a sending may arrive before its
-//! `msg_id` is on disk, so that either of the two may come first.
+//! Mass and template messages and published articles: what was sent, and what became of it. The result of a sending
+//! may arrive before its `msg_id` is on disk, so that either of the two may come first.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
 use super::error::StoreError;
@@ -53,8 +53,14 @@ pub struct Job {
     pub sent: Option<i64>,
     pub failed: Option<i64>,
     pub finished_at: Option<i64>,
+    pub msg_data_id: Option<String>,
+    pub article_id: Option<String>,
+    pub article_urls: Option<String>,
+    pub fail_idx: Option<String>,
     /// `sent_at`, or else `finished_at`, as local date and time, for people.
     pub time: String,
+    /// `finished_at` likewise.
+    pub finished: Option<String>,
 }
 
 impl Store {
@@ -104,16 +110,6 @@ impl Store {
         })
     }
 
-    /// The platform took a mass message under this number.
-    ///
-    /// # Errors
-    /// When the store cannot write.
-    pub fn mass_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
-        let msg_id = msg_id.to_owned();
-        self.writer
-            .write(move |connection| taken(connection, JobKind::Mass, id, &msg_id))
-    }
-
     /// The platform refused a message: it was not sent, and leaves no trace.
     ///
     /// # Errors
@@ -126,25 +122,31 @@ impl Store {
         })
     }
 
-    /// Notes a template message before it is sent, and gives its row.
+    /// Notes a template message or a publication before it is sent, and gives its row.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn begin_template(&self, job: NewJob) -> Result<i64, StoreError> {
+    pub fn begin_job(&self, job: NewJob) -> Result<i64, StoreError> {
         self.writer.write(move |connection| {
             insert(connection, &job)?;
             Ok(connection.last_insert_rowid())
         })
     }
 
-    /// The platform took a template message under this number.
+    /// The platform took what has this row under this number; `msg_data_id` comes with articles.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn template_taken(&self, id: i64, msg_id: &str) -> Result<(), StoreError> {
-        let msg_id = msg_id.to_owned();
+    pub fn job_taken(
+        &self,
+        kind: JobKind,
+        id: i64,
+        msg_id: &str,
+        msg_data_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (msg_id, msg_data_id) = (msg_id.to_owned(), msg_data_id.map(str::to_owned));
         self.writer
-            .write(move |connection| taken(connection, JobKind::Template, id, &msg_id))
+            .write(move |connection| taken(connection, kind, id, &msg_id, msg_data_id.as_deref()))
     }
 }
 
@@ -163,7 +165,8 @@ impl Reader {
             self.connection
                 .prepare(
                     "SELECT msg_id, client_id, msg_type, openid, target, content, sent_at, status, total, filtered,
-                            sent, failed, finished_at, datetime(coalesce(sent_at, finished_at), 'unixepoch', 'localtime')
+                            sent, failed, finished_at, datetime(coalesce(sent_at, finished_at), 'unixepoch', 'localtime'),
+                            msg_data_id, article_id, article_urls, fail_idx, datetime(finished_at, 'unixepoch', 'localtime')
                      FROM jobs WHERE kind = ?1 AND (?2 IS NULL OR msg_id = ?2)
                      ORDER BY coalesce(sent_at, finished_at) DESC, id DESC LIMIT ?3",
                 )?
@@ -184,52 +187,69 @@ pub(super) fn finish(
     let openid = match result.kind {
         JobKind::Template => Some(sender),
         // It comes from an account of the platform's.
-        JobKind::Mass => None,
+        JobKind::Mass | JobKind::Publish => None,
     };
-    let counts = result.counts;
+    let JobResult {
+        counts, articles, ..
+    } = result;
+    let joined = |list: &[String], by: &str| (!list.is_empty()).then(|| list.join(by));
     connection
         .prepare_cached(
-            "INSERT INTO jobs (kind, msg_id, openid, status, total, filtered, sent, failed, finished_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO jobs (kind, msg_id, openid, status, total, filtered, sent, failed, finished_at,
+                               article_id, article_urls, fail_idx)
+             VALUES (:kind, :msg_id, :openid, :status, :total, :filtered, :sent, :failed, :at, :article_id, :urls, :fail_idx)
              ON CONFLICT (kind, msg_id) WHERE msg_id IS NOT NULL DO UPDATE SET status = excluded.status, total = excluded.total,
-                 filtered = excluded.filtered, sent = excluded.sent, failed = excluded.failed, finished_at = excluded.finished_at",
+                 filtered = excluded.filtered, sent = excluded.sent, failed = excluded.failed, finished_at = excluded.finished_at,
+                 article_id = coalesce(excluded.article_id, article_id), article_urls = coalesce(excluded.article_urls, article_urls),
+                 fail_idx = excluded.fail_idx",
         )?
-        .execute(params![
-            result.kind.name(),
-            result.msg_id,
-            openid,
-            result.status,
-            counts.total,
-            counts.filtered,
-            counts.sent,
-            counts.failed,
-            at,
-        ])?;
+        .execute(named_params! {
+            ":kind": result.kind.name(),
+            ":msg_id": result.msg_id,
+            ":openid": openid,
+            ":status": result.status,
+            ":total": counts.total,
+            ":filtered": counts.filtered,
+            ":sent": counts.sent,
+            ":failed": counts.failed,
+            ":at": at,
+            ":article_id": articles.article_id,
+            ":urls": joined(&articles.urls, "\n"),
+            ":fail_idx": joined(&articles.failed, ","),
+        })?;
     Ok(())
 }
 
 /// The platform took a message under this number. Its result may have come first, and then has a row of its own.
-fn taken(connection: &Connection, kind: JobKind, id: i64, msg_id: &str) -> rusqlite::Result<()> {
-    let early = connection
-        .query_row(
-            "DELETE FROM jobs WHERE kind = ?3 AND msg_id = ?2 AND id <> ?1
-             RETURNING status, total, filtered, sent, failed, finished_at",
-            params![id, msg_id, kind.name()],
-            result_columns,
-        )
-        .optional()?;
+fn taken(
+    connection: &Connection,
+    kind: JobKind,
+    id: i64,
+    msg_id: &str,
+    msg_data_id: Option<&str>,
+) -> rusqlite::Result<()> {
+    let (kind, early) = (kind.name(), "kind = ?2 AND msg_id = ?3 AND id <> ?1");
     connection.execute(
-        "UPDATE jobs SET msg_id = ?2 WHERE id = ?1",
-        params![id, msg_id],
+        &format!(
+            "UPDATE jobs SET ({RESULT}) = (SELECT {RESULT} FROM jobs WHERE {early})
+             WHERE id = ?1 AND EXISTS (SELECT 1 FROM jobs WHERE {early})"
+        ),
+        params![id, kind, msg_id],
     )?;
-    if let Some((status, [total, filtered, sent, failed, finished_at])) = early {
-        connection.execute(
-            "UPDATE jobs SET status = ?2, total = ?3, filtered = ?4, sent = ?5, failed = ?6, finished_at = ?7 WHERE id = ?1",
-            params![id, status, total, filtered, sent, failed, finished_at],
-        )?;
-    }
+    connection.execute(
+        &format!("DELETE FROM jobs WHERE {early}"),
+        params![id, kind, msg_id],
+    )?;
+    connection.execute(
+        "UPDATE jobs SET msg_id = ?2, msg_data_id = coalesce(?3, msg_data_id) WHERE id = ?1",
+        params![id, msg_id, msg_data_id],
+    )?;
     Ok(())
 }
+
+/// The columns that a result fills.
+const RESULT: &str =
+    "status, total, filtered, sent, failed, finished_at, article_id, article_urls, fail_idx";
 
 fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
     connection.execute(
@@ -244,21 +264,6 @@ fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
         ],
     )?;
     Ok(())
-}
-
-type ResultColumns = (Option<String>, [Option<i64>; 5]);
-
-fn result_columns(row: &Row) -> rusqlite::Result<ResultColumns> {
-    Ok((
-        row.get(0)?,
-        [
-            row.get(1)?,
-            row.get(2)?,
-            row.get(3)?,
-            row.get(4)?,
-            row.get(5)?,
-        ],
-    ))
 }
 
 fn job(row: &Row) -> rusqlite::Result<Job> {
@@ -277,5 +282,10 @@ fn job(row: &Row) -> rusqlite::Result<Job> {
         failed: row.get(11)?,
         finished_at: row.get(12)?,
         time: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
+        msg_data_id: row.get(14)?,
+        article_id: row.get(15)?,
+        article_urls: row.get(16)?,
+        fail_idx: row.get(17)?,
+        finished: row.get(18)?,
     })
 }

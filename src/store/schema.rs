@@ -255,6 +255,64 @@ CREATE TABLE tags (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL
 );
+
+-- How to fetch the picture, voice or video that somebody sent. Of old rows as far as it stands in what was received:
+-- <MediaId><![CDATA[...]]></MediaId>, or the same without CDATA, or JSON.
+ALTER TABLE messages ADD COLUMN media_id TEXT;
+UPDATE messages SET media_id = iif(json_valid(xml), json_extract(xml, '$.MediaId'),
+    (WITH inside (text) AS (SELECT trim(substr(xml, instr(xml, '<MediaId>') + 9,
+        instr(xml, '</MediaId>') - instr(xml, '<MediaId>') - 9), char(9, 10, 13, 32)))
+     SELECT iif(text LIKE '<![CDATA[%]]>', trim(substr(text, 10, length(text) - 12), char(9, 10, 13, 32)), text) FROM inside))
+WHERE lower(msg_type) IN ('image', 'voice', 'video', 'shortvideo')
+  AND (json_valid(xml) OR instr(xml, '<MediaId>'));
+UPDATE messages SET media_id = NULL WHERE media_id = '';
+-- Whether a media_id in a rule is one that somebody sent, and so ends.
+CREATE INDEX messages_media ON messages (media_id) WHERE media_id IS NOT NULL;
+DROP VIEW messages_v;
+CREATE VIEW messages_v AS
+SELECT id, datetime(received_at, 'unixepoch', 'localtime') AS received, openid, coalesce(event, msg_type) AS kind,
+       content, rule, reply IS NOT NULL AS answered, media_id
+FROM messages ORDER BY id DESC;
+
+-- Also what was published, and the numbers by which comments and statistics know it.
+CREATE TABLE new_jobs (
+    id           INTEGER PRIMARY KEY,
+    kind         TEXT NOT NULL CHECK (kind IN ('mass', 'template', 'publish')),
+    msg_id       TEXT,              -- of what was published the publish_id; NULL: no answer to the call came
+    client_id    TEXT,              -- clientmsgid of a mass message
+    fingerprint  TEXT,              -- equal for the same message to the same people
+    msg_type     TEXT,
+    openid       TEXT,              -- who gets a template message
+    target       TEXT,              -- who gets a mass message
+    content      TEXT,
+    sent_at      INTEGER,           -- NULL: sent by another program
+    status       TEXT,              -- the platform's word, of what was published its number; NULL: no result yet
+    total        INTEGER,
+    filtered     INTEGER,
+    sent         INTEGER,
+    failed       INTEGER,
+    finished_at  INTEGER,
+    msg_data_id  TEXT,              -- of articles
+    article_id   TEXT,              -- of what was published
+    article_urls TEXT,              -- where the articles can be read, one a line
+    fail_idx     TEXT               -- the articles that failed, from 1: 2,3
+);
+INSERT INTO new_jobs SELECT *, NULL, NULL, NULL, NULL FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE new_jobs RENAME TO jobs;
+CREATE UNIQUE INDEX jobs_msg_id ON jobs (kind, msg_id) WHERE msg_id IS NOT NULL;
+
+-- Also the media_ids that have ended, and those of an earlier upload of the same file: a rule may still have them.
+CREATE TABLE new_media (
+    type       TEXT NOT NULL,
+    digest     TEXT NOT NULL,       -- of the account and the file
+    media_id   TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO new_media SELECT type, digest, media_id, expires_at FROM media;
+DROP TABLE media;
+ALTER TABLE new_media RENAME TO media;
+CREATE INDEX media_digest ON media (type, digest, expires_at);
 ";
 
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.

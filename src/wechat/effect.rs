@@ -30,7 +30,7 @@ pub enum Effect {
         /// Whose; the sender is an account of the platform's.
         openid: String,
     },
-    /// A mass or template message has come to its end.
+    /// A mass or template message, or a publication, has come to its end.
     JobFinished(JobResult),
 }
 
@@ -41,6 +41,8 @@ pub enum JobKind {
     Mass,
     /// A template message.
     Template,
+    /// An article that is published for everybody to read.
+    Publish,
 }
 
 impl JobKind {
@@ -49,21 +51,35 @@ impl JobKind {
         match self {
             JobKind::Mass => "mass",
             JobKind::Template => "template",
+            JobKind::Publish => "publish",
         }
     }
 }
 
-/// What became of a sending (the events `MASSSENDJOBFINISH` and `TEMPLATESENDJOBFINISH`).
+/// What became of a sending (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {
     /// What was sent.
     pub kind: JobKind,
-    /// The `msg_id` that the call answered.
+    /// The `msg_id` or `publish_id` that the call answered.
     pub msg_id: String,
-    /// The platform's word for how it went.
+    /// The platform's word for how it went; of a publication its `publish_status`.
     pub status: String,
     /// To how many; of a mass message only.
     pub counts: JobCounts,
+    /// Which articles.
+    pub articles: JobArticles,
+}
+
+/// The articles of a mass message or a publication.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobArticles {
+    /// What messages and menus name the publication by.
+    pub article_id: Option<String>,
+    /// Where they can be read.
+    pub urls: Vec<String>,
+    /// Numbers of those that failed, from 1.
+    pub failed: Vec<String>,
 }
 
 /// To how many a mass message went.
@@ -107,6 +123,7 @@ impl Push {
                     msg_id,
                     status: job.status.clone(),
                     counts: JobCounts::default(),
+                    articles: JobArticles::default(),
                 })
             }),
             EventKind::MassSendJobFinish(job) => event.msg_id.clone().map(|msg_id| {
@@ -119,6 +136,35 @@ impl Push {
                         filtered: job.filter_count,
                         sent: job.sent_count,
                         failed: job.error_count,
+                    },
+                    articles: JobArticles {
+                        urls: urls(job.article_url_result.iter().flat_map(|result| {
+                            result
+                                .result_list
+                                .items
+                                .iter()
+                                .map(|item| &item.article_url)
+                        })),
+                        ..JobArticles::default()
+                    },
+                })
+            }),
+            EventKind::PublishJobFinish(job) => job.info.publish_id.clone().map(|publish_id| {
+                let status = job.info.publish_status.map(|status| status.to_string());
+                let items = job
+                    .info
+                    .article_detail
+                    .iter()
+                    .flat_map(|detail| &detail.items);
+                Effect::JobFinished(JobResult {
+                    kind: JobKind::Publish,
+                    msg_id: publish_id,
+                    status: status.unwrap_or_default(),
+                    counts: JobCounts::default(),
+                    articles: JobArticles {
+                        article_id: job.info.article_id.clone(),
+                        urls: urls(items.map(|item| &item.article_url)),
+                        failed: job.info.fail_idx.clone(),
                     },
                 })
             }),
@@ -135,7 +181,6 @@ impl Push {
             | EventKind::PicPhotoOrAlbum(_)
             | EventKind::PicWeixin(_)
             | EventKind::LocationSelect(_)
-            | EventKind::PublishJobFinish(_)
             | EventKind::KfCreateSession(_)
             | EventKind::KfCloseSession(_)
             | EventKind::KfSwitchSession(_)
@@ -152,4 +197,8 @@ impl Push {
         };
         effect.unwrap_or(Effect::None)
     }
+}
+
+fn urls<'a>(urls: impl Iterator<Item = &'a String>) -> Vec<String> {
+    urls.filter(|url| !url.is_empty()).cloned().collect()
 }

@@ -30,7 +30,7 @@ mod mend;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
-pub use effect::{Effect, JobCounts, JobKind, JobResult};
+pub use effect::{Effect, JobArticles, JobCounts, JobKind, JobResult};
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
 pub use event::{

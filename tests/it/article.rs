@@ -147,3 +147,101 @@ fn status_tells_how_far_it_is_and_where_it_can_be_read() {
         json!({"publish_id": "2247500010"})
     );
 }
+
+/// What the platform pushes when a publication has come to its end.
+fn published(status: &str, more: &str) -> Push {
+    let body = String::from_utf8(
+        event("PUBLISHJOBFINISH")
+            .from("oSyn1cPlatformHelper00000001")
+            .body(),
+    )
+    .unwrap();
+    let info = format!(
+        "<PublishEventInfo><publish_id>2247500010</publish_id><publish_status>{status}</publish_status>{more}</PublishEventInfo></xml>"
+    );
+    raw(body.replace("</xml>", &info))
+}
+
+#[test]
+fn what_was_published_is_kept_with_its_result_and_its_msg_data_id() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).start();
+    let list = || account.command(&["article", "status"]);
+    list().ok().says("nothing was published");
+    let answer = json!({"errcode": 0, "errmsg": "ok", "publish_id": 2_247_500_010_u64, "msg_data_id": 2_247_500_011_u64});
+    platform.fault(SUBMIT, Fault::Body(answer.to_string()));
+    let publish = ["article", "publish", "SYN_draft_1", "--yes", "--json"];
+    let json = account.command(&publish).json();
+    assert_eq!(
+        json,
+        json!({"publish_id": "2247500010", "msg_data_id": "2247500011"})
+    );
+    list()
+        .ok()
+        .says("2247500010")
+        .says("2247500011")
+        .says("no result yet");
+    let detail = "<article_id><![CDATA[SYN_ARTICLE_1]]></article_id><article_detail><count>2</count>\
+                  <item><idx>1</idx><article_url><![CDATA[https://a/1]]></article_url></item>\
+                  <item><idx>2</idx><article_url><![CDATA[https://a/2]]></article_url></item></article_detail>";
+    account.post(&published("0", detail)).is_success();
+    let row =
+        "SELECT kind, msg_id, msg_data_id, status, article_id, article_urls, content FROM jobs";
+    account.store().is(
+        row,
+        &["publish|2247500010|2247500011|0|SYN_ARTICLE_1|https://a/1\nhttps://a/2|SYN_draft_1"],
+    );
+    list().ok().says("SYN_ARTICLE_1").says("published");
+    account
+        .command(&["article", "status", "2247500010"])
+        .ok()
+        .says("msg_data_id  2247500011")
+        .says("reported");
+    let json = account
+        .command(&["article", "status", "2247500010", "--json"])
+        .json();
+    assert_eq!(json["msg_data_id"], "2247500011");
+    assert_eq!(json["job"]["article_id"], "SYN_ARTICLE_1");
+    // It was deleted since: what it was is still known.
+    account.post(&published("5", "")).is_success();
+    let row = "SELECT status, article_id FROM jobs";
+    account.store().is(row, &["5|SYN_ARTICLE_1"]);
+    list().ok().says("its articles were del");
+    let json = account.command(&["article", "status", "--json"]).json();
+    assert_eq!(json[0]["status"], "5");
+}
+
+#[test]
+fn a_publication_of_another_program_and_one_without_an_answer_are_kept() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).start();
+    account
+        .post(&published(
+            "2",
+            "<fail_idx>1</fail_idx><fail_idx>3</fail_idx>",
+        ))
+        .is_success();
+    account.store().is(
+        "SELECT kind, msg_id, status, fail_idx, openid FROM jobs",
+        &["publish|2247500010|2|1,3|NULL"],
+    );
+    let publish = ["article", "publish", "SYN_draft_1", "--yes"];
+    platform.fault(SUBMIT, Fault::Closed);
+    account.command(&publish).may_be_done();
+    account
+        .command(&["article", "status"])
+        .ok()
+        .says("the platform did not say");
+    platform.fault(
+        SUBMIT,
+        Fault::Errcode(53503, "draft did not pass publish check"),
+    );
+    account.command(&publish).failed();
+    assert_eq!(account.store().count("jobs"), 2);
+    // The result that came first meets its publication.
+    account.command(&publish).ok();
+    account.store().is(
+        "SELECT msg_id, status, content FROM jobs WHERE msg_id IS NOT NULL",
+        &["2247500010|2|SYN_draft_1"],
+    );
+}

@@ -563,3 +563,38 @@ fn the_speed_is_shown_and_set() {
         .complains("interface permissions");
     assert_eq!(platform.forms(|forms| forms.speed), 4);
 }
+
+#[test]
+fn the_number_that_comments_and_statistics_go_by_is_shown_and_kept() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).start();
+    let answer =
+        json!({"errcode": 0, "errmsg": "ok", "msg_id": 1_000_002_301, "msg_data_id": 206_227_730});
+    platform.fault(ALL, Fault::Body(answer.to_string()));
+    account
+        .command(&["mass", "send", "--article", "SYN_news", "--all", "--yes"])
+        .ok()
+        .says("206227730");
+    let row = "SELECT msg_id, msg_data_id FROM jobs";
+    account.store().is(row, &["1000002301|206227730"]);
+    let list = account.command(&["mass", "status", "--json"]).json();
+    assert_eq!(list[0]["msg_data_id"], "206227730");
+    // Some platforms name the number of the sending MsgId.
+    let urls = "<ArticleUrlResult><Count>1</Count><ResultList><item><ArticleIdx>1</ArticleIdx><ArticleUrl>https://a/1</ArticleUrl></item>\
+                </ResultList></ArticleUrlResult></xml>";
+    let body = finished("1000002301", "send success").body();
+    let body = String::from_utf8(body)
+        .unwrap()
+        .replace("MsgID>", "MsgId>")
+        .replace("</xml>", urls);
+    account.post(&raw(body)).is_success();
+    account.store().is(
+        "SELECT status, sent, article_urls FROM jobs",
+        &["send success|1175|https://a/1"],
+    );
+    account
+        .command(&["mass", "status", "1000002301"])
+        .ok()
+        .says("msg_data_id  206227730")
+        .says("https://a/1");
+}

@@ -131,7 +131,7 @@ fn articles() -> Vec<Case> {
         case(
             "freepublish_submit",
             |client| client.freepublish_submit(MEDIA),
-            &["2247500010"],
+            &[r#"publish_id: "2247500010""#],
         ),
         case(
             "freepublish_get",
