@@ -200,6 +200,21 @@ impl Http {
             Err(error) => Err(failed(call.called, timeout, error)),
         }
     }
+
+    /// Asks for a file at a URL that an answer named, without the access_token, and waits for the head of what comes.
+    pub(super) fn fetch(&self, called: Called, url: &str) -> Result<Answer, ApiError> {
+        let timeout = self.timeout.max(BULKY_TIMEOUT);
+        let request = self.agent.get(url).config();
+        let request = request.timeout_global(Some(timeout)).max_redirects(3);
+        match request.build().call() {
+            Ok(response) => Ok(Answer {
+                call: called,
+                timeout,
+                response,
+            }),
+            Err(error) => Err(failed(called, timeout, error)),
+        }
+    }
 }
 
 impl Answer {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Deserialize;
 
-use super::call::Call;
+use super::call::{Call, Called};
 use super::client::{Client, checked};
 use super::error::ApiError;
 use super::http::{Download, Incoming};
@@ -167,6 +167,18 @@ impl Client {
         self.media(call, to)
     }
 
+    /// Fetches a file whatever it is (`media/get`) and writes it to `to`: of a video, from the URL that the platform
+    /// gives.
+    ///
+    /// # Errors
+    /// As [`Client::media_get`].
+    pub fn media_file(&self, media_id: &str, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
+        match self.media_get(media_id, to)? {
+            Media::File(saved) => Ok(saved),
+            Media::Video { video_url } => saved(*self.video(&video_url)?, to),
+        }
+    }
+
     /// Fetches a recording that was made on a web page with the JS-SDK (`media/get/jssdk`) and writes it to `to`, as
     /// Speex at 16 kHz. [`Client::media_get`] gives the same as AMR.
     ///
@@ -188,6 +200,17 @@ impl Client {
                 }),
             },
             Download::File(incoming) => saved(*incoming, to).map(Media::File),
+        }
+    }
+
+    fn video(&self, video_url: &str) -> Result<Box<Incoming>, ApiError> {
+        let called = Called::from("the URL of a video");
+        match self.shared.http.fetch(called, video_url)?.download()? {
+            Download::File(incoming) => Ok(incoming),
+            Download::Json(_) => Err(ApiError::Unexpected {
+                call: called,
+                cause: "it is no video".to_owned(),
+            }),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
 use crate::clock;
-use crate::store::Store;
+use crate::store::{PERMANENT_VIDEO, Store};
 use crate::wechat;
 
 /// A kept media_id is used when it works for at least so many seconds more: a mass message waits for its turn.
@@ -21,7 +21,7 @@ const MARGIN: i64 = 3600;
 
 /// Under which type the store keeps videos of the permanent material, beside those that end, and for how long: nobody
 /// knows when somebody deletes one in the console, and then it is uploaded again.
-const KEPT_VIDEO: (&str, i64) = ("permanent video", 10 * 365 * 24 * 3600);
+const KEPT_VIDEO: (&str, i64) = (PERMANENT_VIDEO, 10 * 365 * 24 * 3600);
 
 /// A file that was read, and what it is by its first bytes.
 #[derive(Debug)]

@@ -216,6 +216,13 @@ fn look(
         None => None,
     };
     let rules = Rules::new(config.rules.clone());
+    let mut advice = advise(&rules);
+    let mut warnings = warnings(config);
+    warnings.extend(unanswered(&config.menu, &rules));
+    if let Some(reader) = &reader {
+        advice.extend(ending_answers(reader, &rules)?);
+        warnings.extend(ending_buttons(reader, &config.menu)?);
+    }
     Ok(Checked {
         allow_ips: ShownAddresses::of(&config.server.allow_ips, list),
         configuration: config.file.display().to_string(),
@@ -231,7 +238,7 @@ fn look(
         api: config.api_rights().is_some(),
         store: config.store.path.display().to_string(),
         followers,
-        advice: advise(&rules),
+        advice,
         rules: rules
             .iter()
             .map(|rule| ShownRule {
@@ -246,11 +253,7 @@ fn look(
                 answer: rule.answer.key(),
             })
             .collect(),
-        warnings: {
-            let mut warnings = warnings(config);
-            warnings.extend(unanswered(&config.menu, &rules));
-            warnings
-        },
+        warnings,
         obstacles,
         online: None,
     })
@@ -362,7 +365,34 @@ fn is_made_by_the_service(file: &Path) -> bool {
 /// that are sent by a button follow as messages.
 fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (place, buttons) in button_lists(menu) {
+    for (place, button) in buttons(menu) {
+        let Tap::Key { kind, key } = &button.tap else {
+            continue;
+        };
+        let event = match *kind {
+            "click" => "CLICK",
+            "scancode_waitmsg" => kind,
+            _ => continue,
+        };
+        let tap = Pretence {
+            kind: event,
+            key: Some(key),
+            ..Pretence::default()
+        };
+        let answered = Push::parse(tap.xml().as_bytes()).is_ok_and(|push| may_answer(rules, &push));
+        if !answered {
+            let name = &button.name;
+            warnings.push(format!(
+                "{place}button {name}: no rule answers {event} {key}"
+            ));
+        }
+    }
+    warnings
+}
+
+/// All buttons that do something, with what stands before their names in a warning.
+fn buttons(menu: &Menu) -> impl Iterator<Item = (String, &Button)> {
+    button_lists(menu).flat_map(|(place, buttons)| {
         let below = buttons.iter().flat_map(|button| match &button.tap {
             Tap::SubButton(below) => below.as_slice(),
             Tap::Key { .. }
@@ -372,31 +402,53 @@ fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
             | Tap::Article { .. }
             | Tap::Other { .. } => std::slice::from_ref(button),
         });
-        for button in below {
-            let Tap::Key { kind, key } = &button.tap else {
-                continue;
-            };
-            let event = match *kind {
-                "click" => "CLICK",
-                "scancode_waitmsg" => kind,
-                _ => continue,
-            };
-            let tap = Pretence {
-                kind: event,
-                key: Some(key),
-                ..Pretence::default()
-            };
-            let answered =
-                Push::parse(tap.xml().as_bytes()).is_ok_and(|push| may_answer(rules, &push));
-            if !answered {
-                let name = &button.name;
-                warnings.push(format!(
-                    "{place}button {name}: no rule answers {event} {key}"
-                ));
-            }
+        below.map(move |button| (place.clone(), button))
+    })
+}
+
+/// Warns of rules whose answer needs a file that the platform keeps for three days only.
+fn ending_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure> {
+    let mut found = Vec::new();
+    for rule in rules.iter() {
+        if let Some(media_id) = rule.answer.media_id()
+            && let Some(what) = ending(reader, media_id)?
+        {
+            found.push(Advice {
+                rule: rule.name.clone(),
+                line: rule.line,
+                what,
+            });
         }
     }
-    warnings
+    Ok(found)
+}
+
+/// The same for buttons.
+fn ending_buttons(reader: &Reader, menu: &Menu) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for (place, button) in buttons(menu) {
+        if let Tap::Media { media_id, .. } = &button.tap
+            && let Some(what) = ending(reader, media_id)?
+        {
+            found.push(format!("{place}button {}: {what}", button.name));
+        }
+    }
+    Ok(found)
+}
+
+/// When a media_id ends, and what to do about it; `None`: it stays, or nothing is known of it.
+fn ending(reader: &Reader, media_id: &str) -> Result<Option<String>, Failure> {
+    let what = match reader.media_ends_at(media_id)? {
+        Some(at) if at <= clock::unix_seconds() => format!("ended at {}", reader.local_time(at)?),
+        Some(at) => format!("ends at {}", reader.local_time(at)?),
+        None if reader.was_sent(media_id)? => {
+            "is of a file that somebody sent, and ends three days after that".to_owned()
+        }
+        None => return Ok(None),
+    };
+    Ok(Some(format!(
+        "the media_id {media_id} {what}: upload the file with `wechatd material upload`, whose media_id stays"
+    )))
 }
 
 /// The buttons of the menu and of each conditional one, with what stands before their names in a warning.

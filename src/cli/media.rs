@@ -19,14 +19,14 @@ use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Upload a file for messages and rules; it works for three days
+    /// Upload a file for messages; it works for three days
     #[command(after_help = "Examples:
   wechatd media upload photo.jpg
   wechatd media upload cover.jpg --type thumb --json | jq -r .media_id
 
 image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
 
-`wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
+For rules and the menu: `wechatd material upload`, whose media_id stays. `wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
     Upload {
         /// The file
         file: PathBuf,

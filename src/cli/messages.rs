@@ -1,12 +1,23 @@
-//! `wechatd messages …`: what was written and what happened.
+//! `wechatd messages …`: what was written and what happened, and the files that came with it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use super::Failure;
 use super::arguments::{Json, Limit, Openid, limit};
 use super::export::{Export, FormatArguments};
+use super::failure::complain;
 use super::moment::since;
 use super::output::{Output, cell, text, time, whole};
+use super::platform::connect;
+use super::reply::readable;
+use super::{described, download};
 use crate::config::Config;
-use crate::store::{MessageFilter, MessageRow, Reader};
+use crate::counted::counted;
+use crate::store::{MessageFilter, MessageRow, Reader, WholeMessage};
+use crate::visible::Visible;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Messages {
@@ -18,6 +29,31 @@ pub(super) enum Messages {
 
 A content that does not fit on the line is cut: `--json` and `wechatd messages export` give whole texts.")]
     List(ListArguments),
+    /// Show one message or event whole
+    #[command(after_help = "Examples:
+  wechatd messages show 12
+  wechatd messages show 12 --json | jq -r .xml")]
+    Show {
+        /// Its id, that `wechatd messages list` shows
+        id: i64,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Fetch the picture, recording or video of a message; the platform keeps it for 3 days
+    #[command(after_help = "Examples:
+  wechatd messages save 12 --out photo.jpg
+  wechatd messages save 12 > photo.jpg
+
+A picture is mostly JPEG, a recording AMR, a video MP4. Of a file that somebody sent as such, the platform gives the name and the size, and not the file.")]
+    Save {
+        /// Its id, that `wechatd messages list` shows
+        id: i64,
+        /// Where to write it [default: standard output, unless that is a terminal]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Write messages and events to standard output, every column of them, newest first
     #[command(after_help = "Examples:
   wechatd messages export > messages.csv
@@ -58,6 +94,8 @@ pub(super) struct ExportArguments {
 pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
     match command {
         Messages::List(arguments) => list(config, arguments),
+        Messages::Show { id, json } => show(config, id, json),
+        Messages::Save { id, out, json } => save(config, id, out.as_deref(), json),
         Messages::Export(arguments) => export(config, arguments),
     }
 }
@@ -103,6 +141,101 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     Ok(())
 }
 
+fn find(reader: &Reader, id: i64) -> Result<WholeMessage, Failure> {
+    reader.message(id)?.ok_or_else(|| {
+        Failure::failed(
+            format!("the store has no message {id}"),
+            "`wechatd messages list` shows the ids",
+        )
+    })
+}
+
+fn show(config: &Config, id: i64, json: Json) -> Result<(), Failure> {
+    let message = find(&Reader::open(&config.store.path)?, id)?;
+    let mut out = Output::text();
+    if json.wanted {
+        return out.json(&message);
+    }
+    let WholeMessage { row, xml } = message;
+    let xml = xml.unwrap_or_default();
+    let mut facts = vec![
+        ("id", row.id.to_string()),
+        ("received", row.received.clone()),
+        ("openid", row.openid.clone()),
+        ("kind", kind(&row)),
+        ("key", row.event_key.clone().unwrap_or_default()),
+        ("msg_id", row.msg_id.clone().unwrap_or_default()),
+        ("content", described::shown(&row)),
+    ];
+    facts.extend(described::facts(&xml));
+    if let Some(media_id) = &row.media_id {
+        facts.push(("media_id", media_id.clone()));
+        facts.push(("its file", format!("wechatd messages save {id} --out FILE")));
+    }
+    facts.push(("answered by", answered_by(&row)));
+    facts.push((
+        "reply",
+        row.reply
+            .as_deref()
+            .map(readable)
+            .unwrap_or_default()
+            .join("\n"),
+    ));
+    facts.push(("as received", xml));
+    facts.retain(|(_, value)| !value.is_empty());
+    out.pairs(&facts)?;
+    out.done()
+}
+
+fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), Failure> {
+    if json.wanted && out.is_none() {
+        return Err(Failure::Wrong(
+            "--json says what was written: name the file with --out FILE".to_owned(),
+        ));
+    }
+    let WholeMessage { row, xml } = find(&Reader::open(&config.store.path)?, id)?;
+    let Some(media_id) = &row.media_id else {
+        let why = match &*row.msg_type.to_ascii_lowercase() {
+            "file" => {
+                "the platform gives no way to fetch a file that somebody sent, only its name and size"
+            }
+            _ => "nothing that can be fetched came with it",
+        };
+        return Err(Failure::Failed(format!(
+            "message {id} ({}): {why}",
+            kind(&row)
+        )));
+    };
+    download::wanted(out)?;
+    let (_store, api) = connect(config)?;
+    let fetch = |to: &mut dyn Write| api.media_file(media_id, to);
+    let saved = download::fetch(out, fetch, |_| true).map_err(|failure| {
+        let picture = described::facts(xml.as_deref().unwrap_or_default());
+        let picture = picture.into_iter().find(|(name, _)| *name == "picture at");
+        match picture {
+            Some((_, url)) => {
+                failure.and(&format!("the picture may still be at {}", Visible(&url)))
+            }
+            None => failure,
+        }
+    })?;
+    let Some(path) = out else {
+        return Ok(());
+    };
+    if json.wanted {
+        return Output::text().json(&json!({
+            "id": id, "media_id": media_id, "file": path.display().to_string(), "bytes": saved.length,
+            "content_type": saved.content_type,
+        }));
+    }
+    complain(&format!(
+        "{}: {}",
+        path.display(),
+        counted(saved.length, "byte")
+    ));
+    Ok(())
+}
+
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let filter = arguments.filters.read(&reader, None)?;
@@ -115,20 +248,18 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
 pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Result<(), Failure> {
     let line = |row: &MessageRow| {
         [
+            row.id.to_string(),
             row.received.clone(),
             row.openid.clone(),
-            row.event.clone().unwrap_or_else(|| row.msg_type.clone()),
-            row.content.clone().unwrap_or_default(),
-            match (&row.rule, &row.reply) {
-                (Some(rule), Some(_)) => cell(rule, 24),
-                (Some(rule), None) => format!("{} (success)", cell(rule, 24)),
-                (None, _) => "success".to_owned(),
-            },
+            kind(row),
+            described::shown(row),
+            answered_by(row),
         ]
     };
-    let lines: Vec<[String; 5]> = rows.iter().map(line).collect();
+    let lines: Vec<[String; 6]> = rows.iter().map(line).collect();
     out.table(
         [
+            whole("id"),
             time("received"),
             whole("openid"),
             text("kind"),
@@ -138,4 +269,17 @@ pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Res
         &lines,
         nothing,
     )
+}
+
+/// The event's name, or the kind of message.
+fn kind(row: &MessageRow) -> String {
+    row.event.clone().unwrap_or_else(|| row.msg_type.clone())
+}
+
+fn answered_by(row: &MessageRow) -> String {
+    match (&row.rule, &row.reply) {
+        (Some(rule), Some(_)) => cell(rule, 24),
+        (Some(rule), None) => format!("{} (success)", cell(rule, 24)),
+        (None, _) => "success".to_owned(),
+    }
 }

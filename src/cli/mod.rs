@@ -8,6 +8,7 @@ mod blacklist;
 mod bulk;
 mod check;
 mod confirm;
+mod described;
 mod download;
 mod explain;
 mod export;

@@ -48,11 +48,11 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
     (AnswerKey::Text.name(), "answer with a text"),
     (
         AnswerKey::Image.name(),
-        "answer with a picture: its media_id",
+        "answer with a picture: its media_id, of `material upload`",
     ),
     (
         AnswerKey::Voice.name(),
-        "answer with a recording: its media_id",
+        "answer with a recording: its media_id, of `material upload`",
     ),
     (
         AnswerKey::Video.name(),
@@ -258,6 +258,23 @@ pub enum Answer {
     News(Vec<NewsItem>),
     /// To the customer-service system, to this agent or to any.
     Transfer(Option<String>),
+}
+
+impl Answer {
+    /// The uploaded file that it needs.
+    #[must_use]
+    pub fn media_id(&self) -> Option<&str> {
+        match self {
+            Answer::Image(media_id)
+            | Answer::Voice(media_id)
+            | Answer::Video { media_id, .. }
+            | Answer::Music {
+                thumb_media_id: media_id,
+                ..
+            } => Some(media_id),
+            Answer::Silent | Answer::Text(_) | Answer::News(_) | Answer::Transfer(_) => None,
+        }
+    }
 }
 
 /// One article of [`Answer::News`].

@@ -310,6 +310,7 @@ impl Accepted {
             event: push.event().map(str::to_owned),
             event_key: push.event_key().map(str::to_owned),
             msg_id: push.msg_id().map(str::to_owned),
+            media_id: push.media_id().map(str::to_owned),
             content: Some(push.subject())
                 .filter(|subject| !subject.is_empty())
                 .map(str::to_owned),

@@ -406,6 +406,7 @@ mod tests {
             received_at: at,
             rule: None,
             reply: None,
+            media_id: None,
             effect,
         }
     }

@@ -1,9 +1,16 @@
-//! Files that were uploaded to the platform and still work, so that the same file is not uploaded again.
+//! Files that were uploaded to the platform: those that still work, so that the same file is not uploaded again, and
+//! those that have ended, so that a rule which answers with one can be told from one that works for good.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
-use super::open::Store;
+use super::open::{Reader, Store};
+
+/// The type under which videos of the permanent material are kept, beside those that end.
+pub const PERMANENT_VIDEO: &str = "permanent video";
+
+/// For how long a media_id is known after its end, in seconds.
+const REMEMBERED: i64 = 366 * 24 * 3600;
 
 impl Store {
     /// The media_id of a file with this digest that still works at `at`, in Unix seconds.
@@ -20,7 +27,8 @@ impl Store {
         self.writer.write(move |connection| {
             connection
                 .query_row(
-                    "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3",
+                    "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3
+                     ORDER BY expires_at DESC LIMIT 1",
                     params![media_type, digest, at],
                     |row| row.get(0),
                 )
@@ -28,7 +36,7 @@ impl Store {
         })
     }
 
-    /// Keeps a media_id until it ends; those that have expired go.
+    /// Keeps a media_id; those that ended more than a year ago go.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -46,7 +54,7 @@ impl Store {
             expires_at,
         );
         self.writer.write(move |connection| {
-            connection.execute("DELETE FROM media WHERE expires_at <= unixepoch()", [])?;
+            connection.execute("DELETE FROM media WHERE expires_at <= unixepoch() - ?1", [REMEMBERED])?;
             let (media_type, digest, media_id, expires_at) = &kept;
             connection
                 .execute(
@@ -67,5 +75,19 @@ impl Store {
             let gone = connection.execute("DELETE FROM media WHERE media_id = ?1", [&media_id])?;
             Ok(gone > 0)
         })
+    }
+}
+
+impl Reader {
+    /// When a media_id that was uploaded here ends or ended, in Unix seconds; `None` for one of the permanent material,
+    /// and for one that is not known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn media_ends_at(&self, media_id: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT expires_at FROM media WHERE media_id = ?1 AND type <> ?2";
+        let values = params![media_id, PERMANENT_VIDEO];
+        let found = self.connection.query_row(sql, values, |row| row.get(0));
+        found.optional().map_err(|error| Reader::failed(&error))
     }
 }

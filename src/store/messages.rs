@@ -1,6 +1,6 @@
 //! What people wrote and did, as commands read it; and the removal of what is old.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::error::StoreError;
@@ -25,8 +25,21 @@ pub struct MessageRow {
     pub received_at: i64,
     pub rule: Option<String>,
     pub reply: Option<String>,
+    pub media_id: Option<String>,
     /// `received_at` as local date and time, for people.
     pub received: String,
+    /// The push as received, where a list needs it to say what came: where there is no `content`.
+    #[serde(skip)]
+    pub without_content: Option<String>,
+}
+
+/// A row of `messages` with every column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub struct WholeMessage {
+    #[serde(flatten)]
+    pub row: MessageRow,
+    pub xml: Option<String>,
 }
 
 /// Which messages to list, newest first.
@@ -51,6 +64,29 @@ impl MessageFilter {
     }
 }
 
+const COLUMNS: &str =
+    "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
+    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL)";
+
+fn message(row: &Row) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        id: row.get(0)?,
+        openid: row.get(1)?,
+        msg_type: row.get(2)?,
+        event: row.get(3)?,
+        event_key: row.get(4)?,
+        msg_id: row.get(5)?,
+        content: row.get(6)?,
+        created_at: row.get(7)?,
+        received_at: row.get(8)?,
+        rule: row.get(9)?,
+        reply: row.get(10)?,
+        received: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+        media_id: row.get(12)?,
+        without_content: row.get(13)?,
+    })
+}
+
 impl Reader {
     /// Calls `each` for every message that the filter lets through, newest first.
     ///
@@ -63,36 +99,41 @@ impl Reader {
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let first = self.first_message_of(filter)?;
-        let sql = format!(
-            "SELECT id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
-                    datetime(received_at, 'unixepoch', 'localtime')
-             FROM messages {}",
-            filter.conditions()
-        );
+        let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement
             .query(params![filter.openid, first, filter.limit])
             .map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let read = || {
-                Ok(MessageRow {
-                    id: row.get(0)?,
-                    openid: row.get(1)?,
-                    msg_type: row.get(2)?,
-                    event: row.get(3)?,
-                    event_key: row.get(4)?,
-                    msg_id: row.get(5)?,
-                    content: row.get(6)?,
-                    created_at: row.get(7)?,
-                    received_at: row.get(8)?,
-                    rule: row.get(9)?,
-                    reply: row.get(10)?,
-                    received: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
-                })
-            };
-            each(read().map_err(failed)?)?;
+            each(message(row).map_err(failed)?)?;
         }
         Ok(())
+    }
+
+    /// One message; `None` where there is none of this id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message(&self, id: i64) -> Result<Option<WholeMessage>, StoreError> {
+        let sql = format!("SELECT {COLUMNS}, xml FROM messages WHERE id = ?1");
+        let whole = |row: &Row| {
+            Ok(WholeMessage {
+                row: message(row)?,
+                xml: row.get("xml")?,
+            })
+        };
+        let found = self.connection.query_row(&sql, [id], whole).optional();
+        found.map_err(|error| Reader::failed(&error))
+    }
+
+    /// Whether somebody sent this media_id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn was_sent(&self, media_id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE media_id = ?1)";
+        let found = self.connection.query_row(sql, [media_id], |row| row.get(0));
+        found.map_err(|error| Reader::failed(&error))
     }
 
     /// The least id that the filter can let through.

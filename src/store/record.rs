@@ -35,6 +35,8 @@ pub struct Record {
     pub rule: Option<String>,
     /// The answer as plain XML; `None`: `success`.
     pub reply: Option<String>,
+    /// How to fetch the picture, recording or video that was sent.
+    pub media_id: Option<String>,
     /// What the push means for the followers.
     pub effect: Effect,
 }
@@ -96,8 +98,8 @@ impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
 
 fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
     let mut insert: CachedStatement = connection.prepare_cached(
-        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (dedup_key) DO NOTHING",
+        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply, media_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (dedup_key) DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         record.dedup_key,
@@ -112,6 +114,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         record.received_at,
         record.rule,
         record.reply,
+        record.media_id,
     ])?;
     if inserted == 0 {
         let reply = connection

@@ -246,6 +246,23 @@ impl Message {
         }
     }
 
+    /// `MediaId`: how to fetch the picture, recording or video; it works for 3 days.
+    pub fn media_id(&self) -> Option<&str> {
+        let media_id = match &self.content {
+            MessageKind::Image(image) => image.media_id.as_deref(),
+            MessageKind::Voice(voice) => Some(&*voice.media_id),
+            MessageKind::Video(video) | MessageKind::ShortVideo(video) => Some(&*video.media_id),
+            MessageKind::Other(fields) => fields::text(fields, "MediaId"),
+            MessageKind::Text(_)
+            | MessageKind::Location(_)
+            | MessageKind::Link(_)
+            | MessageKind::File(_)
+            | MessageKind::MiniProgramPage(_)
+            | MessageKind::Device(_) => None,
+        };
+        media_id.filter(|media_id| !media_id.is_empty())
+    }
+
     /// Whether the user would see a reply: always, but for the discontinued platform for devices.
     pub fn may_be_answered(&self) -> bool {
         !matches!(self.content, MessageKind::Device(_))

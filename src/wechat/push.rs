@@ -118,6 +118,14 @@ impl Push {
         }
     }
 
+    /// The `MediaId` of a message, see [`Message::media_id`].
+    pub fn media_id(&self) -> Option<&str> {
+        match &self.body {
+            Body::Message(message) => message.media_id(),
+            Body::Event(_) => None,
+        }
+    }
+
     /// What rules look at, `""` if there is nothing: see [`Message::subject`] and
     /// [`Event::subject`].
     pub fn subject(&self) -> &str {

@@ -33,6 +33,7 @@ mod mass;
 mod material;
 mod media;
 mod menu;
+mod messages;
 mod migration;
 mod modes;
 mod notify;

@@ -133,3 +133,51 @@ fn a_store_that_is_only_read_says_who_brings_it_to_todays_version() {
         .complains("start the server once");
     assert_eq!(account.store().one::<i64>("PRAGMA user_version"), 1);
 }
+
+#[test]
+fn the_media_ids_of_old_messages_are_found() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    earlier_version(5, &account.store_path(), &platform);
+    let mut add = String::new();
+    for (id, msg_type, xml) in [
+        (
+            20,
+            "image",
+            "<xml>\n<PicUrl><![CDATA[http://p]]></PicUrl>\n<MediaId><![CDATA[M-1_a]]></MediaId>\n</xml>",
+        ),
+        (
+            21,
+            "voice",
+            "<xml><MediaId>M2</MediaId><Recognition><![CDATA[<MediaId>no</MediaId>]]></Recognition></xml>",
+        ),
+        (
+            22,
+            "VIDEO",
+            "<xml><MediaId> \n <![CDATA[ M3 ]]>\t</MediaId><ThumbMediaId><![CDATA[T]]></ThumbMediaId></xml>",
+        ),
+        (
+            23,
+            "shortvideo",
+            r#"{"MsgType": "shortvideo", "MediaId": "M4"}"#,
+        ),
+        (24, "image", "<xml><MediaId><![CDATA[]]></MediaId></xml>"),
+        (25, "image", "<xml><MediaId/></xml>"),
+        (
+            26,
+            "text",
+            "<xml><Content><![CDATA[<MediaId>no</MediaId>]]></Content></xml>",
+        ),
+        (27, "image", "{\"MediaId\": "),
+    ] {
+        add += &format!(
+            "INSERT INTO messages (id, dedup_key, openid, msg_type, xml, received_at) VALUES ({id}, '{id}|o', 'o', '{msg_type}', '{xml}', {id});"
+        );
+    }
+    store::change(&account.store_path(), &add);
+    account.command(&["token"]).ok();
+    let found = "SELECT id, media_id FROM messages WHERE media_id IS NOT NULL ORDER BY id";
+    account
+        .store()
+        .is(found, &["20|M-1_a", "21|M2", "22|M3", "23|M4"]);
+}
