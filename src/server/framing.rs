@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Request, Status};
 
+use super::chunks::Chunks;
 use super::passing::Refusal;
 use super::stream::Peer;
 
@@ -25,18 +26,53 @@ pub const FORWARDED_HEADER: &str = "X-Forwarded-For";
 pub(super) struct Head {
     /// Bytes of the head, up to and including the empty line.
     pub(super) len: usize,
-    /// Bytes of the body that follow it.
-    pub(super) body: usize,
+    /// How the end of the body shows.
+    pub(super) body: Body,
+    /// The client sends its body only once it is told to go on.
+    pub(super) expects_continue: bool,
     /// What the connection is for after the answer, as the client asked for it.
     pub(super) persistence: Persistence,
     /// A HEAD request: its answer has no body whatever its Content-Length says.
     pub(super) head_only: bool,
 }
 
+/// How the end of a body shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// It has this many bytes.
+    Length(usize),
+    /// It comes in chunks.
+    Chunked(Chunks),
+}
+
 impl Head {
-    /// Bytes of the whole request.
+    /// Bytes of the request, as far as is known.
     pub(super) fn total(&self) -> usize {
-        self.len.saturating_add(self.body)
+        let body = match self.body {
+            Body::Length(length) => length,
+            Body::Chunked(chunks) => chunks.content().saturating_add(chunks.missing()),
+        };
+        self.len.saturating_add(body)
+    }
+
+    /// Whether `input`, which begins with this head, holds the whole request.
+    ///
+    /// The framing of chunks is taken out of `input` as it arrives. Once they are all there, the request is as if it
+    /// had come with a Content-Length, which then ends `inner`.
+    pub(super) fn is_whole(
+        &mut self,
+        input: &mut Vec<u8>,
+        inner: &mut Vec<u8>,
+    ) -> Result<bool, Refusal> {
+        if let Body::Chunked(chunks) = &mut self.body {
+            if !chunks.read(input, self.len)? {
+                return Ok(false);
+            }
+            let length = chunks.content();
+            self.body = Body::Length(length);
+            end_inner(inner, length);
+        }
+        Ok(self.total() <= input.len())
     }
 }
 
@@ -55,8 +91,9 @@ pub(super) enum Persistence {
 ///
 /// `Ok(None)`: the end of the head is not there yet; `scanned` is how many bytes of `input` were
 /// there when that was last found out. On `Ok(Some(_))` the head to be sent to `tiny_http` has been
-/// written to `inner`, anew and in one form: method, target, HTTP/1.1, Content-Length, and the few
-/// headers that the callback wants. Bodies above `max_body` bytes are refused.
+/// written to `inner`, anew and in one form: method, target, HTTP/1.1, the few headers that the callback
+/// wants, and Content-Length, which comes last and in the case of chunks only with [`Head::is_whole`].
+/// Bodies above `max_body` bytes are refused.
 pub(super) fn frame(
     input: &[u8],
     scanned: usize,
@@ -87,9 +124,6 @@ pub(super) fn frame(
     };
     let target = OriginForm::of(target).ok_or(Refusal::BadRequest)?;
     let wanted = Wanted::from(request.headers, minor, max_body)?;
-    // Without a length and an encoding there is no body (RFC 9112, section 6.3).
-    let body = wanted.content_length.unwrap_or(0);
-
     inner.clear();
     inner.extend_from_slice(method.as_bytes());
     inner.push(b' ');
@@ -104,17 +138,23 @@ pub(super) fn frame(
     if wanted.forwarded {
         write_forwarded(request.headers, inner);
     }
-    write!(
-        inner,
-        "{PEER_HEADER}: {peer}\r\nContent-Length: {body}\r\n\r\n"
-    )
-    .expect("writing to memory cannot fail");
+    write!(inner, "{PEER_HEADER}: {peer}\r\n").expect("writing to memory cannot fail");
+    match wanted.body {
+        Body::Length(length) => end_inner(inner, length),
+        Body::Chunked(_) => {}
+    }
     Ok(Some(Head {
         len,
-        body,
+        body: wanted.body,
+        expects_continue: wanted.expects_continue,
         persistence: wanted.persistence,
         head_only: method == "HEAD",
     }))
+}
+
+/// The last header for `tiny_http`, which never learns of another way to frame a body.
+fn end_inner(inner: &mut Vec<u8>, length: usize) {
+    write!(inner, "Content-Length: {length}\r\n\r\n").expect("writing to memory cannot fail");
 }
 
 /// The length of the head, or `None` while its end has not arrived.
@@ -186,7 +226,8 @@ impl<'a> OriginForm<'a> {
 
 /// The few headers that mean something here; all others are dropped.
 struct Wanted<'a> {
-    content_length: Option<usize>,
+    body: Body,
+    expects_continue: bool,
     host: Option<&'a [u8]>,
     forwarded: bool,
     persistence: Persistence,
@@ -194,7 +235,7 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn from(headers: &[Header<'a>], minor: u8, max_body: usize) -> Result<Wanted<'a>, Refusal> {
-        let mut content_length = None;
+        let (mut content_length, mut chunked, mut expects_continue) = (None, false, false);
         let mut host = None;
         let mut forwarded = false;
         let (mut close, mut keep_alive) = (false, false);
@@ -204,7 +245,7 @@ impl<'a> Wanted<'a> {
                 if content_length.is_some() {
                     return Err(Refusal::BadRequest);
                 }
-                content_length = Some(content_length_of(value, max_body)?);
+                content_length = Some(value);
             } else if is(header, "Host") {
                 if host.is_some() || !value.iter().all(u8::is_ascii_graphic) {
                     return Err(Refusal::BadRequest);
@@ -223,18 +264,37 @@ impl<'a> Wanted<'a> {
                 }
                 forwarded = true;
             } else if is(header, "Transfer-Encoding") {
-                return Err(Refusal::LengthRequired);
+                // Once, and nothing else: a proxy in front may not understand a list as we would.
+                if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Refusal::LengthRequired);
+                }
+                chunked = true;
             } else if is(header, "Expect") {
-                return Err(Refusal::ExpectationFailed);
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Refusal::ExpectationFailed);
+                }
+                // HTTP/1.0 does not know of it (RFC 9110, section 10.1.1).
+                expects_continue = minor > 0;
             }
         }
+        let body = match (chunked, content_length) {
+            // Two ways to find the end of the body are one too many, and HTTP/1.0 does not know chunks: whoever
+            // sent this was understood differently before (RFC 9112, section 6.1).
+            (true, Some(_)) => return Err(Refusal::BadRequest),
+            (true, None) if minor == 0 => return Err(Refusal::BadRequest),
+            (true, None) => Body::Chunked(Chunks::new(max_body)),
+            (false, Some(value)) => Body::Length(content_length_of(value, max_body)?),
+            // Without either there is no body (RFC 9112, section 6.3).
+            (false, None) => Body::Length(0),
+        };
         let persistence = match (close, minor, keep_alive) {
             (true, _, _) | (false, 0, false) => Persistence::Close,
             (false, 0, true) => Persistence::KeepAlive,
             (false, _, _) => Persistence::Stays,
         };
         Ok(Wanted {
-            content_length,
+            body,
+            expects_continue,
             host,
             forwarded,
             persistence,

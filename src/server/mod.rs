@@ -9,6 +9,7 @@
 mod admission;
 mod answer;
 mod callback;
+mod chunks;
 mod client;
 mod exchange;
 mod framing;

@@ -39,10 +39,14 @@ impl Refusal {
             Refusal::LengthRequired => (
                 411,
                 "Length Required",
-                "one Content-Length and no Transfer-Encoding, please\n",
+                "no Transfer-Encoding but chunked, please\n",
             ),
             Refusal::BodyTooLarge => (413, "Content Too Large", "the body is too large\n"),
-            Refusal::ExpectationFailed => (417, "Expectation Failed", "no Expect, please\n"),
+            Refusal::ExpectationFailed => (
+                417,
+                "Expectation Failed",
+                "no Expect but 100-continue, please\n",
+            ),
             Refusal::HeadTooLarge => (
                 431,
                 "Request Header Fields Too Large",

@@ -202,23 +202,6 @@ fn resets_at_any_moment_reach_nobody() {
 }
 
 #[test]
-fn transfer_encodings_get_411() {
-    let account = besieged(LONG);
-    for rest in [
-        "gzip\r\n\r\n",
-        "chunked\r\n\r\nffffffffffffffffffff\r\n",
-        "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        "\r\n\r\n",
-    ] {
-        let target = format!("/wechat?{}", account.signed());
-        let head = format!("POST {target} HTTP/1.1\r\nTransfer-Encoding: {rest}");
-        let mut wire = connections(&account, 1, head.as_bytes()).remove(0);
-        assert_eq!(wire.response().map(|r| r.status), Ok(411), "{rest:?}");
-        holds(&account);
-    }
-}
-
-#[test]
 fn running_out_of_file_descriptors_does_not_end_accepting() {
     // The program itself needs about 25.
     let mut account = Setup::new()

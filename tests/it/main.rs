@@ -16,6 +16,7 @@ mod byte_order_mark;
 mod callback;
 mod changes;
 mod check_start;
+mod chunked;
 mod commands;
 mod config;
 mod durability;

@@ -13,6 +13,9 @@ use crate::server::stream::{Peer, Stream};
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
 const KEPT_BUFFER: usize = 4 * 1024;
 
+/// What a client that expects it is told before it sends its body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// Where a connection is in the life of one request. Each phase has its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -212,9 +215,28 @@ impl Connection {
             )?;
             self.scanned = self.input.len();
         }
-        Ok(self
-            .head
-            .is_some_and(|head| head.total() <= self.input.len()))
+        match &mut self.head {
+            Some(head) => head.is_whole(&mut self.input, &mut self.output),
+            None => Ok(false),
+        }
+    }
+
+    /// Tells a client that waits for it to send its body; `false` if that cannot be told.
+    ///
+    /// So few bytes fit unless answers to earlier requests have not been taken.
+    pub(super) fn invite_body(&mut self) -> bool {
+        let waits = |head: &mut Head| {
+            std::mem::take(&mut head.expects_continue) && head.len == self.input.len()
+        };
+        if !self.head.as_mut().is_some_and(waits) {
+            return true;
+        }
+        loop {
+            match self.stream.write(CONTINUE) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written.is_ok_and(|count| count == CONTINUE.len()),
+            }
+        }
     }
 
     /// What `tiny_http` is sent: the head and the body, in two pieces.

@@ -43,6 +43,9 @@ impl EventLoop {
                 Ok(true) => return self.request_is_whole(index),
                 Ok(false) => {}
             }
+            if !connection.invite_body() {
+                return self.close(index);
+            }
             let appetite = connection.appetite().min(self.scratch.len());
             match connection.receive(&mut self.scratch[..appetite]) {
                 Received::Bytes(count) => {

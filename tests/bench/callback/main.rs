@@ -41,6 +41,7 @@ use wechatd::{config, random, visible};
 #[allow(unused, reason = "the reference uses a part of it")]
 #[path = "../../../src/server"]
 mod server {
+    mod chunks;
     mod client;
     mod exchange;
     mod framing;

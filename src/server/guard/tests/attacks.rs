@@ -171,17 +171,63 @@ fn a_reset_while_the_answer_is_made_is_harmless() {
 }
 
 #[test]
-fn any_transfer_encoding_gets_411() {
+fn broken_and_endless_chunks_are_refused() {
     let site = Site::new(unhurried());
-    for rest in [
-        "chunked\r\n\r\nffffffffffffffff\r\n",
-        "garbage\r\n\r\n",
-        "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    let padded = format!("1;{}\r\nx\r\n", "a".repeat(1000));
+    for (chunks, status) in [
+        ("ffffffffffffffff\r\n".to_owned(), 400),
+        ("ffffffff\r\n".to_owned(), 413),
+        ("5\nhello\n0\n\n".to_owned(), 400),
+        ("5\r\nhello!\r\n0\r\n\r\n".to_owned(), 400),
+        (padded.repeat(1000), 413),
+        (format!("0\r\n{}", "A: b\r\n".repeat(5000)), 431),
     ] {
         let mut client = site.client();
-        client.send(format!("POST / HTTP/1.1\r\nTransfer-Encoding: {rest}"));
-        client.is_refused(411);
+        client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        // It may be refused and closed before that is out.
+        let _ = client.socket.write_all(chunks.as_bytes());
+        client.is_refused(status);
     }
+    site.await_count(|counters| &counters.buffered, 0);
+    site.serves();
+}
+
+#[test]
+fn trickling_chunks_get_408_at_the_deadline() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    site.await_count(|counters| &counters.open, 1);
+    site.guard.set_limits(hurried());
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE && site.count(|counters| &counters.timed_out) == 0 {
+        client.send("1\r\nx\r\n");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    client.is_refused(408);
+}
+
+#[test]
+fn no_transfer_coding_lets_a_request_be_hidden() {
+    let site = Site::new(unhurried());
+    for header in [
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: identity",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 53\r\nTransfer-Encoding: chunked",
+    ] {
+        let mut client = site.client();
+        let hidden = "0\r\n\r\nGET /hidden HTTP/1.1\r\n\r\n";
+        client.send(format!("POST / HTTP/1.1\r\n{header}\r\n\r\n{hidden}"));
+        let answer = client.answer();
+        assert!(matches!(answer.status, 400 | 411), "{header}: {answer:?}");
+        client.is_closed();
+    }
+    assert_eq!(site.count(|counters| &counters.requests), 0);
     site.serves();
 }
 
@@ -351,7 +397,7 @@ fn malformed_requests_are_refused_over_the_wire() {
         ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400),
         ("GET / HTTP/2.0\r\n\r\n", 505),
         (
-            "POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n",
             417,
         ),
     ] {

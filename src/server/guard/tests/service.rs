@@ -23,6 +23,69 @@ fn a_request_arrives_however_its_bytes_are_split() {
 }
 
 #[test]
+fn a_body_in_chunks_arrives_however_its_bytes_are_split() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    let head = "POST /wechat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let request = format!("{head}5\r\n<xml>\r\n6;a=b\r\n</xml>\r\n0\r\nA: b\r\n\r\n").into_bytes();
+    for cut in 1..request.len() {
+        client.send(&request[..cut]);
+        std::thread::yield_now();
+        client.send(&request[cut..]);
+        let answer = client.answer();
+        assert_eq!(
+            (answer.line(0), answer.line(3)),
+            ("POST /wechat", "<xml></xml>")
+        );
+    }
+    for byte in request.chunks(1) {
+        client.send(byte);
+    }
+    assert_eq!(client.answer().line(3), "<xml></xml>");
+    client.send([&request[..], b"GET /next HTTP/1.1\r\n\r\n"].concat());
+    assert_eq!(client.answer().line(3), "<xml></xml>");
+    assert_eq!(client.answer().line(0), "GET /next");
+}
+
+#[test]
+fn chunks_up_to_the_limit_arrive_and_cost_no_more_than_a_length() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    client.send("POST /wechat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
+    for _ in 0..64 {
+        client.send(&chunk);
+    }
+    assert!(site.count(|counters| &counters.buffered) < 2 << 20);
+    client.send("0\r\n\r\n");
+    assert_eq!(client.answer().line(3).len(), 1 << 20);
+}
+
+#[test]
+fn a_client_that_waits_for_100_continue_gets_it_when_its_body_is_wanted() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    let head = "POST /wechat HTTP/1.1\r\nExpect: 100-continue\r\n";
+    for (framing, body) in [
+        ("Content-Length: 2", "hi"),
+        ("Transfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n"),
+    ] {
+        client.send(format!("{head}{framing}\r\n\r\n"));
+        let go_on = client.answer();
+        assert_eq!((go_on.status, go_on.closes()), (100, false));
+        client.send(body);
+        assert_eq!(client.answer().line(3), "hi");
+        // Whoever has not waited needs no leave.
+        client.send(format!("{head}{framing}\r\n\r\n{body}"));
+        assert_eq!(client.answer().line(3), "hi");
+    }
+    client.send(format!("{head}Content-Length: 0\r\n\r\n"));
+    assert_eq!(client.answer().status, 200);
+    client.send(format!("{head}Content-Length: 1048577\r\n\r\n"));
+    client.is_refused(413);
+}
+
+#[test]
 fn pipelined_requests_are_answered_one_by_one_in_their_order() {
     let site = Site::new(unhurried());
     let mut client = site.client();
