@@ -1,4 +1,4 @@
-//! What is done to the server: idle, slow and stalled connections that are renewed when they are closed, and connecting as such.
+//! What is done to the server: idle, slow, stalled and pipelining connections that are renewed when they are closed, and connecting as such.
 
 use crate::support::http::Address;
 use std::io::{ErrorKind, Read, Write};
@@ -19,16 +19,22 @@ pub enum Attack {
     StalledBodies,
     /// 1,000 connections a second, closed at once.
     Connects,
+    /// 600 connections that send 4,000 requests at once, again and again, and read the answers.
+    PipelinesRead,
+    /// The same without reading.
+    PipelinesUnread,
 }
 
 impl Attack {
     /// In the order of the report; the quiet first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Nothing,
         Self::Idle,
         Self::SlowHeads,
         Self::StalledBodies,
         Self::Connects,
+        Self::PipelinesRead,
+        Self::PipelinesUnread,
     ];
 
     /// Its name in the report.
@@ -39,6 +45,8 @@ impl Attack {
             Self::SlowHeads => "500 slow heads",
             Self::StalledBodies => "50 stalled bodies",
             Self::Connects => "1,000 connects/s",
+            Self::PipelinesRead => "600 pipelines, read",
+            Self::PipelinesUnread => "the same, unread",
         }
     }
 
@@ -55,6 +63,8 @@ impl Attack {
             Self::SlowHeads => hold(address, over, 500, head, b"x"),
             Self::StalledBodies => hold(address, over, 50, &whole, b""),
             Self::Connects => connect(address, over, 1_000),
+            Self::PipelinesRead => pipeline(address, over, 600, true),
+            Self::PipelinesUnread => pipeline(address, over, 600, false),
         }
     }
 }
@@ -100,5 +110,35 @@ fn connect(address: &SocketAddr, over: &AtomicBool, a_second: u32) {
             connected += 1;
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Keeps so many connections sending requests without waiting for the answers, thousands at a time.
+fn pipeline(address: &SocketAddr, over: &AtomicBool, count: usize, read: bool) {
+    let burst = b"GET / HTTP/1.1\r\n\r\n".repeat(4_000);
+    let mut answers = vec![0; 64 * 1024];
+    let mut held: Vec<(TcpStream, usize)> = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        held.retain_mut(|(stream, sent)| {
+            let written = match stream.write(&burst[*sent..]) {
+                Ok(length) => {
+                    *sent = (*sent + length) % burst.len();
+                    true
+                }
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+            };
+            let mut open = || match stream.read(&mut answers) {
+                Ok(length) => length > 0,
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+            };
+            written && (!read || open())
+        });
+        for _ in 0..(count - held.len()).min(100) {
+            if let Ok(stream) = TcpStream::connect(address)
+                && stream.set_nonblocking(true).is_ok()
+            {
+                held.push((stream, 0));
+            }
+        }
     }
 }

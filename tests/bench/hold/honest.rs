@@ -60,8 +60,9 @@ impl Honest {
                 scope.spawn(|| {
                     let mut kept = None;
                     while answered.load(Ordering::Relaxed) < count && begun.elapsed() < time {
-                        kept = push(account.address(), Some(kept));
-                        answered.fetch_add(usize::from(kept.is_some()), Ordering::Relaxed);
+                        let pushed = push(account.address(), Some(kept));
+                        answered.fetch_add(usize::from(pushed.is_some()), Ordering::Relaxed);
+                        kept = pushed.flatten();
                     }
                 });
             }
@@ -78,7 +79,9 @@ impl Honest {
 }
 
 /// One push, over a kept connection (or the first of one) or a connection of its own.
-fn push(address: &Address, kept: Option<Option<Wire>>) -> Option<Wire> {
+///
+/// `None`: it was not answered, or not with 200; else the connection, if it stays.
+fn push(address: &Address, kept: Option<Option<Wire>>) -> Option<Option<Wire>> {
     let mut request = text("hello").from(&another_fan()).request("/wechat", TOKEN);
     request.keep_alive = kept.is_some();
     let mut wire = match kept.flatten() {
@@ -87,5 +90,7 @@ fn push(address: &Address, kept: Option<Option<Wire>>) -> Option<Wire> {
     };
     wire.send(&request.bytes()).ok()?;
     let response = wire.response().ok()?;
-    (response.status == 200).then_some(wire)
+    let closes = ("connection".to_owned(), "close".to_owned());
+    let stays = !response.headers.contains(&closes);
+    (response.status == 200).then_some(stays.then_some(wire))
 }

@@ -1,7 +1,7 @@
 //! How the server holds: what honest pushes get, and what the process takes, while it is attacked, while its disk stalls
 //! or nobody reads its log, and in the long run.
 //!
-//! `cargo bench --bench hold` takes about eleven minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
+//! `cargo bench --bench hold` takes about twelve minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
 //! about one. Everything is on the loopback, and everything ends by itself. Exit code 1: something did not hold.
 #![allow(
     clippy::unwrap_used,
