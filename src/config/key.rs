@@ -176,7 +176,7 @@ pub const KEYS: &[Key] = &[
         default: Some("512"),
         without: "",
         change: Change::Live,
-        meaning: "Connections at one time. When all are in use, the oldest one whose request is still incomplete makes room.",
+        meaning: "Connections at one time. When all are in use, the oldest one that is idle or whose request is incomplete makes room.",
         set: |draft, value| {
             put(
                 &mut draft.config.server.max_connections,
@@ -190,7 +190,7 @@ pub const KEYS: &[Key] = &[
         default: Some("\"10s\""),
         without: "",
         change: Change::Live,
-        meaning: "A request must have arrived whole within this time.",
+        meaning: "A request must have arrived whole within this time, counted from its first byte.",
         set: |draft, value| {
             let least = Duration::from_secs(1);
             put(

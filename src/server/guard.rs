@@ -34,6 +34,10 @@ use event_loop::EventLoop;
 /// The least that connections may hold in buffers altogether, in bytes.
 const MEMORY_FLOOR: usize = 16 * 1024 * 1024;
 
+/// How long a connection stays after an answer while nothing comes. Longer than reverse proxies keep theirs (nginx 60 s
+/// unless told otherwise): a push that meets a close is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
 /// How long a whole request may wait for its answer, whatever holds it up: the contract says 4.5 s, and the platform
 /// hangs up after 5. The inside gives up a little earlier by itself, and answers better then.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(4_400);
@@ -44,11 +48,14 @@ const TLS_HANDSHAKE: u8 = 22;
 /// What clients may ask of the server. Can be replaced while it runs ([`Guard::set_limits`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room.
+    /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room, then
+    /// those that do not take their answers, then those that have sent further requests ahead.
     pub max_connections: usize,
-    /// A request must have arrived whole by then, counted from the connection's beginning or the
-    /// answer before. A client has as long to take its answer.
+    /// A request must have arrived whole by then, counted from the connection's beginning or, after
+    /// an answer, from its first byte. A client has as long to take its answer.
     pub request_timeout: Duration,
+    /// How long a connection stays after an answer while nothing comes.
+    pub idle_timeout: Duration,
     /// The largest body, in bytes.
     pub max_body: usize,
     /// How long a whole request may wait for its answer from inside; then 503.
@@ -61,6 +68,7 @@ impl Limits {
         Limits {
             max_connections: server.max_connections,
             request_timeout: server.request_timeout,
+            idle_timeout: IDLE_TIMEOUT,
             max_body: server.max_body,
             answer_timeout: ANSWER_TIMEOUT,
         }
@@ -101,7 +109,7 @@ counters! {
     accepted,
     /// Requests that were whole and well-formed, on their way to an answer or answered.
     requests,
-    /// Connections closed to make room for others, or because all buffers together were too large.
+    /// Connections closed at once to make room for others, or because all buffers together were too large.
     evicted,
     /// Requests that did not arrive in time, idle connections included, and answers that were not taken in time.
     timed_out,

@@ -2,6 +2,8 @@
 
 use crate::support::account::{HELP, RULES};
 use crate::support::*;
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Connections at one time, in these tests.
@@ -180,6 +182,69 @@ fn pipelining_without_reading_is_bounded_and_cut_off() {
     });
     lets_go(&account, before);
     holds(&account);
+}
+
+/// Connections that always have a next request, more than there are places: each sends thousands at once, and comes
+/// again when it is closed. Honest pushes are answered meanwhile.
+#[track_caller]
+fn holds_while_requests_are_sent_ahead(reads: bool) {
+    let account = besieged(LONG);
+    let http::Address::Tcp(address) = account.address() else {
+        panic!("not TCP");
+    };
+    let burst = "GET / HTTP/1.1\r\n\r\n".repeat(4_000);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let connect = || {
+                    let socket = std::net::TcpStream::connect(address).unwrap();
+                    socket.set_nonblocking(true).unwrap();
+                    (socket, 0)
+                };
+                let mut ahead: Vec<_> = (0..MOST / 4 + 20).map(|_| connect()).collect();
+                while !over.load(Ordering::Relaxed) {
+                    for (socket, sent) in &mut ahead {
+                        let written = socket.write(&burst.as_bytes()[*sent..]);
+                        let closed = match written {
+                            Ok(count) => {
+                                *sent = (*sent + count) % burst.len();
+                                false
+                            }
+                            Err(error) => error.kind() != ErrorKind::WouldBlock,
+                        };
+                        let ended = reads && matches!(socket.read(&mut [0; 65_536]), Ok(0));
+                        if closed || ended {
+                            (*socket, *sent) = connect();
+                        }
+                    }
+                }
+            });
+        }
+        let _ends = Ends(&over);
+        for _ in 0..40 {
+            holds(&account);
+        }
+    });
+}
+
+/// Ends the attack, also when the test fails meanwhile.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn thousands_of_requests_sent_ahead_shut_nobody_out() {
+    holds_while_requests_are_sent_ahead(true);
+}
+
+#[test]
+fn thousands_of_requests_sent_ahead_whose_answers_nobody_takes_shut_nobody_out() {
+    holds_while_requests_are_sent_ahead(false);
 }
 
 #[test]

@@ -68,6 +68,57 @@ fn a_client_that_says_nothing_is_closed() {
 }
 
 #[test]
+fn an_answered_connection_outlasts_the_deadline_of_a_request() {
+    let account = Setup::new().set("server.request_timeout", "\"1s\"").start();
+    let push = || {
+        text("hello")
+            .from(&another_fan())
+            .request("/wechat", TOKEN)
+            .keep_alive()
+    };
+    let answered = |wire: &mut Wire| {
+        let response = wire
+            .response()
+            .unwrap_or_else(|error| panic!("{error}\n{}", account.log()));
+        Answer::new(response, &push(), account.log()).is_text(HELP);
+    };
+    let mut kept = [(); 2].map(|()| Wire::connect(account.address()).unwrap());
+    for wire in &mut kept {
+        wire.send(&push().bytes()).unwrap();
+        answered(wire);
+    }
+    let mut silent = Wire::connect(account.address()).unwrap();
+    assert!(silent.is_closed_by_server());
+    kept[0].send(&push().bytes()).unwrap();
+    answered(&mut kept[0]);
+    // From its first byte on a next request has as long as any.
+    kept[1].send(b"POST /wech").unwrap();
+    assert_eq!(kept[1].response().map(|response| response.status), Ok(408));
+}
+
+#[test]
+fn a_connection_ends_with_the_answer_to_its_thousandth_request() {
+    let account = Account::start();
+    let mut wire = Wire::connect(account.address()).unwrap();
+    wire.send("GET / HTTP/1.1\r\n\r\n".repeat(1_500).as_bytes())
+        .unwrap();
+    for number in 1..=1_000 {
+        let response = wire
+            .response()
+            .unwrap_or_else(|error| panic!("{number}: {error}\n{}", account.log()));
+        let closes = response
+            .headers
+            .contains(&("connection".into(), "close".into()));
+        assert_eq!(
+            (response.status, closes),
+            (404, number == 1_000),
+            "{number}"
+        );
+    }
+    assert!(wire.is_closed_by_server());
+}
+
+#[test]
 fn stalled_connections_make_room_for_an_honest_push() {
     let account = Setup::new()
         .set("server.max_connections", "8")

@@ -11,6 +11,10 @@ use crate::server::stream::{Peer, Stream};
 /// Connections accepted before those that are open get their turn.
 pub(super) const ACCEPTS_PER_TURN: usize = 64;
 
+/// How long a connection may take for its first bytes before it makes room rather than those that send ahead. Only
+/// then: else a client that has just been accepted would be the one to go, as the only one without a whole request.
+const ARRIVAL: Duration = Duration::from_millis(250);
+
 /// How long accepting rests after it failed, as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -117,13 +121,58 @@ impl EventLoop {
         self.read(index);
     }
 
-    /// The connection that can be missed best: one that has had its last answer, else the oldest
-    /// whose request is incomplete.
+    fn oldest(&self, phase: Phase) -> Option<(Instant, usize)> {
+        self.ages.of(phase).first().copied()
+    }
+
+    /// The oldest connection without a whole request.
+    fn oldest_unfinished(&self) -> Option<(Instant, usize)> {
+        let oldest = [Phase::Idle, Phase::Reading].map(|phase| self.oldest(phase));
+        oldest.into_iter().flatten().min()
+    }
+
+    /// The connection that can be missed best and closed at once: one that has had its last answer, else the oldest
+    /// whose request is incomplete, else the one that has longest not taken its answer.
+    ///
+    /// Those that send ahead end with their next answer instead, see [`EventLoop::wants_places`].
     fn most_dispensable(&self) -> Option<usize> {
-        [Phase::Lingering, Phase::Reading]
-            .into_iter()
-            .find_map(|phase| self.ages.of(phase).first())
-            .map(|&(_, index)| index)
+        let lingering = self.oldest(Phase::Lingering);
+        lingering
+            .or_else(|| self.oldest_closable())
+            .map(|(_, index)| index)
+    }
+
+    fn oldest_closable(&self) -> Option<(Instant, usize)> {
+        let writing = self.oldest(Phase::Writing);
+        let others_can_go = writing.is_some() || self.somebody_sends_ahead();
+        let unfinished = self.oldest_unfinished().filter(|&(since, _)| {
+            !others_can_go || self.now.saturating_duration_since(since) >= ARRIVAL
+        });
+        unfinished.or(writing)
+    }
+
+    fn somebody_sends_ahead(&self) -> bool {
+        self.ages.sent_ahead() > 0 || self.ages.least_served().is_some()
+    }
+
+    /// Whether places are wanted, as many as can be taken in a turn, and only those that have sent further requests
+    /// ahead can give theirs up: each does after its next answer.
+    pub(super) fn wants_places(&self) -> bool {
+        let is_full = match self.accepting {
+            Accepting::Drained => self.open > self.max_connections(),
+            Accepting::Ready => self.open >= self.max_connections(),
+            // Mostly for want of file descriptors.
+            Accepting::PausedUntil(_) => true,
+        };
+        is_full
+            && self.ages.of(Phase::Lingering).len() < ACCEPTS_PER_TURN
+            && self.oldest_closable().is_none()
+    }
+
+    /// When a connection may be accepted because another one has taken too long by then.
+    pub(super) fn next_place(&self) -> Option<Instant> {
+        let (since, _) = self.oldest_unfinished()?;
+        self.wants_places().then(|| since + ARRIVAL)
     }
 
     /// Closes the connection that can be missed best; `false` if each has a whole request.
@@ -141,24 +190,29 @@ impl EventLoop {
         self.count(|counters| &counters.evicted);
         if due(&mut self.eviction_warning, self.now) {
             log::warn!(
-                "guard: too many connections or too much unfinished input, closing the oldest \
-                 incomplete ones ({})",
+                "guard: too many connections or too much in their buffers, closing those that can \
+                 be missed best ({})",
                 self.counters()
             );
         }
         self.close(index);
     }
 
-    /// When all buffers together have become too large, closes the oldest large one whose request
-    /// is incomplete. `index` has just grown; it may be the one.
+    /// When all buffers together have become too large, closes the oldest large one whose request is incomplete, or
+    /// else any that no answer is under way for. `index` has just grown; it may be the one.
     pub(super) fn keep_within_budget(&mut self, index: usize) {
         while self.buffered > self.limits.memory_budget() {
-            let large = |&&(_, other): &&(Instant, usize)| {
+            let large = |&(_, other): &(Instant, usize)| {
                 self.connections[other]
                     .as_ref()
                     .is_some_and(|connection| connection.accounted > HEAD_LIMIT)
             };
-            let Some(&(_, oldest)) = self.ages.of(Phase::Reading).iter().find(large) else {
+            let large = self.ages.of(Phase::Reading).iter().copied().find(large);
+            let any = || {
+                let phases = [Phase::Writing, Phase::Queued, Phase::Reading, Phase::Idle];
+                phases.into_iter().find_map(|phase| self.oldest(phase))
+            };
+            let Some((_, oldest)) = large.or_else(any) else {
                 return;
             };
             self.evict(oldest);

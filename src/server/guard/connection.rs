@@ -19,8 +19,13 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Where a connection is in the life of one request. Each phase has its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The request is not whole yet; also an idle connection.
+    /// The request is not whole yet; the first one of a connection may not have begun.
     Reading,
+    /// Answered, and nothing of a next request has come.
+    Idle,
+    /// The client sent its next request before it had the last answer: it goes on when it is its turn, so that those
+    /// who send ahead do not hold up the others.
+    Queued,
     /// The request is whole and on a lane, and waits for its answer.
     Answering,
     /// The answer did not go out at once; the client has to take it.
@@ -31,29 +36,62 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 4] = [
+    pub(super) const ALL: [Phase; 6] = [
         Phase::Reading,
+        Phase::Idle,
+        Phase::Queued,
         Phase::Answering,
         Phase::Writing,
         Phase::Lingering,
     ];
 }
 
-/// The connections of every phase, oldest first.
+/// The connections of every phase, oldest first, and the turns of those that are queued.
 #[derive(Debug, Default)]
-pub(super) struct Ages([BTreeSet<(Instant, usize)>; Phase::ALL.len()]);
+pub(super) struct Ages {
+    phases: [BTreeSet<(Instant, usize)>; Phase::ALL.len()],
+    /// Those in [`Phase::Queued`] by the number of their requests so far.
+    turns: BTreeSet<(u32, usize)>,
+    /// How many in [`Phase::Answering`] have been queued for it.
+    sent_ahead: usize,
+}
 
 impl Ages {
     pub(super) fn of(&self, phase: Phase) -> &BTreeSet<(Instant, usize)> {
-        &self.0[phase as usize]
+        &self.phases[phase as usize]
+    }
+
+    /// Requests under way that had to wait for their turn.
+    pub(super) fn sent_ahead(&self) -> usize {
+        self.sent_ahead
+    }
+
+    /// The queued connection that has had the fewest requests answered.
+    pub(super) fn least_served(&self) -> Option<usize> {
+        self.turns.first().map(|&(_, index)| index)
+    }
+
+    /// The queued connection that has had the most requests answered.
+    pub(super) fn most_served(&self) -> Option<usize> {
+        self.turns.last().map(|&(_, index)| index)
     }
 
     pub(super) fn insert(&mut self, index: usize, connection: &Connection) {
-        self.0[connection.phase as usize].insert((connection.since, index));
+        self.phases[connection.phase as usize].insert((connection.since, index));
+        match connection.phase {
+            Phase::Queued => drop(self.turns.insert((connection.requests, index))),
+            Phase::Answering => self.sent_ahead += usize::from(connection.sends_ahead),
+            Phase::Reading | Phase::Idle | Phase::Writing | Phase::Lingering => {}
+        }
     }
 
     pub(super) fn remove(&mut self, index: usize, connection: &Connection) {
-        self.0[connection.phase as usize].remove(&(connection.since, index));
+        self.phases[connection.phase as usize].remove(&(connection.since, index));
+        match connection.phase {
+            Phase::Queued => drop(self.turns.remove(&(connection.requests, index))),
+            Phase::Answering => self.sent_ahead -= usize::from(connection.sends_ahead),
+            Phase::Reading | Phase::Idle | Phase::Writing | Phase::Lingering => {}
+        }
     }
 }
 
@@ -88,10 +126,14 @@ pub(super) enum Sent {
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
-    /// Changed only together with [`Ages`].
+    /// This and the next three are changed only while [`Ages`] does not hold the connection.
     pub(super) phase: Phase,
     /// When the phase began.
     pub(super) since: Instant,
+    /// Requests so far, the one under way included.
+    pub(super) requests: u32,
+    /// The request under way came before the answer to the one before it was out.
+    pub(super) sends_ahead: bool,
     /// Bytes of the request under way, then of those that the client sends ahead.
     pub(super) input: Vec<u8>,
     /// How much of `input` is known not to contain the end of a head.
@@ -125,6 +167,8 @@ impl Connection {
             peer,
             phase: Phase::Reading,
             since: now,
+            requests: 0,
+            sends_ahead: false,
             input: Vec::new(),
             scanned: 0,
             head: None,
@@ -273,6 +317,12 @@ impl Connection {
             }
         }
         Sent::All
+    }
+
+    /// Gives the memory of its buffers back.
+    pub(super) fn free_buffers(&mut self) {
+        self.input = Vec::new();
+        self.output = Vec::new();
     }
 
     /// Forgets the request that has been answered.

@@ -5,11 +5,17 @@ use std::io;
 use mio::event::Event;
 
 use super::connection::{Phase, Received, Sent};
-use super::event_loop::{EventLoop, connection_token};
+use super::event_loop::{EventLoop, SCRATCH, connection_token};
 use crate::server::passing::Refusal;
 
 /// How much of what a client still sends after its last answer is read, in bytes.
 const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Requests that were sent ahead and are on lanes at a time: enough to keep every worker busy.
+const MOST_SENT_AHEAD: usize = 64;
+
+/// How much of one client is read before the others get their turn, in bytes.
+const READ_SHARE: usize = SCRATCH;
 
 impl EventLoop {
     pub(super) fn connection_event(&mut self, index: usize, event: &Event) {
@@ -20,17 +26,61 @@ impl EventLoop {
             event.is_readable() || event.is_error(),
             event.is_read_closed(),
         );
+        self.attend_to(index);
+    }
+
+    /// Goes on with those who had more to be read than their share of the turn before.
+    pub(super) fn read_on(&mut self) {
+        for index in std::mem::take(&mut self.unread) {
+            self.attend_to(index);
+        }
+    }
+
+    fn attend_to(&mut self, index: usize) {
+        let Some(connection) = self.connections[index].as_ref() else {
+            return;
+        };
         match connection.phase {
-            Phase::Reading => self.read(index),
-            // It gets its answer first.
-            Phase::Answering => {}
+            Phase::Reading | Phase::Idle => self.read(index),
+            // It gets its turn, or its answer, first.
+            Phase::Queued | Phase::Answering => {}
             Phase::Writing => self.write(index),
             Phase::Lingering => self.linger(index),
         }
     }
 
-    /// Goes on until the request is whole, the socket is drained, or the connection has ended.
+    /// Lets those who sent ahead go on, as many at a time as hold up nobody else. Mostly those who have had the least
+    /// come first; when places are wanted those who have had the most, because their next answer is their last.
+    pub(super) fn let_queued_go_on(&mut self) {
+        while self.ages.sent_ahead() < MOST_SENT_AHEAD {
+            let next = match self.wants_places() {
+                true => self.ages.most_served(),
+                false => self.ages.least_served(),
+            };
+            let Some(index) = next else {
+                return;
+            };
+            self.take_turn(index);
+        }
+    }
+
+    /// Goes on with a queued connection.
+    pub(super) fn take_turn(&mut self, index: usize) {
+        let Some(connection) = self.connections[index].as_ref() else {
+            return;
+        };
+        let phase = match connection.input.is_empty() {
+            true => Phase::Idle,
+            false => Phase::Reading,
+        };
+        self.enter(index, phase);
+        self.read(index);
+    }
+
+    /// Goes on until the request is whole, the socket is drained, the client's share of this turn is used up, or the
+    /// connection has ended.
     pub(super) fn read(&mut self, index: usize) {
+        let mut share = READ_SHARE;
         loop {
             let Some(connection) = self.connections[index].as_mut() else {
                 return;
@@ -46,10 +96,18 @@ impl EventLoop {
             if !connection.invite_body() {
                 return self.close(index);
             }
-            let appetite = connection.appetite().min(self.scratch.len());
+            if share == 0 {
+                self.unread.insert(index);
+                return;
+            }
+            let appetite = connection.appetite().min(share);
             match connection.receive(&mut self.scratch[..appetite]) {
                 Received::Bytes(count) => {
+                    share -= count;
                     connection.keep(&self.scratch[..count]);
+                    if connection.phase == Phase::Idle {
+                        self.enter(index, Phase::Reading);
+                    }
                     self.account(index);
                     self.keep_within_budget(index);
                 }
@@ -100,6 +158,7 @@ impl EventLoop {
                 }
                 if connection.phase != Phase::Writing {
                     self.enter(index, Phase::Writing);
+                    self.keep_within_budget(index);
                 }
             }
         }
@@ -111,15 +170,20 @@ impl EventLoop {
         };
         connection.reset();
         if !connection.last {
+            let more = connection.may_have_unread();
+            if !more && self.buffered > self.limits.memory_budget() / 2 {
+                connection.free_buffers();
+            }
             self.account(index);
-            self.enter(index, Phase::Reading);
-            return self.read(index);
+            return match more {
+                true => self.enter(index, Phase::Queued),
+                false => self.await_request(index),
+            };
         }
         // Closing while unread bytes wait would reset the connection, and the client might never
         // see its answer.
         if self.stop_by.is_none() && connection.may_have_unread() && connection.shutdown_write() {
-            connection.input = Vec::new();
-            connection.output = Vec::new();
+            connection.free_buffers();
             self.account(index);
             self.enter(index, Phase::Lingering);
             return self.linger(index);
@@ -127,13 +191,32 @@ impl EventLoop {
         self.close(index);
     }
 
+    /// Waits for the next request of a connection whose answer is out.
+    fn await_request(&mut self, index: usize) {
+        self.enter(index, Phase::Idle);
+        if let Some(connection) = self.connections[index].as_mut() {
+            let token = connection_token(self.lanes.len(), index);
+            if let Err(error) = connection.watch_reads(self.poll.registry(), token) {
+                self.cannot_watch(index, &error);
+            }
+        }
+    }
+
     fn linger(&mut self, index: usize) {
         let Some(connection) = self.connections[index].as_mut() else {
             return;
         };
+        let mut share = READ_SHARE;
         while connection.discarded < LINGER_BYTES {
-            match connection.receive(&mut self.scratch) {
-                Received::Bytes(count) => connection.discarded += count,
+            if share == 0 {
+                self.unread.insert(index);
+                return;
+            }
+            match connection.receive(&mut self.scratch[..share]) {
+                Received::Bytes(count) => {
+                    connection.discarded += count;
+                    share -= count;
+                }
                 Received::NothingYet => {
                     let token = connection_token(self.lanes.len(), index);
                     if let Err(error) = connection.watch_reads(self.poll.registry(), token) {

@@ -1,10 +1,11 @@
 //! The guard's one thread: a story in events, from the accept to the end of every connection.
 //!
-//! Reading → (whole) → Answering: goes through a lane → (Writing) → the next request,
-//! or Lingering → closed. Nothing in here blocks, and each wait has its end in `expire`. This file has
+//! Reading → (whole) → Answering: goes through a lane → (Writing) → Idle, or Queued where the next
+//! request is there already → Reading again, or Lingering → closed. Nothing in here blocks, and each wait has its end in `expire`. This file has
 //! the turns, the clocks and the orders from outside; `accepting`, `conversing` and `relaying` have
 //! what happens in them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +28,7 @@ const FIRST_LANE: usize = 2;
 /// Events taken from the system at a time.
 const EVENTS: usize = 512;
 /// Bytes read at a time.
-const SCRATCH: usize = 64 * 1024;
+pub(super) const SCRATCH: usize = 64 * 1024;
 /// How long input after a connection's last answer is still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A warning that could come for every connection comes this often.
@@ -43,6 +44,8 @@ pub(super) struct EventLoop {
     pub(super) vacant: Vec<usize>,
     pub(super) open: usize,
     pub(super) ages: Ages,
+    /// Connections that had their share of a turn and may have more to be read.
+    pub(super) unread: BTreeSet<usize>,
     /// Bytes that all connections' buffers hold.
     pub(super) buffered: usize,
     pub(super) scratch: Box<[u8]>,
@@ -81,6 +84,7 @@ impl EventLoop {
             vacant: Vec::new(),
             open: 0,
             ages: Ages::default(),
+            unread: BTreeSet::new(),
             buffered: 0,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             limits,
@@ -110,6 +114,7 @@ impl EventLoop {
             }
             self.now = Instant::now();
             self.end_pause();
+            self.read_on();
             for event in &events {
                 match event.token() {
                     LISTENER => self.connections_wait(),
@@ -124,6 +129,7 @@ impl EventLoop {
             if self.may_accept() {
                 self.accept();
             }
+            self.let_queued_go_on();
             self.send_gathered();
             self.counters()
                 .open
@@ -158,14 +164,15 @@ impl EventLoop {
     fn time_limit(&self, phase: Phase) -> Duration {
         match phase {
             Phase::Reading | Phase::Writing => self.limits.request_timeout,
-            Phase::Answering => self.limits.answer_timeout,
+            Phase::Idle => self.limits.idle_timeout,
+            Phase::Queued | Phase::Answering => self.limits.answer_timeout,
             Phase::Lingering => LINGER_TIME,
         }
     }
 
     /// How long to wait for events at most; `None` if only events can give us something to do.
     fn time_to_next_duty(&self) -> Option<Duration> {
-        if self.may_accept() {
+        if self.may_accept() || !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
         let mut next = self.stop_by;
@@ -178,6 +185,7 @@ impl EventLoop {
         if let Accepting::PausedUntil(time) = self.accepting {
             note(Some(time));
         }
+        note(self.next_place());
         for phase in Phase::ALL {
             if let Some((since, _)) = self.ages.of(phase).first() {
                 note(since.checked_add(self.time_limit(phase)));
@@ -198,7 +206,11 @@ impl EventLoop {
                         self.count(|counters| &counters.timed_out);
                         self.give_up_reading(index, Refusal::RequestTimeout);
                     }
-                    Phase::Answering => {
+                    Phase::Idle => {
+                        self.count(|counters| &counters.timed_out);
+                        self.close(index);
+                    }
+                    Phase::Queued | Phase::Answering => {
                         if due(&mut self.answer_warning, self.now) {
                             log::error!("guard: no answer from inside within {limit:?}, sent 503");
                         }
@@ -257,13 +269,16 @@ impl EventLoop {
         };
         connection.last = true;
         match connection.phase {
-            Phase::Reading => {
+            Phase::Reading | Phase::Idle | Phase::Queued => {
                 connection.note(true, false);
-                self.read(index);
-                let still_reading = self.connections[index]
-                    .as_ref()
-                    .is_some_and(|connection| connection.phase == Phase::Reading);
-                if still_reading {
+                self.take_turn(index);
+                while self.unread.remove(&index) {
+                    self.read(index);
+                }
+                let unfinished = self.connections[index].as_ref().is_some_and(|connection| {
+                    matches!(connection.phase, Phase::Reading | Phase::Idle)
+                });
+                if unfinished {
                     self.give_up_reading(index, Refusal::Unavailable);
                 }
             }
@@ -284,6 +299,12 @@ impl EventLoop {
             self.ages.remove(index, connection);
             connection.phase = phase;
             connection.since = self.now;
+            match phase {
+                Phase::Answering => connection.requests += 1,
+                Phase::Queued => connection.sends_ahead = true,
+                Phase::Idle => connection.sends_ahead = false,
+                Phase::Reading | Phase::Writing | Phase::Lingering => {}
+            }
             self.ages.insert(index, connection);
         }
     }
@@ -291,6 +312,7 @@ impl EventLoop {
     pub(super) fn close(&mut self, index: usize) {
         if let Some(connection) = self.connections[index].take() {
             self.ages.remove(index, &connection);
+            self.unread.remove(&index);
             self.buffered -= connection.accounted;
             self.vacant.push(index);
             self.open -= 1;

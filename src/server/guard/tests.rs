@@ -31,6 +31,7 @@ fn unhurried() -> Limits {
     Limits {
         max_connections: 512,
         request_timeout: PATIENCE,
+        idle_timeout: PATIENCE,
         max_body: 1 << 20,
         answer_timeout: PATIENCE,
     }
@@ -40,6 +41,7 @@ fn unhurried() -> Limits {
 fn hurried() -> Limits {
     Limits {
         request_timeout: SHORT,
+        idle_timeout: SHORT,
         ..unhurried()
     }
 }

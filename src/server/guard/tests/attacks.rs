@@ -323,6 +323,149 @@ fn when_all_are_complete_new_connections_wait_instead() {
 }
 
 #[test]
+fn when_full_those_that_send_ahead_make_room_with_the_answer_under_way() {
+    let site = Site::new(Limits {
+        max_connections: 2,
+        ..unhurried()
+    });
+    let held = "GET /held HTTP/1.1\r\n\r\n";
+    let mut ahead = site.client();
+    ahead.send(held.to_owned() + &"GET /a HTTP/1.1\r\n\r\n".repeat(100));
+    let one = site.next_held();
+    let mut patient = site.client();
+    patient.send(held);
+    let other = site.next_held();
+    let mut next = site.client();
+    next.send("GET /next HTTP/1.1\r\n\r\n");
+    one.answer(&Reply::text(200, "last"));
+    let last = ahead.answer();
+    assert_eq!((last.body.as_str(), last.closes()), ("last", true));
+    ahead.is_closed();
+    site.await_count(|counters| &counters.accepted, 3);
+    other.answer(&Reply::text(200, "kept"));
+    assert!(!patient.answer().closes());
+    assert_eq!(next.answer().line(0), "GET /next");
+}
+
+#[test]
+fn when_full_those_that_do_not_take_their_answers_make_room() {
+    let site = Site::new(Limits {
+        max_connections: 2,
+        ..unhurried()
+    });
+    let mut deaf = site.clients(2);
+    for client in &mut deaf {
+        client.send("GET /large HTTP/1.1\r\n\r\n");
+    }
+    site.await_count(|counters| &counters.requests, 2);
+    site.serves();
+    assert_eq!(site.count(|counters| &counters.evicted), 1);
+}
+
+#[test]
+fn a_connection_ends_after_a_thousand_requests() {
+    let site = Site::new(unhurried());
+    let mut ahead = site.client();
+    ahead.send("GET /a HTTP/1.1\r\n\r\n".repeat(1200));
+    let mut in_turn = site.client();
+    for number in 1..=1000 {
+        in_turn.send("GET /b HTTP/1.1\r\n\r\n");
+        for client in [&mut ahead, &mut in_turn] {
+            assert_eq!(client.answer().closes(), number == 1000, "{number}");
+        }
+    }
+    ahead.is_closed();
+    in_turn.is_closed();
+    assert_eq!(site.count(|counters| &counters.requests), 2000);
+}
+
+#[test]
+fn however_much_is_sent_ahead_honest_clients_are_served_and_memory_is_bounded() {
+    let site = Site::new(Limits {
+        max_connections: 16,
+        ..unhurried()
+    });
+    let Listen::Tcp(address) = site.guard.local_addr().clone() else {
+        panic!("not TCP");
+    };
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let burst = "GET /a HTTP/1.1\r\n\r\n".repeat(4000);
+    std::thread::scope(|scope| {
+        for number in 0..24 {
+            let (over, burst) = (&over, burst.as_bytes());
+            scope.spawn(move || {
+                // Half of them take their answers. Each comes again when it is closed.
+                while !over.load(Ordering::Relaxed) {
+                    let mut socket = TcpStream::connect(address).unwrap();
+                    let soon = Some(Duration::from_millis(50));
+                    socket.set_read_timeout(soon).unwrap();
+                    socket.set_write_timeout(soon).unwrap();
+                    let _ = socket.write_all(burst);
+                    let mut bytes = [0; 4096];
+                    while number % 2 == 0 && socket.read(&mut bytes).is_ok_and(|count| count > 0) {}
+                }
+            });
+        }
+        let _ends = Ends(&over);
+        for _ in 0..100 {
+            site.serves();
+            assert!(site.count(|counters| &counters.buffered) < 512 * 1024);
+        }
+    });
+    assert!(site.count(|counters| &counters.open) <= 16);
+}
+
+/// Ends the attack, also when the test fails meanwhile.
+struct Ends<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn one_endless_body_does_not_keep_the_others_waiting() {
+    let site = Site::new(Limits {
+        max_body: 64 << 20,
+        ..unhurried()
+    });
+    let mut large = site.client();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let body = vec![b'x'; 34 << 20];
+            large.send(format!(
+                "POST /unread HTTP/1.1\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            ));
+            large.send(&body);
+            assert_eq!(large.answer().status, 403);
+        });
+        for _ in 0..20 {
+            site.serves();
+        }
+    });
+}
+
+#[test]
+fn answers_that_nobody_takes_are_given_up_when_memory_runs_out() {
+    let site = Site::new(unhurried());
+    let budget = unhurried().memory_budget() as u64;
+    let mut deaf = site.clients(6);
+    for client in &mut deaf {
+        client.send("GET /large HTTP/1.1\r\n\r\n");
+    }
+    site.await_count(|counters| &counters.requests, 6);
+    eventually("the oldest are gone", || {
+        site.count(|counters| &counters.evicted) >= 4
+    });
+    eventually("little is buffered", || {
+        site.count(|counters| &counters.buffered) <= budget
+    });
+    site.serves();
+}
+
+#[test]
 fn honest_clients_get_in_while_idle_ones_flood() {
     let site = Site::new(Limits {
         max_connections: 16,

@@ -324,6 +324,51 @@ fn new_limits_hold_at_once() {
 }
 
 #[test]
+fn an_answered_connection_stays_for_a_next_request_whatever_the_deadline_of_a_request() {
+    let site = Site::new(Limits {
+        idle_timeout: PATIENCE,
+        ..hurried()
+    });
+    let mut kept = site.clients(2);
+    for client in &mut kept {
+        client.send("GET /a HTTP/1.1\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+    }
+    let mut silent = site.client();
+    silent.is_closed();
+    let (first, second) = kept.split_at_mut(1);
+    first[0].send("GET /b HTTP/1.1\r\n\r\n");
+    assert_eq!(first[0].answer().line(0), "GET /b");
+    // The deadline counts from the first byte of the next request.
+    second[0].send("GET / HT");
+    second[0].is_refused(408);
+    site.guard.set_limits(Limits {
+        idle_timeout: SHORT,
+        ..unhurried()
+    });
+    first[0].is_closed();
+}
+
+#[test]
+fn when_full_idle_connections_make_room() {
+    let site = Site::new(Limits {
+        max_connections: 2,
+        ..unhurried()
+    });
+    let mut kept = site.clients(2);
+    for client in &mut kept {
+        client.send("GET /a HTTP/1.1\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+    }
+    let mut third = site.client();
+    third.send("GET /b HTTP/1.1\r\n\r\n");
+    assert_eq!(third.answer().status, 200);
+    kept[0].is_closed();
+    kept[1].send("GET /c HTTP/1.1\r\n\r\n");
+    assert_eq!(kept[1].answer().line(0), "GET /c");
+}
+
+#[test]
 fn a_unix_socket_is_served_alike_and_removed_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.sock");
