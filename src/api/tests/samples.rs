@@ -125,7 +125,10 @@ fn same_request(name: &str, asked: &Asked, sample: &Value) {
         .iter()
         .map(|(k, v)| (k.clone(), json!(v)))
         .collect();
-    assert_eq!(query, sample["query"], "{name}");
+    // An empty parameter stands for none, and is not sent.
+    let documented = sample["query"].as_object().expect("an object").clone();
+    let documented = documented.into_iter().filter(|(_, value)| value != "");
+    assert_eq!(query, Value::Object(documented.collect()), "{name}");
     let Some(request) = sample.get("request") else {
         assert!(asked.body.is_empty(), "{name}");
         return;
