@@ -60,7 +60,7 @@ fn types_and_sizes_are_checked_before_anything_is_sent() {
         (&["upload", "a.gif", "--type", "voice"], "AMR or MP3"),
         (
             &["upload", "a.gif", "--type", "picture"],
-            "image, voice, video or thumb",
+            "image, voice, video, thumb",
         ),
         (&["upload", "large.jpg", "--type", "thumb"], "takes 64 KiB"),
         (&["upload", "huge.jpg"], "takes 10 MiB"),
