@@ -3,6 +3,7 @@
 
 use crate::support::account::{HELP, WELCOME, send_signal};
 use crate::support::*;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The contract says 4.5 s; a busy machine may take a little longer for anything.
@@ -103,7 +104,11 @@ fn a_start_on_a_stalled_disk_can_be_ended() {
     let (setup, disk) = Disk::under(Setup::new());
     let account = setup.stopped();
     disk.stall();
-    let mut child = account.program(&["serve"]).spawn().unwrap();
+    let mut child = account
+        .program(&["serve"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     eventually("the store's first bytes", account.log(), || {
         account.store_path().exists()
     });
