@@ -15,6 +15,9 @@ const MOST: usize = 1024 * 1024;
 /// A buffer that has grown beyond this is freed after use.
 const KEPT: usize = 64 * 1024;
 
+/// How long lines are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// Between two tries where stderr is nonblocking, as some other program has made it.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
@@ -92,9 +95,14 @@ impl LogQueue {
                     .wait(waiting)
                     .unwrap_or_else(PoisonError::into_inner);
             }
+            waiting.writing = true;
+            drop(waiting);
+            // What comes meanwhile goes out in the same write, and wakes nobody: a wake-up for each line would cost a
+            // push a tenth of its processor time.
+            thread::sleep(GATHER);
+            let mut waiting = self.lock();
             mem::swap(&mut batch, &mut waiting.lines);
             let dropped = mem::take(&mut waiting.dropped);
-            waiting.writing = true;
             drop(waiting);
             write_whole(&mut out, &batch);
             match dropped {
