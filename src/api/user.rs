@@ -97,7 +97,8 @@ impl<'de> Deserialize<'de> for OpenidPage {
             next_openid: Option<String>,
         }
         let answer = Answer::deserialize(deserializer)?;
-        let openids = answer.data.unwrap_or_default().openid;
+        let mut openids = answer.data.unwrap_or_default().openid;
+        openids.retain(|openid| !openid.is_empty());
         // The last page that holds somebody may still name a next one; that one is empty.
         let next_openid = answer
             .next_openid

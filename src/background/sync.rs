@@ -9,7 +9,7 @@ use crate::bell::Woken;
 use crate::clock;
 use crate::config::TimeOfDay;
 use crate::store::{Reader, StoreError};
-use crate::sync::{FollowerSync, SyncError};
+use crate::sync::{Belief, FollowerSync, SyncError};
 
 /// The longest wait before the clock is looked at again: clocks are set, and days have 23 or 25 hours.
 const GLANCE: Duration = Duration::from_secs(60);
@@ -89,12 +89,15 @@ fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
         rate: app.live().config.api.rate,
     };
     let stopping = || app.bells.sync.pause(Duration::ZERO) == Woken::Closing;
-    let ended = sync.run(&|_| {}, &stopping);
+    let was_doubted = app.store.reader()?.sync_doubt()?.is_some();
+    // Nobody is here to be asked.
+    let ended = sync.run(&|_| {}, &stopping, &|_| Belief::No);
     match ended {
         Ok(summary) => {
-            match summary.nobody_left_because {
-                None => log::info!("sync: {summary}"),
-                Some(_) => log::warn!("sync: {summary}"),
+            match (&summary.nobody_left_because, was_doubted) {
+                (Some(_), false) => log::error!("sync: {summary}"),
+                // It has been said; `check` says it every time.
+                (Some(_) | None, _) => log::info!("sync: {summary}"),
             }
             Ok(())
         }
@@ -118,7 +121,7 @@ fn pauses(error: &SyncError) -> Pauses {
             | Action::Ignore => PASSING,
         }
         .at_least(error.action().least_pause()),
-        SyncError::Endless => PERSON,
+        SyncError::Endless | SyncError::NotBelieved(_) => PERSON,
         SyncError::Busy | SyncError::Stopped | SyncError::Store(_) => PASSING,
     }
 }

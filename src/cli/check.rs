@@ -215,9 +215,14 @@ fn look(
         Some(reader) => reader.callback_ips()?.as_ref().and_then(Networks::read),
         None => None,
     };
+    let mut warnings = warnings(config);
+    if let Some(why) = reader.map(Reader::sync_doubt).transpose()?.flatten() {
+        warnings.push(format!(
+            "the last follower sync took nobody out, because {why}"
+        ));
+    }
     let rules = Rules::new(config.rules.clone());
     let mut advice = advise(&rules);
-    let mut warnings = warnings(config);
     warnings.extend(unanswered(&config.menu, &rules));
     if let Some(reader) = &reader {
         advice.extend(ending_answers(reader, &rules)?);

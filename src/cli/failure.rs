@@ -241,9 +241,11 @@ impl From<SyncError> for Failure {
         let text = error.to_string();
         match error {
             SyncError::Api(error) => Failure::from(error).map(|details| details.text = text),
-            SyncError::Busy | SyncError::Stopped | SyncError::Store(_) | SyncError::Endless => {
-                Failure::Failed(text)
-            }
+            SyncError::Busy
+            | SyncError::Stopped
+            | SyncError::Store(_)
+            | SyncError::Endless
+            | SyncError::NotBelieved(_) => Failure::Failed(text),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
     SyncStep,
 };
-use crate::sync::{FollowerSync, Progress, SyncError};
+use crate::sync::{Belief, Doubt, FollowerSync, Progress, SyncError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Followers {
@@ -49,8 +49,12 @@ pub(super) enum Followers {
   wechatd followers sync
   wechatd followers sync --json | jq .gone
 
-Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time: the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one. The server does the same every day at `api.sync`.")]
+Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time: the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one. The server does the same every day at `api.sync`.
+
+Where more than 20 people and more than a tenth would go out, counting those of the last 7 days, it shows the numbers and asks. --yes believes the list, also one that lacks a few of those whom the platform counts; one that lacks more than a tenth is never believed.")]
     Sync {
+        #[command(flatten)]
+        yes: Yes,
         #[command(flatten)]
         json: Json,
     },
@@ -114,7 +118,7 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
         Followers::List(arguments) => list(config, arguments),
         Followers::Export(arguments) => export(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
-        Followers::Sync { json } => sync(config, json),
+        Followers::Sync { yes, json } => sync(config, yes, json),
         Followers::Forget { openid, yes, json } => forget(config, &openid, yes, json),
     }
 }
@@ -335,7 +339,7 @@ fn scene(follower: &Follower) -> String {
         .unwrap_or_default()
 }
 
-fn sync(config: &Config, json: Json) -> Result<(), Failure> {
+fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let line = ProgressLine::on_stderr();
     let sync = FollowerSync {
@@ -346,7 +350,7 @@ fn sync(config: &Config, json: Json) -> Result<(), Failure> {
     let show = |progress: Progress| {
         let label = match progress.step {
             SyncStep::List => "reading the list",
-            SyncStep::Leave => "taking out who left",
+            SyncStep::Leave | SyncStep::Unfollowed => "taking out who left",
             SyncStep::Profiles => "fetching profiles",
             SyncStep::Clean => "tidying up",
         };
@@ -357,12 +361,30 @@ fn sync(config: &Config, json: Json) -> Result<(), Failure> {
         *furthest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
         show(progress);
     };
+    let refused = Mutex::new(None);
+    let believe = |doubt: Doubt| match doubt {
+        _ if yes.given => Belief::Yes,
+        Doubt::Short { .. } => Belief::No,
+        Doubt::Many { .. } => {
+            line.clear();
+            match confirm::ask(&format!("{doubt}. Take them out?"), yes) {
+                Ok(()) => Belief::Yes,
+                Err(failure) => {
+                    *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                    Belief::Stop
+                }
+            }
+        }
+    };
     let summary = to_the_end(Patience::new(), &line, || {
-        let ended = sync.run(&note, &|| false);
+        let ended = sync.run(&note, &|| false, &believe);
         let furthest = *furthest.lock().unwrap_or_else(PoisonError::into_inner);
         (ended, furthest)
     });
     line.clear();
+    if let Some(failure) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(failure);
+    }
     let summary = summary?;
     let mut out = Output::of_change();
     if json.wanted {

@@ -433,6 +433,9 @@ mod tests {
         };
         let outcomes = listed.into_iter().map(|person| (person, outcome()));
         store.sync_profiles(outcomes.collect(), at).unwrap();
+        store
+            .sync_leave(reader.sync_unfollowed("").unwrap())
+            .unwrap();
         while store.sync_clean().unwrap() > 0 {}
         store.sync_end(Some(at)).unwrap();
     }

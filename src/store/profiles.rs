@@ -1,6 +1,6 @@
 //! The queue of followers whose profile is still to be fetched, and what became of them.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
@@ -85,12 +85,17 @@ pub(super) fn done(
     outcome: &ProfileOutcome,
     now: i64,
 ) -> rusqlite::Result<()> {
+    if let ProfileOutcome::Fetched(profile) = outcome
+        && let Some(time) = profile.subscribe_time
+    {
+        followed_at(connection, openid, time)?;
+    }
     match outcome {
         ProfileOutcome::Fetched(profile) if is_revoked(connection, openid)? => connection
             .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4, profile_at = ?5 WHERE openid = ?1")?
             .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list, now])?,
         ProfileOutcome::Fetched(profile) => {
-            let changed = connection
+            connection
                 .prepare_cached(
                     "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
                          country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
@@ -115,15 +120,7 @@ pub(super) fn done(
                     profile.qr_scene,
                     profile.qr_scene_str,
                     now,
-                ])?;
-            // By itself, because SQLite writes the index of a column that is set anew even when the value stays:
-            // a page for each follower, every night.
-            connection
-                .prepare_cached(
-                    "UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1 AND subscribe_time < ?2",
-                )?
-                .execute(params![openid, profile.subscribe_time])?;
-            changed
+                ])?
         }
         ProfileOutcome::Left => {
             let why = "the platform says that this person does not follow any more".to_owned();
@@ -136,6 +133,38 @@ pub(super) fn done(
             .prepare_cached("UPDATE followers SET profile_error = ?2 WHERE openid = ?1 AND profile_error IS NOT ?2 AND profile_error IS NOT ?3")?
             .execute(params![openid, why, REVOKED])?,
     };
+    Ok(())
+}
+
+/// The platform's time of a follow takes the place of the one that is known. A sync that had no profile has put its own
+/// time, in `follow_log` too. A push that is newer stands: the profile was read before it.
+fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Result<()> {
+    // A look first, because SQLite writes the index of a column that is set anew even when the value stays: a page for
+    // each follower, every night.
+    let known = connection
+        .prepare_cached(
+            "SELECT subscribe_time, profile_at IS NOT NULL AND profile_error IS NULL FROM followers
+             WHERE openid = ?1 AND subscribe_time <> ?2 AND NOT EXISTS
+                 (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'subscribe' AND source = 'push')",
+        )?
+        .query_row(params![openid, time], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
+        })
+        .optional()?;
+    let Some((known, was_fetched)) = known else {
+        return Ok(());
+    };
+    connection
+        .prepare_cached("UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1")?
+        .execute(params![openid, time])?;
+    // Of somebody whose time was the platform's already, a later one is that of another follow.
+    if time < known || !was_fetched {
+        connection
+            .prepare_cached(
+                "UPDATE follow_log SET at = ?2 WHERE openid = ?1 AND at = ?3 AND action = 'subscribe' AND source = 'sync'",
+            )?
+            .execute(params![openid, time, known])?;
+    }
     Ok(())
 }
 

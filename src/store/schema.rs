@@ -313,6 +313,23 @@ INSERT OR IGNORE INTO new_media SELECT type, digest, media_id, expires_at FROM m
 DROP TABLE media;
 ALTER TABLE new_media RENAME TO media;
 CREATE INDEX media_digest ON media (type, digest, expires_at);
+
+-- The time of a follow that a sync found is a guess until the platform has told it: then the row moves.
+CREATE TRIGGER follow_log_moved AFTER UPDATE OF at ON follow_log WHEN new.counts BEGIN
+    UPDATE daily_counts SET
+        subscribed = subscribed - (old.action = 'subscribe'), unsubscribed = unsubscribed - (old.action = 'unsubscribe')
+    WHERE quarter = old.at / 900;
+    INSERT INTO daily_counts (quarter, subscribed, unsubscribed)
+    VALUES (new.at / 900, new.action = 'subscribe', new.action = 'unsubscribe')
+    ON CONFLICT (quarter) DO UPDATE SET
+        subscribed = subscribed + excluded.subscribed, unsubscribed = unsubscribed + excluded.unsubscribed;
+END;
+
+-- A sync that would take out suspiciously many takes out nobody, unless the owner believes the list. Those whose
+-- profile says that they left (sync_people.done = 2) go out together, when it is known how many they are.
+ALTER TABLE sync_state ADD COLUMN believed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sync_state ADD COLUMN unfollowed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX follow_log_sync_leaves ON follow_log (at) WHERE source = 'sync' AND action = 'unsubscribe';
 ";
 
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.

@@ -24,6 +24,15 @@ const LISTENING: &str = "listening";
 /// When the last follower sync ended.
 pub(super) const SYNCED_AT: &str = "synced_at";
 
+/// Why the last follower sync took nobody out, while that is so.
+pub(super) const SYNC_DOUBT: &str = "sync_doubt";
+
+/// How many people the platform's list may lack of those that it counts, because the owner believed such a list.
+pub(super) const SYNC_MISSING: &str = "sync_missing";
+
+/// The last id of `follow_log` when the owner believed a list.
+pub(super) const SYNC_BELIEVED: &str = "sync_believed";
+
 /// When the store was last tried after a failure.
 pub(super) const PROBE: &str = "probe";
 

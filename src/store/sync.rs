@@ -12,7 +12,9 @@ use super::followers::{Action, FollowEvent, Source, log};
 use super::open::{Reader, Store};
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
-use super::settings::{SYNCED_AT, put_setting, setting};
+use super::settings::{
+    SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT, put_setting, remove_setting, setting,
+};
 
 /// The most rows that one write of a sync may be given.
 pub const SYNC_ROWS: u32 = 200;
@@ -26,6 +28,8 @@ pub enum SyncStep {
     Leave,
     /// Fetches the profiles of those who are, newcomers included.
     Profiles,
+    /// Takes those out whose profile says that they left.
+    Unfollowed,
     /// Empties the working table.
     Clean,
 }
@@ -39,7 +43,7 @@ pub struct SyncState {
     pub started_at: i64,
     /// Where the next page of the list begins; empty: the first.
     pub next_openid: String,
-    /// How many followers there are, as the platform counts.
+    /// How many followers there are, as the platform counts: the most that any page said.
     pub total: Option<i64>,
     /// How many different ones its list held so far.
     pub listed: i64,
@@ -53,13 +57,18 @@ pub struct SyncState {
     pub refused: i64,
     /// Why nobody is taken out, if so.
     pub nobody_leaves: Option<String>,
+    /// The owner believes the list, whatever speaks against it.
+    pub believed: bool,
+    /// Of the listed ones, those whose profile says that they left.
+    pub unfollowed: i64,
 }
 
 impl SyncStep {
-    const ALL: [SyncStep; 4] = [
+    const ALL: [SyncStep; 5] = [
         SyncStep::List,
         SyncStep::Leave,
         SyncStep::Profiles,
+        SyncStep::Unfollowed,
         SyncStep::Clean,
     ];
 
@@ -68,6 +77,7 @@ impl SyncStep {
             SyncStep::List => "list",
             SyncStep::Leave => "leave",
             SyncStep::Profiles => "profiles",
+            SyncStep::Unfollowed => "unfollowed",
             SyncStep::Clean => "clean",
         }
     }
@@ -119,7 +129,7 @@ impl Store {
         self.writer.write(move |connection| {
             connection
                 .execute(
-                    "UPDATE sync_state SET next_openid = ?1, total = coalesce(?2, total)",
+                    "UPDATE sync_state SET next_openid = ?1, total = max(coalesce(total, ?2), coalesce(?2, total))",
                     params![next, total],
                 )
                 .map(drop)
@@ -145,7 +155,19 @@ impl Store {
         })
     }
 
-    /// Takes up to [`SYNC_ROWS`] people out of `followers` who are not in the list. They are logged as gone when the
+    /// Notes that the owner believes the list.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn sync_believe(&self) -> Result<(), StoreError> {
+        self.writer.write(|connection| {
+            connection
+                .execute("UPDATE sync_state SET believed = 1", [])
+                .map(drop)
+        })
+    }
+
+    /// Takes up to [`SYNC_ROWS`] people out of `followers` who are not in the list, or left by their profile. They are logged as gone when the
     /// sync began, because a push of somebody who has followed again since then must not look older.
     ///
     /// # Errors
@@ -189,15 +211,18 @@ impl Store {
         })
     }
 
-    /// Ends the sync. `ended_at` in Unix seconds says when it was done with; `None`: it is given up.
+    /// Ends the sync. `ended_at` in Unix seconds says when it was done with; `None`: it is given up. What it found wrong
+    /// with the list, or what the owner believed all the same, is kept for the next one.
     ///
     /// # Errors
     /// When the store cannot write.
     pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
+            let ended = connection.query_row(STATE, [], state).optional()?;
             connection.execute("DELETE FROM sync_state", [])?;
             if let Some(ended_at) = ended_at {
                 put_setting(connection, SYNCED_AT, &ended_at.to_string())?;
+                ended.map_or(Ok(()), |ended| keep_belief(connection, &ended))?;
             }
             Ok(())
         })
@@ -224,6 +249,68 @@ impl Reader {
         setting(&self.connection, SYNCED_AT)
             .map(|value| value.and_then(|value| value.parse().ok()))
             .map_err(|error| Reader::failed(&error))
+    }
+
+    /// Why the last sync took nobody out, if so.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sync_doubt(&self) -> Result<Option<String>, StoreError> {
+        setting(&self.connection, SYNC_DOUBT).map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many people the list may lack of those that the platform counts, because the owner has believed such a list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sync_missing(&self) -> Result<i64, StoreError> {
+        setting(&self.connection, SYNC_MISSING)
+            .map(|value| value.and_then(|value| value.parse().ok()).unwrap_or(0))
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many people are in `followers` and not in the list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sync_count_absent(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM followers
+                 WHERE NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
+                 AND NOT EXISTS (SELECT 1 FROM follow_log WHERE follow_log.openid = followers.openid AND source = 'push'
+                     AND id > (SELECT log_mark FROM sync_state))",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many people syncs took out since `since`, Unix seconds, not counting what the owner has believed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sync_taken_out_since(&self, since: i64) -> Result<i64, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM follow_log WHERE source = 'sync' AND action = 'unsubscribe' AND at > ?1
+                 AND id > coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?2), 0)",
+                params![since, SYNC_BELIEVED],
+                |row| row.get(0),
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// Up to [`SYNC_ROWS`] people of the list beyond `after` whose profile says that they left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sync_unfollowed(&self, after: &str) -> Result<Vec<String>, StoreError> {
+        self.openids(
+            "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 2 ORDER BY openid LIMIT ?2",
+            after,
+            SYNC_ROWS,
+        )
     }
 
     /// How many came or went by a push since the sync began.
@@ -277,7 +364,7 @@ impl Reader {
     }
 }
 
-const STATE: &str = "SELECT step, started_at, next_openid, total, listed, came, gone, fetched, refused, nobody_leaves FROM sync_state";
+const STATE: &str = "SELECT step, started_at, next_openid, total, listed, came, gone, fetched, refused, nobody_leaves, believed, unfollowed FROM sync_state";
 
 fn state(row: &Row) -> rusqlite::Result<SyncState> {
     let step: String = row.get(0)?;
@@ -296,7 +383,31 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
         fetched: row.get(7)?,
         refused: row.get(8)?,
         nobody_leaves: row.get(9)?,
+        believed: row.get(10)?,
+        unfollowed: row.get(11)?,
     })
+}
+
+/// Keeps what a sync that came to its end found wrong with the list, and what the owner believed.
+fn keep_belief(connection: &Connection, ended: &SyncState) -> rusqlite::Result<()> {
+    match &ended.nobody_leaves {
+        Some(why) => put_setting(connection, SYNC_DOUBT, why)?,
+        None => remove_setting(connection, SYNC_DOUBT)?,
+    }
+    let missing = ended.total.unwrap_or(0).saturating_sub(ended.listed);
+    if missing <= 0 {
+        remove_setting(connection, SYNC_MISSING)?;
+    } else if ended.believed {
+        put_setting(connection, SYNC_MISSING, &missing.to_string())?;
+    }
+    if ended.believed {
+        connection.execute(
+            "INSERT INTO settings (name, value) SELECT ?1, coalesce(max(id), 0) FROM follow_log WHERE true
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [SYNC_BELIEVED],
+        )?;
+    }
+    Ok(())
 }
 
 /// Adds to one of the counters of `sync_state`.
@@ -345,9 +456,12 @@ fn profile(
         return Ok(());
     }
     let fetched = match outcome {
+        // Goes out later, if all of those together may.
         ProfileOutcome::Left => {
-            let gone = leave(connection, openid)?;
-            return count(connection, "gone", gone);
+            let marked = connection
+                .prepare_cached("UPDATE sync_people SET done = 2 WHERE openid = ?1 AND openid IN (SELECT openid FROM followers)")?
+                .execute([openid])?;
+            return count(connection, "unfollowed", marked);
         }
         ProfileOutcome::Fetched(profile) => Some(profile),
         ProfileOutcome::Refused(_) | ProfileOutcome::Later(_) => None,
@@ -357,9 +471,11 @@ fn profile(
         .unwrap_or(now);
     let came = connection
         .prepare_cached(
-            "INSERT INTO followers (openid, subscribe_time) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            // On a list that is in doubt only the profile tells that somebody follows.
+            "INSERT INTO followers (openid, subscribe_time)
+             SELECT ?1, ?2 WHERE ?3 OR (SELECT nobody_leaves FROM sync_state) IS NULL ON CONFLICT DO NOTHING",
         )?
-        .execute(params![openid, followed_at])?;
+        .execute(params![openid, followed_at, fetched.is_some()])?;
     if came > 0 {
         let scene = fetched.and_then(|profile| {
             scenes::of_profile(profile.qr_scene, profile.qr_scene_str.as_deref())

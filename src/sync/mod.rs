@@ -2,7 +2,8 @@
 //! profiles are fetched anew. Used by `wechatd followers sync` and, every night, by the server.
 //!
 //! A sync reads the platform's list page by page into a working table, takes out of `followers` who is not in it,
-//! fetches the profiles of who is, and empties the table. Whatever ends it, the next one goes on where it was; and
+//! fetches the profiles of who is, takes out who left by their profile, and empties the table. Where the list is not
+//! whole, or suspiciously many would go out, nobody does, unless the owner believes it. Whatever ends it, the next one goes on where it was; and
 //! whatever a push says meanwhile is newer than the list and stands.
 
 mod lease;
@@ -41,6 +42,45 @@ pub struct FollowerSync<'a> {
     pub api: &'a Client,
     /// Calls a second.
     pub rate: u32,
+}
+
+/// More people than this, and more than a tenth, do not go out unless the owner believes it; within [`WEEK`].
+const FEW: i64 = 20;
+
+/// What syncs take out within this time, in seconds, counts together, so that a list that is short by a little every
+/// night does not empty the followers.
+const WEEK: i64 = 7 * 86_400;
+
+/// What speaks against the platform's list. The owner may know better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The list lacks a few of those whom the platform counts.
+    Short {
+        /// How many the platform counts.
+        total: i64,
+        /// How many the list holds.
+        listed: i64,
+    },
+    /// More than [`FEW`] and more than a tenth of the followers would go out.
+    Many {
+        /// How many would go out.
+        leaving: i64,
+        /// Of how many followers.
+        of: i64,
+        /// How many syncs have taken out within the week before.
+        before: i64,
+    },
+}
+
+/// What the owner says to a [`Doubt`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// The list is right.
+    Yes,
+    /// Nobody goes out; everything else is done.
+    No,
+    /// Nothing more is done, and the list is forgotten.
+    Stop,
 }
 
 /// How far it is.
@@ -88,12 +128,15 @@ pub enum SyncError {
     Store(StoreError),
     /// The platform's list does not end.
     Endless,
+    /// It was not believed; nobody was taken out.
+    NotBelieved(Doubt),
 }
 
 impl FollowerSync<'_> {
     /// Runs a sync, or the rest of one that was cut short.
     ///
-    /// `progress` is called often, from several threads; `stop` is asked often.
+    /// `progress` is called often, from several threads; `stop` is asked often. `believe` is asked where something speaks
+    /// against the list.
     ///
     /// # Errors
     /// Why it did not come to its end.
@@ -101,6 +144,7 @@ impl FollowerSync<'_> {
         &self,
         progress: &(dyn Fn(Progress) + Sync),
         stop: &(dyn Fn() -> bool + Sync),
+        believe: &(dyn Fn(Doubt) -> Belief + Sync),
     ) -> Result<Summary, SyncError> {
         let lease = Lease::take(self.store)?;
         thread::scope(|scope| {
@@ -110,6 +154,7 @@ impl FollowerSync<'_> {
                 sync: *self,
                 rate: Rate::per_second(self.rate),
                 progress,
+                believe,
                 stop: &|| stop() || lease.is_lost(),
             };
             let ended = run.to_the_end();
@@ -127,6 +172,7 @@ struct Run<'a> {
     rate: Rate,
     progress: &'a (dyn Fn(Progress) + Sync),
     stop: &'a (dyn Fn() -> bool + Sync),
+    believe: &'a (dyn Fn(Doubt) -> Belief + Sync),
 }
 
 impl Run<'_> {
@@ -138,8 +184,9 @@ impl Run<'_> {
         loop {
             match state.step {
                 SyncStep::List => self.list(&reader, state)?,
-                SyncStep::Leave => self.leave(&reader)?,
+                SyncStep::Leave => self.leave(&reader, &state)?,
                 SyncStep::Profiles => self.profiles(state)?,
+                SyncStep::Unfollowed => self.unfollowed(&reader, &state)?,
                 SyncStep::Clean => {
                     self.clean()?;
                     let now = clock::unix_seconds();
@@ -227,27 +274,103 @@ impl Run<'_> {
             state = self.state(reader)?;
         }
         let state = self.state(reader)?;
-        let doubt = doubt(&state, reader.sync_count_pushes()?);
+        let allowed = reader
+            .sync_count_pushes()?
+            .saturating_add(reader.sync_missing()?);
+        let doubt = match doubt(&state, allowed) {
+            None => None,
+            Some(Listed::Broken(why)) => Some(why),
+            Some(Listed::Doubtful(doubt)) => self.ask(doubt)?,
+        };
         store.sync_go_on(SyncStep::Leave, doubt)?;
         Ok(())
     }
 
-    /// Takes those out who are not in the list.
-    fn leave(&self, reader: &Reader) -> Result<(), SyncError> {
+    /// Asks whether the list is right all the same; if not, gives the reason why nobody is taken out.
+    fn ask(&self, doubt: Doubt) -> Result<Option<String>, SyncError> {
         let store = self.sync.store;
-        let state = self.state(reader)?;
+        match (self.believe)(doubt) {
+            Belief::Yes => {
+                store.sync_believe()?;
+                Ok(None)
+            }
+            Belief::No => Ok(Some(format!(
+                "{doubt}; if that is right, `wechatd followers sync --yes` believes the list"
+            ))),
+            Belief::Stop => {
+                store.sync_end(None)?;
+                self.clean()?;
+                Err(SyncError::NotBelieved(doubt))
+            }
+        }
+    }
+
+    /// Takes those out who are not in the list.
+    fn leave(&self, reader: &Reader, state: &SyncState) -> Result<(), SyncError> {
+        let doubt = match state.nobody_leaves {
+            None => self.too_many(reader, state, reader.sync_count_absent()?)?,
+            Some(_) => return Ok(self.sync.store.sync_go_on(SyncStep::Profiles, None)?),
+        };
+        if doubt.is_none() {
+            self.take_out(state, &|after| reader.sync_absent(after))?;
+        }
+        self.sync.store.sync_go_on(SyncStep::Profiles, doubt)?;
+        Ok(())
+    }
+
+    /// Takes those out whose profile says that they left, although they are in the list.
+    fn unfollowed(&self, reader: &Reader, state: &SyncState) -> Result<(), SyncError> {
+        let doubt = match state.nobody_leaves {
+            None => self.too_many(reader, state, state.unfollowed)?,
+            Some(_) => return Ok(self.sync.store.sync_go_on(SyncStep::Clean, None)?),
+        };
+        if doubt.is_none() && state.unfollowed > 0 {
+            self.take_out(state, &|after| reader.sync_unfollowed(after))?;
+        }
+        self.sync.store.sync_go_on(SyncStep::Clean, doubt)?;
+        Ok(())
+    }
+
+    /// Why these many may not go out, if so. What this sync and those of the last week took out counts with them.
+    fn too_many(
+        &self,
+        reader: &Reader,
+        state: &SyncState,
+        leaving: i64,
+    ) -> Result<Option<String>, SyncError> {
+        if state.believed || leaving == 0 {
+            return Ok(None);
+        }
+        let taken_out = reader.sync_taken_out_since(clock::unix_seconds() - WEEK)?;
+        let of = reader.count_followers()? + taken_out;
+        let all = leaving + taken_out;
+        if all <= FEW || all <= of / 10 {
+            return Ok(None);
+        }
+        self.ask(Doubt::Many {
+            leaving: leaving + state.gone,
+            of,
+            before: (taken_out - state.gone).max(0),
+        })
+    }
+
+    fn take_out(
+        &self,
+        state: &SyncState,
+        next: &dyn Fn(&str) -> Result<Vec<String>, StoreError>,
+    ) -> Result<(), SyncError> {
         let mut after = String::new();
         let mut gone = state.gone;
-        while state.nobody_leaves.is_none() {
+        loop {
             self.go_on()?;
-            let absent = reader.sync_absent(&after)?;
-            let Some(last) = absent.last() else { break };
+            let some = next(&after)?;
+            let Some(last) = some.last() else {
+                return Ok(());
+            };
             after.clone_from(last);
-            gone += i64::try_from(store.sync_leave(absent)?).unwrap_or(0);
+            gone += i64::try_from(self.sync.store.sync_leave(some)?).unwrap_or(0);
             self.report(SyncStep::Leave, gone, None);
         }
-        store.sync_go_on(SyncStep::Profiles, None)?;
-        Ok(())
     }
 
     /// Fetches the profiles of all who are in the list, several calls at a time.
@@ -271,7 +394,7 @@ impl Run<'_> {
                 .collect()
         });
         results.into_iter().collect::<Result<(), SyncError>>()?;
-        self.sync.store.sync_go_on(SyncStep::Clean, None)?;
+        self.sync.store.sync_go_on(SyncStep::Unfollowed, None)?;
         Ok(())
     }
 
@@ -347,20 +470,59 @@ fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why nobody may be taken out: the list holds clearly fewer people than the platform counts. A few who came while
-/// it was read are no reason: one in a thousand, and as many as pushes told of.
-fn doubt(state: &SyncState, pushes: i64) -> Option<String> {
+/// What is the matter with a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Listed {
+    /// Nobody believes it, for this reason.
+    Broken(String),
+    /// It may be right.
+    Doubtful(Doubt),
+}
+
+/// What is the matter with the list, if it does not hold as many people as the platform counts. A few who came while it
+/// was read are no reason: one in a thousand, and `allowed` more.
+fn doubt(state: &SyncState, allowed: i64) -> Option<Listed> {
     let Some(total) = state.total else {
-        return Some("the platform did not say how many followers there are".to_owned());
+        let why = "the platform did not say how many followers there are";
+        return Some(Listed::Broken(why.to_owned()));
+    };
+    let doubt = Doubt::Short {
+        total,
+        listed: state.listed,
     };
     let missing = total.saturating_sub(state.listed);
-    (missing > (total / 1000).saturating_add(pushes)).then(|| {
-        format!(
-            "the platform counts {} and its list holds only {}",
-            counted(total, "follower"),
-            state.listed
-        )
-    })
+    let is_much = |people: i64| people > FEW && people > total / 10;
+    if is_much(missing.saturating_sub(allowed)) || is_much(missing.saturating_neg()) {
+        return Some(Listed::Broken(doubt.to_string()));
+    }
+    (missing > (total / 1000).saturating_add(allowed)).then_some(Listed::Doubtful(doubt))
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Doubt::Short { total, listed } => write!(
+                f,
+                "the platform counts {} and its list holds only {listed}",
+                counted(total, "follower")
+            ),
+            Doubt::Many {
+                leaving,
+                of,
+                before,
+            } => {
+                write!(
+                    f,
+                    "{leaving} of {} would go out by the platform's list",
+                    counted(of, "follower")
+                )?;
+                match before {
+                    0 => Ok(()),
+                    before => write!(f, ", after {before} in the last 7 days"),
+                }
+            }
+        }
+    }
 }
 
 impl Summary {
@@ -410,6 +572,7 @@ impl fmt::Display for SyncError {
                 write!(f, "{error}; what was done is kept, the next sync goes on from here")
             }
             SyncError::Store(error) => error.fmt(f),
+            SyncError::NotBelieved(doubt) => write!(f, "sync: {doubt}: nobody was taken out"),
             SyncError::Endless => f.write_str(
                 "sync: the platform's list repeats itself and does not end: nothing was taken out, try again in a while",
             ),
@@ -452,30 +615,40 @@ mod tests {
             fetched: 0,
             refused: 0,
             nobody_leaves: None,
+            believed: false,
+            unfollowed: 0,
         }
     }
 
     #[test]
     fn a_list_that_holds_clearly_fewer_than_the_platform_counts_is_not_believed() {
-        for (total, listed, pushes, believed) in [
-            (Some(0), 0, 0, true),
-            (Some(10), 10, 0, true),
-            (Some(10), 9, 0, false),
-            (Some(10), 9, 1, true),
-            (Some(9), 10, 0, true),
-            (Some(25_000), 24_975, 0, true),
-            (Some(25_000), 24_974, 0, false),
-            (Some(25_000), 10_000, 300, false),
-            (None, 10, 0, false),
-            (Some(i64::MAX), 10, i64::MAX, true),
-            (Some(i64::MAX), -1, 0, false),
+        let (fine, doubtful, broken) = ("fine", "doubtful", "broken");
+        for (total, listed, allowed, expected) in [
+            (Some(0), 0, 0, fine),
+            (Some(10), 10, 0, fine),
+            (Some(10), 9, 0, doubtful),
+            (Some(10), 9, 1, fine),
+            (Some(9), 10, 0, fine),
+            (Some(10), 300, 0, broken),
+            (Some(25_000), 24_975, 0, fine),
+            (Some(25_000), 24_974, 0, doubtful),
+            (Some(25_000), 24_974, 1, fine),
+            (Some(25_000), 22_499, 0, broken),
+            (Some(25_000), 10_000, 300, broken),
+            (Some(15), 0, 0, doubtful),
+            (None, 10, 0, broken),
+            (Some(i64::MAX), 10, i64::MAX, fine),
+            (Some(i64::MAX), -1, 0, broken),
+            (Some(i64::MIN), 5, 0, broken),
+            (Some(i64::MIN), i64::MAX, 0, broken),
         ] {
-            let doubt = doubt(&state(total, listed), pushes);
-            assert_eq!(
-                doubt.is_none(),
-                believed,
-                "{total:?} {listed} {pushes}: {doubt:?}"
-            );
+            let doubt = doubt(&state(total, listed), allowed);
+            let got = match &doubt {
+                None => fine,
+                Some(Listed::Doubtful(_)) => doubtful,
+                Some(Listed::Broken(_)) => broken,
+            };
+            assert_eq!(got, expected, "{total:?} {listed} {allowed}: {doubt:?}");
         }
     }
 
@@ -519,10 +692,12 @@ mod tests {
         };
         // The threads that fetch are the first to ask whether to stop.
         let stop = || panic!("which is what this test is about");
-        let ended = catch_unwind(AssertUnwindSafe(|| sync.run(&|_| {}, &stop)));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            sync.run(&|_| {}, &stop, &|_| Belief::No)
+        }));
         assert!(ended.is_err(), "{ended:?}");
         // The right to sync was given back.
-        let ended = sync.run(&|_| {}, &|| false);
+        let ended = sync.run(&|_| {}, &|| false, &|_| Belief::No);
         assert!(ended.is_ok(), "{ended:?}");
     }
 }

@@ -91,7 +91,7 @@ fn columns(profile: user::Profile) -> FetchedProfile {
         tagid_list: profile
             .tagid_list
             .map(|tags| serde_json::json!(tags).to_string()),
-        subscribe_time: profile.subscribe_time,
+        subscribe_time: profile.subscribe_time.filter(|time| *time > 0),
         subscribe_scene: filled(profile.subscribe_scene),
         qr_scene: profile.qr_scene,
         qr_scene_str: profile.qr_scene_str,

@@ -485,3 +485,321 @@ fn on_a_terminal_a_line_shows_how_far_it_is() {
         .says("300 of 300")
         .says("300 followers: 300 came");
 }
+
+const NOBODY: &str = r#"{"total":0,"count":0,"next_openid":""}"#;
+
+/// An account in step with a platform of 300 followers.
+fn three_hundred(platform: &Platform) -> Account {
+    platform.people(|all| all.followers = crowd(0..300));
+    let account = quick(platform).stopped();
+    account.command(&["followers", "sync"]).ok();
+    account
+}
+
+/// Nobody has left, as far as the store knows.
+#[track_caller]
+fn nobody_left(account: &Account) {
+    assert_eq!(followers(account), 300);
+    let leaves = "follow_log WHERE action = 'unsubscribe'";
+    assert_eq!(account.store().count(leaves), 0);
+}
+
+#[test]
+fn a_list_without_most_of_the_followers_is_asked_about() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    platform.people(|all| all.followers = crowd(0..269));
+    let ran = account.command(&["followers", "sync"]);
+    ran.refused()
+        .complains("31 of 300 followers would go out")
+        .complains("--yes");
+    nobody_left(&account);
+    assert_eq!(account.store().count("sync_state"), 0);
+    let no = at_a_terminal(account.program(&["followers", "sync"]), "n\n");
+    no.failed().complains("31 of 300").complains("[y/N]");
+    nobody_left(&account);
+    let yes = at_a_terminal(account.program(&["followers", "sync"]), "y\n");
+    yes.ok().says("0 came, 31 left");
+    assert_eq!(followers(&account), 269);
+    platform.people(|all| all.followers.clear());
+    account.command(&["followers", "sync"]).refused();
+    let believed = account.command(&["followers", "sync", "--yes"]);
+    believed.ok().says("269 left");
+    assert_eq!(followers(&account), 0);
+}
+
+#[test]
+fn up_to_twenty_or_a_tenth_go_out_unasked() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    platform.people(|all| all.followers = crowd(30..300));
+    account.command(&["followers", "sync"]).ok().says("30 left");
+    let few = quick(&platform).stopped();
+    platform.people(|all| all.followers = crowd(0..20));
+    few.command(&["followers", "sync"]).ok();
+    platform.fault(LIST, Fault::Body(NOBODY.into()));
+    few.command(&["followers", "sync"]).ok().says("20 left");
+}
+
+#[test]
+fn a_list_that_is_short_by_a_little_every_night_is_asked_about_in_the_end() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    platform.people(|all| all.followers = crowd(20..300));
+    account.command(&["followers", "sync"]).ok().says("20 left");
+    platform.people(|all| all.followers = crowd(40..300));
+    account
+        .command(&["followers", "sync"])
+        .refused()
+        .complains("20 of 300 followers would go out")
+        .complains("after 20 in the last 7 days");
+    let believed = account.command(&["followers", "sync", "--yes"]);
+    believed.ok().says("20 left");
+    // What was believed once does not count again.
+    platform.people(|all| all.followers = crowd(60..300));
+    account.command(&["followers", "sync"]).ok().says("20 left");
+}
+
+#[test]
+fn a_total_that_is_always_a_little_higher_than_the_list_can_be_believed_for_good() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    platform.people(|all| (all.followers, all.total) = (crowd(0..295), Some(300)));
+    account
+        .command(&["followers", "sync"])
+        .ok()
+        .says("0 left")
+        .says("the platform counts 300 followers and its list holds only 295")
+        .says("followers sync --yes");
+    nobody_left(&account);
+    account
+        .command(&["check"])
+        .ok()
+        .says("warning: the last follower sync took nobody out");
+    let believed = account.command(&["followers", "sync", "--yes"]);
+    believed.ok().says("5 left").says_nothing_of("because");
+    platform.people(|all| (all.followers, all.total) = (crowd(0..292), Some(297)));
+    let next = account.command(&["followers", "sync"]);
+    next.ok().says("3 left").says_nothing_of("because");
+    account
+        .command(&["check"])
+        .ok()
+        .says_nothing_of("took nobody out");
+}
+
+#[test]
+fn the_server_takes_nobody_out_by_an_empty_list_and_says_so_once() {
+    let platform = Platform::start();
+    platform.people(|all| all.followers = crowd(0..300));
+    let mut account = quick(&platform).set("api.sync", &far_from_now()).start();
+    account.log().says("300 followers: 300 came");
+    platform.always(LIST, Fault::Body(NOBODY.into()));
+    let due = "UPDATE settings SET value = unixepoch() - 90000 WHERE name = 'synced_at'";
+    let once_more = |account: &mut Account| {
+        account.stop();
+        change(account, due);
+        let before = account.log().count(" came, ");
+        account.begin();
+        eventually("another sync", account.log(), || {
+            account.log().count(" came, ") > before
+        });
+    };
+    once_more(&mut account);
+    once_more(&mut account);
+    nobody_left(&account);
+    let errors = account.log().lines().into_iter();
+    let errors: Vec<String> = errors.filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{}", account.log());
+    assert!(errors[0].contains("300 of 300 followers would go out"));
+    account
+        .command(&["check"])
+        .ok()
+        .says("300 of 300 followers would go out");
+    platform.heal();
+    once_more(&mut account);
+    account
+        .command(&["check"])
+        .ok()
+        .says_nothing_of("would go out");
+}
+
+#[test]
+fn lists_that_cannot_be_right_take_nobody_out() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    let people = crowd(0..300);
+    let page = |total: i64, people: &[String], next: &str| {
+        serde_json::json!({"total": total, "count": people.len(), "data": {"openid": people}, "next_openid": next})
+            .to_string()
+    };
+    let twice: Vec<String> = [&people[..150], &people[..150]].concat();
+    let cases: [(&str, Vec<String>); 8] = [
+        (
+            "nothing but errcode 0",
+            vec![r#"{"errcode":0,"errmsg":"ok"}"#.into()],
+        ),
+        ("no data", vec![r#"{"total":300,"count":300}"#.into()]),
+        ("an early end", vec![page(300, &people[..100], "")]),
+        (
+            "an end without a word",
+            vec![page(300, &people[..100], &people[99]), "{}".into()],
+        ),
+        ("people twice", vec![page(300, &twice, "")]),
+        (
+            "a total that shrinks",
+            vec![page(300, &people[..100], &people[99]), page(100, &[], "")],
+        ),
+        ("a total below the list", vec![page(10, &people[..200], "")]),
+        (
+            "openids that are none",
+            vec![page(300, &vec![String::new(); 300], "")],
+        ),
+    ];
+    for (what, pages) in cases {
+        for page in pages {
+            platform.fault(LIST, Fault::Body(page));
+        }
+        let ran = account.command(&["followers", "sync"]);
+        ran.ok().says("0 came, 0 left").says("nobody was taken out");
+        // Not even the owner can believe it.
+        assert_eq!(followers(&account), 300, "{what}");
+    }
+    nobody_left(&account);
+}
+
+#[test]
+fn profiles_that_say_of_everybody_that_they_left_take_nobody_out() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    for openid in crowd(0..300) {
+        platform.profile(
+            &openid,
+            &format!(r#"{{"subscribe":0,"openid":"{openid}"}}"#),
+        );
+    }
+    account
+        .command(&["followers", "sync"])
+        .refused()
+        .complains("300 of 300 followers would go out");
+    nobody_left(&account);
+    let believed = account.command(&["followers", "sync", "--yes"]);
+    believed.ok().says("300 left");
+    assert_eq!(followers(&account), 0);
+}
+
+#[test]
+fn a_sync_that_was_killed_before_it_took_anybody_out_is_asked_about_all_the_same() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    // As an older version left it: the list has been read, and the step that takes people out has begun.
+    change(
+        &account,
+        "INSERT INTO sync_state (id, step, started_at, log_mark, total, listed)
+         VALUES (1, 'leave', unixepoch() - 10, 300, 0, 0)",
+    );
+    account
+        .command(&["followers", "sync"])
+        .refused()
+        .complains("300 of 300 followers would go out");
+    nobody_left(&account);
+    // The next one reads the list again.
+    account.command(&["followers", "sync"]).ok();
+    nobody_left(&account);
+}
+
+#[test]
+fn nobody_comes_in_by_a_list_in_doubt_whose_profile_the_platform_does_not_give() {
+    let platform = Platform::start();
+    let account = three_hundred(&platform);
+    let strangers = [
+        "xForeignAccountsOpenID000001",
+        "oCrowd00000300aQe7rT0uXk3mPz",
+    ];
+    let body = serde_json::json!({"total": 300, "count": 2, "data": {"openid": strangers}});
+    platform.fault(LIST, Fault::Body(body.to_string()));
+    account
+        .command(&["followers", "sync"])
+        .ok()
+        .says("1 came, 0 left");
+    let store = account.store();
+    store.is(
+        "SELECT count(*) FROM followers WHERE openid LIKE 'x%'",
+        &["0"],
+    );
+    store.is(
+        "SELECT count(*) FROM follow_log WHERE openid LIKE 'x%'",
+        &["0"],
+    );
+}
+
+/// A follower whom a sync has found without a profile, so that the time of the follow is not known.
+fn of_unknown_time(platform: &Platform) -> (Account, String) {
+    let people = crowd(0..3);
+    platform.people(|all| all.followers = people.clone());
+    let account = quick(platform).stopped();
+    let who = people[1].clone();
+    let refused = r#"{"errcode":40003,"errmsg":"invalid openid"}"#;
+    platform.profile(&who, refused);
+    account.command(&["followers", "sync"]).ok();
+    let time: i64 = account.store().one(&format!(
+        "SELECT subscribe_time FROM followers WHERE openid = '{who}'"
+    ));
+    assert!((now() - time).abs() < 600, "{time}");
+    (account, who)
+}
+
+/// What the platform says of a follower who came at this time.
+fn came_at(openid: &str, time: i64) -> String {
+    format!(r#"{{"subscribe":1,"openid":"{openid}","subscribe_time":{time}}}"#)
+}
+
+#[test]
+fn the_platforms_time_takes_the_place_of_a_syncs_as_soon_as_it_is_known() {
+    let platform = Platform::start();
+    let (account, who) = of_unknown_time(&platform);
+    let days = "SELECT day, subscribed FROM daily_v ORDER BY day";
+    assert_eq!(account.store().rows(days).len(), 2);
+    platform.profile(&who, &came_at(&who, 1_700_000_000));
+    account.command(&["followers", "sync"]).ok();
+    let store = account.store();
+    let times = format!(
+        "SELECT f.subscribe_time, l.at, l.source FROM followers f JOIN follow_log l USING (openid) WHERE openid = '{who}'"
+    );
+    store.is(&times, &["1700000000|1700000000|sync"]);
+    let expected: Vec<String> = store.rows(
+        "SELECT date(1700000000, 'unixepoch', 'localtime'), 1
+         UNION ALL SELECT date(1767000000, 'unixepoch', 'localtime'), 2",
+    );
+    assert_eq!(store.rows(days), expected);
+    // Once it is known, an older answer of the platform changes nothing of a later push.
+    platform.profile(&who, &came_at(&who, 1_600_000_000));
+    let mut account = account;
+    account.begin();
+    account
+        .post(&subscribe().from(&who).at(now()))
+        .is_text(WELCOME);
+    let before: i64 = store.one(&format!(
+        "SELECT subscribe_time FROM followers WHERE openid = '{who}'"
+    ));
+    account.command(&["followers", "sync"]).ok();
+    let after: i64 = store.one(&format!(
+        "SELECT subscribe_time FROM followers WHERE openid = '{who}'"
+    ));
+    assert_eq!(after, before);
+    assert!(now() - after < 600, "{after}");
+}
+
+#[test]
+fn a_profile_that_the_server_fetches_later_brings_the_platforms_time_too() {
+    let platform = Platform::start();
+    let (mut account, who) = of_unknown_time(&platform);
+    platform.profile(&who, &came_at(&who, 1_700_000_000));
+    change(&account, "UPDATE followers SET profile_at = NULL");
+    account.begin();
+    let times = format!(
+        "followers JOIN follow_log USING (openid) WHERE openid = '{who}' AND subscribe_time = 1700000000 AND at = 1700000000"
+    );
+    eventually("the platform's time", account.log(), || {
+        account.store().count(&times) == 1
+    });
+}
