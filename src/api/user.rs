@@ -1,6 +1,6 @@
 //! Followers as the platform knows them: who they are, their profiles and remarks.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use super::call::Call;
@@ -13,7 +13,7 @@ pub const MAX_BATCHGET: u32 = 100;
 
 /// A user's profile. Nickname, sex, city, province, country and headimgurl have been absent or
 /// empty since December 2021. Of somebody who does not follow only `subscribe` and `openid` come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
     /// 1: follows now, 0: does not.

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::failure::complain;
+use super::{Failure, interrupt};
 use crate::api::ApiError;
 
 /// That somebody takes the file: standard output is no terminal, or `out` names a file.
@@ -59,6 +60,13 @@ pub(super) fn fetch<T>(
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
+    let (unfinished, name) = (part.clone(), path.to_owned());
+    interrupt::before_the_end(move || {
+        if fs::remove_file(&unfinished).is_ok() {
+            complain(&format!("{}: not written: interrupted", name.display()));
+        }
+    })
+    .map_err(failed)?;
     let mut file = fs::File::create(&part).map_err(failed)?;
     let mut place = Place::new(&mut file);
     let found = fetch(&mut place);

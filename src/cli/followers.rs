@@ -9,6 +9,8 @@ use super::Failure;
 use super::arguments::{Json, Limit, Openid, Yes, limit};
 use super::confirm;
 use super::export::{Export, FormatArguments};
+use super::failure::complain;
+use super::interrupt;
 use super::messages;
 use super::moment::since;
 use super::output::{Output, cell, text, time, whole};
@@ -16,12 +18,15 @@ use super::patience::Patience;
 use super::platform::connect;
 use super::progress::ProgressLine;
 use super::tags;
+use crate::api::user::Profile;
+use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
     SyncStep,
 };
+use crate::sync::profile;
 use crate::sync::{Belief, Doubt, FollowerSync, Progress, SyncError};
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,8 +40,11 @@ pub(super) enum Followers {
 `wechatd followers export` gives all of them, with every column.")]
     List(ListArguments),
     /// Show one person: the row, the comings and goings, the last messages
-    #[command(after_help = "Example:
-  wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
+    #[command(after_help = "Examples:
+  wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+  wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --online
+
+--online asks the platform about the person, shows its answer, and keeps the profile of somebody who follows. Who comes in or goes out by it does so with the next sync.")]
     Show(ShowArguments),
     /// Write followers to standard output, every column of them, newest first
     #[command(after_help = "Examples:
@@ -109,6 +117,9 @@ pub(super) struct ExportArguments {
 pub(super) struct ShowArguments {
     /// Whom
     openid: Openid,
+    /// Also ask the platform, and keep the profile that it gives
+    #[arg(long)]
+    online: bool,
     #[command(flatten)]
     json: Json,
 }
@@ -247,20 +258,73 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
 
 #[derive(Debug, Serialize)]
 struct Shown {
+    /// What the platform says, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Profile>,
     follower: Option<Follower>,
     follow_log: Vec<FollowLogEntry>,
     messages: Vec<MessageRow>,
 }
 
+/// Asks the platform about one person, and keeps the profile of somebody who follows.
+fn ask(config: &Config, openid: &str) -> Result<Profile, Failure> {
+    let (store, api) = connect(config)?;
+    let profile = api.user_info(openid)?;
+    let outcomes = profile::pair(&[openid.to_owned()], vec![profile.clone()]);
+    store.profiles_done(outcomes, clock::unix_seconds())?;
+    Ok(profile)
+}
+
+/// The platform's answer, as far as it tells something.
+fn answer(reader: &Reader, profile: &Profile) -> Result<Vec<(&'static str, String)>, Failure> {
+    let follows = match profile.subscribe {
+        Some(0) => "no",
+        Some(_) | None => "yes",
+    };
+    let subscribed = profile.subscribe_time.filter(|time| *time > 0);
+    let subscribed = subscribed.map(|time| reader.local_time(time)).transpose()?;
+    let tags = profile.tagid_list.as_ref().map(|tags| {
+        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+        tags.join(", ")
+    });
+    let scene = profile
+        .qr_scene_str
+        .clone()
+        .filter(|scene| !scene.is_empty())
+        .or_else(|| Some(profile.qr_scene.filter(|scene| *scene != 0)?.to_string()))
+        .or_else(|| profile.subscribe_scene.clone());
+    Ok(told([
+        ("follows", Some(follows.to_owned())),
+        ("unionid", profile.unionid.clone()),
+        ("nickname", profile.nickname.clone()),
+        ("remark", profile.remark.clone()),
+        ("subscribed", subscribed),
+        ("scene", scene),
+        ("tags", tags),
+        ("language", profile.language.clone()),
+    ]))
+}
+
+/// What there is of these, each on one line.
+fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, cell(&value, 200))))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
 fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
     let openid = &arguments.openid;
+    let platform = arguments.online.then(|| ask(config, openid)).transpose()?;
+    let reader = Reader::open(&config.store.path)?;
     let filter = MessageFilter {
         openid: Some(openid.to_string()),
         limit: Some(10),
         ..MessageFilter::default()
     };
     let mut shown = Shown {
+        platform,
         follower: reader.follower(openid)?,
         follow_log: reader.follow_log(openid)?,
         messages: Vec::new(),
@@ -269,12 +333,20 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         shown.messages.push(row);
         Ok::<(), Failure>(())
     })?;
-    if shown.follower.is_none() && shown.follow_log.is_empty() && shown.messages.is_empty() {
+    let is_known =
+        shown.follower.is_some() || !shown.follow_log.is_empty() || !shown.messages.is_empty();
+    if !is_known && shown.platform.is_none() {
         return Err(unknown(openid));
     }
     let mut out = Output::text();
     if arguments.json.wanted {
         return out.json(&shown);
+    }
+    if let Some(profile) = &shown.platform {
+        out.line("The platform:")?;
+        out.pairs(&answer(&reader, profile)?)?;
+        out.line("")?;
+        out.line("The store:")?;
     }
     match &shown.follower {
         Some(follower) => out.pairs(&facts(follower, &reader.tags()?))?,
@@ -319,11 +391,7 @@ fn facts(follower: &Follower, names: &BTreeMap<i64, String>) -> Vec<(&'static st
             }),
         ),
     ];
-    facts
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name, cell(&value, 200))))
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
+    told(facts)
 }
 
 fn unknown(openid: &str) -> Failure {
@@ -341,7 +409,12 @@ fn scene(follower: &Follower) -> String {
 
 fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
-    let line = ProgressLine::on_stderr();
+    let line = Arc::new(ProgressLine::on_stderr());
+    let at_the_end = Arc::clone(&line);
+    interrupt::before_the_end(move || {
+        at_the_end.clear();
+        complain(&SyncError::Stopped.to_string());
+    })?;
     let sync = FollowerSync {
         store: &store,
         api: &api,

@@ -16,6 +16,7 @@ mod failure;
 mod followers;
 mod foreign;
 mod http;
+mod interrupt;
 mod json;
 mod kf;
 mod log_queue;

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 /// Between two paintings.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Columns of the bar itself.
-const WIDTH: usize = 24;
+/// Columns of the bar itself, at most and at least.
+const BAR: std::ops::RangeInclusive<usize> = 6..=24;
+
+/// Columns of a terminal that does not tell.
+const COLUMNS: u16 = 80;
 
 /// The line. Its end, and that of the value, clears it.
 #[derive(Debug)]
@@ -56,7 +59,12 @@ impl ProgressLine {
             return;
         }
         state.painted = Some(now);
-        let line = line(label, done, of, done - state.at_first, now - state.begun);
+        let columns = terminal_size::terminal_size_of(io::stderr())
+            .map_or(COLUMNS, |(terminal_size::Width(columns), _)| columns);
+        // A line that fills the last column goes on below on some terminals.
+        let width = usize::from(columns).saturating_sub(1);
+        let new = done - state.at_first;
+        let line = line(label, done, of, new, now - state.begun, width);
         let mut stderr = io::stderr().lock();
         write!(stderr, "\r\x1b[K{line}").ok();
         stderr.flush().ok();
@@ -80,29 +88,41 @@ impl Drop for ProgressLine {
     }
 }
 
-/// `label  [#####·····]  12000 of 25000  1940/s  7 s left`; `new` of `done` took `time`.
-fn line(label: &str, done: i64, of: Option<i64>, new: i64, time: Duration) -> String {
-    let mut line = format!("{label}  ");
-    if let Some(of) = of.filter(|of| *of > 0) {
-        let filled =
-            usize::try_from(done.clamp(0, of).saturating_mul(WIDTH as i64) / of).unwrap_or(0);
-        line += &format!(
-            "[{}{}]  {done} of {of}",
-            "#".repeat(filled),
-            "·".repeat(WIDTH - filled.min(WIDTH))
-        );
-    } else {
-        line += &done.to_string();
-    }
+/// `label  [#####·····]  12000 of 25000  1940/s  7 s left` in at most `width` columns; `new` of `done` took `time`. What
+/// matters less goes first: the bar, the rate, the time that is left.
+fn line(label: &str, done: i64, of: Option<i64>, new: i64, time: Duration, width: usize) -> String {
+    let of = of.filter(|of| *of > 0);
+    let mut line = match of {
+        Some(of) => format!("{done} of {of}"),
+        None => done.to_string(),
+    };
+    let used = |line: &str| label.len() + 2 + line.len();
     let seconds = time.as_secs_f64();
     if new > 0 && seconds >= 1.0 {
         let rate = new as f64 / seconds;
-        line += &format!("  {rate:.0}/s");
-        if let Some(of) = of.filter(|of| *of > done) {
-            line += &format!("  {} left", span((of - done) as f64 / rate));
+        let left = of
+            .filter(|of| *of > done)
+            .map(|of| format!("  {} left", span((of - done) as f64 / rate)))
+            .unwrap_or_default();
+        let rate = format!("  {rate:.0}/s");
+        if used(&line) + rate.len() + left.len() <= width {
+            line += &rate;
+        }
+        if used(&line) + left.len() <= width {
+            line += &left;
         }
     }
-    line
+    let room = width.saturating_sub(used(&line) + "[]  ".len());
+    if let Some(of) = of
+        && room >= *BAR.start()
+    {
+        let bar = room.min(*BAR.end());
+        let share = done.clamp(0, of) as f64 / of as f64;
+        let filled = (share * bar as f64) as usize;
+        let (filled, empty) = ("#".repeat(filled), "·".repeat(bar - filled));
+        return format!("{label}  [{filled}{empty}]  {line}");
+    }
+    format!("{label}  {line}").chars().take(width).collect()
 }
 
 fn span(seconds: f64) -> String {
@@ -122,16 +142,50 @@ mod tests {
     fn the_line_tells_how_far_how_fast_and_how_long() {
         let ten = Duration::from_secs(10);
         assert_eq!(
-            line("profiles", 12_000, Some(24_000), 10_000, ten),
+            line("profiles", 12_000, Some(24_000), 10_000, ten, 79),
             "profiles  [############············]  12000 of 24000  1000/s  12 s left"
         );
-        assert_eq!(line("list", 10_000, None, 0, ten), "list  10000");
+        assert_eq!(line("list", 10_000, None, 0, ten, 79), "list  10000");
         assert_eq!(
-            line("tags", 50, Some(50), 50, Duration::ZERO),
+            line("tags", 50, Some(50), 50, Duration::ZERO, 79),
             "tags  [########################]  50 of 50"
         );
-        assert_eq!(line("list", 5, Some(0), 0, ten), "list  5");
+        assert_eq!(line("list", 5, Some(0), 0, ten, 79), "list  5");
         assert_eq!(span(61.0), "1 min 1 s");
         assert_eq!(span(7_260.0), "2 h 1 min");
+    }
+
+    #[test]
+    fn ten_million_fit_any_terminal_and_the_bar_goes_first() {
+        let shown = |done, width| {
+            let hour = Duration::from_secs(3_600);
+            line(
+                "fetching profiles",
+                done,
+                Some(10_000_000),
+                1_000_000,
+                hour,
+                width,
+            )
+        };
+        for width in 0..200 {
+            for done in [0, 7, 1_234_567, 9_999_999, 10_000_000] {
+                let line = shown(done, width);
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+        assert_eq!(
+            shown(5_000_000, 79),
+            "fetching profiles  [#######·······]  5000000 of 10000000  278/s  5 h 0 min left"
+        );
+        assert_eq!(
+            shown(5_000_000, 59),
+            "fetching profiles  5000000 of 10000000  5 h 0 min left"
+        );
+        assert_eq!(
+            shown(5_000_000, 39),
+            "fetching profiles  5000000 of 10000000"
+        );
+        assert_eq!(shown(5_000_000, 20), "fetching profiles  5");
     }
 }

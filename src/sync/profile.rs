@@ -49,7 +49,10 @@ pub(crate) fn fetch(api: &Client, openids: &[String], turn: &dyn Fn()) -> Fetche
 }
 
 /// Pairs the profiles with the followers who were asked for, by their openid, whatever order they came in.
-fn pair(batch: &[String], profiles: Vec<user::Profile>) -> Vec<(String, ProfileOutcome)> {
+pub(crate) fn pair(
+    batch: &[String],
+    profiles: Vec<user::Profile>,
+) -> Vec<(String, ProfileOutcome)> {
     let mut profiles: Vec<Option<user::Profile>> = profiles.into_iter().map(Some).collect();
     batch
         .iter()

@@ -282,3 +282,24 @@ fn a_recording_of_a_web_page_comes_as_speex() {
     assert_eq!(platform.count("/cgi-bin/media/get/jssdk"), 2);
     assert_eq!(platform.count("/cgi-bin/media/get"), 0);
 }
+
+#[test]
+fn ctrl_c_leaves_no_half_file() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    platform.always("/cgi-bin/media/get", Fault::Trickle);
+    let mut command = account.program(&["media", "get", "SYN_image_1", "--out", "picture.jpg"]);
+    command.stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    let part = account.folder().join("picture.jpg.part");
+    eventually("the half file", account.log(), || part.exists());
+    account::send_signal(child.id(), "INT");
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(130));
+    assert_eq!(
+        String::from_utf8_lossy(&out.stderr),
+        "wechatd: picture.jpg: not written: interrupted\n"
+    );
+    assert!(!part.exists());
+    assert!(!account.folder().join("picture.jpg").exists());
+}

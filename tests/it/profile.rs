@@ -604,3 +604,52 @@ fn a_queue_that_does_not_shrink_is_not_asked_for_without_a_pause() {
     let fan = follow(&account);
     profile_arrives(&account, &fan);
 }
+
+#[test]
+fn one_person_can_be_asked_about_and_the_profile_of_a_follower_is_kept() {
+    let platform = Platform::start();
+    let mut account = Setup::new().platform(&platform).start();
+    account.post(&subscribe().from(FAN)).is_text(WELCOME);
+    eventually("the profile", account.log(), || {
+        account.store().count("followers WHERE profile_at > 0") == 1
+    });
+    account.stop();
+    let said = format!(
+        r#"{{"subscribe":1,"openid":"{FAN}","remark":"met at the fair","tagid_list":[7],"subscribe_time":1700000000}}"#
+    );
+    platform.profile(FAN, &said);
+    let ran = account.command(&["followers", "show", FAN, "--online"]);
+    ran.ok().says("follows     yes").says("met at the fair");
+    account.store().is(
+        "SELECT remark, tagid_list FROM followers",
+        &["met at the fair|[7]"],
+    );
+    let json = account.command(&["followers", "show", FAN, "--online", "--json"]);
+    let json = json.json();
+    assert_eq!(json["platform"]["subscribe"], 1);
+    assert_eq!(json["follower"]["remark"], "met at the fair");
+    // Somebody of whom the store knows nothing.
+    let stranger = another_fan();
+    account
+        .command(&["followers", "show", &stranger])
+        .failed()
+        .complains("knows nobody");
+    account
+        .command(&["followers", "show", &stranger, "--online"])
+        .ok()
+        .says("follows     yes")
+        .says("does not follow now");
+    assert_eq!(account.store().count("followers"), 1);
+    // Who left by what the platform says stays until a sync.
+    platform.profile(FAN, &format!(r#"{{"subscribe":0,"openid":"{FAN}"}}"#));
+    account
+        .command(&["followers", "show", FAN, "--online"])
+        .ok()
+        .says("follows  no")
+        .says("does not follow any more");
+    assert_eq!(account.store().count("followers"), 1);
+    account
+        .command(&["followers", "show", "xOfAnotherAccount", "--online"])
+        .failed()
+        .complains("40003");
+}

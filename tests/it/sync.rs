@@ -803,3 +803,55 @@ fn a_profile_that_the_server_fetches_later_brings_the_platforms_time_too() {
         account.store().count(&times) == 1
     });
 }
+
+#[test]
+fn in_a_narrow_terminal_the_line_of_progress_fits_and_is_one_line() {
+    let platform = Platform::start();
+    platform.people(|all| all.followers = crowd(0..3_000));
+    let account = quick(&platform).stopped();
+    let program = account.program(&["followers", "sync"]);
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let words: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let mut script = std::process::Command::new("script");
+    let line = format!("stty rows 24 cols 44; {}", words.join(" "));
+    script
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm");
+    let ran = Ran::of(script, "");
+    ran.ok().says("3000 of 3000");
+    let painted: Vec<&str> = ran.stdout.split("\r\u{1b}[K").skip(1).collect();
+    assert!(painted.len() > 2, "{painted:?}");
+    let (last, progress) = painted.split_last().unwrap();
+    for line in progress {
+        assert!(
+            line.chars().count() < 44 && !line.contains('\n'),
+            "{line:?}"
+        );
+    }
+    assert!(last.starts_with("3000 followers"), "{last:?}");
+}
+
+#[test]
+fn ctrl_c_says_that_the_next_sync_goes_on() {
+    let platform = Platform::start();
+    platform.people(|all| all.followers = crowd(0..2_000));
+    let account = quick(&platform).set("api.timeout", "\"300s\"").stopped();
+    hang_after(&platform, 5);
+    let child = spawn(&account, &["followers", "sync"]);
+    eventually("some profiles", account.log(), || {
+        platform.count(BATCH) == 5 + 8
+    });
+    account::send_signal(child.id(), "INT");
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(130));
+    assert_eq!(
+        String::from_utf8_lossy(&out.stderr),
+        "wechatd: sync: stopped; the next one goes on from here\n"
+    );
+    platform.heal();
+    let next = account.command(&["followers", "sync"]);
+    next.ok().says("2000 followers: 2000 came");
+    assert_eq!(platform.count(LIST), 2);
+}
