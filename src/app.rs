@@ -41,6 +41,8 @@ pub struct Bells {
     pub addresses: Bell,
     /// The nightly sync waits on it; a ring lets it look at the configuration again.
     pub sync: Bell,
+    /// What is kept in `api.token_file` is looked at between its pauses; nobody rings it.
+    pub token_file: Bell,
     /// Systemd's watchdog is fed between its pauses; nobody rings it.
     pub watchdog: Bell,
 }
@@ -123,6 +125,7 @@ impl Bells {
             chores,
             addresses,
             sync,
+            token_file: _,
             watchdog: _,
         } = self;
         for bell in [chores, addresses, sync] {
@@ -137,9 +140,10 @@ impl Bells {
             chores,
             addresses,
             sync,
+            token_file,
             watchdog,
         } = self;
-        for bell in [profiles, chores, addresses, sync, watchdog] {
+        for bell in [profiles, chores, addresses, sync, token_file, watchdog] {
             bell.close();
         }
     }

@@ -5,6 +5,7 @@ mod chores;
 mod profiles;
 mod supervisor;
 mod sync;
+mod token_file;
 mod trouble;
 
 pub use supervisor::{AFTER_PANIC, restarting};
@@ -30,6 +31,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("profiles", |bells| &bells.profiles, profiles::run)?;
     spawn("chores", |bells| &bells.chores, chores::run)?;
     spawn("sync", |bells| &bells.sync, sync::run)?;
+    spawn("token file", |bells| &bells.token_file, token_file::run)?;
     spawn("addresses", |bells| &bells.addresses, addresses::run)?;
     Ok(())
 }

@@ -260,10 +260,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     if !matches!(command, Command::Serve) {
         logging::start("warn");
     }
-    let config = || -> Result<Config, Failure> {
-        let file = config::find(arguments.config.as_deref())?;
-        Ok(Config::load(&file)?)
-    };
+    let file = || config::find(arguments.config.as_deref());
+    let config = || -> Result<Config, Failure> { Ok(Config::load(&file()?)?) };
     match command {
         Command::Serve => serve::run(config),
         Command::Check(arguments) => check::run(&config()?, &arguments),
@@ -277,7 +275,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Kf(command) => kf::run(&config()?, command),
         Command::Quota(arguments) => quota::run(&config()?, &arguments),
         Command::Rid(arguments) => quota::rid(&config()?, &arguments),
-        Command::Token(arguments) => token::run(&config()?, &arguments),
+        Command::Token(arguments) => token::run(&file()?, &arguments),
         Command::Menu(command) => menu::run(&config()?, command),
         Command::Qrcode(command) => qrcode::run(&config()?, command),
         Command::Send(arguments) => send::run(&config()?, &arguments),

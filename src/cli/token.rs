@@ -1,5 +1,10 @@
 //! `wechatd token`: a valid access_token for the owner's other programs, from the one that all of them share.
 
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Failure;
@@ -9,6 +14,9 @@ use super::platform::connect;
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
 use crate::config::Config;
 
+/// The server touches the file with the token several times a minute; a token lives on for five minutes after that.
+const AT_WORK: Duration = Duration::from_secs(300);
+
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd token
   curl \\
@@ -17,6 +25,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd token --jsapi-ticket
 
 --refused is for a token that the platform answered with 40001, 40014 or 42001; - reads it from standard input, because every user of this machine can see a command line. --jsapi-ticket is for signing pages of the JS-SDK.
+
+Who may not read the AppSecret or the store gets the token that the server keeps in `api.token_file`, if that is set.
 
 The server, the commands and all programs that ask here share one token, so none ends the others' token. Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
 
@@ -42,7 +52,11 @@ struct Shown {
     expires_at: Option<i64>,
 }
 
-pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(token) = for_others(file)? {
+        return kept_by_the_server(&token, arguments);
+    }
+    let config = &Config::load(file)?;
     let (store, api) = connect(config)?;
     let (name, value) = match (&arguments.refused, arguments.jsapi_ticket) {
         (None, true) => (JSAPI_TICKET, api.ticket()?),
@@ -71,4 +85,55 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             expires_at,
         },
     })
+}
+
+/// The file with the token for other users, if there is one and this user needs it: the AppSecret or the store is not
+/// theirs to read.
+fn for_others(file: &Path) -> Result<Option<PathBuf>, Failure> {
+    let Ok(config) = Config::load_without_secret(file) else {
+        // The usual way says what is wrong.
+        return Ok(None);
+    };
+    let secret = config.account.app_secret_file.as_deref();
+    let kept_out = |path: &Path| {
+        File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let needed = secret.is_some_and(kept_out) || kept_out(&config.store.path);
+    Ok(config.api.token_file.filter(|_| needed))
+}
+
+/// Prints the token that the server keeps in this file.
+fn kept_by_the_server(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let failed = |why: &str| Failure::Failed(format!("token: {}: {why}", file.display()));
+    if arguments.refused.is_some() || arguments.jsapi_ticket {
+        return Err(failed(
+            "holds the access_token only; --refused and --jsapi-ticket need the right to read the AppSecret and the store",
+        ));
+    }
+    let none =
+        "there is no token: the server keeps it there while it runs and the platform gives it one";
+    let token = fs::read_to_string(file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => failed(none),
+        io::ErrorKind::PermissionDenied => failed(
+            "this user may not read it; put the user into the group of the file, and log in again",
+        ),
+        _ => failed(&error.to_string()),
+    })?;
+    let touched = fs::metadata(file).and_then(|metadata| metadata.modified());
+    let is_old = touched.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > AT_WORK));
+    if token.is_empty() || is_old {
+        return Err(failed(none));
+    }
+    let mut out = Output::text();
+    match arguments.json.wanted {
+        true => out.json(&Shown {
+            access_token: Some(token),
+            jsapi_ticket: None,
+            expires_at: None,
+        }),
+        false => {
+            out.line(&token)?;
+            out.done()
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .as_deref()
         .map(place)
         .transpose()?;
+    let token = config.api.token_file.as_deref().map(place).transpose()?;
     let unit = Unit {
         binary: &binary,
         config: &file,
@@ -32,6 +33,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
             Listen::Unix(path) => Entrance::Socket(path),
         },
         app_secret_file: secret.as_deref(),
+        token_file: token.as_deref(),
     };
     let text = unit_text(&unit).map_err(|error| Failure::Failed(error.to_string()))?;
     for advice in unit_advice(&unit)
@@ -57,6 +59,8 @@ pub struct Unit<'a> {
     pub entrance: Entrance<'a>,
     /// `account.app_secret_file`, when the configuration names one.
     pub app_secret_file: Option<&'a Path>,
+    /// `api.token_file`, when the configuration names one.
+    pub token_file: Option<&'a Path>,
 }
 
 /// Where the reverse proxy reaches the server, as far as a unit needs to know.
@@ -117,21 +121,26 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
         Entrance::Port(_) => None,
         Entrance::Socket(path) => Some(folder(path)?),
     };
-    let runtime = socket.as_deref().and_then(|socket| beneath("/run", socket));
-    if let (Some(socket), None) = (&socket, runtime)
-        && *socket != store
-    {
-        writable.push(socket);
+    let token = unit.token_file.map(folder).transpose()?;
+    let mut runtime = Vec::new();
+    for folder in socket.iter().chain(&token) {
+        match beneath("/run", folder) {
+            Some(name) if !runtime.contains(&name) => runtime.push(name),
+            None if *folder != store && !writable.contains(&folder.as_str()) => {
+                writable.push(folder);
+            }
+            Some(_) | None => {}
+        }
     }
 
     let writable: String = writable
         .iter()
         .map(|folder| format!("ReadWritePaths={}\n", quoted(folder)))
         .collect();
-    let runtime = match runtime {
-        None => String::new(),
-        // The reverse proxy has to get through to the socket.
-        Some(name) => format!("RuntimeDirectory={name}\nRuntimeDirectoryMode=0755\n"),
+    let runtime = match runtime.join(" ") {
+        none if none.is_empty() => none,
+        // The reverse proxy has to get through to the socket, programs of other users to the token.
+        names => format!("RuntimeDirectory={names}\nRuntimeDirectoryMode=0755\n"),
     };
     let secret = match unit.app_secret_file {
         None => format!(

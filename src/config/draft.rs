@@ -50,6 +50,7 @@ impl Draft {
                 timeout: Duration::ZERO,
                 sync: None,
                 rate: 0,
+                token_file: None,
             },
             rules: Vec::new(),
             secrets: Vec::new(),

@@ -325,6 +325,15 @@ pub const KEYS: &[Key] = &[
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
         set: |draft, value| put(&mut draft.config.api.rate, calls_a_second(value)),
     },
+    Key {
+        name: "api.token_file",
+        secret: false,
+        default: None,
+        without: "none",
+        change: Change::Restart(|old, new| old.api.token_file == new.api.token_file),
+        meaning: "A file in which the server keeps the access_token, mode 0640, so that programs of other users in its group can have it.",
+        set: |draft, value| put(&mut draft.config.api.token_file, path(value).map(Some)),
+    },
 ];
 
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {

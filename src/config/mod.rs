@@ -145,6 +145,8 @@ pub struct Api {
     pub sync: Option<TimeOfDay>,
     /// Calls a second that bulk work may make.
     pub rate: u32,
+    /// Where the server keeps the access_token for programs of other users; `None`: nowhere.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
@@ -174,28 +176,23 @@ impl Config {
     /// # Errors
     /// All mistakes of the file at once.
     pub fn load(file: &Path) -> Result<Config, Problems> {
-        let bytes = fs::read(file).map_err(|error| {
-            let what = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "there is no such file; name another with --config FILE".to_owned()
-                }
-                _ => format!("cannot be read: {error}"),
-            };
-            Problems::one(file, what)
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..valid]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            let mut problems =
-                Problems::one(file, "this line is not UTF-8; save the file as UTF-8");
-            problems.list[0].line = Some(line);
-            problems
-        })?;
         let environment = std::env::var(SECRET_VARIABLE).ok();
-        Config::read(file, &text, environment.as_deref())
+        Config::read(file, &text_of(file)?, environment.as_deref())
+    }
+
+    /// The same for somebody who may not read the AppSecret: it is left out.
+    ///
+    /// # Errors
+    /// All other mistakes of the file at once.
+    pub fn load_without_secret(file: &Path) -> Result<Config, Problems> {
+        let mut config = Config::read(file, &text_of(file)?, Some("NotNeededHere"))?;
+        let account = &mut config.account;
+        account.app_secret = None;
+        account.app_secret_file = account
+            .app_secret_file
+            .take()
+            .map(|secret| reader::beside(file, &secret));
+        Ok(config)
     }
 
     /// Checks the text of a file. `secret` is the AppSecret from the environment.
@@ -220,6 +217,11 @@ impl Config {
         reader.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
         config.store.path = reader::beside(file, &config.store.path);
+        config.api.token_file = config
+            .api
+            .token_file
+            .take()
+            .map(|token| reader::beside(file, &token));
         reader.secret(root.get_ref(), config, secret);
         reader.cross_check(root.get_ref(), &mut draft);
         match reader.list.is_empty() {
@@ -246,4 +248,27 @@ impl Config {
         };
         KEYS.iter().filter(waits).map(|key| key.name).collect()
     }
+}
+
+/// The text of a configuration file.
+fn text_of(file: &Path) -> Result<String, Problems> {
+    let bytes = fs::read(file).map_err(|error| {
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no such file; name another with --config FILE".to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        };
+        Problems::one(file, what)
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..valid]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        let mut problems = Problems::one(file, "this line is not UTF-8; save the file as UTF-8");
+        problems.list[0].line = Some(line);
+        problems
+    })
 }

@@ -282,6 +282,20 @@ impl Reader {
                 "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
             );
         }
+        if let Some(token) = &config.api.token_file {
+            let taken = [Some(&config.file), Some(&config.store.path)]
+                .into_iter()
+                .chain([config.account.app_secret_file.as_ref()])
+                .flatten()
+                .any(|taken| taken == token);
+            if taken {
+                self.wrong(
+                    position(root, "api", "token_file").unwrap_or(0),
+                    "api.token_file",
+                    "would take the place of another file of this configuration; name a file that is not there",
+                );
+            }
+        }
         let mode = match draft.mode {
             ModeName::Plain => return,
             ModeName::Compatible => Mode::Compatible,

@@ -2,6 +2,10 @@
 
 use crate::support::store::change;
 use crate::support::*;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 const TOKENS: &str = "/cgi-bin/stable_token";
 
@@ -154,5 +158,106 @@ fn a_kept_token_that_is_none_or_ends_too_late_is_fetched_anew() {
             "{wrong}: {left} seconds left"
         );
         assert_eq!(platform.token_calls(), before + 1, "{wrong}");
+    }
+}
+
+/// An account whose AppSecret is a file of its own, and whose server keeps the token in `access_token`.
+fn with_a_token_file(platform: &Platform) -> Account {
+    let setup = Setup::new()
+        .platform(platform)
+        .unset("account.app_secret")
+        .set("account.app_secret_file", "\"secret\"")
+        .set("api.token_file", "\"access_token\"");
+    let secret = setup.folder().join("secret");
+    std::fs::write(&secret, account::APP_SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    setup.stopped()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Waits until the file holds the platform's present token.
+#[track_caller]
+fn is_in_the_file(platform: &Platform, account: &Account) {
+    let file = account.folder().join("access_token");
+    eventually("the token in its file", account.log(), || {
+        std::fs::read_to_string(&file).is_ok_and(|held| held == platform.token())
+    });
+}
+
+#[test]
+fn the_server_keeps_the_token_in_a_file_for_its_group() {
+    let platform = Platform::start();
+    let mut account = with_a_token_file(&platform);
+    account.begin();
+    is_in_the_file(&platform, &account);
+    let file = account.folder().join("access_token");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    // One that another program had replaced is in the file soon.
+    let old = platform.token();
+    platform.retire_token();
+    account.command(&["token", "--refused", &old]).ok();
+    is_in_the_file(&platform, &account);
+    account.stop();
+    assert!(!account.log().has(&platform.token()), "{}", account.log());
+}
+
+#[test]
+fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
+    let platform = Platform::start();
+    let mut account = with_a_token_file(&platform);
+    account.begin();
+    is_in_the_file(&platform, &account);
+    let binary = account.folder().join("wechatd");
+    std::fs::copy(env!("CARGO_BIN_EXE_wechatd"), &binary).unwrap();
+    let root = permissions_do_not_bind(account.folder());
+    if root {
+        set_mode(account.folder(), 0o755);
+        set_mode(&account.config_path(), 0o640);
+    } else {
+        set_mode(&account.folder().join("secret"), 0);
+    }
+    // Of the server's group, and nothing more.
+    let group = std::fs::metadata(account.folder().join("access_token"))
+        .unwrap()
+        .gid();
+    let command = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&binary);
+        command
+            .arg("--config")
+            .arg(account.config_path())
+            .args(arguments);
+        if root {
+            command.uid(65_534).gid(group);
+        }
+        Ran::of(command, "")
+    };
+    let ran = command(&["token"]);
+    assert_eq!(ran.ok().stdout.trim(), platform.token());
+    assert_eq!(
+        command(&["token", "--json"]).json()["access_token"],
+        platform.token()
+    );
+    command(&["token", "--refused", &platform.token()])
+        .failed()
+        .complains("access_token only");
+    command(&["tags", "list"]).refused();
+    std::fs::remove_file(account.folder().join("access_token")).unwrap();
+    let gone = command(&["token"]);
+    gone.failed().complains("there is no token");
+}
+
+#[test]
+fn a_token_file_does_not_take_the_place_of_another_file() {
+    for taken in ["wechat.db", "wechat.conf"] {
+        let taken = format!("\"{taken}\"");
+        let account = Setup::new().set("api.token_file", &taken).stopped();
+        account
+            .command(&["check"])
+            .refused()
+            .complains("api.token_file");
     }
 }

@@ -23,6 +23,7 @@ impl Usual {
             store: Path::new(self.store),
             entrance: Entrance::Port(8080),
             app_secret_file: None,
+            token_file: None,
         }
     }
 
@@ -106,6 +107,7 @@ fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in(
         store: Path::new("/srv/my 10%/wechat.db"),
         entrance: Entrance::Port(8080),
         app_secret_file: Some(Path::new("/etc/my 50%/secret")),
+        token_file: None,
     })
     .expect("the paths are writable");
     // A `$` stands for itself in the program's path and starts a variable behind it.
@@ -266,4 +268,47 @@ fn what_lies_at_home_stays_readable_and_is_advised_against() {
         ..USUAL.unit()
     };
     assert!(unit_advice(&unit)[0].contains("move it"));
+}
+
+#[test]
+fn the_folder_of_the_token_file_is_the_services() {
+    let (run, elsewhere) = ("/run/wechatd/wechatd.sock", "/srv/wechatd/wechatd.sock");
+    for (socket, token, runtime, writable) in [
+        (None, "/run/wechatd/access_token", Some("wechatd"), None),
+        (
+            Some(run),
+            "/run/wechatd/access_token",
+            Some("wechatd"),
+            None,
+        ),
+        (
+            Some(run),
+            "/run/token/access_token",
+            Some("wechatd token"),
+            None,
+        ),
+        (None, "/srv/token/access_token", None, Some("/srv/token")),
+        (
+            Some(elsewhere),
+            "/srv/wechatd/access_token",
+            None,
+            Some("/srv/wechatd"),
+        ),
+        (None, "/var/lib/wechatd/access_token", None, None),
+    ] {
+        let text = unit_text(&Unit {
+            entrance: socket.map_or(Entrance::Port(8080), |socket| {
+                Entrance::Socket(Path::new(socket))
+            }),
+            token_file: Some(Path::new(token)),
+            ..USUAL.unit()
+        })
+        .expect("writable");
+        let (found, paths) = (
+            settings(&text, "RuntimeDirectory"),
+            settings(&text, "ReadWritePaths"),
+        );
+        assert_eq!(found, Vec::from_iter(runtime), "{socket:?} {token}");
+        assert_eq!(paths, Vec::from_iter(writable), "{socket:?} {token}");
+    }
 }
