@@ -80,7 +80,11 @@ fn remove_old_messages(app: &App) -> Result<Woken, StoreError> {
         }
         let now = clock::unix_seconds();
         let before = now.saturating_sub_unsigned(keep.as_secs());
-        let step = app.store.remove_old_messages(before, now, STEP)?;
+        let life = app.live().config.server.life_of_signatures();
+        let remembered_from = now.saturating_sub_unsigned(life.as_secs());
+        let step = app
+            .store
+            .remove_old_messages(before, now, remembered_from, STEP)?;
         removed += step;
         if step == 0 {
             if removed > 0 {

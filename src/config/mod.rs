@@ -114,6 +114,21 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// How long a signature is remembered where `server.max_clock_skew` is off.
+pub const WITHOUT_SKEW: Duration = Duration::from_secs(3_600);
+
+impl Server {
+    /// How long after it came the signature of a request can come again: its timestamp may be as far ahead of this clock
+    /// as behind it.
+    #[must_use]
+    pub fn life_of_signatures(&self) -> Duration {
+        match self.max_clock_skew {
+            Duration::ZERO => WITHOUT_SKEW,
+            skew => skew.saturating_mul(2),
+        }
+    }
+}
+
 /// Where requests to the callback path may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowIps {

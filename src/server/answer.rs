@@ -58,6 +58,7 @@ impl Answer {
             | Refused::Undecryptable(_)
             | Refused::Body(_)
             | Refused::Replayed
+            | Refused::TooOld
             // The guard has answered these itself.
             | Refused::Tls
             | Refused::Http(_) => Answer::BadToken,

@@ -15,17 +15,17 @@ use super::client::ClientAddress;
 use super::exchange::{Exchange, Responder, TIME_LIMIT};
 use super::query::Query;
 use super::refusals::{Refusals, Refused};
-use super::replay::Replay;
-use super::sealing::{Sealing, unseal};
-use super::signed;
-use crate::app::{App, Live};
+use super::replay::{MOST, Replay, Seen};
+use super::sealing::{Sealing, Unsealed, unseal};
+use super::signed::{self, Signed};
+use crate::app::{App, AppError, Live};
 use crate::clock;
 use crate::config::{HEALTH_PATH, Mode};
 use crate::counted::counted;
 use crate::dispatch::{Outcome, decide};
-use crate::store::{Record, Recorded, StoreError};
+use crate::store::{Record, Recorded, Signature, StoreError, UsedSignature};
 use crate::visible::Visible;
-use crate::wechat::{Effect, Envelope, Format, Push};
+use crate::wechat::{Effect, Envelope, Format, Push, short_digest};
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]
@@ -41,13 +41,28 @@ pub(super) struct Callback {
 struct Stall(AtomicUsize);
 
 impl Callback {
-    pub(super) fn new(app: Arc<App>) -> Callback {
-        Callback {
+    /// Reads back which signatures were used.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn new(app: Arc<App>) -> Result<Callback, AppError> {
+        let replay = Replay::new();
+        let server = &app.live().config.server;
+        let life = server.life_of_signatures().as_secs();
+        let since = clock::unix_seconds().saturating_sub_unsigned(life);
+        let reader = app.store.reader()?;
+        let beyond = reader.used_signatures(since, MOST, |used| {
+            replay.restore(used, server.max_clock_skew);
+        })?;
+        if let Some(received_at) = beyond {
+            replay.begins_after(received_at);
+        }
+        Ok(Callback {
             app,
             refusals: Refusals::default(),
-            replay: Replay::new(),
+            replay,
             stall: Arc::default(),
-        }
+        })
     }
 
     /// Notes that so many requests were answered 503, because their time was over.
@@ -81,7 +96,7 @@ impl Callback {
         };
         let handled = match request.method() {
             Method::Get => admitted()
-                .and_then(|()| handshake(&live, query))
+                .and_then(|()| self.handshake(&live, query))
                 .map(Handled::Now),
             Method::Post => admitted().and_then(|()| self.push(&live, query, request)),
             Method::Head
@@ -143,30 +158,20 @@ impl Callback {
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
     fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Refused> {
         let query = parse(query)?;
-        let signature = signed::signature(live, &query)?;
+        let signed = signed::check(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
             Some(kind) if kind.eq_ignore_ascii_case("aes") => true,
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
             Some(_) => return Err(Refused::EncryptType),
         };
-        let keys = match (&live.config.account.mode, encrypted) {
-            (Mode::Plain, true) => {
-                return Err(Refused::EncryptedInPlain);
-            }
-            (Mode::Secure(_), false) => {
-                return Err(Refused::PlainInSecure);
-            }
-            (Mode::Plain, false) => None,
-            (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
-        };
         // With none at all the body is not even read.
-        let signature = match (signature, query.msg_signature.as_deref()) {
-            (Some(signature), _) => signature,
-            (None, Some(msg_signature)) if encrypted => msg_signature,
+        match (&signed, &query.msg_signature) {
+            (Some(_), _) => {}
+            (None, Some(_)) if encrypted => {}
             (None, None) if encrypted => return Err(Refused::NoMsgSignature),
             (None, _) => return Err(Refused::NoSignature),
-        };
+        }
         let mut body = Vec::with_capacity(
             request
                 .body_length()
@@ -177,30 +182,87 @@ impl Callback {
             .as_reader()
             .read_to_end(&mut body)
             .map_err(|error| Refused::Body(error.to_string()))?;
-        // In compatible mode the readable part counts only where it stands alone: no signature covers it.
-        let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(&body), Ok(Some(_))));
-        let sealing = match keys {
+        let looked = match signed {
+            Some(signed) => Some((signed, self.look(live, &signed, &body)?)),
+            // Nobody vouches for anything before the body is read.
             None => None,
-            Some(keys) => {
-                let unsealed = unseal(live, keys, &query, &body)?;
-                body = unsealed.body;
-                Some(unsealed.sealing)
+        };
+        let understood = match understand(live, &query, encrypted, &body) {
+            Ok(understood) => understood,
+            Err(why) => {
+                if why.is_of_the_platform() {
+                    self.use_up(looked)?;
+                }
+                return Err(why);
             }
         };
-        let push = match Push::parse(&body) {
-            Ok(push) => push,
-            Err(_) if keys.is_none() && matches!(Envelope::parse(&body), Ok(Some(_))) => {
-                return Err(Refused::EncryptedInPlain);
-            }
-            Err(error) => return Err(Refused::NotAPush(error.to_string())),
+        let Understood {
+            push,
+            readable,
+            sealing,
+            signed: by_body,
+        } = understood;
+        let (signed, seen) = match (looked, by_body) {
+            (Some(looked), _) => looked,
+            (None, Some(signed)) => (signed, self.look(live, &signed, &body)?),
+            (None, None) => return Err(Refused::NoSignature),
         };
-        let skew = live.config.server.max_clock_skew;
-        if !self.replay.admits(signature, &push.dedup_key(), skew) {
-            return Err(Refused::Replayed);
-        }
+        let dedup_key = push.dedup_key();
+        let digest = short_digest(dedup_key.as_bytes());
+        self.replay.admit(&seen, Some(digest))?;
         Ok(Handled::Record(Box::new(Accepted::new(
-            live, push, body, sealing,
+            live,
+            push,
+            readable.unwrap_or(body),
+            sealing,
+            Identity {
+                dedup_key,
+                digest,
+                signature: signed.signature,
+            },
         ))))
+    }
+
+    /// Whether what came with this signature may be read.
+    fn look(&self, live: &Live, signed: &Signed, body: &[u8]) -> Result<Seen, Refused> {
+        let skew = live.config.server.max_clock_skew;
+        let now = clock::unix_seconds();
+        self.replay.look(signed, body, skew, now)
+    }
+
+    /// Lets a signature bring no push from now on, also after a restart.
+    fn use_up(&self, looked: Option<(Signed, Seen)>) -> Result<(), Refused> {
+        let Some((signed, seen)) = looked else {
+            return Ok(());
+        };
+        if self.replay.admit(&seen, None)? {
+            self.app.store.use_up(UsedSignature {
+                signature: signed.signature,
+                received_at: clock::unix_seconds(),
+                push: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// The platform's check of the callback URL: only the three-part signature, in every mode. It may be repeated, and
+    /// brings no push.
+    fn handshake(&self, live: &Live, query: &str) -> Result<Answer, Refused> {
+        let query = parse(query)?;
+        let Some(signed) = signed::check(live, &query)? else {
+            return Err(Refused::NoSignature);
+        };
+        // Refused only where it was used before, and that is as good.
+        if let Ok(seen) = self.look(live, &signed, b"") {
+            self.use_up(Some((signed, seen))).ok();
+        }
+        match query.echostr {
+            Some(echostr) => {
+                log::info!("the platform verified the callback URL");
+                Ok(Answer::Echo(echostr.into_owned()))
+            }
+            None => Err(Refused::NoEchostr),
+        }
     }
 
     fn record(&self, accepted: Box<Accepted>, responder: Responder, started: Instant) {
@@ -231,6 +293,7 @@ impl Callback {
                 let (answer, word) = match recorded {
                     Ok(Recorded::New) => (fresh, ""),
                     Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
+                    Ok(Recorded::Removed) => (Answer::Success, " again, not recorded"),
                     Err(_) => (Answer::Unavailable, ""),
                 };
                 let status = answer.status();
@@ -273,6 +336,74 @@ enum Handled {
     Record(Box<Accepted>),
 }
 
+/// What a body says.
+struct Understood {
+    push: Push,
+    /// What was in the envelope; `None`: the body itself is readable.
+    readable: Option<Vec<u8>>,
+    sealing: Option<Sealing>,
+    /// See [`Unsealed::signed`].
+    signed: Option<Signed>,
+}
+
+/// What tells a push from all others, and its request too.
+struct Identity {
+    dedup_key: String,
+    digest: i64,
+    signature: Signature,
+}
+
+/// Decrypts a body by the mode, and reads it.
+fn understand(
+    live: &Live,
+    query: &Query,
+    encrypted: bool,
+    body: &[u8],
+) -> Result<Understood, Refused> {
+    let keys = match (&live.config.account.mode, encrypted) {
+        (Mode::Plain, true) => return Err(Refused::EncryptedInPlain),
+        (Mode::Secure(_), false) => {
+            return Err(Refused::PlainInSecure);
+        }
+        (Mode::Plain, false) => None,
+        (Mode::Compatible(keys), _) | (Mode::Secure(keys), true) => Some(keys),
+    };
+    // In compatible mode the readable part counts only where it stands alone: no signature covers it.
+    let keys = keys.filter(|_| encrypted || matches!(Envelope::parse(body), Ok(Some(_))));
+    let unsealed = match keys {
+        None => None,
+        Some(keys) => Some(unseal(live, keys, query, body)?),
+    };
+    let readable = unsealed.as_ref().map_or(body, |unsealed| &unsealed.body);
+    let push = match Push::parse(readable) {
+        Ok(push) => push,
+        Err(_) if keys.is_none() && matches!(Envelope::parse(body), Ok(Some(_))) => {
+            return Err(Refused::EncryptedInPlain);
+        }
+        Err(error) => {
+            return Err(Refused::NotAPush(error.to_string()));
+        }
+    };
+    Ok(match unsealed {
+        None => Understood {
+            push,
+            readable: None,
+            sealing: None,
+            signed: None,
+        },
+        Some(Unsealed {
+            body,
+            sealing,
+            signed,
+        }) => Understood {
+            push,
+            readable: Some(body),
+            sealing: Some(sealing),
+            signed,
+        },
+    })
+}
+
 /// A push that will be recorded.
 struct Accepted {
     record: Record,
@@ -282,7 +413,18 @@ struct Accepted {
 }
 
 impl Accepted {
-    fn new(live: &Live, push: Push, body: Vec<u8>, sealing: Option<Sealing>) -> Accepted {
+    fn new(
+        live: &Live,
+        push: Push,
+        body: Vec<u8>,
+        sealing: Option<Sealing>,
+        identity: Identity,
+    ) -> Accepted {
+        let Identity {
+            dedup_key,
+            digest,
+            signature,
+        } = identity;
         let received_at = clock::unix_seconds();
         let decision = decide(&live.rules, &push);
         let reply = match &decision.outcome {
@@ -305,7 +447,9 @@ impl Accepted {
         log::debug!("{what} from {from}: {:?}", push.subject());
         let effect = push.effect();
         let record = Record {
-            dedup_key: push.dedup_key(),
+            dedup_key,
+            digest,
+            signature,
             msg_type: push.msg_type().to_owned(),
             event: push.event().map(str::to_owned),
             event_key: push.event_key().map(str::to_owned),
@@ -336,21 +480,6 @@ impl Accepted {
             line,
             sealing,
         }
-    }
-}
-
-/// The platform's check of the callback URL: only the three-part signature, in every mode.
-fn handshake(live: &Live, query: &str) -> Result<Answer, Refused> {
-    let query = parse(query)?;
-    if signed::signature(live, &query)?.is_none() {
-        return Err(Refused::NoSignature);
-    }
-    match query.echostr {
-        Some(echostr) => {
-            log::info!("the platform verified the callback URL");
-            Ok(Answer::Echo(echostr.into_owned()))
-        }
-        None => Err(Refused::NoEchostr),
     }
 }
 

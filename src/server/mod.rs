@@ -101,7 +101,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         .collect();
     app.store
         .after_telling(move || outboxes.iter().for_each(|outbox| outbox.leave()));
-    let workers = Workers::start(requests, Callback::new(Arc::clone(&app)))?;
+    let workers = Workers::start(requests, Callback::new(Arc::clone(&app))?)?;
     started.store(true, Ordering::Relaxed);
     let guard = Guard::start(
         listener,

@@ -65,8 +65,10 @@ pub(super) enum Refused {
     Undecryptable(String),
     /// 403: it could not be read from inside.
     Body(String),
-    /// 403: the signature has brought another push.
+    /// 403: something else has come with the signature.
     Replayed,
+    /// 403: as old as signatures that are no longer remembered.
+    TooOld,
     /// 400: rightly signed and not a push; with what is wrong.
     NotAPush(String),
     /// 404: rightly signed, and for another path than the callback's.
@@ -124,6 +126,7 @@ impl fmt::Display for Refused {
             ),
             Refused::Body(what) => write!(f, "its body cannot be read: {what}"),
             Refused::Replayed => f.write_str("its signature was used for another push before: somebody replays requests"),
+            Refused::TooOld => f.write_str("its timestamp is as old as signatures that are no longer remembered: it may be a replay"),
             Refused::NotAPush(what) => write!(f, "a rightly signed request is not a push: {what}"),
             Refused::OtherPath { asked, callback } => {
                 let shown: String = asked.chars().take(SHOWN).collect();
@@ -156,6 +159,37 @@ struct Kind {
 }
 
 impl Refused {
+    /// Whether the request was signed by the platform as a whole, as far as the mode allows: its signature is used up
+    /// then, although it brings no push.
+    pub(super) fn is_of_the_platform(&self) -> bool {
+        match self {
+            Refused::EncryptedInPlain
+            | Refused::PlainInSecure
+            | Refused::Undecryptable(_)
+            | Refused::NotAPush(_) => true,
+            Refused::Address { .. }
+            | Refused::Query
+            | Refused::NoTimestamp
+            | Refused::NoSignature
+            | Refused::WrongSignature
+            | Refused::Timestamp
+            | Refused::TimestampOff(_)
+            | Refused::NoEchostr
+            | Refused::EncryptType
+            | Refused::NoMsgSignature
+            | Refused::WrongMsgSignature
+            | Refused::NotEncrypted
+            | Refused::BrokenEnvelope(_)
+            | Refused::Body(_)
+            | Refused::Replayed
+            | Refused::TooOld
+            | Refused::OtherPath { .. }
+            | Refused::Method(_)
+            | Refused::Tls
+            | Refused::Http(_) => false,
+        }
+    }
+
     fn kind(&self) -> Kind {
         let mut which = DefaultHasher::new();
         if let Refused::OtherPath { asked, .. } = self {

@@ -1,129 +1,414 @@
-//! Remembers which push a signature was used for: the same one may come again, another one may not.
+//! Remembers what each signature was used for: the same push may come with it again, and nothing else.
 //!
-//! In plain mode a signature does not cover the body, so whoever sees one request could send any body
-//! with its query. The platform itself repeats a query only when it delivers the same push again.
+//! In plain mode a signature does not cover the body, so whoever sees one request could send any body with its query.
+//! The platform itself repeats a query only when it delivers the same push again. Whatever came with a signature uses
+//! it up: a push, a body that is not a push, the check of the callback URL.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Signatures that a generation holds. There are two: at most 64 k are remembered, in about 2 MB.
-const GENERATION: usize = 32 * 1024;
+use super::refusals::Refused;
+use super::signed::Signed;
+use crate::config;
+use crate::store::UsedSignature;
 
-/// How long a signature is remembered where `server.max_clock_skew` is off.
-const WITHOUT_SKEW: Duration = Duration::from_secs(600);
+/// Signatures that are remembered at most, in about 32 MB: 870 a second at the default clock skew. When there are
+/// more, those with the oldest timestamps are refused instead of forgotten.
+pub(super) const MOST: u32 = 1 << 20;
 
-/// The signatures of the last while. Each is remembered for at least twice the clock skew, the time in
-/// which its timestamp can be right, unless more than [`GENERATION`] others come meanwhile.
+/// The memory goes in slices, so that what has expired goes without a look at each.
+const SLICES: usize = 8;
+
+/// Other bodies that are read with a signature that was used, to see whether they are the same push in another form;
+/// further ones are refused unread.
+const OTHER_BODIES: u8 = 3;
+
+/// The signatures that can still be accepted, and what they brought.
 #[derive(Debug)]
 pub(super) struct Replay {
     /// Hashes with a key of their own, so that nobody can aim at an entry.
     hashes: RandomState,
-    generations: Mutex<Generations>,
+    memory: Mutex<Memory>,
     most: usize,
 }
 
-/// From the hash of a signature to the hash of its push's dedup key.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The oldest first.
+    slices: VecDeque<Slice>,
+    /// The newest timestamp of those that were dropped: what is not newer may be one of them.
+    dropped: Option<i64>,
+}
+
 #[derive(Debug)]
-struct Generations {
-    young: HashMap<u64, u64>,
-    old: HashMap<u64, u64>,
-    turned: Instant,
+struct Slice {
+    begun: Instant,
+    /// The newest timestamp in it, Unix seconds.
+    newest: i64,
+    uses: HashMap<u64, Use>,
+}
+
+/// What a signature was used for; in 16 bytes, because there are many.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    /// The push that it brought.
+    push: Option<NonZeroU64>,
+    /// A hash of the body that came with it; `None`: it came before the last restart.
+    body: Option<NonZeroU32>,
+    /// Other bodies that came with it and were not that push.
+    others: u8,
+}
+
+/// A request that may be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    signature: u64,
+    body: NonZeroU32,
+    /// Unix seconds; of its arrival where any timestamp is accepted.
+    timestamp: i64,
+    skew: Duration,
 }
 
 impl Replay {
     pub(super) fn new() -> Replay {
-        Replay::of(GENERATION)
+        Replay::of(MOST as usize)
     }
 
     fn of(most: usize) -> Replay {
         Replay {
             hashes: RandomState::new(),
-            generations: Mutex::new(Generations {
-                young: HashMap::new(),
-                old: HashMap::new(),
-                turned: Instant::now(),
-            }),
+            memory: Mutex::default(),
             most,
         }
     }
 
-    /// Whether a push may come with this signature: nothing else came with it before.
+    /// Takes over what was used before a restart, the oldest first. `received_at` stands in for the timestamp, which
+    /// is not more than the clock skew away from it.
+    pub(super) fn restore(&self, used: UsedSignature, skew: Duration) {
+        let signature = self.hashes.hash_one(used.signature);
+        let push = used.push.map(push_hash);
+        let mut memory = self.memory();
+        if let Some(known) = memory.find(signature) {
+            known.push = known.push.or(push);
+            return;
+        }
+        let seen = Seen {
+            signature,
+            body: NonZeroU32::MIN,
+            timestamp: used.received_at.saturating_add_unsigned(skew.as_secs()),
+            skew,
+        };
+        let restored = Use {
+            push,
+            body: None,
+            others: 0,
+        };
+        memory.insert(&seen, restored, self.most);
+    }
+
+    /// Signatures of requests that came until this time, Unix seconds, are not in the memory.
+    pub(super) fn begins_after(&self, received_at: i64) {
+        self.memory().drop_until(received_at);
+    }
+
+    /// Whether a body may be read that came with this signature: nothing came with it before, or the same body, or
+    /// only few others. `now` in Unix seconds.
     ///
     /// The signature alone stands for its timestamp and nonce, which it is made of. Comparing timestamp and
     /// nonce as texts would be weaker: characters moved from the end of one to the beginning of the other leave
     /// the signature unchanged.
-    pub(super) fn admits(&self, signature: &str, dedup_key: &str, skew: Duration) -> bool {
-        let window = match skew {
-            Duration::ZERO => WITHOUT_SKEW,
-            skew => skew.saturating_mul(2),
+    pub(super) fn look(
+        &self,
+        signed: &Signed,
+        body: &[u8],
+        skew: Duration,
+        now: i64,
+    ) -> Result<Seen, Refused> {
+        let seen = Seen {
+            signature: self.hashes.hash_one(signed.signature),
+            body: NonZeroU32::MIN | low_half(self.hashes.hash_one(body)),
+            timestamp: match skew {
+                Duration::ZERO => now,
+                _ => signed.timestamp.unwrap_or(now),
+            },
+            skew,
         };
-        let signature = self.hashes.hash_one(signature);
-        let push = self.hashes.hash_one(dedup_key);
-        let mut generations = self
-            .generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if generations.young.len() >= self.most || generations.turned.elapsed() > window {
-            generations.turned = Instant::now();
-            generations.old = mem::take(&mut generations.young);
-        }
-        let Generations { young, old, .. } = &mut *generations;
-        let known = young.get(&signature).or_else(|| old.get(&signature));
-        match known {
-            Some(known) => *known == push,
-            None => {
-                young.insert(signature, push);
-                true
+        let mut memory = self.memory();
+        memory.expire(now, memory_of(skew));
+        if let Some(known) = memory.find(seen.signature) {
+            if known.body != Some(seen.body) {
+                if known.others == OTHER_BODIES {
+                    return Err(Refused::Replayed);
+                }
+                known.others += 1;
             }
+            return Ok(seen);
         }
+        match memory.dropped {
+            Some(dropped) if !skew.is_zero() && seen.timestamp <= dropped => Err(Refused::TooOld),
+            Some(_) | None => Ok(seen),
+        }
+    }
+
+    /// Uses the signature up for this push, or for a body that is not a push, and says whether nothing came with it
+    /// before. Refuses what is not that for which it was used.
+    pub(super) fn admit(&self, seen: &Seen, push: Option<i64>) -> Result<bool, Refused> {
+        let push = push.map(push_hash);
+        let mut memory = self.memory();
+        let Some(known) = memory.find(seen.signature) else {
+            let first = Use {
+                push,
+                body: Some(seen.body),
+                others: 0,
+            };
+            memory.insert(seen, first, self.most);
+            return Ok(true);
+        };
+        let same_body = known.body == Some(seen.body);
+        let same_push = push.is_some() && known.push == push;
+        if same_push || same_body && known.push.is_none() {
+            *known = Use {
+                push,
+                body: Some(seen.body),
+                others: 0,
+            };
+            return Ok(false);
+        }
+        Err(Refused::Replayed)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Memory {
+    fn find(&mut self, signature: u64) -> Option<&mut Use> {
+        let mut newest_first = self.slices.iter_mut().rev();
+        newest_first.find_map(|slice| slice.uses.get_mut(&signature))
+    }
+
+    fn insert(&mut self, seen: &Seen, first: Use, most: usize) {
+        let longest = memory_of(seen.skew) / 4;
+        let is_full =
+            |slice: &Slice| slice.uses.len() >= most / SLICES || slice.begun.elapsed() > longest;
+        if self.slices.back().is_none_or(is_full) {
+            while self.len() + most / SLICES > most {
+                self.drop_oldest();
+            }
+            self.slices.push_back(Slice {
+                begun: Instant::now(),
+                newest: seen.timestamp,
+                uses: HashMap::new(),
+            });
+        }
+        if let Some(youngest) = self.slices.back_mut() {
+            youngest.newest = youngest.newest.max(seen.timestamp);
+            youngest.uses.insert(seen.signature, first);
+        }
+    }
+
+    fn expire(&mut self, now: i64, remembered: Duration) {
+        let last = now.saturating_sub_unsigned(remembered.as_secs());
+        while self
+            .slices
+            .front()
+            .is_some_and(|oldest| oldest.newest < last)
+        {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.slices.pop_front() {
+            self.drop_until(oldest.newest);
+        }
+    }
+
+    fn drop_until(&mut self, timestamp: i64) {
+        self.dropped = self.dropped.max(Some(timestamp));
+    }
+
+    fn len(&self) -> usize {
+        self.slices.iter().map(|slice| slice.uses.len()).sum()
+    }
+}
+
+/// How long after its timestamp a signature can be accepted, or is remembered where any timestamp is.
+fn memory_of(skew: Duration) -> Duration {
+    match skew {
+        Duration::ZERO => config::WITHOUT_SKEW,
+        skew => skew,
+    }
+}
+
+fn low_half(hash: u64) -> u32 {
+    let [_, _, _, _, a, b, c, d] = hash.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+fn push_hash(digest: i64) -> NonZeroU64 {
+    NonZeroU64::MIN | digest.cast_unsigned()
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
     const SKEW: Duration = Duration::from_secs(600);
+    const NOW: i64 = 1_790_000_000;
+
+    fn signed(number: u32, timestamp: i64) -> Signed {
+        let mut signature = [7; 20];
+        signature[..4].copy_from_slice(&number.to_be_bytes());
+        Signed {
+            signature,
+            timestamp: Some(timestamp),
+        }
+    }
+
+    /// Whether this push may come with this signature; its body is as unlike another's as the push.
+    fn admits(replay: &Replay, signed: &Signed, push: i64, skew: Duration, now: i64) -> bool {
+        let seen = replay.look(signed, &push.to_be_bytes(), skew, now);
+        seen.is_ok_and(|seen| replay.admit(&seen, Some(push)).is_ok())
+    }
+
+    fn used(number: u32, received_at: i64, push: Option<i64>) -> UsedSignature {
+        UsedSignature {
+            signature: signed(number, 0).signature,
+            received_at,
+            push,
+        }
+    }
 
     #[test]
     fn a_signature_admits_its_own_push_again_and_no_other() {
-        let replay = Replay::new();
-        for _ in 0..3 {
-            assert!(replay.admits("signature", "push", SKEW));
-            assert!(!replay.admits("signature", "another push", SKEW));
+        for skew in [SKEW, Duration::ZERO] {
+            let replay = Replay::new();
+            for _ in 0..10 {
+                assert!(admits(&replay, &signed(1, NOW), 11, skew, NOW));
+                assert!(!admits(&replay, &signed(1, NOW), 12, skew, NOW));
+            }
+            assert!(admits(&replay, &signed(2, NOW), 11, skew, NOW));
         }
-        assert!(replay.admits("another signature", "push", SKEW));
     }
 
     #[test]
-    fn however_many_come_the_memory_is_bounded_and_the_oldest_go() {
-        let replay = Replay::of(100);
-        for n in 0..250 {
-            assert!(replay.admits(&n.to_string(), "push", SKEW));
+    fn few_other_bodies_are_read_with_a_signature_that_was_used() {
+        let replay = Replay::new();
+        let look = |body: &[u8]| replay.look(&signed(1, NOW), body, SKEW, NOW);
+        assert_eq!(replay.admit(&look(b"a push").unwrap(), Some(5)), Ok(true));
+        // The same push in another form may be it.
+        let other = look(b"the same, encrypted").unwrap();
+        assert_eq!(replay.admit(&other, Some(5)), Ok(false));
+        for body in [b"one", b"two", b"six"] {
+            replay.admit(&look(body).unwrap(), None).unwrap_err();
         }
-        {
-            let generations = replay.generations.lock().expect("nobody panicked");
-            assert!(generations.young.len() <= 100 && generations.old.len() <= 100);
-        }
-        assert!(!replay.admits("249", "another push", SKEW));
-        assert!(!replay.admits("150", "another push", SKEW));
-        assert!(replay.admits("0", "another push", SKEW));
+        assert_eq!(look(b"more").unwrap_err(), Refused::Replayed);
+        let again = look(b"the same, encrypted").unwrap();
+        assert_eq!(replay.admit(&again, Some(5)), Ok(false));
     }
 
     #[test]
-    fn a_signature_is_forgotten_after_two_windows() {
+    fn a_body_that_is_no_push_uses_its_signature_up() {
         let replay = Replay::new();
-        let age = |time| {
-            let mut generations = replay.generations.lock().expect("nobody panicked");
-            generations.turned -= time;
+        let look = |body: &[u8]| replay.look(&signed(1, NOW), body, SKEW, NOW).unwrap();
+        replay.admit(&look(b"nonsense"), None).unwrap();
+        replay.admit(&look(b"nonsense"), None).unwrap();
+        replay.admit(&look(b"a push"), Some(5)).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_only_looked_at_takes_nothing_away() {
+        let replay = Replay::new();
+        for number in 0..10_i64 {
+            let body = number.to_be_bytes();
+            replay.look(&signed(1, NOW), &body, SKEW, NOW).unwrap();
+        }
+        assert!(admits(&replay, &signed(1, NOW), 99, SKEW, NOW));
+    }
+
+    #[test]
+    fn however_many_come_none_is_admitted_for_another_push() {
+        let replay = Replay::of(80);
+        // Ten a second, all within the clock skew.
+        let at = |number: u32| NOW + i64::from(number / 10);
+        for number in 0..1_000 {
+            assert!(admits(
+                &replay,
+                &signed(number, at(number)),
+                1,
+                SKEW,
+                at(number)
+            ));
+            assert!(replay.memory().len() <= 80);
+        }
+        let now = at(1_000);
+        let again = |number, push| admits(&replay, &signed(number, at(number)), push, SKEW, now);
+        assert!((0..1_000).all(|number| !again(number, 2)));
+        assert!(again(999, 1), "the youngest are remembered");
+        assert!(!again(0, 1), "the oldest are refused as a whole");
+        assert!(
+            admits(&replay, &signed(5_000, now), 1, SKEW, now),
+            "new ones come in"
+        );
+        let late = signed(5_001, at(0));
+        assert!(
+            !admits(&replay, &late, 1, SKEW, now),
+            "unless they may be old ones"
+        );
+    }
+
+    #[test]
+    fn a_signature_is_remembered_as_long_as_it_can_be_accepted_and_then_forgotten() {
+        let replay = Replay::new();
+        let ahead = NOW + 600;
+        assert!(admits(&replay, &signed(1, ahead), 1, SKEW, NOW));
+        assert!(!admits(&replay, &signed(1, ahead), 2, SKEW, ahead + 600));
+        assert!(admits(
+            &replay,
+            &signed(2, ahead + 601),
+            2,
+            SKEW,
+            ahead + 601
+        ));
+        assert_eq!(replay.memory().len(), 1);
+        // A clock that is set back makes it acceptable again.
+        assert!(!admits(&replay, &signed(1, ahead), 2, SKEW, NOW));
+    }
+
+    #[test]
+    fn without_a_clock_skew_a_signature_is_remembered_for_an_hour() {
+        let replay = Replay::new();
+        let off = Duration::ZERO;
+        let seen = Signed {
+            timestamp: None,
+            ..signed(1, 0)
         };
-        assert!(replay.admits("signature", "push", Duration::ZERO));
-        age(WITHOUT_SKEW);
-        assert!(!replay.admits("signature", "another push", Duration::ZERO));
-        age(WITHOUT_SKEW);
-        assert!(replay.admits("signature", "another push", Duration::ZERO));
+        assert!(admits(&replay, &seen, 1, off, NOW));
+        assert!(!admits(&replay, &seen, 2, off, NOW + 3_600));
+        assert!(admits(&replay, &seen, 2, off, NOW + 3_601));
+    }
+
+    #[test]
+    fn what_was_used_before_a_restart_is_used_after_it() {
+        let replay = Replay::new();
+        replay.restore(used(1, NOW, Some(5)), SKEW);
+        replay.restore(used(2, NOW, None), SKEW);
+        replay.restore(used(3, NOW, None), SKEW);
+        replay.restore(used(3, NOW, Some(5)), SKEW);
+        replay.begins_after(NOW - 1_201);
+        let admits = |number, push, at| admits(&replay, &signed(number, at), push, SKEW, at);
+        for number in [1, 3] {
+            assert!(!admits(number, 6, NOW + 600));
+            assert!(admits(number, 5, NOW + 600));
+        }
+        assert!(!admits(2, 5, NOW));
+        assert!(admits(4, 5, NOW - 600));
+        assert!(!admits(5, 5, NOW - 1_201), "it may have come before");
     }
 }

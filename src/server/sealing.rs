@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::query::Query;
 use super::refusals::Refused;
+use super::signed::Signed;
 use crate::app::Live;
 use crate::clock;
 use crate::config::Keys;
@@ -48,6 +49,8 @@ impl Sealing {
 pub(super) struct Unsealed {
     pub(super) body: Vec<u8>,
     pub(super) sealing: Sealing,
+    /// The three-part signature that belongs to the `msg_signature`, of a request that does not have it.
+    pub(super) signed: Option<Signed>,
 }
 
 /// Verifies and opens an encrypted body.
@@ -90,5 +93,12 @@ pub(super) fn unseal(
         key: key.clone(),
         app_id: Arc::clone(&keys.app_id),
     };
-    Ok(Unsealed { body, sealing })
+    Ok(Unsealed {
+        body,
+        signed: match query.signature {
+            Some(_) => None,
+            None => Signed::by(token, timestamp, nonce),
+        },
+        sealing,
+    })
 }

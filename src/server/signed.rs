@@ -5,12 +5,36 @@ use super::refusals::Refused;
 use crate::app::Live;
 use crate::clock;
 use crate::secret::Secret;
-use crate::wechat::verify;
+use crate::store::Signature;
+use crate::wechat::{sign, signature_bytes, verify};
+
+/// The signature of a request, found to be true.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed {
+    /// Of Token, timestamp and nonce, in the bytes that its hexadecimal digits stand for.
+    pub(super) signature: Signature,
+    /// The request's timestamp, Unix seconds; `None`: it is not a number, which `server.max_clock_skew` = "0s" allows.
+    pub(super) timestamp: Option<i64>,
+}
+
+impl Signed {
+    /// The signature that a request with this timestamp and nonce has, or could have, under this Token.
+    pub(super) fn by(token: &Secret, timestamp: &str, nonce: &str) -> Option<Signed> {
+        Signed::read(&sign(&[token.expose(), timestamp, nonce]), timestamp)
+    }
+
+    fn read(signature: &str, timestamp: &str) -> Option<Signed> {
+        Some(Signed {
+            signature: signature_bytes(signature)?,
+            timestamp: timestamp.parse().ok(),
+        })
+    }
+}
 
 /// The signature of a request, which is true; `None`: it has none.
 ///
 /// Refuses a signature that is there and false, and a time that is too far off.
-pub(super) fn signature<'q>(live: &Live, query: &'q Query) -> Result<Option<&'q str>, Refused> {
+pub(super) fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
     let (Some(timestamp), Some(nonce)) = (&query.timestamp, &query.nonce) else {
         return Err(Refused::NoTimestamp);
     };
@@ -28,7 +52,7 @@ pub(super) fn signature<'q>(live: &Live, query: &'q Query) -> Result<Option<&'q 
             return Err(Refused::TimestampOff(off));
         }
     }
-    Ok(signature)
+    Ok(signature.and_then(|signature| Signed::read(signature, timestamp)))
 }
 
 /// Whether a request has a true signature, of whatever time.

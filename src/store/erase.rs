@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
 use super::settings::{FORGET, remove_setting};
+use super::signatures::remove_messages;
 
 /// What was erased, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -39,8 +40,6 @@ const CHECKPOINT_TRIES: u32 = 50;
 struct Naming {
     /// Finds rows that may be such: their keys, then the columns to look into.
     find: &'static str,
-    /// Does away with what names the person in the row with this key.
-    remove: &'static str,
     goes: Goes,
 }
 
@@ -54,8 +53,8 @@ const TELLING_LENGTH: usize = 6;
 enum Goes {
     /// All of it: a message.
     Message,
-    /// Of a follower who came by the person's own QR code only the scene.
-    Scene,
+    /// Of a follower who came by the person's own QR code only the scene, by this statement.
+    Scene(&'static str),
 }
 
 const NAMING: &[Naming] = &[
@@ -63,18 +62,15 @@ const NAMING: &[Naming] = &[
     Naming {
         find: "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
             AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
-        remove: "DELETE FROM messages WHERE id = ?1",
         goes: Goes::Message,
     },
     Naming {
         find: "SELECT id, scene FROM follow_log WHERE instr(scene, ?1)",
-        remove: "UPDATE follow_log SET scene = NULL WHERE id = ?1",
-        goes: Goes::Scene,
+        goes: Goes::Scene("UPDATE follow_log SET scene = NULL WHERE id = ?1"),
     },
     Naming {
         find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
-        remove: "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1",
-        goes: Goes::Scene,
+        goes: Goes::Scene("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
     },
 ];
 
@@ -112,19 +108,18 @@ impl Store {
             .writer
             .write(move |connection| rows_of(connection, &person))?;
         let others = if is_telling(openid) { NAMING } else { &[] };
-        for Naming { find, remove, goes } in others {
+        for Naming { find, goes } in others {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
-                let removed = self.writer.write(move |connection| {
-                    let mut remove = connection.prepare_cached(remove)?;
-                    keys.iter()
-                        .map(|key| remove.execute([key]))
-                        .sum::<rusqlite::Result<usize>>()
+                erased.messages += self.writer.write(move |connection| {
+                    let go = |key| match goes {
+                        Goes::Message => remove_messages(connection, "id = ?1", [key], i64::MIN),
+                        Goes::Scene(clear) => {
+                            connection.prepare_cached(clear)?.execute([key]).map(|_| 0)
+                        }
+                    };
+                    keys.iter().map(go).sum::<rusqlite::Result<usize>>()
                 })?;
-                match goes {
-                    Goes::Message => erased.messages += removed,
-                    Goes::Scene => {}
-                }
             }
         }
         if is_telling(openid) {
@@ -221,15 +216,15 @@ fn names(text: &str, openid: &str) -> bool {
 
 /// Removes the rows that are the person's own.
 pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result<Erased> {
-    let delete_where = |table: &str, whose: &str| {
-        let sql = format!("DELETE FROM {table} WHERE {whose}");
+    let delete = |table: &str| {
+        let sql = format!("DELETE FROM {table} WHERE openid = ?1");
         connection.execute(&sql, params![openid])
     };
-    let delete = |table: &str| delete_where(table, "openid = ?1");
+    let theirs = format!("id IN ({MESSAGES_OF_PERSON})");
     let erased = Erased {
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
-        messages: delete_where("messages", &format!("id IN ({MESSAGES_OF_PERSON})"))?,
+        messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
         jobs: delete("jobs")?,
     };
     // A sync under way must not bring the person back. If its next page begins with the person, it reads the list

@@ -46,7 +46,11 @@ impl Reader {
     ) -> Result<(), E> {
         let first = self.first_message_of(filter)?;
         let sql = format!("SELECT * FROM messages {}", filter.conditions());
-        self.export(&sql, params![filter.openid, first, filter.limit], each)
+        self.export(
+            &sql,
+            params![filter.openid, first, filter.limit, filter.since],
+            each,
+        )
     }
 
     /// The names of the columns come with every row, and once with no values when there is no row.

@@ -343,7 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::{FetchedProfile, ProfileOutcome, Record, Recorded, Store, SyncStep};
-    use crate::wechat::Effect;
+    use crate::wechat::{Effect, short_digest};
 
     const PEOPLE: [&str; 3] = ["oSynOne", "oSynTwo", "oSynThree"];
 
@@ -393,8 +393,11 @@ mod tests {
     }
 
     fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
+        let dedup_key = format!("{number}|{sender}");
         Record {
-            dedup_key: format!("{number}|{sender}"),
+            digest: short_digest(dedup_key.as_bytes()),
+            dedup_key,
+            signature: [0; 20],
             openid: sender.to_owned(),
             msg_type: "event".to_owned(),
             event: None,
@@ -468,7 +471,7 @@ mod tests {
                     Step::Again(back) => {
                         let push = number.checked_sub(back + 1).map(|at| pushes[at].clone());
                         if let Some(push) = push {
-                            record(&store, push);
+                            prop_assert_ne!(record(&store, push), Recorded::New);
                         }
                         None
                     }

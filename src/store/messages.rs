@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
+use super::signatures::remove_messages;
 
 /// A row of `messages`, without the raw XML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,13 +55,15 @@ pub struct MessageFilter {
 }
 
 impl MessageFilter {
-    /// The filter as SQL; its values are the sender, the least id and the limit.
+    /// The filter as SQL; its values are the sender, the least id, the limit, and the time since which.
     pub(super) fn conditions(&self) -> String {
         let whose = match self.openid {
             Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
             None => "?1 IS NULL".to_owned(),
         };
-        format!("WHERE {whose} AND id >= ?2 ORDER BY id DESC LIMIT coalesce(?3, -1)")
+        format!(
+            "WHERE {whose} AND id >= ?2 AND (?4 IS NULL OR +received_at >= ?4) ORDER BY id DESC LIMIT coalesce(?3, -1)"
+        )
     }
 }
 
@@ -102,7 +105,7 @@ impl Reader {
         let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement
-            .query(params![filter.openid, first, filter.limit])
+            .query(params![filter.openid, first, filter.limit, filter.since])
             .map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             each(message(row).map_err(failed)?)?;
@@ -136,44 +139,26 @@ impl Reader {
         found.map_err(|error| Reader::failed(&error))
     }
 
-    /// The least id that the filter can let through.
+    /// The least id that the filter can let through. Ids grow in the order of arrival, but not always with the time:
+    /// a clock may have been wrong.
     pub(super) fn first_message_of(&self, filter: &MessageFilter) -> Result<i64, StoreError> {
-        match filter.since {
-            Some(since) => self
-                .first_message_since(since)
-                .map_err(|error| Reader::failed(&error)),
-            None => Ok(0),
-        }
-    }
-
-    /// The first id received at or after `since`, by bisection: ids grow with time, and so no index is needed.
-    fn first_message_since(&self, since: i64) -> rusqlite::Result<i64> {
-        let (mut low, mut high): (i64, i64) = self.connection.query_row(
-            "SELECT coalesce(min(id), 0), coalesce(max(id), 0) + 1 FROM messages",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let mut at = self
-            .connection
-            .prepare("SELECT received_at FROM messages WHERE id >= ?1 ORDER BY id LIMIT 1")?;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let received: Option<i64> = at
-                .query_map([middle], |row| row.get(0))?
-                .next()
-                .transpose()?;
-            match received {
-                Some(received) if received < since => low = middle + 1,
-                Some(_) | None => high = middle,
-            }
-        }
-        Ok(low)
+        let Some(since) = filter.since else {
+            return Ok(0);
+        };
+        // Without a single one: an id beyond all.
+        let first = "SELECT coalesce(min(id), 9223372036854775807) FROM messages INDEXED BY messages_received
+             WHERE received_at >= ?1";
+        self.connection
+            .query_row(first, [since], |row| row.get(0))
+            .map_err(|error| Reader::failed(&error))
     }
 }
 
 impl Store {
-    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit. Those
-    /// received after `now`, by a clock that was wrong, are passed over.
+    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit. Those of
+    /// which the platform says that they were sent between `before` and `now` stay: they came while this machine's clock
+    /// was behind. Those received at or after `remembered_from`, although removed, are not recorded again. All times are
+    /// Unix seconds.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -181,15 +166,13 @@ impl Store {
         &self,
         before: i64,
         now: i64,
+        remembered_from: i64,
         step: u32,
     ) -> Result<usize, StoreError> {
+        const OLD: &str = "id IN (SELECT id FROM messages WHERE received_at < ?1
+             AND NOT coalesce(created_at BETWEEN ?1 AND ?2, FALSE) ORDER BY received_at LIMIT ?3)";
         self.writer.write(move |connection| {
-            connection
-                .prepare_cached(
-                    "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE received_at <= ?3 ORDER BY id LIMIT ?2)
-                     AND received_at < ?1",
-                )?
-                .execute(params![before, step, now])
+            remove_messages(connection, OLD, params![before, now, step], remembered_from)
         })
     }
 }

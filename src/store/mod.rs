@@ -13,6 +13,7 @@
 //! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
+//! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`time`]: times as people write and read them
 //! - [`copy`]: copies made and put back
@@ -38,6 +39,7 @@ mod scenes;
 mod schema;
 mod scrub;
 mod settings;
+mod signatures;
 mod sync;
 mod tags;
 mod time;
@@ -57,4 +59,5 @@ pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
 pub use settings::{KeptAddresses, KeptToken, MENU_BEFORE};
+pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::Store;
+use super::signatures::{Signature, UsedSignature, use_up};
 use super::writer::Work;
 use super::{erase, followers, jobs};
 use crate::wechat::Effect;
@@ -13,6 +14,10 @@ use crate::wechat::Effect;
 pub struct Record {
     /// The same for every delivery of one push.
     pub dedup_key: String,
+    /// The `short_digest` of `dedup_key`.
+    pub digest: i64,
+    /// The signature of the request that brought it.
+    pub signature: Signature,
     /// The sender.
     pub openid: String,
     /// `MsgType` as received.
@@ -51,6 +56,8 @@ pub enum Recorded {
         /// Plain XML; `None`: `success`.
         reply: Option<String>,
     },
+    /// Its message was removed, as those of a person who is to be forgotten: nothing is recorded.
+    Removed,
 }
 
 impl Store {
@@ -98,8 +105,10 @@ impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
 
 fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
     let mut insert: CachedStatement = connection.prepare_cached(
-        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply, media_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (dedup_key) DO NOTHING",
+        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
+             media_id, signature)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+         WHERE NOT EXISTS (SELECT 1 FROM removed_pushes WHERE digest = ?15) ON CONFLICT (dedup_key) DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         record.dedup_key,
@@ -115,14 +124,11 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         record.rule,
         record.reply,
         record.media_id,
+        record.signature,
+        record.digest,
     ])?;
     if inserted == 0 {
-        let reply = connection
-            .prepare_cached("SELECT reply FROM messages WHERE dedup_key = ?1")?
-            .query_row([&record.dedup_key], |row| row.get(0))
-            .optional()?
-            .flatten();
-        return Ok(Recorded::Again { reply });
+        return not_new(connection, record);
     }
     let at = record.created_at;
     match &record.effect {
@@ -139,4 +145,27 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
     }
     Ok(Recorded::New)
+}
+
+/// What to answer to a push that is recorded already, or must not be. Its signature is used up all the same.
+fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
+    let kept = connection
+        .prepare_cached("SELECT reply, signature IS ?2 FROM messages WHERE dedup_key = ?1")?
+        .query_row(params![record.dedup_key, record.signature], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let (recorded, same_signature) = match kept {
+        Some((reply, same_signature)) => (Recorded::Again { reply }, same_signature),
+        None => (Recorded::Removed, false),
+    };
+    if !same_signature {
+        let used = UsedSignature {
+            signature: record.signature,
+            received_at: record.received_at,
+            push: Some(record.digest),
+        };
+        use_up(connection, &used)?;
+    }
+    Ok(recorded)
 }

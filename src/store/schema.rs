@@ -330,6 +330,26 @@ END;
 ALTER TABLE sync_state ADD COLUMN believed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sync_state ADD COLUMN unfollowed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX follow_log_sync_leaves ON follow_log (at) WHERE source = 'sync' AND action = 'unsubscribe';
+
+-- The signature (20 bytes) of the request that brought the push. It brings that push again and no other, also after a
+-- restart. Those that are not in a row of messages stand here, until they cannot be accepted any more.
+ALTER TABLE messages ADD COLUMN signature BLOB;
+CREATE TABLE used_signatures (
+    signature   BLOB PRIMARY KEY,
+    received_at INTEGER NOT NULL,
+    push        INTEGER                 -- the digest of the dedup_key of what it brought; NULL: no push
+) WITHOUT ROWID;
+CREATE INDEX used_signatures_received ON used_signatures (received_at);
+
+-- Digests of the dedup_key of messages that were removed before they were old, as those of a person who was forgotten:
+-- the same push is not recorded again.
+CREATE TABLE removed_pushes (
+    digest      INTEGER PRIMARY KEY,
+    received_at INTEGER NOT NULL
+);
+
+-- When a message was received cannot be told by its id: the clock may have been wrong.
+CREATE INDEX messages_received ON messages (received_at);
 ";
 
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.

@@ -40,5 +40,5 @@ pub use fields::{Fields, elements};
 pub use message::{ArticleRef, Message, MessageKind};
 pub use push::{Body, Push};
 pub use reply::{Article, MAX_ARTICLES, Reply};
-pub use signature::{digest, sign, verify};
+pub use signature::{digest, short_digest, sign, signature_bytes, verify};
 pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

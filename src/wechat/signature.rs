@@ -23,6 +23,25 @@ pub fn digest(bytes: &[u8]) -> String {
     Sha1::from(bytes).hexdigest()
 }
 
+/// The first 8 bytes of the SHA-1 of `bytes`, as a number: as [`digest`], where there are many.
+pub fn short_digest(bytes: &[u8]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = Sha1::from(bytes).digest().bytes();
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The bytes that a signature's hexadecimal digits stand for; `None` for anything else.
+pub fn signature_bytes(signature: &str) -> Option<[u8; 20]> {
+    let mut bytes = [0; 20];
+    if signature.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(signature.as_bytes().chunks(2)) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+    }
+    Some(bytes)
+}
+
 /// Whether `given` is the signature of `parts`. Takes the same time wherever the two differ.
 ///
 /// A `given` of another length, with upper-case digits or with anything else in it is false.
@@ -43,6 +62,25 @@ mod tests {
     fn the_example_of_the_platform_verifies() {
         assert_eq!(sign(&PARTS), SIGNATURE);
         assert!(verify(&PARTS, SIGNATURE));
+    }
+
+    #[test]
+    fn the_bytes_of_a_signature_are_those_of_its_digits() {
+        let bytes = signature_bytes(SIGNATURE).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, SIGNATURE);
+        for wrong in [
+            "",
+            "f464",
+            &SIGNATURE.replace('f', "g"),
+            &SIGNATURE.replace('f', "é"),
+        ] {
+            assert_eq!(signature_bytes(wrong), None);
+        }
+        assert_eq!(
+            short_digest(b"abc"),
+            0xa999_3e36_4706_816a_u64.cast_signed()
+        );
     }
 
     #[test]

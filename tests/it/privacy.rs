@@ -405,3 +405,115 @@ fn an_event_about_a_person_whose_openid_is_any_word_erases_nobody_else() {
     });
     assert_eq!(account.store().count("messages WHERE openid = 'oBob'"), 1);
 }
+
+/// The rows that name anybody, or that a push makes.
+const TABLES: [&str; 5] = ["messages", "followers", "follow_log", "jobs", "settings"];
+
+/// A push as it was delivered, and deliveries of the same one that are signed anew, in XML and in JSON.
+fn deliveries(console: &Console, push: &Push) -> Vec<Delivery> {
+    let mut json = serde_json::Map::new();
+    let body = xmltree::Element::parse(push.body().as_slice()).unwrap();
+    for element in body.children.iter().filter_map(|node| node.as_element()) {
+        let text = element.get_text().unwrap_or_default().into_owned();
+        json.insert(element.name.clone(), text.into());
+    }
+    let json = raw(serde_json::Value::Object(json).to_string());
+    vec![
+        console.deliver(push),
+        console.deliver(push),
+        console.deliver(&json),
+    ]
+}
+
+#[test]
+fn a_push_of_a_person_who_was_forgotten_brings_nobody_back() {
+    for mode in [Mode::Plain, Mode::Compatible, Mode::Secure] {
+        for closes in [true, false] {
+            let console = Console::new(mode);
+            let mut account = console.setup().start();
+            let (gone, other) = (another_fan(), another_fan());
+            let pushes = [
+                subscribe_by("poster-7").from(&gone),
+                text("hello").from(&gone),
+                click("MENU").from(&gone),
+                unsubscribe().from(&gone),
+                subscribe().from(&gone),
+                text(&format!("my friend is {gone}")).from(&other),
+            ];
+            let mut seen = Vec::new();
+            for push in &pushes {
+                let deliveries = deliveries(&console, push);
+                account.send(&deliveries[0].request()).is_status(200);
+                seen.extend(deliveries);
+            }
+            if closes {
+                let push = about("user_authorization_cancellation", &gone, "OpenID");
+                console.push(&account, &push).is_success();
+            } else {
+                account
+                    .command(&["followers", "forget", &gone, "--yes"])
+                    .ok();
+            }
+            vanishes(&account, &gone);
+            let rows = |account: &Account| TABLES.map(|table| account.store().count(table));
+            let before = rows(&account);
+            for restarts in [false, true] {
+                if restarts {
+                    account.restart();
+                }
+                for delivery in &seen {
+                    account.send(&delivery.request()).is_success();
+                }
+                assert_eq!(
+                    rows(&account),
+                    before,
+                    "{mode:?}\n{}",
+                    account.store().dump()
+                );
+            }
+            vanishes(&account, &gone);
+            // A person who writes again is recorded again.
+            console
+                .push(&account, &text("hello").from(&gone))
+                .is_text(HELP);
+            console
+                .push(&account, &subscribe().from(&gone))
+                .is_text(WELCOME);
+            let theirs = |table: &str| {
+                account
+                    .store()
+                    .count(&format!("{table} WHERE openid = '{gone}'"))
+            };
+            assert_eq!(
+                TABLES[..3]
+                    .iter()
+                    .map(|table| theirs(table))
+                    .collect::<Vec<_>>(),
+                [2, 1, 1]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_delivery_that_meets_the_forgetting_brings_nobody_back() {
+    let account = Account::start();
+    for _ in 0..5 {
+        let gone = another_fan();
+        let push = subscribe().from(&gone).request("/wechat", TOKEN);
+        account.send(&push).is_text(WELCOME);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        account.send(&push).is_status(200);
+                    }
+                });
+            }
+            account
+                .command(&["followers", "forget", &gone, "--yes"])
+                .ok();
+        });
+        vanishes(&account, &gone);
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::support::account::{APP_ID, HELP, WELCOME};
 use crate::support::*;
+use std::time::Instant;
 use wechatd::wechat::{AesKey, seal};
 
 /// The first request with the body of the second.
@@ -48,31 +49,153 @@ fn what_is_moved_between_timestamp_and_nonce_is_the_same_signature() {
 }
 
 #[test]
-fn the_handshake_may_be_repeated_and_takes_nothing_away() {
-    let account = Account::start();
+fn the_check_of_the_callback_url_may_be_repeated_and_brings_no_push() {
+    let mut account = Account::start();
     let signed = account.signed();
+    let check = format!("/wechat?{signed}&echostr=1");
     for _ in 0..3 {
-        account
-            .get(&format!("/wechat?{signed}&echostr=1"))
-            .is(200, "1");
+        account.get(&check).is(200, "1");
     }
     let request = Request::new("POST", &format!("/wechat?{signed}")).body(text("hello").body());
-    account.send(&request).is_text(HELP);
+    account.send(&request).is_refused();
+    // Its use is written down without an answer that waits for it.
+    let kept = "used_signatures";
+    eventually("the use", account.log(), || {
+        account.store().count(kept) == 1
+    });
+    account.kill();
+    account.begin();
+    account.get(&check).is(200, "1");
+    account.send(&request).is_refused();
+    account.store().is("SELECT * FROM messages", &[]);
+    // The other way round it harms nobody.
+    let push = text("hello").request("/wechat", TOKEN);
+    account.send(&push).is_text(HELP);
     account
-        .get(&format!("/wechat?{signed}&echostr=2"))
+        .get(&format!("{}&echostr=2", push.target))
         .is(200, "2");
+    account.send(&push).is_text(HELP);
 }
 
 #[test]
-fn a_body_that_was_no_push_takes_nothing_away() {
+fn a_signature_brings_no_other_push_after_a_restart() {
+    for skew in ["\"10m\"", "\"0s\""] {
+        let mut account = Setup::new().set("server.max_clock_skew", skew).start();
+        let push = text("hello");
+        let seen = push.request("/wechat", TOKEN);
+        let first = account.send(&seen);
+        // The same push under another signature uses that one up, too.
+        let signed_again = push.request("/wechat", TOKEN);
+        account.send(&signed_again).is(200, &first.body());
+        account.kill();
+        account.begin();
+        for seen in [&seen, &signed_again] {
+            for other in [text("@spam"), unsubscribe()] {
+                account.send(&replayed(seen, &other)).is_refused();
+            }
+            account.send(seen).is(200, &first.body());
+        }
+        account
+            .store()
+            .is("SELECT content FROM messages", &["hello"]);
+    }
+}
+
+#[test]
+fn a_signature_brings_no_other_push_after_its_own_was_removed() {
+    for restarts in [false, true] {
+        let mut account = Account::start();
+        let fan = another_fan();
+        let seen = text("hello").from(&fan).request("/wechat", TOKEN);
+        account.send(&seen).is_text(HELP);
+        account
+            .command(&["followers", "forget", &fan, "--yes"])
+            .ok();
+        if restarts {
+            account.restart();
+        }
+        account.send(&replayed(&seen, &text("@spam"))).is_refused();
+        account.send(&seen).is_success();
+        account.store().is("SELECT * FROM messages", &[]);
+    }
+}
+
+#[test]
+fn a_body_that_is_no_push_uses_its_signature_up() {
+    let mut account = Account::start();
+    let broken = |body: &[u8]| Request {
+        body: body.to_vec(),
+        ..text("hello").request("/wechat", TOKEN)
+    };
+    for (number, body) in [b"<xml><broken>".as_slice(), b"{}", b"", b"<xml></xml>"]
+        .into_iter()
+        .enumerate()
+    {
+        let seen = broken(body);
+        account.send(&seen).is_status(400);
+        account.send(&seen).is_status(400);
+        account.send(&replayed(&seen, &text("@spam"))).is_refused();
+        eventually("its use", account.log(), || {
+            account.store().count("used_signatures") == i64::try_from(number).unwrap() + 1
+        });
+        account.kill();
+        account.begin();
+        account.send(&replayed(&seen, &text("@spam"))).is_refused();
+    }
+    account.store().is("SELECT * FROM messages", &[]);
+}
+
+#[test]
+fn lines_about_bodies_that_are_no_push_are_held_back() {
+    let account = Account::start();
+    let begun = Instant::now();
+    for number in 0..300 {
+        let body = format!("<xml><broken{number}>");
+        let request = text("").request("/wechat", TOKEN).body(body);
+        account.send(&request).is_status(400);
+    }
+    let seconds = begun.elapsed().as_secs() + 2;
+    account.post(&text("hello")).is_text(HELP);
+    account.log().says("help");
+    let lines = account.log().count("not a push");
+    assert!(
+        (1..=seconds).contains(&(lines as u64)),
+        "{lines} lines in {seconds} s\n{}",
+        account.log()
+    );
+}
+
+#[test]
+fn a_signature_that_was_used_up_is_looked_at_before_the_body() {
     let account = Account::start();
     let seen = text("hello").request("/wechat", TOKEN);
+    account.send(&seen).is_text(HELP);
     let broken = Request {
         body: b"<xml><broken>".to_vec(),
         ..seen.clone()
     };
-    account.send(&broken).is_status(400);
+    for _ in 0..5 {
+        account.send(&broken).is_refused();
+    }
     account.send(&seen).is_text(HELP);
+    assert!(!account.log().has("not a push"), "{}", account.log());
+}
+
+#[test]
+fn a_push_in_the_wrong_mode_uses_its_signature_up() {
+    let account = Account::start();
+    let seen = text("hello")
+        .query("&encrypt_type=aes&msg_signature=ab")
+        .request("/wechat", TOKEN);
+    account.send(&seen).is_refused();
+    let plain = Request {
+        target: seen
+            .target
+            .replace("&encrypt_type=aes&msg_signature=ab", ""),
+        ..seen
+    };
+    account.send(&replayed(&plain, &text("@spam"))).is_refused();
+    account.store().is("SELECT * FROM messages", &[]);
 }
 
 #[test]

@@ -185,6 +185,30 @@ fn messages_from_a_clock_that_was_ahead_do_not_keep_old_ones() {
 }
 
 #[test]
+fn messages_that_a_wrong_clock_dated_are_found_and_removed_by_their_date_alone() {
+    let mut account = Setup::new().start();
+    account.stop();
+    // Ids grow, times go up and down: a clock was ahead, was set back, and was ahead again.
+    for (count, days) in [(200, 40), (1_000, 181), (200, 100), (300, 10), (200, -50)] {
+        age(&account, count, days);
+    }
+    account.begin();
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 900
+    });
+    for (since, found) in [("120d", 900), ("99d", 700), ("20d", 500), ("5d", 200)] {
+        for command in [
+            &["messages", "export", "--format", "jsonl"][..],
+            &["messages", "list", "--json", "--limit", "10000"],
+        ] {
+            let ran = account.command(&[command, &["--since", since]].concat());
+            let lines = ran.ok().stdout.matches("\"received_at\"").count();
+            assert_eq!(lines, found, "{command:?} --since {since}");
+        }
+    }
+}
+
+#[test]
 fn a_person_who_can_not_be_forgotten_does_not_keep_old_messages() {
     let mut account = Setup::new().stopped();
     account.begin();

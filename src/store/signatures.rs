@@ -1,0 +1,172 @@
+//! Signatures that were used up, and pushes whose message was removed: neither brings anything in again.
+//!
+//! The signature of a push stands in the row of its message. Those that brought no message of their own (another
+//! delivery, the check of the callback URL, a body that is not a push) stand in `used_signatures`. What a removed
+//! message leaves behind is its signature and a digest of its key; neither names the person.
+
+use rusqlite::{Connection, Params, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use super::writer::Work;
+use crate::wechat::short_digest;
+
+/// The 20 bytes of a SHA-1 signature.
+pub type Signature = [u8; 20];
+
+/// A signature that was used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedSignature {
+    /// The signature.
+    pub signature: Signature,
+    /// When its request came, in Unix seconds.
+    pub received_at: i64,
+    /// The `short_digest` of the dedup key of the push that it brought; `None`: it brought none.
+    pub push: Option<i64>,
+}
+
+impl Store {
+    /// Keeps a signature that brought no push, without waiting for the commit: if the store cannot write just then, it
+    /// is known until the next restart only.
+    pub fn use_up(&self, used: UsedSignature) {
+        self.writer.submit(Box::new(UseUp(used)));
+    }
+
+    /// Removes up to `step` signatures that are not in a row of `messages` and were received before `signatures`,
+    /// and up to `step` digests of messages that were received before `digests`. Says how many rows went.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn remove_used(
+        &self,
+        signatures: i64,
+        digests: Option<i64>,
+        step: u32,
+    ) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| {
+            let signatures = connection
+                .prepare_cached(
+                    "DELETE FROM used_signatures WHERE signature IN
+                         (SELECT signature FROM used_signatures WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)",
+                )?
+                .execute(params![signatures, step])?;
+            let digests = connection
+                .prepare_cached(
+                    "DELETE FROM removed_pushes WHERE digest IN
+                         (SELECT digest FROM removed_pushes WHERE received_at < ?1 LIMIT ?2)",
+                )?
+                .execute(params![digests, step])?;
+            Ok(signatures + digests)
+        })
+    }
+}
+
+struct UseUp(UsedSignature);
+
+impl Work for UseUp {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        use_up(connection, &self.0)
+    }
+
+    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+}
+
+impl Reader {
+    /// Calls `each` for the signatures that were used since `since`, the `most` newest of those of messages, oldest
+    /// first. Returns when the newest message was received whose signature is not among them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn used_signatures(
+        &self,
+        since: i64,
+        most: u32,
+        mut each: impl FnMut(UsedSignature),
+    ) -> Result<Option<i64>, StoreError> {
+        let mut read = || {
+            let others = "SELECT signature, received_at, push FROM used_signatures
+                 WHERE received_at >= ?1 AND length(signature) = 20 LIMIT ?2";
+            let mut others = self.connection.prepare(others)?;
+            let mut rows = others.query(params![since, most])?;
+            while let Some(row) = rows.next()? {
+                each(UsedSignature {
+                    signature: row.get(0)?,
+                    received_at: row.get(1)?,
+                    push: row.get(2)?,
+                });
+            }
+            let beyond = self.connection.query_row(
+                "SELECT max(?1, coalesce((SELECT received_at + 1 FROM messages WHERE received_at >= ?1
+                                          ORDER BY received_at DESC LIMIT 1 OFFSET ?2), ?1))",
+                params![since, most],
+                |row| row.get::<_, i64>(0),
+            )?;
+            let messages = "SELECT signature, received_at, dedup_key FROM messages INDEXED BY messages_received
+                 WHERE received_at >= ?1 AND length(signature) = 20 ORDER BY received_at";
+            let mut messages = self.connection.prepare(messages)?;
+            let mut rows = messages.query([beyond])?;
+            while let Some(row) = rows.next()? {
+                let dedup_key = row.get_ref(2)?.as_str().unwrap_or_default();
+                each(UsedSignature {
+                    signature: row.get(0)?,
+                    received_at: row.get(1)?,
+                    push: Some(short_digest(dedup_key.as_bytes())),
+                });
+            }
+            self.connection.query_row(
+                "SELECT max(received_at) FROM messages WHERE received_at < ?1",
+                [beyond],
+                |row| row.get(0),
+            )
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}
+
+/// Keeps a signature beside those that stand in rows of `messages`.
+pub(super) fn use_up(connection: &Connection, used: &UsedSignature) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
+             ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
+        )?
+        .execute(params![used.signature, used.received_at, used.push])
+        .map(drop)
+}
+
+/// Removes the messages that `which` selects. Those that were received at or after `remembered_from` are not
+/// recorded again, whoever delivers them, and their signatures stay used up.
+pub(super) fn remove_messages(
+    connection: &Connection,
+    which: &str,
+    values: impl Params,
+    remembered_from: i64,
+) -> rusqlite::Result<usize> {
+    let removed = connection
+        .prepare_cached(&format!(
+            "DELETE FROM messages WHERE {which} RETURNING dedup_key, received_at, signature"
+        ))?
+        .query_map(values, |row| {
+            let dedup_key: String = row.get(0)?;
+            Ok((short_digest(dedup_key.as_bytes()), row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<Vec<(i64, i64, Option<Signature>)>>>()?;
+    let mut remember = connection.prepare_cached(
+        "INSERT INTO removed_pushes (digest, received_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
+    for (digest, received_at, signature) in &removed {
+        if *received_at < remembered_from {
+            continue;
+        }
+        remember.execute([digest, received_at])?;
+        if let Some(signature) = *signature {
+            let used = UsedSignature {
+                signature,
+                received_at: *received_at,
+                push: Some(*digest),
+            };
+            use_up(connection, &used)?;
+        }
+    }
+    Ok(removed.len())
+}
