@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::api::{self, Client, TokenShelf};
 use crate::bell::Bell;
-use crate::clock;
+use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
 use crate::dispatch::Rules;
 use crate::random::{self, NoRandomNumbers};
@@ -27,6 +27,8 @@ pub struct App {
     pub bells: Bells,
     /// Where the platform sends from, as far as it has told.
     pub callback_ips: CallbackIps,
+    /// The time, as far as the platform has told it.
+    pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
 }
 
@@ -91,7 +93,9 @@ impl App {
         if let Some(list) = store.callback_ips()?.as_ref().and_then(Networks::read) {
             callback_ips.replace(list);
         }
+        let confirmed = ConfirmedClock::new(store.confirmed_time()?);
         Ok(App {
+            confirmed,
             store,
             api,
             bells: Bells::default(),

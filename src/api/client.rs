@@ -98,6 +98,13 @@ impl Client {
         }
     }
 
+    /// What the platform's clock shows, in Unix seconds, by the head of the last answer and the time that has passed
+    /// since; `None` before the first one that tells the time.
+    #[must_use]
+    pub fn platform_time(&self) -> Option<i64> {
+        self.shared.http.platform_time()
+    }
+
     /// How many seconds this machine's clock is ahead of the platform's, by the head of the last answer; `None` before
     /// the first one that tells the time.
     #[must_use]

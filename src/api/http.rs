@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -44,7 +44,17 @@ pub(super) struct Http {
     base_url: String,
     pages_url: String,
     timeout: Duration,
-    clock: Mutex<Option<i64>>,
+    clock: Mutex<Option<PlatformTime>>,
+}
+
+/// The platform's clock, as an answer showed it.
+#[derive(Debug, Clone, Copy)]
+struct PlatformTime {
+    /// Unix seconds.
+    told: i64,
+    /// How many seconds this machine's clock was ahead.
+    ahead: i64,
+    at: Instant,
 }
 
 /// An answer whose body has not been read yet.
@@ -135,8 +145,21 @@ impl Http {
         })
     }
 
+    /// What the platform's clock shows now, in Unix seconds, by the last answer that told the time.
+    pub(super) fn platform_time(&self) -> Option<i64> {
+        let time = self.last_time()?;
+        Some(
+            time.told
+                .saturating_add_unsigned(time.at.elapsed().as_secs()),
+        )
+    }
+
     /// How many seconds this machine's clock was ahead of the platform's at the last answer that told the time.
     pub(super) fn clock_difference(&self) -> Option<i64> {
+        self.last_time().map(|time| time.ahead)
+    }
+
+    fn last_time(&self) -> Option<PlatformTime> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,11 +169,15 @@ impl Http {
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return;
         };
-        let platform = date
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let ahead = clock::unix_seconds().saturating_sub_unsigned(platform);
-        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        let told = date.duration_since(UNIX_EPOCH).map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        });
+        let time = PlatformTime {
+            told,
+            ahead: clock::unix_seconds().saturating_sub(told),
+            at: Instant::now(),
+        };
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
     /// Sends a call and waits for the head of the answer, whatever its status.

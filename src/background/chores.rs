@@ -1,12 +1,13 @@
 //! Chores: people who closed their account are forgotten, messages older than `store.keep_messages` removed, a
-//! few at a time.
+//! few at a time, by a clock that the platform has confirmed.
 
 use std::time::Duration;
 
 use super::trouble::{Pauses, Trouble};
+use crate::api::Client;
 use crate::app::App;
 use crate::bell::Woken;
-use crate::clock;
+use crate::clock::{self, Confirmed};
 use crate::counted::counted;
 use crate::store::StoreError;
 
@@ -19,7 +20,14 @@ const BREATH: Duration = Duration::from_millis(50);
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(3_600);
 
-/// Before another look whether the log can be emptied.
+/// How much later than the last confirmed time it may be by this machine's clock alone, in seconds. A service that was
+/// away for longer waits for the next push or answer of the platform.
+const UNCONFIRMED: i64 = 2 * 86_400;
+
+/// Signatures are kept for so long at least, in seconds: `server.max_clock_skew` may become longer.
+const SIGNATURES: u64 = 86_400;
+
+/// Before another look whether the log can be emptied, or the platform has told the time.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Pauses while something cannot be done.
@@ -30,15 +38,22 @@ pub(super) fn run(app: &App) {
     // What was erased just before an earlier end may still be in the write-ahead log.
     let mut log_has_traces = true;
     let mut trouble = Trouble::default();
+    let mut told = Told::default();
     loop {
         // Each is done whatever becomes of the other.
         let emptied = forget(app, &mut log_has_traces);
-        let removed = remove_old_messages(app);
+        let removed = remove_old(app, &mut told);
         let woken = match (emptied, removed) {
-            (_, Ok(woken @ (Woken::Rung | Woken::Closing))) => woken,
-            (Ok(emptied), Ok(Woken::Time)) => {
+            (_, Ok(Removed::Woken(woken))) => woken,
+            (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
                 trouble.over();
-                app.bells.chores.wait(if emptied { ROUND } else { RETRY })
+                // Only the answers to calls must be looked for; a push rings.
+                let looks_again = removed == Removed::Waiting && app.api.is_some();
+                let pause = match emptied && !looks_again {
+                    true => ROUND,
+                    false => RETRY,
+                };
+                app.bells.chores.wait(pause)
             }
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
@@ -70,34 +85,142 @@ fn forget(app: &App, log_has_traces: &mut bool) -> Result<bool, StoreError> {
     Ok(!*log_has_traces)
 }
 
-/// Removes old messages until none is left or the bell is heard.
-fn remove_old_messages(app: &App) -> Result<Woken, StoreError> {
-    let mut removed = 0;
-    loop {
-        let keep = app.live().config.store.keep_messages;
-        if keep.is_zero() {
-            return Ok(Woken::Time);
+/// How the removal of what is old ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removed {
+    /// All of it is gone.
+    All,
+    /// Some of it stays until the platform has told the time.
+    Waiting,
+    /// The bell was heard.
+    Woken(Woken),
+}
+
+/// What is said of removals, over the rounds.
+#[derive(Debug, Default)]
+struct Told {
+    /// Messages that went since the last line about them: a ring ends a round in the middle.
+    removed: usize,
+    /// That some wait was said.
+    waiting: bool,
+}
+
+/// What time it is for removals.
+struct Now {
+    /// Nothing goes by a later time than this; `None`: nothing goes. Unix seconds.
+    at: Option<i64>,
+    /// It is much later by this machine's clock, which nothing has confirmed.
+    is_doubted: bool,
+}
+
+impl Now {
+    fn look(app: &App) -> Now {
+        if let Some(told) = app.api.as_ref().and_then(Client::platform_time) {
+            app.confirmed.confirm(told);
         }
-        let now = clock::unix_seconds();
-        let before = now.saturating_sub_unsigned(keep.as_secs());
-        let life = app.live().config.server.life_of_signatures();
-        let remembered_from = now.saturating_sub_unsigned(life.as_secs());
-        let step = app
-            .store
-            .remove_old_messages(before, now, remembered_from, STEP)?;
-        removed += step;
+        let local = clock::unix_seconds();
+        match app.confirmed.now() {
+            Confirmed::Told(told) => Now {
+                at: Some(told.min(local)),
+                is_doubted: false,
+            },
+            Confirmed::Kept(kept) if local.saturating_sub(kept) <= UNCONFIRMED => Now {
+                at: Some(local),
+                is_doubted: false,
+            },
+            Confirmed::Kept(kept) => Now {
+                at: Some(kept),
+                is_doubted: true,
+            },
+            Confirmed::Never => Now {
+                at: None,
+                is_doubted: true,
+            },
+        }
+    }
+}
+
+/// Removes old messages, and what is no longer needed of signatures, until none is left or the bell is heard.
+fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
+    if let Confirmed::Told(now) = app.confirmed.now() {
+        app.store.keep_confirmed_time(now)?;
+    }
+    let removed = remove_used(app)?;
+    if removed != Removed::All {
+        return Ok(removed);
+    }
+    let reader = app.store.reader()?;
+    loop {
+        let live = app.live();
+        let keep = live.config.store.keep_messages.as_secs();
+        if keep == 0 {
+            return Ok(Removed::All);
+        }
+        let local = clock::unix_seconds();
+        let due_for = |oldest: Option<i64>| match oldest {
+            Some(oldest) => local.saturating_sub_unsigned(keep).saturating_sub(oldest),
+            None => 0,
+        };
+        let Now { mut at, is_doubted } = Now::look(app);
+        if at.is_none() && due_for(reader.oldest_message()?) <= UNCONFIRMED {
+            at = Some(local);
+        }
+        let step = match at {
+            None => 0,
+            Some(now) => {
+                let before = now.saturating_sub_unsigned(keep);
+                let life = live.config.server.life_of_signatures();
+                let remembered_from = now.saturating_sub_unsigned(life.as_secs());
+                app.store
+                    .remove_old_messages(before, now, remembered_from, STEP)?
+            }
+        };
+        told.removed += step;
         if step == 0 {
-            if removed > 0 {
+            if told.removed > 0 {
                 log::info!(
                     "chores: removed {} older than store.keep_messages",
-                    counted(removed, "message")
+                    counted(std::mem::take(&mut told.removed), "message")
                 );
             }
-            return Ok(Woken::Time);
+            let due_for = due_for(reader.oldest_message()?);
+            if !is_doubted || due_for <= 0 {
+                return Ok(Removed::All);
+            }
+            if !std::mem::replace(&mut told.waiting, true) {
+                log::warn!(
+                    "chores: by this machine's clock messages should have been removed {} ago, but nothing has confirmed the clock yet: \
+                     they stay until a push or an answer of the platform does",
+                    counted(usize::try_from(due_for / 86_400).unwrap_or(0), "day")
+                );
+            }
+            return Ok(Removed::Waiting);
         }
         match app.bells.chores.wait(BREATH) {
             Woken::Time => {}
-            woken @ (Woken::Rung | Woken::Closing) => return Ok(woken),
+            woken @ (Woken::Rung | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+}
+
+/// Removes signatures that cannot be accepted any more, and digests of messages that would have been removed by now.
+fn remove_used(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let Some(now) = Now::look(app).at else {
+            return Ok(Removed::All);
+        };
+        let live = app.live();
+        let life = live.config.server.life_of_signatures().as_secs();
+        let keep = live.config.store.keep_messages.as_secs();
+        let signatures = now.saturating_sub_unsigned(life.max(SIGNATURES));
+        // What is kept for ever would have been.
+        let digests = (keep > 0).then(|| now.saturating_sub_unsigned(life.max(keep)));
+        if app.store.remove_used(signatures, digests, STEP)? == 0 {
+            return Ok(Removed::All);
+        }
+        match app.bells.chores.wait(BREATH) {
+            Woken::Time => {}
+            woken @ (Woken::Rung | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
 }

@@ -260,6 +260,7 @@ impl LocalFile {
             &self.digest(api),
             &uploaded.media_id,
             created_at + MEDIA_LIFE,
+            api.platform_time(),
         );
         out.afterwards(kept, UPLOADED_AGAIN);
         Ok(uploaded)
@@ -417,7 +418,8 @@ fn permanent_video(
         return Ok(media_id);
     }
     let added = file.add(api, MediaType::Video, Some(description))?;
-    let kept = store.keep_media(kept_as, &digest, &added.media_id, now + life);
+    let confirmed = api.platform_time();
+    let kept = store.keep_media(kept_as, &digest, &added.media_id, now + life, confirmed);
     out.afterwards(kept, UPLOADED_AGAIN);
     Ok(added.media_id)
 }

@@ -195,6 +195,8 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
 Description=wechatd, the back end of a WeChat Official Account
 Wants=network-online.target
 After=network-online.target
+# By the clock messages are dated and old ones removed. (For systemd-timesyncd: systemctl enable systemd-time-wait-sync.)
+After=time-sync.target
 # Restart for as long as it takes: a full disk or a taken port may pass.
 StartLimitIntervalSec=0
 

@@ -209,7 +209,10 @@ impl Callback {
         };
         let dedup_key = push.dedup_key();
         let digest = short_digest(dedup_key.as_bytes());
-        self.replay.admit(&seen, Some(digest))?;
+        let is_new = self.replay.admit(&seen, Some(digest))?;
+        if is_new && let Some(timestamp) = signed.timestamp {
+            self.confirm(timestamp);
+        }
         Ok(Handled::Record(Box::new(Accepted::new(
             live,
             push,
@@ -221,6 +224,16 @@ impl Callback {
                 signature: signed.signature,
             },
         ))))
+    }
+
+    /// Takes the time from a push that was not seen before. Where `server.max_clock_skew` accepts any timestamp, somebody
+    /// may have swapped it with the nonce, which the signature allows: it is not believed beyond this machine's clock.
+    fn confirm(&self, timestamp: i64) {
+        let timestamp = timestamp.min(clock::unix_seconds());
+        if self.app.confirmed.confirm(timestamp) {
+            // Removals may have waited for it.
+            self.app.bells.chores.ring();
+        }
     }
 
     /// Whether what came with this signature may be read.

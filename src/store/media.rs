@@ -36,7 +36,8 @@ impl Store {
         })
     }
 
-    /// Keeps a media_id; those that ended more than a year ago go.
+    /// Keeps a media_id; those go that ended more than a year before `now`, which is a time that the platform told: this
+    /// machine's clock may be wrong.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -46,6 +47,7 @@ impl Store {
         digest: &str,
         media_id: &str,
         expires_at: i64,
+        now: Option<i64>,
     ) -> Result<(), StoreError> {
         let kept = (
             media_type.to_owned(),
@@ -54,7 +56,8 @@ impl Store {
             expires_at,
         );
         self.writer.write(move |connection| {
-            connection.execute("DELETE FROM media WHERE expires_at <= unixepoch() - ?1", [REMEMBERED])?;
+            let ended = now.map(|now| now.saturating_sub(REMEMBERED));
+            connection.execute("DELETE FROM media WHERE expires_at <= ?1", [ended])?;
             let (media_type, digest, media_id, expires_at) = &kept;
             connection
                 .execute(

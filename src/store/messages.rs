@@ -152,6 +152,18 @@ impl Reader {
             .query_row(first, [since], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
+
+    /// When the oldest message was received, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn oldest_message(&self) -> Result<Option<i64>, StoreError> {
+        self.connection
+            .query_row("SELECT min(received_at) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .map_err(|error| Reader::failed(&error))
+    }
 }
 
 impl Store {

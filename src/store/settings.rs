@@ -39,6 +39,9 @@ pub(super) const PROBE: &str = "probe";
 /// The menu before the last change.
 pub const MENU_BEFORE: &str = "menu before";
 
+/// The newest time that the platform confirmed.
+const CONFIRMED_AT: &str = "confirmed_at";
+
 /// Before what may be done alone: until when, and who holds the right.
 pub(super) const LEASE: &str = "lease ";
 
@@ -141,6 +144,23 @@ impl Store {
                 })
                 .optional()
         })
+    }
+
+    /// Keeps the newest time that the platform confirmed, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_confirmed_time(&self, time: i64) -> Result<(), StoreError> {
+        self.keep_setting(CONFIRMED_AT, &time.to_string())
+    }
+
+    /// The time that was kept last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn confirmed_time(&self) -> Result<Option<i64>, StoreError> {
+        let kept = self.setting(CONFIRMED_AT)?;
+        Ok(kept.and_then(|time| time.parse().ok()))
     }
 
     /// Keeps the addresses that the platform sends from.

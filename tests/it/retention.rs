@@ -79,11 +79,11 @@ fn messages_that_are_young_enough_stay() {
     age(&account, 300, 400);
     older_came_first(&account);
     account.begin();
+    account.post(&text("hello")).is_text(HELP);
     eventually("the older are gone", account.log(), || {
         account.store().count(OLD) == 300
     });
     account.reload();
-    account.post(&text("hello")).is_text(HELP);
     assert_eq!(account.store().count(OLD), 300);
 }
 
@@ -125,6 +125,7 @@ fn a_reload_that_lengthens_the_time_stops_a_removal_under_way() {
 #[track_caller]
 fn stops_under_way(count: u32) -> bool {
     let account = aged(Some("0d"), count, 10);
+    account.post(&text("hello")).is_text(HELP);
     set_keep(&account, "7d");
     account.reload();
     eventually("the removal has begun", account.log(), || {
@@ -182,6 +183,170 @@ fn messages_from_a_clock_that_was_ahead_do_not_keep_old_ones() {
     });
     let future = format!("messages WHERE received_at > {}", now());
     assert_eq!(account.store().count(&future), 300);
+}
+
+/// What a clock that is 200 days ahead makes of a store: its messages are 200 days old.
+const AHEAD: i64 = 200;
+
+const WAITS: &str = "nothing has confirmed the clock yet";
+
+#[test]
+fn a_clock_that_nothing_confirms_removes_no_message() {
+    let mut account = aged(None, 300, AHEAD);
+    account.log().says(WAITS);
+    // Neither at a further start, nor by a look at the configuration.
+    account.restart();
+    eventually("another warning", account.log(), || {
+        account.log().count(WAITS) == 2
+    });
+    account.reload();
+    account.reload();
+    account.get("/healthz").is(200, "ok");
+    assert_eq!(account.store().count(OLD), 300);
+    assert_eq!(
+        account.log().count(WAITS),
+        2,
+        "once for each start\n{}",
+        account.log()
+    );
+    // A push tells the time.
+    account.post(&text("hello")).is_text(HELP);
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+}
+
+#[test]
+fn an_answer_of_the_platform_confirms_the_time() {
+    let platform = Platform::start();
+    platform.desk(|desk| desk.clock = Some(0));
+    let mut account = Setup::new().platform(&platform).start();
+    account.stop();
+    age(&account, 300, AHEAD);
+    change(&account.store_path(), "DELETE FROM followers");
+    account.begin();
+    account.log().says(WAITS);
+    assert_eq!(account.store().count(OLD), 300);
+    // A new follower's profile is asked for; nothing else was.
+    assert_eq!(platform.calls().len(), 0);
+    change(
+        &account.store_path(),
+        &format!(
+            "INSERT INTO followers (openid, subscribe_time) VALUES ('{}', 1)",
+            another_fan()
+        ),
+    );
+    account.restart();
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+}
+
+#[test]
+fn messages_go_by_the_platforms_time_when_this_machines_clock_is_ahead_of_it() {
+    let platform = Platform::start();
+    // By its clock the messages are one day old.
+    platform.desk(|desk| desk.clock = Some(-(AHEAD - 1) * DAY));
+    let mut account = Setup::new().platform(&platform).start();
+    account.stop();
+    age(&account, 300, AHEAD);
+    age(&account, 50, 2 * AHEAD);
+    account.begin();
+    eventually(
+        "those that are old by any clock are gone",
+        account.log(),
+        || account.store().count(OLD) == 300,
+    );
+    account.reload();
+    account.restart();
+    // What it knows outlives the process.
+    account.log().says(WAITS);
+    assert_eq!(account.store().count(OLD), 300);
+}
+
+#[test]
+fn a_service_that_was_away_for_a_day_does_not_wait_with_a_days_messages() {
+    let mut account = aged(None, 300, 181);
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+    account.post(&text("hello")).is_text(HELP);
+    let kept = "settings WHERE name = 'confirmed_at'";
+    eventually("the time is kept", account.log(), || {
+        account.store().count(kept) == 1
+    });
+    account.stop();
+    age(&account, 300, AHEAD);
+    // The platform told it a day and a half ago, or three days ago.
+    let told = |account: &Account, hours: i64| {
+        let sql = format!(
+            "UPDATE settings SET value = {} WHERE name = 'confirmed_at'",
+            now() - hours * 3_600
+        );
+        change(&account.store_path(), &sql);
+    };
+    told(&account, 36);
+    account.begin();
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+    assert!(!account.log().has(WAITS));
+    account.stop();
+    // These are due by this clock, and not by the time that was told.
+    age(&account, 300, 181);
+    told(&account, 72);
+    account.begin();
+    account.log().says(WAITS);
+    assert_eq!(account.store().count(OLD), 300);
+}
+
+#[test]
+fn with_any_timestamp_accepted_an_old_push_does_not_make_the_time_later() {
+    let mut account = Setup::new().set("server.max_clock_skew", "\"0s\"").start();
+    account.stop();
+    age(&account, 300, AHEAD);
+    account.begin();
+    account.log().says(WAITS);
+    // The platform's time, and a signed URL of a year before.
+    for days in [AHEAD, AHEAD + 365] {
+        account
+            .post(&text("hello").stamped(now() - days * DAY))
+            .is_text(HELP);
+    }
+    let told = "SELECT (unixepoch() - value) / 86400 FROM settings WHERE name = 'confirmed_at'";
+    eventually("the time is kept", account.log(), || {
+        account.store().rows(told) == [AHEAD.to_string()]
+    });
+    account.reload();
+    assert_eq!(account.store().count(OLD), 300);
+    // A later time counts as far as this machine's clock goes.
+    account
+        .post(&text("hello").stamped(now() + 5_000 * DAY))
+        .is_text(HELP);
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 0
+    });
+}
+
+#[test]
+fn messages_that_came_while_the_clock_was_behind_are_not_old() {
+    let mut account = Setup::new().start();
+    account.post(&text("hello")).is_text(HELP);
+    account.stop();
+    age(&account, 300, 6_000);
+    age(&account, 200, 181);
+    let sent = format!(
+        "UPDATE messages SET created_at = {} WHERE id % 2 = 0 AND received_at < {}",
+        now() - DAY,
+        now() - 1_000 * DAY
+    );
+    change(&account.store_path(), &sent);
+    account.begin();
+    account.post(&text("hello")).is_text(HELP);
+    eventually("the old messages are gone", account.log(), || {
+        account.store().count(OLD) == 150
+    });
+    account.log().says("removed 350 messages");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn the_usual_unit_says_what_the_readme_promises() {
         ("ProtectHome", vec!["yes"]),
         ("NoNewPrivileges", vec!["yes"]),
         ("UMask", vec!["0077"]),
-        ("After", vec!["network-online.target"]),
+        ("After", vec!["network-online.target", "time-sync.target"]),
         ("Wants", vec!["network-online.target"]),
         ("WantedBy", vec!["multi-user.target"]),
     ] {
