@@ -1,12 +1,13 @@
-//! Whole rows for exports: every column, a row at a time, so that memory does not grow with the store.
+//! Whole rows for exports: every column, a page at a time, so that memory does not grow with the store.
 
-use rusqlite::params;
-use rusqlite::types::ValueRef;
+use rusqlite::types::Value;
+use rusqlite::{ToSql, params};
 
 use super::error::StoreError;
 use super::followers::FollowerFilter;
 use super::messages::MessageFilter;
 use super::open::Reader;
+use super::page::{all, page};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +32,19 @@ impl Reader {
         each: impl FnMut(&[&str], &[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!("SELECT * FROM followers {}", FollowerFilter::WHERE);
-        let values = params![filter.since, filter.scene, filter.tag, filter.limit];
-        self.export(&sql, values, each)
+        let FollowerFilter {
+            since, scene, tag, ..
+        } = filter;
+        let (time, openid) = FollowerFilter::BEGINNING;
+        let last = [Value::from(time), Value::from(openid.to_owned())];
+        self.export(
+            &sql,
+            params![since, scene, tag],
+            filter.limit,
+            &["subscribe_time", "openid"],
+            last.to_vec(),
+            each,
+        )
     }
 
     /// The same for messages, newest first.
@@ -46,41 +58,63 @@ impl Reader {
     ) -> Result<(), E> {
         let first = self.first_message_of(filter)?;
         let sql = format!("SELECT * FROM messages {}", filter.conditions());
+        let last = vec![Value::from(MessageFilter::BEGINNING)];
         self.export(
             &sql,
-            params![filter.openid, first, filter.limit, filter.since],
+            params![filter.openid, first, filter.since],
+            filter.limit,
+            &["id"],
+            last,
             each,
         )
     }
 
-    /// The names of the columns come with every row, and once with no values when there is no row.
+    /// The names of the columns come with every row, and once with no values when there is no row. The values of `sql`
+    /// are `values`, then the limit, then those that the columns `key` had in the last row: `last` before the first.
     fn export<E: From<StoreError>>(
         &self,
         sql: &str,
-        values: &[&dyn rusqlite::ToSql],
+        values: &[&dyn ToSql],
+        mut limit: Option<u32>,
+        key: &[&str],
+        mut last: Vec<Value>,
         mut each: impl FnMut(&[&str], &[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut rows = statement.query(values).map_err(failed)?;
+        let keys = key.iter().map(|name| statement.column_index(name));
+        let keys: Vec<usize> = keys.collect::<rusqlite::Result<_>>().map_err(failed)?;
         each(&names, &[])?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let cells: rusqlite::Result<Vec<Cell>> = (0..names.len())
-                .map(|at| {
-                    Ok(match row.get_ref(at)? {
-                        ValueRef::Integer(number) => Cell::Integer(number),
-                        ValueRef::Text(text) => {
-                            std::str::from_utf8(text).map_or(Cell::Null, Cell::Text)
-                        }
-                        // No column of ours holds these.
-                        ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Null,
-                    })
-                })
-                .collect();
-            each(&names, &cells.map_err(failed)?)?;
+        loop {
+            let mut values = values.to_vec();
+            values.push(&limit);
+            values.extend(last.iter().map(|value| value as &dyn ToSql));
+            let page = page(&mut statement, &values, all).map_err(failed)?;
+            for row in &page.rows {
+                let cells: Vec<Cell> = row.iter().map(Cell::of).collect();
+                each(&names, &cells)?;
+            }
+            match page.rows.last() {
+                Some(row) if !page.is_last => {
+                    last = keys.iter().map(|key| row[*key].clone()).collect();
+                    let rows = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
+                    limit = limit.map(|limit| limit.saturating_sub(rows));
+                }
+                Some(_) | None => return Ok(()),
+            }
         }
-        Ok(())
+    }
+}
+
+impl Cell<'_> {
+    fn of(value: &Value) -> Cell<'_> {
+        match value {
+            Value::Integer(number) => Cell::Integer(*number),
+            Value::Text(text) => Cell::Text(text),
+            // No column of ours holds these.
+            Value::Null | Value::Real(_) | Value::Blob(_) => Cell::Null,
+        }
     }
 }

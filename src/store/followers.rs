@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::Reader;
+use super::page::page;
 use super::profiles::REVOKED;
 use super::scenes;
 
@@ -71,11 +72,16 @@ pub struct FollowerFilter {
 }
 
 impl FollowerFilter {
-    /// The filter as SQL; its values are since, scene, tag and limit.
+    /// The filter as SQL; its values are since, scene, tag and limit, then time and openid of the row that the last page
+    /// ended with.
     pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
            AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
-         ORDER BY subscribe_time DESC LIMIT coalesce(?4, -1)";
+           AND (subscribe_time, openid) < (?5, ?6)
+         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?4, -1)";
+
+    /// Time and openid before the first page.
+    pub(super) const BEGINNING: (i64, &str) = (i64::MAX, "");
 }
 
 const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
@@ -95,18 +101,23 @@ impl Reader {
         let sql = format!("SELECT {COLUMNS} FROM followers {}", FollowerFilter::WHERE);
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
-        let mut rows = statement
-            .query(params![
-                filter.since,
-                filter.scene,
-                filter.tag,
-                filter.limit
-            ])
-            .map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            each(follower(row).map_err(failed)?)?;
+        let (time, openid) = FollowerFilter::BEGINNING;
+        let (mut left, mut last) = (filter.limit, (time, openid.to_owned()));
+        loop {
+            let FollowerFilter {
+                since, scene, tag, ..
+            } = filter;
+            let values = params![since, scene, tag, left, last.0, last.1];
+            let page = page(&mut statement, values, follower).map_err(failed)?;
+            for row in page.rows {
+                last = (row.subscribe_time, row.openid.clone());
+                left = left.map(|left| left - 1);
+                each(row)?;
+            }
+            if page.is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// One follower, if the person follows now.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::page::page;
 use super::schema::MESSAGES_OF_PERSON;
 use super::signatures::remove_messages;
 
@@ -55,14 +56,18 @@ pub struct MessageFilter {
 }
 
 impl MessageFilter {
-    /// The filter as SQL; its values are the sender, the least id, the limit, and the time since which.
+    /// The id before the first page.
+    pub(super) const BEGINNING: i64 = i64::MAX;
+
+    /// The filter as SQL; its values are the sender, the least id, the time since which, the limit, and the id
+    /// that the last page ended with.
     pub(super) fn conditions(&self) -> String {
         let whose = match self.openid {
             Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
             None => "?1 IS NULL".to_owned(),
         };
         format!(
-            "WHERE {whose} AND id >= ?2 AND (?4 IS NULL OR +received_at >= ?4) ORDER BY id DESC LIMIT coalesce(?3, -1)"
+            "WHERE {whose} AND id >= ?2 AND (?3 IS NULL OR +received_at >= ?3) AND id < ?5 ORDER BY id DESC LIMIT coalesce(?4, -1)"
         )
     }
 }
@@ -104,13 +109,19 @@ impl Reader {
         let first = self.first_message_of(filter)?;
         let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
-        let mut rows = statement
-            .query(params![filter.openid, first, filter.limit, filter.since])
-            .map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            each(message(row).map_err(failed)?)?;
+        let (mut left, mut last) = (filter.limit, MessageFilter::BEGINNING);
+        loop {
+            let values = params![filter.openid, first, filter.since, left, last];
+            let page = page(&mut statement, values, message).map_err(failed)?;
+            for row in page.rows {
+                last = row.id;
+                left = left.map(|left| left - 1);
+                each(row)?;
+            }
+            if page.is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// One message; `None` where there is none of this id.

@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: the thread that moves the write-ahead log to the main file
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
+//! - [`page`]: rows a page at a time
 //! - [`profiles`]: followers whose profile is still to be fetched
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
@@ -33,6 +34,7 @@ mod lease;
 mod media;
 mod messages;
 mod open;
+mod page;
 mod profiles;
 mod record;
 mod scenes;

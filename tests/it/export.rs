@@ -1,6 +1,7 @@
 //! Exports: every column of every row, in forms that other programs read.
 
 use crate::support::account::{HELP, WELCOME};
+use crate::support::store::change;
 use crate::support::*;
 
 #[test]
@@ -54,6 +55,7 @@ fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
         .refused();
 }
 use serde_json::Value;
+use std::io::{BufRead, Read};
 
 /// Reads CSV the way RFC 4180 writes it.
 fn records(csv: &str) -> Vec<Vec<String>> {
@@ -174,5 +176,113 @@ fn an_empty_store_exports_a_heading_and_nothing_else() {
         account
             .command(&[family, "export", "--format", "xml"])
             .refused();
+    }
+}
+
+/// What a command prints until its reader looks away, and then the rest.
+struct Halted {
+    child: std::process::Child,
+    out: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Halted {
+    /// Reads two lines, as `less` does with a small window.
+    fn at_the_second_line(account: &Account, arguments: &[&str]) -> (Halted, String) {
+        let mut program = account.program(arguments);
+        let mut child = program
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut read = String::new();
+        out.read_line(&mut read).unwrap();
+        out.read_line(&mut read).unwrap();
+        (Halted { child, out }, read)
+    }
+
+    fn to_the_end(mut self, mut read: String) -> String {
+        self.out.read_to_string(&mut read).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        read
+    }
+}
+
+#[test]
+fn an_export_that_nobody_reads_on_holds_nothing_and_misses_nothing() {
+    let account = Account::start();
+    let filling =
+        "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 5000)
+        INSERT INTO messages (dedup_key, openid, msg_type, xml, received_at)
+        SELECT 'old ' || id, 'oOld', 'text', hex(zeroblob(500)), 1790000000 FROM n;
+        WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 5000)
+        INSERT INTO followers (openid, subscribe_time, nickname)
+        SELECT 'oOld' || id, 1790000000 + id / 1500, hex(zeroblob(500)) FROM n";
+    change(&account.store_path(), filling);
+    for kind in ["messages", "followers"] {
+        for filter in [&[][..], &["--since", "2001-01-01"]] {
+            let arguments = [&[kind, "export", "--format", "jsonl"], filter].concat();
+            let (halted, read) = Halted::at_the_second_line(&account, &arguments);
+            // Nobody reads the log: it can be emptied.
+            let other = rusqlite::Connection::open(account.store_path()).unwrap();
+            eventually("an empty log", account.log(), || {
+                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                other.query_row(sql, [], |row| row.get::<_, i64>(0)) == Ok(0)
+            });
+            // Rows that come and go meanwhile move none of the others.
+            account
+                .post(&subscribe().from(&another_fan()))
+                .is_text(WELCOME);
+            let gone = "DELETE FROM messages WHERE id IN (10, 4000);
+                DELETE FROM followers WHERE openid IN ('oOld10', 'oOld4000')";
+            change(&account.store_path(), gone);
+            let all = halted.to_the_end(read);
+            let of_old = |row: &Value| row["openid"].as_str().unwrap().starts_with("oOld");
+            let id = |row: Value| row[if kind == "messages" { "id" } else { "openid" }].to_string();
+            let rows = all.lines().map(|line| serde_json::from_str(line).unwrap());
+            let ids: Vec<String> = rows.filter(of_old).map(id).collect();
+            let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+            assert_eq!(different.len(), ids.len(), "{kind} came twice");
+            assert!((4_998..=5_000).contains(&ids.len()), "{}", ids.len());
+            let restored = "INSERT OR IGNORE INTO messages (id, dedup_key, openid, msg_type, received_at)
+                VALUES (10, 'old 10', 'oOld', 'text', 1790000000), (4000, 'old 4000', 'oOld', 'text', 1790000000);
+                INSERT OR IGNORE INTO followers (openid, subscribe_time) VALUES ('oOld10', 1790000000), ('oOld4000', 1790000002)";
+            change(&account.store_path(), restored);
+        }
+    }
+}
+
+#[test]
+fn a_list_of_more_than_a_page_ends_at_its_limit() {
+    let account = Account::start();
+    let filling = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 3000)
+        INSERT INTO messages (dedup_key, openid, msg_type, xml, received_at)
+        SELECT 'old ' || id, 'oOld' || (id % 2), 'text', '', 1790000000 FROM n;
+        INSERT INTO followers (openid, subscribe_time) SELECT 'oOld' || id, 1790000000 + id % 7 FROM messages";
+    change(&account.store_path(), filling);
+    for (arguments, rows) in [
+        (&["messages", "list", "--limit", "2500"][..], 2_500),
+        (&["messages", "list", "--limit", "5000"], 3_000),
+        (
+            &["messages", "list", "--limit", "1400", "--from", "oOld1"],
+            1_400,
+        ),
+        (&["followers", "list", "--limit", "2500"], 2_500),
+        (&["followers", "list", "--limit", "5000"], 3_000),
+    ] {
+        let ran = account.command(&[arguments, &["--json"]].concat());
+        let list: Vec<Value> = serde_json::from_str(&ran.ok().stdout).unwrap();
+        let key = |row: &Value| {
+            (
+                row["subscribe_time"].as_i64(),
+                row["id"].as_i64(),
+                row["openid"].to_string(),
+            )
+        };
+        let keys: Vec<_> = list.iter().map(key).collect();
+        assert!(
+            keys.windows(2).all(|pair| pair[0] > pair[1]),
+            "{arguments:?}"
+        );
+        assert_eq!(keys.len(), rows, "{arguments:?}");
     }
 }

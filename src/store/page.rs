@@ -1,0 +1,65 @@
+//! Rows read a page at a time: between two pages nobody holds the write-ahead log, however long somebody looks at what
+//! was read.
+
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Row, Statement, ToSql};
+
+/// Rows of a page at most.
+const ROWS: usize = 1_000;
+
+/// Bytes in the rows of a page; the row that passes this is the last.
+const BYTES: usize = 1 << 20;
+
+/// Some rows of a list.
+pub(super) struct Page<R> {
+    pub(super) rows: Vec<R>,
+    /// Whether the list ends with them.
+    pub(super) is_last: bool,
+}
+
+/// Reads the first page of what `statement` finds.
+pub(super) fn page<R>(
+    statement: &mut Statement,
+    values: &[&dyn ToSql],
+    read: impl Fn(&Row) -> rusqlite::Result<R>,
+) -> rusqlite::Result<Page<R>> {
+    let columns = statement.column_count();
+    let mut found = statement.query(values)?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.next()? {
+        for column in 0..columns {
+            bytes += match row.get_ref(column)? {
+                ValueRef::Text(text) => text.len(),
+                ValueRef::Blob(blob) => blob.len(),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+            };
+        }
+        rows.push(read(row)?);
+        if rows.len() == ROWS || bytes >= BYTES {
+            return Ok(Page {
+                rows,
+                is_last: false,
+            });
+        }
+    }
+    Ok(Page {
+        rows,
+        is_last: true,
+    })
+}
+
+/// All columns of a row; a text that is not UTF-8 is none.
+pub(super) fn all(row: &Row) -> rusqlite::Result<Vec<Value>> {
+    let value = |column| {
+        Ok(match row.get_ref(column)? {
+            ValueRef::Integer(number) => Value::Integer(number),
+            ValueRef::Text(text) => {
+                std::str::from_utf8(text).map_or(Value::Null, |text| text.to_owned().into())
+            }
+            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+            ValueRef::Real(number) => Value::Real(number),
+            ValueRef::Null => Value::Null,
+        })
+    };
+    (0..row.as_ref().column_count()).map(value).collect()
+}
