@@ -1,23 +1,40 @@
-//! `wechatd backup FILE`: a consistent copy while the server runs.
+//! `wechatd backup`: a consistent copy while the server runs, to a file or among the copies in a folder.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::Failure;
+use super::failure::complain;
 use super::output::Output;
+use crate::clock;
 use crate::config::Config;
-use crate::store::Reader;
+use crate::store::{KeptBackup, Reader, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Where the copy goes; must not exist yet
+    /// Where the copy goes; must not exist yet. With --keep, the folder for copies
+    #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// FILE is a folder: make wechat-DATE-TIME.db in it and remove all but the newest N of these
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    keep: Option<u16>,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
+    let now = clock::unix_seconds();
+    let file = match arguments.keep {
+        None => arguments.file.clone(),
+        Some(_) => {
+            make_folder(&arguments.file)?;
+            free_name(&arguments.file, &reader.local_time(now)?)
+        }
+    };
     let mut percentage = Percentage::new();
-    let copied = reader.backup(&arguments.file, |copied, total| {
+    let copied = reader.backup(&file, |copied, total| {
         percentage.show(copied, total);
     });
     percentage.end();
@@ -25,10 +42,111 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let mut out = Output::text();
     out.line(&format!(
         "{} is a copy of {}",
-        arguments.file.display(),
+        file.display(),
         config.store.path.display()
     ))?;
-    out.done()
+    out.done()?;
+    // The copy is made, whatever becomes of the rest.
+    if let Err(error) = note(config, now, &file) {
+        complain(&format!(
+            "`wechatd check` will not know of the copy: {error}"
+        ));
+    }
+    match arguments.keep {
+        Some(keep) => remove_old(&arguments.file, &file, usize::from(keep)),
+        None => Ok(()),
+    }
+}
+
+/// Keeps in the store when the copy was made, and where it is.
+fn note(config: &Config, at: i64, file: &Path) -> Result<(), Failure> {
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let kept = KeptBackup {
+        at,
+        file: file.display().to_string(),
+    };
+    Ok(Store::open(&config.store.path)?.keep_backup(&kept)?)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", path.display()))
+}
+
+/// Makes the folder for copies, private to its owner, if there is none.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(folder, &error)),
+        Ok(()) | Err(_) if folder.is_dir() => Ok(()),
+        Ok(()) | Err(_) => Err(Failure::Failed(format!(
+            "{}: is no folder; with --keep name a folder for copies",
+            folder.display()
+        ))),
+    }
+}
+
+/// The copy's path: `wechat-2026-11-21-041500.db`, with `-2` and so on where there is one of this second.
+fn free_name(folder: &Path, local_time: &str) -> PathBuf {
+    let time = local_time.replace(' ', "-").replace(':', "");
+    let path = |more: &str| folder.join(format!("wechat-{time}{more}.db"));
+    let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+    let first = path("");
+    let others = (2..1_000).map(|n| path(&format!("-{n}")));
+    let mut all = std::iter::once(first.clone()).chain(others);
+    all.find(is_free).unwrap_or(first)
+}
+
+/// What a copy's name tells: its date and time, and which of this second it is. `None` for any other name.
+fn read_name(name: &str) -> Option<(&str, u32)> {
+    const FORM: &[u8] = b"dddd-dd-dd-dddddd";
+    let name = name.strip_prefix("wechat-")?.strip_suffix(".db")?;
+    let (time, more) = name.split_at_checked(FORM.len())?;
+    let fits = |(c, form): (u8, &u8)| match form {
+        b'd' => c.is_ascii_digit(),
+        form => c == *form,
+    };
+    let number = match more.strip_prefix('-') {
+        Some(number) => number.parse().ok().filter(|n| *n > 1)?,
+        None if more.is_empty() => 1,
+        None => return None,
+    };
+    time.bytes().zip(FORM).all(fits).then_some((time, number))
+}
+
+/// After this time what has `.part` behind a copy's name is of a command that was killed.
+const ABANDONED: Duration = Duration::from_secs(86_400);
+
+/// Removes all but the newest copies in the folder, and what killed commands left. `made` stays whatever the clock said
+/// when the others were made; files with other names are not touched.
+fn remove_old(folder: &Path, made: &Path, keep: usize) -> Result<(), Failure> {
+    let mut copies = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+        let entry = entry.map_err(|error| failed(folder, &error))?;
+        let path = entry.path();
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|_| path != made) else {
+            continue;
+        };
+        if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if let Some((time, number)) = read_name(name) {
+            copies.push((time.to_owned(), number, path));
+        } else if name.strip_suffix(".part").and_then(read_name).is_some() && is_abandoned(&entry) {
+            fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
+        }
+    }
+    copies.sort();
+    let surplus = copies.len().saturating_sub(keep - 1);
+    for (_, _, path) in copies.drain(..surplus) {
+        fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
+    }
+    Ok(())
+}
+
+fn is_abandoned(entry: &fs::DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|found| found.modified());
+    let age = changed.map(|changed| SystemTime::now().duration_since(changed));
+    matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// How far a copy is, in one line that is written anew; only on a terminal.
@@ -60,6 +178,36 @@ impl Percentage {
     pub(super) fn end(&self) {
         if self.shown {
             writeln!(io::stderr()).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_name;
+
+    #[test]
+    fn only_names_of_copies_are_copies() {
+        assert_eq!(
+            read_name("wechat-2026-11-21-041500.db"),
+            Some(("2026-11-21-041500", 1))
+        );
+        assert_eq!(
+            read_name("wechat-2026-11-21-041500-12.db"),
+            Some(("2026-11-21-041500", 12))
+        );
+        for other in [
+            "wechat-2026-11-21.db",
+            "wechat.db",
+            "wechat-2026-11-21-041500.db.part",
+            "wechat-2026-11-21-041500-.db",
+            "wechat-2026-11-21-041500-1.db",
+            "wechat-2026-11-21-0415000.db",
+            "wechat-2026-11-21-041500-before-the-move.db",
+            "my-wechat-2026-11-21-041500.db",
+            "wechat-2026-11-2é-041500.db",
+        ] {
+            assert_eq!(read_name(other), None, "{other}");
         }
     }
 }

@@ -50,6 +50,7 @@ struct Checked {
     api: bool,
     store: String,
     followers: Option<i64>,
+    last_backup: Option<ShownBackup>,
     rules: Vec<ShownRule>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
@@ -64,6 +65,16 @@ struct Checked {
 struct ShownToken {
     token: Secret,
     is_made: bool,
+}
+
+/// The last copy that `wechatd backup` made.
+#[derive(Debug, Serialize)]
+struct ShownBackup {
+    /// Unix seconds.
+    at: i64,
+    /// `at` as local date and time.
+    time: String,
+    file: String,
 }
 
 /// Where requests may come from.
@@ -157,6 +168,13 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             },
         ),
         ("store", store),
+        (
+            "last backup",
+            match &checked.last_backup {
+                Some(backup) => format!("{}, {}", backup.time, backup.file),
+                None => "none yet; see `wechatd backup --help`".to_owned(),
+            },
+        ),
         ("messages kept", keep),
         ("rules", checked.rules.len().to_string()),
     ])?;
@@ -211,6 +229,16 @@ fn look(
     };
     let token = token.map(|(token, is_made)| ShownToken { token, is_made });
     let followers = reader.map(Reader::count_followers).transpose()?;
+    let last_backup = match reader {
+        Some(reader) => reader.last_backup()?.map(|backup| {
+            Ok::<_, Failure>(ShownBackup {
+                at: backup.at,
+                time: reader.local_time(backup.at)?,
+                file: backup.file,
+            })
+        }),
+        None => None,
+    };
     let list = match reader {
         Some(reader) => reader.callback_ips()?.as_ref().and_then(Networks::read),
         None => None,
@@ -243,6 +271,7 @@ fn look(
         api: config.api_rights().is_some(),
         store: config.store.path.display().to_string(),
         followers,
+        last_backup: last_backup.transpose()?,
         advice,
         rules: rules
             .iter()

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::failure::complain;
+use super::whole_file::WholeFile;
 use super::{Failure, interrupt};
 use crate::api::ApiError;
 
@@ -56,26 +57,22 @@ pub(super) fn fetch<T>(
             _ => Failure::Failed(why),
         }
     };
-    // What breaks off in the middle does not take the place of a whole file.
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let (unfinished, name) = (part.clone(), path.to_owned());
+    let mut file = WholeFile::begin(path)?;
+    let (unfinished, name) = (file.part().to_owned(), path.to_owned());
     interrupt::before_the_end(move || {
         if fs::remove_file(&unfinished).is_ok() {
             complain(&format!("{}: not written: interrupted", name.display()));
         }
     })
     .map_err(failed)?;
-    let mut file = fs::File::create(&part).map_err(failed)?;
     let mut place = Place::new(&mut file);
     let found = fetch(&mut place);
-    match &found {
-        Ok(found) if is_file(found) => fs::rename(&part, path).map_err(failed)?,
-        Ok(_) | Err(_) => fs::remove_file(&part).map_err(failed)?,
-    }
     place.refused.map_or(Ok(()), |error| Err(failed(error)))?;
-    Ok(found?)
+    let found = found?;
+    if is_file(&found) {
+        file.finish()?;
+    }
+    Ok(found)
 }
 
 /// Where a file goes; keeps why it took no more, which is no fault of the platform's.

@@ -1,6 +1,5 @@
 //! `wechatd material …`: files and articles that the platform keeps until somebody deletes them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::download;
 use super::failure::complain;
 use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
+use super::whole_file::WholeFile;
 use crate::api::Client;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
 use crate::api::media::MediaType;
@@ -317,7 +317,7 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
             let mut text = serde_json::to_vec_pretty(&json!({ "articles": articles }))
                 .map_err(|error| failed(error.to_string()))?;
             text.push(b'\n');
-            fs::write(path, text).map_err(|error| failed(error.to_string()))
+            WholeFile::begin(path)?.filled(&text)
         }
     }
 }

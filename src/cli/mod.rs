@@ -48,6 +48,7 @@ mod tags;
 mod template;
 mod token;
 mod unit;
+mod whole_file;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -201,10 +202,11 @@ The exit code is 1 when something keeps the server from starting, such as its po
     )]
     Login(login::Commands),
     /// Make a consistent copy of the store while the server runs
-    #[command(after_help = "Example:
-  wechatd backup /var/backups/wechat-$(date +%F).db
+    #[command(after_help = "Examples:
+  wechatd backup /var/backups/before-the-move.db
+  wechatd backup --keep 14 /var/backups/wechatd
 
-The copy is one plain SQLite file with mode 0600. `wechatd restore` puts it back.")]
+The copy is one plain SQLite file with mode 0600, and has .part behind its name until it is whole. With --keep the folder is made if need be, and of the files wechat-DATE-TIME.db in it all but the newest N are removed; others are not touched. `wechatd restore` puts a copy back, `wechatd check` says when the last one was made, and `wechatd unit --backup` makes one every night.")]
     Backup(backup::Arguments),
     /// Put a copy that `backup` made in the place of the store
     #[command(after_help = "Example:
@@ -212,14 +214,17 @@ The copy is one plain SQLite file with mode 0600. `wechatd restore` puts it back
   wechatd restore /var/backups/wechat-2026-11-21.db
   systemctl start wechatd
 
-The server must be stopped. The copy is checked first; the store that was there stays beside it, with .before behind its name, and the file keeps its owner.")]
+The server must be stopped. The copy is checked first; the store that was there stays beside it, with .before behind its name (or .before-2 and so on: none is overwritten), and the file keeps its owner.")]
     Restore(restore::Arguments),
     /// Print a hardened systemd unit for this binary and configuration
     #[command(after_help = "Example:
   wechatd unit --config /etc/wechatd/wechat.conf \\
       > /etc/systemd/system/wechatd.service
-  systemctl daemon-reload && systemctl enable --now wechatd")]
-    Unit,
+  systemctl daemon-reload && systemctl enable --now wechatd
+  wechatd unit --config /etc/wechatd/wechat.conf --backup | sh
+
+With --backup it prints shell commands, to be run by root, that write and start a service and a timer for `wechatd backup --keep 14 /var/lib/wechatd-backups` every night.")]
+    Unit(unit::Arguments),
     /// Print completions for a shell
     #[command(after_help = "Example:
   wechatd completions bash > /etc/bash_completion.d/wechatd")]
@@ -289,7 +294,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Login(command) => login::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
-        Command::Unit => unit::run(&config()?),
+        Command::Unit(arguments) => unit::run(&config()?, &arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);

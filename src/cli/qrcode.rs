@@ -14,6 +14,7 @@ use super::failure::complain;
 use super::moment::since;
 use super::output::{Output, cell, text, time, whole};
 use super::platform::connect;
+use super::whole_file::WholeFile;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
 use crate::clock;
 use crate::config::{Config, read_duration, show_duration};
@@ -112,15 +113,18 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     let life = life(arguments)?;
     let (scene, why) = scene(&arguments.scene, life)?;
     // Before the code is made, because a permanent one cannot be taken back.
-    let file = arguments.out.as_deref().map(Format::of).transpose()?;
+    let file = match &arguments.out {
+        Some(path) => Some((Format::of(path)?, WholeFile::begin(path)?)),
+        None => None,
+    };
     let (_store, api) = connect(config)?;
     let code = api.qrcode_create(&scene, life)?;
     // The code is made: ticket and URL are shown even if it cannot be drawn or its file not be written.
     let picture = Picture::of(&code.url);
-    let written = match (&picture, file, &arguments.out) {
-        (Ok(picture), Some(format), Some(path)) => picture.write(format, path),
-        (Ok(_), _, _) => Ok(()),
-        (Err(error), _, _) => Err(Failure::Failed(error.to_string())),
+    let written = match (&picture, file) {
+        (Ok(picture), Some((format, file))) => picture.write(format, file),
+        (Ok(_), None) => Ok(()),
+        (Err(error), _) => Err(Failure::Failed(error.to_string())),
     };
     let written = written.map_err(|failure| {
         failure.and(&format!(

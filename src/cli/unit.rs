@@ -1,4 +1,4 @@
-//! `wechatd unit`: prints a hardened systemd unit for this program and configuration.
+//! `wechatd unit`: prints a hardened systemd unit for this program and configuration, and one for nightly copies.
 
 use std::path::{Path, absolute};
 
@@ -8,8 +8,15 @@ use crate::config::{
     Config, Listen, SECRET_CREDENTIAL, SECRET_VARIABLE, SERVICE_USER as USER, ServiceUser,
 };
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print commands that install a service and a timer for a nightly copy of the store instead
+    #[arg(long)]
+    backup: bool,
+}
+
 /// Prints the unit for this program and configuration; what is left to do goes to stderr.
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let place = |path: &Path| {
         absolute(path)
             .map_err(|error| Failure::Failed(format!("unit: {}: {error}", path.display())))
@@ -35,7 +42,11 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         app_secret_file: secret.as_deref(),
         token_file: token.as_deref(),
     };
-    let text = unit_text(&unit).map_err(|error| Failure::Failed(error.to_string()))?;
+    let text = match arguments.backup {
+        true => backup_text(&unit),
+        false => unit_text(&unit),
+    };
+    let text = text.map_err(|error| Failure::Failed(error.to_string()))?;
     for advice in unit_advice(&unit)
         .into_iter()
         .chain(unreadable(&unit, &ServiceUser::look()))
@@ -173,16 +184,11 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
          CapabilityBoundingSet=\n\
          PrivateUsers=yes\n"
     };
-    let at_home = [
-        Some(unit.binary),
-        Some(unit.config),
-        Some(unit.store),
-        unit.app_secret_file,
-    ]
-    .into_iter()
-    .flatten()
-    .any(is_at_home);
-    let home = if at_home { "read-only" } else { "yes" };
+    let home = if is_any_at_home(unit) {
+        "read-only"
+    } else {
+        "yes"
+    };
 
     Ok(format!(
         "\
@@ -231,6 +237,21 @@ StateDirectoryMode=0700
 {runtime}{writable}{secret}
 {capabilities}NoNewPrivileges=yes
 
+{fence}
+[Install]
+WantedBy=multi-user.target
+",
+        command = quoted(&binary),
+        config = argument(&config),
+        state = state.unwrap_or(STATE_DIRECTORY),
+        fence = fence(home, "AF_INET AF_INET6 AF_UNIX"),
+    ))
+}
+
+/// What a service may neither see nor do: the same for the server and for the backup.
+fn fence(home: &str, families: &str) -> String {
+    format!(
+        "\
 # The file system is read-only but for what is named above; no other user's
 # files, devices or processes.
 ProtectSystem=strict
@@ -253,7 +274,7 @@ ProtectKernelTunables=yes
 ProtectControlGroups=yes
 
 # What a program like this never does, an intruder in it cannot do either.
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictAddressFamilies={families}
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -263,13 +284,86 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
+"
+    )
+}
+
+/// Where the copies go that the timer's service makes.
+const BACKUPS: &str = "wechatd-backups";
+
+/// Shell commands that install a service and a timer for a nightly copy of the store.
+///
+/// # Errors
+/// As [`unit_text`].
+pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
+    let binary = quoted(&text(unit.binary)?);
+    let config = argument(&text(unit.config)?);
+    let store = folder(unit.store)?;
+    let state = beneath("/var/lib", &store);
+    let writable = match state {
+        Some(_) => String::new(),
+        None => format!("ReadWritePaths={}\n", quoted(&store)),
+    };
+    let state = state.unwrap_or(STATE_DIRECTORY);
+    let home = if is_any_at_home(unit) {
+        "read-only"
+    } else {
+        "yes"
+    };
+    let fence = fence(home, "AF_UNIX");
+    let secret = match unit.app_secret_file {
+        None => String::new(),
+        Some(_) => format!(
+            "# It calls nobody: any AppSecret will do, and the real one is not shown to it.\n\
+             Environment={SECRET_VARIABLE}=NotNeededHere\n"
+        ),
+    };
+    Ok(format!(
+        "\
+# Printed by `wechatd unit --backup`. To install it, as root:
+#   {binary} --config {config} unit --backup | sh
+# When the last copy was made: wechatd check. What it said: journalctl -u wechatd-backup.
+
+cat > /etc/systemd/system/wechatd-backup.service <<'END'
+[Unit]
+Description=a copy of the store of wechatd
+
+[Service]
+Type=oneshot
+{secret}ExecStart={binary} --config {config} backup --keep 14 /var/lib/{BACKUPS}
+LimitCORE=0
+
+# The same user as the server's.
+DynamicUser=yes
+User={USER}
+UMask=0077
+StateDirectory={state} {BACKUPS}
+StateDirectoryMode=0700
+{writable}
+# None of root's rights, no other users and no network to be seen.
+CapabilityBoundingSet=
+PrivateUsers=yes
+PrivateNetwork=yes
+NoNewPrivileges=yes
+
+{fence}END
+
+cat > /etc/systemd/system/wechatd-backup.timer <<'END'
+[Unit]
+Description=a copy of the store of wechatd every night
+
+[Timer]
+OnCalendar=*-*-* 04:15:00
+RandomizedDelaySec=15min
+# After a night that the machine was off, as soon as it is on.
+Persistent=yes
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=timers.target
+END
+
+systemctl daemon-reload && systemctl enable --now wechatd-backup.timer
 ",
-        command = quoted(&binary),
-        config = argument(&config),
-        state = state.unwrap_or(STATE_DIRECTORY),
     ))
 }
 
@@ -321,6 +415,17 @@ fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
     Some(format!(
         "the configuration {config:?} cannot be read by the user {USER}, which the service runs as: {way}"
     ))
+}
+
+/// Whether `ProtectHome=yes` would hide one of the files.
+fn is_any_at_home(unit: &Unit<'_>) -> bool {
+    let named = [
+        Some(unit.binary),
+        Some(unit.config),
+        Some(unit.store),
+        unit.app_secret_file,
+    ];
+    named.into_iter().flatten().any(is_at_home)
 }
 
 /// Whether `ProtectHome=yes` would hide the path.

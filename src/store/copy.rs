@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::file::beside;
-use super::open::{MODE, Reader, refuse_foreign};
+use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
 use super::settings::owner;
 
 /// Pages that one step copies: 8 MB, a few milliseconds.
@@ -21,8 +21,8 @@ const STEP: i32 = 2_000;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Reader {
-    /// A consistent copy of the store in a new file, private to its owner, while the server runs. `progress` is told
-    /// how many pages of how many are done.
+    /// A consistent copy of the store in a new file, private to its owner, while the server runs. The file has `.part`
+    /// behind its name until it is whole and on the disk. `progress` is told how many pages of how many are done.
     ///
     /// # Errors
     /// When `target` exists already or cannot be written.
@@ -35,7 +35,16 @@ impl Reader {
             Ok(moment)
         };
         let moment = moment().map_err(|error| Reader::failed(&error))?;
-        copy(&moment, target, progress)
+        if fs::symlink_metadata(target).is_ok() {
+            return Err(StoreError::at(target, "exists already; name another file"));
+        }
+        let part = beside(target, ".part");
+        copy(&moment, &part, progress)?;
+        let named = || {
+            fs::rename(&part, target)?;
+            File::open(folder_of(target))?.sync_all()
+        };
+        named().map_err(|error| StoreError::at(target, error))
     }
 }
 
@@ -51,9 +60,11 @@ pub fn restore(
     progress: impl FnMut(u64, u64),
 ) -> Result<Option<PathBuf>, StoreError> {
     let source = sound(from)?;
+    refuse_irregular(path)?;
+    // The link stays, and leads to the copy.
+    let path = &linked(path);
     refuse_open(path)?;
     let made = beside(path, ".restoring");
-    remove_if_there(&made).map_err(|error| StoreError::at(&made, error))?;
     copy(&source, &made, progress)?;
     replace(path, &made).map_err(|error| {
         fs::remove_file(&made).ok();
@@ -64,25 +75,30 @@ pub fn restore(
 /// The AppID of the account that a copy belongs to; `None` where it belongs to none, or is no sound store.
 #[must_use]
 pub fn owner_of_copy(copy: &Path) -> Option<String> {
+    if !copy.is_file() {
+        return None;
+    }
     let copy = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     owner(&copy).ok().flatten()
 }
 
-/// Fills a new file, private to its owner, with everything in `source`.
+/// Fills a new file, private to its owner, with everything in `source`, in the place of what an attempt that was
+/// killed left there.
 fn copy(
     source: &Connection,
     target: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
+    for left in ["", "-journal", "-wal", "-shm"] {
+        let left = beside(target, left);
+        remove_if_there(&left).map_err(|error| StoreError::at(&left, error))?;
+    }
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(MODE)
         .open(target)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                StoreError::at(target, "exists already; name another file")
-            }
             io::ErrorKind::NotFound => StoreError::at(target, "its folder does not exist"),
             _ => StoreError::at(target, error),
         })?;
@@ -105,10 +121,14 @@ fn copy(
         // One plain file is what an owner wants to copy away.
         copy.pragma_update(None, "journal_mode", "DELETE")
     })();
-    copied.map_err(|error: rusqlite::Error| {
-        fs::remove_file(target).ok();
-        StoreError::from_sqlite("copy", &error)
-    })
+    let synced = || File::open(target)?.sync_all();
+    copied
+        .map_err(|error: rusqlite::Error| StoreError::from_sqlite("copy", &error))
+        .and_then(|()| synced().map_err(|error| StoreError::at(target, error)))
+        .inspect_err(|_| {
+            fs::remove_file(target).ok();
+            fs::remove_file(beside(target, "-journal")).ok();
+        })
 }
 
 /// Opens a copy that may be put back.
@@ -157,10 +177,7 @@ fn refuse_open(path: &Path) -> Result<(), StoreError> {
 /// Moves the new file to the path, with the owner of the old one, which stays beside it with its write-ahead log. That
 /// log goes first: replayed over another file it would damage it.
 fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let present = match fs::metadata(path) {
         Ok(present) => Some(present),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -174,10 +191,8 @@ fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
     if owner != (mine.uid(), mine.gid()) {
         chown(made, Some(owner.0), Some(owner.1))?;
     }
-    let before = beside(path, ".before");
+    let before = free_name(path);
     if present.is_some() {
-        remove_if_there(&before)?;
-        remove_if_there(&beside(&before, "-wal"))?;
         fs::hard_link(path, &before)?;
     }
     move_if_there(&beside(path, "-wal"), &beside(&before, "-wal"))?;
@@ -185,6 +200,38 @@ fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
     fs::rename(made, path)?;
     File::open(folder)?.sync_all()?;
     Ok(present.map(|_| before))
+}
+
+/// The first of `.before`, `.before-2`, `.before-3` and so on that is no earlier store, nor the log of one.
+fn free_name(path: &Path) -> PathBuf {
+    let names = (2..).map(|n| beside(path, &format!(".before-{n}")));
+    let is_free = |name: &PathBuf| {
+        let there = |name: &Path| fs::symlink_metadata(name).is_ok();
+        !there(name) && !there(&beside(name, "-wal"))
+    };
+    let first = beside(path, ".before");
+    let mut names = std::iter::once(first.clone()).chain(names);
+    names.find(is_free).unwrap_or(first)
+}
+
+/// Where the symbolic links at `path` lead to, a file or a free place.
+fn linked(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as the system follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(to) => path = folder_of(&path).join(to),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -60,6 +60,6 @@ pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
-pub use settings::{KeptAddresses, KeptToken, MENU_BEFORE};
+pub use settings::{KeptAddresses, KeptBackup, KeptToken, MENU_BEFORE};
 pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -93,6 +93,7 @@ impl Reader {
                 "there is no store yet; `wechatd serve` makes it",
             ));
         }
+        refuse_irregular(path)?;
         let fail =
             |error: &rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -33,6 +33,9 @@ pub(super) const SYNC_MISSING: &str = "sync_missing";
 /// The last id of `follow_log` when the owner believed a list.
 pub(super) const SYNC_BELIEVED: &str = "sync_believed";
 
+/// When the last copy was made, and after a space where it is.
+const BACKUP: &str = "backup";
+
 /// When the store was last tried after a failure.
 pub(super) const PROBE: &str = "probe";
 
@@ -55,6 +58,15 @@ pub struct KeptAddresses {
     pub addresses: Vec<String>,
     /// Unix seconds.
     pub told_at: i64,
+}
+
+/// The last copy that was made of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBackup {
+    /// Unix seconds.
+    pub at: i64,
+    /// Where it was put.
+    pub file: String,
 }
 
 /// A token of the platform's API as it is kept.
@@ -198,6 +210,14 @@ impl Store {
         })
     }
 
+    /// Keeps when a copy was made and where it is, in the place of the one before.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_backup(&self, backup: &KeptBackup) -> Result<(), StoreError> {
+        self.keep_setting(BACKUP, &format!("{} {}", backup.at, backup.file))
+    }
+
     /// Keeps a small value that outlives the process.
     ///
     /// # Errors
@@ -250,6 +270,21 @@ impl Reader {
     /// When the store cannot be read.
     pub fn listening(&self) -> Result<Option<String>, StoreError> {
         setting(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
+    }
+
+    /// The last copy that was made, if one was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_backup(&self) -> Result<Option<KeptBackup>, StoreError> {
+        let kept = setting(&self.connection, BACKUP).map_err(|error| Reader::failed(&error))?;
+        Ok(kept.and_then(|kept| {
+            let (at, file) = kept.split_once(' ')?;
+            Some(KeptBackup {
+                at: at.parse().ok()?,
+                file: file.to_owned(),
+            })
+        }))
     }
 
     /// The kept addresses that the platform sends from, if there ever were any.

@@ -12,6 +12,7 @@ mod allow_ips;
 mod arguments;
 mod article;
 mod attacks;
+mod backup;
 mod byte_order_mark;
 mod callback;
 mod changes;

@@ -1,13 +1,12 @@
 //! A text as a QR code: in the terminal with half blocks, as SVG, as PNG. Drawn here, nobody is asked.
 
-use std::fs;
-use std::io::BufWriter;
 use std::path::Path;
 
 use qrcode::render::svg;
 use qrcode::{Color, EcLevel, QrCode};
 
 use crate::cli::Failure;
+use crate::cli::whole_file::WholeFile;
 
 /// The bright border that a code needs around it, in modules.
 const BORDER: usize = 4;
@@ -94,18 +93,17 @@ impl Picture {
     }
 
     /// Writes the code to a file.
-    pub(super) fn write(&self, format: Format, path: &Path) -> Result<(), Failure> {
-        let failed = |what: String| Failure::Failed(format!("{}: {what}", path.display()));
+    pub(super) fn write(&self, format: Format, file: WholeFile) -> Result<(), Failure> {
         match format {
             Format::Svg => {
                 let mut svg = self.code.render::<svg::Color>();
-                let svg = svg.min_dimensions(256, 256).build();
-                fs::write(path, svg).map_err(|error| failed(error.to_string()))
+                file.filled(svg.min_dimensions(256, 256).build().as_bytes())
             }
             Format::Png => {
-                let file = fs::File::create(path).map_err(|error| failed(error.to_string()))?;
-                self.png(BufWriter::new(file))
-                    .map_err(|error| failed(error.to_string()))
+                let mut png = Vec::new();
+                self.png(&mut png)
+                    .map_err(|error| Failure::Failed(format!("the picture: {error}")))?;
+                file.filled(&png)
             }
         }
     }

@@ -1,0 +1,94 @@
+//! A file that a command writes: it takes its name only when it is whole and on the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// The file while it is written, beside its place, with `.part` behind its name. What is not finished goes when it is
+/// dropped; what a killed command left goes when the next begins.
+#[derive(Debug)]
+pub(super) struct WholeFile {
+    file: File,
+    part: PathBuf,
+    target: PathBuf,
+}
+
+impl WholeFile {
+    /// Begins a file that is to be at `path`, or where a symbolic link there leads to.
+    ///
+    /// # Errors
+    /// When something other than a regular file is there, or the folder cannot be written.
+    pub(super) fn begin(path: &Path) -> Result<WholeFile, Failure> {
+        let failed = |error: io::Error| at(path, &error.to_string());
+        let target = match fs::metadata(path) {
+            Ok(found) if !found.is_file() => {
+                return Err(at(
+                    path,
+                    "is no regular file; name another one, or leave --out away and redirect the output",
+                ));
+            }
+            Ok(_) => fs::canonicalize(path).map_err(failed)?,
+            Err(_) => path.to_owned(),
+        };
+        let mut part = target.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        // Whatever it is, it is not written to.
+        fs::remove_file(&part).ok();
+        let file = OpenOptions::new().write(true).create_new(true).open(&part);
+        Ok(WholeFile {
+            file: file.map_err(failed)?,
+            part,
+            target,
+        })
+    }
+
+    /// Where it is while it is written.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Writes `bytes`, all that the file holds.
+    ///
+    /// # Errors
+    /// As [`WholeFile::finish`].
+    pub(super) fn filled(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write_all(bytes)
+            .map_err(|error| at(&self.target, &error.to_string()))?;
+        self.finish()
+    }
+
+    /// Gives the file its name, in the place of what had it.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        self.file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.part, &self.target))
+            .map_err(|error| at(&self.target, &error.to_string()))
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        // Not there any more once it has its name.
+        fs::remove_file(&self.part).ok();
+    }
+}
+
+fn at(path: &Path, what: &str) -> Failure {
+    Failure::Failed(format!("{}: {what}", path.display()))
+}
