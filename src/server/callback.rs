@@ -146,7 +146,7 @@ impl Callback {
         }
         let responder = exchange.responder();
         let stall = Arc::clone(&self.stall);
-        self.app.store.probe(move |probed| match probed {
+        self.app.store.probe_room(move |probed| match probed {
             Ok(()) => {
                 stall.is_over();
                 Answer::Healthy.send(responder);

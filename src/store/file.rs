@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
 use super::checkpoint::{LogState, log_state, move_log};
+use super::error::StoreError;
 
 /// Bytes of the log before its first frame, and of a frame before its page (SQLite's file format, "The WAL File").
 const LOG_HEADER: u64 = 32;
@@ -22,6 +23,10 @@ const FRAME_HEADER: u64 = 24;
 
 /// What a log begins with; one more byte tells the order of bytes in its checksums.
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
+
+/// Bytes that a large push can take: its text is kept twice, as received and as rules read it, and pages are written
+/// whole. One of 60 kB, more than the platform sends, takes a third of it.
+const ROOM: u64 = 512 << 10;
 
 /// Between two looks at a log that seems wrong: another program may have begun it anew just now.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -34,6 +39,7 @@ pub(super) struct Main {
     moves: AtomicU64,
     /// Bytes that it has had, or has by a `VACUUM`.
     length: AtomicU64,
+    is_low: AtomicBool,
 }
 
 impl Main {
@@ -42,6 +48,7 @@ impl Main {
             file,
             moves: AtomicU64::new(0),
             length: AtomicU64::new(0),
+            is_low: AtomicBool::new(false),
         }))
     }
 
@@ -59,6 +66,29 @@ impl Main {
         let moved = what().map(Some);
         self.moves.fetch_add(1, Ordering::Relaxed);
         moved
+    }
+
+    /// Whether its disk has room for a large push. Says once in the log when it has not.
+    pub(super) fn has_room(&self) -> Result<(), StoreError> {
+        // A disk that does not tell is full when it refuses a write.
+        let Ok(disk) = rustix::fs::fstatvfs(&self.file) else {
+            return Ok(());
+        };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let is_low = free < ROOM;
+        let was_low = self.is_low.swap(is_low, Ordering::Relaxed);
+        if !is_low {
+            return Ok(());
+        }
+        let error = StoreError::new(format!(
+            "store: {} KiB are free on its disk, and a large push can need {}: make room",
+            free >> 10,
+            ROOM >> 10
+        ));
+        if !was_low {
+            log::error!("{error}; until then /healthz answers 503, and such a push too");
+        }
+        Err(error)
     }
 
     /// Waits until all that was written to it is on the disk.

@@ -243,6 +243,12 @@ impl Store {
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.writer.probe(done);
     }
+
+    /// The same, and shows that there is room for a large push: half a MiB.
+    pub fn probe_room(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        let main = self.main;
+        self.probe(move |probed| done(probed.and_then(|()| main.has_room())));
+    }
 }
 
 impl Reader {

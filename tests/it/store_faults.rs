@@ -25,9 +25,8 @@ fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
     }
 }
 
-#[test]
-fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
-    // A disk of 1.5 MiB, mounted where only the server sees it; needs root or user namespaces.
+/// An account on a disk of 1.5 MiB, mounted where only the server sees it; needs root or user namespaces.
+fn on_a_small_disk() -> Option<Account> {
     let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 700000 /dev/zero >data/ballast && exec \"$@\"";
     let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
     let probe = Command::new("unshare")
@@ -43,11 +42,40 @@ fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
         .output();
     if !probe.is_ok_and(|output| output.status.success()) {
         eprintln!("no mounts here, nothing was tried");
-        return;
+        return None;
     }
     let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
     let mut account = setup.stopped().wrapped_in(&script);
     account.begin();
+    Some(account)
+}
+
+#[test]
+fn a_health_check_asks_for_as_much_room_as_a_large_push_needs() {
+    let Some(account) = on_a_small_disk() else {
+        return;
+    };
+    let long = "x".repeat(60_000);
+    let mut taken = 0;
+    while account.post(&text(&long)).response.status == 200 {
+        taken += 1;
+        assert!(taken < 20, "the limit does not hold");
+    }
+    account.get("/healthz").is_status(503);
+    // What is small still has room.
+    account.post(&text("hello")).is_text(HELP);
+    account.get("/healthz").is_status(503);
+    eventually("the cause", account.log(), || {
+        account.log().has("KiB are free on its disk")
+    });
+    assert_eq!(account.log().count("KiB are free on its disk"), 1);
+}
+
+#[test]
+fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
+    let Some(account) = on_a_small_disk() else {
+        return;
+    };
     let (acknowledged, refused) = fill(&account);
     account.log().says("make room");
     let answer = account.post(&refused);
