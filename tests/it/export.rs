@@ -200,7 +200,7 @@ impl Halted {
         (Halted { child, out }, read)
     }
 
-    fn to_the_end(mut self, mut read: String) -> String {
+    fn read_on(mut self, mut read: String) -> String {
         self.out.read_to_string(&mut read).unwrap();
         assert!(self.child.wait().unwrap().success());
         read
@@ -235,7 +235,7 @@ fn an_export_that_nobody_reads_on_holds_nothing_and_misses_nothing() {
             let gone = "DELETE FROM messages WHERE id IN (10, 4000);
                 DELETE FROM followers WHERE openid IN ('oOld10', 'oOld4000')";
             change(&account.store_path(), gone);
-            let all = halted.to_the_end(read);
+            let all = halted.read_on(read);
             let of_old = |row: &Value| row["openid"].as_str().unwrap().starts_with("oOld");
             let id = |row: Value| row[if kind == "messages" { "id" } else { "openid" }].to_string();
             let rows = all.lines().map(|line| serde_json::from_str(line).unwrap());
