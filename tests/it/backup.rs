@@ -194,7 +194,6 @@ fn what_is_no_regular_file_is_refused_before_it_is_touched() {
         };
         for arguments in [
             &["serve"][..],
-            &["check"],
             &["messages", "list"],
             &["backup", "new.db"],
             &["restore", &copy, "--yes"],
@@ -203,6 +202,10 @@ fn what_is_no_regular_file_is_refused_before_it_is_touched() {
                 .failed()
                 .complains(&place.display().to_string());
         }
+        run(&["check"])
+            .is_code(1)
+            .says(&place.display().to_string());
+        run(&["check", "--quiet"]).failed();
         let name = place.display().to_string();
         account.command(&["backup", &name]).failed();
         account.command(&["restore", &name, "--yes"]).failed();
