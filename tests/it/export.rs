@@ -20,7 +20,7 @@ fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
     ];
     for (n, (nickname, _)) in texts.iter().enumerate() {
         let nickname = nickname.replace('\'', "''");
-        store::change(
+        change(
             &account.store_path(),
             &format!(
                 "INSERT INTO followers (openid, nickname, subscribe_time) VALUES ('oF{n}', '{nickname}', 1790000000 - {n})"
