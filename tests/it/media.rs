@@ -210,23 +210,27 @@ fn get_writes_the_file_whole_or_not_at_all() {
 fn a_place_that_takes_no_more_is_named_and_not_the_platform() {
     let platform = Platform::start();
     let account = account(&platform);
-    let full = |name: &str| {
-        std::os::unix::fs::symlink("/dev/full", account.folder().join(name)).unwrap();
-    };
-    full("photo.gif.part");
-    let ran = account.command(&["media", "get", "SYN_photo", "--out", "photo.gif"]);
-    ran.failed()
-        .complains("photo.gif: No space left on device")
-        .complains("make room");
-    ran.expect(!ran.stderr.contains("api:"), "nothing of the platform");
-    let left: Vec<_> = std::fs::read_dir(account.folder()).unwrap().collect();
-    let parts = left.iter().flatten();
-    assert_eq!(
-        parts
-            .filter(|file| file.file_name().to_string_lossy().contains("photo"))
-            .count(),
-        0
-    );
+    // A full disk of one page, mounted where only the command sees it; needs root or user namespaces.
+    let script = "mkdir full && mount -t tmpfs -o size=4k tmpfs full && head -c 4096 /dev/zero >full/ballast && { \"$@\"; code=$?; ls full; exit $code; }";
+    let program = account.program(&["media", "get", "SYN_photo", "--out", "full/photo.gif"]);
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    command.current_dir(account.folder());
+    let ran = Ran::of(command, "");
+    match ["unshare:", "mount:"]
+        .iter()
+        .any(|tool| ran.stderr.contains(tool))
+    {
+        true => eprintln!("no mounts here, no disk was filled: {}", ran.stderr),
+        false => {
+            ran.expect(ran.code == 1, "exit code 1");
+            ran.complains("photo.gif: No space left on device")
+                .complains("make room");
+            ran.expect(!ran.stderr.contains("api:"), "nothing of the platform");
+            assert_eq!(ran.stdout, "ballast\n", "no half file");
+        }
+    }
     let run = |stdout: std::process::Stdio| {
         let mut program = account.program(&["media", "get", "SYN_photo"]);
         let ran = program.stdout(stdout).output().unwrap();
