@@ -110,6 +110,8 @@ const READS: &[&str] = &[
     "followers show",
     "followers export",
     "messages list",
+    "messages show",
+    "messages save",
     "messages export",
     "tags list",
     "blacklist list",

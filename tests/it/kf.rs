@@ -131,7 +131,7 @@ fn a_session_is_opened_shown_and_closed() {
         .command(&["kf", "waiting"])
         .ok()
         .says(FAN)
-        .says("2026-01-01 02:21:40");
+        .says("01-01 02:21");
     let waiting = account.command(&["kf", "waiting", "--json"]).json();
     assert_eq!(waiting["count"], 2);
     assert_eq!(waiting["waitcaselist"][0]["openid"], FAN);
@@ -153,7 +153,7 @@ fn a_session_is_opened_shown_and_closed() {
         .command(&["kf", "session", "show", FAN])
         .ok()
         .says("amy@shop")
-        .says("2026-01-01 02:21:40");
+        .says("01-01 02:21");
     let list = account.command(&["kf", "session", "list", "amy@shop", "--json"]);
     assert_eq!(
         list.json(),
@@ -239,7 +239,7 @@ fn records_tell_who_wrote_what_and_when() {
         "2026-01-01 12:00",
     ]);
     ran.ok()
-        .says("2026-01-01 00:00:05")
+        .says("01-01 00:00")
         .says("agent")
         .says("opercode 1004")
         .says_nothing_of("\u{1b}");

@@ -120,6 +120,17 @@ impl Site {
         });
     }
 
+    /// Serves a push, or closes the connection before it has begun to answer.
+    #[track_caller]
+    fn serves_at_once(&self) -> bool {
+        let mut client = self.client();
+        let sent = client
+            .socket
+            .write_all(push("/wechat", "<xml/>").as_bytes());
+        let begun = sent.and_then(|()| client.socket.peek(&mut [0]));
+        begun.is_ok_and(|bytes| bytes > 0) && client.answer().status == 200
+    }
+
     /// An honest client is served, at once and on a connection of its own.
     #[track_caller]
     fn serves(&self) {

@@ -407,8 +407,13 @@ fn however_much_is_sent_ahead_honest_clients_are_served_and_memory_is_bounded() 
             });
         }
         let _ends = Ends(&over);
+        // Whose thread rests between connecting and sending, as on a busy machine, may lose the place and come again.
+        let mut again = 0;
         for _ in 0..100 {
-            site.serves();
+            while !site.serves_at_once() {
+                again += 1;
+                assert!(again < 100, "honest clients lose their places");
+            }
             assert!(site.count(|counters| &counters.buffered) < 512 * 1024);
         }
     });
