@@ -28,11 +28,11 @@ impl Envelope {
 
     fn parse_any(body: &[u8]) -> Result<Option<Envelope>, ParseError> {
         let (format, elements) = fields::read(body)?;
-        let text = |name: &str| elements.text(name).map(str::to_owned);
-        let (to_user, encrypt) = (text("ToUserName"), text("Encrypt"));
+        // In compatible mode a text stands before it that may hold such an element, too. Only the platform can sign one.
+        let encrypt = elements.last_text("Encrypt");
         Ok(encrypt.map(|encrypt| Envelope {
-            to_user,
-            encrypt,
+            to_user: elements.text("ToUserName").map(str::to_owned),
+            encrypt: encrypt.to_owned(),
             format,
         }))
     }

@@ -67,6 +67,14 @@ impl Elements {
         }
     }
 
+    /// The text of the last element of this name.
+    pub(super) fn last_text(&self, name: &str) -> Option<&str> {
+        match self.0.iter().rfind(|(known, _)| known == name)? {
+            (_, Content::Text(text)) => Some(text),
+            (_, Content::Elements(_)) => None,
+        }
+    }
+
     /// Takes all elements of this name out.
     pub(super) fn take_all(&mut self, name: &str) -> Elements {
         Elements(self.0.extract_if(.., |(known, _)| known == name).collect())

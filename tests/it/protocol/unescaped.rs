@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use wechatd::wechat::{Body, EventKind, Format, MessageKind, ParseError, Push, text};
+use wechatd::wechat::{Body, Envelope, EventKind, Format, MessageKind, ParseError, Push, text};
 
 use super::*;
 use crate::support::process::worked;
@@ -216,6 +216,23 @@ fn well_formed_sections_are_read_as_xml_says() {
     };
     assert_eq!(pictures("a"), ["a", "b"]);
     assert_eq!(pictures("a]]>x"), ["a]]>x", "b"]);
+}
+
+#[test]
+fn the_ciphertext_beside_a_text_is_the_platform_s_whatever_the_text_says() {
+    for content in [
+        "a",
+        "a]]>b",
+        "]]></Encrypt>",
+        "]]></Content><Encrypt><![CDATA[b]]></Encrypt><Content><![CDATA[",
+        "]]></Content><Encrypt>b</Encrypt>]]>",
+    ] {
+        let readable = text_message(content);
+        let open = readable.strip_suffix("</xml>").unwrap();
+        let body = format!("{open}<Encrypt><![CDATA[YWJj]]></Encrypt>\n</xml>");
+        let envelope = Envelope::parse(body.as_bytes()).unwrap().unwrap();
+        assert_eq!(envelope.encrypt, "YWJj", "{content}");
+    }
 }
 
 #[test]
