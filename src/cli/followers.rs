@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, Limit, Openid, Yes, limit};
+use super::arguments::{Json, Limit, NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::export::{Export, FormatArguments};
 use super::failure::complain;
@@ -35,6 +35,7 @@ pub(super) enum Followers {
     #[command(after_help = "Examples:
   wechatd followers list
   wechatd followers list --scene poster-7 --since 2026-11-01
+  wechatd followers list --search 小明
   wechatd followers list --tag regulars --limit 1000 --json
 
 `wechatd followers export` gives all of them, with every column.")]
@@ -86,6 +87,9 @@ pub(super) struct Filters {
     /// Only with this tag: its id or name
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
+    /// Only whose nickname, remark, openid or unionid holds this text
+    #[arg(long, value_name = "TEXT")]
+    search: Option<NotBlank>,
     /// Only who came by this QR scene
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
@@ -148,6 +152,7 @@ impl Filters {
             tag: tag
                 .map(|tag| tags::id_of(config, reader, tag))
                 .transpose()?,
+            search: self.search.as_ref().map(NotBlank::to_string),
             limit,
         })
     }
@@ -155,13 +160,14 @@ impl Filters {
     /// As the end of a sentence; empty without any.
     fn told(&self) -> String {
         let filters = [
-            ("with the tag", &self.tag),
-            ("by the scene", &self.scene),
-            ("since", &self.since),
+            ("with the tag", self.tag.as_deref()),
+            ("with", self.search.as_deref()),
+            ("by the scene", self.scene.as_deref()),
+            ("since", self.since.as_deref()),
         ];
         let told = filters
             .into_iter()
-            .filter_map(|(word, value)| Some(format!(" {word} {}", value.as_deref()?)));
+            .filter_map(|(word, value)| Some(format!(" {word} {}", value?)));
         told.collect()
     }
 }

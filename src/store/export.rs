@@ -33,13 +33,17 @@ impl Reader {
     ) -> Result<(), E> {
         let sql = format!("SELECT * FROM followers {}", FollowerFilter::WHERE);
         let FollowerFilter {
-            since, scene, tag, ..
+            since,
+            scene,
+            tag,
+            search,
+            limit: _,
         } = filter;
         let (time, openid) = FollowerFilter::BEGINNING;
         let last = [Value::from(time), Value::from(openid.to_owned())];
         self.export(
             &sql,
-            params![since, scene, tag],
+            params![since, scene, tag, search],
             filter.limit,
             &["subscribe_time", "openid"],
             last.to_vec(),

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::lenient::{number, some_number, some_text, text};
 use super::open::Reader;
 use super::page::page;
 use super::profiles::REVOKED;
@@ -67,18 +68,21 @@ pub struct FollowerFilter {
     pub scene: Option<String>,
     /// Have this tag.
     pub tag: Option<i64>,
+    /// Whose nickname, remark, openid or unionid holds this text.
+    pub search: Option<String>,
     /// At most so many.
     pub limit: Option<u32>,
 }
 
 impl FollowerFilter {
-    /// The filter as SQL; its values are since, scene, tag and limit, then time and openid of the row that the last page
-    /// ended with.
+    /// The filter as SQL; its values are since, scene, tag, the text to search for and limit, then time and openid of the
+    /// row that the last page ended with. Upper and lower case of ASCII letters are the same.
     pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
            AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
-           AND (subscribe_time, openid) < (?5, ?6)
-         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?4, -1)";
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))
+           AND (subscribe_time, openid) < (?6, ?7)
+         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)";
 
     /// Time and openid before the first page.
     pub(super) const BEGINNING: (i64, &str) = (i64::MAX, "");
@@ -105,9 +109,13 @@ impl Reader {
         let (mut left, mut last) = (filter.limit, (time, openid.to_owned()));
         loop {
             let FollowerFilter {
-                since, scene, tag, ..
+                since,
+                scene,
+                tag,
+                search,
+                limit: _,
             } = filter;
-            let values = params![since, scene, tag, left, last.0, last.1];
+            let values = params![since, scene, tag, search, left, last.0, last.1];
             let page = page(&mut statement, values, follower).map_err(failed)?;
             for row in page.rows {
                 last = (row.subscribe_time, row.openid.clone());
@@ -145,10 +153,10 @@ impl Reader {
                 .prepare("SELECT action, at, scene, source, datetime(at, 'unixepoch', 'localtime') FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC")?
                 .query_map([openid], |row| {
                     Ok(FollowLogEntry {
-                        action: row.get(0)?,
-                        at: row.get(1)?,
-                        scene: row.get(2)?,
-                        source: row.get(3)?,
+                        action: some_text(row, 0)?,
+                        at: some_number(row, 1)?,
+                        scene: text(row, 2)?,
+                        source: some_text(row, 3)?,
                         time: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
                     })
                 })?
@@ -178,27 +186,27 @@ impl Reader {
 }
 
 fn follower(row: &Row) -> rusqlite::Result<Follower> {
-    let tags: Option<String> = row.get(11)?;
+    let tags = text(row, 11)?;
     Ok(Follower {
-        openid: row.get(0)?,
-        unionid: row.get(1)?,
-        nickname: row.get(2)?,
-        sex: row.get(3)?,
-        language: row.get(4)?,
-        city: row.get(5)?,
-        province: row.get(6)?,
-        country: row.get(7)?,
-        headimgurl: row.get(8)?,
-        remark: row.get(9)?,
-        groupid: row.get(10)?,
+        openid: some_text(row, 0)?,
+        unionid: text(row, 1)?,
+        nickname: text(row, 2)?,
+        sex: number(row, 3)?,
+        language: text(row, 4)?,
+        city: text(row, 5)?,
+        province: text(row, 6)?,
+        country: text(row, 7)?,
+        headimgurl: text(row, 8)?,
+        remark: text(row, 9)?,
+        groupid: number(row, 10)?,
         tagid_list: tags.and_then(|tags| serde_json::from_str(&tags).ok()),
-        subscribe_time: row.get(12)?,
-        subscribe_scene: row.get(13)?,
-        qr_scene: row.get(14)?,
-        qr_scene_str: row.get(15)?,
-        profile_at: row.get(16)?,
-        profile_error: row.get(17)?,
-        subscribed: row.get::<_, Option<String>>(18)?.unwrap_or_default(),
+        subscribe_time: some_number(row, 12)?,
+        subscribe_scene: text(row, 13)?,
+        qr_scene: number(row, 14)?,
+        qr_scene_str: text(row, 15)?,
+        profile_at: number(row, 16)?,
+        profile_error: text(row, 17)?,
+        subscribed: some_text(row, 18)?,
     })
 }
 

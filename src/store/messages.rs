@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::lenient::{number, some_number, some_text, text};
 use super::open::{Reader, Store};
 use super::page::page;
 use super::schema::MESSAGES_OF_PERSON;
@@ -79,19 +80,19 @@ const COLUMNS: &str =
 fn message(row: &Row) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
         id: row.get(0)?,
-        openid: row.get(1)?,
-        msg_type: row.get(2)?,
-        event: row.get(3)?,
-        event_key: row.get(4)?,
-        msg_id: row.get(5)?,
-        content: row.get(6)?,
-        created_at: row.get(7)?,
-        received_at: row.get(8)?,
-        rule: row.get(9)?,
-        reply: row.get(10)?,
-        received: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
-        media_id: row.get(12)?,
-        without_content: row.get(13)?,
+        openid: some_text(row, 1)?,
+        msg_type: some_text(row, 2)?,
+        event: text(row, 3)?,
+        event_key: text(row, 4)?,
+        msg_id: text(row, 5)?,
+        content: text(row, 6)?,
+        created_at: number(row, 7)?,
+        received_at: some_number(row, 8)?,
+        rule: text(row, 9)?,
+        reply: text(row, 10)?,
+        received: some_text(row, 11)?,
+        media_id: text(row, 12)?,
+        without_content: text(row, 13)?,
     })
 }
 

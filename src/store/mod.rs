@@ -16,6 +16,7 @@
 //! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
+//! - [`lenient`]: columns that hold another kind of value than they should
 //! - [`time`]: times as people write and read them
 //! - [`copy`]: copies made and put back
 //! - [`open`]: opening; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
@@ -31,6 +32,7 @@ mod file;
 mod followers;
 mod jobs;
 mod lease;
+mod lenient;
 mod media;
 mod messages;
 mod open;

@@ -339,3 +339,52 @@ fn a_scene_with_leading_zeros_is_another_scene() {
         assert_eq!(openids, [format!("oCameBy{scene}")]);
     }
 }
+
+#[test]
+fn a_follower_is_found_by_what_an_owner_knows_of_them() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    store::change(
+        &account.store_path(),
+        "UPDATE followers SET unionid = 'uAmy%_1' WHERE openid LIKE 'oSyn1a%'",
+    );
+    let amy = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
+    for text in ["很长", "AND MORE", "met at", "syn1aaqe", "uamy%_1", "%_"] {
+        let list = account.command(&["followers", "list", "--search", text]);
+        list.ok().says(amy).says_nothing_of("Ben");
+        let export = account.command(&["followers", "export", "--search", text]);
+        export.ok().says(amy).says_nothing_of("Ben");
+    }
+    account
+        .command(&["followers", "list", "--search", "Ben", "--since", "30d"])
+        .ok()
+        .says("no follower with Ben since 30d");
+    account
+        .command(&["followers", "list", "--search", "nobody"])
+        .ok()
+        .says("no follower with nobody");
+}
+
+#[test]
+fn a_row_with_another_kind_of_value_breaks_no_list() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    store::change(
+        &account.store_path(),
+        "INSERT INTO followers (openid, nickname, sex, subscribe_time) VALUES (x'6f426c6f62', 4711, 'x', '1790000000');
+         INSERT INTO messages (dedup_key, openid, msg_type, content, received_at) VALUES
+             ('blob', x'6f426c6f62', 'text', x'00ff68656c6c6f', 1790000000);",
+    );
+    for command in [
+        &["followers", "list"][..],
+        &["followers", "list", "--json"],
+        &["messages", "list"],
+        &["messages", "list", "--json"],
+    ] {
+        account.command(command).ok().says("oBlob");
+    }
+    for command in [&["followers", "export"][..], &["messages", "export"]] {
+        account.command(command).ok();
+    }
+    account.command(&["followers", "list"]).says("4711");
+}
