@@ -158,6 +158,11 @@ fn one_slip_is_one_mistake() {
             &["regex", "unclosed group"],
         ),
         (
+            "message = \"text\"\nregex = '(a)'\ntext = \"{2}\"",
+            4,
+            &["{2}", "the regex has only 1 group"],
+        ),
+        (
             "message = \"text\"\nvideo = { media = \"M\" }",
             3,
             &["video.media", "did you mean media_id?"],

@@ -9,6 +9,7 @@ use crate::config::fold::{Folding, fold};
 use crate::config::problem::{Meant, Wrong, nearest, refuse_unknown};
 use crate::config::template::Template;
 use crate::config::value::{self, Read, Value};
+use crate::counted::counted;
 use crate::wechat::MAX_ARTICLES;
 
 /// Reads one `[[rule]]`. Mistakes go to `wrong`; `None` if there was any.
@@ -360,7 +361,10 @@ impl Reader<'_, '_> {
             Some(available) if highest > available => {
                 self.fail(
                     key,
-                    format!("{{{highest}}}: the regex has only {available} groups"),
+                    format!(
+                        "{{{highest}}}: the regex has only {}",
+                        counted(available, "group")
+                    ),
                 );
             }
             Some(_) => {}
