@@ -51,17 +51,28 @@ fn joined(parts: &[&str]) -> String {
     parts.copied().collect::<Vec<_>>().join(", ")
 }
 
-/// What else the push of a message says, for `messages show`: names and values, without those that a row has.
+/// What else the push says, for `messages show`: names and values, without those that a row has.
 pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
-    let Ok(Push {
-        body: Body::Message(message),
-        ..
-    }) = Push::parse(body.as_bytes())
-    else {
+    let Ok(push) = Push::parse(body.as_bytes()) else {
         return Vec::new();
     };
     let mut facts = Vec::new();
-    match message.content {
+    if let Some((_, scanned)) = push.scan() {
+        facts.push(("scanned", scanned.to_owned()));
+    }
+    if let Some((latitude, longitude)) = push.coordinates() {
+        facts.push(("at", joined(&[latitude, longitude])));
+    }
+    if let Body::Message(message) = push.body {
+        facts.extend(facts_of(message.content));
+    }
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+fn facts_of(content: MessageKind) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    match content {
         MessageKind::Image(image) => facts.push(("picture at", image.pic_url)),
         MessageKind::Voice(voice) => {
             facts.push(("format", voice.format));
@@ -69,9 +80,6 @@ pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
         }
         MessageKind::Video(video) | MessageKind::ShortVideo(video) => {
             facts.push(("preview", video.thumb_media_id));
-        }
-        MessageKind::Location(place) => {
-            facts.push(("at", joined(&[&place.latitude, &place.longitude])));
         }
         MessageKind::Link(link) => {
             facts.push(("summary", link.description.unwrap_or_default()));
@@ -86,8 +94,10 @@ pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
             facts.push(("appid", page.app_id));
             facts.push(("page", page.page_path));
         }
-        MessageKind::Text(_) | MessageKind::Device(_) | MessageKind::Other(_) => {}
+        MessageKind::Text(_)
+        | MessageKind::Location(_)
+        | MessageKind::Device(_)
+        | MessageKind::Other(_) => {}
     }
-    facts.retain(|(_, value)| !value.is_empty());
     facts
 }

@@ -10,7 +10,7 @@ use super::arguments::{Json, Limit, Openid, limit};
 use super::export::{Export, FormatArguments};
 use super::failure::complain;
 use super::moment::since;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Output, text, time, whole};
 use super::platform::connect;
 use super::reply::readable;
 use super::{described, download};
@@ -278,8 +278,8 @@ fn kind(row: &MessageRow) -> String {
 
 fn answered_by(row: &MessageRow) -> String {
     match (&row.rule, &row.reply) {
-        (Some(rule), Some(_)) => cell(rule, 24),
-        (Some(rule), None) => format!("{} (success)", cell(rule, 24)),
+        (Some(rule), Some(_)) => rule.clone(),
+        (Some(rule), None) => format!("{rule} (success)"),
         (None, _) => "success".to_owned(),
     }
 }

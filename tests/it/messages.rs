@@ -109,6 +109,26 @@ fn a_message_is_shown_whole() {
 }
 
 #[test]
+fn the_whole_name_of_the_rule_and_what_was_scanned_are_shown() {
+    let account = Account::with_rules(
+        r#"
+        [[rule]]
+        name = "what somebody scanned with the button of the shop"
+        event = "scancode_waitmsg"
+        text = "{scan}"
+        "#,
+    );
+    account
+        .post(&scanned("SHOP", "EAN_13,6901234567892"))
+        .is_text("EAN_13,6901234567892");
+    account
+        .command(&["messages", "show", "1"])
+        .ok()
+        .says("what somebody scanned with the button of the shop")
+        .says("scanned      EAN_13,6901234567892");
+}
+
+#[test]
 fn the_file_of_a_message_is_fetched() {
     let platform = Platform::start();
     let account = with_messages(&platform);
