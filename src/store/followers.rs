@@ -1,5 +1,6 @@
 //! The people who follow now, and the log of who came and went.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
@@ -79,7 +80,7 @@ impl FollowerFilter {
     /// row that the last page ended with. Upper and lower case of ASCII letters are the same.
     pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
-           AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3))
+           AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
            AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))
            AND (subscribe_time, openid) < (?6, ?7)
          ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)";
@@ -106,7 +107,13 @@ impl Reader {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let (time, openid) = FollowerFilter::BEGINNING;
-        let (mut left, mut last) = (filter.limit, (time, openid.to_owned()));
+        let mut left = filter.limit;
+        // As they are in the store, of whatever type: what is read of them may sort elsewhere.
+        let mut last = (Value::from(time), Value::from(openid.to_owned()));
+        let keyed = |row: &Row| {
+            let key = (row.get("subscribe_time")?, row.get("openid")?);
+            Ok((key, follower(row)?))
+        };
         loop {
             let FollowerFilter {
                 since,
@@ -116,9 +123,9 @@ impl Reader {
                 limit: _,
             } = filter;
             let values = params![since, scene, tag, search, left, last.0, last.1];
-            let page = page(&mut statement, values, follower).map_err(failed)?;
-            for row in page.rows {
-                last = (row.subscribe_time, row.openid.clone());
+            let page = page(&mut statement, values, keyed).map_err(failed)?;
+            for (key, row) in page.rows {
+                last = key;
                 left = left.map(|left| left - 1);
                 each(row)?;
             }
@@ -157,7 +164,7 @@ impl Reader {
                         at: some_number(row, 1)?,
                         scene: text(row, 2)?,
                         source: some_text(row, 3)?,
-                        time: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+                        time: some_text(row, 4)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()

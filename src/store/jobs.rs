@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::lenient::{number, some_text, text};
 use super::open::{Reader, Store};
 use crate::wechat::{JobKind, JobResult};
 
@@ -268,24 +269,24 @@ fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
 
 fn job(row: &Row) -> rusqlite::Result<Job> {
     Ok(Job {
-        msg_id: row.get(0)?,
-        client_id: row.get(1)?,
-        msg_type: row.get(2)?,
-        openid: row.get(3)?,
-        target: row.get(4)?,
-        content: row.get(5)?,
-        sent_at: row.get(6)?,
-        status: row.get(7)?,
-        total: row.get(8)?,
-        filtered: row.get(9)?,
-        sent: row.get(10)?,
-        failed: row.get(11)?,
-        finished_at: row.get(12)?,
-        time: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
-        msg_data_id: row.get(14)?,
-        article_id: row.get(15)?,
-        article_urls: row.get(16)?,
-        fail_idx: row.get(17)?,
-        finished: row.get(18)?,
+        msg_id: text(row, 0)?,
+        client_id: text(row, 1)?,
+        msg_type: text(row, 2)?,
+        openid: text(row, 3)?,
+        target: text(row, 4)?,
+        content: text(row, 5)?,
+        sent_at: number(row, 6)?,
+        status: text(row, 7)?,
+        total: number(row, 8)?,
+        filtered: number(row, 9)?,
+        sent: number(row, 10)?,
+        failed: number(row, 11)?,
+        finished_at: number(row, 12)?,
+        time: some_text(row, 13)?,
+        msg_data_id: text(row, 14)?,
+        article_id: text(row, 15)?,
+        article_urls: text(row, 16)?,
+        fail_idx: text(row, 17)?,
+        finished: text(row, 18)?,
     })
 }

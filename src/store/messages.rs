@@ -134,7 +134,7 @@ impl Reader {
         let whole = |row: &Row| {
             Ok(WholeMessage {
                 row: message(row)?,
-                xml: row.get("xml")?,
+                xml: text(row, 14)?,
             })
         };
         let found = self.connection.query_row(&sql, [id], whole).optional();

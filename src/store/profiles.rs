@@ -53,7 +53,7 @@ impl Reader {
     pub fn profile_queue(&self, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
             self.connection
-                .prepare_cached("SELECT openid FROM followers WHERE profile_at IS NULL ORDER BY subscribe_time LIMIT ?1")?
+                .prepare_cached("SELECT openid FROM followers WHERE profile_at IS NULL AND typeof(openid) = 'text' ORDER BY subscribe_time LIMIT ?1")?
                 .query_map([limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
         };

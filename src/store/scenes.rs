@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::lenient::some_text;
 use super::open::Reader;
 
 /// What one scene brought.
@@ -43,10 +44,10 @@ impl Reader {
                 )?
                 .query_map([since], |row| {
                     Ok(SceneCount {
-                        scene: row.get(0)?,
+                        scene: some_text(row, 0)?,
                         follows: row.get(1)?,
                         scans: row.get(2)?,
-                        last: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                        last: some_text(row, 3)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()

@@ -277,7 +277,8 @@ impl Reader {
         self.connection
             .query_row(
                 "SELECT count(*) FROM followers
-                 WHERE NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
+                 WHERE typeof(openid) = 'text'
+                 AND NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
                  AND NOT EXISTS (SELECT 1 FROM follow_log WHERE follow_log.openid = followers.openid AND source = 'push'
                      AND id > (SELECT log_mark FROM sync_state))",
                 [],
@@ -333,7 +334,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn sync_absent(&self, after: &str) -> Result<Vec<String>, StoreError> {
         self.openids(
-            "SELECT openid FROM followers WHERE openid > ?1
+            "SELECT openid FROM followers WHERE openid > ?1 AND typeof(openid) = 'text'
              AND NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
              ORDER BY openid LIMIT ?2",
             after,

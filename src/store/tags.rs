@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 
 use super::error::StoreError;
+use super::lenient::some_text;
 use super::open::{Reader, Store};
 
 impl Store {
@@ -75,7 +76,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare_cached("SELECT id, name FROM tags")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map([], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
                 .collect::<rusqlite::Result<_>>()
         };
         read().map_err(|error| Reader::failed(&error))
@@ -89,7 +90,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare_cached(
-                    "SELECT openid FROM followers WHERE openid > ?2 AND json_valid(tagid_list)
+                    "SELECT openid FROM followers WHERE openid > ?2 AND typeof(openid) = 'text' AND json_valid(tagid_list)
                      AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?1) ORDER BY openid LIMIT ?3",
                 )?
                 .query_map(params![tag, after, limit], |row| row.get(0))?

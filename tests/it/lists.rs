@@ -388,3 +388,47 @@ fn a_row_with_another_kind_of_value_breaks_no_list() {
     }
     account.command(&["followers", "list"]).says("4711");
 }
+
+#[test]
+fn a_row_with_another_kind_of_value_in_any_column_hides_no_other_row() {
+    let platform = Platform::start();
+    let account = wide_account(&platform);
+    store::change(
+        &account.store_path(),
+        "INSERT INTO followers (openid, nickname, tagid_list, subscribe_time) VALUES
+             (x'ff00fe', 'odd openid', '[128]', unixepoch()),
+             ('oOddColumns', x'ff4f6464', 'no JSON', unixepoch());
+         UPDATE followers SET sex = 'x', groupid = x'00', qr_scene = 'y', remark = x'ff' WHERE openid = 'oOddColumns';
+         INSERT INTO follow_log (openid, action, at, source, scene) VALUES
+             ('oOddColumns', 'subscribe', unixepoch(), 'push', x'ff');
+         INSERT INTO messages (dedup_key, openid, msg_type, content, received_at) VALUES
+             ('3', x'ff00fe', 'text', x'ff', unixepoch()), ('4', 'oOddColumns', x'ff', 5, 'never');
+         INSERT INTO jobs (kind, msg_id, content, total, sent_at) VALUES
+             ('mass', x'ff', x'ff', 'many', 'never'), ('template', x'ff', x'ff', x'ff', 1);
+         UPDATE tags SET name = x'ff' WHERE id = 128;",
+    );
+    for (list, row) in [
+        (&["followers", "list"][..], "oSyn1bN2_yKd8GfJ6sHqRt5EwVx0"),
+        (
+            &["followers", "list", "--tag", "128"],
+            "oSyn1aAQe7rT0uXk3mPzLc9WvBh4",
+        ),
+        (&["followers", "show", "oOddColumns"], "oOddColumns"),
+        (&["messages", "list"], "short"),
+        (&["messages", "show", "3"], "text"),
+        (&["mass", "status"], "1000002301"),
+        (&["template", "status"], "4250000000000000001"),
+    ] {
+        account.command(list).ok().says(row);
+        let json = account.command(&[list, &["--json"]].concat());
+        assert!(json.json().to_string().contains(row), "{list:?}");
+    }
+    account.command(&["qrcode", "stats"]).ok();
+    for family in ["followers", "messages"] {
+        account
+            .command(&[family, "export"])
+            .ok()
+            .says("oSyn1bN2_yKd8GfJ6sHqRt5EwVx0");
+    }
+    account.command(&["followers", "sync"]).ok();
+}
