@@ -123,6 +123,15 @@ fn a_store_that_cannot_be_opened_is_found_and_not_touched() {
     std::fs::write(missing.folder().join("data"), "a file").unwrap();
     cannot_start(&missing, "wechat.db");
 
+    let linked = account("link.db");
+    let link = linked.folder().join("link.db");
+    std::os::unix::fs::symlink("unmounted/wechat.db", link).unwrap();
+    linked
+        .command(&["check", "--quiet"])
+        .failed()
+        .complains("/unmounted does not exist");
+    linked.command(&["serve"]).failed();
+
     let folder = account("data");
     std::fs::create_dir(folder.folder().join("data")).unwrap();
     cannot_start(&folder, "is a folder");

@@ -1,6 +1,7 @@
 //! What would keep `serve` from starting, found out without starting it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::super::http::Target;
 use super::is_made_by_the_service;
@@ -12,7 +13,7 @@ use crate::store::{Found, Reader, StoreError, examine};
 /// Everything that would keep `serve` from starting, a sentence each; and the store, where it can be read.
 pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>), StoreError> {
     let mut obstacles = Vec::new();
-    obstacles.extend(missing_folder(&config.store.path));
+    obstacles.extend(missing_folder(&place_of(&config.store.path)));
     let found = examine(&config.store.path);
     if let Err(error) = &found {
         obstacles.push(error.to_string());
@@ -57,6 +58,15 @@ fn answers(listen: &Listen) -> bool {
     Target::of(listen)
         .send("GET", HEALTH_PATH, None, b"")
         .is_ok_and(|answer| matches!(answer.status, 200 | 503))
+}
+
+/// Where a store is made: SQLite follows a link to a file that is not there yet.
+fn place_of(store: &Path) -> PathBuf {
+    match fs::read_link(store) {
+        // What a relative link says begins at the folder of the link.
+        Ok(target) => store.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => store.to_owned(),
+    }
 }
 
 /// The server makes the store, and not the folder that it is to lie in.
