@@ -22,6 +22,28 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
+/// The same, and all else that Unicode lets a program leave out: nobody would see it in a message of an error.
+#[must_use]
+pub fn is_ignorable(c: char) -> bool {
+    is_invisible(c)
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{2061}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
 /// Shows a text without what [`steers`]: a blank for a line break or tab, the number of the character for all else.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a str);

@@ -323,7 +323,7 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
     let text = text
         .trim()
         .chars()
-        .filter(|c| !visible::is_invisible(*c))
+        .filter(|c| !visible::is_ignorable(*c))
         .take(MAX_ERRMSG)
         .map(|c| if visible::steers(c) { ' ' } else { c })
         .collect();
@@ -461,6 +461,11 @@ mod tests {
             ("bad\u{7}text", "bad text", None),
             ("in\u{200b}valid\u{feff} ip\u{202e}", "invalid ip", None),
             ("two\u{2028}lines\u{9b}", "two lines ", None),
+            (
+                "in\u{ad}va\u{2063}l\u{180e}id\u{2066}\u{e0041} \u{3164}ip",
+                "invalid ip",
+                None,
+            ),
             ("", "", None),
         ];
         for (errmsg, text, rid) in cases {
