@@ -76,7 +76,7 @@ impl Target {
             None => (false, url.strip_prefix("http://")?),
         };
         let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-        if host.is_empty() {
+        if host.is_empty() || url.contains(['#', '@']) {
             return None;
         }
         if tls {
@@ -145,9 +145,12 @@ fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
             NetworkCause::Dns(_) => {
                 io::Error::other("the name has no address: enter it at your DNS provider")
             }
-            NetworkCause::Tls(why) => io::Error::other(format!(
-                "its certificate is not good ({why}); the platform does not take it either"
-            )),
+            NetworkCause::Tls(why) => io::Error::other(match why.contains("certificate") {
+                true => format!(
+                    "its certificate is not good ({why}); the platform does not take it either"
+                ),
+                false => format!("no TLS there ({why}): is this the port for http://?"),
+            }),
             NetworkCause::Refused => io::ErrorKind::ConnectionRefused.into(),
             NetworkCause::Closed => io::ErrorKind::ConnectionReset.into(),
             NetworkCause::Unreachable(why) | NetworkCause::Other(why) => io::Error::other(why),

@@ -174,16 +174,18 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             ))
         })?,
     };
+    // The URL in the console may have a query of its own.
+    let path = format!("{path}{}", if path.contains('?') { '&' } else { '?' });
     let token = token(config)?;
     let stamp = Stamp::now(&token);
     let for_whom = allowed_address(config)?;
     let started = Instant::now();
     let answer = if verifies {
-        let target_path = format!("{path}?{}&echostr={}", stamp.query(), stamp.nonce);
+        let target_path = format!("{path}{}&echostr={}", stamp.query(), stamp.nonce);
         target.send("GET", &target_path, for_whom, b"")
     } else {
         let (query, body) = push(config, &pretence, arguments.xml.as_deref(), &stamp)?;
-        target.send("POST", &format!("{path}?{query}"), for_whom, &body)
+        target.send("POST", &format!("{path}{query}"), for_whom, &body)
     };
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
@@ -351,7 +353,10 @@ fn token(config: &Config) -> Result<Secret, Failure> {
     Reader::open(&config.store.path)?
         .made_token()?
         .ok_or_else(|| {
-            Failure::Failed("there is no Token yet; start the server once, it makes one".to_owned())
+            Failure::failed(
+                "there is no Token yet",
+                "start the server once, it makes one",
+            )
         })
 }
 

@@ -161,7 +161,22 @@ fn the_public_address_is_tried_by_https() {
         .failed()
         .complains("its certificate is not good")
         .complains("the platform");
-    for url in ["https://", "ftp://localhost/wechat", "localhost/wechat"] {
+    let without_tls = account.url().replace("http://", "https://");
+    account
+        .command(&["simulate", "verify", "--url", &without_tls])
+        .failed()
+        .complains("is this the port for http://?");
+    // The URL in the console may have a query of its own.
+    let with_query = format!("{}?shop=1", account.url());
+    account
+        .command(&["simulate", "verify", "--url", &with_query])
+        .ok();
+    for url in [
+        "https://",
+        "ftp://localhost/wechat",
+        "localhost/wechat",
+        "https://localhost/wechat#here",
+    ] {
         account
             .command(&["simulate", "verify", "--url", url])
             .refused()
