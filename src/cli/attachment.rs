@@ -171,9 +171,11 @@ impl LocalFile {
         }
         let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
         if let Some(Foreign { name, save_as }) = Foreign::of(&bytes) {
-            return Err(wrong(format!(
-                "is {name}, which the platform does not take: save it as {save_as}"
-            )));
+            let why = format!(
+                "{}: is {name}, which the platform does not take",
+                path.display()
+            );
+            return Err(Failure::wrong(why, format!("save it as {save_as}")));
         }
         let kind = Kind::of(&bytes).ok_or_else(|| {
             wrong(

@@ -200,6 +200,7 @@ impl From<Problems> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::Failed(error.to_string())
+            .map(|details| details.what_to_do = error.what_to_do().map(str::to_owned))
     }
 }
 
@@ -223,7 +224,8 @@ impl From<AppError> for Failure {
     fn from(error: AppError) -> Failure {
         match error {
             AppError::Api(error) => error.into(),
-            AppError::Store(_) | AppError::Random(_) | AppError::OtherAccount { .. } => {
+            AppError::Store(error) => error.into(),
+            AppError::Random(_) | AppError::OtherAccount { .. } => {
                 Failure::Failed(error.to_string())
             }
         }
@@ -241,9 +243,9 @@ impl From<SyncError> for Failure {
         let text = error.to_string();
         match error {
             SyncError::Api(error) => Failure::from(error).map(|details| details.text = text),
+            SyncError::Store(error) => Failure::from(error).map(|details| details.text = text),
             SyncError::Busy
             | SyncError::Stopped
-            | SyncError::Store(_)
             | SyncError::Endless
             | SyncError::NotBelieved(_) => Failure::Failed(text),
         }

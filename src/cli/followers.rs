@@ -401,9 +401,10 @@ fn facts(follower: &Follower, names: &BTreeMap<i64, String>) -> Vec<(&'static st
 }
 
 fn unknown(openid: &str) -> Failure {
-    Failure::Failed(format!(
-        "the store knows nobody with the openid {openid}; `wechatd followers list` shows who follows"
-    ))
+    Failure::failed(
+        format!("the store knows nobody with the openid {openid}"),
+        "`wechatd followers list` shows who follows",
+    )
 }
 
 fn scene(follower: &Follower) -> String {

@@ -18,7 +18,10 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| {
         let trouble = trouble(&error);
-        Failure::Wrong(format!("{option}: {trouble}; write it as '{example}'"))
+        Failure::wrong(
+            format!("{option}: {trouble}"),
+            format!("write it as '{example}'"),
+        )
     })
 }
 

@@ -133,10 +133,13 @@ fn url(
     json: Json,
 ) -> Result<(), Failure> {
     let app_id = config.account.app_id.as_deref().ok_or_else(|| {
-        Failure::Wrong(format!(
-            "{}: account.app_id is not set, and the URL names it; take it from the console, Basic configuration (基本配置)",
-            config.file.display()
-        ))
+        Failure::wrong(
+            format!(
+                "{}: account.app_id is not set, and the URL names it",
+                config.file.display()
+            ),
+            "take it from the console, Basic configuration (基本配置)",
+        )
     })?;
     let made = match state {
         Some(_) => None,

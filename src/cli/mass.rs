@@ -387,9 +387,10 @@ fn delete(
     json: Json,
 ) -> Result<(), Failure> {
     if msg_id.parse::<u64>().is_err() {
-        return Err(Failure::Wrong(format!(
-            "{msg_id:?} is no msg_id, which is a number; `wechatd mass status` shows them"
-        )));
+        return Err(Failure::wrong(
+            format!("{msg_id:?} is no msg_id, which is a number"),
+            "`wechatd mass status` shows them",
+        ));
     }
     let (_store, api) = connect(config)?;
     let what = match article {

@@ -282,9 +282,9 @@ fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
 
 fn apply(config: &Config, assent: Assent) -> Result<(), Failure> {
     if config.menu.is_empty() {
-        return Err(Failure::Wrong(
-            "the configuration has no [[menu.button]]; `wechatd menu delete` takes the platform's menu away"
-                .to_owned(),
+        return Err(Failure::wrong(
+            "the configuration has no [[menu.button]]",
+            "`wechatd menu delete` takes the platform's menu away",
         ));
     }
     Alteration::prepare(config, Way::On)?.put(&config.menu, "Put this menu in force?", assent)
@@ -449,9 +449,9 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
 fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
     let rollback = Alteration::prepare(config, Way::Back)?;
     let before = rollback.kept.to_put_back().ok_or_else(|| {
-        Failure::Failed(
-            "menu: the store keeps no menu from before; `wechatd menu apply` and `delete` keep one"
-                .to_owned(),
+        Failure::failed(
+            "menu: the store keeps no menu from before",
+            "`wechatd menu apply` and `delete` keep one",
         )
     })?;
     let (wanted, left_out) = before.menu().sendable();
@@ -464,9 +464,9 @@ fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
         return rollback.put(&wanted, "Put back the menu from before?", assent);
     }
     if !left_out.is_empty() {
-        return Err(Failure::Failed(
-            "menu: nothing of the menu before can be put back through the API; make it in the console"
-                .to_owned(),
+        return Err(Failure::failed(
+            "menu: nothing of the menu before can be put back through the API",
+            "make it in the console",
         ));
     }
     rollback.take_away("There was no menu before. Delete this one?", assent)

@@ -14,9 +14,10 @@ pub(super) fn moment(reader: &Reader, option: &str, text: &str) -> Result<i64, F
         return Ok(clock::unix_seconds().saturating_sub_unsigned(ago.as_secs()));
     }
     reader.moment(text)?.ok_or_else(|| {
-        Failure::Wrong(format!(
-            "{option}: {text:?} is not a date; write 2026-11-21, \"2026-11-21 08:30\", or how long ago, such as 7d, 12h or 30m"
-        ))
+        Failure::wrong(
+            format!("{option}: {text:?} is not a date"),
+            "write 2026-11-21, \"2026-11-21 08:30\", or how long ago, such as 7d, 12h or 30m",
+        )
     })
 }
 

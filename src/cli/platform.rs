@@ -11,10 +11,13 @@ use crate::store::Store;
 /// Opens the store and prepares the API client; calls nobody yet.
 pub(super) fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
     let missing = || {
-        Failure::Wrong(format!(
-            "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API; take both from the console, Basic configuration (基本配置)",
-            config.file.display()
-        ))
+        Failure::wrong(
+            format!(
+                "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API",
+                config.file.display()
+            ),
+            "take both from the console, Basic configuration (基本配置)",
+        )
     };
     config.api_rights().ok_or_else(missing)?;
     let store = Arc::new(Store::open(&config.store.path)?);

@@ -103,9 +103,12 @@ impl Pretence<'_> {
         if !self.is_message() && !known_events().any(|event| self.is(event)) {
             let known = MESSAGE_TYPES.iter().copied().chain(known_events());
             if let Some(near) = nearest(kind, known.chain(["verify"])) {
-                return Err(Failure::Wrong(format!(
-                    "{kind:?} is neither a MsgType nor an Event that the platform documents; did you mean {near}?"
-                )));
+                return Err(Failure::wrong(
+                    format!(
+                        "{kind:?} is neither a MsgType nor an Event that the platform documents"
+                    ),
+                    format!("did you mean {near}?"),
+                ));
             }
             complain(&format!(
                 "{kind:?} is neither a MsgType nor an Event that the platform documents: it is played as an Event"

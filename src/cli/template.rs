@@ -238,9 +238,10 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                return Err(Failure::Wrong(format!(
-                    "--data: {key}: it is a text, a number or {{\"value\": …}}; write it as '{DATA}'"
-                )));
+                return Err(Failure::wrong(
+                    format!("--data: {key}: it is a text, a number or {{\"value\": …}}"),
+                    format!("write it as '{DATA}'"),
+                ));
             }
         };
         Ok((key, TemplateValue { value: text }))

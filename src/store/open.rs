@@ -88,10 +88,9 @@ impl Reader {
     /// When there is none, or it is not of this program, or of a newer version.
     pub fn open(path: &Path) -> Result<Reader, StoreError> {
         if !path.exists() {
-            return Err(StoreError::at(
-                path,
-                "there is no store yet; `wechatd serve` makes it",
-            ));
+            return Err(
+                StoreError::at(path, "there is no store yet").advising("`wechatd serve` makes it")
+            );
         }
         refuse_irregular(path)?;
         let fail =

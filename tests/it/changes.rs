@@ -547,6 +547,28 @@ fn what_is_not_known_is_a_failure() {
         account.command(line).failed().complains(why);
         error_of(account.command(&with_json(line)).is_code(1));
     }
+    for (line, what_to_do) in [
+        (
+            &["followers", "show", "oNobody"][..],
+            "`wechatd followers list` shows who follows",
+        ),
+        (
+            &["mass", "delete", "x", "--yes"],
+            "`wechatd mass status` shows them",
+        ),
+        (&["messages", "list", "--since", "soon"], "write 2026-11-21"),
+        (
+            &["template", "send", "oX", "id", "--data", "x"],
+            "write it as",
+        ),
+        (&["menu", "rollback", "--yes"], "`wechatd menu apply`"),
+        (&["simulate", "subscribee"], "did you mean subscribe?"),
+    ] {
+        let error = error_of(&account.command(&with_json(line)));
+        let told = error["what_to_do"].as_str().unwrap_or_default();
+        assert!(told.contains(what_to_do), "{line:?}: {error}");
+        assert!(error["text"].as_str().unwrap().ends_with(told), "{error}");
+    }
     platform.down();
     let ran = account.command(&["tags", "list", "--json"]);
     let error = error_of(ran.is_code(1));
