@@ -33,7 +33,7 @@ pub(super) fn run(app: &App) {
             Ok(token) => keep(&file, &token).map_err(|error| error.to_string()),
             Err(error) => {
                 // What it holds may have ended.
-                fs::remove_file(&file).ok();
+                remove(&file);
                 Err(error.to_string())
             }
         };
@@ -49,9 +49,16 @@ pub(super) fn run(app: &App) {
             }),
         };
         if app.bells.token_file.wait(pause) == Woken::Closing {
-            fs::remove_file(&file).ok();
+            remove(&file);
             return;
         }
+    }
+}
+
+/// Removes the file, but not a device or a link that the configuration names by mistake.
+fn remove(file: &Path) {
+    if fs::symlink_metadata(file).is_ok_and(|there| there.is_file()) {
+        fs::remove_file(file).ok();
     }
 }
 
@@ -59,7 +66,7 @@ pub(super) fn run(app: &App) {
 fn keep(file: &Path, token: &str) -> io::Result<()> {
     match fs::symlink_metadata(file) {
         Ok(there) if !there.is_file() => {
-            return Err(io::Error::other("is there, and no file; name another"));
+            return Err(io::Error::other("is no regular file; name another one"));
         }
         Ok(there)
             if there.permissions().mode() & 0o777 == MODE
@@ -111,6 +118,8 @@ mod tests {
         symlink(&file, &link).expect("a link");
         for other in [folder.path(), link.as_path()] {
             keep(other, "third").expect_err("it is no file");
+            remove(other);
+            assert!(fs::symlink_metadata(other).is_ok());
         }
         assert_eq!(fs::read_to_string(&file).expect("a token"), "second");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);

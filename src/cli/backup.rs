@@ -6,12 +6,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::Failure;
 use super::failure::complain;
 use super::output::Output;
+use super::{Failure, interrupt};
 use crate::clock;
 use crate::config::Config;
-use crate::store::{KeptBackup, Reader, Store};
+use crate::store::{self, KeptBackup, Reader, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -33,6 +33,21 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             free_name(&arguments.file, &reader.local_time(now)?)
         }
     };
+    let unfinished = file.clone();
+    interrupt::before_the_end(move || {
+        if store::remove_part_of(&unfinished) {
+            let line = match io::stderr().is_terminal() {
+                true => "\r\x1b[K",
+                false => "",
+            };
+            write!(io::stderr(), "{line}").ok();
+            complain(&format!(
+                "{}: not written: interrupted",
+                unfinished.display()
+            ));
+        }
+    })
+    .map_err(|error| failed(&file, &error))?;
     let mut percentage = Percentage::new();
     let copied = reader.backup(&file, |copied, total| {
         percentage.show(copied, total);
@@ -84,15 +99,16 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The copy's path: `wechat-2026-11-21-041500.db`, with `-2` and so on where there is one of this second.
+/// The copy's path: `wechat-2026-11-21-041500.db`, with a number above those of other copies of this second.
 fn free_name(folder: &Path, local_time: &str) -> PathBuf {
     let time = local_time.replace(' ', "-").replace(':', "");
-    let path = |more: &str| folder.join(format!("wechat-{time}{more}.db"));
-    let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
-    let first = path("");
-    let others = (2..1_000).map(|n| path(&format!("-{n}")));
-    let mut all = std::iter::once(first.clone()).chain(others);
-    all.find(is_free).unwrap_or(first)
+    let path = |number: u32| match number {
+        1 => folder.join(format!("wechat-{time}.db")),
+        number => folder.join(format!("wechat-{time}-{number}.db")),
+    };
+    let is_taken = |number: &u32| fs::symlink_metadata(path(*number)).is_ok();
+    let last = (1..1_000).rev().find(is_taken);
+    path(last.map_or(1, |last| last + 1))
 }
 
 /// What a copy's name tells: its date and time, and which of this second it is. `None` for any other name.

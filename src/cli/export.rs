@@ -94,6 +94,7 @@ fn record<'a>(
             Cell::Null => csv.write_field(""),
             Cell::Integer(number) => csv.write_field(number.to_string()),
             Cell::Text(text) => csv.write_field(shown(text).as_bytes()),
+            Cell::Bytes(bytes) => csv.write_field(hex(bytes)),
         }
         .map_err(failed)?;
     }
@@ -115,6 +116,10 @@ fn harmless(text: &str) -> Cow<'_, str> {
         true => Cow::Owned(format!("'{plain}")),
         false => plain,
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn failed(error: csv::Error) -> Failure {
@@ -142,6 +147,7 @@ impl Serialize for Row<'_> {
                     map.serialize_entry(name, &list)?;
                 }
                 Cell::Text(text) => map.serialize_entry(name, text)?,
+                Cell::Bytes(bytes) => map.serialize_entry(name, &hex(bytes))?,
             }
         }
         map.end()

@@ -356,7 +356,10 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     match &shown.follower {
         Some(follower) => out.pairs(&facts(follower, &reader.tags()?))?,
-        None => out.line(&format!("{openid} does not follow now"))?,
+        None => out.line(&match &shown.platform {
+            None => format!("{openid} does not follow now"),
+            Some(_) => format!("{openid} is not among its followers"),
+        })?,
     }
     for entry in &shown.follow_log {
         let scene = entry

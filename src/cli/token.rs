@@ -95,8 +95,11 @@ fn for_others(file: &Path) -> Result<Option<PathBuf>, Failure> {
         return Ok(None);
     };
     let secret = config.account.app_secret_file.as_deref();
-    let kept_out = |path: &Path| {
-        File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    // What is no regular file is not opened: a FIFO would wait for a writer.
+    let kept_out = |path: &Path| match fs::metadata(path) {
+        Ok(found) => found.is_file() && File::open(path).is_err_and(|error| is_denied(&error)),
+        Err(error) => is_denied(&error),
     };
     let needed = secret.is_some_and(kept_out) || kept_out(&config.store.path);
     Ok(config.api.token_file.filter(|_| needed))

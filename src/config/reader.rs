@@ -1,7 +1,8 @@
 //! Goes through the text of a configuration and collects every mistake with its line.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -228,7 +229,7 @@ impl Reader {
             .filter(|credential| credential.exists());
         let named = beside(&config.file, file);
         let file = credential.unwrap_or_else(|| named.clone());
-        let text = fs::read_to_string(&file);
+        let text = beginning_of(&file);
         match text
             .as_deref()
             .map(|text| byte_order_mark::skip(text).trim())
@@ -345,6 +346,13 @@ fn position(root: &DeTable, section: &str, name: &str) -> Option<usize> {
         .as_table()?
         .get(name)
         .map(|value| value.span().start)
+}
+
+/// What a file holds, if that is as short as a secret; else its beginning, and nothing of a device without end.
+fn beginning_of(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(4_096).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {

@@ -38,7 +38,7 @@ impl Reader {
         if fs::symlink_metadata(target).is_ok() {
             return Err(StoreError::at(target, "exists already; name another file"));
         }
-        let part = beside(target, ".part");
+        let part = part_of(target);
         copy(&moment, &part, progress)?;
         let named = || {
             fs::rename(&part, target)?;
@@ -46,6 +46,18 @@ impl Reader {
         };
         named().map_err(|error| StoreError::at(target, error))
     }
+}
+
+/// Removes what a backup to `target` that is broken off leaves. True if there was something.
+#[must_use]
+pub fn remove_part_of(target: &Path) -> bool {
+    let part = part_of(target);
+    fs::remove_file(beside(&part, "-journal")).ok();
+    fs::remove_file(part).is_ok()
+}
+
+fn part_of(target: &Path) -> PathBuf {
+    beside(target, ".part")
 }
 
 /// Puts a copy that [`Reader::backup`] made in the place of the store at `path`, and gives the path to which what was
@@ -135,8 +147,13 @@ fn copy(
 fn sound(from: &Path) -> Result<Connection, StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&from.display().to_string(), &error);
-    if !from.is_file() {
-        return Err(StoreError::at(from, "there is no such file"));
+    match fs::metadata(from) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(StoreError::at(from, "is no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::at(from, "there is no such file"));
+        }
+        Err(error) => return Err(StoreError::at(from, error)),
     }
     let source =
         Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;

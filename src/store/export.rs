@@ -18,6 +18,8 @@ pub enum Cell<'a> {
     Integer(i64),
     /// A text.
     Text(&'a str),
+    /// Bytes, such as a signature.
+    Bytes(&'a [u8]),
 }
 
 impl Reader {
@@ -117,8 +119,9 @@ impl Cell<'_> {
         match value {
             Value::Integer(number) => Cell::Integer(*number),
             Value::Text(text) => Cell::Text(text),
-            // No column of ours holds these.
-            Value::Null | Value::Real(_) | Value::Blob(_) => Cell::Null,
+            Value::Blob(bytes) => Cell::Bytes(bytes),
+            // No column of ours holds a real number.
+            Value::Null | Value::Real(_) => Cell::Null,
         }
     }
 }

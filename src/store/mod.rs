@@ -49,7 +49,7 @@ mod tags;
 mod time;
 mod writer;
 
-pub use copy::{owner_of_copy, restore};
+pub use copy::{owner_of_copy, remove_part_of, restore};
 pub use erase::Erased;
 pub use error::StoreError;
 pub use examine::{Found, examine};

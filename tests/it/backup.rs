@@ -1,12 +1,13 @@
 //! Copies of the store: among others in a folder, broken off, and put back again and again; and what stands in the way
 //! of a file that a command writes.
 
-use crate::support::account::{HELP, WELCOME};
+use crate::support::account::{self, HELP, WELCOME};
+use crate::support::store::change;
 use crate::support::*;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Names in a folder, in order.
 fn names(folder: &Path) -> Vec<String> {
@@ -74,6 +75,32 @@ fn of_the_copies_in_a_folder_the_newest_stay_and_other_files_are_not_touched() {
 }
 
 #[test]
+fn of_copies_of_one_second_the_last_stay() {
+    let account = Account::start();
+    let folder = account.folder().join("copies");
+    let name = folder.display().to_string();
+    let mut before = String::new();
+    for _ in 0..6 {
+        account.command(&["backup", "--keep", "2", &name]).ok();
+        let made = account.command(&["check", "--json"]).json()["last_backup"]["file"].clone();
+        let made = made
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned();
+        let left = names(&folder);
+        assert!(left.contains(&made), "{made}: {left:?}");
+        assert!(
+            before.is_empty() || left.contains(&before),
+            "{before}: {left:?}"
+        );
+        before = made;
+    }
+}
+
+#[test]
 fn the_copy_just_made_stays_whatever_a_wrong_clock_has_left() {
     let account = Account::start();
     let folder = account.folder().join("copies");
@@ -120,6 +147,45 @@ fn a_backup_that_is_broken_off_leaves_no_file_under_its_name() {
         .collect();
     assert_eq!(copies, ["copy.db"]);
     Store::open(&target, account.log()).is("PRAGMA integrity_check", &["ok"]);
+}
+
+#[test]
+fn ctrl_c_in_a_backup_leaves_nothing_and_says_so() {
+    let mut account = Account::start();
+    account.stop();
+    change(
+        &account.store_path(),
+        "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 8000)
+         INSERT INTO settings (name, value) SELECT 'x' || id, hex(zeroblob(2000)) FROM n",
+    );
+    let target = account.folder().join("copy.db");
+    let part = account.folder().join("copy.db.part");
+    // However fast the copy is: some attempt meets the signal.
+    let is_interrupted = || {
+        let mut program = account.program(&["backup", &target.display().to_string()]);
+        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+        while !part.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        account::send_signal(child.id(), "INT");
+        let out = child.wait_with_output().unwrap();
+        let interrupted = out.status.code() == Some(130) && !target.exists();
+        if interrupted {
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert!(
+                said.ends_with("copy.db: not written: interrupted\n"),
+                "{said}"
+            );
+        }
+        fs::remove_file(&target).ok();
+        interrupted
+    };
+    assert!((0..50).any(|_| is_interrupted()));
+    let left = names(account.folder());
+    assert!(
+        !left.iter().any(|name| name.starts_with("copy")),
+        "{left:?}"
+    );
 }
 
 #[test]

@@ -901,3 +901,15 @@ proptest! {
         read(&text.into_iter().collect::<String>());
     }
 }
+
+#[test]
+fn a_secret_file_without_an_end_is_read_to_the_length_of_a_secret() {
+    Setup::new()
+        .set("account.app_id", "\"wx0123456789abcdef\"")
+        .unset("account.app_secret")
+        .set("account.app_secret_file", "\"/dev/zero\"")
+        .stopped()
+        .command(&["check"])
+        .refused()
+        .complains("does not hold an AppSecret");
+}

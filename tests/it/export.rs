@@ -144,6 +144,11 @@ fn messages_are_exported_with_every_column() {
     assert_eq!(records[1][at("content")], "two\nlines, \"quoted\"");
     assert!(records[1][at("xml")].starts_with("<xml>"), "{records:?}");
     assert_eq!(records[2][at("event")], "subscribe");
+    let signatures = account
+        .store()
+        .rows("SELECT lower(hex(signature)) FROM messages ORDER BY id DESC LIMIT 2 OFFSET 1");
+    assert_eq!(signatures[0].len(), 40);
+    assert_eq!(records[1][at("signature")], signatures[0]);
     let lines = account.command(&["messages", "export", "--format", "jsonl", "--since", "1d"]);
     assert_eq!(lines.ok().stdout.lines().count(), 3);
 }

@@ -638,7 +638,7 @@ fn one_person_can_be_asked_about_and_the_profile_of_a_follower_is_kept() {
         .command(&["followers", "show", &stranger, "--online"])
         .ok()
         .says("follows     yes")
-        .says("does not follow now");
+        .says("not among its followers");
     assert_eq!(account.store().count("followers"), 1);
     // Who left by what the platform says stays until a sync.
     platform.profile(FAN, &format!(r#"{{"subscribe":0,"openid":"{FAN}"}}"#));

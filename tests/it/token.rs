@@ -251,6 +251,38 @@ fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
 }
 
 #[test]
+fn the_server_leaves_what_is_no_regular_file_at_the_place_of_the_token() {
+    let platform = Platform::start();
+    let setup = Setup::new()
+        .platform(&platform)
+        .set("api.token_file", "\"access_token\"");
+    let file = setup.folder().join("access_token");
+    std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+    let mut account = setup.start();
+    eventually("a warning", account.log(), || {
+        account.log().has("access_token: is no regular file")
+    });
+    account.stop();
+    assert!(std::fs::symlink_metadata(&file).is_ok_and(|there| there.is_symlink()));
+}
+
+#[test]
+fn a_fifo_in_the_place_of_the_store_is_refused_at_once() {
+    let platform = Platform::start();
+    let account = Setup::new()
+        .platform(&platform)
+        .set("store.path", "\"fifo\"")
+        .stopped();
+    let fifo = account.folder().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    account
+        .command(&["token"])
+        .failed()
+        .complains("is no regular file");
+}
+
+#[test]
 fn a_token_file_does_not_take_the_place_of_another_file() {
     for taken in ["wechat.db", "wechat.conf"] {
         let taken = format!("\"{taken}\"");
