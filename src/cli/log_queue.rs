@@ -144,7 +144,7 @@ impl Write for LogQueue {
         Ok(lines.len())
     }
 
-    /// Nothing: whoever logs does not wait.
+    /// Does nothing: logging never waits.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

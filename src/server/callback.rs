@@ -65,7 +65,7 @@ impl Callback {
         })
     }
 
-    /// Notes that so many requests were answered 503, because their time was over.
+    /// Notes that `count` requests were answered 503 because their time was over.
     pub(super) fn expired(&self, count: usize) {
         if self.stall.0.fetch_add(count, Ordering::Relaxed) == 0 {
             log::error!(

@@ -30,7 +30,7 @@ pub(super) struct Chunks {
 enum Part {
     /// The line with the size of a chunk.
     Size,
-    /// Content; so many bytes of the chunk are missing.
+    /// Content; this many bytes of the chunk are missing.
     Content(usize),
     /// The line end after the content of a chunk.
     ContentEnd,

@@ -278,8 +278,8 @@ impl<'a> Wanted<'a> {
             }
         }
         let body = match (chunked, content_length) {
-            // Two ways to find the end of the body are one too many, and HTTP/1.0 does not know chunks: whoever
-            // sent this was understood differently before (RFC 9112, section 6.1).
+            // Two ways to find the end of the body are one too many, and HTTP/1.0 does not know chunks: a
+            // proxy in front may have understood it in another way (RFC 9112, section 6.1).
             (true, Some(_)) => return Err(Refusal::BadRequest),
             (true, None) if minor == 0 => return Err(Refusal::BadRequest),
             (true, None) => Body::Chunked(Chunks::new(max_body)),

@@ -43,7 +43,7 @@ pub(super) enum Refused {
     WrongSignature,
     /// 403: not a number.
     Timestamp,
-    /// 403: so many seconds off.
+    /// 403: off by this many seconds.
     TimestampOff(u64),
     /// 403: the platform's check of the URL, without the text that it wants back.
     NoEchostr,

@@ -16,7 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::app::App;
 use crate::bell::Woken;
 
-/// How long a service manager that reads nothing may hold up whoever tells it something.
+/// How long a service manager that reads nothing may hold up the thread that tells it something.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The states of the service.

@@ -75,7 +75,7 @@ fn a_client_that_waits_for_100_continue_gets_it_when_its_body_is_wanted() {
         assert_eq!((go_on.status, go_on.closes()), (100, false));
         client.send(body);
         assert_eq!(client.answer().line(3), "hi");
-        // Whoever has not waited needs no leave.
+        // A client that does not wait is not told.
         client.send(format!("{head}{framing}\r\n\r\n{body}"));
         assert_eq!(client.answer().line(3), "hi");
     }
