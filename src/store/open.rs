@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::checkpoint::{Checkpointer, ENOUGH, limit_log};
+use super::checkpoint::{Checkpointer, KEPT, limit_log};
 use super::error::StoreError;
 use super::file::{Main, OpenFile};
 use super::lease::Owner;
@@ -190,7 +190,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     // No commit moves the log to the main file: a thread does.
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
-        .and_then(|()| limit_log(connection, ENOUGH))
+        .and_then(|()| limit_log(connection, KEPT))
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
     let before = schema::version(connection).map_err(fail)?;
