@@ -167,7 +167,7 @@ impl Checkpointer {
         let Ok(state) = log_state(connection) else {
             return;
         };
-        if state.frames < ENOUGH {
+        if state.frames < ENOUGH && length <= KEPT {
             self.shared.round.store(REST, Ordering::Release);
         } else if round == ENDED && state.left() <= FEW.max(state.frames / 256) {
             self.shared.round.store(REST, Ordering::Release);

@@ -104,11 +104,17 @@ impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
 }
 
 fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
+    // By itself: an INSERT that selects, on a table with triggers, puts each row into a table of its own first.
+    let is_removed = connection
+        .prepare_cached("SELECT 1 FROM removed_pushes WHERE digest = ?1")?
+        .exists([record.digest])?;
+    if is_removed {
+        return not_new(connection, record);
+    }
     let mut insert: CachedStatement = connection.prepare_cached(
         "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
              media_id, signature)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
-         WHERE NOT EXISTS (SELECT 1 FROM removed_pushes WHERE digest = ?15) ON CONFLICT (dedup_key) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (dedup_key) DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         record.dedup_key,
@@ -125,7 +131,6 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         record.reply,
         record.media_id,
         record.signature,
-        record.digest,
     ])?;
     if inserted == 0 {
         return not_new(connection, record);
