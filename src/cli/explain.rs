@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Json;
+use super::arguments::{Json, Suggested};
 use super::output::Output;
 use super::pretend::Pretence;
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
-use crate::wechat::{Push, SCANS};
+use crate::wechat::{Push, SCANS, known_events};
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd explain 'opening hours'
@@ -23,7 +23,8 @@ pub(super) struct Arguments {
     /// What a person writes
     text: Option<String>,
     /// An event instead of a message
-    #[arg(long, value_name = "EVENT", conflicts_with_all = ["message", "text"])]
+    #[arg(long, value_name = "EVENT", conflicts_with_all = ["message", "text"],
+        value_parser = Suggested(known_events().collect()), hide_possible_values = true)]
     event: Option<String>,
     /// Another MsgType than text
     #[arg(long, value_name = "TYPE", value_parser = clap::builder::PossibleValuesParser::new(crate::config::MESSAGE_TYPES))]

@@ -437,6 +437,10 @@ fn completions_are_there_for_every_shell() {
         let ran = wechatd(&["completions", shell]);
         ran.ok().says("wechatd").says("simulate").says("followers");
     }
+    let ran = wechatd(&["completions", "bash"]);
+    let (_, after) = ran.stdout.split_once("--event)").unwrap();
+    let offered = after.lines().nth(1).unwrap_or_default();
+    ran.expect(offered.contains("scancode_waitmsg"), "events for --event");
 }
 
 #[test]
