@@ -254,6 +254,9 @@ const GAP: usize = 2;
 /// The longest words where there is no terminal, in columns of the screen.
 const LONGEST: usize = 41;
 
+/// Words are not cut below this while ids can be that are longer than most of their column.
+const LEGIBLE: usize = 12;
+
 /// What is left of a column of each kind at least.
 const LEAST_TEXT: usize = 4;
 const LEAST_WHOLE: usize = 6;
@@ -279,10 +282,19 @@ fn layout<const N: usize>(
         }
     }
     let Some(room) = room else { return widths };
+    // One long id is not a reason to cut everything else.
+    let usual = std::array::from_fn(|n| {
+        let mut widths: Vec<usize> = rows.iter().map(|row| row[n].width()).collect();
+        widths.sort_unstable();
+        let median = widths.get(rows.len().saturating_sub(1) / 2);
+        median.copied().unwrap_or(0).max(LEAST_WHOLE)
+    });
     for (kind, least) in [
-        (Kind::Text, LEAST_TEXT),
-        (Kind::Whole, LEAST_WHOLE),
-        (Kind::Time, LEAST_WHOLE),
+        (Kind::Text, [LEGIBLE; N]),
+        (Kind::Whole, usual),
+        (Kind::Text, [LEAST_TEXT; N]),
+        (Kind::Whole, [LEAST_WHOLE; N]),
+        (Kind::Time, [LEAST_WHOLE; N]),
     ] {
         loop {
             let shown = widths.iter().filter(|width| **width > 0);
@@ -291,13 +303,10 @@ fn layout<const N: usize>(
             let Some(excess) = taken.saturating_sub(GAP).checked_sub(room + 1) else {
                 return widths;
             };
-            let of_kind = widths
-                .iter_mut()
-                .zip(columns)
-                .filter(|(width, column)| column.kind == kind && **width > least);
-            match of_kind.map(|(width, _)| width).max() {
+            let of_kind = (0..N).filter(|n| columns[*n].kind == kind && widths[*n] > least[*n]);
+            match of_kind.max_by_key(|n| widths[*n]) {
                 // The widest gives first, and no more than is missing.
-                Some(widest) => *widest -= (excess + 1).min((*widest - least).div_ceil(8)),
+                Some(n) => widths[n] -= (excess + 1).min((widths[n] - least[n]).div_ceil(8)),
                 None => break,
             }
         }
@@ -365,6 +374,20 @@ mod tests {
         let rows = rows(&[["o1", "Amy", ""], ["oSyn1a", "Ben", ""]]);
         assert_eq!(layout(&COLUMNS, &rows, Some(80)), [6, 8, 0]);
         assert_eq!(layout(&COLUMNS, &rows, None), [6, 8, 0]);
+    }
+
+    #[test]
+    fn one_id_that_is_longer_than_most_is_cut_before_words_are_unreadable() {
+        let (usual, long) = ("o".repeat(28), "o".repeat(64));
+        let words = "x".repeat(60);
+        let row = |id: &str| [id.to_owned(), words.clone(), "a short remark".to_owned()];
+        let rows = [row(&usual), row(&long), row(&usual)];
+        let widths = layout(&COLUMNS, &rows, Some(80));
+        assert!(widths[1] >= LEGIBLE && widths[2] >= LEGIBLE, "{widths:?}");
+        assert_eq!(widths.iter().sum::<usize>() + 2 * GAP, 80);
+        // Where all are as long, none is cut.
+        let rows = [row(&long), row(&long)];
+        assert_eq!(layout(&COLUMNS, &rows, Some(80))[0], 64);
     }
 
     #[test]
