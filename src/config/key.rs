@@ -176,7 +176,7 @@ pub const KEYS: &[Key] = &[
         default: Some("512"),
         without: "",
         change: Change::Live,
-        meaning: "Connections at one time. When all are in use, the oldest one that is idle or whose request is incomplete makes room.",
+        meaning: "Connections at one time. When all are in use, the oldest one that is idle or whose request is incomplete makes room, then those that do not take their answers or send requests ahead.",
         set: |draft, value| {
             put(
                 &mut draft.config.server.max_connections,
