@@ -127,8 +127,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             Err(error) => failure = Some(error),
         }
     }
-    show(config, arguments, &checked)?;
-    failure.map_or(Ok(()), Err)
+    match show(config, arguments, &checked) {
+        // The exit code says it also where nobody reads the rest.
+        Ok(()) | Err(Failure::OutputClosed) => failure.map_or(Ok(()), Err),
+        Err(error) => Err(error),
+    }
 }
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {

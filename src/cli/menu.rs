@@ -252,18 +252,19 @@ fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     let changes = drawing::changes(&present.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
     let mut out = Output::text();
-    if json.wanted {
+    let shown = if json.wanted {
         let lines = lines(&changes);
         out.json(&json!({
             "same": same, "platform": present, "configuration": config.menu, "lines": lines,
-        }))?;
+        }))
     } else {
-        print(&mut out, &changes)?;
-        out.done()?;
-    }
-    match same {
-        true => Ok(()),
-        false => Err(Failure::Shown),
+        print(&mut out, &changes).and_then(|()| out.done())
+    };
+    match shown {
+        Ok(()) | Err(Failure::OutputClosed) if same => Ok(()),
+        // The exit code is the answer, also where nobody reads the rest.
+        Ok(()) | Err(Failure::OutputClosed) => Err(Failure::Shown),
+        Err(failure) => Err(failure.instead_of_an_answer()),
     }
 }
 

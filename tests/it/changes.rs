@@ -530,6 +530,24 @@ fn a_wrong_command_line_or_configuration_is_one_json_object_too() {
 }
 
 #[test]
+fn the_exit_code_is_an_answer_also_where_nobody_reads_the_output() {
+    let (_platform, account) = stage(&change(&[], "", ""));
+    let code = |line: &[&str], stdout: Stdio| {
+        let ran = account.program(line).stdout(stdout).output().unwrap();
+        ran.status.code()
+    };
+    let closed = || Stdio::from(std::io::pipe().unwrap().1);
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for json in [&[][..], &["--json"]] {
+        let diff = [&["menu", "diff"], json].concat();
+        assert_eq!(code(&diff, closed()), Some(1), "it differs");
+        assert_eq!(code(&diff, full()), Some(2), "it could not say");
+    }
+    account.rewrite_config(|config| format!("store.path = \"missing/wechat.db\"\n{config}"));
+    assert_eq!(code(&["check"], closed()), Some(1));
+}
+
+#[test]
 fn what_is_not_known_is_a_failure() {
     let (platform, account) = stage(&change(&[], "", ""));
     account.command(&["token"]).ok();
