@@ -165,7 +165,7 @@ pub(super) fn refuse_irregular(path: &Path) -> Result<(), StoreError> {
             path,
             "is no regular file; name another one in store.path",
         )),
-        // Whoever opens it says what is wrong.
+        // Opening it says what is wrong.
         Ok(_) | Err(_) => Ok(()),
     }
 }
