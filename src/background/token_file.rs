@@ -55,27 +55,40 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// Removes the file, but not a device or a link that the configuration names by mistake.
+/// A file that the configuration names by mistake is neither replaced nor removed: no token is longer, in bytes, and
+/// none has a blank or the end of a line in it.
+const LONGEST: u64 = 4_096;
+
+/// What a file that holds a token holds, and its mode; `None`: there is no file.
+fn held(file: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
+    let there = match fs::symlink_metadata(file) {
+        Ok(there) if there.is_file() => there,
+        Ok(_) => return Err(io::Error::other("is no regular file; name another one")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let other = || io::Error::other("holds something else than a token; name another file");
+    if there.len() > LONGEST {
+        return Err(other());
+    }
+    let held = fs::read(file)?;
+    match held.iter().all(u8::is_ascii_graphic) {
+        true => Ok(Some((held, there.permissions().mode() & 0o777))),
+        false => Err(other()),
+    }
+}
+
 fn remove(file: &Path) {
-    if fs::symlink_metadata(file).is_ok_and(|there| there.is_file()) {
+    if matches!(held(file), Ok(Some(_))) {
         fs::remove_file(file).ok();
     }
 }
 
 /// Lets the file hold the token, and nothing else.
 fn keep(file: &Path, token: &str) -> io::Result<()> {
-    match fs::symlink_metadata(file) {
-        Ok(there) if !there.is_file() => {
-            return Err(io::Error::other("is no regular file; name another one"));
-        }
-        Ok(there)
-            if there.permissions().mode() & 0o777 == MODE
-                && fs::read(file).is_ok_and(|held| held == token.as_bytes()) =>
-        {
-            // Shows those who read it that the server is at work.
-            return fs::File::open(file)?.set_modified(std::time::SystemTime::now());
-        }
-        Ok(_) | Err(_) => {}
+    if held(file)?.is_some_and(|(held, mode)| held == token.as_bytes() && mode == MODE) {
+        // Shows those who read it that the server is at work.
+        return fs::File::open(file)?.set_modified(std::time::SystemTime::now());
     }
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
@@ -104,7 +117,7 @@ mod tests {
     fn the_file_holds_the_newest_token_and_nothing_else_is_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("access_token");
-        for token in ["a long first token", "second", "second"] {
+        for token in ["a-long-first-token", "second", "second"] {
             keep(&file, token).expect("a write");
             assert_eq!(fs::read_to_string(&file).expect("a token"), token);
             let mode = fs::metadata(&file).expect("a file").permissions().mode();

@@ -1,7 +1,7 @@
 //! Goes through the text of a configuration and collects every mistake with its line.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -284,12 +284,19 @@ impl Reader {
             );
         }
         if let Some(token) = &config.api.token_file {
-            let taken = [Some(&config.file), Some(&config.store.path)]
-                .into_iter()
-                .chain([config.account.app_secret_file.as_ref()])
-                .flatten()
-                .any(|taken| taken == token);
-            if taken {
+            let store = &config.store.path;
+            let beside_store = ["", "-wal", "-shm"].map(|part| {
+                let mut name = store.as_os_str().to_owned();
+                name.push(part);
+                PathBuf::from(name)
+            });
+            let place = place_of(token);
+            let is_taken = beside_store
+                .iter()
+                .chain([&config.file])
+                .chain(&config.account.app_secret_file)
+                .any(|taken| place_of(taken) == place);
+            if is_taken {
                 self.wrong(
                     position(root, "api", "token_file").unwrap_or(0),
                     "api.token_file",
@@ -353,6 +360,18 @@ fn beginning_of(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(4_096).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The path in the one spelling that its folder has on the disk, if there is such a folder.
+fn place_of(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        (Ok(_), None) | (Err(_), _) => path.to_owned(),
+    }
 }
 
 pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {

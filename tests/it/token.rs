@@ -251,19 +251,30 @@ fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
 }
 
 #[test]
-fn the_server_leaves_what_is_no_regular_file_at_the_place_of_the_token() {
+fn the_server_leaves_what_is_no_token_at_the_place_of_the_token() {
     let platform = Platform::start();
-    let setup = Setup::new()
-        .platform(&platform)
-        .set("api.token_file", "\"access_token\"");
-    let file = setup.folder().join("access_token");
-    std::os::unix::fs::symlink("/dev/null", &file).unwrap();
-    let mut account = setup.start();
-    eventually("a warning", account.log(), || {
-        account.log().has("access_token: is no regular file")
-    });
-    account.stop();
-    assert!(std::fs::symlink_metadata(&file).is_ok_and(|there| there.is_symlink()));
+    let start = |put: &dyn Fn(&Path), says: &str| {
+        let setup = Setup::new()
+            .platform(&platform)
+            .set("api.token_file", "\"access_token\"");
+        let file = setup.folder().join("access_token");
+        put(&file);
+        let mut account = setup.start();
+        eventually("a warning", account.log(), || account.log().has(says));
+        account.stop();
+        (account, file)
+    };
+    let (_account, link) = start(
+        &|file| std::os::unix::fs::symlink("/dev/null", file).unwrap(),
+        "access_token: is no regular file",
+    );
+    assert!(std::fs::symlink_metadata(link).is_ok_and(|there| there.is_symlink()));
+    let text = "the owner's own notes\n";
+    let (_account, notes) = start(
+        &|file| std::fs::write(file, text).unwrap(),
+        "access_token: holds something else",
+    );
+    assert_eq!(std::fs::read_to_string(notes).unwrap(), text);
 }
 
 #[test]
@@ -284,9 +295,24 @@ fn a_fifo_in_the_place_of_the_store_is_refused_at_once() {
 
 #[test]
 fn a_token_file_does_not_take_the_place_of_another_file() {
-    for taken in ["wechat.db", "wechat.conf"] {
+    for taken in [
+        "wechat.db",
+        "wechat.conf",
+        "./wechat.db",
+        "folder/../wechat.conf",
+        "wechat.db-wal",
+        "wechat.db-shm",
+        "secret",
+        "./secret",
+    ] {
         let taken = format!("\"{taken}\"");
-        let account = Setup::new().set("api.token_file", &taken).stopped();
+        let account = Setup::new()
+            .unset("account.app_secret")
+            .set("account.app_secret_file", "\"secret\"")
+            .set("api.token_file", &taken)
+            .stopped();
+        std::fs::create_dir(account.folder().join("folder")).unwrap();
+        std::fs::write(account.folder().join("secret"), account::APP_SECRET).unwrap();
         account
             .command(&["check"])
             .refused()
