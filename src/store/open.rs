@@ -4,9 +4,10 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::checkpoint::{Checkpointer, KEPT, limit_log};
 use super::error::StoreError;
@@ -17,6 +18,9 @@ use super::{schema, scrub};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two tries to switch to write-ahead logging.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Private to the owner: the file holds people's messages.
 pub(super) const MODE: u32 = 0o600;
@@ -175,9 +179,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     let fail = |error: rusqlite::Error| StoreError::from_sqlite(&name, &error);
     connection.busy_timeout(PATIENCE).map_err(fail)?;
     refuse_foreign(path, connection)?;
-    let journal: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(fail)?;
+    let journal = log_ahead(connection).map_err(fail)?;
     if journal != "wal" {
         return Err(StoreError::at(
             path,
@@ -202,6 +204,25 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         );
     }
     scrub::warn_without_pages(connection).map_err(fail)
+}
+
+/// Switches to write-ahead logging. Where another process does so at the same moment SQLite waits for neither, and one
+/// of the two is busy.
+fn log_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let switched =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match switched {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < PATIENCE =>
+            {
+                thread::sleep(LOOK_AGAIN);
+            }
+            switched => return switched,
+        }
+    }
 }
 
 /// Refuses a file of another program, and one that a newer wechatd has written.
