@@ -1,7 +1,15 @@
-//! One request: routed, verified, understood, answered; `signed`, `sealing` and `answer` have the parts.
+//! One request: routed, verified, understood, answered; `signature`, `sealing` and `answer` have the parts.
 //!
 //! A push is handed to the store's writer together with its open request, and the request is answered
 //! by the writer after the commit: 200 means that the push and its answer are on disk.
+
+mod admission;
+pub(super) mod answer;
+mod query;
+pub(super) mod refusals;
+mod replay;
+mod sealing;
+mod signature;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,15 +17,8 @@ use std::time::Instant;
 
 use tiny_http::{Method, Request};
 
-use super::admission;
-use super::answer::Answer;
-use super::client::ClientAddress;
-use super::exchange::{Exchange, Responder, TIME_LIMIT};
-use super::query::Query;
-use super::refusals::{Refusals, Refused};
-use super::replay::{MOST, Replay, Seen};
-use super::sealing::{Sealing, Unsealed, unseal};
-use super::signed::{self, Signed};
+use super::http::client::ClientAddress;
+use super::http::exchange::{Exchange, Responder, TIME_LIMIT};
 use crate::app::{App, AppError, Live};
 use crate::clock;
 use crate::config::{HEALTH_PATH, Mode};
@@ -26,6 +27,12 @@ use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, Signature, StoreError, UsedSignature};
 use crate::visible::Visible;
 use crate::wechat::{Effect, Envelope, Format, Push, short_digest};
+use answer::Answer;
+use query::Query;
+use refusals::{Refusals, Refused};
+use replay::{MOST, Replay, Seen};
+use sealing::{Sealing, Unsealed, unseal};
+use signature::Signed;
 
 /// Answers requests; shared by all workers.
 #[derive(Debug)]
@@ -126,7 +133,7 @@ impl Callback {
     /// noise of the internet, and worth no line.
     fn elsewhere(&self, live: &Live, path: &str, query: &str, exchange: Exchange) {
         let from = ClientAddress::of(exchange.request(), &live.config.server.trusted_proxies);
-        let is_signed = Query::parse(query).is_some_and(|query| signed::is_true(live, &query));
+        let is_signed = Query::parse(query).is_some_and(|query| signature::is_true(live, &query));
         if is_signed {
             let why = Refused::OtherPath {
                 asked: path.to_owned(),
@@ -158,7 +165,7 @@ impl Callback {
     /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
     fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Refused> {
         let query = parse(query)?;
-        let signed = signed::check(live, &query)?;
+        let signed = signature::check(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
             Some(kind) if kind.eq_ignore_ascii_case("aes") => true,
@@ -262,7 +269,7 @@ impl Callback {
     /// brings no push.
     fn handshake(&self, live: &Live, query: &str) -> Result<Answer, Refused> {
         let query = parse(query)?;
-        let Some(signed) = signed::check(live, &query)? else {
+        let Some(signed) = signature::check(live, &query)? else {
             return Err(Refused::NoSignature);
         };
         // Refused only where it was used before, and that is as good.

@@ -9,6 +9,12 @@ mod relaying;
 mod connection;
 mod lane;
 
+mod chunks;
+pub(super) mod framing;
+pub(super) mod listener;
+pub(super) mod passing;
+pub(super) mod stream;
+
 #[cfg(test)]
 mod tests;
 
@@ -22,14 +28,14 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::client::ClientAddress;
-use super::lanes::Lanes;
-use super::listener::Listener;
-use super::passing::Refusal;
-use super::refusals::{Refusals, Refused};
+use super::callback::refusals::{Refusals, Refused};
+use super::http::client::ClientAddress;
+use super::http::lanes::Lanes;
 use crate::config::{Listen, Server};
 use connection::Connection;
 use event_loop::EventLoop;
+use listener::Listener;
+use passing::Refusal;
 
 /// The least that connections may hold in buffers altogether, in bytes.
 const MEMORY_FLOOR: usize = 16 * 1024 * 1024;

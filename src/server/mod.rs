@@ -6,25 +6,10 @@
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod admission;
-mod answer;
 mod callback;
-mod chunks;
-mod client;
-mod exchange;
-mod framing;
 mod guard;
-mod lanes;
-mod listener;
-mod passing;
-mod query;
-mod refusals;
-mod replay;
-mod sealing;
-mod signed;
-mod stream;
+mod http;
 mod systemd;
-mod workers;
 
 use std::fmt;
 use std::io;
@@ -45,12 +30,12 @@ use crate::counted::counted;
 use crate::dispatch::{Advice, advise};
 use callback::Callback;
 use guard::{Guard, Limits};
-use lanes::Lanes;
-pub use listener::{ListenError, Listener};
+use http::lanes::Lanes;
+use http::workers::Workers;
 use systemd::State;
-use workers::Workers;
 
-pub use framing::FORWARDED_HEADER;
+pub use guard::framing::FORWARDED_HEADER;
+pub use guard::listener::{ListenError, Listener};
 
 /// How long a stop waits for answers under way and for the store. The contract says 5 s for all of it, and the last
 /// lines of the log want to be written, too.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Phase};
 use super::event_loop::{EventLoop, due};
-use crate::server::framing::HEAD_LIMIT;
-use crate::server::stream::{Peer, Stream};
+use crate::server::guard::framing::HEAD_LIMIT;
+use crate::server::guard::stream::{Peer, Stream};
 
 /// Connections accepted before those that are open get their turn.
 pub(super) const ACCEPTS_PER_TURN: usize = 64;

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 
-use crate::server::framing::{self, HEAD_LIMIT, Head, Persistence};
-use crate::server::passing::Refusal;
-use crate::server::stream::{Peer, Stream};
+use crate::server::guard::framing::{self, HEAD_LIMIT, Head, Persistence};
+use crate::server::guard::passing::Refusal;
+use crate::server::guard::stream::{Peer, Stream};
 
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
 const KEPT_BUFFER: usize = 4 * 1024;

@@ -6,7 +6,7 @@ use mio::event::Event;
 
 use super::connection::{Phase, Received, Sent};
 use super::event_loop::{EventLoop, SCRATCH, connection_token};
-use crate::server::passing::Refusal;
+use crate::server::guard::passing::Refusal;
 
 /// How much of what a client still sends after its last answer is read, in bytes.
 const LINGER_BYTES: usize = 1024 * 1024;

@@ -17,9 +17,9 @@ use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::connection::{Ages, Connection, Phase};
 use super::lane::Lane;
 use super::{Counters, Limits, Shared};
-use crate::server::lanes::Lanes;
-use crate::server::listener::{BACKLOG, Listener};
-use crate::server::passing::Refusal;
+use crate::server::guard::listener::{BACKLOG, Listener};
+use crate::server::guard::passing::Refusal;
+use crate::server::http::lanes::Lanes;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);

@@ -5,8 +5,8 @@ use mio::event::Event;
 use super::connection::{Phase, Received, Sent};
 use super::event_loop::{EventLoop, due, lane_token};
 use super::lane::TakenBack;
-use crate::server::framing::Persistence;
-use crate::server::passing::{self, Passed, Refusal};
+use crate::server::guard::framing::Persistence;
+use crate::server::guard::passing::{self, Passed, Refusal};
 
 /// So many requests go to the same lane before the next one gets any: those that go together share the
 /// wake-ups of the threads on their way (8 connections, measured: 5 to 13 % more pushes a second).

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use super::{Counters, Guard, Limits};
 use crate::config::Listen;
-use crate::server::exchange::{Exchange, Reply};
-use crate::server::framing::PEER_HEADER;
-use crate::server::lanes::{Lanes, Requests};
-use crate::server::listener::Listener;
+use crate::server::guard::framing::PEER_HEADER;
+use crate::server::guard::listener::Listener;
+use crate::server::http::exchange::{Exchange, Reply};
+use crate::server::http::lanes::{Lanes, Requests};
 
 /// Far longer than anything takes; only reached when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -41,17 +41,16 @@ use wechatd::{config, random, visible};
 #[allow(unused, reason = "the reference uses a part of it")]
 #[path = "../../../src/server"]
 mod server {
-    mod chunks;
-    mod client;
-    mod exchange;
-    mod framing;
     mod guard;
-    mod lanes;
-    mod listener;
-    mod passing;
-    mod query;
-    mod refusals;
-    mod stream;
+    mod http {
+        pub(super) mod client;
+        pub(super) mod exchange;
+        pub(super) mod lanes;
+    }
+    mod callback {
+        pub mod query;
+        pub mod refusals;
+    }
     #[path = "../../tests/bench/callback/without_store.rs"]
     pub mod without_store;
 }

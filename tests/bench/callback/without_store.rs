@@ -9,11 +9,11 @@ use wechatd::config::Config;
 use wechatd::dispatch::{Outcome, Rules, decide};
 use wechatd::wechat::{Push, verify};
 
-use super::exchange::{Exchange, Reply};
+use super::callback::query::Query;
+use super::guard::listener::Listener;
 use super::guard::{Guard, Limits};
-use super::lanes::Lanes;
-use super::listener::Listener;
-use super::query::Query;
+use super::http::exchange::{Exchange, Reply};
+use super::http::lanes::Lanes;
 
 /// Serves until it is killed.
 pub fn serve(config: &Path) {

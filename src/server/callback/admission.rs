@@ -1,14 +1,14 @@
 //! Who may speak to the callback path: `server.allow_ips` against the client's address.
 
-use super::client::ClientAddress;
 use super::refusals::Refused;
 use crate::app::Networks;
 use crate::config::AllowIps;
+use crate::server::http::client::ClientAddress;
 
 /// Refuses an address that is not allowed; the error says why, for the log.
 ///
 /// `told` is the platform's list. While there is none, nobody is refused by it: whoever fetches it says so.
-pub(super) fn check(
+pub fn check(
     allowed: &AllowIps,
     told: Option<&Networks>,
     from: ClientAddress,

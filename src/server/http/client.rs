@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use tiny_http::Request;
 
-use super::framing::{FORWARDED_HEADER, PEER_HEADER};
-use super::stream::Peer;
+use crate::server::guard::framing::{FORWARDED_HEADER, PEER_HEADER};
+use crate::server::guard::stream::Peer;
 
 /// The client's address as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum ClientAddress {
+pub enum ClientAddress {
     /// This one, an IPv4 address always as such.
     Ip(IpAddr),
     /// A process on this machine, through the Unix socket, that named nobody.
@@ -21,7 +21,7 @@ pub(super) enum ClientAddress {
 }
 
 impl ClientAddress {
-    pub(super) fn of(request: &Request, trusted: &[IpNet]) -> ClientAddress {
+    pub fn of(request: &Request, trusted: &[IpNet]) -> ClientAddress {
         let header = |name: &str| {
             request
                 .headers()

@@ -21,7 +21,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The guard's ends of the private connections to `tiny_http`.
 #[derive(Debug)]
 pub struct Lanes {
-    pub(super) streams: Vec<UnixStream>,
+    pub streams: Vec<UnixStream>,
 }
 
 /// The other end of one lane: whole, small, well-formed requests in the order in which the guard sent them, for one worker.

@@ -1,18 +1,18 @@
 //! Every answer to a request that reached the callback, with its status, headers and body.
 
-use super::exchange::{Reply as HttpReply, Responder};
 use super::refusals::Refused;
+use crate::server::http::exchange::{Reply as HttpReply, Responder};
 use crate::wechat::Format;
 
 /// The body of every 403, without detail.
 const BAD_TOKEN: &str = "Bad Token!";
 
 /// The body of every 503 from inside.
-pub(super) const UNAVAILABLE: &str = "unavailable";
+pub const UNAVAILABLE: &str = "unavailable";
 
 /// Every answer that there is.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub enum Answer {
     /// The handshake: exactly the `echostr`.
     Echo(String),
     /// A push is on disk; this is the reply, and what it is written in.
@@ -35,7 +35,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// What the client hears: no more than it has to.
-    pub(super) fn to_refused(why: &Refused) -> Answer {
+    pub fn to_refused(why: &Refused) -> Answer {
         match why {
             Refused::NotAPush(_) => Answer::NotAPush,
             Refused::OtherPath { .. } => Answer::NotFound,
@@ -65,7 +65,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Answer::Echo(_) | Answer::Reply(..) | Answer::Success | Answer::Healthy => 200,
             Answer::BadToken => 403,
@@ -77,12 +77,12 @@ impl Answer {
     }
 
     /// Sends it when all earlier requests of the lane are answered.
-    pub(super) fn send(self, responder: Responder) {
+    pub fn send(self, responder: Responder) {
         self.with_reply(|reply| responder.answer(reply));
     }
 
     /// Sends it together with those of the same commit. `false`: it comes too late, and 503 was said.
-    pub(super) fn send_soon(self, responder: Responder) -> bool {
+    pub fn send_soon(self, responder: Responder) -> bool {
         self.with_reply(|reply| responder.answer_soon(reply))
     }
 

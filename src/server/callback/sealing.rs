@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::query::Query;
 use super::refusals::Refused;
-use super::signed::Signed;
+use super::signature::Signed;
 use crate::app::Live;
 use crate::clock;
 use crate::config::Keys;
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
 
 /// What is needed to encrypt the answer as the push was.
-pub(super) struct Sealing {
+pub struct Sealing {
     token: Secret,
     nonce: String,
     format: Format,
@@ -25,7 +25,7 @@ pub(super) struct Sealing {
 
 impl Sealing {
     /// Encrypts and signs a reply.
-    pub(super) fn seal(&self, xml: &str) -> Answer {
+    pub fn seal(&self, xml: &str) -> Answer {
         let random = match random::bytes() {
             Ok(random) => random,
             Err(error) => {
@@ -46,20 +46,15 @@ impl Sealing {
 }
 
 /// What was in an envelope.
-pub(super) struct Unsealed {
-    pub(super) body: Vec<u8>,
-    pub(super) sealing: Sealing,
+pub struct Unsealed {
+    pub body: Vec<u8>,
+    pub sealing: Sealing,
     /// The three-part signature that belongs to the `msg_signature`, of a request that does not have it.
-    pub(super) signed: Option<Signed>,
+    pub signed: Option<Signed>,
 }
 
 /// Verifies and opens an encrypted body.
-pub(super) fn unseal(
-    live: &Live,
-    keys: &Keys,
-    query: &Query,
-    body: &[u8],
-) -> Result<Unsealed, Refused> {
+pub fn unseal(live: &Live, keys: &Keys, query: &Query, body: &[u8]) -> Result<Unsealed, Refused> {
     let envelope = match Envelope::parse(body) {
         Ok(Some(envelope)) => envelope,
         Ok(None) => return Err(Refused::NotEncrypted),

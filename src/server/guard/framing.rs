@@ -23,22 +23,22 @@ pub const FORWARDED_HEADER: &str = "X-Forwarded-For";
 
 /// What the guard knows of a request whose head has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub struct Head {
     /// Bytes of the head, up to and including the empty line.
-    pub(super) len: usize,
+    pub len: usize,
     /// How the end of the body shows.
-    pub(super) body: Body,
+    pub body: Body,
     /// The client sends its body only once it is told to go on.
-    pub(super) expects_continue: bool,
+    pub expects_continue: bool,
     /// What the connection is for after the answer, as the client asked for it.
-    pub(super) persistence: Persistence,
+    pub persistence: Persistence,
     /// A HEAD request: its answer has no body whatever its Content-Length says.
-    pub(super) head_only: bool,
+    pub head_only: bool,
 }
 
 /// How the end of a body shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub enum Body {
     /// It has this many bytes.
     Length(usize),
     /// It comes in chunks.
@@ -47,7 +47,7 @@ pub(super) enum Body {
 
 impl Head {
     /// Bytes of the request, as far as is known.
-    pub(super) fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         let body = match self.body {
             Body::Length(length) => length,
             Body::Chunked(chunks) => chunks.content().saturating_add(chunks.missing()),
@@ -59,11 +59,7 @@ impl Head {
     ///
     /// The framing of chunks is taken out of `input` as it arrives. Once they are all there, the request is as if it
     /// had come with a Content-Length, which then ends `inner`.
-    pub(super) fn is_whole(
-        &mut self,
-        input: &mut Vec<u8>,
-        inner: &mut Vec<u8>,
-    ) -> Result<bool, Refusal> {
+    pub fn is_whole(&mut self, input: &mut Vec<u8>, inner: &mut Vec<u8>) -> Result<bool, Refusal> {
         if let Body::Chunked(chunks) = &mut self.body {
             if !chunks.read(input, self.len)? {
                 return Ok(false);
@@ -78,7 +74,7 @@ impl Head {
 
 /// Whether a connection stays open after an answer, and what the answer has to say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Persistence {
+pub enum Persistence {
     /// HTTP/1.1's default: stays open, nothing is said.
     Stays,
     /// An HTTP/1.0 client asked to keep it open and is told so.
@@ -94,7 +90,7 @@ pub(super) enum Persistence {
 /// written to `inner`, anew and in one form: method, target, HTTP/1.1, the few headers that the callback
 /// wants, and Content-Length, which comes last and in the case of chunks only with [`Head::is_whole`].
 /// Bodies above `max_body` bytes are refused.
-pub(super) fn frame(
+pub fn frame(
     input: &[u8],
     scanned: usize,
     max_body: usize,

@@ -17,7 +17,7 @@ use super::stream::{Peer, Stream};
 use crate::config::Listen;
 
 /// Connections that the kernel keeps ready for us while we are busy.
-pub(super) const BACKLOG: u16 = 1024;
+pub const BACKLOG: u16 = 1024;
 
 /// Why the server cannot listen.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub struct Listener {
     local: Listen,
     /// Accept errors that tests want to see handled, taken before the real socket is asked.
     #[cfg(test)]
-    pub(super) faults: std::collections::VecDeque<io::Error>,
+    pub faults: std::collections::VecDeque<io::Error>,
 }
 
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::refusals::Refused;
-use super::signed::Signed;
+use super::signature::Signed;
 use crate::config;
 use crate::store::UsedSignature;
 
 /// Signatures that are remembered at most, in about 32 MB: 870 a second at the default clock skew. When there are
 /// more, those with the oldest timestamps are refused instead of forgotten.
-pub(super) const MOST: u32 = 1 << 20;
+pub const MOST: u32 = 1 << 20;
 
 /// The memory goes in slices, so that what has expired goes without a look at each.
 const SLICES: usize = 8;
@@ -28,7 +28,7 @@ const OTHER_BODIES: u8 = 3;
 
 /// The signatures that can still be accepted, and what they brought.
 #[derive(Debug)]
-pub(super) struct Replay {
+pub struct Replay {
     /// Hashes with a key of their own, so that nobody can aim at an entry.
     hashes: RandomState,
     memory: Mutex<Memory>,
@@ -64,7 +64,7 @@ struct Use {
 
 /// A request that may be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub struct Seen {
     signature: u64,
     body: NonZeroU32,
     /// Unix seconds; of its arrival where any timestamp is accepted.
@@ -73,7 +73,7 @@ pub(super) struct Seen {
 }
 
 impl Replay {
-    pub(super) fn new() -> Replay {
+    pub fn new() -> Replay {
         Replay::of(MOST as usize)
     }
 
@@ -87,7 +87,7 @@ impl Replay {
 
     /// Takes over what was used before a restart, the oldest first. `received_at` stands in for the timestamp, which
     /// is not more than the clock skew away from it.
-    pub(super) fn restore(&self, used: UsedSignature, skew: Duration) {
+    pub fn restore(&self, used: UsedSignature, skew: Duration) {
         let signature = self.hashes.hash_one(used.signature);
         let push = used.push.map(push_hash);
         let mut memory = self.memory();
@@ -110,7 +110,7 @@ impl Replay {
     }
 
     /// Signatures of requests that came until this time, Unix seconds, are not in the memory.
-    pub(super) fn begins_after(&self, received_at: i64) {
+    pub fn begins_after(&self, received_at: i64) {
         self.memory().drop_until(received_at);
     }
 
@@ -120,7 +120,7 @@ impl Replay {
     /// The signature alone stands for its timestamp and nonce, which it is made of. Comparing timestamp and
     /// nonce as texts would be weaker: characters moved from the end of one to the beginning of the other leave
     /// the signature unchanged.
-    pub(super) fn look(
+    pub fn look(
         &self,
         signed: &Signed,
         body: &[u8],
@@ -155,7 +155,7 @@ impl Replay {
 
     /// Uses the signature up for this push, or for a body that is not a push, and says whether nothing came with it
     /// before. Refuses what is not that for which it was used.
-    pub(super) fn admit(&self, seen: &Seen, push: Option<i64>) -> Result<bool, Refused> {
+    pub fn admit(&self, seen: &Seen, push: Option<i64>) -> Result<bool, Refused> {
         let push = push.map(push_hash);
         let mut memory = self.memory();
         let Some(known) = memory.find(seen.signature) else {

@@ -10,7 +10,7 @@ use tiny_http::{Method, Request, StatusCode};
 
 /// How long a request may wait for its answer, from the moment at which a worker took it; then it is 503. The
 /// platform hangs up after 5 s. The guard holds whatever waited for a worker to its own limit, a little later.
-pub(super) const TIME_LIMIT: Duration = Duration::from_millis(4_200);
+pub const TIME_LIMIT: Duration = Duration::from_millis(4_200);
 
 /// A request, and the duty to answer it: dropped unanswered, as by a panic, it becomes a 503.
 pub struct Exchange {
@@ -65,7 +65,7 @@ struct Slot {
 
 impl Exchange {
     /// To be called in the order in which the requests were received.
-    pub(super) fn new(request: Request, outbox: &Arc<Outbox>) -> Exchange {
+    pub fn new(request: Request, outbox: &Arc<Outbox>) -> Exchange {
         let head_only = *request.method() == Method::Head;
         let since = Instant::now();
         let place = Place {
@@ -141,7 +141,7 @@ impl Responder {
 
     /// Answers with these very bytes.
     #[cfg(test)]
-    pub(super) fn answer_bytes(mut self, bytes: Vec<u8>) {
+    pub fn answer_bytes(mut self, bytes: Vec<u8>) {
         self.answered = true;
         self.place.outbox.put(self.place.number, bytes);
         self.place.outbox.leave();
@@ -294,7 +294,7 @@ impl fmt::Debug for Outbox {
 }
 
 /// The status that tells the guard that nobody answered.
-pub(super) const ABANDONED: u16 = 500;
+pub const ABANDONED: u16 = 500;
 
 /// One answer.
 ///
@@ -324,7 +324,7 @@ impl<'a> Reply<'a> {
     }
 
     /// The bytes for the lane.
-    pub(super) fn render(&self, with_body: bool) -> Vec<u8> {
+    pub fn render(&self, with_body: bool) -> Vec<u8> {
         let reason = StatusCode(self.status).default_reason_phrase();
         let mut bytes = Vec::with_capacity(self.body.len() + 256);
         let mut line = |parts: &[&str]| {
@@ -353,7 +353,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
-    use crate::server::lanes::{Lanes, Requests};
+    use crate::server::http::lanes::{Lanes, Requests};
 
     /// A lane on which so many requests were sent one after another, `/1` and so on, and they themselves.
     fn asked(count: usize) -> (UnixStream, Arc<Requests>, Vec<Exchange>) {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::server::exchange::Reply;
-use crate::server::lanes::{Lanes, Requests};
+use crate::server::http::exchange::Reply;
+use crate::server::http::lanes::{Lanes, Requests};
 
 const MAX_BODY: usize = 1000;
 const PEER: Peer = Peer::Ip(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));

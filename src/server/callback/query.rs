@@ -4,18 +4,18 @@ use std::borrow::Cow;
 
 /// The parameters that the platform sends. One that comes twice is no value: nobody honest sends it.
 #[derive(Debug, Default)]
-pub(super) struct Query<'a> {
-    pub(super) signature: Option<Cow<'a, str>>,
-    pub(super) timestamp: Option<Cow<'a, str>>,
-    pub(super) nonce: Option<Cow<'a, str>>,
-    pub(super) echostr: Option<Cow<'a, str>>,
-    pub(super) encrypt_type: Option<Cow<'a, str>>,
-    pub(super) msg_signature: Option<Cow<'a, str>>,
+pub struct Query<'a> {
+    pub signature: Option<Cow<'a, str>>,
+    pub timestamp: Option<Cow<'a, str>>,
+    pub nonce: Option<Cow<'a, str>>,
+    pub echostr: Option<Cow<'a, str>>,
+    pub encrypt_type: Option<Cow<'a, str>>,
+    pub msg_signature: Option<Cow<'a, str>>,
 }
 
 impl<'a> Query<'a> {
     /// Reads the part after `?`. `None` if a parameter is doubled or its text is not UTF-8.
-    pub(super) fn parse(text: &'a str) -> Option<Query<'a>> {
+    pub fn parse(text: &'a str) -> Option<Query<'a>> {
         let mut query = Query::default();
         for pair in text.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

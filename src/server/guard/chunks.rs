@@ -13,7 +13,7 @@ const LINES_LIMIT: usize = 8 * 1024;
 
 /// A body in chunks, as far as it has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chunks {
+pub struct Chunks {
     next: Part,
     /// Bytes of content so far.
     content: usize,
@@ -41,7 +41,7 @@ enum Part {
 }
 
 impl Chunks {
-    pub(super) fn new(max_body: usize) -> Chunks {
+    pub fn new(max_body: usize) -> Chunks {
         Chunks {
             next: Part::Size,
             content: 0,
@@ -52,12 +52,12 @@ impl Chunks {
     }
 
     /// Bytes of content so far.
-    pub(super) fn content(&self) -> usize {
+    pub fn content(&self) -> usize {
         self.content
     }
 
     /// Bytes that the chunk under way still misses.
-    pub(super) fn missing(&self) -> usize {
+    pub fn missing(&self) -> usize {
         match self.next {
             Part::Content(missing) => missing,
             Part::Size | Part::ContentEnd | Part::Trailers | Part::Nothing => 0,
@@ -68,7 +68,7 @@ impl Chunks {
     /// Afterwards it is the content, then at most the beginning of a line, or the next request.
     ///
     /// `Ok(true)`: the body is whole.
-    pub(super) fn read(&mut self, input: &mut Vec<u8>, start: usize) -> Result<bool, Refusal> {
+    pub fn read(&mut self, input: &mut Vec<u8>, start: usize) -> Result<bool, Refusal> {
         let begin = start + self.content;
         let (mut content_end, mut at) = (begin, begin);
         loop {

@@ -7,8 +7,8 @@ use std::mem::{self, Discriminant};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::ClientAddress;
-use super::passing::Refusal;
+use crate::server::guard::passing::Refusal;
+use crate::server::http::client::ClientAddress;
 use crate::visible::Visible;
 
 /// Between two lines about one kind from one address.
@@ -25,7 +25,7 @@ const SHOWN: usize = 100;
 
 /// Why a request is refused, for the log only. It never holds a signature or a text of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refused {
+pub enum Refused {
     /// 403: the address is not in this list, which is named as the sentence goes on.
     Address {
         /// `in server.allow_ips` or the like.
@@ -161,7 +161,7 @@ struct Kind {
 impl Refused {
     /// Whether the request was signed by the platform as a whole, as far as the mode allows: its signature is used up
     /// then, although it brings no push.
-    pub(super) fn is_of_the_platform(&self) -> bool {
+    pub fn is_of_the_platform(&self) -> bool {
         match self {
             Refused::EncryptedInPlain
             | Refused::PlainInSecure
@@ -207,7 +207,7 @@ impl Refused {
 
 /// The log of refused requests.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Noted>);
+pub struct Refusals(Mutex<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
@@ -225,7 +225,7 @@ struct Pace {
 
 impl Refusals {
     /// Notes one refusal.
-    pub(super) fn note(&self, from: ClientAddress, why: &Refused) {
+    pub fn note(&self, from: ClientAddress, why: &Refused) {
         match self.unsaid(from, why, Instant::now()) {
             None => log::debug!("refused a request from {from}: {why}"),
             Some(0) => log::warn!("refused a request from {from}: {why}"),

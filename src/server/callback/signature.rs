@@ -10,16 +10,16 @@ use crate::wechat::{sign, signature_bytes, verify};
 
 /// The signature of a request, found to be true.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Signed {
+pub struct Signed {
     /// Of Token, timestamp and nonce, in the bytes that its hexadecimal digits stand for.
-    pub(super) signature: Signature,
+    pub signature: Signature,
     /// The request's timestamp, Unix seconds; `None`: it is not a number, which `server.max_clock_skew` = "0s" allows.
-    pub(super) timestamp: Option<i64>,
+    pub timestamp: Option<i64>,
 }
 
 impl Signed {
     /// The signature that a request with this timestamp and nonce has, or could have, under this Token.
-    pub(super) fn by(token: &Secret, timestamp: &str, nonce: &str) -> Option<Signed> {
+    pub fn by(token: &Secret, timestamp: &str, nonce: &str) -> Option<Signed> {
         Signed::read(&sign(&[token.expose(), timestamp, nonce]), timestamp)
     }
 
@@ -34,7 +34,7 @@ impl Signed {
 /// The signature of a request, which is true; `None`: it has none.
 ///
 /// Refuses a signature that is there and false, and a time that is too far off.
-pub(super) fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
+pub fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
     let (Some(timestamp), Some(nonce)) = (&query.timestamp, &query.nonce) else {
         return Err(Refused::NoTimestamp);
     };
@@ -56,7 +56,7 @@ pub(super) fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refuse
 }
 
 /// Whether a request has a true signature, of whatever time.
-pub(super) fn is_true(live: &Live, query: &Query) -> bool {
+pub fn is_true(live: &Live, query: &Query) -> bool {
     match (&query.timestamp, &query.nonce, &query.signature) {
         (Some(timestamp), Some(nonce), Some(signature)) => fits(live, timestamp, nonce, signature),
         _ => false,

@@ -30,14 +30,14 @@ impl fmt::Display for Peer {
 
 /// A nonblocking client connection, TCP or Unix alike.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
     /// Ends our half, so that the client sees the end of the answer while we can still read.
-    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+    pub fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
-use super::exchange::ABANDONED;
 use super::framing::Persistence;
+use crate::server::http::exchange::ABANDONED;
 
 /// The most bytes an answer may have, head and body; no handler of ours comes near it.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -15,7 +15,7 @@ const DROPPED_HEADERS: [&str; 4] = ["Connection", "Keep-Alive", "Server", "Date"
 
 /// What the guard answers by itself; the connection is closed after any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Refusal {
+pub enum Refusal {
     BadRequest,
     RequestTimeout,
     LengthRequired,
@@ -28,7 +28,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Status code, reason phrase, and the text that is sent with them.
-    pub(super) fn parts(self) -> (u16, &'static str, &'static str) {
+    pub fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
             Refusal::BadRequest => (400, "Bad Request", "bad request\n"),
             Refusal::RequestTimeout => (
@@ -62,7 +62,7 @@ impl Refusal {
     }
 
     /// What was wrong, for the log, and where it can be changed what to change.
-    pub(super) fn why(self) -> &'static str {
+    pub fn why(self) -> &'static str {
         match self {
             Refusal::BadRequest => "it is not a well-formed HTTP request",
             Refusal::RequestTimeout => "it did not arrive whole in time (server.request_timeout)",
@@ -80,7 +80,7 @@ impl Refusal {
     }
 
     /// Replaces the content of `output` by the whole answer.
-    pub(super) fn write(self, output: &mut Vec<u8>) {
+    pub fn write(self, output: &mut Vec<u8>) {
         let (status, reason, text) = self.parts();
         output.clear();
         write!(
@@ -95,11 +95,11 @@ impl Refusal {
 
 /// An inner answer that cannot be passed on, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken(pub(super) &'static str);
+pub struct Broken(pub(super) &'static str);
 
 /// What came of passing an inner answer on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passed {
+pub enum Passed {
     /// The answer for the client is written.
     Whole,
     /// The handler gave the request up (status 500); `output` is untouched.
@@ -112,7 +112,7 @@ pub(super) enum Passed {
 /// `Ok(None)`: more bytes are needed. The answer must be framed by Content-Length; `head_only` says
 /// that the request was HEAD, so that no body follows. A request that was dropped unanswered, as by a
 /// panic, has the answer 500; it is for the guard to say 503 then.
-pub(super) fn pass_on(
+pub fn pass_on(
     input: &[u8],
     head_only: bool,
     persistence: Persistence,

@@ -5,21 +5,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use super::answer::UNAVAILABLE;
-use super::callback::Callback;
 use super::exchange::{Exchange, Reply};
 use super::lanes::Requests;
+use crate::server::callback::Callback;
+use crate::server::callback::answer::UNAVAILABLE;
 
 /// The running threads.
 #[derive(Debug)]
-pub(super) struct Workers {
+pub struct Workers {
     lanes: Vec<Arc<Requests>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
     /// Starts a thread for each lane.
-    pub(super) fn start(lanes: Vec<Arc<Requests>>, callback: Callback) -> io::Result<Workers> {
+    pub fn start(lanes: Vec<Arc<Requests>>, callback: Callback) -> io::Result<Workers> {
         let callback = Arc::new(callback);
         let spawn = |(n, requests): (usize, &Arc<Requests>)| {
             let (requests, callback) = (Arc::clone(requests), Arc::clone(&callback));
@@ -39,7 +39,7 @@ impl Workers {
     }
 
     /// Ends the threads after the requests that wait.
-    pub(super) fn stop(self) {
+    pub fn stop(self) {
         self.lanes.iter().for_each(|requests| requests.stop());
         for thread in self.threads {
             thread.join().ok();
@@ -64,7 +64,7 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-    use crate::server::lanes::Lanes;
+    use crate::server::http::lanes::Lanes;
 
     #[test]
     fn a_panic_costs_its_request_and_the_thread_goes_on() {
