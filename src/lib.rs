@@ -14,7 +14,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
+//! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -41,6 +41,7 @@ pub mod bell;
 pub mod byte_order_mark;
 pub mod clock;
 pub mod counted;
+pub mod local_time;
 pub mod random;
 pub mod resolver;
 pub mod secret;

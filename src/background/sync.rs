@@ -7,7 +7,7 @@ use crate::api::{Action, Client};
 use crate::app::App;
 use crate::bell::Woken;
 use crate::clock;
-use crate::config::TimeOfDay;
+use crate::local_time::TimeOfDay;
 use crate::store::{Reader, StoreError};
 use crate::sync::{Belief, FollowerSync, SyncError};
 
@@ -77,7 +77,7 @@ fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Durati
         return Ok(None);
     }
     // A clock that was far ahead when the last one ended must not keep the next one from coming.
-    let next = reader.next_time_of_day(&time.to_string(), last.min(now))?;
+    let next = time.next_after(last.min(now));
     let left = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
     Ok((left > 0).then(|| Duration::from_secs(left)))
 }
@@ -129,6 +129,7 @@ fn pauses(error: &SyncError) -> Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local_time;
     use crate::store::Store;
 
     const HOUR: i64 = 3_600;
@@ -170,7 +171,7 @@ mod tests {
         let night = evening + to_night;
         // No day is longer than 25 hours.
         assert!((1..=25 * HOUR).contains(&to_night), "{to_night}");
-        let clock = reader.local_time(night).expect("a local time");
+        let clock = local_time::format(night);
         assert!(clock.ends_with(" 03:30:00"), "{clock}");
         assert_eq!(left(night - 1), Some(1));
         assert_eq!(left(night), None);

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::{Failure, interrupt};
 use crate::clock;
 use crate::config::Config;
+use crate::local_time;
 use crate::store::{self, KeptBackup, Reader, Store};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         None => arguments.file.clone(),
         Some(_) => {
             make_folder(&arguments.file)?;
-            free_name(&arguments.file, &reader.local_time(now)?)
+            free_name(&arguments.file, &local_time::format(now))
         }
     };
     let unfinished = file.clone();

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
 use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise, may_answer};
+use crate::local_time;
 use crate::secret::Secret;
 use crate::store::Reader;
 use crate::wechat::Push;
@@ -236,7 +237,7 @@ fn look(
         Some(reader) => reader.last_backup()?.map(|backup| {
             Ok::<_, Failure>(ShownBackup {
                 at: backup.at,
-                time: reader.local_time(backup.at)?,
+                time: local_time::format(backup.at),
                 file: backup.file,
             })
         }),
@@ -476,8 +477,8 @@ fn ending_buttons(reader: &Reader, menu: &Menu) -> Result<Vec<String>, Failure> 
 /// When a media_id ends, and what to do about it; `None`: it stays, or nothing is known of it.
 fn ending(reader: &Reader, media_id: &str) -> Result<Option<String>, Failure> {
     let what = match reader.media_ends_at(media_id)? {
-        Some(at) if at <= clock::unix_seconds() => format!("ended at {}", reader.local_time(at)?),
-        Some(at) => format!("ends at {}", reader.local_time(at)?),
+        Some(at) if at <= clock::unix_seconds() => format!("ended at {}", local_time::format(at)),
+        Some(at) => format!("ends at {}", local_time::format(at)),
         None if reader.was_sent(media_id)? => {
             "is of a file that somebody sent, and ends three days after that".to_owned()
         }

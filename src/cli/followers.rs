@@ -22,6 +22,7 @@ use crate::api::user::Profile;
 use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
+use crate::local_time;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
     SyncStep,
@@ -147,7 +148,7 @@ impl Filters {
     ) -> Result<FollowerFilter, Failure> {
         let tag = self.tag.as_deref();
         Ok(FollowerFilter {
-            since: since(reader, self.since.as_deref())?,
+            since: since(self.since.as_deref())?,
             scene: self.scene.clone(),
             tag: tag
                 .map(|tag| tags::id_of(config, reader, tag))
@@ -282,13 +283,13 @@ fn ask(config: &Config, openid: &str) -> Result<Profile, Failure> {
 }
 
 /// The platform's answer, as far as it tells something.
-fn answer(reader: &Reader, profile: &Profile) -> Result<Vec<(&'static str, String)>, Failure> {
+fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
     let follows = match profile.subscribe {
         Some(0) => "no",
         Some(_) | None => "yes",
     };
     let subscribed = profile.subscribe_time.filter(|time| *time > 0);
-    let subscribed = subscribed.map(|time| reader.local_time(time)).transpose()?;
+    let subscribed = subscribed.map(local_time::format);
     let tags = profile.tagid_list.as_ref().map(|tags| {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
         tags.join(", ")
@@ -299,7 +300,7 @@ fn answer(reader: &Reader, profile: &Profile) -> Result<Vec<(&'static str, Strin
         .filter(|scene| !scene.is_empty())
         .or_else(|| Some(profile.qr_scene.filter(|scene| *scene != 0)?.to_string()))
         .or_else(|| profile.subscribe_scene.clone());
-    Ok(told([
+    told([
         ("follows", Some(follows.to_owned())),
         ("unionid", profile.unionid.clone()),
         ("nickname", profile.nickname.clone()),
@@ -308,7 +309,7 @@ fn answer(reader: &Reader, profile: &Profile) -> Result<Vec<(&'static str, Strin
         ("scene", scene),
         ("tags", tags),
         ("language", profile.language.clone()),
-    ]))
+    ])
 }
 
 /// What there is of these, each on one line.
@@ -350,7 +351,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     if let Some(profile) = &shown.platform {
         out.line("The platform:")?;
-        out.pairs(&answer(&reader, profile)?)?;
+        out.pairs(&answer(profile))?;
         out.line("")?;
         out.line("The store:")?;
     }

@@ -19,6 +19,7 @@ use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, 
 use crate::api::media::MediaType;
 use crate::config::Config;
 use crate::counted::counted;
+use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -142,7 +143,7 @@ fn list(
     limit: u32,
     json: Json,
 ) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let types = material_type.map_or(MaterialType::ALL.to_vec(), |one| vec![one]);
     let mut shown = Vec::new();
     let mut left_out = Vec::new();
@@ -168,27 +169,23 @@ fn list(
     if json.wanted {
         return out.json(&shown);
     }
-    let reader = store.reader()?;
-    let row = |item: &Shown| -> Result<[String; 4], Failure> {
+    let row = |item: &Shown| {
         let name = match item.titles.is_empty() {
             true => item.name.clone().unwrap_or_default(),
             false => item.titles.join(" / "),
         };
-        Ok([
+        [
             item.material_type.to_owned(),
             cell(&item.media_id, 80),
-            match item.update_time {
-                Some(time) => reader.local_time(time)?,
-                None => String::new(),
-            },
+            item.update_time.map(local_time::format).unwrap_or_default(),
             cell(&name, 60),
-        ])
+        ]
     };
     let nothing = match material_type {
         Some(one) => format!("the platform keeps nothing of the type {}", one.name()),
         None => "the platform keeps nothing".to_owned(),
     };
-    let rows: Vec<[String; 4]> = shown.iter().map(row).collect::<Result<_, _>>()?;
+    let rows: Vec<[String; 4]> = shown.iter().map(row).collect();
     out.table(
         [
             whole("type"),

@@ -101,10 +101,10 @@ pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
 }
 
 impl Filters {
-    fn read(&self, reader: &Reader, limit: Option<u32>) -> Result<MessageFilter, Failure> {
+    fn read(&self, limit: Option<u32>) -> Result<MessageFilter, Failure> {
         Ok(MessageFilter {
             openid: self.from.as_ref().map(Openid::to_string),
-            since: since(reader, self.since.as_deref())?,
+            since: since(self.since.as_deref())?,
             limit,
         })
     }
@@ -120,7 +120,7 @@ impl Filters {
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let limit = Limit(arguments.limit);
-    let filter = arguments.filters.read(&reader, Some(limit.and_one()))?;
+    let filter = arguments.filters.read(Some(limit.and_one()))?;
     let mut rows = Vec::new();
     reader.messages(&filter, |row| {
         rows.push(row);
@@ -238,7 +238,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
-    let filter = arguments.filters.read(&reader, None)?;
+    let filter = arguments.filters.read(None)?;
     let mut export = Export::to_stdout(arguments.format)?;
     reader.export_messages(&filter, |names, cells| export.row(names, cells))?;
     export.done()

@@ -3,17 +3,17 @@
 use super::Failure;
 use crate::clock;
 use crate::config::read_duration;
-use crate::store::Reader;
+use crate::local_time;
 
 /// What such an option says, in Unix seconds.
 ///
 /// # Errors
 /// [`Failure::Wrong`] with what can be written, where `text` is no date.
-pub(super) fn moment(reader: &Reader, option: &str, text: &str) -> Result<i64, Failure> {
+pub(super) fn moment(option: &str, text: &str) -> Result<i64, Failure> {
     if let Ok(ago) = read_duration(text) {
         return Ok(clock::unix_seconds().saturating_sub_unsigned(ago.as_secs()));
     }
-    reader.moment(text)?.ok_or_else(|| {
+    local_time::parse(text).ok_or_else(|| {
         Failure::wrong(
             format!("{option}: {text:?} is not a date"),
             "write 2026-11-21, \"2026-11-21 08:30\", or how long ago, such as 7d, 12h or 30m",
@@ -25,6 +25,6 @@ pub(super) fn moment(reader: &Reader, option: &str, text: &str) -> Result<i64, F
 ///
 /// # Errors
 /// As [`moment`].
-pub(super) fn since(reader: &Reader, text: Option<&str>) -> Result<Option<i64>, Failure> {
-    text.map(|text| moment(reader, "--since", text)).transpose()
+pub(super) fn since(text: Option<&str>) -> Result<Option<i64>, Failure> {
+    text.map(|text| moment("--since", text)).transpose()
 }

@@ -2,13 +2,13 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use jiff::ZonedDateTime;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
 use super::arguments::Json;
 use super::failure::complain;
+use crate::local_time;
 use crate::visible::Visible;
 
 /// Where a command's answer goes.
@@ -125,7 +125,7 @@ impl Output {
         if rows.is_empty() {
             return self.line(nothing);
         }
-        let this_year = ZonedDateTime::now().strftime("%Y-").to_string();
+        let this_year = format!("{}-", local_time::this_year());
         let shown = |row: &[String; N]| {
             std::array::from_fn(|n| match columns[n].kind {
                 Kind::Text | Kind::Whole => Visible(&row[n]).to_string(),

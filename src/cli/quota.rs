@@ -12,7 +12,7 @@ use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN
 use crate::api::quota::Quota;
 use crate::api::{Action, ApiError, Client};
 use crate::config::Config;
-use crate::store::Reader;
+use crate::local_time;
 
 /// The calls that are shown when none is named: those that this program makes often, and those with small limits.
 const PATHS: [&str; 13] = [
@@ -216,10 +216,7 @@ pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
             "response_body": answered,
         }));
     }
-    let at = match request.invoke_time {
-        Some(at) => Some(Reader::open(&config.store.path)?.local_time(at)?),
-        None => None,
-    };
+    let at = request.invoke_time.map(local_time::format);
     let text = |text: Option<String>| cell(text.as_deref().unwrap_or("unknown"), 2_000);
     let took = request.cost_in_ms.map(|ms| format!("{ms} ms"));
     out.pairs(&[

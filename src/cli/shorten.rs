@@ -9,6 +9,7 @@ use super::platform::connect;
 use crate::api::shorten::{MAX_EXPIRE_SECONDS, MAX_LONG_DATA};
 use crate::clock;
 use crate::config::{Config, read_duration};
+use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -64,24 +65,22 @@ fn create(config: &Config, text: &str, expires: &str, json: Json) -> Result<(), 
             MAX_EXPIRE_SECONDS / 86_400
         )));
     }
-    let (store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let key = api.shorten_gen(text, seconds)?;
     let until = clock::unix_seconds().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
     let mut out = Output::of_change();
     if json.wanted {
         return out.json(&json!({"short_key": key, "expires_at": until}));
     }
-    // The key counts, also where the store cannot say what the time is here.
-    let shown = store
-        .reader()
-        .and_then(|reader| reader.local_time(until))
-        .unwrap_or_else(|_| format!("{until} (Unix seconds)"));
-    out.pairs(&[("key", cell(&key, 100)), ("works until", shown)])?;
+    out.pairs(&[
+        ("key", cell(&key, 100)),
+        ("works until", local_time::format(until)),
+    ])?;
     out.done()
 }
 
 fn show(config: &Config, key: &str, json: Json) -> Result<(), Failure> {
-    let (_store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let found = api.shorten_fetch(key)?;
     let mut out = Output::text();
     if json.wanted {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::draft::Draft;
 use super::mode::ModeName;
 use super::value::{self, Read, Value};
-use super::{AllowIps, Config, TimeOfDay};
+use super::{AllowIps, Config};
+use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
 use crate::wechat::AesKey;
 

@@ -12,7 +12,6 @@ mod reader;
 mod rule;
 mod syntax;
 mod template;
-mod time_of_day;
 mod trust;
 mod value;
 
@@ -34,13 +33,13 @@ pub use rule::{
     About, Aim, Answer, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 pub use template::{Template, Values};
-pub use time_of_day::TimeOfDay;
 pub use value::{read_duration, read_network, show_duration};
 
 use draft::Draft;
 use reader::Reader;
 
 use crate::byte_order_mark;
+use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
 
 /// Where the configuration is looked for when `--config` does not say.

@@ -17,7 +17,6 @@
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`lenient`]: columns that hold another kind of value than they should
-//! - [`time`]: times as people write and read them
 //! - [`copy`]: copies made and put back
 //! - [`open`]: opening; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
 //!   their place; [`error`]: what failed, and what to do
@@ -46,7 +45,6 @@ mod settings;
 mod signatures;
 mod sync;
 mod tags;
-mod time;
 mod writer;
 
 pub use copy::{owner_of_copy, remove_part_of, restore};

@@ -28,6 +28,7 @@ mod handshake;
 mod kf;
 mod limits;
 mod lists;
+mod local_time;
 mod login;
 mod logs;
 mod lost_files;

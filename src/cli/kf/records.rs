@@ -36,11 +36,10 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
-    let reader = store.reader()?;
-    let since = moment(&reader, "--since", &arguments.since)?;
+    let (_, api) = connect(config)?;
+    let since = moment("--since", &arguments.since)?;
     let until = match &arguments.until {
-        Some(until) => moment(&reader, "--until", until)?,
+        Some(until) => moment("--until", until)?,
         None => clock::unix_seconds(),
     };
     if since >= until {
@@ -54,8 +53,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         return out.json(&records);
     }
     let row = |record: &Record| {
-        Ok([
-            time(&reader, record.time)?,
+        [
+            time(record.time),
             cell(&record.openid, 40),
             cell(record.worker.as_deref().unwrap_or_default(), 60),
             match record.opercode {
@@ -65,7 +64,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
                 None => String::new(),
             },
             cell(record.text.as_deref().unwrap_or_default(), 400),
-        ])
+        ]
     };
     let until = match &arguments.until {
         Some(until) => format!(" until {until}"),
@@ -75,7 +74,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         "agents and users wrote nothing since {}{until}",
         arguments.since
     );
-    let rows: Result<Vec<[String; 5]>, Failure> = records.iter().map(row).collect();
+    let rows: Vec<[String; 5]> = records.iter().map(row).collect();
     out.table(
         [
             output::time("time"),
@@ -84,7 +83,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             whole("by"),
             text("text"),
         ],
-        &rows?,
+        &rows,
         &nothing,
     )?;
     out.done()

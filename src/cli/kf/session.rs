@@ -9,7 +9,7 @@ use crate::cli::arguments::{Json, NotBlank, Openid};
 use crate::cli::output::{self, Output, cell, whole};
 use crate::cli::platform::connect;
 use crate::config::Config;
-use crate::store::Reader;
+use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum Commands {
@@ -87,7 +87,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 }
 
 fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let session = api.kfsession_getsession(openid)?;
     let mut out = Output::text();
     if json.wanted {
@@ -99,45 +99,37 @@ fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     };
     out.pairs(&[
         ("agent", cell(&session.kf_account, 60)),
-        ("since", time(&store.reader()?, session.createtime)?),
+        ("since", time(session.createtime)),
     ])?;
     out.done()
 }
 
 fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let sessions = api.kfsession_getsessionlist(account)?;
     let mut out = Output::text();
     if json.wanted {
         return out.json(&sessions);
     }
-    let reader = store.reader()?;
-    let row = |session: &AgentSession| {
-        Ok([
-            cell(&session.openid, 40),
-            time(&reader, session.createtime)?,
-        ])
-    };
-    let rows: Result<Vec<[String; 2]>, Failure> = sessions.iter().map(row).collect();
+    let row = |session: &AgentSession| [cell(&session.openid, 40), time(session.createtime)];
+    let rows: Vec<[String; 2]> = sessions.iter().map(row).collect();
     out.table(
         [whole("openid"), output::time("since")],
-        &rows?,
+        &rows,
         &format!("{account} has no session"),
     )?;
     out.done()
 }
 
 pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
+    let (_, api) = connect(config)?;
     let waiting = api.kfsession_getwaitcase()?;
     let mut out = Output::text();
     if json.wanted {
         return out.json(&waiting);
     }
-    let reader = store.reader()?;
-    let row = |case: &WaitCase| Ok([cell(&case.openid, 40), time(&reader, case.latest_time)?]);
-    let rows: Result<Vec<[String; 2]>, Failure> = waiting.waitcaselist.iter().map(row).collect();
-    let rows = rows?;
+    let row = |case: &WaitCase| [cell(&case.openid, 40), time(case.latest_time)];
+    let rows: Vec<[String; 2]> = waiting.waitcaselist.iter().map(row).collect();
     out.table(
         [whole("openid"), output::time("wrote last")],
         &rows,
@@ -151,9 +143,6 @@ pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
 }
 
 /// A time of the platform's for people; empty where it gave none.
-pub(super) fn time(reader: &Reader, at: Option<i64>) -> Result<String, Failure> {
-    Ok(match at {
-        Some(at) => reader.local_time(at)?,
-        None => String::new(),
-    })
+pub(super) fn time(at: Option<i64>) -> String {
+    at.map(local_time::format).unwrap_or_default()
 }

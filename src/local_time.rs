@@ -1,0 +1,101 @@
+//! Times as people write and read them: the local date and time of this machine, in the form of the store's views.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Error, Timestamp, ZonedDateTime};
+
+/// A time in Unix seconds as `2026-11-21 08:30:00`. Beyond the year 9999 it is the number itself.
+#[must_use]
+pub fn format(at: i64) -> String {
+    match local(at) {
+        Ok(local) => local.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// Reads a time such as `2026-11-21` or `2026-11-21 08:30` into Unix seconds; `None` for any other text. Without an
+/// offset from UTC it is local time.
+#[must_use]
+pub fn parse(text: &str) -> Option<i64> {
+    let with_offset = text.parse::<Timestamp>();
+    let read = with_offset.or_else(|_| TimeZone::system().to_timestamp(text.parse()?));
+    read.ok().map(Timestamp::as_second)
+}
+
+/// The current year.
+#[must_use]
+pub fn this_year() -> i16 {
+    ZonedDateTime::now().year()
+}
+
+fn local(at: i64) -> Result<DateTime, Error> {
+    let at = Timestamp::from_second(at)?;
+    Ok(TimeZone::system().to_datetime(at))
+}
+
+/// An hour and a minute at which something happens every day, such as `"03:30"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeOfDay(Time);
+
+impl TimeOfDay {
+    /// The first moment after `after` at which local clocks show this time; both in Unix seconds. Where the calendar
+    /// does not reach it is `after`.
+    #[must_use]
+    pub fn next_after(self, after: i64) -> i64 {
+        let next = || {
+            let today = local(after)?.date();
+            let zone = TimeZone::system();
+            let on_day = |date: Date| {
+                zone.to_timestamp(date.to_datetime(self.0))
+                    .map(Timestamp::as_second)
+            };
+            match on_day(today)? {
+                next if next > after => Ok::<_, Error>(next),
+                _ => on_day(today.tomorrow()?),
+            }
+        };
+        next().unwrap_or(after)
+    }
+}
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TimeOfDay, String> {
+        let two_digits = |digits: &str| {
+            (digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| digits.parse().ok())
+                .flatten()
+        };
+        text.split_once(':')
+            .and_then(|(hour, minute)| two_digits(hour).zip(two_digits(minute)))
+            .and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok())
+            .map(TimeOfDay)
+            .ok_or_else(|| format!("{text:?} is not a time of day such as \"03:30\""))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.strftime("%H:%M").fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_read_and_shown_in_the_same_form() {
+        for text in ["00:00", "03:30", "23:59"] {
+            let read = text.parse::<TimeOfDay>();
+            assert_eq!(read.map(|time| time.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "3:30", "24:00", "12:60", "12:5", "+1:30", "03:30:00"] {
+            assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+        }
+    }
+}
