@@ -17,12 +17,13 @@ pub(super) fn shown(row: &MessageRow) -> String {
         Ok(Push {
             body: Body::Event(event),
             ..
-        }) => match &event.content {
-            EventKind::Location(place) => joined(&[&place.latitude, &place.longitude]),
-            EventKind::TemplateSendJobFinish(job) => job.status.clone(),
-            EventKind::MassSendJobFinish(job) => job.status.clone(),
+        }) => match event.kind {
+            EventKind::Location => place(event.coordinates()),
+            EventKind::TemplateResult | EventKind::MassResult => {
+                event.text("Status").unwrap_or_default().to_owned()
+            }
             // The name of the others is shown beside, and says it.
-            _ => event.msg_id.unwrap_or_default(),
+            _ => event.msg_id().unwrap_or_default().to_owned(),
         },
         Err(_) if row.event.is_some() => String::new(),
         Err(_) => format!("[{}]", row.msg_type),
@@ -30,25 +31,29 @@ pub(super) fn shown(row: &MessageRow) -> String {
 }
 
 fn described(message: &Message) -> String {
-    let (what, more) = match &message.content {
-        MessageKind::Text(_) => return String::new(),
-        MessageKind::Image(_) => ("image", String::new()),
-        MessageKind::Voice(_) => ("voice", String::new()),
-        MessageKind::Video(_) => ("video", String::new()),
-        MessageKind::ShortVideo(_) => ("short video", String::new()),
-        MessageKind::Location(place) => ("location", joined(&[&place.latitude, &place.longitude])),
-        MessageKind::Link(link) => ("link", link.url.clone()),
-        MessageKind::File(file) => ("file", file.description.clone().unwrap_or_default()),
-        MessageKind::MiniProgramPage(page) => ("mini program", page.title.clone()),
-        MessageKind::Device(_) | MessageKind::Other(_) => (&*message.msg_type, String::new()),
+    let text = |element| message.text(element).unwrap_or_default();
+    let (what, more) = match message.kind {
+        MessageKind::Text => return String::new(),
+        MessageKind::Image => ("image", ""),
+        MessageKind::Voice => ("voice", ""),
+        MessageKind::Video => ("video", ""),
+        MessageKind::ShortVideo => ("short video", ""),
+        MessageKind::Location => ("location", &*place(message.coordinates())),
+        MessageKind::Link => ("link", text("Url")),
+        MessageKind::File => ("file", text("Description")),
+        MessageKind::MiniProgramPage => ("mini program", text("Title")),
+        MessageKind::Device | MessageKind::Other => (&*message.msg_type, ""),
     };
     format!("[{what}] {more}").trim_end().to_owned()
 }
 
-/// Those that are not empty.
-fn joined(parts: &[&str]) -> String {
-    let parts = parts.iter().filter(|part| !part.is_empty());
-    parts.copied().collect::<Vec<_>>().join(", ")
+/// Latitude and longitude, as far as they are known.
+fn place(coordinates: Option<(&str, &str)>) -> String {
+    let (latitude, longitude) = coordinates.unwrap_or_default();
+    let known = [latitude, longitude]
+        .into_iter()
+        .filter(|part| !part.is_empty());
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// What else the push says, for `messages show`: names and values, without those that a row has.
@@ -60,44 +65,27 @@ pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
     if let Some((_, scanned)) = push.scan() {
         facts.push(("scanned", scanned.to_owned()));
     }
-    if let Some((latitude, longitude)) = push.coordinates() {
-        facts.push(("at", joined(&[latitude, longitude])));
-    }
-    if let Body::Message(message) = push.body {
-        facts.extend(facts_of(message.content));
+    facts.push(("at", place(push.coordinates())));
+    if let Body::Message(message) = &push.body {
+        for (name, element) in elements_of(message.kind) {
+            facts.push((name, message.text(element).unwrap_or_default().to_owned()));
+        }
     }
     facts.retain(|(_, value)| !value.is_empty());
     facts
 }
 
-fn facts_of(content: MessageKind) -> Vec<(&'static str, String)> {
-    let mut facts = Vec::new();
-    match content {
-        MessageKind::Image(image) => facts.push(("picture at", image.pic_url)),
-        MessageKind::Voice(voice) => {
-            facts.push(("format", voice.format));
-            facts.push(("at 16 kHz", voice.media_id_16k.unwrap_or_default()));
+/// What to show of a message, and the element that holds it.
+fn elements_of(kind: MessageKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        MessageKind::Image => &[("picture at", "PicUrl")],
+        MessageKind::Voice => &[("format", "Format"), ("at 16 kHz", "MediaId16K")],
+        MessageKind::Video | MessageKind::ShortVideo => &[("preview", "ThumbMediaId")],
+        MessageKind::Link => &[("summary", "Description"), ("url", "Url")],
+        MessageKind::File => &[("size", "Description"), ("md5", "FileMd5")],
+        MessageKind::MiniProgramPage => {
+            &[("title", "Title"), ("appid", "AppId"), ("page", "PagePath")]
         }
-        MessageKind::Video(video) | MessageKind::ShortVideo(video) => {
-            facts.push(("preview", video.thumb_media_id));
-        }
-        MessageKind::Link(link) => {
-            facts.push(("summary", link.description.unwrap_or_default()));
-            facts.push(("url", link.url));
-        }
-        MessageKind::File(file) => {
-            facts.push(("size", file.description.unwrap_or_default()));
-            facts.push(("md5", file.file_md5));
-        }
-        MessageKind::MiniProgramPage(page) => {
-            facts.push(("title", page.title));
-            facts.push(("appid", page.app_id));
-            facts.push(("page", page.page_path));
-        }
-        MessageKind::Text(_)
-        | MessageKind::Location(_)
-        | MessageKind::Device(_)
-        | MessageKind::Other(_) => {}
+        MessageKind::Text | MessageKind::Location | MessageKind::Device | MessageKind::Other => &[],
     }
-    facts
 }

@@ -370,7 +370,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
 /// What became of a mass message, in words.
 fn told(job: &Job) -> String {
     match (&job.status, &job.msg_id) {
-        (Some(status), _) => match wechat::event::mass_error_meaning(status) {
+        (Some(status), _) => match wechat::mass_error_meaning(status) {
             Some(meaning) => format!("{}: {meaning}", cell(status, 40)),
             None => cell(status, 40),
         },

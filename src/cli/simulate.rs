@@ -20,11 +20,11 @@ use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode};
 use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
-use crate::wechat::{Envelope, Format, Push, TYPED_EVENTS, UNTYPED_EVENTS, seal, sign};
+use crate::wechat::{EVENTS, Envelope, Format, PRODUCT_EVENTS, Push, known_events, seal, sign};
 
 /// The help: what can be played, from the tables of the protocol, and examples.
 pub(super) fn help() -> String {
-    let typed: Vec<&str> = TYPED_EVENTS.iter().map(|(event, _)| *event).collect();
+    let events: Vec<&str> = EVENTS.iter().map(|(name, ..)| *name).collect();
     format!(
         "KIND is `verify`, a MsgType or an Event name:
   verify, the check that the console makes when the URL is saved
@@ -54,20 +54,19 @@ Examples:
       --msg-id 4250000000000000001
   wechatd simulate text --xml push.xml",
         listed(MESSAGE_TYPES),
-        listed(&typed),
-        listed(UNTYPED_EVENTS),
+        listed(&events),
+        listed(PRODUCT_EVENTS),
     )
 }
 
 /// What completions offer as KIND.
 fn kinds() -> Suggested {
-    let typed = TYPED_EVENTS.iter().map(|(event, _)| *event);
     let messages = MESSAGE_TYPES.iter().copied();
-    let events = typed.chain(UNTYPED_EVENTS.iter().copied());
     Suggested(
-        std::iter::once("verify")
+        ["verify"]
+            .into_iter()
             .chain(messages)
-            .chain(events)
+            .chain(known_events())
             .collect(),
     )
 }

@@ -74,7 +74,7 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
 ];
 
 /// The MsgTypes that a rule can be about.
-pub const MESSAGE_TYPES: &[&str] = message::USER_MESSAGE_TYPES;
+pub const MESSAGE_TYPES: &[&str] = &message::MESSAGE_TYPES;
 
 /// A key of a rule that says what it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -98,7 +98,7 @@ impl<'s> Subjects<'s> {
         let (folding, is_spoken) = match &push.body {
             Body::Event(_) => (Folding::Key, false),
             Body::Message(message) => {
-                let is_spoken = matches!(message.content, MessageKind::Voice(_));
+                let is_spoken = message.kind == MessageKind::Voice;
                 (Folding::Text, is_spoken)
             }
         };

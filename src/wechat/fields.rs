@@ -1,10 +1,8 @@
 //! The elements of a push in one form, whether they came as XML or as JSON: what [`super::xml`] and
-//! [`super::json`] produce and the typed kinds are read from.
+//! [`super::json`] produce.
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{Format, ParseError};
@@ -156,28 +154,4 @@ pub(super) fn take(fields: &mut Fields, name: &str) -> Option<String> {
 /// The text of a leaf, `None` where it is missing or not a leaf.
 pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
-}
-
-/// Reads the elements of one kind. An element of another shape than documented is no value, like a
-/// missing one: the others still count, above all the user whom a follow or a deletion is about.
-pub(super) fn typed<T: DeserializeOwned + Default>(fields: &Fields) -> T {
-    T::deserialize(fields).unwrap_or_else(|_| {
-        let fits = |(name, value): &(&String, &Value)| {
-            let alone = Fields::from_iter([((*name).clone(), (*value).clone())]);
-            T::deserialize(&alone).is_ok()
-        };
-        let fitting = fields.iter().filter(fits);
-        let fitting: Fields = fitting
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        T::deserialize(&fitting).unwrap_or_default()
-    })
-}
-
-/// For `#[serde(deserialize_with = "integer")]`: a number that cannot be read is no value and never
-/// an error, because the push around it is still worth answering.
-pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    Ok(Value::deserialize(deserializer)?
-        .as_str()
-        .and_then(|text| text.parse().ok()))
 }

@@ -5,8 +5,8 @@
 //! account encrypts, [`Push::parse`] it, then write a [`Reply`] with [`Reply::to_xml`] and, where
 //! the push was encrypted, [`seal`] it into a [`sealed_reply`].
 //!
-//! A new kind of message or event is one struct, one row in the table of [`message`] or [`event`],
-//! and one sample.
+//! A new kind of message or event is one row in the table of [`message`] or [`event`] and one sample, and a kind in its
+//! `enum` only where code distinguishes it.
 
 mod signature;
 
@@ -19,6 +19,7 @@ pub mod event;
 pub mod message;
 
 mod effect;
+mod job;
 
 mod reply;
 pub mod text;
@@ -30,14 +31,15 @@ mod mend;
 mod xml;
 
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
-pub use effect::{Effect, JobArticles, JobCounts, JobKind, JobResult};
+pub use effect::Effect;
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
 pub use event::{
-    Event, EventKind, SCANS, TYPED_EVENTS, UNTYPED_EVENTS, event_may_be_answered, known_events,
+    EVENTS, Event, EventKind, PRODUCT_EVENTS, SCANS, event_may_be_answered, known_events,
 };
 pub use fields::{Fields, elements};
-pub use message::{ArticleRef, Message, MessageKind};
+pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
+pub use message::{Message, MessageKind};
 pub use push::{Body, Push};
 pub use reply::{Article, MAX_ARTICLES, Reply};
 pub use signature::{digest, short_digest, sign, signature_bytes, verify};

@@ -102,7 +102,7 @@ impl Push {
 
     /// `EventKey` as received; `None` when empty.
     pub fn event_key(&self) -> Option<&str> {
-        self.as_event()?.key.as_deref()
+        self.as_event()?.key()
     }
 
     /// The scene of the QR code that a new or old follower scanned, see [`Event::scene`].
@@ -114,7 +114,7 @@ impl Push {
     pub fn msg_id(&self) -> Option<&str> {
         match &self.body {
             Body::Message(message) => message.msg_id.as_deref(),
-            Body::Event(event) => event.msg_id.as_deref(),
+            Body::Event(event) => event.msg_id(),
         }
     }
 

@@ -1,0 +1,159 @@
+//! What became of a sending: the results of template messages, mass messages and publications (the platform's pages on
+//! each), which arrive as events.
+
+use serde_json::Value;
+
+use super::event::Event;
+
+/// What the account sends that the platform works off later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// A mass message.
+    Mass,
+    /// A template message.
+    Template,
+    /// An article that is published for everybody to read.
+    Publish,
+}
+
+impl JobKind {
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            JobKind::Mass => "mass",
+            JobKind::Template => "template",
+            JobKind::Publish => "publish",
+        }
+    }
+}
+
+/// What became of a sending (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobResult {
+    /// What was sent.
+    pub kind: JobKind,
+    /// The `msg_id` or `publish_id` that the call answered.
+    pub msg_id: String,
+    /// The platform's word for how it went. Of a template message `success`, `failed:user block` or `failed: system
+    /// failed`; of a mass message `send success` (formerly `sendsuccess`), `send fail` or `err(` number `)`, see
+    /// [`mass_error_meaning`]. Of a publication its `publish_status`: 0 published, 1 under way, 2 originality check
+    /// failed, 3 failed, 4 refused by the platform, 5 all articles deleted afterwards, 6 all articles banned afterwards.
+    pub status: String,
+    /// To how many; of a mass message only.
+    pub counts: JobCounts,
+    /// Which articles.
+    pub articles: JobArticles,
+}
+
+/// The articles of a mass message or a publication.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobArticles {
+    /// What messages and menus name the publication by.
+    pub article_id: Option<String>,
+    /// Where they can be read.
+    pub urls: Vec<String>,
+    /// Numbers of those that failed, from 1.
+    pub failed: Vec<String>,
+}
+
+/// To how many a mass message went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Addressed.
+    pub total: Option<i64>,
+    /// Left after the platform's filters; normally sent and failed together.
+    pub filtered: Option<i64>,
+    /// Got it.
+    pub sent: Option<i64>,
+    /// Did not.
+    pub failed: Option<i64>,
+}
+
+impl JobResult {
+    /// Reads the event; `None` where it does not name the sending.
+    pub(super) fn read(kind: JobKind, event: &Event) -> Option<JobResult> {
+        let count = |element| event.text(element)?.parse().ok();
+        match kind {
+            JobKind::Template | JobKind::Mass => Some(JobResult {
+                kind,
+                msg_id: event.msg_id()?.to_owned(),
+                status: event.text("Status").unwrap_or_default().to_owned(),
+                counts: JobCounts {
+                    total: count("TotalCount"),
+                    filtered: count("FilterCount"),
+                    sent: count("SentCount"),
+                    failed: count("ErrorCount"),
+                },
+                articles: JobArticles {
+                    urls: urls(
+                        &event.inside("ArticleUrlResult")["ResultList"],
+                        "ArticleUrl",
+                    ),
+                    ..JobArticles::default()
+                },
+            }),
+            JobKind::Publish => {
+                let info = event.inside("PublishEventInfo");
+                let owned = |value: &Value| value.as_str().map(str::to_owned);
+                let status = owned(&info["publish_status"]).and_then(|text| text.parse().ok());
+                Some(JobResult {
+                    kind,
+                    msg_id: owned(&info["publish_id"])?,
+                    status: status
+                        .map(|number: i64| number.to_string())
+                        .unwrap_or_default(),
+                    counts: JobCounts::default(),
+                    articles: JobArticles {
+                        article_id: owned(&info["article_id"]),
+                        urls: urls(&info["article_detail"], "article_url"),
+                        failed: each(&info["fail_idx"]).filter_map(owned).collect(),
+                    },
+                })
+            }
+        }
+    }
+}
+
+/// The permanent addresses of the articles, which are the `item`s of an element.
+fn urls(articles: &Value, name: &str) -> Vec<String> {
+    let urls = each(&articles["item"]).filter_map(|item| item[name].as_str());
+    urls.map(str::to_owned).collect()
+}
+
+/// The elements of one name; none where it is missing.
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// What the number of a mass message's `err(` number `)` means (the platform's page on mass messages).
+pub fn mass_error_meaning(status: &str) -> Option<&'static str> {
+    let number = status.trim().strip_prefix("err(")?.strip_suffix(')')?;
+    let number: u32 = number.trim().parse().ok()?;
+    MASS_ERRORS
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, meaning)| *meaning)
+}
+
+const MASS_ERRORS: [(u32, &str); 14] = [
+    (10001, "advertising"),
+    (20001, "politics"),
+    (20002, "pornography"),
+    (20004, "social matters"),
+    (20006, "crime"),
+    (20008, "fraud"),
+    (20013, "copyright"),
+    (21000, "other contents that are not allowed"),
+    (22000, "accounts that promote each other"),
+    (
+        30001,
+        "the check for originals failed, and the account chose not to send then",
+    ),
+    (30002, "not allowed by the check for originals"),
+    (
+        30003,
+        "found to be a reprint, and the account chose not to send then",
+    ),
+    (40001, "an administrator refused"),
+    (40002, "no administrator answered within 30 minutes"),
+];
