@@ -90,7 +90,7 @@ fn token_is_asked_where_stable_token_is_refused() {
         });
         assert_eq!(platform.client().token().unwrap(), "OLD STYLE");
         assert_eq!(platform.paths(), ["stable_token", "token"]);
-        let asked = &platform.asked()[1];
+        let asked = &platform.calls()[1];
         assert_eq!(asked.method, "GET");
         assert_eq!(asked.query["secret"], APP_SECRET);
         assert!(!asked.query.contains_key("access_token"));
@@ -255,5 +255,5 @@ fn the_ticket_is_kept_like_the_token() {
     assert_eq!(client.ticket().unwrap(), "TICKET");
     assert_eq!(platform.client_with(shelf).ticket().unwrap(), "TICKET");
     assert_eq!(platform.paths(), ["stable_token", "ticket/getticket"]);
-    assert_eq!(platform.asked()[1].query["type"], "jsapi");
+    assert_eq!(platform.calls()[1].query["type"], "jsapi");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::platform::{APP_SECRET, Platform, Reply, Shelf, client_of, http, ok};
+use super::platform::{APP_SECRET, Platform, Shelf, client_of, endless, hang, http, ok, raw};
 use crate::api::media::MediaType;
 use crate::api::qrcode::{Life, Scene};
 use crate::api::{Action, ApiError, NetworkCause};
@@ -22,7 +22,7 @@ fn a_profile_comes_with_one_token_for_all_calls() {
     assert_eq!(client.user_info("o1").unwrap().subscribe, Some(1));
     client.user_info("o2").unwrap();
     assert_eq!(platform.paths(), ["stable_token", "user/info", "user/info"]);
-    let asked = platform.asked();
+    let asked = platform.calls();
     assert_eq!(asked[1].query["access_token"], "TOKEN");
     assert_eq!(asked[2].query["openid"], "o2");
     assert_eq!(asked[0].json()["force_refresh"], false);
@@ -54,7 +54,7 @@ fn a_read_is_repeated_while_the_platform_is_in_trouble() {
             "Content-Type: text/html\r\n",
             "<html>bad gateway",
         ),
-        Reply::Close,
+        raw(""),
         ok(PROFILE),
     ]);
     platform.client().user_info("o1").unwrap();
@@ -139,15 +139,15 @@ fn html_truncated_json_and_redirects_are_told_apart() {
 
 #[test]
 fn an_answer_that_breaks_off_is_no_answer() {
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"subscribe\":1".to_vec();
-    let platform = Platform::scripted(vec![Reply::Raw(head), ok(PROFILE)]);
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"subscribe\":1";
+    let platform = Platform::scripted(vec![raw(head), ok(PROFILE)]);
     platform.client().user_info("o1").unwrap();
     assert_eq!(platform.paths().len(), 3);
 }
 
 #[test]
 fn an_endless_answer_is_cut_off() {
-    let platform = Platform::scripted(vec![Reply::Endless]);
+    let platform = Platform::scripted(vec![endless("application/json", "{\"a\":\"")]);
     let error = platform.client().user_info("o1").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -158,7 +158,7 @@ fn an_endless_answer_is_cut_off() {
 
 #[test]
 fn a_hanging_call_ends_at_its_time_out_and_is_not_repeated() {
-    let platform = Platform::scripted(vec![Reply::Hang(Duration::from_secs(20))]);
+    let platform = Platform::scripted(vec![hang()]);
     let client = platform.client_in(Shelf::with("TOKEN", 7200), Duration::from_millis(300));
     let error = client.user_info("o1").unwrap_err();
     assert_eq!(
@@ -224,15 +224,15 @@ fn no_text_shows_a_secret() {
         format!(r#"{{"errcode":40125,"errmsg":"invalid appsecret {APP_SECRET} of SECRETTOKEN"}}"#);
     let replies = [
         ok(&echo),
-        Reply::Close,
-        Reply::Endless,
+        raw(""),
+        endless("application/json", "{\"a\":\""),
         http("200 OK", "", "SECRETTOKEN"),
         http(
             "302 Found",
             "Location: http://h/?access_token=SECRETTOKEN\r\n",
             "",
         ),
-        Reply::Raw(b"SECRETTOKEN\r\n\r\n".to_vec()),
+        raw("SECRETTOKEN\r\n\r\n"),
     ];
     for reply in replies {
         let platform = Platform::scripted(vec![reply]);
@@ -279,8 +279,8 @@ fn what_changes_something_is_sent_once() {
         ok(BUSY),
         http("502 Bad Gateway", "", "<html>"),
         http("200 OK", "", r#"{"errcode":0,"#),
-        Reply::Close,
-        Reply::Hang(Duration::from_secs(20)),
+        raw(""),
+        hang(),
     ];
     for reply in broken {
         let platform = Platform::scripted(vec![reply, ok("{}")]);
@@ -378,10 +378,7 @@ fn a_download_that_is_no_file_is_an_error() {
             "neither a file nor a video_url",
         ),
         (
-            Reply::Raw(
-                b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nab"
-                    .to_vec(),
-            ),
+            raw("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nab"),
             "the connection ended",
         ),
     ];
@@ -397,7 +394,7 @@ fn a_download_that_is_no_file_is_an_error() {
 
 #[test]
 fn an_endless_download_is_cut_off() {
-    let platform = Platform::scripted(vec![Reply::EndlessFile]);
+    let platform = Platform::scripted(vec![endless("image/png", "x")]);
     let error = platform
         .client()
         .media_get("m", &mut std::io::sink())

@@ -10,12 +10,12 @@ const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 fn an_agent_is_removed_by_get_and_by_post_where_that_is_wanted() {
     let platform = Platform::scripted(vec![ok(OK)]);
     platform.client().kfaccount_del("amy@shop").unwrap();
-    assert_eq!(platform.asked()[1].method, "GET");
-    assert_eq!(platform.asked().len(), 2);
+    assert_eq!(platform.calls()[1].method, "GET");
+    assert_eq!(platform.calls().len(), 2);
 
     let platform = Platform::scripted(vec![ok(WRONG_METHOD), ok(OK)]);
     platform.client().kfaccount_del("amy@shop").unwrap();
-    let asked = platform.asked();
+    let asked = platform.calls();
     assert_eq!(asked.len(), 3);
     assert_eq!((&*asked[1].method, &*asked[2].method), ("GET", "POST"));
     assert_eq!(asked[2].path, "/customservice/kfaccount/del");
@@ -25,7 +25,7 @@ fn an_agent_is_removed_by_get_and_by_post_where_that_is_wanted() {
     let platform = Platform::scripted(vec![ok(WRONG_METHOD)]);
     let error = platform.client().kfaccount_del("amy@shop").unwrap_err();
     assert_eq!(error.errcode(), Some(43002));
-    assert_eq!(platform.asked().len(), 3, "once each");
+    assert_eq!(platform.calls().len(), 3, "once each");
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn limits_are_cleared_by_a_body_and_by_a_query_where_that_is_wanted() {
     let body = json!({"appid": APP_ID, "appsecret": APP_SECRET});
     let platform = Platform::scripted(vec![ok(OK)]);
     platform.client().clear_quota_v2().unwrap();
-    let asked = platform.asked();
+    let asked = platform.calls();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].json(), body);
     assert!(asked[0].query.is_empty(), "no secret in a URL without need");
@@ -42,7 +42,7 @@ fn limits_are_cleared_by_a_body_and_by_a_query_where_that_is_wanted() {
         let told = format!(r#"{{"errcode":{missing},"errmsg":"missing"}}"#);
         let platform = Platform::scripted(vec![ok(&told), ok(OK)]);
         platform.client().clear_quota_v2().unwrap();
-        let asked = platform.asked();
+        let asked = platform.calls();
         assert_eq!(asked.len(), 2);
         assert_eq!(asked[1].query["appid"], APP_ID);
         assert_eq!(asked[1].query["appsecret"], APP_SECRET);
@@ -53,7 +53,7 @@ fn limits_are_cleared_by_a_body_and_by_a_query_where_that_is_wanted() {
     let platform = Platform::scripted(vec![ok(r#"{"errcode":48006,"errmsg":"used up"}"#)]);
     let error = platform.client().clear_quota_v2().unwrap_err();
     assert_eq!(error.errcode(), Some(48006));
-    assert_eq!(platform.asked().len(), 1);
+    assert_eq!(platform.calls().len(), 1);
 }
 
 #[test]
@@ -124,5 +124,5 @@ fn the_tag_of_a_menu_has_two_names_and_may_come_under_both() {
         text.contains("not sent") && text.contains("country"),
         "{text}"
     );
-    assert!(platform.asked().is_empty());
+    assert!(platform.calls().is_empty());
 }

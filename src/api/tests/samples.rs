@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cases::{ADDRESSES, BINARY, Case, cases};
-use super::platform::{APP_ID, APP_SECRET, Asked, Platform, Reply, Shelf, client_of, http};
+use super::platform::{APP_ID, APP_SECRET, Call, Platform, Reply, Shelf, client_of, http, ok};
 use crate::api::{ApiError, errcode};
 
 const TOKEN: &str = "SYN_ACCESS_TOKEN";
@@ -53,10 +53,10 @@ fn platform(sample: &Value, reply: Reply) -> Platform {
         match asked.path.as_str() {
             // The sample of `token` is only reached where this is refused.
             "/cgi-bin/stable_token" if path == "/cgi-bin/token" => {
-                Reply::Json(json!({"errcode": 48001, "errmsg": "api unauthorized"}).to_string())
+                ok(&json!({"errcode": 48001, "errmsg": "api unauthorized"}).to_string())
             }
             "/cgi-bin/stable_token" => {
-                Reply::Json(json!({"access_token": TOKEN, "expires_in": 7200}).to_string())
+                ok(&json!({"access_token": TOKEN, "expires_in": 7200}).to_string())
             }
             other => panic!("asked {other}, not {path}"),
         }
@@ -92,7 +92,7 @@ fn reply_of(sample: &Value) -> Reply {
             BINARY,
         );
     }
-    Reply::Json(sample["response"].to_string())
+    ok(&sample["response"].to_string())
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn we_send_what_the_platform_documents_and_understand_its_answer() {
             assert!(answer.contains(part), "{name}: {part} is not in {answer}");
         }
         let path = path_of(&sample);
-        let asked: Vec<Asked> = platform
-            .asked()
+        let asked: Vec<Call> = platform
+            .calls()
             .into_iter()
             .filter(|asked| asked.path == path)
             .collect();
@@ -118,7 +118,7 @@ fn we_send_what_the_platform_documents_and_understand_its_answer() {
     }
 }
 
-fn same_request(name: &str, asked: &Asked, sample: &Value) {
+fn same_request(name: &str, asked: &Call, sample: &Value) {
     assert_eq!(asked.method, sample["method"], "{name}");
     let query: Value = asked
         .query
@@ -138,8 +138,7 @@ fn same_request(name: &str, asked: &Asked, sample: &Value) {
         None => {
             assert_eq!(content_type, sample["content_type"], "{name}");
             assert_eq!(asked.json(), *request, "{name}");
-            let text = std::str::from_utf8(&asked.body).unwrap();
-            assert!(!text.contains("\\u"), "{name}: {text}");
+            assert!(!asked.body.contains("\\u"), "{name}: {}", asked.body);
         }
         Some(form) => {
             let media = &form["media"];
@@ -159,7 +158,7 @@ fn same_request(name: &str, asked: &Asked, sample: &Value) {
                 media["content_type"].as_str().unwrap_or("video/mp4"),
                 media["bytes"].as_str().unwrap_or("..."),
             );
-            assert_eq!(String::from_utf8_lossy(&asked.body), expected, "{name}");
+            assert_eq!(asked.body, expected, "{name}");
         }
     }
 }
@@ -175,7 +174,7 @@ fn documented_errors_are_understood() {
                 &error["response"],
             );
             let errcode = answer["errcode"].as_i64().unwrap();
-            let result = run(&case, &platform(&sample, Reply::Json(answer.to_string())));
+            let result = run(&case, &platform(&sample, ok(&answer.to_string())));
             let error = match (case.sample, errcode, result) {
                 ("menu_get", 46003, Ok(answer)) => {
                     assert_eq!(answer, "None");
@@ -248,7 +247,7 @@ fn all_samples() -> BTreeSet<String> {
 fn error_shapes_are_told_from_success() {
     let shapes = sample("_error_shapes");
     for (name, shape) in shapes.as_object().unwrap() {
-        let platform = Platform::scripted(vec![Reply::Json(shape.to_string())]);
+        let platform = Platform::scripted(vec![ok(&shape.to_string())]);
         let result = platform.client().menu_delete();
         assert_eq!(
             result.is_ok(),

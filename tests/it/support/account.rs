@@ -1,6 +1,7 @@
 //! One account under test: a folder with `wechat.conf` and the store, and the real program serving it.
 
 use super::http::{Address, Answer, Request, exchange};
+pub use super::platform::{APP_ID, APP_SECRET};
 use super::push::{Push, nonce, signed_query};
 use super::{Log, PATIENCE, Platform, Ran, Store, now};
 use std::fs::Permissions;
@@ -13,10 +14,6 @@ use tempfile::TempDir;
 
 /// The Token of every account unless a test sets another.
 pub const TOKEN: &str = "integrationToken2026";
-/// The credentials that the fake platform accepts.
-pub const APP_ID: &str = "wx7a9c0e1f2b3d4c5e";
-/// See [`APP_ID`].
-pub const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A welcome, a thank-you, an explanation: the rules of an account that says nothing else.
 pub const RULES: &str = r#"

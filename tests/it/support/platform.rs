@@ -4,20 +4,21 @@
 //! A path it does not know answers an errcode and is remembered with the name of the sample that would
 //! describe it, so that a test of a new call says what it is missing.
 
+mod connection;
 mod content;
 mod outgoing;
 
+pub use connection::{APP_ID, APP_SECRET, Call};
 pub use content::Piece;
 
-use super::account::{APP_ID, APP_SECRET};
 use super::agents::Agents;
 use super::desk::Desk;
 use super::forms::Forms;
 use super::people::People;
+use connection::{Reply, Then};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -50,25 +51,6 @@ pub enum Fault {
     Trickle,
     /// A head, and then bytes as fast as they are taken, for ever.
     Endless,
-}
-
-/// One call as it came.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// `GET` or `POST`.
-    pub method: String,
-    /// Without the query.
-    pub path: String,
-    /// Decoded names and values.
-    pub query: HashMap<String, String>,
-    /// As sent.
-    pub body: String,
-}
-
-impl Call {
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
 }
 
 #[derive(Default)]
@@ -317,56 +299,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         state.open.push(stream.try_clone().unwrap());
         drop(state);
         let shared = shared.clone();
-        std::thread::spawn(move || serve(stream, &shared));
-    }
-}
-
-/// Answers calls on one connection until it ends.
-fn serve(mut stream: TcpStream, shared: &Shared) {
-    stream.set_nodelay(true).ok();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while let Some(call) = read_call(&mut reader) {
-        let (status, body) = match answer(&call, shared) {
-            Said::Whole(status, body) => (status, body),
-            Said::Nothing => {
-                stream.shutdown(Shutdown::Both).ok();
-                return;
-            }
-            Said::Head(head) => {
-                stream.write_all(head.as_bytes()).ok();
-                continue;
-            }
-            Said::Forever(piece, pause) => {
-                let head =
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"errmsg\":\"";
-                stream.write_all(head.as_bytes()).ok();
-                while stream.write_all(&piece).is_ok() {
-                    std::thread::sleep(pause);
-                }
-                return;
-            }
-        };
-        let kind = if status == 200 {
-            "text/plain"
-        } else {
-            "text/html"
-        };
-        let of_files = FILES.contains(&call.path.as_str());
-        let (kind, disposition) = match of_files && status == 200 && !body.starts_with('{') {
-            true => (
-                "image/gif",
-                "Content-disposition: attachment; filename=\"SYN.gif\"\r\n",
-            ),
-            false => (kind, ""),
-        };
-        let date = shared.state.lock().unwrap().desk.date();
-        let head = format!(
-            "HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n{disposition}{date}Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        if stream.write_all((head + &body).as_bytes()).is_err() {
-            return;
-        }
+        std::thread::spawn(move || connection::serve(stream, |call| answer(call, &shared)));
     }
 }
 
@@ -378,137 +311,60 @@ const FILES: [&str; 4] = [
     "/cgi-bin/showqrcode",
 ];
 
-fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut length = 0;
-    let mut chunked = false;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.split_once(':') else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "transfer-encoding" => chunked = true,
-            _ => {}
-        }
-    }
-    let body = if chunked {
-        read_chunks(reader)?
-    } else {
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        body
-    };
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    Some(Call {
-        method,
-        path: path.into(),
-        query: query.split('&').filter_map(parameter).collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
-}
-
-fn read_chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut size = String::new();
-        reader.read_line(&mut size).ok()?;
-        let size = usize::from_str_radix(size.trim(), 16).ok()?;
-        let mut chunk = vec![0; size + 2];
-        reader.read_exact(&mut chunk).ok()?;
-        if size == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(&chunk[..size]);
-    }
-}
-
-fn parameter(pair: &str) -> Option<(String, String)> {
-    let (name, value) = pair.split_once('=')?;
-    Some((percent_decoded(name), percent_decoded(value)))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let escaped = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// What the platform says to a call.
-enum Said {
-    /// A status and a body.
-    Whole(u16, String),
-    /// Nothing: the connection closes.
-    Nothing,
-    /// A whole answer without a body.
-    Head(String),
-    /// The begin of an answer, and then these bytes again and again with a pause between.
-    Forever(Vec<u8>, Duration),
-}
-
 /// Records the call; says the scripted fault or the right answer.
-fn answer(call: &Call, shared: &Shared) -> Said {
+fn answer(call: &Call, shared: &Shared) -> Reply {
     let mut state = shared.state.lock().unwrap();
     state.calls.push(call.clone());
     let scripted = state
         .faults
         .get_mut(&call.path)
         .and_then(VecDeque::pop_front);
-    match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
-        None | Some(Fault::None) => {}
-        Some(Fault::Errcode(code, text)) => return Said::Whole(200, errcode(code, text)),
-        Some(Fault::BadGateway) => {
-            let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
-            return Said::Whole(502, page.into());
-        }
-        Some(Fault::NotFound) => {
-            return Said::Whole(404, "<html><body>404 Not Found</body></html>".into());
-        }
-        Some(Fault::Truncated) => {
-            return Said::Whole(200, r#"{"access_token":"SYN_cut","expi"#.into());
-        }
-        Some(Fault::Body(body)) => return Said::Whole(200, body),
-        Some(Fault::Closed) => return Said::Nothing,
+    let page = |status, text| {
+        let page = format!("<html><head><title>{status}</title></head><body>{text}</body></html>");
+        Reply::http(status, "Content-Type: text/html\r\n", &page, Then::NextCall)
+    };
+    let forever = |piece, pause| Reply::Forever {
+        start: "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"errmsg\":\"".into(),
+        piece,
+        pause,
+    };
+    let body = match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
+        None | Some(Fault::None) => right_answer(call, &mut state),
+        Some(Fault::Errcode(code, text)) => errcode(code, text),
+        Some(Fault::BadGateway) => return page("502 Bad Gateway", "nginx"),
+        Some(Fault::NotFound) => return page("404 Not Found", "nginx"),
+        Some(Fault::Truncated) => r#"{"access_token":"SYN_cut","expi"#.into(),
+        Some(Fault::Body(body)) => body,
+        Some(Fault::Closed) => return Reply::Bytes(Vec::new(), Then::Close),
         Some(Fault::Lost) => {
             right_answer(call, &mut state);
-            return Said::Nothing;
+            return Reply::Bytes(Vec::new(), Then::Close);
         }
         Some(Fault::Redirect(to)) => {
-            let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
-            return Said::Head(head);
+            return Reply::http(
+                "302 Found",
+                &format!("Location: {to}\r\n"),
+                "",
+                Then::NextCall,
+            );
         }
-        Some(Fault::Trickle) => return Said::Forever(vec![b'x'], Duration::from_millis(50)),
-        Some(Fault::Endless) => return Said::Forever(vec![b'x'; 1 << 16], Duration::ZERO),
+        Some(Fault::Trickle) => return forever(vec![b'x'], Duration::from_millis(50)),
+        Some(Fault::Endless) => return forever(vec![b'x'; 1 << 16], Duration::ZERO),
         Some(Fault::Hang) => {
             let before = state.released;
             state = shared
                 .release
                 .wait_while(state, |state| state.released == before)
                 .unwrap();
+            right_answer(call, &mut state)
         }
-    }
-    Said::Whole(200, right_answer(call, &mut state))
+    };
+    let kind = match FILES.contains(&call.path.as_str()) && !body.starts_with('{') {
+        true => "image/gif\r\nContent-disposition: attachment; filename=\"SYN.gif\"",
+        false => "text/plain",
+    };
+    let headers = format!("Content-Type: {kind}\r\n{}", state.desk.date());
+    Reply::http("200 OK", &headers, &body, Then::NextCall)
 }
 
 /// Where nothing is answered without an access_token.

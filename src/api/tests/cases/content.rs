@@ -235,6 +235,6 @@ fn calls_for_web_pages_leave_the_account_s_token_alone_and_show_no_token() {
         let error = (case.unwrap().make)(&platform.client()).unwrap_err();
         let error = error.to_string();
         assert!(!error.contains("SYN"), "{error}");
-        assert_eq!(platform.asked().len(), 1, "{name}: {:?}", platform.paths());
+        assert_eq!(platform.calls().len(), 1, "{name}: {:?}", platform.paths());
     }
 }
