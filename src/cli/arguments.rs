@@ -16,13 +16,6 @@ use crate::secret::Secret;
 // No doc comments on what is flattened: clap would show them as the description of each command that has it.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Json {
-    /// One JSON value
-    #[arg(id = "json", long = "json")]
-    pub(super) wanted: bool,
-}
-
-#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Yes {
     /// Do not ask
     #[arg(id = "yes", long = "yes")]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes, limit};
+use super::arguments::{NotBlank, Yes, limit};
 use super::confirm;
 use super::failure::complain;
 use super::json::trouble;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Json, Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::ApiError;
 use crate::api::article::{DraftArticle, PublishStatus, Submitted};

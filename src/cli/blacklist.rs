@@ -3,9 +3,8 @@
 use std::io::{self, IsTerminal};
 
 use super::Failure;
-use super::arguments::Json;
 use super::bulk::{self, Deed};
-use super::output::Output;
+use super::output::{Json, Output};
 use super::patience::Patience;
 use super::platform::connect;
 use crate::api::Client;

@@ -6,8 +6,8 @@ use std::io::{self, BufRead};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, Openid};
-use super::output::Output;
+use super::arguments::Openid;
+use super::output::{Json, Output};
 use super::patience::Patience;
 use super::progress::ProgressLine;
 use crate::api::ApiError;

@@ -9,10 +9,9 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use super::Failure;
-use super::arguments::Json;
 use super::failure::complain;
 use super::online;
-use super::output::Output;
+use super::output::{Json, Output};
 use super::pretend::Pretence;
 use crate::api::menu::{Button, Tap};
 use crate::app::{self, Networks};

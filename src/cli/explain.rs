@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, Suggested};
-use super::output::Output;
+use super::arguments::Suggested;
+use super::output::{Json, Output};
 use super::pretend::Pretence;
 use crate::clock;
 use crate::config::Config;

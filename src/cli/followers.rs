@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, Limit, NotBlank, Openid, Yes, limit};
+use super::arguments::{Limit, NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::export::{Export, FormatArguments};
 use super::failure::complain;
 use super::interrupt;
 use super::messages;
 use super::moment::since;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Json, Output, cell, text, time, whole};
 use super::patience::Patience;
 use super::platform::connect;
 use super::progress::ProgressLine;

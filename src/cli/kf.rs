@@ -6,9 +6,9 @@ mod session;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes};
+use super::arguments::{NotBlank, Yes};
 use super::confirm;
-use super::output::{Output, cell, text, whole};
+use super::output::{Json, Output, cell, text, whole};
 use super::platform::connect;
 use crate::config::Config;
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Hidden, Json, Openid};
+use super::arguments::{Hidden, Openid};
 use super::failure::complain;
-use super::output::{Output, cell};
+use super::output::{Json, Output, cell};
 use super::platform::connect;
 use crate::api::ApiError;
 use crate::api::login::{LogIn, Scope, authorize_url};

@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid, Yes, limit, whole};
+use super::arguments::{NotBlank, Openid, Yes, limit, whole};
 use super::attachment::{Attachment, SendError, with_media};
 use super::confirm;
 use super::failure::complain;
-use super::output::{self, Output, cell, text, time};
+use super::output::{self, Json, Output, cell, text, time};
 use super::platform::connect;
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes, limit, one_of};
+use super::arguments::{NotBlank, Yes, limit, one_of};
 use super::attachment::{LocalFile, Stay, media_types};
 use super::confirm;
 use super::download;
 use super::failure::complain;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Json, Output, cell, text, time, whole};
 use super::platform::connect;
 use super::whole_file::WholeFile;
 use crate::api::Client;

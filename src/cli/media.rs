@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank};
+use super::arguments::NotBlank;
 use super::attachment::{Kind, LocalFile, Stay, media_types};
 use super::download;
 use super::failure::complain;
-use super::output::Output;
+use super::output::{Json, Output};
 use super::platform::connect;
 use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
 use crate::clock;

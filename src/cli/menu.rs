@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, Openid, Yes};
+use super::arguments::{Openid, Yes};
 use super::confirm;
 use super::failure::complain;
-use super::output::Output;
+use super::output::{Json, Output};
 use super::platform::connect;
 use crate::api::Client;
 use crate::api::menu::{Button, ConditionalMenu};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, Limit, Openid, limit};
+use super::arguments::{Limit, Openid, limit};
 use super::export::{Export, FormatArguments};
 use super::failure::complain;
 use super::moment::since;
-use super::output::{Output, text, time, whole};
+use super::output::{Json, Output, text, time, whole};
 use super::platform::connect;
 use super::reply::readable;
 use super::{described, download};

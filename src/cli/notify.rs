@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid, Yes, limit};
+use super::arguments::{NotBlank, Openid, Yes, limit};
 use super::confirm;
-use super::output::{Output, cell, text, whole};
+use super::output::{Json, Output, cell, text, whole};
 use super::platform::connect;
 use super::{json, template};
 use crate::api::subscription::{Notification, PrivateTemplate};

@@ -6,10 +6,18 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
-use super::arguments::Json;
 use super::failure::complain;
 use crate::local_time;
 use crate::visible::Visible;
+
+// No doc comment: clap would show it as the description of each command that has it.
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Json {
+    /// One JSON value
+    #[arg(id = "json", long = "json")]
+    pub(super) wanted: bool,
+}
 
 /// Where a command's answer goes.
 #[derive(Debug)]

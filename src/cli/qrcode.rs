@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank};
+use super::arguments::NotBlank;
 use super::download;
 use super::failure::complain;
 use super::moment::since;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Json, Output, cell, text, time, whole};
 use super::platform::connect;
 use super::whole_file::WholeFile;
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};

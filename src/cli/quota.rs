@@ -4,9 +4,9 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Yes};
+use super::arguments::{NotBlank, Yes};
 use super::confirm;
-use super::output::{self, Column, Output, cell, text};
+use super::output::{self, Column, Json, Output, cell, text};
 use super::platform::connect;
 use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN_PATH};
 use crate::api::quota::Quota;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid};
+use super::arguments::{NotBlank, Openid};
 use super::attachment::{Attachment, with_media};
 use super::json;
-use super::output::Output;
+use super::output::{Json, Output};
 use super::platform::connect;
 use crate::api::custom::{
     Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,

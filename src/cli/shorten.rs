@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank};
-use super::output::{Output, cell};
+use super::arguments::NotBlank;
+use super::output::{Json, Output, cell};
 use super::platform::connect;
 use crate::api::shorten::{MAX_EXPIRE_SECONDS, MAX_LONG_DATA};
 use crate::clock;

@@ -9,9 +9,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Json, Suggested};
+use super::arguments::Suggested;
 use super::http::{Answer, Target};
-use super::output::Output;
+use super::output::{Json, Output};
 use super::pretend::Pretence;
 use crate::app::Networks;
 use crate::byte_order_mark;

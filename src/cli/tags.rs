@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid, Yes};
+use super::arguments::{NotBlank, Openid, Yes};
 use super::bulk::{self, Deed, NOT_NOTED};
 use super::confirm;
-use super::output::{Output, cell, text, whole};
+use super::output::{Json, Output, cell, text, whole};
 use super::patience::Patience;
 use super::platform::connect;
 use crate::api::Client;

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Failure;
-use super::arguments::{Json, NotBlank, Openid, Yes, limit};
+use super::arguments::{NotBlank, Openid, Yes, limit};
 use super::confirm;
 use super::failure::complain;
 use super::json;
-use super::output::{Output, cell, text, time, whole};
+use super::output::{Json, Output, cell, text, time, whole};
 use super::platform::connect;
 use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
 use crate::clock;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::{Hidden, Json};
-use super::output::Output;
+use super::arguments::Hidden;
+use super::output::{Json, Output};
 use super::platform::connect;
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
 use crate::config::Config;

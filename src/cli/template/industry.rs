@@ -2,9 +2,9 @@
 
 use crate::api::template::Industry;
 use crate::cli::Failure;
-use crate::cli::arguments::{Json, Yes, limit};
+use crate::cli::arguments::{Yes, limit};
 use crate::cli::confirm;
-use crate::cli::output::{Output, cell};
+use crate::cli::output::{Json, Output, cell};
 use crate::cli::platform::connect;
 use crate::config::Config;
 

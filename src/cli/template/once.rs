@@ -4,9 +4,9 @@ use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
 };
 use crate::cli::Failure;
-use crate::cli::arguments::{Json, NotBlank, Openid, whole};
+use crate::cli::arguments::{NotBlank, Openid, whole};
 use crate::cli::json;
-use crate::cli::output::Output;
+use crate::cli::output::{Json, Output};
 use crate::cli::platform::connect;
 use crate::config::Config;
 
