@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::arguments::{NotBlank, Yes, limit};
-use super::confirm;
-use super::failure::complain;
-use super::json::trouble;
-use super::output::{Json, Output, cell, text, time, whole};
+use super::input::json::trouble;
+use super::input::{NotBlank, Yes, confirm, limit};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
 use crate::api::ApiError;
 use crate::api::article::{DraftArticle, PublishStatus, Submitted};
 use crate::byte_order_mark;

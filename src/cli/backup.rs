@@ -6,9 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::failure::complain;
-use super::output::Output;
-use super::{Failure, interrupt};
+use super::terminal::{Failure, Output, complain, interrupt};
 use crate::clock;
 use crate::config::Config;
 use crate::local_time;

@@ -2,11 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use super::Failure;
-use super::bulk::{self, Deed};
-use super::output::{Json, Output};
-use super::patience::Patience;
-use super::platform::connect;
+use super::input::bulk;
+use super::input::bulk::Deed;
+use super::platform::{Patience, connect};
+use super::terminal::{Failure, Json, Output};
 use crate::api::Client;
 use crate::api::blacklist::MAX_BATCHBLACKLIST;
 use crate::config::Config;

@@ -1,5 +1,6 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
+mod online;
 mod starting;
 
 use std::fmt;
@@ -8,11 +9,8 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use super::Failure;
-use super::failure::complain;
-use super::online;
-use super::output::{Json, Output};
-use super::pretend::Pretence;
+use super::simulate::Pretence;
+use super::terminal::{Failure, Json, Output, complain};
 use crate::api::menu::{Button, Tap};
 use crate::app::{self, Networks};
 use crate::clock;

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::Suggested;
-use super::output::{Json, Output};
-use super::pretend::Pretence;
+use super::input::Suggested;
+use super::simulate::Pretence;
+use super::terminal::{Failure, Json, Output, readable};
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
@@ -117,7 +116,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     match (&explained.reply, &explained.why) {
         (Some(xml), _) => {
             out.line("")?;
-            for line in super::reply::readable(xml) {
+            for line in readable(xml) {
                 out.line(&line)?;
             }
         }

@@ -5,19 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::{Limit, NotBlank, Openid, Yes, limit};
-use super::confirm;
-use super::export::{Export, FormatArguments};
-use super::failure::complain;
-use super::interrupt;
-use super::messages;
-use super::moment::since;
-use super::output::{Json, Output, cell, text, time, whole};
-use super::patience::Patience;
-use super::platform::connect;
-use super::progress::ProgressLine;
-use super::tags;
+use super::input::{Limit, NotBlank, Openid, Yes, confirm, limit, since};
+use super::platform::{Patience, connect};
+use super::terminal::{
+    Export, Failure, FormatArguments, Json, Output, ProgressLine, cell, complain, interrupt, text,
+    time, whole,
+};
+use super::{messages, tags};
 use crate::api::user::Profile;
 use crate::clock;
 use crate::config::Config;

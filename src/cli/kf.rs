@@ -5,11 +5,9 @@ mod session;
 
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::arguments::{NotBlank, Yes};
-use super::confirm;
-use super::output::{Json, Output, cell, text, whole};
+use super::input::{NotBlank, Yes, confirm};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell, text, whole};
 use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]

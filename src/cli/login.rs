@@ -2,11 +2,9 @@
 
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{Hidden, Openid};
-use super::failure::complain;
-use super::output::{Json, Output, cell};
+use super::input::{Hidden, Openid};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell, complain};
 use crate::api::ApiError;
 use crate::api::login::{LogIn, Scope, authorize_url};
 use crate::config::Config;

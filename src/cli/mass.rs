@@ -6,13 +6,10 @@ mod recipients;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{NotBlank, Openid, Yes, limit, whole};
-use super::attachment::{Attachment, SendError, with_media};
-use super::confirm;
-use super::failure::complain;
-use super::output::{self, Json, Output, cell, text, time};
+use super::input::attachment::{Attachment, SendError, with_media};
+use super::input::{NotBlank, Openid, Yes, confirm, limit, whole};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell, complain, output, text, time};
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;

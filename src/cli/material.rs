@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{NotBlank, Yes, limit, one_of};
-use super::attachment::{LocalFile, Stay, media_types};
-use super::confirm;
-use super::download;
-use super::failure::complain;
-use super::output::{Json, Output, cell, text, time, whole};
+use super::input::attachment::{LocalFile, Stay, media_types};
+use super::input::{NotBlank, Yes, confirm, limit, one_of};
 use super::platform::connect;
-use super::whole_file::WholeFile;
+use super::terminal::{
+    Failure, Json, Output, WholeFile, cell, complain, download, text, time, whole,
+};
 use crate::api::Client;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
 use crate::api::media::MediaType;

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::NotBlank;
-use super::attachment::{Kind, LocalFile, Stay, media_types};
-use super::download;
-use super::failure::complain;
-use super::output::{Json, Output};
+use super::input::NotBlank;
+use super::input::attachment::{Kind, LocalFile, Stay, media_types};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, complain, download};
 use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
 use crate::clock;
 use crate::config::Config;

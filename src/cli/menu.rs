@@ -8,12 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{Openid, Yes};
-use super::confirm;
-use super::failure::complain;
-use super::output::{Json, Output};
+use super::input::{Openid, Yes, confirm};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, complain};
 use crate::api::Client;
 use crate::api::menu::{Button, ConditionalMenu};
 use crate::config::{Conditional, Config, Menu};

@@ -1,19 +1,17 @@
 //! `wechatd messages …`: what was written and what happened, and the files that came with it.
 
+mod described;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{Limit, Openid, limit};
-use super::export::{Export, FormatArguments};
-use super::failure::complain;
-use super::moment::since;
-use super::output::{Json, Output, text, time, whole};
+use super::input::{Limit, Openid, limit, since};
 use super::platform::connect;
-use super::reply::readable;
-use super::{described, download};
+use super::terminal::{
+    Export, Failure, FormatArguments, Json, Output, complain, download, readable, text, time, whole,
+};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::store::{MessageFilter, MessageRow, Reader, WholeMessage};

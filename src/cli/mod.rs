@@ -1,44 +1,23 @@
 //! What an owner types: the command line, one file per family of commands.
 
-mod arguments;
 mod article;
-mod attachment;
 mod backup;
 mod blacklist;
-mod bulk;
 mod check;
-mod confirm;
-mod described;
-mod download;
 mod explain;
-mod export;
-mod failure;
 mod followers;
-mod foreign;
-mod http;
-mod interrupt;
-mod json;
+mod input;
 mod kf;
-mod log_queue;
-mod logging;
 mod login;
 mod mass;
 mod material;
 mod media;
 mod menu;
 mod messages;
-mod moment;
 mod notify;
-mod online;
-mod output;
-mod patience;
 mod platform;
-mod pretend;
-mod progress;
 mod qrcode;
 mod quota;
-mod refusal;
-mod reply;
 mod restore;
 mod send;
 mod serve;
@@ -46,9 +25,9 @@ mod shorten;
 mod simulate;
 mod tags;
 mod template;
+mod terminal;
 mod token;
 mod unit;
-mod whole_file;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,8 +35,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, Config};
-pub use failure::Failure;
-use output::Output;
+use terminal::{Failure, Output, logging, refusal};
 
 /// The back end of one WeChat Official Account.
 #[derive(Debug, Parser)]

@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::{NotBlank, Openid, Yes, limit};
-use super::confirm;
-use super::output::{Json, Output, cell, text, whole};
+use super::input::{NotBlank, Openid, Yes, confirm, json, limit};
 use super::platform::connect;
-use super::{json, template};
+use super::template;
+use super::terminal::{Failure, Json, Output, cell, text, whole};
 use crate::api::subscription::{Notification, PrivateTemplate};
 use crate::api::template::Miniprogram;
 use crate::config::Config;

@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::NotBlank;
-use super::download;
-use super::failure::complain;
-use super::moment::since;
-use super::output::{Json, Output, cell, text, time, whole};
+use super::input::{NotBlank, since};
 use super::platform::connect;
-use super::whole_file::WholeFile;
+use super::terminal::{
+    Failure, Json, Output, WholeFile, cell, complain, download, text, time, whole,
+};
 use crate::api::qrcode::{Life, MAX_EXPIRE_SECONDS, MAX_PERMANENT_ID, MAX_SCENE_STR, Scene};
 use crate::clock;
 use crate::config::{Config, read_duration, show_duration};

@@ -3,11 +3,9 @@
 use regex::Regex;
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::{NotBlank, Yes};
-use super::confirm;
-use super::output::{self, Column, Json, Output, cell, text};
+use super::input::{NotBlank, Yes, confirm};
 use super::platform::connect;
+use super::terminal::{Column, Failure, Json, Output, cell, output, text};
 use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN_PATH};
 use crate::api::quota::Quota;
 use crate::api::{Action, ApiError, Client};

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::arguments::Yes;
 use super::backup::Percentage;
-use super::output::Output;
-use super::{Failure, confirm};
+use super::input::{Yes, confirm};
+use super::terminal::{Failure, Output};
 use crate::app;
 use crate::config::Config;
 use crate::store;

@@ -2,12 +2,10 @@
 
 use serde_json::Value;
 
-use super::Failure;
-use super::arguments::{NotBlank, Openid};
-use super::attachment::{Attachment, with_media};
-use super::json;
-use super::output::{Json, Output};
+use super::input::attachment::{Attachment, with_media};
+use super::input::{NotBlank, Openid, json};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output};
 use crate::api::custom::{
     Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,
 };

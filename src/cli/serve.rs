@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{Failure, logging};
+use super::terminal::{Failure, logging};
 use crate::config::Config;
 use crate::server;
 use crate::visible::Visible;

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::NotBlank;
-use super::output::{Json, Output, cell};
+use super::input::NotBlank;
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell};
 use crate::api::shorten::{MAX_EXPIRE_SECONDS, MAX_LONG_DATA};
 use crate::clock;
 use crate::config::{Config, read_duration};

@@ -1,5 +1,8 @@
 //! `wechatd simulate`: plays the platform against the running server.
 
+mod http;
+mod pretend;
+
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -8,11 +11,8 @@ use std::time::Instant;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::Suggested;
-use super::http::{Answer, Target};
-use super::output::{Json, Output};
-use super::pretend::Pretence;
+use super::input::Suggested;
+use super::terminal::{Failure, Json, Output, readable};
 use crate::app::Networks;
 use crate::byte_order_mark;
 use crate::clock;
@@ -21,6 +21,9 @@ use crate::random;
 use crate::secret::Secret;
 use crate::store::Reader;
 use crate::wechat::{EVENTS, Envelope, Format, PRODUCT_EVENTS, Push, known_events, seal, sign};
+use http::Answer;
+pub(super) use http::Target;
+pub(super) use pretend::Pretence;
 
 /// The help: what can be played, from the tables of the protocol, and examples.
 pub(super) fn help() -> String {
@@ -225,7 +228,7 @@ fn told(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
         }],
         (200, Some(false)) => vec!["what came back is not the echostr: the console will refuse this URL".to_owned()],
         (200, None) => match &simulated.reply {
-            Some(xml) => super::reply::readable(xml),
+            Some(xml) => readable(xml),
             None if simulated.body == "success" => vec!["success: nothing is shown to the follower".to_owned()],
             None => vec![simulated.body.clone()],
         },
@@ -300,7 +303,7 @@ fn push(
     ]);
     query.push_str(&format!("&encrypt_type=aes&msg_signature={msg_signature}"));
     let envelope = Envelope {
-        to_user: Some(super::pretend::ACCOUNT.to_owned()),
+        to_user: Some(pretend::ACCOUNT.to_owned()),
         encrypt,
         format: match body.trim_ascii_start().first() {
             Some(b'{') => Format::Json,

@@ -2,13 +2,10 @@
 
 use serde_json::json;
 
-use super::Failure;
-use super::arguments::{NotBlank, Openid, Yes};
-use super::bulk::{self, Deed, NOT_NOTED};
-use super::confirm;
-use super::output::{Json, Output, cell, text, whole};
-use super::patience::Patience;
-use super::platform::connect;
+use super::input::bulk::{Deed, NOT_NOTED};
+use super::input::{NotBlank, Openid, Yes, bulk, confirm};
+use super::platform::{Patience, connect};
+use super::terminal::{Failure, Json, Output, cell, text, whole};
 use crate::api::Client;
 use crate::api::tags::{MAX_BATCHTAGGING, Tag};
 use crate::config::Config;

@@ -7,13 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Failure;
-use super::arguments::{NotBlank, Openid, Yes, limit};
-use super::confirm;
-use super::failure::complain;
-use super::json;
-use super::output::{Json, Output, cell, text, time, whole};
+use super::input::{NotBlank, Openid, Yes, confirm, json, limit};
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
 use crate::api::template::{Miniprogram, Template, TemplateMessage, TemplateValue};
 use crate::clock;
 use crate::config::Config;

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Failure;
-use super::arguments::Hidden;
-use super::output::{Json, Output};
+use super::input::Hidden;
 use super::platform::connect;
+use super::terminal::{Failure, Json, Output};
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
 use crate::config::Config;
 

@@ -2,8 +2,7 @@
 
 use std::path::{Path, absolute};
 
-use super::Failure;
-use super::output::Output;
+use super::terminal::{Failure, Output, complain};
 use crate::config::{
     Config, Listen, SECRET_CREDENTIAL, SECRET_VARIABLE, SERVICE_USER as USER, ServiceUser,
 };
@@ -51,7 +50,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         .into_iter()
         .chain(unreadable(&unit, &ServiceUser::look()))
     {
-        super::failure::complain(&advice);
+        complain(&advice);
     }
     Output::text().bytes(text.as_bytes())
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::http::Target;
 use super::is_made_by_the_service;
 use crate::api;
+use crate::cli::simulate::Target;
 use crate::config::{Config, HEALTH_PATH, Listen};
 use crate::server::{ListenError, Listener};
 use crate::store::{Found, Reader, StoreError, examine};

@@ -4,10 +4,9 @@ use super::session::time;
 use crate::api::rate::Rate;
 use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
 use crate::api::{ApiError, Client};
-use crate::cli::Failure;
-use crate::cli::moment::moment;
-use crate::cli::output::{self, Json, Output, cell, text, whole};
+use crate::cli::input::moment;
 use crate::cli::platform::connect;
+use crate::cli::terminal::{Failure, Json, Output, cell, output, text, whole};
 use crate::clock;
 use crate::config::Config;
 

@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::say;
 use crate::api::session::{AgentSession, WaitCase};
-use crate::cli::Failure;
-use crate::cli::arguments::{NotBlank, Openid};
-use crate::cli::output::{self, Json, Output, cell, whole};
+use crate::cli::input::{NotBlank, Openid};
 use crate::cli::platform::connect;
+use crate::cli::terminal::{Failure, Json, Output, cell, output, whole};
 use crate::config::Config;
 use crate::local_time;
 

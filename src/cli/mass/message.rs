@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::api::mass::MassMessage;
 use crate::api::media::MediaType;
-use crate::cli::Failure;
-use crate::cli::attachment::Attachment;
+use crate::cli::input::attachment::Attachment;
+use crate::cli::terminal::Failure;
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]

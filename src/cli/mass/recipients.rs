@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::api::Client;
 use crate::api::mass::{MASS_OPENIDS, MassTarget};
-use crate::cli::Failure;
-use crate::cli::arguments::NotBlank;
-use crate::cli::bulk::openids;
+use crate::cli::input::NotBlank;
+use crate::cli::input::bulk::openids;
 use crate::cli::tags;
+use crate::cli::terminal::Failure;
 use crate::counted::counted;
 use crate::store::{Reader, Store};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 use crate::api::menu::{Button, MatchRule, Tap};
-use crate::cli::output::cell;
+use crate::cli::terminal::cell;
 use crate::config::Menu;
 
 /// A line of a comparison.

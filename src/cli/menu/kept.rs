@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Present;
-use crate::cli::Failure;
+use crate::cli::terminal::Failure;
 use crate::store::{MENU_BEFORE, Store};
 
 /// Where a change leads.

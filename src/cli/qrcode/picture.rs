@@ -5,8 +5,7 @@ use std::path::Path;
 use qrcode::render::svg;
 use qrcode::{Color, EcLevel, QrCode};
 
-use crate::cli::Failure;
-use crate::cli::whole_file::WholeFile;
+use crate::cli::terminal::{Failure, WholeFile};
 
 /// The bright border that a code needs around it, in modules.
 const BORDER: usize = 4;

@@ -1,11 +1,9 @@
 //! `wechatd template industry`: what the account is in, by which the platform offers templates.
 
 use crate::api::template::Industry;
-use crate::cli::Failure;
-use crate::cli::arguments::{Yes, limit};
-use crate::cli::confirm;
-use crate::cli::output::{Json, Output, cell};
+use crate::cli::input::{Yes, confirm, limit};
 use crate::cli::platform::connect;
+use crate::cli::terminal::{Failure, Json, Output, cell};
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]

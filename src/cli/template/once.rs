@@ -3,11 +3,9 @@
 use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
 };
-use crate::cli::Failure;
-use crate::cli::arguments::{NotBlank, Openid, whole};
-use crate::cli::json;
-use crate::cli::output::{Json, Output};
+use crate::cli::input::{NotBlank, Openid, json, whole};
 use crate::cli::platform::connect;
+use crate::cli::terminal::{Failure, Json, Output};
 use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "Example:

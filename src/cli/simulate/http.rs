@@ -18,7 +18,7 @@ const LARGEST: u64 = 4 << 20;
 
 /// Where the server is reached.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub enum Target {
     Tcp {
         host: String,
     },
@@ -31,15 +31,15 @@ pub(super) enum Target {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) reason: String,
-    pub(super) body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub reason: String,
+    pub body: Vec<u8>,
 }
 
 impl Target {
     /// Where a server with this configuration is reached from this machine.
-    pub(super) fn of(listen: &Listen) -> Target {
+    pub fn of(listen: &Listen) -> Target {
         match listen {
             Listen::Unix(path) => Target::Unix(path.clone()),
             Listen::Tcp(address) => {
@@ -56,7 +56,7 @@ impl Target {
     }
 
     /// The name of the target's host, where it is not this machine.
-    pub(super) fn elsewhere(&self) -> Option<&str> {
+    pub fn elsewhere(&self) -> Option<&str> {
         let host = match self {
             Target::Tcp { host } => host,
             Target::Tls { host } => return Some(host),
@@ -70,7 +70,7 @@ impl Target {
     }
 
     /// Splits `http://host[:port]/path`, or the same with https, into the target and the path.
-    pub(super) fn of_url(url: &str) -> Option<(Target, String)> {
+    pub fn of_url(url: &str) -> Option<(Target, String)> {
         let (tls, rest) = match url.strip_prefix("https://") {
             Some(rest) => (true, rest),
             None => (false, url.strip_prefix("http://")?),
@@ -92,7 +92,7 @@ impl Target {
     }
 
     /// Sends one request and reads the whole answer. `for_whom` is named in `X-Forwarded-For`, as a proxy does.
-    pub(super) fn send(
+    pub fn send(
         &self,
         method: &str,
         target: &str,

@@ -18,7 +18,7 @@ const KEYS: [(&str, &str); 10] = [
 ];
 
 /// The lines that show a reply; what is no reply is shown as it is.
-pub(super) fn readable(body: &str) -> Vec<String> {
+pub fn readable(body: &str) -> Vec<String> {
     let fields = elements(body.as_bytes()).unwrap_or_default();
     let Some(kind) = fields.get("MsgType").and_then(|kind| kind.as_str()) else {
         return body.lines().map(str::to_owned).collect();

@@ -3,10 +3,10 @@
 use clap::Command;
 use clap::error::ErrorKind;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// What is wrong with the command line `words`, which begins after the program's name, and where to read on.
-pub(super) fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> Failure {
+pub fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> Failure {
     let (name, command) = meant(root, words);
     let what = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => format!(
@@ -23,7 +23,7 @@ pub(super) fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> 
 }
 
 /// Whether the command line asks for JSON: known also where it cannot be read.
-pub(super) fn wants_json(words: &[String]) -> bool {
+pub fn wants_json(words: &[String]) -> bool {
     let mut options = words.iter().take_while(|word| *word != "--");
     options.any(|word| word == "--json")
 }

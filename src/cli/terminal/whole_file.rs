@@ -4,12 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::failure::Failure;
 
 /// The file while it is written, beside its place, with `.part` behind its name. What is not finished goes when it is
 /// dropped; what a killed command left goes when the next begins.
 #[derive(Debug)]
-pub(super) struct WholeFile {
+pub struct WholeFile {
     file: File,
     part: PathBuf,
     target: PathBuf,
@@ -20,7 +20,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// When something other than a regular file is there, or the folder cannot be written.
-    pub(super) fn begin(path: &Path) -> Result<WholeFile, Failure> {
+    pub fn begin(path: &Path) -> Result<WholeFile, Failure> {
         let failed = |error: io::Error| at(path, &error.to_string());
         let target = match fs::metadata(path) {
             Ok(found) if !found.is_file() => {
@@ -46,7 +46,7 @@ impl WholeFile {
     }
 
     /// Where it is while it is written.
-    pub(super) fn part(&self) -> &Path {
+    pub fn part(&self) -> &Path {
         &self.part
     }
 
@@ -54,7 +54,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// As [`WholeFile::finish`].
-    pub(super) fn filled(mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn filled(mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.write_all(bytes)
             .map_err(|error| at(&self.target, &error.to_string()))?;
         self.finish()
@@ -64,7 +64,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    pub fn finish(self) -> Result<(), Failure> {
         self.file
             .sync_all()
             .and_then(|()| fs::rename(&self.part, &self.target))

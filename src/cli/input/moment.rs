@@ -1,6 +1,6 @@
 //! A point in time on the command line: `--since` and `--until`.
 
-use super::Failure;
+use crate::cli::terminal::Failure;
 use crate::clock;
 use crate::config::read_duration;
 use crate::local_time;
@@ -9,7 +9,7 @@ use crate::local_time;
 ///
 /// # Errors
 /// [`Failure::Wrong`] with what can be written, where `text` is no date.
-pub(super) fn moment(option: &str, text: &str) -> Result<i64, Failure> {
+pub fn moment(option: &str, text: &str) -> Result<i64, Failure> {
     if let Ok(ago) = read_duration(text) {
         return Ok(clock::unix_seconds().saturating_sub_unsigned(ago.as_secs()));
     }
@@ -25,6 +25,6 @@ pub(super) fn moment(option: &str, text: &str) -> Result<i64, Failure> {
 ///
 /// # Errors
 /// As [`moment`].
-pub(super) fn since(text: Option<&str>) -> Result<Option<i64>, Failure> {
+pub fn since(text: Option<&str>) -> Result<Option<i64>, Failure> {
     text.map(|text| moment("--since", text)).transpose()
 }

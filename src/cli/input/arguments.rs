@@ -9,22 +9,22 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use serde::Serialize;
 
-use super::failure::{Failure, complain};
 use crate::byte_order_mark;
+use crate::cli::terminal::{Failure, complain};
 use crate::secret::Secret;
 
 // No doc comments on what is flattened: clap would show them as the description of each command that has it.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Yes {
+pub struct Yes {
     /// Do not ask
     #[arg(id = "yes", long = "yes")]
-    pub(super) given: bool,
+    pub given: bool,
 }
 
 /// Whom a command is about. Its real form is not asked for: the platform may change it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub(super) struct Openid(String);
+pub struct Openid(String);
 
 /// The longest openid that is taken, in bytes; real ones have 28.
 const MAX_OPENID: usize = 128;
@@ -48,7 +48,7 @@ impl FromStr for Openid {
 
 /// A name, an id or a text that the platform gets as it is, and that must say something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct NotBlank(String);
+pub struct NotBlank(String);
 
 impl FromStr for NotBlank {
     type Err = String;
@@ -64,7 +64,7 @@ impl FromStr for NotBlank {
 /// A token or a code, or `-` for the first line of standard input: what stands on a command line, all users of the
 /// machine can see.
 #[derive(Clone)]
-pub(super) enum Hidden {
+pub enum Hidden {
     Given(Secret),
     StandardInput,
 }
@@ -86,7 +86,7 @@ impl Hidden {
     const MOST: u64 = 4_096;
 
     /// The secret itself.
-    pub(super) fn read(&self) -> Result<Secret, Failure> {
+    pub fn read(&self) -> Result<Secret, Failure> {
         match self {
             Hidden::Given(secret) => Ok(secret.clone()),
             Hidden::StandardInput => {
@@ -143,9 +143,7 @@ text!(Openid);
 text!(NotBlank);
 
 /// Reads one of these names; completions and the help know them all.
-pub(super) fn one_of<T, const N: usize>(
-    names: [(&'static str, T); N],
-) -> impl TypedValueParser<Value = T>
+pub fn one_of<T, const N: usize>(names: [(&'static str, T); N]) -> impl TypedValueParser<Value = T>
 where
     T: Clone + Send + Sync + 'static,
 {
@@ -159,7 +157,7 @@ where
 
 /// Any text; completions offer these.
 #[derive(Debug, Clone)]
-pub(super) struct Suggested(pub(super) Vec<&'static str>);
+pub struct Suggested(pub Vec<&'static str>);
 
 impl TypedValueParser for Suggested {
     type Value = String;
@@ -179,7 +177,7 @@ impl TypedValueParser for Suggested {
 }
 
 /// Reads a whole number of this range.
-pub(super) fn whole<T: TryFrom<u32>>(
+pub fn whole<T: TryFrom<u32>>(
     range: RangeInclusive<u32>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
     move |text| {
@@ -195,16 +193,16 @@ pub(super) fn whole<T: TryFrom<u32>>(
 
 /// How many rows of a list are shown at most.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit(pub(super) u32);
+pub struct Limit(pub u32);
 
 impl Limit {
     /// How many rows to ask for, to learn whether there are more.
-    pub(super) fn and_one(self) -> u32 {
+    pub fn and_one(self) -> u32 {
         self.0.saturating_add(1)
     }
 
     /// Takes what is too much, and says whether there was any.
-    pub(super) fn cut<T>(self, rows: &mut Vec<T>) -> bool {
+    pub fn cut<T>(self, rows: &mut Vec<T>) -> bool {
         let most = usize::try_from(self.0).unwrap_or(usize::MAX);
         let more = rows.len() > most;
         rows.truncate(most);
@@ -212,7 +210,7 @@ impl Limit {
     }
 
     /// Says on stderr that not all of a family's rows are shown, and how to get them.
-    pub(super) fn tell(self, family: &str) {
+    pub fn tell(self, family: &str) {
         let newest = match self.0 {
             1 => "only the newest is".to_owned(),
             n => format!("the newest {n} are"),
@@ -224,7 +222,7 @@ impl Limit {
 }
 
 /// Reads how many rows are wanted, such as 50.
-pub(super) fn limit(text: &str) -> Result<u32, String> {
+pub fn limit(text: &str) -> Result<u32, String> {
     whole(1..=u32::MAX)(text)
 }
 

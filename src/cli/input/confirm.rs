@@ -2,14 +2,14 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use super::Failure;
 use super::arguments::Yes;
+use crate::cli::terminal::Failure;
 
 /// Whether the owner agrees: by `yes`, or on the terminal. Without either nothing is done.
 ///
 /// # Errors
 /// [`Failure::Wrong`] where nobody can be asked, [`Failure::Failed`] for any other answer than yes.
-pub(super) fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
+pub fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
     if yes.given {
         return Ok(());
     }

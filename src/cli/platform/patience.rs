@@ -3,14 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
-use super::failure::complain;
-use super::progress::ProgressLine;
 use crate::api::errcode::MINUTE_LIMIT;
 use crate::api::{Action, ApiError};
+use crate::cli::terminal::{ProgressLine, complain};
 
 /// How often a piece of work may still be held up. Each piece begins with all of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub struct Patience {
     pause: Duration,
     left: u32,
     /// Tells whoever waits why.
@@ -19,7 +18,7 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Five times, a minute each.
-    pub(super) fn new() -> Patience {
+    pub fn new() -> Patience {
         Patience {
             pause: Action::Wait.least_pause(),
             left: 5,
@@ -29,7 +28,7 @@ impl Patience {
 
     /// As often, without a pause and without a word.
     #[cfg(test)]
-    pub(super) fn in_a_hurry() -> Patience {
+    pub fn in_a_hurry() -> Patience {
         Patience {
             pause: Duration::ZERO,
             tell: |_| {},
@@ -38,7 +37,7 @@ impl Patience {
     }
 
     /// Whether the work is to be repeated: waits if the platform wants nothing but that, and no more often than it may.
-    pub(super) fn waits(&mut self, error: &ApiError, line: &ProgressLine) -> bool {
+    pub fn waits(&mut self, error: &ApiError, line: &ProgressLine) -> bool {
         if error.errcode() != Some(MINUTE_LIMIT) || self.left == 0 {
             return false;
         }

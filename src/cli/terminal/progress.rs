@@ -15,7 +15,7 @@ const COLUMNS: u16 = 80;
 
 /// The line. Its end, and that of the value, clears it.
 #[derive(Debug)]
-pub(super) struct ProgressLine {
+pub struct ProgressLine {
     state: Option<Mutex<State>>,
 }
 
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl ProgressLine {
-    pub(super) fn on_stderr() -> ProgressLine {
+    pub fn on_stderr() -> ProgressLine {
         let state = State {
             label: "",
             begun: Instant::now(),
@@ -42,7 +42,7 @@ impl ProgressLine {
     }
 
     /// Shows how many are done, of so many where that is known.
-    pub(super) fn show(&self, label: &'static str, done: i64, of: Option<i64>) {
+    pub fn show(&self, label: &'static str, done: i64, of: Option<i64>) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -71,7 +71,7 @@ impl ProgressLine {
     }
 
     /// Takes the line away, so that what follows stands alone.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.painted.take().is_some() {

@@ -53,12 +53,12 @@ pub struct Details {
 
 impl Failure {
     /// It failed, and this is what to do about it.
-    pub(super) fn failed(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
+    pub fn failed(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
         Failure::Failed(why.to_string()).advising(what_to_do)
     }
 
     /// The command line or the configuration is wrong, and this is what to do about it.
-    pub(super) fn wrong(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
+    pub fn wrong(why: impl fmt::Display, what_to_do: impl Into<String>) -> Failure {
         Failure::Wrong(why.to_string()).advising(what_to_do)
     }
 
@@ -70,17 +70,17 @@ impl Failure {
     }
 
     /// The same, with what was done before it at the beginning of the line.
-    pub(super) fn after(self, done: &str) -> Failure {
+    pub fn after(self, done: &str) -> Failure {
         self.map(|details| details.text = format!("{done}, then: {}", details.text))
     }
 
     /// The same, with more at the end of the line.
-    pub(super) fn and(self, more: &str) -> Failure {
+    pub fn and(self, more: &str) -> Failure {
         self.map(|details| details.text = format!("{}; {more}", details.text))
     }
 
     /// The same where exit code 1 is an answer: this one says that there is none.
-    pub(super) fn instead_of_an_answer(self) -> Failure {
+    pub fn instead_of_an_answer(self) -> Failure {
         match self {
             Failure::Shown => Failure::Wrong("there is no answer".to_owned()),
             failure => failure.map(|details| details.exit = Exit::Wrong),
@@ -164,7 +164,7 @@ impl Details {
 }
 
 /// Stderr may be closed; there is nobody left to tell then.
-pub(super) fn complain(text: &str) {
+pub fn complain(text: &str) {
     use io::Write;
     let mut stderr = io::stderr().lock();
     for (number, line) in text.lines().enumerate() {

@@ -4,11 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Failure;
-use super::output::Output;
-use super::platform::connect;
 use crate::api::network::{CallbackCheck, CheckAction};
 use crate::api::{ApiError, Client, errcode};
+use crate::cli::platform::connect;
+use crate::cli::terminal::{Failure, Output};
 use crate::config::{Config, show_duration};
 use crate::counted::counted;
 

@@ -5,19 +5,17 @@ use std::io::{self, BufRead};
 
 use serde::Serialize;
 
-use super::Failure;
 use super::arguments::Openid;
-use super::output::{Json, Output};
-use super::patience::Patience;
-use super::progress::ProgressLine;
 use crate::api::ApiError;
 use crate::api::rate::Rate;
 use crate::byte_order_mark;
+use crate::cli::platform::Patience;
+use crate::cli::terminal::{Failure, Json, Output, ProgressLine};
 use crate::counted::counted;
 use crate::store::StoreError;
 
 /// The people that a command line names: each once, in their order; `-` stands for lines of standard input.
-pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
+pub fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
     let mut known = HashSet::new();
     let mut openids = Vec::new();
     let mut take = |text: &str| {
@@ -54,7 +52,7 @@ pub(super) fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
 
 /// What became of a deed.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// For how many it was done.
     done: usize,
     /// For whom it was not.
@@ -80,18 +78,18 @@ struct Refused {
 /// A deed: how it is called, how many people one call takes, the calls a second, and how often one of them waits for
 /// the next minute.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deed {
-    pub(super) label: &'static str,
-    pub(super) most: usize,
-    pub(super) rate: u32,
-    pub(super) patience: Patience,
+pub struct Deed {
+    pub label: &'static str,
+    pub most: usize,
+    pub rate: u32,
+    pub patience: Patience,
 }
 
 impl Deed {
     /// Does it for everybody. `call` does it for a batch and returns those for whom the platform could not;
     /// `note` is told for whom it was done. A refusal that is about one person of a batch keeps it from nobody else;
     /// any other failure ends it.
-    pub(super) fn run(
+    pub fn run(
         self,
         openids: &[String],
         call: impl Fn(&[String]) -> Result<Vec<String>, ApiError>,
@@ -161,7 +159,7 @@ impl Deed {
 
 impl Outcome {
     /// Prints it: `what` makes a sentence with "N people". Fails when it was not done for all.
-    pub(super) fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
+    pub fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
         let mut out = Output::of_change();
         if let Some(error) = &self.not_noted {
             out.afterwards(Err(error), NOT_NOTED);
@@ -200,8 +198,7 @@ impl Outcome {
 }
 
 /// What the platform has and the store could not note.
-pub(super) const NOT_NOTED: &str =
-    "the store could not note it, `wechatd followers sync` brings it";
+pub const NOT_NOTED: &str = "the store could not note it, `wechatd followers sync` brings it";
 
 fn to_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::TypedValueParser;
 
-use super::Failure;
 use super::arguments::one_of;
 use super::foreign::Foreign;
-use super::output::Output;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
+use crate::cli::terminal::{Failure, Output};
 use crate::clock;
 use crate::store::{PERMANENT_VIDEO, Store};
 use crate::wechat;
@@ -25,17 +24,17 @@ const KEPT_VIDEO: (&str, i64) = (PERMANENT_VIDEO, 10 * 365 * 24 * 3600);
 
 /// A file that was read, and what it is by its first bytes.
 #[derive(Debug)]
-pub(super) struct LocalFile {
-    pub(super) path: PathBuf,
+pub struct LocalFile {
+    pub path: PathBuf,
     /// With the extension that its content has.
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) kind: Kind,
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub kind: Kind,
 }
 
 /// The kinds of files that the platform takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Png,
     Jpeg,
     Gif,
@@ -53,7 +52,7 @@ const UPLOADED_AGAIN: &str =
 
 /// For how long the platform keeps a file: one that stays may be of more kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stay {
+pub enum Stay {
     /// Temporary media.
     ThreeDays,
     /// Permanent material.
@@ -110,7 +109,7 @@ impl Kind {
     }
 
     /// What the platform takes such a file as, unless somebody says otherwise.
-    pub(super) fn media_type(self) -> MediaType {
+    pub fn media_type(self) -> MediaType {
         match self {
             Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Bmp => MediaType::Image,
             Kind::Amr | Kind::Mp3 | Kind::Wma | Kind::Wav => MediaType::Voice,
@@ -132,7 +131,7 @@ impl Kind {
 }
 
 /// Reads the platform's word for a type.
-pub(super) fn media_types() -> impl TypedValueParser<Value = MediaType> {
+pub fn media_types() -> impl TypedValueParser<Value = MediaType> {
     one_of(MediaType::ALL.map(|one| (one.name(), one)))
 }
 
@@ -153,7 +152,7 @@ impl LocalFile {
     ///
     /// # Errors
     /// [`Failure::Wrong`] for a file that cannot be read, is empty, too large, or of no kind that is taken.
-    pub(super) fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
+    pub fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
         let wrong = |what: String| Failure::Wrong(format!("{}: {what}", path.display()));
         let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
         if !about.is_file() {
@@ -204,7 +203,7 @@ impl LocalFile {
     ///
     /// # Errors
     /// [`Failure::Wrong`] for a file that cannot be taken as that.
-    pub(super) fn read_as(
+    pub fn read_as(
         path: &Path,
         media_type: Option<MediaType>,
         stay: Stay,
@@ -248,7 +247,7 @@ impl LocalFile {
     }
 
     /// Uploads the file and keeps its media_id while it works, if the store can.
-    pub(super) fn upload(
+    pub fn upload(
         &self,
         api: &Client,
         store: &Store,
@@ -269,7 +268,7 @@ impl LocalFile {
     }
 
     /// Adds the file to the permanent material; a video has a description, and nothing else has.
-    pub(super) fn add(
+    pub fn add(
         &self,
         api: &Client,
         media_type: MediaType,
@@ -289,7 +288,7 @@ impl LocalFile {
 
 /// What a command was given: `F` of `--image F` and the like.
 #[derive(Debug)]
-pub(super) enum Attachment {
+pub enum Attachment {
     /// Uploaded before.
     MediaId(String),
     /// To be uploaded as this type.
@@ -303,7 +302,7 @@ impl Attachment {
     ///
     /// # Errors
     /// [`Failure::Wrong`] for a file that cannot be sent as this type, and for what is neither.
-    pub(super) fn find(text: &str, media_type: MediaType) -> Result<Attachment, Failure> {
+    pub fn find(text: &str, media_type: MediaType) -> Result<Attachment, Failure> {
         let path = Path::new(text);
         if path.exists() {
             let file = LocalFile::read(path, media_type.max_bytes())?;
@@ -326,7 +325,7 @@ impl Attachment {
     ///
     /// # Errors
     /// As [`Attachment::find`], and for a media_id with a title or an introduction.
-    pub(super) fn find_permanent_video(
+    pub fn find_permanent_video(
         text: &str,
         title: Option<&str>,
         introduction: Option<&str>,
@@ -369,7 +368,7 @@ impl Attachment {
     }
 
     /// The same for the same file or media_id, also after another upload.
-    pub(super) fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
             Attachment::File(file, _) => wechat::digest(&file.bytes),
@@ -386,7 +385,7 @@ impl Attachment {
     }
 
     /// For people.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
             Attachment::File(file, _) => file.path.display().to_string(),
@@ -428,7 +427,7 @@ fn permanent_video(
 
 /// Sends what `send` builds from these attachments. If the platform says that a media_id has expired which the store
 /// still had, the files are uploaded again and the message, which was refused as a whole, goes out once more.
-pub(super) fn with_media<T>(
+pub fn with_media<T>(
     attachments: &[&Attachment],
     api: &Client,
     store: &Store,
@@ -459,7 +458,7 @@ pub(super) fn with_media<T>(
 
 /// Why [`with_media`] sent nothing.
 #[derive(Debug)]
-pub(super) enum SendError {
+pub enum SendError {
     /// It did not come to the call that sends.
     Before(Failure),
     /// The call that sends.

@@ -23,7 +23,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// The way in; clones are the same queue. Lines go in whole, and none waits for the reader of stderr.
 #[derive(Clone)]
-pub(super) struct LogQueue(Arc<Shared>);
+pub struct LogQueue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -44,7 +44,7 @@ impl LogQueue {
     ///
     /// # Errors
     /// When the system gives no thread, or stderr is closed.
-    pub(super) fn to_stderr() -> io::Result<LogQueue> {
+    pub fn to_stderr() -> io::Result<LogQueue> {
         // Not through `std::io::stderr`, whose lock a write that hangs would hold.
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         LogQueue::start(File::from(stderr))
@@ -60,7 +60,7 @@ impl LogQueue {
     }
 
     /// Waits until everything is written, but no longer than this.
-    pub(super) fn flush_within(&self, time: Duration) {
+    pub fn flush_within(&self, time: Duration) {
         let waiting = self.lock();
         let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
         // Whether all of it went out makes no difference to anybody.
@@ -68,7 +68,7 @@ impl LogQueue {
     }
 
     /// Adds whole lines, or drops and counts them where too many wait.
-    pub(super) fn push(&self, lines: &[u8]) {
+    pub fn push(&self, lines: &[u8]) {
         let mut waiting = self.lock();
         if waiting.lines.is_empty() || waiting.lines.len() + lines.len() <= MOST {
             waiting.lines.extend_from_slice(lines);

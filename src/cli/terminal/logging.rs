@@ -23,7 +23,7 @@ const TALKATIVE: [&str; 4] = ["ureq", "ureq_proto", "rustls", "tiny_http"];
 const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// Starts the log of a command at `level`, unless RUST_LOG says otherwise.
-pub(super) fn start(level: &str) {
+pub fn start(level: &str) {
     start_with(level, None);
 }
 
@@ -31,7 +31,7 @@ pub(super) fn start(level: &str) {
 ///
 /// # Errors
 /// When the system gives no thread for it.
-pub(super) fn start_queued(level: &str) -> Result<LogQueue, Failure> {
+pub fn start_queued(level: &str) -> Result<LogQueue, Failure> {
     let queue = LogQueue::to_stderr()
         .map_err(|error| Failure::Failed(format!("the log cannot be written: {error}")))?;
     start_with(level, Some(queue.clone()));

@@ -1,16 +1,15 @@
 //! Pushes as the platform would send them, for `simulate` and `explain`.
 
-use super::Failure;
-use super::failure::complain;
+use crate::cli::terminal::{Failure, complain};
 use crate::clock;
 use crate::config::{MESSAGE_TYPES, nearest};
 use crate::wechat::{SCANS, known_events, push_element};
 
 /// The account that pretended pushes are for.
-pub(super) const ACCOUNT: &str = "gh_000000000000";
+pub const ACCOUNT: &str = "gh_000000000000";
 
 /// The follower who sends them when nobody else is named.
-pub(super) const FOLLOWER: &str = "oSimulatedFollower0000000001";
+pub const FOLLOWER: &str = "oSimulatedFollower0000000001";
 
 /// The account of the platform's that events about users and results come from.
 const PLATFORM: &str = "oSimulatedPlatform0000000001";
@@ -39,19 +38,19 @@ const PLACE: [(&str, &str); 3] = [
 
 /// A push to be pretended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pretence<'a> {
+pub struct Pretence<'a> {
     /// A MsgType, or an Event name.
-    pub(super) kind: &'a str,
+    pub kind: &'a str,
     /// What the person says, in the element that rules look at; of a result its `Status`.
-    pub(super) text: Option<&'a str>,
-    pub(super) from: Option<&'a str>,
+    pub text: Option<&'a str>,
+    pub from: Option<&'a str>,
     /// `EventKey`.
-    pub(super) key: Option<&'a str>,
+    pub key: Option<&'a str>,
     /// Scene of a QR code, for `subscribe` and `SCAN`.
-    pub(super) scene: Option<&'a str>,
+    pub scene: Option<&'a str>,
     /// Text of the code that was scanned, for `scancode_…`.
-    pub(super) scan: Option<&'a str>,
-    pub(super) msg_id: Option<&'a str>,
+    pub scan: Option<&'a str>,
+    pub msg_id: Option<&'a str>,
 }
 
 impl Pretence<'_> {
@@ -78,7 +77,7 @@ impl Pretence<'_> {
     }
 
     /// Whether nothing but the kind was given.
-    pub(super) fn is_bare(&self) -> bool {
+    pub fn is_bare(&self) -> bool {
         let Pretence {
             kind: _,
             text,
@@ -98,7 +97,7 @@ impl Pretence<'_> {
     ///
     /// # Errors
     /// [`Failure::Wrong`] with what to type instead.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self) -> Result<(), Failure> {
         let kind = self.kind;
         if !self.is_message() && !known_events().any(|event| self.is(event)) {
             let known = MESSAGE_TYPES.iter().copied().chain(known_events());
@@ -167,7 +166,7 @@ impl Pretence<'_> {
     }
 
     /// The body of the push.
-    pub(super) fn xml(&self) -> String {
+    pub fn xml(&self) -> String {
         let mut xml = String::from("<xml>");
         let mut element = |name: &str, text: &str| push_element(&mut xml, name, text);
         element("ToUserName", ACCOUNT);

@@ -4,16 +4,17 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use super::failure::complain;
+use super::failure::{Failure, complain};
+use super::interrupt;
+use super::output::Output;
 use super::whole_file::WholeFile;
-use super::{Failure, interrupt};
 use crate::api::ApiError;
 
 /// That somebody takes the file: standard output is no terminal, or `out` names a file.
 ///
 /// # Errors
 /// [`Failure::Wrong`] where nobody does.
-pub(super) fn wanted(out: Option<&Path>) -> Result<(), Failure> {
+pub fn wanted(out: Option<&Path>) -> Result<(), Failure> {
     match out.is_none() && io::stdout().is_terminal() {
         true => Err(Failure::Wrong(
             "a terminal is no place for a file: name one with --out FILE".to_owned(),
@@ -26,7 +27,7 @@ pub(super) fn wanted(out: Option<&Path>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Those of `fetch`, and of writing.
-pub(super) fn fetch<T>(
+pub fn fetch<T>(
     out: Option<&Path>,
     fetch: impl FnOnce(&mut dyn Write) -> Result<T, ApiError>,
     is_file: impl Fn(&T) -> bool,
@@ -113,8 +114,8 @@ impl Write for Place<'_> {
 ///
 /// # Errors
 /// [`Failure::Failed`] where a file was asked for.
-pub(super) fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
-    let mut output = super::output::Output::text();
+pub fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
+    let mut output = Output::text();
     output.line(url)?;
     output.done()?;
     match out {

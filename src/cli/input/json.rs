@@ -3,19 +3,15 @@
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::Failure;
 use crate::api::template::Miniprogram;
 use crate::byte_order_mark;
+use crate::cli::terminal::Failure;
 
 /// Reads the JSON of an option; `example` is what such a value looks like.
 ///
 /// # Errors
 /// [`Failure::Wrong`] where it is something else.
-pub(super) fn read<T: DeserializeOwned>(
-    option: &str,
-    text: &str,
-    example: &str,
-) -> Result<T, Failure> {
+pub fn read<T: DeserializeOwned>(option: &str, text: &str, example: &str) -> Result<T, Failure> {
     serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| {
         let trouble = trouble(&error);
         Failure::wrong(
@@ -29,13 +25,13 @@ pub(super) fn read<T: DeserializeOwned>(
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn miniprogram(text: &str) -> Result<Miniprogram, Failure> {
+pub fn miniprogram(text: &str) -> Result<Miniprogram, Failure> {
     let example = r#"{"appid": "wx0123456789abcdef", "pagepath": "pages/index"}"#;
     read("--miniprogram", text, example)
 }
 
 /// What is wrong, without the words of a program.
-pub(super) fn trouble(error: &serde_json::Error) -> String {
+pub fn trouble(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         Category::Eof => "the JSON ends too early".to_owned(),

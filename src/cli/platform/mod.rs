@@ -1,15 +1,18 @@
 //! The way of a command to the platform: the store, which keeps the tokens, and the API client.
 
+mod patience;
+
 use std::sync::Arc;
 
-use super::Failure;
+use super::terminal::Failure;
 use crate::api::Client;
 use crate::app;
 use crate::config::Config;
 use crate::store::Store;
+pub use patience::Patience;
 
 /// Opens the store and prepares the API client; calls nobody yet.
-pub(super) fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
+pub fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
     let missing = || {
         Failure::wrong(
             format!(

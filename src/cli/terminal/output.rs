@@ -5,23 +5,22 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::Failure;
-use super::failure::complain;
+use super::failure::{Failure, complain};
 use crate::local_time;
 use crate::visible::Visible;
 
 // No doc comment: clap would show it as the description of each command that has it.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Json {
+pub struct Json {
     /// One JSON value
     #[arg(id = "json", long = "json")]
-    pub(super) wanted: bool,
+    pub wanted: bool,
 }
 
 /// Where a command's answer goes.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     to: To,
 }
 
@@ -42,7 +41,7 @@ struct Told {
 
 impl Output {
     /// For a command that reads: it ends when its output cannot be written.
-    pub(super) fn text() -> Output {
+    pub fn text() -> Output {
         let out = BufWriter::new(io::stdout().lock());
         Output {
             to: To::Reader(out),
@@ -52,14 +51,14 @@ impl Output {
     /// For a command that changes something: writing never fails, so that nobody who stops reading, and no full disk,
     /// comes between what was asked for and the change. What standard output does not take goes to stderr; where its
     /// reader has gone, as `head` does, nowhere.
-    pub(super) fn of_change() -> Output {
+    pub fn of_change() -> Output {
         Output {
             to: To::Owner(Told::default()),
         }
     }
 
     /// The change was made; this is what could not be done after it. It is said after the answer, and is no failure.
-    pub(super) fn afterwards<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
+    pub fn afterwards<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
         if let Err(error) = result {
             let trouble = format!("{what}: {error}");
             match &mut self.to {
@@ -70,7 +69,7 @@ impl Output {
     }
 
     /// A line; where it holds others, each on its own. Whatever it tells of does not steer the terminal.
-    pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return self.drawn("");
         }
@@ -79,22 +78,17 @@ impl Output {
     }
 
     /// A line that may steer the terminal.
-    pub(super) fn drawn(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn drawn(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self, "{line}")?)
     }
 
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn bytes(mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.write_all(bytes)?;
         self.done()
     }
 
     /// One JSON value for programs, else one line, and the end.
-    pub(super) fn answer(
-        mut self,
-        json: Json,
-        value: &impl Serialize,
-        line: &str,
-    ) -> Result<(), Failure> {
+    pub fn answer(mut self, json: Json, value: &impl Serialize, line: &str) -> Result<(), Failure> {
         if json.wanted {
             return self.json(value);
         }
@@ -103,14 +97,14 @@ impl Output {
     }
 
     /// One JSON value, and the end.
-    pub(super) fn json(mut self, value: &impl Serialize) -> Result<(), Failure> {
+    pub fn json(mut self, value: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_writer_pretty(&mut self, value).map_err(io::Error::from)?;
         self.line("")?;
         self.done()
     }
 
     /// Lines of `name  value`, the values in one column.
-    pub(super) fn pairs(&mut self, pairs: &[(&str, String)]) -> Result<(), Failure> {
+    pub fn pairs(&mut self, pairs: &[(&str, String)]) -> Result<(), Failure> {
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in pairs {
             let mut lines = value.lines();
@@ -124,7 +118,7 @@ impl Output {
 
     /// A table with a heading, each row on one line of the terminal. Columns without a single value are left out.
     /// Without rows it is the sentence `nothing` alone.
-    pub(super) fn table<const N: usize>(
+    pub fn table<const N: usize>(
         &mut self,
         columns: [Column; N],
         rows: &[[String; N]],
@@ -166,12 +160,12 @@ impl Output {
     }
 
     /// Shows what was written so far: a question follows.
-    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+    pub fn flush(&mut self) -> Result<(), Failure> {
         Ok(Write::flush(self)?)
     }
 
     /// All that was written reaches stdout.
-    pub(super) fn done(mut self) -> Result<(), Failure> {
+    pub fn done(mut self) -> Result<(), Failure> {
         self.flush()?;
         if let To::Owner(told) = self.to {
             told.troubles.iter().for_each(|trouble| complain(trouble));
@@ -216,7 +210,7 @@ impl Write for Output {
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub struct Column {
     heading: &'static str,
     kind: Kind,
 }
@@ -233,7 +227,7 @@ enum Kind {
 }
 
 /// A column of words, which may be cut.
-pub(super) const fn text(heading: &'static str) -> Column {
+pub const fn text(heading: &'static str) -> Column {
     Column {
         heading,
         kind: Kind::Text,
@@ -241,7 +235,7 @@ pub(super) const fn text(heading: &'static str) -> Column {
 }
 
 /// A column of ids or numbers, of which a part is of no use.
-pub(super) const fn whole(heading: &'static str) -> Column {
+pub const fn whole(heading: &'static str) -> Column {
     Column {
         heading,
         kind: Kind::Whole,
@@ -249,7 +243,7 @@ pub(super) const fn whole(heading: &'static str) -> Column {
 }
 
 /// A column of times, given as `2026-11-21 08:30:00`.
-pub(super) const fn time(heading: &'static str) -> Column {
+pub const fn time(heading: &'static str) -> Column {
     Column {
         heading,
         kind: Kind::Time,
@@ -333,7 +327,7 @@ fn short(time: &str, this_year: &str) -> String {
 }
 
 /// A text on one line, as [`Visible`] and cut to `width` columns of the screen.
-pub(super) fn cell(text: &str, width: usize) -> String {
+pub fn cell(text: &str, width: usize) -> String {
     let text = Visible(text).to_string();
     if text.width() <= width {
         return text;

@@ -14,7 +14,7 @@ const BY_SIGNAL: i32 = 128;
 ///
 /// # Errors
 /// When the system gives no signals or no thread.
-pub(super) fn before_the_end(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub fn before_the_end(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new()
         .name("interrupt".to_owned())

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::Failure;
+use super::failure::Failure;
 use super::output::Output;
 use crate::store::Cell;
 use crate::visible;
@@ -15,7 +15,7 @@ use crate::visible;
 const JSON: &str = "tagid_list";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// A heading and a line for each, as RFC 4180 says
     Csv,
     /// One JSON object a line
@@ -25,7 +25,7 @@ pub(super) enum Format {
 // No doc comment, see `arguments`.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct FormatArguments {
+pub struct FormatArguments {
     /// csv or jsonl
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
@@ -35,7 +35,7 @@ pub(super) struct FormatArguments {
 }
 
 /// Where exported rows go.
-pub(super) enum Export {
+pub enum Export {
     Csv(Box<csv::Writer<Output>>),
     /// CSV of which a spreadsheet program takes nothing for a formula.
     Excel(Box<csv::Writer<Output>>),
@@ -46,7 +46,7 @@ pub(super) enum Export {
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Export {
-    pub(super) fn to_stdout(arguments: FormatArguments) -> Result<Export, Failure> {
+    pub fn to_stdout(arguments: FormatArguments) -> Result<Export, Failure> {
         let mut out = Output::text();
         Ok(match (arguments.excel, arguments.format) {
             (true, _) => {
@@ -61,7 +61,7 @@ impl Export {
     }
 
     /// Writes a row; without values, the heading.
-    pub(super) fn row(&mut self, names: &[&str], cells: &[Cell]) -> Result<(), Failure> {
+    pub fn row(&mut self, names: &[&str], cells: &[Cell]) -> Result<(), Failure> {
         match self {
             Export::Csv(csv) | Export::Excel(csv) if cells.is_empty() => {
                 csv.write_record(names).map_err(failed)
@@ -76,7 +76,7 @@ impl Export {
         }
     }
 
-    pub(super) fn done(self) -> Result<(), Failure> {
+    pub fn done(self) -> Result<(), Failure> {
         match self {
             Export::Csv(mut csv) | Export::Excel(mut csv) => Ok(csv.flush()?),
             Export::Jsonl(mut out) => Ok(out.flush()?),

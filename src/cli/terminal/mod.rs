@@ -1,0 +1,20 @@
+//! What a command shows: answers on stdout, and everything else on stderr.
+
+pub mod download;
+mod export;
+mod failure;
+pub mod interrupt;
+mod log_queue;
+pub mod logging;
+pub mod output;
+mod progress;
+pub mod refusal;
+mod reply;
+mod whole_file;
+
+pub use export::{Export, FormatArguments};
+pub use failure::{Failure, complain};
+pub use output::{Column, Json, Output, cell, text, time, whole};
+pub use progress::ProgressLine;
+pub use reply::readable;
+pub use whole_file::WholeFile;
