@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::error::StoreError;
 use super::file::beside;
 use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
-use super::settings::owner;
+use super::settings;
 
 /// Pages that one step copies: 8 MB, a few milliseconds.
 const STEP: i32 = 2_000;
@@ -91,7 +91,7 @@ pub fn owner_of_copy(copy: &Path) -> Option<String> {
         return None;
     }
     let copy = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-    owner(&copy).ok().flatten()
+    settings::owner(&copy).ok().flatten()
 }
 
 /// Fills a new file, private to its owner, with everything in `source`, in the place of what an attempt that was

@@ -14,7 +14,7 @@ use super::checkpoint::move_log;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
-use super::settings::{FORGET, remove_setting};
+use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
 
 /// What was erased, in rows.
@@ -127,7 +127,7 @@ impl Store {
         }
         let queued = format!("{FORGET}{openid}");
         self.writer
-            .write(move |connection| remove_setting(connection, &queued))?;
+            .write(move |connection| settings::remove(connection, &queued))?;
         Ok(erased)
     }
 

@@ -9,7 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::error::StoreError;
 use super::open::Store;
-use super::settings::{LEASE, put_setting, remove_setting, setting};
+use super::settings::{self, LEASE};
 use crate::random;
 
 /// Who holds a lease.
@@ -128,7 +128,7 @@ impl Store {
             if !is_held_by(connection, &name, &owner)? {
                 return Ok(());
             }
-            remove_setting(connection, &name)
+            settings::remove(connection, &name)
         })
     }
 }
@@ -142,7 +142,7 @@ fn put(connection: &Connection, name: &str, until: i64, owner: &Owner) -> rusqli
     if let Some(Place { name, began }) = &owner.place {
         value += &format!(" {name} {began}");
     }
-    put_setting(connection, name, &value)
+    settings::put(connection, name, &value)
 }
 
 fn is_held_by(connection: &Connection, name: &str, owner: &Owner) -> rusqlite::Result<bool> {
@@ -151,7 +151,7 @@ fn is_held_by(connection: &Connection, name: &str, owner: &Owner) -> rusqlite::R
 
 /// When the lease ends, and who holds it.
 fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Owner)>> {
-    let value = setting(connection, name)?;
+    let value = settings::get(connection, name)?;
     Ok(value.and_then(|value| parse(&value)))
 }
 

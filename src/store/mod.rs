@@ -13,7 +13,7 @@
 //! - [`jobs`]: mass and template messages, and what became of them
 //! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
-//! - [`settings`]: tokens and small values; [`lease`]: the right to do something alone
+//! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the right to do something alone
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
 //! - [`lenient`]: columns that hold another kind of value than they should
@@ -30,6 +30,7 @@ mod export;
 mod file;
 mod followers;
 mod jobs;
+mod kept;
 mod lease;
 mod lenient;
 mod media;
@@ -54,12 +55,13 @@ pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use jobs::{Begun, Job, NewJob};
+pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::PERMANENT_VIDEO;
 pub use messages::{MessageFilter, MessageRow, WholeMessage};
 pub use open::{Reader, Store};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
-pub use settings::{KeptAddresses, KeptBackup, KeptToken, MENU_BEFORE};
+pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

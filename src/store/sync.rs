@@ -12,9 +12,7 @@ use super::followers::{Action, FollowEvent, Source, log};
 use super::open::{Reader, Store};
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
-use super::settings::{
-    SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT, put_setting, remove_setting, setting,
-};
+use super::settings::{self, SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT};
 
 /// The most rows that one write of a sync may be given.
 pub const SYNC_ROWS: u32 = 200;
@@ -221,7 +219,7 @@ impl Store {
             let ended = connection.query_row(STATE, [], state).optional()?;
             connection.execute("DELETE FROM sync_state", [])?;
             if let Some(ended_at) = ended_at {
-                put_setting(connection, SYNCED_AT, &ended_at.to_string())?;
+                settings::put(connection, SYNCED_AT, &ended_at.to_string())?;
                 ended.map_or(Ok(()), |ended| keep_belief(connection, &ended))?;
             }
             Ok(())
@@ -246,7 +244,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
-        setting(&self.connection, SYNCED_AT)
+        settings::get(&self.connection, SYNCED_AT)
             .map(|value| value.and_then(|value| value.parse().ok()))
             .map_err(|error| Reader::failed(&error))
     }
@@ -256,7 +254,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_doubt(&self) -> Result<Option<String>, StoreError> {
-        setting(&self.connection, SYNC_DOUBT).map_err(|error| Reader::failed(&error))
+        settings::get(&self.connection, SYNC_DOUBT).map_err(|error| Reader::failed(&error))
     }
 
     /// How many people the list may lack of those that the platform counts, because the owner has believed such a list.
@@ -264,7 +262,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_missing(&self) -> Result<i64, StoreError> {
-        setting(&self.connection, SYNC_MISSING)
+        settings::get(&self.connection, SYNC_MISSING)
             .map(|value| value.and_then(|value| value.parse().ok()).unwrap_or(0))
             .map_err(|error| Reader::failed(&error))
     }
@@ -392,14 +390,14 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
 /// Keeps what a sync that came to its end found wrong with the list, and what the owner believed.
 fn keep_belief(connection: &Connection, ended: &SyncState) -> rusqlite::Result<()> {
     match &ended.nobody_leaves {
-        Some(why) => put_setting(connection, SYNC_DOUBT, why)?,
-        None => remove_setting(connection, SYNC_DOUBT)?,
+        Some(why) => settings::put(connection, SYNC_DOUBT, why)?,
+        None => settings::remove(connection, SYNC_DOUBT)?,
     }
     let missing = ended.total.unwrap_or(0).saturating_sub(ended.listed);
     if missing <= 0 {
-        remove_setting(connection, SYNC_MISSING)?;
+        settings::remove(connection, SYNC_MISSING)?;
     } else if ended.believed {
-        put_setting(connection, SYNC_MISSING, &missing.to_string())?;
+        settings::put(connection, SYNC_MISSING, &missing.to_string())?;
     }
     if ended.believed {
         connection.execute(

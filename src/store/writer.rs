@@ -17,7 +17,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::checkpoint::Checkpointer;
 use super::error::StoreError;
 use super::file::OpenFile;
-use super::settings::{PROBE, put_setting};
+use super::settings::{self, PROBE};
 use crate::clock;
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
@@ -195,7 +195,7 @@ struct Probe<D> {
 impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.writes {
-            put_setting(connection, PROBE, &clock::unix_seconds().to_string())?;
+            settings::put(connection, PROBE, &clock::unix_seconds().to_string())?;
         }
         Ok(())
     }

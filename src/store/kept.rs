@@ -1,0 +1,270 @@
+//! What the store keeps besides followers and messages: tokens of the platform's API, addresses, the last backup.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use super::settings::{
+    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, TOKEN,
+};
+use crate::secret::Secret;
+
+/// The addresses that the platform sends from, as it told them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAddresses {
+    /// Addresses and networks in CIDR notation.
+    pub addresses: Vec<String>,
+    /// Unix seconds.
+    pub told_at: i64,
+}
+
+/// The last copy that was made of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBackup {
+    /// Unix seconds.
+    pub at: i64,
+    /// Where it was put.
+    pub file: String,
+}
+
+/// A token of the platform's API as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptToken {
+    /// The token itself.
+    pub value: Secret,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
+impl Store {
+    /// The Token made on first start, made now if this is it.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn made_token(&self, fresh: &Secret) -> Result<Secret, StoreError> {
+        let fresh = fresh.expose().to_owned();
+        self.writer.write(move |connection| {
+            connection.execute(
+                // What an owner emptied to get a new one, or mistyped, is none: with an empty Token anybody could sign.
+                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
+                 WHERE value IS NULL OR length(value) NOT BETWEEN 3 AND 32 OR value GLOB '*[^0-9A-Za-z]*'",
+                [TOKEN, &fresh],
+            )?;
+            connection.query_row(
+                "SELECT value FROM settings WHERE name = ?1",
+                [TOKEN],
+                |row| row.get(0).map(|value: String| Secret::new(value)),
+            )
+        })
+    }
+
+    /// The AppID of the account that the store belongs to. A store that has none yet takes this one.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn claim(&self, app_id: &str) -> Result<String, StoreError> {
+        let app_id = app_id.to_owned();
+        self.writer.write(move |connection| {
+            if let Some(owner) = settings::owner(connection)? {
+                return Ok(owner);
+            }
+            settings::put(connection, APP_ID, &app_id)?;
+            Ok(app_id.clone())
+        })
+    }
+
+    /// Keeps a token of the platform's API.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_token(&self, name: &str, token: &KeptToken) -> Result<(), StoreError> {
+        let (name, value, expires_at) = (
+            name.to_owned(),
+            token.value.expose().to_owned(),
+            token.expires_at,
+        );
+        self.writer.write(move |connection| {
+            connection.execute(
+                "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
+                params![name, value, expires_at],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// A kept token of the platform's API.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn kept_token(&self, name: &str) -> Result<Option<KeptToken>, StoreError> {
+        let name = name.to_owned();
+        self.writer.write(move |connection| {
+            connection
+                .prepare_cached(
+                    // What an owner emptied to get a new one, or mistyped, is none.
+                    "SELECT value, expires_at FROM tokens
+                     WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'",
+                )?
+                .query_row([&name], |row| {
+                    Ok(KeptToken {
+                        value: Secret::new(row.get::<_, String>(0)?),
+                        expires_at: row.get(1)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Keeps the newest time that the platform confirmed, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_confirmed_time(&self, time: i64) -> Result<(), StoreError> {
+        self.keep_setting(CONFIRMED_AT, &time.to_string())
+    }
+
+    /// The time that was kept last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn confirmed_time(&self) -> Result<Option<i64>, StoreError> {
+        let kept = self.setting(CONFIRMED_AT)?;
+        Ok(kept.and_then(|time| time.parse().ok()))
+    }
+
+    /// Keeps the addresses that the platform sends from.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_callback_ips(&self, kept: &KeptAddresses) -> Result<(), StoreError> {
+        let values = [
+            (CALLBACK_IPS, kept.addresses.join(" ")),
+            (CALLBACK_IPS_AT, kept.told_at.to_string()),
+        ];
+        self.writer.write(move |connection| {
+            values
+                .iter()
+                .try_for_each(|(name, value)| settings::put(connection, name, value))
+        })
+    }
+
+    /// The kept addresses, if there ever were any.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
+        self.reader()?.callback_ips()
+    }
+
+    /// Notes where the server listens; `None`: it stops.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_listening(&self, address: Option<String>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| match &address {
+            Some(address) => settings::put(connection, LISTENING, address),
+            None => settings::remove(connection, LISTENING),
+        })
+    }
+
+    /// Keeps when a copy was made and where it is, in the place of the one before.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_backup(&self, backup: &KeptBackup) -> Result<(), StoreError> {
+        self.keep_setting(BACKUP, &format!("{} {}", backup.at, backup.file))
+    }
+
+    /// Keeps a small value that outlives the process.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn keep_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.writer
+            .write(move |connection| settings::put(connection, &name, &value))
+    }
+
+    /// A value that was kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.writer
+            .write(move |connection| settings::get(connection, &name))
+    }
+
+    /// Shows that the store takes writes: writes, at most once a second, and in between takes the write lock.
+    /// `done` runs on the writer's thread.
+    pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        self.writer.probe(done);
+    }
+
+    /// The same, and shows that there is room for a large push: half a MiB.
+    pub fn probe_room(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        let main = self.main;
+        self.probe(move |probed| done(probed.and_then(|()| main.has_room())));
+    }
+}
+
+impl Reader {
+    /// The Token made on first start, if there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn made_token(&self) -> Result<Option<Secret>, StoreError> {
+        settings::get(&self.connection, TOKEN)
+            .map(|value| value.map(Secret::new))
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// The AppID of the account that the store belongs to; `None` while it belongs to none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn owner(&self) -> Result<Option<String>, StoreError> {
+        settings::owner(&self.connection).map_err(|error| Reader::failed(&error))
+    }
+
+    /// Where the server of this store listened when it last started, unless it has stopped since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn listening(&self) -> Result<Option<String>, StoreError> {
+        settings::get(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
+    }
+
+    /// The last copy that was made, if one was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_backup(&self) -> Result<Option<KeptBackup>, StoreError> {
+        let kept =
+            settings::get(&self.connection, BACKUP).map_err(|error| Reader::failed(&error))?;
+        Ok(kept.and_then(|kept| {
+            let (at, file) = kept.split_once(' ')?;
+            Some(KeptBackup {
+                at: at.parse().ok()?,
+                file: file.to_owned(),
+            })
+        }))
+    }
+
+    /// The kept addresses that the platform sends from, if there ever were any.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
+        let read =
+            |name| settings::get(&self.connection, name).map_err(|error| Reader::failed(&error));
+        let (Some(addresses), Some(told_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?) else {
+            return Ok(None);
+        };
+        Ok(Some(KeptAddresses {
+            addresses: addresses.split_whitespace().map(str::to_owned).collect(),
+            told_at: told_at.parse().unwrap_or(0),
+        }))
+    }
+}
