@@ -15,7 +15,7 @@
 //! - [`scenes`]: what QR codes brought
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the right to do something alone
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
-//! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages
+//! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages, by [`dbpage`]
 //! - [`lenient`]: columns that hold another kind of value than they should
 //! - [`copy`]: copies made and put back
 //! - [`open`]: opening; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
@@ -23,6 +23,7 @@
 
 mod checkpoint;
 mod copy;
+mod dbpage;
 mod erase;
 mod error;
 mod examine;

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::file::{Main, OpenFile};
 use super::lease::Owner;
 use super::writer::{PATIENCE, Writer};
-use super::{schema, scrub};
+use super::{dbpage, schema};
 
 /// Commands may wait longer: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
@@ -203,7 +203,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
             schema::VERSION
         );
     }
-    scrub::warn_without_pages(connection).map_err(fail)
+    dbpage::warn_without_pages(connection).map_err(fail)
 }
 
 /// Switches to write-ahead logging. Where another process does so at the same moment SQLite waits for neither, and one

@@ -5,9 +5,7 @@
 //! are there; a row that is erased later is erased at its new place only. Here such pages are found by the bytes
 //! and their free middle is overwritten, as pages, through SQLite (`sqlite_dbpage`), in small commits.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params};
-
+use super::dbpage::{clean, pages_with};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
@@ -16,12 +14,13 @@ const STEP: usize = 50;
 
 impl Store {
     /// Overwrites every copy of `text` in space of the file that holds nothing. Does nothing where SQLite was
-    /// built without its table of pages, of which [`warn_without_pages`] has told.
+    /// built without its table of pages; the log says so when the store is opened.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub(super) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
-        for pages in reader.pages_with(text)?.chunks(STEP) {
+        let pages = pages_with(&reader.connection, text).map_err(|error| Reader::failed(&error))?;
+        for pages in pages.chunks(STEP) {
             let pages = pages.to_vec();
             self.writer.write(move |connection| {
                 pages
@@ -33,115 +32,13 @@ impl Store {
     }
 }
 
-impl Reader {
-    /// Numbers of the pages that have the bytes of `text` in them.
-    fn pages_with(&self, text: &str) -> Result<Vec<i64>, StoreError> {
-        let read = || {
-            if !has_pages(&self.connection)? {
-                return Ok(Vec::new());
-            }
-            self.connection
-                .prepare("SELECT pgno FROM sqlite_dbpage WHERE instr(data, ?1)")?
-                .query_map([Value::Blob(text.as_bytes().to_vec())], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<i64>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
-    }
-}
-
-/// Says, when the store is opened, what forgetting cannot do in this build.
-pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()> {
-    if !has_pages(connection)? {
-        log::warn!(
-            "store: built without SQLite's table of pages, so that copies of what is forgotten can stay in unused space of the file: build wechatd in its repository's folder, where .cargo/config.toml asks for the table, or run VACUUM with sqlite3 after forgetting somebody"
-        );
-    }
-    Ok(())
-}
-
-/// Whether SQLite was built with its table of pages, as `.cargo/config.toml` asks for.
-fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage')",
-        [],
-        |row| row.get(0),
-    )
-}
-
-fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()> {
-    let mut page: Vec<u8> = connection
-        .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?
-        .query_row([number], |row| row.get(0))?;
-    let Some(middle) = free_middle(&page, number) else {
-        return Ok(());
-    };
-    page[middle].fill(0);
-    connection
-        .prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?
-        .execute(params![number, page])?;
-    Ok(())
-}
-
-/// Where a b-tree page holds nothing, by SQLite's file format (section "B-tree Pages"). `None` for other pages:
-/// those begin with a zero byte, for they begin with the number of a page.
-fn free_middle(page: &[u8], number: i64) -> Option<std::ops::Range<usize>> {
-    let header = if number == 1 { 100 } else { 0 };
-    let two = |at: usize| -> Option<usize> {
-        let bytes = page.get(header + at..header + at + 2)?;
-        Some(usize::from(u16::from_be_bytes(bytes.try_into().ok()?)))
-    };
-    let header_length = match page.get(header)? {
-        2 | 5 => 12,
-        10 | 13 => 8,
-        _ => return None,
-    };
-    let start = header + header_length + 2 * two(3)?;
-    let end = match two(5)? {
-        0 => 65_536,
-        content => content,
-    };
-    (start < end && end <= page.len()).then_some(start..end)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use rusqlite::params;
+
+    use super::super::dbpage::{free_middle, has_pages};
     use super::*;
-
-    fn page(kind: u8, rows: u16, content: u16) -> Vec<u8> {
-        let mut page = vec![0xaa; 4096];
-        page[0] = kind;
-        page[3..5].copy_from_slice(&rows.to_be_bytes());
-        page[5..7].copy_from_slice(&content.to_be_bytes());
-        page
-    }
-
-    #[test]
-    fn the_middle_lies_between_the_list_of_rows_and_the_first_row() {
-        assert_eq!(free_middle(&page(13, 10, 3000), 2), Some(28..3000));
-        assert_eq!(free_middle(&page(10, 0, 4096), 2), Some(8..4096));
-        assert_eq!(free_middle(&page(2, 10, 3000), 2), Some(32..3000));
-        assert_eq!(free_middle(&page(5, 10, 3000), 2), Some(32..3000));
-        let mut first = vec![0; 100];
-        first.extend(page(13, 1, 3000));
-        assert_eq!(free_middle(&first[..4096], 1), Some(110..3000));
-    }
-
-    #[test]
-    fn what_is_no_page_of_rows_or_not_sound_is_left_alone() {
-        for wrong in [
-            page(0, 10, 3000),
-            page(7, 10, 3000),
-            page(13, 10, 28),
-            page(13, 2000, 3000),
-            page(13, 10, 4097),
-            page(13, 10, 0),
-            vec![13, 0, 0],
-            Vec::new(),
-        ] {
-            assert_eq!(free_middle(&wrong, 2), None);
-        }
-    }
 
     #[test]
     fn a_copy_in_the_middle_of_a_page_is_overwritten_and_rows_stay() {
