@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
-use super::file::beside;
+use super::main_file::beside;
 use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
 use super::settings;
 

@@ -10,12 +10,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, params};
 use serde::Serialize;
 
-use super::checkpoint::move_log;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
+use super::wal::move_log;
 
 /// What was erased, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

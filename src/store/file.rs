@@ -8,14 +8,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
-use super::checkpoint::{LogState, log_state, move_log};
-use super::error::StoreError;
+use super::main_file::{Main, beside};
+use super::wal::{LogState, log_state, move_log};
 
 /// Bytes of the log before its first frame, and of a frame before its page (SQLite's file format, "The WAL File").
 const LOG_HEADER: u64 = 32;
@@ -24,78 +24,8 @@ const FRAME_HEADER: u64 = 24;
 /// What a log begins with; one more byte tells the order of bytes in its checksums.
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 
-/// Bytes that a large push can take: its text is kept twice, as received and as rules read it, and pages are written
-/// whole. One of 60 kB, more than the platform sends, takes a third of it.
-const ROOM: u64 = 512 << 10;
-
 /// Between two looks at a log that seems wrong: another program may have begun it anew just now.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// The main file, open for as long as the process lives: to close it would end all locks that SQLite has on it.
-#[derive(Debug)]
-pub(super) struct Main {
-    file: File,
-    /// Begins and ends of moves from the log to it by this process.
-    moves: AtomicU64,
-    /// Bytes that it has had, or has by a `VACUUM`.
-    length: AtomicU64,
-    is_low: AtomicBool,
-}
-
-impl Main {
-    pub(super) fn of(file: File) -> &'static Main {
-        Box::leak(Box::new(Main {
-            file,
-            moves: AtomicU64::new(0),
-            length: AtomicU64::new(0),
-            is_low: AtomicBool::new(false),
-        }))
-    }
-
-    /// Has something of the log moved to it. Nothing, where the file became shorter: it would be long again, with a
-    /// hole in it that nobody notices.
-    pub(super) fn moving<T>(
-        &self,
-        what: impl FnOnce() -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Option<T>> {
-        let is = self.file.metadata().map_or(0, |found| found.len());
-        if is < self.length.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        self.moves.fetch_add(1, Ordering::Relaxed);
-        let moved = what().map(Some);
-        self.moves.fetch_add(1, Ordering::Relaxed);
-        moved
-    }
-
-    /// Whether its disk has room for a large push. Says once in the log when it has not.
-    pub(super) fn has_room(&self) -> Result<(), StoreError> {
-        // A disk that does not tell is full when it refuses a write.
-        let Ok(disk) = rustix::fs::fstatvfs(&self.file) else {
-            return Ok(());
-        };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let is_low = free < ROOM;
-        let was_low = self.is_low.swap(is_low, Ordering::Relaxed);
-        if !is_low {
-            return Ok(());
-        }
-        let error = StoreError::new(format!(
-            "store: {} KiB are free on its disk, and a large push can need {}: make room",
-            free >> 10,
-            ROOM >> 10
-        ));
-        if !was_low {
-            log::error!("{error}; until then /healthz answers 503, and such a push too");
-        }
-        Err(error)
-    }
-
-    /// Waits until all that was written to it is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-}
 
 /// The files that were opened.
 #[derive(Debug)]
@@ -366,11 +296,4 @@ fn lost(path: &Path, how: &str, then: &str) -> rusqlite::Error {
 fn broken(path: &Path, what: &str) -> rusqlite::Error {
     let text = format!("{} {what}", path.display());
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_NOTFOUND), Some(text))
-}
-
-/// The path with something appended to its last part.
-pub(super) fn beside(path: &Path, appended: &str) -> PathBuf {
-    let mut name = std::ffi::OsString::from(path);
-    name.push(appended);
-    PathBuf::from(name)
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`schema`]: tables, views, migrations
 //! - [`writer`]: the thread that owns the writing connection and commits many requests at once
-//! - [`checkpoint`]: the thread that moves the write-ahead log to the main file
+//! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`record`]: a push and what it does to the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`page`]: rows a page at a time
@@ -34,6 +34,7 @@ mod jobs;
 mod kept;
 mod lease;
 mod lenient;
+mod main_file;
 mod media;
 mod messages;
 mod open;
@@ -47,6 +48,7 @@ mod settings;
 mod signatures;
 mod sync;
 mod tags;
+mod wal;
 mod writer;
 
 pub use copy::{owner_of_copy, remove_part_of, restore};

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::checkpoint::{Checkpointer, KEPT, limit_log};
+use super::checkpoint::Checkpointer;
 use super::error::StoreError;
-use super::file::{Main, OpenFile};
+use super::file::OpenFile;
 use super::lease::Owner;
+use super::main_file::Main;
+use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
 use super::{dbpage, schema};
 
