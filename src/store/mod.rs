@@ -13,7 +13,8 @@
 //! - [`jobs`]: mass and template messages, and what became of them
 //! - [`media`]: uploaded files that still work
 //! - [`scenes`]: what QR codes brought
-//! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the right to do something alone
+//! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the right to do something alone, which a
+//!   [`process`] holds
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages, by [`dbpage`]
 //! - [`lenient`]: columns that hold another kind of value than they should
@@ -39,6 +40,7 @@ mod media;
 mod messages;
 mod open;
 mod page;
+mod process;
 mod profiles;
 mod record;
 mod scenes;

@@ -12,8 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::checkpoint::Checkpointer;
 use super::error::StoreError;
 use super::file::OpenFile;
-use super::lease::Owner;
 use super::main_file::Main;
+use super::process::Process;
 use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
 use super::{dbpage, schema};
@@ -33,7 +33,7 @@ pub struct Store {
     path: PathBuf,
     pub(super) main: &'static Main,
     pub(super) writer: Writer,
-    pub(super) owner: Owner,
+    pub(super) process: Process,
 }
 
 impl Store {
@@ -57,7 +57,7 @@ impl Store {
             path: path.to_owned(),
             main,
             writer,
-            owner: Owner::this_process()?,
+            process: Process::this()?,
         })
     }
 
