@@ -175,14 +175,6 @@ const STANDING_RINGS: &[&[&str]] = &[
         "src/server/guard/accepting.rs",
         "src/server/guard/event_loop.rs",
     ],
-    &["src/store/checkpoint.rs", "src/store/file.rs"],
-    &[
-        "src/store/lease.rs",
-        "src/store/open.rs",
-        "src/store/scrub.rs",
-        "src/store/settings.rs",
-        "src/store/writer.rs",
-    ],
     &[
         "src/wechat/fields.rs",
         "src/wechat/json.rs",
