@@ -31,6 +31,7 @@ mod report;
 mod slow_disk;
 mod stages;
 mod start;
+mod store_alone;
 mod sync;
 mod throughput;
 

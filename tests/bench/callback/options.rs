@@ -57,7 +57,8 @@ pub struct Target {
 pub const HELP: &str = "\
 usage: cargo bench --bench callback -- [WHAT] [OPTION]...
 WHAT:
-                      pushes a second, with and without the store, plain and secure
+                      pushes a second: plain and secure; without the store; and the store alone (rows of the same
+                      pushes handed to Store::record in this process, one connection = one row in flight)
   --growth            with 10,000 rules, with ten million followers and messages, and the follower sync
   --sync              the follower sync of a million, and pushes meanwhile
   --slow-disk         with a disk that takes 2 and 10 ms longer for each sync

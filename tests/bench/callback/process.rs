@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::ops::Sub;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -207,8 +208,8 @@ impl Drop for Server {
     }
 }
 
-/// The count of transactions that SQLite keeps in the header of its WAL index: `iChange`, the third word.
-fn commits(store: &Path) -> u32 {
+/// Commits to a store so far: the count of transactions that SQLite keeps in the header of its WAL index: `iChange`, the third word.
+pub fn commits(store: &Path) -> u32 {
     let index = store.with_extension("db-shm");
     let header = fs::read(index).unwrap_or_default();
     header
@@ -224,6 +225,17 @@ pub struct Cpu {
     pub system: f64,
 }
 
+impl Sub for Cpu {
+    type Output = Cpu;
+
+    fn sub(self, before: Cpu) -> Cpu {
+        Cpu {
+            user: self.user - before.user,
+            system: self.system - before.system,
+        }
+    }
+}
+
 /// Of these processes and all their children.
 pub fn cpu(pids: &[u32]) -> Cpu {
     let mut sum = Cpu::default();
@@ -233,6 +245,12 @@ pub fn cpu(pids: &[u32]) -> Cpu {
         sum.system += system;
     }
     sum
+}
+
+/// Of this process, without its children.
+pub fn cpu_of_this_process() -> Cpu {
+    let [user, system] = ticks("self", [11, 12]);
+    Cpu { user, system }
 }
 
 /// Of all children of this process that have ended and were waited for.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::load::Load;
+use crate::load::{Answers, Load};
 use crate::options::Options;
 use crate::process::{Cpu, Server, cpu, status};
 use crate::push::Recipe;
@@ -52,7 +52,7 @@ pub struct Place<'a> {
 }
 
 /// The most pushes that are made for one second of a run.
-const PUSHES_A_SECOND: f64 = 40_000.0;
+pub const PUSHES_A_SECOND: f64 = 40_000.0;
 
 /// One run.
 pub fn measure(options: &Options, place: Place, recipe: &Recipe, connections: usize) -> Figures {
@@ -71,33 +71,47 @@ pub fn measure(options: &Options, place: Place, recipe: &Recipe, connections: us
     }
     .run();
     let (cpu_after, commits) = (cpu(place.pids), commits().wrapping_sub(commits_before));
-    let mut latencies = answers.latencies;
-    latencies.sort_unstable();
-    let percentile = |share: f64| {
-        let at = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
-        latencies
-            .get(at)
-            .map_or(f64::NAN, |us| f64::from(*us) / 1e3)
-    };
-    let pushes = latencies.len() as f64;
-    let per_push = |of: fn(&Cpu) -> f64| (of(&cpu_after) - of(&cpu_before)) * 1e6 / pushes;
     Figures {
-        pushes,
-        failed: answers.failed as f64,
-        per_second: pushes / answers.seconds,
-        p50: percentile(0.5),
-        p99: percentile(0.99),
-        p999: percentile(0.999),
-        user_us: per_push(|cpu| cpu.user),
-        system_us: per_push(|cpu| cpu.system),
         rss_mb: status(place.pids, "VmRSS") as f64 / 1024.0,
         threads: status(place.pids, "Threads") as f64,
-        commits_per_second: f64::from(commits) / answers.seconds,
-        pushes_per_commit: pushes / f64::from(commits.max(1)),
+        ..Figures::of(answers, cpu_after - cpu_before, commits)
     }
 }
 
 impl Figures {
+    /// What was answered in one run, at what cost. Memory and threads are unknown (`NaN`).
+    pub fn of(answers: Answers, cpu: Cpu, commits: u32) -> Figures {
+        let mut latencies = answers.latencies;
+        latencies.sort_unstable();
+        let percentile = |share: f64| {
+            let at =
+                ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
+            latencies
+                .get(at)
+                .map_or(f64::NAN, |us| f64::from(*us) / 1e3)
+        };
+        let pushes = latencies.len() as f64;
+        // None: there is no store, or it is not in sight.
+        let commits = match commits {
+            0 => f64::NAN,
+            commits => f64::from(commits),
+        };
+        Figures {
+            pushes,
+            failed: answers.failed as f64,
+            per_second: pushes / answers.seconds,
+            p50: percentile(0.5),
+            p99: percentile(0.99),
+            p999: percentile(0.999),
+            user_us: cpu.user * 1e6 / pushes,
+            system_us: cpu.system * 1e6 / pushes,
+            rss_mb: f64::NAN,
+            threads: f64::NAN,
+            commits_per_second: commits / answers.seconds,
+            pushes_per_commit: pushes / commits,
+        }
+    }
+
     /// User and system time together, in microseconds per push.
     pub fn cpu_us(&self) -> f64 {
         self.user_us + self.system_us
@@ -141,9 +155,10 @@ pub fn print_table(title: &str, rows: &[Row]) {
     }
 }
 
-/// Three digits that mean something.
+/// Three digits that mean something; a dash for what is unknown.
 pub fn shown(value: f64) -> String {
     match value.abs() {
+        v if v.is_nan() => "–".to_owned(),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         0.0 => "0".to_owned(),

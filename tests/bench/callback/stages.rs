@@ -143,7 +143,8 @@ fn measure(name: &'static str, work: &mut dyn FnMut(usize)) -> Stage {
     )
 }
 
-fn body_of(request: &[u8]) -> Vec<u8> {
+/// The body of a request.
+pub fn body_of(request: &[u8]) -> Vec<u8> {
     let end = request
         .windows(4)
         .position(|four| four == b"\r\n\r\n")

@@ -1,4 +1,5 @@
-//! The main table: every mode over few and many connections, beside the same server without its store.
+//! The main table: every mode over few and many connections, next to the same server without its store and to the
+//! store without a server.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -8,6 +9,7 @@ use crate::options::{Options, Target};
 use crate::process::{Server, Setup};
 use crate::push::{Kind, Recipe};
 use crate::report::{Figures, Place, Row, json_rows, measure, print_table, shown};
+use crate::store_alone::StoreAlone;
 
 /// A server and what it is sent.
 struct Case {
@@ -65,7 +67,10 @@ pub fn run(options: &Options) {
         }
         .start(),
     ];
+    let store = StoreAlone::open();
     let mut runs = Vec::new();
+    let mut alone: Vec<(usize, Vec<Figures>)> = Vec::new();
+    alone.extend(options.connections.iter().map(|&count| (count, Vec::new())));
     for close in [false, true] {
         for &connections in &options.connections {
             for case in &CASES {
@@ -82,13 +87,21 @@ pub fn run(options: &Options) {
             let place = of(&servers[case.server]);
             figures.push(measure(options, place.as_place(), &recipe, *connections));
         }
+        for (in_flight, figures) in &mut alone {
+            figures.push(store.measure(options, *in_flight));
+        }
     }
+    let alone = alone.iter().map(|(in_flight, figures)| {
+        let name = format!("text, store alone, {in_flight}");
+        (name, Figures::median(figures))
+    });
     let rows: Vec<Row> = runs
         .iter()
         .map(|(close, connections, case, figures)| {
             let name = format!("{}, {}, {connections}", case.name, manner(*close));
             (name, Figures::median(figures))
         })
+        .chain(alone)
         .collect();
     let ratios = ratios(&rows, &options.connections);
     if options.json {
@@ -96,7 +109,7 @@ pub fn run(options: &Options) {
         return;
     }
     print_table(
-        "Medians; run = what, connection, number of connections",
+        "Medians; run = what, connection, number of connections (store alone: of rows in flight)",
         &rows,
     );
     println!("\n| ratio | value |\n|---|---:|");
@@ -127,6 +140,7 @@ fn ratios(rows: &[Row], connections: &[usize]) -> Vec<(String, f64)> {
             let text = find(format!("text, {end}"));
             let without = find(format!("text without store, {end}"));
             let secure = find(format!("text secure, {end}"));
+            let alone = find(format!("text, store alone, {connections}"));
             let mut say = |what: &str, value: f64| ratios.push((format!("{what} ({end})"), value));
             say(
                 "CPU per push: durable / without store",
@@ -135,6 +149,10 @@ fn ratios(rows: &[Row], connections: &[usize]) -> Vec<(String, f64)> {
             say(
                 "pushes/s: durable / without store",
                 text.per_second / without.per_second,
+            );
+            say(
+                "pushes/s: durable / rows/s: store alone",
+                text.per_second / alone.per_second,
             );
             say(
                 "pushes/s: secure / plain",
