@@ -33,7 +33,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         }
     };
     let unfinished = file.clone();
-    interrupt::before_the_end(move || {
+    interrupt::on_interrupt(move || {
         if store::remove_part_of(&unfinished) {
             let line = match io::stderr().is_terminal() {
                 true => "\r\x1b[K",

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use super::input::bulk;
-use super::input::bulk::Deed;
+use super::input::bulk::BulkOperation;
 use super::platform::{Patience, connect};
 use super::terminal::{Failure, Json, Output};
 use crate::api::Client;
@@ -82,9 +82,9 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
 fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let openids = bulk::openids(&arguments.openids)?;
-    let deed = Deed {
+    let operation = BulkOperation {
         label: if adds { "blocking" } else { "unblocking" },
-        most: MAX_BATCHBLACKLIST,
+        batch_size: MAX_BATCHBLACKLIST,
         rate: config.api.rate,
         patience: Patience::new(),
     };
@@ -92,7 +92,7 @@ fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure
         true => api.batchblacklist(batch),
         false => api.batchunblacklist(batch),
     };
-    let outcome = deed.run(
+    let outcome = operation.run(
         &openids,
         |batch| call(batch).map(|()| Vec::new()),
         |_| Ok(()),

@@ -189,7 +189,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         table(&reader, &followers, &filters)?;
     }
     if more {
-        limit.tell("followers");
+        limit.say_there_are_more("followers");
     }
     Ok(())
 }
@@ -416,7 +416,7 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     let line = Arc::new(ProgressLine::on_stderr());
     let at_the_end = Arc::clone(&line);
-    interrupt::before_the_end(move || {
+    interrupt::on_interrupt(move || {
         at_the_end.clear();
         complain(&SyncError::Stopped.to_string());
     })?;

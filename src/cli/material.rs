@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::input::attachment::{LocalFile, Stay, media_types};
+use super::input::attachment::{Lifetime, LocalFile, media_types};
 use super::input::{NotBlank, Yes, confirm, limit, one_of};
 use super::platform::connect;
 use super::terminal::{
@@ -257,7 +257,7 @@ fn upload(
     introduction: Option<String>,
     json: Json,
 ) -> Result<(), Failure> {
-    let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ForGood)?;
+    let (file, media_type) = LocalFile::read_as(path, media_type, Lifetime::Permanent)?;
     let description = match (media_type, title) {
         (MediaType::Video, Some(title)) if !title.trim().is_empty() => Some(VideoDescription {
             title,

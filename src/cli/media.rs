@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::input::NotBlank;
-use super::input::attachment::{Kind, LocalFile, Stay, media_types};
+use super::input::attachment::{Kind, Lifetime, LocalFile, media_types};
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output, complain, download};
 use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
@@ -85,7 +85,7 @@ fn upload(
     media_type: Option<MediaType>,
     json: Json,
 ) -> Result<(), Failure> {
-    let (file, media_type) = LocalFile::read_as(path, media_type, Stay::ThreeDays)?;
+    let (file, media_type) = LocalFile::read_as(path, media_type, Lifetime::ThreeDays)?;
     let (store, api) = connect(config)?;
     let mut out = Output::of_change();
     let uploaded = file.upload(&api, &store, media_type, &mut out)?;
@@ -97,7 +97,7 @@ fn upload(
 }
 
 fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Result<(), Failure> {
-    download::wanted(out)?;
+    download::check_destination(out)?;
     let (_store, api) = connect(config)?;
     let fetch = |to: &mut dyn Write| match speex {
         true => api.media_get_jssdk(media_id, to),

@@ -134,7 +134,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         out.done()?;
     }
     if more {
-        limit.tell("messages");
+        limit.say_there_are_more("messages");
     }
     Ok(())
 }
@@ -204,7 +204,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
             kind(&row)
         )));
     };
-    download::wanted(out)?;
+    download::check_destination(out)?;
     let (_store, api) = connect(config)?;
     let fetch = |to: &mut dyn Write| api.media_file(media_id, to);
     let saved = download::fetch(out, fetch, |_| true).map_err(|failure| {

@@ -180,7 +180,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
 }
 
 fn fetch(config: &Config, ticket: &str, out: Option<&Path>) -> Result<(), Failure> {
-    download::wanted(out)?;
+    download::check_destination(out)?;
     let (_store, api) = connect(config)?;
     let saved = download::fetch(out, |to| api.showqrcode(ticket, to), |_| true)?;
     if let Some(path) = out {

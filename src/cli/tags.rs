@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::input::bulk::{Deed, NOT_NOTED};
+use super::input::bulk::{BulkOperation, NOT_NOTED};
 use super::input::{NotBlank, Openid, Yes, bulk, confirm};
 use super::platform::{Patience, connect};
 use super::terminal::{Failure, Json, Output, cell, text, whole};
@@ -202,13 +202,13 @@ fn change(
 ) -> Result<(), Failure> {
     let openids = bulk::openids(&arguments.openids)?;
     let tag = find(store, api, &arguments.tag)?;
-    let deed = Deed {
+    let operation = BulkOperation {
         label: if adds { "tagging" } else { "untagging" },
-        most: MAX_BATCHTAGGING,
+        batch_size: MAX_BATCHTAGGING,
         rate: config.api.rate,
         patience: Patience::new(),
     };
-    let outcome = deed.run(
+    let outcome = operation.run(
         &openids,
         |batch| match adds {
             true => api.batchtagging(tag.id, batch),

@@ -1,4 +1,4 @@
-//! Arguments that several commands have, and how their values are read.
+//! Arguments that several commands share, and how their values are parsed.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::byte_order_mark;
 use crate::cli::terminal::{Failure, complain};
 use crate::secret::Secret;
 
-// No doc comments on what is flattened: clap would show them as the description of each command that has it.
+// No doc comment: clap would show it as the description of every command that flattens this.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Yes {
@@ -22,11 +22,11 @@ pub struct Yes {
     pub given: bool,
 }
 
-/// Whom a command is about. Its real form is not asked for: the platform may change it.
+/// The id of a user. Its exact format is not checked, as the platform may change it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Openid(String);
 
-/// The longest openid that is taken, in bytes; real ones have 28.
+/// The longest openid that is accepted, in bytes; real ones have 28.
 const MAX_OPENID: usize = 128;
 
 impl FromStr for Openid {
@@ -46,7 +46,7 @@ impl FromStr for Openid {
     }
 }
 
-/// A name, an id or a text that the platform gets as it is, and that must say something.
+/// A name, an id or a text that is sent to the platform unchanged and must not be blank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotBlank(String);
 
@@ -61,8 +61,7 @@ impl FromStr for NotBlank {
     }
 }
 
-/// A token or a code, or `-` for the first line of standard input: what stands on a command line, all users of the
-/// machine can see.
+/// A token or a code, or `-` for the first line of standard input: every user of the machine can see a command line.
 #[derive(Clone)]
 pub enum Hidden {
     Given(Secret),
@@ -82,7 +81,7 @@ impl FromStr for Hidden {
 }
 
 impl Hidden {
-    /// The longest line that is read, in bytes; the platform's tokens have up to 512.
+    /// The longest line that is read, in bytes; the platform's tokens are up to 512 bytes long.
     const MOST: u64 = 4_096;
 
     /// The secret itself.
@@ -114,7 +113,7 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// What both are good for: reading, printing, handing on.
+/// Lets both kinds of text be read, printed and passed on.
 macro_rules! text {
     ($name:ident) => {
         impl Deref for $name {
@@ -142,7 +141,7 @@ macro_rules! text {
 text!(Openid);
 text!(NotBlank);
 
-/// Reads one of these names; completions and the help know them all.
+/// A parser for one of these names, which completions and the help list.
 pub fn one_of<T, const N: usize>(names: [(&'static str, T); N]) -> impl TypedValueParser<Value = T>
 where
     T: Clone + Send + Sync + 'static,
@@ -155,7 +154,7 @@ where
     )
 }
 
-/// Any text; completions offer these.
+/// A parser that takes any text; completions offer these.
 #[derive(Debug, Clone)]
 pub struct Suggested(pub Vec<&'static str>);
 
@@ -176,7 +175,7 @@ impl TypedValueParser for Suggested {
     }
 }
 
-/// Reads a whole number of this range.
+/// A parser for a whole number in this range.
 pub fn whole<T: TryFrom<u32>>(
     range: RangeInclusive<u32>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
@@ -191,17 +190,17 @@ pub fn whole<T: TryFrom<u32>>(
     }
 }
 
-/// How many rows of a list are shown at most.
+/// The most rows of a list that are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit(pub u32);
 
 impl Limit {
-    /// How many rows to ask for, to learn whether there are more.
+    /// How many rows to ask for so that we learn whether there are more.
     pub fn and_one(self) -> u32 {
         self.0.saturating_add(1)
     }
 
-    /// Takes what is too much, and says whether there was any.
+    /// Removes the rows beyond the limit, and returns whether there were any.
     pub fn cut<T>(self, rows: &mut Vec<T>) -> bool {
         let most = usize::try_from(self.0).unwrap_or(usize::MAX);
         let more = rows.len() > most;
@@ -209,8 +208,8 @@ impl Limit {
         more
     }
 
-    /// Says on stderr that not all of a family's rows are shown, and how to get them.
-    pub fn tell(self, family: &str) {
+    /// Says on stderr that only some rows are shown, and how to get the others.
+    pub fn say_there_are_more(self, family: &str) {
         let newest = match self.0 {
             1 => "only the newest is".to_owned(),
             n => format!("the newest {n} are"),
@@ -221,7 +220,7 @@ impl Limit {
     }
 }
 
-/// Reads how many rows are wanted, such as 50.
+/// Parses how many rows are wanted, such as 50.
 pub fn limit(text: &str) -> Result<u32, String> {
     whole(1..=u32::MAX)(text)
 }
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_outside_its_range_is_told_the_range() {
+    fn a_number_out_of_range_is_answered_with_the_range() {
         assert_eq!(whole::<u8>(0..=4)("4"), Ok(4));
         let wrong = whole::<u8>(0..=4)("9");
         assert_eq!(wrong, Err("write a whole number from 0 to 4".to_owned()));

@@ -1,4 +1,4 @@
-//! A picture, recording or video on a command line: a local file, uploaded once while it works, or a media_id.
+//! A picture, recording or video on a command line: a media_id, or a local file, uploaded again only when it expires.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,18 @@ use crate::clock;
 use crate::store::{PERMANENT_VIDEO, Store};
 use crate::wechat;
 
-/// A kept media_id is used when it works for at least so many seconds more: a mass message waits for its turn.
+/// A stored media_id is used if it is valid for at least this many seconds more, as mass messages are queued.
 const MARGIN: i64 = 3600;
 
-/// Under which type the store keeps videos of the permanent material, beside those that end, and for how long: nobody
-/// knows when somebody deletes one in the console, and then it is uploaded again.
+/// The type under which the store keeps permanent videos, next to temporary media, and for how many seconds. There is a
+/// limit because a video may be deleted in the console, and then has to be uploaded again.
 const KEPT_VIDEO: (&str, i64) = (PERMANENT_VIDEO, 10 * 365 * 24 * 3600);
 
-/// A file that was read, and what it is by its first bytes.
+/// A file that was read, and what it is according to its first bytes.
 #[derive(Debug)]
 pub struct LocalFile {
     pub path: PathBuf,
-    /// With the extension that its content has.
+    /// With the extension that fits its content.
     pub name: String,
     pub bytes: Vec<u8>,
     pub kind: Kind,
@@ -46,27 +46,27 @@ pub enum Kind {
     Mp4,
 }
 
-/// What a media_id that could not be kept means.
+/// The warning for a media_id that could not be stored.
 const UPLOADED_AGAIN: &str =
     "the media_id could not be noted, and the file is uploaded again next time";
 
-/// For how long the platform keeps a file: one that stays may be of more kinds.
+/// How long the platform keeps a file. Permanent files may be of more kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stay {
+pub enum Lifetime {
     /// Temporary media.
     ThreeDays,
     /// Permanent material.
-    ForGood,
+    Permanent,
 }
 
 impl Kind {
-    /// By the content: the platform looks at it too, whatever the name says. Of what is no [`Foreign`] file.
+    /// The kind of a file that is not [`Foreign`], by its content: the platform looks at that too, not at the name.
     fn of(bytes: &[u8]) -> Option<Kind> {
         match bytes {
             [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
             [b'G', b'I', b'F', b'8', ..] => Some(Kind::Gif),
-            // Its length, and four bytes of nothing.
+            // Its length, then four zero bytes.
             [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Kind::Bmp),
             [b'#', b'!', b'A', b'M', b'R', ..] => Some(Kind::Amr),
             [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => Some(Kind::Wma),
@@ -86,7 +86,7 @@ impl Kind {
                 ..,
             ] => Some(Kind::Wav),
             [b'I', b'D', b'3', ..] => Some(Kind::Mp3),
-            // A frame of MPEG layer III without a tag before it.
+            // An MPEG layer III frame without a tag before it.
             [0xff, second, ..] if second & 0xe6 == 0xe2 => Some(Kind::Mp3),
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Kind::Mp4),
             _ => None,
@@ -108,7 +108,7 @@ impl Kind {
         }
     }
 
-    /// What the platform takes such a file as, unless somebody says otherwise.
+    /// The type that such a file is sent as by default.
     pub fn media_type(self) -> MediaType {
         match self {
             Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Bmp => MediaType::Image,
@@ -117,33 +117,33 @@ impl Kind {
         }
     }
 
-    fn fits(self, wanted: MediaType, stay: Stay) -> bool {
+    fn fits(self, wanted: MediaType, lifetime: Lifetime) -> bool {
         let of_type = match wanted {
             MediaType::Image | MediaType::Voice | MediaType::Video => self.media_type() == wanted,
             MediaType::Thumb => self == Kind::Jpeg,
         };
         of_type
             && match self {
-                Kind::Bmp | Kind::Wma | Kind::Wav => stay == Stay::ForGood,
+                Kind::Bmp | Kind::Wma | Kind::Wav => lifetime == Lifetime::Permanent,
                 Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Amr | Kind::Mp3 | Kind::Mp4 => true,
             }
     }
 }
 
-/// Reads the platform's word for a type.
+/// A parser for the platform's name of a type.
 pub fn media_types() -> impl TypedValueParser<Value = MediaType> {
     one_of(MediaType::ALL.map(|one| (one.name(), one)))
 }
 
-/// What files of a type have to be.
-fn wanted_kinds(media_type: MediaType, stay: Stay) -> &'static str {
-    match (media_type, stay) {
-        (MediaType::Image, Stay::ThreeDays) => "PNG, JPEG or GIF",
-        (MediaType::Image, Stay::ForGood) => "PNG, JPEG, GIF or BMP",
-        (MediaType::Voice, Stay::ThreeDays) => "AMR or MP3",
-        (MediaType::Voice, Stay::ForGood) => "AMR, MP3, WMA or WAV",
-        (MediaType::Video, Stay::ThreeDays | Stay::ForGood) => "MP4",
-        (MediaType::Thumb, Stay::ThreeDays | Stay::ForGood) => "JPEG",
+/// Which files a type takes.
+fn wanted_kinds(media_type: MediaType, lifetime: Lifetime) -> &'static str {
+    match (media_type, lifetime) {
+        (MediaType::Image, Lifetime::ThreeDays) => "PNG, JPEG or GIF",
+        (MediaType::Image, Lifetime::Permanent) => "PNG, JPEG, GIF or BMP",
+        (MediaType::Voice, Lifetime::ThreeDays) => "AMR or MP3",
+        (MediaType::Voice, Lifetime::Permanent) => "AMR, MP3, WMA or WAV",
+        (MediaType::Video, Lifetime::ThreeDays | Lifetime::Permanent) => "MP4",
+        (MediaType::Thumb, Lifetime::ThreeDays | Lifetime::Permanent) => "JPEG",
     }
 }
 
@@ -151,7 +151,7 @@ impl LocalFile {
     /// Reads a file of at most `most` bytes.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that cannot be read, is empty, too large, or of no kind that is taken.
+    /// [`Failure::Wrong`] for a file that cannot be read, is empty or too large, or of a kind that is not taken.
     pub fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
         let wrong = |what: String| Failure::Wrong(format!("{}: {what}", path.display()));
         let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
@@ -199,35 +199,35 @@ impl LocalFile {
         })
     }
 
-    /// Reads a file that is to become one of this type, or of the one that its content suggests.
+    /// Reads a file to be sent as `media_type`, or as the type that its content suggests.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that cannot be taken as that.
+    /// [`Failure::Wrong`] for a file that cannot be sent as that type.
     pub fn read_as(
         path: &Path,
         media_type: Option<MediaType>,
-        stay: Stay,
+        lifetime: Lifetime,
     ) -> Result<(LocalFile, MediaType), Failure> {
         let largest = MediaType::ALL.map(MediaType::max_bytes).into_iter().max();
         let most = media_type.map(MediaType::max_bytes).or(largest);
         let file = LocalFile::read(path, most.unwrap_or(0))?;
         let media_type = media_type.unwrap_or_else(|| file.kind.media_type());
-        // That of its own type may be less than the largest of all.
+        // The limit of its own type may be lower than the highest of all types.
         if file.bytes.len() > media_type.max_bytes() {
-            return LocalFile::read_as(path, Some(media_type), stay);
+            return LocalFile::read_as(path, Some(media_type), lifetime);
         }
-        file.check(media_type, stay)?;
+        file.check(media_type, lifetime)?;
         Ok((file, media_type))
     }
 
-    /// That the file can be sent as this type.
-    fn check(&self, media_type: MediaType, stay: Stay) -> Result<(), Failure> {
-        if self.kind.fits(media_type, stay) {
+    /// Checks that the file can be sent as this type.
+    fn check(&self, media_type: MediaType, lifetime: Lifetime) -> Result<(), Failure> {
+        if self.kind.fits(media_type, lifetime) {
             return Ok(());
         }
         let (kind, wanted) = (
             self.kind.extensions()[0].to_uppercase(),
-            wanted_kinds(media_type, stay),
+            wanted_kinds(media_type, lifetime),
         );
         let is_thumb = media_type == MediaType::Thumb;
         let near = if is_thumb {
@@ -246,7 +246,7 @@ impl LocalFile {
         )))
     }
 
-    /// Uploads the file and keeps its media_id while it works, if the store can.
+    /// Uploads the file and stores its media_id for as long as it is valid. If that fails, `out` gets a warning.
     pub fn upload(
         &self,
         api: &Client,
@@ -267,7 +267,7 @@ impl LocalFile {
         Ok(uploaded)
     }
 
-    /// Adds the file to the permanent material; a video has a description, and nothing else has.
+    /// Adds the file to the permanent material. Videos have a description, other files do not.
     pub fn add(
         &self,
         api: &Client,
@@ -277,7 +277,7 @@ impl LocalFile {
         Ok(api.add_material(media_type, &self.name, &self.bytes, video)?)
     }
 
-    /// Of the account and the content: a media_id works for one account only.
+    /// Digest of the account and the content, as a media_id is valid for one account only.
     fn digest(&self, api: &Client) -> String {
         let mut all = api.app_id().as_bytes().to_vec();
         all.push(b'\n');
@@ -286,27 +286,27 @@ impl LocalFile {
     }
 }
 
-/// What a command was given: `F` of `--image F` and the like.
+/// The value of an option such as `--image F`.
 #[derive(Debug)]
 pub enum Attachment {
     /// Uploaded before.
     MediaId(String),
     /// To be uploaded as this type.
     File(LocalFile, MediaType),
-    /// A video that has to become permanent material first, and its description.
+    /// A video, with its description, that must be added to the permanent material first.
     Permanent(LocalFile, VideoDescription),
 }
 
 impl Attachment {
-    /// Looks whether `text` names a file, and reads it; else it is a media_id. Calls nobody.
+    /// Reads the file that `text` names, or takes it as a media_id if there is none. Makes no call.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that cannot be sent as this type, and for what is neither.
+    /// [`Failure::Wrong`] for a file that cannot be sent as this type, and for a text that is neither.
     pub fn find(text: &str, media_type: MediaType) -> Result<Attachment, Failure> {
         let path = Path::new(text);
         if path.exists() {
             let file = LocalFile::read(path, media_type.max_bytes())?;
-            file.check(media_type, Stay::ThreeDays)?;
+            file.check(media_type, Lifetime::ThreeDays)?;
             return Ok(Attachment::File(file, media_type));
         }
         let media_id = !text.is_empty()
@@ -321,7 +321,7 @@ impl Attachment {
         }
     }
 
-    /// The same for a video of the permanent material. `title` is the file's name, unless somebody says otherwise.
+    /// The same for a permanent video. The default `title` is the file's name.
     ///
     /// # Errors
     /// As [`Attachment::find`], and for a media_id with a title or an introduction.
@@ -351,7 +351,7 @@ impl Attachment {
         }
     }
 
-    /// Its media_id; the file is uploaded unless it was already and still works.
+    /// Its media_id. The file is uploaded unless the store has a valid media_id for it.
     fn media_id(&self, api: &Client, store: &Store, out: &mut Output) -> Result<String, Failure> {
         let (file, media_type) = match self {
             Attachment::MediaId(media_id) => return Ok(media_id.clone()),
@@ -367,7 +367,7 @@ impl Attachment {
         }
     }
 
-    /// The same for the same file or media_id, also after another upload.
+    /// Identifies the file or media_id, and stays the same after another upload.
     pub fn fingerprint(&self) -> String {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
@@ -384,7 +384,7 @@ impl Attachment {
         }
     }
 
-    /// For people.
+    /// How it is shown to people.
     pub fn shown(&self) -> String {
         match self {
             Attachment::MediaId(media_id) => media_id.clone(),
@@ -399,7 +399,7 @@ impl Attachment {
     }
 }
 
-/// The media_id of a video of the permanent material, which is added unless it was already.
+/// The media_id of a permanent video, which is added unless the store has it already.
 fn permanent_video(
     file: &LocalFile,
     description: &VideoDescription,
@@ -425,8 +425,8 @@ fn permanent_video(
     Ok(added.media_id)
 }
 
-/// Sends what `send` builds from these attachments. If the platform says that a media_id has expired which the store
-/// still had, the files are uploaded again and the message, which was refused as a whole, goes out once more.
+/// Calls `send` with the media_ids of these attachments. If the platform refuses the message because a stored media_id
+/// has expired, the files are uploaded again and `send` is called once more.
 pub fn with_media<T>(
     attachments: &[&Attachment],
     api: &Client,
@@ -459,9 +459,9 @@ pub fn with_media<T>(
 /// Why [`with_media`] sent nothing.
 #[derive(Debug)]
 pub enum SendError {
-    /// It did not come to the call that sends.
+    /// It failed before the call that sends.
     Before(Failure),
-    /// The call that sends.
+    /// The call that sends failed.
     Call(ApiError),
 }
 

@@ -1,4 +1,4 @@
-//! One deed for many people: openids from arguments or standard input, split to what the platform takes in one call.
+//! One operation for many people: reads their openids, splits them into batches the platform takes, and reports.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufRead};
@@ -14,7 +14,7 @@ use crate::cli::terminal::{Failure, Json, Output, ProgressLine};
 use crate::counted::counted;
 use crate::store::StoreError;
 
-/// The people that a command line names: each once, in their order; `-` stands for lines of standard input.
+/// The people that a command line names, in order and without duplicates; `-` stands for the lines of standard input.
 pub fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
     let mut known = HashSet::new();
     let mut openids = Vec::new();
@@ -50,21 +50,21 @@ pub fn openids(arguments: &[String]) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// What became of a deed.
+/// The result of a [`BulkOperation`].
 #[derive(Debug, Default, Serialize)]
 pub struct Outcome {
-    /// For how many it was done.
+    /// How many it was done for.
     done: usize,
-    /// For whom it was not.
+    /// The people it was refused for.
     failed: Vec<Refused>,
-    /// For whom it may have been done: the answer to their batch did not come.
+    /// The people it may have been done for, as the answer to their batch did not come.
     unknown: Vec<String>,
-    /// For whom it was not tried.
+    /// The people it was not tried for.
     left: Vec<String>,
-    /// Why it was given up.
+    /// Why it stopped early.
     #[serde(skip)]
     given_up: Option<ApiError>,
-    /// The first thing that could not be noted.
+    /// The first change that could not be stored.
     #[serde(skip)]
     not_noted: Option<StoreError>,
 }
@@ -75,20 +75,23 @@ struct Refused {
     why: String,
 }
 
-/// A deed: how it is called, how many people one call takes, the calls a second, and how often one of them waits for
-/// the next minute.
+/// One operation for many people.
 #[derive(Debug, Clone, Copy)]
-pub struct Deed {
+pub struct BulkOperation {
+    /// Its name on the progress line.
     pub label: &'static str,
-    pub most: usize,
+    /// The most people in one call.
+    pub batch_size: usize,
+    /// Calls per second.
     pub rate: u32,
+    /// How often a call waits for the next minute.
     pub patience: Patience,
 }
 
-impl Deed {
-    /// Does it for everybody. `call` does it for a batch and returns those for whom the platform could not;
-    /// `note` is told for whom it was done. A refusal that is about one person of a batch keeps it from nobody else;
-    /// any other failure ends it.
+impl BulkOperation {
+    /// Runs it for everybody. `call` handles a batch and returns the people the platform could not do it for; `note`
+    /// stores the others. If the refusal of a batch concerns one person, the others are tried again one by one; any
+    /// other failure stops the operation.
     pub fn run(
         self,
         openids: &[String],
@@ -123,11 +126,11 @@ impl Deed {
             }
             Ok(())
         };
-        let mut waiting: VecDeque<&[String]> = openids.chunks(self.most).collect();
+        let mut waiting: VecDeque<&[String]> = openids.chunks(self.batch_size).collect();
         while let Some(batch) = waiting.pop_front() {
             match attempt(batch, &mut outcome) {
                 Ok(()) => {}
-                // Each alone, to find out whom it is about.
+                // One by one, to find out whom it concerns.
                 Err(error) if error.concerns_one_person() && batch.len() > 1 => {
                     batch
                         .chunks(1)
@@ -158,7 +161,7 @@ impl Deed {
 }
 
 impl Outcome {
-    /// Prints it: `what` makes a sentence with "N people". Fails when it was not done for all.
+    /// Prints the result: `what` makes a sentence of "N people". Fails unless it was done for everybody.
     pub fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
         let mut out = Output::of_change();
         if let Some(error) = &self.not_noted {
@@ -197,7 +200,7 @@ impl Outcome {
     }
 }
 
-/// What the platform has and the store could not note.
+/// The warning for a change that the platform made and the store could not record.
 pub const NOT_NOTED: &str = "the store could not note it, `wechatd followers sync` brings it";
 
 fn to_i64(count: usize) -> i64 {
@@ -218,12 +221,12 @@ mod tests {
         }
     }
 
-    /// Does it for o1, o2 and o3 in batches of two while the platform answers this, 0 for good, and then 0 for ever;
-    /// and the batches that it was asked for.
+    /// Runs for o1, o2 and o3 in batches of two while the platform answers with these error codes and then always with
+    /// 0. Returns the outcome and the batches that the platform received.
     fn run(answers: &[i64]) -> (Outcome, Vec<String>) {
-        let deed = Deed {
+        let operation = BulkOperation {
             label: "testing",
-            most: 2,
+            batch_size: 2,
             rate: 10_000,
             patience: Patience::in_a_hurry(),
         };
@@ -237,19 +240,19 @@ mod tests {
             }
         };
         let openids = ["o1", "o2", "o3"].map(str::to_owned);
-        let outcome = deed.run(&openids, call, |_| Ok(()));
+        let outcome = operation.run(&openids, call, |_| Ok(()));
         (outcome, asked.into_inner())
     }
 
     #[test]
-    fn a_full_minute_is_waited_out_and_the_work_goes_on() {
+    fn the_limit_per_minute_is_waited_out_and_the_work_goes_on() {
         let (outcome, asked) = run(&[45011, 45011, 0, 45011]);
         assert_eq!(outcome.done, 3);
         assert_eq!(asked, ["o1 o2", "o1 o2", "o1 o2", "o3", "o3"]);
     }
 
     #[test]
-    fn it_is_not_waited_for_for_ever() {
+    fn the_limit_is_not_waited_out_for_ever() {
         let (outcome, asked) = run(&[0, 45011, 45011, 45011, 45011, 45011, 45011]);
         assert_eq!(
             (outcome.done, &outcome.left[..]),
@@ -269,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_that_the_platform_does_not_know_keeps_it_from_nobody_else() {
+    fn an_unknown_person_does_not_stop_it_for_the_others() {
         let (outcome, asked) = run(&[40003, 0, 40003]);
         assert_eq!(asked, ["o1 o2", "o1", "o2", "o3"]);
         assert_eq!((outcome.done, outcome.failed.len()), (2, 1));

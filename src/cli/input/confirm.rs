@@ -1,14 +1,14 @@
-//! The question before what cannot be undone: asked on a terminal, answered by `--yes` everywhere else.
+//! Asks before something that cannot be undone: on a terminal, or answered by `--yes` everywhere else.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::arguments::Yes;
 use crate::cli::terminal::Failure;
 
-/// Whether the owner agrees: by `yes`, or on the terminal. Without either nothing is done.
+/// Makes sure that the owner agrees, by `yes` or on the terminal.
 ///
 /// # Errors
-/// [`Failure::Wrong`] where nobody can be asked, [`Failure::Failed`] for any other answer than yes.
+/// [`Failure::Wrong`] if there is no terminal to ask on, [`Failure::Failed`] for any answer other than yes.
 pub fn ask(question: &str, yes: Yes) -> Result<(), Failure> {
     if yes.given {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Kinds of files that the platform does not take, by their first bytes, and what to save them as.
+//! Recognizes files that the platform does not take by their first bytes, and says what to save them as.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub(super) struct Foreign {
     pub(super) save_as: &'static str,
 }
 
-/// Kinds that are known by their beginning, or by a word behind the length of a chunk.
+/// Kinds with a signature: its offset, its bytes, the name of the kind, and what to save it as.
 const KINDS: &[(usize, &[u8], &str, &str)] = &[
     (8, b"WEBP", "WebP", "JPEG or PNG"),
     (8, b"AVI ", "AVI", "MP4"),
@@ -36,7 +36,7 @@ const KINDS: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\0\0\x01\xb3", "MPEG", "MP4"),
 ];
 
-/// Brands in the `ftyp` box of ISO media files, by their beginnings; what such files are, and what to save them as.
+/// Brands in the `ftyp` box of ISO media files, by prefix; what such files are, and what to save them as.
 const BRANDS: &[(&str, Brand)] = &[
     ("hei", Brand::Foreign("HEIC", "JPEG")),
     ("hev", Brand::Foreign("HEIC", "JPEG")),
@@ -67,10 +67,10 @@ enum Brand {
 
 const SOUND: Brand = Brand::Foreign("M4A", "MP3");
 
-/// Major brands that say no more than "pictures"; the compatible ones say which.
+/// Major brands that only say "pictures"; the compatible brands say which.
 const PICTURES: [&[u8]; 2] = [b"mif1", b"msf1"];
 
-/// The beginning of every file of Windows Media, and of what it says about a stream of pictures.
+/// The first bytes of every Windows Media file, and of its description of a video stream.
 const WINDOWS_MEDIA: &[u8] = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11";
 const WINDOWS_VIDEO: &[u8] = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b";
 
@@ -82,12 +82,12 @@ impl Foreign {
         }
     }
 
-    /// What the file is; `None`: nothing that is known here.
+    /// What the file is, or `None` if it is not known here.
     pub(super) fn of(bytes: &[u8]) -> Option<Foreign> {
         if bytes.get(4..8) == Some(b"ftyp") {
             return iso_media(bytes);
         }
-        // A frame of ADTS: its layer is 0, where that of MP3 is 1.
+        // An ADTS frame: its layer is 0, while that of MP3 is 1.
         if matches!(bytes, [0xff, second, ..] if second & 0xf6 == 0xf0) {
             return Some(Foreign::new("AAC", "MP3"));
         }
@@ -102,7 +102,7 @@ impl Foreign {
     }
 }
 
-/// What a file with an `ftyp` box is, by the first brand that says something; `None`: MP4.
+/// What a file with an `ftyp` box is, by the first brand that is known; `None` if it is MP4.
 fn iso_media(bytes: &[u8]) -> Option<Foreign> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?);
     let end = usize::try_from(length).map_or(bytes.len(), |end| end.min(bytes.len()));
@@ -131,8 +131,8 @@ fn iso_media(bytes: &[u8]) -> Option<Foreign> {
     }
 }
 
-/// Whether the file has tracks and none of them is pictures: phones record voices so, under the brand of MP4. A track
-/// says what it is twelve bytes behind the beginning of the name of its `hdlr` box.
+/// Whether the file has tracks but no video: phones record voice like this, under an MP4 brand. A track's type is
+/// twelve bytes after the start of its `hdlr` box's name.
 fn is_sound_only(bytes: &[u8]) -> bool {
     let boxes = bytes.windows(16).filter(|part| part.starts_with(b"hdlr"));
     let mut tracks = boxes.map(|part| &part[12..]).peekable();

@@ -1,4 +1,4 @@
-//! JSON that an owner writes on the command line or into a file, and what is wrong with it in plain words.
+//! JSON that an owner writes on the command line or in a file, and plain words for what is wrong with it.
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -7,10 +7,10 @@ use crate::api::template::Miniprogram;
 use crate::byte_order_mark;
 use crate::cli::terminal::Failure;
 
-/// Reads the JSON of an option; `example` is what such a value looks like.
+/// Parses the JSON of an option; `example` shows what such a value looks like.
 ///
 /// # Errors
-/// [`Failure::Wrong`] where it is something else.
+/// [`Failure::Wrong`] if it is anything else.
 pub fn read<T: DeserializeOwned>(option: &str, text: &str, example: &str) -> Result<T, Failure> {
     serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| {
         let trouble = trouble(&error);
@@ -21,7 +21,7 @@ pub fn read<T: DeserializeOwned>(option: &str, text: &str, example: &str) -> Res
     })
 }
 
-/// Reads `--miniprogram` of a message with a link.
+/// Parses `--miniprogram` of a message with a link.
 ///
 /// # Errors
 /// As [`read`].
@@ -30,7 +30,7 @@ pub fn miniprogram(text: &str) -> Result<Miniprogram, Failure> {
     read("--miniprogram", text, example)
 }
 
-/// What is wrong, without the words of a program.
+/// What is wrong, without programmers' terms.
 pub fn trouble(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
@@ -59,7 +59,7 @@ fn data_trouble(message: &str) -> String {
     }
 }
 
-/// What serde calls a JSON value, and what people call it.
+/// What serde calls a JSON value, by prefix, and what people call it.
 const THINGS: [(&str, &str); 8] = [
     ("sequence", "a list"),
     ("map", "an object in braces"),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_in_plain_words() {
+    fn mistakes_are_reported_in_plain_words() {
         let map = |text| read::<BTreeMap<String, i64>>("--data", text, "{\"a\": 1}");
         for (text, told) in [
             ("", "the JSON ends too early"),

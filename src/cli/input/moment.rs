@@ -1,14 +1,14 @@
-//! A point in time on the command line: `--since` and `--until`.
+//! Points in time on the command line: `--since` and `--until`.
 
 use crate::cli::terminal::Failure;
 use crate::clock;
 use crate::config::read_duration;
 use crate::local_time;
 
-/// What such an option says, in Unix seconds.
+/// Parses the value of such an option to Unix seconds.
 ///
 /// # Errors
-/// [`Failure::Wrong`] with what can be written, where `text` is no date.
+/// [`Failure::Wrong`] with examples if `text` is not a date.
 pub fn moment(option: &str, text: &str) -> Result<i64, Failure> {
     if let Ok(ago) = read_duration(text) {
         return Ok(clock::unix_seconds().saturating_sub_unsigned(ago.as_secs()));
@@ -21,7 +21,7 @@ pub fn moment(option: &str, text: &str) -> Result<i64, Failure> {
     })
 }
 
-/// What `--since` says, if it is there.
+/// Parses `--since`, if it is given.
 ///
 /// # Errors
 /// As [`moment`].

@@ -1,4 +1,4 @@
-//! The way of a command to the platform: the store, which keeps the tokens, and the API client.
+//! How a command reaches the platform: the store, which keeps the tokens, and the API client.
 
 mod patience;
 
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::store::Store;
 pub use patience::Patience;
 
-/// Opens the store and prepares the API client; calls nobody yet.
+/// Opens the store and prepares the API client. Makes no call yet.
 pub fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
     let missing = || {
         Failure::wrong(

@@ -1,4 +1,4 @@
-//! Waiting out the platform's limit of calls a minute: it ends by itself, and long work goes on after it.
+//! Waits out the platform's limit of calls per minute so that long work goes on after it.
 
 use std::thread;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use crate::api::errcode::MINUTE_LIMIT;
 use crate::api::{Action, ApiError};
 use crate::cli::terminal::{ProgressLine, complain};
 
-/// How often a piece of work may still be held up. Each piece begins with all of it.
+/// How often a piece of work may still wait. Each piece starts with a full count.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     pause: Duration,
     left: u32,
-    /// Tells whoever waits why.
+    /// Tells the owner why it waits.
     tell: fn(&str),
 }
 
 impl Patience {
-    /// Five times, a minute each.
+    /// Five waits of a minute each.
     pub fn new() -> Patience {
         Patience {
             pause: Action::Wait.least_pause(),
@@ -26,7 +26,7 @@ impl Patience {
         }
     }
 
-    /// As often, without a pause and without a word.
+    /// As many waits, without a pause or a message.
     #[cfg(test)]
     pub fn in_a_hurry() -> Patience {
         Patience {
@@ -36,7 +36,7 @@ impl Patience {
         }
     }
 
-    /// Whether the work is to be repeated: waits if the platform wants nothing but that, and no more often than it may.
+    /// Waits if `error` is the limit per minute and there are waits left. Returns whether to try again.
     pub fn waits(&mut self, error: &ApiError, line: &ProgressLine) -> bool {
         if error.errcode() != Some(MINUTE_LIMIT) || self.left == 0 {
             return false;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_a_minute_a_few_times_and_for_nothing_else() {
+    fn it_waits_a_minute_a_few_times_and_for_no_other_error() {
         assert!(Patience::new().pause >= Duration::from_secs(60));
         let line = ProgressLine::on_stderr();
         let mut patience = Patience::in_a_hurry();

@@ -1,4 +1,4 @@
-//! A file that the platform sends: to standard output, or to a file that takes its name only when it is whole.
+//! Saves a file that the platform sends to standard output, or to a file that gets its name only once it is complete.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -10,11 +10,11 @@ use super::output::Output;
 use super::whole_file::WholeFile;
 use crate::api::ApiError;
 
-/// That somebody takes the file: standard output is no terminal, or `out` names a file.
+/// Checks that the download has somewhere to go: `out` names a file, or standard output is not a terminal.
 ///
 /// # Errors
-/// [`Failure::Wrong`] where nobody does.
-pub fn wanted(out: Option<&Path>) -> Result<(), Failure> {
+/// [`Failure::Wrong`] if it has not.
+pub fn check_destination(out: Option<&Path>) -> Result<(), Failure> {
     match out.is_none() && io::stdout().is_terminal() {
         true => Err(Failure::Wrong(
             "a terminal is no place for a file: name one with --out FILE".to_owned(),
@@ -23,10 +23,10 @@ pub fn wanted(out: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// Fetches to `out`, or else to standard output. Where `is_file` says that what came is no file, none is made.
+/// Fetches to `out`, or to standard output. If `is_file` says that the answer was not a file, none is created.
 ///
 /// # Errors
-/// Those of `fetch`, and of writing.
+/// Those of `fetch`, and those of writing.
 pub fn fetch<T>(
     out: Option<&Path>,
     fetch: impl FnOnce(&mut dyn Write) -> Result<T, ApiError>,
@@ -37,13 +37,13 @@ pub fn fetch<T>(
         if stdout.is_terminal() {
             let found = fetch(&mut io::sink())?;
             return match is_file(&found) {
-                true => wanted(None).map(|()| found),
+                true => check_destination(None).map(|()| found),
                 false => Ok(found),
             };
         }
-        let mut place = Place::new(&mut stdout);
-        let found = fetch(&mut place);
-        place.refused.map_or(Ok(()), Err)?;
+        let mut destination = Destination::new(&mut stdout);
+        let found = fetch(&mut destination);
+        destination.refused.map_or(Ok(()), Err)?;
         stdout.flush()?;
         return Ok(found?);
     };
@@ -60,15 +60,17 @@ pub fn fetch<T>(
     };
     let mut file = WholeFile::begin(path)?;
     let (unfinished, name) = (file.part().to_owned(), path.to_owned());
-    interrupt::before_the_end(move || {
+    interrupt::on_interrupt(move || {
         if fs::remove_file(&unfinished).is_ok() {
             complain(&format!("{}: not written: interrupted", name.display()));
         }
     })
     .map_err(failed)?;
-    let mut place = Place::new(&mut file);
-    let found = fetch(&mut place);
-    place.refused.map_or(Ok(()), |error| Err(failed(error)))?;
+    let mut destination = Destination::new(&mut file);
+    let found = fetch(&mut destination);
+    destination
+        .refused
+        .map_or(Ok(()), |error| Err(failed(error)))?;
     let found = found?;
     if is_file(&found) {
         file.finish()?;
@@ -76,18 +78,18 @@ pub fn fetch<T>(
     Ok(found)
 }
 
-/// Where a file goes; keeps why it took no more, which is no fault of the platform's.
-struct Place<'a> {
+/// The destination of a download. It keeps its write error, to tell it from an error of the platform.
+struct Destination<'a> {
     to: &'a mut dyn Write,
     refused: Option<io::Error>,
 }
 
-impl<'a> Place<'a> {
-    fn new(to: &'a mut dyn Write) -> Place<'a> {
-        Place { to, refused: None }
+impl<'a> Destination<'a> {
+    fn new(to: &'a mut dyn Write) -> Destination<'a> {
+        Destination { to, refused: None }
     }
 
-    fn noting<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+    fn keep_error<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             let kind = error.kind();
             if kind != io::ErrorKind::Interrupted {
@@ -98,22 +100,22 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Write for Place<'_> {
+impl Write for Destination<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.to.write(bytes);
-        self.noting(written)
+        self.keep_error(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let flushed = self.to.flush();
-        self.noting(flushed)
+        self.keep_error(flushed)
     }
 }
 
-/// Says where a video lies, of which the platform gives no file.
+/// Prints the URL of a video, as the platform does not send the file itself.
 ///
 /// # Errors
-/// [`Failure::Failed`] where a file was asked for.
+/// [`Failure::Failed`] if a file was asked for.
 pub fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
     let mut output = Output::text();
     output.line(url)?;

@@ -1,4 +1,4 @@
-//! Rows as CSV or as JSON lines, one at a time.
+//! Writes rows as CSV or JSON lines, one at a time.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::output::Output;
 use crate::store::Cell;
 use crate::visible;
 
-/// The column that holds JSON.
+/// The column whose text is JSON.
 const JSON: &str = "tagid_list";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -22,7 +22,7 @@ pub enum Format {
     Jsonl,
 }
 
-// No doc comment, see `arguments`.
+// No doc comment, see `Json`.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct FormatArguments {
@@ -37,12 +37,12 @@ pub struct FormatArguments {
 /// Where exported rows go.
 pub enum Export {
     Csv(Box<csv::Writer<Output>>),
-    /// CSV of which a spreadsheet program takes nothing for a formula.
+    /// CSV in which a spreadsheet program finds no formulas.
     Excel(Box<csv::Writer<Output>>),
     Jsonl(Output),
 }
 
-/// What tells a spreadsheet program that a file is UTF-8.
+/// Tells a spreadsheet program that the file is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Export {
@@ -60,7 +60,7 @@ impl Export {
         })
     }
 
-    /// Writes a row; without values, the heading.
+    /// Writes a row, or the heading if there are no cells.
     pub fn row(&mut self, names: &[&str], cells: &[Cell]) -> Result<(), Failure> {
         match self {
             Export::Csv(csv) | Export::Excel(csv) if cells.is_empty() => {
@@ -101,8 +101,8 @@ fn record<'a>(
     csv.write_record(None::<&[u8]>).map_err(failed)
 }
 
-/// A text that a spreadsheet program takes for a text, whatever it begins with. An apostrophe before it is the usual
-/// way; of other control characters than line breaks nothing is left.
+/// A text that no spreadsheet program takes for a formula: an apostrophe goes in front if it looks like one, and
+/// control characters other than line breaks become spaces.
 fn harmless(text: &str) -> Cow<'_, str> {
     let steers = |c: char| visible::steers(c) && c != '\n';
     let plain = match text.contains(steers) {
@@ -129,7 +129,7 @@ fn failed(error: csv::Error) -> Failure {
     }
 }
 
-/// A row as a JSON object, its columns in their order.
+/// A row as a JSON object, with the columns in order.
 struct Row<'a> {
     names: &'a [&'a str],
     cells: &'a [Cell<'a>],

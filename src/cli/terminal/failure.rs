@@ -1,4 +1,4 @@
-//! How a command fails: one line or one JSON object on stderr, and the exit code that says what a script can do.
+//! How a command fails: one line or one JSON object on stderr, and an exit code that scripts can act on.
 
 use std::fmt;
 use std::io;
@@ -21,15 +21,15 @@ pub enum Failure {
     Failed(String),
     /// The command line or the configuration is wrong: exit code 2.
     Wrong(String),
-    /// One of these, or a change that may have been made, with more than a text.
+    /// Either of these, or a change that may have been made, with more than a text.
     Detailed(Box<Details>),
-    /// It failed, or the answer is no, and what was printed says how: exit code 1 without a further text.
+    /// It failed, or the answer is no, and the output already says so: exit code 1 without any more text.
     Shown,
-    /// Whoever read the output has gone, as `head` does: exit code 0.
+    /// The reader of the output has gone, as with `head`: exit code 0.
     OutputClosed,
 }
 
-/// What the exit code says.
+/// The exit codes of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Failed = 1,
@@ -38,11 +38,11 @@ enum Exit {
     MayBeDone = 3,
 }
 
-/// A failure in parts, for programs.
+/// A failure broken into parts, for programs.
 #[derive(Debug)]
 pub struct Details {
     exit: Exit,
-    /// The whole line for people, what to do included.
+    /// The whole line for people, including what to do.
     text: String,
     /// The call to the platform that failed.
     call: Option<&'static str>,
@@ -62,24 +62,24 @@ impl Failure {
         Failure::Wrong(why.to_string()).advising(what_to_do)
     }
 
-    /// The same with what to do about it, at the end of the line, too.
+    /// Adds what to do about it, also at the end of the line.
     fn advising(self, what_to_do: impl Into<String>) -> Failure {
         let what_to_do = what_to_do.into();
         self.and(&what_to_do)
             .map(|details| details.what_to_do = Some(what_to_do))
     }
 
-    /// The same, with what was done before it at the beginning of the line.
+    /// Adds what was done before the failure, at the beginning of the line.
     pub fn after(self, done: &str) -> Failure {
         self.map(|details| details.text = format!("{done}, then: {}", details.text))
     }
 
-    /// The same, with more at the end of the line.
+    /// Adds `more` at the end of the line.
     pub fn and(self, more: &str) -> Failure {
         self.map(|details| details.text = format!("{}; {more}", details.text))
     }
 
-    /// The same where exit code 1 is an answer: this one says that there is none.
+    /// For commands whose exit code 1 is an answer: exits with 2, as there is no answer.
     pub fn instead_of_an_answer(self) -> Failure {
         match self {
             Failure::Shown => Failure::Wrong("there is no answer".to_owned()),
@@ -97,7 +97,7 @@ impl Failure {
         }
     }
 
-    /// In parts, unless there is no text.
+    /// Breaks the failure into parts, unless it has no text.
     fn detailed(self) -> Result<Box<Details>, Failure> {
         let plain = |exit, text| {
             Ok(Box::new(Details {
@@ -117,7 +117,7 @@ impl Failure {
         }
     }
 
-    /// Prints the failure to stderr, as a line or as JSON, and gives the exit code.
+    /// Prints the failure to stderr, as a line or as JSON, and returns the exit code.
     pub fn report(self, as_json: bool) -> ExitCode {
         match self.detailed() {
             Ok(details) => {
@@ -163,7 +163,7 @@ impl Details {
     }
 }
 
-/// Stderr may be closed; there is nobody left to tell then.
+/// Prints to stderr, with the program's name in front. If stderr is closed, the text is lost.
 pub fn complain(text: &str) {
     use io::Write;
     let mut stderr = io::stderr().lock();
@@ -186,7 +186,7 @@ impl fmt::Display for Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Failure {
-        // All of them in one text, one a line.
+        // All mistakes in one text, one per line.
         Failure::Wrong(match problems.list.len() {
             1 => problems.to_string(),
             n => format!("the configuration has {n} mistakes:\n{problems}"),

@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a command: what is half done goes away, the owner is told, and the process ends.
+//! Ctrl-C in the middle of a command: it cleans up, says so, and ends the process.
 
 use std::io;
 use std::process;
@@ -7,20 +7,20 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Shells give a process that a signal ended this exit code, plus the signal's number: 130 after Ctrl-C.
+/// Added to a signal's number, this is the exit code that shells report: 130 after Ctrl-C.
 const BY_SIGNAL: i32 = 128;
 
-/// From now on to the end of the process SIGINT and SIGTERM run `first` and then end it.
+/// From now on, SIGINT and SIGTERM run `clean_up` and then end the process.
 ///
 /// # Errors
-/// When the system gives no signals or no thread.
-pub fn before_the_end(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// When the signals cannot be caught or the thread cannot be started.
+pub fn on_interrupt(clean_up: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new()
         .name("interrupt".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                first();
+                clean_up();
                 process::exit(BY_SIGNAL + signal);
             }
         })?;

@@ -1,4 +1,4 @@
-//! Lines of the server's log on their way to stderr: a bounded queue with a thread of its own, so that nobody waits for the reader.
+//! A bounded queue, with a thread of its own, that takes the server's log to stderr so that nothing waits for the reader.
 
 use std::fmt;
 use std::fs::File;
@@ -9,19 +9,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that may wait; lines beyond that are dropped and counted. About 10,000 pushes.
+/// Bytes that may wait, about 10,000 pushes; lines beyond that are dropped and counted.
 const MOST: usize = 1024 * 1024;
 
-/// A buffer that has grown beyond this is freed after use.
+/// A buffer that has grown beyond this many bytes is freed after use.
 const KEPT: usize = 64 * 1024;
 
-/// How long lines are gathered before they are written.
+/// How long lines are collected before they are written together.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// Between two tries where stderr is nonblocking, as some other program has made it.
+/// The pause between attempts if another program has made stderr nonblocking.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
-/// The way in; clones are the same queue. Lines go in whole, and none waits for the reader of stderr.
+/// A handle to the queue, shared by its clones. It takes whole lines and never waits for the reader of stderr.
 #[derive(Clone)]
 pub struct LogQueue(Arc<Shared>);
 
@@ -43,9 +43,9 @@ impl LogQueue {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives no thread, or stderr is closed.
+    /// When the thread cannot be started, or stderr is closed.
     pub fn to_stderr() -> io::Result<LogQueue> {
-        // Not through `std::io::stderr`, whose lock a write that hangs would hold.
+        // Not through `std::io::stderr`, as a hanging write would hold its lock.
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         LogQueue::start(File::from(stderr))
     }
@@ -59,15 +59,15 @@ impl LogQueue {
         Ok(queue)
     }
 
-    /// Waits until everything is written, but no longer than this.
+    /// Waits until everything is written, but no longer than `time`.
     pub fn flush_within(&self, time: Duration) {
         let waiting = self.lock();
         let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
-        // Whether all of it went out makes no difference to anybody.
+        // Nothing depends on whether all of it was written.
         drop(self.0.changed.wait_timeout_while(waiting, time, busy));
     }
 
-    /// Adds whole lines, or drops and counts them where too many wait.
+    /// Adds whole lines, or drops and counts them if the queue is full.
     pub fn push(&self, lines: &[u8]) {
         let mut waiting = self.lock();
         if waiting.lines.is_empty() || waiting.lines.len() + lines.len() <= MOST {
@@ -97,8 +97,8 @@ impl LogQueue {
             }
             waiting.writing = true;
             drop(waiting);
-            // What comes meanwhile goes out in the same write, and wakes nobody: a wake-up for each line would cost a
-            // push a tenth of its processor time.
+            // Lines that arrive meanwhile go out in the same write without waking the thread: a wake-up for each line
+            // would cost a tenth of a push's processor time.
             thread::sleep(GATHER);
             let mut waiting = self.lock();
             mem::swap(&mut batch, &mut waiting.lines);
@@ -125,7 +125,7 @@ impl LogQueue {
     }
 }
 
-/// Writes it all, or gives it up: nobody can be told that stderr is broken.
+/// Writes everything, or gives up: there is nowhere to report that stderr is broken.
 fn write_whole(out: &mut impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match out.write(bytes) {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_out_whole_and_in_their_order() {
+    fn lines_come_out_whole_and_in_order() {
         let (mut reader, writer) = pipe().expect("a pipe");
         let queue = LogQueue::start(writer).expect("started");
         let reading = thread::spawn(move || {
@@ -182,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_dropped_and_holds_up_nobody() {
+    fn lines_that_nobody_reads_are_dropped_without_blocking() {
         let (reader, writer) = pipe().expect("a pipe");
         let queue = LogQueue::start(writer).expect("started");
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
         let begun = Instant::now();
-        // A pipe and the batch under way hold something, too; what was dropped before that batch is not counted here.
+        // The pipe and the batch being written hold lines too; lines dropped before that batch are not counted here.
         while queue.lock().dropped < 1024 {
             queue.push(&line);
             assert!(begun.elapsed() < Duration::from_secs(30));

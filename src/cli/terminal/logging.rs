@@ -1,4 +1,4 @@
-//! The log on stderr: levels by RUST_LOG, the journal's own form under systemd, and no secrets of libraries.
+//! The log on stderr: levels from RUST_LOG, the journal's format under systemd, and no secrets from libraries.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
@@ -16,10 +16,10 @@ use super::log_queue::LogQueue;
 /// The environment variable that sets the level.
 const VARIABLE: &str = "RUST_LOG";
 
-/// Libraries that write URLs, and with them access tokens, at their finest levels, or what is of no use to an owner.
+/// Libraries that log URLs, and so access tokens, at their finest levels, or details that are no use to an owner.
 const TALKATIVE: [&str; 4] = ["ureq", "ureq_proto", "rustls", "tiny_http"];
 
-/// How long the last lines of the server may take: nobody may be reading them.
+/// How long the server's last lines may take, as perhaps nobody is reading them.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// Starts the log of a command at `level`, unless RUST_LOG says otherwise.
@@ -27,10 +27,10 @@ pub fn start(level: &str) {
     start_with(level, None);
 }
 
-/// Starts the log of the server, which does not wait for the reader of stderr. Panics are written there, too.
+/// Starts the log of the server, which never waits for the reader of stderr. Panics go to the log too.
 ///
 /// # Errors
-/// When the system gives no thread for it.
+/// When its thread cannot be started.
 pub fn start_queued(level: &str) -> Result<LogQueue, Failure> {
     let queue = LogQueue::to_stderr()
         .map_err(|error| Failure::Failed(format!("the log cannot be written: {error}")))?;
@@ -52,7 +52,7 @@ fn start_with(level: &str, queue: Option<LogQueue>) {
     let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
     let wanted = match wanted.as_deref().map(str::trim) {
         None | Some("") => level,
-        Some(wanted) if says_something(wanted) => wanted,
+        Some(wanted) if is_useful(wanted) => wanted,
         Some(wanted) => {
             complain(&format!(
                 "{VARIABLE}={wanted:?} names no level, which is error, warn, info, debug, trace or off: it is taken as {level}"
@@ -64,7 +64,7 @@ fn start_with(level: &str, queue: Option<LogQueue>) {
     builder.parse_filters(wanted);
     builder.parse_write_style(&std::env::var("RUST_LOG_STYLE").unwrap_or_default());
     if stderr_is_journal() {
-        // The journal has its own times, and reads the level from the first characters of a line.
+        // The journal adds the time, and reads the level from the prefix of each line.
         builder.format(|out, record| {
             let priority = match record.level() {
                 Level::Error => 3,
@@ -90,8 +90,8 @@ fn start_with(level: &str, queue: Option<LogQueue>) {
     }
 }
 
-/// Whether a filter names a level, or this program: anything else would silence even errors.
-fn says_something(filter: &str) -> bool {
+/// Whether a filter names a level or this program. Any other filter would silence even errors.
+fn is_useful(filter: &str) -> bool {
     let directives = filter.split('/').next().unwrap_or_default();
     directives.split(',').any(|directive| {
         let (target, level) = match directive.split_once('=') {
@@ -103,7 +103,7 @@ fn says_something(filter: &str) -> bool {
     })
 }
 
-/// Lets talkative libraries say no more than warnings, whatever RUST_LOG asks for.
+/// Limits [`TALKATIVE`] libraries to warnings, whatever RUST_LOG asks for.
 struct Discreet {
     logger: env_logger::Logger,
     queue: Option<LogQueue>,
@@ -122,7 +122,7 @@ impl Log for Discreet {
         }
     }
 
-    /// For those who are about to end the process.
+    /// Call this before ending the process.
     fn flush(&self) {
         if let Some(queue) = &self.queue {
             queue.flush_within(LAST_LINES);
@@ -130,7 +130,7 @@ impl Log for Discreet {
     }
 }
 
-/// systemd names the device and inode of the journal's end of stderr in JOURNAL_STREAM.
+/// Compares stderr with JOURNAL_STREAM, in which systemd gives the device and inode of its journal stream.
 fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_says_something_by_a_level_or_by_the_name_of_the_program() {
+    fn a_useful_filter_names_a_level_or_the_program() {
         for filter in [
             "debug",
             "OFF",
@@ -158,10 +158,10 @@ mod tests {
             "foo=debug",
             "info/pattern",
         ] {
-            assert!(says_something(filter), "{filter}");
+            assert!(is_useful(filter), "{filter}");
         }
         for filter in ["foo", "inf", "wechatd=foo", "foo,bar", "7", "/info", ","] {
-            assert!(!says_something(filter), "{filter}");
+            assert!(!is_useful(filter), "{filter}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::failure::{Failure, complain};
 use crate::local_time;
 use crate::visible::Visible;
 
-// No doc comment: clap would show it as the description of each command that has it.
+// No doc comment: clap would show it as the description of every command that flattens this.
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Json {
@@ -26,17 +26,17 @@ pub struct Output {
 
 #[derive(Debug)]
 enum To {
-    /// Standard output. When it cannot be written there is nothing left to do.
+    /// Written as it comes. When standard output fails, the command has nothing left to do.
     Reader(BufWriter<StdoutLock<'static>>),
-    /// The same for a command that changes something: the change matters more than its answer.
-    Owner(Told),
+    /// Held back until the end by a command that changes something: the change matters more than its answer.
+    AfterChange(Answer),
 }
 
-/// What a changing command says: its answer, and what went wrong after the change was made.
+/// What a command that changes something prints: its answer, and what went wrong after the change was made.
 #[derive(Debug, Default)]
-struct Told {
+struct Answer {
     unwritten: Vec<u8>,
-    troubles: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Output {
@@ -48,27 +48,27 @@ impl Output {
         }
     }
 
-    /// For a command that changes something: writing never fails, so that nobody who stops reading, and no full disk,
-    /// comes between what was asked for and the change. What standard output does not take goes to stderr; where its
-    /// reader has gone, as `head` does, nowhere.
+    /// For a command that changes something: writing never fails, so neither a closed pipe nor a full disk can stop the
+    /// change. If standard output cannot be written, the answer goes to stderr; if its reader has gone, as with `head`,
+    /// it is dropped.
     pub fn of_change() -> Output {
         Output {
-            to: To::Owner(Told::default()),
+            to: To::AfterChange(Answer::default()),
         }
     }
 
-    /// The change was made; this is what could not be done after it. It is said after the answer, and is no failure.
+    /// Reports an error that happened after the change was made. It is printed after the answer and is not a failure.
     pub fn afterwards<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
         if let Err(error) = result {
-            let trouble = format!("{what}: {error}");
+            let warning = format!("{what}: {error}");
             match &mut self.to {
-                To::Owner(told) => told.troubles.push(trouble),
-                To::Reader(_) => complain(&trouble),
+                To::AfterChange(answer) => answer.warnings.push(warning),
+                To::Reader(_) => complain(&warning),
             }
         }
     }
 
-    /// A line; where it holds others, each on its own. Whatever it tells of does not steer the terminal.
+    /// Prints `text`, which may have several lines. Control characters in it do not reach the terminal.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return self.drawn("");
@@ -77,7 +77,7 @@ impl Output {
             .try_for_each(|line| self.drawn(&Visible(line).to_string()))
     }
 
-    /// A line that may steer the terminal.
+    /// Prints a line as it is, control characters included.
     pub fn drawn(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self, "{line}")?)
     }
@@ -87,7 +87,7 @@ impl Output {
         self.done()
     }
 
-    /// One JSON value for programs, else one line, and the end.
+    /// Prints the whole answer: one JSON value for programs, otherwise one line.
     pub fn answer(mut self, json: Json, value: &impl Serialize, line: &str) -> Result<(), Failure> {
         if json.wanted {
             return self.json(value);
@@ -96,14 +96,14 @@ impl Output {
         self.done()
     }
 
-    /// One JSON value, and the end.
+    /// Prints the whole answer as one JSON value.
     pub fn json(mut self, value: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_writer_pretty(&mut self, value).map_err(io::Error::from)?;
         self.line("")?;
         self.done()
     }
 
-    /// Lines of `name  value`, the values in one column.
+    /// Prints lines of `name  value`, with the values in one column.
     pub fn pairs(&mut self, pairs: &[(&str, String)]) -> Result<(), Failure> {
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in pairs {
@@ -116,8 +116,8 @@ impl Output {
         Ok(())
     }
 
-    /// A table with a heading, each row on one line of the terminal. Columns without a single value are left out.
-    /// Without rows it is the sentence `nothing` alone.
+    /// Prints a table with a heading, each row on one line of the terminal. Empty columns are left out. If there are no
+    /// rows, prints the sentence `nothing` instead.
     pub fn table<const N: usize>(
         &mut self,
         columns: [Column; N],
@@ -159,22 +159,22 @@ impl Output {
         self.drawn(line.trim_end())
     }
 
-    /// Shows what was written so far: a question follows.
+    /// Shows what was written so far, before a question.
     pub fn flush(&mut self) -> Result<(), Failure> {
         Ok(Write::flush(self)?)
     }
 
-    /// All that was written reaches stdout.
+    /// Ends the answer: everything written reaches stdout, then the warnings reach stderr.
     pub fn done(mut self) -> Result<(), Failure> {
         self.flush()?;
-        if let To::Owner(told) = self.to {
-            told.troubles.iter().for_each(|trouble| complain(trouble));
+        if let To::AfterChange(answer) = self.to {
+            answer.warnings.iter().for_each(|warning| complain(warning));
         }
         Ok(())
     }
 }
 
-impl Told {
+impl Answer {
     fn flush(&mut self) {
         let bytes = std::mem::take(&mut self.unwritten);
         let mut stdout = io::stdout().lock();
@@ -188,20 +188,20 @@ impl Told {
     }
 }
 
-/// What others write in a form of their own, such as exports.
+/// For callers that bring their own format, such as exports.
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             To::Reader(out) => out.write(bytes),
-            To::Owner(told) => told.unwritten.write(bytes),
+            To::AfterChange(answer) => answer.unwritten.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             To::Reader(out) => out.flush(),
-            To::Owner(told) => {
-                told.flush();
+            To::AfterChange(answer) => {
+                answer.flush();
                 Ok(())
             }
         }
@@ -215,14 +215,14 @@ pub struct Column {
     kind: Kind,
 }
 
-/// What may be done to the cells of a column so that a line fits.
+/// How the cells of a column may be shortened to make a line fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// They are cut first, and where there is no terminal at [`LONGEST`].
+    /// Cut first; at [`LONGEST`] when there is no terminal.
     Text,
-    /// Such as ids and numbers: they are cut last, and only for a terminal.
+    /// Ids and numbers: cut last, and only for a terminal.
     Whole,
-    /// Local times as the store and the platform's answers are shown: without seconds, and without this year.
+    /// Local times, shown without seconds and, in this year, without the year.
     Time,
 }
 
@@ -234,7 +234,7 @@ pub const fn text(heading: &'static str) -> Column {
     }
 }
 
-/// A column of ids or numbers, of which a part is of no use.
+/// A column of ids or numbers, which are useless in part.
 pub const fn whole(heading: &'static str) -> Column {
     Column {
         heading,
@@ -250,20 +250,20 @@ pub const fn time(heading: &'static str) -> Column {
     }
 }
 
-/// Blanks between two columns of a table.
+/// Spaces between two columns of a table.
 const GAP: usize = 2;
 
-/// The longest words where there is no terminal, in columns of the screen.
+/// The widest text when there is no terminal, in screen columns.
 const LONGEST: usize = 41;
 
-/// Words are not cut below this while ids can be that are longer than most of their column.
+/// Text is not cut below this width while there are ids that are longer than most of their column and can be cut.
 const LEGIBLE: usize = 12;
 
-/// What is left of a column of each kind at least.
+/// The narrowest that columns of each kind can get.
 const LEAST_TEXT: usize = 4;
 const LEAST_WHOLE: usize = 6;
 
-/// How wide each column is on the screen, so that all together fit into `room`; 0 for one that is left out.
+/// The width of each column on the screen so that all of them fit into `room`; 0 for a column that is left out.
 fn layout<const N: usize>(
     columns: &[Column; N],
     rows: &[[String; N]],
@@ -307,7 +307,7 @@ fn layout<const N: usize>(
             };
             let of_kind = (0..N).filter(|n| columns[*n].kind == kind && widths[*n] > least[*n]);
             match of_kind.max_by_key(|n| widths[*n]) {
-                // The widest gives first, and no more than is missing.
+                // The widest column shrinks first, and no more than needed.
                 Some(n) => widths[n] -= (excess + 1).min((widths[n] - least[n]).div_ceil(8)),
                 None => break,
             }
@@ -316,7 +316,7 @@ fn layout<const N: usize>(
     widths
 }
 
-/// A time without its seconds, and without its year where it begins with `this_year`.
+/// A time without its seconds, and without its year if it begins with `this_year`.
 fn short(time: &str, this_year: &str) -> String {
     let time = time.strip_prefix(this_year).unwrap_or(time);
     match time.rmatch_indices(':').nth(1) {
@@ -326,7 +326,7 @@ fn short(time: &str, this_year: &str) -> String {
     .to_owned()
 }
 
-/// A text on one line, as [`Visible`] and cut to `width` columns of the screen.
+/// A text on one line, made safe by [`Visible`] and cut to `width` screen columns.
 pub fn cell(text: &str, width: usize) -> String {
     let text = Visible(text).to_string();
     if text.width() <= width {
@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_cut_by_columns_of_the_screen() {
+    fn a_cell_is_cut_by_screen_columns() {
         assert_eq!(cell("好好好", 6), "好好好");
         assert_eq!(cell("好好好", 5), "好好…");
         assert_eq!(cell("好好好", 4), "好…");
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_no_seconds_and_this_year_is_understood() {
+    fn a_time_is_shown_without_seconds_and_without_this_year() {
         assert_eq!(short("2026-11-21 08:30:59", "2026-"), "11-21 08:30");
         assert_eq!(short("2025-11-21 08:30:59", "2026-"), "2025-11-21 08:30");
         assert_eq!(short("2025-11-21", "2026-"), "2025-11-21");
@@ -372,14 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_their_cells_where_there_is_room() {
+    fn columns_are_as_wide_as_their_cells_if_there_is_room() {
         let rows = rows(&[["o1", "Amy", ""], ["oSyn1a", "Ben", ""]]);
         assert_eq!(layout(&COLUMNS, &rows, Some(80)), [6, 8, 0]);
         assert_eq!(layout(&COLUMNS, &rows, None), [6, 8, 0]);
     }
 
     #[test]
-    fn one_id_that_is_longer_than_most_is_cut_before_words_are_unreadable() {
+    fn an_unusually_long_id_is_cut_before_text_becomes_unreadable() {
         let (usual, long) = ("o".repeat(28), "o".repeat(64));
         let words = "x".repeat(60);
         let row = |id: &str| [id.to_owned(), words.clone(), "a short remark".to_owned()];
@@ -387,13 +387,13 @@ mod tests {
         let widths = layout(&COLUMNS, &rows, Some(80));
         assert!(widths[1] >= LEGIBLE && widths[2] >= LEGIBLE, "{widths:?}");
         assert_eq!(widths.iter().sum::<usize>() + 2 * GAP, 80);
-        // Where all are as long, none is cut.
+        // If all ids are that long, none is cut.
         let rows = [row(&long), row(&long)];
         assert_eq!(layout(&COLUMNS, &rows, Some(80))[0], 64);
     }
 
     #[test]
-    fn the_widest_words_give_way_first_and_ids_last() {
+    fn the_widest_text_shrinks_first_and_ids_last() {
         let long = "x".repeat(60);
         let rows = rows(&[["oSyn1aAQe7rT0uXk3mPzLc9WvBh4", &long, "a short remark"]]);
         for room in [200, 80, 60, 46, 30, 18, 1] {

@@ -1,19 +1,19 @@
-//! One line on the terminal that says how far a long command is; nothing where stderr is no terminal.
+//! One line on the terminal that shows how far a long command has got; nothing if stderr is not a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two paintings.
+/// The shortest time between two updates.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Columns of the bar itself, at most and at least.
+/// The width of the bar itself, in columns.
 const BAR: std::ops::RangeInclusive<usize> = 6..=24;
 
-/// Columns of a terminal that does not tell.
+/// The width assumed for a terminal that does not report one.
 const COLUMNS: u16 = 80;
 
-/// The line. Its end, and that of the value, clears it.
+/// The progress line, which is cleared when this is dropped.
 #[derive(Debug)]
 pub struct ProgressLine {
     state: Option<Mutex<State>>,
@@ -23,7 +23,7 @@ pub struct ProgressLine {
 struct State {
     label: &'static str,
     begun: Instant,
-    /// What was done already when the label came: it took no time now.
+    /// How many were already done when this label was first shown; they do not count for the rate.
     at_first: i64,
     painted: Option<Instant>,
 }
@@ -41,7 +41,7 @@ impl ProgressLine {
         }
     }
 
-    /// Shows how many are done, of so many where that is known.
+    /// Shows how many are done, and out of how many if that is known.
     pub fn show(&self, label: &'static str, done: i64, of: Option<i64>) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ impl ProgressLine {
         state.painted = Some(now);
         let columns = terminal_size::terminal_size_of(io::stderr())
             .map_or(COLUMNS, |(terminal_size::Width(columns), _)| columns);
-        // A line that fills the last column goes on below on some terminals.
+        // Some terminals wrap a line that fills the last column.
         let width = usize::from(columns).saturating_sub(1);
         let new = done - state.at_first;
         let line = line(label, done, of, new, now - state.begun, width);
@@ -88,8 +88,8 @@ impl Drop for ProgressLine {
     }
 }
 
-/// `label  [#####·····]  12000 of 25000  1940/s  7 s left` in at most `width` columns; `new` of `done` took `time`. What
-/// matters less goes first: the bar, the rate, the time that is left.
+/// `label  [#####·····]  12000 of 25000  1940/s  7 s left` in at most `width` columns; `new` of `done` took `time`. If
+/// it is too long, the bar is left out first, then the rate, then the time left.
 fn line(label: &str, done: i64, of: Option<i64>, new: i64, time: Duration, width: usize) -> String {
     let of = of.filter(|of| *of > 0);
     let mut line = match of {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_million_fit_any_terminal_and_the_bar_goes_first() {
+    fn ten_million_fit_any_terminal_and_the_bar_is_left_out_first() {
         let shown = |done, width| {
             let hour = Duration::from_secs(3_600);
             line(

@@ -1,11 +1,11 @@
-//! A command line that cannot be read, told in one line.
+//! The error for a command line that cannot be parsed, in one line.
 
 use clap::Command;
 use clap::error::ErrorKind;
 
 use super::failure::Failure;
 
-/// What is wrong with the command line `words`, which begins after the program's name, and where to read on.
+/// What is wrong with the command line `words` (without the program's name), and which help to read.
 pub fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> Failure {
     let (name, command) = meant(root, words);
     let what = match error.kind() {
@@ -22,13 +22,13 @@ pub fn refusal(error: &clap::Error, root: &Command, words: &[String]) -> Failure
     Failure::wrong(what, format!("see `{name} --help`"))
 }
 
-/// Whether the command line asks for JSON: known also where it cannot be read.
+/// Whether the command line asks for JSON, even if it cannot be parsed.
 pub fn wants_json(words: &[String]) -> bool {
     let mut options = words.iter().take_while(|word| *word != "--");
     options.any(|word| word == "--json")
 }
 
-/// clap's message without its way of writing: `error: …`, indented details and tips, then usage and advice.
+/// clap's message on one line, without `error:`, usage and the pointer to the help.
 fn in_one_line(message: &str) -> String {
     let message = message.trim_start_matches("error: ");
     let lines = message
@@ -50,7 +50,7 @@ fn in_one_line(message: &str) -> String {
     all
 }
 
-/// The command that the words name, with its whole name.
+/// The command that `words` name, with its full name.
 fn meant<'a>(root: &'a Command, words: &[String]) -> (String, &'a Command) {
     let (mut name, mut command) = (root.get_name().to_owned(), root);
     let mut words = words.iter();
@@ -60,7 +60,7 @@ fn meant<'a>(root: &'a Command, words: &[String]) -> (String, &'a Command) {
                 command = found;
                 name = format!("{name} {}", found.get_name());
             }
-            // The one option before a command that has a value.
+            // The only option with a value that may come before a command.
             None if word == "--config" => {
                 words.next();
             }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_is_told_in_one_line() {
+    fn an_invalid_command_line_is_reported_in_one_line() {
         for (line, told) in [
             (
                 "bogus",

@@ -1,9 +1,9 @@
-//! Shows a reply to people: its kind and its text, or what is in it, by the names that rules have for it.
+//! Shows a reply to people: its kind, then its text or its fields, named as in the rules.
 
 use crate::visible::Visible;
 use crate::wechat::{Fields, elements};
 
-/// The elements of replies in their order, each with the key of a rule that fills it.
+/// The elements of replies in order, each with the rule key that fills it.
 const KEYS: [(&str, &str); 10] = [
     ("MediaId", "media_id"),
     ("Title", "title"),
@@ -17,7 +17,7 @@ const KEYS: [(&str, &str); 10] = [
     ("Content", "text"),
 ];
 
-/// The lines that show a reply; what is no reply is shown as it is.
+/// The lines that show a reply. Anything else is shown unchanged.
 pub fn readable(body: &str) -> Vec<String> {
     let fields = elements(body.as_bytes()).unwrap_or_default();
     let Some(kind) = fields.get("MsgType").and_then(|kind| kind.as_str()) else {
@@ -47,7 +47,7 @@ pub fn readable(body: &str) -> Vec<String> {
     lines
 }
 
-/// `key: value` of every known element, also of those inside others.
+/// `key: value` for every known element, including nested ones.
 fn pairs(fields: &Fields) -> Vec<String> {
     let inside = fields.values().filter_map(|value| value.as_object());
     let mut pairs = Vec::new();

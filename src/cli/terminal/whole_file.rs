@@ -1,4 +1,4 @@
-//! A file that a command writes: it takes its name only when it is whole and on the disk.
+//! A file that a command writes, which gets its name only once it is complete and on the disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 
-/// The file while it is written, beside its place, with `.part` behind its name. What is not finished goes when it is
-/// dropped; what a killed command left goes when the next begins.
+/// A file being written, next to its destination, with `.part` added to its name. Dropping it unfinished removes it; the
+/// leftovers of a killed command are removed by the next one.
 #[derive(Debug)]
 pub struct WholeFile {
     file: File,
@@ -16,10 +16,10 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// Begins a file that is to be at `path`, or where a symbolic link there leads to.
+    /// Starts a file that will be at `path`, or where a symbolic link there points.
     ///
     /// # Errors
-    /// When something other than a regular file is there, or the folder cannot be written.
+    /// When something other than a regular file is there, or the folder is not writable.
     pub fn begin(path: &Path) -> Result<WholeFile, Failure> {
         let failed = |error: io::Error| at(path, &error.to_string());
         let target = match fs::metadata(path) {
@@ -35,7 +35,7 @@ impl WholeFile {
         let mut part = target.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        // Whatever it is, it is not written to.
+        // Whatever is there is removed, never written to.
         fs::remove_file(&part).ok();
         let file = OpenOptions::new().write(true).create_new(true).open(&part);
         Ok(WholeFile {
@@ -45,12 +45,12 @@ impl WholeFile {
         })
     }
 
-    /// Where it is while it is written.
+    /// Where the file is until it is finished.
     pub fn part(&self) -> &Path {
         &self.part
     }
 
-    /// Writes `bytes`, all that the file holds.
+    /// Writes `bytes` as the whole file and finishes it.
     ///
     /// # Errors
     /// As [`WholeFile::finish`].
@@ -60,10 +60,10 @@ impl WholeFile {
         self.finish()
     }
 
-    /// Gives the file its name, in the place of what had it.
+    /// Gives the file its name, replacing any file that had it.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When it cannot be written to the disk.
     pub fn finish(self) -> Result<(), Failure> {
         self.file
             .sync_all()
@@ -84,7 +84,7 @@ impl Write for WholeFile {
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        // Not there any more once it has its name.
+        // After `finish` it is no longer there.
         fs::remove_file(&self.part).ok();
     }
 }
