@@ -1,7 +1,7 @@
 //! `wechatd simulate`: plays the platform against the running server.
 
 mod http;
-mod pretend;
+mod push;
 
 use std::io;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use crate::store::Reader;
 use crate::wechat::{EVENTS, Envelope, Format, PRODUCT_EVENTS, Push, known_events, seal, sign};
 use http::Answer;
 pub(super) use http::Target;
-pub(super) use pretend::Pretence;
+pub(super) use push::Pretence;
 
 /// The help: what can be played, from the tables of the protocol, and examples.
 pub(super) fn help() -> String {
@@ -303,7 +303,7 @@ fn push(
     ]);
     query.push_str(&format!("&encrypt_type=aes&msg_signature={msg_signature}"));
     let envelope = Envelope {
-        to_user: Some(pretend::ACCOUNT.to_owned()),
+        to_user: Some(push::ACCOUNT.to_owned()),
         encrypt,
         format: match body.trim_ascii_start().first() {
             Some(b'{') => Format::Json,
