@@ -18,10 +18,10 @@ use crate::throughput::of;
 /// Numbers of rules.
 const RULES: [usize; 3] = [1, 100, 10_000];
 
-/// Rough size of one grown follower and message with their indexes, in bytes.
+/// Approximate size of one generated follower and message with their indexes, in bytes.
 const ROW_BYTES: u64 = 250 + 900;
 
-/// Rules first, then rows, then syncs of a hundredth and a tenth as many followers.
+/// Rules first, then rows, then syncs with a hundredth and a tenth as many followers.
 pub fn run(options: &Options) {
     let connections = *options.connections.last().unwrap_or(&64);
     let rules: Vec<(String, Server)> = RULES
@@ -41,7 +41,7 @@ pub fn run(options: &Options) {
     let free = free_bytes(&std::env::temp_dir());
     for rows in [options.rows / 10, options.rows] {
         if free < rows * ROW_BYTES * 2 {
-            println!("{rows} rows: left out, the disk has too little space");
+            println!("{rows} rows: skipped, not enough space on the disk");
             continue;
         }
         stores.push((format!("{rows} followers and messages"), grown(rows)));
@@ -81,7 +81,7 @@ pub fn run(options: &Options) {
     }
 }
 
-/// All servers in turn, texts over keep-alive connections and follows.
+/// All servers in turn, with texts and with follows over keep-alive connections.
 fn compare(options: &Options, servers: &[(String, Server)], connections: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for kind in [Kind::Text, Kind::Follow] {
@@ -104,7 +104,7 @@ fn compare(options: &Options, servers: &[(String, Server)], connections: usize) 
     rows
 }
 
-/// Rules of all four kinds in turn, none of which meets a push of the bench but the last.
+/// Rules of all four kinds in turn. Only the last matches a push of the bench.
 fn mixed_rules(count: usize) -> String {
     let mut text = String::new();
     for n in 1..count {
@@ -123,13 +123,13 @@ fn mixed_rules(count: usize) -> String {
     text + "[[rule]]\nmessage = \"text\"\ntext = \"Send @ followed by your suggestion.\"\n"
 }
 
-/// A server whose store has so many followers and as many messages.
+/// A server whose store has `rows` followers and as many messages.
 fn grown(rows: u64) -> Server {
     let folder = Setup::default().folder();
     let store = folder.path().join("wechat.db");
     drop(wechatd::store::Store::open(&store).unwrap());
     let connection = Connection::open(&store).unwrap();
-    // For the filling only: what is lost in a crash of the bench is of no worth.
+    // For filling only: nothing of value is lost if the bench crashes.
     let fill = format!(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000;
          BEGIN;
@@ -155,7 +155,7 @@ fn grown(rows: u64) -> Server {
     Setup::default().start_in(folder)
 }
 
-/// What an owner asks, in milliseconds.
+/// Typical queries of an owner, in milliseconds.
 fn questions(server: &Server) -> Vec<(&'static str, f64)> {
     let config = server.config();
     let command = |arguments: &[&str]| {

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug, Default, Clone)]
 pub struct Answers {
     /// Microseconds of each push answered 200, from before its connect or write to the last byte of its answer.
     pub latencies: Vec<u32>,
-    /// Answers other than 200, connections that broke, and pushes unanswered after the end.
+    /// Answers other than 200, broken connections, and pushes still unanswered after the end.
     pub failed: usize,
     /// How long it took.
     pub seconds: f64,
 }
 
-/// A run: these requests, over so many connections, for at most this long.
+/// One run: what is sent, over how many connections, and for how long at most.
 #[derive(Debug)]
 pub struct Load<'a> {
     pub address: SocketAddr,
@@ -29,11 +29,11 @@ pub struct Load<'a> {
     pub threads: usize,
 }
 
-/// How long answers may take after the last request.
+/// How long to wait for answers after the last request.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Load<'_> {
-    /// Runs it. Ends when the time is over or the requests are used up, after the last answer.
+    /// Ends with the last answer, after the time is up or all requests are sent.
     pub fn run(&self) -> Answers {
         let next = AtomicUsize::new(0);
         let started = Instant::now();
@@ -68,7 +68,7 @@ struct Driver<'a> {
 
 struct Client {
     stream: mio::net::TcpStream,
-    asked: Instant,
+    sent: Instant,
     answer: Vec<u8>,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Driver<'a> {
         let mut clients: Vec<Option<Client>> = (0..share).map(|_| None).collect();
         let mut open = 0;
         for (index, client) in clients.iter_mut().enumerate() {
-            *client = self.ask(index, None);
+            *client = self.send(index, None);
             open += usize::from(client.is_some());
         }
         let mut events = Events::with_capacity(256);
@@ -103,13 +103,13 @@ impl<'a> Driver<'a> {
                 let Some(mut client) = clients[index].take() else {
                     continue;
                 };
-                clients[index] = match self.hear(&mut client) {
-                    Heard::Part => Some(client),
-                    Heard::Whole(ok) => {
-                        self.note(&client, ok);
+                clients[index] = match self.receive(&mut client) {
+                    Received::Part => Some(client),
+                    Received::Whole(ok) => {
+                        self.record(&client, ok);
                         let stays = !self.load.close && stays_open(&client.answer);
                         let kept = stays.then_some(client);
-                        self.ask(index, kept)
+                        self.send(index, kept)
                     }
                 };
                 open -= usize::from(clients[index].is_none());
@@ -119,8 +119,8 @@ impl<'a> Driver<'a> {
         self.answers
     }
 
-    /// Sends the next request, over this connection or a new one. `None`: there is no more to do.
-    fn ask(&mut self, index: usize, kept: Option<Client>) -> Option<Client> {
+    /// Sends the next request, over this connection or a new one. `None`: nothing left to send.
+    fn send(&mut self, index: usize, kept: Option<Client>) -> Option<Client> {
         if self.started.elapsed() >= self.load.limit {
             return None;
         }
@@ -128,9 +128,9 @@ impl<'a> Driver<'a> {
             .load
             .requests
             .get(self.next.fetch_add(1, Ordering::Relaxed))?;
-        let asked = Instant::now();
+        let sent = Instant::now();
         let mut client = match kept {
-            Some(client) => Client { asked, ..client },
+            Some(client) => Client { sent, ..client },
             None => {
                 let stream = TcpStream::connect(self.load.address).ok()?;
                 stream.set_nodelay(true).unwrap();
@@ -142,7 +142,7 @@ impl<'a> Driver<'a> {
                     .unwrap();
                 Client {
                     stream,
-                    asked,
+                    sent,
                     answer: Vec::with_capacity(1024),
                 }
             }
@@ -158,26 +158,26 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn hear(&mut self, client: &mut Client) -> Heard {
+    fn receive(&mut self, client: &mut Client) -> Received {
         loop {
             match client.stream.read(&mut self.scratch) {
-                Ok(0) => return Heard::Whole(is_good(&client.answer)),
+                Ok(0) => return Received::Whole(is_good(&client.answer)),
                 Ok(count) => {
                     client.answer.extend_from_slice(&self.scratch[..count]);
                     if is_whole(&client.answer) {
-                        return Heard::Whole(is_good(&client.answer));
+                        return Received::Whole(is_good(&client.answer));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Heard::Part,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Received::Part,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Heard::Whole(false),
+                Err(_) => return Received::Whole(false),
             }
         }
     }
 
-    fn note(&mut self, client: &Client, ok: bool) {
+    fn record(&mut self, client: &Client, ok: bool) {
         if ok {
-            let micros = client.asked.elapsed().as_micros();
+            let micros = client.sent.elapsed().as_micros();
             self.answers
                 .latencies
                 .push(u32::try_from(micros).unwrap_or(u32::MAX));
@@ -187,12 +187,13 @@ impl<'a> Driver<'a> {
     }
 }
 
-enum Heard {
+enum Received {
     Part,
+    /// The whole answer, and whether it is a 200.
     Whole(bool),
 }
 
-/// Whether the server lets the connection be used again: some never do.
+/// Whether the server keeps the connection open; some never do.
 fn stays_open(answer: &[u8]) -> bool {
     let says_close = |line: &[u8]| line.eq_ignore_ascii_case(b"Connection: close");
     !answer
@@ -204,7 +205,7 @@ fn is_good(answer: &[u8]) -> bool {
     answer.starts_with(b"HTTP/1.1 200") && answer.windows(4).any(|bytes| bytes == b"\r\n\r\n")
 }
 
-/// Whether an answer has come to its end. Other servers' answers may be chunked.
+/// Whether the answer is complete. Other servers may send chunks.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return false;
@@ -224,6 +225,6 @@ fn is_whole(answer: &[u8]) -> bool {
             return body.ends_with(b"0\r\n\r\n");
         }
     }
-    // Ended by the end of the connection.
+    // It ends with the connection.
     false
 }

@@ -1,24 +1,23 @@
-//! The callback under load, by its own generator: how fast, at what cost, and how little it grows.
+//! The callback under load: how fast it is, what a push costs, and how both change as the data grows.
 //!
 //! ```text
-//! cargo bench --bench callback                 # every mode side by side, medians of interleaved runs
-//! cargo bench --bench callback -- --quick      # the same in a few seconds, for a first look
-//! cargo bench --bench callback -- --growth     # rules, followers and messages by the thousand and million
-//! cargo bench --bench callback -- --sync       # a million followers synced, and pushes meanwhile
+//! cargo bench --bench callback                 # all modes, medians of interleaved runs
+//! cargo bench --bench callback -- --quick      # the same in a few seconds, for a first impression
+//! cargo bench --bench callback -- --growth     # thousands of rules, millions of followers and messages
+//! cargo bench --bench callback -- --sync       # a sync of a million followers, and pushes during it
 //! cargo bench --bench callback -- --slow-disk  # 0, 2 and 10 ms added to every sync
 //! cargo bench --bench callback -- --stages     # time and allocations of each stage of a push
-//! cargo bench --bench callback -- --start      # from exec to the first answer, idle memory, sizes
-//! cargo bench --bench callback -- --target URL --token T --pid PID   # any other server, for comparison
+//! cargo bench --bench callback -- --start      # from exec to the first answer; idle memory, size of the binary
+//! cargo bench --bench callback -- --target URL --token T --pid PID   # any other server
 //! ```
 //!
-//! Everything runs on this machine, so the generator takes its share of the processors: compare figures
-//! of one run with each other, not with those of another day.
+//! Server and load generator share this machine, so compare only figures of the same run.
 
-// A bench says what it found on stdout, and a fault in it may end it.
+// A bench reports on stdout and may panic.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a bench is a program of its own"
+    reason = "a bench is a separate program"
 )]
 
 mod growth;
@@ -35,11 +34,11 @@ mod store_alone;
 mod sync;
 mod throughput;
 
-// The files of the product's server below find these under the names that they have there.
+// The server's files below import these as `crate::…`.
 use wechatd::{config, random, visible};
 
-/// The product's guard and its way to `tiny_http`, compiled into the reference server, which stands beside them.
-#[allow(unused, reason = "the reference uses a part of it")]
+/// The server's own guard and its path to `tiny_http`, compiled into the reference server next to them.
+#[allow(unused, reason = "the reference uses part of it")]
 #[path = "../../../src/server"]
 mod server {
     mod guard;

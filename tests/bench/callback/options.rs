@@ -1,4 +1,4 @@
-//! What the bench is asked to do, from its command line.
+//! The command line of the bench.
 
 use std::path::PathBuf;
 
@@ -8,21 +8,21 @@ use crate::push::Kind;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub what: What,
-    /// Numbers of connections, one run each.
+    /// One run for each number of connections.
     pub connections: Vec<usize>,
-    /// How long one run lasts.
+    /// Length of one run.
     pub seconds: f64,
-    /// How often each run is repeated, all of them in turn; medians are told.
+    /// How often each run is repeated, all of them in turn; the median is reported.
     pub repeat: usize,
     /// Threads of the load generator.
     pub load_threads: usize,
-    /// Rows of the grown tables, or followers of the sync.
+    /// Rows of the large tables, or followers of the sync.
     pub rows: u64,
-    /// One JSON value on stdout instead of tables.
+    /// Print one JSON value instead of tables.
     pub json: bool,
 }
 
-/// The measurement.
+/// What to measure.
 #[derive(Debug, Clone)]
 pub enum What {
     Help,
@@ -33,21 +33,21 @@ pub enum What {
     Stages,
     Start,
     Target(Target),
-    /// Not for people: the bench starts itself so as the reference server.
+    /// Internal: the bench starts itself with this as the reference server.
     ServeWithoutStore(PathBuf),
 }
 
-/// A server that somebody else has started.
+/// A server that the bench did not start.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// `127.0.0.1:PORT`.
     pub address: String,
     pub path: String,
     pub token: String,
-    /// Its processes; their children are counted with them.
+    /// Its processes; their children count too.
     pub pids: Vec<u32>,
     pub kind: Kind,
-    /// `Connection: close` on every request.
+    /// Send `Connection: close` with every request.
     pub close: bool,
     /// Encrypted pushes, with the key and AppID of the bench.
     pub secure: bool,
@@ -60,22 +60,22 @@ WHAT:
                       pushes a second: plain and secure; without the store; and the store alone (rows of the same
                       pushes handed to Store::record in this process, one connection = one row in flight)
   --growth            with 10,000 rules, with ten million followers and messages, and the follower sync
-  --sync              the follower sync of a million, and pushes meanwhile
-  --slow-disk         with a disk that takes 2 and 10 ms longer for each sync
-  --stages            what the steps of one push take, in time and allocations
-  --start             from the start to the first answer; idle memory
+  --sync              the follower sync of a million, and pushes during it
+  --slow-disk         with 2 and 10 ms added to every disk sync
+  --stages            time and allocations of each step of a push
+  --start             time from the start to the first answer; idle memory
   --target URL        another server; with --token T, --pid PID[,PID], --close, --follow, --secure
 OPTION:
   --quick             short runs, few rows
-  --json              one JSON value instead of tables
+  --json              print one JSON value instead of tables
   --connections LIST  such as 1,8,64
   --seconds S         length of one run
-  --repeat N          runs of each kind; medians are told
+  --repeat N          runs of each kind; the median is reported
   --load-threads N    threads of the load generator
-  --rows N            rows of the grown tables (--growth; a tenth of them are synced), followers (--sync)";
+  --rows N            rows of the large tables (--growth; a tenth of them are synced), followers (--sync)";
 
 impl Options {
-    /// Reads the arguments; a mistake comes with the usage.
+    /// Reads the arguments; an error includes the usage.
     pub fn read(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             what: What::Throughput,
@@ -108,7 +108,7 @@ impl Options {
                     .map_err(|error| format!("{text}: {error}"))
             };
             match argument.as_str() {
-                // `cargo bench` says so to every bench.
+                // `cargo bench` passes this to every bench.
                 "--bench" => {}
                 "--help" | "-h" => options.what = What::Help,
                 "--growth" => options.what = What::Growth,
@@ -154,7 +154,7 @@ impl Options {
                 "--close" => target.close = true,
                 "--secure" => target.secure = true,
                 "--follow" => target.kind = Kind::Follow,
-                _ => return Err(format!("{argument}: what is that?\n{HELP}")),
+                _ => return Err(format!("{argument}: unknown\n{HELP}")),
             }
         }
         if !target.address.is_empty() {

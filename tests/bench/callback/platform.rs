@@ -1,5 +1,5 @@
-//! A platform of the bench's own that knows a million followers by a formula: it answers the calls of a follower
-//! sync, as cheaply as it can, and notes when they came.
+//! A fake platform that computes its followers instead of storing them: it answers the calls of a follower sync as
+//! cheaply as possible and records when they came.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -7,26 +7,26 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-/// Openids on one page of the list, as on the platform's.
+/// Openids on one page of the list, as on the real platform.
 const PAGE: u64 = 10_000;
 
-/// Digits at the end of an openid that tell whose it is.
+/// Digits at the end of an openid: the number of the follower.
 const DIGITS: usize = 11;
 
-/// One in so many is gone when [`Platform::some_leave`] was called.
+/// One in this many has left after [`Platform::some_leave`].
 const LEAVES: u64 = 100;
 
-/// Follow times are spread over five years before this moment, Unix seconds.
+/// Follow times are spread over the five years before this, Unix seconds.
 const LAST_FOLLOWED: u64 = 1_795_000_000;
 const FIVE_YEARS: u64 = 157_000_000;
 
-/// The calls that were made since the last look, and when.
+/// The calls since the last [`Platform::take_calls`].
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Calls {
     pub count: u64,
-    /// The first call for a page of the list.
+    /// Time of the first call for a page of the list.
     pub listing: Option<Instant>,
-    /// The first and the last call for profiles.
+    /// Times of the first and last call for profiles.
     pub profiles: Option<(Instant, Instant)>,
 }
 
@@ -37,7 +37,7 @@ struct State {
     calls: Calls,
 }
 
-/// It runs until the bench ends.
+/// The fake platform; it runs until the bench ends.
 #[derive(Debug)]
 pub struct Platform {
     pub address: SocketAddr,
@@ -45,7 +45,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts it with so many followers.
+    /// Starts it with this number of followers.
     pub fn start(followers: u64) -> Platform {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,25 +65,25 @@ impl Platform {
         Platform { address, state }
     }
 
-    /// From now on one in a hundred does not follow any more; how many those are.
+    /// From now on one in a hundred has unfollowed; returns how many.
     pub fn some_leave(&self) -> u64 {
         let mut state = self.state.lock().unwrap();
         state.some_left = true;
         state.followers / LEAVES
     }
 
-    /// What came since the last time this was called.
+    /// The calls since this was last called.
     pub fn take_calls(&self) -> Calls {
         std::mem::take(&mut self.state.lock().unwrap().calls)
     }
 
-    /// What came since then, to look at only.
+    /// The same without resetting.
     pub fn calls(&self) -> Calls {
         self.state.lock().unwrap().calls
     }
 }
 
-/// Neighbours in the list are no neighbours in an index, as the platform's are not.
+/// Spread, so that neighbours in the list are not neighbours in an index, as on the real platform.
 fn openid(number: u64) -> String {
     let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("o{spread:016x}{number:011}")
@@ -125,7 +125,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     }
 }
 
-/// How long the request is, once it is here as a whole. The program under test sends bodies with their length.
+/// The length of the request once it is complete. The program under test always sends `Content-Length`.
 fn end_of_request(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
@@ -164,7 +164,7 @@ fn answer(request: &str, state: &Mutex<State>) -> String {
     }
 }
 
-/// The page of the list after this openid; from its beginning for none.
+/// The page of the list after this openid; the first page for `""`.
 fn page(followers: u64, some_left: bool, after: &str) -> String {
     let first = number(after).map_or(0, |number| number + 1);
     let stays = |number: &u64| !some_left || number % LEAVES != LEAVES - 1;
@@ -184,7 +184,7 @@ fn page(followers: u64, some_left: bool, after: &str) -> String {
     }
 }
 
-/// The profiles of those who are asked for, in that order.
+/// The requested profiles, in the order of the request.
 fn profiles(followers: u64, request: &str) -> String {
     let mut list = String::with_capacity(40 * 1024);
     list.push_str(r#"{"user_info_list":["#);

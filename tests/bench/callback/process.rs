@@ -1,4 +1,4 @@
-//! Servers as processes: started in a folder of their own, watched through `/proc`, ended with this value.
+//! Servers as processes: started in a temporary folder, observed through `/proc`, killed on drop.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -29,8 +29,8 @@ message = "text"
 text = "Send @ followed by your suggestion, and we will receive it."
 "#;
 
-/// The program under test: the release build, or what the environment variable `WECHATD` names, to hold an older
-/// build against a newer one with the same generator.
+/// The program under test: the release build, or what the environment variable `WECHATD` names, to compare builds with
+/// the same generator.
 pub fn program() -> PathBuf {
     std::env::var_os("WECHATD").map_or_else(|| env!("CARGO_BIN_EXE_wechatd").into(), PathBuf::from)
 }
@@ -39,7 +39,7 @@ pub fn program() -> PathBuf {
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub secure: bool,
-    /// The reference in this very program instead of the product.
+    /// The reference server in this program instead of `wechatd`.
     pub without_store: bool,
     pub rules: String,
     /// The platform's API, if the server has rights to it.
@@ -66,7 +66,7 @@ pub struct Api {
     pub platform: SocketAddr,
     /// Calls a second, `api.rate`.
     pub rate: u32,
-    /// When the server syncs by itself, `api.sync`.
+    /// When the server starts its own sync, `api.sync`.
     pub sync: &'static str,
 }
 
@@ -89,7 +89,7 @@ impl Setup {
         folder
     }
 
-    /// What stands in the configuration file.
+    /// The content of the configuration file.
     pub fn configuration(&self) -> String {
         let app_id = match self.secure || self.api.is_some() {
             true => format!("app_id = \"{APP_ID}\"\n"),
@@ -123,10 +123,10 @@ impl Setup {
         self.start_in(self.folder())
     }
 
-    /// The same in a folder that [`Setup::folder`] made.
+    /// The same in a folder made by [`Setup::folder`].
     pub fn start_in(&self, folder: TempDir) -> Server {
         let config = folder.path().join("wechat.conf");
-        // The log goes where an owner would have it: into a file, at the default level.
+        // Log to a file at the default level, as in production.
         let log = folder.path().join("log");
         let mut command = if self.without_store {
             let mut command = Command::new(std::env::current_exe().unwrap());
@@ -188,7 +188,7 @@ impl Server {
         self.folder.path().join("wechat.conf")
     }
 
-    /// Has it read its configuration again.
+    /// Makes it reload its configuration.
     pub fn reload(&self) {
         let mut kill = Command::new("kill");
         kill.arg("-HUP").arg(self.pid().to_string());
@@ -208,7 +208,7 @@ impl Drop for Server {
     }
 }
 
-/// Commits to a store so far: the count of transactions that SQLite keeps in the header of its WAL index: `iChange`, the third word.
+/// Commits to a store so far: `iChange`, the third word in the header of SQLite's WAL index.
 pub fn commits(store: &Path) -> u32 {
     let index = store.with_extension("db-shm");
     let header = fs::read(index).unwrap_or_default();
@@ -218,7 +218,7 @@ pub fn commits(store: &Path) -> u32 {
         .map_or(0, u32::from_ne_bytes)
 }
 
-/// Processor time that processes have used, in seconds.
+/// Processor time in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu {
     pub user: f64,
@@ -236,7 +236,7 @@ impl Sub for Cpu {
     }
 }
 
-/// Of these processes and all their children.
+/// The time of these processes and all their children.
 pub fn cpu(pids: &[u32]) -> Cpu {
     let mut sum = Cpu::default();
     for pid in family(pids) {
@@ -247,22 +247,22 @@ pub fn cpu(pids: &[u32]) -> Cpu {
     sum
 }
 
-/// Of this process, without its children.
+/// The time of this process, without its children.
 pub fn cpu_of_this_process() -> Cpu {
     let [user, system] = ticks("self", [11, 12]);
     Cpu { user, system }
 }
 
-/// Of all children of this process that have ended and were waited for.
+/// The time of all children that have ended and were waited for.
 pub fn cpu_of_the_ended() -> Cpu {
     let [user, system] = ticks("self", [13, 14]);
     Cpu { user, system }
 }
 
-/// Fields of `/proc/PID/stat`, counted from the one after the name, in seconds.
+/// Fields of `/proc/PID/stat` in seconds; field 0 is the one after the name.
 fn ticks(pid: &str, fields: [usize; 2]) -> [f64; 2] {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name may hold anything; it ends with the last parenthesis.
+    // The name may contain anything; it ends at the last parenthesis.
     let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     fields.map(|field| {
         let text = rest.split(' ').nth(field).unwrap_or("0");
@@ -286,7 +286,7 @@ fn family(pids: &[u32]) -> Vec<u32> {
     all
 }
 
-/// A field of `/proc/PID/status` in kB, or a plain number, summed over the processes and their children.
+/// A field of `/proc/PID/status` (kB or a plain number), summed over the processes and their children.
 pub fn status(pids: &[u32], field: &str) -> u64 {
     let of = |pid: u32| -> u64 {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

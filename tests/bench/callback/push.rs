@@ -1,4 +1,4 @@
-//! Pushes as the platform sends them, made and signed before the clock starts; no two are alike.
+//! Pushes as the platform sends them, built and signed before the clock starts. Each is unique.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +16,9 @@ pub const APP_ID: &str = "wx7a9c0e1f2b3d4c5e";
 /// What people do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// They write a text.
+    /// Write a text.
     Text,
-    /// They follow and leave, in turn.
+    /// Follow and unfollow in turn.
     Follow,
 }
 
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// How requests are made.
+/// How to build requests.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     pub kind: Kind,
@@ -45,7 +45,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// For the servers that the bench starts itself.
+    /// For servers started by the bench.
     pub fn new(kind: Kind, secure: bool, close: bool) -> Recipe {
         Recipe {
             kind,
@@ -56,9 +56,9 @@ impl Recipe {
         }
     }
 
-    /// Whole requests, ready to be written.
+    /// Whole requests as bytes.
     pub fn requests(&self, count: usize) -> Vec<Vec<u8>> {
-        // Unique over all runs of this process, and over processes a second apart.
+        // Unique in this process, and across processes started at least a second apart.
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let now = unix_seconds();
         let first = SERIAL.fetch_add(count as u64, Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl Recipe {
         let unique = now * 10_000_000 + serial;
         let timestamp = now.to_string();
         let nonce = (1_000_000_000 + serial).to_string();
-        // Follower numbers are spread so that neighbours in time are no neighbours in an index.
+        // Spread, so that neighbours in time are not neighbours in an index.
         let person = match self.kind {
             Kind::Text => serial,
             Kind::Follow => unique / 2,

@@ -1,4 +1,4 @@
-//! Figures of a run, their medians, and how they are told.
+//! The figures of a run, their medians, and how they are printed.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::process::{Cpu, Server, cpu, status};
 use crate::push::Recipe;
 
-/// What one run, or the median of several, came to.
+/// The figures of one run, or the medians of several.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
     pub pushes: f64,
@@ -43,7 +43,7 @@ const COLUMNS: [Column; 12] = [
     ("pushes/commit", |f| &mut f.pushes_per_commit),
 ];
 
-/// Where a run goes and who pays for it.
+/// Where the pushes of a run go, and the processes whose cost counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub address: std::net::SocketAddr,
@@ -51,12 +51,12 @@ pub struct Place<'a> {
     pub server: Option<&'a Server>,
 }
 
-/// The most pushes that are made for one second of a run.
+/// Pushes built for each second of a run, which ends when they are used up.
 pub const PUSHES_A_SECOND: f64 = 40_000.0;
 
 /// One run.
 pub fn measure(options: &Options, place: Place, recipe: &Recipe, connections: usize) -> Figures {
-    // Nothing here is faster over one connection than a few thousand a second.
+    // Over one connection no server here exceeds a few thousand a second.
     let most = if connections == 1 { 0.3 } else { 1.0 };
     let requests = recipe.requests((options.seconds * PUSHES_A_SECOND * most) as usize);
     let commits = || place.server.map_or(0, Server::commits);
@@ -79,7 +79,7 @@ pub fn measure(options: &Options, place: Place, recipe: &Recipe, connections: us
 }
 
 impl Figures {
-    /// What was answered in one run, at what cost. Memory and threads are unknown (`NaN`).
+    /// The figures of one run; memory and threads stay unknown (`NaN`).
     pub fn of(answers: Answers, cpu: Cpu, commits: u32) -> Figures {
         let mut latencies = answers.latencies;
         latencies.sort_unstable();
@@ -91,7 +91,7 @@ impl Figures {
                 .map_or(f64::NAN, |us| f64::from(*us) / 1e3)
         };
         let pushes = latencies.len() as f64;
-        // None: there is no store, or it is not in sight.
+        // Zero: there is no store, or it is not known.
         let commits = match commits {
             0 => f64::NAN,
             commits => f64::from(commits),
@@ -117,7 +117,7 @@ impl Figures {
         self.user_us + self.system_us
     }
 
-    /// The median of every figure by itself.
+    /// The median of each figure.
     pub fn median(runs: &[Figures]) -> Figures {
         let mut median = Figures::default();
         for (_, field) in COLUMNS {
@@ -155,7 +155,7 @@ pub fn print_table(title: &str, rows: &[Row]) {
     }
 }
 
-/// Three digits that mean something; a dash for what is unknown.
+/// Three significant digits; a dash if unknown.
 pub fn shown(value: f64) -> String {
     match value.abs() {
         v if v.is_nan() => "–".to_owned(),

@@ -1,4 +1,4 @@
-//! Slow disks: the same server with milliseconds added to every sync, by a small library loaded before libc's.
+//! Slow disks: the same server with milliseconds added to every sync by a preloaded library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::throughput::of;
 /// Milliseconds added to each `fsync` and `fdatasync`.
 const DELAYS: [u32; 3] = [0, 2, 10];
 
-/// Every delay in turn.
+/// Runs all delays in turn.
 pub fn run(options: &Options) {
     let folder = tempfile::tempdir().unwrap();
     let library = build(folder.path());

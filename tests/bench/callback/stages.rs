@@ -1,4 +1,4 @@
-//! What one push costs between the bytes of its body and those of its answer, stage by stage: time and allocations.
+//! Time and allocations of each stage of a push, from the bytes of its body to those of its answer.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use crate::process::Setup;
 use crate::push::{AES_KEY, APP_ID, Kind, Recipe, TOKEN};
 use crate::report::shown;
 
-/// The system's allocator, which counts while a stage is measured.
+/// The system's allocator, counting while a stage is measured.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -30,8 +30,8 @@ fn count(size: usize) {
     }
 }
 
-// SAFETY: everything is handed to the system's allocator as it came.
-#[expect(unsafe_code, reason = "an allocator can be written in no other way")]
+// SAFETY: every call is passed on to the system's allocator unchanged.
+#[expect(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -53,10 +53,10 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Pushes that each stage is run with.
+/// Pushes per stage.
 const PUSHES: usize = 20_000;
 
-/// One stage: microseconds, allocations and bytes for each push.
+/// One stage: its name, and microseconds, allocations and bytes per push.
 type Stage = (&'static str, f64, f64, f64);
 
 /// Measures every stage and prints them.
@@ -122,7 +122,7 @@ pub fn run(options: &Options) {
 }
 
 fn measure(name: &'static str, work: &mut dyn FnMut(usize)) -> Stage {
-    // Once to warm up and for the time, once more to count.
+    // Warm up, measure the time, then count the allocations.
     (0..PUSHES).for_each(&mut *work);
     let started = Instant::now();
     (0..PUSHES).for_each(&mut *work);

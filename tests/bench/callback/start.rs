@@ -1,4 +1,4 @@
-//! The start: from exec to the first answered push, and what an idle server holds.
+//! The start: time from exec to the first answered push, and memory of an idle server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,14 +13,14 @@ use crate::process::{Setup, program, status};
 use crate::push::{Kind, Recipe};
 use crate::report::shown;
 
-/// Starts, each in a folder of its own: first without a store, then with the one of the first start.
+/// Starts the server twice in each new folder: first without a store, then with the one that the first start made.
 pub fn run(options: &Options) {
     let runs = options.repeat * 5;
     let (mut fresh, mut again) = (Vec::new(), Vec::new());
     let (mut rss, mut threads) = (0, 0);
     for _ in 0..runs {
         let folder = Setup::default().folder();
-        // A port that was free a moment ago, so that it need not be read from the log.
+        // Choose a free port here, so that it need not be read from the log.
         let port = {
             let probe = TcpListener::bind("127.0.0.1:0").unwrap();
             probe.local_addr().unwrap().port()

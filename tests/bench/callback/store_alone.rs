@@ -102,13 +102,13 @@ impl StoreAlone {
     }
 }
 
-/// What the rows in flight share.
+/// Shared by the rows in flight.
 struct Run {
     store: Arc<Store>,
     until: Instant,
     left: Mutex<std::vec::IntoIter<Record>>,
     answers: Mutex<Answers>,
-    /// Hears of each row that no other follows.
+    /// One message for each chain of rows that has ended.
     ended: Sender<()>,
 }
 

@@ -1,4 +1,4 @@
-//! The follower sync: what `followers sync` takes for each follower, and what pushes feel of it meanwhile.
+//! The follower sync: what `followers sync` costs per follower, and how it affects pushes.
 
 use std::fs;
 use std::path::Path;
@@ -16,21 +16,21 @@ use crate::push::{Kind, Recipe};
 use crate::report::{Figures, Row, json_rows, measure, print_table, shown};
 use crate::throughput::of;
 
-/// As many calls a second as `api.rate` allows, so that the work and not the pace takes the time.
+/// The largest `api.rate`, so that the time is the work's and not the rate limit's.
 const FASTEST: u32 = 1_000;
 
 /// The default of `api.rate`.
 const DEFAULT: u32 = 20;
 
-/// Connections over which pushes come meanwhile.
+/// Connections for pushes during a sync.
 const CONNECTIONS: usize = 8;
 
-/// Configurations of commands, beside the server's.
+/// Configurations for commands, next to the server's.
 const AT_FASTEST: &str = "fastest.conf";
 const AT_DEFAULT: &str = "default.conf";
 
-/// Between two looks at a process.
-const GLANCE: Duration = Duration::from_millis(10);
+/// Interval between two samples of a process.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 /// An account with a store and its platform.
 #[derive(Debug)]
@@ -40,10 +40,10 @@ pub struct Synced {
     folder: TempDir,
 }
 
-/// A sync and what it came to, figure by figure.
+/// A sync and its figures.
 pub type SyncRow = (String, Vec<(&'static str, f64)>);
 
-/// Three syncs, the work of each greater or less, and then pushes during some more.
+/// Three syncs with more and less to do, then pushes during further syncs.
 pub fn run(options: &Options) {
     let account = Synced::new(options.rows);
     let mut syncs = first_and_again(&account);
@@ -59,7 +59,7 @@ pub fn run(options: &Options) {
     print_table("Pushes during a sync", &pushes);
 }
 
-/// The sync of an empty store, and one that finds nothing changed.
+/// The sync of an empty store, and a second one that finds no change.
 pub fn first_and_again(account: &Synced) -> Vec<SyncRow> {
     vec![
         account.sync("first", account.followers, 0),
@@ -82,7 +82,7 @@ pub fn print_syncs(syncs: &[SyncRow]) {
     }
 }
 
-/// How much more one follower takes than with a tenth as many, for syncs of [`first_and_again`].
+/// Cost per follower relative to a sync of a tenth as many, for the syncs of [`first_and_again`].
 pub fn growth(few: &[SyncRow], many: &[SyncRow]) -> Vec<(String, f64)> {
     let mut ratios = Vec::new();
     for ((_, few), (name, many)) in few.iter().zip(many) {
@@ -110,7 +110,7 @@ pub fn json_syncs(syncs: &[SyncRow]) -> Value {
 }
 
 impl Synced {
-    /// An empty store, and a platform with so many followers.
+    /// An empty store, and a platform with this number of followers.
     pub fn new(followers: u64) -> Synced {
         let platform = Platform::start(followers);
         let folder = setup(&platform, DEFAULT, "off").folder();
@@ -125,7 +125,7 @@ impl Synced {
         }
     }
 
-    /// One whole sync, watched from outside.
+    /// One complete sync, observed from outside.
     fn sync(&self, name: &str, came: u64, gone: u64) -> SyncRow {
         self.platform.take_calls();
         let before = cpu_of_the_ended();
@@ -133,7 +133,7 @@ impl Synced {
         let child = command(&self.folder.path().join(AT_FASTEST));
         let pid = child.id();
         let over = AtomicBool::new(false);
-        let (output, ended, seen) = std::thread::scope(|scope| {
+        let (output, ended, observed) = std::thread::scope(|scope| {
             let watching = scope.spawn(|| watch(pid, &over));
             let output = child.wait_with_output().unwrap();
             let ended = Instant::now();
@@ -164,14 +164,14 @@ impl Synced {
             ("user s", user),
             ("system s", system),
             ("CPU µs/follower", (user + system) * 1e6 / followers),
-            ("peak RSS MiB", seen.peak_kib as f64 / 1024.0),
-            ("written MiB", seen.written as f64 / 1024.0 / 1024.0),
+            ("peak RSS MiB", observed.peak_kib as f64 / 1024.0),
+            ("written MiB", observed.written as f64 / 1024.0 / 1024.0),
             ("API calls", calls.count as f64),
         ];
         (format!("{name}, {}", self.followers), figures)
     }
 
-    /// Pushes to a server on this store: alone, while a command syncs, and while the server itself does.
+    /// Pushes to a server on this store: without a sync, during `followers sync`, and during the server's own sync.
     fn pushes(self, options: &Options) -> Vec<Row> {
         let Synced {
             platform, folder, ..
@@ -207,7 +207,7 @@ impl Synced {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        // It goes on with the profiles, or begins anew where the one before has come to its end.
+        // It resumes with the profiles, or starts over if the last one was complete.
         let mut child = loop {
             platform.take_calls();
             let mut child = command(&patient);
@@ -215,7 +215,7 @@ impl Synced {
             if fetching() {
                 break child;
             }
-            // The one before had only its tidying left, and this one has done that.
+            // Only the tidying was left, and is done now.
             assert!(child.wait().unwrap().success());
         };
         let goes_on = || is_running(child.id());
@@ -226,7 +226,7 @@ impl Synced {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        // Never synced before: it is due at once.
+        // Without a last sync the next one is due immediately.
         let store = rusqlite::Connection::open(server.store()).unwrap();
         store.busy_timeout(Duration::from_secs(10)).unwrap();
         let forget = "DELETE FROM settings WHERE name = 'synced_at'";
@@ -272,7 +272,7 @@ fn command(config: &Path) -> Child {
         .unwrap()
 }
 
-/// Runs of pushes, each of which began and ended while `during` held.
+/// Runs of pushes; only those that began and ended while `during` was true count.
 fn windows(options: &Options, server: &Server, during: &dyn Fn() -> bool) -> Vec<Figures> {
     let recipe = Recipe::new(Kind::Text, false, false);
     let mut runs = Vec::new();
@@ -288,36 +288,36 @@ fn windows(options: &Options, server: &Server, during: &dyn Fn() -> bool) -> Vec
 fn wait_until(what: &dyn Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(600);
     while !what() {
-        assert!(Instant::now() < deadline, "the sync does not get on");
-        std::thread::sleep(GLANCE);
+        assert!(Instant::now() < deadline, "the sync makes no progress");
+        std::thread::sleep(INTERVAL);
     }
 }
 
-/// Not yet ended; one that has ended and was not waited for has no memory any more.
+/// Whether it still runs: a zombie has no memory.
 fn is_running(pid: u32) -> bool {
     status(&[pid], "VmRSS") > 0
 }
 
-/// What can be seen of a process only while it runs.
+/// Figures of a process that can be read only while it runs.
 #[derive(Debug, Default, Clone, Copy)]
-struct Seen {
+struct Observed {
     peak_kib: u64,
-    /// Bytes that it had written to the disk.
+    /// Bytes written to the disk.
     written: u64,
 }
 
-fn watch(pid: u32, over: &AtomicBool) -> Seen {
-    let mut seen = Seen::default();
+fn watch(pid: u32, over: &AtomicBool) -> Observed {
+    let mut observed = Observed::default();
     while !over.load(Ordering::Relaxed) {
-        seen.peak_kib = seen.peak_kib.max(status(&[pid], "VmHWM"));
+        observed.peak_kib = observed.peak_kib.max(status(&[pid], "VmHWM"));
         let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
         let written = io
             .lines()
             .find_map(|line| line.strip_prefix("write_bytes: "));
         if let Some(written) = written.and_then(|bytes| bytes.parse().ok()) {
-            seen.written = written;
+            observed.written = written;
         }
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(INTERVAL);
     }
-    seen
+    observed
 }

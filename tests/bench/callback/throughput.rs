@@ -52,7 +52,7 @@ const CASES: [Case; 5] = [
     },
 ];
 
-/// Every case in turn, as often as asked for.
+/// Runs all cases in turn, `options.repeat` times.
 pub fn run(options: &Options) {
     let servers = [
         Setup::default().start(),
@@ -127,7 +127,7 @@ fn warm_up(options: &Options, server: &Server, case: &Case) {
     measure(&short, of(server).as_place(), &recipe, 8);
 }
 
-/// What the targets speak of.
+/// The ratios that the targets are stated in.
 fn ratios(rows: &[Row], connections: &[usize]) -> Vec<(String, f64)> {
     let find = |name: String| {
         let row = rows.iter().find(|(row, _)| *row == name);
@@ -141,20 +141,20 @@ fn ratios(rows: &[Row], connections: &[usize]) -> Vec<(String, f64)> {
             let without = find(format!("text without store, {end}"));
             let secure = find(format!("text secure, {end}"));
             let alone = find(format!("text, store alone, {connections}"));
-            let mut say = |what: &str, value: f64| ratios.push((format!("{what} ({end})"), value));
-            say(
+            let mut add = |what: &str, value: f64| ratios.push((format!("{what} ({end})"), value));
+            add(
                 "CPU per push: durable / without store",
                 text.cpu_us() / without.cpu_us(),
             );
-            say(
+            add(
                 "pushes/s: durable / without store",
                 text.per_second / without.per_second,
             );
-            say(
+            add(
                 "pushes/s: durable / rows/s: store alone",
                 text.per_second / alone.per_second,
             );
-            say(
+            add(
                 "pushes/s: secure / plain",
                 secure.per_second / text.per_second,
             );
@@ -170,7 +170,7 @@ fn manner(close: bool) -> &'static str {
 /// A server with its process list, which [`Place`] borrows.
 pub struct Of<'a>(&'a Server, [u32; 1]);
 
-/// The place of a server that the bench started.
+/// The place of a server started by the bench.
 pub fn of(server: &Server) -> Of<'_> {
     Of(server, [server.pid()])
 }
@@ -185,7 +185,7 @@ impl Of<'_> {
     }
 }
 
-/// Any other server, once for each number of connections.
+/// Measures another server, with each number of connections.
 pub fn run_target(options: &Options, target: &Target) {
     let address: SocketAddr = target
         .address

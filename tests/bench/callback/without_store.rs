@@ -1,5 +1,5 @@
-//! The reference for the price of durability: the product's guard, lanes, protocol and rules, answering from the
-//! worker and recording nothing.
+//! The reference for the price of durability: the server's own guard, lanes, protocol and rules; workers answer, and
+//! nothing is recorded.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::guard::{Guard, Limits};
 use super::http::exchange::{Exchange, Reply};
 use super::http::lanes::Lanes;
 
-/// Serves until it is killed.
+/// Serves until killed.
 pub fn serve(config: &Path) {
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Info)
@@ -42,7 +42,7 @@ pub fn serve(config: &Path) {
     }
 }
 
-/// What the product does with a push, up to the point where it would hand it to the store.
+/// What the server does with a push, except for the store.
 fn answer(config: &Config, rules: &Rules, mut exchange: Exchange) {
     let started = Instant::now();
     let request = exchange.request_mut();
