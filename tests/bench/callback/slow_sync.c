@@ -1,5 +1,5 @@
-/* Slows fsync and fdatasync down: each takes SLOW_SYNC_US microseconds more, and hangs for as long as there is a file
-   at SLOW_SYNC_WHILE. For the benches and the tests of slow and stalled disks. */
+/* Makes fsync and fdatasync slow: each takes SLOW_SYNC_US microseconds longer, and hangs while the file that
+   SLOW_SYNC_WHILE names exists. For benches and tests of slow and stalled disks. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

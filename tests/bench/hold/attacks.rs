@@ -1,4 +1,5 @@
-//! What is done to the server: idle, slow, stalled and pipelining connections that are renewed when they are closed, and connecting as such.
+//! The attacks: idle, slow, stalled and pipelining connections, reopened whenever they are closed, and a flood of
+//! connects.
 
 use crate::support::http::Address;
 use std::io::{ErrorKind, Read, Write};
@@ -6,16 +7,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// One way to attack.
+/// A kind of attack.
 #[derive(Clone, Copy)]
 pub enum Attack {
-    /// None, for comparison.
+    /// No attack, for comparison.
     Nothing,
     /// 2,000 connections that say nothing.
     Idle,
-    /// 500 connections that send a head a byte at a time.
+    /// 500 connections that send a head byte by byte.
     SlowHeads,
-    /// 50 connections that announce a body and stop in the middle of it.
+    /// 50 connections that announce a body and stop halfway through.
     StalledBodies,
     /// 1,000 connections a second, closed at once.
     Connects,
@@ -26,7 +27,7 @@ pub enum Attack {
 }
 
 impl Attack {
-    /// In the order of the report; the quiet first.
+    /// In the order of the report, beginning with no attack.
     pub const ALL: [Self; 7] = [
         Self::Nothing,
         Self::Idle,
@@ -50,8 +51,8 @@ impl Attack {
         }
     }
 
-    /// Attacks until it is over.
-    pub fn go_on(self, address: &Address, over: &AtomicBool) {
+    /// Attacks until `over` is set.
+    pub fn run(self, address: &Address, over: &AtomicBool) {
         let Address::Tcp(address) = address else {
             return;
         };
@@ -69,13 +70,13 @@ impl Attack {
     }
 }
 
-/// Keeps so many connections open, each begun with `begin` and fed with `drop` every second.
+/// Keeps `count` connections open; each sends `begin` first and `drop` every second.
 fn hold(address: &SocketAddr, over: &AtomicBool, count: usize, begin: &[u8], drop: &[u8]) {
     let mut held: Vec<TcpStream> = Vec::new();
     let mut fed = Instant::now();
     while !over.load(Ordering::Relaxed) {
         held.retain_mut(is_open);
-        // Renewed at most a hundred at a time: an attacker has a network, too.
+        // Reopen at most a hundred at a time: attackers have limits, too.
         for _ in 0..(count - held.len()).min(100) {
             if let Ok(mut stream) = TcpStream::connect(address)
                 && stream.write_all(begin).is_ok()
@@ -99,7 +100,7 @@ fn is_open(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Connects so often a second, and closes at once.
+/// Connects `a_second` times a second and closes at once.
 fn connect(address: &SocketAddr, over: &AtomicBool, a_second: u32) {
     let begun = Instant::now();
     let mut connected = 0;
@@ -113,7 +114,7 @@ fn connect(address: &SocketAddr, over: &AtomicBool, a_second: u32) {
     }
 }
 
-/// Keeps so many connections sending requests without waiting for the answers, thousands at a time.
+/// Keeps `count` connections sending thousands of requests at a time without waiting for the answers.
 fn pipeline(address: &SocketAddr, over: &AtomicBool, count: usize, read: bool) {
     let burst = b"GET / HTTP/1.1\r\n\r\n".repeat(4_000);
     let mut answers = vec![0; 64 * 1024];

@@ -1,4 +1,4 @@
-//! What happens on the server's own side: a disk that stalls, and a log that nobody reads.
+//! Trouble on the server's own machine: a disk that stalls, and a log that nobody reads.
 
 use crate::support::account::send_signal;
 use crate::support::http::Address;
@@ -9,29 +9,29 @@ use std::process::Child;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Within this everybody has an answer, whatever the disk does.
+/// Every request is answered within this time, whatever the disk does.
 const ANSWERED: Duration = Duration::from_millis(4_500);
-/// Within this a stop has ended.
+/// A stop ends within this time.
 const STOPPED: Duration = Duration::from_secs(5);
 /// How long the disk stalls.
 const STALL: Duration = Duration::from_secs(12);
-/// Clients at the same time.
+/// Concurrent clients.
 const CLIENTS: usize = 8;
-/// Pushes while nobody reads the log: several times what a pipe and the queue of the log hold.
+/// Pushes while nobody reads the log: several times the capacity of a pipe and of the log's queue.
 const UNREAD: usize = 40_000;
 
-/// What one of them came to.
+/// The outcome of one.
 #[derive(serde::Serialize)]
 pub struct Hitch {
     pub name: &'static str,
-    /// Figures with what they are.
+    /// Name and value of each figure.
     pub figures: Vec<(&'static str, f64)>,
-    /// What does not hold, in sentences.
+    /// The limits that were exceeded, in sentences.
     #[serde(skip)]
     pub broken: Vec<String>,
 }
 
-/// An answer's status and how long it took; no answer within 20 s is status 0.
+/// The status of the answer and how long it took; status 0 if none came within 20 s.
 fn ask(address: &Address, request: &Request) -> (u16, Duration) {
     let begun = Instant::now();
     let answer = Wire::connect(address).map_err(|error| error.to_string());
@@ -43,7 +43,7 @@ fn ask(address: &Address, request: &Request) -> (u16, Duration) {
     (answer.map_or(0, |answer| answer.status), begun.elapsed())
 }
 
-/// Pushes and other requests while a sync hangs for twelve seconds; then all of the pushes again.
+/// Pushes and other requests while a sync hangs for twelve seconds; then the same pushes again.
 pub fn stalled_disk() -> Hitch {
     let (setup, disk) = Disk::under(Setup::new());
     let mut account = setup.start();
@@ -84,7 +84,7 @@ pub fn stalled_disk() -> Hitch {
     let again = again.count();
     let rows = account.store().count("messages");
 
-    // A stop in the middle of another one.
+    // A stop during another stall.
     disk.stall();
     let request = text("at the end").request("/wechat", TOKEN);
     let mut wire = Wire::connect(&address).unwrap();
@@ -103,8 +103,11 @@ pub fn stalled_disk() -> Hitch {
         of_pushes <= ANSWERED && of_others <= ANSWERED,
         format!("answers took {:.1} s", seconds(of_pushes.max(of_others))),
     );
-    let unheard = pushed.iter().filter(|(_, status, _)| *status == 0).count();
-    hold(unheard == 0, format!("{unheard} pushes had no answer"));
+    let unanswered = pushed.iter().filter(|(_, status, _)| *status == 0).count();
+    hold(
+        unanswered == 0,
+        format!("{unanswered} pushes had no answer"),
+    );
     let wrong = others
         .iter()
         .filter(|(status, _)| ![200, 404].contains(status));
@@ -136,7 +139,7 @@ pub fn stalled_disk() -> Hitch {
     }
 }
 
-/// A server that writes its log into a pipe which nobody reads.
+/// A server that logs into a pipe that nobody reads.
 pub fn unread_log() -> Hitch {
     let setup = Setup::new();
     let socket = setup.folder().join("wechatd.sock");
@@ -201,7 +204,7 @@ pub fn unread_log() -> Hitch {
     }
 }
 
-/// Ends with the bench, also with one that fails.
+/// Killed when the bench ends, even if it panics.
 struct Killed(Child);
 
 impl Drop for Killed {

@@ -1,26 +1,26 @@
-//! Honest traffic: pushes as the platform sends them, and how long their answers took.
+//! Honest traffic: pushes as the platform sends them, and the latency of their answers.
 
 use crate::support::http::Address;
 use crate::support::{Account, TOKEN, Wire, another_fan, text};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Clients at the same time.
+/// Concurrent clients.
 const CLIENTS: usize = 4;
-/// From one push of a client to its next: 200 pushes a second in all.
+/// Interval between the pushes of one client: 200 pushes a second in all.
 const PACE: Duration = Duration::from_millis(20);
 
-/// What became of honest pushes.
+/// The outcome of honest pushes.
 #[derive(Default)]
 pub struct Honest {
-    /// Milliseconds from connecting to the whole answer, in ascending order.
+    /// Milliseconds from connecting to the complete answer, in ascending order.
     pub latencies: Vec<f64>,
-    /// Pushes without an answer, or with another one than 200.
+    /// Pushes with no answer or with an answer other than 200.
     pub failures: usize,
 }
 
 impl Honest {
-    /// Pushes at [`PACE`], each over a connection of its own.
+    /// Pushes at [`PACE`], each over a new connection.
     pub fn for_a_while(account: &Account, time: Duration) -> Self {
         let address = account.address();
         let until = Instant::now() + time;
@@ -52,8 +52,9 @@ impl Honest {
         all
     }
 
-    /// Pushes as fast as they are answered, over kept connections; how many were, at most within `time`.
-    pub fn so_many(account: &Account, count: usize, time: Duration) -> usize {
+    /// Up to `count` pushes as fast as they are answered, over kept connections, for `time` at most; returns how many
+    /// were answered.
+    pub fn at_full_speed(account: &Account, count: usize, time: Duration) -> usize {
         let (begun, answered) = (Instant::now(), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..2 * CLIENTS {
@@ -70,7 +71,7 @@ impl Honest {
         answered.into_inner()
     }
 
-    /// The latency that this share of the pushes did not exceed, in milliseconds; 0 without any.
+    /// The latency in milliseconds that this share of the pushes did not exceed; 0 if there are none.
     pub fn percentile(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
         let at = (last as f64 * share).round() as usize;
@@ -78,9 +79,9 @@ impl Honest {
     }
 }
 
-/// One push, over a kept connection (or the first of one) or a connection of its own.
+/// One push: over a connection that is to be kept (`Some`, with the one there is), or over a new one that closes.
 ///
-/// `None`: it was not answered, or not with 200; else the connection, if it stays.
+/// `None`: no answer, or not 200; otherwise the connection if it stays open.
 fn push(address: &Address, kept: Option<Option<Wire>>) -> Option<Option<Wire>> {
     let mut request = text("hello").from(&another_fan()).request("/wechat", TOKEN);
     request.keep_alive = kept.is_some();

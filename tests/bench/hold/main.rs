@@ -1,12 +1,12 @@
-//! How the server holds: what honest pushes get, and what the process takes, while it is attacked, while its disk stalls
-//! or nobody reads its log, and in the long run.
+//! How the server holds up: the latency of honest pushes and the memory of the process under attack, while the disk
+//! stalls, while nobody reads the log, and in the long run.
 //!
 //! `cargo bench --bench hold` takes about twelve minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
-//! about one. Everything is on the loopback, and everything ends by itself. Exit code 1: something did not hold.
+//! about one. All traffic is on the loopback. Exit code 1: a limit was exceeded.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a bench that meets an impossible value should stop right there"
+    reason = "a bench may panic on an impossible value"
 )]
 
 mod attacks;
@@ -28,26 +28,26 @@ use support::{Account, Setup, Vitals};
 
 /// `server.max_connections`, the default.
 const MOST: usize = 512;
-/// Threads beyond one for each connection that the server may have.
+/// The server may have this many threads in addition to one per connection.
 const SPARE_THREADS: usize = 32;
-/// Resident memory that no attack may take it over, in KiB.
+/// Limit of resident memory under any attack, in KiB.
 const MOST_RSS: usize = 64 * 1024;
-/// Under attack p99 stays within so many times the quiet one …
+/// Under attack p99 is at most this many times the quiet one, or [`MILLISECONDS`], whichever is larger.
 const TIMES: f64 = 5.0;
-/// … or within so many milliseconds, whichever is larger.
+/// See [`TIMES`].
 const MILLISECONDS: f64 = 50.0;
-/// Between two looks at the process.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval between two samples of the process.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 const HELP: &str = "\
 usage: cargo bench --bench hold -- [OPTION]...
-  --each SECONDS  honest pushes under each attack for so long [10]
-  --pushes N      then so many in a row, as fast as they are answered [200000] …
-  --seconds N     … and an ordinary day until so much time is over [600]
-  --json          one JSON value instead of tables
-Exit code 1: something did not hold.";
+  --each SECONDS  duration of honest pushes under each attack [10]
+  --pushes N      then pushes at full speed [200000] …
+  --seconds N     … and at an ordinary rate, for this time in all [600]
+  --json          print one JSON value instead of tables
+Exit code 1: a limit was exceeded.";
 
-/// What the command line asks for.
+/// The command line.
 struct Arguments {
     help: bool,
     pushes: usize,
@@ -56,11 +56,11 @@ struct Arguments {
     json: bool,
 }
 
-/// What one attack came to.
+/// The figures of one attack.
 struct Figures {
     attack: &'static str,
     honest: Honest,
-    /// The most of each that was seen.
+    /// The maximum of each.
     most: Vitals,
 }
 
@@ -103,20 +103,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Honest traffic beside one attack, against a server of its own.
+/// Honest traffic during one attack, on a new server.
 fn under(attack: Attack, time: Duration) -> Figures {
     let account = server();
     let over = AtomicBool::new(false);
     let mut most = Vitals::of(account.pid());
     let honest = std::thread::scope(|scope| {
         let (account, over) = (&account, &over);
-        scope.spawn(move || attack.go_on(account.address(), over));
-        // The attack unfolds before anything is measured.
+        scope.spawn(move || attack.run(account.address(), over));
+        // Let the attack build up before measuring.
         std::thread::sleep(Duration::from_millis(500));
         let honest = scope.spawn(move || Honest::for_a_while(account, time));
         while !honest.is_finished() {
             most = most.max(Vitals::of(account.pid()));
-            std::thread::sleep(LOOK);
+            std::thread::sleep(INTERVAL);
         }
         over.store(true, Ordering::Relaxed);
         honest.join().unwrap()
@@ -128,12 +128,12 @@ fn under(attack: Attack, time: Duration) -> Figures {
     }
 }
 
-/// Many pushes as fast as they are answered, then an ordinary day until the time is over.
+/// Pushes at full speed, then at an ordinary rate until the time is up.
 fn endure(pushes: usize, time: Duration) -> Endurance {
     let account = server();
-    Honest::so_many(&account, 100, time);
+    Honest::at_full_speed(&account, 100, time);
     let (begin, started) = (Vitals::of(account.pid()), Instant::now());
-    let pushes = Honest::so_many(&account, pushes, time);
+    let pushes = Honest::at_full_speed(&account, pushes, time);
     let after_pushes = Vitals::of(account.pid());
     Honest::for_a_while(&account, time.saturating_sub(started.elapsed()));
     Endurance {
@@ -151,7 +151,7 @@ fn server() -> Account {
         .start()
 }
 
-/// What does not hold, in sentences.
+/// The limits that were exceeded, in sentences.
 fn broken(figures: &[Figures], endurance: &Endurance) -> Vec<String> {
     let mut broken = Vec::new();
     let quiet = figures[0].honest.percentile(0.99);
@@ -283,7 +283,7 @@ impl Arguments {
                 let given = words.next().unwrap_or_default();
                 given
                     .parse()
-                    .map_err(|_| format!("{word}: {given:?} is no number"))
+                    .map_err(|_| format!("{word}: {given:?} is not a number"))
             };
             match word.as_str() {
                 "--pushes" => arguments.pushes = number()? as usize,
@@ -291,9 +291,9 @@ impl Arguments {
                 "--each" => arguments.each = number()?.max(1),
                 "--json" => arguments.json = true,
                 "--help" | "-h" => arguments.help = true,
-                // Cargo says so.
+                // `cargo bench` passes this.
                 "--bench" => {}
-                other => return Err(format!("{other} is not known")),
+                other => return Err(format!("{other}: unknown")),
             }
         }
         Ok(arguments)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Every peer, the references and wechatd side by side: python3 tests/bench/peers/run.py [--work DIR] [--seconds S] [--repeat N]
 
-Installs the peers from the package registries into DIR (kept and used again when it is named), builds the
+Installs the peers from the package registries into DIR (reused on the next run with the same DIR), builds the
 references and the load generator of `cargo bench --bench callback`, starts all servers on this machine,
-drives them in turn, and prints one Markdown table: medians of pushes a second as parts of nginx's `return 200`.
-Needs python3 with venv, node with npm, nginx and cargo; what is missing is left out and named.
+measures them in turn, and prints one Markdown table: medians of pushes a second as fractions of nginx's `return 200`.
+Needs python3 with venv, node with npm, nginx and cargo; what is missing is skipped with a message.
 """
 import argparse
 import datetime
@@ -46,7 +46,7 @@ def run(command, **options):
 
 
 def artifact(command, name, folder):
-    """Builds and returns the executable that cargo made for a target."""
+    """Builds a target and returns the path of its executable."""
     print("+", *command, file=sys.stderr)
     built = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=folder)
     found = {}
@@ -73,7 +73,7 @@ def install(work):
 
 
 def servers(work):
-    """Name, command and folder; PORT stands for the port in the command and in a `*.conf` of the folder."""
+    """Name, command and folder of each server; PORT in the command and in `*.conf` of the folder is replaced."""
     listed = []
     if shutil.which("nginx"):
         (work / "nginx").mkdir(exist_ok=True)
@@ -86,8 +86,8 @@ def servers(work):
         )
         listed.append((CEILING, ["nginx", "-p", str(work / "nginx"), "-c", "nginx.conf"], work / "nginx"))
     else:
-        print("nginx is missing: no ceiling", file=sys.stderr)
-    # Built from a copy, so that no lock file is left among the sources.
+        print("nginx is missing: skipped", file=sys.stderr)
+    # Built from a copy, so that no Cargo.lock is left in the source folder.
     reference = work / "reference"
     shutil.copytree(HERE / "reference", reference, dirs_exist_ok=True)
     build = ["cargo", "build", "--release", "--message-format=json"]
@@ -155,8 +155,8 @@ def drive(generator, server, close, connections, seconds):
     ]
     if close:
         command.append("--close")
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-    return json.loads(told)[0]["figures"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    return json.loads(output)[0]["figures"]
 
 
 def machine():
@@ -209,7 +209,7 @@ def table(running, figures):
 
     names = [server.name for server in running]
     ceiling = CEILING if CEILING in names else names[0]
-    print(f"{datetime.date.today()}; {machine()}; load generator on the same cores; parts of {ceiling} in the same run.\n")
+    print(f"{datetime.date.today()}; {machine()}; load generator on the same cores; fractions of {ceiling} in the same run.\n")
     heads = [column for column, _, _ in COLUMNS]
     print(f"| | {' | '.join(heads)} | pushes/s (close, 8) | CPU µs per push | RSS MB |")
     print("|---|" + "---:|" * (len(heads) + 3))

@@ -1,5 +1,5 @@
-//! Any bytes as an encrypted push: neither reading the envelope nor opening what it holds ever panics; and
-//! what is sealed from any bytes opens to the same bytes.
+//! Arbitrary bytes as an encrypted push: parsing and opening the envelope never panics, and sealed bytes open to the
+//! same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ const APP_ID: &str = "wx7a9c0e1f2b3d4c5e";
 fuzz_target!(|body: &[u8]| {
     let key = AesKey::parse(KEY).expect("a good key");
     if let Ok(Some(envelope)) = Envelope::parse(body) {
-        // Whatever is written again is read back.
+        // What is written can be read back.
         assert_eq!(
             Envelope::parse(envelope.to_body().as_bytes()),
             Ok(Some(envelope.clone()))

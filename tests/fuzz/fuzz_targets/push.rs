@@ -1,5 +1,4 @@
-//! Any bytes as the body of a push: reading them and asking what they mean never panics, and what is read is
-//! consistent with itself.
+//! Arbitrary bytes as the body of a push: parsing and interpreting them never panics, and the result is consistent.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +7,7 @@ use wechatd::wechat::Push;
 fuzz_target!(|body: &[u8]| {
     let Ok(push) = Push::parse(body) else { return };
     assert!(!push.from_user.is_empty() && !push.to_user.is_empty());
-    // Of a message its id and sender, else its time and a digest.
+    // A message has its id and sender, everything else its time and a digest.
     assert!(push.dedup_key().contains('|'));
     assert_eq!(Push::parse(body).as_ref(), Ok(&push));
     let _ = (

@@ -1,10 +1,10 @@
-//! The work of one push, the same for every reference: verify the signature, parse the XML, write the reply.
+//! The work of one push, shared by the reference servers: verify the signature, parse the XML, write the reply.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use xmltree::Element;
 
-/// The reply to a push; `None` if its signature is false or it is no push.
+/// The reply to a push; `None` if the signature is wrong or the body is not a push.
 pub fn answer(query: &str, token: &str, body: &[u8]) -> Option<String> {
     let part = |name: &str| {
         query

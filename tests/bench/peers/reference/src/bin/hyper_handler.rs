@@ -1,4 +1,4 @@
-//! `hyper_handler PORT TOKEN`: hyper on a runtime with a thread for each processor.
+//! `hyper_handler PORT TOKEN`: hyper on a runtime with one thread per processor.
 
 use std::convert::Infallible;
 
