@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use super::simulate::Pretence;
+use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, complain};
 use crate::api::menu::{Button, Tap};
 use crate::app::{self, Networks};
@@ -41,7 +41,7 @@ struct Checked {
     callback_path: String,
     mode: &'static str,
     allow_ips: ShownAddresses,
-    /// The owner has to enter it in the console.
+    /// The Token, which the owner enters in the console.
     token: Option<ShownToken>,
     token_from: &'static str,
     app_id: Option<String>,
@@ -52,20 +52,20 @@ struct Checked {
     rules: Vec<ShownRule>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
-    /// What would keep `serve` from starting.
+    /// Everything that would keep `serve` from starting.
     obstacles: Vec<String>,
-    /// What the platform said, where it was asked.
+    /// The platform's answers, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
 }
 
-/// The Token: whole in JSON.
+/// The Token, which is shown in full in JSON.
 struct ShownToken {
     token: Secret,
     is_made: bool,
 }
 
-/// The last copy that `wechatd backup` made.
+/// The last copy made by `wechatd backup`.
 #[derive(Debug, Serialize)]
 struct ShownBackup {
     /// Unix seconds.
@@ -75,16 +75,16 @@ struct ShownBackup {
     file: String,
 }
 
-/// Where requests may come from.
+/// The addresses that requests may come from.
 #[derive(Debug, Serialize)]
 struct ShownAddresses {
     from: Source,
     networks: Vec<String>,
-    /// Unix seconds; of the platform's list.
+    /// Unix seconds of the platform's list.
     told_at: Option<i64>,
 }
 
-/// What says where requests may come from.
+/// Where the list of these addresses comes from.
 #[derive(Debug, Clone, Copy, Serialize)]
 enum Source {
     #[serde(rename = "any address")]
@@ -106,12 +106,12 @@ struct ShownRule {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (obstacles, reader) = starting::obstacles(config)?;
     if let Some(reader) = &reader {
-        // A look does not make the store anybody's.
+        // Only reading does not bind the store to an account.
         app::refuse_other(config, &config.store.path, reader.owner()?)?;
     }
     let mut failure = (!obstacles.is_empty()).then_some(Failure::Shown);
     if arguments.quiet {
-        // A configuration with a mistake in it does not get here.
+        // A configuration with mistakes does not get here.
         obstacles.iter().for_each(|obstacle| complain(obstacle));
         return failure.map_or(Ok(()), Err);
     }
@@ -126,7 +126,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         }
     }
     match show(config, arguments, &checked) {
-        // The exit code says it also where nobody reads the rest.
+        // The exit code says so even if nobody reads the output.
         Ok(()) | Err(Failure::OutputClosed) => failure.map_or(Ok(()), Err),
         Err(error) => Err(error),
     }
@@ -254,8 +254,8 @@ fn look(
     let mut advice = advise(&rules);
     warnings.extend(unanswered(&config.menu, &rules));
     if let Some(reader) = &reader {
-        advice.extend(ending_answers(reader, &rules)?);
-        warnings.extend(ending_buttons(reader, &config.menu)?);
+        advice.extend(expiring_answers(reader, &rules)?);
+        warnings.extend(expiring_buttons(reader, &config.menu)?);
     }
     Ok(Checked {
         allow_ips: ShownAddresses::of(&config.server.allow_ips, list),
@@ -295,8 +295,8 @@ fn look(
 }
 
 impl ShownToken {
-    /// For people. What the configuration says already is shown whole on a terminal only: the output of a job may
-    /// end in a log.
+    /// How it is shown to people. A Token from the configuration is shown in full only on a terminal: the output of a
+    /// job may end up in a log.
     fn shown(&self) -> String {
         match self.is_made || io::stdout().is_terminal() {
             true => self.token.expose().to_owned(),
@@ -353,7 +353,7 @@ impl ShownAddresses {
     }
 }
 
-/// What is allowed and still worth a thought.
+/// Settings that are allowed but questionable.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.exposures();
     let account = &config.account;
@@ -377,7 +377,7 @@ fn warnings(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// The server makes the store, and not the folder that it is to lie in; a service has its own made.
+/// Warns of a missing folder for the store: the server does not create it, but the service does.
 fn folder_of_the_service(store: &Path) -> Option<String> {
     let folder = store.parent()?;
     (is_made_by_the_service(store) && !folder.exists()).then(|| {
@@ -388,7 +388,7 @@ fn folder_of_the_service(store: &Path) -> Option<String> {
     })
 }
 
-/// Whether the service that `unit` prints makes the folder of this file when it starts.
+/// Whether the service that `unit` prints creates the folder of this file when it starts.
 fn is_made_by_the_service(file: &Path) -> bool {
     ["/var/lib", "/run"].iter().any(|base| {
         file.parent()
@@ -396,8 +396,8 @@ fn is_made_by_the_service(file: &Path) -> bool {
     })
 }
 
-/// Buttons whose tap pushes an event that people wait for an answer to, and that no rule answers. Pictures and places
-/// that are sent by a button follow as messages.
+/// Warns of buttons whose event no rule answers although people expect an answer. Pictures and locations sent by a
+/// button arrive as messages.
 fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
     let mut warnings = Vec::new();
     for (place, button) in buttons(menu) {
@@ -409,10 +409,10 @@ fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
             "scancode_waitmsg" => kind,
             _ => continue,
         };
-        let tap = Pretence {
+        let tap = SimulatedPush {
             kind: event,
             key: Some(key),
-            ..Pretence::default()
+            ..SimulatedPush::default()
         };
         let answered = Push::parse(tap.xml().as_bytes()).is_ok_and(|push| may_answer(rules, &push));
         if !answered {
@@ -425,7 +425,7 @@ fn unanswered(menu: &Menu, rules: &Rules) -> Vec<String> {
     warnings
 }
 
-/// All buttons that do something, with what stands before their names in a warning.
+/// All buttons that do something, each with the prefix of its name in a warning.
 fn buttons(menu: &Menu) -> impl Iterator<Item = (String, &Button)> {
     button_lists(menu).flat_map(|(place, buttons)| {
         let below = buttons.iter().flat_map(|button| match &button.tap {
@@ -441,12 +441,12 @@ fn buttons(menu: &Menu) -> impl Iterator<Item = (String, &Button)> {
     })
 }
 
-/// Warns of rules whose answer needs a file that the platform keeps for three days only.
-fn ending_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure> {
+/// Warns of rules whose answer needs a file that the platform keeps for only three days.
+fn expiring_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure> {
     let mut found = Vec::new();
     for rule in rules.iter() {
         if let Some(media_id) = rule.answer.media_id()
-            && let Some(what) = ending(reader, media_id)?
+            && let Some(what) = expiry(reader, media_id)?
         {
             found.push(Advice {
                 rule: rule.name.clone(),
@@ -458,12 +458,12 @@ fn ending_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure
     Ok(found)
 }
 
-/// The same for buttons.
-fn ending_buttons(reader: &Reader, menu: &Menu) -> Result<Vec<String>, Failure> {
+/// Warns of buttons that need such a file.
+fn expiring_buttons(reader: &Reader, menu: &Menu) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for (place, button) in buttons(menu) {
         if let Tap::Media { media_id, .. } = &button.tap
-            && let Some(what) = ending(reader, media_id)?
+            && let Some(what) = expiry(reader, media_id)?
         {
             found.push(format!("{place}button {}: {what}", button.name));
         }
@@ -471,8 +471,8 @@ fn ending_buttons(reader: &Reader, menu: &Menu) -> Result<Vec<String>, Failure> 
     Ok(found)
 }
 
-/// When a media_id ends, and what to do about it; `None`: it stays, or nothing is known of it.
-fn ending(reader: &Reader, media_id: &str) -> Result<Option<String>, Failure> {
+/// When a media_id expires and what to do about it; `None` if it is permanent or unknown.
+fn expiry(reader: &Reader, media_id: &str) -> Result<Option<String>, Failure> {
     let what = match reader.media_ends_at(media_id)? {
         Some(at) if at <= clock::unix_seconds() => format!("ended at {}", local_time::format(at)),
         Some(at) => format!("ends at {}", local_time::format(at)),
@@ -486,7 +486,7 @@ fn ending(reader: &Reader, media_id: &str) -> Result<Option<String>, Failure> {
     )))
 }
 
-/// The buttons of the menu and of each conditional one, with what stands before their names in a warning.
+/// The buttons of the menu and of each conditional menu, with the prefix of their names in a warning.
 fn button_lists(menu: &Menu) -> impl Iterator<Item = (String, &Vec<Button>)> {
     let conditional = menu.conditional.iter().zip(1..);
     let conditional =
@@ -494,7 +494,7 @@ fn button_lists(menu: &Menu) -> impl Iterator<Item = (String, &Vec<Button>)> {
     std::iter::once((String::new(), &menu.button)).chain(conditional)
 }
 
-/// Buttons side by side that users cannot tell apart: mostly a menu that was pulled twice into the file.
+/// Warns of neighbouring buttons with the same name, usually a menu that was pulled into the file twice.
 fn equal_names(menu: &Menu) -> Vec<String> {
     let mut warnings = Vec::new();
     for (place, buttons) in button_lists(menu) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::input::Suggested;
-use super::simulate::Pretence;
+use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, readable};
 use crate::clock;
 use crate::config::Config;
@@ -50,9 +50,9 @@ struct Explained {
     rule: Option<String>,
     /// `reply` or `success`
     answer: &'static str,
-    /// Why `success`, where it is.
+    /// Why it is `success`.
     why: Option<String>,
-    /// The reply as the platform gets it.
+    /// The reply as it is sent to the platform.
     reply: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
             ));
         }
     };
-    let pretence = Pretence {
+    let simulated_push = SimulatedPush {
         kind,
         text: arguments.text.as_deref(),
         from: arguments.from.as_deref(),
@@ -77,8 +77,8 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         scan: arguments.scan.as_deref(),
         msg_id: None,
     };
-    pretence.check()?;
-    let push = Push::parse(pretence.xml().as_bytes()).map_err(|error| {
+    simulated_push.check()?;
+    let push = Push::parse(simulated_push.xml().as_bytes()).map_err(|error| {
         Failure::Wrong(format!("explain: no push can be made of this: {error}"))
     })?;
     let rules = Rules::new(config.rules);

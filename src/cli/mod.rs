@@ -1,4 +1,4 @@
-//! What an owner types: the command line, one file per family of commands.
+//! The command line: one file per family of commands.
 
 mod article;
 mod backup;
@@ -212,7 +212,7 @@ With --backup it prints shell commands, to be run by root, that write and start 
     },
 }
 
-/// Runs the command line of this process.
+/// Runs the command line of this process and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     crate::resolver::use_built_in_lookups();
@@ -226,7 +226,7 @@ pub fn main() -> ExitCode {
         Err(error) if error.use_stderr() => {
             return refusal::refusal(&error, &Arguments::command(), &words).report(as_json);
         }
-        // Help and version come this way too, and are no failure.
+        // Help and version come this way too, but are not failures.
         Err(help) => {
             help.print().ok();
             return ExitCode::SUCCESS;
@@ -281,7 +281,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Every command and subcommand with its line of help, for documentation and its test: `followers list` and so on.
+/// Every command and subcommand, such as `followers list`, with its line of help; for tests of the documentation.
 #[must_use]
 pub fn commands() -> Vec<(String, String)> {
     fn walk(prefix: &str, command: &clap::Command, list: &mut Vec<(String, String)>) {
@@ -304,11 +304,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
     }
 
-    /// Every command with its own.
+    /// A command and all its subcommands.
     fn all_commands(command: &clap::Command) -> Vec<clap::Command> {
         let own = command.get_subcommands().flat_map(all_commands);
         std::iter::once(command.clone()).chain(own).collect()
@@ -335,8 +335,8 @@ mod tests {
         }
     }
 
-    /// The commands of this program in a line of a shell, as words; with those inside `$(…)`, and whether each reads
-    /// what another one or a file gives it.
+    /// Every call of this program in a shell line, including those in `$(…)`: its words, and whether its input is a pipe
+    /// or a file.
     fn typed(line: &str) -> Vec<(Vec<String>, bool)> {
         let mut found = Vec::new();
         let (mut words, mut word, mut fed): (Vec<String>, Option<String>, bool) =
@@ -385,7 +385,7 @@ mod tests {
         found
     }
 
-    /// Whole lines of a shell: what a backslash or a pipe continues is one.
+    /// Joins lines that a backslash or a pipe continues.
     fn shell_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
         let mut whole: Vec<String> = Vec::new();
         let mut goes_on = false;

@@ -10,9 +10,9 @@ use crate::visible::Visible;
 pub(super) fn run(config: impl FnOnce() -> Result<Config, Failure>) -> Result<(), Failure> {
     let log = logging::start_queued("info")?;
     let config = config()?;
-    leave_no_core();
+    disable_core_dumps();
     let served = server::serve(config).map_err(|error| {
-        // The way of the log, and not straight to stderr: nobody may be reading that.
+        // Through the log, not straight to stderr, which perhaps nobody reads.
         log.push(format!("wechatd: {}\n", Visible(&error.to_string())).as_bytes());
         Failure::Shown
     });
@@ -20,8 +20,8 @@ pub(super) fn run(config: impl FnOnce() -> Result<Config, Failure>) -> Result<()
     served
 }
 
-/// What is in memory, secrets among it, never goes to a file.
-fn leave_no_core() {
+/// Switches core dumps off: memory, with its secrets, must never be written to a file.
+fn disable_core_dumps() {
     let nothing = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -23,9 +23,9 @@ use crate::store::Reader;
 use crate::wechat::{EVENTS, Envelope, Format, PRODUCT_EVENTS, Push, known_events, seal, sign};
 use http::Answer;
 pub(super) use http::Target;
-pub(super) use push::Pretence;
+pub(super) use push::SimulatedPush;
 
-/// The help: what can be played, from the tables of the protocol, and examples.
+/// The help: everything that can be simulated, from the tables of the protocol, and examples.
 pub(super) fn help() -> String {
     let events: Vec<&str> = EVENTS.iter().map(|(name, ..)| *name).collect();
     format!(
@@ -62,7 +62,7 @@ Examples:
     )
 }
 
-/// What completions offer as KIND.
+/// The completions for KIND.
 fn kinds() -> Suggested {
     let messages = MESSAGE_TYPES.iter().copied();
     Suggested(
@@ -74,7 +74,7 @@ fn kinds() -> Suggested {
     )
 }
 
-/// Names in lines of a help text.
+/// Names in wrapped lines of a help text.
 fn listed(names: &[&str]) -> String {
     let mut lines = vec![String::new()];
     for (n, name) in names.iter().enumerate() {
@@ -125,18 +125,18 @@ pub(super) struct Arguments {
 struct Simulated {
     status: u16,
     milliseconds: f64,
-    /// As it came; encrypted in the modes that encrypt.
+    /// As it arrived: encrypted in the modes that encrypt.
     body: String,
-    /// The readable reply, where there is one.
+    /// The plain reply, if there is one.
     reply: Option<String>,
-    /// Whether the echostr came back; of `verify` only.
+    /// Whether the echostr came back; only for `verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<bool>,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let verifies = arguments.kind.eq_ignore_ascii_case("verify");
-    let pretence = Pretence {
+    let simulated_push = SimulatedPush {
         kind: &arguments.kind,
         text: arguments.text.as_deref(),
         from: arguments.from.as_deref(),
@@ -147,7 +147,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     };
     let made = match (verifies, &arguments.xml) {
         (false, None) => {
-            pretence.check()?;
+            simulated_push.check()?;
             None
         }
         (true, None) => Some("verify sends no push"),
@@ -159,7 +159,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         (false, Some(_)) => Some("the push comes from --xml"),
     };
     if let Some(why) = made
-        && !pretence.is_bare()
+        && !simulated_push.is_bare()
     {
         return Err(Failure::Wrong(format!(
             "{why}: leave TEXT, --from, --key, --scene, --scan and --msg-id out"
@@ -176,18 +176,18 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             ))
         })?,
     };
-    // The URL in the console may have a query of its own.
+    // The URL in the console may already have a query.
     let path = format!("{path}{}", if path.contains('?') { '&' } else { '?' });
     let token = token(config)?;
     let stamp = Stamp::now(&token);
-    let for_whom = allowed_address(config)?;
+    let client = allowed_address(config)?;
     let started = Instant::now();
     let answer = if verifies {
         let target_path = format!("{path}{}&echostr={}", stamp.query(), stamp.nonce);
-        target.send("GET", &target_path, for_whom, b"")
+        target.send("GET", &target_path, client, b"")
     } else {
-        let (query, body) = push(config, &pretence, arguments.xml.as_deref(), &stamp)?;
-        target.send("POST", &format!("{path}{query}"), for_whom, &body)
+        let (query, body) = push(config, &simulated_push, arguments.xml.as_deref(), &stamp)?;
+        target.send("POST", &format!("{path}{query}"), client, &body)
     };
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
@@ -208,7 +208,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "{} {} in {:.1} ms",
             answer.status, answer.reason, simulated.milliseconds
         ))?;
-        for line in told(&simulated, arguments.url.as_ref().map(|_| &target)) {
+        for line in described(&simulated, arguments.url.as_ref().map(|_| &target)) {
             out.line(&line)?;
         }
         out.done()?;
@@ -216,8 +216,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     if fine { Ok(()) } else { Err(Failure::Shown) }
 }
 
-/// `target` is the one of --url.
-fn told(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
+/// The lines about the answer, for people. `target` is that of --url.
+fn described(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
     match (simulated.status, simulated.verified) {
         (200, Some(true)) => vec![match target {
             Some(Target::Tls { host }) => format!("the echostr came back from {host} by TLS: the console can take this URL"),
@@ -240,7 +240,7 @@ fn told(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
     }
 }
 
-/// The signed part of a query, as the platform makes it anew for each delivery.
+/// The signed part of a query, which the platform makes again for each delivery.
 struct Stamp {
     token: Secret,
     timestamp: String,
@@ -265,10 +265,10 @@ impl Stamp {
     }
 }
 
-/// The query and body of a push, encrypted by the mode.
+/// The query and body of a push, encrypted if the mode says so.
 fn push(
     config: &Config,
-    pretence: &Pretence,
+    simulated_push: &SimulatedPush,
     xml: Option<&Path>,
     stamp: &Stamp,
 ) -> Result<(String, Vec<u8>), Failure> {
@@ -278,7 +278,7 @@ fn push(
                 .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
             byte_order_mark::skip_bytes(&bytes).to_vec()
         }
-        None => pretence.xml().into_bytes(),
+        None => simulated_push.xml().into_bytes(),
     };
     let mut query = stamp.query();
     if let Ok(push) = Push::parse(&body) {
@@ -317,7 +317,7 @@ fn push(
     Ok((query, body.into_bytes()))
 }
 
-/// The plain reply in the answer, decrypted if need be; `None` for `success` and for what is no reply.
+/// The reply in the answer, decrypted if necessary; `None` for `success` and anything else that is not a reply.
 fn reply(config: &Config, answer: &Answer) -> Option<String> {
     if answer.status != 200 {
         return None;
@@ -333,8 +333,8 @@ fn reply(config: &Config, answer: &Answer) -> Option<String> {
     String::from_utf8(plain).ok()
 }
 
-/// An address that `server.allow_ips` lets in, where it is set: this machine is a trusted proxy unless the
-/// configuration says otherwise, and may name it.
+/// An address that `server.allow_ips` lets in, if that is set. The request can claim to come from it, as this machine
+/// is a trusted proxy by default.
 fn allowed_address(config: &Config) -> Result<Option<IpAddr>, Failure> {
     Ok(match &config.server.allow_ips {
         AllowIps::Any => None,
@@ -347,7 +347,7 @@ fn allowed_address(config: &Config) -> Result<Option<IpAddr>, Failure> {
     })
 }
 
-/// The Token that the server has: the configuration's, else the one it made.
+/// The server's Token: that of the configuration, or the one that the server made.
 fn token(config: &Config) -> Result<Secret, Failure> {
     if let Some(token) = &config.account.token {
         return Ok(token.clone());

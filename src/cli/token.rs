@@ -1,4 +1,4 @@
-//! `wechatd token`: a valid access_token for the owner's other programs, from the one that all of them share.
+//! `wechatd token`: prints the access_token, or ticket, that the owner's other programs share with the server.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,8 +13,9 @@ use super::terminal::{Failure, Json, Output};
 use crate::api::token::{ACCESS_TOKEN, JSAPI_TICKET};
 use crate::config::Config;
 
-/// The server touches the file with the token several times a minute; a token lives on for five minutes after that.
-const AT_WORK: Duration = Duration::from_secs(300);
+/// The oldest token file that is used. A running server touches it several times a minute, and a token stays valid for
+/// five minutes after it is replaced.
+const MAX_AGE: Duration = Duration::from_secs(300);
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd token
@@ -52,8 +53,8 @@ struct Shown {
 }
 
 pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(token) = for_others(file)? {
-        return kept_by_the_server(&token, arguments);
+    if let Some(token) = token_file(file)? {
+        return print_from_file(&token, arguments);
     }
     let config = &Config::load(file)?;
     let (store, api) = connect(config)?;
@@ -86,16 +87,16 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     })
 }
 
-/// The file with the token for other users, if there is one and this user needs it: the AppSecret or the store is not
-/// theirs to read.
-fn for_others(file: &Path) -> Result<Option<PathBuf>, Failure> {
+/// The token file for other users, if there is one and this user needs it because the AppSecret or the store cannot be
+/// read.
+fn token_file(file: &Path) -> Result<Option<PathBuf>, Failure> {
     let Ok(config) = Config::load_without_secret(file) else {
-        // The usual way says what is wrong.
+        // The usual path reports what is wrong.
         return Ok(None);
     };
     let secret = config.account.app_secret_file.as_deref();
     let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    // What is no regular file is not opened: a FIFO would wait for a writer.
+    // Only regular files are opened: a FIFO would wait for a writer.
     let kept_out = |path: &Path| match fs::metadata(path) {
         Ok(found) => found.is_file() && File::open(path).is_err_and(|error| is_denied(&error)),
         Err(error) => is_denied(&error),
@@ -104,8 +105,8 @@ fn for_others(file: &Path) -> Result<Option<PathBuf>, Failure> {
     Ok(config.api.token_file.filter(|_| needed))
 }
 
-/// Prints the token that the server keeps in this file.
-fn kept_by_the_server(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+/// Prints the token from the server's token file.
+fn print_from_file(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let failed = |why: &str| Failure::Failed(format!("token: {}: {why}", file.display()));
     if arguments.refused.is_some() || arguments.jsapi_ticket {
         return Err(failed(
@@ -122,7 +123,7 @@ fn kept_by_the_server(file: &Path, arguments: &Arguments) -> Result<(), Failure>
         _ => failed(&error.to_string()),
     })?;
     let touched = fs::metadata(file).and_then(|metadata| metadata.modified());
-    let is_old = touched.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > AT_WORK));
+    let is_old = touched.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > MAX_AGE));
     if token.is_empty() || is_old {
         return Err(failed(none));
     }

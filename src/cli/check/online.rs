@@ -1,4 +1,4 @@
-//! `wechatd check --online`: what the platform says to this account, a line each, with what to do.
+//! `wechatd check --online`: asks the platform about the account, and says what to do in a line for each answer.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::cli::terminal::{Failure, Output};
 use crate::config::{Config, show_duration};
 use crate::counted::counted;
 
-/// Clocks further apart than this, in seconds, are worth mending.
+/// Clocks further apart than this, in seconds, should be corrected.
 const CLOCK: i64 = 30;
 
-/// Codes that refuse a call to this account as such: unverified, or of the other kind.
+/// Error codes for calls that this account may not make, as it is unverified or of the other kind.
 const NOT_YOURS: [i64; 2] = [errcode::UNAUTHORIZED, errcode::LIMITED];
 
-/// A path that does not exist: asking for its quota is refused, and the refusal has a number that can be looked up.
+/// A path that does not exist: asking for its quota is refused, and the refusal has a rid that can be looked up.
 const NO_PATH: &str = "/cgi-bin/no/such/path";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,15 +25,15 @@ const NO_PATH: &str = "/cgi-bin/no/such/path";
 enum Verdict {
     /// As it should be.
     Ok,
-    /// Not there, or not for this account; the rest works without.
+    /// Missing, or not available to this account; the rest works without it.
     No,
-    /// Something is to be mended.
+    /// Something needs to be fixed.
     Wrong,
-    /// The platform did not say.
+    /// The platform gave no answer.
     Unknown,
 }
 
-/// One thing that was tried.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
     what: &'static str,
@@ -41,7 +41,7 @@ pub(super) struct Line {
     detail: String,
 }
 
-/// A harmless read for each family of calls, and what needs it.
+/// A harmless read from each family of calls, and what needs it.
 type Try = (
     &'static str,
     &'static str,
@@ -63,9 +63,9 @@ const TRIES: [Try; 6] = [
     }),
 ];
 
-/// Tries everything; the order is that in which an owner mends it.
+/// Tries everything, in the order in which an owner would fix it.
 pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
-    // Trouble that passes shows itself at once here; a person is watching.
+    // No retries: a person is watching.
     let api = connect(config)?.1.once();
     let token = api.token_asked();
     let mut lines = Vec::new();
@@ -110,7 +110,7 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-/// Prints the lines below what `check` has said.
+/// Prints the lines below the output of `check`.
 pub(super) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
     let width = lines.iter().map(|line| line.what.len()).max().unwrap_or(0);
     for line in lines {
@@ -122,12 +122,12 @@ pub(super) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether something is to be mended.
+/// Whether something needs to be fixed.
 pub(super) fn is_wrong(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.verdict == Verdict::Wrong)
 }
 
-/// The address that the platform sees, from the record of a request that it refused.
+/// Our address as the platform sees it, from its record of a refused request.
 fn address(api: &Client) -> Line {
     let refused = api.openapi_quota_get(NO_PATH);
     let client_ip = match refused {

@@ -1,4 +1,4 @@
-//! What would keep `serve` from starting, found out without starting it.
+//! Finds what would keep `serve` from starting, without starting it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use crate::config::{Config, HEALTH_PATH, Listen};
 use crate::server::{ListenError, Listener};
 use crate::store::{Found, Reader, StoreError, examine};
 
-/// Everything that would keep `serve` from starting, a sentence each; and the store, where it can be read.
+/// Everything that would keep `serve` from starting, in a sentence each, and the store if it can be read.
 pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>), StoreError> {
     let mut obstacles = Vec::new();
-    obstacles.extend(missing_folder(&place_of(&config.store.path)));
+    obstacles.extend(missing_folder(&target_of(&config.store.path)));
     let found = examine(&config.store.path);
     if let Err(error) = &found {
         obstacles.push(error.to_string());
@@ -22,7 +22,7 @@ pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>)
         Ok(Found::Current) => Some(Reader::open(&config.store.path)?),
         Ok(Found::Nothing | Found::Older) | Err(_) => None,
     };
-    // A store of an older version does not say where its server listens.
+    // A store from an older version does not say where its server listens.
     let may_be_ours = match (&found, &reader) {
         (Ok(Found::Older), _) => true,
         (Ok(Found::Current | Found::Nothing) | Err(_), Some(reader)) => {
@@ -30,7 +30,7 @@ pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>)
         }
         (Ok(Found::Current | Found::Nothing) | Err(_), None) => false,
     };
-    obstacles.extend(entrance(&config.server.listen, may_be_ours));
+    obstacles.extend(listening_obstacle(&config.server.listen, may_be_ours));
     if config.api_rights().is_some()
         && let Err(error) = api::look_at_roots(&config.api.base_url)
     {
@@ -39,8 +39,8 @@ pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>)
     Ok((obstacles, reader))
 }
 
-/// Why nobody can listen there; that the own server does so already is no reason.
-fn entrance(listen: &Listen, may_be_ours: bool) -> Option<String> {
+/// Why the server could not listen there. That it already does is not a reason.
+fn listening_obstacle(listen: &Listen, may_be_ours: bool) -> Option<String> {
     if let Listen::Unix(path) = listen
         && is_made_by_the_service(path)
         && path.parent().is_some_and(|folder| !folder.exists())
@@ -53,23 +53,23 @@ fn entrance(listen: &Listen, may_be_ours: bool) -> Option<String> {
     }
 }
 
-/// Whether a wechatd answers there.
+/// Whether a wechatd is listening there.
 fn answers(listen: &Listen) -> bool {
     Target::of(listen)
         .send("GET", HEALTH_PATH, None, b"")
         .is_ok_and(|answer| matches!(answer.status, 200 | 503))
 }
 
-/// Where a store is made: SQLite follows a link to a file that is not there yet.
-fn place_of(store: &Path) -> PathBuf {
+/// Where the store would be created: SQLite follows a link to a file that does not exist yet.
+fn target_of(store: &Path) -> PathBuf {
     match fs::read_link(store) {
-        // What a relative link says begins at the folder of the link.
+        // A relative link starts at the folder of the link.
         Ok(target) => store.parent().unwrap_or(Path::new("")).join(target),
         Err(_) => store.to_owned(),
     }
 }
 
-/// The server makes the store, and not the folder that it is to lie in.
+/// The missing folder of the store, which the server does not create.
 fn missing_folder(store: &Path) -> Option<String> {
     let folder = store
         .parent()

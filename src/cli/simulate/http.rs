@@ -1,4 +1,4 @@
-//! One request to the own server, for `simulate`: HTTP/1.1 over TCP or its Unix socket, or its public address by HTTPS.
+//! One HTTP/1.1 request of `simulate` to the owner's server, over TCP or its Unix socket, or by HTTPS to its public address.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -10,26 +10,26 @@ use crate::api::{ApiError, NetworkCause, outside};
 use crate::config::Listen;
 use crate::server::FORWARDED_HEADER;
 
-/// The platform waits 5 s; a person may wait a little longer to see what happens.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The platform waits 5 s; a person can wait a little longer to see what happens.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// More than any answer of ours.
-const LARGEST: u64 = 4 << 20;
+/// The largest answer that is read, in bytes: more than any answer of the server.
+const MAX_ANSWER: u64 = 4 << 20;
 
-/// Where the server is reached.
+/// How to reach the server.
 #[derive(Debug, Clone)]
 pub enum Target {
     Tcp {
         host: String,
     },
     Unix(PathBuf),
-    /// A host with or without a port.
+    /// A host, with or without a port.
     Tls {
         host: String,
     },
 }
 
-/// What came back.
+/// The server's answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -38,7 +38,7 @@ pub struct Answer {
 }
 
 impl Target {
-    /// Where a server with this configuration is reached from this machine.
+    /// How to reach a server with this configuration from this machine.
     pub fn of(listen: &Listen) -> Target {
         match listen {
             Listen::Unix(path) => Target::Unix(path.clone()),
@@ -55,7 +55,7 @@ impl Target {
         }
     }
 
-    /// The name of the target's host, where it is not this machine.
+    /// The name of the target's host, unless it is this machine.
     pub fn elsewhere(&self) -> Option<&str> {
         let host = match self {
             Target::Tcp { host } => host,
@@ -69,7 +69,7 @@ impl Target {
         (!here).then_some(name)
     }
 
-    /// Splits `http://host[:port]/path`, or the same with https, into the target and the path.
+    /// Splits `http://host[:port]/path` or `https://host[:port]/path` into the target and the path.
     pub fn of_url(url: &str) -> Option<(Target, String)> {
         let (tls, rest) = match url.strip_prefix("https://") {
             Some(rest) => (true, rest),
@@ -91,25 +91,25 @@ impl Target {
         Some((Target::Tcp { host }, path.to_owned()))
     }
 
-    /// Sends one request and reads the whole answer. `for_whom` is named in `X-Forwarded-For`, as a proxy does.
+    /// Sends one request and reads the whole answer. `client` is named in `X-Forwarded-For`, as by a proxy.
     pub fn send(
         &self,
         method: &str,
         target: &str,
-        for_whom: Option<IpAddr>,
+        client: Option<IpAddr>,
         body: &[u8],
     ) -> io::Result<Answer> {
         let (mut stream, host): (Box<dyn ReadWrite>, &str) = match self {
             Target::Tcp { host } => (Box::new(connect(host)?), host),
             Target::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
                 (Box::new(stream), "localhost")
             }
             Target::Tls { host } => return send_by_tls(&format!("https://{host}{target}"), body),
         };
-        let forwarded = for_whom.map(|address| format!("{FORWARDED_HEADER}: {address}\r\n"));
+        let forwarded = client.map(|address| format!("{FORWARDED_HEADER}: {address}\r\n"));
         let forwarded = forwarded.unwrap_or_default();
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{forwarded}User-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -117,7 +117,7 @@ impl Target {
         );
         stream.write_all(&[head.as_bytes(), body].concat())?;
         let mut bytes = Vec::new();
-        stream.take(LARGEST).read_to_end(&mut bytes)?;
+        stream.take(MAX_ANSWER).read_to_end(&mut bytes)?;
         parse(&bytes).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -127,16 +127,16 @@ impl Target {
     }
 }
 
-/// A GET without a body, else a POST. Who asks is not named: a proxy sees that for itself.
+/// Sends a GET if there is no body, else a POST. The client is not named, as a proxy sees that itself.
 fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
     let body = (!body.is_empty()).then_some(body);
     let roots = std::env::var_os("SSL_CERT_FILE");
-    let response = outside::request(url, body, PATIENCE, LARGEST, roots.as_deref());
+    let response = outside::request(url, body, TIMEOUT, MAX_ANSWER, roots.as_deref());
     let response = response.map_err(|error| match error {
         ApiError::Network { cause, .. } => match cause {
             NetworkCause::Timeout(_) => io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("nothing came within {} s", PATIENCE.as_secs()),
+                format!("nothing came within {} s", TIMEOUT.as_secs()),
             ),
             NetworkCause::ConnectTimeout => io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -176,10 +176,10 @@ impl<T: Read + Write> ReadWrite for T {}
 fn connect(host: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in host.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
                 return Ok(stream);
             }
             Err(error) => last = error,

@@ -5,55 +5,55 @@ use crate::clock;
 use crate::config::{MESSAGE_TYPES, nearest};
 use crate::wechat::{SCANS, known_events, push_element};
 
-/// The account that pretended pushes are for.
+/// The account that simulated pushes are for.
 pub const ACCOUNT: &str = "gh_000000000000";
 
-/// The follower who sends them when nobody else is named.
+/// The default sender.
 pub const FOLLOWER: &str = "oSimulatedFollower0000000001";
 
-/// The account of the platform's that events about users and results come from.
+/// The account of the platform that sends events about users and results.
 const PLATFORM: &str = "oSimulatedPlatform0000000001";
 
-/// Events about a user, who is named inside them.
+/// Events about a user, who is named in the body.
 const ABOUT_USERS: [&str; 3] = [
     "user_info_modified",
     "user_authorization_revoke",
     "user_authorization_cancellation",
 ];
 
-/// Results of sendings, with the `Status` of one that went well.
+/// Results of sent messages, each with its `Status` for success.
 const RESULTS: [(&str, &str); 2] = [(TEMPLATE_RESULT, "success"), (MASS_RESULT, "send success")];
 const TEMPLATE_RESULT: &str = "TEMPLATESENDJOBFINISH";
 const MASS_RESULT: &str = "MASSSENDJOBFINISH";
 
-/// MsgTypes without an element for what the person says.
-const WORDLESS: [&str; 3] = ["image", "video", "shortvideo"];
+/// MsgTypes without an element for a text.
+const TEXTLESS: [&str; 3] = ["image", "video", "shortvideo"];
 
-/// A place, of a message or chosen from the menu.
-const PLACE: [(&str, &str); 3] = [
+/// A location, sent as a message or chosen from the menu.
+const LOCATION: [(&str, &str); 3] = [
     ("Location_X", "31.230416"),
     ("Location_Y", "121.473701"),
     ("Scale", "16"),
 ];
 
-/// A push to be pretended.
+/// A push to simulate.
 #[derive(Debug, Clone, Default)]
-pub struct Pretence<'a> {
-    /// A MsgType, or an Event name.
+pub struct SimulatedPush<'a> {
+    /// A MsgType or an Event name.
     pub kind: &'a str,
-    /// What the person says, in the element that rules look at; of a result its `Status`.
+    /// What the person says, in the element that rules look at; the `Status` of a result.
     pub text: Option<&'a str>,
     pub from: Option<&'a str>,
     /// `EventKey`.
     pub key: Option<&'a str>,
-    /// Scene of a QR code, for `subscribe` and `SCAN`.
+    /// The scene of a QR code, for `subscribe` and `SCAN`.
     pub scene: Option<&'a str>,
-    /// Text of the code that was scanned, for `scancode_…`.
+    /// The text of the code that was scanned, for `scancode_…`.
     pub scan: Option<&'a str>,
     pub msg_id: Option<&'a str>,
 }
 
-impl Pretence<'_> {
+impl SimulatedPush<'_> {
     fn is_message(&self) -> bool {
         MESSAGE_TYPES.contains(&self.kind)
     }
@@ -70,15 +70,15 @@ impl Pretence<'_> {
         SCANS.iter().any(|event| self.is(event))
     }
 
-    /// The `Status` of a result that went well.
+    /// The `Status` for success, if this is a result.
     fn result(&self) -> Option<&'static str> {
         let found = RESULTS.iter().find(|(event, _)| self.is(event));
         found.map(|(_, status)| *status)
     }
 
-    /// Whether nothing but the kind was given.
+    /// Whether only the kind is given.
     pub fn is_bare(&self) -> bool {
-        let Pretence {
+        let SimulatedPush {
             kind: _,
             text,
             from,
@@ -92,8 +92,8 @@ impl Pretence<'_> {
             .all(|given| given.is_none())
     }
 
-    /// Refuses a kind that is nearly a known one, and whatever would be left out of the push. An Event that nobody
-    /// knows is played, and said to be unknown: the platform may have it.
+    /// Refuses a kind that looks like a misspelt one, and arguments that do not go into such a push. An unknown Event is
+    /// allowed with a warning, as the platform may have it.
     ///
     /// # Errors
     /// [`Failure::Wrong`] with what to type instead.
@@ -119,7 +119,7 @@ impl Pretence<'_> {
         }
     }
 
-    /// What was given and does not go into such a push.
+    /// Which argument does not go into such a push.
     fn superfluous(&self) -> Option<&'static str> {
         let (follows, scans) = (self.is("subscribe"), self.is("SCAN"));
         if self.scan.is_some() && !self.scans() {
@@ -129,14 +129,14 @@ impl Pretence<'_> {
         }
         if self.is_message() {
             return match self {
-                Pretence { key: Some(_), .. } | Pretence { scene: Some(_), .. } => {
+                SimulatedPush { key: Some(_), .. } | SimulatedPush { scene: Some(_), .. } => {
                     Some("a message has no EventKey: leave --key and --scene out")
                 }
-                Pretence {
+                SimulatedPush {
                     text: Some(_),
                     kind,
                     ..
-                } if WORDLESS.contains(kind) => Some("such a message has no text: leave TEXT out"),
+                } if TEXTLESS.contains(kind) => Some("such a message has no text: leave TEXT out"),
                 _ => None,
             };
         }
@@ -197,7 +197,7 @@ impl Pretence<'_> {
                 );
             }
             if self.is("location_select") {
-                group(&mut xml, "SendLocationInfo", &PLACE);
+                group(&mut xml, "SendLocationInfo", &LOCATION);
             }
         }
         xml.push_str("</xml>");
@@ -228,7 +228,7 @@ impl Pretence<'_> {
                 ("MediaId", "pretended-media-id"),
                 ("ThumbMediaId", "pretended-thumb-id"),
             ],
-            "location" => [&PLACE[..], &[("Label", text)]].concat(),
+            "location" => [&LOCATION[..], &[("Label", text)]].concat(),
             "link" => vec![
                 ("Title", text),
                 ("Description", ""),
@@ -280,7 +280,7 @@ impl Pretence<'_> {
     }
 }
 
-/// Adds an element that holds others.
+/// Adds an element with children.
 fn group(xml: &mut String, name: &str, elements: &[(&str, &str)]) {
     xml.push_str(&format!("<{name}>"));
     for (name, text) in elements {
