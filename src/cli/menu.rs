@@ -1,4 +1,4 @@
-//! `wechatd menu …`: the account's menu as configuration, compared with the platform's and put in force.
+//! `wechatd menu …`: shows the configured menu, compares it with the platform's, and puts it in force.
 
 mod drawing;
 mod kept;
@@ -16,9 +16,9 @@ use crate::api::menu::{Button, ConditionalMenu};
 use crate::config::{Conditional, Config, Menu};
 use crate::store::Store;
 use drawing::Change;
-use kept::{Kept, Way};
+use kept::{Direction, StoredMenus};
 
-/// When users see a change.
+/// The sentence on when users see a change.
 const WHEN: &str =
     "Phones show it after up to 24 hours; at once after following the account again.";
 
@@ -47,17 +47,17 @@ Lines with - are on the platform only, lines with + in the configuration only. W
   wechatd menu apply --yes          # where nobody can be asked
 
 The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
-    Apply(Assent),
+    Apply(ChangeArguments),
     /// Put back the menu that was in force before the last apply, rollback or delete
     #[command(after_help = "Example:
   wechatd menu rollback
 
 After an apply that failed it undoes that one; else a second rollback takes the first one back.")]
-    Rollback(Assent),
+    Rollback(ChangeArguments),
     /// Delete the menu and all conditional menus
     #[command(after_help = "Example:
   wechatd menu delete --yes")]
-    Delete(Assent),
+    Delete(ChangeArguments),
     /// Draw the menu that one follower sees
     #[command(after_help = "Example:
   wechatd menu trymatch oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
@@ -70,7 +70,7 @@ After an apply that failed it undoes that one; else a second rollback takes the 
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Assent {
+pub(super) struct ChangeArguments {
     #[command(flatten)]
     yes: Yes,
     #[command(flatten)]
@@ -82,39 +82,39 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
         Commands::Show(json) => show(&config.menu, json),
         Commands::Pull(json) => pull(&connect(config)?.1, json),
         Commands::Diff(json) => diff(config, json),
-        Commands::Apply(assent) => apply(config, assent),
-        Commands::Rollback(assent) => rollback(config, assent),
-        Commands::Delete(assent) => delete(config, assent),
+        Commands::Apply(arguments) => apply(config, arguments),
+        Commands::Rollback(arguments) => rollback(config, arguments),
+        Commands::Delete(arguments) => delete(config, arguments),
         Commands::Trymatch { openid, json } => trymatch(&connect(config)?.1, &openid, json),
     }
 }
 
-/// Where a menu of the platform comes from.
+/// How the platform's menu was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Origin {
-    /// There is none, or nobody sees it.
+    /// There is no menu, or it is switched off.
     None,
-    /// The console.
+    /// In the console.
     Console,
-    /// The API.
+    /// Through the API.
     Api,
 }
 
-/// The platform's menu. This is also how the store keeps one.
+/// The platform's menu, in the form that is also stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Present {
+struct CurrentMenu {
     origin: Origin,
     button: Vec<Button>,
-    /// Buttons that the console has and does not show.
+    /// Buttons that the console has, but does not show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     switched_off: Vec<Button>,
-    /// The oldest first; the newest that matches is shown.
-    conditional: Vec<PresentConditional>,
+    /// Oldest first; users see the newest one that matches.
+    conditional: Vec<CurrentConditional>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct PresentConditional {
+struct CurrentConditional {
     menuid: String,
     #[serde(flatten)]
     menu: ConditionalButtons,
@@ -126,20 +126,20 @@ struct ConditionalButtons {
     button: Vec<Button>,
 }
 
-impl Present {
+impl CurrentMenu {
     /// Asks the platform.
-    fn ask(api: &Client) -> Result<Present, Failure> {
+    fn ask(api: &Client) -> Result<CurrentMenu, Failure> {
         if let Some(menus) = api.menu_get()? {
             let mut conditional = menus.conditional;
-            // The numbers grow with every menu that is made; the order of the list is not documented.
+            // Each new menu gets a higher number; the order of the list is not documented.
             conditional.sort_by_key(|menu| menu.menuid.parse::<u64>().unwrap_or(u64::MAX));
-            return Ok(Present {
+            return Ok(CurrentMenu {
                 origin: Origin::Api,
                 button: menus.button,
                 switched_off: Vec::new(),
                 conditional: conditional
                     .into_iter()
-                    .map(PresentConditional::from)
+                    .map(CurrentConditional::from)
                     .collect(),
             });
         }
@@ -148,7 +148,7 @@ impl Present {
             true => (console.button, Vec::new()),
             false => (Vec::new(), console.button),
         };
-        Ok(Present {
+        Ok(CurrentMenu {
             origin: match button.is_empty() {
                 true => Origin::None,
                 false => Origin::Console,
@@ -159,19 +159,19 @@ impl Present {
         })
     }
 
-    /// Whether users see the same, made the same way.
-    fn is_like(&self, other: &Present) -> bool {
+    /// Whether users see the same menu, made the same way.
+    fn is_equivalent(&self, other: &CurrentMenu) -> bool {
         self.origin == other.origin && self.menu() == other.menu()
     }
 
-    /// As the configuration would have it.
+    /// The menu as the configuration would describe it.
     fn menu(&self) -> Menu {
         Menu {
             button: self.button.clone(),
             conditional: self
                 .conditional
                 .iter()
-                .map(|PresentConditional { menu, .. }| Conditional {
+                .map(|CurrentConditional { menu, .. }| Conditional {
                     button: menu.button.clone(),
                     matchrule: menu.matchrule.clone(),
                 })
@@ -180,9 +180,9 @@ impl Present {
     }
 }
 
-impl From<ConditionalMenu> for PresentConditional {
-    fn from(menu: ConditionalMenu) -> PresentConditional {
-        PresentConditional {
+impl From<ConditionalMenu> for CurrentConditional {
+    fn from(menu: ConditionalMenu) -> CurrentConditional {
+        CurrentConditional {
             menuid: menu.menuid,
             menu: ConditionalButtons {
                 matchrule: menu.matchrule,
@@ -207,13 +207,13 @@ fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
 }
 
 fn pull(api: &Client, json: Json) -> Result<(), Failure> {
-    let present = Present::ask(api)?;
+    let current = CurrentMenu::ask(api)?;
     let mut out = Output::text();
     if json.wanted {
-        return out.json(&present);
+        return out.json(&current);
     }
-    let off = !present.switched_off.is_empty();
-    out.line(match present.origin {
+    let off = !current.switched_off.is_empty();
+    out.line(match current.origin {
         Origin::None if off => {
             "# The menu of the console. It is switched off: nobody sees it until `wechatd menu apply`."
         }
@@ -222,10 +222,10 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
         Origin::Api => "# The platform's menu, made through the API.",
     })?;
     out.line("")?;
-    let mut menu = present.menu();
-    menu.button.extend(present.switched_off);
+    let mut menu = current.menu();
+    menu.button.extend(current.switched_off);
     out.bytes(menu.to_text().as_bytes())?;
-    for (conditional, n) in present.conditional.iter().zip(1..) {
+    for (conditional, n) in current.conditional.iter().zip(1..) {
         let retired: Vec<&str> = conditional
             .menu
             .matchrule
@@ -244,22 +244,22 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
 }
 
 fn diff(config: &Config, json: Json) -> Result<(), Failure> {
-    let present = connect(config).and_then(|(_, api)| Present::ask(&api));
-    let present = present.map_err(Failure::instead_of_an_answer)?;
-    let changes = drawing::changes(&present.menu(), &config.menu);
+    let current = connect(config).and_then(|(_, api)| CurrentMenu::ask(&api));
+    let current = current.map_err(Failure::instead_of_an_answer)?;
+    let changes = drawing::changes(&current.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
     let mut out = Output::text();
     let shown = if json.wanted {
         let lines = lines(&changes);
         out.json(&json!({
-            "same": same, "platform": present, "configuration": config.menu, "lines": lines,
+            "same": same, "platform": current, "configuration": config.menu, "lines": lines,
         }))
     } else {
         print(&mut out, &changes).and_then(|()| out.done())
     };
     match shown {
         Ok(()) | Err(Failure::OutputClosed) if same => Ok(()),
-        // The exit code is the answer, also where nobody reads the rest.
+        // The exit code is the answer, even if nobody reads the output.
         Ok(()) | Err(Failure::OutputClosed) => Err(Failure::Shown),
         Err(failure) => Err(failure.instead_of_an_answer()),
     }
@@ -278,76 +278,87 @@ fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
         .try_for_each(|change| out.line(&change.to_string()))
 }
 
-fn apply(config: &Config, assent: Assent) -> Result<(), Failure> {
+fn apply(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
     if config.menu.is_empty() {
         return Err(Failure::wrong(
             "the configuration has no [[menu.button]]",
             "`wechatd menu delete` takes the platform's menu away",
         ));
     }
-    Alteration::prepare(config, Way::On)?.put(&config.menu, "Put this menu in force?", assent)
+    MenuChange::prepare(config, Direction::Forward)?.put(
+        &config.menu,
+        "Put this menu in force?",
+        arguments,
+    )
 }
 
-/// A change of the platform's menu, by steps that lose no menu wherever they end.
-struct Alteration {
+/// A change of the platform's menu, in steps that lose no menu even if one of them fails.
+struct MenuChange {
     store: Arc<Store>,
     api: Client,
-    present: Present,
-    kept: Kept,
-    way: Way,
+    current: CurrentMenu,
+    stored: StoredMenus,
+    direction: Direction,
 }
 
-impl Alteration {
-    /// Asks for all that is there; changes nothing.
-    fn prepare(config: &Config, way: Way) -> Result<Alteration, Failure> {
+impl MenuChange {
+    /// Fetches the current menu. Changes nothing.
+    fn prepare(config: &Config, direction: Direction) -> Result<MenuChange, Failure> {
         let (store, api) = connect(config)?;
-        let present = Present::ask(&api)?;
-        let kept = Kept::load(&store, &present)?;
-        Ok(Alteration {
+        let current = CurrentMenu::ask(&api)?;
+        let stored = StoredMenus::load(&store, &current)?;
+        Ok(MenuChange {
             store,
             api,
-            present,
-            kept,
-            way,
+            current,
+            stored,
+            direction,
         })
     }
 
-    /// Shows what changes, asks, keeps the present menu and puts `wanted` in force.
-    fn put(mut self, wanted: &Menu, question: &str, assent: Assent) -> Result<(), Failure> {
-        let changes = drawing::changes(&self.present.menu(), wanted);
+    /// Shows what will change, asks, stores the current menu and puts `wanted` in force.
+    fn put(
+        mut self,
+        wanted: &Menu,
+        question: &str,
+        arguments: ChangeArguments,
+    ) -> Result<(), Failure> {
+        let changes = drawing::changes(&self.current.menu(), wanted);
         let mut out = Output::of_change();
-        self.show(&mut out, &changes, assent.json)?;
+        self.show(&mut out, &changes, arguments.json)?;
         if changes.iter().all(Change::is_same) {
-            return self.end(out, &[], assent.json, None);
+            return self.end(out, &[], arguments.json, None);
         }
         self.warn_of_losses();
-        confirm::ask(question, assent.yes)?;
-        self.kept.begin(&self.store, &self.present, self.way)?;
-        enforce(&self.api, &self.present, wanted, self.way)?;
+        confirm::ask(question, arguments.yes)?;
+        self.stored
+            .begin(&self.store, &self.current, self.direction)?;
+        put_in_force(&self.api, &self.current, wanted, self.direction)?;
         let line = format!("The menu is in force. {WHEN}");
-        self.end(out, &changes, assent.json, Some(&line))
+        self.end(out, &changes, arguments.json, Some(&line))
     }
 
-    /// Shows the menu, asks, keeps it and deletes it.
-    fn take_away(mut self, question: &str, assent: Assent) -> Result<(), Failure> {
+    /// Shows the current menu, asks, stores it and deletes it.
+    fn remove(mut self, question: &str, arguments: ChangeArguments) -> Result<(), Failure> {
         let mut out = Output::of_change();
-        if self.present.origin != Origin::Api {
-            if !assent.json.wanted {
+        if self.current.origin != Origin::Api {
+            if !arguments.json.wanted {
                 out.line("The platform has no menu that was made through the API.")?;
             }
-            return self.end(out, &[], assent.json, None);
+            return self.end(out, &[], arguments.json, None);
         }
-        let changes = drawing::changes(&self.present.menu(), &Menu::default());
-        self.show(&mut out, &changes, assent.json)?;
+        let changes = drawing::changes(&self.current.menu(), &Menu::default());
+        self.show(&mut out, &changes, arguments.json)?;
         self.warn_of_losses();
-        confirm::ask(question, assent.yes)?;
-        self.kept.begin(&self.store, &self.present, self.way)?;
+        confirm::ask(question, arguments.yes)?;
+        self.stored
+            .begin(&self.store, &self.current, self.direction)?;
         self.api.menu_delete()?;
         let line = "The menu is deleted. Phones show that after up to 24 hours; at once after following the account again.";
-        self.end(out, &changes, assent.json, Some(line))
+        self.end(out, &changes, arguments.json, Some(line))
     }
 
-    /// What will change, for people, before they are asked.
+    /// Shows people what will change, before they are asked.
     fn show(&self, out: &mut Output, changes: &[Change], json: Json) -> Result<(), Failure> {
         match json.wanted {
             true => Ok(()),
@@ -355,7 +366,7 @@ impl Alteration {
         }
     }
 
-    /// After the last call: notes that the change has come to its end, and says what was done, if anything.
+    /// Call this after the last step: records that the change is complete, and says what was done, if anything.
     fn end(
         mut self,
         mut out: Output,
@@ -364,7 +375,7 @@ impl Alteration {
         line: Option<&str>,
     ) -> Result<(), Failure> {
         out.afterwards(
-            self.kept.end(&self.store, self.way),
+            self.stored.end(&self.store, self.direction),
             "the store could not note that the change has come to its end",
         );
         if json.wanted {
@@ -373,23 +384,23 @@ impl Alteration {
         if let Some(line) = line {
             out.line("")?;
             out.line(line)?;
-            self.tell_of_rollback(&mut out)?;
+            self.say_what_rollback_does(&mut out)?;
         }
         out.done()
     }
 
-    /// What the API cannot make is gone once it is replaced: the owner has to know before.
+    /// Warns of the parts of the menu that cannot be made through the API and are lost once they are replaced.
     fn warn_of_losses(&self) {
-        for what in self.present.menu().sendable().1 {
+        for what in self.current.menu().sendable().1 {
             complain(&format!(
                 "warning: once it is replaced, {what} cannot be put back through the API; `wechatd menu pull` prints it"
             ));
         }
     }
 
-    /// What a rollback would do from here.
-    fn tell_of_rollback(&self, out: &mut Output) -> Result<(), Failure> {
-        let Some(before) = self.kept.to_put_back() else {
+    /// Says what a rollback would do from here.
+    fn say_what_rollback_does(&self, out: &mut Output) -> Result<(), Failure> {
+        let Some(before) = self.stored.rollback_target() else {
             return Ok(());
         };
         let (menu, left_out) = before.menu().sendable();
@@ -405,23 +416,30 @@ impl Alteration {
     }
 }
 
-/// Makes the calls that lead from one menu to the other, and no more.
-fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(), Failure> {
-    let again = match way {
-        Way::On => "repeat `wechatd menu apply`, or go back with `wechatd menu rollback`",
-        Way::Back => "repeat `wechatd menu rollback`",
+/// Makes the calls that turn one menu into the other, and no others.
+fn put_in_force(
+    api: &Client,
+    current: &CurrentMenu,
+    wanted: &Menu,
+    direction: Direction,
+) -> Result<(), Failure> {
+    let again = match direction {
+        Direction::Forward => {
+            "repeat `wechatd menu apply`, or go back with `wechatd menu rollback`"
+        }
+        Direction::Back => "repeat `wechatd menu rollback`",
     };
     let halfway = |n: usize, failure: Failure| {
         failure.and(&format!(
             "the default menu is in force, conditional menu #{n} and those behind it are not: {again}"
         ))
     };
-    let mut conditional = present.conditional.clone();
-    if present.origin != Origin::Api || present.button != wanted.button {
+    let mut conditional = current.conditional.clone();
+    if current.origin != Origin::Api || current.button != wanted.button {
         api.menu_create(&wanted.button)?;
         if !conditional.is_empty() {
-            // Whether a new default menu leaves the conditional ones alone is not documented.
-            conditional = Present::ask(api)
+            // It is not documented whether a new default menu keeps the conditional ones.
+            conditional = CurrentMenu::ask(api)
                 .map_err(|error| halfway(1, error))?
                 .conditional;
         }
@@ -444,9 +462,9 @@ fn enforce(api: &Client, present: &Present, wanted: &Menu, way: Way) -> Result<(
     Ok(())
 }
 
-fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
-    let rollback = Alteration::prepare(config, Way::Back)?;
-    let before = rollback.kept.to_put_back().ok_or_else(|| {
+fn rollback(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
+    let rollback = MenuChange::prepare(config, Direction::Back)?;
+    let before = rollback.stored.rollback_target().ok_or_else(|| {
         Failure::failed(
             "menu: the store keeps no menu from before",
             "`wechatd menu apply` and `delete` keep one",
@@ -459,7 +477,7 @@ fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
         ));
     }
     if !wanted.button.is_empty() {
-        return rollback.put(&wanted, "Put back the menu from before?", assent);
+        return rollback.put(&wanted, "Put back the menu from before?", arguments);
     }
     if !left_out.is_empty() {
         return Err(Failure::failed(
@@ -467,11 +485,11 @@ fn rollback(config: &Config, assent: Assent) -> Result<(), Failure> {
             "make it in the console",
         ));
     }
-    rollback.take_away("There was no menu before. Delete this one?", assent)
+    rollback.remove("There was no menu before. Delete this one?", arguments)
 }
 
-fn delete(config: &Config, assent: Assent) -> Result<(), Failure> {
-    Alteration::prepare(config, Way::On)?.take_away("Delete this menu?", assent)
+fn delete(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
+    MenuChange::prepare(config, Direction::Forward)?.remove("Delete this menu?", arguments)
 }
 
 fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {

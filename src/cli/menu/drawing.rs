@@ -1,4 +1,4 @@
-//! Menus as lines for people: a tree, and what differs between two of them.
+//! Draws menus for people: one as a tree, or the differences between two.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::config::Menu;
 /// A line of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    /// In both.
+    /// It is in both menus.
     Same(String),
-    /// In the first only.
+    /// It is only in the first menu.
     Gone(String),
-    /// In the second only.
+    /// It is only in the second menu.
     New(String),
 }
 
@@ -36,14 +36,14 @@ impl fmt::Display for Change {
     }
 }
 
-/// One button, or the heading of a conditional menu, before it is laid out.
+/// A button, or the heading of a conditional menu, before the layout.
 struct Row {
     branch: &'static str,
     name: String,
     does: String,
 }
 
-/// The menu as a tree, what the buttons do in one column.
+/// The menu as a tree, with what the buttons do in one column.
 pub(super) fn tree(menu: &Menu) -> Vec<String> {
     let rows = rows(menu, ["├─ ", "└─ "]);
     let width = |row: &Row| row.branch.width() + row.name.width();
@@ -63,7 +63,7 @@ pub(super) fn tree(menu: &Menu) -> Vec<String> {
         .collect()
 }
 
-/// What has to change to lead from one menu to the other, line by line.
+/// The changes from one menu to the other, line by line.
 pub(super) fn changes(from: &Menu, to: &Menu) -> Vec<Change> {
     let lines = |menu: &Menu| -> Vec<String> {
         let rows = rows(menu, ["  ", "  "]);
@@ -76,7 +76,7 @@ pub(super) fn changes(from: &Menu, to: &Menu) -> Vec<Change> {
     compare(&lines(from), &lines(to))
 }
 
-/// The shortest way from one list to the other. Menus are short, so the plain table will do.
+/// The shortest edit from one list to the other. Menus are short, so the plain quadratic table is fast enough.
 fn compare(from: &[String], to: &[String]) -> Vec<Change> {
     let mut common = vec![vec![0_u32; to.len() + 1]; from.len() + 1];
     for a in (0..from.len()).rev() {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_keeps_what_is_common() {
+    fn a_comparison_keeps_common_lines() {
         assert_eq!(shown("", ""), "");
         assert_eq!(shown("abc", "abc"), "abc");
         assert_eq!(shown("abc", "adc"), "a-b+dc");

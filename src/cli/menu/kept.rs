@@ -1,60 +1,61 @@
-//! The menus that the store keeps, so that `wechatd menu rollback` has one to put back whatever became of a change.
+//! The menus in the store, so that `wechatd menu rollback` can put one back even after a failed change.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Present;
+use super::CurrentMenu;
 use crate::cli::terminal::Failure;
 use crate::store::{MENU_BEFORE, Store};
 
-/// Where a change leads.
+/// The direction of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     /// To another menu, or to none.
-    On,
-    /// To the kept one.
+    Forward,
+    /// Back to the stored menu.
     Back,
 }
 
-/// What is kept, in one row of the store, so that it changes together.
+/// The stored menus, in one row so that they change together.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Kept {
-    /// The menu before the last change that came to its end.
-    before: Option<Present>,
-    /// The change that has begun and not come to its end: it failed on the way, or the program was killed.
+pub(super) struct StoredMenus {
+    /// The menu before the last complete change.
+    before: Option<CurrentMenu>,
+    /// A change that is not complete: it failed halfway, or the program was killed.
     unfinished: Option<Unfinished>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Unfinished {
-    /// The menu when it began, by the first attempt if there were several.
-    menu: Present,
-    /// Whether it leads back to `before`.
+    /// The menu before the change, or before the first attempt if there were several.
+    menu: CurrentMenu,
+    /// Whether it is a rollback to `before`.
     back: bool,
 }
 
-impl Kept {
-    /// What is kept, now that the platform has `present`.
-    pub(super) fn load(store: &Store, present: &Present) -> Result<Kept, Failure> {
+impl StoredMenus {
+    /// Loads the stored menus; `current` is the platform's menu.
+    pub(super) fn load(store: &Store, current: &CurrentMenu) -> Result<StoredMenus, Failure> {
         let Some(text) = store.setting(MENU_BEFORE)? else {
-            return Ok(Kept::default());
+            return Ok(StoredMenus::default());
         };
-        let mut kept = Kept::read(&text).ok_or_else(|| {
+        let mut stored = StoredMenus::read(&text).ok_or_else(|| {
             Failure::Failed(
                 "menu: what the store keeps of the menu before cannot be read".to_owned(),
             )
         })?;
-        // A change that was refused whole has changed nothing, and there is nothing to undo.
-        kept.unfinished
-            .take_if(|change| change.menu.is_like(present));
-        Ok(kept)
+        // If the platform refused the change at its first step, there is nothing to undo.
+        stored
+            .unfinished
+            .take_if(|change| change.menu.is_equivalent(current));
+        Ok(stored)
     }
 
-    fn read(text: &str) -> Option<Kept> {
+    fn read(text: &str) -> Option<StoredMenus> {
         let value: Value = serde_json::from_str(text).ok()?;
         match value.get("menu").and_then(Value::as_str) {
-            // As version 0.1.0 kept it: the menu before, as a text.
-            Some(menu) => Some(Kept {
+            // The form of version 0.1.0: the previous menu, as a text.
+            Some(menu) => Some(StoredMenus {
                 before: Some(serde_json::from_str(menu).ok()?),
                 unfinished: None,
             }),
@@ -62,36 +63,36 @@ impl Kept {
         }
     }
 
-    /// The menu that a rollback puts back: that before an unfinished change, unless the change is a rollback itself,
-    /// which then goes on.
-    pub(super) fn to_put_back(&self) -> Option<&Present> {
+    /// The menu that a rollback puts back: the one before an unfinished change, unless that change is itself a rollback,
+    /// which then continues.
+    pub(super) fn rollback_target(&self) -> Option<&CurrentMenu> {
         match &self.unfinished {
             Some(Unfinished { menu, back: false }) => Some(menu),
             Some(Unfinished { back: true, .. }) | None => self.before.as_ref(),
         }
     }
 
-    /// Before the first call of a change. The menu before an unfinished one stays.
+    /// Call this before the first step of a change. If there is an unfinished change, the menu before that one is kept.
     pub(super) fn begin(
         &mut self,
         store: &Store,
-        present: &Present,
-        way: Way,
+        current: &CurrentMenu,
+        direction: Direction,
     ) -> Result<(), Failure> {
         let (menu, back) = match self.unfinished.take() {
             Some(change) => (change.menu, change.back),
-            None => (present.clone(), true),
+            None => (current.clone(), true),
         };
-        let back = back && way == Way::Back;
+        let back = back && direction == Direction::Back;
         self.unfinished = Some(Unfinished { menu, back });
         self.write(store)
     }
 
-    /// After the last call of a change. A rollback of an unfinished change leaves things as if it had never begun.
-    pub(super) fn end(&mut self, store: &Store, way: Way) -> Result<(), Failure> {
+    /// Call this after the last step of a change. Rolling back an unfinished change leaves no trace of it.
+    pub(super) fn end(&mut self, store: &Store, direction: Direction) -> Result<(), Failure> {
         match self.unfinished.take() {
             None => return Ok(()),
-            Some(Unfinished { back: false, .. }) if way == Way::Back => {}
+            Some(Unfinished { back: false, .. }) if direction == Direction::Back => {}
             Some(change) => self.before = Some(change.menu),
         }
         self.write(store)
