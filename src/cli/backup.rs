@@ -1,4 +1,4 @@
-//! `wechatd backup`: a consistent copy while the server runs, to a file or among the copies in a folder.
+//! `wechatd backup`: makes a consistent copy while the server runs, as a file or as one of several in a folder.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -60,7 +60,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         config.store.path.display()
     ))?;
     out.done()?;
-    // The copy is made, whatever becomes of the rest.
+    // The copy is made, whatever happens to the rest.
     if let Err(error) = note(config, now, &file) {
         complain(&format!(
             "`wechatd check` will not know of the copy: {error}"
@@ -72,7 +72,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
 }
 
-/// Keeps in the store when the copy was made, and where it is.
+/// Records in the store when the copy was made, and where it is.
 fn note(config: &Config, at: i64, file: &Path) -> Result<(), Failure> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let kept = KeptBackup {
@@ -86,7 +86,7 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::Failed(format!("{}: {error}", path.display()))
 }
 
-/// Makes the folder for copies, private to its owner, if there is none.
+/// Creates the folder for copies, private to its owner, if it does not exist.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(folder, &error)),
@@ -98,7 +98,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The copy's path: `wechat-2026-11-21-041500.db`, with a number above those of other copies of this second.
+/// The copy's path: `wechat-2026-11-21-041500.db`, with the next number if there are copies from this second.
 fn free_name(folder: &Path, local_time: &str) -> PathBuf {
     let time = local_time.replace(' ', "-").replace(':', "");
     let path = |number: u32| match number {
@@ -110,7 +110,7 @@ fn free_name(folder: &Path, local_time: &str) -> PathBuf {
     path(last.map_or(1, |last| last + 1))
 }
 
-/// What a copy's name tells: its date and time, and which of this second it is. `None` for any other name.
+/// Parses a copy's name: its date and time, and its number within that second. `None` for any other name.
 fn read_name(name: &str) -> Option<(&str, u32)> {
     const FORM: &[u8] = b"dddd-dd-dd-dddddd";
     let name = name.strip_prefix("wechat-")?.strip_suffix(".db")?;
@@ -127,11 +127,11 @@ fn read_name(name: &str) -> Option<(&str, u32)> {
     time.bytes().zip(FORM).all(fits).then_some((time, number))
 }
 
-/// After this time what has `.part` behind a copy's name is of a command that was killed.
+/// After this time, a `.part` file is the leftover of a killed command.
 const ABANDONED: Duration = Duration::from_secs(86_400);
 
-/// Removes all but the newest copies in the folder, and what killed commands left. `made` stays whatever the clock said
-/// when the others were made; files with other names are not touched.
+/// Removes all but the newest copies in the folder, and the leftovers of killed commands. `made` stays even if the clock
+/// was wrong for other copies; files with other names are not touched.
 fn remove_old(folder: &Path, made: &Path, keep: usize) -> Result<(), Failure> {
     let mut copies = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
@@ -164,7 +164,7 @@ fn is_abandoned(entry: &fs::DirEntry) -> bool {
     matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
-/// How far a copy is, in one line that is written anew; only on a terminal.
+/// The progress of a copy, in one line that is overwritten; only on a terminal.
 pub(super) struct Percentage {
     shown: bool,
     terminal: bool,
@@ -202,7 +202,7 @@ mod tests {
     use super::read_name;
 
     #[test]
-    fn only_names_of_copies_are_copies() {
+    fn only_files_named_like_copies_are_copies() {
         assert_eq!(
             read_name("wechat-2026-11-21-041500.db"),
             Some(("2026-11-21-041500", 1))

@@ -1,4 +1,4 @@
-//! `wechatd restore FILE`: a copy that `wechatd backup` made takes the place of the store.
+//! `wechatd restore FILE`: replaces the store with a copy made by `wechatd backup`.
 
 use std::path::PathBuf;
 

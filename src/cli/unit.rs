@@ -1,4 +1,4 @@
-//! `wechatd unit`: prints a hardened systemd unit for this program and configuration, and one for nightly copies.
+//! `wechatd unit`: prints a hardened systemd unit for the server, or commands that set up a nightly backup.
 
 use std::path::{Path, absolute};
 
@@ -14,7 +14,7 @@ pub(super) struct Arguments {
     backup: bool,
 }
 
-/// Prints the unit for this program and configuration; what is left to do goes to stderr.
+/// Prints the unit to stdout, and what else the owner has to do to stderr.
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let place = |path: &Path| {
         absolute(path)
@@ -55,25 +55,24 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     Output::text().bytes(text.as_bytes())
 }
 
-/// What of the configuration and of this machine a unit depends on. All paths
-/// are absolute and as the service will find them.
+/// Everything that a unit depends on. All paths are absolute, as the service sees them.
 #[derive(Debug, Clone, Copy)]
 pub struct Unit<'a> {
     /// The program to start.
     pub binary: &'a Path,
-    /// The configuration file, handed over with `--config`.
+    /// The configuration file, passed with `--config`.
     pub config: &'a Path,
     /// The SQLite file.
     pub store: &'a Path,
     /// Where `server.listen` accepts connections.
     pub entrance: Entrance<'a>,
-    /// `account.app_secret_file`, when the configuration names one.
+    /// `account.app_secret_file`, if it is set.
     pub app_secret_file: Option<&'a Path>,
-    /// `api.token_file`, when the configuration names one.
+    /// `api.token_file`, if it is set.
     pub token_file: Option<&'a Path>,
 }
 
-/// Where the reverse proxy reaches the server, as far as a unit needs to know.
+/// How the reverse proxy reaches the server, as far as a unit needs to know.
 #[derive(Debug, Clone, Copy)]
 pub enum Entrance<'a> {
     /// A TCP port.
@@ -82,7 +81,7 @@ pub enum Entrance<'a> {
     Socket(&'a Path),
 }
 
-/// A path that cannot stand in a unit, and why.
+/// A path that cannot be written in a unit, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnwritablePath {
     path: String,
@@ -101,28 +100,24 @@ impl std::fmt::Display for UnwritablePath {
 
 impl std::error::Error for UnwritablePath {}
 
-/// The state directory when the store lies elsewhere.
+/// The state directory if the store is somewhere else.
 const STATE_DIRECTORY: &str = "wechatd";
 
-/// The whole text of a unit for `systemctl`, complete and commented.
+/// The complete text of a unit, with comments.
 ///
-/// `systemd-analyze verify` accepts it and `systemd-analyze security` rates it at
-/// most 2.0. It is written for systemd 248 and later; an older one warns of the
-/// lines that it does not know and runs the service without them. What it says
-/// of the program, `serve` has to keep: `READY=1` once it answers, `WATCHDOG=1`
-/// at least every half of `$WATCHDOG_USEC`, `STOPPING=1`, SIGHUP, exit code 2 for a wrong
-/// configuration, and the AppSecret read from `$CREDENTIALS_DIRECTORY`.
+/// `systemd-analyze verify` accepts it and `systemd-analyze security` rates it at most 2.0. It is written for systemd 248
+/// and later; an older one warns of the lines that it does not know and runs the service without them. `serve` must do
+/// what the unit says: `READY=1` once it answers, `WATCHDOG=1` at least every half of `$WATCHDOG_USEC`, `STOPPING=1`,
+/// SIGHUP, exit code 2 for a wrong configuration, and the AppSecret read from `$CREDENTIALS_DIRECTORY`.
 ///
 /// # Errors
-///
-/// [`UnwritablePath`] when a path is not absolute or holds a character that
-/// systemd takes in no spelling.
+/// [`UnwritablePath`] if a path is not absolute or has a character that systemd cannot take in any form.
 pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let binary = text(unit.binary)?;
     let config = text(unit.config)?;
     let store = folder(unit.store)?;
 
-    let state = beneath("/var/lib", &store);
+    let state = below("/var/lib", &store);
     let mut writable = Vec::new();
     if state.is_none() {
         writable.push(store.as_str());
@@ -134,7 +129,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let token = unit.token_file.map(folder).transpose()?;
     let mut runtime = Vec::new();
     for folder in socket.iter().chain(&token) {
-        match beneath("/run", folder) {
+        match below("/run", folder) {
             Some(name) if !runtime.contains(&name) => runtime.push(name),
             None if *folder != store && !writable.contains(&folder.as_str()) => {
                 writable.push(folder);
@@ -149,7 +144,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
         .collect();
     let runtime = match runtime.join(" ") {
         none if none.is_empty() => none,
-        // The reverse proxy has to get through to the socket, programs of other users to the token.
+        // The reverse proxy must reach the socket, and programs of other users the token.
         names => format!("RuntimeDirectory={names}\nRuntimeDirectoryMode=0755\n"),
     };
     let secret = match unit.app_secret_file {
@@ -168,7 +163,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let checked = format!("--config {} check --quiet", argument(&config));
     let check = match unit.app_secret_file {
         None => format!("{} {checked}", quoted(&binary)),
-        // systemd hands the credential to the server alone.
+        // systemd gives the credential only to the server.
         Some(_) => format!(
             "env {SECRET_VARIABLE}=NotNeededHere {} {checked}",
             argument(&binary)
@@ -236,19 +231,19 @@ StateDirectoryMode=0700
 {runtime}{writable}{secret}
 {capabilities}NoNewPrivileges=yes
 
-{fence}
+{sandbox}
 [Install]
 WantedBy=multi-user.target
 ",
         command = quoted(&binary),
         config = argument(&config),
         state = state.unwrap_or(STATE_DIRECTORY),
-        fence = fence(home, "AF_INET AF_INET6 AF_UNIX"),
+        sandbox = sandbox(home, "AF_INET AF_INET6 AF_UNIX"),
     ))
 }
 
-/// What a service may neither see nor do: the same for the server and for the backup.
-fn fence(home: &str, families: &str) -> String {
+/// The sandbox of a service, the same for the server and the backup.
+fn sandbox(home: &str, families: &str) -> String {
     format!(
         "\
 # The file system is read-only but for what is named above; no other user's
@@ -287,7 +282,7 @@ SystemCallErrorNumber=EPERM
     )
 }
 
-/// Where the copies go that the timer's service makes.
+/// The folder for nightly copies.
 const BACKUPS: &str = "wechatd-backups";
 
 /// Shell commands that install a service and a timer for a nightly copy of the store.
@@ -298,7 +293,7 @@ pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let binary = quoted(&text(unit.binary)?);
     let config = argument(&text(unit.config)?);
     let store = folder(unit.store)?;
-    let state = beneath("/var/lib", &store);
+    let state = below("/var/lib", &store);
     let writable = match state {
         Some(_) => String::new(),
         None => format!("ReadWritePaths={}\n", quoted(&store)),
@@ -309,7 +304,7 @@ pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     } else {
         "yes"
     };
-    let fence = fence(home, "AF_UNIX");
+    let sandbox = sandbox(home, "AF_UNIX");
     let secret = match unit.app_secret_file {
         None => String::new(),
         Some(_) => format!(
@@ -345,7 +340,7 @@ PrivateUsers=yes
 PrivateNetwork=yes
 NoNewPrivileges=yes
 
-{fence}END
+{sandbox}END
 
 cat > /etc/systemd/system/wechatd-backup.timer <<'END'
 [Unit]
@@ -366,14 +361,13 @@ systemctl daemon-reload && systemctl enable --now wechatd-backup.timer
     ))
 }
 
-/// What an owner has to do, beside installing the unit, before it can run:
-/// sentences for a terminal, none when all is as it should be.
+/// What an owner has to do before the unit can run, apart from installing it: sentences for a terminal, if any.
 pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
     let mut advice = Vec::new();
     let store = unit.store.parent().unwrap_or(unit.store);
     if store
         .to_str()
-        .is_none_or(|store| beneath("/var/lib", store).is_none())
+        .is_none_or(|store| below("/var/lib", store).is_none())
     {
         advice.push(format!(
             "the store lies outside /var/lib: set store.path = \"/var/lib/{STATE_DIRECTORY}/wechat.db\", \
@@ -402,8 +396,8 @@ pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
     advice
 }
 
-/// Why the user of the service cannot read the configuration, if so, and what to do: the service would end with exit
-/// code 2, and is not started again.
+/// What to do if the service's user cannot read the configuration: the service would end with exit code 2 and not be
+/// restarted.
 fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
     let config = unit.config;
     let by = user.kept_out_by(config)?;
@@ -434,26 +428,24 @@ fn is_at_home(path: &Path) -> bool {
         .any(|home| path.starts_with(home))
 }
 
-/// The folder as a name below `base`, in the spelling of `StateDirectory=` and
-/// `RuntimeDirectory=`, where blanks and colons separate. `None` when the folder
-/// lies elsewhere, or has a name that would need quotes there.
-fn beneath<'a>(base: &str, folder: &'a str) -> Option<&'a str> {
+/// The folder as a name below `base`, for `StateDirectory=` and `RuntimeDirectory=`, in which spaces and colons
+/// separate. `None` if the folder is somewhere else, or has a name that would need quotes.
+fn below<'a>(base: &str, folder: &'a str) -> Option<&'a str> {
     let name = folder.strip_prefix(base)?.strip_prefix('/')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     let good =
         |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain);
-    // systemd keeps this name for its own store of dynamic users' folders.
+    // systemd reserves this name for the folders of dynamic users.
     (name.split('/').all(good) && name.split('/').next() != Some("private")).then_some(name)
 }
 
-/// The folder of a file, as text that a unit can hold.
+/// The folder of a file, as text for a unit.
 fn folder(file: &Path) -> Result<String, UnwritablePath> {
     text(file.parent().unwrap_or(file))
 }
 
-/// The path as text, if systemd takes it at all. It refuses quotes, backslashes
-/// and control characters in the path of a program in every spelling, and undoes
-/// escapes in some settings but not in others: they are refused everywhere.
+/// The path as text, if systemd can take it. In the path of a program it refuses quotes, backslashes and control
+/// characters in any form, and it undoes escapes in some settings only, so they are refused everywhere.
 fn text(path: &Path) -> Result<String, UnwritablePath> {
     let unwritable = |why| UnwritablePath {
         path: path.to_string_lossy().into_owned(),
@@ -474,8 +466,7 @@ fn text(path: &Path) -> Result<String, UnwritablePath> {
     Ok(text.to_owned())
 }
 
-/// The path as one word of a unit: quoted where it would fall apart, with `%`,
-/// which starts a specifier, doubled.
+/// The path as one word of a unit: quoted if it would be split, and with `%`, which starts a specifier, doubled.
 fn quoted(path: &str) -> String {
     let path = specifiers_escaped(path);
     if path.contains([' ', ';']) {
@@ -485,7 +476,7 @@ fn quoted(path: &str) -> String {
     }
 }
 
-/// The same behind the program of a command, where `$` starts a variable.
+/// The same for an argument of a command, in which `$` starts a variable.
 fn argument(path: &str) -> String {
     quoted(path).replace('$', "$$")
 }

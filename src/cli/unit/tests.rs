@@ -1,4 +1,4 @@
-//! Tests of the text that `wechatd unit` prints.
+//! Tests for the text that `wechatd unit` prints.
 
 use super::*;
 
@@ -32,7 +32,7 @@ impl Usual {
     }
 }
 
-/// The values of a setting, in order, comments left out.
+/// The values of a setting, in order, without comments.
 fn settings<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     text.lines()
         .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='))
@@ -100,7 +100,7 @@ fn every_line_is_a_section_a_setting_a_comment_or_empty() {
 }
 
 #[test]
-fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in() {
+fn spaces_percents_and_dollars_in_paths_are_escaped_for_their_setting() {
     let text = unit_text(&Unit {
         binary: Path::new("/opt/my 100%/$x/wechatd"),
         config: Path::new("/etc/my 50%/$y/wechat.conf"),
@@ -110,18 +110,18 @@ fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in(
         token_file: None,
     })
     .expect("the paths are writable");
-    // A `$` stands for itself in the program's path and starts a variable behind it.
+    // A `$` is literal in the program's path, and starts a variable after it.
     assert_eq!(
         settings(&text, "ExecStart"),
         [r#""/opt/my 100%%/$x/wechatd" --config "/etc/my 50%%/$$y/wechat.conf" serve"#]
     );
-    // Behind `env` the program is an argument, too.
+    // After `env`, the program is an argument too.
     assert_eq!(
         settings(&text, "ExecReload")[0],
         r#"env WECHATD_APP_SECRET=NotNeededHere "/opt/my 100%%/$$x/wechatd" --config "/etc/my 50%%/$$y/wechat.conf" check --quiet"#
     );
     assert_eq!(settings(&text, "ReadWritePaths"), [r#""/srv/my 10%%""#]);
-    // The path of a credential runs to the end of the line: quotes would be part of it.
+    // The path of a credential goes on to the end of the line, so quotes would be part of it.
     assert_eq!(
         settings(&text, "LoadCredential"),
         ["app_secret:/etc/my 50%%/secret"]
@@ -129,7 +129,7 @@ fn blanks_percents_and_dollars_in_paths_are_escaped_for_the_place_they_stand_in(
 }
 
 #[test]
-fn a_path_that_systemd_takes_in_no_spelling_is_refused() {
+fn a_path_that_systemd_cannot_take_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let not_utf8 = Path::new(std::ffi::OsStr::from_bytes(b"/opt/\xff/wechatd"));
     for path in [
@@ -226,7 +226,7 @@ fn a_unix_socket_gets_its_folder() {
 }
 
 #[test]
-fn only_a_port_below_1024_keeps_a_right_of_roots() {
+fn only_a_port_below_1024_keeps_a_capability_of_root() {
     for (port, capability) in [
         (80, "CAP_NET_BIND_SERVICE"),
         (1023, "CAP_NET_BIND_SERVICE"),
@@ -245,7 +245,7 @@ fn only_a_port_below_1024_keeps_a_right_of_roots() {
             [capability],
             "{port}"
         );
-        // In a user namespace the right would not reach the machine's ports.
+        // In a user namespace the capability would not apply to the machine's ports.
         assert_eq!(
             settings(&text, "PrivateUsers").is_empty(),
             !capability.is_empty(),
@@ -255,7 +255,7 @@ fn only_a_port_below_1024_keeps_a_right_of_roots() {
 }
 
 #[test]
-fn what_lies_at_home_stays_readable_and_is_advised_against() {
+fn files_under_home_stay_readable_and_are_advised_against() {
     let unit = Unit {
         binary: Path::new("/home/ann/wechatd"),
         ..USUAL.unit()
@@ -271,7 +271,7 @@ fn what_lies_at_home_stays_readable_and_is_advised_against() {
 }
 
 #[test]
-fn the_folder_of_the_token_file_is_the_services() {
+fn the_folder_of_the_token_file_belongs_to_the_service() {
     let (run, elsewhere) = ("/run/wechatd/wechatd.sock", "/srv/wechatd/wechatd.sock");
     for (socket, token, runtime, writable) in [
         (None, "/run/wechatd/access_token", Some("wechatd"), None),
