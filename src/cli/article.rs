@@ -1,4 +1,4 @@
-//! `wechatd article …`: articles, from a file to a draft, and from a draft to everybody.
+//! `wechatd article …`: turns files into drafts, and publishes drafts for everybody.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::store::{Job, NewJob, Reader};
 use crate::wechat::JobKind;
 
-/// What the platform tells of an article and takes no more; `wechatd material get` writes it too.
-const TOLD_ONLY: [&str; 2] = ["show_cover_pic", "url"];
+/// Fields that the platform returns but does not accept; `wechatd material get` writes them too.
+const READ_ONLY: [&str; 2] = ["show_cover_pic", "url"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -110,7 +110,7 @@ fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
     Output::of_change().answer(json, &value, &made)
 }
 
-/// The articles of a file: one, a list, or a list in `articles`.
+/// The articles in a file: one, a list, or a list under `articles`.
 fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
     let mut value: Value =
         serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| trouble(&error))?;
@@ -126,8 +126,8 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
     }
     let article = |(number, mut value): (usize, Value)| {
         if let Value::Object(fields) = &mut value {
-            // What is null was not told.
-            fields.retain(|name, value| !TOLD_ONLY.contains(&name.as_str()) && !value.is_null());
+            // A field that is null counts as missing.
+            fields.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
         }
         serde_json::from_value(value)
             .map_err(|error| format!("article {number}: {}", trouble(&error)))
@@ -149,7 +149,7 @@ fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), 
     let submitted = match api.freepublish_submit(media_id) {
         Ok(submitted) => submitted,
         Err(error) => {
-            // One of which nobody knows keeps its row.
+            // If it may have been done, the row stays.
             if !error.may_be_done()
                 && let Err(trouble) = store.job_refused(job)
             {
@@ -187,7 +187,7 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
         return out.json(&json!({
             "publish_id": publish_id,
             "publish_status": found.status.number(),
-            "status": told(found.status),
+            "status": status_text(found.status),
             "article_id": found.article_id,
             "article_urls": found.article_urls,
             "fail_idx": failed,
@@ -195,7 +195,7 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
             "job": job,
         }));
     }
-    let mut facts = vec![("status", told(found.status))];
+    let mut facts = vec![("status", status_text(found.status))];
     if let Some(job) = job
         && let Some(reported) = &job.finished
     {
@@ -249,11 +249,11 @@ fn list(config: &Config, limit: u32, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// What the platform reported of a publication by an event.
+/// The status of a publication as the platform last reported it in an event.
 fn reported_status(job: &Job) -> String {
     match (&job.status, &job.msg_id) {
         (Some(status), _) => match status.parse() {
-            Ok(number) => told(PublishStatus::of(number)),
+            Ok(number) => status_text(PublishStatus::of(number)),
             Err(_) => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
@@ -261,7 +261,7 @@ fn reported_status(job: &Job) -> String {
     }
 }
 
-fn told(status: PublishStatus) -> String {
+fn status_text(status: PublishStatus) -> String {
     match status {
         PublishStatus::Published => "published",
         PublishStatus::UnderWay => "under way",
@@ -292,11 +292,11 @@ mod tests {
         ] {
             assert_eq!(articles(&text).map(|list| list.len()), Ok(count), "{text}");
         }
-        let told = one.replace(
+        let returned = one.replace(
             '}',
             r#", "url": "http://x", "show_cover_pic": 1, "author": null}"#,
         );
-        assert_eq!(articles(&told), articles(one));
+        assert_eq!(articles(&returned), articles(one));
         for (text, why) in [
             ("", "ends too early"),
             ("[]", "no article"),

@@ -1,4 +1,4 @@
-//! `wechatd blacklist …`: people whose messages the platform does not deliver. They stay followers.
+//! `wechatd blacklist …`: people whose messages the platform does not deliver, although they stay followers.
 
 use std::io::{self, IsTerminal};
 
@@ -72,7 +72,7 @@ fn list(api: &Client, json: Json) -> Result<(), Failure> {
     if json.wanted {
         return out.json(&all);
     }
-    // For other programs it is a list of openids, and nothing else.
+    // Other programs get openids only.
     if blocked == 0 && io::stdout().is_terminal() {
         out.line("nobody is blocked")?;
     }

@@ -1,4 +1,4 @@
-//! `wechatd followers …`: who follows, and forgetting a person.
+//! `wechatd followers …`: lists, shows, exports, syncs and forgets followers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,27 +152,27 @@ impl Filters {
         })
     }
 
-    /// As the end of a sentence; empty without any.
-    fn told(&self) -> String {
+    /// The filters as the end of a sentence; empty if there are none.
+    fn as_phrase(&self) -> String {
         let filters = [
             ("with the tag", self.tag.as_deref()),
             ("with", self.search.as_deref()),
             ("by the scene", self.scene.as_deref()),
             ("since", self.since.as_deref()),
         ];
-        let told = filters
+        let phrases = filters
             .into_iter()
             .filter_map(|(word, value)| Some(format!(" {word} {}", value?)));
-        told.collect()
+        phrases.collect()
     }
 }
 
-/// So many followers are not counted any more under a list, which would take longer than the list.
-const COUNTED: i64 = 1_000_001;
+/// From this many followers on, a list does not count them, as that would take longer than the list itself.
+const TOO_MANY_TO_COUNT: i64 = 1_000_001;
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
-    let filters = arguments.filters.told();
+    let filters = arguments.filters.as_phrase();
     let limit = Limit(arguments.limit);
     let filter = arguments
         .filters
@@ -227,8 +227,10 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
         &nothing,
     )?;
     if !lines.is_empty() {
-        let all = match reader.count_followers_up_to(COUNTED)? {
-            COUNTED => format!("more than {}", counted(COUNTED - 1, "follower")),
+        let all = match reader.count_followers_up_to(TOO_MANY_TO_COUNT)? {
+            TOO_MANY_TO_COUNT => {
+                format!("more than {}", counted(TOO_MANY_TO_COUNT - 1, "follower"))
+            }
             all => counted(all, "follower"),
         };
         out.line(&format!("{} of {all}", lines.len()))?;
@@ -236,7 +238,7 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
     out.done()
 }
 
-/// A follower's tags by their names, as far as they are known.
+/// A follower's tags, by name where the name is known.
 fn tags_of(follower: &Follower, names: &BTreeMap<i64, String>) -> Option<String> {
     let ids = follower.tagid_list.as_ref()?.as_array()?;
     let named: Vec<String> = ids
@@ -259,7 +261,7 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
 
 #[derive(Debug, Serialize)]
 struct Shown {
-    /// What the platform says, where it was asked.
+    /// The platform's answer, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     platform: Option<Profile>,
     follower: Option<Follower>,
@@ -267,7 +269,7 @@ struct Shown {
     messages: Vec<MessageRow>,
 }
 
-/// Asks the platform about one person, and keeps the profile of somebody who follows.
+/// Asks the platform about one person, and stores the profile if they follow.
 fn ask(config: &Config, openid: &str) -> Result<Profile, Failure> {
     let (store, api) = connect(config)?;
     let profile = api.user_info(openid)?;
@@ -276,7 +278,7 @@ fn ask(config: &Config, openid: &str) -> Result<Profile, Failure> {
     Ok(profile)
 }
 
-/// The platform's answer, as far as it tells something.
+/// The platform's answer, without empty fields.
 fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
     let follows = match profile.subscribe {
         Some(0) => "no",
@@ -294,7 +296,7 @@ fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
         .filter(|scene| !scene.is_empty())
         .or_else(|| Some(profile.qr_scene.filter(|scene| *scene != 0)?.to_string()))
         .or_else(|| profile.subscribe_scene.clone());
-    told([
+    known([
         ("follows", Some(follows.to_owned())),
         ("unionid", profile.unionid.clone()),
         ("nickname", profile.nickname.clone()),
@@ -306,8 +308,10 @@ fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
     ])
 }
 
-/// What there is of these, each on one line.
-fn told<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+/// The facts that are known, each on one line.
+fn known<const N: usize>(
+    facts: [(&'static str, Option<String>); N],
+) -> Vec<(&'static str, String)> {
     facts
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name, cell(&value, 200))))
@@ -374,7 +378,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     out.done()
 }
 
-/// What is known of a follower; what is not is left out.
+/// Everything that is known about a follower.
 fn facts(follower: &Follower, names: &BTreeMap<i64, String>) -> Vec<(&'static str, String)> {
     let facts = [
         ("openid", Some(follower.openid.clone())),
@@ -395,7 +399,7 @@ fn facts(follower: &Follower, names: &BTreeMap<i64, String>) -> Vec<(&'static st
             }),
         ),
     ];
-    told(facts)
+    known(facts)
 }
 
 fn unknown(openid: &str) -> Failure {
@@ -454,7 +458,7 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
             }
         }
     };
-    let summary = to_the_end(Patience::new(), &line, || {
+    let summary = run_to_the_end(Patience::new(), &line, || {
         let ended = sync.run(&note, &|| false, &believe);
         let furthest = *furthest.lock().unwrap_or_else(PoisonError::into_inner);
         (ended, furthest)
@@ -472,9 +476,9 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// Runs a sync that tells how far it came, and where the platform wants nothing but a minute's wait, the rest of it. All
-/// patience comes back when it came further.
-fn to_the_end<T>(
+/// Runs a sync, and goes on with it each time that it stops only for the limit per minute. `run` returns how far it got;
+/// progress resets the number of waits.
+fn run_to_the_end<T>(
     all: Patience,
     line: &ProgressLine,
     run: impl Fn() -> (Result<T, SyncError>, Option<Progress>),
@@ -522,11 +526,11 @@ mod tests {
     use crate::api::ApiError;
     use std::cell::Cell;
 
-    /// How often a sync is run that is held up after each of these, and whether it came to its end.
-    fn runs(held_up_at: &[i64]) -> (usize, bool) {
+    /// How often a sync runs that is stopped after each of these followers, and whether it ends.
+    fn runs(stops: &[i64]) -> (usize, bool) {
         let run = Cell::new(0);
-        let ended = to_the_end(Patience::in_a_hurry(), &ProgressLine::on_stderr(), || {
-            let at = held_up_at.get(run.get());
+        let ended = run_to_the_end(Patience::in_a_hurry(), &ProgressLine::on_stderr(), || {
+            let at = stops.get(run.get());
             run.set(run.get() + 1);
             let progress = |done| Progress {
                 step: SyncStep::Profiles,
@@ -548,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_goes_on_after_a_full_minute_as_long_as_it_comes_further() {
+    fn a_sync_goes_on_after_the_limit_per_minute_as_long_as_it_makes_progress() {
         assert_eq!(runs(&[]), (1, true));
         assert_eq!(runs(&[0, 0, 100]), (4, true));
         assert_eq!(runs(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), (10, true));

@@ -1,4 +1,4 @@
-//! `wechatd kf …`: the customer-service agents of the account, and what they do with users.
+//! `wechatd kf …`: the customer-service agents of the account and their conversations with users.
 
 mod records;
 mod session;
@@ -101,10 +101,10 @@ pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
             nickname,
             json,
         } => {
-            checked(&nickname)?;
+            check_nickname(&nickname)?;
             connect(config)?.1.kfaccount_update(&account, &nickname)?;
             let value = json!({ "kf_account": account, "kf_nick": nickname });
-            say(
+            answer(
                 json,
                 &value,
                 &format!("{account} is {nickname} from now on"),
@@ -119,7 +119,7 @@ pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
                 .1
                 .kfaccount_inviteworker(&account, &wechat_id)?;
             let value = json!({ "kf_account": account, "invite_wx": wechat_id });
-            say(
+            answer(
                 json,
                 &value,
                 &format!(
@@ -132,7 +132,7 @@ pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
             confirm::ask(&format!("Remove the agent {account}?"), yes)?;
             api.kfaccount_del(&account)?;
             let value = json!({ "kf_account": account });
-            say(json, &value, &format!("{account} is removed"))
+            answer(json, &value, &format!("{account} is removed"))
         }
         Kf::Session(command) => session::run(config, command),
         Kf::Waiting { json } => session::waiting(config, json),
@@ -159,10 +159,10 @@ fn add(config: &Config, account: &str, nickname: &str, json: Json) -> Result<(),
             "{account:?} is no account name of an agent: write a prefix of 1 to {MAX_PREFIX} letters, digits or underscores, an @ and the WeChat id of your account, such as amy@shop"
         )));
     }
-    checked(nickname)?;
+    check_nickname(nickname)?;
     connect(config)?.1.kfaccount_add(account, nickname)?;
     let value = json!({ "kf_account": account, "kf_nick": nickname });
-    say(
+    answer(
         json,
         &value,
         &format!(
@@ -171,7 +171,7 @@ fn add(config: &Config, account: &str, nickname: &str, json: Json) -> Result<(),
     )
 }
 
-fn checked(nickname: &str) -> Result<(), Failure> {
+fn check_nickname(nickname: &str) -> Result<(), Failure> {
     match nickname.chars().count() {
         1..=MAX_NICKNAME if !nickname.trim().is_empty() => Ok(()),
         length => Err(Failure::Wrong(format!(
@@ -180,8 +180,8 @@ fn checked(nickname: &str) -> Result<(), Failure> {
     }
 }
 
-/// The answer of a change.
-fn say(json: Json, value: &Value, line: &str) -> Result<(), Failure> {
+/// Prints the answer of a command that changed something.
+fn answer(json: Json, value: &Value, line: &str) -> Result<(), Failure> {
     Output::of_change().answer(json, value, &cell(line, 400))
 }
 

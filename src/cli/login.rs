@@ -1,4 +1,4 @@
-//! `wechatd login …`: who opens a web page in WeChat, for the owner's own pages. Nothing of it is kept or logged.
+//! `wechatd login …`: finds out who opens an owner's web page in WeChat. Stores and logs nothing.
 
 use serde_json::json;
 

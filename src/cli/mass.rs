@@ -1,4 +1,4 @@
-//! `wechatd mass …`: one message to many, which a person decides on and which goes out once.
+//! `wechatd mass …`: sends one message to many people, once, after the owner agrees.
 
 mod message;
 mod recipients;
@@ -19,19 +19,19 @@ use crate::wechat::{self, JobKind};
 use message::Message;
 use recipients::Recipients;
 
-/// For how long a repetition of the same command is the same message, in seconds: the platform compares the
-/// clientmsgid with those of the last 24 hours.
-const SAME_WITHIN: i64 = 24 * 3600;
+/// How long repeating a command counts as the same message, in seconds: the platform compares the clientmsgid with those
+/// of the last 24 hours.
+const REPEAT_WINDOW: i64 = 24 * 3600;
 
 /// The slowest level of [`MASS_SPEEDS`].
 const SLOWEST: u32 = MASS_SPEEDS.len() as u32 - 1;
 
-/// clap's own would list all kinds of messages in one long line.
+/// Written here because clap's own usage would list all kinds of messages in one long line.
 const SEND_USAGE: &str = "\
 wechatd mass send [OPTIONS] <TEXT> --all, --tag <TAG> or --to <OPENID>...
        wechatd mass send [OPTIONS] --image <F>, or another kind of message";
 
-/// The same.
+/// As [`SEND_USAGE`].
 const PREVIEW_USAGE: &str = "\
 wechatd mass preview [OPTIONS] <TEXT> --to <OPENID> or --wechat-id <ID>
        wechatd mass preview [OPTIONS] --image <F>, or another kind of message";
@@ -108,9 +108,9 @@ Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 1000
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
     #[command(flatten)]
-    message: message::What,
+    message: message::MessageArguments,
     #[command(flatten)]
-    recipients: recipients::Whom,
+    recipients: recipients::RecipientArguments,
     /// Show who would get what, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -124,7 +124,7 @@ pub(super) struct Send {
 #[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
 pub(super) struct Preview {
     #[command(flatten)]
-    message: message::What,
+    message: message::MessageArguments,
     /// To this openid
     #[arg(long, value_name = "OPENID", group = "whom")]
     to: Option<Openid>,
@@ -164,7 +164,7 @@ struct Shown {
     msg_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg_data_id: Option<String>,
-    /// The same message was sent before, and not again now.
+    /// The same message was sent before and was not sent again.
     repeated: bool,
 }
 
@@ -221,7 +221,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         .to_string()
         .as_bytes(),
     );
-    let since = job.sent_at - SAME_WITHIN;
+    let since = job.sent_at - REPEAT_WINDOW;
     let begun = store.begin_mass(job, &fingerprint, &fresh_client_id()?, since)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
     let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
@@ -262,10 +262,10 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     out.done()
 }
 
-/// What is told of a message that was not sent, or of which nobody knows.
+/// The failure for a message that was not sent, or may have been.
 fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Failure {
     let unknown = matches!(&error, SendError::Call(error) if error.may_be_done());
-    // That a repetition was refused tells nothing of the attempt before it, which may have arrived under this clientmsgid.
+    // A refused repetition says nothing about the first attempt, which may have arrived under the same clientmsgid.
     if !unknown
         && begun.before.is_none()
         && let Err(trouble) = store.job_refused(begun.id)
@@ -275,7 +275,7 @@ fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Failure {
     error.into()
 }
 
-/// 32 bytes, as many as the platform takes.
+/// 32 characters, the most that the platform takes.
 fn fresh_client_id() -> Result<String, Failure> {
     random::hex().map_err(|error| Failure::Failed(format!("mass: {error}")))
 }
@@ -301,7 +301,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
         None => None,
     };
-    // Of another program's message the platform may know what the store does not.
+    // If another program sent it, the platform may know a message that the store does not.
     let known = match msg_id {
         Some(msg_id) if jobs.is_empty() => Err(Failure::failed(
             format!("the store knows no mass message {msg_id}"),
@@ -324,7 +324,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             job.msg_id.clone().unwrap_or_default(),
             cell(job.target.as_deref().unwrap_or_default(), 30),
             cell(job.content.as_deref().unwrap_or_default(), 30),
-            told(job),
+            status_text(job),
             number(job.total),
             number(job.sent),
             number(job.failed),
@@ -364,8 +364,8 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
     known
 }
 
-/// What became of a mass message, in words.
-fn told(job: &Job) -> String {
+/// The status of a mass message, in words.
+fn status_text(job: &Job) -> String {
     match (&job.status, &job.msg_id) {
         (Some(status), _) => match wechat::mass_error_meaning(status) {
             Some(meaning) => format!("{}: {meaning}", cell(status, 40)),
@@ -401,7 +401,7 @@ fn delete(
     Output::of_change().answer(json, &value, &line)
 }
 
-/// What `realspeed` counts in.
+/// The unit of `realspeed`, in messages.
 const REALSPEED_UNIT: i64 = 10_000;
 
 fn speed(config: &Config, level: Option<u8>, json: Json) -> Result<(), Failure> {

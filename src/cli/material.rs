@@ -1,4 +1,4 @@
-//! `wechatd material …`: files and articles that the platform keeps until somebody deletes them.
+//! `wechatd material …`: permanent files and articles, which the platform keeps until they are deleted.
 
 use std::path::{Path, PathBuf};
 
@@ -125,7 +125,7 @@ struct Shown {
     #[serde(rename = "type")]
     material_type: &'static str,
     media_id: String,
-    /// A file's name.
+    /// The name of a file.
     name: Option<String>,
     /// The titles of articles.
     titles: Vec<String>,
@@ -196,7 +196,7 @@ fn list(
     out.done()
 }
 
-/// Up to `limit` pieces, page by page, and how many there are.
+/// Up to `limit` items, page by page, and how many there are in all.
 fn listed(
     api: &Client,
     material_type: MaterialType,

@@ -1,4 +1,4 @@
-//! `wechatd media …`: files to the platform, and back.
+//! `wechatd media …`: uploads files to the platform and fetches them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `wechatd messages …`: what was written and what happened, and the files that came with it.
+//! `wechatd messages …`: lists, shows and exports messages and events, and fetches their files.
 
 mod described;
 
@@ -107,8 +107,8 @@ impl Filters {
         })
     }
 
-    /// As the end of a sentence; empty without any.
-    fn told(&self) -> String {
+    /// The filters as the end of a sentence; empty if there are none.
+    fn as_phrase(&self) -> String {
         let from = self.from.as_ref().map(|from| format!(" of {from}"));
         let since = self.since.as_ref().map(|since| format!(" since {since}"));
         from.into_iter().chain(since).collect()
@@ -129,7 +129,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     if arguments.json.wanted {
         out.json(&rows)?;
     } else {
-        let nothing = format!("no message{}", arguments.filters.told());
+        let nothing = format!("no message{}", arguments.filters.as_phrase());
         table(&mut out, &rows, &nothing)?;
         out.done()?;
     }
@@ -242,7 +242,7 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     export.done()
 }
 
-/// Messages as lines, also used by `followers show`; `nothing` is said where there are none.
+/// Prints messages as lines, also for `followers show`; prints `nothing` if there are none.
 pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Result<(), Failure> {
     let line = |row: &MessageRow| {
         [
@@ -269,7 +269,7 @@ pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Res
     )
 }
 
-/// The event's name, or the kind of message.
+/// The name of the event, or the kind of message.
 fn kind(row: &MessageRow) -> String {
     row.event.clone().unwrap_or_else(|| row.msg_type.clone())
 }

@@ -131,7 +131,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// A template under the name that `template list` has for it, too.
+/// A template whose id is also given under the name that `template list` uses.
 #[derive(Debug, Serialize)]
 struct WithId<'a> {
     template_id: &'a str,
@@ -157,7 +157,7 @@ fn add(
 ) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let template_id = api.newtmpl_addtemplate(tid, keywords, scene)?;
-    // Under the name that `template add` has, and under the platform's.
+    // Under the name that `template add` uses, and under the platform's.
     let value = serde_json::json!({ "template_id": template_id, "priTmplId": template_id });
     let line = format!("added as {}", cell(&template_id, 100));
     Output::of_change().answer(json, &value, &line)

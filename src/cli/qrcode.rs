@@ -1,4 +1,4 @@
-//! `wechatd qrcode …`: codes with a scene, drawn on this machine, and what they brought.
+//! `wechatd qrcode …`: makes QR codes with a scene, draws them, and counts the follows and scans they brought.
 
 mod picture;
 
@@ -95,13 +95,13 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Made<'a> {
     scene: &'a str,
-    /// `scene_id` or `scene_str`: as what the platform has it.
+    /// `scene_id` or `scene_str`: how the platform stores it.
     kind: &'static str,
     ticket: String,
     url: String,
-    /// Seconds; nothing for a permanent code.
+    /// Seconds; `None` for a permanent code.
     expire_seconds: Option<i64>,
-    /// Unix seconds; nothing for a permanent code.
+    /// Unix seconds; `None` for a permanent code.
     expires_at: Option<i64>,
     file: Option<String>,
 }
@@ -109,14 +109,14 @@ struct Made<'a> {
 fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     let life = life(arguments)?;
     let (scene, why) = scene(&arguments.scene, life)?;
-    // Before the code is made, because a permanent one cannot be taken back.
+    // Before the code is made, as a permanent one cannot be undone.
     let file = match &arguments.out {
         Some(path) => Some((Format::of(path)?, WholeFile::begin(path)?)),
         None => None,
     };
     let (_store, api) = connect(config)?;
     let code = api.qrcode_create(&scene, life)?;
-    // The code is made: ticket and URL are shown even if it cannot be drawn or its file not be written.
+    // The code exists: ticket and URL are shown even if it cannot be drawn or its file cannot be written.
     let picture = Picture::of(&code.url);
     let written = match (&picture, file) {
         (Ok(picture), Some((format, file))) => picture.write(format, file),
@@ -169,8 +169,8 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     out.pairs(&facts)?;
     out.line("")?;
     let colours = match stdout().is_terminal() {
-        true => Colours::Set,
-        false => Colours::Paper,
+        true => Colours::BlackOnWhite,
+        false => Colours::Plain,
     };
     for line in picture.iter().flat_map(|picture| picture.lines(colours)) {
         out.drawn(&line)?;
@@ -211,7 +211,7 @@ fn life(arguments: &Create) -> Result<Life, Failure> {
         })
 }
 
-/// The scene as the platform takes it, and why as that.
+/// The scene in the platform's form, and why it has that form.
 fn scene(text: &str, life: Life) -> Result<(Scene, String), Failure> {
     let most = match life {
         Life::Temporary(_) => u32::MAX,
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_in_range_are_a_number_and_everything_else_is_a_text() {
+    fn digits_in_range_are_a_number_and_anything_else_is_a_text() {
         let week = Life::Temporary(604_800);
         let id = |text, life| match scene(text, life).expect("a scene").0 {
             Scene::Id(id) => Some(id),

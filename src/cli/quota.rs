@@ -1,18 +1,18 @@
-//! `wechatd quota …` and `wechatd rid …`: limits of the platform's calls, and what became of a single one.
+//! `wechatd quota …` and `wechatd rid …`: the limits of the platform's calls, and the record of a single call.
 
 use regex::Regex;
 use serde::Serialize;
 
 use super::input::{NotBlank, Yes, confirm};
 use super::platform::connect;
-use super::terminal::{Column, Failure, Json, Output, cell, output, text};
+use super::terminal::{Column, Failure, Json, Output, cell, text, whole};
 use crate::api::errcode::{CLEARED_TOO_OFTEN, FOREIGN_PATH, UNAUTHORIZED, UNKNOWN_PATH};
 use crate::api::quota::Quota;
 use crate::api::{Action, ApiError, Client};
 use crate::config::Config;
 use crate::local_time;
 
-/// The calls that are shown when none is named: those that this program makes often, and those with small limits.
+/// The calls that are shown by default: those that this program makes often, and those with low limits.
 const PATHS: [&str; 13] = [
     "/cgi-bin/stable_token",
     "/cgi-bin/user/get",
@@ -67,7 +67,7 @@ pub(super) struct Rid {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     if let Some(Command::Clear { path, yes, json }) = &arguments.command {
-        let path = path.as_deref().map(whole);
+        let path = path.as_deref().map(full_path);
         let question = match &path {
             Some(path) => format!(
                 "Set the daily counter of {path} to zero? The platform allows this 50 times a month."
@@ -94,7 +94,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     let mut out = Output::text();
     if let Some(path) = &arguments.path {
-        let path = whole(path);
+        let path = full_path(path);
         let quota = api.openapi_quota_get(&path)?;
         if arguments.json.wanted {
             return out.json(&Shown { path: &path, quota });
@@ -106,7 +106,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     for path in PATHS {
         match api.openapi_quota_get(path) {
             Ok(quota) => shown.push(Shown { path, quota }),
-            // Not every account has every call.
+            // Not every account can make every call.
             Err(error)
                 if matches!(
                     error.errcode(),
@@ -133,8 +133,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.done()
 }
 
-/// A path as the platform names it.
-fn whole(path: &str) -> String {
+/// The full path of a call, as the platform names it.
+fn full_path(path: &str) -> String {
     match path.starts_with('/') {
         true => path.to_owned(),
         false => format!("/cgi-bin/{path}"),
@@ -142,10 +142,10 @@ fn whole(path: &str) -> String {
 }
 
 const HEADING: [Column; 5] = [
-    output::whole("call"),
-    output::whole("a day"),
-    output::whole("used"),
-    output::whole("left"),
+    whole("call"),
+    whole("a day"),
+    whole("used"),
+    whole("left"),
     text("besides"),
 ];
 
@@ -171,7 +171,7 @@ struct Shown<'a> {
     quota: Quota,
 }
 
-/// Without an access_token where the limit of fetching one is what is used up.
+/// Clears all counters, without an access_token if the limit for fetching one is used up.
 fn clear(api: &Client) -> Result<(), ApiError> {
     let is_quota = |error: &ApiError| {
         error.action() == Action::Quota && error.errcode() != Some(CLEARED_TOO_OFTEN)
@@ -182,7 +182,7 @@ fn clear(api: &Client) -> Result<(), ApiError> {
     }
 }
 
-/// The text with its tokens and secrets masked, in a query and in JSON. That the platform does so is not promised.
+/// The text with tokens and secrets in queries and JSON masked, as the platform does not promise to mask them.
 fn masked(text: &str) -> String {
     let secret =
         Regex::new(r#"(token|secret)(=|"\s*:\s*")[^&"\s]+"#).expect("a test uses this pattern");
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_and_secrets_are_masked_and_nothing_else() {
+    fn only_tokens_and_secrets_are_masked() {
         for (text, shown) in [
             (
                 "access_token=SYN_1-2&lang=zh_CN",

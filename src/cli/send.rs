@@ -14,7 +14,7 @@ use crate::api::{Action, errcode};
 use crate::config::Config;
 use crate::wechat::cut_text;
 
-/// clap's own would list all kinds of messages in one long line.
+/// Written here because clap's own usage would list all kinds of messages in one long line.
 pub(super) const USAGE: &str = "\
 wechatd send [OPTIONS] <OPENID> <TEXT>
        wechatd send [OPTIONS] <OPENID> --image <F>, or another kind of message";
@@ -96,13 +96,13 @@ pub(super) struct Arguments {
     json: Json,
 }
 
-/// A message with places for the media_ids of its attachments.
+/// A message that still needs the media_ids of its attachments.
 struct Draft {
     attachments: Vec<Attachment>,
     build: Build,
 }
 
-/// Makes the message when the media_ids are known.
+/// Builds the message from the media_ids.
 type Build = Box<dyn Fn(&[String]) -> CustomMessage>;
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -141,7 +141,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
     only_with_video(arguments)?;
     let (_store, api) = connect(config)?;
-    // It is a courtesy: that the platform does not show it, or shows it already, is no failure.
+    // Only a courtesy: it is not a failure if the platform does not show it, or shows it already.
     let shown = match api.custom_typing(&arguments.openid, typing) {
         Err(error) if error.action() == Action::Ignore => {
             error.errcode() != Some(errcode::TYPING_NOT_SHOWN)
@@ -162,7 +162,7 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
     Output::of_change().answer(arguments.json, &value, line)
 }
 
-/// Refuses options that no other message has.
+/// Refuses options that only videos have.
 fn only_with_video(arguments: &Arguments) -> Result<(), Failure> {
     let of_video = [
         ("--thumb", &arguments.thumb),
@@ -287,7 +287,7 @@ fn first(ids: &[String]) -> String {
     ids.first().cloned().unwrap_or_default()
 }
 
-/// The text in pieces that the platform takes, cut between characters and outside links.
+/// Splits the text into parts that the platform takes, between characters and outside links.
 fn parts(text: &str) -> Result<Vec<&str>, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));
@@ -304,15 +304,15 @@ fn parts(text: &str) -> Result<Vec<&str>, Failure> {
         parts.push(part);
         rest = &rest[part.len()..];
     }
-    // The platform refuses a message of white space only.
+    // The platform refuses a message that is only white space.
     parts.retain(|part| !part.trim().is_empty());
     Ok(parts)
 }
 
-/// What `--news` looks like.
+/// An example for `--news`.
 const NEWS: &str = r#"{"title": "Hours", "url": "https://www.example.com/hours"}"#;
 
-/// One article, alone or as the only one of a list.
+/// One article, given alone or as a list of one.
 fn article(text: &str) -> Result<Article, Failure> {
     let mut value: Value = json::read("--news", text, NEWS)?;
     if let Some(list) = value.get_mut("articles") {
@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_is_cut_into_pieces_that_make_the_whole() {
+    fn a_long_text_is_split_into_parts_that_make_the_whole() {
         let text = "好".repeat(1_500);
         let pieces = parts(&text).expect("pieces");
         assert_eq!(pieces.concat(), text);

@@ -1,4 +1,4 @@
-//! `wechatd shorten …`: short keys that the platform keeps for longer texts.
+//! `wechatd shorten …`: short keys that stand for longer texts on the platform.
 
 use serde_json::json;
 

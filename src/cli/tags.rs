@@ -1,4 +1,4 @@
-//! `wechatd tags …` and `wechatd remark …`: what the account notes about its followers, on the platform and in the store.
+//! `wechatd tags …` and `wechatd remark …`: the account's notes about followers, on the platform and in the store.
 
 use serde_json::json;
 
@@ -11,8 +11,8 @@ use crate::api::tags::{MAX_BATCHTAGGING, Tag};
 use crate::config::Config;
 use crate::store::{Reader, Store};
 
-/// Followers whose tags one commit changes.
-const STEP: u32 = 200;
+/// How many followers' tags are changed in one commit.
+const BATCH: u32 = 200;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Tags {
@@ -141,7 +141,7 @@ fn list(store: &Store, api: &Client, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// All tags of the account. Their names are kept for lists; where that fails, lists show numbers.
+/// All tags of the account. Their names are stored for lists; if that fails, lists show numbers.
 fn all(store: &Store, api: &Client) -> Result<Vec<Tag>, Failure> {
     let tags = api.tags_get()?;
     let names = tags.iter().map(|tag| (tag.id, tag.name.clone()));
@@ -151,7 +151,7 @@ fn all(store: &Store, api: &Client) -> Result<Vec<Tag>, Failure> {
     Ok(tags)
 }
 
-/// The tag with this id, else the one with this name, as the platform has them now.
+/// The platform's tag with this id, or else with this name.
 pub(super) fn find(store: &Store, api: &Client, wanted: &str) -> Result<Tag, Failure> {
     let tags = all(store, api)?;
     which(wanted, tags.iter().map(|tag| (tag.id, tag.name.as_str())))
@@ -159,7 +159,7 @@ pub(super) fn find(store: &Store, api: &Client, wanted: &str) -> Result<Tag, Fai
         .ok_or_else(|| unknown(wanted))
 }
 
-/// Which of these tags somebody means: the one with this id, else the one with this name.
+/// Finds a tag by its id, or else by its name.
 fn which<'a>(wanted: &str, tags: impl Iterator<Item = (i64, &'a str)> + Clone) -> Option<i64> {
     let by_id = tags.clone().find(|(id, _)| wanted.parse() == Ok(*id));
     let mut tags = tags;
@@ -168,8 +168,8 @@ fn which<'a>(wanted: &str, tags: impl Iterator<Item = (i64, &'a str)> + Clone) -
         .map(|(id, _)| id)
 }
 
-/// The id of a tag for commands that look into the store. What the store does not know is asked for where the account
-/// can call the platform.
+/// The id of a tag, for commands that read the store. If the store does not know it, the platform is asked, provided
+/// that the account can call it.
 pub(super) fn id_of(config: &Config, reader: &Reader, wanted: &str) -> Result<i64, Failure> {
     let kept = reader.tags()?;
     if let Some(id) = which(wanted, kept.iter().map(|(id, name)| (*id, name.as_str()))) {
@@ -180,7 +180,7 @@ pub(super) fn id_of(config: &Config, reader: &Reader, wanted: &str) -> Result<i6
         return Ok(find(&store, &api, wanted)?.id);
     }
     match wanted.parse() {
-        // Somebody carries it.
+        // A follower in the store has it.
         Ok(id) if !reader.tagged(id, "", 1)?.is_empty() => Ok(id),
         Ok(_) | Err(_) => Err(unknown(wanted)),
     }
@@ -226,12 +226,12 @@ fn change(
     )
 }
 
-/// The store follows: nobody carries a tag that does not exist.
+/// Removes a deleted tag from all followers in the store.
 fn take_off_everybody(store: &Store, tag: i64) -> Result<(), Failure> {
     let reader = store.reader()?;
     let mut after = String::new();
     loop {
-        let some = reader.tagged(tag, &after, STEP)?;
+        let some = reader.tagged(tag, &after, BATCH)?;
         let Some(last) = some.last() else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! `wechatd template …`: forms that the platform approved, filled in for one user, and what became of them.
+//! `wechatd template …`: fills in a form that the platform approved, sends it to one user, and shows its status.
 
 mod industry;
 mod once;
@@ -179,7 +179,7 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
     let msg_id = match api.template_send(&message) {
         Ok(msg_id) => msg_id,
         Err(error) => {
-            // One of which nobody knows keeps its row.
+            // If it may have been done, the row stays.
             if !error.may_be_done()
                 && let Err(trouble) = store.job_refused(job)
             {
@@ -219,10 +219,10 @@ fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<()
     Output::of_change().answer(json, &value, &line)
 }
 
-/// What `--data` looks like.
+/// An example for `--data`.
 const DATA: &str = r#"{"thing1": "Blue mug"}"#;
 
-/// The values of a template, in the short form or in the platform's.
+/// Parses the values of a template, in the short form or in the platform's.
 pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failure> {
     let values: BTreeMap<String, Value> = json::read("--data", text, DATA)?;
     let value = |(key, value): (String, Value)| {
@@ -268,7 +268,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             job.msg_id.clone().unwrap_or_default(),
             job.openid.clone().unwrap_or_default(),
             cell(job.content.as_deref().unwrap_or_default(), 44),
-            cell(told(job), 60),
+            cell(status_text(job), 60),
         ]
     };
     let rows: Vec<[String; 5]> = jobs.iter().map(row).collect();
@@ -286,8 +286,8 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
     out.done()
 }
 
-/// What became of a template message, in words.
-fn told(job: &Job) -> &str {
+/// The status of a template message, in words.
+fn status_text(job: &Job) -> &str {
     match (&job.status, &job.msg_id) {
         (Some(status), _) => status,
         (None, Some(_)) => "no result yet",

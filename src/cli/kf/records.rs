@@ -1,4 +1,4 @@
-//! `wechatd kf records`: what agents and users wrote to each other, over any span of time.
+//! `wechatd kf records`: lists what agents and users wrote to each other, over any span of time.
 
 use super::session::time;
 use crate::api::rate::Rate;
@@ -17,8 +17,8 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 The platform gives one day at a time; a longer span is asked for day by day.";
 
-/// Lines of one call: fewer than the platform gives, so that the longest ones stay far below the size that an
-/// answer can have.
+/// Lines per call: fewer than the platform allows, so that even the longest ones stay far below the size limit of an
+/// answer.
 const PAGE: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
@@ -87,8 +87,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     out.done()
 }
 
-/// All pages of all days. Whether the platform counts the last second of a span to it is not documented, so
-/// that each day begins with the last second of the one before, and what came of that second is not taken twice.
+/// All pages of all days. It is not documented whether a span includes its last second, so each day starts with the
+/// last second of the previous one, and duplicates from that second are dropped.
 fn all(api: &Client, rate: &Rate, since: i64, until: i64) -> Result<Vec<Record>, ApiError> {
     let mut records: Vec<Record> = Vec::new();
     let mut from = since;

@@ -1,8 +1,8 @@
-//! `wechatd kf session …` and `kf waiting`: which agent talks with which user, and who waits for one.
+//! `wechatd kf session …` and `kf waiting`: which agent talks to which user, and who is waiting for one.
 
 use serde_json::json;
 
-use super::say;
+use super::answer;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::input::{NotBlank, Openid};
 use crate::cli::platform::connect;
@@ -65,7 +65,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
         } => {
             connect(config)?.1.kfsession_create(&account, &openid)?;
             let value = json!({ "openid": openid, "kf_account": account });
-            say(json, &value, &format!("{account} has {openid} now"))
+            answer(json, &value, &format!("{account} has {openid} now"))
         }
         Commands::Close {
             openid,
@@ -74,7 +74,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
         } => {
             connect(config)?.1.kfsession_close(&account, &openid)?;
             let value = json!({ "openid": openid, "kf_account": account });
-            say(
+            answer(
                 json,
                 &value,
                 &format!("the session of {openid} with {account} is closed"),
@@ -141,7 +141,7 @@ pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     out.done()
 }
 
-/// A time of the platform's for people; empty where it gave none.
+/// A time from the platform, for people; empty if there is none.
 pub(super) fn time(at: Option<i64>) -> String {
     at.map(local_time::format).unwrap_or_default()
 }

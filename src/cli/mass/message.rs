@@ -1,4 +1,4 @@
-//! What a mass message says, from the command line.
+//! The content of a mass message, from the command line.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::cli::terminal::Failure;
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
-pub(in crate::cli) struct What {
+pub(in crate::cli) struct MessageArguments {
     /// A text
     #[arg(group = "what")]
     text: Option<String>,
@@ -55,8 +55,8 @@ enum Kind {
 }
 
 impl Message {
-    /// Reads files, calls nobody.
-    pub(super) fn read(arguments: &What) -> Result<Message, Failure> {
+    /// Reads the files. Makes no call.
+    pub(super) fn read(arguments: &MessageArguments) -> Result<Message, Failure> {
         if arguments.recommend.is_some() && arguments.image.is_empty() {
             return Err(Failure::Wrong(
                 "--recommend goes with --image only".to_owned(),
@@ -72,7 +72,7 @@ impl Message {
             if text.trim().is_empty() {
                 return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));
             }
-            return Ok(Message::bare(Kind::Text(text.clone())));
+            return Ok(Message::without_attachments(Kind::Text(text.clone())));
         }
         if let Some(video) = &arguments.video {
             let (title, introduction) = (title.as_deref(), introduction.as_deref());
@@ -86,7 +86,7 @@ impl Message {
             });
         }
         if let Some(article) = &arguments.article {
-            return Ok(Message::bare(Kind::Article(draft(article)?)));
+            return Ok(Message::without_attachments(Kind::Article(draft(article)?)));
         }
         let find = |texts: &[String], media_type| -> Result<Vec<Attachment>, Failure> {
             let found = texts.iter().map(|text| Attachment::find(text, media_type));
@@ -106,7 +106,7 @@ impl Message {
         })
     }
 
-    fn bare(kind: Kind) -> Message {
+    fn without_attachments(kind: Kind) -> Message {
         Message {
             attachments: Vec::new(),
             kind,
@@ -137,12 +137,12 @@ impl Message {
         }
     }
 
-    /// The platform's word for the kind of message.
+    /// The platform's name for the kind of message.
     pub(super) fn msgtype(&self) -> &'static str {
         self.with(Vec::new()).msgtype()
     }
 
-    /// For people.
+    /// How it is shown to people.
     pub(super) fn shown(&self) -> String {
         let files = || {
             let shown: Vec<String> = self.attachments.iter().map(Attachment::shown).collect();
@@ -157,7 +157,7 @@ impl Message {
         }
     }
 
-    /// Equal for equal messages, however often their files were uploaded.
+    /// Equal for equal messages, even if their files were uploaded again.
     pub(super) fn fingerprint(&self) -> Value {
         let files: Vec<String> = self
             .attachments
@@ -173,7 +173,7 @@ impl Message {
     }
 }
 
-/// The media_id of a draft; a file has to become one first.
+/// The media_id of a draft. A file is refused, as it must become a draft first.
 fn draft(text: &str) -> Result<String, Failure> {
     if Path::new(text).exists() {
         return Err(Failure::Wrong(format!(

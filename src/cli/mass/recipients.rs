@@ -1,4 +1,4 @@
-//! Who gets a mass message, from the command line.
+//! The recipients of a mass message, from the command line.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::store::{Reader, Store};
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
-pub(in crate::cli) struct Whom {
+pub(in crate::cli) struct RecipientArguments {
     /// To every follower
     #[arg(long, group = "whom")]
     all: bool,
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Whom {
     to: Vec<String>,
 }
 
-/// Whom the command line names.
+/// The recipients as the command line names them.
 #[derive(Debug)]
 pub(super) enum Named {
     All,
@@ -33,8 +33,8 @@ pub(super) enum Named {
     Openids(Vec<String>),
 }
 
-impl Whom {
-    /// Reads standard input, calls nobody.
+impl RecipientArguments {
+    /// Reads standard input if necessary. Makes no call.
     pub(super) fn named(&self) -> Result<Named, Failure> {
         if self.all {
             return Ok(Named::All);
@@ -55,7 +55,7 @@ impl Whom {
     }
 }
 
-/// Who gets it, as the platform takes it and as people read it.
+/// The recipients, in the platform's form and for people.
 #[derive(Debug)]
 pub(super) struct Recipients {
     pub(super) target: MassTarget,
@@ -63,7 +63,7 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// Finds a tag by its id or name, and counts.
+    /// Finds the tag by its id or name, and counts the recipients.
     pub(super) fn find(
         named: Named,
         store: &Store,
@@ -90,7 +90,7 @@ impl Recipients {
         Ok(Recipients { target, shown })
     }
 
-    /// Equal for the same people, in whatever order they were named.
+    /// Equal for the same people, whatever their order.
     pub(super) fn fingerprint(&self) -> Value {
         match &self.target {
             MassTarget::All => json!("all"),

@@ -1,9 +1,9 @@
-//! What a message or event without a text was, in a few words: a picture, a place, a result.
+//! Describes a message or event without a text in a few words, such as a picture, a location or a result.
 
 use crate::store::MessageRow;
 use crate::wechat::{Body, EventKind, Message, MessageKind, Push};
 
-/// What a list shows in the place of a message's text: the text, or in brackets what it was.
+/// What a list shows for a message: its text, or in brackets what it is.
 pub(super) fn shown(row: &MessageRow) -> String {
     if let Some(content) = &row.content {
         return content.clone();
@@ -22,7 +22,7 @@ pub(super) fn shown(row: &MessageRow) -> String {
             EventKind::TemplateResult | EventKind::MassResult => {
                 event.text("Status").unwrap_or_default().to_owned()
             }
-            // The name of the others is shown beside, and says it.
+            // The name of other events, which the list shows too, says enough.
             _ => event.msg_id().unwrap_or_default().to_owned(),
         },
         Err(_) if row.event.is_some() => String::new(),
@@ -47,7 +47,7 @@ fn described(message: &Message) -> String {
     format!("[{what}] {more}").trim_end().to_owned()
 }
 
-/// Latitude and longitude, as far as they are known.
+/// Latitude and longitude, if they are known.
 fn place(coordinates: Option<(&str, &str)>) -> String {
     let (latitude, longitude) = coordinates.unwrap_or_default();
     let known = [latitude, longitude]
@@ -56,7 +56,7 @@ fn place(coordinates: Option<(&str, &str)>) -> String {
     known.collect::<Vec<_>>().join(", ")
 }
 
-/// What else the push says, for `messages show`: names and values, without those that a row has.
+/// The rest of the push, for `messages show`: names and values that are not in the row.
 pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
     let Ok(push) = Push::parse(body.as_bytes()) else {
         return Vec::new();
@@ -75,7 +75,7 @@ pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What to show of a message, and the element that holds it.
+/// The names of what is shown of a message, each with its element.
 fn elements_of(kind: MessageKind) -> &'static [(&'static str, &'static str)] {
     match kind {
         MessageKind::Image => &[("picture at", "PicUrl")],

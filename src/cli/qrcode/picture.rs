@@ -1,4 +1,4 @@
-//! A text as a QR code: in the terminal with half blocks, as SVG, as PNG. Drawn here, nobody is asked.
+//! Draws a text as a QR code: with half blocks in the terminal, as SVG or as PNG. Makes no call.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use qrcode::{Color, EcLevel, QrCode};
 
 use crate::cli::terminal::{Failure, WholeFile};
 
-/// The bright border that a code needs around it, in modules.
+/// The light border that a code needs, in modules.
 const BORDER: usize = 4;
 
 /// The edge of a module in a PNG, in pixels.
 const SCALE: usize = 10;
 
-/// What a file of a code can be.
+/// The file formats of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Png,
@@ -21,7 +21,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// By the file's extension.
+    /// The format that the file's extension stands for.
     pub(super) fn of(path: &Path) -> Result<Format, Failure> {
         let extension = path.extension().and_then(|extension| extension.to_str());
         match extension.map(str::to_lowercase).as_deref() {
@@ -35,13 +35,13 @@ impl Format {
     }
 }
 
-/// How the blocks come out.
+/// The colours of the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colours {
-    /// Black on white by escape sequences, whatever the terminal's own colours are.
-    Set,
-    /// Blocks are dark, as on paper.
-    Paper,
+    /// Black on white by escape sequences, whatever the colours of the terminal.
+    BlackOnWhite,
+    /// No escape sequences: the blocks are the dark modules, as on paper.
+    Plain,
 }
 
 /// The modules of a code with its border.
@@ -84,8 +84,8 @@ impl Picture {
                 });
             let blocks: String = blocks.collect();
             match colours {
-                Colours::Set => format!("\x1b[30;107m{blocks}\x1b[0m"),
-                Colours::Paper => blocks,
+                Colours::BlackOnWhite => format!("\x1b[30;107m{blocks}\x1b[0m"),
+                Colours::Plain => blocks,
             }
         };
         (0..self.width).step_by(2).map(line).collect()
@@ -107,7 +107,7 @@ impl Picture {
         }
     }
 
-    /// One bit for each pixel, a row in whole bytes.
+    /// Writes a PNG with one bit per pixel; each row takes whole bytes.
     fn png(&self, to: impl std::io::Write) -> Result<(), png::EncodingError> {
         let edge = self.width * SCALE;
         let stride = edge.div_ceil(8);
@@ -137,14 +137,14 @@ mod tests {
     #[test]
     fn a_line_holds_two_rows_and_the_border_is_bright() {
         let picture = Picture::of("http://weixin.qq.com/q/SYNTHETIC").expect("a picture");
-        let lines = picture.lines(Colours::Paper);
+        let lines = picture.lines(Colours::Plain);
         assert_eq!(lines.len(), picture.width.div_ceil(2));
         assert!(lines[0].chars().all(|c| c == ' '), "{lines:?}");
         for line in &lines {
             assert_eq!(line.chars().count(), picture.width);
             assert!(line.starts_with("    ") && line.ends_with("    "));
         }
-        let coloured = picture.lines(Colours::Set);
+        let coloured = picture.lines(Colours::BlackOnWhite);
         assert!(coloured[3].starts_with("\x1b[30;107m") && coloured[3].ends_with("\x1b[0m"));
     }
 }

@@ -1,4 +1,4 @@
-//! `wechatd template industry`: what the account is in, by which the platform offers templates.
+//! `wechatd template industry`: the account's industries, which decide what templates the platform offers.
 
 use crate::api::template::Industry;
 use crate::cli::input::{Yes, confirm, limit};

@@ -1,4 +1,4 @@
-//! `wechatd template once`: the one message that a user agreed to on the platform's own page.
+//! `wechatd template once`: sends the one message that a user agreed to on the platform's page.
 
 use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
