@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::input::json::trouble;
+use super::input::json::in_plain_words;
 use super::input::{NotBlank, Yes, confirm, limit};
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
@@ -107,13 +107,13 @@ fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
         error => error.into(),
     })?;
     let value = json!({ "media_id": made, "articles": articles.len() });
-    Output::of_change().answer(json, &value, &made)
+    Output::for_change().answer(json, &value, &made)
 }
 
 /// The articles in a file: one, a list, or a list under `articles`.
 fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
-    let mut value: Value =
-        serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| trouble(&error))?;
+    let mut value: Value = serde_json::from_str(byte_order_mark::skip(text))
+        .map_err(|error| in_plain_words(&error))?;
     if let Some(list) = value.get_mut("articles") {
         value = list.take();
     }
@@ -130,7 +130,7 @@ fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
             fields.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
         }
         serde_json::from_value(value)
-            .map_err(|error| format!("article {number}: {}", trouble(&error)))
+            .map_err(|error| format!("article {number}: {}", in_plain_words(&error)))
     };
     (1..).zip(list).map(article).collect()
 }
@@ -151,10 +151,10 @@ fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), 
         Err(error) => {
             // If it may have been done, the row stays.
             if !error.may_be_done()
-                && let Err(trouble) = store.job_refused(job)
+                && let Err(unrecorded) = store.job_refused(job)
             {
                 complain(&format!(
-                    "`article status` shows it all the same: {trouble}"
+                    "`article status` shows it all the same: {unrecorded}"
                 ));
             }
             return Err(error.into());
@@ -164,8 +164,8 @@ fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), 
         publish_id,
         msg_data_id,
     } = submitted;
-    let mut out = Output::of_change();
-    out.afterwards(
+    let mut out = Output::for_change();
+    out.warn_on_error(
         store.job_taken(JobKind::Publish, job, &publish_id, msg_data_id.as_deref()),
         "the store could not note the publish_id",
     );
@@ -182,7 +182,7 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
     let found = api.freepublish_get(publish_id)?;
     let failed = found.failed.unwrap_or_default();
     let msg_data_id = job.and_then(|job| job.msg_data_id.clone());
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&json!({
             "publish_id": publish_id,
@@ -220,7 +220,7 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
 
 fn list(config: &Config, limit: u32, json: Json) -> Result<(), Failure> {
     let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Publish, None, limit)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&jobs);
     }

@@ -53,7 +53,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     });
     percentage.end();
     copied?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     out.line(&format!(
         "{} is a copy of {}",
         file.display(),

@@ -50,7 +50,7 @@ pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
 }
 
 fn list(api: &Client, json: Json) -> Result<(), Failure> {
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     let mut all = Vec::new();
     let mut blocked = 0;
     let mut begin = String::new();

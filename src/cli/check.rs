@@ -133,7 +133,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 }
 
 fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(), Failure> {
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(checked);
     }

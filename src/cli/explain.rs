@@ -99,7 +99,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
             explained.reply = reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
         }
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&explained);
     }

@@ -184,7 +184,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     })?;
     let more = limit.cut(&mut followers);
     if arguments.json.wanted {
-        Output::text().json(&followers)?;
+        Output::for_reading().json(&followers)?;
     } else {
         table(&reader, &followers, &filters)?;
     }
@@ -213,7 +213,7 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
         "" => "nobody follows".to_owned(),
         filters => format!("no follower{filters}"),
     };
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     out.table(
         [
             time("subscribed"),
@@ -343,7 +343,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     if !is_known && shown.platform.is_none() {
         return Err(unknown(openid));
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&shown);
     }
@@ -468,7 +468,7 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
         return Err(failure);
     }
     let summary = summary?;
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     if json.wanted {
         return out.json(&summary);
     }
@@ -506,7 +506,7 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     if json.wanted {
         return out.json(&erased);
     }
@@ -529,25 +529,29 @@ mod tests {
     /// How often a sync runs that is stopped after each of these followers, and whether it ends.
     fn runs(stops: &[i64]) -> (usize, bool) {
         let run = Cell::new(0);
-        let ended = run_to_the_end(Patience::in_a_hurry(), &ProgressLine::on_stderr(), || {
-            let at = stops.get(run.get());
-            run.set(run.get() + 1);
-            let progress = |done| Progress {
-                step: SyncStep::Profiles,
-                done,
-                of: None,
-            };
-            let full = ApiError::Platform {
-                call: "user/info/batchget".into(),
-                errcode: 45011,
-                errmsg: String::new(),
-                rid: None,
-            };
-            match at {
-                Some(done) => (Err(SyncError::Api(full)), Some(progress(*done))),
-                None => (Ok(()), None),
-            }
-        });
+        let ended = run_to_the_end(
+            Patience::without_pauses(),
+            &ProgressLine::on_stderr(),
+            || {
+                let at = stops.get(run.get());
+                run.set(run.get() + 1);
+                let progress = |done| Progress {
+                    step: SyncStep::Profiles,
+                    done,
+                    of: None,
+                };
+                let full = ApiError::Platform {
+                    call: "user/info/batchget".into(),
+                    errcode: 45011,
+                    errmsg: String::new(),
+                    rid: None,
+                };
+                match at {
+                    Some(done) => (Err(SyncError::Api(full)), Some(progress(*done))),
+                    None => (Ok(()), None),
+                }
+            },
+        );
         (run.get(), ended.is_ok())
     }
 

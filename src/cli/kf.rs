@@ -182,12 +182,12 @@ fn check_nickname(nickname: &str) -> Result<(), Failure> {
 
 /// Prints the answer of a command that changed something.
 fn answer(json: Json, value: &Value, line: &str) -> Result<(), Failure> {
-    Output::of_change().answer(json, value, &cell(line, 400))
+    Output::for_change().answer(json, value, &cell(line, 400))
 }
 
 fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getkflist()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&agents);
     }
@@ -226,7 +226,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
 
 fn online(config: &Config, json: Json) -> Result<(), Failure> {
     let agents = connect(config)?.1.getonlinekflist()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&agents);
     }

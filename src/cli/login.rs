@@ -118,7 +118,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             let token = access_token.read()?;
             connect(config)?.1.sns_auth(token.expose(), &openid)?;
             let value = json!({ "openid": openid, "works": true });
-            Output::text().answer(json, &value, "the access_token works")
+            Output::for_reading().answer(json, &value, "the access_token works")
         }
     }
 }
@@ -148,7 +148,7 @@ fn url(
         ApiError::Request { cause, .. } => Failure::Wrong(cause),
         error => error.into(),
     })?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&json!({ "url": url, "scope": scope.name(), "state": state }));
     }
@@ -166,7 +166,7 @@ fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
             "the page was opened as a snapshot: this openid is nobody's, make no account for it; it changes when the person opens the page in full",
         );
     }
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     if json.wanted {
         return out.json(&json!({
             "openid": log_in.openid,
@@ -198,7 +198,7 @@ fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
 
 fn user(config: &Config, openid: &str, access_token: &str, json: Json) -> Result<(), Failure> {
     let user = connect(config)?.1.sns_userinfo(access_token, openid)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&user);
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::input::attachment::{Attachment, SendError, with_media};
-use super::input::{NotBlank, Openid, Yes, confirm, limit, whole};
+use super::input::{NotBlank, Openid, Yes, confirm, limit, whole_number};
 use super::platform::connect;
-use super::terminal::{Failure, Json, Output, cell, complain, output, text, time};
+use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
 use crate::api::mass::{MASS_SPEEDS, MassSent, PreviewTarget};
 use crate::clock;
 use crate::config::Config;
@@ -98,7 +98,7 @@ It stays on phones that already show it.")]
 Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site that all readers open at once.")]
     Speed {
         /// From 0, the fastest, to 4
-        #[arg(value_parser = whole::<u8>(0..=SLOWEST), allow_negative_numbers = true)]
+        #[arg(value_parser = whole_number::<u8>(0..=SLOWEST), allow_negative_numbers = true)]
         level: Option<u8>,
         #[command(flatten)]
         json: Json,
@@ -183,8 +183,8 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         repeated: false,
     };
     let mut out = match arguments.dry_run {
-        true => Output::text(),
-        false => Output::of_change(),
+        true => Output::for_reading(),
+        false => Output::for_change(),
     };
     if !arguments.json.wanted {
         out.pairs(&[
@@ -236,7 +236,7 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
         Err(error) => return Err(not_sent(&store, &begun, error)),
     };
     if let Some(msg_id) = &sent.msg_id {
-        out.afterwards(
+        out.warn_on_error(
             store.job_taken(JobKind::Mass, begun.id, msg_id, sent.msg_data_id.as_deref()),
             "the store could not note the msg_id: repeat the same command after a minute, it sends nothing and notes it",
         );
@@ -268,14 +268,16 @@ fn not_sent(store: &Store, begun: &Begun, error: SendError) -> Failure {
     // A refused repetition says nothing about the first attempt, which may have arrived under the same clientmsgid.
     if !unknown
         && begun.before.is_none()
-        && let Err(trouble) = store.job_refused(begun.id)
+        && let Err(unrecorded) = store.job_refused(begun.id)
     {
-        complain(&format!("`mass status` shows it all the same: {trouble}"));
+        complain(&format!(
+            "`mass status` shows it all the same: {unrecorded}"
+        ));
     }
     error.into()
 }
 
-/// 32 characters, the most that the platform takes.
+/// 32 characters, the most that the platform accepts.
 fn fresh_client_id() -> Result<String, Failure> {
     random::hex().map_err(|error| Failure::Failed(format!("mass: {error}")))
 }
@@ -288,7 +290,7 @@ fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
     };
     let (store, api) = connect(config)?;
     let attachments: Vec<&Attachment> = message.attachments.iter().collect();
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
         api.mass_preview(&target, &message.with(ids))
     })?;
@@ -309,7 +311,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         )),
         Some(_) | None => Ok(()),
     };
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         match now {
             None => out.json(&jobs)?,
@@ -335,13 +337,13 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         out.table(
             [
                 time("sent"),
-                output::whole("msg_id"),
+                whole("msg_id"),
                 text("to"),
                 text("what"),
                 text("status"),
-                output::whole("total"),
-                output::whole("got it"),
-                output::whole("failed"),
+                whole("total"),
+                whole("got it"),
+                whole("failed"),
             ],
             &rows,
             "no mass message was sent",
@@ -398,7 +400,7 @@ fn delete(
     api.mass_delete(msg_id, article.unwrap_or(0))?;
     let value = json!({ "msg_id": msg_id, "article": article });
     let line = format!("{what} is taken back; it stays on phones that already show it");
-    Output::of_change().answer(json, &value, &line)
+    Output::for_change().answer(json, &value, &line)
 }
 
 /// The unit of `realspeed`, in messages.
@@ -410,10 +412,10 @@ fn speed(config: &Config, level: Option<u8>, json: Json) -> Result<(), Failure> 
         api.mass_speed_set(level)?;
         let allowed = MASS_SPEEDS[usize::from(level)];
         let line = format!("mass messages go out at {allowed} a minute at most");
-        return Output::of_change().answer(json, &json!({ "speed": level }), &line);
+        return Output::for_change().answer(json, &json!({ "speed": level }), &line);
     }
     let now = api.mass_speed_get()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&json!({"speed": now.speed, "realspeed": now.realspeed}));
     }

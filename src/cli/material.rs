@@ -162,7 +162,7 @@ fn list(
             left_out.join(", ")
         ));
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&shown);
     }
@@ -235,7 +235,7 @@ fn as_shown(material_type: MaterialType, item: MaterialItem) -> Shown {
 
 fn count(config: &Config, json: Json) -> Result<(), Failure> {
     let count = connect(config)?.1.get_materialcount()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&count);
     }
@@ -284,7 +284,7 @@ fn upload(
     let value = json!({
         "type": media_type.name(), "media_id": added.media_id, "url": added.url,
     });
-    Output::of_change().answer(json, &value, &added.media_id)
+    Output::for_change().answer(json, &value, &added.media_id)
 }
 
 fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failure> {
@@ -305,13 +305,15 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
         }
         (Material::File(_), None) => Ok(()),
         (Material::Video { down_url, .. }, out) => download::video(&down_url, out),
-        (Material::News(articles), None) => Output::text().json(&json!({ "articles": articles })),
+        (Material::News(articles), None) => {
+            Output::for_reading().json(&json!({ "articles": articles }))
+        }
         (Material::News(articles), Some(path)) => {
             let failed = |error: String| Failure::Failed(format!("{}: {error}", path.display()));
             let mut text = serde_json::to_vec_pretty(&json!({ "articles": articles }))
                 .map_err(|error| failed(error.to_string()))?;
             text.push(b'\n');
-            WholeFile::begin(path)?.filled(&text)
+            WholeFile::create(path)?.write_and_finish(&text)
         }
     }
 }
@@ -323,8 +325,8 @@ fn delete(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), F
         yes,
     )?;
     api.del_material(media_id)?;
-    let mut out = Output::of_change();
-    out.afterwards(
+    let mut out = Output::for_change();
+    out.warn_on_error(
         store.forget_media(media_id).map(drop),
         "the store still takes it for usable",
     );

@@ -87,7 +87,7 @@ fn upload(
 ) -> Result<(), Failure> {
     let (file, media_type) = LocalFile::read_as(path, media_type, Lifetime::ThreeDays)?;
     let (store, api) = connect(config)?;
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     let uploaded = file.upload(&api, &store, media_type, &mut out)?;
     let created_at = uploaded.created_at.unwrap_or_else(clock::unix_seconds);
     let value = json!({
@@ -128,5 +128,5 @@ fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
     }
     let (_store, api) = connect(config)?;
     let url = api.media_uploadimg(&file.name, &file.bytes)?;
-    Output::of_change().answer(json, &json!({ "url": url }), &url)
+    Output::for_change().answer(json, &json!({ "url": url }), &url)
 }

@@ -193,7 +193,7 @@ impl From<ConditionalMenu> for CurrentConditional {
 }
 
 fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(menu);
     }
@@ -208,7 +208,7 @@ fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
 
 fn pull(api: &Client, json: Json) -> Result<(), Failure> {
     let current = CurrentMenu::ask(api)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&current);
     }
@@ -248,7 +248,7 @@ fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     let current = current.map_err(Failure::instead_of_an_answer)?;
     let changes = drawing::changes(&current.menu(), &config.menu);
     let same = changes.iter().all(Change::is_same);
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     let shown = if json.wanted {
         let lines = lines(&changes);
         out.json(&json!({
@@ -324,7 +324,7 @@ impl MenuChange {
         arguments: ChangeArguments,
     ) -> Result<(), Failure> {
         let changes = drawing::changes(&self.current.menu(), wanted);
-        let mut out = Output::of_change();
+        let mut out = Output::for_change();
         self.show(&mut out, &changes, arguments.json)?;
         if changes.iter().all(Change::is_same) {
             return self.end(out, &[], arguments.json, None);
@@ -340,7 +340,7 @@ impl MenuChange {
 
     /// Shows the current menu, asks, stores it and deletes it.
     fn remove(mut self, question: &str, arguments: ChangeArguments) -> Result<(), Failure> {
-        let mut out = Output::of_change();
+        let mut out = Output::for_change();
         if self.current.origin != Origin::Api {
             if !arguments.json.wanted {
                 out.line("The platform has no menu that was made through the API.")?;
@@ -374,7 +374,7 @@ impl MenuChange {
         json: Json,
         line: Option<&str>,
     ) -> Result<(), Failure> {
-        out.afterwards(
+        out.warn_on_error(
             self.stored.end(&self.store, self.direction),
             "the store could not note that the change has come to its end",
         );
@@ -494,7 +494,7 @@ fn delete(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
 
 fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
     let button = api.menu_trymatch(openid)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&json!({ "button": button }));
     }

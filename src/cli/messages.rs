@@ -125,7 +125,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     })?;
     let more = limit.cut(&mut rows);
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         out.json(&rows)?;
     } else {
@@ -150,7 +150,7 @@ fn find(reader: &Reader, id: i64) -> Result<WholeMessage, Failure> {
 
 fn show(config: &Config, id: i64, json: Json) -> Result<(), Failure> {
     let message = find(&Reader::open(&config.store.path)?, id)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&message);
     }
@@ -221,7 +221,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
         return Ok(());
     };
     if json.wanted {
-        return Output::text().json(&json!({
+        return Output::for_reading().json(&json!({
             "id": id, "media_id": media_id, "file": path.display().to_string(), "bytes": saved.length,
             "content_type": saved.content_type,
         }));

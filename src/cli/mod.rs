@@ -276,7 +276,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);
-            Output::text().bytes(&script)
+            Output::for_reading().bytes(&script)
         }
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 
 fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let templates = connect(config)?.1.newtmpl_gettemplate()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         let with_id: Vec<WithId> = templates.iter().map(WithId::from).collect();
         return out.json(&with_id);
@@ -160,7 +160,7 @@ fn add(
     // Under the name that `template add` uses, and under the platform's.
     let value = serde_json::json!({ "template_id": template_id, "priTmplId": template_id });
     let line = format!("added as {}", cell(&template_id, 100));
-    Output::of_change().answer(json, &value, &line)
+    Output::for_change().answer(json, &value, &line)
 }
 
 fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
@@ -169,7 +169,7 @@ fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<()
     api.newtmpl_deltemplate(template_id)?;
     let value = serde_json::json!({ "template_id": template_id });
     let line = format!("template {template_id} is deleted");
-    Output::of_change().answer(json, &value, &line)
+    Output::for_change().answer(json, &value, &line)
 }
 
 fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
@@ -192,5 +192,5 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         "openid": notification.touser,
         "template_id": notification.template_id,
     });
-    Output::of_change().answer(arguments.json, &value, "sent")
+    Output::for_change().answer(arguments.json, &value, "sent")
 }

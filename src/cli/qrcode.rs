@@ -111,7 +111,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
     let (scene, why) = scene(&arguments.scene, life)?;
     // Before the code is made, as a permanent one cannot be undone.
     let file = match &arguments.out {
-        Some(path) => Some((Format::of(path)?, WholeFile::begin(path)?)),
+        Some(path) => Some((Format::of(path)?, WholeFile::create(path)?)),
         None => None,
     };
     let (_store, api) = connect(config)?;
@@ -130,7 +130,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         ))
     });
     let expires_at = code.expire_seconds.map(|life| clock::unix_seconds() + life);
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     if arguments.json.wanted {
         out.json(&Made {
             scene: &arguments.scene,
@@ -173,7 +173,7 @@ fn create(config: &Config, arguments: &Create) -> Result<(), Failure> {
         false => Colours::Plain,
     };
     for line in picture.iter().flat_map(|picture| picture.lines(colours)) {
-        out.drawn(&line)?;
+        out.raw_line(&line)?;
     }
     out.done()?;
     written
@@ -243,7 +243,7 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
     let reader = Reader::open(&config.store.path)?;
     let since = since(arguments.since.as_deref())?;
     let scenes = reader.scenes(since)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&scenes);
     }

@@ -90,9 +90,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             }
         };
         let value = serde_json::json!({ "path": path });
-        return Output::of_change().answer(*json, &value, &line);
+        return Output::for_change().answer(*json, &value, &line);
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if let Some(path) = &arguments.path {
         let path = full_path(path);
         let quota = api.openapi_quota_get(&path)?;
@@ -203,7 +203,7 @@ pub(super) fn rid(config: &Config, arguments: &Rid) -> Result<(), Failure> {
         masked(request.request_body),
         masked(request.response_body),
     );
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&serde_json::json!({
             "invoke_time": request.invoke_time,

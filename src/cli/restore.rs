@@ -33,7 +33,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     });
     percentage.end();
     let before = restored?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     out.line(&format!(
         "{} is what {} holds",
         path.display(),

@@ -119,7 +119,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         is_ai: false,
     };
     let all = drafts.len();
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     for (done, draft) in drafts.iter().enumerate() {
         let attachments: Vec<&Attachment> = draft.attachments.iter().collect();
         let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
@@ -159,7 +159,7 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
         }
         (Typing::Taken, true | false) => "the user no longer sees that somebody writes",
     };
-    Output::of_change().answer(arguments.json, &value, line)
+    Output::for_change().answer(arguments.json, &value, line)
 }
 
 /// Refuses options that only videos have.
@@ -287,7 +287,7 @@ fn first(ids: &[String]) -> String {
     ids.first().cloned().unwrap_or_default()
 }
 
-/// Splits the text into parts that the platform takes, between characters and outside links.
+/// Splits the text into parts of a length that the platform accepts, between characters and outside links.
 fn parts(text: &str) -> Result<Vec<&str>, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));

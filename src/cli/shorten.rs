@@ -67,7 +67,7 @@ fn create(config: &Config, text: &str, expires: &str, json: Json) -> Result<(), 
     let (_, api) = connect(config)?;
     let key = api.shorten_gen(text, seconds)?;
     let until = clock::unix_seconds().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let mut out = Output::of_change();
+    let mut out = Output::for_change();
     if json.wanted {
         return out.json(&json!({"short_key": key, "expires_at": until}));
     }
@@ -81,7 +81,7 @@ fn create(config: &Config, text: &str, expires: &str, json: Json) -> Result<(), 
 fn show(config: &Config, key: &str, json: Json) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let found = api.shorten_fetch(key)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&found);
     }

@@ -200,7 +200,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         verified: verifies.then_some(echoed),
     };
     let fine = simulated.verified.unwrap_or(answer.status == 200);
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         out.json(&simulated)?;
     } else {

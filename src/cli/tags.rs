@@ -92,22 +92,22 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
             let Tag { id, name, .. } = api.tags_create(&name)?;
             let value = json!({ "id": id, "name": name });
             let line = format!("created tag {name} with the id {id}");
-            Output::of_change().answer(json, &value, &line)
+            Output::for_change().answer(json, &value, &line)
         }
         Tags::Rename { tag, name, json } => {
             let Tag { id, .. } = find(&store, &api, &tag)?;
             api.tags_update(id, &name)?;
             let value = json!({ "id": id, "name": name });
             let line = format!("tag {id} is called {name} now");
-            Output::of_change().answer(json, &value, &line)
+            Output::for_change().answer(json, &value, &line)
         }
         Tags::Delete { tag, yes, json } => {
             let Tag { id, name, .. } = find(&store, &api, &tag)?;
             let question = format!("Delete the tag {name} ({id}) and take it off everybody?");
             confirm::ask(&question, yes)?;
             api.tags_delete(id)?;
-            let mut out = Output::of_change();
-            out.afterwards(take_off_everybody(&store, id), NOT_NOTED);
+            let mut out = Output::for_change();
+            out.warn_on_error(take_off_everybody(&store, id), NOT_NOTED);
             let value = json!({ "id": id, "name": name });
             out.answer(json, &value, &format!("tag {id} ({name}) is deleted"))
         }
@@ -118,7 +118,7 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
 
 fn list(store: &Store, api: &Client, json: Json) -> Result<(), Failure> {
     let tags = all(store, api)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&tags);
     }
@@ -244,8 +244,8 @@ pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure>
     let (store, api) = connect(config)?;
     let Remark { openid, text, .. } = arguments;
     api.updateremark(openid, text)?;
-    let mut out = Output::of_change();
-    out.afterwards(store.note_remark(openid, text), NOT_NOTED);
+    let mut out = Output::for_change();
+    out.warn_on_error(store.note_remark(openid, text), NOT_NOTED);
     let value = json!({ "openid": openid, "remark": text });
     let line = match text.as_str() {
         "" => format!("{openid} has no remark any more"),

@@ -131,7 +131,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 fn list(config: &Config, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
     let templates = api.get_all_private_template()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&templates);
     }
@@ -181,17 +181,17 @@ fn send(config: &Config, arguments: Send) -> Result<(), Failure> {
         Err(error) => {
             // If it may have been done, the row stays.
             if !error.may_be_done()
-                && let Err(trouble) = store.job_refused(job)
+                && let Err(unrecorded) = store.job_refused(job)
             {
                 complain(&format!(
-                    "`template status` shows it all the same: {trouble}"
+                    "`template status` shows it all the same: {unrecorded}"
                 ));
             }
             return Err(error.into());
         }
     };
-    let mut out = Output::of_change();
-    out.afterwards(
+    let mut out = Output::for_change();
+    out.warn_on_error(
         store.job_taken(JobKind::Template, job, &msg_id, None),
         "the store could not note the msg_id, so that what became of it cannot be shown",
     );
@@ -207,7 +207,7 @@ fn add(config: &Config, short_id: &str, keywords: &[NotBlank], json: Json) -> Re
     let template_id = api.api_add_template(short_id, &keywords)?;
     let value = serde_json::json!({ "template_id": template_id });
     let line = format!("added as {}", cell(&template_id, 100));
-    Output::of_change().answer(json, &value, &line)
+    Output::for_change().answer(json, &value, &line)
 }
 
 fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
@@ -216,7 +216,7 @@ fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<()
     api.del_private_template(template_id)?;
     let value = serde_json::json!({ "template_id": template_id });
     let line = format!("template {template_id} is deleted");
-    Output::of_change().answer(json, &value, &line)
+    Output::for_change().answer(json, &value, &line)
 }
 
 /// An example for `--data`.
@@ -255,7 +255,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
             "`wechatd template status` shows those it knows",
         ));
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return match msg_id {
             None => out.json(&jobs),

@@ -63,7 +63,7 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         (Some(refused), _) => (ACCESS_TOKEN, api.refused(refused.read()?.expose())?),
         (None, false) => (ACCESS_TOKEN, api.token()?),
     };
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if !arguments.json.wanted {
         out.line(&value)?;
         return out.done();
@@ -127,7 +127,7 @@ fn print_from_file(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if token.is_empty() || is_old {
         return Err(failed(none));
     }
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     match arguments.json.wanted {
         true => out.json(&Shown {
             access_token: Some(token),

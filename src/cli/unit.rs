@@ -52,7 +52,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     {
         complain(&advice);
     }
-    Output::text().bytes(text.as_bytes())
+    Output::for_reading().bytes(text.as_bytes())
 }
 
 /// Everything that a unit depends on. All paths are absolute, as the service sees them.
@@ -111,7 +111,7 @@ const STATE_DIRECTORY: &str = "wechatd";
 /// SIGHUP, exit code 2 for a wrong configuration, and the AppSecret read from `$CREDENTIALS_DIRECTORY`.
 ///
 /// # Errors
-/// [`UnwritablePath`] if a path is not absolute or has a character that systemd cannot take in any form.
+/// [`UnwritablePath`] if a path is not absolute or has a character that systemd does not accept in any form.
 pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let binary = text(unit.binary)?;
     let config = text(unit.config)?;
@@ -444,7 +444,7 @@ fn folder(file: &Path) -> Result<String, UnwritablePath> {
     text(file.parent().unwrap_or(file))
 }
 
-/// The path as text, if systemd can take it. In the path of a program it refuses quotes, backslashes and control
+/// The path as text, if systemd accepts it. In the path of a program it refuses quotes, backslashes and control
 /// characters in any form, and it undoes escapes in some settings only, so they are refused everywhere.
 fn text(path: &Path) -> Result<String, UnwritablePath> {
     let unwritable = |why| UnwritablePath {

@@ -176,7 +176,7 @@ impl TypedValueParser for Suggested {
 }
 
 /// A parser for a whole number in this range.
-pub fn whole<T: TryFrom<u32>>(
+pub fn whole_number<T: TryFrom<u32>>(
     range: RangeInclusive<u32>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
     move |text| {
@@ -222,7 +222,7 @@ impl Limit {
 
 /// Parses how many rows are wanted, such as 50.
 pub fn limit(text: &str) -> Result<u32, String> {
-    whole(1..=u32::MAX)(text)
+    whole_number(1..=u32::MAX)(text)
 }
 
 #[cfg(test)]
@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn a_number_out_of_range_is_answered_with_the_range() {
-        assert_eq!(whole::<u8>(0..=4)("4"), Ok(4));
-        let wrong = whole::<u8>(0..=4)("9");
+        assert_eq!(whole_number::<u8>(0..=4)("4"), Ok(4));
+        let wrong = whole_number::<u8>(0..=4)("9");
         assert_eq!(wrong, Err("write a whole number from 0 to 4".to_owned()));
         for text in ["0", "-1", "many", "", "1.5", "99999999999"] {
             let wrong = limit(text);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::TypedValueParser;
 
 use super::arguments::one_of;
-use super::foreign::Foreign;
+use super::foreign::Unsupported;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
@@ -32,7 +32,7 @@ pub struct LocalFile {
     pub kind: Kind,
 }
 
-/// The kinds of files that the platform takes.
+/// The kinds of files that the platform accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Png,
@@ -60,7 +60,7 @@ pub enum Lifetime {
 }
 
 impl Kind {
-    /// The kind of a file that is not [`Foreign`], by its content: the platform looks at that too, not at the name.
+    /// The kind of a file that is not [`Unsupported`], by its content: the platform looks at that too, not at the name.
     fn of(bytes: &[u8]) -> Option<Kind> {
         match bytes {
             [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
@@ -135,7 +135,7 @@ pub fn media_types() -> impl TypedValueParser<Value = MediaType> {
     one_of(MediaType::ALL.map(|one| (one.name(), one)))
 }
 
-/// Which files a type takes.
+/// Which files can be sent as this type.
 fn wanted_kinds(media_type: MediaType, lifetime: Lifetime) -> &'static str {
     match (media_type, lifetime) {
         (MediaType::Image, Lifetime::ThreeDays) => "PNG, JPEG or GIF",
@@ -151,7 +151,7 @@ impl LocalFile {
     /// Reads a file of at most `most` bytes.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] for a file that cannot be read, is empty or too large, or of a kind that is not taken.
+    /// [`Failure::Wrong`] for a file that cannot be read, is empty or too large, or of a kind that is not accepted.
     pub fn read(path: &Path, most: usize) -> Result<LocalFile, Failure> {
         let wrong = |what: String| Failure::Wrong(format!("{}: {what}", path.display()));
         let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
@@ -169,7 +169,7 @@ impl LocalFile {
             )));
         }
         let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        if let Some(Foreign { name, save_as }) = Foreign::of(&bytes) {
+        if let Some(Unsupported { name, save_as }) = Unsupported::of(&bytes) {
             let why = format!(
                 "{}: is {name}, which the platform does not take",
                 path.display()
@@ -263,7 +263,7 @@ impl LocalFile {
             created_at + MEDIA_LIFE,
             api.platform_time(),
         );
-        out.afterwards(kept, UPLOADED_AGAIN);
+        out.warn_on_error(kept, UPLOADED_AGAIN);
         Ok(uploaded)
     }
 
@@ -421,7 +421,7 @@ fn permanent_video(
     let added = file.add(api, MediaType::Video, Some(description))?;
     let confirmed = api.platform_time();
     let kept = store.keep_media(kept_as, &digest, &added.media_id, now + life, confirmed);
-    out.afterwards(kept, UPLOADED_AGAIN);
+    out.warn_on_error(kept, UPLOADED_AGAIN);
     Ok(added.media_id)
 }
 

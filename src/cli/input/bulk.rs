@@ -1,4 +1,4 @@
-//! One operation for many people: reads their openids, splits them into batches the platform takes, and reports.
+//! One operation for many people: reads their openids, splits them into batches, and reports.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufRead};
@@ -130,7 +130,7 @@ impl BulkOperation {
         while let Some(batch) = waiting.pop_front() {
             match attempt(batch, &mut outcome) {
                 Ok(()) => {}
-                // One by one, to find out whom it concerns.
+                // One by one, to find out which person it concerns.
                 Err(error) if error.concerns_one_person() && batch.len() > 1 => {
                     batch
                         .chunks(1)
@@ -163,9 +163,9 @@ impl BulkOperation {
 impl Outcome {
     /// Prints the result: `what` makes a sentence of "N people". Fails unless it was done for everybody.
     pub fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
-        let mut out = Output::of_change();
+        let mut out = Output::for_change();
         if let Some(error) = &self.not_noted {
-            out.afterwards(Err(error), NOT_NOTED);
+            out.warn_on_error(Err(error), NOT_NOTED);
         }
         if json.wanted {
             out.json(&self)?;
@@ -228,7 +228,7 @@ mod tests {
             label: "testing",
             batch_size: 2,
             rate: 10_000,
-            patience: Patience::in_a_hurry(),
+            patience: Patience::without_pauses(),
         };
         let asked = RefCell::new(Vec::new());
         let call = |batch: &[String]| {

@@ -1,10 +1,10 @@
-//! Recognizes files that the platform does not take by their first bytes, and says what to save them as.
+//! Recognizes files that the platform does not accept by their first bytes, and says what to save them as.
 
 use std::borrow::Cow;
 
-/// A file that the platform does not take.
+/// A file that the platform does not accept.
 #[derive(Debug)]
-pub(super) struct Foreign {
+pub(super) struct Unsupported {
     /// What it is.
     pub(super) name: Cow<'static, str>,
     /// What to save it as.
@@ -38,18 +38,18 @@ const KINDS: &[(usize, &[u8], &str, &str)] = &[
 
 /// Brands in the `ftyp` box of ISO media files, by prefix; what such files are, and what to save them as.
 const BRANDS: &[(&str, Brand)] = &[
-    ("hei", Brand::Foreign("HEIC", "JPEG")),
-    ("hev", Brand::Foreign("HEIC", "JPEG")),
-    ("avi", Brand::Foreign("AVIF", "JPEG or PNG")),
+    ("hei", Brand::Unsupported("HEIC", "JPEG")),
+    ("hev", Brand::Unsupported("HEIC", "JPEG")),
+    ("avi", Brand::Unsupported("AVIF", "JPEG or PNG")),
     ("M4A", SOUND),
     ("M4B", SOUND),
     ("M4P", SOUND),
-    ("qt", Brand::Foreign("QuickTime (MOV)", "MP4")),
-    ("3g", Brand::Foreign("3GP", "MP4")),
-    ("F4", Brand::Foreign("Flash video", "MP4")),
+    ("qt", Brand::Unsupported("QuickTime (MOV)", "MP4")),
+    ("3g", Brand::Unsupported("3GP", "MP4")),
+    ("F4", Brand::Unsupported("Flash video", "MP4")),
     (
         "crx",
-        Brand::Foreign("a raw picture of a Canon camera", "JPEG"),
+        Brand::Unsupported("a raw picture of a Canon camera", "JPEG"),
     ),
     ("iso", Brand::Mp4),
     ("mp4", Brand::Mp4),
@@ -62,10 +62,10 @@ const BRANDS: &[(&str, Brand)] = &[
 #[derive(Debug, Clone, Copy)]
 enum Brand {
     Mp4,
-    Foreign(&'static str, &'static str),
+    Unsupported(&'static str, &'static str),
 }
 
-const SOUND: Brand = Brand::Foreign("M4A", "MP3");
+const SOUND: Brand = Brand::Unsupported("M4A", "MP3");
 
 /// Major brands that only say "pictures"; the compatible brands say which.
 const PICTURES: [&[u8]; 2] = [b"mif1", b"msf1"];
@@ -74,36 +74,36 @@ const PICTURES: [&[u8]; 2] = [b"mif1", b"msf1"];
 const WINDOWS_MEDIA: &[u8] = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11";
 const WINDOWS_VIDEO: &[u8] = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b";
 
-impl Foreign {
-    fn new(name: &'static str, save_as: &'static str) -> Foreign {
-        Foreign {
+impl Unsupported {
+    fn new(name: &'static str, save_as: &'static str) -> Unsupported {
+        Unsupported {
             name: Cow::Borrowed(name),
             save_as,
         }
     }
 
     /// What the file is, or `None` if it is not known here.
-    pub(super) fn of(bytes: &[u8]) -> Option<Foreign> {
+    pub(super) fn of(bytes: &[u8]) -> Option<Unsupported> {
         if bytes.get(4..8) == Some(b"ftyp") {
             return iso_media(bytes);
         }
         // An ADTS frame: its layer is 0, while that of MP3 is 1.
         if matches!(bytes, [0xff, second, ..] if second & 0xf6 == 0xf0) {
-            return Some(Foreign::new("AAC", "MP3"));
+            return Some(Unsupported::new("AAC", "MP3"));
         }
         let holds = |mark: &[u8]| bytes.windows(mark.len()).any(|part| part == mark);
         if bytes.starts_with(WINDOWS_MEDIA) && holds(WINDOWS_VIDEO) {
-            return Some(Foreign::new("WMV", "MP4"));
+            return Some(Unsupported::new("WMV", "MP4"));
         }
         let is_at =
             |at: usize, mark: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
         let (_, _, name, save_as) = KINDS.iter().find(|(at, mark, ..)| is_at(*at, mark))?;
-        Some(Foreign::new(name, save_as))
+        Some(Unsupported::new(name, save_as))
     }
 }
 
 /// What a file with an `ftyp` box is, by the first brand that is known; `None` if it is MP4.
-fn iso_media(bytes: &[u8]) -> Option<Foreign> {
+fn iso_media(bytes: &[u8]) -> Option<Unsupported> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?);
     let end = usize::try_from(length).map_or(bytes.len(), |end| end.min(bytes.len()));
     let major = bytes.get(8..12).unwrap_or_default();
@@ -116,10 +116,10 @@ fn iso_media(bytes: &[u8]) -> Option<Foreign> {
     let what = match known {
         Some(Brand::Mp4) if is_sound_only(bytes) => SOUND,
         Some(what) => what,
-        None if PICTURES.contains(&major) => Brand::Foreign("HEIC", "JPEG"),
+        None if PICTURES.contains(&major) => Brand::Unsupported("HEIC", "JPEG"),
         None => {
             let major = String::from_utf8_lossy(major);
-            return Some(Foreign {
+            return Some(Unsupported {
                 name: Cow::Owned(format!("a file of the brand {major:?}")),
                 save_as: "MP4",
             });
@@ -127,7 +127,7 @@ fn iso_media(bytes: &[u8]) -> Option<Foreign> {
     };
     match what {
         Brand::Mp4 => None,
-        Brand::Foreign(name, save_as) => Some(Foreign::new(name, save_as)),
+        Brand::Unsupported(name, save_as) => Some(Unsupported::new(name, save_as)),
     }
 }
 

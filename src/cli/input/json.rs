@@ -13,9 +13,9 @@ use crate::cli::terminal::Failure;
 /// [`Failure::Wrong`] if it is anything else.
 pub fn read<T: DeserializeOwned>(option: &str, text: &str, example: &str) -> Result<T, Failure> {
     serde_json::from_str(byte_order_mark::skip(text)).map_err(|error| {
-        let trouble = trouble(&error);
+        let what = in_plain_words(&error);
         Failure::wrong(
-            format!("{option}: {trouble}"),
+            format!("{option}: {what}"),
             format!("write it as '{example}'"),
         )
     })
@@ -31,7 +31,7 @@ pub fn miniprogram(text: &str) -> Result<Miniprogram, Failure> {
 }
 
 /// What is wrong, without programmers' terms.
-pub fn trouble(error: &serde_json::Error) -> String {
+pub fn in_plain_words(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         Category::Eof => "the JSON ends too early".to_owned(),
@@ -41,12 +41,12 @@ pub fn trouble(error: &serde_json::Error) -> String {
             let message = message
                 .rsplit_once(" at line ")
                 .map_or(message.as_str(), |(message, _)| message);
-            data_trouble(message)
+            data_error_in_plain_words(message)
         }
     }
 }
 
-fn data_trouble(message: &str) -> String {
+fn data_error_in_plain_words(message: &str) -> String {
     if let Some((is, should)) = message
         .strip_prefix("invalid type: ")
         .and_then(|types| types.split_once(", expected "))

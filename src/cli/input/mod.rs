@@ -1,4 +1,4 @@
-//! What a command is given: its arguments, the files and openids they name, and the owner's consent.
+//! The input of a command: its arguments, the files and openids they name, and the owner's consent.
 
 mod arguments;
 pub mod attachment;
@@ -8,5 +8,5 @@ mod foreign;
 pub mod json;
 mod moment;
 
-pub use arguments::{Hidden, Limit, NotBlank, Openid, Suggested, Yes, limit, one_of, whole};
+pub use arguments::{Hidden, Limit, NotBlank, Openid, Suggested, Yes, limit, one_of, whole_number};
 pub use moment::{moment, since};

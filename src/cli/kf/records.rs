@@ -1,12 +1,12 @@
 //! `wechatd kf records`: lists what agents and users wrote to each other, over any span of time.
 
-use super::session::time;
+use super::session::shown_time;
 use crate::api::rate::Rate;
 use crate::api::record::{AGENT_RECEIVED, AGENT_SENT, FIRST_MSGID, MAX_SPAN, Record};
 use crate::api::{ApiError, Client};
 use crate::cli::input::moment;
 use crate::cli::platform::connect;
-use crate::cli::terminal::{Failure, Json, Output, cell, output, text, whole};
+use crate::cli::terminal::{Failure, Json, Output, cell, text, time, whole};
 use crate::clock;
 use crate::config::Config;
 
@@ -46,13 +46,13 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         ));
     }
     let records = all(&api, &Rate::per_second(config.api.rate), since, until)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&records);
     }
     let row = |record: &Record| {
         [
-            time(record.time),
+            shown_time(record.time),
             cell(&record.openid, 40),
             cell(record.worker.as_deref().unwrap_or_default(), 60),
             match record.opercode {
@@ -75,7 +75,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let rows: Vec<[String; 5]> = records.iter().map(row).collect();
     out.table(
         [
-            output::time("time"),
+            time("time"),
             whole("openid"),
             text("agent"),
             whole("by"),

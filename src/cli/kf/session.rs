@@ -6,7 +6,7 @@ use super::answer;
 use crate::api::session::{AgentSession, WaitCase};
 use crate::cli::input::{NotBlank, Openid};
 use crate::cli::platform::connect;
-use crate::cli::terminal::{Failure, Json, Output, cell, output, whole};
+use crate::cli::terminal::{Failure, Json, Output, cell, time, whole};
 use crate::config::Config;
 use crate::local_time;
 
@@ -88,7 +88,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let session = api.kfsession_getsession(openid)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&session);
     }
@@ -98,7 +98,7 @@ fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
     };
     out.pairs(&[
         ("agent", cell(&session.kf_account, 60)),
-        ("since", time(session.createtime)),
+        ("since", shown_time(session.createtime)),
     ])?;
     out.done()
 }
@@ -106,14 +106,14 @@ fn show(config: &Config, openid: &str, json: Json) -> Result<(), Failure> {
 fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let sessions = api.kfsession_getsessionlist(account)?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&sessions);
     }
-    let row = |session: &AgentSession| [cell(&session.openid, 40), time(session.createtime)];
+    let row = |session: &AgentSession| [cell(&session.openid, 40), shown_time(session.createtime)];
     let rows: Vec<[String; 2]> = sessions.iter().map(row).collect();
     out.table(
-        [whole("openid"), output::time("since")],
+        [whole("openid"), time("since")],
         &rows,
         &format!("{account} has no session"),
     )?;
@@ -123,17 +123,13 @@ fn list(config: &Config, account: &str, json: Json) -> Result<(), Failure> {
 pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
     let waiting = api.kfsession_getwaitcase()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&waiting);
     }
-    let row = |case: &WaitCase| [cell(&case.openid, 40), time(case.latest_time)];
+    let row = |case: &WaitCase| [cell(&case.openid, 40), shown_time(case.latest_time)];
     let rows: Vec<[String; 2]> = waiting.waitcaselist.iter().map(row).collect();
-    out.table(
-        [whole("openid"), output::time("wrote last")],
-        &rows,
-        "nobody waits",
-    )?;
+    out.table([whole("openid"), time("wrote last")], &rows, "nobody waits")?;
     let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if let Some(count) = waiting.count.filter(|count| *count > shown) {
         out.line(&format!("{count} wait; the platform shows {shown} of them"))?;
@@ -142,6 +138,6 @@ pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
 }
 
 /// A time from the platform, for people; empty if there is none.
-pub(super) fn time(at: Option<i64>) -> String {
+pub(super) fn shown_time(at: Option<i64>) -> String {
     at.map(local_time::format).unwrap_or_default()
 }

@@ -28,7 +28,7 @@ impl Patience {
 
     /// As many waits, without a pause or a message.
     #[cfg(test)]
-    pub fn in_a_hurry() -> Patience {
+    pub fn without_pauses() -> Patience {
         Patience {
             pause: Duration::ZERO,
             tell: |_| {},
@@ -69,7 +69,7 @@ mod tests {
     fn it_waits_a_minute_a_few_times_and_for_no_other_error() {
         assert!(Patience::new().pause >= Duration::from_secs(60));
         let line = ProgressLine::on_stderr();
-        let mut patience = Patience::in_a_hurry();
+        let mut patience = Patience::without_pauses();
         for errcode in [-1, 40003, 45009, 45066, 65415] {
             assert!(!patience.waits(&refused(errcode), &line), "{errcode}");
         }

@@ -96,13 +96,13 @@ impl Picture {
         match format {
             Format::Svg => {
                 let mut svg = self.code.render::<svg::Color>();
-                file.filled(svg.min_dimensions(256, 256).build().as_bytes())
+                file.write_and_finish(svg.min_dimensions(256, 256).build().as_bytes())
             }
             Format::Png => {
                 let mut png = Vec::new();
                 self.png(&mut png)
                     .map_err(|error| Failure::Failed(format!("the picture: {error}")))?;
-                file.filled(&png)
+                file.write_and_finish(&png)
             }
         }
     }

@@ -52,10 +52,10 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         api.api_set_industry(main, second)?;
         let value = serde_json::json!({ "main": main, "second": second });
         let line = "set; `wechatd template industry` shows it";
-        return Output::of_change().answer(json, &value, line);
+        return Output::for_change().answer(json, &value, line);
     }
     let industries = api.get_industry()?;
-    let mut out = Output::text();
+    let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&industries);
     }

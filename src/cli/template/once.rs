@@ -3,7 +3,7 @@
 use crate::api::template::{
     MAX_ONCE_SCENE, MAX_ONCE_TEXT, MAX_ONCE_TITLE, Miniprogram, OnceContent, OnceData, OnceMessage,
 };
-use crate::cli::input::{NotBlank, Openid, json, whole};
+use crate::cli::input::{NotBlank, Openid, json, whole_number};
 use crate::cli::platform::connect;
 use crate::cli::terminal::{Failure, Json, Output};
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Arguments {
     /// What it says, at most 200 characters
     text: NotBlank,
     /// The scene that the user agreed to, 0 to 10000
-    #[arg(long, value_name = "N", value_parser = whole::<u16>(0..=u32::from(MAX_ONCE_SCENE)), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u16>(0..=u32::from(MAX_ONCE_SCENE)), allow_negative_numbers = true)]
     scene: u16,
     /// At most 15 characters
     #[arg(long)]
@@ -76,5 +76,5 @@ pub(super) fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> 
     let (_store, api) = connect(config)?;
     api.template_subscribe(&message)?;
     let value = serde_json::json!({"openid": message.touser, "scene": arguments.scene});
-    Output::of_change().answer(arguments.json, &value, "sent")
+    Output::for_change().answer(arguments.json, &value, "sent")
 }

@@ -58,7 +58,7 @@ pub fn fetch<T>(
             _ => Failure::Failed(why),
         }
     };
-    let mut file = WholeFile::begin(path)?;
+    let mut file = WholeFile::create(path)?;
     let (unfinished, name) = (file.part().to_owned(), path.to_owned());
     interrupt::on_interrupt(move || {
         if fs::remove_file(&unfinished).is_ok() {
@@ -117,7 +117,7 @@ impl Write for Destination<'_> {
 /// # Errors
 /// [`Failure::Failed`] if a file was asked for.
 pub fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
-    let mut output = Output::text();
+    let mut output = Output::for_reading();
     output.line(url)?;
     output.done()?;
     match out {

@@ -47,7 +47,7 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Export {
     pub fn to_stdout(arguments: FormatArguments) -> Result<Export, Failure> {
-        let mut out = Output::text();
+        let mut out = Output::for_reading();
         Ok(match (arguments.excel, arguments.format) {
             (true, _) => {
                 out.write_all(BYTE_ORDER_MARK.as_bytes())?;

@@ -1,4 +1,4 @@
-//! What a command shows: answers on stdout, and everything else on stderr.
+//! The output of a command: its answer on stdout, and everything else on stderr.
 
 pub mod download;
 mod export;
@@ -6,7 +6,7 @@ mod failure;
 pub mod interrupt;
 mod log_queue;
 pub mod logging;
-pub mod output;
+mod output;
 mod progress;
 pub mod refusal;
 mod reply;

@@ -41,7 +41,7 @@ struct Answer {
 
 impl Output {
     /// For a command that reads: it ends when its output cannot be written.
-    pub fn text() -> Output {
+    pub fn for_reading() -> Output {
         let out = BufWriter::new(io::stdout().lock());
         Output {
             to: To::Reader(out),
@@ -51,14 +51,14 @@ impl Output {
     /// For a command that changes something: writing never fails, so neither a closed pipe nor a full disk can stop the
     /// change. If standard output cannot be written, the answer goes to stderr; if its reader has gone, as with `head`,
     /// it is dropped.
-    pub fn of_change() -> Output {
+    pub fn for_change() -> Output {
         Output {
             to: To::AfterChange(Answer::default()),
         }
     }
 
     /// Reports an error that happened after the change was made. It is printed after the answer and is not a failure.
-    pub fn afterwards<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
+    pub fn warn_on_error<E: std::fmt::Display>(&mut self, result: Result<(), E>, what: &str) {
         if let Err(error) = result {
             let warning = format!("{what}: {error}");
             match &mut self.to {
@@ -71,14 +71,14 @@ impl Output {
     /// Prints `text`, which may have several lines. Control characters in it do not reach the terminal.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
-            return self.drawn("");
+            return self.raw_line("");
         }
         text.lines()
-            .try_for_each(|line| self.drawn(&Visible(line).to_string()))
+            .try_for_each(|line| self.raw_line(&Visible(line).to_string()))
     }
 
     /// Prints a line as it is, control characters included.
-    pub fn drawn(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn raw_line(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self, "{line}")?)
     }
 
@@ -156,7 +156,7 @@ impl Output {
             line.push_str(&text);
             line.extend(std::iter::repeat_n(' ', width - text.width() + GAP));
         }
-        self.drawn(line.trim_end())
+        self.raw_line(line.trim_end())
     }
 
     /// Shows what was written so far, before a question.

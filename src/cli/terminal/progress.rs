@@ -70,7 +70,7 @@ impl ProgressLine {
         stderr.flush().ok();
     }
 
-    /// Takes the line away, so that what follows stands alone.
+    /// Clears the line before other output.
     pub fn clear(&self) {
         let Some(state) = &self.state else { return };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -20,7 +20,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// When something other than a regular file is there, or the folder is not writable.
-    pub fn begin(path: &Path) -> Result<WholeFile, Failure> {
+    pub fn create(path: &Path) -> Result<WholeFile, Failure> {
         let failed = |error: io::Error| at(path, &error.to_string());
         let target = match fs::metadata(path) {
             Ok(found) if !found.is_file() => {
@@ -54,7 +54,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// As [`WholeFile::finish`].
-    pub fn filled(mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn write_and_finish(mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.write_all(bytes)
             .map_err(|error| at(&self.target, &error.to_string()))?;
         self.finish()

@@ -129,7 +129,7 @@ fn spaces_percents_and_dollars_in_paths_are_escaped_for_their_setting() {
 }
 
 #[test]
-fn a_path_that_systemd_cannot_take_is_refused() {
+fn a_path_that_systemd_does_not_accept_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let not_utf8 = Path::new(std::ffi::OsStr::from_bytes(b"/opt/\xff/wechatd"));
     for path in [
