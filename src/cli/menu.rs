@@ -1,7 +1,7 @@
 //! `wechatd menu …`: shows the configured menu, compares it with the platform's, and puts it in force.
 
 mod drawing;
-mod kept;
+mod stored;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::api::menu::{Button, ConditionalMenu};
 use crate::config::{Conditional, Config, Menu};
 use crate::store::Store;
 use drawing::Change;
-use kept::{Direction, StoredMenus};
+use stored::{Direction, StoredMenus};
 
 /// The sentence on when users see a change.
 const WHEN: &str =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::TypedValueParser;
 
 use super::arguments::one_of;
-use super::foreign::Unsupported;
+use super::unsupported::Unsupported;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};

@@ -4,9 +4,9 @@ mod arguments;
 pub mod attachment;
 pub mod bulk;
 pub mod confirm;
-mod foreign;
 pub mod json;
 mod moment;
+mod unsupported;
 
 pub use arguments::{Hidden, Limit, NotBlank, Openid, Suggested, Yes, limit, one_of, whole_number};
 pub use moment::{moment, since};
