@@ -1,4 +1,4 @@
-//! One account under test: a folder with `wechat.conf` and the store, and the real program serving it.
+//! One account under test: a folder with `wechat.conf` and the store, and the real program running in it.
 
 use super::http::{Address, Answer, Request, exchange};
 pub use super::platform::{APP_ID, APP_SECRET};
@@ -12,10 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The Token of every account unless a test sets another.
+/// The default Token.
 pub const TOKEN: &str = "integrationToken2026";
 
-/// A welcome, a thank-you, an explanation: the rules of an account that says nothing else.
+/// The default rules: a welcome, a thank-you, and a help text for everything else.
 pub const RULES: &str = r#"
 [[rule]]
 name = "welcome"
@@ -33,7 +33,7 @@ name = "help"
 message = "text"
 text = "Send @ followed by your suggestion, and we will receive it."
 "#;
-/// What [`RULES`] say.
+/// An answer of [`RULES`].
 pub const WELCOME: &str = "Welcome!";
 /// See [`WELCOME`].
 pub const THANKS: &str = "Your suggestion has been received and will be processed in time!";
@@ -49,7 +49,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Token [`TOKEN`], [`RULES`], a free port, no API credentials.
+    /// The defaults: [`TOKEN`], [`RULES`], a free port, no API credentials.
     pub fn new() -> Self {
         Self {
             dir: tempfile::Builder::new()
@@ -64,32 +64,32 @@ impl Setup {
         .set("server.listen", "\"127.0.0.1:0\"")
     }
 
-    /// With this configuration key; `value` as it stands in the file, quotes included.
+    /// Sets a configuration key; `value` as written in the file, including quotes.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.retain(|(known, _)| known != key);
         self.settings.push((key.into(), value.into()));
         self
     }
 
-    /// Without this configuration key.
+    /// Removes a configuration key.
     pub fn unset(mut self, key: &str) -> Self {
         self.settings.retain(|(known, _)| known != key);
         self
     }
 
-    /// With these rules instead of [`RULES`].
+    /// Replaces [`RULES`].
     pub fn rules(mut self, rules: &str) -> Self {
         self.rules = rules.into();
         self
     }
 
-    /// With this environment variable.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
-    /// With API credentials, and this fake in place of the platform. Followers are synced by command only.
+    /// Sets API credentials and this fake platform. Followers are synced only by command.
     pub fn platform(self, platform: &Platform) -> Self {
         self.set("account.app_id", &format!("\"{APP_ID}\""))
             .set("account.app_secret", &format!("\"{APP_SECRET}\""))
@@ -102,7 +102,7 @@ impl Setup {
         self.dir.path()
     }
 
-    /// Writes the configuration without starting anything.
+    /// Writes the configuration without starting the server.
     pub fn stopped(self) -> Account {
         let mut config = String::new();
         for (key, value) in &self.settings {
@@ -111,7 +111,7 @@ impl Setup {
         config += &self.rules;
         let path = self.dir.path().join("wechat.conf");
         std::fs::write(&path, config).unwrap();
-        // It holds the Token; the server would warn.
+        // It contains the Token; the server would warn.
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         let token = self.settings.iter().find(|(key, _)| key == "account.token");
         let token = token.map(|(_, value)| value.trim_matches('"').to_owned());
@@ -134,10 +134,10 @@ impl Setup {
     }
 }
 
-/// An account, served or stopped. Its server ends with it.
+/// An account, running or stopped. Dropping it ends its server.
 pub struct Account {
     dir: TempDir,
-    /// The Token that [`Account::post`] signs with.
+    /// The Token used by [`Account::post`].
     pub token: String,
     environment: Vec<(String, String)>,
     wrapper: Option<String>,
@@ -154,14 +154,14 @@ struct Running {
 /// How a server ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code; nothing when a signal killed it.
+    /// The exit code; `None` if a signal killed it.
     pub code: Option<i32>,
     /// From the signal to the end.
     pub took: Duration,
 }
 
 impl Account {
-    /// A plain account that is being served.
+    /// Starts an account with the defaults.
     #[track_caller]
     pub fn start() -> Self {
         Setup::new().start()
@@ -173,7 +173,7 @@ impl Account {
         Setup::new().rules(rules).start()
     }
 
-    /// Starts the server on this folder; panics with its log when it ends instead of listening.
+    /// Starts the server in this folder; panics with its log if it ends instead of listening.
     #[track_caller]
     pub fn begin(&mut self) {
         let seen = self.log.lines().len();
@@ -218,19 +218,19 @@ impl Account {
         });
     }
 
-    /// From its next start on the server is begun by this shell script, as `"$@"`; `exec` it, so that it
-    /// keeps the process id.
+    /// From the next start on this shell script starts the server, which is `"$@"`; use `exec`, so that it keeps the
+    /// process id.
     pub fn wrapped_in(mut self, script: &str) -> Self {
         self.wrapper = Some(script.into());
         self
     }
 
-    /// The process of the running server.
+    /// The process id of the running server.
     pub fn pid(&self) -> u32 {
         self.running.as_ref().expect("the server runs").child.id()
     }
 
-    /// Signals SIGHUP and waits until the log tells how the reload ended.
+    /// Sends SIGHUP and waits until the log reports the result of the reload.
     #[track_caller]
     pub fn reload(&self) {
         let ends = ["the configuration was read again", "the old one stays"];
@@ -240,7 +240,7 @@ impl Account {
         super::eventually("the end of the reload", &self.log, || said() > before);
     }
 
-    /// Signals SIGHUP and waits for nothing.
+    /// Sends SIGHUP without waiting.
     pub fn hang_up(&self) {
         send_signal(self.pid(), "HUP");
     }
@@ -257,14 +257,13 @@ impl Account {
         command
     }
 
-    /// Runs a command of the program on this account and waits for its end.
+    /// Runs a command of the program on this account until it ends.
     #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.program(arguments), "")
     }
 
-    /// Runs a command as if typed on a terminal: both outputs come as stdout, as the terminal shows them.
-    /// (`script` of util-linux is the terminal.)
+    /// Runs a command in a terminal (`script` of util-linux): stdout has both outputs as the terminal shows them.
     #[track_caller]
     pub fn on_a_terminal(&self, arguments: &[&str]) -> Ran {
         let program = self.program(arguments);
@@ -283,7 +282,7 @@ impl Account {
         Ran::of(script, "")
     }
 
-    /// `wechatd simulate …` towards the running server.
+    /// `wechatd simulate …` against the running server.
     #[track_caller]
     pub fn simulate(&self, arguments: &[&str]) -> Ran {
         let url = self.url();
@@ -293,13 +292,13 @@ impl Account {
         self.command(&all)
     }
 
-    /// Signals SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the end.
     #[track_caller]
     pub fn stop(&mut self) -> Ended {
         self.signal("TERM")
     }
 
-    /// Ends the server without any warning, as a power cut would.
+    /// Kills the server, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.child.kill().ok();
@@ -364,18 +363,18 @@ impl Account {
         self.send(&Request::new("GET", target))
     }
 
-    /// Sends one request over its own connection.
+    /// Sends one request over a new connection.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Answer {
         exchange(self.address(), request, &self.log)
     }
 
-    /// A true signature of now: `signature=…&timestamp=…&nonce=…`.
+    /// A valid signature with the current time: `signature=…&timestamp=…&nonce=…`.
     pub fn signed(&self) -> String {
         signed_query(&self.token, &now().to_string(), &nonce())
     }
 
-    /// The log so far, over all restarts.
+    /// The log so far, across restarts.
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -401,7 +400,7 @@ impl Account {
         Store::open(&self.store_path(), &self.log)
     }
 
-    /// Changes the configuration file; takes effect at the next start.
+    /// Changes the configuration file; the next start reads it.
     pub fn rewrite_config(&self, change: impl FnOnce(String) -> String) {
         let config = std::fs::read_to_string(self.config_path()).unwrap();
         std::fs::write(self.config_path(), change(config)).unwrap();
@@ -431,7 +430,7 @@ fn wrapped(script: &str, program: &Command) -> Command {
     shell
 }
 
-/// Sends a signal through the shell's own `kill`, which exists everywhere.
+/// Sends a signal with the shell's built-in `kill`, which exists everywhere.
 pub fn send_signal(pid: u32, name: &str) {
     let sent = Command::new("sh")
         .args(["-c", &format!("kill -{name} {pid}")])

@@ -1,21 +1,21 @@
-//! What the fake platform knows of customer-service agents: who they are, whom they talk with, what was said.
+//! The fake platform's customer-service agents: their accounts, sessions and records.
 
 use super::platform::{Call, errcode};
 use serde_json::{Value, json};
 
-/// The agents and what they do.
+/// The state of the agents.
 pub struct Agents {
-    /// As `getkflist` tells them.
+    /// As in `getkflist`.
     pub list: Vec<Value>,
-    /// Account names of those at work.
+    /// Account names of agents who are online.
     pub online: Vec<&'static str>,
-    /// Openid and account name.
+    /// Sessions: openid and account name.
     pub sessions: Vec<(String, String)>,
-    /// Openids of those who wait.
+    /// Openids of people who wait.
     pub waiting: Vec<String>,
-    /// What was said, the oldest first; a line's msgid is its place, from 1 on.
+    /// Messages, oldest first; the msgid is the position, from 1.
     pub records: Vec<Value>,
-    /// Whether a span's last second belongs to it, which the platform does not tell.
+    /// Whether a time span includes its last second, which the platform does not document.
     pub ends_are_within: bool,
 }
 
@@ -40,11 +40,11 @@ impl Default for Agents {
     }
 }
 
-/// When every session of this platform began.
+/// Start of every session.
 const BEGAN: i64 = 1_767_234_100;
 
 impl Agents {
-    /// The right answer, if the path belongs here.
+    /// The regular answer, if the path is one of these calls.
     pub fn answer(&mut self, call: &Call) -> Option<String> {
         let asked = call.json();
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();

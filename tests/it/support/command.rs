@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program, with nothing of this machine's environment that could change what it does.
+/// The program, without environment variables of this machine that could change its behaviour.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wechatd"));
     for name in [
@@ -30,7 +30,7 @@ pub fn program() -> Command {
     command
 }
 
-/// Runs the program with exactly these arguments, without any `--config`.
+/// Runs the program with exactly these arguments, without `--config`.
 #[track_caller]
 pub fn wechatd(arguments: &[&str]) -> Ran {
     let mut command = program();
@@ -38,28 +38,28 @@ pub fn wechatd(arguments: &[&str]) -> Ran {
     Ran::of(command, "")
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug, Clone)]
 pub struct Ran {
     /// As typed.
     pub line: String,
     /// The exit code.
     pub code: i32,
-    /// What it answered.
+    /// Its standard output.
     pub stdout: String,
-    /// What it said beside its answer.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Ran {
-    /// Runs `command` with this standard input to its end; panics when it does not end.
+    /// Runs `command` with this standard input until it ends; panics if it does not.
     #[track_caller]
     pub fn of(mut command: Command, input: &str) -> Self {
         command.stdin(Stdio::piped());
         Self::run(command, Some(input))
     }
 
-    /// The same with the standard input that the command has been given already.
+    /// The same with the standard input that `command` already has.
     #[track_caller]
     pub fn of_prepared(command: Command) -> Self {
         Self::run(command, None)
@@ -75,7 +75,7 @@ impl Ran {
             .spawn()
             .unwrap();
         if let Some(input) = input {
-            // A command that reads no input may have ended already: not the test's business.
+            // A command that reads no input may have ended already.
             child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
         }
         let mut out = child.stdout.take().unwrap();
@@ -104,7 +104,7 @@ impl Ran {
         ran
     }
 
-    /// Panics with everything known about this run when `holds` is false.
+    /// Panics with everything known about this run if `holds` is false.
     #[track_caller]
     pub fn expect(&self, holds: bool, expected: &str) -> &Self {
         assert!(
@@ -115,19 +115,19 @@ impl Ran {
         self
     }
 
-    /// Ended with this code.
+    /// It ended with this code.
     #[track_caller]
     pub fn is_code(&self, code: i32) -> &Self {
         self.expect(self.code == code, &format!("exit code {code}"))
     }
 
-    /// Did what it was told.
+    /// It succeeded.
     #[track_caller]
     pub fn ok(&self) -> &Self {
         self.is_code(0)
     }
 
-    /// Failed at its work, and said why in one line on stderr.
+    /// It failed and gave the reason in one line on stderr.
     #[track_caller]
     pub fn failed(&self) -> &Self {
         self.is_code(1);
@@ -135,14 +135,14 @@ impl Ran {
         self.expect(!self.stderr.contains("panicked"), "an error, not a panic")
     }
 
-    /// Asked the platform for a change and got no answer, and said what to do about it in one line on stderr.
+    /// It asked the platform for a change, got no answer, and said what to do in one line on stderr.
     #[track_caller]
     pub fn may_be_done(&self) -> &Self {
         self.is_code(3);
         self.complains("it may have been done: ")
     }
 
-    /// Refused the command line or the configuration.
+    /// It refused the command line or the configuration.
     #[track_caller]
     pub fn refused(&self) -> &Self {
         self.is_code(2);
@@ -150,13 +150,13 @@ impl Ran {
         self.expect(!self.stderr.contains("panicked"), "an error, not a panic")
     }
 
-    /// Its answer holds `part`.
+    /// stdout contains `part`.
     #[track_caller]
     pub fn says(&self, part: &str) -> &Self {
         self.expect(self.stdout.contains(part), &format!("{part:?} on stdout"))
     }
 
-    /// Its answer does not hold `part`.
+    /// stdout does not contain `part`.
     #[track_caller]
     pub fn says_nothing_of(&self, part: &str) -> &Self {
         self.expect(
@@ -165,13 +165,13 @@ impl Ran {
         )
     }
 
-    /// What it said beside its answer holds `part`.
+    /// stderr contains `part`.
     #[track_caller]
     pub fn complains(&self, part: &str) -> &Self {
         self.expect(self.stderr.contains(part), &format!("{part:?} on stderr"))
     }
 
-    /// Its answer as one JSON value.
+    /// stdout as one JSON value.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         self.ok();
@@ -191,7 +191,7 @@ fn read_all(from: &mut impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// True when some string or number inside `value` reads `wanted`.
+/// True if some string or number inside `value` equals `wanted`.
 pub fn json_holds(value: &serde_json::Value, wanted: &str) -> bool {
     use serde_json::Value;
     match value {

@@ -1,5 +1,5 @@
-//! What the account's console says (mode, Token, EncodingAESKey, AppID), and the platform that acts on it:
-//! it encrypts pushes and opens answers with its own reading of the protocol, not with the program's.
+//! The settings of the platform's console (mode, Token, EncodingAESKey, AppID), and a platform that uses them: it
+//! encrypts pushes and decrypts answers with its own implementation of the protocol, not with the program's.
 
 use super::http::{Answer, Request};
 use super::push::{Push, nonce, signature};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The EncodingAESKey of every account in an encrypted mode. Its last character has unused bits set.
 pub const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-/// Another one.
+/// A different one.
 pub const OTHER_AES_KEY: &str = "Tm90IHRoZSByaWdodCBrZXksIGp1c3QgYSBkZWNveSE";
 
 /// The message mode of the console.
@@ -26,7 +26,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Mode; 3] = [Mode::Plain, Mode::Compatible, Mode::Secure];
 
     /// Its name in the configuration.
@@ -39,7 +39,7 @@ impl Mode {
     }
 }
 
-/// What the console says.
+/// The settings of the console.
 #[derive(Clone, Debug)]
 pub struct Console {
     mode: Mode,
@@ -77,7 +77,7 @@ impl Console {
         self
     }
 
-    /// An account whose configuration agrees.
+    /// An account whose configuration matches.
     pub fn setup(&self) -> Setup {
         let mut setup = Setup::new();
         for (key, value) in self.keys() {
@@ -86,7 +86,7 @@ impl Console {
         setup
     }
 
-    /// The configuration keys that say what the console says.
+    /// The configuration keys for these settings.
     pub fn keys(&self) -> Vec<(&'static str, &str)> {
         let mut keys = vec![
             ("account.token", self.token.as_str()),
@@ -99,7 +99,7 @@ impl Console {
         keys
     }
 
-    /// The delivery of a push as the platform makes it, in XML or JSON as its body is.
+    /// The delivery of a push as the platform makes it, in the format of its body.
     pub fn deliver(&self, push: &Push) -> Delivery {
         let body = String::from_utf8(push.body()).unwrap();
         match self.mode {
@@ -115,7 +115,7 @@ impl Console {
         }
     }
 
-    /// A delivery with this ciphertext signed and this body, which need not belong together.
+    /// A delivery that signs this ciphertext and has this body, which need not match.
     pub fn deliver_encrypted(&self, encrypt: &str, body: impl Into<Vec<u8>>) -> Delivery {
         let delivery = Delivery::signed(&self.token, body.into());
         let parts = [
@@ -149,7 +149,7 @@ impl Console {
         STANDARD.encode(sealed)
     }
 
-    /// The message in `Encrypt`, or what is wrong with it.
+    /// The message in `Encrypt`, or what is wrong.
     pub fn decrypt(&self, encrypt: &str) -> Result<Vec<u8>, String> {
         let mut sealed = STANDARD
             .decode(encrypt)
@@ -182,8 +182,8 @@ impl Console {
             .unwrap()
     }
 
-    /// The answer to `delivery` as the user sees it: of an encrypted reply the envelope is checked
-    /// (its elements, signature, time, nonce) and opened.
+    /// The answer to `delivery` as the user sees it. The envelope of an encrypted reply is checked (elements,
+    /// signature, time, nonce) and decrypted.
     #[track_caller]
     pub fn read(&self, delivery: &Delivery, answer: &Answer) -> Answer {
         if delivery.find("encrypt_type") != Some("aes") || answer.body() == "success" {
@@ -194,7 +194,10 @@ impl Console {
         answer.has_header("content-type", if json { "json" } else { "xml" });
         let envelope = match Envelope::parse(&answer.response.body, json) {
             Ok(envelope) => envelope,
-            Err(error) => panic!("{}", answer.told(&format!("an encrypted reply: {error}"))),
+            Err(error) => panic!(
+                "{}",
+                answer.explained(&format!("an encrypted reply: {error}"))
+            ),
         };
         let parts = [
             &self.token,
@@ -216,7 +219,7 @@ impl Console {
             Ok(reply) => answer.opened(reply),
             Err(error) => panic!(
                 "{}",
-                answer.told(&format!("an Encrypt that opens: {error}"))
+                answer.explained(&format!("an Encrypt that opens: {error}"))
             ),
         }
     }
@@ -297,7 +300,7 @@ impl Envelope {
     }
 }
 
-/// One HTTP delivery, open to tampering before it is sent.
+/// One HTTP delivery, which tests may change before it is sent.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     query: Vec<(String, String)>,
@@ -305,7 +308,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A body with a three-part signature of now.
+    /// A body with a three-part signature and the current time.
     pub fn signed(token: &str, body: Vec<u8>) -> Self {
         let (timestamp, nonce) = (now().to_string(), nonce());
         let signature = signature(&[token, &timestamp, &nonce]);
@@ -319,14 +322,14 @@ impl Delivery {
         .with("openid", super::FAN)
     }
 
-    /// With this parameter of the query instead of the one it has.
+    /// Replaces this parameter of the query.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.query.retain(|(known, _)| known != name);
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Without this parameter of the query.
+    /// Removes this parameter of the query.
     pub fn without(mut self, name: &str) -> Self {
         self.query.retain(|(known, _)| known != name);
         self
@@ -372,7 +375,7 @@ impl Delivery {
     }
 }
 
-/// The readable push with `Encrypt` beside its elements: the body of the compatible mode.
+/// The readable push with an additional `Encrypt`: the body in compatible mode.
 fn beside(body: &str, encrypt: &str) -> String {
     if body
         .trim_start_matches('\u{feff}')
@@ -392,7 +395,7 @@ fn beside(body: &str, encrypt: &str) -> String {
     )
 }
 
-/// `ToUserName` and `Encrypt` alone: the body of the secure mode.
+/// Only `ToUserName` and `Encrypt`: the body in secure mode.
 pub fn alone(body: &str, encrypt: &str) -> String {
     if body
         .trim_start_matches('\u{feff}')

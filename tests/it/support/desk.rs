@@ -1,21 +1,21 @@
-//! What the fake platform says about the account itself: quotas, single requests, the callback, its clock.
+//! The fake platform's diagnostics of the account: quotas, single requests, the callback, the clock.
 
 use super::platform::{Call, errcode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-/// The account as the platform's diagnostics see it.
+/// The state behind these calls.
 pub struct Desk {
-    /// How far the platform's clock is ahead of ours, in seconds; nothing: it tells no time.
+    /// Seconds by which the platform's clock is ahead of ours; `None`: no `Date` header.
     pub clock: Option<i64>,
-    /// How often calls were made today, by path; other paths are unknown.
+    /// Number of calls today by path; other paths are unknown.
     pub used: HashMap<&'static str, i64>,
-    /// How often counters may still be cleared this month.
+    /// How many more times the counters may be cleared this month.
     pub clearings: u32,
-    /// Addresses of the callback's name; none: the console has no URL.
+    /// Addresses that the callback's host name resolves to; empty: the console has no URL.
     pub callback: Option<Vec<&'static str>>,
-    /// How much is lost on the way there.
+    /// Packet loss on the way there.
     pub loss: &'static str,
 }
 
@@ -36,7 +36,7 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// The line of the head that tells the time, or nothing.
+    /// The `Date` header as a line, or nothing.
     pub fn date(&self) -> String {
         let Some(ahead) = self.clock else {
             return String::new();
@@ -49,7 +49,7 @@ impl Desk {
         format!("Date: {}\r\n", httpdate::fmt_http_date(time))
     }
 
-    /// The right answer to a diagnostic call; nothing for other calls.
+    /// The regular answer, if the path is one of these calls.
     pub fn answer(&mut self, call: &Call, authorised: bool) -> Option<String> {
         let asked: Value = serde_json::from_str(&call.body).unwrap_or(Value::Null);
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();

@@ -1,13 +1,13 @@
-//! A disk that can be stalled: a small library, loaded before libc's, that lets no sync of the server come to its end.
+//! A disk that can be stalled: a preloaded library makes every sync of the server hang.
 
 use super::Setup;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The disk of one account.
+/// The disk under one account.
 pub struct Disk {
-    /// While it is there, nothing is synced.
+    /// While this file exists, syncs hang.
     stalled: PathBuf,
 }
 
@@ -21,12 +21,12 @@ impl Disk {
         (setup, Self { stalled })
     }
 
-    /// From now on a sync hangs.
+    /// From now on every sync hangs.
     pub fn stall(&self) {
         std::fs::write(&self.stalled, "").unwrap();
     }
 
-    /// All syncs go on.
+    /// Lets all syncs continue.
     pub fn recover(&self) {
         std::fs::remove_file(&self.stalled).ok();
     }
@@ -38,7 +38,7 @@ impl Drop for Disk {
     }
 }
 
-/// Built once in a run, by the compiler that SQLite needs anyway.
+/// Built once per run, with the C compiler that SQLite needs anyway.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, library) = LIBRARY.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What the fake platform knows of templates, notifications, the speed of mass messages and short keys.
+//! The fake platform's templates, notifications, speed of mass messages and short keys.
 
 use super::platform::{Call, errcode};
 use serde_json::{Value, json};
@@ -10,13 +10,13 @@ pub struct Forms {
     pub templates: Vec<Value>,
     /// Templates of notifications.
     pub notifications: Vec<Value>,
-    /// Numbers of the main and the second industry.
+    /// Numbers of the primary and secondary industry.
     pub industries: (String, String),
-    /// Openids of those who agreed to a notification, once for each.
+    /// Openids of people who agreed to a notification, one entry per notification.
     pub agreed: Vec<String>,
-    /// The level of mass messages.
+    /// The speed level of mass messages.
     pub speed: i64,
-    /// Texts by their keys.
+    /// Texts by their short keys.
     pub keys: HashMap<String, String>,
     made: u32,
 }
@@ -43,7 +43,7 @@ impl Default for Forms {
 }
 
 impl Forms {
-    /// The right answer, if the path belongs here.
+    /// The regular answer, if the path is one of these calls.
     pub fn answer(&mut self, call: &Call) -> Option<String> {
         let asked = call.json();
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
@@ -135,7 +135,7 @@ impl Forms {
         })
     }
 
-    /// An identifier that was not given before.
+    /// A new identifier.
     fn made(&mut self, start: &str) -> String {
         self.made += 1;
         format!("{start}{:02}", self.made)

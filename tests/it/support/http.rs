@@ -1,5 +1,5 @@
-//! A small raw HTTP/1.1 client over TCP or a Unix socket: it can send any bytes, in pieces, and reads one
-//! whole response. Nothing is repaired on the way: tests see what is on the wire.
+//! A small raw HTTP/1.1 client over TCP or a Unix socket. It can send any bytes, also in pieces, and reads whole
+//! responses without repairing anything.
 
 use super::Log;
 use std::fmt::Write as _;
@@ -18,16 +18,16 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// One request, as it will be written.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: String,
-    /// Path and query, percent-encoded already.
+    /// Path and query, percent-encoded.
     pub target: String,
-    /// Headers beyond `Host`, `Connection` and `Content-Length`.
+    /// Headers in addition to `Host`, `Connection` and `Content-Length`.
     pub headers: Vec<(String, String)>,
-    /// Sent with its exact `Content-Length` when not empty, or when the method is POST.
+    /// Sent with its `Content-Length` if it is not empty or the method is POST.
     pub body: Vec<u8>,
     /// `Connection: keep-alive` instead of `close`.
     pub keep_alive: bool,
@@ -45,19 +45,19 @@ impl Request {
         }
     }
 
-    /// With this body.
+    /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// With this header.
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The connection stays open for another request.
+    /// Keeps the connection open for another request.
     pub fn keep_alive(mut self) -> Self {
         self.keep_alive = true;
         self
@@ -129,7 +129,7 @@ impl Wire {
         }
     }
 
-    /// Sends these bytes `piece` at a time, each in a packet of its own.
+    /// Sends these bytes, `piece` at a time, each piece in a separate packet.
     pub fn send_in_pieces(&mut self, bytes: &[u8], piece: usize) -> io::Result<()> {
         for chunk in bytes.chunks(piece) {
             self.send(chunk)?;
@@ -138,7 +138,7 @@ impl Wire {
         Ok(())
     }
 
-    /// True once the server has closed the connection (waits up to 20 s for it to say something).
+    /// True if the server has closed the connection; waits up to 20 s for data or the end.
     pub fn is_closed_by_server(&mut self) -> bool {
         match self.fill() {
             Ok(0) => true,
@@ -155,7 +155,7 @@ impl Wire {
                 Stream::Unix(stream) => stream.read(&mut chunk),
             };
             match read {
-                // Of a machine that was stopped and goes on; sockets with a time limit tell of it.
+                // After the machine was suspended; only sockets with a timeout report it.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read?,
             }
@@ -253,23 +253,23 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         .position(|part| part == needle)
 }
 
-/// A response as it came; header names in lower case.
+/// A response as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// Names in lower case, values trimmed.
     pub headers: Vec<(String, String)>,
-    /// Without framing.
+    /// Without chunk framing.
     pub body: Vec<u8>,
 }
 
-/// A response together with what led to it, so that every check can show the whole story.
+/// A response together with its request and the log, so that a failing check can show everything.
 #[derive(Clone)]
 pub struct Answer {
-    /// What came.
+    /// The response.
     pub response: Response,
-    /// From the first byte sent to the last received.
+    /// Time from the first byte sent to the last received.
     pub took: Duration,
     request: String,
     log: Log,
@@ -283,7 +283,7 @@ pub fn exchange(address: &Address, request: &Request, log: &Log) -> Answer {
     let started = Instant::now();
     let mut wire = Wire::connect(address)
         .unwrap_or_else(|error| panic!("cannot connect to {address:?}: {error}\n{log}"));
-    // A server may answer and close before it has read everything (413): what matters is the answer.
+    // A server may answer and close before it has read everything (413); only the answer matters.
     let sent = wire.send(&bytes);
     match wire.response() {
         Ok(response) => Answer {
@@ -297,7 +297,7 @@ pub fn exchange(address: &Address, request: &Request, log: &Log) -> Answer {
 }
 
 impl Answer {
-    /// Holds `response` to the same checks as one that came from [`exchange`].
+    /// Makes an answer of a response that did not come from [`exchange`].
     pub fn new(response: Response, request: &Request, log: &Log) -> Self {
         Self {
             response,
@@ -312,21 +312,21 @@ impl Answer {
         String::from_utf8_lossy(&self.response.body).into_owned()
     }
 
-    /// A header's value, or nothing.
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.response.headers.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Panics with the whole story when `holds` is false.
+    /// Panics with everything known about the answer if `holds` is false.
     #[track_caller]
     pub fn expect(&self, holds: bool, expected: &str) -> &Self {
-        assert!(holds, "{}", self.told(expected));
+        assert!(holds, "{}", self.explained(expected));
         self
     }
 
-    /// The whole story of an answer that is not what was expected.
-    pub fn told(&self, expected: &str) -> String {
+    /// Everything known about an answer that is not as expected.
+    pub fn explained(&self, expected: &str) -> String {
         format!(
             "--- request ---\n{}\n--- expected ---\n{expected}\n--- got ---\n{} {:?}\n{}\n{}",
             self.request,
@@ -337,7 +337,7 @@ impl Answer {
         )
     }
 
-    /// The same answer with the readable reply that was encrypted in it.
+    /// The same answer with the decrypted reply as its body.
     pub fn opened(&self, reply: Vec<u8>) -> Self {
         let mut opened = self.clone();
         opened.response.body = reply;
@@ -347,13 +347,13 @@ impl Answer {
         opened
     }
 
-    /// This status.
+    /// It has this status.
     #[track_caller]
     pub fn is_status(&self, status: u16) -> &Self {
         self.expect(self.response.status == status, &format!("status {status}"))
     }
 
-    /// This status with exactly this body.
+    /// It has this status and exactly this body.
     #[track_caller]
     pub fn is(&self, status: u16, body: &str) -> &Self {
         self.is_status(status);
@@ -363,27 +363,27 @@ impl Answer {
         )
     }
 
-    /// This header holds `part`.
+    /// This header contains `part`.
     #[track_caller]
     pub fn has_header(&self, name: &str, part: &str) -> &Self {
         let holds = self.header(name).is_some_and(|value| value.contains(part));
         self.expect(holds, &format!("header {name} with {part:?}"))
     }
 
-    /// Acknowledged without a reply.
+    /// It is `success`, without a reply.
     #[track_caller]
     pub fn is_success(&self) -> &Self {
         self.is(200, "success")
             .has_header("content-type", "text/plain")
     }
 
-    /// Refused the way every untrue request is refused.
+    /// It is the refusal of a request with a bad signature.
     #[track_caller]
     pub fn is_refused(&self) -> &Self {
         self.is(403, "Bad Token!")
     }
 
-    /// A text reply with exactly this `Content`.
+    /// It is a text reply with exactly this `Content`.
     #[track_caller]
     pub fn is_text(&self, content: &str) -> &Self {
         let reply = self.reply();
@@ -407,23 +407,23 @@ impl Answer {
     }
 }
 
-/// A passive reply, read independently of the program under test.
+/// A passive reply, parsed independently of the program under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// `ToUserName`.
     pub to: String,
     /// `FromUserName`.
     pub from: String,
-    /// `CreateTime`, as written.
+    /// `CreateTime`, as text.
     pub created: String,
     /// `MsgType`.
     pub msg_type: String,
-    /// `Content`; empty when there is none.
+    /// `Content`; empty if there is none.
     pub content: String,
 }
 
 impl Reply {
-    /// Reads reply XML.
+    /// Parses the XML of a reply.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let root = xmltree::Element::parse(body).map_err(|error| error.to_string())?;
         if root.name != "xml" {
@@ -446,7 +446,7 @@ impl Reply {
     }
 }
 
-/// Listens once, answers `success`, and gives what was sent, as text: for looking at what a command sends.
+/// Accepts one connection, answers `success`, and returns what was received, to see what a command sends.
 pub fn receive_one() -> (String, std::thread::JoinHandle<String>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/wechat", listener.local_addr().unwrap());

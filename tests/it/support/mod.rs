@@ -1,5 +1,5 @@
-//! What all integration tests share: the account under test, the fake platform, the wire, the store and
-//! the commands.
+//! Shared by all integration tests: the account under test, the fake platform, the HTTP client, the store and the
+//! commands.
 
 pub mod account;
 pub mod agents;
@@ -33,18 +33,18 @@ pub use tls::TlsFront;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a background effect may take before the test gives up. Generous, because a busy two-core
-/// machine runs many servers at once; a passing test never waits this long.
+/// How long to wait for a background effect. Generous, because a busy two-core machine runs many servers at once; a
+/// passing test never waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An answer that comes later than this waited for something. The platform itself gives up after 5 s, but a busy
-/// machine takes seconds for anything: what an answer must not wait for has to take longer than this in a test.
+/// An answer that takes longer than this waited for something. (The platform gives up after 5 s, but a busy machine can
+/// take seconds for anything.) Whatever an answer must not wait for has to take longer than this in a test.
 pub const IN_TIME: Duration = Duration::from_secs(10);
 
-/// Waits until `condition` holds; panics with `what` and the log when it does not in time.
+/// Waits until `condition` is true; panics with `what` and the log if it does not become true in time.
 ///
-/// The tests' only way to wait for something that happens in the background. That is any row but those of the push
-/// that was just answered 200, and any line of the log: see [`Log::says`].
+/// The only way in which tests wait for something in the background: for any line of the log (see [`Log::says`]), and
+/// for any row except those of a push that was just answered 200.
 #[track_caller]
 pub fn eventually(what: &str, log: &Log, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -57,27 +57,27 @@ pub fn eventually(what: &str, log: &Log, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Seconds since 1970, now.
+/// The current Unix time in seconds.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }
 
-/// A time of day for `api.sync` that does not come while the tests run: it was twelve hours ago.
+/// A time of day for `api.sync` that does not occur while the tests run: twelve hours ago.
 pub fn far_from_now() -> String {
     let clock = rusqlite::Connection::open_in_memory().unwrap();
     let sql = "SELECT strftime('\"%H:%M\"', 'now', '-12 hours', 'localtime')";
     clock.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// A file of `tests/samples`, whole.
+/// The content of a file in `tests/samples`.
 pub fn sample(path: &str) -> String {
     let path = format!("{}/tests/samples/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// True when this process may read and write everything (root in a container): tests of file permissions
-/// prove nothing then.
+/// True if this process may read and write everything (root in a container), so that tests of file permissions prove
+/// nothing.
 pub fn permissions_do_not_bind(folder: &std::path::Path) -> bool {
     let probe = folder.join("permission-probe");
     std::fs::write(&probe, "x").unwrap();
@@ -87,8 +87,7 @@ pub fn permissions_do_not_bind(folder: &std::path::Path) -> bool {
     std::fs::read(&probe).is_ok()
 }
 
-/// What a server wrote to stderr, over all its restarts; shared with every answer so that a failing
-/// assertion can show it.
+/// The stderr of a server across restarts; shared with every answer, so that a failing assertion can show it.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -103,16 +102,16 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// How many lines hold `needle`.
+    /// The number of lines that contain `needle`.
     pub fn count(&self, needle: &str) -> usize {
         let lines = self.0.lock().unwrap();
         lines.iter().filter(|line| line.contains(needle)).count()
     }
 
-    /// Waits until some line holds `needle`.
+    /// Waits until some line contains `needle`.
     ///
-    /// A line follows the answer that it is about, and a busy machine can hold it back for long. So a test waits for
-    /// what the log has to say and never looks at it right after an answer; `tidy` holds the tests to that.
+    /// A line is written after the answer that it is about, on a busy machine long after. So tests wait for a line and
+    /// never read the log right after an answer; `tidy` enforces that.
     #[track_caller]
     pub fn says(&self, needle: &str) {
         eventually(&format!("a line with {needle:?}"), self, || {
@@ -120,7 +119,8 @@ impl Log {
         });
     }
 
-    /// True when some line holds `needle` by now: what must not be there, or a condition of [`eventually`].
+    /// True if some line contains `needle` by now: for lines that must not be there, and as a condition of
+    /// [`eventually`].
     pub fn has(&self, needle: &str) -> bool {
         self.count(needle) > 0
     }

@@ -4,23 +4,23 @@ use super::platform::{Call, errcode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
-/// What the platform knows of the account's people.
+/// The state behind these calls.
 pub struct People {
     /// In the order of `user/get`.
     pub followers: Vec<String>,
-    /// What `user/get` says instead of the true number.
+    /// A wrong total for `user/get`.
     pub total: Option<i64>,
-    /// Followers on a page.
+    /// Followers per page.
     pub page: usize,
-    /// Names by id.
+    /// Names of tags by id.
     pub tags: BTreeMap<i64, String>,
-    /// Tags of people, for whom they were changed.
+    /// Tags of people, if they were changed.
     pub tagged: HashMap<String, Vec<i64>>,
-    /// Remarks of people, for whom they were changed.
+    /// Remarks of people, if they were changed.
     pub remarks: HashMap<String, String>,
-    /// Who is blocked.
+    /// Blocked people.
     pub blacklist: Vec<String>,
-    /// Whom no tag can be put on (45171).
+    /// People who cannot be tagged (45171).
     pub untaggable: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Default for People {
     }
 }
 
-/// OpenIDs that look true, each another one, in the order of their numbers.
+/// Distinct realistic OpenIDs, in ascending order.
 pub fn crowd(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers
         .map(|number| format!("oCrowd{number:08}aQe7rT0uXk3mPz"))
@@ -47,7 +47,7 @@ pub fn crowd(numbers: std::ops::Range<usize>) -> Vec<String> {
 }
 
 impl People {
-    /// The right answer to a call about people; nothing for other calls.
+    /// The regular answer, if the path is one of these calls.
     pub fn answer(&mut self, call: &Call) -> Option<String> {
         let asked: Value = serde_json::from_str(&call.body).unwrap_or(Value::Null);
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
@@ -179,7 +179,7 @@ fn openids(asked: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A page of people after `next`; of an unknown one none.
+/// The page of people after `next`; empty if `next` is unknown.
 fn page(people: &[String], next: &str, size: usize, total: Option<i64>) -> String {
     let from = match next {
         "" => Some(0),

@@ -1,8 +1,8 @@
-//! A fake platform on a port of its own: it issues tokens, knows profiles, records every call, and fails on
-//! demand, one path at a time.
+//! A fake platform on a free port: it issues tokens, knows profiles, records every call, and fails on demand, one path
+//! at a time.
 //!
-//! A path it does not know answers an errcode and is remembered with the name of the sample that would
-//! describe it, so that a test of a new call says what it is missing.
+//! An unknown path gets an errcode and is recorded with the name of the sample that would describe it, so that a test of
+//! a new call reports what is missing.
 
 mod connection;
 mod content;
@@ -24,10 +24,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How a call goes wrong.
+/// How a call fails.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// None: the right answer, so that only a later call goes wrong.
+    /// It does not: the regular answer, so that only a later call fails.
     None,
     /// HTTP 200 with this `errcode` and `errmsg`.
     Errcode(i64, &'static str),
@@ -35,21 +35,21 @@ pub enum Fault {
     BadGateway,
     /// HTTP 404 with a page of HTML.
     NotFound,
-    /// HTTP 200 with JSON that breaks off.
+    /// HTTP 200 with truncated JSON.
     Truncated,
     /// HTTP 200 with exactly this body.
     Body(String),
-    /// Nothing until [`Platform::release`]; then the right answer.
+    /// No answer until [`Platform::release`], then the regular one.
     Hang,
     /// The connection closes without an answer.
     Closed,
-    /// What was asked for is done, and then the connection closes without an answer.
+    /// The change is made, but the connection closes without an answer.
     Lost,
     /// HTTP 302 to this address.
     Redirect(String),
-    /// A head, and then a byte every 50 ms for ever.
+    /// A head, then a byte every 50 ms without end.
     Trickle,
-    /// A head, and then bytes as fast as they are taken, for ever.
+    /// A head, then bytes at full speed without end.
     Endless,
 }
 
@@ -78,7 +78,7 @@ struct Shared {
     release: Condvar,
 }
 
-/// The fake platform; it ends with its value.
+/// The fake platform; it stops when dropped.
 pub struct Platform {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -87,7 +87,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts it; tokens live two hours.
+    /// Starts it; tokens are valid for two hours.
     pub fn start() -> Self {
         let (socket, address) = bound_socket();
         let state = State {
@@ -114,7 +114,7 @@ impl Platform {
         format!("http://{}", self.address)
     }
 
-    /// The next call of `path` goes wrong this way; several are taken in order.
+    /// The next call of `path` fails this way; several faults apply to successive calls.
     pub fn fault(&self, path: &str, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
         state
@@ -124,20 +124,20 @@ impl Platform {
             .push_back(fault);
     }
 
-    /// Every call of `path` goes wrong this way until [`Platform::heal`].
+    /// Every call of `path` fails this way until [`Platform::heal`].
     pub fn always(&self, path: &str, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
         state.standing.insert(path.into(), fault);
     }
 
-    /// No faults any more.
+    /// Removes all faults.
     pub fn heal(&self) {
         let mut state = self.shared.state.lock().unwrap();
         state.faults.clear();
         state.standing.clear();
     }
 
-    /// Lets every hanging call go on.
+    /// Lets all hanging calls continue.
     pub fn release(&self) {
         self.shared.state.lock().unwrap().released += 1;
         self.shared.release.notify_all();
@@ -149,43 +149,43 @@ impl Platform {
         state.profiles.insert(openid.into(), json.into());
     }
 
-    /// Looks at the account's people, or changes them.
+    /// Reads or changes the account's people.
     pub fn people<T>(&self, with: impl FnOnce(&mut People) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().people)
     }
 
-    /// Looks at the agents, their sessions and what was said in them, or changes them.
+    /// Reads or changes agents, their sessions and records.
     pub fn agents<T>(&self, with: impl FnOnce(&mut Agents) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().agents)
     }
 
-    /// Looks at templates, notifications, the speed of mass messages and short keys, or changes them.
+    /// Reads or changes templates, notifications, the speed of mass messages and short keys.
     pub fn forms<T>(&self, with: impl FnOnce(&mut Forms) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().forms)
     }
 
-    /// Looks at the account's desk (quotas, the callback as the platform sees it), or changes it.
+    /// Reads or changes the diagnostics (quotas, the callback as the platform sees it).
     pub fn desk<T>(&self, with: impl FnOnce(&mut Desk) -> T) -> T {
         with(&mut self.shared.state.lock().unwrap().desk)
     }
 
-    /// The addresses and networks that `getcallbackip` tells.
+    /// Sets the addresses and networks of `getcallbackip`.
     pub fn callback_ips(&self, list: &[&str]) {
         let mut state = self.shared.state.lock().unwrap();
         state.callback_ips = list.iter().map(|&entry| entry.to_owned()).collect();
     }
 
-    /// Life of the tokens issued from now on, in seconds.
+    /// Sets the lifetime of the tokens issued from now on, in seconds.
     pub fn tokens_live(&self, seconds: i64) {
         self.shared.state.lock().unwrap().expires_in = seconds;
     }
 
-    /// From now on the present token is refused with 40001 and the next fetch gets a new one.
+    /// From now on the current token is refused with 40001, and the next fetch gets a new one.
     pub fn retire_token(&self) {
         self.shared.state.lock().unwrap().token += 1;
     }
 
-    /// The token that is valid now.
+    /// The valid token.
     pub fn token(&self) -> String {
         token_text(self.shared.state.lock().unwrap().token)
     }
@@ -195,18 +195,18 @@ impl Platform {
         self.shared.state.lock().unwrap().calls.clone()
     }
 
-    /// How often `path` was called.
+    /// The number of calls of `path`.
     pub fn count(&self, path: &str) -> usize {
         let calls = self.calls();
         calls.iter().filter(|call| call.path == path).count()
     }
 
-    /// Reads or changes what it knows of menus, media and messages.
+    /// Reads or changes menus, media and messages.
     pub fn outgoing<T>(&self, look: impl FnOnce(&mut outgoing::Outgoing) -> T) -> T {
         look(&mut self.shared.state.lock().unwrap().outgoing)
     }
 
-    /// Looks at what it keeps of permanent material and articles, or changes it.
+    /// Reads or changes permanent material and articles.
     pub fn content<T>(&self, look: impl FnOnce(&mut content::Content) -> T) -> T {
         look(&mut self.shared.state.lock().unwrap().content)
     }
@@ -218,17 +218,17 @@ impl Platform {
         of_path.map(Call::json).collect()
     }
 
-    /// How many tokens were asked for, by either call.
+    /// The number of calls for a token, of either kind.
     pub fn token_calls(&self) -> usize {
         self.count("/cgi-bin/stable_token") + self.count("/cgi-bin/token")
     }
 
-    /// How many calls asked for a profile, one by one or in batches.
+    /// The number of calls for profiles, single or in batches.
     pub fn profile_calls(&self) -> usize {
         self.count("/cgi-bin/user/info") + self.count("/cgi-bin/user/info/batchget")
     }
 
-    /// How many calls asked for the profile of this person.
+    /// The number of calls for the profile of this person.
     pub fn profile_calls_for(&self, openid: &str) -> usize {
         let calls = self.calls();
         let asks = |call: &&Call| match call.path.as_str() {
@@ -239,12 +239,12 @@ impl Platform {
         calls.iter().filter(asks).count()
     }
 
-    /// Paths that were called and are not played here, each with the sample that would describe it.
+    /// Unknown paths that were called, each with the sample that would describe it.
     pub fn unknown(&self) -> Vec<String> {
         self.shared.state.lock().unwrap().unknown.clone()
     }
 
-    /// Refuses connections from now on and breaks those that are open.
+    /// Refuses new connections and breaks open ones.
     pub fn down(&self) {
         let Some(accepting) = self.accepting.lock().unwrap().take() else {
             return;
@@ -276,8 +276,8 @@ impl Drop for Platform {
     }
 }
 
-/// A socket bound to a free port. Bound a second time by number, because only a port asked for by number
-/// stays with the socket when it stops listening; the first one keeps it from others until then.
+/// A socket bound to a free port. It is bound a second time by number, because a socket keeps its port after listening
+/// only if it was bound by number; the first socket reserves the port until then.
 fn bound_socket() -> (Socket, SocketAddr) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let free = socket_at(any);
@@ -285,7 +285,7 @@ fn bound_socket() -> (Socket, SocketAddr) {
     (socket_at(address), address)
 }
 
-/// Two that do not listen may share an address.
+/// Two sockets may share an address while neither listens.
 fn socket_at(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
@@ -303,7 +303,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Calls that answer with a file, unless they answer with JSON.
+/// Calls whose answer is a file unless it is JSON.
 const FILES: [&str; 4] = [
     "/cgi-bin/media/get",
     "/cgi-bin/media/get/jssdk",
@@ -311,7 +311,7 @@ const FILES: [&str; 4] = [
     "/cgi-bin/showqrcode",
 ];
 
-/// Records the call; says the scripted fault or the right answer.
+/// Records the call and returns the scripted fault or the regular answer.
 fn answer(call: &Call, shared: &Shared) -> Reply {
     let mut state = shared.state.lock().unwrap();
     state.calls.push(call.clone());
@@ -329,7 +329,7 @@ fn answer(call: &Call, shared: &Shared) -> Reply {
         pause,
     };
     let body = match scripted.or_else(|| state.standing.get(&call.path).cloned()) {
-        None | Some(Fault::None) => right_answer(call, &mut state),
+        None | Some(Fault::None) => regular_answer(call, &mut state),
         Some(Fault::Errcode(code, text)) => errcode(code, text),
         Some(Fault::BadGateway) => return page("502 Bad Gateway", "nginx"),
         Some(Fault::NotFound) => return page("404 Not Found", "nginx"),
@@ -337,7 +337,7 @@ fn answer(call: &Call, shared: &Shared) -> Reply {
         Some(Fault::Body(body)) => body,
         Some(Fault::Closed) => return Reply::Bytes(Vec::new(), Then::Close),
         Some(Fault::Lost) => {
-            right_answer(call, &mut state);
+            regular_answer(call, &mut state);
             return Reply::Bytes(Vec::new(), Then::Close);
         }
         Some(Fault::Redirect(to)) => {
@@ -356,7 +356,7 @@ fn answer(call: &Call, shared: &Shared) -> Reply {
                 .release
                 .wait_while(state, |state| state.released == before)
                 .unwrap();
-            right_answer(call, &mut state)
+            regular_answer(call, &mut state)
         }
     };
     let kind = match FILES.contains(&call.path.as_str()) && !body.starts_with('{') {
@@ -367,10 +367,10 @@ fn answer(call: &Call, shared: &Shared) -> Reply {
     Reply::http("200 OK", &headers, &body, Then::NextCall)
 }
 
-/// Where nothing is answered without an access_token.
+/// Paths that need an access_token.
 const NEEDS_TOKEN: [&str; 3] = ["/cgi-bin/", "/customservice/", "/wxaapi/"];
 
-fn right_answer(call: &Call, state: &mut State) -> String {
+fn regular_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
     if authorised && let Some(answer) = state.people.answer(call) {
         return answer;
@@ -436,7 +436,7 @@ fn right_answer(call: &Call, state: &mut State) -> String {
             let name = path.trim_start_matches("/cgi-bin/").replace('/', "_");
             let wanted = format!("{} {path}: tests/samples/api/{name}.json", call.method);
             state.unknown.push(wanted);
-            errcode(-404, "the fake platform does not play this path")
+            errcode(-404, "the fake platform does not know this path")
         }
     }
 }
@@ -455,8 +455,8 @@ fn issue_token(grant_type: &str, appid: &str, secret: &str, state: &State) -> St
     json!({"access_token": token, "expires_in": state.expires_in}).to_string()
 }
 
-/// What `user/info` says: the scripted text, or the shape that real accounts see since December 2021.
-/// Nothing when the OpenID does not look like one of this account.
+/// The answer of `user/info`: the scripted text, or the shape that real accounts get since December 2021. `None` if the
+/// OpenID does not look like one of this account.
 fn profile_of(openid: &str, state: &State) -> Option<String> {
     if let Some(scripted) = state.profiles.get(openid) {
         return Some(scripted.clone());
@@ -483,7 +483,7 @@ pub(super) fn errcode(code: i64, text: &str) -> String {
     json!({"errcode": code, "errmsg": text}).to_string()
 }
 
-/// The fake itself, because a fake that is wrong makes every other test wrong.
+/// Tests of the fake itself: if it is wrong, every other test is wrong.
 mod tests {
     use super::super::http::{Address, exchange};
     use super::super::{Log, Request, Wire};

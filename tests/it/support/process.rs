@@ -1,20 +1,20 @@
-//! What a process holds, as the system tells it in `/proc`.
+//! The resources of a process, from `/proc`.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How long a processor has worked for this thread, to the hundredth of a second: what others do on a busy machine
-/// does not count.
+/// Processor time of this thread, in hundredths of a second. Unlike elapsed time it does not depend on how busy the
+/// machine is.
 pub fn worked() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-    // The name in brackets, which may hold anything, is followed by eleven fields and the ticks of both modes.
+    // The name in parentheses, which may contain anything, is followed by eleven fields and the ticks of both modes.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks.map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
 }
 
-/// Threads, file descriptors and memory of a process at one moment.
+/// Threads, file descriptors and memory of a process at one point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vitals {
     /// Threads.
@@ -26,7 +26,7 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// Of the process with this number, which must live.
+    /// Reads those of a running process.
     #[track_caller]
     pub fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -43,8 +43,8 @@ impl Vitals {
         }
     }
 
-    /// Of each figure the larger one; for benches.
-    #[allow(dead_code, reason = "tests look at single moments")]
+    /// The larger of each figure; for benches.
+    #[allow(dead_code, reason = "only benches use it")]
     pub fn max(self, other: Self) -> Self {
         Self {
             threads: self.threads.max(other.threads),

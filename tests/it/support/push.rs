@@ -1,4 +1,4 @@
-//! Pushes as the platform would send them: every kind, signed, each with a MsgId or CreateTime of its own.
+//! Pushes as the platform would send them: every kind, signed, each with a unique MsgId or CreateTime.
 
 use super::http::Request;
 use super::now;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// The account's original id in every push.
 pub const ACCOUNT: &str = "gh_5a0c3d91e7b2";
-/// The person who writes unless a test says otherwise.
+/// The default sender.
 pub const FAN: &str = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
 
 /// One push before it is signed.
@@ -24,20 +24,20 @@ pub struct Push {
     extra_query: String,
 }
 
-/// A further OpenID, different from all others in this test run.
+/// An OpenID that is unique in this test run.
 pub fn another_fan() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("oFan{:024}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// How long before the run its first push happened, in seconds.
+/// The first push of a run is this old, in seconds.
 const BEGIN: i64 = 30 * 86_400;
-/// So many pushes have a second of their own before those of [`BEGIN`] come again, two and a half millions: the
-/// tests make some thousands, only a bench could make more. The last one is still a day old.
+/// Seconds before they repeat: two and a half million pushes have a unique second. Tests make some thousands, only a
+/// bench could make more. The last one is still a day old.
 const SECONDS: i64 = 29 * 86_400;
 
-/// Grows by one second with every push: two pushes never share a deduplication key by accident, later ones are
-/// later, and all of them are earlier than what a test sets near to [`now`].
+/// Increases by one second with every push, so that two pushes never share a deduplication key by accident, and all are
+/// earlier than a time that a test sets close to [`now`].
 fn next_second() -> i64 {
     static FIRST: OnceLock<i64> = OnceLock::new();
     static PASSED: AtomicI64 = AtomicI64::new(0);
@@ -117,13 +117,13 @@ pub fn link(title: &str) -> Push {
     message("link", element("Title", title) + &summary + &url)
 }
 
-/// A file; not in the platform's public pages, but sent.
+/// A file; undocumented, but the platform sends it.
 pub fn file(title: &str) -> Push {
     let rest = element("Description", "128.4 KB") + &element("FileKey", "SYN_key");
     message("file", element("Title", title) + &rest)
 }
 
-/// A message of a kind that nobody knows.
+/// A message of an unknown kind.
 pub fn unknown_message(msg_type: &str) -> Push {
     message(msg_type, element("Anything", "at all"))
 }
@@ -147,7 +147,7 @@ pub fn subscribe_by(scene: &str) -> Push {
         .element("Ticket", "gQSYN0_8TAAA")
 }
 
-/// Somebody leaves.
+/// Somebody unfollows.
 pub fn unsubscribe() -> Push {
     event("unsubscribe").key("")
 }
@@ -189,7 +189,7 @@ pub fn view(url: &str) -> Push {
     event("VIEW").key(url).element("MenuId", "430012345")
 }
 
-/// Any bytes as the body, truly signed.
+/// Any bytes as the body, with a valid signature.
 pub fn raw(body: impl Into<Vec<u8>>) -> Push {
     let mut push = text("");
     push.raw = Some(body.into());
@@ -197,48 +197,48 @@ pub fn raw(body: impl Into<Vec<u8>>) -> Push {
 }
 
 impl Push {
-    /// Sent by this person.
+    /// Sets the sender.
     pub fn from(mut self, openid: &str) -> Self {
         self.from = openid.into();
         self
     }
 
-    /// Happened at this second (`CreateTime`).
+    /// Sets `CreateTime`.
     pub fn at(mut self, created: i64) -> Self {
         self.created = created;
         self
     }
 
-    /// With this `MsgId`.
+    /// Sets `MsgId`.
     pub fn id(mut self, msg_id: &str) -> Self {
         self.msg_id = Some(msg_id.into());
         self
     }
 
-    /// With this `EventKey`.
+    /// Sets `EventKey`.
     pub fn key(self, key: &str) -> Self {
         self.element("EventKey", key)
     }
 
-    /// With one element more.
+    /// Adds an element.
     pub fn element(mut self, name: &str, value: &str) -> Self {
         self.elements += &element(name, value);
         self
     }
 
-    /// Signed with this token instead of the account's.
+    /// Signs with this token instead of the account's.
     pub fn signed_with(mut self, token: &str) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Signed with this `timestamp` instead of now.
+    /// Signs with this `timestamp` instead of the current time.
     pub fn stamped(mut self, timestamp: impl ToString) -> Self {
         self.stamp = Some(timestamp.to_string());
         self
     }
 
-    /// With this at the end of the query, for instance `&encrypt_type=raw`.
+    /// Adds this to the end of the query, for example `&encrypt_type=raw`.
     pub fn query(mut self, more: &str) -> Self {
         self.extra_query += more;
         self
@@ -254,14 +254,14 @@ impl Push {
         self.msg_id.as_deref()
     }
 
-    /// What tells it from all others in the store: the sender and the `MsgId`, or else the event's name.
+    /// Identifies its row in the store: the sender and the `MsgId`, or the event's name.
     pub fn key_in_store(&self) -> String {
         let event = || self.value_of("Event").unwrap_or_default();
         let which = self.msg_id.clone().unwrap_or_else(event);
         format!("{} {which}", self.from)
     }
 
-    /// `Content` or the `EventKey` in the elements, as one argument for `explain` and `simulate`.
+    /// `Content` or `EventKey`, as an argument for `explain` and `simulate`.
     pub fn value_of(&self, name: &str) -> Option<String> {
         let body = format!("<xml>{}</xml>", self.elements);
         let root = xmltree::Element::parse(body.as_bytes()).unwrap();
@@ -302,7 +302,7 @@ impl Push {
         .into_bytes()
     }
 
-    /// The request that the platform would send to an account with this token and callback path.
+    /// The request to an account with this token and callback path.
     pub fn request(&self, path: &str, token: &str) -> Request {
         let token = self.token.as_deref().unwrap_or(token);
         let stamp = self.stamp.clone().unwrap_or_else(|| now().to_string());
@@ -315,7 +315,7 @@ impl Push {
     }
 }
 
-/// A nonce that this run has not used yet.
+/// A nonce that is unique in this run.
 pub fn nonce() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(830_000_000);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()

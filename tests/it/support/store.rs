@@ -6,14 +6,14 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
-/// A connection for reading.
+/// A read-only connection.
 pub struct Store {
     connection: Connection,
     log: Log,
 }
 
 impl Store {
-    /// Opens the file for reading only.
+    /// Opens the file read-only.
     #[track_caller]
     pub fn open(path: &Path, log: &Log) -> Self {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -33,14 +33,14 @@ impl Store {
             .unwrap_or_else(|error| panic!("{sql}: {error}\n{}\n{}", self.dump(), self.log))
     }
 
-    /// All rows, a line each, columns separated by `|`, as `sqlite3` prints them; NULL as `NULL`.
+    /// All rows as `sqlite3` prints them: one line each, columns separated by `|`; NULL as `NULL`.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<String> {
         self.try_rows(sql)
             .unwrap_or_else(|error| panic!("{sql}: {error}\n{}", self.log))
     }
 
-    /// All rows as one text, for comparing with a literal.
+    /// The rows are exactly these, in the form of [`Store::rows`].
     #[track_caller]
     pub fn is(&self, sql: &str, expected: &[&str]) -> &Self {
         let got = self.rows(sql);
@@ -55,7 +55,7 @@ impl Store {
         self
     }
 
-    /// How many rows a table (or a table with a WHERE) has.
+    /// The number of rows of a table, or of a table with a WHERE clause.
     #[track_caller]
     pub fn count(&self, from: &str) -> i64 {
         self.one(&format!("SELECT count(*) FROM {from}"))
@@ -103,7 +103,7 @@ fn shown(value: Value) -> String {
     }
 }
 
-/// Changes the store behind the server's back, as its owner could with `sqlite3`; SQL statements separated by `;`.
+/// Changes the store behind the server's back, as its owner could with `sqlite3`; `sql` may have several statements.
 #[track_caller]
 pub fn change(path: &Path, sql: &str) {
     let connection = Connection::open(path).unwrap();
@@ -113,7 +113,7 @@ pub fn change(path: &Path, sql: &str) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// A reader that does not end: it holds a snapshot of the store until it is dropped.
+/// A long-running reader: it holds a snapshot of the store until dropped.
 pub fn hold_a_snapshot(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection

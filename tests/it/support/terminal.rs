@@ -1,4 +1,4 @@
-//! A command with somebody at the keyboard: its standard input is a terminal.
+//! A command whose standard input is a terminal with somebody typing.
 
 use super::Ran;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-/// Runs `command` with `typed` on the terminal that it reads from; stdout and stderr are caught as ever.
+/// Runs `command` with `typed` as input of its terminal; stdout and stderr are captured as usual.
 #[track_caller]
 pub fn at_a_terminal(mut command: Command, typed: &str) -> Ran {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

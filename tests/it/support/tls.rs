@@ -1,4 +1,4 @@
-//! A TLS server as a reverse proxy runs one: it hands every request on to a server behind it.
+//! A TLS server like that of a reverse proxy: it forwards every request to a server behind it.
 
 use super::http::Address;
 use rustls::pki_types::PrivateKeyDer;
@@ -7,16 +7,16 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A TLS server for `localhost` on a free port; it lives as long as the test's process.
+/// A TLS server for `localhost` on a free port; it runs until the test process ends.
 pub struct TlsFront {
     port: u16,
-    /// Its certificate, which nobody vouches for, as PEM.
+    /// Its self-signed certificate as PEM.
     pub certificate: String,
     heard: Arc<AtomicUsize>,
 }
 
 impl TlsFront {
-    /// In front of this server; with none it reads and says nothing.
+    /// Starts it in front of this server; without one it reads and never answers.
     pub fn start(behind: Option<&Address>) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -56,18 +56,18 @@ impl TlsFront {
         }
     }
 
-    /// Where it is reached, without a path.
+    /// Its URL without a path.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
 
-    /// How many bytes it has read that a client had encrypted for it.
+    /// Decrypted bytes read so far.
     pub fn heard(&self) -> usize {
         self.heard.load(Ordering::Relaxed)
     }
 }
 
-/// Takes one request whole, as its head's `Content-Length` says, and gives back what the server behind answers.
+/// Reads one whole request by its `Content-Length`, and returns the answer of the server behind.
 fn hand_on(behind: std::net::SocketAddr, start: &[u8], tls: &mut (impl Read + Write)) {
     let mut request = start.to_vec();
     let length = |request: &[u8]| {

@@ -1,5 +1,5 @@
-//! One connection to the fake platform: calls are read from it, and what a function says is written back. The unit
-//! tests of `src/api` include this file.
+//! One connection to the fake platform: reads calls and writes the replies of a function. The unit tests of `src/api`
+//! include this file, too.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ pub const APP_ID: &str = "wx7a9c0e1f2b3d4c5e";
 /// Its AppSecret.
 pub const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// One call as it came.
+/// One call as received.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// `GET` or `POST`.
@@ -24,7 +24,7 @@ pub struct Call {
     pub query: HashMap<String, String>,
     /// By their names in lower case.
     pub headers: HashMap<String, String>,
-    /// As sent; what is not UTF-8 is replaced.
+    /// Invalid UTF-8 is replaced.
     pub body: String,
 }
 
@@ -35,12 +35,12 @@ impl Call {
     }
 }
 
-/// What is written back.
+/// What to write back.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// These bytes: a whole answer with its head, a part of one, or nothing.
+    /// These bytes: a whole answer including its head, part of one, or nothing.
     Bytes(Vec<u8>, Then),
-    /// A beginning, then a piece again and again with a pause between, as long as the client reads.
+    /// `start`, then `piece` again and again with a pause in between, until the client closes.
     Forever {
         start: String,
         piece: Vec<u8>,
@@ -48,17 +48,17 @@ pub enum Reply {
     },
 }
 
-/// What follows.
+/// What to do after the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// The next call on this connection.
+    /// Wait for the next call on this connection.
     NextCall,
-    /// The connection closes.
+    /// Close the connection.
     Close,
 }
 
 impl Reply {
-    /// A whole answer, from `200 OK` on; each header ends with `\r\n`.
+    /// A whole answer. `status` includes the reason (`200 OK`); each header ends with `\r\n`.
     pub fn http(status: &str, headers: &str, body: &str, then: Then) -> Reply {
         let connection = match then {
             Then::NextCall => "",
@@ -96,7 +96,7 @@ pub fn serve(mut stream: TcpStream, answer: impl Fn(&Call) -> Reply) {
             }
         }
     }
-    // Others may hold a handle of it.
+    // Dropping it is not enough: others may have a clone.
     stream.shutdown(std::net::Shutdown::Both).ok();
 }
 

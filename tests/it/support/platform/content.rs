@@ -1,4 +1,4 @@
-//! What the fake platform knows of permanent material, articles, pictures of codes, and people who open web pages.
+//! The fake platform's permanent material, articles, pictures of QR codes, and people who open web pages.
 
 use super::super::account::{APP_ID, APP_SECRET};
 use super::super::now;
@@ -19,16 +19,16 @@ pub struct Piece {
 /// The state behind these calls.
 #[derive(Default)]
 pub struct Content {
-    /// The oldest first.
+    /// Oldest first.
     pub material: Vec<Piece>,
     added: usize,
     drafts: usize,
-    /// Codes of web pages that were exchanged.
+    /// Codes of web pages that were already exchanged.
     used: Vec<String>,
 }
 
 impl Content {
-    /// The right answer, if the path belongs here. Pages have tokens of their own, or none.
+    /// The regular answer, if the path is one of these calls. Web pages use their own tokens, or none.
     pub fn answer(&mut self, call: &Call, authorised: bool) -> Option<String> {
         let parameter = |name: &str| call.query.get(name).map_or("", String::as_str);
         let answer = match (call.method.as_str(), call.path.as_str()) {

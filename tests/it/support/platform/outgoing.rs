@@ -1,4 +1,4 @@
-//! What the fake platform knows of menus, QR codes, media and everything that an account sends.
+//! The fake platform's menus, QR codes, media and everything that an account sends.
 
 use super::{Call, errcode};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 pub struct Outgoing {
     /// The default menu made through the API.
     menu: Option<Value>,
-    /// `menuid`, buttons and rule of the conditional menus, the oldest first.
+    /// `menuid`, buttons and match rule of the conditional menus, oldest first.
     conditional: Vec<(u64, Value, Value)>,
-    /// The answer of `get_current_selfmenu_info` while there is no menu made through the API.
+    /// The answer of `get_current_selfmenu_info` if no menu was made through the API.
     console: Option<Value>,
     menus_made: u64,
     uploads: usize,
@@ -20,19 +20,19 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// The menu that was made in the console, as `get_current_selfmenu_info` answers it.
+    /// Sets a menu made in the console, in the form of `get_current_selfmenu_info`.
     pub fn set_console_menu(&mut self, selfmenu_info: Value) {
         self.console = Some(selfmenu_info);
     }
 
-    /// The menu in force that was made through the API, with its conditional menus.
+    /// The current menu made through the API, with its conditional menus.
     pub fn menu(&self) -> Option<(Value, Vec<(Value, Value)>)> {
         let conditional = self.conditional.iter();
         let conditional = conditional.map(|(_, button, rule)| (button.clone(), rule.clone()));
         Some((self.menu.clone()?, conditional.collect()))
     }
 
-    /// The right answer, if the path belongs here.
+    /// The regular answer, if the path is one of these calls.
     pub fn answer(&mut self, call: &Call) -> Option<String> {
         let asked = call.json();
         let path = call.path.strip_prefix("/cgi-bin/")?;
@@ -131,7 +131,7 @@ impl Outgoing {
         let mut answer = json!({"menu": {"button": with_empty_sub_buttons(menu)}});
         if !self.conditional.is_empty() {
             answer["menu"]["menuid"] = json!(430_012_345);
-            // The newest first, to show that the order is not relied on.
+            // Newest first, to show that nobody relies on the order.
             let menus = self.conditional.iter().rev().map(|(id, button, rule)| {
                 let mut rule = rule.clone();
                 if let Some(tag) = rule.as_object_mut().and_then(|rule| rule.remove("tag_id")) {
@@ -185,7 +185,7 @@ impl Outgoing {
     }
 }
 
-/// Leaves carry an empty `sub_button` when they come back.
+/// The platform adds an empty `sub_button` to leaves.
 fn with_empty_sub_buttons(buttons: &Value) -> Value {
     let mut buttons = buttons.clone();
     for button in buttons.as_array_mut().into_iter().flatten() {
