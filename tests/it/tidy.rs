@@ -1,4 +1,4 @@
-//! Rules of this repository that a compiler does not know: what imports what, and which tables must agree.
+//! Rules of this repository that the compiler does not check: what imports what, and which tables must agree.
 
 mod imports;
 
@@ -20,7 +20,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
             if path.is_dir() {
-                // What the fuzzer built is not of this repository.
+                // Build output of the fuzzer.
                 if !path.ends_with("target") {
                     folders.push(path);
                 }
@@ -71,11 +71,11 @@ fn is_test(path: &str) -> bool {
 }
 
 #[test]
-fn no_test_looks_for_a_line_of_the_log_without_waiting_for_it() {
+fn tests_wait_for_lines_of_the_log() {
     for (path, text) in rust_files("tests/it") {
-        for (at, found) in code(&text).match_indices("assert!(") {
-            let asserted = &code(&text)[at + found.len()..];
-            let asserted: String = asserted
+        let code = code(&text);
+        for (at, found) in code.match_indices("assert!(") {
+            let asserted: String = code[at + found.len()..]
                 .chars()
                 .filter(|c| !c.is_whitespace())
                 .take(60)
@@ -91,7 +91,7 @@ fn no_test_looks_for_a_line_of_the_log_without_waiting_for_it() {
 }
 
 #[test]
-fn every_file_says_first_what_it_owns() {
+fn every_file_begins_with_what_it_owns() {
     for folder in ["src", "tests"] {
         for (path, text) in rust_files(folder) {
             assert!(
@@ -125,7 +125,7 @@ fn a_crate_is_named_only_in_the_folder_that_owns_it() {
     }
 }
 
-/// The modules in the order in which `lib.rs` declares them: the order of reading and of imports.
+/// The modules in the order in which `lib.rs` declares them, which is the order of imports.
 fn modules() -> Vec<String> {
     let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let declared = library
@@ -221,16 +221,16 @@ fn these_modules_never_import_those() {
 }
 
 #[test]
-fn the_library_tells_its_modules_in_the_order_of_their_declaration() {
+fn the_map_in_lib_rs_lists_the_modules_in_order() {
     let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let mut from = 0;
     for module in modules() {
-        let told = library[from..].find(&format!("[`{module}`]"));
+        let listed = library[from..].find(&format!("[`{module}`]"));
         assert!(
-            told.is_some(),
-            "lib.rs does not tell of {module}, or too early"
+            listed.is_some(),
+            "lib.rs does not list {module}, or lists it too early"
         );
-        from += told.unwrap();
+        from += listed.unwrap();
     }
 }
 
@@ -253,7 +253,7 @@ fn dispatch_knows_no_xml_and_no_sql() {
 }
 
 #[test]
-fn nothing_unfinished_is_left() {
+fn no_unfinished_code_is_left() {
     for (path, text) in rust_files("src") {
         for word in ["todo!", "unimplemented!", "dbg!(", "FIXME", "TODO"] {
             assert!(!text.contains(word), "{path} has {word}");
@@ -262,10 +262,10 @@ fn nothing_unfinished_is_left() {
 }
 
 #[test]
-fn no_path_of_some_machine_is_left() {
+fn no_path_of_a_machine_is_left() {
     let mut texts = rust_files("src");
     texts.extend(rust_files("tests"));
-    // Unit tests make paths up, in files of their own as well as at the end of others.
+    // Unit tests invent paths, in files of their own and at the end of others.
     texts.retain(|(path, _)| !path.ends_with("/tests.rs"));
     for (_, text) in &mut texts {
         *text = code(text);
@@ -313,7 +313,7 @@ fn every_dependency_has_its_reason_in_the_readme() {
 }
 
 #[test]
-fn the_readme_tells_every_command() {
+fn the_readme_lists_every_command() {
     let readme = readme();
     let commands = wechatd::cli::commands();
     assert!(commands.len() >= 10, "{commands:?}");
@@ -329,7 +329,7 @@ fn the_readme_tells_every_command() {
 }
 
 #[test]
-fn the_readme_tells_every_configuration_key_with_its_default() {
+fn the_readme_lists_every_configuration_key_with_its_default() {
     let readme = readme();
     for key in wechatd::config::KEYS {
         let mark = format!("| `{}` |", key.name);
@@ -346,13 +346,13 @@ fn the_readme_tells_every_configuration_key_with_its_default() {
     for (key, _) in lists.concat() {
         assert!(
             readme.contains(&format!("`{key}`")),
-            "README.md does not tell of the key {key}"
+            "README.md does not mention the key {key}"
         );
     }
 }
 
 #[test]
-fn the_readme_tells_no_key_that_does_not_exist() {
+fn the_readme_lists_no_unknown_key() {
     let readme = readme();
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
     for name in rows.filter_map(|row| row.split('`').next()) {
@@ -360,7 +360,7 @@ fn the_readme_tells_no_key_that_does_not_exist() {
         let sections = ["account", "server", "store", "api"];
         if sections.contains(&section) && name.contains('.') {
             let known = wechatd::config::KEYS.iter().any(|key| key.name == name);
-            assert!(known, "README.md tells of {name}, which does not exist");
+            assert!(known, "README.md lists {name}, which does not exist");
         }
     }
 }
@@ -391,13 +391,13 @@ fn the_shipped_configuration_explains_every_key_with_its_default() {
     for (key, _) in lists.concat() {
         assert!(
             shipped.contains(key),
-            "wechat.conf does not tell of the key {key}"
+            "wechat.conf does not mention the key {key}"
         );
     }
 }
 
 #[test]
-fn the_shipped_configuration_says_what_an_empty_one_would_and_has_three_rules() {
+fn the_shipped_configuration_has_the_defaults_and_three_rules() {
     let shipped = root().join("wechat.conf");
     let shipped = shipped.to_str().unwrap();
     let checked = wechatd(&["--config", shipped, "check", "--json"]).json();
@@ -415,7 +415,7 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// True when an SPDX expression (without nested brackets) can be met with these licences alone.
+/// True when these licences satisfy an SPDX expression without nested brackets.
 fn may_be_shipped(expression: &str, allowed: &[&str]) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
     expression.split(" AND ").all(|part| {
@@ -425,7 +425,7 @@ fn may_be_shipped(expression: &str, allowed: &[&str]) -> bool {
 }
 
 #[test]
-fn every_crate_has_a_licence_that_deny_toml_allows() {
+fn every_crate_has_a_licence_allowed_by_deny_toml() {
     let rules = std::fs::read_to_string(root().join("deny.toml")).unwrap();
     let rules: toml::Table = rules.parse().unwrap();
     let allowed = rules["licenses"]["allow"].as_array().unwrap();
