@@ -86,7 +86,7 @@ impl App {
     /// # Errors
     /// When one of them cannot be had.
     pub fn new(config: Config) -> Result<App, AppError> {
-        let store = Arc::new(Store::open(&config.store.path)?);
+        let store = Arc::new(Store::open(&config.store)?);
         let api = client(&config, &store)?;
         let live = Live::new(config, &store)?;
         let callback_ips = CallbackIps::default();

@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn the_nightly_sync_comes_at_its_time_and_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("wechat.db")).expect("a store");
+        let store =
+            Store::open(&folder.path().join("wechat.db").as_path().into()).expect("a store");
         let reader = store.reader().expect("a reader");
         let time: TimeOfDay = "03:30".parse().expect("a time of day");
         let left = |now| {

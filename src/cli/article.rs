@@ -219,7 +219,7 @@ fn status(config: &Config, publish_id: &str, json: Json) -> Result<(), Failure> 
 }
 
 fn list(config: &Config, limit: u32, json: Json) -> Result<(), Failure> {
-    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Publish, None, limit)?;
+    let jobs = Reader::open(&config.store)?.jobs(JobKind::Publish, None, limit)?;
     let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&jobs);

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let now = clock::unix_seconds();
     let file = match arguments.keep {
         None => arguments.file.clone(),
@@ -79,7 +79,7 @@ fn note(config: &Config, at: i64, file: &Path) -> Result<(), Failure> {
         at,
         file: file.display().to_string(),
     };
-    Ok(Store::open(&config.store.path)?.keep_backup(&kept)?)
+    Ok(Store::open(&config.store)?.keep_backup(&kept)?)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {

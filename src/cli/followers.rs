@@ -171,7 +171,7 @@ impl Filters {
 const TOO_MANY_TO_COUNT: i64 = 1_000_001;
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let filters = arguments.filters.as_phrase();
     let limit = Limit(arguments.limit);
     let filter = arguments
@@ -252,7 +252,7 @@ fn tags_of(follower: &Follower, names: &BTreeMap<i64, String>) -> Option<String>
 }
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let filter = arguments.filters.read(config, &reader, None)?;
     let mut export = Export::to_stdout(arguments.format)?;
     reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
@@ -322,7 +322,7 @@ fn known<const N: usize>(
 fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     let openid = &arguments.openid;
     let platform = arguments.online.then(|| ask(config, openid)).transpose()?;
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let filter = MessageFilter {
         openid: Some(openid.to_string()),
         limit: Some(10),
@@ -499,8 +499,8 @@ fn run_to_the_end<T>(
 }
 
 fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
-    let store = Arc::new(Store::open(&config.store.path)?);
+    let reader = Reader::open(&config.store)?;
+    let store = Arc::new(Store::open(&config.store)?);
     confirm::ask(&format!("Remove every trace of {openid}?"), yes)?;
     let erased = store.forget(&reader, openid)?;
     if erased == Erased::default() {

@@ -298,7 +298,7 @@ fn preview(config: &Config, arguments: Preview) -> Result<(), Failure> {
 }
 
 fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
-    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Mass, msg_id, limit)?;
+    let jobs = Reader::open(&config.store)?.jobs(JobKind::Mass, msg_id, limit)?;
     let now = match msg_id {
         Some(msg_id) => Some(connect(config)?.1.mass_get(msg_id)?),
         None => None,

@@ -116,7 +116,7 @@ impl Filters {
 }
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let limit = Limit(arguments.limit);
     let filter = arguments.filters.read(Some(limit.and_one()))?;
     let mut rows = Vec::new();
@@ -149,7 +149,7 @@ fn find(reader: &Reader, id: i64) -> Result<WholeMessage, Failure> {
 }
 
 fn show(config: &Config, id: i64, json: Json) -> Result<(), Failure> {
-    let message = find(&Reader::open(&config.store.path)?, id)?;
+    let message = find(&Reader::open(&config.store)?, id)?;
     let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&message);
@@ -191,7 +191,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
             "--json says what was written: name the file with --out FILE".to_owned(),
         ));
     }
-    let WholeMessage { row, xml } = find(&Reader::open(&config.store.path)?, id)?;
+    let WholeMessage { row, xml } = find(&Reader::open(&config.store)?, id)?;
     let Some(media_id) = &row.media_id else {
         let why = match &*row.msg_type.to_ascii_lowercase() {
             "file" => {
@@ -235,7 +235,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
 }
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let filter = arguments.filters.read(None)?;
     let mut export = Export::to_stdout(arguments.format)?;
     reader.export_messages(&filter, |names, cells| export.row(names, cells))?;

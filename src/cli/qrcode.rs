@@ -240,7 +240,7 @@ fn scene(text: &str, life: Life) -> Result<(Scene, String), Failure> {
 }
 
 fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
-    let reader = Reader::open(&config.store.path)?;
+    let reader = Reader::open(&config.store)?;
     let since = since(arguments.since.as_deref())?;
     let scenes = reader.scenes(since)?;
     let mut out = Output::for_reading();

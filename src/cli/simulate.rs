@@ -340,7 +340,7 @@ fn allowed_address(config: &Config) -> Result<Option<IpAddr>, Failure> {
         AllowIps::Any => None,
         AllowIps::Listed(networks) => networks.first().map(IpNet::addr),
         AllowIps::Platform => {
-            let kept = Reader::open(&config.store.path)?.callback_ips()?;
+            let kept = Reader::open(&config.store)?.callback_ips()?;
             let list = kept.as_ref().and_then(Networks::read);
             list.and_then(|list| list.networks.first().map(IpNet::addr))
         }
@@ -352,14 +352,12 @@ fn token(config: &Config) -> Result<Secret, Failure> {
     if let Some(token) = &config.account.token {
         return Ok(token.clone());
     }
-    Reader::open(&config.store.path)?
-        .made_token()?
-        .ok_or_else(|| {
-            Failure::failed(
-                "there is no Token yet",
-                "start the server once, it makes one",
-            )
-        })
+    Reader::open(&config.store)?.made_token()?.ok_or_else(|| {
+        Failure::failed(
+            "there is no Token yet",
+            "start the server once, it makes one",
+        )
+    })
 }
 
 fn unreachable_server(target: &Target, error: &io::Error) -> Failure {

@@ -246,7 +246,7 @@ pub(super) fn data(text: &str) -> Result<BTreeMap<String, TemplateValue>, Failur
 }
 
 fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Result<(), Failure> {
-    let jobs = Reader::open(&config.store.path)?.jobs(JobKind::Template, msg_id, limit)?;
+    let jobs = Reader::open(&config.store)?.jobs(JobKind::Template, msg_id, limit)?;
     if let Some(msg_id) = msg_id
         && jobs.is_empty()
     {

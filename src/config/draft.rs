@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mode::ModeName;
-use super::{Account, AllowIps, Api, Config, KEYS, Listen, Menu, Mode, Server, Store};
+use super::{Account, AllowIps, Api, Config, KEYS, Listen, Menu, Mode, Server};
+use crate::store::Options;
 use crate::wechat::AesKey;
 
 /// What the keys have said so far.
@@ -41,7 +42,7 @@ impl Draft {
                 allow_ips: AllowIps::Any,
                 trusted_proxies: Vec::new(),
             },
-            store: Store {
+            store: Options {
                 path: PathBuf::new(),
                 keep_messages: Duration::ZERO,
             },

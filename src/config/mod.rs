@@ -41,6 +41,7 @@ use reader::Reader;
 use crate::byte_order_mark;
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
+use crate::store::Options;
 
 /// Where the configuration is looked for when `--config` does not say.
 pub const PLACES: [&str; 2] = ["wechat.conf", "/etc/wechatd/wechat.conf"];
@@ -62,7 +63,7 @@ pub struct Config {
     /// `[server]`
     pub server: Server,
     /// `[store]`
-    pub store: Store,
+    pub store: Options,
     /// `[api]`
     pub api: Api,
     /// `[[rule]]`, in their order.
@@ -137,15 +138,6 @@ pub enum AllowIps {
     Listed(Vec<IpNet>),
     /// From the platform's own networks, which it tells (`getcallbackip`).
     Platform,
-}
-
-/// Section `[store]`.
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// The SQLite file.
-    pub path: PathBuf,
-    /// Age at which messages are removed; zero: never.
-    pub keep_messages: Duration,
 }
 
 /// Section `[api]`.

@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn no_commit_moves_the_log() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let pages = store.writer.write(|connection| {
             connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0))
         });
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn the_log_begins_anew_under_constant_load() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let other = Connection::open(store.path()).unwrap();
         let pages = || log_state(&other).unwrap().frames;
         // However slow the disk is.
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_log_that_a_reader_let_grow_is_short_again_when_the_reader_has_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let reader = store.reader().unwrap();
         reader
             .connection

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access};
 
 use super::error::StoreError;
 use super::open::{refuse_foreign, refuse_irregular};
+use super::options::Options;
 use super::schema;
 
 /// What is at `store.path`.
@@ -26,7 +27,8 @@ pub enum Found {
 ///
 /// # Errors
 /// What opening it would fail with, as far as that can be seen from outside.
-pub fn examine(path: &Path) -> Result<Found, StoreError> {
+pub fn examine(options: &Options) -> Result<Found, StoreError> {
+    let path = options.path.as_path();
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
     let folder = match path.parent() {

@@ -477,7 +477,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 1..40)
         ) {
             let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+            let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
             let mut pushes: Vec<Record> = Vec::new();
             let mut syncing = false;
             for step in &steps {

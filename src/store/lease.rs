@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_lease_ends_before_its_time_only_where_its_holder_is_known_to_have_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db")).unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let here = store.process.to_string();
         let [_pid, _nonce, name, began] = here.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{here}");
@@ -143,7 +143,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wechat.db");
         // Two stores are two owners, as two processes are.
-        let (slow, next) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+        let (slow, next) = (
+            Store::open(&path.as_path().into()).unwrap(),
+            Store::open(&path.as_path().into()).unwrap(),
+        );
         assert!(slow.take_lease("fetch", 1_000, 1_010).unwrap());
         assert!(next.take_lease("fetch", 1_020, 1_030).unwrap());
         slow.end_lease("fetch").unwrap();

@@ -19,7 +19,7 @@
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages, by [`dbpage`]
 //! - [`lenient`]: columns that hold another kind of value than they should
 //! - [`copy`]: copies made and put back
-//! - [`open`]: opening; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
+//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
 //!   their place; [`error`]: what failed, and what to do
 
 mod checkpoint;
@@ -39,6 +39,7 @@ mod main_file;
 mod media;
 mod messages;
 mod open;
+mod options;
 mod page;
 mod process;
 mod profiles;
@@ -64,6 +65,7 @@ pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::PERMANENT_VIDEO;
 pub use messages::{MessageFilter, MessageRow, WholeMessage};
 pub use open::{Reader, Store};
+pub use options::Options;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;

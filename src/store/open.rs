@@ -13,6 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::error::StoreError;
 use super::file::OpenFile;
 use super::main_file::Main;
+use super::options::Options;
 use super::process::Process;
 use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
@@ -41,7 +42,8 @@ impl Store {
     ///
     /// # Errors
     /// When the path is a folder, the file is of another program or a newer version, damaged or not writable.
-    pub fn open(path: &Path) -> Result<Store, StoreError> {
+    pub fn open(options: &Options) -> Result<Store, StoreError> {
+        let path = &options.path;
         let main = private_file(path)?;
         let mut connection = Connection::open_with_flags(
             path,
@@ -72,7 +74,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.path)
+        Reader::at(&self.path)
     }
 
     /// Ends the writer after what it was given, and folds the write-ahead log into the file.
@@ -92,7 +94,11 @@ impl Reader {
     ///
     /// # Errors
     /// When there is none, or it is not of this program, or of a newer version.
-    pub fn open(path: &Path) -> Result<Reader, StoreError> {
+    pub fn open(options: &Options) -> Result<Reader, StoreError> {
+        Reader::at(&options.path)
+    }
+
+    fn at(path: &Path) -> Result<Reader, StoreError> {
         if !path.exists() {
             return Err(
                 StoreError::at(path, "there is no store yet").advising("`wechatd serve` makes it")

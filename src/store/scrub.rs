@@ -44,7 +44,7 @@ mod tests {
     fn a_copy_in_the_middle_of_a_page_is_overwritten_and_rows_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wechat.db");
-        let store = Store::open(&path).unwrap();
+        let store = Store::open(&path.as_path().into()).unwrap();
         let has_pages = has_pages(&store.reader().unwrap().connection).unwrap();
         assert!(has_pages, "built without what .cargo/config.toml asks for");
         let left: Result<usize, StoreError> = store.writer.write(|connection| {

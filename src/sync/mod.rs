@@ -590,7 +590,8 @@ mod tests {
     #[test]
     fn a_panic_of_a_thread_that_fetches_is_no_quiet_end() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("wechat.db")).expect("a store");
+        let store =
+            Store::open(&folder.path().join("wechat.db").as_path().into()).expect("a store");
         store.sync_begin(clock::unix_seconds()).expect("a write");
         store.sync_go_on(SyncStep::Profiles, None).expect("a write");
         let api = no_platform();

@@ -472,7 +472,7 @@ fn a_backup_ends_and_is_one_moment_of_the_store_however_often_others_commit_mean
     commit();
     let target = account.folder().join("backup.db");
     let mut told = Vec::new();
-    let reader = wechatd::store::Reader::open(&account.store_path()).unwrap();
+    let reader = wechatd::store::Reader::open(&account.store_path().as_path().into()).unwrap();
     let copied = reader.backup(&target, |copied, total| {
         told.push((copied, total));
         let again = told.windows(2).any(|pair| pair[0].0 >= pair[1].0);

@@ -14,12 +14,12 @@ use crate::store::{Found, Reader, StoreError, examine};
 pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>), StoreError> {
     let mut obstacles = Vec::new();
     obstacles.extend(missing_folder(&target_of(&config.store.path)));
-    let found = examine(&config.store.path);
+    let found = examine(&config.store);
     if let Err(error) = &found {
         obstacles.push(error.to_string());
     }
     let reader = match found {
-        Ok(Found::Current) => Some(Reader::open(&config.store.path)?),
+        Ok(Found::Current) => Some(Reader::open(&config.store)?),
         Ok(Found::Nothing | Found::Older) | Err(_) => None,
     };
     // A store from an older version does not say where its server listens.

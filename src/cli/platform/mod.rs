@@ -23,7 +23,7 @@ pub fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
         )
     };
     config.api_rights().ok_or_else(missing)?;
-    let store = Arc::new(Store::open(&config.store.path)?);
+    let store = Arc::new(Store::open(&config.store)?);
     let api = app::client(config, &store)?.ok_or_else(missing)?;
     Ok((store, api))
 }

@@ -127,7 +127,7 @@ fn mixed_rules(count: usize) -> String {
 fn grown(rows: u64) -> Server {
     let folder = Setup::default().folder();
     let store = folder.path().join("wechat.db");
-    drop(wechatd::store::Store::open(&store).unwrap());
+    drop(wechatd::store::Store::open(&store.as_path().into()).unwrap());
     let connection = Connection::open(&store).unwrap();
     // For filling only: nothing of value is lost if the bench crashes.
     let fill = format!(

@@ -33,7 +33,7 @@ impl StoreAlone {
         let folder = Setup::default().folder();
         let config = Config::load(&folder.path().join("wechat.conf")).unwrap();
         StoreAlone {
-            store: Arc::new(Store::open(&config.store.path).unwrap()),
+            store: Arc::new(Store::open(&config.store).unwrap()),
             rules: Rules::new(config.rules),
             _folder: folder,
         }
