@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
 
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::main_file::{Main, beside};
 use super::wal::{KEPT, limit_log, log_state, move_log};
 use crate::bell::{Bell, Woken};
@@ -90,9 +90,10 @@ impl Checkpointer {
             .name("checkpoint".to_owned())
             .spawn(move || rounds.run())
             .map_err(|error| {
-                StoreError::new(format!(
-                    "store: cannot start the checkpoint thread: {error}"
-                ))
+                StoreError::new(
+                    ErrorKind::Other,
+                    format!("store: cannot start the checkpoint thread: {error}"),
+                )
             })?;
         Ok(Checkpointer {
             main,

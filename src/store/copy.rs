@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::main_file::beside;
 use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
 use super::settings;
@@ -167,7 +167,9 @@ fn sound(from: &Path) -> Result<Connection, StoreError> {
     match (tables, verdict.as_str()) {
         (0, _) => Err(StoreError::at(from, "is empty, not a copy of a store")),
         (_, "ok") => Ok(source),
-        (_, verdict) => Err(StoreError::at(from, format!("is damaged: {verdict}"))),
+        (_, verdict) => {
+            Err(StoreError::at(from, format!("is damaged: {verdict}")).of_kind(ErrorKind::Damaged))
+        }
     }
 }
 
@@ -186,7 +188,8 @@ fn refuse_open(path: &Path) -> Result<(), StoreError> {
         Err(Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Err(StoreError::at(
             path,
             "another process has it open; stop the server first (systemctl stop wechatd)",
-        )),
+        )
+        .of_kind(ErrorKind::Busy)),
         Err(code) => Err(StoreError::at(path, format!("cannot be opened: {code:?}"))),
     }
 }

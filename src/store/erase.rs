@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
 use super::settings::{self, FORGET};
@@ -91,10 +91,13 @@ impl Store {
         let person = openid.to_owned();
         self.writer
             .write(move |connection| queue(connection, &person))?;
-        Err(StoreError::new(format!(
-            "store: the rows are gone, but another program reads the store and keeps their bytes in {}-wal; when it has ended, the server removes them within an hour or at its next start",
-            self.path().display()
-        )))
+        Err(StoreError::new(
+            ErrorKind::Busy,
+            format!(
+                "store: the rows are gone, but another program reads the store and keeps their bytes in {}-wal; when it has ended, the server removes them within an hour or at its next start",
+                self.path().display()
+            ),
+        ))
     }
 
     /// Removes every trace of `openid` from all tables; the write-ahead log still has it.
@@ -151,11 +154,16 @@ impl Store {
             })?;
             Ok(busy.unwrap_or(true))
         };
-        match checkpoint() {
-            Ok(busy) => Ok(!busy),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
-            Err(error) => Err(StoreError::from_sqlite("checkpoint", &error)),
-        }
+        let emptied = checkpoint().map(|busy| !busy);
+        emptied.or_else(|error| {
+            let error = StoreError::from_sqlite("checkpoint", &error);
+            match error.kind() {
+                ErrorKind::Busy => Ok(false),
+                ErrorKind::Full | ErrorKind::Gone | ErrorKind::Damaged | ErrorKind::Other => {
+                    Err(error)
+                }
+            }
+        })
     }
 }
 

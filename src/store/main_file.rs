@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 
 /// Bytes that a large push can take: its text is kept twice, as received and as rules read it, and pages are written
 /// whole. One of 60 kB, more than the platform sends, takes a third of it.
@@ -60,11 +60,14 @@ impl Main {
         if !is_low {
             return Ok(());
         }
-        let error = StoreError::new(format!(
-            "store: {} KiB are free on its disk, and a large push can need {}: make room",
-            free >> 10,
-            ROOM >> 10
-        ));
+        let error = StoreError::new(
+            ErrorKind::Full,
+            format!(
+                "store: {} KiB are free on its disk, and a large push can need {}: make room",
+                free >> 10,
+                ROOM >> 10
+            ),
+        );
         if !was_low {
             log::error!("{error}; until then /healthz answers 503, and such a push too");
         }

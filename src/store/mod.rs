@@ -56,7 +56,7 @@ mod writer;
 
 pub use copy::{owner_of_copy, remove_part_of, restore};
 pub use erase::Erased;
-pub use error::StoreError;
+pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::checkpoint::Checkpointer;
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::file::OpenFile;
 use super::main_file::Main;
 use super::options::Options;
@@ -100,9 +100,9 @@ impl Reader {
 
     fn at(path: &Path) -> Result<Reader, StoreError> {
         if !path.exists() {
-            return Err(
-                StoreError::at(path, "there is no store yet").advising("`wechatd serve` makes it")
-            );
+            return Err(StoreError::at(path, "there is no store yet")
+                .of_kind(ErrorKind::Gone)
+                .advising("`wechatd serve` makes it"));
         }
         refuse_irregular(path)?;
         let fail =

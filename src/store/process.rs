@@ -9,7 +9,7 @@ use std::str::FromStr;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use crate::random;
 
 /// A process, as it stands in a lease that it holds.
@@ -34,7 +34,8 @@ struct Place {
 
 impl Process {
     pub(super) fn this() -> Result<Process, StoreError> {
-        let nonce = random::number().map_err(|error| StoreError::new(error.to_string()))?;
+        let nonce = random::number()
+            .map_err(|error| StoreError::new(ErrorKind::Other, error.to_string()))?;
         let pid = std::process::id();
         let place = place().zip(began(pid));
         Ok(Process {

@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::checkpoint::Checkpointer;
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::file::OpenFile;
 use super::settings::{self, PROBE};
 use crate::clock;
@@ -93,7 +93,10 @@ impl Writer {
                 .run(&waiting)
             })
             .map_err(|error| {
-                StoreError::new(format!("store: cannot start the writer thread: {error}"))
+                StoreError::new(
+                    ErrorKind::Other,
+                    format!("store: cannot start the writer thread: {error}"),
+                )
             })?;
         Ok(Writer {
             queue,
@@ -111,20 +114,21 @@ impl Writer {
 
     /// Hands over work without waiting. Work that cannot be taken is finished with the error here.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
-        let (work, why) = match self.queue.try_send(Message::Work(work)) {
+        let (work, kind, why) = match self.queue.try_send(Message::Work(work)) {
             Err(TrySendError::Full(Message::Work(work))) => (
                 work,
+                ErrorKind::Busy,
                 format!("{QUEUE} requests are waiting already; the disk is too slow"),
             ),
             Err(TrySendError::Disconnected(Message::Work(work))) => {
-                (work, "the store is closed".to_owned())
+                (work, ErrorKind::Other, "the store is closed".to_owned())
             }
             Ok(())
             | Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {
                 return;
             }
         };
-        work.finish(Err(StoreError::new(format!("store: write: {why}"))));
+        work.finish(Err(StoreError::new(kind, format!("store: write: {why}"))));
         told_all(&self.after_telling);
     }
 
@@ -141,6 +145,7 @@ impl Writer {
         }));
         outcome.recv().unwrap_or_else(|_| {
             Err(StoreError::new(
+                ErrorKind::Other,
                 "store: write: the writer ended before it could",
             ))
         })
@@ -223,7 +228,7 @@ where
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Closure { value, done, .. } = *self;
-        let nothing = || StoreError::new("store: write: nothing was done");
+        let nothing = || StoreError::new(ErrorKind::Other, "store: write: nothing was done");
         // Whoever asked may have gone; the commit stands all the same.
         done.send(outcome.and_then(|()| value.ok_or_else(nothing)))
             .ok();
