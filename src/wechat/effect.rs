@@ -1,4 +1,4 @@
-//! What a push means for what is kept: who comes, who leaves, whose data must go, what became of a sending.
+//! The effect of a push on the store: who follows, who unfollows, whose data must be deleted, the result of a sending.
 
 use super::event::EventKind;
 use super::job::{JobKind, JobResult};
@@ -11,33 +11,32 @@ pub enum Effect {
     None,
     /// The sender follows now.
     Follow {
-        /// By this scene of a QR code.
+        /// The scene of the QR code, if any.
         scene: Option<String>,
     },
-    /// The sender follows no more.
+    /// The sender no longer follows.
     Leave,
     /// This person's profile has changed.
     ProfileChanged {
-        /// Whose; the sender is an account of the platform's.
+        /// Not the sender, which is an account of the platform.
         openid: String,
     },
-    /// This person has taken back the right to the profile: it must be deleted.
+    /// This person has revoked access to the profile: it must be deleted.
     ProfileRevoked {
-        /// Whose; the sender is an account of the platform's.
+        /// Not the sender, which is an account of the platform.
         openid: String,
     },
     /// This person has closed the WeChat account: everything about the person must be deleted.
     AccountClosed {
-        /// Whose; the sender is an account of the platform's.
+        /// Not the sender, which is an account of the platform.
         openid: String,
     },
-    /// A mass or template message, or a publication, has come to its end.
+    /// A mass message, template message or publication has finished.
     JobFinished(JobResult),
 }
 
 impl Push {
-    /// What the push means for the people it is about. An authorisation event that names nobody
-    /// means nothing.
+    /// The effect of the push; none for an authorisation event or result without an id.
     pub fn effect(&self) -> Effect {
         let Body::Event(event) = &self.body else {
             return Effect::None;

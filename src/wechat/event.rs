@@ -1,5 +1,5 @@
-//! What happens around a user or the account (the platform's pages "Receiving event pushes" and
-//! "Custom menu event pushes"): the table of events.
+//! Events of users and of the account (the platform's pages "Receiving event pushes" and "Custom menu event pushes"):
+//! the table of events, and what code reads of them.
 
 use serde_json::Value;
 
@@ -8,15 +8,15 @@ use super::fields::{self, Elements, Fields};
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// `Event` as received; upper and lower case mean the same. Empty if the push had none.
+    /// `Event` as received; case does not matter. Empty if it is missing.
     pub name: String,
-    /// What happened, by the name.
+    /// The kind, by the name.
     pub kind: EventKind,
     /// The other elements.
     pub fields: Fields,
 }
 
-/// The events that mean more here than a row in the table of messages and perhaps a rule's answer.
+/// The events that code treats specially; all others are only recorded and matched by rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// Somebody follows the account, perhaps through a QR code.
@@ -25,12 +25,12 @@ pub enum EventKind {
     Unsubscribe,
     /// A follower scanned a QR code; the key is its scene.
     Scan,
-    /// The phone reports where it is, when the conversation is opened or every 5 seconds while it is; not to be
-    /// confused with the message `location`.
+    /// The phone reports its location, when the conversation is opened or every 5 seconds while it is open. Not the
+    /// message `location`.
     Location,
     /// A code scanned from the menu.
     ScanCode,
-    /// A place chosen from the menu; it arrives as a message, too.
+    /// A place chosen from the menu; a message with the place follows.
     LocationSelect,
     /// A template message was delivered or not.
     TemplateResult,
@@ -45,14 +45,14 @@ pub enum EventKind {
     ProfileRevoked,
     /// A user closed the WeChat account: everything about the user must be deleted.
     AccountClosed,
-    /// Any other event, also one that nobody knows.
+    /// Any other event, including unknown ones.
     Other,
 }
 
 const ANSWERED: bool = true;
 const SILENT: bool = false;
 
-/// The events of users, of results and of the account: the name, its kind, and whether the user would see a reply.
+/// Events of users, of results and of the account: name, kind, and whether the user would see a reply.
 pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ("subscribe", EventKind::Subscribe, ANSWERED),
     ("unsubscribe", EventKind::Unsubscribe, SILENT),
@@ -85,7 +85,7 @@ pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ("kf_create_session", EventKind::Other, SILENT),
     // An agent ended the conversation.
     ("kf_close_session", EventKind::Other, SILENT),
-    // An agent passed the conversation on.
+    // An agent transferred the conversation.
     ("kf_switch_session", EventKind::Other, SILENT),
     // The account's qualification was verified.
     ("qualification_verify_success", EventKind::Other, SILENT),
@@ -97,7 +97,7 @@ pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ("naming_verify_fail", EventKind::Other, SILENT),
     // The yearly verification is due soon.
     ("annual_renew", EventKind::Other, SILENT),
-    // The verification has run out.
+    // The verification has expired.
     ("verify_expired", EventKind::Other, SILENT),
     // A user accepted or refused notifications in a dialogue.
     ("subscribe_msg_popup_event", EventKind::Other, SILENT),
@@ -118,8 +118,8 @@ pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ),
 ];
 
-/// Events of cards, invoices, stores, devices and shops, mostly of discontinued products. They are all
-/// [`EventKind::Other`], and the user would see no reply to any of them.
+/// Events of cards, invoices, stores, devices and shops, mostly discontinued products. All are
+/// [`EventKind::Other`], and the user would see a reply to none of them.
 pub const PRODUCT_EVENTS: &[&str] = &[
     "card_pass_check",
     "card_not_pass_check",
@@ -165,11 +165,10 @@ pub const PRODUCT_EVENTS: &[&str] = &[
     "debug_demo",
 ];
 
-/// The events that say what was scanned, see [`Event::scan`].
+/// The events with a scanned code, see [`Event::scan`].
 pub const SCANS: [&str; 2] = ["scancode_push", "scancode_waitmsg"];
 
-/// Whether the user would see a reply to the event of this name, in any case; `None` for an unknown
-/// event.
+/// Whether the user would see a reply to the event of this name (in upper or lower case); `None` if it is unknown.
 pub fn event_may_be_answered(name: &str) -> Option<bool> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
     match EVENTS.iter().find(|(known, ..)| is(known)) {
@@ -181,20 +180,20 @@ pub fn event_may_be_answered(name: &str) -> Option<bool> {
     }
 }
 
-/// The names of all events that the platform documents, as it writes them.
+/// The names of all documented events, in the platform's spelling.
 pub fn known_events() -> impl Iterator<Item = &'static str> {
     let events = EVENTS.iter().map(|(name, ..)| *name);
     events.chain(PRODUCT_EVENTS.iter().copied())
 }
 
-/// The element around the `List` of an event. In JSON pushes it is missing and `List` stands alone.
+/// The element around the `List` of an event. JSON pushes have only the `List`.
 const LIST_WRAPPERS: [(&str, &str); 3] = [
     ("subscribe_msg_popup_event", "SubscribeMsgPopupEvent"),
     ("subscribe_msg_change_event", "SubscribeMsgChangeEvent"),
     ("subscribe_msg_sent_event", "SubscribeMsgSentEvent"),
 ];
 
-/// Brings the elements of an event into the form that they have in XML.
+/// Brings the elements of an event into the form of XML pushes.
 pub(super) fn as_in_xml(elements: &mut Elements) {
     let name = elements.text("Event").unwrap_or_default();
     let mut wrappers = LIST_WRAPPERS.iter();
@@ -214,19 +213,19 @@ impl EventKind {
 }
 
 impl Event {
-    /// Reads what is left of a push after the elements that all pushes have.
+    /// Reads the elements that are left after those that all pushes have.
     pub(super) fn read(mut fields: Fields) -> Event {
         let name = fields::take(&mut fields, "Event").unwrap_or_default();
         let kind = EventKind::of(&name);
         Event { name, kind, fields }
     }
 
-    /// The text of an element; `None` where it is missing, empty, or holds other elements.
+    /// The text of an element; `None` if it is missing, empty, or has child elements.
     pub fn text(&self, element: &str) -> Option<&str> {
         fields::text(&self.fields, element)
     }
 
-    /// An element that holds others; [`Value::Null`] where it is missing.
+    /// An element with child elements; [`Value::Null`] if it is missing.
     pub fn inside(&self, element: &str) -> &Value {
         static MISSING: Value = Value::Null;
         self.fields.get(element).unwrap_or(&MISSING)
@@ -237,13 +236,13 @@ impl Event {
         self.text("EventKey")
     }
 
-    /// `MsgID`, also seen as `MsgId`: the sending whose result this is.
+    /// `MsgID`, also spelled `MsgId`: the sending whose result this is.
     pub fn msg_id(&self) -> Option<&str> {
         self.text("MsgID").or(self.text("MsgId"))
     }
 
-    /// The scene of a QR code: of a follow the key after `qrscene_`, of a scan the key. A follow
-    /// for another reason (after a payment, from a product's page) has none, whatever its key.
+    /// The scene of a QR code: the key of a scan, or the key of a follow without its `qrscene_`. A follow for another
+    /// reason (after a payment, from a product's page) has none, whatever its key.
     pub fn scene(&self) -> Option<&str> {
         let key = self.key()?;
         let scene = match self.kind {
@@ -254,7 +253,7 @@ impl Event {
         (!scene.is_empty()).then_some(scene)
     }
 
-    /// What rules look at: the key, of a follow after its `qrscene_`, else `""`.
+    /// The text that rules match: the key, of a follow without its `qrscene_`; `""` if there is none.
     pub fn subject(&self) -> &str {
         let key = self.key().unwrap_or_default();
         match self.kind {
@@ -263,16 +262,16 @@ impl Event {
         }
     }
 
-    /// What was scanned from the menu: `qrcode` or `barcode`, perhaps others, and the text of the code; of a barcode
-    /// with its kind, such as `EAN_13,6901234567892`. `""` for what is missing.
+    /// What was scanned from the menu: `qrcode` or `barcode`, perhaps others, and the text of the code. That of a
+    /// barcode includes its type, such as `EAN_13,6901234567892`. `""` for what is missing.
     pub fn scan(&self) -> Option<(&str, &str)> {
         let scanned = self.inside("ScanCodeInfo");
         let text = |element| scanned[element].as_str().unwrap_or_default();
         (self.kind == EventKind::ScanCode).then(|| (text("ScanType"), text("ScanResult")))
     }
 
-    /// Latitude and longitude in degrees, decimal texts as received: where the phone is, or the place that was chosen
-    /// from the menu. `""` for what is missing.
+    /// Latitude and longitude in degrees, decimal text as received: of the phone, or of the place that was chosen from
+    /// the menu. `""` for what is missing.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         let [latitude, longitude] = match self.kind {
             EventKind::Location => ["Latitude", "Longitude"].map(|name| self.text(name)),
@@ -285,13 +284,13 @@ impl Event {
         Some((latitude.unwrap_or_default(), longitude.unwrap_or_default()))
     }
 
-    /// Whether the user would see a reply. Unknown events may be answered.
+    /// Whether the user would see a reply. Assumed for unknown events.
     pub fn may_be_answered(&self) -> bool {
         event_may_be_answered(&self.name).unwrap_or(true)
     }
 
-    /// The user that an authorisation event is about: such events come from an account of the platform's. The
-    /// lower-case spelling was seen in `user_info_modified`.
+    /// The user that an authorisation event is about, because its sender is an account of the platform. The lower-case
+    /// spelling occurs in `user_info_modified`.
     pub fn authorization_openid(&self) -> Option<&str> {
         match self.kind {
             EventKind::ProfileChanged | EventKind::ProfileRevoked | EventKind::AccountClosed => {
@@ -302,6 +301,5 @@ impl Event {
     }
 }
 
-/// Before the scene in the key of a follow through a QR code. Removed once: the scene itself may begin
-/// with it, too.
+/// Prefix of the scene in the key of a follow through a QR code. Removed once: the scene itself may begin with it, too.
 const SCENE_PREFIX: &str = "qrscene_";

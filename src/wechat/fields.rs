@@ -1,5 +1,5 @@
-//! The elements of a push in one form, whether they came as XML or as JSON: what [`super::xml`] and
-//! [`super::json`] produce.
+//! The elements of a push in one form, whether it came as XML or as JSON: what [`super::xml`] and [`super::json`]
+//! produce.
 
 use std::borrow::Cow;
 
@@ -143,7 +143,7 @@ pub(super) fn is_repeatable(name: &str) -> bool {
     REPEATABLE.contains(&name)
 }
 
-/// Takes a leaf out, `None` where it is missing or not a leaf.
+/// Removes a leaf; `None` if it is missing or not a leaf.
 pub(super) fn take(fields: &mut Fields, name: &str) -> Option<String> {
     match fields.remove(name) {
         Some(Value::String(text)) => Some(text),
@@ -151,7 +151,7 @@ pub(super) fn take(fields: &mut Fields, name: &str) -> Option<String> {
     }
 }
 
-/// The text of a leaf, `None` where it is missing or not a leaf.
+/// The text of a leaf; `None` if it is missing or not a leaf.
 pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }

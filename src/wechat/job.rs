@@ -1,18 +1,18 @@
-//! What became of a sending: the results of template messages, mass messages and publications (the platform's pages on
-//! each), which arrive as events.
+//! The results of mass messages, template messages and publications, which arrive as events (the platform's pages on
+//! each).
 
 use serde_json::Value;
 
 use super::event::Event;
 
-/// What the account sends that the platform works off later.
+/// What the platform sends or publishes later, and then reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// A mass message.
     Mass,
     /// A template message.
     Template,
-    /// An article that is published for everybody to read.
+    /// The publication of an article.
     Publish,
 }
 
@@ -27,50 +27,50 @@ impl JobKind {
     }
 }
 
-/// What became of a sending (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
+/// The result of a sending (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {
     /// What was sent.
     pub kind: JobKind,
-    /// The `msg_id` or `publish_id` that the call answered.
+    /// The `msg_id` or `publish_id` from the answer of the call.
     pub msg_id: String,
-    /// The platform's word for how it went. Of a template message `success`, `failed:user block` or `failed: system
+    /// The status as the platform spells it. Of a template message `success`, `failed:user block` or `failed: system
     /// failed`; of a mass message `send success` (formerly `sendsuccess`), `send fail` or `err(` number `)`, see
     /// [`mass_error_meaning`]. Of a publication its `publish_status`: 0 published, 1 under way, 2 originality check
     /// failed, 3 failed, 4 refused by the platform, 5 all articles deleted afterwards, 6 all articles banned afterwards.
     pub status: String,
-    /// To how many; of a mass message only.
+    /// Numbers of followers; only of a mass message.
     pub counts: JobCounts,
-    /// Which articles.
+    /// The articles, if any.
     pub articles: JobArticles,
 }
 
 /// The articles of a mass message or a publication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobArticles {
-    /// What messages and menus name the publication by.
+    /// The id of the publication in messages and menus.
     pub article_id: Option<String>,
-    /// Where they can be read.
+    /// Their permanent addresses.
     pub urls: Vec<String>,
-    /// Numbers of those that failed, from 1.
+    /// Positions of those that failed, from 1.
     pub failed: Vec<String>,
 }
 
-/// To how many a mass message went.
+/// Numbers of followers of a mass message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JobCounts {
     /// Addressed.
     pub total: Option<i64>,
-    /// Left after the platform's filters; normally sent and failed together.
+    /// Left after the platform's filters; normally `sent` plus `failed`.
     pub filtered: Option<i64>,
-    /// Got it.
+    /// Received it.
     pub sent: Option<i64>,
-    /// Did not.
+    /// Did not receive it.
     pub failed: Option<i64>,
 }
 
 impl JobResult {
-    /// Reads the event; `None` where it does not name the sending.
+    /// Reads the event; `None` if it does not name the sending.
     pub(super) fn read(kind: JobKind, event: &Event) -> Option<JobResult> {
         let count = |element| event.text(element)?.parse().ok();
         match kind {
@@ -114,18 +114,18 @@ impl JobResult {
     }
 }
 
-/// The permanent addresses of the articles, which are the `item`s of an element.
+/// The permanent addresses in the `item`s of an element.
 fn urls(articles: &Value, name: &str) -> Vec<String> {
     let urls = each(&articles["item"]).filter_map(|item| item[name].as_str());
     urls.map(str::to_owned).collect()
 }
 
-/// The elements of one name; none where it is missing.
+/// The entries of a list; none if it is missing.
 fn each(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-/// What the number of a mass message's `err(` number `)` means (the platform's page on mass messages).
+/// The meaning of the number in the status `err(` number `)` of a mass message (the platform's page on mass messages).
 pub fn mass_error_meaning(status: &str) -> Option<&'static str> {
     let number = status.trim().strip_prefix("err(")?.strip_suffix(')')?;
     let number: u32 = number.trim().parse().ok()?;

@@ -1,21 +1,22 @@
-//! What a user can send (the platform's page "Receiving standard messages"): the table of kinds.
+//! Messages of users (the platform's page "Receiving standard messages"): the table of kinds, and what code reads of
+//! them.
 
 use super::fields::{self, Fields};
 
 /// A message of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// `MsgType` as received; compare it without regard to case.
+    /// `MsgType` as received; case does not matter.
     pub msg_type: String,
     /// `MsgId`, an unsigned 64-bit number as text. Missing only in very old or broken pushes.
     pub msg_id: Option<String>,
-    /// What was sent, by the `MsgType`.
+    /// The kind, by the `MsgType`.
     pub kind: MessageKind,
     /// The other elements.
     pub fields: Fields,
 }
 
-/// The kinds of messages. Each has its elements, see [`Message::text`].
+/// The kinds of messages; read their elements with [`Message::text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
     /// Text, also a tap on an entry of a menu message: then `bizmsgmenuid` is the entry and `Content` its label. In
@@ -24,8 +25,8 @@ pub enum MessageKind {
     Text,
     /// A picture. `PicUrl` shows it; `MediaId` is missing in very old pushes.
     Image,
-    /// A voice recording; `Format` is `amr` (8 kHz) or `speex`, `MediaId16K` the same recording at 16 kHz. What was
-    /// said is in `Recognition`, if the account has speech recognition switched on.
+    /// A voice recording; `Format` is `amr` (8 kHz) or `speex`, `MediaId16K` the same recording at 16 kHz. `Recognition`
+    /// is its text, if speech recognition is enabled for the account.
     Voice,
     /// A video; `ThumbMediaId` is its preview picture.
     Video,
@@ -35,12 +36,11 @@ pub enum MessageKind {
     Location,
     /// A shared page.
     Link,
-    /// A file; not in the platform's documentation. Its content cannot be downloaded; `Description` is its size for
-    /// people, such as `2.5 KB`.
+    /// A file (undocumented). It cannot be downloaded; `Description` is its size, such as `2.5 KB`.
     File,
     /// A shared mini program.
     MiniProgramPage,
-    /// From the discontinued platform for devices: recorded, never answered.
+    /// From the discontinued device platform: recorded, never answered.
     Device,
     /// Any other `MsgType`.
     Other,
@@ -59,7 +59,7 @@ const KINDS: [(&str, MessageKind); 9] = [
     ("miniprogrampage", MessageKind::MiniProgramPage),
 ];
 
-/// Every `MsgType` that users send, as the platform writes it.
+/// Every `MsgType` that users send, in the platform's spelling.
 pub const MESSAGE_TYPES: [&str; KINDS.len()] = {
     let mut names = [""; KINDS.len()];
     let mut at = 0;
@@ -85,7 +85,7 @@ impl MessageKind {
 }
 
 impl Message {
-    /// Reads what is left of a push after the elements that all pushes have.
+    /// Reads the elements that are left after those that all pushes have.
     pub(super) fn read(msg_type: String, mut fields: Fields) -> Message {
         Message {
             msg_id: fields::take(&mut fields, "MsgId"),
@@ -95,13 +95,13 @@ impl Message {
         }
     }
 
-    /// The text of an element; `None` where it is missing, empty, or holds other elements.
+    /// The text of an element; `None` if it is missing, empty, or has child elements.
     pub fn text(&self, element: &str) -> Option<&str> {
         fields::text(&self.fields, element)
     }
 
-    /// What rules look at: `Content` of a text, `Recognition` of a voice recording, `Title` of a
-    /// link or file, `Label` of a place, else `""`.
+    /// The text that rules match: `Content` of a text, `Recognition` of a voice recording, `Title` of a link or file,
+    /// `Label` of a place, otherwise `""`.
     pub fn subject(&self) -> &str {
         let element = match self.kind {
             MessageKind::Text => "Content",
@@ -118,13 +118,13 @@ impl Message {
         self.text(element).unwrap_or_default()
     }
 
-    /// Latitude and longitude of a place in degrees, decimal texts as received; `""` for one that is missing.
+    /// Latitude and longitude of a place in degrees, decimal text as received; `""` for what is missing.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         let text = |element| self.text(element).unwrap_or_default();
         (self.kind == MessageKind::Location).then(|| (text("Location_X"), text("Location_Y")))
     }
 
-    /// `MediaId`: how to fetch the picture, recording or video; it works for 3 days.
+    /// `MediaId`, for downloading the picture, recording or video; valid for 3 days.
     pub fn media_id(&self) -> Option<&str> {
         match self.kind {
             MessageKind::Image
@@ -141,7 +141,7 @@ impl Message {
         }
     }
 
-    /// Whether the user would see a reply: always, except to the discontinued platform for devices.
+    /// Whether the user would see a reply: always, except for [`MessageKind::Device`].
     pub fn may_be_answered(&self) -> bool {
         self.kind != MessageKind::Device
     }

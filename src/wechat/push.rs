@@ -7,7 +7,7 @@ use super::event::{self, Event};
 use super::fields::{self, Elements};
 use super::message::Message;
 
-/// `CreateTime` up to the year 9999: what has a date.
+/// Valid values of `CreateTime`: up to the year 9999, so that each has a date.
 const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 
 /// One push. Answers go from `to_user` to `from_user`.
@@ -15,8 +15,7 @@ const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 pub struct Push {
     /// `ToUserName`: the account's original ID, `gh_…`.
     pub to_user: String,
-    /// `FromUserName`: the sender's OpenID; an account of the platform's in events about
-    /// authorisation and results.
+    /// `FromUserName`: the sender's OpenID; in events about authorisation and results an account of the platform.
     pub from_user: String,
     /// `CreateTime`: Unix seconds.
     pub create_time: i64,
@@ -35,12 +34,13 @@ pub enum Body {
 }
 
 impl Push {
-    /// Reads a push from XML or JSON, whichever the first byte after an optional byte order mark
-    /// and white space says. A kind that nobody knows is no error, nor is a strange value; an error
-    /// is a body that is no push.
+    /// Reads a push from XML or JSON; the first byte after an optional byte order mark and white space decides.
+    ///
+    /// # Errors
+    /// If the body is not a push. Unknown kinds and strange values are no errors.
     pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
         let (_, mut elements) = fields::read(body)?;
-        // In compatible mode it stands beside the readable elements and says nothing new.
+        // In compatible mode it repeats the readable elements.
         elements.take_all("Encrypt");
         let to_user = required(&elements, "ToUserName")?;
         let from_user = required(&elements, "FromUserName")?;
@@ -74,9 +74,9 @@ impl Push {
         })
     }
 
-    /// Equal for deliveries of the same push, and for no others: of a message `MsgId|FromUserName`; of
-    /// an event, and of a message without `MsgId`, `CreateTime|` and a digest of all its elements,
-    /// which neither their order nor white space between them changes.
+    /// Equal for deliveries of the same push only. For a message it is `MsgId|FromUserName`; for an event, or a message
+    /// without `MsgId`, it is `CreateTime|` and a digest of all elements, independent of their order and of white space
+    /// between them.
     ///
     /// The number of a sending in an event (`MsgID`, `MsgId`, `publish_id`) is an element like any other:
     /// several events may be about one sending. Stores of version 5 and older have events under keys of another form, so
@@ -105,7 +105,7 @@ impl Push {
         self.as_event()?.key()
     }
 
-    /// The scene of the QR code that a new or old follower scanned, see [`Event::scene`].
+    /// The scene of a QR code that a new or existing follower scanned, see [`Event::scene`].
     pub fn scene(&self) -> Option<&str> {
         self.as_event()?.scene()
     }
@@ -126,8 +126,7 @@ impl Push {
         }
     }
 
-    /// What rules look at, `""` if there is nothing: see [`Message::subject`] and
-    /// [`Event::subject`].
+    /// The text that rules match, see [`Message::subject`] and [`Event::subject`].
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Message(message) => message.subject(),
@@ -135,12 +134,12 @@ impl Push {
         }
     }
 
-    /// What the user scanned from the menu, as its kind and its text, see [`Event::scan`].
+    /// What the user scanned from the menu, see [`Event::scan`].
     pub fn scan(&self) -> Option<(&str, &str)> {
         self.as_event()?.scan()
     }
 
-    /// Where the user is or pointed to: latitude and longitude, decimal texts as received.
+    /// Latitude and longitude of the user or of the place that the user chose, decimal text as received.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         match &self.body {
             Body::Message(message) => message.coordinates(),
@@ -148,8 +147,7 @@ impl Push {
         }
     }
 
-    /// Whether the user would see a reply. If not, the answer is `success`. True for kinds nobody
-    /// knows.
+    /// Whether the user would see a reply; if not, the answer is `success`. Assumed for unknown kinds.
     pub fn may_be_answered(&self) -> bool {
         match &self.body {
             Body::Message(message) => message.may_be_answered(),
@@ -157,7 +155,7 @@ impl Push {
         }
     }
 
-    /// Whether it may be handed over to customer service: messages of users only, never events.
+    /// Whether it may be transferred to customer service: only messages of users, never events.
     pub fn may_be_transferred(&self) -> bool {
         match &self.body {
             Body::Message(message) => message.may_be_answered(),
