@@ -25,8 +25,9 @@ struct Module {
 /// The modules of the library by their place in its tree.
 pub struct Library(BTreeMap<Path, Module>);
 
-/// The imports among files: importer, imported, and the text of the first import.
-pub type Imports = BTreeMap<(String, String), String>;
+/// Who imports whom among neighbours, which are files and folders of one folder, and the imports that do it. `src/api`
+/// is the folder with its `mod.rs`, or the file `src/api.rs` with its folder.
+pub type Imports = BTreeMap<(String, String), Vec<String>>;
 
 impl Library {
     /// Takes each file with its path and its code: no comments, no tests.
@@ -72,40 +73,48 @@ impl Library {
         }
     }
 
-    /// Who imports whom. What a file takes from the modules around it does not count.
+    /// An import counts for the neighbours that hold its two ends. What a module takes from those around it counts for
+    /// nobody.
     pub fn imports(&self) -> Imports {
-        let mut imports = Imports::new();
+        let mut between_files = BTreeMap::new();
         for (own, module) in &self.0 {
             for (path, text) in &module.mentions {
                 let (place, definer) = self.definer(path);
-                if !own.starts_with(place) {
-                    imports
-                        .entry((module.file.clone(), definer.file.clone()))
-                        .or_insert_with(|| text.clone());
-                }
+                between_files
+                    .entry((own, place))
+                    .or_insert_with(|| format!("{} imports {}: {text}", module.file, definer.file));
+            }
+        }
+        let mut imports = Imports::new();
+        for ((from, to), text) in between_files {
+            let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+            if shared < from.len() && shared < to.len() {
+                let neighbour = |place: &Path| format!("src/{}", place[..=shared].join("/"));
+                let pair = (neighbour(from), neighbour(to));
+                imports.entry(pair).or_default().push(text);
             }
         }
         imports
     }
 }
 
-/// Groups of files of which each one imports, directly or through others of the group, all of them.
+/// Groups of neighbours each of which imports, directly or through others of the group, all of them.
 pub fn rings(imports: &Imports) -> BTreeSet<Vec<&str>> {
     let mut imported_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in imports.keys() {
         imported_by.entry(from).or_default().push(to);
     }
-    let reach = imported_by.keys().map(|file| {
-        let (mut reached, mut next) = (BTreeSet::new(), vec![*file]);
-        while let Some(file) = next.pop() {
-            let imported = imported_by.get(file).into_iter().flatten();
+    let reach = imported_by.keys().map(|start| {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![*start]);
+        while let Some(from) = next.pop() {
+            let imported = imported_by.get(from).into_iter().flatten();
             next.extend(imported.filter(|to| reached.insert(**to)));
         }
-        (*file, reached)
+        (*start, reached)
     });
     let reach: BTreeMap<&str, BTreeSet<&str>> = reach.collect();
-    let rings = reach.iter().map(|(file, reached)| {
-        let reaches_back = |other: &&str| reach.get(other).is_some_and(|back| back.contains(file));
+    let rings = reach.iter().map(|(start, reached)| {
+        let reaches_back = |other: &&str| reach.get(other).is_some_and(|back| back.contains(start));
         reached.iter().copied().filter(reaches_back).collect()
     });
     rings.filter(|ring: &Vec<&str>| !ring.is_empty()).collect()
@@ -210,7 +219,7 @@ fn segments(path: &str) -> Path {
 }
 
 #[test]
-fn a_ring_is_found_through_grouped_imports_and_re_exports_and_not_through_parents() {
+fn rings_are_found_through_grouped_imports_re_exports_and_folders_and_not_through_parents() {
     let files = [
         ("src/lib.rs", "pub mod house;"),
         (
@@ -230,24 +239,36 @@ fn a_ring_is_found_through_grouped_imports_and_re_exports_and_not_through_parent
             "use super::Box;\nuse {fmt::Write, std::io};",
         ),
         (
-            "src/house/garden.rs",
-            "use super::attic;\nfn look() { attic::nook::hide() }",
+            "src/house/garden/path.rs",
+            "use crate::house::attic;\nfn look() { attic::nook::hide() }",
+        ),
+        ("src/house/garden/pond.rs", "pub struct Fish;"),
+        (
+            "src/house/kitchen.rs",
+            "use crate::house::garden::pond::Fish;",
+        ),
+        (
+            "src/house/garden/shed.rs",
+            "use super::super::kitchen::Knife;",
         ),
     ];
     let files = files.map(|(file, code)| (file.to_owned(), code.to_owned()));
     let imports = Library::new(&files).imports();
-    let ring = vec!["src/house/attic.rs", "src/house/cellar.rs"];
-    assert_eq!(rings(&imports), BTreeSet::from([ring]), "{imports:#?}");
-    let import = |from: &str, to: &str| {
-        let file = |name: &str| format!("src/house/{name}.rs");
-        imports.get(&(file(from), file(to))).map(String::as_str)
+    let expected = [
+        vec!["src/house/attic", "src/house/cellar"],
+        vec!["src/house/garden", "src/house/kitchen"],
+    ];
+    assert_eq!(rings(&imports), BTreeSet::from(expected), "{imports:#?}");
+    let between = |from: &str, to: &str| {
+        let neighbour = |name: &str| format!("src/house/{name}");
+        imports.get(&(neighbour(from), neighbour(to)))
     };
-    let text = "use super::{Door,cellar::{self, Wine as Bottle},};";
-    assert_eq!(import("attic", "cellar"), Some(text));
-    assert_eq!(
-        import("cellar", "attic"),
-        Some("crate::house::Roof::look();")
-    );
-    assert_eq!(import("attic/nook", "attic"), None);
-    assert!(import("garden", "attic/nook").is_some());
+    let texts = [
+        "src/house/attic.rs imports src/house/cellar.rs: use super::{Door,cellar::{self, Wine as Bottle},};",
+    ];
+    assert_eq!(between("attic", "cellar").unwrap(), &texts);
+    let texts = ["src/house/cellar.rs imports src/house/attic.rs: crate::house::Roof::look();"];
+    assert_eq!(between("cellar", "attic").unwrap(), &texts);
+    assert_eq!(between("garden", "attic").unwrap().len(), 2);
+    assert_eq!(imports.len(), 5, "{imports:#?}");
 }
