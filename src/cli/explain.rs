@@ -8,7 +8,7 @@ use super::terminal::{Failure, Json, Output, readable};
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
-use crate::wechat::{Push, SCANS, known_events};
+use crate::wechat::{Push, known_events};
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd explain 'opening hours'
@@ -59,7 +59,7 @@ struct Explained {
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
     let kind = match (&arguments.event, &arguments.message) {
         (Some(kind), _) | (None, Some(kind)) => kind,
-        (None, None) if arguments.scan.is_some() => SCANS[1],
+        (None, None) if arguments.scan.is_some() => "scancode_waitmsg",
         (None, None) if arguments.text.is_some() => "text",
         (None, None) => {
             return Err(Failure::Wrong(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::rules::{Meeting, Rules, Subjects, meet};
 use crate::config::{About, Aim, Answer, Kinds, Rule, Test, fold, nearest, without_end_marks};
 use crate::visible::Visible;
-use crate::wechat::{Push, SCANS, event_may_be_answered, known_events};
+use crate::wechat::{EventKind, Push, event_may_be_answered, known_events};
 
 /// One rule on the way to the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,8 +102,7 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
             continue;
         };
         for name in names {
-            if rule.aim == Aim::Scan && !SCANS.iter().any(|event| event.eq_ignore_ascii_case(name))
-            {
+            if rule.aim == Aim::Scan && EventKind::of(name) != EventKind::ScanCode {
                 say(
                     rule,
                     format!(

@@ -28,7 +28,7 @@ pub enum EventKind {
     /// The phone reports its location, when the conversation is opened or every 5 seconds while it is open. Not the
     /// message `location`.
     Location,
-    /// A code scanned from the menu.
+    /// A code scanned from the menu, see [`Event::scan`].
     ScanCode,
     /// A place chosen from the menu; a message with the place follows.
     LocationSelect,
@@ -165,9 +165,6 @@ pub const PRODUCT_EVENTS: &[&str] = &[
     "debug_demo",
 ];
 
-/// The events with a scanned code, see [`Event::scan`].
-pub const SCANS: [&str; 2] = ["scancode_push", "scancode_waitmsg"];
-
 /// Whether the user would see a reply to the event of this name (in upper or lower case); `None` if it is unknown.
 pub fn event_may_be_answered(name: &str) -> Option<bool> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
@@ -204,7 +201,8 @@ pub(super) fn as_in_xml(elements: &mut Elements) {
 }
 
 impl EventKind {
-    fn of(name: &str) -> EventKind {
+    /// The kind of the event of this name, in upper or lower case.
+    pub fn of(name: &str) -> EventKind {
         let found = EVENTS
             .iter()
             .find(|(known, ..)| known.eq_ignore_ascii_case(name));

@@ -34,9 +34,7 @@ pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
 pub use effect::Effect;
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
-pub use event::{
-    EVENTS, Event, EventKind, PRODUCT_EVENTS, SCANS, event_may_be_answered, known_events,
-};
+pub use event::{EVENTS, Event, EventKind, PRODUCT_EVENTS, event_may_be_answered, known_events};
 pub use fields::{Fields, elements};
 pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
 pub use message::{Message, MessageKind};

@@ -3,7 +3,7 @@
 use crate::cli::terminal::{Failure, complain};
 use crate::clock;
 use crate::config::{MESSAGE_TYPES, nearest};
-use crate::wechat::{SCANS, known_events, push_element};
+use crate::wechat::{EventKind, known_events, push_element};
 
 /// The account that simulated pushes are for.
 pub const ACCOUNT: &str = "gh_000000000000";
@@ -14,17 +14,11 @@ pub const FOLLOWER: &str = "oSimulatedFollower0000000001";
 /// The account of the platform that sends events about users and results.
 const PLATFORM: &str = "oSimulatedPlatform0000000001";
 
-/// Events about a user, who is named in the body.
-const ABOUT_USERS: [&str; 3] = [
-    "user_info_modified",
-    "user_authorization_revoke",
-    "user_authorization_cancellation",
-];
-
 /// Results of sent messages, each with its `Status` for success.
-const RESULTS: [(&str, &str); 2] = [(TEMPLATE_RESULT, "success"), (MASS_RESULT, "send success")];
-const TEMPLATE_RESULT: &str = "TEMPLATESENDJOBFINISH";
-const MASS_RESULT: &str = "MASSSENDJOBFINISH";
+const RESULTS: [(EventKind, &str); 2] = [
+    (EventKind::TemplateResult, "success"),
+    (EventKind::MassResult, "send success"),
+];
 
 /// MsgTypes without an element for a text.
 const TEXTLESS: [&str; 3] = ["image", "video", "shortvideo"];
@@ -62,17 +56,22 @@ impl SimulatedPush<'_> {
         self.kind.eq_ignore_ascii_case(event)
     }
 
-    fn is_about_a_user(&self) -> bool {
-        ABOUT_USERS.iter().any(|event| self.is(event))
+    fn event(&self) -> EventKind {
+        EventKind::of(self.kind)
     }
 
-    fn scans(&self) -> bool {
-        SCANS.iter().any(|event| self.is(event))
+    /// Whether it is an event about a user, who is named in the body.
+    fn is_about_a_user(&self) -> bool {
+        use EventKind::{AccountClosed, ProfileChanged, ProfileRevoked};
+        matches!(
+            self.event(),
+            ProfileChanged | ProfileRevoked | AccountClosed
+        )
     }
 
     /// The `Status` for success, if this is a result.
     fn result(&self) -> Option<&'static str> {
-        let found = RESULTS.iter().find(|(event, _)| self.is(event));
+        let found = RESULTS.iter().find(|(event, _)| *event == self.event());
         found.map(|(_, status)| *status)
     }
 
@@ -122,7 +121,7 @@ impl SimulatedPush<'_> {
     /// Which argument does not go into such a push.
     fn superfluous(&self) -> Option<&'static str> {
         let (follows, scans) = (self.is("subscribe"), self.is("SCAN"));
-        if self.scan.is_some() && !self.scans() {
+        if self.scan.is_some() && self.event() != EventKind::ScanCode {
             return Some(
                 "only scancode_waitmsg and scancode_push say what was scanned: leave --scan out",
             );
@@ -143,13 +142,15 @@ impl SimulatedPush<'_> {
         if self.key.is_some() && (self.is_about_a_user() || self.result().is_some()) {
             return Some("such an event has no EventKey: leave --key out");
         }
-        if self.from.is_some() && self.is(MASS_RESULT) {
+        if self.from.is_some() && self.event() == EventKind::MassResult {
             return Some("such an event comes from the platform: leave --from out");
         }
         if self.text.is_some() && self.result().is_none() {
             return Some(match follows || scans {
                 true => "an event has no text: the scene of a QR code is --scene SCENE",
-                false if self.scans() => "an event has no text: what was scanned is --scan TEXT",
+                false if self.event() == EventKind::ScanCode => {
+                    "an event has no text: what was scanned is --scan TEXT"
+                }
                 false => "an event has no text: its EventKey is --key KEY",
             });
         }
@@ -170,7 +171,7 @@ impl SimulatedPush<'_> {
         let mut xml = String::from("<xml>");
         let mut element = |name: &str, text: &str| push_element(&mut xml, name, text);
         element("ToUserName", ACCOUNT);
-        let sender = match self.is_about_a_user() || self.is(MASS_RESULT) {
+        let sender = match self.is_about_a_user() || self.event() == EventKind::MassResult {
             true => PLATFORM,
             false => self.from.unwrap_or(FOLLOWER),
         };
@@ -188,7 +189,7 @@ impl SimulatedPush<'_> {
             for (name, text) in self.event_elements() {
                 element(name, &text);
             }
-            if self.scans() {
+            if self.event() == EventKind::ScanCode {
                 let scan = self.scan.unwrap_or_default();
                 group(
                     &mut xml,
