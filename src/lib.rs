@@ -4,7 +4,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`cli`] | what an owner types: one file per family of commands |
+//! | [`cli`] | the command line: one file per family of commands, their input and their output |
 //! | [`server`] | listening, limits, one request from its signature to its answer; the only one that names `tiny_http` |
 //! | [`background`] | profiles of new followers, the nightly sync, removal of what is old |
 //! | [`sync`] | makes the followers in the store the platform's |
