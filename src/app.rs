@@ -12,6 +12,7 @@ use crate::bell::Bell;
 use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
 use crate::dispatch::Rules;
+use crate::metrics::Counters;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::store::{self, Store, StoreError};
@@ -27,6 +28,8 @@ pub struct App {
     pub bells: Bells,
     /// Where the platform sends from, as far as it has told.
     pub callback_ips: CallbackIps,
+    /// What the server has seen.
+    pub counters: Arc<Counters>,
     /// The time, as far as the platform has told it.
     pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
@@ -99,6 +102,7 @@ impl App {
             store,
             api,
             bells: Bells::default(),
+            counters: Arc::default(),
             callback_ips,
             live: RwLock::new(Arc::new(live)),
         })

@@ -14,6 +14,7 @@
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
+//! | [`metrics`] | counters of what the server has seen |
 //! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
@@ -36,6 +37,8 @@ pub mod store;
 pub mod api;
 
 pub mod wechat;
+
+pub mod metrics;
 
 pub mod bell;
 pub mod byte_order_mark;

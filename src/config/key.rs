@@ -186,6 +186,18 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "server.max_waiting",
+        secret: false,
+        default: None,
+        without: "half of `server.max_connections`",
+        change: Change::Live,
+        meaning: "Connections that may wait long for their answer at one time, as while the disk stalls; a request beyond is answered 503, and the platform delivers it again.",
+        set: |draft, value| {
+            let most = value::integer(value, 1, 100_000);
+            put(&mut draft.config.server.max_waiting, most.map(Some))
+        },
+    },
+    Key {
         name: "server.request_timeout",
         secret: false,
         default: Some("\"10s\""),
@@ -197,6 +209,20 @@ pub const KEYS: &[Key] = &[
             put(
                 &mut draft.config.server.request_timeout,
                 value::duration(value, least, Duration::from_secs(300)),
+            )
+        },
+    },
+    Key {
+        name: "server.max_head",
+        secret: false,
+        default: Some("\"32KiB\""),
+        without: "",
+        change: Change::Restart(|old, new| old.server.max_head == new.server.max_head),
+        meaning: "A request whose line and headers are larger is refused with 431.",
+        set: |draft, value| {
+            put(
+                &mut draft.config.server.max_head,
+                value::size(value, 4 << 10, 256 << 10),
             )
         },
     },

@@ -102,8 +102,12 @@ pub struct Server {
     pub workers: usize,
     /// Connections at one time.
     pub max_connections: usize,
+    /// Connections that may wait long for their answer at one time; `None`: half of all.
+    pub max_waiting: Option<usize>,
     /// For a whole request to arrive.
     pub request_timeout: Duration,
+    /// Bytes of the head of a request.
+    pub max_head: usize,
     /// Bytes of a push.
     pub max_body: usize,
     /// Between a push's `timestamp` and this clock; zero: any.
@@ -118,6 +122,12 @@ pub struct Server {
 pub const WITHOUT_SKEW: Duration = Duration::from_secs(3_600);
 
 impl Server {
+    /// Connections that may wait long for their answer at one time.
+    #[must_use]
+    pub fn max_waiting(&self) -> usize {
+        self.max_waiting.unwrap_or(self.max_connections / 2)
+    }
+
     /// How long after it came the signature of a request can come again: its timestamp may be as far ahead of this clock
     /// as behind it.
     #[must_use]

@@ -1,12 +1,12 @@
-//! One request: routed, verified, understood, answered; `signature`, `sealing` and `answer` have the parts.
+//! What the platform sends: verified, understood, answered; `signature`, `sealing` and `answer` have the parts.
 //!
-//! A push is handed to the store's writer together with its open request, and the request is answered
-//! by the writer after the commit: 200 means that the push and its answer are on disk.
+//! A push is handed to the store's writer together with the duty to answer it, and the writer answers it after the
+//! commit: 200 means that the push and its answer are on disk.
 
 mod admission;
-pub(super) mod answer;
+mod answer;
 mod query;
-pub(super) mod refusals;
+mod refusals;
 mod replay;
 mod sealing;
 mod signature;
@@ -15,44 +15,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tiny_http::{Method, Request};
-
+use super::guard::ANSWER_TIMEOUT;
 use super::http::client::ClientAddress;
-use super::http::exchange::{Exchange, Responder, TIME_LIMIT};
+use super::http::outbox::Deferred;
+use super::http::request::Request;
+use super::routes::Reply;
 use crate::app::{App, AppError, Live};
 use crate::clock;
-use crate::config::{HEALTH_PATH, Mode};
+use crate::config::Mode;
 use crate::counted::counted;
 use crate::dispatch::{Outcome, decide};
 use crate::store::{Record, Recorded, Signature, StoreError, UsedSignature};
 use crate::visible::Visible;
 use crate::wechat::{Effect, Envelope, Format, Push, short_digest};
-use answer::Answer;
+pub use answer::{not_found, refusal};
 use query::Query;
-use refusals::{Refusals, Refused};
+pub use refusals::{Refusals, Refused};
 use replay::{MOST, Replay, Seen};
 use sealing::{Sealing, Unsealed, unseal};
 use signature::Signed;
 
-/// Answers requests; shared by all workers.
+/// What the handlers of the callback share.
 #[derive(Debug)]
-pub(super) struct Callback {
+pub struct Callback {
     app: Arc<App>,
-    refusals: Refusals,
     replay: Replay,
     stall: Arc<Stall>,
 }
 
 /// Requests that were answered 503 because the store had not answered in time, since it last did.
 #[derive(Debug, Default)]
-struct Stall(AtomicUsize);
+pub struct Stall(AtomicUsize);
 
 impl Callback {
     /// Reads back which signatures were used.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(super) fn new(app: Arc<App>) -> Result<Callback, AppError> {
+    pub fn new(app: Arc<App>) -> Result<Callback, AppError> {
         let replay = Replay::new();
         let server = &app.live().config.server;
         let life = server.life_of_signatures().as_secs();
@@ -66,105 +66,47 @@ impl Callback {
         }
         Ok(Callback {
             app,
-            refusals: Refusals::default(),
             replay,
             stall: Arc::default(),
         })
     }
 
-    /// Notes that `count` requests were answered 503 because their time was over.
-    pub(super) fn expired(&self, count: usize) {
-        if self.stall.0.fetch_add(count, Ordering::Relaxed) == 0 {
-            log::error!(
-                "store: no commit for {} s: the disk is too slow, or stalls; pushes are answered 503 until it \
-                 works again, so that the platform delivers them again",
-                TIME_LIMIT.as_secs_f32()
-            );
-        }
+    /// What late answers are counted in.
+    pub fn stall(&self) -> &Arc<Stall> {
+        &self.stall
     }
 
-    /// Answers one request, now or after the commit.
-    pub(super) fn handle(&self, mut exchange: Exchange) {
-        let started = exchange.since();
-        let live = self.app.live();
-        let request = exchange.request_mut();
-        let url = request.url().to_owned();
-        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-        if path == HEALTH_PATH {
-            return self.health(&live, exchange);
-        }
-        if path != live.config.server.path {
-            return self.elsewhere(&live, path, query, exchange);
-        }
-        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
-        let admitted = || {
-            let told = self.app.callback_ips.current();
-            admission::check(&live.config.server.allow_ips, told.as_deref(), from)
-        };
-        let handled = match request.method() {
-            Method::Get => admitted()
-                .and_then(|()| self.handshake(&live, query))
-                .map(Handled::Now),
-            Method::Post => admitted().and_then(|()| self.push(&live, query, request)),
-            Method::Head
-            | Method::Put
-            | Method::Delete
-            | Method::Connect
-            | Method::Options
-            | Method::Trace
-            | Method::Patch
-            | Method::NonStandard(_) => Err(Refused::Method("GET, POST")),
-        };
-        match handled {
-            Ok(Handled::Now(answer)) => answer.send(exchange.responder()),
-            Ok(Handled::Record(accepted)) => {
-                self.record(accepted, exchange.responder(), started);
-            }
-            Err(why) => self.refuse(from, &why, exchange),
-        }
+    /// Whether this client may speak to the callback.
+    pub fn admit(&self, live: &Live, from: ClientAddress) -> Result<(), Refused> {
+        let platform = self.app.callback_ips.current();
+        admission::check(&live.config.server.allow_ips, platform.as_deref(), from)
     }
 
-    fn refuse(&self, from: ClientAddress, why: &Refused, exchange: Exchange) {
-        self.refusals.note(from, why);
-        Answer::to_refused(why).send(exchange.responder());
+    /// Whether a request with this query is rightly signed, wherever it goes: then the console has another URL.
+    pub fn is_signed(live: &Live, query: &str) -> bool {
+        Query::parse(query).is_some_and(|query| signature::is_true(live, &query))
     }
 
-    /// Answers what is not for the callback. Where it is rightly signed, the console has another URL; all else is the
-    /// noise of the internet, and worth no line.
-    fn elsewhere(&self, live: &Live, path: &str, query: &str, exchange: Exchange) {
-        let from = ClientAddress::of(exchange.request(), &live.config.server.trusted_proxies);
-        let is_signed = Query::parse(query).is_some_and(|query| signature::is_true(live, &query));
-        if is_signed {
-            let why = Refused::OtherPath {
-                asked: path.to_owned(),
-                callback: live.config.server.path.clone(),
-            };
-            return self.refuse(from, &why, exchange);
-        }
-        log::debug!("404 to {from}: {}", Visible(path));
-        Answer::NotFound.send(exchange.responder());
+    /// Whether the store takes writes.
+    pub fn health(&self) -> Reply {
+        let (app, stall) = (Arc::clone(&self.app), Arc::clone(&self.stall));
+        Reply::later(move |deferred| {
+            app.store.probe_room(move |probed| {
+                deferred.answer(match probed {
+                    Ok(()) => {
+                        stall.is_over();
+                        answer::healthy()
+                    }
+                    Err(_) => answer::unavailable(),
+                });
+            });
+        })
     }
 
-    fn health(&self, live: &Live, exchange: Exchange) {
-        let request = exchange.request();
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
-            return self.refuse(from, &Refused::Method("GET, HEAD"), exchange);
-        }
-        let responder = exchange.responder();
-        let stall = Arc::clone(&self.stall);
-        self.app.store.probe_room(move |probed| match probed {
-            Ok(()) => {
-                stall.is_over();
-                Answer::Healthy.send(responder);
-            }
-            Err(_) => Answer::Unavailable.send(responder),
-        });
-    }
-
-    /// Verifies a push before its body is read, decrypts it by the mode, and decides the answer.
-    fn push(&self, live: &Live, query: &str, request: &mut Request) -> Result<Handled, Refused> {
-        let query = parse(query)?;
+    /// Verifies a push before its body is looked at, decrypts it by the mode, and decides the answer.
+    pub fn push(&self, live: &Live, request: Request) -> Result<Reply, Refused> {
+        let since = request.since;
+        let query = parse(request.path_and_query().1)?;
         let signed = signature::check(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
             None | Some("" | "raw") => false,
@@ -172,29 +114,20 @@ impl Callback {
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
             Some(_) => return Err(Refused::EncryptType),
         };
-        // With none at all the body is not even read.
+        // With none at all nobody looks at the body.
         match (&signed, &query.msg_signature) {
             (Some(_), _) => {}
             (None, Some(_)) if encrypted => {}
             (None, None) if encrypted => return Err(Refused::NoMsgSignature),
             (None, _) => return Err(Refused::NoSignature),
         }
-        let mut body = Vec::with_capacity(
-            request
-                .body_length()
-                .unwrap_or(0)
-                .min(live.config.server.max_body),
-        );
-        request
-            .as_reader()
-            .read_to_end(&mut body)
-            .map_err(|error| Refused::Body(error.to_string()))?;
+        let body = &request.body;
         let looked = match signed {
-            Some(signed) => Some((signed, self.look(live, &signed, &body)?)),
+            Some(signed) => Some((signed, self.look(live, &signed, body)?)),
             // Nobody vouches for anything before the body is read.
             None => None,
         };
-        let understood = match understand(live, &query, encrypted, &body) {
+        let understood = match understand(live, &query, encrypted, body) {
             Ok(understood) => understood,
             Err(why) => {
                 if why.is_of_the_platform() {
@@ -211,7 +144,7 @@ impl Callback {
         } = understood;
         let (signed, seen) = match (looked, by_body) {
             (Some(looked), _) => looked,
-            (None, Some(signed)) => (signed, self.look(live, &signed, &body)?),
+            (None, Some(signed)) => (signed, self.look(live, &signed, body)?),
             (None, None) => return Err(Refused::NoSignature),
         };
         let dedup_key = push.dedup_key();
@@ -220,17 +153,14 @@ impl Callback {
         if is_new && let Some(timestamp) = signed.timestamp {
             self.confirm(timestamp);
         }
-        Ok(Handled::Record(Box::new(Accepted::new(
-            live,
-            push,
-            readable.unwrap_or(body),
-            sealing,
-            Identity {
-                dedup_key,
-                digest,
-                signature: signed.signature,
-            },
-        ))))
+        let identity = Identity {
+            dedup_key,
+            digest,
+            signature: signed.signature,
+        };
+        let body = readable.unwrap_or(request.body);
+        let accepted = Accepted::new(live, push, body, sealing, identity);
+        Ok(self.record(accepted, since))
     }
 
     /// Takes the time from a push that was not seen before. Where `server.max_clock_skew` accepts any timestamp, somebody
@@ -267,8 +197,8 @@ impl Callback {
 
     /// The platform's check of the callback URL: only the three-part signature, in every mode. It may be repeated, and
     /// brings no push.
-    fn handshake(&self, live: &Live, query: &str) -> Result<Answer, Refused> {
-        let query = parse(query)?;
+    pub fn handshake(&self, live: &Live, request: &Request) -> Result<Reply, Refused> {
+        let query = parse(request.path_and_query().1)?;
         let Some(signed) = signature::check(live, &query)? else {
             return Err(Refused::NoSignature);
         };
@@ -279,22 +209,22 @@ impl Callback {
         match query.echostr {
             Some(echostr) => {
                 log::info!("the platform verified the callback URL");
-                Ok(Answer::Echo(echostr.into_owned()))
+                Ok(Reply::Now(answer::echo(echostr.into_owned())))
             }
             None => Err(Refused::NoEchostr),
         }
     }
 
-    fn record(&self, accepted: Box<Accepted>, responder: Responder, started: Instant) {
+    fn record(&self, accepted: Accepted, since: Instant) -> Reply {
         let Accepted {
             record,
             line,
             sealing,
-        } = *accepted;
+        } = accepted;
         let (app, stall) = (Arc::clone(&self.app), Arc::clone(&self.stall));
         let answer_with = move |reply: Option<String>| match (reply, &sealing) {
-            (None, _) => Answer::Success,
-            (Some(xml), None) => Answer::Reply(xml, Format::Xml),
+            (None, _) => answer::success(),
+            (Some(xml), None) => answer::reply(xml, Format::Xml),
             (Some(xml), Some(sealing)) => sealing.seal(&xml),
         };
         // Sealed here and not after the commit: there is one writer, and there are several workers.
@@ -304,28 +234,32 @@ impl Callback {
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
         let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
-        self.app
-            .store
-            .record(record, move |recorded: Result<Recorded, StoreError>| {
+        Reply::later(move |deferred: Deferred| {
+            let store = Arc::clone(&app.store);
+            store.record(record, move |recorded: Result<Recorded, StoreError>| {
                 if recorded.is_ok() {
                     stall.is_over();
                 }
-                let (answer, word) = match recorded {
+                let (response, word) = match recorded {
                     Ok(Recorded::New) => (fresh, ""),
                     Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
-                    Ok(Recorded::Removed) => (Answer::Success, " again, not recorded"),
-                    Err(_) => (Answer::Unavailable, ""),
+                    Ok(Recorded::Removed) => (answer::success(), " again, not recorded"),
+                    Err(_) => (answer::unavailable(), ""),
                 };
-                let status = answer.status();
-                let heard = answer.send_soon(responder);
-                let took = started.elapsed().as_millis();
+                let status = response.status;
+                let heard = deferred.answer(response);
+                let took = since.elapsed().as_millis();
                 match (heard, status) {
                     (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
                     (false, 503) => {
-                        log::info!("{line}: 503 in time, and not recorded after {took} ms")
+                        log::info!(
+                            "{line}: not recorded after {took} ms, and nobody waited any more"
+                        );
                     }
                     (false, _) => {
-                        log::info!("{line}{word}: 503 in time, and recorded after {took} ms")
+                        log::info!(
+                            "{line}{word}: recorded after {took} ms, and nobody waited any more"
+                        );
                     }
                 }
                 if wants_profile {
@@ -335,10 +269,22 @@ impl Callback {
                     app.bells.chores.ring();
                 }
             });
+        })
     }
 }
 
 impl Stall {
+    /// A request was answered 503 because its time was over.
+    pub fn late(&self) {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+            log::error!(
+                "store: no commit for {} s: the disk is too slow, or stalls; pushes are answered 503 until it \
+                 works again, so that the platform delivers them again",
+                ANSWER_TIMEOUT.as_secs_f32()
+            );
+        }
+    }
+
     /// The store has answered.
     fn is_over(&self) {
         if self.0.load(Ordering::Relaxed) > 0 {
@@ -349,11 +295,6 @@ impl Stall {
             );
         }
     }
-}
-
-enum Handled {
-    Now(Answer),
-    Record(Box<Accepted>),
 }
 
 /// What a body says.

@@ -1,6 +1,10 @@
 //! Requests and responses as the handlers see them, and the threads that run the handlers. The only folder that names `tiny_http`.
 
-pub(super) mod client;
-pub(super) mod exchange;
-pub(super) mod lanes;
-pub(super) mod workers;
+pub mod client;
+pub mod headers;
+pub mod lanes;
+pub mod outbox;
+pub mod pool;
+pub mod request;
+pub mod response;
+pub mod workers;

@@ -1,10 +1,12 @@
 //! The running server: listens, answers with a few threads, reloads, stops. The only folder that names `tiny_http`.
 //!
-//! A request's way: `guard` (whole, small, well-formed) → `lanes` (tiny_http) → a worker → `callback`
-//! → the store's writer, which answers after the commit → `exchange` (in the order of the requests) → `guard`.
+//! A request's way: `guard` (whole, small, well-formed) → `http/lanes` (tiny_http) → a worker → `routes` → `callback`
+//! → the store's writer, which answers after the commit → `http/outbox` → `guard`.
 
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod routes;
 
 mod callback;
 mod guard;
@@ -28,14 +30,15 @@ use crate::background::{self, AFTER_PANIC, restarting};
 use crate::config::{Config, Listen};
 use crate::counted::counted;
 use crate::dispatch::{Advice, advise};
-use callback::Callback;
-use guard::{Guard, Limits};
+use callback::{Refusals, Refused, Stall};
+use guard::{Guard, Limits, Refusal, Reports};
+pub use guard::{ListenError, Listener};
+use http::client::{ClientAddress, Peer};
+pub use http::headers::FORWARDED_HEADER;
 use http::lanes::Lanes;
 use http::workers::Workers;
+use routes::{Router, Site};
 use systemd::State;
-
-pub use guard::framing::FORWARDED_HEADER;
-pub use guard::listener::{ListenError, Listener};
 
 /// How long a stop waits for answers under way and for the store. The contract says 5 s for all of it, and the last
 /// lines of the log want to be written, too.
@@ -66,6 +69,33 @@ enum Event {
     Fault(String),
 }
 
+/// Passes on what the guard reports.
+struct Reporter {
+    events: Sender<Event>,
+    refusals: Arc<Refusals>,
+    stall: Arc<Stall>,
+}
+
+impl Reports for Reporter {
+    fn fatal(&mut self, reason: String) {
+        self.events.send(Event::Fault(reason)).ok();
+    }
+
+    fn refused(&mut self, from: Peer, refusal: Refusal, is_tls: bool) {
+        let why = match refusal {
+            // Something else says why.
+            Refusal::Unavailable => return log::debug!("guard: {from} answered 503"),
+            Refusal::BadRequest if is_tls => Refused::Tls,
+            refusal => Refused::Http(refusal),
+        };
+        self.refusals.note(ClientAddress::from(from), &why);
+    }
+
+    fn late(&mut self) {
+        self.stall.late();
+    }
+}
+
 /// Serves until a signal or a fault ends it.
 ///
 /// # Errors
@@ -80,23 +110,20 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let live = app.live();
     let folder = app.store.path().parent().unwrap_or(Path::new("."));
     let (lanes, requests) = Lanes::start(live.config.server.workers, folder)?;
-    let outboxes: Vec<_> = requests
-        .iter()
-        .map(|lane| Arc::clone(lane.outbox()))
-        .collect();
-    app.store
-        .after_telling(move || outboxes.iter().for_each(|outbox| outbox.leave()));
-    let workers = Workers::start(requests, Callback::new(Arc::clone(&app))?)?;
+    let refusals = Arc::new(Refusals::default());
+    let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
+    let router = Router::new(Arc::clone(&site))?;
+    let reports = Reporter {
+        events,
+        refusals,
+        stall: Arc::clone(site.callback().stall()),
+    };
     started.store(true, Ordering::Relaxed);
-    let guard = Guard::start(
-        listener,
-        lanes,
-        Limits::of(&live.config.server),
-        move |reason| {
-            events.send(Event::Fault(reason)).ok();
-        },
-    )?;
+    let limits = Limits::of(&live.config.server);
+    let guard = Guard::start(listener, lanes, limits, Arc::clone(&app.counters), reports)?;
     let guard = Arc::new(guard);
+    let handle = move |request, deferred| router.handle(request, deferred);
+    let workers = Workers::start(live.config.server.workers, requests, guard.outbox(), handle)?;
     background::start(&app)?;
     let watched = Arc::clone(&app);
     thread::Builder::new()
@@ -128,7 +155,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         })?;
     systemd::tell(State::Stopping);
     let left = guard.stop((stop_by - STORE_PATIENCE).saturating_duration_since(Instant::now()));
-    log::debug!("guard: stopped: {}", guard.counters());
+    log::debug!("guard: stopped: {}", app.counters);
     if left > 0 {
         log::warn!(
             "{} left without an answer; the platform delivers again",

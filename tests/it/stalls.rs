@@ -68,7 +68,7 @@ fn while_the_disk_stalls_everybody_has_an_answer_in_time_and_every_push_comes_to
     let log = account.log();
     log.says("commits again");
     eventually("what came too late", log, || {
-        log.count("503 in time, and recorded after") == 14
+        log.count("and nobody waited any more") == 14
     });
 }
 

@@ -7,7 +7,7 @@ use std::mem::{self, Discriminant};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::server::guard::passing::Refusal;
+use crate::server::guard::Refusal;
 use crate::server::http::client::ClientAddress;
 use crate::visible::Visible;
 
@@ -63,8 +63,6 @@ pub enum Refused {
     BrokenEnvelope(String),
     /// 403: another key or AppID; with what is wrong.
     Undecryptable(String),
-    /// 403: it could not be read from inside.
-    Body(String),
     /// 403: something else has come with the signature.
     Replayed,
     /// 403: as old as signatures that are no longer remembered.
@@ -78,8 +76,8 @@ pub enum Refused {
         /// `server.path`.
         callback: String,
     },
-    /// 405.
-    Method(&'static str),
+    /// 405; with the methods that there are.
+    Method(String),
     /// 400: the first bytes are those of TLS.
     Tls,
     /// What the guard refuses before anybody looks at what it is.
@@ -124,7 +122,6 @@ impl fmt::Display for Refused {
                 f,
                 "it cannot be decrypted: {what}; compare account.aes_key and account.app_id with the console"
             ),
-            Refused::Body(what) => write!(f, "its body cannot be read: {what}"),
             Refused::Replayed => f.write_str("its signature was used for another push before: somebody replays requests"),
             Refused::TooOld => f.write_str("its timestamp is as old as signatures that are no longer remembered: it may be a replay"),
             Refused::NotAPush(what) => write!(f, "a rightly signed request is not a push: {what}"),
@@ -143,8 +140,7 @@ impl fmt::Display for Refused {
                  HTTP to server.listen",
             ),
             Refused::Http(refusal) => {
-                let (status, _, _) = refusal.parts();
-                write!(f, "{} ({status})", refusal.why())
+                write!(f, "{} ({})", refusal.why(), refusal.status())
             }
         }
     }
@@ -180,7 +176,6 @@ impl Refused {
             | Refused::WrongMsgSignature
             | Refused::NotEncrypted
             | Refused::BrokenEnvelope(_)
-            | Refused::Body(_)
             | Refused::Replayed
             | Refused::TooOld
             | Refused::OtherPath { .. }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::Answer;
+use super::answer;
 use super::query::Query;
 use super::refusals::Refused;
 use super::signature::Signed;
@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::Keys;
 use crate::random;
 use crate::secret::Secret;
+use crate::server::http::response::Response;
 use crate::wechat::{AesKey, Envelope, Format, seal, sealed_reply, verify};
 
 /// What is needed to encrypt the answer as the push was.
@@ -25,12 +26,12 @@ pub struct Sealing {
 
 impl Sealing {
     /// Encrypts and signs a reply.
-    pub fn seal(&self, xml: &str) -> Answer {
+    pub fn seal(&self, xml: &str) -> Response {
         let random = match random::bytes() {
             Ok(random) => random,
             Err(error) => {
                 log::error!("{error}");
-                return Answer::Unavailable;
+                return answer::unavailable();
             }
         };
         let encrypt = seal(&self.key, &self.app_id, xml.as_bytes(), random);
@@ -41,7 +42,7 @@ impl Sealing {
             &self.nonce,
             &encrypt,
         );
-        Answer::Reply(body, self.format)
+        answer::reply(body, self.format)
     }
 }
 

@@ -4,30 +4,20 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Phase};
-use super::event_loop::{EventLoop, due};
-use crate::server::guard::framing::HEAD_LIMIT;
-use crate::server::guard::stream::{Peer, Stream};
-
-/// Connections accepted before those that are open get their turn.
-pub(super) const ACCEPTS_PER_TURN: usize = 64;
+use super::event_loop::{ACCEPTS_PER_TURN, Accepting, EventLoop, due};
+use super::stream::Stream;
+use crate::server::http::client::Peer;
 
 /// How long a connection may take for its first bytes before it makes room rather than those that send ahead. Only
 /// then: else a client that has just been accepted would be the one to go, as the only one without a whole request.
 const ARRIVAL: Duration = Duration::from_millis(250);
 
-/// How long accepting rests after it failed, as for want of file descriptors.
+/// Back-off after a failed accept, such as EMFILE.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether connections are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepting {
-    /// There were none left; an event will tell.
-    Drained,
-    /// There may be some.
-    Ready,
-    /// After an error: not before this time.
-    PausedUntil(Instant),
-}
+/// With more than this in its buffers, in bytes, a connection whose request is incomplete is the first to go when
+/// memory runs out.
+const LARGE: usize = 8 * 1024;
 
 impl EventLoop {
     pub(super) fn max_connections(&self) -> usize {
@@ -52,7 +42,8 @@ impl EventLoop {
 
     /// Whether a connection could be accepted now and have a place.
     pub(super) fn may_accept(&self) -> bool {
-        let place = self.open < self.max_connections() || self.most_dispensable().is_some();
+        let place =
+            self.connections.open() < self.max_connections() || self.most_dispensable().is_some();
         self.accepting == Accepting::Ready
             && place
             && self.listener.is_some()
@@ -106,28 +97,18 @@ impl EventLoop {
 
     fn admit(&mut self, stream: Stream, peer: Peer) {
         self.count(|counters| &counters.accepted);
-        if self.open >= self.max_connections() && !self.make_room() {
+        if self.connections.open() >= self.max_connections() && !self.make_room() {
             return;
         }
         let connection = Connection::new(stream, peer, self.now);
-        let index = self.vacant.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
-        });
-        self.ages.insert(index, &connection);
-        self.connections[index] = Some(connection);
-        self.open += 1;
+        let index = self.connections.insert(connection);
         // What a client has to say is mostly here already.
         self.read(index);
     }
 
-    fn oldest(&self, phase: Phase) -> Option<(Instant, usize)> {
-        self.ages.of(phase).first().copied()
-    }
-
     /// The oldest connection without a whole request.
     fn oldest_unfinished(&self) -> Option<(Instant, usize)> {
-        let oldest = [Phase::Idle, Phase::Reading].map(|phase| self.oldest(phase));
+        let oldest = [Phase::Idle, Phase::Reading].map(|phase| self.connections.oldest(phase));
         oldest.into_iter().flatten().min()
     }
 
@@ -136,14 +117,14 @@ impl EventLoop {
     ///
     /// Those that send ahead end with their next answer instead, see [`EventLoop::wants_places`].
     fn most_dispensable(&self) -> Option<usize> {
-        let lingering = self.oldest(Phase::Lingering);
+        let lingering = self.connections.oldest(Phase::Lingering);
         lingering
             .or_else(|| self.oldest_closable())
             .map(|(_, index)| index)
     }
 
     fn oldest_closable(&self) -> Option<(Instant, usize)> {
-        let writing = self.oldest(Phase::Writing);
+        let writing = self.connections.oldest(Phase::Writing);
         let others_can_go = writing.is_some() || self.somebody_sends_ahead();
         let unfinished = self.oldest_unfinished().filter(|&(since, _)| {
             !others_can_go || self.now.saturating_duration_since(since) >= ARRIVAL
@@ -152,20 +133,20 @@ impl EventLoop {
     }
 
     fn somebody_sends_ahead(&self) -> bool {
-        self.ages.sent_ahead() > 0 || self.ages.least_served().is_some()
+        self.connections.sent_ahead() > 0 || self.connections.least_served().is_some()
     }
 
     /// Whether places are wanted, as many as can be taken in a turn, and only those that have sent further requests
     /// ahead can give theirs up: each does after its next answer.
     pub(super) fn wants_places(&self) -> bool {
         let is_full = match self.accepting {
-            Accepting::Drained => self.open > self.max_connections(),
-            Accepting::Ready => self.open >= self.max_connections(),
+            Accepting::Drained => self.connections.open() > self.max_connections(),
+            Accepting::Ready => self.connections.open() >= self.max_connections(),
             // Mostly for want of file descriptors.
             Accepting::PausedUntil(_) => true,
         };
         is_full
-            && self.ages.of(Phase::Lingering).len() < ACCEPTS_PER_TURN
+            && self.connections.of(Phase::Lingering).len() < ACCEPTS_PER_TURN
             && self.oldest_closable().is_none()
     }
 
@@ -199,24 +180,24 @@ impl EventLoop {
     }
 
     /// When all buffers together have become too large, closes the oldest large one whose request is incomplete, or
-    /// else any that no answer is under way for. `index` has just grown; it may be the one.
+    /// else the largest answer that nobody takes, or else any that no answer is under way for. `index` has just grown;
+    /// it may be the one.
     pub(super) fn keep_within_budget(&mut self, index: usize) {
-        while self.buffered > self.limits.memory_budget() {
-            let large = |&(_, other): &(Instant, usize)| {
-                self.connections[other]
-                    .as_ref()
-                    .is_some_and(|connection| connection.accounted > HEAD_LIMIT)
-            };
-            let large = self.ages.of(Phase::Reading).iter().copied().find(large);
-            let any = || {
-                let phases = [Phase::Writing, Phase::Queued, Phase::Reading, Phase::Idle];
-                phases.into_iter().find_map(|phase| self.oldest(phase))
-            };
-            let Some((_, oldest)) = large.or_else(any) else {
+        while self.connections.buffered() > self.limits.memory_budget() {
+            let held = |index: usize| self.connections.get(index).map_or(0, |one| one.accounted);
+            let in_phase = |phase| self.connections.of(phase).iter().map(|&(_, index)| index);
+            let dispensable = in_phase(Phase::Reading)
+                .find(|&index| held(index) > LARGE)
+                .or_else(|| in_phase(Phase::Writing).max_by_key(|&index| held(index)))
+                .or_else(|| {
+                    let phases = [Phase::Queued, Phase::Reading, Phase::Idle];
+                    phases.into_iter().find_map(|phase| in_phase(phase).next())
+                });
+            let Some(dispensable) = dispensable else {
                 return;
             };
-            self.evict(oldest);
-            if oldest == index {
+            self.evict(dispensable);
+            if dispensable == index {
                 return;
             }
         }

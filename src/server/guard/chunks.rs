@@ -1,6 +1,6 @@
 //! Where a body in chunks ends, and what its content is (RFC 9112, section 7.1); pure, no I/O.
 
-use super::passing::Refusal;
+use super::refusal::Refusal;
 
 /// The most digits the size of a chunk may have; 8 are 4 GiB, far beyond any limit on bodies.
 const SIZE_DIGITS: usize = 8;

@@ -1,14 +1,20 @@
-//! One client connection as the event loop keeps it, and the order in which connections grow old.
+//! One client connection as the event loop keeps it.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 
-use crate::server::guard::framing::{self, HEAD_LIMIT, Head, Persistence};
-use crate::server::guard::passing::Refusal;
-use crate::server::guard::stream::{Peer, Stream};
+use super::framing::{self, Head};
+use super::limits::Limits;
+use super::refusal::Refusal;
+use super::stream::Stream;
+use crate::server::http::client::Peer;
+use crate::server::http::outbox::Ticket;
+use crate::server::http::response::{Persistence, Response};
+
+/// Bytes that are read beyond the request under way, at least.
+const READ_AHEAD: usize = 8 * 1024;
 
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
 const KEPT_BUFFER: usize = 4 * 1024;
@@ -26,8 +32,12 @@ pub(super) enum Phase {
     /// The client sent its next request before it had the last answer: it goes on when it is its turn, so that those
     /// who send ahead do not hold up the others.
     Queued,
-    /// The request is whole and on a lane, and waits for its answer.
+    /// The request is whole and inside, and is to be answered soon.
     Answering,
+    /// The same for longer. The client is watched from now on, because it may hang up.
+    Waiting,
+    /// The client has ended its half while it waited: it has gone, or will not wait much longer.
+    Leaving,
     /// The answer did not go out at once; the client has to take it.
     Writing,
     /// The last answer is out; what the client still sends is thrown away, so that it reads the
@@ -36,63 +46,19 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 6] = [
+    /// Those in which a request is inside.
+    pub(super) const INSIDE: [Phase; 3] = [Phase::Answering, Phase::Waiting, Phase::Leaving];
+
+    pub(super) const ALL: [Phase; 8] = [
         Phase::Reading,
         Phase::Idle,
         Phase::Queued,
         Phase::Answering,
+        Phase::Waiting,
+        Phase::Leaving,
         Phase::Writing,
         Phase::Lingering,
     ];
-}
-
-/// The connections of every phase, oldest first, and the turns of those that are queued.
-#[derive(Debug, Default)]
-pub(super) struct Ages {
-    phases: [BTreeSet<(Instant, usize)>; Phase::ALL.len()],
-    /// Those in [`Phase::Queued`] by the number of their requests so far.
-    turns: BTreeSet<(u32, usize)>,
-    /// How many in [`Phase::Answering`] have been queued for it.
-    sent_ahead: usize,
-}
-
-impl Ages {
-    pub(super) fn of(&self, phase: Phase) -> &BTreeSet<(Instant, usize)> {
-        &self.phases[phase as usize]
-    }
-
-    /// Requests under way that had to wait for their turn.
-    pub(super) fn sent_ahead(&self) -> usize {
-        self.sent_ahead
-    }
-
-    /// The queued connection that has had the fewest requests answered.
-    pub(super) fn least_served(&self) -> Option<usize> {
-        self.turns.first().map(|&(_, index)| index)
-    }
-
-    /// The queued connection that has had the most requests answered.
-    pub(super) fn most_served(&self) -> Option<usize> {
-        self.turns.last().map(|&(_, index)| index)
-    }
-
-    pub(super) fn insert(&mut self, index: usize, connection: &Connection) {
-        self.phases[connection.phase as usize].insert((connection.since, index));
-        match connection.phase {
-            Phase::Queued => drop(self.turns.insert((connection.requests, index))),
-            Phase::Answering => self.sent_ahead += usize::from(connection.sends_ahead),
-            Phase::Reading | Phase::Idle | Phase::Writing | Phase::Lingering => {}
-        }
-    }
-
-    pub(super) fn remove(&mut self, index: usize, connection: &Connection) {
-        self.phases[connection.phase as usize].remove(&(connection.since, index));
-        match connection.phase {
-            Phase::Queued => drop(self.turns.remove(&(connection.requests, index))),
-            Phase::Answering => self.sent_ahead -= usize::from(connection.sends_ahead),
-            Phase::Reading | Phase::Idle | Phase::Writing | Phase::Lingering => {}
-        }
-    }
 }
 
 /// What the event queue reports of a connection; never taken back once asked for.
@@ -126,14 +92,14 @@ pub(super) enum Sent {
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
-    /// This and the next three are changed only while [`Ages`] does not hold the connection.
+    /// This and the next three are changed by [`Connections`](super::connections::Connections) only.
     pub(super) phase: Phase,
     /// When the phase began.
     pub(super) since: Instant,
     /// Requests so far, the one under way included.
     pub(super) requests: u32,
     /// The request under way came before the answer to the one before it was out.
-    pub(super) sends_ahead: bool,
+    sends_ahead: bool,
     /// Bytes of the request under way, then of those that the client sends ahead.
     pub(super) input: Vec<u8>,
     /// How much of `input` is known not to contain the end of a head.
@@ -144,7 +110,9 @@ pub(super) struct Connection {
     pub(super) output: Vec<u8>,
     /// How much of the answer has gone out, in bytes.
     written: usize,
-    /// The lane that carries the request.
+    /// The request under way inside.
+    pub(super) ticket: Option<Ticket>,
+    /// The lane that carried it.
     pub(super) lane: Option<usize>,
     /// No further request is wanted after the answer.
     pub(super) last: bool,
@@ -155,6 +123,8 @@ pub(super) struct Connection {
     readable: bool,
     /// The end of the client's half has been reported; reading must go on until it is met.
     read_closed: bool,
+    /// The client can neither send nor receive any more.
+    pub(super) gone: bool,
     watched: Watched,
     /// What this connection was last counted with in the memory budget, in bytes.
     pub(super) accounted: usize,
@@ -174,14 +144,47 @@ impl Connection {
             head: None,
             output: Vec::new(),
             written: 0,
+            ticket: None,
             lane: None,
             last: false,
             discarded: 0,
             readable: true,
             read_closed: false,
+            gone: false,
             watched: Watched::Nothing,
             accounted: 0,
         }
+    }
+
+    /// See [`Connections::enter`](super::connections::Connections::enter).
+    pub(super) fn begin(&mut self, phase: Phase, since: Instant) {
+        self.phase = phase;
+        self.since = since;
+        match phase {
+            Phase::Answering => self.requests += 1,
+            Phase::Queued => self.sends_ahead = true,
+            Phase::Idle => self.sends_ahead = false,
+            Phase::Reading
+            | Phase::Waiting
+            | Phase::Leaving
+            | Phase::Writing
+            | Phase::Lingering => {}
+        }
+    }
+
+    /// Whether a request is under way that had to wait for its turn.
+    pub(super) fn is_ahead(&self) -> bool {
+        match self.phase {
+            Phase::Answering | Phase::Waiting | Phase::Leaving => self.sends_ahead,
+            Phase::Reading | Phase::Idle | Phase::Queued | Phase::Writing | Phase::Lingering => {
+                false
+            }
+        }
+    }
+
+    /// Whether the client has ended its half.
+    pub(super) fn has_ended_its_half(&self) -> bool {
+        self.read_closed
     }
 
     /// Notes what the event queue reported.
@@ -200,11 +203,9 @@ impl Connection {
         self.readable || !self.input.is_empty()
     }
 
-    /// Brings `buffered`, the sum of all connections' buffers, up to date for this one.
-    pub(super) fn account(&mut self, buffered: &mut usize) {
-        *buffered -= self.accounted;
-        self.accounted = self.input.capacity() + self.output.capacity();
-        *buffered += self.accounted;
+    /// Bytes that its buffers hold.
+    pub(super) fn held(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
     }
 
     /// Reads once into `scratch` if there may be something.
@@ -225,11 +226,10 @@ impl Connection {
         Received::NothingYet
     }
 
-    /// How many more bytes are welcome: the rest of the request under way, and what fits into the
-    /// space of a head beyond that.
-    pub(super) fn appetite(&self) -> usize {
+    /// How many more bytes are welcome: the rest of the request under way, and a few beyond that.
+    pub(super) fn wanted_bytes(&self) -> usize {
         let expected = self.head.map_or(0, |head| head.total());
-        expected.saturating_sub(self.input.len()).max(HEAD_LIMIT)
+        expected.saturating_sub(self.input.len()).max(READ_AHEAD)
     }
 
     /// Keeps bytes that have arrived. The buffer grows with what is there, never with what a
@@ -239,7 +239,7 @@ impl Connection {
         if needed > self.input.capacity() {
             let useful = self
                 .head
-                .map_or(HEAD_LIMIT, |head| head.total())
+                .map_or(READ_AHEAD, |head| head.total())
                 .max(needed);
             let capacity = (needed * 2).min(useful);
             self.input.reserve_exact(capacity - self.input.len());
@@ -247,22 +247,38 @@ impl Connection {
         self.input.extend_from_slice(bytes);
     }
 
-    /// Whether `input` begins with a whole request; its head for `tiny_http` is then in `output`.
-    pub(super) fn frame(&mut self, max_body: usize) -> Result<bool, Refusal> {
+    /// Whether `input` begins with a whole request; its head for `tiny_http`, but for the end, is then in `output`.
+    pub(super) fn frame(&mut self, limits: &Limits) -> Result<bool, Refusal> {
         if self.head.is_none() {
-            self.head = framing::frame(
-                &self.input,
-                self.scanned,
-                max_body,
-                self.peer,
-                &mut self.output,
-            )?;
+            self.head = framing::frame(&self.input, self.scanned, limits, &mut self.output)?;
             self.scanned = self.input.len();
         }
         match &mut self.head {
-            Some(head) => head.is_whole(&mut self.input, &mut self.output),
+            Some(head) => head.is_whole(&mut self.input),
             None => Ok(false),
         }
+    }
+
+    /// Makes the request ready for a lane.
+    pub(super) fn set_out(&mut self, ticket: Ticket, lane: usize) {
+        if let Some(head) = &self.head {
+            head.end(&mut self.output, ticket, self.peer);
+        }
+        self.ticket = Some(ticket);
+        self.lane = Some(lane);
+    }
+
+    /// Puts the answer to the request under way into `output`.
+    pub(super) fn take_answer(&mut self, response: &Response, date: &str) {
+        let persistence = match self.head {
+            Some(head) if !self.last => head.persistence,
+            Some(_) | None => Persistence::Close,
+        };
+        let to_head = self.head.is_some_and(|head| head.head_only);
+        response.write(&mut self.output, date, persistence, to_head);
+        self.last = persistence == Persistence::Close;
+        self.ticket = None;
+        self.lane = None;
     }
 
     /// Tells a client that waits for it to send its body; `false` if that cannot be told.
@@ -295,14 +311,6 @@ impl Connection {
             self.input.drain(..head.total());
         }
         shrink(&mut self.input);
-    }
-
-    /// What the answer has to say about the connection.
-    pub(super) fn persistence(&self) -> Persistence {
-        match self.head {
-            Some(head) if !self.last => head.persistence,
-            Some(_) | None => Persistence::Close,
-        }
     }
 
     /// Writes on with the answer in `output`.

@@ -1,12 +1,13 @@
 //! The client's side of a connection: reading its request, giving it its answer, parting from it.
 
 use std::io;
+use std::time::Instant;
 
 use mio::event::Event;
 
 use super::connection::{Phase, Received, Sent};
 use super::event_loop::{EventLoop, SCRATCH, connection_token};
-use crate::server::guard::passing::Refusal;
+use super::refusal::Refusal;
 
 /// How much of what a client still sends after its last answer is read, in bytes.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -14,18 +15,22 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// Requests that were sent ahead and are on lanes at a time: enough to keep every worker busy.
 const MOST_SENT_AHEAD: usize = 64;
 
+/// The first byte of every TLS connection (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// How much of one client is read before the others get their turn, in bytes.
 const READ_SHARE: usize = SCRATCH;
 
 impl EventLoop {
     pub(super) fn connection_event(&mut self, index: usize, event: &Event) {
-        let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else {
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         connection.note(
             event.is_readable() || event.is_error(),
             event.is_read_closed(),
         );
+        connection.gone |= event.is_error() || event.is_write_closed();
         self.attend_to(index);
     }
 
@@ -37,25 +42,49 @@ impl EventLoop {
     }
 
     fn attend_to(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_ref() else {
+        let Some(connection) = self.connections.get(index) else {
             return;
         };
         match connection.phase {
             Phase::Reading | Phase::Idle => self.read(index),
+            Phase::Answering | Phase::Waiting | Phase::Leaving if connection.gone => {
+                self.count(|counters| &counters.hung_up);
+                self.close(index);
+            }
+            Phase::Waiting if connection.has_ended_its_half() => self.enter(index, Phase::Leaving),
             // It gets its turn, or its answer, first.
-            Phase::Queued | Phase::Answering => {}
+            Phase::Queued | Phase::Answering | Phase::Waiting | Phase::Leaving => {}
             Phase::Writing => self.write(index),
             Phase::Lingering => self.linger(index),
+        }
+    }
+
+    /// A request has been inside for a while: from now on its client is watched, if it may wait longer.
+    pub(super) fn waits(&mut self, index: usize, since: Instant) {
+        let waiting = self.connections.count(&[Phase::Waiting, Phase::Leaving]);
+        let has_place = waiting < self.limits.max_waiting;
+        let token = connection_token(self.lanes.len(), index);
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        if connection.has_ended_its_half() {
+            self.enter(index, Phase::Leaving);
+        } else if !has_place {
+            self.abandon(index);
+        } else if let Err(error) = connection.watch_reads(self.poll.registry(), token) {
+            self.cannot_watch(index, &error);
+        } else {
+            self.connections.enter(index, Phase::Waiting, since);
         }
     }
 
     /// Lets those who sent ahead go on, as many at a time as hold up nobody else. Mostly those who have had the least
     /// come first; when places are wanted those who have had the most, because their next answer is their last.
     pub(super) fn let_queued_go_on(&mut self) {
-        while self.ages.sent_ahead() < MOST_SENT_AHEAD {
+        while self.connections.sent_ahead() < MOST_SENT_AHEAD {
             let next = match self.wants_places() {
-                true => self.ages.most_served(),
-                false => self.ages.least_served(),
+                true => self.connections.most_served(),
+                false => self.connections.least_served(),
             };
             let Some(index) = next else {
                 return;
@@ -66,7 +95,7 @@ impl EventLoop {
 
     /// Goes on with a queued connection.
     pub(super) fn take_turn(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_ref() else {
+        let Some(connection) = self.connections.get(index) else {
             return;
         };
         let phase = match connection.input.is_empty() {
@@ -82,13 +111,13 @@ impl EventLoop {
     pub(super) fn read(&mut self, index: usize) {
         let mut share = READ_SHARE;
         loop {
-            let Some(connection) = self.connections[index].as_mut() else {
+            let Some(connection) = self.connections.get_mut(index) else {
                 return;
             };
-            match connection.frame(self.limits.max_body) {
+            match connection.frame(&self.limits) {
                 Err(refusal) => {
                     self.count(|counters| &counters.refused);
-                    return self.answer_ourselves(index, refusal);
+                    return self.refuse(index, refusal);
                 }
                 Ok(true) => return self.request_is_whole(index),
                 Ok(false) => {}
@@ -100,15 +129,15 @@ impl EventLoop {
                 self.unread.insert(index);
                 return;
             }
-            let appetite = connection.appetite().min(share);
-            match connection.receive(&mut self.scratch[..appetite]) {
+            let wanted = connection.wanted_bytes().min(share);
+            match connection.receive(&mut self.scratch[..wanted]) {
                 Received::Bytes(count) => {
                     share -= count;
                     connection.keep(&self.scratch[..count]);
                     if connection.phase == Phase::Idle {
                         self.enter(index, Phase::Reading);
                     }
-                    self.account(index);
+                    self.connections.account(index);
                     self.keep_within_budget(index);
                 }
                 Received::NothingYet => {
@@ -128,24 +157,27 @@ impl EventLoop {
         self.close(index);
     }
 
-    /// Answers in the place of `tiny_http`; the connection ends with it.
-    pub(super) fn answer_ourselves(&mut self, index: usize, refusal: Refusal) {
-        if let Some(connection) = self.connections[index].as_mut() {
-            self.shared.note(connection, refusal);
-            connection.reset();
-            connection.last = true;
-            // What is left of the request is of no use, and more of it may be on its way.
-            connection.input = Vec::new();
-            connection.note(true, false);
-            refusal.write(&mut connection.output);
-            self.account(index);
-            self.write(index);
-        }
+    /// Answers without asking inside; the connection ends with it.
+    pub(super) fn refuse(&mut self, index: usize, refusal: Refusal) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let is_tls =
+            refusal == Refusal::BadRequest && connection.input.first() == Some(&TLS_HANDSHAKE);
+        self.reports.refused(connection.peer(), refusal, is_tls);
+        connection.reset();
+        connection.last = true;
+        // What is left of the request is of no use, and more of it may be on its way.
+        connection.input = Vec::new();
+        connection.note(true, false);
+        connection.take_answer(&refusal.response(), &self.date.0);
+        self.connections.account(index);
+        self.write(index);
     }
 
     /// Writes on with the answer; what does not go out at once has its own deadline.
     pub(super) fn write(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_mut() else {
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         match connection.send() {
@@ -165,16 +197,17 @@ impl EventLoop {
     }
 
     fn answer_is_out(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_mut() else {
+        let is_tight = self.connections.buffered() > self.limits.memory_budget() / 2;
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         connection.reset();
         if !connection.last {
             let more = connection.may_have_unread();
-            if !more && self.buffered > self.limits.memory_budget() / 2 {
+            if !more && is_tight {
                 connection.free_buffers();
             }
-            self.account(index);
+            self.connections.account(index);
             return match more {
                 true => self.enter(index, Phase::Queued),
                 false => self.await_request(index),
@@ -184,7 +217,7 @@ impl EventLoop {
         // see its answer.
         if self.stop_by.is_none() && connection.may_have_unread() && connection.shutdown_write() {
             connection.free_buffers();
-            self.account(index);
+            self.connections.account(index);
             self.enter(index, Phase::Lingering);
             return self.linger(index);
         }
@@ -194,7 +227,7 @@ impl EventLoop {
     /// Waits for the next request of a connection whose answer is out.
     fn await_request(&mut self, index: usize) {
         self.enter(index, Phase::Idle);
-        if let Some(connection) = self.connections[index].as_mut() {
+        if let Some(connection) = self.connections.get_mut(index) {
             let token = connection_token(self.lanes.len(), index);
             if let Err(error) = connection.watch_reads(self.poll.registry(), token) {
                 self.cannot_watch(index, &error);
@@ -203,7 +236,7 @@ impl EventLoop {
     }
 
     fn linger(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_mut() else {
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         let mut share = READ_SHARE;

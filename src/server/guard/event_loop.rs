@@ -1,38 +1,59 @@
 //! The guard's one thread: a story in events, from the accept to the end of every connection.
 //!
-//! Reading → (whole) → Answering: goes through a lane → (Writing) → Idle, or Queued where the next
-//! request is there already → Reading again, or Lingering → closed. Nothing in here blocks, and each wait has its end in `expire`. This file has
-//! the turns, the clocks and the orders from outside; `accepting`, `conversing` and `relaying` have
-//! what happens in them.
+//! Reading → (whole) → Answering, through a lane → (Waiting → (Leaving)) → (Writing) → Idle, or Queued where the next
+//! request is there already → Reading again, or Lingering → closed. Nothing in here blocks, and each wait has its end
+//! in `expire`. This file has the turns, the clocks and the orders from outside; `accepting`, `conversing` and
+//! `relaying` have what happens in them.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 
-use super::accepting::{ACCEPTS_PER_TURN, Accepting};
-use super::connection::{Ages, Connection, Phase};
+use super::connection::Phase;
+use super::connections::Connections;
 use super::lane::Lane;
-use super::{Counters, Limits, Shared};
-use crate::server::guard::listener::{BACKLOG, Listener};
-use crate::server::guard::passing::Refusal;
+use super::limits::Limits;
+use super::listener::{BACKLOG, Listener};
+use super::refusal::Refusal;
+use super::{Reports, Shared};
+use crate::metrics::Counters;
 use crate::server::http::lanes::Lanes;
+use crate::server::http::outbox::{Given, Ticket};
 
 const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
+pub(super) const WAKER: Token = Token(1);
 const FIRST_LANE: usize = 2;
 
 /// Events taken from the system at a time.
 const EVENTS: usize = 512;
 /// Bytes read at a time.
 pub(super) const SCRATCH: usize = 64 * 1024;
+/// Connections accepted before those that are open get their turn.
+pub(super) const ACCEPTS_PER_TURN: usize = 64;
+/// How long a request is inside before its client is watched. Most are answered long before, and need no system call
+/// for that.
+const WATCHED_AFTER: Duration = Duration::from_millis(250);
+/// How long a client that has ended its half still gets its answer. Some end it on purpose; most have hung up.
+const LEAVING_TIME: Duration = Duration::from_millis(500);
 /// How long input after a connection's last answer is still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// A warning that could come for every connection comes this often.
 const WARNING_PAUSE: Duration = Duration::from_secs(60);
+
+/// Whether connections are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepting {
+    /// There were none left; an event will report the next.
+    Drained,
+    /// There may be some.
+    Ready,
+    /// After an error: not before this time.
+    PausedUntil(Instant),
+}
 
 /// Everything the guard's thread owns.
 pub(super) struct EventLoop {
@@ -40,34 +61,34 @@ pub(super) struct EventLoop {
     pub(super) listener: Option<Listener>,
     pub(super) accepting: Accepting,
     pub(super) lanes: Vec<Option<Lane>>,
-    pub(super) connections: Vec<Option<Connection>>,
-    pub(super) vacant: Vec<usize>,
-    pub(super) open: usize,
-    pub(super) ages: Ages,
+    pub(super) connections: Connections,
     /// Connections that had their share of a turn and may have more to be read.
     pub(super) unread: BTreeSet<usize>,
-    /// Bytes that all connections' buffers hold.
-    pub(super) buffered: usize,
     pub(super) scratch: Box<[u8]>,
     pub(super) limits: Limits,
     pub(super) stop_by: Option<Instant>,
     /// The time of the turn under way.
     pub(super) now: Instant,
+    /// The value of `Date`, and when it was made.
+    pub(super) date: (String, Instant),
     pub(super) shared: Arc<Shared>,
+    pub(super) reports: Box<dyn Reports>,
+    /// Answers being passed on; empty between turns.
+    pub(super) given: Vec<(Ticket, Given)>,
     pub(super) accept_warning: Option<Instant>,
     pub(super) eviction_warning: Option<Instant>,
     pub(super) answer_warning: Option<Instant>,
-    pub(super) fatal_reason: Option<String>,
 }
 
 impl EventLoop {
     pub(super) fn new(
+        poll: Poll,
         mut listener: Listener,
         lanes: Lanes,
         limits: Limits,
         shared: Arc<Shared>,
+        reports: impl Reports,
     ) -> io::Result<EventLoop> {
-        let poll = Poll::new()?;
         listener.register(poll.registry(), LISTENER)?;
         let lanes = lanes
             .streams
@@ -75,52 +96,49 @@ impl EventLoop {
             .enumerate()
             .map(|(index, stream)| Lane::new(stream, poll.registry(), lane_token(index)).map(Some))
             .collect::<io::Result<Vec<_>>>()?;
+        let now = Instant::now();
         Ok(EventLoop {
             poll,
             listener: Some(listener),
             accepting: Accepting::Ready,
             lanes,
-            connections: Vec::new(),
-            vacant: Vec::new(),
-            open: 0,
-            ages: Ages::default(),
+            connections: Connections::default(),
             unread: BTreeSet::new(),
-            buffered: 0,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             limits,
             stop_by: None,
-            now: Instant::now(),
+            now,
+            date: (httpdate::fmt_http_date(SystemTime::now()), now),
             shared,
+            reports: Box::new(reports),
+            given: Vec::new(),
             accept_warning: None,
             eviction_warning: None,
             answer_warning: None,
-            fatal_reason: None,
         })
     }
 
-    pub(super) fn waker(&self) -> io::Result<Waker> {
-        Waker::new(self.poll.registry(), WAKER)
-    }
-
     /// Serves until it is told to stop; returns how many requests were left without their answer.
-    pub(super) fn run(&mut self, fatal: &mut dyn FnMut(String)) -> usize {
+    pub(super) fn run(&mut self) -> usize {
         let mut events = Events::with_capacity(EVENTS);
+        let mut has_lanes = true;
         loop {
             if let Err(error) = self.poll.poll(&mut events, self.time_to_next_duty())
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                fatal(format!("guard: waiting for events: {error}"));
+                self.reports
+                    .fatal(format!("guard: waiting for events: {error}"));
                 return self.unanswered();
             }
-            self.now = Instant::now();
-            self.end_pause();
+            self.begin_turn();
+            self.pass_answers_on();
             self.read_on();
             for event in &events {
                 match event.token() {
                     LISTENER => self.connections_wait(),
-                    WAKER => self.obey(),
+                    WAKER => self.apply_orders(),
                     Token(token) => match (token - FIRST_LANE).checked_sub(self.lanes.len()) {
-                        None => self.lane_event(token - FIRST_LANE, event),
+                        None => self.lane_event(token - FIRST_LANE),
                         Some(index) => self.connection_event(index, event),
                     },
                 }
@@ -131,32 +149,60 @@ impl EventLoop {
             }
             self.let_queued_go_on();
             self.send_gathered();
-            self.counters()
-                .open
-                .store(self.open as u64, Ordering::Relaxed);
-            self.counters()
-                .buffered
-                .store(self.buffered as u64, Ordering::Relaxed);
-            if let Some(reason) = self.fatal_reason.take() {
-                fatal(reason);
+            self.show_gauges();
+            if has_lanes && self.lanes.iter().all(Option::is_none) {
+                has_lanes = false;
+                self.reports
+                    .fatal("guard: every lane to tiny_http is lost".to_owned());
             }
             if let Some(stop_by) = self.stop_by
-                && (self.open == 0 || self.now >= stop_by)
+                && (self.connections.open() == 0 || self.now >= stop_by)
             {
-                return self.unanswered();
+                return self.give_up();
             }
         }
     }
 
-    pub(super) fn unanswered(&self) -> usize {
-        self.ages.of(Phase::Answering).len() + self.ages.of(Phase::Writing).len()
+    fn begin_turn(&mut self) {
+        self.now = Instant::now();
+        if self.now.saturating_duration_since(self.date.1) >= Duration::from_secs(1) {
+            self.date = (httpdate::fmt_http_date(SystemTime::now()), self.now);
+        }
+        self.end_pause();
+    }
+
+    fn show_gauges(&self) {
+        let waiting = self.connections.count(&[Phase::Waiting, Phase::Leaving]);
+        let counters = self.counters();
+        for (gauge, figure) in [
+            (&counters.open, self.connections.open()),
+            (&counters.waiting, waiting),
+            (&counters.buffered, self.connections.buffered()),
+        ] {
+            gauge.store(figure as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// At the end of a stop: 503 for whoever still waits. Returns how many requests were left without their answer.
+    fn give_up(&mut self) -> usize {
+        let unanswered = self.unanswered();
+        for phase in Phase::INSIDE {
+            while let Some((_, index)) = self.connections.oldest(phase) {
+                self.abandon(index);
+            }
+        }
+        unanswered
+    }
+
+    fn unanswered(&self) -> usize {
+        self.connections.count(&Phase::INSIDE) + self.connections.count(&[Phase::Writing])
     }
 
     pub(super) fn counters(&self) -> &Counters {
         &self.shared.counters
     }
 
-    pub(super) fn count(&self, counter: fn(&Counters) -> &std::sync::atomic::AtomicU64) {
+    pub(super) fn count(&self, counter: fn(&Counters) -> &AtomicU64) {
         counter(self.counters()).fetch_add(1, Ordering::Relaxed);
     }
 
@@ -165,14 +211,17 @@ impl EventLoop {
         match phase {
             Phase::Reading | Phase::Writing => self.limits.request_timeout,
             Phase::Idle => self.limits.idle_timeout,
-            Phase::Queued | Phase::Answering => self.limits.answer_timeout,
+            Phase::Answering => WATCHED_AFTER.min(self.limits.answer_timeout),
+            // From the same moment on.
+            Phase::Queued | Phase::Waiting => self.limits.answer_timeout,
+            Phase::Leaving => LEAVING_TIME,
             Phase::Lingering => LINGER_TIME,
         }
     }
 
     /// How long to wait for events at most; `None` if only events can give us something to do.
     fn time_to_next_duty(&self) -> Option<Duration> {
-        if self.may_accept() || !self.unread.is_empty() {
+        if self.may_accept() || !self.unread.is_empty() || !self.shared.outbox.rest() {
             return Some(Duration::ZERO);
         }
         let mut next = self.stop_by;
@@ -187,7 +236,7 @@ impl EventLoop {
         }
         note(self.next_place());
         for phase in Phase::ALL {
-            if let Some((since, _)) = self.ages.of(phase).first() {
+            if let Some((since, _)) = self.connections.oldest(phase) {
                 note(since.checked_add(self.time_limit(phase)));
             }
         }
@@ -198,7 +247,7 @@ impl EventLoop {
     fn expire(&mut self) {
         for phase in Phase::ALL {
             let limit = self.time_limit(phase);
-            while let Some(&(since, index)) = self.ages.of(phase).first()
+            while let Some((since, index)) = self.connections.oldest(phase)
                 && self.now.saturating_duration_since(since) >= limit
             {
                 match phase {
@@ -206,20 +255,17 @@ impl EventLoop {
                         self.count(|counters| &counters.timed_out);
                         self.give_up_reading(index, Refusal::RequestTimeout);
                     }
-                    Phase::Idle => {
+                    Phase::Idle | Phase::Writing => {
                         self.count(|counters| &counters.timed_out);
                         self.close(index);
                     }
-                    Phase::Queued | Phase::Answering => {
-                        if due(&mut self.answer_warning, self.now) {
-                            log::error!("guard: no answer from inside within {limit:?}, sent 503");
-                        }
-                        self.take_off_lane(index);
-                        self.count(|counters| &counters.unanswered);
-                        self.answer_ourselves(index, Refusal::Unavailable);
+                    Phase::Answering => self.waits(index, since),
+                    Phase::Queued | Phase::Waiting => {
+                        self.reports.late();
+                        self.abandon(index);
                     }
-                    Phase::Writing => {
-                        self.count(|counters| &counters.timed_out);
+                    Phase::Leaving => {
+                        self.count(|counters| &counters.hung_up);
                         self.close(index);
                     }
                     Phase::Lingering => self.close(index),
@@ -230,21 +276,23 @@ impl EventLoop {
 
     /// Ends a connection whose request will not be read on: with an answer if a part of one has come.
     fn give_up_reading(&mut self, index: usize, refusal: Refusal) {
-        let begun = self.connections[index]
-            .as_ref()
+        let begun = self
+            .connections
+            .get(index)
             .is_some_and(|connection| !connection.input.is_empty());
         if begun {
-            self.answer_ourselves(index, refusal);
+            self.refuse(index, refusal);
         } else {
             self.close(index);
         }
     }
 
-    fn obey(&mut self) {
+    fn apply_orders(&mut self) {
         let orders = self.shared.take_orders();
         if let Some(limits) = orders.limits {
-            self.limits = limits;
-            while self.open > self.max_connections() && self.make_room() {}
+            let max_head = self.limits.max_head;
+            self.limits = Limits { max_head, ..limits };
+            while self.connections.open() > self.max_connections() && self.make_room() {}
         }
         if let Some(stop_by) = orders.stop_by {
             // Clients that are already through to the kernel have been accepted as far as they know.
@@ -256,7 +304,7 @@ impl EventLoop {
             }
             self.listener = None;
             self.stop_by = Some(stop_by);
-            for index in 0..self.connections.len() {
+            for index in self.connections.indices() {
                 self.wind_up(index);
             }
         }
@@ -264,7 +312,7 @@ impl EventLoop {
 
     /// On stop: a request that is whole by now goes on, everything else ends.
     fn wind_up(&mut self, index: usize) {
-        let Some(connection) = self.connections[index].as_mut() else {
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         connection.last = true;
@@ -275,48 +323,28 @@ impl EventLoop {
                 while self.unread.remove(&index) {
                     self.read(index);
                 }
-                let unfinished = self.connections[index].as_ref().is_some_and(|connection| {
-                    matches!(connection.phase, Phase::Reading | Phase::Idle)
-                });
-                if unfinished {
+                let phase = self
+                    .connections
+                    .get(index)
+                    .map(|connection| connection.phase);
+                if let Some(Phase::Reading | Phase::Idle) = phase {
                     self.give_up_reading(index, Refusal::Unavailable);
                 }
             }
-            Phase::Answering | Phase::Writing => {}
+            Phase::Answering | Phase::Waiting | Phase::Leaving | Phase::Writing => {}
             Phase::Lingering => self.close(index),
         }
     }
 
-    /// Brings the sum of all buffers up to date.
-    pub(super) fn account(&mut self, index: usize) {
-        if let Some(connection) = self.connections[index].as_mut() {
-            connection.account(&mut self.buffered);
-        }
-    }
-
     pub(super) fn enter(&mut self, index: usize, phase: Phase) {
-        if let Some(connection) = self.connections[index].as_mut() {
-            self.ages.remove(index, connection);
-            connection.phase = phase;
-            connection.since = self.now;
-            match phase {
-                Phase::Answering => connection.requests += 1,
-                Phase::Queued => connection.sends_ahead = true,
-                Phase::Idle => connection.sends_ahead = false,
-                Phase::Reading | Phase::Writing | Phase::Lingering => {}
-            }
-            self.ages.insert(index, connection);
-        }
+        self.connections.enter(index, phase, self.now);
     }
 
+    /// Closes a connection at once; nobody waits for the answer to its request any more.
     pub(super) fn close(&mut self, index: usize) {
-        if let Some(connection) = self.connections[index].take() {
-            self.ages.remove(index, &connection);
-            self.unread.remove(&index);
-            self.buffered -= connection.accounted;
-            self.vacant.push(index);
-            self.open -= 1;
-        }
+        self.cancel(index);
+        self.connections.close(index);
+        self.unread.remove(&index);
     }
 }
 

@@ -6,20 +6,15 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Request, Status};
 
 use super::chunks::Chunks;
-use super::passing::Refusal;
-use super::stream::Peer;
-
-/// The most bytes a request's line and headers may have together (431 beyond).
-pub const HEAD_LIMIT: usize = 8 * 1024;
+use super::limits::Limits;
+use super::refusal::Refusal;
+use crate::server::http::client::Peer;
+use crate::server::http::headers::{PASSED, PEER_HEADER, Passed, Several};
+use crate::server::http::outbox::Ticket;
+use crate::server::http::response::Persistence;
 
 /// The most headers a request may have (431 beyond).
 pub const HEADER_LIMIT: usize = 64;
-
-/// The header that tells the real peer ([`Peer`]) to the callback; one that a client sends is dropped.
-pub const PEER_HEADER: &str = "X-Wechatd-Peer";
-
-/// Written by reverse proxies: the addresses that a request came through.
-pub const FORWARDED_HEADER: &str = "X-Forwarded-For";
 
 /// What the guard knows of a request whose head has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,46 +53,41 @@ impl Head {
     /// Whether `input`, which begins with this head, holds the whole request.
     ///
     /// The framing of chunks is taken out of `input` as it arrives. Once they are all there, the request is as if it
-    /// had come with a Content-Length, which then ends `inner`.
-    pub fn is_whole(&mut self, input: &mut Vec<u8>, inner: &mut Vec<u8>) -> Result<bool, Refusal> {
+    /// had come with a Content-Length.
+    pub(super) fn is_whole(&mut self, input: &mut Vec<u8>) -> Result<bool, Refusal> {
         if let Body::Chunked(chunks) = &mut self.body {
             if !chunks.read(input, self.len)? {
                 return Ok(false);
             }
-            let length = chunks.content();
-            self.body = Body::Length(length);
-            end_inner(inner, length);
+            self.body = Body::Length(chunks.content());
         }
         Ok(self.total() <= input.len())
     }
-}
 
-/// Whether a connection stays open after an answer, and what the answer has to say about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
-    /// HTTP/1.1's default: stays open, nothing is said.
-    Stays,
-    /// An HTTP/1.0 client asked to keep it open and is told so.
-    KeepAlive,
-    /// Closed after the answer, and the answer says so.
-    Close,
+    /// Ends the head for `tiny_http` in `inner` with our own headers. The length of the body is known by now:
+    /// `tiny_http` never learns of another way to frame it.
+    pub(super) fn end(&self, inner: &mut Vec<u8>, ticket: Ticket, peer: Peer) {
+        let length = self.total() - self.len;
+        write!(
+            inner,
+            "{PEER_HEADER}: {ticket} {peer}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .expect("writing to memory cannot fail");
+    }
 }
 
 /// Looks for a whole, well-formed head at the start of `input`.
 ///
 /// `Ok(None)`: the end of the head is not there yet; `scanned` is how many bytes of `input` were
 /// there when that was last found out. On `Ok(Some(_))` the head to be sent to `tiny_http` has been
-/// written to `inner`, anew and in one form: method, target, HTTP/1.1, the few headers that the callback
-/// wants, and Content-Length, which comes last and in the case of chunks only with [`Head::is_whole`].
-/// Bodies above `max_body` bytes are refused.
-pub fn frame(
+/// written to `inner` in one form: method, target, HTTP/1.1, and the headers that pass. [`Head::end`] ends it.
+pub(super) fn frame(
     input: &[u8],
     scanned: usize,
-    max_body: usize,
-    peer: Peer,
+    limits: &Limits,
     inner: &mut Vec<u8>,
 ) -> Result<Option<Head>, Refusal> {
-    let Some(len) = find_head(input, scanned)? else {
+    let Some(len) = find_head(input, scanned, limits.max_head)? else {
         return Ok(None);
     };
     let mut headers = [const { MaybeUninit::uninit() }; HEADER_LIMIT];
@@ -119,25 +109,17 @@ pub fn frame(
         return Err(Refusal::BadRequest);
     };
     let target = OriginForm::of(target).ok_or(Refusal::BadRequest)?;
-    let wanted = Wanted::from(request.headers, minor, max_body)?;
+    let wanted = Wanted::from(request.headers, minor, limits.max_body)?;
     inner.clear();
     inner.extend_from_slice(method.as_bytes());
     inner.push(b' ');
     inner.extend_from_slice(target.added_slash.as_bytes());
     inner.extend_from_slice(target.rest.as_bytes());
     inner.extend_from_slice(b" HTTP/1.1\r\n");
-    if let Some(host) = wanted.host {
-        inner.extend_from_slice(b"Host: ");
-        inner.extend_from_slice(host);
-        inner.extend_from_slice(b"\r\n");
-    }
-    if wanted.forwarded {
-        write_forwarded(request.headers, inner);
-    }
-    write!(inner, "{PEER_HEADER}: {peer}\r\n").expect("writing to memory cannot fail");
-    match wanted.body {
-        Body::Length(length) => end_inner(inner, length),
-        Body::Chunked(_) => {}
+    // A push needs nothing but the addresses, and is not to become slower by the rest.
+    let is_callback = target.path() == &*limits.callback;
+    for passed in if is_callback { &PASSED[..1] } else { &PASSED } {
+        pass(*passed, request.headers, inner)?;
     }
     Ok(Some(Head {
         len,
@@ -148,16 +130,11 @@ pub fn frame(
     }))
 }
 
-/// The last header for `tiny_http`, which never learns of another way to frame a body.
-fn end_inner(inner: &mut Vec<u8>, length: usize) {
-    write!(inner, "Content-Length: {length}\r\n\r\n").expect("writing to memory cannot fail");
-}
-
 /// The length of the head, or `None` while its end has not arrived.
-fn find_head(input: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
+fn find_head(input: &[u8], scanned: usize, max_head: usize) -> Result<Option<usize>, Refusal> {
     // Empty lines before a request are allowed (RFC 9112, 2.2) and are not its end.
     let Some(start) = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else {
-        return too_large_or_none(input);
+        return too_large_or_none(input, max_head);
     };
     // A TLS greeting or other binary noise has no end to wait for.
     if !input[start].is_ascii_alphanumeric() {
@@ -172,17 +149,17 @@ fn find_head(input: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
             [b'\r', b'\n', ..] => at + 2,
             _ => continue,
         };
-        return if end > HEAD_LIMIT {
+        return if end > max_head {
             Err(Refusal::HeadTooLarge)
         } else {
             Ok(Some(end))
         };
     }
-    too_large_or_none(input)
+    too_large_or_none(input, max_head)
 }
 
-fn too_large_or_none(input: &[u8]) -> Result<Option<usize>, Refusal> {
-    if input.len() >= HEAD_LIMIT {
+fn too_large_or_none(input: &[u8], max_head: usize) -> Result<Option<usize>, Refusal> {
+    if input.len() >= max_head {
         Err(Refusal::HeadTooLarge)
     } else {
         Ok(None)
@@ -218,22 +195,26 @@ impl<'a> OriginForm<'a> {
         let added_slash = if rest.starts_with('/') { "" } else { "/" };
         Some(OriginForm { added_slash, rest })
     }
+
+    fn path(&self) -> &str {
+        match self.added_slash {
+            "" => self.rest.split('?').next().unwrap_or_default(),
+            slash => slash,
+        }
+    }
 }
 
-/// The few headers that mean something here; all others are dropped.
-struct Wanted<'a> {
+/// What the headers say to the guard itself.
+struct Wanted {
     body: Body,
     expects_continue: bool,
-    host: Option<&'a [u8]>,
-    forwarded: bool,
     persistence: Persistence,
 }
 
-impl<'a> Wanted<'a> {
-    fn from(headers: &[Header<'a>], minor: u8, max_body: usize) -> Result<Wanted<'a>, Refusal> {
+impl Wanted {
+    fn from(headers: &[Header<'_>], minor: u8, max_body: usize) -> Result<Wanted, Refusal> {
         let (mut content_length, mut chunked, mut expects_continue) = (None, false, false);
-        let mut host = None;
-        let mut forwarded = false;
+        let mut has_host = false;
         let (mut close, mut keep_alive) = (false, false);
         for header in headers {
             let value = header.value;
@@ -243,22 +224,16 @@ impl<'a> Wanted<'a> {
                 }
                 content_length = Some(value);
             } else if is(header, "Host") {
-                if host.is_some() || !value.iter().all(u8::is_ascii_graphic) {
+                if has_host || !value.iter().all(u8::is_ascii_graphic) {
                     return Err(Refusal::BadRequest);
                 }
-                host = Some(value);
+                has_host = true;
             } else if is(header, "Connection") {
                 for option in value.split(|&byte| byte == b',') {
                     let option = option.trim_ascii();
                     close |= option.eq_ignore_ascii_case(b"close");
                     keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
-            } else if is(header, FORWARDED_HEADER) {
-                let plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
-                if !value.iter().all(plain) {
-                    return Err(Refusal::BadRequest);
-                }
-                forwarded = true;
             } else if is(header, "Transfer-Encoding") {
                 // Once, and nothing else: a proxy in front may not understand a list as we would.
                 if chunked || !value.eq_ignore_ascii_case(b"chunked") {
@@ -291,8 +266,6 @@ impl<'a> Wanted<'a> {
         Ok(Wanted {
             body,
             expects_continue,
-            host,
-            forwarded,
             persistence,
         })
     }
@@ -314,18 +287,40 @@ fn content_length_of(value: &[u8], max_body: usize) -> Result<usize, Refusal> {
         .ok_or(Refusal::BodyTooLarge)
 }
 
-/// All `X-Forwarded-For` headers as one, in their order, so that a client cannot hide one behind another.
-fn write_forwarded(headers: &[Header<'_>], inner: &mut Vec<u8>) {
-    inner.extend_from_slice(FORWARDED_HEADER.as_bytes());
-    let mut lead: &[u8] = b": ";
-    for header in headers {
-        if is(header, FORWARDED_HEADER) {
-            inner.extend_from_slice(lead);
-            inner.extend_from_slice(header.value);
-            lead = b", ";
+/// Writes the headers of this name as one, if there are any.
+fn pass(passed: Passed, headers: &[Header<'_>], inner: &mut Vec<u8>) -> Result<(), Refusal> {
+    let mut found = headers.iter().filter(|header| is(header, passed.name));
+    let Some(first) = found.next() else {
+        return Ok(());
+    };
+    inner.extend_from_slice(passed.name.as_bytes());
+    inner.extend_from_slice(b": ");
+    write_value(passed, first, inner)?;
+    for more in found {
+        match passed.several {
+            Several::Joined(between) => {
+                inner.extend_from_slice(between.as_bytes());
+                write_value(passed, more, inner)?;
+            }
+            Several::First => {}
+            Several::Refused => return Err(Refusal::BadRequest),
         }
     }
     inner.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+fn write_value(passed: Passed, header: &Header<'_>, inner: &mut Vec<u8>) -> Result<(), Refusal> {
+    for &byte in header.value {
+        match byte {
+            b'\t' | b' '..=b'~' => inner.push(byte),
+            0x80.. if !passed.ascii_only => {
+                write!(inner, "%{byte:02X}").expect("writing to memory cannot fail")
+            }
+            _ => return Err(Refusal::BadRequest),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use mio::{Interest, Registry, Token, event::Source};
 use rustix::fs::{Access, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::stream::{Peer, Stream};
+use super::stream::Stream;
 use crate::config::Listen;
+use crate::server::http::client::Peer;
 
 /// Connections that the kernel keeps ready for us while we are busy.
 pub const BACKLOG: u16 = 1024;

@@ -1,32 +1,10 @@
-//! One accepted connection and who is at its other end; knows sockets, leaves HTTP to `framing`.
+//! One accepted connection; knows sockets, leaves HTTP to `framing`.
 
-use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use std::net::Shutdown;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
-
-/// Who is really at the other end of a connection, before any `X-Forwarded-For` is believed.
-///
-/// It is written into the header `X-Wechatd-Peer` in the form that `Display` gives: the IP address
-/// (an IPv4 address that arrived over IPv6 as plain IPv4), or `unix`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP client.
-    Ip(IpAddr),
-    /// A process on this machine, through the Unix socket.
-    Unix,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::Ip(address) => address.fmt(f),
-            Peer::Unix => f.write_str("unix"),
-        }
-    }
-}
 
 /// A nonblocking client connection, TCP or Unix alike.
 #[derive(Debug)]

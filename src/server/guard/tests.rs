@@ -10,15 +10,19 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Counters, Guard, Limits};
+use super::{Guard, Limits, Refusal, Reports};
 use crate::config::Listen;
-use crate::server::guard::framing::PEER_HEADER;
+use crate::metrics::Counters;
 use crate::server::guard::listener::Listener;
-use crate::server::http::exchange::{Exchange, Reply};
-use crate::server::http::lanes::{Lanes, Requests};
+use crate::server::http::client::Peer;
+use crate::server::http::headers::FORWARDED_HEADER;
+use crate::server::http::lanes::Lanes;
+use crate::server::http::outbox::Deferred;
+use crate::server::http::request::{Method, Request};
+use crate::server::http::response::Response;
+use crate::server::http::workers::Workers;
 
 /// Far longer than anything takes; only reached when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,10 +34,13 @@ const SHORT: Duration = Duration::from_millis(300);
 fn unhurried() -> Limits {
     Limits {
         max_connections: 512,
+        max_waiting: 256,
         request_timeout: PATIENCE,
         idle_timeout: PATIENCE,
+        max_head: 32 << 10,
         max_body: 1 << 20,
         answer_timeout: PATIENCE,
+        callback: "/wechat".into(),
     }
 }
 
@@ -49,11 +56,32 @@ fn hurried() -> Limits {
 /// A guard, lanes behind it and workers with a trivial handler.
 struct Site {
     guard: Guard,
-    requests: Vec<Arc<Requests>>,
-    workers: Vec<JoinHandle<()>>,
+    counters: Arc<Counters>,
+    workers: Option<Workers>,
     /// Requests for `/held`, to be answered by the test.
-    held: mpsc::Receiver<Exchange>,
-    fatal: mpsc::Receiver<String>,
+    held: mpsc::Receiver<Deferred>,
+    reported: mpsc::Receiver<Reported>,
+}
+
+/// What the guard has reported.
+#[derive(Debug, PartialEq)]
+enum Reported {
+    Fatal(String),
+    Late,
+}
+
+struct Reporter(mpsc::Sender<Reported>);
+
+impl Reports for Reporter {
+    fn fatal(&mut self, reason: String) {
+        self.0.send(Reported::Fatal(reason)).ok();
+    }
+
+    fn refused(&mut self, _: Peer, _: Refusal, _: bool) {}
+
+    fn late(&mut self) {
+        self.0.send(Reported::Late).ok();
+    }
 }
 
 impl Site {
@@ -68,27 +96,18 @@ impl Site {
             .map(|code| io::Error::from_raw_os_error(*code))
             .collect();
         let (lanes, requests) = Lanes::start(lanes, &std::env::temp_dir()).unwrap();
-        let (fatal_sender, fatal) = mpsc::channel();
-        let on_fatal = move |reason| fatal_sender.send(reason).unwrap();
-        let guard = Guard::start(listener, lanes, limits, on_fatal).unwrap();
+        let (sender, reported) = mpsc::channel();
+        let (counters, reporter) = (Arc::default(), Reporter(sender));
+        let guard = Guard::start(listener, lanes, limits, Arc::clone(&counters), reporter).unwrap();
         let (hold, held) = mpsc::channel();
-        let workers = requests
-            .iter()
-            .map(|requests| {
-                let (requests, hold) = (Arc::clone(requests), hold.clone());
-                std::thread::spawn(move || {
-                    while let Some(exchange) = requests.recv() {
-                        handle(exchange, &hold);
-                    }
-                })
-            })
-            .collect();
+        let handle = move |request, deferred| handle(&request, deferred, &hold);
+        let workers = Workers::start(4, requests, guard.outbox(), handle).unwrap();
         Site {
             guard,
-            requests,
-            workers,
+            counters,
+            workers: Some(workers),
             held,
-            fatal,
+            reported,
         }
     }
 
@@ -103,18 +122,18 @@ impl Site {
         (0..count).map(|_| self.client()).collect()
     }
 
-    fn next_held(&self) -> Exchange {
+    fn next_held(&self) -> Deferred {
         self.held.recv_timeout(PATIENCE).unwrap()
     }
 
     fn count(&self, counter: fn(&Counters) -> &AtomicU64) -> u64 {
-        counter(self.guard.counters()).load(Ordering::Relaxed)
+        counter(&self.counters).load(Ordering::Relaxed)
     }
 
     /// Waits until a counter has reached a figure.
     #[track_caller]
     fn await_count(&self, counter: fn(&Counters) -> &AtomicU64, figure: u64) {
-        let counters = self.guard.counters();
+        let counters = &self.counters;
         eventually(&format!("{figure} (have {counters})"), || {
             self.count(counter) == figure
         });
@@ -144,14 +163,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.guard.stop(Duration::ZERO);
-        self.requests.iter().for_each(|requests| requests.stop());
-        for worker in self.workers.drain(..) {
-            let ended = worker.join();
-            assert!(
-                ended.is_ok() || std::thread::panicking(),
-                "a worker panicked"
-            );
-        }
+        self.workers.take().unwrap().stop();
     }
 }
 
@@ -165,48 +177,29 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
     }
 }
 
-/// Tells what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
-fn handle(mut exchange: Exchange, hold: &mpsc::Sender<Exchange>) {
-    let request = exchange.request_mut();
-    let header = |name: &'static str| {
-        let mut headers = request.headers().iter();
-        let found = headers.find(|header| header.field.equiv(name));
-        found.map_or(String::new(), |header| header.value.to_string())
+/// Answers with what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
+fn handle(request: &Request, deferred: Deferred, hold: &mpsc::Sender<Deferred>) {
+    let heard = match request.target.as_str() {
+        "/held" => return hold.send(deferred).unwrap(),
+        "/dropped" => return,
+        "/panic" => panic!("what a test is about"),
+        "/unread" => deferred.answer(Response::text(403, "Bad Token!")),
+        "/large" => deferred.answer(Response::text(200, "x".repeat(8 * 1024 * 1024))),
+        target => {
+            let method = match request.method {
+                Method::Other => "another method",
+                known => known.name(),
+            };
+            let forwarded = request.header(FORWARDED_HEADER).unwrap_or_default();
+            let body = String::from_utf8_lossy(&request.body);
+            let peer = request.peer;
+            deferred.answer(Response::text(
+                200,
+                format!("{method} {target}\n{peer}\n{forwarded}\n{body}"),
+            ))
+        }
     };
-    let (peer, forwarded) = (header(PEER_HEADER), header("X-Forwarded-For"));
-    match request.url() {
-        "/held" => hold.send(exchange).unwrap(),
-        "/dropped" => drop(exchange),
-        "/unread" => exchange.answer(&Reply::text(403, "Bad Token!")),
-        "/large" => {
-            let body = "x".repeat(8 * 1024 * 1024);
-            exchange.answer(&Reply::text(200, &body));
-        }
-        "/plain" => respond(exchange, tiny_http::Response::from_string("plain")),
-        "/chunked" => {
-            let body = io::repeat(b'x').take(100_000);
-            let response = tiny_http::Response::empty(200).with_data(body, None);
-            respond(exchange, response);
-        }
-        _ => {
-            let mut body = Vec::new();
-            request.as_reader().read_to_end(&mut body).unwrap();
-            let body = String::from_utf8_lossy(&body);
-            let asked = format!("{} {}", request.method(), request.url());
-            let told = format!("{asked}\n{peer}\n{forwarded}\n{body}");
-            exchange.answer(&Reply::text(200, &told));
-        }
-    }
-}
-
-/// Answers with what `tiny_http` would write by itself.
-fn respond(exchange: Exchange, response: tiny_http::Response<impl Read>) {
-    let mut bytes = Vec::new();
-    let version = exchange.request().http_version().clone();
-    response
-        .raw_print(&mut bytes, version, &[], false, None)
-        .unwrap();
-    exchange.responder().answer_bytes(bytes);
+    log::debug!("heard: {heard}");
 }
 
 /// A whole POST.

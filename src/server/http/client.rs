@@ -1,13 +1,25 @@
 //! Who sent a request: the peer of the connection, or whom a trusted proxy names.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{AddrParseError, IpAddr};
+use std::str::FromStr;
 
 use ipnet::IpNet;
-use tiny_http::Request;
 
-use crate::server::guard::framing::{FORWARDED_HEADER, PEER_HEADER};
-use crate::server::guard::stream::Peer;
+use super::headers::FORWARDED_HEADER;
+use super::request::Request;
+
+/// Who is really at the other end of a connection, before any `X-Forwarded-For` is believed.
+///
+/// The guard hands it on as `Display` writes it: the IP address (an IPv4 address that arrived over IPv6 as plain
+/// IPv4), or `unix`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client.
+    Ip(IpAddr),
+    /// A process on this machine, through the Unix socket.
+    Unix,
+}
 
 /// The client's address as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,27 +33,18 @@ pub enum ClientAddress {
 }
 
 impl ClientAddress {
+    /// The client of a request. Only these proxies are believed.
     pub fn of(request: &Request, trusted: &[IpNet]) -> ClientAddress {
-        let header = |name: &str| {
-            request
-                .headers()
-                .iter()
-                .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
-                .map(|header| header.value.as_str())
-        };
-        ClientAddress::believed(header(PEER_HEADER), header(FORWARDED_HEADER), trusted)
+        ClientAddress::believed(request.peer, request.header(FORWARDED_HEADER), trusted)
     }
 
     /// Walks back from the peer: each trusted proxy is believed about the one before it.
-    fn believed(peer: Option<&str>, forwarded: Option<&str>, trusted: &[IpNet]) -> ClientAddress {
-        let mut client = match peer.map(str::parse::<IpAddr>) {
-            Some(Ok(address)) => ClientAddress::Ip(address.to_canonical()),
-            // The guard writes "unix"; whoever may open the socket is trusted like a proxy.
-            Some(Err(_)) | None => ClientAddress::Local,
-        };
+    fn believed(peer: Peer, forwarded: Option<&str>, trusted: &[IpNet]) -> ClientAddress {
+        let mut client = ClientAddress::from(peer);
         let nodes = forwarded.unwrap_or_default().rsplit(',').map(str::trim);
         for node in nodes.filter(|node| !node.is_empty()) {
             let is_trusted = match client {
+                // Whoever may open the socket is trusted like a proxy.
                 ClientAddress::Local => true,
                 ClientAddress::Ip(address) => trusted.iter().any(|net| net.contains(&address)),
                 ClientAddress::Unknown => false,
@@ -98,6 +101,26 @@ fn is_port(port: &str) -> bool {
     match port.strip_prefix('_') {
         Some(name) => hidden(name),
         None => (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+impl FromStr for Peer {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Peer, AddrParseError> {
+        match text {
+            "unix" => Ok(Peer::Unix),
+            address => Ok(Peer::Ip(address.parse::<IpAddr>()?.to_canonical())),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Ip(address) => address.fmt(f),
+            Peer::Unix => f.write_str("unix"),
+        }
     }
 }
 
@@ -163,7 +186,7 @@ mod tests {
             ("unix", Some("198.51.100.1"), "198.51.100.1"),
             ("unix", None, "the Unix socket"),
         ] {
-            let believed = ClientAddress::believed(Some(peer), forwarded, &trusted);
+            let believed = ClientAddress::believed(peer.parse().unwrap(), forwarded, &trusted);
             assert_eq!(believed.to_string(), client, "{peer} {forwarded:?}");
         }
     }

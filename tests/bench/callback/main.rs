@@ -35,21 +35,16 @@ mod sync;
 mod throughput;
 
 // The server's files below import these as `crate::…`.
-use wechatd::{config, random, visible};
+use wechatd::{config, metrics, random};
 
 /// The server's own guard and its path to `tiny_http`, compiled into the reference server next to them.
 #[allow(unused, reason = "the reference uses part of it")]
 #[path = "../../../src/server"]
 mod server {
     mod guard;
-    mod http {
-        pub(super) mod client;
-        pub(super) mod exchange;
-        pub(super) mod lanes;
-    }
+    mod http;
     mod callback {
         pub mod query;
-        pub mod refusals;
     }
     #[path = "../../tests/bench/callback/without_store.rs"]
     pub mod without_store;

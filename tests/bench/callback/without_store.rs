@@ -3,17 +3,33 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wechatd::config::Config;
 use wechatd::dispatch::{Outcome, Rules, decide};
 use wechatd::wechat::{Push, verify};
 
 use super::callback::query::Query;
-use super::guard::listener::Listener;
-use super::guard::{Guard, Limits};
-use super::http::exchange::{Exchange, Reply};
+use super::guard::{Guard, Limits, Listener, Refusal, Reports};
+use super::http::client::Peer;
 use super::http::lanes::Lanes;
+use super::http::outbox::Deferred;
+use super::http::request::Request;
+use super::http::response::Response;
+use super::http::workers::Workers;
+
+/// Nothing that the guard reports is expected.
+struct Unexpected;
+
+impl Reports for Unexpected {
+    fn fatal(&mut self, reason: String) {
+        panic!("{reason}");
+    }
+
+    fn refused(&mut self, _: Peer, _: Refusal, _: bool) {}
+
+    fn late(&mut self) {}
+}
 
 /// Serves until killed.
 pub fn serve(config: &Path) {
@@ -24,31 +40,21 @@ pub fn serve(config: &Path) {
     let config = Config::load(config).unwrap();
     let listener = Listener::bind(&config.server.listen).unwrap();
     let (lanes, requests) = Lanes::start(config.server.workers, Path::new(".")).unwrap();
-    let rules = Arc::new(Rules::new(config.rules.clone()));
-    let config = Arc::new(config);
-    for requests in requests {
-        let (rules, config) = (Arc::clone(&rules), Arc::clone(&config));
-        std::thread::spawn(move || {
-            while let Some(exchange) = requests.recv() {
-                answer(&config, &rules, exchange);
-            }
-        });
-    }
+    let rules = Rules::new(config.rules.clone());
     let limits = Limits::of(&config.server);
-    let guard = Guard::start(listener, lanes, limits, |reason| panic!("{reason}")).unwrap();
+    let guard = Guard::start(listener, lanes, limits, Arc::default(), Unexpected).unwrap();
     log::info!("listening on http://{}/wechat", guard.local_addr());
+    let workers = config.server.workers;
+    let handle = move |request, deferred| answer(&config, &rules, request, deferred);
+    let _workers = Workers::start(workers, requests, guard.outbox(), handle).unwrap();
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
 }
 
-/// What the server does with a push, except for the store.
-fn answer(config: &Config, rules: &Rules, mut exchange: Exchange) {
-    let started = Instant::now();
-    let request = exchange.request_mut();
-    let url = request.url().to_owned();
-    let (_, query) = url.split_once('?').unwrap_or((&url, ""));
-    let query = Query::parse(query).unwrap();
+/// What the product does with a push, up to the point where it would hand it to the store.
+fn answer(config: &Config, rules: &Rules, request: Request, deferred: Deferred) {
+    let query = Query::parse(request.path_and_query().1).unwrap();
     let token = config.account.token.as_ref().unwrap();
     let part =
         |value: &Option<std::borrow::Cow<str>>| value.as_deref().unwrap_or_default().to_owned();
@@ -57,11 +63,10 @@ fn answer(config: &Config, rules: &Rules, mut exchange: Exchange) {
         &[token.expose(), &timestamp, &nonce],
         &part(&query.signature),
     ) {
-        return exchange.answer(&Reply::text(403, "Bad Token!"));
+        deferred.answer(Response::text(403, "Bad Token!"));
+        return;
     }
-    let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
-    request.as_reader().read_to_end(&mut body).unwrap();
-    let push = Push::parse(&body).unwrap();
+    let push = Push::parse(&request.body).unwrap();
     let decision = decide(rules, &push);
     let now = wechatd::clock::unix_seconds();
     let reply = match &decision.outcome {
@@ -70,16 +75,13 @@ fn answer(config: &Config, rules: &Rules, mut exchange: Exchange) {
     };
     let kind = push.event().unwrap_or(push.msg_type());
     let rule = decision.rule.map_or("no rule", |rule| &rule.name);
-    match reply {
-        Some(xml) => exchange.answer(&Reply {
-            content_type: "text/xml; charset=utf-8",
-            ..Reply::text(200, &xml)
-        }),
-        None => exchange.answer(&Reply::text(200, "success")),
-    }
+    deferred.answer(match reply {
+        Some(xml) => Response::of_type("text/xml; charset=utf-8", 200, xml),
+        None => Response::text(200, "success"),
+    });
     log::info!(
         "{kind} from {}: {rule}: 200 in {} ms",
         push.from_user,
-        started.elapsed().as_millis()
+        request.since.elapsed().as_millis()
     );
 }

@@ -165,7 +165,7 @@ fn a_reset_while_the_answer_is_made_is_harmless() {
     client.send("GET /held HTTP/1.1\r\n\r\n");
     let request = site.next_held();
     client.reset();
-    request.answer(&Reply::text(200, "too late"));
+    request.answer(Response::text(200, "too late"));
     site.await_count(|counters| &counters.open, 0);
     site.serves();
 }
@@ -272,7 +272,7 @@ fn when_full_the_oldest_incomplete_request_makes_room() {
     half.is_closed();
     assert_eq!(site.count(|counters| &counters.evicted), 2);
 
-    request.answer(&Reply::text(200, "kept"));
+    request.answer(Response::text(200, "kept"));
     assert_eq!(complete.answer().body, "kept");
     for client in [&mut young, &mut first, &mut second] {
         client.send("GET /a HTTP/1.1\r\n\r\n");
@@ -312,9 +312,9 @@ fn when_all_are_complete_new_connections_wait_instead() {
     let mut patient = site.client();
     patient.send("GET /patient HTTP/1.1\r\n\r\n");
     assert_eq!(site.count(|counters| &counters.accepted), 2);
-    one.answer(&Reply::text(200, "done"));
+    one.answer(Response::text(200, "done"));
     site.await_count(|counters| &counters.accepted, 3);
-    other.answer(&Reply::text(200, "done"));
+    other.answer(Response::text(200, "done"));
     assert_eq!(patient.answer().line(0), "GET /patient");
     for client in &mut complete {
         assert_eq!(client.answer().body, "done");
@@ -337,12 +337,12 @@ fn when_full_those_that_send_ahead_make_room_with_the_answer_under_way() {
     let other = site.next_held();
     let mut next = site.client();
     next.send("GET /next HTTP/1.1\r\n\r\n");
-    one.answer(&Reply::text(200, "last"));
+    one.answer(Response::text(200, "last"));
     let last = ahead.answer();
     assert_eq!((last.body.as_str(), last.closes()), ("last", true));
     ahead.is_closed();
     site.await_count(|counters| &counters.accepted, 3);
-    other.answer(&Reply::text(200, "kept"));
+    other.answer(Response::text(200, "kept"));
     assert!(!patient.answer().closes());
     assert_eq!(next.answer().line(0), "GET /next");
 }
@@ -589,6 +589,6 @@ fn mutated_requests_in_any_pieces_end_their_connection_and_nothing_else() {
     });
     site.await_count(|counters| &counters.open, 0);
     assert_eq!(site.count(|counters| &counters.unanswered), 0);
-    assert!(site.fatal.try_recv().is_err());
+    assert!(site.reported.try_recv().is_err());
     site.serves();
 }

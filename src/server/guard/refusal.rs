@@ -1,0 +1,61 @@
+//! What the guard answers on its own, with the reason; the connection is closed after any of them.
+
+use crate::server::http::response::Response;
+
+/// Why a request gets no further than the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    BadRequest,
+    RequestTimeout,
+    LengthRequired,
+    BodyTooLarge,
+    ExpectationFailed,
+    HeadTooLarge,
+    Unavailable,
+    VersionNotSupported,
+}
+
+impl Refusal {
+    /// The status code, and the text that is sent with it.
+    fn parts(self) -> (u16, &'static str) {
+        match self {
+            Refusal::BadRequest => (400, "bad request\n"),
+            Refusal::RequestTimeout => (408, "the request did not arrive in time\n"),
+            Refusal::LengthRequired => (411, "no Transfer-Encoding but chunked, please\n"),
+            Refusal::BodyTooLarge => (413, "the body is too large\n"),
+            Refusal::ExpectationFailed => (417, "no Expect but 100-continue, please\n"),
+            Refusal::HeadTooLarge => (431, "the headers are too large\n"),
+            Refusal::Unavailable => (503, "unavailable"),
+            Refusal::VersionNotSupported => (505, "HTTP/1.0 or HTTP/1.1, please\n"),
+        }
+    }
+
+    /// The status code.
+    pub fn status(self) -> u16 {
+        self.parts().0
+    }
+
+    /// The answer.
+    pub fn response(self) -> Response {
+        let (status, text) = self.parts();
+        Response::text(status, text)
+    }
+
+    /// What was wrong, for the log, and the key or the proxy's setting that changes it.
+    pub fn why(self) -> &'static str {
+        match self {
+            Refusal::BadRequest => "it is not a well-formed HTTP request",
+            Refusal::RequestTimeout => "it did not arrive whole in time (server.request_timeout)",
+            Refusal::LengthRequired => {
+                "its Transfer-Encoding is none that is understood; the proxy can send a Content-Length"
+            }
+            Refusal::BodyTooLarge => "its body is too large (server.max_body)",
+            Refusal::ExpectationFailed => "it has an Expect header that cannot be met",
+            Refusal::HeadTooLarge => {
+                "its headers are too large or too many (server.max_head); does the proxy pass cookies on?"
+            }
+            Refusal::Unavailable => "nothing inside answers",
+            Refusal::VersionNotSupported => "it is neither HTTP/1.0 nor HTTP/1.1",
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Answers on their way from the handlers to the guard, and which requests still wait for one.
+
+use std::fmt;
+use std::mem;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::response::Response;
+
+/// Names one request of one connection of the guard. `tiny_http` carries it to the handler in a header, as `SLOT.SERIAL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Where the guard keeps the connection.
+    pub slot: usize,
+    /// Different for every request, never 0.
+    serial: u64,
+}
+
+/// What the guard and the handlers share: open requests, and answers that the guard has not collected yet.
+///
+/// It holds at most one answer for each connection, so it needs no limit of its own.
+pub struct Outbox {
+    state: Mutex<State>,
+    /// Makes the guard collect.
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    serial: u64,
+    /// By slot: the serial of the request that waits for its answer, or 0.
+    open: Vec<u64>,
+    answers: Vec<(Ticket, Given)>,
+    /// The guard collects without being woken.
+    awake: bool,
+}
+
+/// What a handler gave.
+#[derive(Debug)]
+pub enum Given {
+    /// The answer.
+    Answer(Response),
+    /// Nothing: the request was dropped, as by a panic.
+    Nothing,
+}
+
+impl Outbox {
+    /// `wake` is called, from any thread, when there is something to collect.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Outbox {
+        Outbox {
+            state: Mutex::default(),
+            wake: Box::new(wake),
+        }
+    }
+
+    /// A request of the connection in this slot sets out. One that was open there is cancelled.
+    pub fn open(&self, slot: usize) -> Ticket {
+        let mut state = self.lock();
+        state.serial += 1;
+        let serial = state.serial;
+        if state.open.len() <= slot {
+            state.open.resize(slot + 1, 0);
+        }
+        state.open[slot] = serial;
+        Ticket { slot, serial }
+    }
+
+    /// Nobody waits for this answer any more. `false`: it has been given, and the next [`collect`](Outbox::collect)
+    /// brings it.
+    pub fn cancel(&self, ticket: Ticket) -> bool {
+        self.lock().close(ticket)
+    }
+
+    /// Takes everything that was given since the last call, in its order; `into` must be empty.
+    pub fn collect(&self, into: &mut Vec<(Ticket, Given)>) {
+        mem::swap(&mut self.lock().answers, into);
+    }
+
+    /// From now on the guard is woken for the next answer. `false`: there is one already.
+    pub fn rest(&self) -> bool {
+        let mut state = self.lock();
+        state.awake = !state.answers.is_empty();
+        !state.awake
+    }
+
+    fn is_open(&self, ticket: Ticket) -> bool {
+        self.lock().is_open(ticket)
+    }
+
+    /// `false`: nobody waits for it. Under the lock, so that of an answer and the end of its time exactly one wins.
+    fn give(&self, ticket: Ticket, given: Given) -> bool {
+        let mut state = self.lock();
+        if !state.close(ticket) {
+            return false;
+        }
+        state.answers.push((ticket, given));
+        let wake = !mem::replace(&mut state.awake, true);
+        drop(state);
+        if wake {
+            (self.wake)();
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_open(&self, ticket: Ticket) -> bool {
+        self.open.get(ticket.slot) == Some(&ticket.serial)
+    }
+
+    fn close(&mut self, ticket: Ticket) -> bool {
+        let is_open = self.is_open(ticket);
+        if is_open {
+            self.open[ticket.slot] = 0;
+        }
+        is_open
+    }
+}
+
+/// The duty to answer one request, now or later, from any thread. Dropped without an answer it becomes a 503.
+pub struct Deferred {
+    ticket: Ticket,
+    outbox: Arc<Outbox>,
+}
+
+impl Deferred {
+    /// Takes the duty for a request that the guard has let through.
+    pub fn new(ticket: Ticket, outbox: &Arc<Outbox>) -> Deferred {
+        Deferred {
+            ticket,
+            outbox: Arc::clone(outbox),
+        }
+    }
+
+    /// Hands the answer to the guard. `false`: nobody hears it, because the client has gone or its time was up, in
+    /// which case it has been answered 503.
+    pub fn answer(self, response: Response) -> bool {
+        self.outbox.give(self.ticket, Given::Answer(response))
+    }
+
+    /// Whether the client still waits. A handler that works for long asks before it goes on.
+    pub fn is_awaited(&self) -> bool {
+        self.outbox.is_open(self.ticket)
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        // Nothing is left to do after an answer: the ticket is closed then.
+        self.outbox.give(self.ticket, Given::Nothing);
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.serial)
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Ticket, ()> {
+        let (slot, serial) = text.split_once('.').ok_or(())?;
+        Ok(Ticket {
+            slot: slot.parse().map_err(drop)?,
+            serial: serial.parse().map_err(drop)?,
+        })
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deferred").field(&self.ticket).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// An outbox, and how often it has woken the guard.
+    fn outbox() -> (Arc<Outbox>, Arc<AtomicUsize>) {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let wake = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        (Arc::new(Outbox::new(wake)), woken)
+    }
+
+    /// What was given, by slot.
+    fn collected(outbox: &Outbox) -> Vec<(usize, Option<u16>)> {
+        let mut given = Vec::new();
+        outbox.collect(&mut given);
+        given
+            .into_iter()
+            .map(|(ticket, given)| match given {
+                Given::Answer(response) => (ticket.slot, Some(response.status)),
+                Given::Nothing => (ticket.slot, None),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn several_answers_cost_one_wake_up() {
+        let (outbox, woken) = outbox();
+        let [first, second, third] =
+            [0, 1, 2].map(|slot| Deferred::new(outbox.open(slot), &outbox));
+        assert!(second.answer(Response::text(403, "")));
+        assert!(first.answer(Response::text(200, "")));
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+        assert!(!outbox.rest(), "there is something to collect");
+        assert_eq!(collected(&outbox), [(1, Some(403)), (0, Some(200))]);
+        assert!(outbox.rest());
+        assert!(third.answer(Response::text(404, "")));
+        assert_eq!(woken.load(Ordering::Relaxed), 2);
+        assert_eq!(collected(&outbox), [(2, Some(404))]);
+    }
+
+    #[test]
+    fn a_request_that_is_dropped_is_given_up() {
+        let (outbox, _) = outbox();
+        drop(Deferred::new(outbox.open(7), &outbox));
+        assert_eq!(collected(&outbox), [(7, None)]);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_awaits_is_thrown_away_and_its_handler_knows() {
+        let (outbox, woken) = outbox();
+        let ticket = outbox.open(3);
+        let deferred = Deferred::new(ticket, &outbox);
+        assert!(deferred.is_awaited());
+        assert!(outbox.cancel(ticket));
+        assert!(!deferred.is_awaited());
+        assert!(!deferred.answer(Response::text(200, "late")));
+        assert_eq!(
+            (collected(&outbox).len(), woken.load(Ordering::Relaxed)),
+            (0, 0)
+        );
+    }
+
+    #[test]
+    fn an_answer_does_not_reach_the_next_request_of_its_slot() {
+        let (outbox, _) = outbox();
+        let old = Deferred::new(outbox.open(0), &outbox);
+        let new = Deferred::new(outbox.open(0), &outbox);
+        assert!(!old.answer(Response::text(200, "old")));
+        assert!(new.answer(Response::text(200, "new")));
+        assert_eq!(collected(&outbox), [(0, Some(200))]);
+    }
+
+    #[test]
+    fn of_an_answer_and_the_end_of_its_time_exactly_one_wins() {
+        let (outbox, _) = outbox();
+        let tickets: Vec<Ticket> = (0..1_000).map(|slot| outbox.open(slot)).collect();
+        let (mut heard, mut cancelled) = (0, 0);
+        std::thread::scope(|scope| {
+            let answers = scope.spawn(|| {
+                let deferred = tickets.iter().map(|ticket| Deferred::new(*ticket, &outbox));
+                deferred
+                    .filter_map(|deferred| deferred.answer(Response::text(200, "")).then_some(()))
+                    .count()
+            });
+            cancelled = tickets
+                .iter()
+                .filter(|ticket| outbox.cancel(**ticket))
+                .count();
+            heard = answers.join().unwrap();
+        });
+        assert_eq!(heard + cancelled, 1_000);
+        assert_eq!(collected(&outbox).len(), heard);
+    }
+
+    #[test]
+    fn a_ticket_comes_back_from_its_text() {
+        let (outbox, _) = outbox();
+        let ticket = outbox.open(12);
+        assert_eq!(ticket.to_string().parse(), Ok(ticket));
+        for text in ["", "1", ".", "1.", "x.1", "1.-1"] {
+            assert_eq!(text.parse::<Ticket>(), Err(()), "{text}");
+        }
+    }
+}

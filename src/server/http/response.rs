@@ -1,0 +1,108 @@
+//! One answer as a value, and its bytes for the client.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use tiny_http::StatusCode;
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, 200 to 599.
+    pub status: u16,
+    content_type: &'static str,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Cow<'static, str>,
+}
+
+/// What an answer says about the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// HTTP/1.1's default: stays open, nothing is said.
+    Stays,
+    /// An HTTP/1.0 client asked to keep it open and is told so.
+    KeepAlive,
+    /// Closed after the answer, and the answer says so.
+    Close,
+}
+
+impl Response {
+    /// A `text/plain` answer.
+    pub fn text(status: u16, body: impl Into<Cow<'static, str>>) -> Response {
+        Response::of_type("text/plain; charset=utf-8", status, body)
+    }
+
+    /// An answer with this `Content-Type`.
+    pub fn of_type(
+        content_type: &'static str,
+        status: u16,
+        body: impl Into<Cow<'static, str>>,
+    ) -> Response {
+        Response {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The same with another header; not Content-Type, Content-Length, Date, Connection or Transfer-Encoding.
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Replaces the content of `output` by the answer. `date` is the value of `Date`; the answer to HEAD has no body.
+    pub fn write(&self, output: &mut Vec<u8>, date: &str, persistence: Persistence, to_head: bool) {
+        let reason = StatusCode(self.status).default_reason_phrase();
+        let connection = match persistence {
+            Persistence::Stays => "",
+            Persistence::KeepAlive => "Connection: keep-alive\r\n",
+            Persistence::Close => "Connection: close\r\n",
+        };
+        output.clear();
+        output.reserve_exact(self.body.len() + 256);
+        // A browser must not take an answer for a page that it is not.
+        write!(
+            output,
+            "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nContent-Type: {}\r\nX-Content-Type-Options: nosniff\r\n\
+             Content-Length: {}\r\n{connection}",
+            self.status,
+            self.content_type,
+            self.body.len()
+        )
+        .expect("writing to memory cannot fail");
+        for (name, value) in &self.headers {
+            write!(output, "{name}: {value}\r\n").expect("writing to memory cannot fail");
+        }
+        output.extend_from_slice(b"\r\n");
+        if !to_head {
+            output.extend_from_slice(self.body.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_its_headers_and_what_it_says_of_the_connection() {
+        let response = Response::text(405, "no").with("Allow", "GET, POST");
+        for (persistence, said) in [
+            (Persistence::Stays, ""),
+            (Persistence::KeepAlive, "Connection: keep-alive\r\n"),
+            (Persistence::Close, "Connection: close\r\n"),
+        ] {
+            let head = format!(
+                "HTTP/1.1 405 Method Not Allowed\r\nDate: D\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                 X-Content-Type-Options: nosniff\r\nContent-Length: 2\r\n{said}Allow: GET, POST\r\n\r\n"
+            );
+            let mut output = b"left over".to_vec();
+            response.write(&mut output, "D", persistence, false);
+            assert_eq!(String::from_utf8_lossy(&output), format!("{head}no"));
+            response.write(&mut output, "D", persistence, true);
+            assert_eq!(String::from_utf8_lossy(&output), head);
+        }
+    }
+}
