@@ -13,6 +13,9 @@ mod guard;
 mod http;
 mod systemd;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::path::Path;

@@ -20,19 +20,19 @@ const POOL: (usize, usize) = (4, 64);
 /// One route.
 #[derive(Clone, Copy)]
 pub struct Route {
-    path: Path,
-    methods: &'static [Method],
-    caller: Caller,
-    runs: Runs,
-    handler: Handler,
+    pub path: Path,
+    pub methods: &'static [Method],
+    pub caller: Caller,
+    pub runs: Runs,
+    pub handler: Handler,
 }
 
 /// A handler is given everything by value or reference, and needs no socket.
-type Handler = fn(&Site, &Live, Request) -> Result<Reply, Refused>;
+pub type Handler = fn(&Site, &Live, Request) -> Result<Reply, Refused>;
 
 /// Which paths a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Path {
+pub enum Path {
     /// `server.path`.
     Callback,
     /// This one.
@@ -41,7 +41,7 @@ enum Path {
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
+pub enum Caller {
     Anyone,
     /// Addresses in `server.allow_ips`.
     Allowed,
@@ -49,7 +49,7 @@ enum Caller {
 
 /// Which threads run the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Runs {
+pub enum Runs {
     /// The few that every push needs: such a handler must not read the store, call out or wait.
     OnWorker,
     /// Those that may take long.
@@ -65,7 +65,7 @@ pub enum Reply {
 }
 
 /// All routes.
-const ROUTES: &[Route] = &[
+pub const ROUTES: &[Route] = &[
     Route {
         path: Path::Callback,
         methods: &[Method::Get],
@@ -124,6 +124,11 @@ impl Site {
         })
     }
 
+    /// What the program shares.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// The callback.
     pub fn callback(&self) -> &Callback {
         &self.callback
@@ -171,7 +176,8 @@ impl Router {
         Router::with(site, ROUTES)
     }
 
-    fn with(site: Arc<Site>, routes: &'static [Route]) -> io::Result<Router> {
+    /// The same with other routes.
+    pub fn with(site: Arc<Site>, routes: &'static [Route]) -> io::Result<Router> {
         let needs_pool = routes.iter().any(|route| route.runs == Runs::OnPool);
         let (threads, places) = POOL;
         let pool = needs_pool

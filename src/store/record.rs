@@ -76,13 +76,6 @@ impl Store {
             done,
         }));
     }
-
-    /// Calls `what` after each commit, once everybody it concerns has been told, so that answers can go out together.
-    /// Only the first call of this function counts. `what` runs where the `done` of [`record`](Store::record) runs,
-    /// and must not wait.
-    pub fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
-        self.writer.after_telling(what);
-    }
 }
 
 struct RecordWork<D> {
@@ -100,6 +93,10 @@ impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let RecordWork { recorded, done, .. } = *self;
         done(outcome.map(|()| recorded));
+    }
+
+    fn is_awaited(&self) -> bool {
+        false
     }
 }
 

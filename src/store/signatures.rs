@@ -69,6 +69,10 @@ impl Work for UseUp {
     }
 
     fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
 }
 
 impl Reader {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub(super) trait Work: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+    /// Whether somebody waits for the outcome and says it. A failure that nobody would hear of is logged.
+    fn is_awaited(&self) -> bool;
 }
 
 /// The handle to the writer thread.
@@ -55,11 +57,7 @@ pub(super) struct Writer {
     failing: Arc<AtomicBool>,
     /// When a probe last wrote.
     probed: Mutex<Option<Instant>>,
-    after_telling: AfterTelling,
 }
-
-/// What is done whenever everybody whom one commit concerns has been told.
-type AfterTelling = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
 enum Message {
     Work(Box<dyn Work>),
@@ -78,8 +76,6 @@ impl Writer {
             .busy_handler(Some(wait_for_others(Arc::clone(&failing))))
             .map_err(|error| StoreError::from_sqlite("busy_handler", &error))?;
         let state = Arc::clone(&failing);
-        let after_telling = AfterTelling::default();
-        let after = Arc::clone(&after_telling);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
@@ -88,7 +84,6 @@ impl Writer {
                     file,
                     checkpointer,
                     failing: state,
-                    after_telling: after,
                 }
                 .run(&waiting)
             })
@@ -103,13 +98,7 @@ impl Writer {
             thread: Mutex::new(Some(thread)),
             failing,
             probed: Mutex::new(None),
-            after_telling,
         })
-    }
-
-    /// Has something done on every later occasion when all of one commit have been told; only the first call counts.
-    pub(super) fn after_telling(&self, what: impl Fn() + Send + Sync + 'static) {
-        self.after_telling.set(Box::new(what)).ok();
     }
 
     /// Hands over work without waiting. Work that cannot be taken is finished with the error here.
@@ -129,7 +118,6 @@ impl Writer {
             }
         };
         work.finish(Err(StoreError::new(kind, format!("store: write: {why}"))));
-        told_all(&self.after_telling);
     }
 
     /// Runs a closure in the writer's next transaction and waits for its commit.
@@ -208,6 +196,10 @@ impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         (self.done)(outcome);
     }
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
 }
 
 struct Closure<F, T> {
@@ -233,6 +225,10 @@ where
         done.send(outcome.and_then(|()| value.ok_or_else(nothing)))
             .ok();
     }
+
+    fn is_awaited(&self) -> bool {
+        true
+    }
 }
 
 struct Loop {
@@ -240,7 +236,6 @@ struct Loop {
     file: OpenFile,
     checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
-    after_telling: AfterTelling,
 }
 
 impl Loop {
@@ -282,7 +277,6 @@ impl Loop {
                 self.connection.execute_batch("ROLLBACK").ok();
             }
         }
-        told_all(&self.after_telling);
         self.checkpointer
             .between_commits(&self.connection, self.file.log_length());
     }
@@ -300,12 +294,13 @@ impl Loop {
                 // Work that cannot be done must not take the rest with it: each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
-                    let outcome = self.told(outcome);
+                    let outcome = self.noted(outcome, work.is_awaited());
                     finish(work, outcome);
                 }
             }
             Err(error) => {
-                let outcome = self.told(Err(error));
+                let is_awaited = batch.iter().all(|work| work.is_awaited());
+                let outcome = self.noted(Err(error), is_awaited);
                 batch
                     .drain(..)
                     .for_each(|work| finish(work, outcome.clone()));
@@ -334,7 +329,7 @@ impl Loop {
     }
 
     /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it.
-    fn told(&self, outcome: rusqlite::Result<()>) -> Result<(), StoreError> {
+    fn noted(&self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
         match outcome {
             Ok(()) => {
                 self.recovered();
@@ -343,8 +338,8 @@ impl Loop {
             Err(error) => {
                 let of_the_store = concerns_all(&error);
                 let error = StoreError::from_sqlite("write", &error);
-                if self.after_telling.get().is_none() {
-                    // No server: the command that asked for it hears the error and says it.
+                if is_awaited {
+                    // Whoever asked for it says it.
                 } else if !of_the_store {
                     log::error!("{error}; everything else goes on");
                 } else if !self.failing.swap(true, Ordering::Relaxed) {
@@ -403,14 +398,6 @@ fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
         log::error!("store: write: work panicked; it was rolled back");
         Err(rusqlite::Error::InvalidQuery)
     })
-}
-
-fn told_all(after_telling: &AfterTelling) {
-    if let Some(after) = after_telling.get()
-        && catch_unwind(AssertUnwindSafe(after)).is_err()
-    {
-        log::error!("store: write: what follows a commit panicked; the commit stands");
-    }
 }
 
 fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>) {

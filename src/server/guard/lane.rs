@@ -129,8 +129,8 @@ impl Lane {
 
     /// Whether `tiny_http` has closed it, or has said something on its own, which it does before it closes.
     pub(super) fn is_lost(&mut self) -> bool {
-        match self.stream.read(&mut [0]) {
-            Ok(_) => true,
+        match self.stream.read_exact(&mut [0]) {
+            Ok(()) => true,
             Err(error) => !matches!(
                 error.kind(),
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
