@@ -92,7 +92,7 @@ pub const ROUTES: &[Route] = &[
 /// What all handlers share.
 #[derive(Debug)]
 pub struct Site {
-    app: Arc<App>,
+    pub app: Arc<App>,
     callback: Callback,
     refusals: Arc<Refusals>,
 }
@@ -122,11 +122,6 @@ impl Site {
             app,
             refusals,
         })
-    }
-
-    /// What the program shares.
-    pub fn app(&self) -> &App {
-        &self.app
     }
 
     /// The callback.

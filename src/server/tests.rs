@@ -210,7 +210,7 @@ fn exchange(address: &Listen, request: &str) -> String {
 #[test]
 fn a_hundred_slow_requests_delay_no_push() {
     let (folder, site) = site("");
-    let limits = Limits::of(&site.app().live().config.server);
+    let limits = Limits::of(&site.app.live().config.server);
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let (lanes, requests) = Lanes::start(2, folder.path()).unwrap();
     let (events, _happened) = channel();

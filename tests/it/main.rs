@@ -72,3 +72,4 @@ mod tags;
 mod template;
 mod tidy;
 mod token;
+mod waiting;

@@ -1,0 +1,196 @@
+//! Requests that wait for the store, and everybody else meanwhile.
+
+use crate::support::account::HELP;
+use crate::support::*;
+use std::time::{Duration, Instant};
+
+/// The store, as another program holds it.
+fn lock(account: &Account) -> rusqlite::Connection {
+    let locked = rusqlite::Connection::open(account.store_path()).unwrap();
+    locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    locked
+}
+
+/// Sends this many pushes, each on a connection of its own, and waits until all are inside.
+fn waiting(account: &Account, count: usize) -> Vec<Wire> {
+    let log = account.log();
+    let before = log.count("DEBUG] text from ");
+    let wires: Vec<Wire> = (0..count)
+        .map(|_| {
+            let push = text("hello").from(&another_fan());
+            let mut wire = Wire::connect(account.address()).unwrap();
+            wire.send(&push.request("/wechat", TOKEN).bytes()).unwrap();
+            wire
+        })
+        .collect();
+    eventually("the pushes inside", log, || {
+        log.count("DEBUG] text from ") == before + count
+    });
+    wires
+}
+
+/// At this level the log has a line of a push before it goes to the store.
+fn start(setup: Setup) -> Account {
+    setup.env("RUST_LOG", "debug").start()
+}
+
+#[test]
+fn while_pushes_wait_for_the_store_all_else_is_answered_at_once() {
+    let account = start(Setup::new().set("server.workers", "2"));
+    let locked = lock(&account);
+    let mut wires = waiting(&account, 20);
+    let signed = account.signed();
+    for (target, status) in [
+        ("/nowhere".to_owned(), 404),
+        ("/wechat?signature=0&timestamp=0&nonce=0".to_owned(), 403),
+        (format!("/wechat?{signed}&echostr=1"), 200),
+    ] {
+        let mut took: Vec<Duration> = (0..7)
+            .map(|_| account.get(&target).is_status(status).took)
+            .collect();
+        took.sort();
+        // The middle one: a busy machine may have its moments.
+        assert!(took[3] < Duration::from_millis(100), "{target}: {took:?}");
+    }
+    locked.execute_batch("ROLLBACK").unwrap();
+    for wire in &mut wires {
+        assert_eq!(wire.response().unwrap().status, 200, "{}", account.log());
+    }
+}
+
+#[test]
+fn a_stop_with_two_hundred_waiting_loses_nothing() {
+    let mut account = start(Setup::new());
+    let locked = lock(&account);
+    let mut wires = waiting(&account, 200);
+    let ended = std::thread::scope(|scope| {
+        let log = account.log().clone();
+        scope.spawn(move || {
+            log.says("stopping");
+            locked.execute_batch("ROLLBACK").unwrap();
+        });
+        account.stop()
+    });
+    assert_eq!(ended.code, Some(0), "{}", account.log());
+    assert!(ended.took < IN_TIME, "{:?}", ended.took);
+    for wire in &mut wires {
+        assert_eq!(wire.response().unwrap().status, 200, "{}", account.log());
+    }
+    account.store().is("SELECT count(*) FROM messages", &["200"]);
+}
+
+#[test]
+fn a_stop_with_two_hundred_waiting_for_a_store_that_never_comes_tells_them_to_come_again() {
+    let mut account = start(Setup::new());
+    let _locked = lock(&account);
+    let mut wires = waiting(&account, 200);
+    let ended = account.stop();
+    assert_eq!(ended.code, Some(0), "{}", account.log());
+    assert!(ended.took < IN_TIME, "{:?}", ended.took);
+    for wire in &mut wires {
+        assert_eq!(wire.response().unwrap().status, 503, "{}", account.log());
+    }
+}
+
+#[test]
+fn beyond_the_most_that_may_wait_a_push_is_told_to_come_again() {
+    let account = start(Setup::new().set("server.max_waiting", "3"));
+    let locked = lock(&account);
+    let mut first = waiting(&account, 3);
+    // They wait as soon as they have been inside for a while, and the others come after them.
+    std::thread::sleep(Duration::from_millis(300));
+    for mut wire in waiting(&account, 3) {
+        assert_eq!(wire.response().unwrap().status, 503, "{}", account.log());
+    }
+    locked.execute_batch("ROLLBACK").unwrap();
+    for wire in &mut first {
+        assert_eq!(wire.response().unwrap().status, 200, "{}", account.log());
+    }
+    account.store().is("SELECT count(*) FROM messages", &["6"]);
+}
+
+#[test]
+fn a_push_whose_client_hangs_up_is_recorded_all_the_same() {
+    let account = start(Setup::new());
+    let locked = lock(&account);
+    let wires = waiting(&account, 5);
+    drop(wires);
+    // They are told apart from those that wait only after a while.
+    std::thread::sleep(Duration::from_secs(1));
+    locked.execute_batch("ROLLBACK").unwrap();
+    let log = account.log();
+    eventually("the pushes recorded", log, || {
+        log.count("and nobody waited any more") == 5
+    });
+    account.store().is("SELECT count(*) FROM messages", &["5"]);
+}
+
+/// How often a thread of the server has gone to sleep, by its name.
+fn sleeps(account: &Account, name: &str) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", account.pid())).unwrap();
+    let folders = tasks.map(|task| task.unwrap().path());
+    let thread = folders
+        .filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name))
+        .next()
+        .unwrap_or_else(|| panic!("no thread {name}"));
+    let status = std::fs::read_to_string(thread.join("status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn with_two_workers_and_eight_busy_clients_both_have_worked() {
+    let account = Setup::new().set("server.workers", "2").start();
+    let workers = ["worker 1", "worker 2"];
+    let before = workers.map(|name| sleeps(&account, name));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    account.post(&text("busy").from(&another_fan())).is_text(HELP);
+                }
+            });
+        }
+        let begun = Instant::now();
+        let both = || {
+            let after = workers.map(|name| sleeps(&account, name));
+            after.iter().zip(before).all(|(after, before)| *after > before + 20)
+        };
+        while !both() && begun.elapsed() < IN_TIME {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(both(), "{workers:?}: {before:?}");
+    });
+}
+
+#[test]
+fn heads_up_to_max_head_pass() {
+    let account = Setup::new().start();
+    let cookie = |len: usize| Request::new("GET", "/page").header("Cookie", &"x".repeat(len));
+    account.send(&cookie(20_000)).is_status(404);
+    account.send(&cookie(40_000)).is_status(431);
+    let account = Setup::new().set("server.max_head", "\"64KiB\"").start();
+    account.send(&cookie(60_000)).is_status(404);
+    account.send(&cookie(66_000)).is_status(431);
+}
+
+#[test]
+fn every_answer_has_its_date() {
+    let account = Account::start();
+    let signed = account.signed();
+    for target in [
+        "/healthz",
+        "/nowhere",
+        "/wechat",
+        &format!("/wechat?{signed}&echostr=1"),
+    ] {
+        account.get(target).has_header("Date", " GMT");
+    }
+    account.post(&text("hi")).has_header("Date", " GMT");
+    let large = Request::new("GET", "/").header("X", &"x".repeat(40_000));
+    account.send(&large).has_header("Date", " GMT");
+}
