@@ -29,9 +29,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 
-use super::http::client::Peer;
 use super::http::lanes::Lanes;
 use super::http::outbox::Outbox;
+use super::http::peer::Peer;
 use crate::config::Listen;
 use crate::metrics::Counters;
 use event_loop::{EventLoop, WAKER};

@@ -8,8 +8,8 @@ use super::callback::{self, Callback, Refusals, Refused};
 use super::http::client::ClientAddress;
 use super::http::outbox::Deferred;
 use super::http::pool::Pool;
+use super::http::reply::Reply;
 use super::http::request::{Method, Request};
-use super::http::response::Response;
 use crate::app::{App, AppError, Live};
 use crate::config::HEALTH_PATH;
 use crate::visible::Visible;
@@ -56,14 +56,6 @@ pub enum Runs {
     OnPool,
 }
 
-/// What a handler decides.
-pub enum Reply {
-    /// The answer.
-    Now(Response),
-    /// Somebody else gets the duty to answer; this hands it over, and must not wait.
-    Later(Box<dyn FnOnce(Deferred) + Send>),
-}
-
 /// All routes.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -104,13 +96,6 @@ pub struct Router {
     routes: &'static [Route],
     /// Only where a route needs it.
     pool: Option<Pool>,
-}
-
-impl Reply {
-    /// Answers later.
-    pub fn later(hand_over: impl FnOnce(Deferred) + Send + 'static) -> Reply {
-        Reply::Later(Box::new(hand_over))
-    }
 }
 
 impl Site {

@@ -8,9 +8,10 @@ use tempfile::TempDir;
 
 use super::callback::refusal;
 use super::http::outbox::{Deferred, Given, Outbox};
+use super::http::reply::Reply;
 use super::http::request::{Method, Request};
 use super::http::response::Response;
-use super::routes::{Caller, Path, Reply, Route, Router, Runs};
+use super::routes::{Caller, Path, Route, Router, Runs};
 use super::*;
 use crate::clock;
 use crate::wechat::sign;

@@ -4,6 +4,7 @@
 //! requests that arrive while one commit runs share the next. Whoever hands over work is told after the commit.
 
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -84,6 +85,7 @@ impl Writer {
                     file,
                     checkpointer,
                     failing: state,
+                    said: false,
                 }
                 .run(&waiting)
             })
@@ -236,6 +238,8 @@ struct Loop {
     file: OpenFile,
     checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
+    /// The log says that pushes are answered 503.
+    said: bool,
 }
 
 impl Loop {
@@ -328,32 +332,33 @@ impl Loop {
         done.and_then(|()| self.file.after_commit(&self.connection))
     }
 
-    /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it.
-    fn noted(&self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
-        match outcome {
-            Ok(()) => {
-                self.recovered();
-                Ok(())
+    /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it, and not where
+    /// everybody whom it concerns reports it.
+    fn noted(&mut self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
+        let Err(error) = outcome else {
+            self.recovered();
+            return Ok(());
+        };
+        let of_the_store = concerns_all(&error);
+        let error = StoreError::from_sqlite("write", &error);
+        if of_the_store {
+            self.failing.store(true, Ordering::Relaxed);
+            if !is_awaited && !mem::replace(&mut self.said, true) {
+                log::error!(
+                    "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
+                );
             }
-            Err(error) => {
-                let of_the_store = concerns_all(&error);
-                let error = StoreError::from_sqlite("write", &error);
-                if is_awaited {
-                    // Whoever asked for it says it.
-                } else if !of_the_store {
-                    log::error!("{error}; everything else goes on");
-                } else if !self.failing.swap(true, Ordering::Relaxed) {
-                    log::error!(
-                        "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
-                    );
-                }
-                Err(error)
-            }
+        } else if !is_awaited {
+            log::error!("{error}; everything else goes on");
         }
+        Err(error)
     }
 
-    fn recovered(&self) {
-        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+    fn recovered(&mut self) {
+        if self.failing.load(Ordering::Relaxed) {
+            self.failing.store(false, Ordering::Relaxed);
+        }
+        if mem::take(&mut self.said) {
             log::info!("store: write: works again");
         }
     }

@@ -151,7 +151,8 @@ fn an_unknown_kind_is_answered_by_a_rule_for_any() {
 #[test]
 fn a_push_that_is_not_truly_signed_is_refused_and_leaves_no_trace() {
     let account = Account::start();
-    let settings = "SELECT * FROM settings ORDER BY name";
+    // The server writes where it listens in its own time.
+    let settings = "SELECT * FROM settings WHERE name <> 'listening' ORDER BY name";
     let before = account.store().rows(settings);
     let (stamp, nonce) = (now().to_string(), nonce());
     let good = signed_query(TOKEN, &stamp, &nonce);

@@ -167,18 +167,11 @@ const STANDING_RINGS: &[&[&str]] = &[
     ],
     &["src/dispatch/index", "src/dispatch/rules"],
     &[
-        "src/server/guard/chunks",
-        "src/server/guard/framing",
-        "src/server/guard/passing",
-    ],
-    &["src/server/guard/accepting", "src/server/guard/event_loop"],
-    &[
         "src/wechat/fields",
         "src/wechat/json",
         "src/wechat/mend",
         "src/wechat/xml",
     ],
-    &["src/server/callback", "src/server/guard", "src/server/http"],
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Phase};
 use super::event_loop::{ACCEPTS_PER_TURN, Accepting, EventLoop, due};
 use super::stream::Stream;
-use crate::server::http::client::Peer;
+use crate::server::http::peer::Peer;
 
 /// How long a connection may take for its first bytes before it makes room rather than those that send ahead. Only
 /// then: else a client that has just been accepted would be the one to go, as the only one without a whole request.

@@ -9,8 +9,8 @@ use super::framing::{self, Head};
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::stream::Stream;
-use crate::server::http::client::Peer;
 use crate::server::http::outbox::Ticket;
+use crate::server::http::peer::Peer;
 use crate::server::http::response::{Persistence, Response};
 
 /// Bytes that are read beyond the request under way, at least.

@@ -131,11 +131,15 @@ impl EventLoop {
                 return self.unanswered();
             }
             self.begin_turn();
+            // Answers take into account whether somebody wants a place.
+            if events.iter().any(|event| event.token() == LISTENER) {
+                self.connections_wait();
+            }
             self.pass_answers_on();
             self.read_on();
             for event in &events {
                 match event.token() {
-                    LISTENER => self.connections_wait(),
+                    LISTENER => {}
                     WAKER => self.apply_orders(),
                     Token(token) => match (token - FIRST_LANE).checked_sub(self.lanes.len()) {
                         None => self.lane_event(token - FIRST_LANE),

@@ -8,9 +8,9 @@ use httparse::{Header, ParserConfig, Request, Status};
 use super::chunks::Chunks;
 use super::limits::Limits;
 use super::refusal::Refusal;
-use crate::server::http::client::Peer;
 use crate::server::http::headers::{PASSED, PEER_HEADER, Passed, Several};
 use crate::server::http::outbox::Ticket;
+use crate::server::http::peer::Peer;
 use crate::server::http::response::Persistence;
 
 /// The most headers a request may have (431 beyond).

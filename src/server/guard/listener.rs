@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::stream::Stream;
 use crate::config::Listen;
-use crate::server::http::client::Peer;
+use crate::server::http::peer::Peer;
 
 /// Connections that the kernel keeps ready for us while we are busy.
 pub const BACKLOG: u16 = 1024;

@@ -170,8 +170,8 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::server::http::client::Peer;
     use crate::server::http::headers::PEER_HEADER;
+    use crate::server::http::peer::Peer;
 
     fn ask(lane: &mut UnixStream, target: &str) {
         lane.set_nonblocking(false).unwrap();

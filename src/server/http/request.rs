@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use tiny_http::Header;
 
-use super::client::Peer;
-use super::headers::PEER_HEADER;
+use super::headers::{PASSED, PEER_HEADER};
 use super::outbox::Ticket;
+use super::peer::Peer;
 
 /// A request method, as far as there are routes for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Request {
     /// Path and query, ASCII without spaces or control characters, beginning with `/`.
     pub target: String,
     /// Those of [`PASSED`](super::headers::PASSED) that it has.
-    headers: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
     /// Who is at the other end of its connection.
     pub peer: Peer,
     /// The body, at most `server.max_body` bytes.
@@ -62,9 +62,10 @@ impl Request {
         let mut origin = None;
         let mut headers = Vec::new();
         for Header { field, value } in inner.headers() {
-            match field.equiv(PEER_HEADER) {
-                true => origin = value.as_str().split_once(' '),
-                false => headers.push((field.to_string(), value.to_string())),
+            if field.equiv(PEER_HEADER) {
+                origin = value.as_str().split_once(' ');
+            } else if let Some(passed) = PASSED.iter().find(|passed| field.equiv(passed.name)) {
+                headers.push((passed.name, value.to_string()));
             }
         }
         let origin =
@@ -94,7 +95,7 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers
-            .find(|(field, _)| field == name)
+            .find(|(field, _)| *field == name)
             .map(|(_, value)| value.as_str())
     }
 
@@ -105,8 +106,13 @@ impl Request {
 
     /// One for tests of handlers, without a socket.
     #[cfg(test)]
-    pub fn of(method: Method, target: &str, headers: &[(&str, &str)], body: &str) -> Request {
-        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    pub fn of(
+        method: Method,
+        target: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Request {
+        let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         Request {
             method,
             target: target.to_owned(),

@@ -11,9 +11,9 @@ use wechatd::wechat::{Push, verify};
 
 use super::callback::query::Query;
 use super::guard::{Guard, Limits, Listener, Refusal, Reports};
-use super::http::client::Peer;
 use super::http::lanes::Lanes;
 use super::http::outbox::Deferred;
+use super::http::peer::Peer;
 use super::http::request::Request;
 use super::http::response::Response;
 use super::http::workers::Workers;
