@@ -106,7 +106,7 @@ struct ShownRule {
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let (obstacles, reader) = starting::obstacles(config)?;
     if let Some(reader) = &reader {
-        // Only reading does not bind the store to an account.
+        // Refuses the store of another account, but does not claim one that has no owner yet.
         app::refuse_other(config, &config.store.path, reader.owner()?)?;
     }
     let mut failure = (!obstacles.is_empty()).then_some(Failure::Shown);
