@@ -12,7 +12,8 @@
 //! | [`dispatch`] | what a push is answered; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its reader |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
-//! | [`api`] | calls to the platform; the only one that names `ureq` |
+//! | [`api`] | calls to the platform |
+//! | [`outbound`] | requests to other servers: trust, limits, what can go wrong; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
 //! | [`metrics`] | counters of what the server has seen |
 //! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
@@ -35,6 +36,8 @@ pub mod config;
 pub mod store;
 
 pub mod api;
+
+pub mod outbound;
 
 pub mod wechat;
 

@@ -139,7 +139,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError::Request`] for a draft without an article, and an article without title, content or cover; any
-    /// [`ApiError`]. After a [time-out](super::NetworkCause::Timeout) it may have been kept.
+    /// [`ApiError`]. After a [time-out](crate::outbound::NetworkCause::Timeout) it may have been kept.
     pub fn draft_add(&self, articles: &[DraftArticle]) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -173,7 +173,7 @@ impl Client {
     ///
     /// # Errors
     /// 53503 to 53505 for a draft that cannot be published so; any [`ApiError`]. After a
-    /// [time-out](super::NetworkCause::Timeout) it may have been published.
+    /// [time-out](crate::outbound::NetworkCause::Timeout) it may have been published.
     pub fn freepublish_submit(&self, media_id: &str) -> Result<Submitted, ApiError> {
         let call = Call::change(
             "/cgi-bin/freepublish/submit",

@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::http::{Answer, Http};
 use super::json;
 use super::token::{self, Desk, TokenShelf};
+use crate::outbound::Outbound;
 use crate::secret::Secret;
 
 /// How long a read waits before it is sent again, when nothing else is set.
@@ -61,13 +62,12 @@ pub(super) struct Shared {
 
 impl Client {
     /// Prepares a client; makes no call. The environment variable `SSL_CERT_FILE`, if set, names a
-    /// PEM file with the only roots to trust; proxies in the environment are not used.
+    /// PEM file with the only roots to trust.
     ///
     /// # Errors
     /// [`ApiError::Trust`] if that file cannot be used, [`ApiError::Request`] if `base_url` cannot.
     pub fn new(settings: Settings, tokens: Arc<dyn TokenShelf>) -> Result<Client, ApiError> {
-        let cert_file = std::env::var_os("SSL_CERT_FILE");
-        let http = Http::new(&settings.base_url, settings.timeout, cert_file.as_deref())?;
+        let http = Http::new(&settings.base_url, settings.timeout, Outbound::new()?)?;
         let desk = |name| Desk::new(name, Arc::clone(&tokens), settings.timeout);
         Ok(Client {
             shared: Arc::new(Shared {

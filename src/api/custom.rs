@@ -191,7 +191,7 @@ impl Client {
     /// # Errors
     /// 45015 when no window is open, 45047 when its messages are used up, 40007 for a media_id that
     /// has ended, 45002 for a text over [`MAX_TEXT`]; any [`ApiError`]. After a
-    /// [time-out](super::NetworkCause::Timeout) the message may have been sent.
+    /// [time-out](crate::outbound::NetworkCause::Timeout) the message may have been sent.
     pub fn custom_send(
         &self,
         openid: &str,

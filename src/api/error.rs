@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::call::{Called, Effect};
 use super::errcode::{self, Action};
+use crate::outbound::{NetworkCause, OutboundError, TrustError};
 use crate::visible;
 
 /// The longest `errmsg` that is kept, in characters.
@@ -55,30 +56,9 @@ pub enum ApiError {
         cause: String,
     },
     /// The roots to trust could not be read (environment variable `SSL_CERT_FILE`).
-    Trust(String),
+    Trust(TrustError),
     /// Tokens could not be loaded from or saved to where they are kept.
     Shelf(String),
-}
-
-/// Why no answer came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NetworkCause {
-    /// Nothing, or not all, came within this many milliseconds.
-    Timeout(u64),
-    /// The connection could not be made in time.
-    ConnectTimeout,
-    /// The name of `api.base_url` has no address.
-    Dns(String),
-    /// The certificate or the handshake was refused.
-    Tls(String),
-    /// Nobody listens there.
-    Refused,
-    /// There was no connection, for another reason, or it was cut before anything was asked.
-    Unreachable(String),
-    /// The connection ended before the answer did.
-    Closed,
-    /// Anything else the system reports.
-    Other(String),
 }
 
 impl ApiError {
@@ -91,6 +71,18 @@ impl ApiError {
             errcode,
             errmsg,
             rid,
+        }
+    }
+
+    /// No answer to this call could be used.
+    pub(super) fn outbound(call: Called, error: OutboundError) -> ApiError {
+        match error {
+            OutboundError::Network(cause) => ApiError::Network { call, cause },
+            OutboundError::Answer(cause) => ApiError::Unexpected { call, cause },
+            OutboundError::Address => ApiError::Request {
+                call,
+                cause: "the address cannot be used".to_owned(),
+            },
         }
     }
 
@@ -331,6 +323,12 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
 }
 
 /// What failed, why, and what to do.
+impl From<TrustError> for ApiError {
+    fn from(error: TrustError) -> ApiError {
+        ApiError::Trust(error)
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("api: ")?;
@@ -359,6 +357,10 @@ impl fmt::Display for ApiError {
                     write!(f, ": {meaning}")?;
                 }
             }
+            ApiError::Network {
+                cause: NetworkCause::Dns(cause),
+                ..
+            } => write!(f, "the name of api.base_url has no address ({cause})")?,
             ApiError::Network { cause, .. } => write!(f, "{cause}")?,
             ApiError::NotJson { status, cause, .. } => {
                 write!(
@@ -370,7 +372,7 @@ impl fmt::Display for ApiError {
                 write!(f, "the answer cannot be used: {cause}")?;
             }
             ApiError::Request { cause, .. } => write!(f, "not sent: {cause}")?,
-            ApiError::Trust(cause) => write!(f, "trusted roots: {cause}")?,
+            ApiError::Trust(error) => error.fmt(f)?,
             ApiError::Shelf(cause) => write!(f, "the kept token: {cause}")?,
         }
         if self.may_be_done() {
@@ -407,38 +409,7 @@ impl NetworkCause {
     }
 }
 
-impl fmt::Display for NetworkCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NetworkCause::Timeout(millis) => {
-                write!(f, "no whole answer within {}", Seconds(*millis))
-            }
-            NetworkCause::ConnectTimeout => f.write_str("no connection in time"),
-            NetworkCause::Dns(cause) => {
-                write!(f, "the name of api.base_url has no address ({cause})")
-            }
-            NetworkCause::Tls(cause) => write!(f, "no trusted connection ({cause})"),
-            NetworkCause::Unreachable(cause) => write!(f, "no connection ({cause})"),
-            NetworkCause::Refused => f.write_str("connection refused"),
-            NetworkCause::Closed => f.write_str("the connection ended before the answer did"),
-            NetworkCause::Other(cause) => f.write_str(cause),
-        }
-    }
-}
-
 impl std::error::Error for ApiError {}
-
-/// Milliseconds, shown as seconds without needless digits.
-struct Seconds(u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0 / 1000, self.0 % 1000) {
-            (whole, 0) => write!(f, "{whole} s"),
-            (_, _) => write!(f, "{} ms", self.0),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

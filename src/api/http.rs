@@ -1,26 +1,17 @@
-//! One HTTP exchange with the platform: connections, trust, limits, and what can happen to them.
+//! One HTTP exchange with the platform: its hosts, its clock, and how long an answer may be.
 //! Knows nothing of tokens, error codes or repeating.
 
-use std::ffi::OsStr;
-use std::fmt;
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector};
 
 use super::call::{Call, Called, Host};
-use super::error::{ApiError, NetworkCause};
+use super::error::ApiError;
 use super::json;
-use crate::byte_order_mark;
 use crate::clock;
-
-/// How long connecting may take, and as long the look-up of the name before it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::outbound::{Body, Outbound, Request, Response, host_of};
 
 /// How long a call that carries a file may take, if `api.timeout` is not longer.
 const BULKY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -35,12 +26,9 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 const PLATFORM: &str = ".weixin.qq.com";
 const PAGES_URL: &str = "https://mp.weixin.qq.com";
 
-/// Pooled connections to one base URL.
-///
-/// Proxies in the environment are not used: the platform answers only addresses that the console
-/// lists, and the program must not depend on the shell it was started from.
+/// The platform's hosts, and the way to them.
 pub(super) struct Http {
-    agent: ureq::Agent,
+    outbound: Outbound,
     base_url: String,
     pages_url: String,
     timeout: Duration,
@@ -60,8 +48,7 @@ struct PlatformTime {
 /// An answer whose body has not been read yet.
 pub(super) struct Answer {
     call: Called,
-    timeout: Duration,
-    response: ureq::http::Response<ureq::Body>,
+    response: Response,
 }
 
 /// What came for a download.
@@ -75,13 +62,12 @@ pub(super) enum Download {
 /// A file on its way.
 pub(super) struct Incoming {
     call: Called,
-    timeout: Duration,
     /// The media type the platform gave, without parameters.
     pub(super) content_type: Option<String>,
     /// The `Content-Disposition` header.
     pub(super) disposition: Option<String>,
     start: Vec<u8>,
-    rest: ureq::BodyReader<'static>,
+    rest: Body,
 }
 
 /// Whether the address of `api.base_url` and the trusted roots can be used; calls nobody.
@@ -89,55 +75,25 @@ pub(super) struct Incoming {
 /// # Errors
 /// What a client with them would fail with.
 pub fn look_at_roots(base_url: &str) -> Result<(), ApiError> {
-    let cert_file = std::env::var_os("SSL_CERT_FILE");
-    Http::new(base_url, CONNECT_TIMEOUT, cert_file.as_deref()).map(drop)
-}
-
-/// Connections of their own, trusted by the roots in `cert_file`, see [`Http::new`]. Redirects are answers.
-pub(super) fn agent(timeout: Duration, cert_file: Option<&OsStr>) -> Result<ureq::Agent, ApiError> {
-    let roots = match cert_file.filter(|file| !file.is_empty()) {
-        Some(file) => read_roots(Path::new(file))?,
-        None => RootCerts::WebPki,
-    };
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .timeout_resolve(Some(CONNECT_TIMEOUT.min(timeout)))
-        .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_idle_connections_per_host(8)
-        .proxy(None)
-        .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .build();
-    let connector = Connecting(DefaultConnector::default());
-    Ok(ureq::Agent::with_parts(
-        config,
-        connector,
-        DefaultResolver::default(),
-    ))
+    Http::new(base_url, Duration::ZERO, Outbound::new()?).map(drop)
 }
 
 impl Http {
-    /// Prepares connections. `cert_file` is the value of `SSL_CERT_FILE`: a PEM file with the roots
-    /// to trust, and only those; unset or empty, the web's roots as this program was built with.
+    /// Prepares calls; makes none.
     pub(super) fn new(
         base_url: &str,
         timeout: Duration,
-        cert_file: Option<&OsStr>,
+        outbound: Outbound,
     ) -> Result<Http, ApiError> {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        let usable = base_url.parse::<ureq::http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
-        });
-        if !usable {
+        if host_of(&base_url).is_none() {
             return Err(ApiError::Request {
                 call: "api.base_url".into(),
                 cause: "it is no http:// or https:// address".to_owned(),
             });
         }
         Ok(Http {
-            agent: agent(timeout, cert_file)?,
+            outbound,
             pages_url: pages_url(&base_url),
             base_url,
             timeout,
@@ -164,8 +120,8 @@ impl Http {
     }
 
     /// Notes the platform's clock, which the head of every answer shows.
-    fn note_clock(&self, headers: &ureq::http::HeaderMap) {
-        let date = headers.get("date").and_then(|date| date.to_str().ok());
+    fn note_clock(&self, response: &Response) {
+        let date = response.header("date");
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return;
         };
@@ -192,67 +148,54 @@ impl Http {
         } else {
             self.timeout
         };
-        let query = token
-            .map(|token| ("access_token", token))
-            .into_iter()
-            .chain(
-                call.query
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str())),
-            );
-        let response = match &call.body {
-            None => {
-                let request = self.agent.get(url).query_pairs(query);
-                request
-                    .config()
-                    .timeout_global(Some(timeout))
-                    .build()
-                    .call()
-            }
-            Some(body) => {
-                let request = self.agent.post(url).query_pairs(query);
-                let request = request.config().timeout_global(Some(timeout)).build();
-                request.content_type(&body.content_type).send(&body.bytes)
-            }
-        };
-        match response {
-            Ok(response) => {
-                self.note_clock(response.headers());
-                Ok(Answer {
-                    call: call.called,
-                    timeout,
-                    response,
-                })
-            }
-            Err(error) => Err(failed(call.called, timeout, error)),
-        }
+        let own = call.query.iter();
+        let own = own.map(|(name, value)| (*name, value.as_str()));
+        let token = token.map(|token| ("access_token", token));
+        let body = call.body.as_ref();
+        let answer = self.ask(
+            call.called,
+            &Request {
+                url: &url,
+                query: token.into_iter().chain(own).collect(),
+                body: body.map(|body| (body.content_type.as_str(), body.bytes.as_slice())),
+                timeout,
+                redirects: 0,
+            },
+        )?;
+        self.note_clock(&answer.response);
+        Ok(answer)
     }
 
     /// Asks for a file at a URL that an answer named, without the access_token, and waits for the head of what comes.
     pub(super) fn fetch(&self, called: Called, url: &str) -> Result<Answer, ApiError> {
-        let timeout = self.timeout.max(BULKY_TIMEOUT);
-        let request = self.agent.get(url).config();
-        let request = request.timeout_global(Some(timeout)).max_redirects(3);
-        match request.build().call() {
-            Ok(response) => Ok(Answer {
-                call: called,
-                timeout,
-                response,
-            }),
-            Err(error) => Err(failed(called, timeout, error)),
+        self.ask(
+            called,
+            &Request {
+                url,
+                query: Vec::new(),
+                body: None,
+                timeout: self.timeout.max(BULKY_TIMEOUT),
+                redirects: 3,
+            },
+        )
+    }
+
+    fn ask(&self, call: Called, request: &Request) -> Result<Answer, ApiError> {
+        match self.outbound.send(request) {
+            Ok(response) => Ok(Answer { call, response }),
+            Err(error) => Err(ApiError::outbound(call, error)),
         }
     }
 }
 
 impl Answer {
     /// Reads the body as JSON, whatever the content type says.
-    pub(super) fn json(mut self) -> Result<Value, ApiError> {
-        let status = self.response.status().as_u16();
+    pub(super) fn json(self) -> Result<Value, ApiError> {
+        let status = self.response.status();
         let mut body = Vec::new();
-        let mut reader = self.response.body_mut().as_reader().take(MAX_JSON + 1);
-        reader
-            .read_to_end(&mut body)
-            .map_err(|error| failed(self.call, self.timeout, error.into()))?;
+        let mut rest = self.response.into_body();
+        rest.read_rest(MAX_JSON + 1, &mut body)
+            .map_err(|error| ApiError::outbound(self.call, error))?;
         if body.len() as u64 > MAX_JSON {
             return Err(too_long(self.call, MAX_JSON));
         }
@@ -279,33 +222,28 @@ impl Answer {
 
     /// Tells a file from JSON, by the status, the content type and the first byte.
     pub(super) fn download(self) -> Result<Download, ApiError> {
-        let header = |name| {
-            let value = self.response.headers().get(name)?;
-            Some(value.to_str().ok()?.to_owned())
-        };
+        let header = |name| self.response.header(name).map(str::to_owned);
         let content_type = header("content-type")
             .and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
         let disposition = header("content-disposition");
         let textual = content_type.as_deref().is_none_or(|kind| {
             kind.starts_with("text/") || kind == "application/json" || kind.is_empty()
         });
-        if !self.response.status().is_success() {
+        let status = self.response.status();
+        if !(200..300).contains(&status) {
             return self.json().map(Download::Json);
         }
-        let (call, timeout) = (self.call, self.timeout);
-        let status = self.response.status().as_u16();
-        let mut rest = self.response.into_body().into_reader();
+        let call = self.call;
+        let mut rest = self.response.into_body();
         let mut start = vec![0; 1];
         let read = rest
             .read(&mut start)
-            .map_err(|error| failed(call, timeout, error.into()))?;
+            .map_err(|error| ApiError::outbound(call, error))?;
         start.truncate(read);
         if textual && disposition.is_none() || start == b"{" {
             // A file may begin with a brace, too. Only text that is JSON as a whole is none.
-            rest.by_ref()
-                .take(MAX_JSON)
-                .read_to_end(&mut start)
-                .map_err(|error| failed(call, timeout, error.into()))?;
+            rest.read_rest(MAX_JSON, &mut start)
+                .map_err(|error| ApiError::outbound(call, error))?;
             match json::parse(&start) {
                 Ok(value @ Value::Object(_)) => return Ok(Download::Json(value)),
                 Ok(_) | Err(_) if disposition.is_some() || !textual => {}
@@ -328,7 +266,6 @@ impl Answer {
         }
         Ok(Download::File(Box::new(Incoming {
             call,
-            timeout,
             content_type,
             disposition,
             start,
@@ -351,7 +288,7 @@ impl Incoming {
             let read = self
                 .rest
                 .read(&mut buffer)
-                .map_err(|error| failed(self.call, self.timeout, error.into()))?;
+                .map_err(|error| ApiError::outbound(self.call, error))?;
             if read == 0 {
                 return Ok(length);
             }
@@ -374,135 +311,11 @@ fn too_long(call: Called, limit: u64) -> ApiError {
 /// Where pages and pictures are, for this `api.base_url`. Only the platform itself has two hosts; whatever stands in
 /// for it, a proxy or a test, stands in for both.
 fn pages_url(base_url: &str) -> String {
-    let uri = base_url.parse::<ureq::http::Uri>();
-    let host = uri.as_ref().ok().and_then(|uri| uri.host());
-    match host {
+    match host_of(base_url) {
         // For calls it has several: api, api2, sh.api and so on.
         Some(host) if host.ends_with(PLATFORM) => PAGES_URL.to_owned(),
         Some(_) | None => base_url.to_owned(),
     }
-}
-
-fn read_roots(file: &Path) -> Result<RootCerts, ApiError> {
-    let refused =
-        |cause: &str| ApiError::Trust(format!("SSL_CERT_FILE names {}: {cause}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| refused(&error.to_string()))?;
-    let mut roots: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(byte_order_mark::skip_bytes(&pem)) {
-        match item {
-            Ok(PemItem::Certificate(root)) => roots.push(root),
-            Ok(_) => {}
-            Err(_) => return Err(refused("it is no PEM file")),
-        }
-    }
-    if roots.is_empty() {
-        return Err(refused("it holds no certificate"));
-    }
-    Ok(RootCerts::new_with_certs(&roots))
-}
-
-/// Connects as ever, and marks what fails before there is a connection: no request was written then.
-#[derive(Debug)]
-struct Connecting(DefaultConnector);
-
-impl Connector for Connecting {
-    type Out = <DefaultConnector as Connector>::Out;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<()>,
-    ) -> Result<Option<Self::Out>, ureq::Error> {
-        let connected = self.0.connect(details, chained);
-        connected.map_err(|error| ureq::Error::Other(Box::new(NotConnected(error))))
-    }
-}
-
-/// Why there was no connection.
-#[derive(Debug)]
-struct NotConnected(ureq::Error);
-
-impl fmt::Display for NotConnected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for NotConnected {}
-
-/// The same in our own words.
-fn not_connected(error: ureq::Error) -> NetworkCause {
-    match error {
-        ureq::Error::Io(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => NetworkCause::Refused,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => NetworkCause::ConnectTimeout,
-            io::ErrorKind::InvalidData => NetworkCause::Tls(error.to_string()),
-            _ => NetworkCause::Unreachable(error.to_string()),
-        },
-        ureq::Error::Timeout(_) => NetworkCause::ConnectTimeout,
-        ureq::Error::Rustls(error) => NetworkCause::Tls(error.to_string()),
-        ureq::Error::Tls(error) => NetworkCause::Tls(error.to_owned()),
-        ureq::Error::ConnectionFailed => NetworkCause::Refused,
-        // The rest belongs to features and settings that are not used here.
-        _ => NetworkCause::Unreachable("connecting failed".to_owned()),
-    }
-}
-
-/// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
-pub(super) fn failed(call: Called, timeout: Duration, error: ureq::Error) -> ApiError {
-    let cause = match error {
-        ureq::Error::Io(error) => io_cause(&error, timeout),
-        ureq::Error::Other(error) => match error.downcast::<NotConnected>() {
-            Ok(error) => not_connected(error.0),
-            Err(_) => NetworkCause::Other("the exchange failed".to_owned()),
-        },
-        ureq::Error::Timeout(ureq::Timeout::Resolve) => NetworkCause::Dns("no answer".to_owned()),
-        ureq::Error::Timeout(_) => NetworkCause::Timeout(millis(timeout)),
-        ureq::Error::HostNotFound => NetworkCause::Dns("unknown name".to_owned()),
-        ureq::Error::Protocol(_) => {
-            return ApiError::Unexpected {
-                call,
-                cause: "it is no HTTP/1.1".to_owned(),
-            };
-        }
-        ureq::Error::LargeResponseHeader(_, limit) => {
-            let cause = format!("its head is longer than {} KiB", limit >> 10);
-            return ApiError::Unexpected { call, cause };
-        }
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            return ApiError::Request {
-                call,
-                cause: "the address cannot be used".to_owned(),
-            };
-        }
-        // The rest belongs to features and settings that are not used here.
-        _ => NetworkCause::Other("the exchange failed".to_owned()),
-    };
-    ApiError::Network { call, cause }
-}
-
-fn io_cause(error: &io::Error, timeout: Duration) -> NetworkCause {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::NotConnected
-        | io::ErrorKind::UnexpectedEof => NetworkCause::Closed,
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-            NetworkCause::Timeout(millis(timeout))
-        }
-        _ => {
-            let text = error.to_string();
-            match text.strip_prefix("failed to lookup address information: ") {
-                Some(cause) => NetworkCause::Dns(cause.to_owned()),
-                None => NetworkCause::Other(text),
-            }
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use super::json;
+use crate::outbound::host_of;
 use crate::secret::Secret;
 
 /// Where a page sends the browser first.
@@ -99,12 +100,7 @@ pub fn authorize_url(
         call: "oauth2/authorize".into(),
         cause,
     };
-    let uri = redirect_uri.parse::<ureq::http::Uri>();
-    let usable = uri.is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.host().is_some_and(|host| !host.is_empty())
-    });
-    if !usable || redirect_uri.contains('#') {
+    if host_of(redirect_uri).is_none() || redirect_uri.contains('#') {
         return Err(refused(
             "the redirect_uri is no http:// or https:// address of a page".to_owned(),
         ));

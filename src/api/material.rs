@@ -174,7 +174,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError::Request`] for a file that is empty or over [`MediaType::max_bytes`], and for a description that lacks
-    /// or is too much; 40005 for a wrong kind; any [`ApiError`]. After a [time-out](super::NetworkCause::Timeout) it may
+    /// or is too much; 40005 for a wrong kind; any [`ApiError`]. After a [time-out](crate::outbound::NetworkCause::Timeout) it may
     /// have been added.
     pub fn add_material(
         &self,

@@ -1,5 +1,5 @@
 //! Calls to the platform: one client, one table of error codes, one token for everybody, and a
-//! file per family of calls. The only folder that names `ureq`; it knows nothing of the store,
+//! file per family of calls. It knows nothing of the store,
 //! the configuration or the server, who are wired in by [`TokenShelf`] and [`Settings`].
 //!
 //! Reading order: [`Client`] holds the policy (when a call is repeated, when a token is replaced),
@@ -34,7 +34,6 @@ pub mod tags;
 pub mod template;
 pub mod user;
 
-pub mod outside;
 pub mod rate;
 
 mod call;
@@ -48,6 +47,6 @@ mod tests;
 pub use call::{Called, Effect};
 pub use client::{Client, Settings};
 pub use errcode::Action;
-pub use error::{ApiError, NetworkCause};
+pub use error::ApiError;
 pub use http::look_at_roots;
 pub use token::{KeptToken, TokenShelf};

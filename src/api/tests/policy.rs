@@ -8,7 +8,8 @@ use socket2::{Domain, Socket, Type};
 use super::platform::{APP_SECRET, Platform, Shelf, client_of, endless, hang, http, ok, raw};
 use crate::api::media::MediaType;
 use crate::api::qrcode::{Life, Scene};
-use crate::api::{Action, ApiError, NetworkCause};
+use crate::api::{Action, ApiError};
+use crate::outbound::NetworkCause;
 
 const PROFILE: &str = r#"{"subscribe":1,"openid":"o1"}"#;
 const BUSY: &str = r#"{"errcode":-1,"errmsg":"system error rid: 66f0a1b2-1c2d3e4f-5a6b7c8d"}"#;

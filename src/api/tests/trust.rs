@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 
+use crate::api::ApiError;
 use crate::api::call::Call;
 use crate::api::http::Http;
-use crate::api::{ApiError, NetworkCause};
+use crate::outbound::{NetworkCause, Outbound};
 
 /// A TLS server on a free port that answers `{}`; returns its URL and its certificate as PEM.
 fn server(name: &str) -> (String, String) {
@@ -46,7 +47,7 @@ fn server(name: &str) -> (String, String) {
 
 fn call(url: &str, cert_file: Option<&Path>) -> Result<(), ApiError> {
     let cert_file = cert_file.map(Path::as_os_str);
-    let http = Http::new(url, Duration::from_secs(10), cert_file)?;
+    let http = Http::new(url, Duration::from_secs(10), Outbound::trusting(cert_file)?)?;
     http.send(&Call::read("/cgi-bin/x"), None)?.json().map(drop)
 }
 

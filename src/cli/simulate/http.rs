@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::{ApiError, NetworkCause, outside};
 use crate::config::Listen;
+use crate::outbound::{NetworkCause, Outbound, OutboundError, Request};
 use crate::server::FORWARDED_HEADER;
 
 /// The platform waits 5 s; a person can wait a little longer to see what happens.
@@ -129,45 +129,62 @@ impl Target {
 
 /// Sends a GET if there is no body, else a POST. The client is not named, as a proxy sees that itself.
 fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
-    let body = (!body.is_empty()).then_some(body);
-    let roots = std::env::var_os("SSL_CERT_FILE");
-    let response = outside::request(url, body, TIMEOUT, MAX_ANSWER, roots.as_deref());
-    let response = response.map_err(|error| match error {
-        ApiError::Network { cause, .. } => match cause {
-            NetworkCause::Timeout(_) => io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("nothing came within {} s", TIMEOUT.as_secs()),
-            ),
-            NetworkCause::ConnectTimeout => io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no connection in time: is the port open in the firewall?",
-            ),
-            NetworkCause::Dns(_) => {
-                io::Error::other("the name has no address: enter it at your DNS provider")
+    let body = (!body.is_empty()).then_some(("text/xml", body));
+    let response = Outbound::new()
+        .map_err(io::Error::other)?
+        .send(&Request {
+            url,
+            query: Vec::new(),
+            body,
+            timeout: TIMEOUT,
+            redirects: 0,
+        })
+        .map_err(no_answer)?;
+    let redirect = response.header("location").map(|place| {
+        format!("it redirects to {place}; the platform does not follow, enter that address")
+    });
+    let mut answer = Answer {
+        status: response.status(),
+        reason: response.reason().to_owned(),
+        body: Vec::new(),
+    };
+    match redirect {
+        Some(redirect) => answer.body = redirect.into_bytes(),
+        None => response
+            .into_body()
+            .read_rest(MAX_ANSWER, &mut answer.body)
+            .map_err(no_answer)?,
+    }
+    Ok(answer)
+}
+
+fn no_answer(error: OutboundError) -> io::Error {
+    let cause = match error {
+        OutboundError::Network(cause) => cause,
+        OutboundError::Address | OutboundError::Answer(_) => return io::Error::other(error),
+    };
+    match cause {
+        NetworkCause::Timeout(_) => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("nothing came within {} s", TIMEOUT.as_secs()),
+        ),
+        NetworkCause::ConnectTimeout => io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no connection in time: is the port open in the firewall?",
+        ),
+        NetworkCause::Dns(_) => {
+            io::Error::other("the name has no address: enter it at your DNS provider")
+        }
+        NetworkCause::Tls(why) => io::Error::other(match why.contains("certificate") {
+            true => {
+                format!("its certificate is not good ({why}); the platform does not take it either")
             }
-            NetworkCause::Tls(why) => io::Error::other(match why.contains("certificate") {
-                true => format!(
-                    "its certificate is not good ({why}); the platform does not take it either"
-                ),
-                false => format!("no TLS there ({why}): is this the port for http://?"),
-            }),
-            NetworkCause::Refused => io::ErrorKind::ConnectionRefused.into(),
-            NetworkCause::Closed => io::ErrorKind::ConnectionReset.into(),
-            NetworkCause::Unreachable(why) | NetworkCause::Other(why) => io::Error::other(why),
-        },
-        error => io::Error::other(error.to_string()),
-    })?;
-    Ok(Answer {
-        status: response.status,
-        reason: response.reason.to_owned(),
-        body: match response.location {
-            None => response.body,
-            Some(place) => {
-                format!("it redirects to {place}; the platform does not follow, enter that address")
-                    .into_bytes()
-            }
-        },
-    })
+            false => format!("no TLS there ({why}): is this the port for http://?"),
+        }),
+        NetworkCause::Refused => io::ErrorKind::ConnectionRefused.into(),
+        NetworkCause::Closed => io::ErrorKind::ConnectionReset.into(),
+        NetworkCause::Unreachable(why) | NetworkCause::Other(why) => io::Error::other(why),
+    }
 }
 
 trait ReadWrite: Read + Write {}
