@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::call::Call;
+use super::desk::{ACCESS_TOKEN, Desk, JSAPI_TICKET, TokenShelf};
 use super::errcode::Action;
 use super::error::ApiError;
 use super::http::{Answer, Http};
 use super::json;
-use super::token::{self, Desk, TokenShelf};
 use crate::outbound::Outbound;
 use crate::secret::Secret;
 
@@ -72,8 +72,8 @@ impl Client {
         Ok(Client {
             shared: Arc::new(Shared {
                 http,
-                access_token: desk(token::ACCESS_TOKEN),
-                jsapi_ticket: desk(token::JSAPI_TICKET),
+                access_token: desk(ACCESS_TOKEN),
+                jsapi_ticket: desk(JSAPI_TICKET),
                 settings,
             }),
             pauses: PAUSES.to_vec(),

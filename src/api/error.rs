@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::call::{Called, Effect};
+use super::called::{Called, Effect};
 use super::errcode::{self, Action};
 use crate::outbound::{NetworkCause, OutboundError, TrustError};
 use crate::visible;

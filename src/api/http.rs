@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::call::{Call, Called, Host};
+use super::call::{Call, Host};
+use super::called::Called;
 use super::error::ApiError;
 use super::json;
 use crate::clock;

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use serde::Deserialize;
 
-use super::call::{Call, Called};
+use super::call::Call;
+use super::called::Called;
 use super::client::{Client, checked};
 use super::error::ApiError;
 use super::http::{Download, Incoming};

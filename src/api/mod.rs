@@ -3,13 +3,14 @@
 //! the configuration or the server, who are wired in by [`TokenShelf`] and [`Settings`].
 //!
 //! Reading order: [`Client`] holds the policy (when a call is repeated, when a token is replaced),
-//! [`token`] the token desk, [`error`] and [`errcode`] what can go wrong; the rest are the calls.
+//! [`desk`] the token desk, [`error`] and [`errcode`] what can go wrong; the rest are the calls.
 //!
 //! The path and the query of a call hold tokens and secrets. They are never logged here. The crates
 //! below write them at level `trace` (targets `ureq` and `ureq_proto`), which is why this program
 //! is built with `log`'s feature `max_level_debug`: no setting of `RUST_LOG` brings that level back.
 
 pub mod client;
+pub mod desk;
 pub mod errcode;
 pub mod error;
 pub mod token;
@@ -37,6 +38,7 @@ pub mod user;
 pub mod rate;
 
 mod call;
+mod called;
 mod http;
 mod json;
 mod multipart;
@@ -44,9 +46,9 @@ mod multipart;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Called, Effect};
+pub use called::{Called, Effect};
 pub use client::{Client, Settings};
+pub use desk::{KeptToken, TokenShelf};
 pub use errcode::Action;
 pub use error::ApiError;
 pub use http::look_at_roots;
-pub use token::{KeptToken, TokenShelf};
