@@ -6,7 +6,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// An article of a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +39,10 @@ pub struct DraftArticle {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Submitted {
     /// The number of the job.
-    #[serde(deserialize_with = "json::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub publish_id: String,
     /// What calls for comments and statistics name the articles by. Missing in older answers.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub msg_data_id: Option<String>,
 }
 
@@ -50,19 +50,19 @@ pub struct Submitted {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Publishing {
     /// Which.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub publish_id: Option<String>,
     /// How it went.
     #[serde(rename = "publish_status", deserialize_with = "status")]
     pub status: PublishStatus,
     /// What messages and menus name the article by, once it is published.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub article_id: Option<String>,
     /// Where the articles can be read, once they are published.
     #[serde(default, rename = "article_detail", deserialize_with = "urls")]
     pub article_urls: Vec<String>,
     /// The articles that failed, from 1.
-    #[serde(default, rename = "fail_idx", deserialize_with = "json::ints")]
+    #[serde(default, rename = "fail_idx", deserialize_with = "lenient::ints")]
     pub failed: Option<Vec<i64>>,
 }
 
@@ -120,7 +120,7 @@ impl PublishStatus {
 }
 
 fn status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PublishStatus, D::Error> {
-    json::int(deserializer)?
+    lenient::int(deserializer)?
         .map(PublishStatus::of)
         .ok_or_else(|| serde::de::Error::custom("publish_status is no number"))
 }
@@ -130,7 +130,7 @@ fn urls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     let detail = serde_json::Value::deserialize(deserializer)?;
     let items = detail["item"].as_array().into_iter().flatten();
     Ok(items
-        .filter_map(|item| json::as_text(&item["article_url"]))
+        .filter_map(|item| lenient::as_text(&item["article_url"]))
         .collect())
 }
 
@@ -143,7 +143,7 @@ impl Client {
     pub fn draft_add(&self, articles: &[DraftArticle]) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             media_id: String,
         }
         let call = Call::change(

@@ -13,9 +13,9 @@ use super::desk::{ACCESS_TOKEN, Desk, JSAPI_TICKET, TokenShelf};
 use super::errcode::Action;
 use super::error::ApiError;
 use super::http::{Answer, Http};
-use super::json;
 use crate::outbound::Outbound;
 use crate::secret::Secret;
+use crate::wechat::lenient;
 
 /// How long a read waits before it is sent again, when nothing else is set.
 const PAUSES: [Duration; 3] = [
@@ -125,7 +125,7 @@ impl Client {
     /// Makes a call and reads its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
         let value = self.run(call, |answer| checked(call, answer.json()?))?;
-        json::read(value).map_err(|cause| ApiError::Unexpected {
+        lenient::read(value).map_err(|cause| ApiError::Unexpected {
             call: call.called,
             cause,
         })
@@ -203,14 +203,14 @@ impl Client {
 
 /// Turns an answer with an `errcode` into the error it is.
 pub(super) fn checked(call: &Call, answer: Value) -> Result<Value, ApiError> {
-    let errcode = answer.get("errcode").map_or(Some(0), json::as_int);
+    let errcode = answer.get("errcode").map_or(Some(0), lenient::as_int);
     match errcode {
         Some(0) => Ok(answer),
         Some(errcode) if call.accepted.contains(&errcode) => Ok(answer),
         Some(errcode) => {
             let errmsg = answer
                 .get("errmsg")
-                .and_then(json::as_text)
+                .and_then(lenient::as_text)
                 .unwrap_or_default();
             Err(ApiError::platform(call.called, errcode, &errmsg))
         }

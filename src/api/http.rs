@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::call::{Call, Host};
 use super::called::Called;
 use super::error::ApiError;
-use super::json;
 use crate::clock;
 use crate::outbound::{Body, Outbound, Request, Response, host_of};
+use crate::wechat::lenient;
 
 /// How long a call that carries a file may take, if `api.timeout` is not longer.
 const BULKY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -200,7 +200,7 @@ impl Answer {
         if body.len() as u64 > MAX_JSON {
             return Err(too_long(self.call, MAX_JSON));
         }
-        let cause = match json::parse(&body) {
+        let cause = match lenient::parse(&body) {
             Ok(value @ Value::Object(_)) => match status {
                 200..300 => return Ok(value),
                 // A refusal that says nothing about itself is not the platform's.
@@ -245,7 +245,7 @@ impl Answer {
             // A file may begin with a brace, too. Only text that is JSON as a whole is none.
             rest.read_rest(MAX_JSON, &mut start)
                 .map_err(|error| ApiError::outbound(call, error))?;
-            match json::parse(&start) {
+            match lenient::parse(&start) {
                 Ok(value @ Value::Object(_)) => return Ok(Download::Json(value)),
                 Ok(_) | Err(_) if disposition.is_some() || !textual => {}
                 Ok(_) => {

@@ -8,7 +8,7 @@ use super::call::Call;
 use super::client::Client;
 use super::errcode::REQUIRE_POST;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// An agent, or somebody invited to be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,25 +16,25 @@ pub struct Agent {
     /// The account name, `prefix@WeChat id of the account`.
     pub kf_account: String,
     /// The number the platform gave.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub kf_id: Option<String>,
     /// The nickname that users see.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub kf_nick: Option<String>,
     /// The URL of the picture.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub kf_headimgurl: Option<String>,
     /// The WeChat id of the person, once bound.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub kf_wx: Option<String>,
     /// The WeChat id of the person invited.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub invite_wx: Option<String>,
     /// When the invitation ends, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub invite_expire_time: Option<i64>,
     /// `waiting`, `rejected` or `expired`.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub invite_status: Option<String>,
 }
 
@@ -44,13 +44,13 @@ pub struct OnlineAgent {
     /// The account name.
     pub kf_account: String,
     /// The number the platform gave.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub kf_id: Option<String>,
     /// 1: at work in a browser.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub status: Option<i64>,
     /// How many conversations the agent has now.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub accepted_case: Option<i64>,
 }
 
@@ -62,7 +62,7 @@ impl Client {
     pub fn getkflist(&self) -> Result<Vec<Agent>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::list")]
+            #[serde(default, deserialize_with = "lenient::list")]
             kf_list: Vec<Agent>,
         }
         Ok(self
@@ -77,7 +77,7 @@ impl Client {
     pub fn getonlinekflist(&self) -> Result<Vec<OnlineAgent>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::list")]
+            #[serde(default, deserialize_with = "lenient::list")]
             kf_online_list: Vec<OnlineAgent>,
         }
         let call = Call::read("/cgi-bin/customservice/getonlinekflist");

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
 use crate::outbound::host_of;
 use crate::secret::Secret;
+use crate::wechat::lenient;
 
 /// Where a page sends the browser first.
 const AUTHORIZE: &str = "https://open.weixin.qq.com/connect/oauth2/authorize";
@@ -59,28 +59,28 @@ pub struct LogIn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageUser {
     /// Who.
-    #[serde(deserialize_with = "json::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub openid: String,
     /// The name the person has chosen.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub nickname: Option<String>,
     /// The picture, whose last part is its edge in pixels.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub headimgurl: Option<String>,
     /// The same person in the other accounts of the same Open Platform account.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub unionid: Option<String>,
     /// 1 male, 2 female, 0 unknown, which the platform says of everybody today.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub sex: Option<i64>,
     /// Empty today, as the next two.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub country: Option<String>,
     /// See `country`.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub province: Option<String>,
     /// See `country`.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub city: Option<String>,
 }
 
@@ -174,18 +174,18 @@ impl Client {
     fn log_in(&self, call: &Call) -> Result<LogIn, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             openid: String,
-            #[serde(default, deserialize_with = "json::filled")]
+            #[serde(default, deserialize_with = "lenient::filled")]
             unionid: Option<String>,
-            #[serde(default, deserialize_with = "json::filled")]
+            #[serde(default, deserialize_with = "lenient::filled")]
             scope: Option<String>,
             access_token: String,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             expires_in: Option<i64>,
-            #[serde(default, deserialize_with = "json::filled")]
+            #[serde(default, deserialize_with = "lenient::filled")]
             refresh_token: Option<String>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             is_snapshotuser: Option<i64>,
         }
         let answer: Answer = self.call(call)?;

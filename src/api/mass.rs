@@ -8,7 +8,7 @@ use super::call::Call;
 use super::client::Client;
 use super::errcode::CLIENTMSGID_EXIST;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// The longest clientmsgid, in bytes. (The platform's older text says 64.)
 pub const MAX_CLIENTMSGID: usize = 32;
@@ -103,11 +103,11 @@ pub const MASS_SPEEDS: [u32; 5] = [800_000, 600_000, 450_000, 300_000, 100_000];
 
 #[derive(Deserialize)]
 struct SentAnswer {
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     errcode: Option<i64>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     msg_id: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     msg_data_id: Option<String>,
 }
 
@@ -223,7 +223,7 @@ impl Client {
     pub fn mass_get(&self, msg_id: &str) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             msg_status: String,
         }
         let call = Call::read("/cgi-bin/message/mass/get").json(&json!({"msg_id": msg_id}))?;
@@ -254,9 +254,9 @@ impl Client {
     pub fn mass_speed_get(&self) -> Result<MassSpeed, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             speed: Option<i64>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             realspeed: Option<i64>,
         }
         let call = Call::read("/cgi-bin/message/mass/speed/get").json(&json!({}))?;

@@ -11,7 +11,8 @@ use super::client::Client;
 use super::error::ApiError;
 use super::http::Download;
 use super::media::{MediaType, SavedFile, saved};
-use super::{json, multipart};
+use super::multipart;
+use crate::wechat::lenient;
 
 /// The most pieces that one call lists.
 pub const MATERIAL_PAGE: u32 = 20;
@@ -63,10 +64,10 @@ pub struct VideoDescription {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AddedMaterial {
     /// Its name in messages and menus.
-    #[serde(deserialize_with = "json::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub media_id: String,
     /// Where it lies; of pictures only.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub url: Option<String>,
 }
 
@@ -95,23 +96,23 @@ pub enum Material {
     reason = "the fields are the platform's, see its page on material"
 )]
 pub struct NewsItem {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub title: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub author: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub digest: Option<String>,
     /// HTML.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub content: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub content_source_url: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub thumb_media_id: Option<String>,
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub show_cover_pic: Option<i64>,
     /// Where it can be read.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub url: Option<String>,
 }
 
@@ -119,13 +120,13 @@ pub struct NewsItem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct MaterialCount {
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub image_count: Option<i64>,
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub voice_count: Option<i64>,
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub video_count: Option<i64>,
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub news_count: Option<i64>,
 }
 
@@ -133,7 +134,7 @@ pub struct MaterialCount {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct MaterialPage {
     /// How many there are in all.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub total_count: Option<i64>,
     /// Those of this page, the newest first.
     #[serde(default, rename = "item")]
@@ -144,16 +145,16 @@ pub struct MaterialPage {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct MaterialItem {
     /// Which.
-    #[serde(deserialize_with = "json::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub media_id: String,
     /// The file's name; articles have none.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub name: Option<String>,
     /// Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub update_time: Option<i64>,
     /// Where it lies; of pictures only.
-    #[serde(default, deserialize_with = "json::filled")]
+    #[serde(default, deserialize_with = "lenient::filled")]
     pub url: Option<String>,
     /// The articles, where it is some.
     #[serde(default)]
@@ -216,9 +217,9 @@ impl Client {
                 news_item: Vec<NewsItem>,
             },
             Video {
-                #[serde(default, deserialize_with = "json::filled")]
+                #[serde(default, deserialize_with = "lenient::filled")]
                 title: Option<String>,
-                #[serde(default, deserialize_with = "json::filled")]
+                #[serde(default, deserialize_with = "lenient::filled")]
                 description: Option<String>,
                 down_url: String,
             },
@@ -228,7 +229,7 @@ impl Client {
         let name = call.called;
         match self.download(call)? {
             Download::File(incoming) => saved(*incoming, to).map(Material::File),
-            Download::Json(value) => match json::read(value) {
+            Download::Json(value) => match lenient::read(value) {
                 Ok(Answer::News { news_item }) => Ok(Material::News(news_item)),
                 Ok(Answer::Video {
                     title,

@@ -9,7 +9,8 @@ use super::called::Called;
 use super::client::{Client, checked};
 use super::error::ApiError;
 use super::http::{Download, Incoming};
-use super::{json, multipart};
+use super::multipart;
+use crate::wechat::lenient;
 
 /// How long a temporary media_id works, in seconds: 3 days.
 pub const MEDIA_LIFE: i64 = 3 * 24 * 3600;
@@ -118,9 +119,9 @@ impl Client {
         #[derive(Deserialize)]
         struct Answer {
             // The answer for a thumb names it so.
-            #[serde(alias = "thumb_media_id", deserialize_with = "json::id")]
+            #[serde(alias = "thumb_media_id", deserialize_with = "lenient::id")]
             media_id: String,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             created_at: Option<i64>,
         }
         let call = Call::change(
@@ -193,7 +194,7 @@ impl Client {
     fn media(&self, call: Call, to: &mut dyn Write) -> Result<Media, ApiError> {
         let name = call.called;
         match self.download(call)? {
-            Download::Json(value) => match value.get("video_url").and_then(json::as_text) {
+            Download::Json(value) => match value.get("video_url").and_then(lenient::as_text) {
                 Some(video_url) => Ok(Media::Video { video_url }),
                 None => Err(ApiError::Unexpected {
                     call: name,

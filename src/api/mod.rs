@@ -40,7 +40,6 @@ pub mod rate;
 mod call;
 mod called;
 mod http;
-mod json;
 mod multipart;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// Which part of the way to the callback URL is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct DnsResult {
     /// The address.
     pub ip: String,
     /// The network it belongs to.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub real_operator: Option<String>,
 }
 
@@ -45,13 +45,13 @@ pub struct PingResult {
     /// The address.
     pub ip: String,
     /// The network it was sent from.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub from_operator: Option<String>,
     /// How much was lost, like `0%`.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub package_loss: Option<String>,
     /// How long it took, like `23.079ms`.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub time: Option<String>,
 }
 

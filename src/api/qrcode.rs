@@ -9,8 +9,8 @@ use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use super::http::Download;
-use super::json;
 use super::media::{SavedFile, saved};
+use crate::wechat::lenient;
 
 /// The longest life of a temporary code, in seconds: 30 days.
 pub const MAX_EXPIRE_SECONDS: u32 = 2_592_000;
@@ -47,7 +47,7 @@ pub struct QrCode {
     /// The text that the code shows; draw it, or ask for the platform's picture.
     pub url: String,
     /// How long it works, in seconds; `None` for a permanent one.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub expire_seconds: Option<i64>,
 }
 

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::client::Client;
 use super::errcode;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// How often one call may be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,10 +26,10 @@ pub struct Quota {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
     /// How many calls.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub call_count: Option<i64>,
     /// In how many seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub refresh_second: Option<i64>,
 }
 
@@ -37,22 +37,22 @@ pub struct RateLimit {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RidRequest {
     /// When, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub invoke_time: Option<i64>,
     /// How long it took, in milliseconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub cost_in_ms: Option<i64>,
     /// The query.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub request_url: Option<String>,
     /// What was sent.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub request_body: Option<String>,
     /// What was answered.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub response_body: Option<String>,
     /// The address of the caller.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub client_ip: Option<String>,
 }
 
@@ -64,11 +64,11 @@ impl Client {
     pub fn openapi_quota_get(&self, cgi_path: &str) -> Result<Quota, ApiError> {
         #[derive(Deserialize)]
         struct Daily {
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             daily_limit: Option<i64>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             used: Option<i64>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             remain: Option<i64>,
         }
         #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// The longest span of time that one call takes, in seconds.
 pub const MAX_SPAN: i64 = 24 * 3600;
@@ -25,16 +25,16 @@ pub struct Record {
     /// The user.
     pub openid: String,
     /// What happened: [`AGENT_SENT`], [`AGENT_RECEIVED`] or another number.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub opercode: Option<i64>,
     /// What was written.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub text: Option<String>,
     /// When, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub time: Option<i64>,
     /// The agent, by account name.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub worker: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Answer {
             recordlist: Vec<Record>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             msgid: Option<i64>,
         }
         let call = Call::read("/customservice/msgrecord/getmsglist");

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// The session of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Session {
     /// The agent who has it.
     pub kf_account: String,
     /// When it began, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub createtime: Option<i64>,
 }
 
@@ -25,7 +25,7 @@ pub struct AgentSession {
     /// The user.
     pub openid: String,
     /// When it began, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub createtime: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ pub struct WaitCase {
     /// The user.
     pub openid: String,
     /// When they wrote last, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub latest_time: Option<i64>,
 }
 
@@ -43,10 +43,10 @@ pub struct WaitCase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitCases {
     /// How many.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub count: Option<i64>,
     /// At most 100 of them.
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub waitcaselist: Vec<WaitCase>,
 }
 
@@ -82,9 +82,9 @@ impl Client {
     pub fn kfsession_getsession(&self, openid: &str) -> Result<Option<Session>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::filled")]
+            #[serde(default, deserialize_with = "lenient::filled")]
             kf_account: Option<String>,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             createtime: Option<i64>,
         }
         let call = Call::read("/customservice/kfsession/getsession").query("openid", openid);
@@ -105,7 +105,7 @@ impl Client {
     ) -> Result<Vec<AgentSession>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::list")]
+            #[serde(default, deserialize_with = "lenient::list")]
             sessionlist: Vec<AgentSession>,
         }
         let call = Call::read("/customservice/kfsession/getsessionlist");

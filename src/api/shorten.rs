@@ -6,7 +6,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// The longest text that a key stands for, in bytes.
 pub const MAX_LONG_DATA: usize = 4096;
@@ -20,10 +20,10 @@ pub struct LongData {
     /// The text.
     pub long_data: String,
     /// When the key was made, in Unix seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub create_time: Option<i64>,
     /// How long it still works, in seconds.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub expire_seconds: Option<i64>,
 }
 
@@ -36,7 +36,7 @@ impl Client {
     pub fn shorten_gen(&self, long_data: &str, expire_seconds: u64) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             short_key: String,
         }
         let call = Call::change(

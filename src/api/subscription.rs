@@ -8,8 +8,8 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
 use super::template::{self, Miniprogram, TemplateValue};
+use crate::wechat::lenient;
 
 /// A template of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,16 +18,16 @@ pub struct PrivateTemplate {
     #[serde(rename = "priTmplId")]
     pub pri_tmpl_id: String,
     /// Title.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub title: Option<String>,
     /// The form, with places like `{{thing1.DATA}}`.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub content: Option<String>,
     /// The form filled in, as an example.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub example: Option<String>,
     /// 2: the user agrees to one notification, 3: for good.
-    #[serde(default, rename = "type", deserialize_with = "json::int")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::int")]
     pub kind: Option<i64>,
 }
 
@@ -97,7 +97,7 @@ impl Client {
     ) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(rename = "priTmplId", deserialize_with = "json::id")]
+            #[serde(rename = "priTmplId", deserialize_with = "lenient::id")]
             pri_tmpl_id: String,
         }
         let call = Call::change(

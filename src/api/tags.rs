@@ -8,8 +8,8 @@ use super::call::Call;
 use super::client::Client;
 use super::errcode;
 use super::error::ApiError;
-use super::json;
 use super::user::{OpenidPage, check_size};
+use crate::wechat::lenient;
 
 /// The most openids that one call tags or untags.
 pub const MAX_BATCHTAGGING: usize = 50;
@@ -18,12 +18,12 @@ pub const MAX_BATCHTAGGING: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
     /// Its number, given by the platform.
-    #[serde(deserialize_with = "json::number")]
+    #[serde(deserialize_with = "lenient::number")]
     pub id: i64,
     /// Its name, at most 30 bytes.
     pub name: String,
     /// How many users carry it, where the call tells.
-    #[serde(default, deserialize_with = "json::int")]
+    #[serde(default, deserialize_with = "lenient::int")]
     pub count: Option<i64>,
 }
 
@@ -151,7 +151,7 @@ impl Client {
     pub fn tags_getidlist(&self, openid: &str) -> Result<Vec<i64>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::ints")]
+            #[serde(default, deserialize_with = "lenient::ints")]
             tagid_list: Option<Vec<i64>>,
         }
         let call = Call::read("/cgi-bin/tags/getidlist").json(&json!({"openid": openid}))?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// A template of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,19 +16,19 @@ pub struct Template {
     /// What messages name it by.
     pub template_id: String,
     /// Title.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub title: Option<String>,
     /// The form, with places like `{{thing1.DATA}}`.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub content: Option<String>,
     /// The form filled in, as an example.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub example: Option<String>,
     /// The main industry.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub primary_industry: Option<String>,
     /// The second industry.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub deputy_industry: Option<String>,
 }
 
@@ -72,10 +72,10 @@ pub struct Miniprogram {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Industry {
     /// The group, such as IT科技.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub first_class: Option<String>,
     /// The industry in the group.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub second_class: Option<String>,
 }
 
@@ -171,7 +171,7 @@ impl Client {
     pub fn template_send(&self, message: &TemplateMessage) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             msgid: String,
         }
         let call = Call::change("/cgi-bin/message/template/send", "the message may have arrived; `wechatd template status` shows what the platform reports of it").json(message)?;
@@ -213,7 +213,7 @@ impl Client {
     ) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(deserialize_with = "json::id")]
+            #[serde(deserialize_with = "lenient::id")]
             template_id: String,
         }
         let names: Vec<&str> = keyword_name_list.iter().map(AsRef::as_ref).collect();

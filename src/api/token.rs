@@ -8,9 +8,9 @@ use super::client::Client;
 use super::desk::{KeptToken, LONGEST};
 use super::errcode;
 use super::error::ApiError;
-use super::json;
 use crate::clock;
 use crate::secret::Secret;
+use crate::wechat::lenient;
 
 /// Answers of `stable_token` that refuse the call as such, not the account, the secret or the
 /// address: then, and only then, the older `token` is asked. (Besides, HTTP 404.)
@@ -72,7 +72,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Answer {
             ticket: String,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             expires_in: Option<i64>,
         }
         // The desk has the pauses; the call itself must not sleep a second time.
@@ -120,7 +120,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Answer {
             access_token: String,
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             expires_in: Option<i64>,
         }
         let answer: Answer = self.once().call(call)?;

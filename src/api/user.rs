@@ -6,7 +6,7 @@ use serde_json::json;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::json;
+use crate::wechat::lenient;
 
 /// The most openids that `user/info/batchget` takes.
 pub const MAX_BATCHGET: u32 = 100;
@@ -17,55 +17,55 @@ pub const MAX_BATCHGET: u32 = 100;
 #[serde(default)]
 pub struct Profile {
     /// 1: follows now, 0: does not.
-    #[serde(deserialize_with = "json::int")]
+    #[serde(deserialize_with = "lenient::int")]
     pub subscribe: Option<i64>,
     /// The user, as this account sees them.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub openid: Option<String>,
     /// Nickname, see above.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub nickname: Option<String>,
     /// 0 unknown, 1 male, 2 female, see above.
-    #[serde(deserialize_with = "json::int")]
+    #[serde(deserialize_with = "lenient::int")]
     pub sex: Option<i64>,
     /// The client's language, like `zh_CN`; no longer maintained.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub language: Option<String>,
     /// City, see above.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub city: Option<String>,
     /// Province, see above.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub province: Option<String>,
     /// Country, see above.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub country: Option<String>,
     /// The URL of the avatar, see above.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub headimgurl: Option<String>,
     /// When the user followed last, in Unix seconds.
-    #[serde(deserialize_with = "json::int")]
+    #[serde(deserialize_with = "lenient::int")]
     pub subscribe_time: Option<i64>,
     /// The user across the accounts of one Open Platform account, if this one belongs to any.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub unionid: Option<String>,
     /// What the account's people wrote down about the user.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub remark: Option<String>,
     /// The group of old, the same number as a tag.
-    #[serde(deserialize_with = "json::int")]
+    #[serde(deserialize_with = "lenient::int")]
     pub groupid: Option<i64>,
     /// The user's tags.
-    #[serde(deserialize_with = "json::ints")]
+    #[serde(deserialize_with = "lenient::ints")]
     pub tagid_list: Option<Vec<i64>>,
     /// How the user came to follow, like `ADD_SCENE_QR_CODE`; new words appear.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub subscribe_scene: Option<String>,
     /// The number scene of the QR code by which the user followed, or 0.
-    #[serde(deserialize_with = "json::int")]
+    #[serde(deserialize_with = "lenient::int")]
     pub qr_scene: Option<i64>,
     /// The text scene of that QR code, or empty.
-    #[serde(deserialize_with = "json::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub qr_scene_str: Option<String>,
 }
 
@@ -89,11 +89,11 @@ impl<'de> Deserialize<'de> for OpenidPage {
         }
         #[derive(Deserialize)]
         struct Answer {
-            #[serde(default, deserialize_with = "json::int")]
+            #[serde(default, deserialize_with = "lenient::int")]
             total: Option<i64>,
             // Absent when there are none.
             data: Option<Data>,
-            #[serde(default, deserialize_with = "json::text")]
+            #[serde(default, deserialize_with = "lenient::text")]
             next_openid: Option<String>,
         }
         let answer = Answer::deserialize(deserializer)?;

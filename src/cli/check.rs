@@ -11,7 +11,6 @@ use serde::{Serialize, Serializer};
 
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, complain};
-use crate::api::menu::{Button, Tap};
 use crate::app::{self, Networks};
 use crate::clock;
 use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
@@ -21,6 +20,7 @@ use crate::local_time;
 use crate::secret::Secret;
 use crate::store::Reader;
 use crate::wechat::Push;
+use crate::wechat::menu::{Button, Tap};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -12,9 +12,10 @@ use super::input::{Openid, Yes, confirm};
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output, complain};
 use crate::api::Client;
-use crate::api::menu::{Button, ConditionalMenu};
+use crate::api::menu::ConditionalMenu;
 use crate::config::{Conditional, Config, Menu};
 use crate::store::Store;
+use crate::wechat::menu::Button;
 use drawing::Change;
 use stored::{Direction, StoredMenus};
 
@@ -122,7 +123,7 @@ struct CurrentConditional {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ConditionalButtons {
-    matchrule: crate::api::menu::MatchRule,
+    matchrule: crate::wechat::menu::MatchRule,
     button: Vec<Button>,
 }
 

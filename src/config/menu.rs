@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 use super::problem::{Wrong, nearest, refuse_unknown};
 use super::value::{self, Read, Value};
-use crate::api::menu::{
+use crate::wechat::menu::{
     ARTICLE_TYPES, Button, KEY_TYPES, MEDIA_TYPES, MatchRule, Tap,
     limits::{self, Mistake},
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::error::{Format, ParseError};
-use super::{fields, sign, text};
+use super::{body, fields, sign, text};
 
 /// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable
 /// push stands beside them; it is not covered by `msg_signature` and must not be believed.
@@ -27,7 +27,7 @@ impl Envelope {
     }
 
     fn parse_any(body: &[u8]) -> Result<Option<Envelope>, ParseError> {
-        let (format, elements) = fields::read(body)?;
+        let (format, elements) = body::read(body)?;
         // In compatible mode a text stands before it that may hold such an element, too. Only the platform can sign one.
         let encrypt = elements.last_text("Encrypt");
         Ok(encrypt.map(|encrypt| Envelope {

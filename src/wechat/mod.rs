@@ -18,24 +18,29 @@ mod push;
 pub mod event;
 pub mod message;
 
+pub mod menu;
+
 mod effect;
 mod job;
 
 mod reply;
 pub mod text;
 
+mod body;
 mod error;
 mod fields;
 mod json;
+pub(crate) mod lenient;
 mod mend;
 mod xml;
 
+pub use body::elements;
 pub use crypto::{AesKey, AesKeyError, CryptoError, open, seal};
 pub use effect::Effect;
 pub use envelope::{Envelope, sealed_reply};
 pub use error::{Format, ParseError};
 pub use event::{EVENTS, Event, EventKind, PRODUCT_EVENTS, event_may_be_answered, known_events};
-pub use fields::{Fields, elements};
+pub use fields::Fields;
 pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
 pub use message::{Message, MessageKind};
 pub use push::{Body, Push};

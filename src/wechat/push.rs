@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use super::body;
 use super::error::ParseError;
 use super::event::{self, Event};
-use super::fields::{self, Elements};
+use super::fields::Elements;
 use super::message::Message;
 
 /// Valid values of `CreateTime`: up to the year 9999, so that each has a date.
@@ -39,7 +40,7 @@ impl Push {
     /// # Errors
     /// If the body is not a push. Unknown kinds and strange values are no errors.
     pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
-        let (_, mut elements) = fields::read(body)?;
+        let (_, mut elements) = body::read(body)?;
         // In compatible mode it repeats the readable elements.
         elements.take_all("Encrypt");
         let to_user = required(&elements, "ToUserName")?;

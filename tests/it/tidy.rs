@@ -164,12 +164,6 @@ const STANDING_RINGS: &[&[&str]] = &[
         "src/config/syntax",
     ],
     &["src/dispatch/index", "src/dispatch/rules"],
-    &[
-        "src/wechat/fields",
-        "src/wechat/json",
-        "src/wechat/mend",
-        "src/wechat/xml",
-    ],
 ];
 
 #[test]

@@ -14,11 +14,11 @@ use crate::api::custom::{
 };
 use crate::api::mass::{MassMessage, MassTarget, PreviewTarget};
 use crate::api::media::MediaType;
-use crate::api::menu::{Button, MatchRule, Tap};
 use crate::api::network::CheckAction;
 use crate::api::qrcode::{Life, Scene};
 use crate::api::template::{Miniprogram, TemplateMessage, TemplateValue};
 use crate::api::{ApiError, Client};
+use crate::wechat::menu::{Button, MatchRule, Tap};
 
 const AMY: &str = "oSyn1aAQe7rT0uXk3mPzLc9WvBh4";
 const BOB: &str = "oSyn1bN2_yKd8GfJ6sHqRt5EwVx0";

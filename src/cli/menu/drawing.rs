@@ -4,9 +4,9 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::api::menu::{Button, MatchRule, Tap};
 use crate::cli::terminal::cell;
 use crate::config::Menu;
+use crate::wechat::menu::{Button, MatchRule, Tap};
 
 /// A line of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]

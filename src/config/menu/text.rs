@@ -3,8 +3,8 @@
 use serde_json::Map;
 
 use super::{Conditional, MENU_KEYS, Menu};
-use crate::api::menu::limits::rule_mistakes;
-use crate::api::menu::{Button, Tap};
+use crate::wechat::menu::limits::rule_mistakes;
+use crate::wechat::menu::{Button, Tap};
 
 impl Menu {
     /// Whether there is no menu at all.

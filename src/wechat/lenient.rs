@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 /// Parses a body. The error says what is wrong without repeating any of the body.
-pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut text = String::from_utf8_lossy(body).into_owned();
     if text.bytes().any(|byte| byte < 0x20) {
@@ -18,7 +18,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
 }
 
 /// Reads a parsed body as the answer of a call, or says where it differs.
-pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     // serde's text can repeat the value it met, and that may be a token.
     T::deserialize(value).map_err(|error| {
         let text = error.to_string();
@@ -45,36 +45,36 @@ fn what_is_wrong(error: &serde_json::Error, body: &[u8]) -> String {
 }
 
 /// An integer that may come as a number, as text or not at all. What is neither reads as `None`.
-pub(super) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(as_int(&Value::deserialize(deserializer)?))
 }
 
 /// An integer that must be there, as a number or as text.
-pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     int(deserializer)?.ok_or_else(|| serde::de::Error::custom("a number is none"))
 }
 
 /// A text that may come as text, as a number or not at all. What is neither reads as `None`.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(as_text(&Value::deserialize(deserializer)?))
 }
 
 /// An identifier that must be there, as text or as a number of up to 64 bits.
-pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     as_text(&Value::deserialize(deserializer)?)
         .filter(|id| !id.is_empty())
         .ok_or_else(|| serde::de::Error::custom("an identifier is empty"))
 }
 
 /// Like [`text`], and an empty text reads as `None`.
-pub(super) fn filled<'de, D: Deserializer<'de>>(
+pub(crate) fn filled<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     Ok(text(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// A list of integers; elements that are none are left out.
-pub(super) fn ints<'de, D: Deserializer<'de>>(
+pub(crate) fn ints<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<i64>>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
@@ -86,14 +86,14 @@ pub(super) fn ints<'de, D: Deserializer<'de>>(
 }
 
 /// A list that may be `null` where nothing is in it.
-pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The integer a value stands for.
-pub(super) fn as_int(value: &Value) -> Option<i64> {
+pub(crate) fn as_int(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             number
@@ -108,7 +108,7 @@ pub(super) fn as_int(value: &Value) -> Option<i64> {
 }
 
 /// The text a value stands for.
-pub(super) fn as_text(value: &Value) -> Option<String> {
+pub(crate) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
