@@ -15,6 +15,9 @@ const ANSWERED: Duration = Duration::from_millis(4_500);
 const STOPPED: Duration = Duration::from_secs(5);
 /// How long the disk stalls.
 const STALL: Duration = Duration::from_secs(12);
+/// Interval between two rounds of requests that need no commit. (Each verification leaves its signature to the store,
+/// whose queue is bounded.)
+pub const PAUSE: Duration = Duration::from_millis(10);
 /// Concurrent clients.
 const CLIENTS: usize = 8;
 /// Pushes while nobody reads the log: several times the capacity of a pipe and of the log's queue.
@@ -32,7 +35,7 @@ pub struct Hitch {
 }
 
 /// The status of the answer and how long it took; status 0 if none came within 20 s.
-fn ask(address: &Address, request: &Request) -> (u16, Duration) {
+pub fn ask(address: &Address, request: &Request) -> (u16, Duration) {
     let begun = Instant::now();
     let answer = Wire::connect(address).map_err(|error| error.to_string());
     let answer = answer.and_then(|mut wire| {
@@ -41,6 +44,12 @@ fn ask(address: &Address, request: &Request) -> (u16, Duration) {
         wire.response()
     });
     (answer.map_or(0, |answer| answer.status), begun.elapsed())
+}
+
+/// The path and query that the console calls to verify the URL.
+pub fn signed_get() -> String {
+    let query = signed_query(TOKEN, &now().to_string(), &nonce());
+    format!("/wechat?{query}&echostr=1")
 }
 
 /// Pushes and other requests while a sync hangs for twelve seconds; then the same pushes again.
@@ -63,11 +72,11 @@ pub fn stalled_disk() -> Hitch {
         }
         scope.spawn(|| {
             while begun.elapsed() < STALL {
-                let query = signed_query(TOKEN, &now().to_string(), &nonce());
-                for target in ["/nowhere", &format!("/wechat?{query}&echostr=1")] {
+                for target in ["/nowhere", &signed_get()] {
                     let answer = ask(&address, &Request::new("GET", target));
                     others.lock().unwrap().push(answer);
                 }
+                std::thread::sleep(PAUSE);
             }
         });
         std::thread::sleep(STALL);

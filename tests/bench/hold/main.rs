@@ -1,5 +1,5 @@
-//! How the server holds up: the latency of honest pushes and the memory of the process under attack, while the disk
-//! stalls, while nobody reads the log, and in the long run.
+//! How the server holds up: the latency of honest pushes and the memory of the process under attack, while another
+//! process locks the store, while the disk stalls, while nobody reads the log, and in the long run.
 //!
 //! `cargo bench --bench hold` takes about twelve minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
 //! about one. All traffic is on the loopback. Exit code 1: a limit was exceeded.
@@ -12,6 +12,7 @@
 mod attacks;
 mod hitches;
 mod honest;
+mod waiting;
 
 #[path = "../../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
@@ -89,7 +90,11 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|attack| under(attack, Duration::from_secs(arguments.each)))
         .collect();
-    let hitches = [hitches::stalled_disk(), hitches::unread_log()];
+    let hitches = [
+        waiting::two_hundred(),
+        hitches::stalled_disk(),
+        hitches::unread_log(),
+    ];
     let endurance = endure(arguments.pushes, Duration::from_secs(arguments.seconds));
     let mut broken = broken(&figures, &endurance);
     broken.extend(hitches.iter().flat_map(|hitch| hitch.broken.clone()));
