@@ -1,6 +1,7 @@
 //! From the rule that matched to the reply.
 
-use super::rules::{Found, Rules, Subjects};
+use super::rules::{Found, Rules};
+use super::subject::Subjects;
 use crate::config::{Answer, Rule, Template, Values};
 use crate::wechat::{Article, Push, Reply};
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::rules::{Meeting, Rules, Subjects, meet};
+use super::rules::{Meeting, Rules, meet};
+use super::subject::Subjects;
 use crate::config::{About, Aim, Answer, Kinds, Rule, Test, fold, nearest, without_end_marks};
 use crate::visible::Visible;
 use crate::wechat::{EventKind, Push, event_may_be_answered, known_events};

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use regex::{RegexSet, RegexSetBuilder};
 
 use super::beginnings;
-use super::rules::{Searched, Subject, Subjects};
+use super::subject::{Searched, Subject, Subjects};
 use crate::config::{Aim, Rule, Test, without_end_marks};
 
 /// Up to so many rules with a regular expression are asked one by one: a set would find out what the
@@ -309,7 +309,8 @@ mod tests {
 
     use crate::config::{About, Aim, Answer, Folding, Kinds, Pattern, Rule, Test, fold};
     use crate::dispatch::Rules;
-    use crate::dispatch::rules::{Meeting, Subjects, meet};
+    use crate::dispatch::rules::{Meeting, meet};
+    use crate::dispatch::subject::Subjects;
     use crate::wechat::Push;
 
     const REGEXES: [&str; 24] = [

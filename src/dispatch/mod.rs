@@ -4,6 +4,7 @@ mod answer;
 mod beginnings;
 mod explain;
 mod rules;
+mod subject;
 
 mod index;
 
