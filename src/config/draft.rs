@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mode::ModeName;
-use super::{Account, AllowIps, Api, Config, KEYS, Listen, Menu, Mode, Server};
+use super::{Account, AllowIps, Api, Config, Listen, Menu, Mode, Server};
 use crate::store::Options;
 use crate::wechat::AesKey;
 
@@ -18,8 +18,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// What an empty file means.
-    pub(super) fn with_defaults(file: &Path) -> Draft {
+    /// Before any key has said something, not even its default.
+    pub(super) fn without_keys(file: &Path) -> Draft {
         let workers = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
         let config = Config {
             file: file.to_owned(),
@@ -59,18 +59,11 @@ impl Draft {
             secrets: Vec::new(),
             menu: Menu::default(),
         };
-        let mut draft = Draft {
+        Draft {
             config,
             mode: ModeName::Plain,
             aes_key: None,
             previous_aes_key: None,
-        };
-        for key in KEYS {
-            if let Some(default) = key.default {
-                let value = toml::de::DeValue::parse(default).expect("a test reads every default");
-                (key.set)(&mut draft, &value).expect("a test reads every default");
-            }
         }
-        draft
     }
 }

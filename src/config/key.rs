@@ -1,6 +1,6 @@
 //! The configuration keys: each stands once, with its default, its meaning and the code that reads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::draft::Draft;
@@ -363,6 +363,18 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// What an empty file means.
+pub(super) fn defaults(file: &Path) -> Draft {
+    let mut draft = Draft::without_keys(file);
+    for key in KEYS {
+        if let Some(default) = key.default {
+            let value = toml::de::DeValue::parse(default).expect("a test reads every default");
+            (key.set)(&mut draft, &value).expect("a test reads every default");
+        }
+    }
+    draft
+}
+
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
     *place = read?;
     Ok(())
@@ -393,10 +405,17 @@ fn app_id(value: &Value) -> Read<String> {
 
 fn secret(value: &Value) -> Read<Secret> {
     let text = value::string(value)?;
-    match super::reader::well_formed_secret(&text) {
+    match well_formed_secret(&text) {
         true => Ok(Secret::new(text)),
         false => Err("an AppSecret is made of letters and digits, without spaces".to_owned()),
     }
+}
+
+pub(super) fn well_formed_secret(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
 fn aes_key(value: &Value) -> Read<AesKey> {

@@ -35,7 +35,6 @@ pub use rule::{
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
 
-use draft::Draft;
 use reader::Reader;
 
 use crate::byte_order_mark;
@@ -229,7 +228,7 @@ impl Config {
             return Err(reader.problems(file));
         };
         let (root, _) = DeTable::parse_recoverable(text);
-        let mut draft = Draft::with_defaults(file);
+        let mut draft = key::defaults(file);
         reader.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
         config.store.path = reader::beside(file, &config.store.path);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::draft::Draft;
+use super::key::well_formed_secret;
 use super::mode::ModeName;
 use super::problem::{Meant, Problem, Problems, nearest};
 use super::syntax::Slip;
@@ -334,13 +335,6 @@ impl Reader {
             );
         }
     }
-}
-
-pub(super) fn well_formed_secret(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
 fn section_of(name: &str) -> &str {
