@@ -4,8 +4,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
-use super::lenient::{number, some_number, some_text, text};
 use super::open::Reader;
 use super::page::page;
 use super::profiles::REVOKED;

@@ -4,8 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
+use super::columns::{number, some_text, text};
 use super::error::StoreError;
-use super::lenient::{number, some_text, text};
 use super::open::{Reader, Store};
 use crate::wechat::{JobKind, JobResult};
 

@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
-use super::lenient::{number, some_number, some_text, text};
 use super::open::{Reader, Store};
 use super::page::page;
 use super::schema::MESSAGES_OF_PERSON;

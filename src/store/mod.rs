@@ -17,12 +17,13 @@
 //!   [`process`] holds
 //! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
 //! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages, by [`dbpage`]
-//! - [`lenient`]: columns that hold another kind of value than they should
+//! - [`columns`]: columns that hold another kind of value than they should
 //! - [`copy`]: copies made and put back
-//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: what would keep it from being opened; [`file`]: whether the open files are still in
-//!   their place; [`error`]: what failed, and what to do
+//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: what would keep it from being
+//!   opened; [`file`]: whether the open files are still in their place; [`error`]: what failed, and what to do
 
 mod checkpoint;
+mod columns;
 mod copy;
 mod dbpage;
 mod erase;
@@ -34,7 +35,6 @@ mod followers;
 mod jobs;
 mod kept;
 mod lease;
-mod lenient;
 mod main_file;
 mod media;
 mod messages;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::columns::some_text;
 use super::error::StoreError;
-use super::lenient::some_text;
 use super::open::Reader;
 
 /// What one scene brought.

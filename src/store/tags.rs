@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
+use super::columns::some_text;
 use super::error::StoreError;
-use super::lenient::some_text;
 use super::open::{Reader, Store};
 
 impl Store {
