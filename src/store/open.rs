@@ -105,6 +105,11 @@ impl Reader {
                 .advising("`wechatd serve` makes it"));
         }
         refuse_irregular(path)?;
+        let empty = || StoreError::at(path, "the file is empty; `wechatd serve` fills it");
+        // SQLite would delete its log, which a server may still write to.
+        if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            return Err(empty());
+        }
         let fail =
             |error: &rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -116,10 +121,7 @@ impl Reader {
         refuse_foreign(path, &connection)?;
         match schema::version(&connection).map_err(|error| fail(&error))? {
             schema::VERSION => Ok(Reader { connection }),
-            0 => Err(StoreError::at(
-                path,
-                "the file is empty; `wechatd serve` fills it",
-            )),
+            0 => Err(empty()),
             older => Err(StoreError::at(
                 path,
                 format!(
@@ -261,4 +263,22 @@ pub(super) fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(),
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_leaves_the_log_of_a_file_that_was_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        store.keep_setting("name", "value").unwrap();
+        let emptied = OpenOptions::new().write(true).open(&path).unwrap();
+        emptied.set_len(0).unwrap();
+        assert!(store.reader().is_err());
+        assert!(folder.path().join("wechat.db-wal").exists());
+    }
 }
