@@ -236,39 +236,46 @@ impl Callback {
         let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
         Reply::later(move |deferred: Deferred| {
             let store = Arc::clone(&app.store);
-            store.record(record, move |recorded: Result<Recorded, StoreError>| {
-                if recorded.is_ok() {
-                    stall.is_over();
-                }
-                let (response, word) = match recorded {
-                    Ok(Recorded::New) => (fresh, ""),
-                    Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
-                    Ok(Recorded::Removed) => (answer::success(), " again, not recorded"),
-                    Err(_) => (answer::unavailable(), ""),
-                };
-                let status = response.status;
-                let heard = deferred.answer(response);
-                let took = since.elapsed().as_millis();
-                match (heard, status) {
-                    (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
-                    (false, 503) => {
-                        log::info!(
-                            "{line}: not recorded after {took} ms, and nobody waited any more"
-                        );
+            store.record(
+                record,
+                move |recorded: Result<Recorded, StoreError>, after| {
+                    if recorded.is_ok() {
+                        stall.is_over();
                     }
-                    (false, _) => {
-                        log::info!(
-                            "{line}{word}: recorded after {took} ms, and nobody waited any more"
-                        );
+                    let (response, word) = match recorded {
+                        Ok(Recorded::New) => (fresh, ""),
+                        Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
+                        Ok(Recorded::Removed) => (answer::success(), " again, not recorded"),
+                        Err(_) => (answer::unavailable(), ""),
+                    };
+                    let status = response.status;
+                    let outbox = deferred.answer_together(response);
+                    let heard = outbox.is_some();
+                    if let Some(outbox) = outbox {
+                        after.then(move || outbox.release());
                     }
-                }
-                if wants_profile {
-                    app.bells.profiles.ring();
-                }
-                if closes_account {
-                    app.bells.chores.ring();
-                }
-            });
+                    let took = since.elapsed().as_millis();
+                    match (heard, status) {
+                        (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
+                        (false, 503) => {
+                            log::info!(
+                                "{line}: not recorded after {took} ms, and nobody waited any more"
+                            );
+                        }
+                        (false, _) => {
+                            log::info!(
+                                "{line}{word}: recorded after {took} ms, and nobody waited any more"
+                            );
+                        }
+                    }
+                    if wants_profile {
+                        app.bells.profiles.ring();
+                    }
+                    if closes_account {
+                        app.bells.chores.ring();
+                    }
+                },
+            );
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::callback::refusal;
-use super::http::outbox::{Deferred, Given, Outbox};
+use super::http::outbox::{Collect, Deferred, Given, Outbox};
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
 use super::http::response::Response;
@@ -91,7 +91,7 @@ fn ask(router: &Router, method: Method, target: &str, body: &str) -> (u16, Strin
     router.handle(Request::of(method, target, &[], body), deferred);
     woken.recv_timeout(PATIENCE).unwrap();
     let mut given = Vec::new();
-    outbox.collect(&mut given);
+    outbox.collect(Collect::All, &mut given);
     match given.pop() {
         Some((_, Given::Answer(response))) => {
             let mut bytes = Vec::new();

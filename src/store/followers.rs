@@ -442,7 +442,7 @@ mod tests {
 
     fn record(store: &Store, push: Record) -> Recorded {
         let (done, recorded) = std::sync::mpsc::channel();
-        store.record(push, move |outcome| done.send(outcome).unwrap());
+        store.record(push, move |outcome, _| done.send(outcome).unwrap());
         recorded.recv().unwrap().unwrap()
     }
 

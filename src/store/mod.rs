@@ -72,3 +72,4 @@ pub use scenes::SceneCount;
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};
+pub use writer::AfterCommit;

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::error::StoreError;
 use super::open::Store;
 use super::signatures::{Signature, UsedSignature, use_up};
-use super::writer::Work;
+use super::writer::{AfterCommit, Work};
 use super::{erase, followers, jobs};
 use crate::wechat::Effect;
 
@@ -68,7 +68,7 @@ impl Store {
     pub fn record(
         &self,
         record: Record,
-        done: impl FnOnce(Result<Recorded, StoreError>) + Send + 'static,
+        done: impl FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         self.writer.submit(Box::new(RecordWork {
             record,
@@ -84,15 +84,15 @@ struct RecordWork<D> {
     done: D,
 }
 
-impl<D: FnOnce(Result<Recorded, StoreError>) + Send> Work for RecordWork<D> {
+impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.recorded = write(connection, &self.record)?;
         Ok(())
     }
 
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
         let RecordWork { recorded, done, .. } = *self;
-        done(outcome.map(|()| recorded));
+        done(outcome.map(|()| recorded), after);
     }
 
     fn is_awaited(&self) -> bool {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::writer::Work;
+use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
 /// The 20 bytes of a SHA-1 signature.
@@ -68,7 +68,7 @@ impl Work for UseUp {
         use_up(connection, &self.0)
     }
 
-    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+    fn finish(self: Box<Self>, _: Result<(), StoreError>, _: &mut AfterCommit) {}
 
     fn is_awaited(&self) -> bool {
         false

@@ -41,12 +41,39 @@ const QUEUE: usize = 4_096;
 /// Work that one commit takes: enough for any rush, small enough to stay quick.
 const BATCH: usize = 512;
 
+/// What is done once everybody whom one commit concerns has heard of it, so that answers leave together.
+#[derive(Default)]
+pub struct AfterCommit(Option<Box<dyn FnOnce()>>);
+
+impl AfterCommit {
+    /// Has this done. All of one commit ask for the same, and it is done once.
+    pub fn then(&mut self, what: impl FnOnce() + 'static) {
+        if self.0.is_none() {
+            self.0 = Some(Box::new(what));
+        }
+    }
+}
+
+impl Drop for AfterCommit {
+    fn drop(&mut self) {
+        if let Some(what) = self.0.take() {
+            what();
+        }
+    }
+}
+
+impl fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AfterCommit").finish_non_exhaustive()
+    }
+}
+
 /// One piece of work for the writer.
 pub(super) trait Work: Send {
     /// Runs inside the transaction. May be called again in a transaction of its own when other work of the batch failed.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// Called once, after the commit or its failure.
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit);
     /// Whether somebody waits for the outcome and says it. A failure that nobody would hear of is logged.
     fn is_awaited(&self) -> bool;
 }
@@ -119,7 +146,8 @@ impl Writer {
                 return;
             }
         };
-        work.finish(Err(StoreError::new(kind, format!("store: write: {why}"))));
+        let error = StoreError::new(kind, format!("store: write: {why}"));
+        work.finish(Err(error), &mut AfterCommit::default());
     }
 
     /// Runs a closure in the writer's next transaction and waits for its commit.
@@ -195,7 +223,7 @@ impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, _: &mut AfterCommit) {
         (self.done)(outcome);
     }
 
@@ -220,7 +248,7 @@ where
         Ok(())
     }
 
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, _: &mut AfterCommit) {
         let Closure { value, done, .. } = *self;
         let nothing = || StoreError::new(ErrorKind::Other, "store: write: nothing was done");
         // Whoever asked may have gone; the commit stands all the same.
@@ -289,17 +317,20 @@ impl Loop {
         if batch.is_empty() {
             return;
         }
+        let mut after = AfterCommit::default();
         match self.transaction(batch) {
             Ok(()) => {
                 self.recovered();
-                batch.drain(..).for_each(|work| finish(work, Ok(())));
+                batch
+                    .drain(..)
+                    .for_each(|work| finish(work, Ok(()), &mut after));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
                 // Work that cannot be done must not take the rest with it: each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.noted(outcome, work.is_awaited());
-                    finish(work, outcome);
+                    finish(work, outcome, &mut after);
                 }
             }
             Err(error) => {
@@ -307,7 +338,7 @@ impl Loop {
                 let outcome = self.noted(Err(error), is_awaited);
                 batch
                     .drain(..)
-                    .for_each(|work| finish(work, outcome.clone()));
+                    .for_each(|work| finish(work, outcome.clone(), &mut after));
             }
         }
     }
@@ -405,8 +436,8 @@ fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>) {
-    if catch_unwind(AssertUnwindSafe(|| work.finish(outcome))).is_err() {
+fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
+    if catch_unwind(AssertUnwindSafe(|| work.finish(outcome, after))).is_err() {
         log::error!("store: write: telling the outcome of work panicked; the commit stands");
     }
 }

@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use super::{Reports, Shared};
 use crate::metrics::Counters;
 use crate::server::http::lanes::Lanes;
-use crate::server::http::outbox::{Given, Ticket};
+use crate::server::http::outbox::{Collect, Given, Ticket};
 
 const LISTENER: Token = Token(0);
 pub(super) const WAKER: Token = Token(1);
@@ -135,7 +135,7 @@ impl EventLoop {
             if events.iter().any(|event| event.token() == LISTENER) {
                 self.connections_wait();
             }
-            self.pass_answers_on();
+            self.pass_answers_on(Collect::Released);
             self.read_on();
             for event in &events {
                 match event.token() {

@@ -6,7 +6,7 @@ use super::connection::{Phase, Sent};
 use super::event_loop::{EventLoop, due, lane_token};
 use super::lane::{Cancelled, Lane};
 use super::refusal::Refusal;
-use crate::server::http::outbox::{Given, Ticket};
+use crate::server::http::outbox::{Collect, Given, Ticket};
 use crate::server::http::response::Response;
 
 /// Unsent requests on one lane before the next one gets any: those that go together cost one write and one wake-up.
@@ -75,9 +75,9 @@ impl EventLoop {
     }
 
     /// Gives every answer to its client.
-    pub(super) fn pass_answers_on(&mut self) {
+    pub(super) fn pass_answers_on(&mut self, what: Collect) {
         let mut given = mem::take(&mut self.given);
-        self.shared.outbox.collect(&mut given);
+        self.shared.outbox.collect(what, &mut given);
         for (ticket, given) in given.drain(..) {
             match given {
                 Given::Answer(response) => self.pass_on(ticket, &response),
@@ -135,7 +135,7 @@ impl EventLoop {
     pub(super) fn abandon(&mut self, index: usize) {
         match self.cancel(index) {
             true => self.nobody_answers(index),
-            false => self.pass_answers_on(),
+            false => self.pass_answers_on(Collect::All),
         }
     }
 

@@ -25,12 +25,23 @@ pub struct Outbox {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
+/// What of the outbox the guard takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collect {
+    /// What has been let go.
+    Released,
+    /// Also what is held back to leave together.
+    All,
+}
+
 #[derive(Default)]
 struct State {
     serial: u64,
     /// By slot: the serial of the request that waits for its answer, or 0.
     open: Vec<u64>,
     answers: Vec<(Ticket, Given)>,
+    /// Answers of a commit whose others are about to come, see [`Deferred::answer_together`].
+    held: Vec<(Ticket, Given)>,
     /// The guard collects without being woken.
     awake: bool,
 }
@@ -65,15 +76,29 @@ impl Outbox {
         Ticket { slot, serial }
     }
 
-    /// Nobody waits for this answer any more. `false`: it has been given, and the next [`collect`](Outbox::collect)
-    /// brings it.
+    /// Nobody waits for this answer any more. `false`: it has been given, and [`Collect::All`] brings it.
     pub fn cancel(&self, ticket: Ticket) -> bool {
         self.lock().close(ticket)
     }
 
-    /// Takes everything that was given since the last call, in its order; `into` must be empty.
-    pub fn collect(&self, into: &mut Vec<(Ticket, Given)>) {
-        mem::swap(&mut self.lock().answers, into);
+    /// Takes what was given since the last call, in its order; `into` must be empty.
+    pub fn collect(&self, what: Collect, into: &mut Vec<(Ticket, Given)>) {
+        let mut state = self.lock();
+        mem::swap(&mut state.answers, into);
+        match what {
+            Collect::Released => {}
+            Collect::All => into.append(&mut state.held),
+        }
+    }
+
+    /// Lets go of what is held back.
+    pub fn release(&self) {
+        let mut state = self.lock();
+        let State { answers, held, .. } = &mut *state;
+        if !held.is_empty() {
+            answers.append(held);
+            self.wake(state);
+        }
     }
 
     /// From now on the guard is woken for the next answer. `false`: there is one already.
@@ -90,16 +115,30 @@ impl Outbox {
     /// `false`: nobody waits for it. Under the lock, so that of an answer and the end of its time exactly one wins.
     fn give(&self, ticket: Ticket, given: Given) -> bool {
         let mut state = self.lock();
-        if !state.close(ticket) {
-            return false;
+        let is_awaited = state.close(ticket);
+        if is_awaited {
+            state.answers.push((ticket, given));
+            self.wake(state);
         }
-        state.answers.push((ticket, given));
+        is_awaited
+    }
+
+    /// The same, but it leaves with the next [`release`](Outbox::release).
+    fn give_and_hold(&self, ticket: Ticket, response: Response) -> bool {
+        let mut state = self.lock();
+        let is_awaited = state.close(ticket);
+        if is_awaited {
+            state.held.push((ticket, Given::Answer(response)));
+        }
+        is_awaited
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
         let wake = !mem::replace(&mut state.awake, true);
         drop(state);
         if wake {
             (self.wake)();
         }
-        true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,6 +179,13 @@ impl Deferred {
     /// which case it has been answered 503.
     pub fn answer(self, response: Response) -> bool {
         self.outbox.give(self.ticket, Given::Answer(response))
+    }
+
+    /// The same for one answer of several: it leaves when [`Outbox::release`] is called on the outbox that this returns
+    /// when there is somebody to hear it.
+    pub fn answer_together(self, response: Response) -> Option<Arc<Outbox>> {
+        let heard = self.outbox.give_and_hold(self.ticket, response);
+        heard.then(|| Arc::clone(&self.outbox))
     }
 
     /// Whether the client still waits. A handler that works for long asks before it goes on.
@@ -204,7 +250,7 @@ mod tests {
     /// What was given, by slot.
     fn collected(outbox: &Outbox) -> Vec<(usize, Option<u16>)> {
         let mut given = Vec::new();
-        outbox.collect(&mut given);
+        outbox.collect(Collect::Released, &mut given);
         given
             .into_iter()
             .map(|(ticket, given)| match given {
@@ -228,6 +274,26 @@ mod tests {
         assert!(third.answer(Response::text(404, "")));
         assert_eq!(woken.load(Ordering::Relaxed), 2);
         assert_eq!(collected(&outbox), [(2, Some(404))]);
+    }
+
+    #[test]
+    fn what_is_answered_together_leaves_together() {
+        let (outbox, woken) = outbox();
+        let all = [0, 1].map(|slot| Deferred::new(outbox.open(slot), &outbox));
+        for deferred in all {
+            assert!(deferred.answer_together(Response::text(200, "")).is_some());
+        }
+        assert_eq!(collected(&outbox), []);
+        outbox.release();
+        assert_eq!(collected(&outbox), [(0, Some(200)), (1, Some(200))]);
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+        // Who must not wait for the others does not.
+        let ticket = outbox.open(2);
+        Deferred::new(ticket, &outbox).answer_together(Response::text(200, ""));
+        assert!(!outbox.cancel(ticket));
+        let mut given = Vec::new();
+        outbox.collect(Collect::All, &mut given);
+        assert_eq!(given.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! One answer as a value, and its bytes for the client.
 
 use std::borrow::Cow;
-use std::io::Write;
 
 use tiny_http::StatusCode;
 
@@ -62,20 +61,30 @@ impl Response {
         };
         output.clear();
         output.reserve_exact(self.body.len() + 256);
+        let length = self.body.len().to_string();
+        let mut say = |parts: &[&str]| {
+            for part in parts {
+                output.extend_from_slice(part.as_bytes());
+            }
+        };
         // A browser must not take an answer for a page that it is not.
-        write!(
-            output,
-            "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nContent-Type: {}\r\nX-Content-Type-Options: nosniff\r\n\
-             Content-Length: {}\r\n{connection}",
-            self.status,
+        say(&[
+            "HTTP/1.1 ",
+            &self.status.to_string(),
+            " ",
+            reason,
+            "\r\nDate: ",
+            date,
+        ]);
+        say(&[
+            "\r\nX-Content-Type-Options: nosniff\r\nContent-Type: ",
             self.content_type,
-            self.body.len()
-        )
-        .expect("writing to memory cannot fail");
+        ]);
+        say(&["\r\nContent-Length: ", &length, "\r\n", connection]);
         for (name, value) in &self.headers {
-            write!(output, "{name}: {value}\r\n").expect("writing to memory cannot fail");
+            say(&[name, ": ", value, "\r\n"]);
         }
-        output.extend_from_slice(b"\r\n");
+        say(&["\r\n"]);
         if !to_head {
             output.extend_from_slice(self.body.as_bytes());
         }
@@ -95,8 +104,8 @@ mod tests {
             (Persistence::Close, "Connection: close\r\n"),
         ] {
             let head = format!(
-                "HTTP/1.1 405 Method Not Allowed\r\nDate: D\r\nContent-Type: text/plain; charset=utf-8\r\n\
-                 X-Content-Type-Options: nosniff\r\nContent-Length: 2\r\n{said}Allow: GET, POST\r\n\r\n"
+                "HTTP/1.1 405 Method Not Allowed\r\nDate: D\r\nX-Content-Type-Options: nosniff\r\n\
+                 Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n{said}Allow: GET, POST\r\n\r\n"
             );
             let mut output = b"left over".to_vec();
             response.write(&mut output, "D", persistence, false);

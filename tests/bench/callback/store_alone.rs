@@ -121,7 +121,7 @@ fn hand_in(run: &Arc<Run>) {
         return;
     };
     let again = Arc::clone(run);
-    run.store.record(record, move |outcome| {
+    run.store.record(record, move |outcome, _| {
         let mut answers = again.answers.lock().unwrap();
         match outcome {
             Ok(Recorded::New) => {

@@ -311,6 +311,7 @@ fn a_client_that_hangs_up_while_it_waits_frees_its_place_within_a_second() {
         let mut client = site.client();
         client.send("GET /held HTTP/1.1\r\n\r\n");
         let request = site.next_held();
+        site.await_count(|counters| &counters.open, 1);
         let waited = u64::from(after > at_once);
         std::thread::sleep(after);
         site.await_count(|counters| &counters.waiting, waited);
@@ -363,7 +364,8 @@ fn a_lane_that_breaks_costs_its_requests_and_the_last_one_is_fatal() {
         .unzip();
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let (sender, reported) = mpsc::channel();
-    let (lanes, reporter) = (Lanes { streams: ours }, Reporter(sender));
+    let lanes = Lanes { streams: ours };
+    let reporter = Reporter(sender);
     let guard = Guard::start(listener, lanes, unhurried(), Arc::default(), reporter).unwrap();
     let Listen::Tcp(address) = guard.local_addr() else {
         panic!("not TCP");
