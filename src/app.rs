@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::api::{self, Client, TokenShelf};
-use crate::bell::Bell;
 use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
 use crate::dispatch::Rules;
 use crate::metrics::Counters;
+use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::store::{self, Store, StoreError};
@@ -25,7 +25,7 @@ pub struct App {
     /// The platform's API; `None` without AppID and AppSecret.
     pub api: Option<Client>,
     /// What background threads wait on.
-    pub bells: Bells,
+    pub notifiers: Notifiers,
     /// Where the platform sends from, as far as it has told.
     pub callback_ips: CallbackIps,
     /// What the server has seen.
@@ -35,21 +35,21 @@ pub struct App {
     live: RwLock<Arc<Live>>,
 }
 
-/// A bell for each background thread.
+/// A notifier for each background thread.
 #[derive(Debug, Default)]
-pub struct Bells {
-    /// Rung when a follower's profile is to be fetched.
-    pub profiles: Bell,
-    /// Hourly chores wait on it; a ring starts a round at once.
-    pub chores: Bell,
-    /// Rung when `server.allow_ips` may have changed.
-    pub addresses: Bell,
-    /// The nightly sync waits on it; a ring lets it look at the configuration again.
-    pub sync: Bell,
-    /// What is kept in `api.token_file` is looked at between its pauses; nobody rings it.
-    pub token_file: Bell,
-    /// Systemd's watchdog is fed between its pauses; nobody rings it.
-    pub watchdog: Bell,
+pub struct Notifiers {
+    /// Notified when a follower's profile is to be fetched.
+    pub profiles: Notifier,
+    /// Hourly chores; a notification starts a round at once.
+    pub chores: Notifier,
+    /// Notified when `server.allow_ips` may have changed.
+    pub addresses: Notifier,
+    /// The nightly sync; a notification lets it read the configuration again.
+    pub sync: Notifier,
+    /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
+    pub token_file: Notifier,
+    /// Pauses between two pings of systemd's watchdog; never notified, only closed.
+    pub watchdog: Notifier,
 }
 
 /// What a reload replaces, whole.
@@ -101,7 +101,7 @@ impl App {
             confirmed,
             store,
             api,
-            bells: Bells::default(),
+            notifiers: Notifiers::default(),
             counters: Arc::default(),
             callback_ips,
             live: RwLock::new(Arc::new(live)),
@@ -125,10 +125,10 @@ impl App {
     }
 }
 
-impl Bells {
+impl Notifiers {
     /// Lets everybody who acts by the configuration look at it again.
     pub fn config_changed(&self) {
-        let Bells {
+        let Notifiers {
             profiles: _,
             chores,
             addresses,
@@ -136,14 +136,14 @@ impl Bells {
             token_file: _,
             watchdog: _,
         } = self;
-        for bell in [chores, addresses, sync] {
-            bell.ring();
+        for notifier in [chores, addresses, sync] {
+            notifier.notify();
         }
     }
 
     /// Ends all waits: the program stops.
     pub fn close(&self) {
-        let Bells {
+        let Notifiers {
             profiles,
             chores,
             addresses,
@@ -151,8 +151,8 @@ impl Bells {
             token_file,
             watchdog,
         } = self;
-        for bell in [profiles, chores, addresses, sync, token_file, watchdog] {
-            bell.close();
+        for notifier in [profiles, chores, addresses, sync, token_file, watchdog] {
+            notifier.close();
         }
     }
 }

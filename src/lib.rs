@@ -16,7 +16,7 @@
 //! | [`outbound`] | requests to other servers: trust, limits, what can go wrong; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
 //! | [`metrics`] | counters of what the server has seen |
-//! | [`bell`], [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
+//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
 
@@ -43,11 +43,11 @@ pub mod wechat;
 
 pub mod metrics;
 
-pub mod bell;
 pub mod byte_order_mark;
 pub mod clock;
 pub mod counted;
 pub mod local_time;
+pub mod notifier;
 pub mod random;
 pub mod resolver;
 pub mod secret;

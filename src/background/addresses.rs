@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::trouble::{Pauses, Trouble};
 use crate::api::{ApiError, Client};
 use crate::app::{App, Networks};
-use crate::bell::Woken;
 use crate::clock;
 use crate::config::AllowIps;
 use crate::counted::counted;
+use crate::notifier::Woken;
 use crate::store::KeptAddresses;
 
 /// The age at which a list is asked for again.
@@ -22,7 +22,7 @@ const ROUND: Duration = Duration::from_secs(600);
 /// Pauses while the list cannot be had, doubled from the first to the last.
 const PAUSES: Pauses = Pauses::seconds(5, 900);
 
-/// Runs until the bell is closed. A ring (after a reload) looks at the configuration at once.
+/// Runs until the notifier is closed. Notified after a reload: it looks at the configuration at once.
 pub(super) fn run(app: &App) {
     let mut trouble = Trouble::default();
     loop {
@@ -42,7 +42,7 @@ pub(super) fn run(app: &App) {
                 })
             }
         };
-        if app.bells.addresses.wait(pause) == Woken::Closing {
+        if app.notifiers.addresses.wait(pause) == Woken::Closing {
             return;
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::trouble::{Pauses, Trouble};
 use crate::api::Client;
 use crate::app::App;
-use crate::bell::Woken;
 use crate::clock::{self, Confirmed};
 use crate::counted::counted;
+use crate::notifier::Woken;
 use crate::store::StoreError;
 
 /// Rows that one commit removes: a few milliseconds, so that no push waits for it.
@@ -33,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Pauses while something cannot be done.
 const PAUSES: Pauses = Pauses::seconds(5, 900);
 
-/// Runs until the bell is closed. A ring starts a round at once.
+/// Runs until the notifier is closed. Notified, it starts a round at once.
 pub(super) fn run(app: &App) {
     // What was erased just before an earlier end may still be in the write-ahead log.
     let mut log_has_traces = true;
@@ -47,13 +47,13 @@ pub(super) fn run(app: &App) {
             (_, Ok(Removed::Woken(woken))) => woken,
             (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
                 trouble.over();
-                // Only the answers to calls must be looked for; a push rings.
+                // Only results of calls must be polled for; a push notifies.
                 let looks_again = removed == Removed::Waiting && app.api.is_some();
                 let pause = match emptied && !looks_again {
                     true => ROUND,
                     false => RETRY,
                 };
-                app.bells.chores.wait(pause)
+                app.notifiers.chores.wait(pause)
             }
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
@@ -62,7 +62,7 @@ pub(super) fn run(app: &App) {
                         "chores: {text}; trying again in {seconds} s, then less and less often"
                     );
                 });
-                app.bells.chores.wait(pause)
+                app.notifiers.chores.wait(pause)
             }
         };
         if woken == Woken::Closing {
@@ -92,14 +92,14 @@ enum Removed {
     All,
     /// Some of it stays until the platform has told the time.
     Waiting,
-    /// The bell was heard.
+    /// Notified, or closing.
     Woken(Woken),
 }
 
 /// What is said of removals, over the rounds.
 #[derive(Debug, Default)]
 struct Told {
-    /// Messages that went since the last line about them: a ring ends a round in the middle.
+    /// Messages removed since the last log line about them: a notification ends a round in the middle.
     removed: usize,
     /// That some wait was said.
     waiting: bool,
@@ -140,7 +140,7 @@ impl Now {
     }
 }
 
-/// Removes old messages, and what is no longer needed of signatures, until none is left or the bell is heard.
+/// Removes old messages, and what is no longer needed of signatures, until none is left or it is notified.
 fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
     if let Confirmed::Told(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
@@ -196,9 +196,9 @@ fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
             }
             return Ok(Removed::Waiting);
         }
-        match app.bells.chores.wait(BREATH) {
-            Woken::Time => {}
-            woken @ (Woken::Rung | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
 }
@@ -218,9 +218,9 @@ fn remove_used(app: &App) -> Result<Removed, StoreError> {
         if app.store.remove_used(signatures, digests, STEP)? == 0 {
             return Ok(Removed::All);
         }
-        match app.bells.chores.wait(BREATH) {
-            Woken::Time => {}
-            woken @ (Woken::Rung | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
 }

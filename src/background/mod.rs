@@ -13,25 +13,25 @@ pub use supervisor::{AFTER_PANIC, restarting};
 use std::sync::Arc;
 use std::thread;
 
-use crate::app::{App, Bells};
-use crate::bell::Bell;
+use crate::app::{App, Notifiers};
+use crate::notifier::Notifier;
 
-/// Starts the threads. They end when the bells are closed, and are not waited for: one may be in a call to
+/// Starts the threads. They end when the notifiers are closed, and are not waited for: one may be in a call to
 /// the platform, and what it would have written is asked for again after the next start.
 ///
 /// # Errors
 /// When the system gives no more threads.
 pub fn start(app: &Arc<App>) -> std::io::Result<()> {
-    let spawn = |name: &'static str, bell: fn(&Bells) -> &Bell, work: fn(&App)| {
+    let spawn = |name: &'static str, notifier: fn(&Notifiers) -> &Notifier, work: fn(&App)| {
         let app = Arc::clone(app);
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || restarting(name, bell(&app.bells), AFTER_PANIC, || work(&app)))
+            .spawn(move || restarting(name, notifier(&app.notifiers), AFTER_PANIC, || work(&app)))
     };
-    spawn("profiles", |bells| &bells.profiles, profiles::run)?;
-    spawn("chores", |bells| &bells.chores, chores::run)?;
-    spawn("sync", |bells| &bells.sync, sync::run)?;
-    spawn("token file", |bells| &bells.token_file, token_file::run)?;
-    spawn("addresses", |bells| &bells.addresses, addresses::run)?;
+    spawn("profiles", |all| &all.profiles, profiles::run)?;
+    spawn("chores", |all| &all.chores, chores::run)?;
+    spawn("sync", |all| &all.sync, sync::run)?;
+    spawn("token file", |all| &all.token_file, token_file::run)?;
+    spawn("addresses", |all| &all.addresses, addresses::run)?;
     Ok(())
 }

@@ -9,12 +9,12 @@ use super::trouble::{Pauses, Trouble};
 use crate::api::user::MAX_BATCHGET;
 use crate::api::{Action, Client};
 use crate::app::App;
-use crate::bell::Woken;
 use crate::clock;
+use crate::notifier::Woken;
 use crate::store::{ProfileOutcome, Reader, Store, StoreError};
 use crate::sync::profile::{self, Fetched};
 
-/// How long the queue may lie without a ring: another process may have put someone into it.
+/// The longest time between two looks at the queue: another process may have added to it.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// Pauses while the platform is busy or away.
@@ -23,7 +23,7 @@ const PASSING: Pauses = Pauses::seconds(1, 300);
 /// Pauses while a person has to act in the console.
 const PERSON: Pauses = Pauses::seconds(30, 600);
 
-/// Runs until the bell is closed.
+/// Runs until the notifier is closed.
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else {
         log::info!(
@@ -41,9 +41,9 @@ pub(super) fn run(app: &App) {
     };
     loop {
         let woken = match worker.round() {
-            Next::Again => app.bells.profiles.pause(Duration::ZERO),
-            Next::Wait(time) => app.bells.profiles.wait(time),
-            Next::Pause(time) => app.bells.profiles.pause(time),
+            Next::Again => app.notifiers.profiles.pause(Duration::ZERO),
+            Next::Wait(time) => app.notifiers.profiles.wait(time),
+            Next::Pause(time) => app.notifiers.profiles.pause(time),
         };
         if woken == Woken::Closing {
             return;
@@ -62,7 +62,7 @@ struct Worker<'a> {
 
 enum Next {
     Again,
-    /// At the latest after this time, at once when the bell rings.
+    /// At the latest after this time, at once when notified.
     Wait(Duration),
     Pause(Duration),
 }

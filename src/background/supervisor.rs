@@ -3,19 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::bell::{Bell, Woken};
+use crate::notifier::{Notifier, Woken};
 
 /// Between a panic and the next start: a panic that comes every time must not fill the log.
 pub const AFTER_PANIC: Duration = Duration::from_secs(10);
 
-/// Runs `work` until it returns, or `bell` is closed. After a panic it is begun afresh, `pause` later.
-pub fn restarting(name: &str, bell: &Bell, pause: Duration, mut work: impl FnMut()) {
+/// Runs `work` until it returns, or `notifier` is closed. After a panic it is begun afresh, `pause` later.
+pub fn restarting(name: &str, notifier: &Notifier, pause: Duration, mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         log::error!(
             "{name}: ended by a panic (RUST_BACKTRACE=1 shows where); starts again in {} s",
             pause.as_secs()
         );
-        if bell.pause(pause) == Woken::Closing {
+        if notifier.pause(pause) == Woken::Closing {
             return;
         }
     }
@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn work_that_panics_is_begun_afresh_until_it_is_done() {
         let mut begun = 0;
-        restarting("test", &Bell::default(), Duration::ZERO, || {
+        restarting("test", &Notifier::default(), Duration::ZERO, || {
             begun += 1;
             assert!(begun == 3, "panics twice, which is what this test is about");
         });
@@ -37,10 +37,10 @@ mod tests {
 
     #[test]
     fn nothing_is_begun_afresh_while_the_program_stops() {
-        let bell = Bell::default();
-        bell.close();
+        let notifier = Notifier::default();
+        notifier.close();
         let mut begun = 0;
-        restarting("test", &bell, Duration::from_secs(3_600), || {
+        restarting("test", &notifier, Duration::from_secs(3_600), || {
             begun += 1;
             panic!("which is what this test is about");
         });

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::trouble::{Pauses, Trouble};
 use crate::api::{Action, Client};
 use crate::app::App;
-use crate::bell::Woken;
 use crate::clock;
 use crate::local_time::TimeOfDay;
+use crate::notifier::Woken;
 use crate::store::{Reader, StoreError};
 use crate::sync::{Belief, FollowerSync, SyncError};
 
@@ -27,7 +27,7 @@ const MINUTE: Pauses = Pauses::seconds(60, 60);
 /// The pause while a command of the owner syncs.
 const BUSY: Duration = Duration::from_secs(60);
 
-/// Runs until the bell is closed. A ring looks at the configuration again.
+/// Runs until the notifier is closed. Notified, it looks at the configuration again.
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else { return };
     let mut trouble = Trouble::default();
@@ -36,22 +36,22 @@ pub(super) fn run(app: &App) {
             Ok(None) => match sync(app, api) {
                 Ok(()) => {
                     trouble.over();
-                    Woken::Rung
+                    Woken::Notified
                 }
                 Err(SyncError::Stopped) => return,
-                Err(SyncError::Busy) => app.bells.sync.pause(BUSY),
+                Err(SyncError::Busy) => app.notifiers.sync.pause(BUSY),
                 Err(error) => {
                     let text = error.to_string();
                     let pause = trouble.again(&text, pauses(&error), |seconds| {
                         log::warn!("{text}; trying again in {seconds} s, then less and less often");
                     });
-                    app.bells.sync.pause(pause)
+                    app.notifiers.sync.pause(pause)
                 }
             },
-            Ok(Some(time)) => app.bells.sync.wait(time.min(GLANCE)),
+            Ok(Some(time)) => app.notifiers.sync.wait(time.min(GLANCE)),
             Err(error) => {
                 log::warn!("sync: {error}");
-                app.bells.sync.wait(GLANCE)
+                app.notifiers.sync.wait(GLANCE)
             }
         };
         if woken == Woken::Closing {
@@ -88,7 +88,7 @@ fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
         api,
         rate: app.live().config.api.rate,
     };
-    let stopping = || app.bells.sync.pause(Duration::ZERO) == Woken::Closing;
+    let stopping = || app.notifiers.sync.pause(Duration::ZERO) == Woken::Closing;
     let was_doubted = app.store.reader()?.sync_doubt()?.is_some();
     // Nobody is here to be asked.
     let ended = sync.run(&|_| {}, &stopping, &|_| Belief::No);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::trouble::{Pauses, Trouble};
 use crate::app::App;
-use crate::bell::Woken;
+use crate::notifier::Woken;
 
 /// Between two looks whether the token is another one: a command may have replaced it, because the platform refused it.
 const ROUND: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ const PAUSES: Pauses = Pauses::seconds(10, 60);
 /// For the server's user and its group.
 const MODE: u32 = 0o640;
 
-/// Runs until the bell is closed.
+/// Runs until the notifier is closed.
 pub(super) fn run(app: &App) {
     let file = app.live().config.api.token_file.clone();
     let (Some(api), Some(file)) = (app.api.as_ref().map(|api| api.once()), file) else {
@@ -48,7 +48,7 @@ pub(super) fn run(app: &App) {
                 log::warn!("api.token_file: {}: {text}", file.display());
             }),
         };
-        if app.bells.token_file.wait(pause) == Woken::Closing {
+        if app.notifiers.token_file.wait(pause) == Woken::Closing {
             remove(&file);
             return;
         }

@@ -169,7 +169,7 @@ impl Callback {
         let timestamp = timestamp.min(clock::unix_seconds());
         if self.app.confirmed.confirm(timestamp) {
             // Removals may have waited for it.
-            self.app.bells.chores.ring();
+            self.app.notifiers.chores.notify();
         }
     }
 
@@ -269,10 +269,10 @@ impl Callback {
                         }
                     }
                     if wants_profile {
-                        app.bells.profiles.ring();
+                        app.notifiers.profiles.notify();
                     }
                     if closes_account {
-                        app.bells.chores.ring();
+                        app.notifiers.chores.notify();
                     }
                 },
             );

@@ -133,7 +133,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
-            restarting("watchdog", &watched.bells.watchdog, AFTER_PANIC, || {
+            restarting("watchdog", &watched.notifiers.watchdog, AFTER_PANIC, || {
                 systemd::feed_watchdog(&watched);
             });
         })?;
@@ -167,7 +167,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         );
     }
     workers.stop();
-    app.bells.close();
+    app.notifiers.close();
     if !close_store(&app, stop_by.saturating_duration_since(Instant::now())) {
         log::warn!(
             "the store has not ended its last write: the disk stalls; what was answered is in it all the same"
@@ -285,7 +285,7 @@ fn reload(app: &App, guard: &Guard) {
                 ),
                 Ok(()) => {
                     guard.set_limits(limits);
-                    app.bells.config_changed();
+                    app.notifiers.config_changed();
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",

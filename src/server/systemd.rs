@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::app::App;
-use crate::bell::Woken;
+use crate::notifier::Woken;
 
 /// How long a service manager that reads nothing may hold up the thread that tells it something.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ pub(super) fn feed_watchdog(app: &Arc<App>) {
             Ok(Err(error)) => log::debug!("watchdog: {error}"),
             Err(_) => log::debug!("watchdog: the store did not answer"),
         }
-        if app.bells.watchdog.pause(pace) == Woken::Closing {
+        if app.notifiers.watchdog.pause(pace) == Woken::Closing {
             return;
         }
     }

@@ -16,7 +16,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use super::error::{ErrorKind, StoreError};
 use super::main_file::{Main, beside};
 use super::wal::{KEPT, limit_log, log_state, move_log};
-use crate::bell::{Bell, Woken};
+use crate::notifier::{Notifier, Woken};
 
 /// Pages in the log from which on it is moved, about 16 MiB. SQLite does it from 1,000 on; here each round competes with
 /// commits for the disk, and the longer the log, the more often it holds the same page, which is moved once.
@@ -39,7 +39,7 @@ const FEW: u64 = 64;
 /// Between two rounds while a reader holds the log.
 const WAIT_FOR_READER: Duration = Duration::from_secs(1);
 
-/// As long as a thread can wait for a ring; it waits again.
+/// A wait without end, in effect: the thread waits again.
 const LONG: Duration = Duration::from_secs(86_400);
 
 /// The thread that moves the log.
@@ -53,7 +53,7 @@ pub(super) struct Checkpointer {
 }
 
 struct Shared {
-    bell: Bell,
+    notifier: Notifier,
     round: AtomicU8,
 }
 
@@ -74,7 +74,7 @@ impl Checkpointer {
             .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
         let real = fs::canonicalize(path).map_err(|error| StoreError::at(path, error))?;
         let shared = Arc::new(Shared {
-            bell: Bell::default(),
+            notifier: Notifier::default(),
             round: AtomicU8::new(REST),
         });
         let interrupt = connection.get_interrupt_handle();
@@ -125,13 +125,13 @@ impl Checkpointer {
             limit_log(connection, KEPT.max(length.saturating_sub(CUT))).ok();
         } else {
             self.shared.round.store(ASKED, Ordering::Release);
-            self.shared.bell.ring();
+            self.shared.notifier.notify();
         }
     }
 
     /// Ends the thread; a round under way is broken off, which costs nothing but its work.
     pub(super) fn stop(&mut self) {
-        self.shared.bell.close();
+        self.shared.notifier.close();
         self.interrupt.interrupt();
         if let Some(thread) = self.thread.take() {
             thread.join().ok();
@@ -157,9 +157,9 @@ struct Rounds {
 impl Rounds {
     fn run(&mut self) {
         loop {
-            match self.shared.bell.wait(LONG) {
-                Woken::Rung => {}
-                Woken::Time => continue,
+            match self.shared.notifier.wait(LONG) {
+                Woken::Notified => {}
+                Woken::TimedOut => continue,
                 Woken::Closing => return,
             }
             let moved = move_log(&self.connection, self.main);
@@ -175,7 +175,7 @@ impl Rounds {
                 (Err(error), _) => self.failed(&error.to_string()),
                 (Ok(_), Err(error)) => self.failed(&error.to_string()),
             };
-            if held && self.shared.bell.pause(WAIT_FOR_READER) == Woken::Closing {
+            if held && self.shared.notifier.pause(WAIT_FOR_READER) == Woken::Closing {
                 return;
             }
             self.shared.round.store(ENDED, Ordering::Release);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::SyncError;
-use crate::bell::{Bell, Woken};
 use crate::clock;
+use crate::notifier::{Notifier, Woken};
 use crate::store::Store;
 
 const NAME: &str = "sync";
@@ -19,7 +19,7 @@ const RENEWAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Lease<'a> {
     store: &'a Store,
-    over: Bell,
+    over: Notifier,
     lost: AtomicBool,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Lease<'a> {
         match store.take_lease(NAME, now, now + LASTS)? {
             true => Ok(Lease {
                 store,
-                over: Bell::default(),
+                over: Notifier::default(),
                 lost: AtomicBool::new(false),
             }),
             false => Err(SyncError::Busy),
@@ -63,7 +63,7 @@ impl<'a> Lease<'a> {
     }
 }
 
-pub(super) struct Held<'a>(&'a Bell);
+pub(super) struct Held<'a>(&'a Notifier);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {

@@ -1,75 +1,69 @@
-//! A bell between threads: one rings, another wakes up, and a ring is never missed.
+//! Wakes a background thread from other threads; a notification is never missed.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wakes a background thread. Rings that come before it waits are kept; several count as one.
+/// Wakes a background thread. Notifications sent while nobody waits are kept; several count as one.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct Notifier {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rung: bool,
+    notified: bool,
     closing: bool,
 }
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
-    /// The bell rang.
-    Rung,
+    /// [`Notifier::notify`] was called.
+    Notified,
     /// The time was up.
-    Time,
+    TimedOut,
     /// The program is stopping.
     Closing,
 }
 
-impl Bell {
-    /// Wakes the one who waits, now or at the next wait.
-    pub fn ring(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rung = true;
+impl Notifier {
+    /// Wakes the waiting thread, or ends its next wait at once.
+    pub fn notify(&self) {
+        self.lock().notified = true;
         self.changed.notify_all();
     }
 
     /// Ends all waits, now and later.
     pub fn close(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .closing = true;
+        self.lock().closing = true;
         self.changed.notify_all();
     }
 
-    /// Waits for a ring, at most `longest`.
+    /// Waits for a notification, for at most `longest`.
     pub fn wait(&self, longest: Duration) -> Woken {
         self.wait_for(longest, true)
     }
 
-    /// Waits the whole of `time`; a ring stays for the next [`Bell::wait`].
+    /// Waits the whole of `time`; a notification is kept for the next [`Notifier::wait`].
     pub fn pause(&self, time: Duration) -> Woken {
         self.wait_for(time, false)
     }
 
-    fn wait_for(&self, longest: Duration, hears_rings: bool) -> Woken {
+    fn wait_for(&self, longest: Duration, ends_when_notified: bool) -> Woken {
         let until = Instant::now() + longest;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         loop {
             if state.closing {
                 return Woken::Closing;
             }
-            if hears_rings && state.rung {
-                state.rung = false;
-                return Woken::Rung;
+            if ends_when_notified && state.notified {
+                state.notified = false;
+                return Woken::Notified;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Woken::Time;
+                return Woken::TimedOut;
             }
             state = self
                 .changed
@@ -77,5 +71,9 @@ impl Bell {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
