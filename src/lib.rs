@@ -19,6 +19,34 @@
 //! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
+//!
+//! # The walk of a push
+//!
+//! | file | what happens |
+//! |---|---|
+//! | `server/guard/conversing.rs` | the bytes arrive, until the request is whole |
+//! | `server/guard/framing.rs` | it is well-formed and small; its head is written in one form for `tiny_http` |
+//! | `server/guard/relaying.rs` | it gets a ticket and goes over a lane to `tiny_http` |
+//! | `server/http/workers.rs` | the worker that is free takes it |
+//! | `server/routes.rs` | its route is found; its address may ask |
+//! | `server/callback.rs` | signature, decryption and replay are checked, the push is read |
+//! | `dispatch/` | a rule decides the answer |
+//! | `store/record.rs` | push and answer are handed to the writer |
+//! | `store/writer.rs` | they are committed together with all that wait |
+//! | `server/http/outbox.rs` | the answers of the commit are handed to the guard, by their tickets |
+//! | `server/guard/relaying.rs` | each goes to its client |
+//!
+//! # Where the next features live
+//!
+//! | feature | rooms | imports |
+//! |---|---|---|
+//! | the owner's own program | `service/` (one call), `delivery/` (late answers), `hooks/` (events for other systems), `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store`; all of them `outbound` |
+//! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api` |
+//! | operator's page | `page/` (a file for each page; no SQL, no HTTP types), `server/admin/` | `server/admin` → `page` → readers of the store, on the pool |
+//! | a second store engine | `store/sql.rs`, `store/statement.rs`, `store/sqlite/`, `store/mysql/` | nothing outside `store` names an engine |
+//!
+//! Each brings its rows in `server/routes.rs`, its keys in `config/key.rs` and its tests, and nothing in the rooms of its
+//! neighbours.
 
 pub mod cli;
 pub mod server;
