@@ -1,9 +1,10 @@
-//! `wechatd check` on rules that are no mistake and still not what an owner wants: rules that nothing can
-//! reach, events that take no reply, misspelt events.
+//! What `wechatd check` warns about: rules that are valid but hardly intended, because nothing can reach them, an
+//! event takes no reply, or its name is misspelt.
 
 use crate::support::*;
 
-/// What `check` says of these rules, as text and as JSON: for each the rule's number and parts of the warning.
+/// Runs `check` on these rules and compares its warnings, as text and as JSON: for each, the number of the rule and
+/// parts of the text.
 #[track_caller]
 fn check(rules: &str, expected: &[(usize, &[&str])]) {
     let account = Setup::new().rules(rules).stopped();
@@ -49,7 +50,7 @@ fn rules(all: &[&str]) -> String {
 }
 
 #[test]
-fn a_rule_below_one_that_takes_everything_never_answers() {
+fn a_rule_below_one_that_takes_everything_is_reported() {
     let never = |by: &'static str| -> [&'static str; 2] { ["never answers", by] };
     for (above, below) in [
         ("message = \"text\"", "message = \"text\""),
@@ -141,7 +142,7 @@ fn a_rule_below_one_that_takes_everything_never_answers() {
 }
 
 #[test]
-fn a_rule_below_several_that_share_everything_never_answers() {
+fn a_rule_below_several_that_together_take_everything_is_reported() {
     check(
         &rules(&[
             "message = \"text\"",
@@ -164,7 +165,7 @@ fn a_rule_below_several_that_share_everything_never_answers() {
         ]),
         &[(3, &["never answers", "rule #2 and rule #1"])],
     );
-    // Each of them is told.
+    // Every one of them is reported.
     check(
         &rules(&[
             "message = \"any\"",
@@ -176,7 +177,7 @@ fn a_rule_below_several_that_share_everything_never_answers() {
 }
 
 #[test]
-fn a_rule_that_something_can_reach_is_not_warned_of() {
+fn no_warning_about_a_rule_that_something_can_reach() {
     for list in [
         &["message = \"text\"\nequals = \"a\"", "message = \"text\""][..],
         &[
@@ -231,7 +232,7 @@ fn a_rule_that_something_can_reach_is_not_warned_of() {
 }
 
 #[test]
-fn a_reply_to_an_event_that_takes_none_is_warned_of() {
+fn check_warns_about_a_reply_to_an_event_that_takes_none() {
     for name in [
         "unsubscribe",
         "LOCATION",
@@ -246,7 +247,7 @@ fn a_reply_to_an_event_that_takes_none_is_warned_of() {
             &rule(&format!("event = \"{name}\"")),
             &[(1, &["takes no reply", &named, "success"])],
         );
-        // To say nothing on purpose is fine.
+        // Saying nothing on purpose is fine.
         check(
             &format!("[[rule]]\nevent = \"{name}\"\nsilent = true\n"),
             &[],
@@ -260,7 +261,7 @@ fn a_reply_to_an_event_that_takes_none_is_warned_of() {
 }
 
 #[test]
-fn a_misspelt_event_is_warned_of_with_the_right_one() {
+fn check_suggests_the_right_name_for_a_misspelt_event() {
     for (wrong, right) in [
         ("subscrbe", "subscribe"),
         ("unsubscibe", "unsubscribe"),
@@ -276,23 +277,23 @@ fn a_misspelt_event_is_warned_of_with_the_right_one() {
 }
 
 #[test]
-fn a_rule_that_looks_at_a_scan_where_nothing_is_scanned_is_warned_of() {
+fn check_warns_about_a_rule_that_looks_at_the_scan_of_an_event_without_one() {
     check(
         &rule("event = [\"scancode_waitmsg\", \"CLICK\"]\nsubject = \"scan\"\nequals = \"a\""),
         &[(1, &["nothing is scanned in click events"])],
     );
-    // They look at two things.
+    // These rules look at different subjects, so neither hides the other.
     let scans = "event = \"scancode_waitmsg\"\nsubject = \"scan\"";
-    let looks = |keys: &str| format!("{scans}\n{keys}");
+    let on_scan = |keys: &str| format!("{scans}\n{keys}");
     let key = "event = \"scancode_waitmsg\"\nprefix = \"a\"";
-    check(&rules(&[key, &looks("equals = \"ab\"")]), &[]);
+    check(&rules(&[key, &on_scan("equals = \"ab\"")]), &[]);
     check(
-        &rules(&[&looks("prefix = \"A\""), &looks("equals = \"ａb\"")]),
+        &rules(&[&on_scan("prefix = \"A\""), &on_scan("equals = \"ａb\"")]),
         &[(2, &["never answers"])],
     );
 }
 
-/// The warnings of `check` about buttons of this menu below these rules.
+/// What `check` says about buttons that no rule answers, for these rules and this menu.
 fn unanswered(rules_and_menu: &str) -> Vec<String> {
     let account = Setup::new().rules(rules_and_menu).stopped();
     let ran = account.command(&["check"]);
@@ -305,7 +306,7 @@ fn unanswered(rules_and_menu: &str) -> Vec<String> {
     let all = json["warnings"].as_array().unwrap();
     for warning in &warnings {
         assert!(
-            all.iter().any(|told| told == warning),
+            all.iter().any(|listed| listed == warning),
             "{warning} in {json}"
         );
     }
@@ -313,7 +314,7 @@ fn unanswered(rules_and_menu: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_button_that_no_rule_answers_is_warned_of() {
+fn check_warns_about_a_button_that_no_rule_answers() {
     let button = |name: &str, kind: &str, key: &str| {
         format!("[[menu.button]]\nname = \"{name}\"\ntype = \"{kind}\"\nkey = \"{key}\"\n")
     };
@@ -341,7 +342,7 @@ fn a_button_that_no_rule_answers_is_warned_of() {
     ] {
         assert_eq!(unanswered(&(rule(rules) + &today)).len(), 1, "{rules}");
     }
-    // The other kinds of buttons: a code that was scanned waits for an answer, pictures and places follow as messages.
+    // Other kinds of buttons: only a scanned code waits for an answer; pictures and places follow as messages.
     for (kind, waits) in [
         ("scancode_waitmsg", true),
         ("scancode_push", false),
@@ -351,12 +352,13 @@ fn a_button_that_no_rule_answers_is_warned_of() {
         ("location_select", false),
     ] {
         let warnings = unanswered(&(click.clone() + &button("B", kind, "K")));
-        let told = "button B: no rule answers scancode_waitmsg K";
-        assert_eq!(warnings, if waits { vec![told] } else { vec![] }, "{kind}");
+        let warning = "button B: no rule answers scancode_waitmsg K";
+        let expected = if waits { vec![warning] } else { vec![] };
+        assert_eq!(warnings, expected, "{kind}");
     }
     let scans = rule("event = \"scancode_waitmsg\"\nsubject = \"scan\"\nprefix = \"EAN\"");
     assert!(unanswered(&(scans + &button("B", "scancode_waitmsg", "K"))).is_empty());
-    // Below other buttons, and in a conditional menu.
+    // In a submenu and in a conditional menu.
     let nested = r#"
 [[menu.button]]
 name = "More"
@@ -382,7 +384,7 @@ key = "VIP"
 }
 
 #[test]
-fn the_rules_and_the_menu_of_the_readme_and_of_the_shipped_file_fit_each_other() {
+fn rules_answer_every_button_in_the_readme_and_in_the_shipped_file() {
     let root = env!("CARGO_MANIFEST_DIR");
     let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
     let shown = |section: &str| {
@@ -392,7 +394,7 @@ fn the_rules_and_the_menu_of_the_readme_and_of_the_shipped_file_fit_each_other()
     };
     let warnings = unanswered(&(shown("\n## Rules\n") + &shown("\n## The menu\n")));
     assert!(warnings.is_empty(), "{warnings:?}");
-    // The shipped file with all that is commented out at its end.
+    // The shipped file, with the menu at its end uncommented.
     let shipped = std::fs::read_to_string(format!("{root}/wechat.conf")).unwrap();
     let (rules, menu) = shipped.split_once("# The menu below the chat").unwrap();
     let rules = &rules[rules.find("[[rule]]").unwrap()..];
@@ -405,11 +407,11 @@ fn the_rules_and_the_menu_of_the_readme_and_of_the_shipped_file_fit_each_other()
 }
 
 #[test]
-fn the_log_tells_of_rules_that_can_never_answer_at_the_start_and_at_a_reload() {
+fn the_log_reports_rules_that_can_never_answer_at_start_and_at_every_reload() {
     let rules = "[[rule]]\nmessage = \"any\"\ntext = \"a\"\n\n[[rule]]\nname = \"hidden\"\nmessage = \"text\"\ntext = \"b\"\n";
     let account = Account::with_rules(rules);
-    let told = || account.log().count("hidden: never answers");
-    eventually("the warning", account.log(), || told() == 1);
+    let warnings = || account.log().count("hidden: never answers");
+    eventually("the warning", account.log(), || warnings() == 1);
     account.reload();
-    eventually("the warning again", account.log(), || told() == 2);
+    eventually("the warning again", account.log(), || warnings() == 2);
 }

@@ -1,4 +1,4 @@
-//! `server.allow_ips`: who may speak to the callback path, by a list or by the platform's own.
+//! `server.allow_ips`: which addresses may use the callback path, by a list of the owner's or the platform's.
 
 use crate::support::account::HELP;
 use crate::support::http::Answer;
@@ -8,45 +8,43 @@ const IPS: &str = "/cgi-bin/getcallbackip";
 const INSIDE: &str = "203.0.113.7";
 const OUTSIDE: &str = "198.51.100.1";
 
-/// A push that a reverse proxy on this machine passes on for this address.
+/// Sends a push as a local reverse proxy would for a client with this address.
 #[track_caller]
-fn from(account: &Account, address: &str) -> Answer {
+fn push_from(account: &Account, address: &str) -> Answer {
     let request = text("hello").request("/wechat", TOKEN);
     account.send(&request.header("X-Forwarded-For", address))
 }
 
-fn listed() -> Setup {
+fn with_list() -> Setup {
     Setup::new().set(
         "server.allow_ips",
         "[\"203.0.113.0/24\", \"2001:db8::/32\"]",
     )
 }
 
-fn by_the_platform(platform: &Platform) -> Setup {
+fn with_platforms_list(platform: &Platform) -> Setup {
     Setup::new()
         .platform(platform)
         .set("server.allow_ips", "\"wechat\"")
 }
 
 #[test]
-fn only_listed_addresses_are_heard_and_the_log_says_why_the_others_are_not() {
-    let account = listed().start();
-    from(&account, OUTSIDE).is_refused();
+fn only_listed_addresses_are_accepted_and_the_log_says_why_others_are_refused() {
+    let account = with_list().start();
+    push_from(&account, OUTSIDE).is_refused();
     let line = format!("refused a request from {OUTSIDE}: its address is not in server.allow_ips");
-    eventually("a line about it", account.log(), || {
-        account.log().has(&line)
-    });
+    account.log().says(&line);
     for inside in [INSIDE, "2001:db8::9", "6.6.6.6, 203.0.113.255"] {
-        from(&account, inside).is_text(HELP);
+        push_from(&account, inside).is_text(HELP);
     }
     for outside in ["203.0.114.1", "2001:db9::1", "203.0.113.1, 6.6.6.6"] {
-        from(&account, outside).is_refused();
+        push_from(&account, outside).is_refused();
     }
     account.store().is("SELECT count(*) FROM messages", &["3"]);
 }
 
 #[test]
-fn a_proxy_may_write_an_address_in_any_of_its_forms() {
+fn a_proxy_may_write_an_address_in_any_common_form() {
     let account = Setup::new()
         .set(
             "server.allow_ips",
@@ -64,13 +62,13 @@ fn a_proxy_may_write_an_address_in_any_of_its_forms() {
         "\"[2001:db8::1]:4711\"",
         "2001:db8::1%eth0",
         "[2001:db8::1%25eth0]:4711",
-        // What the nearest proxy names counts, and not what stood there before.
+        // Only what the nearest proxy added counts.
         "unknown, 203.0.113.7:1, [::1]:2, \"127.0.0.1:3\"",
     ];
     for inside in insiders {
-        from(&account, inside).is_text(HELP);
+        push_from(&account, inside).is_text(HELP);
     }
-    // Nobody knows who this is, so it is not the proxy itself, which is listed.
+    // An unknown client is not taken for the proxy itself, whose address is listed.
     let outsiders = [
         "198.51.100.1:47011",
         "[2001:db9::1]:4711",
@@ -82,7 +80,7 @@ fn a_proxy_may_write_an_address_in_any_of_its_forms() {
         "nonsense",
     ];
     for outside in outsiders {
-        from(&account, outside).is_refused();
+        push_from(&account, outside).is_refused();
     }
     let accepted = insiders.len().to_string();
     account
@@ -91,8 +89,8 @@ fn a_proxy_may_write_an_address_in_any_of_its_forms() {
 }
 
 #[test]
-fn the_proxy_itself_may_be_trusted_and_seen_in_either_family() {
-    // A connection over IPv6 that brings IPv4: the peer is ::ffff:127.0.0.1.
+fn a_trusted_proxy_is_recognized_as_ipv4_and_as_mapped_ipv6() {
+    // An IPv6 socket that accepts IPv4: the peer is ::ffff:127.0.0.1.
     let account = Setup::new()
         .set("server.listen", "\"[::]:0\"")
         .set("server.trusted_proxies", "[\"::ffff:127.0.0.1\"]")
@@ -114,17 +112,17 @@ fn the_proxy_itself_may_be_trusted_and_seen_in_either_family() {
 }
 
 #[test]
-fn a_network_of_ipv4_may_be_written_as_ipv6() {
+fn an_ipv4_network_may_be_written_as_ipv6() {
     let account = Setup::new()
         .set("server.allow_ips", "[\"::ffff:203.0.113.0/120\"]")
         .start();
-    from(&account, INSIDE).is_text(HELP);
-    from(&account, OUTSIDE).is_refused();
+    push_from(&account, INSIDE).is_text(HELP);
+    push_from(&account, OUTSIDE).is_refused();
 }
 
 #[test]
-fn the_list_holds_for_the_callback_path_only_and_for_the_handshake_too() {
-    let account = listed().start();
+fn the_list_covers_pushes_and_the_handshake_and_no_other_path() {
+    let account = with_list().start();
     account.get("/healthz").is(200, "ok");
     account.get("/elsewhere").is_status(404);
     let handshake = format!("/wechat?{}&echostr=1", account.signed());
@@ -134,27 +132,27 @@ fn the_list_holds_for_the_callback_path_only_and_for_the_handshake_too() {
 }
 
 #[test]
-fn a_proxy_that_names_nobody_is_hinted_at() {
-    let account = listed().start();
+fn the_log_hints_at_a_proxy_that_does_not_name_its_client() {
+    let account = with_list().start();
     account.post(&text("hello")).is_refused();
     eventually("the hint", account.log(), || {
         account.log().has("refused a request from 127.0.0.1")
             && account.log().has("X-Forwarded-For")
     });
 
-    let setup = listed();
+    let setup = with_list();
     let listen = format!("\"unix:{}\"", setup.folder().join("s").display());
     let account = setup.set("server.listen", &listen).start();
     account.post(&text("hello")).is_refused();
-    from(&account, INSIDE).is_text(HELP);
+    push_from(&account, INSIDE).is_text(HELP);
 }
 
 #[test]
-fn refusals_are_logged_at_a_pace_and_counted() {
-    let account = listed().start();
+fn refusals_are_logged_at_most_once_a_second() {
+    let account = with_list().start();
     let begun = std::time::Instant::now();
     for _ in 0..50 {
-        from(&account, OUTSIDE).is_refused();
+        push_from(&account, OUTSIDE).is_refused();
     }
     let lines = account.log().count("refused a request");
     let seconds = begun.elapsed().as_secs();
@@ -162,30 +160,30 @@ fn refusals_are_logged_at_a_pace_and_counted() {
 }
 
 #[test]
-fn simulate_speaks_as_one_of_those_who_may() {
-    let account = listed().start();
+fn simulate_uses_an_allowed_address() {
+    let account = with_list().start();
     account.simulate(&["text", "hello"]).ok().says(HELP);
 }
 
 #[test]
 fn a_reload_changes_the_list() {
-    let account = listed().start();
-    from(&account, OUTSIDE).is_refused();
+    let account = with_list().start();
+    push_from(&account, OUTSIDE).is_refused();
     account.rewrite_config(|config| config.replace("203.0.113.0/24", "198.51.100.0/24"));
     account.reload();
-    from(&account, OUTSIDE).is_text(HELP);
-    from(&account, INSIDE).is_refused();
+    push_from(&account, OUTSIDE).is_text(HELP);
+    push_from(&account, INSIDE).is_refused();
 }
 
 #[test]
-fn the_platforms_list_is_fetched_kept_and_outlives_the_platform() {
+fn the_platforms_list_is_fetched_and_kept_for_when_the_platform_is_down() {
     let platform = Platform::start();
     platform.callback_ips(&["203.0.113.0/25", INSIDE, "192.0.2.1"]);
-    let mut account = by_the_platform(&platform).start();
+    let mut account = with_platforms_list(&platform).start();
     account.log().says("is in force");
-    from(&account, INSIDE).is_text(HELP);
-    from(&account, "192.0.2.1").is_text(HELP);
-    from(&account, OUTSIDE).is_refused();
+    push_from(&account, INSIDE).is_text(HELP);
+    push_from(&account, "192.0.2.1").is_text(HELP);
+    push_from(&account, OUTSIDE).is_refused();
     account.store().is(
         "SELECT value FROM settings WHERE name = 'callback_ips'",
         &["203.0.113.0/25 203.0.113.7 192.0.2.1"],
@@ -201,35 +199,33 @@ fn the_platforms_list_is_fetched_kept_and_outlives_the_platform() {
     account.stop();
     platform.down();
     account.begin();
-    from(&account, INSIDE).is_text(HELP);
-    from(&account, OUTSIDE).is_refused();
+    push_from(&account, INSIDE).is_text(HELP);
+    push_from(&account, OUTSIDE).is_refused();
     assert_eq!(platform.count(IPS), 1, "asked at most daily");
 }
 
 #[test]
-fn until_there_is_a_list_nobody_is_locked_out_and_the_log_says_so() {
+fn until_the_list_arrives_everybody_is_accepted_and_the_log_says_so() {
     let platform = Platform::start();
     platform.down();
-    let account = by_the_platform(&platform).start();
-    eventually("a word about it", account.log(), || {
-        account
-            .log()
-            .has("from any address are accepted until it is here")
-    });
-    from(&account, OUTSIDE).is_text(HELP);
+    let account = with_platforms_list(&platform).start();
+    account
+        .log()
+        .says("from any address are accepted until it is here");
+    push_from(&account, OUTSIDE).is_text(HELP);
     account.command(&["check"]).ok().says("not fetched yet");
     platform.callback_ips(&[INSIDE]);
     platform.up();
     account.log().says("is in force");
-    from(&account, OUTSIDE).is_refused();
-    from(&account, INSIDE).is_text(HELP);
+    push_from(&account, OUTSIDE).is_refused();
+    push_from(&account, INSIDE).is_text(HELP);
 }
 
 #[test]
-fn a_list_that_is_none_does_not_replace_a_good_one() {
+fn an_unusable_list_does_not_replace_a_good_one() {
     let platform = Platform::start();
     platform.callback_ips(&[INSIDE]);
-    let mut account = by_the_platform(&platform).start();
+    let mut account = with_platforms_list(&platform).start();
     account.log().says("is in force");
     for (list, fault) in [
         (&[][..], None),
@@ -248,13 +244,13 @@ fn a_list_that_is_none_does_not_replace_a_good_one() {
         if let Some(fault) = fault {
             platform.always(IPS, fault);
         }
-        let said = account.log().count("stays in force");
+        let before = account.log().count("stays in force");
         account.begin();
-        eventually("a word about it", account.log(), || {
-            account.log().count("stays in force") > said
+        eventually("the old list is kept", account.log(), || {
+            account.log().count("stays in force") > before
         });
-        from(&account, INSIDE).is_text(HELP);
-        from(&account, OUTSIDE).is_refused();
+        push_from(&account, INSIDE).is_text(HELP);
+        push_from(&account, OUTSIDE).is_refused();
     }
     account.stop();
     platform.heal();
@@ -264,11 +260,11 @@ fn a_list_that_is_none_does_not_replace_a_good_one() {
     eventually("the new list", account.log(), || {
         account.log().count("is in force") > before
     });
-    from(&account, OUTSIDE).is_text(HELP);
+    push_from(&account, OUTSIDE).is_text(HELP);
 }
 
 #[test]
-fn the_platforms_list_without_api_rights_is_a_mistake_of_the_configuration() {
+fn a_wrong_list_or_the_platforms_without_an_app_id_is_a_configuration_error() {
     let account = Setup::new().set("server.allow_ips", "\"wechat\"").stopped();
     let ran = account.command(&["check"]);
     ran.refused()
@@ -284,7 +280,7 @@ fn the_platforms_list_without_api_rights_is_a_mistake_of_the_configuration() {
 }
 
 #[test]
-fn trusting_everybody_as_a_proxy_is_warned_of_by_check_at_the_start_and_by_a_reload() {
+fn check_start_and_reload_warn_about_trusting_everybody_as_a_proxy() {
     let warning = "server.trusted_proxies trusts everybody";
     let account = Setup::new()
         .set("server.trusted_proxies", "[\"0.0.0.0/0\"]")

@@ -1,4 +1,4 @@
-//! What is typed wrong is refused in one line, before anything is asked or changed.
+//! Wrong arguments are refused in one line, before anything is asked or changed.
 
 use crate::support::*;
 
@@ -38,7 +38,7 @@ fn a_wrong_command_line_is_refused_in_one_line() {
 }
 
 #[test]
-fn help_is_a_command_and_an_option_of_every_command() {
+fn help_is_a_command_and_an_option() {
     let asked = wechatd(&["help", "menu", "diff"]);
     assert_eq!(
         asked.ok().stdout,
@@ -48,7 +48,7 @@ fn help_is_a_command_and_an_option_of_every_command() {
 }
 
 #[test]
-fn an_empty_openid_name_or_id_is_refused_and_nobody_is_called() {
+fn an_empty_openid_name_or_id_is_refused_without_a_call() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     for arguments in [
@@ -88,10 +88,10 @@ fn an_empty_openid_name_or_id_is_refused_and_nobody_is_called() {
 }
 
 #[test]
-fn wrong_json_is_told_in_plain_words_with_an_example() {
+fn wrong_json_is_explained_in_plain_words_with_an_example() {
     let account = Setup::new().stopped();
     let send = ["template", "send", "oX", "ID", "--data"];
-    for (json, told) in [
+    for (json, explained) in [
         ("[]", "a list stands where an object in braces belongs"),
         ("", "the JSON ends too early"),
         (
@@ -100,7 +100,7 @@ fn wrong_json_is_told_in_plain_words_with_an_example() {
         ),
     ] {
         let ran = account.command(&[&send[..], &[json]].concat());
-        refused_in_one_line(&ran, &format!("--data: {told}"));
+        refused_in_one_line(&ran, &format!("--data: {explained}"));
     }
     let ran = account.command(&["send", "oX", "--news", "{"]);
     refused_in_one_line(&ran, "write it as '{\"title\": \"Hours\"");
@@ -109,7 +109,7 @@ fn wrong_json_is_told_in_plain_words_with_an_example() {
 }
 
 #[test]
-fn what_can_not_be_undone_is_asked_on_a_terminal_only() {
+fn only_a_terminal_is_asked_before_what_cannot_be_undone() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     account.post(&subscribe());
@@ -125,12 +125,11 @@ fn what_can_not_be_undone_is_asked_on_a_terminal_only() {
             .complains("nothing was done");
     }
     account.store().is("SELECT count(*) FROM followers", &["1"]);
-    let done = |path: &str| platform.calls().iter().any(|call| call.path == path);
-    assert!(!done("/cgi-bin/tags/delete") && !done("/cgi-bin/clear_quota"));
+    assert_eq!(platform.count("/cgi-bin/tags/delete"), 0);
+    assert_eq!(platform.count("/cgi-bin/clear_quota"), 0);
     let agreed = at_a_terminal(account.program(&["tags", "delete", "128"]), "y\n");
     agreed.ok().says("deleted");
-    let told = at_a_terminal(account.program(&["quota", "clear", "--yes"]), "");
-    told.ok();
+    at_a_terminal(account.program(&["quota", "clear", "--yes"]), "").ok();
     account.command(&["followers", "forget", FAN, "--yes"]).ok();
     account.store().is("SELECT count(*) FROM followers", &["0"]);
 }

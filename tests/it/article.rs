@@ -1,4 +1,4 @@
-//! Articles: drafts from a file, published when a person says so.
+//! Articles: drafts from a file, and publishing them.
 
 use crate::support::*;
 use serde_json::json;
@@ -16,7 +16,7 @@ fn account(platform: &Platform) -> Account {
 }
 
 #[test]
-fn a_draft_is_made_of_a_file_and_goes_out_as_a_mass_message() {
+fn a_draft_is_made_from_a_file_and_mass_send_explains_how() {
     let platform = Platform::start();
     let account = account(&platform);
     let ran = account.command(&["article", "draft", "day.json"]);
@@ -32,7 +32,7 @@ fn a_draft_is_made_of_a_file_and_goes_out_as_a_mass_message() {
     let call = platform.calls().pop().unwrap();
     assert!(
         call.body.contains("开放日"),
-        "raw UTF-8 only: {}",
+        "raw UTF-8, no escapes: {}",
         call.body
     );
     let json = account
@@ -46,7 +46,7 @@ fn a_draft_is_made_of_a_file_and_goes_out_as_a_mass_message() {
 }
 
 #[test]
-fn a_file_that_is_no_draft_is_refused_before_any_call() {
+fn an_invalid_draft_file_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);
     for (text, why) in [
@@ -72,7 +72,7 @@ fn a_file_that_is_no_draft_is_refused_before_any_call() {
 }
 
 #[test]
-fn a_draft_is_not_made_twice_by_itself() {
+fn a_draft_is_not_retried_when_the_answer_is_lost() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.fault(DRAFT, Fault::Truncated);
@@ -90,7 +90,7 @@ fn a_draft_is_not_made_twice_by_itself() {
 }
 
 #[test]
-fn a_draft_is_published_when_somebody_agrees() {
+fn a_draft_is_published_only_after_confirmation() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -121,7 +121,7 @@ fn a_draft_is_published_when_somebody_agrees() {
 }
 
 #[test]
-fn status_tells_how_far_it_is_and_where_it_can_be_read() {
+fn status_shows_the_progress_of_a_publication_and_its_links() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -148,7 +148,7 @@ fn status_tells_how_far_it_is_and_where_it_can_be_read() {
     );
 }
 
-/// What the platform pushes when a publication has come to its end.
+/// The push of a finished publication.
 fn published(status: &str, more: &str) -> Push {
     let body = String::from_utf8(
         event("PUBLISHJOBFINISH")
@@ -163,7 +163,7 @@ fn published(status: &str, more: &str) -> Push {
 }
 
 #[test]
-fn what_was_published_is_kept_with_its_result_and_its_msg_data_id() {
+fn a_publication_is_recorded_with_its_result_and_msg_data_id() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     let list = || account.command(&["article", "status"]);
@@ -202,7 +202,7 @@ fn what_was_published_is_kept_with_its_result_and_its_msg_data_id() {
         .json();
     assert_eq!(json["msg_data_id"], "2247500011");
     assert_eq!(json["job"]["article_id"], "SYN_ARTICLE_1");
-    // It was deleted since: what it was is still known.
+    // Deleted later: its article id is still known.
     account.post(&published("5", "")).is_success();
     let row = "SELECT status, article_id FROM jobs";
     account.store().is(row, &["5|SYN_ARTICLE_1"]);
@@ -212,7 +212,7 @@ fn what_was_published_is_kept_with_its_result_and_its_msg_data_id() {
 }
 
 #[test]
-fn a_publication_of_another_program_and_one_without_an_answer_are_kept() {
+fn publications_by_another_program_and_those_without_an_answer_are_recorded() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     account
@@ -238,7 +238,7 @@ fn a_publication_of_another_program_and_one_without_an_answer_are_kept() {
     );
     account.command(&publish).failed();
     assert_eq!(account.store().count("jobs"), 2);
-    // The result that came first meets its publication.
+    // A result that came before its publication is matched with it.
     account.command(&publish).ok();
     account.store().is(
         "SELECT msg_id, status, content FROM jobs WHERE msg_id IS NOT NULL",

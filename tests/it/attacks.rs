@@ -1,4 +1,4 @@
-//! What brings a bare `tiny_http` down, done to the real program: it stays small, and honest pushes are answered.
+//! Attacks that bring down a bare `tiny_http`: the server stays small and keeps answering honest pushes.
 
 use crate::support::account::{HELP, RULES};
 use crate::support::*;
@@ -6,21 +6,21 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Connections at one time, in these tests.
-const MOST: usize = 256;
-/// Resident memory that no attack may take it over, in KiB.
-const RSS: usize = 64 * 1024;
-/// A `server.request_timeout` that no honest client outlasts: where an attack goes on as long as it lets it, an
-/// honest answer has come before its end.
+/// `server.max_connections` in these tests.
+const MAX_CONNECTIONS: usize = 256;
+/// Resident memory that the server must not exceed under any attack, in KiB.
+const MAX_RSS: usize = 64 * 1024;
+/// A `server.request_timeout` longer than any test: an honest answer that arrives did not wait for an attacking
+/// connection to time out.
 const LONG: &str = "60s";
 
-fn besieged(request_timeout: &str) -> Account {
-    besieged_with(request_timeout, RULES)
+fn start(request_timeout: &str) -> Account {
+    start_with_rules(request_timeout, RULES)
 }
 
-fn besieged_with(request_timeout: &str, rules: &str) -> Account {
+fn start_with_rules(request_timeout: &str, rules: &str) -> Account {
     Setup::new()
-        .set("server.max_connections", &MOST.to_string())
+        .set("server.max_connections", &MAX_CONNECTIONS.to_string())
         .set("server.request_timeout", &format!("\"{request_timeout}\""))
         .rules(rules)
         .start()
@@ -28,40 +28,48 @@ fn besieged_with(request_timeout: &str, rules: &str) -> Account {
 
 /// An honest push is answered, and the server has not grown.
 #[track_caller]
-fn holds(account: &Account) {
+fn still_serves(account: &Account) {
     let answer = account.post(&text("hello"));
     answer.is_text(HELP);
     answer.expect(answer.took < IN_TIME, "an answer in time");
     let vitals = Vitals::of(account.pid());
-    assert!(vitals.threads < MOST + 32, "{vitals}\n{}", account.log());
-    assert!(vitals.fds < MOST + 300, "{vitals}\n{}", account.log());
-    assert!(vitals.rss < RSS, "{vitals}\n{}", account.log());
+    assert!(
+        vitals.threads < MAX_CONNECTIONS + 32,
+        "{vitals}\n{}",
+        account.log()
+    );
+    assert!(
+        vitals.fds < MAX_CONNECTIONS + 300,
+        "{vitals}\n{}",
+        account.log()
+    );
+    assert!(vitals.rss < MAX_RSS, "{vitals}\n{}", account.log());
     assert!(!account.log().has("panicked"), "{}", account.log());
 }
 
-/// So many connections, each with these bytes sent.
+/// Opens `count` connections and sends these bytes on each.
 fn connections(account: &Account, count: usize, bytes: &[u8]) -> Vec<Wire> {
     (0..count)
         .filter_map(|_| {
             let mut wire = Wire::connect(account.address()).ok()?;
-            // Refused already: its place was needed.
+            // Fails where the server already closed it to make room.
             wire.send(bytes).ok();
             Some(wire)
         })
         .collect()
 }
 
-/// The server has let go of all connections.
+/// Waits until the server has closed all connections.
 #[track_caller]
-fn lets_go(account: &Account, before: Vitals) {
-    eventually("no connections any more", account.log(), || {
+fn closes_all(account: &Account, before: Vitals) {
+    eventually("all connections are closed", account.log(), || {
         Vitals::of(account.pid()).fds <= before.fds + 2
     });
 }
 
 #[test]
-fn announced_lengths_cost_nothing_and_are_refused() {
-    let account = besieged(LONG);
+fn huge_and_malformed_lengths_are_refused_and_cost_nothing() {
+    let account = start(LONG);
     for (length, status) in [
         ("4000000000000000000", 413),
         ("100000000000000000000", 413),
@@ -75,13 +83,13 @@ fn announced_lengths_cost_nothing_and_are_refused() {
         for wire in &mut connections(&account, 5, head.as_bytes()) {
             assert_eq!(wire.response().map(|r| r.status), Ok(status), "{length}");
         }
-        holds(&account);
+        still_serves(&account);
     }
 }
 
 #[test]
-fn stalled_and_trickling_bodies_block_nobody_and_end_at_the_deadline() {
-    let account = besieged("2s");
+fn stalled_and_trickling_bodies_block_nobody_and_time_out() {
+    let account = start("2s");
     let before = Vitals::of(account.pid());
     let target = format!("/wechat?{}", account.signed());
     let head = format!("POST {target} HTTP/1.1\r\nContent-Length: 5000\r\n\r\n<xml>");
@@ -89,25 +97,25 @@ fn stalled_and_trickling_bodies_block_nobody_and_end_at_the_deadline() {
     let mut stalled = connections(&account, 50, head.as_bytes());
     let mut trickling = connections(&account, 50, head.as_bytes());
     while begun.elapsed() < Duration::from_millis(1_500) {
-        // Not after the honest push, which may take its time: a byte that came long after the refusal would reset it.
+        // Before the honest push, which may take a while: a byte sent long after the refusal would reset the connection.
         for wire in &mut trickling {
             wire.send(b"x").ok();
         }
-        holds(&account);
+        still_serves(&account);
     }
     for wire in stalled.iter_mut().chain(&mut trickling) {
         assert_eq!(wire.response().map(|r| r.status), Ok(408));
         assert!(wire.is_closed_by_server());
     }
-    lets_go(&account, before);
-    holds(&account);
+    closes_all(&account, before);
+    still_serves(&account);
 }
 
 #[test]
-fn two_thousand_idle_connections_are_held_to_the_limit_and_closed_at_the_deadline() {
-    let account = besieged("2s");
+fn two_thousand_idle_connections_are_limited_and_time_out() {
+    let account = start("2s");
     let before = Vitals::of(account.pid());
-    // As many as this process itself may have, where that is less.
+    // Fewer where this process may not open so many files.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let files = limits
         .lines()
@@ -115,28 +123,28 @@ fn two_thousand_idle_connections_are_held_to_the_limit_and_closed_at_the_deadlin
     let files = files.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
     let count = 2_000.min(files.unwrap_or(1_024_usize).saturating_sub(500));
     let idle = connections(&account, count, b"");
-    holds(&account);
-    lets_go(&account, before);
+    still_serves(&account);
+    closes_all(&account, before);
     drop(idle);
-    holds(&account);
+    still_serves(&account);
 }
 
 #[test]
-fn five_hundred_slow_heads_are_held_to_the_limit_and_end_at_the_deadline() {
-    let account = besieged("2s");
+fn five_hundred_slow_heads_are_limited_and_time_out() {
+    let account = start("2s");
     let before = Vitals::of(account.pid());
     let slow = connections(&account, 500, b"POST /wechat HTTP/1.1\r\nX-Slow: ");
     for _ in 0..10 {
-        holds(&account);
+        still_serves(&account);
     }
-    lets_go(&account, before);
+    closes_all(&account, before);
     drop(slow);
-    holds(&account);
+    still_serves(&account);
 }
 
 #[test]
 fn an_endless_head_gets_431() {
-    let account = besieged(LONG);
+    let account = start(LONG);
     for _ in 0..5 {
         let mut wire = connections(&account, 1, b"GET / HTTP/1.1\r\nX: ").remove(0);
         for _ in 0..1_000 {
@@ -147,19 +155,19 @@ fn an_endless_head_gets_431() {
         if let Ok(response) = wire.response() {
             assert_eq!(response.status, 431);
         }
-        holds(&account);
+        still_serves(&account);
     }
 }
 
 #[test]
-fn pipelining_without_reading_is_bounded_and_cut_off() {
-    // The system takes megabytes for somebody who does not read: long answers are soon too many.
+fn a_client_that_pipelines_without_reading_is_cut_off() {
+    // Long answers, because the kernel buffers megabytes for a client that does not read.
     let long = "long ".repeat(4_000);
     let article = format!(
         "news = [{{ title = \"A\", description = \"{long}\", pic_url = \"\", url = \"\" }}]"
     );
     let rules = format!("[[rule]]\nmessage = \"text\"\nequals = \"more\"\n{article}\n{RULES}");
-    let account = besieged_with("1s", &rules);
+    let account = start_with_rules("1s", &rules);
     let before = Vitals::of(account.pid());
     let request = text("more").request("/wechat", &account.token);
     let request = request.keep_alive().bytes().repeat(10);
@@ -170,25 +178,25 @@ fn pipelining_without_reading_is_bounded_and_cut_off() {
                 scope.spawn(|| {
                     let mut wire = Wire::connect(account.address()).unwrap();
                     let begun = Instant::now();
-                    // Blocks when nothing is read any more, and fails when it is cut off.
+                    // Blocks when the server stops reading, fails when it cuts the connection.
                     while begun.elapsed() < PATIENCE && wire.send(&request).is_ok() {}
                     assert!(begun.elapsed() < PATIENCE, "never cut off");
                 })
             })
             .collect();
         while greedy.iter().any(|greedy| !greedy.is_finished()) {
-            holds(account);
+            still_serves(account);
         }
     });
-    lets_go(&account, before);
-    holds(&account);
+    closes_all(&account, before);
+    still_serves(&account);
 }
 
-/// Connections that always have a next request, more than there are places: each sends thousands at once, and comes
-/// again when it is closed. Honest pushes are answered meanwhile.
+/// More connections than the server allows, each pipelining thousands of requests and reconnecting when closed. Honest
+/// pushes are answered meanwhile.
 #[track_caller]
-fn holds_while_requests_are_sent_ahead(reads: bool) {
-    let account = besieged(LONG);
+fn serves_while_requests_are_pipelined(attackers_read: bool) {
+    let account = start(LONG);
     let http::Address::Tcp(address) = account.address() else {
         panic!("not TCP");
     };
@@ -202,9 +210,10 @@ fn holds_while_requests_are_sent_ahead(reads: bool) {
                     socket.set_nonblocking(true).unwrap();
                     (socket, 0)
                 };
-                let mut ahead: Vec<_> = (0..MOST / 4 + 20).map(|_| connect()).collect();
+                let mut attackers: Vec<_> =
+                    (0..MAX_CONNECTIONS / 4 + 20).map(|_| connect()).collect();
                 while !over.load(Ordering::Relaxed) {
-                    for (socket, sent) in &mut ahead {
+                    for (socket, sent) in &mut attackers {
                         let written = socket.write(&burst.as_bytes()[*sent..]);
                         let closed = match written {
                             Ok(count) => {
@@ -213,7 +222,8 @@ fn holds_while_requests_are_sent_ahead(reads: bool) {
                             }
                             Err(error) => error.kind() != ErrorKind::WouldBlock,
                         };
-                        let ended = reads && matches!(socket.read(&mut [0; 65_536]), Ok(0));
+                        let ended =
+                            attackers_read && matches!(socket.read(&mut [0; 65_536]), Ok(0));
                         if closed || ended {
                             (*socket, *sent) = connect();
                         }
@@ -221,35 +231,35 @@ fn holds_while_requests_are_sent_ahead(reads: bool) {
                 }
             });
         }
-        let _ends = Ends(&over);
+        let _end = EndOnDrop(&over);
         for _ in 0..40 {
-            holds(&account);
+            still_serves(&account);
         }
     });
 }
 
-/// Ends the attack, also when the test fails meanwhile.
-struct Ends<'a>(&'a AtomicBool);
+/// Ends the attack when dropped, also by a panic.
+struct EndOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Ends<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 #[test]
-fn thousands_of_requests_sent_ahead_shut_nobody_out() {
-    holds_while_requests_are_sent_ahead(true);
+fn thousands_of_pipelined_requests_shut_nobody_out() {
+    serves_while_requests_are_pipelined(true);
 }
 
 #[test]
-fn thousands_of_requests_sent_ahead_whose_answers_nobody_takes_shut_nobody_out() {
-    holds_while_requests_are_sent_ahead(false);
+fn thousands_of_pipelined_requests_without_readers_shut_nobody_out() {
+    serves_while_requests_are_pipelined(false);
 }
 
 #[test]
-fn resets_at_any_moment_reach_nobody() {
-    let account = besieged(LONG);
+fn connections_reset_at_any_moment_harm_nobody() {
+    let account = start(LONG);
     let before = Vitals::of(account.pid());
     let http::Address::Tcp(address) = account.address() else {
         panic!("not TCP");
@@ -259,15 +269,15 @@ fn resets_at_any_moment_reach_nobody() {
         let socket = std::net::TcpStream::connect(address).unwrap();
         let socket = socket2::Socket::from(socket);
         socket.send(&bytes[..bytes.len() * round / 399]).unwrap();
-        // Closing without lingering sends a reset.
+        // Closing with a zero linger sends a reset.
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
-    lets_go(&account, before);
-    holds(&account);
+    closes_all(&account, before);
+    still_serves(&account);
 }
 
 #[test]
-fn running_out_of_file_descriptors_does_not_end_accepting() {
+fn the_server_still_accepts_after_running_out_of_file_descriptors() {
     // The program itself needs about 25.
     let mut account = Setup::new()
         .set("server.request_timeout", "\"3s\"")
@@ -283,13 +293,13 @@ fn running_out_of_file_descriptors_does_not_end_accepting() {
     }
     assert!(Vitals::of(account.pid()).fds <= 300);
     drop(idle);
-    lets_go(&account, before);
-    holds(&account);
+    closes_all(&account, before);
+    still_serves(&account);
 }
 
 #[test]
 fn hostile_documents_are_refused_at_once() {
-    let account = besieged(LONG);
+    let account = start(LONG);
     let deep = |levels: usize| "<a>".repeat(levels) + &"</a>".repeat(levels);
     let wide = format!("<xml>{}</xml>", "<a/>".repeat(100_000));
     let namespaces: String = (0..5_000).map(|n| format!(" xmlns:n{n}='u'")).collect();
@@ -308,6 +318,6 @@ fn hostile_documents_are_refused_at_once() {
         let answer = account.post(&raw(body));
         answer.is_status(400);
         answer.expect(answer.took < IN_TIME, &format!("{what}: at once"));
-        holds(&account);
+        still_serves(&account);
     }
 }

@@ -1,5 +1,5 @@
-//! Copies of the store: among others in a folder, broken off, and put back again and again; and what stands in the way
-//! of a file that a command writes.
+//! Backups: several in one folder, interrupted ones, repeated restores; and what commands do where something is already
+//! at the path of the file that they write.
 
 use crate::support::account::{self, HELP, WELCOME};
 use crate::support::store::change;
@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Names in a folder, in order.
+/// The names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries
@@ -20,14 +20,14 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn of_the_copies_in_a_folder_the_newest_stay_and_other_files_are_not_touched() {
+fn keep_leaves_the_newest_backups_in_a_folder_and_all_other_files() {
     let account = Account::start();
     account.post(&text("hello")).is_text(HELP);
     let folder = account.folder().join("copies");
     let name = folder.display().to_string();
     let check = || account.command(&["check", "--json"]).json();
     assert!(check()["last_backup"].is_null());
-    // The folder is made, and copies of one second do not meet.
+    // The folder is created, and backups made in the same second get different names.
     for _ in 0..3 {
         account.command(&["backup", "--keep", "5", &name]).ok();
     }
@@ -75,7 +75,7 @@ fn of_the_copies_in_a_folder_the_newest_stay_and_other_files_are_not_touched() {
 }
 
 #[test]
-fn of_copies_of_one_second_the_last_stay() {
+fn keep_leaves_the_last_of_the_backups_made_in_one_second() {
     let account = Account::start();
     let folder = account.folder().join("copies");
     let name = folder.display().to_string();
@@ -101,7 +101,7 @@ fn of_copies_of_one_second_the_last_stay() {
 }
 
 #[test]
-fn the_copy_just_made_stays_whatever_a_wrong_clock_has_left() {
+fn the_backup_just_made_is_kept_even_next_to_backups_from_the_future() {
     let account = Account::start();
     let folder = account.folder().join("copies");
     fs::create_dir(&folder).unwrap();
@@ -117,13 +117,13 @@ fn the_copy_just_made_stays_whatever_a_wrong_clock_has_left() {
 }
 
 #[test]
-fn a_backup_that_is_broken_off_leaves_no_file_under_its_name() {
+fn a_failed_backup_leaves_no_file() {
     let mut account = Account::start();
     account.post(&text("hello")).is_text(HELP);
     account.stop();
     let target = account.folder().join("copy.db");
     let name = target.display().to_string();
-    // A disk that takes no more than 20 kB of a file; the signal that would come with it is ignored.
+    // Files are limited to 20 kB, and the signal that comes with the limit is ignored, as on a full disk.
     let program = account.program(&["backup", &name]);
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -S -f 40; exec \"$@\"", "sh"]);
@@ -135,7 +135,7 @@ fn a_backup_that_is_broken_off_leaves_no_file_under_its_name() {
         !left.iter().any(|name| name.starts_with("copy")),
         "{left:?}"
     );
-    // What a killed one left, with a journal that would be played back over the next.
+    // Left by a killed backup, with a journal that SQLite would roll back into the next one.
     let part = account.folder().join("copy.db.part");
     fs::write(&part, "half a copy").unwrap();
     fs::write(account.folder().join("copy.db.part-journal"), "of it").unwrap();
@@ -150,7 +150,7 @@ fn a_backup_that_is_broken_off_leaves_no_file_under_its_name() {
 }
 
 #[test]
-fn ctrl_c_in_a_backup_leaves_nothing_and_says_so() {
+fn ctrl_c_during_a_backup_leaves_no_file_and_says_so() {
     let mut account = Account::start();
     account.stop();
     change(
@@ -160,8 +160,8 @@ fn ctrl_c_in_a_backup_leaves_nothing_and_says_so() {
     );
     let target = account.folder().join("copy.db");
     let part = account.folder().join("copy.db.part");
-    // However fast the copy is: some attempt meets the signal.
-    let is_interrupted = || {
+    // Repeated, because a fast copy may finish before the signal arrives.
+    let interrupt = || {
         let mut program = account.program(&["backup", &target.display().to_string()]);
         let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
         while !part.exists() && child.try_wait().unwrap().is_none() {
@@ -180,7 +180,7 @@ fn ctrl_c_in_a_backup_leaves_nothing_and_says_so() {
         fs::remove_file(&target).ok();
         interrupted
     };
-    assert!((0..50).any(|_| is_interrupted()));
+    assert!((0..50).any(|_| interrupt()));
     let left = names(account.folder());
     assert!(
         !left.iter().any(|name| name.starts_with("copy")),
@@ -189,7 +189,7 @@ fn ctrl_c_in_a_backup_leaves_nothing_and_says_so() {
 }
 
 #[test]
-fn a_second_restore_keeps_what_the_first_replaced_and_links_stay() {
+fn every_restore_keeps_what_it_replaced_and_follows_a_symbolic_link() {
     let setup = Setup::new();
     let real = setup.folder().join("real");
     fs::create_dir(&real).unwrap();
@@ -204,8 +204,7 @@ fn a_second_restore_keeps_what_the_first_replaced_and_links_stay() {
                 .is_text(WELCOME);
         }
         account.stop();
-        let ran = account.command(&["restore", &copy, "--yes"]);
-        ran.ok();
+        account.command(&["restore", &copy, "--yes"]).ok();
         account.begin();
         account.store().is("SELECT count(*) FROM followers", &["0"]);
     }
@@ -218,7 +217,7 @@ fn a_second_restore_keeps_what_the_first_replaced_and_links_stay() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_before_it_is_touched() {
+fn a_path_that_is_not_a_regular_file_is_refused_untouched() {
     let setup = Setup::new();
     let folder = setup.folder().to_owned();
     let copy = folder.join("copy.db");
@@ -292,7 +291,7 @@ fn what_is_no_regular_file_is_refused_before_it_is_touched() {
     );
 }
 
-/// The program with another configuration than the account's.
+/// The program with this configuration instead of the account's.
 fn wechatd_with(config: &Path) -> Command {
     let mut program = command::program();
     program.arg("--config").arg(config);
@@ -300,7 +299,7 @@ fn wechatd_with(config: &Path) -> Command {
 }
 
 #[test]
-fn a_downloaded_file_takes_the_place_of_regular_files_only() {
+fn a_download_replaces_regular_files_only() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let folder = account.folder().to_owned();
@@ -319,8 +318,8 @@ fn a_downloaded_file_takes_the_place_of_regular_files_only() {
         .command(&[&create[..], &[&out("fifo.png")]].concat())
         .failed()
         .complains("no regular file");
-    assert_eq!(platform.calls().len(), made, "nothing was made");
-    // A link stays a link, and what a killed command left is replaced.
+    assert_eq!(platform.calls().len(), made, "nothing was created");
+    // A symbolic link stays one, and what a killed command left is overwritten.
     fs::create_dir(folder.join("real")).unwrap();
     fs::write(folder.join("real/code.png"), "old").unwrap();
     fs::write(folder.join("real/code.png.part"), "half").unwrap();

@@ -1,4 +1,4 @@
-//! The byte order mark that some editors put before a text is not there, whatever reads the text.
+//! The byte order mark that some editors write is ignored wherever text is read.
 
 use crate::support::account::{APP_ID, APP_SECRET};
 use crate::support::*;
@@ -6,7 +6,7 @@ use crate::support::*;
 const MARK: &str = "\u{feff}";
 
 #[test]
-fn the_configuration_may_begin_with_a_mark() {
+fn the_configuration_may_begin_with_a_byte_order_mark() {
     let account = Setup::new().stopped();
     account.rewrite_config(|config| format!("{MARK}{config}"));
     account.command(&["check"]).ok();
@@ -18,7 +18,7 @@ fn the_configuration_may_begin_with_a_mark() {
 }
 
 #[test]
-fn the_secret_may_begin_with_a_mark() {
+fn the_secret_may_begin_with_a_byte_order_mark() {
     let platform = Platform::start();
     let setup = Setup::new()
         .platform(&platform)
@@ -32,7 +32,7 @@ fn the_secret_may_begin_with_a_mark() {
 }
 
 #[test]
-fn openids_from_standard_input_may_begin_with_a_mark() {
+fn standard_input_may_begin_with_a_byte_order_mark() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let input = format!("{MARK}oOne\r\noTwo\r\n");
@@ -42,7 +42,7 @@ fn openids_from_standard_input_may_begin_with_a_mark() {
 }
 
 #[test]
-fn json_may_begin_with_a_mark() {
+fn json_may_begin_with_a_byte_order_mark() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let article = r#"{"title": "Open day", "content": "x", "thumb_media_id": "SYN_cover"}"#;
@@ -55,7 +55,7 @@ fn json_may_begin_with_a_mark() {
 }
 
 #[test]
-fn a_push_from_a_file_may_begin_with_a_mark_in_every_mode() {
+fn a_push_from_a_file_may_begin_with_a_byte_order_mark_in_every_mode() {
     let json = r#"{"ToUserName": "gh_1", "FromUserName": "oA", "CreateTime": 1, "MsgType": "text", "Content": "hi", "MsgId": "7"}"#;
     for mode in ["plain", "compatible", "secure"] {
         let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";

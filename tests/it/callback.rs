@@ -1,11 +1,10 @@
-//! One push in, one answer out: the table of answers, the wrong-signature family, and the conversation that
-//! the product exists for.
+//! One push, one answer: ordinary conversations, wrong signatures, and bodies that are not a push.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::*;
 
 #[test]
-fn a_person_follows_writes_and_leaves() {
+fn a_person_subscribes_writes_and_unsubscribes() {
     let account = Account::start();
     let followed = subscribe();
     account.post(&followed).is_text(WELCOME);
@@ -47,12 +46,12 @@ fn a_person_follows_writes_and_leaves() {
 }
 
 #[test]
-fn a_reply_goes_back_from_the_account_to_the_writer() {
+fn a_reply_is_addressed_from_the_account_to_the_sender() {
     let account = Account::start();
     let before = now();
     let answer = account.post(&text("hello"));
     let reply = answer.reply();
-    answer.expect(reply.to == FAN, "ToUserName is the writer");
+    answer.expect(reply.to == FAN, "ToUserName is the sender");
     answer.expect(reply.from == ACCOUNT, "FromUserName is the account");
     let created: i64 = reply.created.parse().unwrap_or_default();
     answer.expect(
@@ -70,7 +69,7 @@ fn a_reply_goes_back_from_the_account_to_the_writer() {
 }
 
 #[test]
-fn the_stored_row_is_the_push_and_its_answer() {
+fn the_stored_row_holds_the_push_and_its_reply() {
     let account = Account::start();
     let push = text("hello");
     let before = now();
@@ -137,7 +136,7 @@ fn unknown_messages_and_events_are_recorded_and_acknowledged() {
 }
 
 #[test]
-fn an_unknown_kind_is_answered_by_a_rule_for_any() {
+fn a_rule_for_any_answers_unknown_kinds() {
     let account = Account::with_rules(
         "[[rule]]\nmessage = \"any\"\ntext = \"some message\"\n[[rule]]\nevent = \"any\"\ntext = \"some event\"\n",
     );
@@ -147,11 +146,10 @@ fn an_unknown_kind_is_answered_by_a_rule_for_any() {
     account.post(&event("Teleported")).is_text("some event");
 }
 
-/// Every way in which a POST can fail to be the platform's. None may be answered, none may leave a trace.
 #[test]
-fn a_push_that_is_not_truly_signed_is_refused_and_leaves_no_trace() {
+fn a_push_without_a_valid_signature_is_refused_and_leaves_no_trace() {
     let account = Account::start();
-    // The server writes where it listens in its own time.
+    // The server notes in the background where it listens.
     let settings = "SELECT * FROM settings WHERE name <> 'listening' ORDER BY name";
     let before = account.store().rows(settings);
     let (stamp, nonce) = (now().to_string(), nonce());
@@ -235,7 +233,7 @@ fn a_push_that_is_not_truly_signed_is_refused_and_leaves_no_trace() {
             answer.is_refused();
         }
     }
-    // A signature anywhere else than in the query is none.
+    // A signature counts only in the query.
     let form = Request::new("POST", "/wechat")
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(good.clone());
@@ -255,7 +253,7 @@ fn a_push_that_is_not_truly_signed_is_refused_and_leaves_no_trace() {
 }
 
 #[test]
-fn the_body_of_an_unsigned_request_is_not_even_read() {
+fn the_body_of_an_unsigned_request_is_not_parsed() {
     let account = Account::start();
     for body in ["", "<xml", "<!DOCTYPE xml>", "not xml at all"] {
         let request = Request::new("POST", "/wechat?signature=no").body(body);
@@ -264,7 +262,7 @@ fn the_body_of_an_unsigned_request_is_not_even_read() {
 }
 
 #[test]
-fn an_explicitly_raw_push_is_a_plain_one() {
+fn encrypt_type_raw_means_a_plain_push() {
     let account = Account::start();
     account
         .post(&text("hello").query("&encrypt_type=raw"))
@@ -274,7 +272,7 @@ fn an_explicitly_raw_push_is_a_plain_one() {
 }
 
 #[test]
-fn the_query_may_lack_openid_and_the_body_is_the_truth() {
+fn openid_in_the_query_is_optional_and_the_body_decides() {
     let account = Account::start();
     let push = text("hello");
     let target = format!("/wechat?{}", account.signed());
@@ -289,7 +287,7 @@ fn the_query_may_lack_openid_and_the_body_is_the_truth() {
 }
 
 #[test]
-fn a_signed_body_that_is_no_push_gets_400_and_leaves_no_trace() {
+fn a_signed_body_that_is_not_a_push_gets_400_and_leaves_no_trace() {
     let account = Account::start();
     let deep = format!("<xml>{}{}</xml>", "<a>".repeat(20), "</a>".repeat(20));
     let abyss = format!(
@@ -369,7 +367,7 @@ fn a_signed_body_that_is_no_push_gets_400_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_bad_body_is_not_explained_to_whoever_sent_it() {
+fn the_sender_of_a_bad_body_gets_no_explanation() {
     let account = Account::start();
     let answer = account.post(&raw("<xml><a></b></xml>"));
     answer.is_status(400);
@@ -378,7 +376,7 @@ fn a_bad_body_is_not_explained_to_whoever_sent_it() {
 }
 
 #[test]
-fn what_real_documents_look_like_is_read() {
+fn bodies_are_read_in_every_form_that_xml_allows() {
     let account = Account::start();
     let whole = |created: i64, id: &str| {
         format!(
@@ -445,7 +443,7 @@ fn what_real_documents_look_like_is_read() {
     ];
     let count = bodies.len();
     for (what, body) in bodies {
-        // White space inside Content is part of it: that one rule matches any text.
+        // White space inside Content belongs to it; the rule matches any text.
         let answer = account.post(&raw(body));
         let reply = answer.reply();
         answer.expect(

@@ -1,5 +1,5 @@
-//! All commands that change something on the platform, in one table, and what each of them owes its owner: it says
-//! when nobody knows whether it was done, does what was asked although nobody reads along, and asks before it destroys.
+//! Every command that changes something on the platform, in one table, and what each must do: say when it is unknown
+//! whether the change was made, work without a reader, and ask before it destroys anything.
 
 use crate::support::*;
 use serde_json::Value;
@@ -12,10 +12,10 @@ struct Change {
     line: &'static [&'static str],
     /// The call that makes the change.
     path: &'static str,
-    /// What an owner is told to do when its answer does not come.
+    /// The advice when no answer comes.
     if_unknown: &'static str,
-    /// What has to be there before.
-    before: fn(&Platform, &Account),
+    /// Prepares the platform and the account.
+    prepare: fn(&Platform, &Account),
 }
 
 const FAN_2: &str = "oSyn2bBRf8sU1vYl4nQaMd0XwCi5";
@@ -29,15 +29,15 @@ const fn change(
         line,
         path,
         if_unknown,
-        before: |_, _| {},
+        prepare: |_, _| {},
     }
 }
 
-const fn prepared(before: fn(&Platform, &Account), change: Change) -> Change {
-    Change { before, ..change }
+const fn prepared(prepare: fn(&Platform, &Account), change: Change) -> Change {
+    Change { prepare, ..change }
 }
 
-/// Every changing call of the program is here: [`every_call_that_changes_something_stands_in_the_table`].
+/// Complete: see [`every_call_that_changes_something_is_in_the_table`].
 #[rustfmt::skip]
 const CHANGES: &[Change] = &[
     change(&["tags", "create", "friends"], "/cgi-bin/tags/create", "`wechatd tags list` shows it"),
@@ -92,8 +92,8 @@ const CHANGES: &[Change] = &[
     change(&["login", "refresh", "SYN_REFRESH_amy"], "/sns/oauth2/refresh_token", "repeat it"),
 ];
 
-/// Commands that change something here only, and those that ask among them.
-const HERE: &[&str] = &[
+/// Commands that change something on this machine only.
+const LOCAL: &[&str] = &[
     "followers forget",
     "followers sync",
     "backup",
@@ -197,7 +197,7 @@ fn agreed(platform: &Platform, _: &Account) {
     platform.forms(|forms| forms.agreed.push(FAN.into()));
 }
 
-/// The platform and an account where the command can be run.
+/// A platform and an account with which the command succeeds.
 fn stage(change: &Change) -> (Platform, Account) {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).rules(MENU).stopped();
@@ -209,7 +209,7 @@ fn stage(change: &Change) -> (Platform, Account) {
         "article.json",
         br#"{"title": "T", "content": "<p>x</p>", "thumb_media_id": "SYN"}"#,
     );
-    (change.before)(&platform, &account);
+    (change.prepare)(&platform, &account);
     (platform, account)
 }
 
@@ -238,7 +238,7 @@ fn with_json(line: &[&'static str]) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_call_that_changes_something_stands_in_the_table() {
+fn every_call_that_changes_something_is_in_the_table() {
     let api = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
     let mut known = 0;
     for entry in std::fs::read_dir(api).unwrap() {
@@ -248,8 +248,8 @@ fn every_call_that_changes_something_stands_in_the_table() {
         };
         for call in text.split("Call::change(").skip(1) {
             let called = call.split('"').nth(1).unwrap();
-            let stands = CHANGES.iter().any(|change| change.path == called);
-            assert!(stands, "{called} of {} does not", path.display());
+            let listed = CHANGES.iter().any(|change| change.path == called);
+            assert!(listed, "{called} of {} is missing", path.display());
             known += 1;
         }
     }
@@ -257,7 +257,7 @@ fn every_call_that_changes_something_stands_in_the_table() {
 }
 
 #[test]
-fn every_command_is_known_to_change_something_or_not() {
+fn every_command_is_listed_as_changing_something_or_not() {
     for (command, _) in wechatd::cli::commands() {
         let typed = |change: &&Change| {
             let words = command.split(' ');
@@ -265,13 +265,13 @@ fn every_command_is_known_to_change_something_or_not() {
                 && words.zip(change.line).all(|(a, b)| a == *b)
         };
         let changes = CHANGES.iter().any(|change| typed(&change));
-        let else_known = HERE.contains(&&*command) || READS.contains(&&*command);
-        assert!(changes || else_known, "{command} stands in no list");
+        let otherwise_listed = LOCAL.contains(&&*command) || READS.contains(&&*command);
+        assert!(changes || otherwise_listed, "{command} is in no list");
     }
 }
 
 #[test]
-fn a_change_without_an_answer_may_be_done_and_is_asked_for_once() {
+fn a_change_without_an_answer_is_reported_as_possible_and_not_retried() {
     for change in CHANGES {
         let (platform, account) = stage(change);
         platform.always(change.path, Fault::Lost);
@@ -287,7 +287,7 @@ fn a_change_without_an_answer_may_be_done_and_is_asked_for_once() {
 }
 
 #[test]
-fn programs_are_told_whether_a_change_may_have_been_made() {
+fn json_errors_say_whether_the_change_may_have_been_made() {
     for change in CHANGES {
         let (platform, account) = stage(change);
         let name = change.path.trim_start_matches("/cgi-bin");
@@ -315,7 +315,7 @@ fn programs_are_told_whether_a_change_may_have_been_made() {
 }
 
 #[test]
-fn a_change_is_made_although_nobody_reads_along() {
+fn a_change_succeeds_when_nobody_reads_its_output() {
     for change in CHANGES {
         let (platform, account) = stage(change);
         let before = platform.count(change.path);
@@ -334,7 +334,7 @@ fn a_change_is_made_although_nobody_reads_along() {
 }
 
 #[test]
-fn a_change_that_was_made_is_no_failure_although_its_answer_cannot_be_written() {
+fn a_change_succeeds_even_if_its_output_cannot_be_written() {
     for change in CHANGES {
         let (platform, account) = stage(change);
         let before = platform.count(change.path);
@@ -357,7 +357,7 @@ fn a_change_that_was_made_is_no_failure_although_its_answer_cannot_be_written() 
 }
 
 #[test]
-fn every_change_answers_programs_with_one_json_value() {
+fn every_change_prints_one_json_object() {
     for change in CHANGES {
         let (_platform, account) = stage(change);
         let ran = account.command(&with_json(change.line));
@@ -367,7 +367,7 @@ fn every_change_answers_programs_with_one_json_value() {
 }
 
 #[test]
-fn what_asks_is_not_done_where_nobody_can_be_asked() {
+fn a_change_that_needs_confirmation_is_refused_without_a_terminal() {
     let mut asking = 0;
     for change in CHANGES {
         let Some((&"--yes", line)) = change.line.split_last() else {
@@ -388,9 +388,9 @@ fn what_asks_is_not_done_where_nobody_can_be_asked() {
     assert!(asking > 12, "{asking}");
 }
 
-/// Changes after which something is noted in the store, and what is said although that cannot be done.
+/// Changes that are recorded in the store afterwards: the command, its call, and its output if recording fails.
 #[rustfmt::skip]
-const NOTED: &[(&[&str], &str, &str)] = &[
+const RECORDED: &[(&[&str], &str, &str)] = &[
     (&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "sent as 4250000000000000001"),
     (&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "The platform sends it as 1000002301"),
     (&["media", "upload", "a.png"], "/cgi-bin/media/upload", "SYN_image_1"),
@@ -403,16 +403,20 @@ const NOTED: &[(&[&str], &str, &str)] = &[
 ];
 
 #[test]
-fn what_the_store_cannot_note_after_a_change_is_no_failure() {
+fn a_change_succeeds_even_if_the_store_cannot_record_it() {
     std::thread::scope(|scope| {
-        for (line, path, says) in NOTED {
-            scope.spawn(|| made_while_the_store_is_held(line, path, says));
+        for (line, path, says) in RECORDED {
+            scope.spawn(|| succeeds_while_the_store_is_locked(line, path, says));
         }
     });
 }
 
-/// The platform makes the change while another program holds the store, and until the command gives up.
-fn made_while_the_store_is_held(line: &'static [&'static str], path: &'static str, says: &str) {
+/// Another program locks the store from before the platform's answer until the command has given up on recording.
+fn succeeds_while_the_store_is_locked(
+    line: &'static [&'static str],
+    path: &'static str,
+    says: &str,
+) {
     let (platform, account) = stage(&change(line, path, ""));
     platform.fault(path, Fault::Hang);
     let mut program = account.program(line);
@@ -436,7 +440,7 @@ fn made_while_the_store_is_held(line: &'static [&'static str], path: &'static st
 }
 
 #[test]
-fn nothing_is_sent_that_cannot_be_noted_before() {
+fn nothing_is_sent_that_cannot_be_recorded_first() {
     for line in [
         &["template", "send", FAN, "T1", "--data", "{}"][..],
         &["mass", "send", "closed", "--all", "--yes"],
@@ -452,7 +456,7 @@ fn nothing_is_sent_that_cannot_be_noted_before() {
 }
 
 #[test]
-fn many_people_are_told_apart_by_what_became_of_their_batch() {
+fn a_failed_bulk_change_lists_who_is_done_unknown_and_left() {
     let (platform, account) = stage(&change(&[], "", ""));
     let path = "/cgi-bin/tags/members/batchtagging";
     platform.fault(path, Fault::None);
@@ -479,7 +483,7 @@ fn many_people_are_told_apart_by_what_became_of_their_batch() {
 }
 
 #[test]
-fn a_menu_is_half_changed_where_its_later_calls_are_not_answered() {
+fn a_menu_whose_later_calls_are_not_answered_is_reported_as_half_applied() {
     let (platform, account) = stage(&change(&[], "", ""));
     platform.fault("/cgi-bin/menu/addconditional", Fault::Lost);
     let ran = account.command(&["menu", "apply", "--yes", "--json"]);
@@ -503,7 +507,7 @@ fn a_wrong_command_line_or_configuration_is_one_json_object_too() {
         (&error["call"], &error["may_be_done"]),
         (&Value::Null, &false.into())
     );
-    // What stands after -- is no option.
+    // After `--`, nothing is an option.
     let ran = account.command(&["explain", "--nonsense", "--", "--json"]);
     ran.refused().complains("wechatd: ");
 
@@ -530,7 +534,7 @@ fn a_wrong_command_line_or_configuration_is_one_json_object_too() {
 }
 
 #[test]
-fn the_exit_code_is_an_answer_also_where_nobody_reads_the_output() {
+fn the_exit_code_is_right_when_nobody_reads_the_output() {
     let (_platform, account) = stage(&change(&[], "", ""));
     let code = |line: &[&str], stdout: Stdio| {
         let ran = account.program(line).stdout(stdout).output().unwrap();
@@ -541,14 +545,14 @@ fn the_exit_code_is_an_answer_also_where_nobody_reads_the_output() {
     for json in [&[][..], &["--json"]] {
         let diff = [&["menu", "diff"], json].concat();
         assert_eq!(code(&diff, closed()), Some(1), "it differs");
-        assert_eq!(code(&diff, full()), Some(2), "it could not say");
+        assert_eq!(code(&diff, full()), Some(2), "it could not be written");
     }
     account.rewrite_config(|config| format!("store.path = \"missing/wechat.db\"\n{config}"));
     assert_eq!(code(&["check"], closed()), Some(1));
 }
 
 #[test]
-fn what_is_not_known_is_a_failure() {
+fn an_unknown_person_or_thing_is_a_failure() {
     let (platform, account) = stage(&change(&[], "", ""));
     account.command(&["token"]).ok();
     for (line, why) in [
@@ -583,9 +587,9 @@ fn what_is_not_known_is_a_failure() {
         (&["simulate", "subscribee"], "did you mean subscribe?"),
     ] {
         let error = error_of(&account.command(&with_json(line)));
-        let told = error["what_to_do"].as_str().unwrap_or_default();
-        assert!(told.contains(what_to_do), "{line:?}: {error}");
-        assert!(error["text"].as_str().unwrap().ends_with(told), "{error}");
+        let advice = error["what_to_do"].as_str().unwrap_or_default();
+        assert!(advice.contains(what_to_do), "{line:?}: {error}");
+        assert!(error["text"].as_str().unwrap().ends_with(advice), "{error}");
     }
     platform.down();
     let ran = account.command(&["tags", "list", "--json"]);
@@ -600,7 +604,7 @@ fn what_is_not_known_is_a_failure() {
 }
 
 #[test]
-fn siblings_answer_programs_in_the_same_shape() {
+fn similar_commands_print_json_of_the_same_shape() {
     let (_platform, account) = stage(&change(&[], "", ""));
     let send = ["template", "send", FAN, "T1", "--data", "{}", "--json"];
     let template = account.command(&send).json()["msg_id"].clone();
@@ -627,7 +631,7 @@ fn siblings_answer_programs_in_the_same_shape() {
 }
 
 #[test]
-fn a_person_without_a_menu_is_shown_as_such() {
+fn trymatch_says_when_a_person_sees_no_menu() {
     let (platform, account) = stage(&change(&[], "", ""));
     for no_menu in [
         Fault::None,

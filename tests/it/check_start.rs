@@ -1,4 +1,4 @@
-//! What keeps `serve` from starting keeps `check` from passing, so that nobody restarts into it.
+//! `check` fails wherever `serve` could not start, so that nobody restarts into an outage.
 
 use crate::support::http::Address;
 use crate::support::*;
@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-/// `check --quiet` fails with these words, `check` shows them, and `serve` would not start either.
+/// `check --quiet` and `serve` fail with these words, and `check` shows them.
 #[track_caller]
 fn cannot_start(account: &Account, words: &str) {
     let quiet = account.command(&["check", "--quiet"]);
@@ -27,7 +27,7 @@ fn can_start(account: &Account) {
     account.command(&["check", "--quiet"]).ok();
 }
 
-/// A port of another program, and an account that is to have it.
+/// A port that another program listens on, and an account set up to use it.
 fn taken_port() -> (TcpListener, Setup) {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("\"{}\"", other.local_addr().unwrap());
@@ -36,7 +36,7 @@ fn taken_port() -> (TcpListener, Setup) {
 }
 
 #[test]
-fn a_port_that_another_program_has_is_found_and_that_of_the_own_server_is_fine() {
+fn check_reports_a_port_in_use_unless_by_its_own_server() {
     let (other, setup) = taken_port();
     let mut account = setup.stopped();
     cannot_start(&account, "already in use");
@@ -48,7 +48,7 @@ fn a_port_that_another_program_has_is_found_and_that_of_the_own_server_is_fine()
         account.store().count("settings WHERE name = 'listening'") == 1
     });
     can_start(&account);
-    // The own server may be on its way out of memory, too, and another program in its place.
+    // After the server was killed, the port may be free or taken by another program.
     account.kill();
     can_start(&account);
     let other = TcpListener::bind(address).unwrap();
@@ -57,7 +57,7 @@ fn a_port_that_another_program_has_is_found_and_that_of_the_own_server_is_fine()
 }
 
 #[test]
-fn the_port_of_another_accounts_server_is_not_the_own_one() {
+fn check_reports_a_port_in_use_by_another_accounts_server() {
     let running = Account::start();
     let Address::Tcp(address) = running.address() else {
         panic!("it listens on a port");
@@ -65,7 +65,7 @@ fn the_port_of_another_accounts_server_is_not_the_own_one() {
     let listen = format!("\"{address}\"");
     let other = Setup::new().set("server.listen", &listen).stopped();
     cannot_start(&other, "already in use");
-    // Also where the other account has a server of its own, elsewhere.
+    // Also while this account's server runs on another port.
     let mut other = Setup::new().start();
     other.rewrite_config(|config| config.replace("127.0.0.1:0", &address.to_string()));
     other
@@ -89,7 +89,7 @@ fn a_server_that_stopped_leaves_no_claim_to_its_port() {
 }
 
 #[test]
-fn a_socket_that_cannot_be_made_is_found() {
+fn check_reports_a_socket_that_cannot_be_created() {
     let folder = tempfile::tempdir().unwrap();
     let account = |path: &str| {
         let path = folder.path().join(path);
@@ -106,13 +106,13 @@ fn a_socket_that_cannot_be_made_is_found() {
     can_start(&account("stale.sock"));
     assert!(
         folder.path().join("stale.sock").exists(),
-        "a look changes nothing"
+        "check changes nothing"
     );
     can_start(&account("new.sock"));
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_is_found_and_not_touched() {
+fn check_reports_a_store_that_cannot_be_opened_and_leaves_it_alone() {
     let account = |path: &str| {
         Setup::new()
             .set("store.path", &format!("\"{path}\""))
@@ -161,7 +161,7 @@ fn a_store_that_cannot_be_opened_is_found_and_not_touched() {
 }
 
 #[test]
-fn a_store_of_an_older_version_keeps_nobody_from_starting() {
+fn check_accepts_a_store_of_an_older_version_and_leaves_it_alone() {
     let account = Setup::new().stopped();
     store::change(&account.store_path(), &sample("store/version_5.sql"));
     can_start(&account);
@@ -170,7 +170,7 @@ fn a_store_of_an_older_version_keeps_nobody_from_starting() {
 }
 
 #[test]
-fn roots_that_cannot_be_read_are_found() {
+fn check_reports_root_certificates_that_cannot_be_read() {
     let platform = Platform::start();
     let account = Setup::new()
         .platform(&platform)

@@ -1,11 +1,11 @@
-//! Bodies in chunks, as some proxies pass them on, and the transfer codings that stay refused.
+//! Chunked bodies, as some proxies send them, and the transfer codings that are refused.
 
 use crate::support::account::HELP;
 use crate::support::http::{Answer, Response};
 use crate::support::*;
 
-/// A push as bytes, with these headers instead of its Content-Length, and its body as it is to be sent.
-fn sent(account: &Account, headers: &str, body: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+/// A push as bytes, with these headers instead of Content-Length and its body encoded by `body`.
+fn encoded(account: &Account, headers: &str, body: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let request = text("hello")
         .from(&another_fan())
         .request("/wechat", &account.token);
@@ -16,7 +16,7 @@ fn sent(account: &Account, headers: &str, body: impl FnOnce(Vec<u8>) -> Vec<u8>)
     [head.into_bytes(), body(request.body)].concat()
 }
 
-/// The body in chunks of this many bytes, each with this extension, and these trailers.
+/// The body in chunks of `size` bytes, each with this extension, followed by these trailers.
 fn in_chunks(body: &[u8], size: usize, extension: &str, trailers: &str) -> Vec<u8> {
     let mut chunks = Vec::new();
     for chunk in body.chunks(size) {
@@ -43,7 +43,7 @@ fn is_answered(wire: &mut Wire, account: &Account) {
 #[test]
 fn a_push_in_chunks_is_recorded_like_any_other() {
     let account = Account::start();
-    // One connection for all, as a proxy would have it: the end of each is found.
+    // All on one connection, as a proxy does: the server must find the end of each.
     let mut wire = Wire::connect(account.address()).unwrap();
     for (size, extension, trailers) in [
         (10_000, "", ""),
@@ -53,11 +53,11 @@ fn a_push_in_chunks_is_recorded_like_any_other() {
         (64, ";q=\"1;2\"", "A: b\r\n"),
     ] {
         let chunks = |body: Vec<u8>| in_chunks(&body, size, extension, trailers);
-        let bytes = sent(&account, "Transfer-Encoding: chunked", chunks);
+        let bytes = encoded(&account, "Transfer-Encoding: chunked", chunks);
         wire.send(&bytes).unwrap();
         is_answered(&mut wire, &account);
     }
-    let bytes = sent(&account, "transfer-encoding:Chunked", |body| {
+    let bytes = encoded(&account, "transfer-encoding:Chunked", |body| {
         in_chunks(&body, 50, "", "")
     });
     wire.send_in_pieces(&bytes, 1).unwrap();
@@ -69,7 +69,7 @@ fn a_push_in_chunks_is_recorded_like_any_other() {
 }
 
 #[test]
-fn the_limits_are_those_of_any_body() {
+fn chunked_bodies_have_the_same_limits_as_others() {
     let limits = Setup::new().set("server.max_body", "\"4KiB\"");
     let account = limits.set("server.request_timeout", "\"1s\"").start();
     let padded = |body: &[u8], length: usize| {
@@ -82,36 +82,36 @@ fn the_limits_are_those_of_any_body() {
     for (what, bytes, status) in [
         (
             "a body at the limit",
-            sent(&account, head, |body| {
+            encoded(&account, head, |body| {
                 in_chunks(&padded(&body, 4096), 1000, "", "")
             }),
             200,
         ),
         (
             "a body over the limit",
-            sent(&account, head, |body| {
+            encoded(&account, head, |body| {
                 in_chunks(&padded(&body, 4097), 1000, "", "")
             }),
             413,
         ),
         (
             "a chunk over the limit",
-            sent(&account, head, |_| b"1001\r\n".to_vec()),
+            encoded(&account, head, |_| b"1001\r\n".to_vec()),
             413,
         ),
         (
             "a chunk that never ends",
-            sent(&account, head, |_| b"ffffffffffffffff\r\n".to_vec()),
+            encoded(&account, head, |_| b"ffffffffffffffff\r\n".to_vec()),
             400,
         ),
         (
-            "a size that is none",
-            sent(&account, head, |_| b"+5\r\nhello\r\n".to_vec()),
+            "an invalid size",
+            encoded(&account, head, |_| b"+5\r\nhello\r\n".to_vec()),
             400,
         ),
         (
             "bytes wrapped in long extensions",
-            sent(&account, head, |_| {
+            encoded(&account, head, |_| {
                 format!("1;{}\r\nx\r\n", "a".repeat(500))
                     .repeat(200)
                     .into_bytes()
@@ -120,19 +120,19 @@ fn the_limits_are_those_of_any_body() {
         ),
         (
             "trailers without end",
-            sent(&account, head, |_| {
+            encoded(&account, head, |_| {
                 format!("0\r\n{}", "A: b\r\n".repeat(3000)).into_bytes()
             }),
             431,
         ),
         (
             "a body that stops",
-            sent(&account, head, |_| b"5\r\nhel".to_vec()),
+            encoded(&account, head, |_| b"5\r\nhel".to_vec()),
             408,
         ),
         (
             "a line that stops",
-            sent(&account, head, |_| b"5\r\nhello\r\n0\r\n".to_vec()),
+            encoded(&account, head, |_| b"5\r\nhello\r\n0\r\n".to_vec()),
             408,
         ),
     ] {
@@ -151,13 +151,13 @@ fn the_limits_are_those_of_any_body() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
+fn a_client_that_expects_100_continue_gets_it() {
     let account = Account::start();
     let waits = |headers: &str, body: fn(&[u8]) -> Vec<u8>| {
-        let bytes = sent(
+        let bytes = encoded(
             &account,
             &format!("{headers}\r\nExpect: 100-continue"),
-            |body_| body(&body_),
+            |bytes| body(&bytes),
         );
         let head = bytes
             .windows(4)
@@ -195,10 +195,10 @@ fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
     account.store().is("SELECT count(*) FROM messages", &["2"]);
 }
 
-/// The 14 values that the advisory CVE-2026-66752 shows `tiny_http` to take for chunks or to stumble over, and ways
-/// to write the header that other servers understood in two ways. None reaches it, and no request can be hidden.
+/// The 14 values from CVE-2026-66752 that `tiny_http` takes for chunked or stumbles over, and spellings that other
+/// servers have understood in two ways: none reaches `tiny_http`, so no request can be smuggled.
 #[test]
-fn no_other_transfer_encoding_is_let_through() {
+fn every_other_transfer_encoding_is_refused() {
     let account = Account::start();
     for header in [
         "Transfer-Encoding: xchunked",
@@ -229,7 +229,7 @@ fn no_other_transfer_encoding_is_let_through() {
         "Content-Length: 5\r\nTransfer-Encoding: xchunked",
     ] {
         let hidden = text("hidden").request("/wechat", &account.token).bytes();
-        let bytes = sent(&account, header, |_| {
+        let bytes = encoded(&account, header, |_| {
             [b"0\r\n\r\n".to_vec(), hidden].concat()
         });
         let mut wire = Wire::connect(account.address()).unwrap();

@@ -1,4 +1,4 @@
-//! The commands, as their owner types them.
+//! Commands as an owner types them.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::command::json_holds;
@@ -27,7 +27,7 @@ fn the_help_of_every_command_has_an_example() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn version_prints_the_version_of_the_package() {
     wechatd(&["--version"]).ok().says(env!("CARGO_PKG_VERSION"));
 }
 
@@ -56,7 +56,7 @@ fn a_wrong_command_line_is_refused() {
 }
 
 #[test]
-fn check_shows_what_will_happen() {
+fn check_shows_what_the_configuration_means() {
     let account = Setup::new().set("server.path", "\"/mp\"").stopped();
     let ran = account.command(&["check"]);
     ran.ok();
@@ -77,7 +77,7 @@ fn check_shows_what_will_happen() {
 }
 
 #[test]
-fn check_fails_where_the_folder_for_the_store_does_not_exist() {
+fn check_fails_if_the_folder_of_the_store_does_not_exist() {
     let account = Setup::new()
         .set("store.path", "\"data/wechat.db\"")
         .stopped();
@@ -94,7 +94,7 @@ fn check_fails_where_the_folder_for_the_store_does_not_exist() {
 }
 
 #[test]
-fn check_quiet_tells_mistakes_only() {
+fn check_quiet_prints_mistakes_only() {
     let account = Setup::new().stopped();
     let ran = account.command(&["check", "--quiet"]);
     ran.ok()
@@ -107,12 +107,12 @@ fn check_quiet_tells_mistakes_only() {
 }
 
 #[test]
-fn check_shows_the_token_of_the_configuration_whole_on_a_terminal_and_as_json() {
+fn check_shows_the_token_on_a_terminal_and_as_json_only() {
     let account = Setup::new().stopped();
     account.on_a_terminal(&["check"]).ok().says(TOKEN);
     let json = account.command(&["check", "--json"]).json();
     assert_eq!(json["token"], TOKEN);
-    // The output of a job may end in a log.
+    // Other output may end up in a log.
     account.command(&["check"]).ok().says_nothing_of(TOKEN);
 }
 
@@ -132,7 +132,7 @@ fn check_hides_the_secret() {
 }
 
 #[test]
-fn explain_names_the_rule_and_the_reasons_of_the_others() {
+fn explain_names_the_rule_and_why_the_others_do_not_match() {
     let account = Setup::new().stopped();
     let ran = account.command(&["explain", "hello"]);
     ran.ok()
@@ -150,7 +150,7 @@ fn explain_names_the_rule_and_the_reasons_of_the_others() {
         .says("success");
     assert!(
         !account.store_path().exists(),
-        "explain needs no store and makes none"
+        "explain needs no store and creates none"
     );
 }
 
@@ -210,7 +210,7 @@ fn followers_are_listed_shown_and_forgotten() {
 }
 
 #[test]
-fn messages_are_listed_the_newest_first() {
+fn messages_are_listed_newest_first() {
     let account = Account::start();
     for word in ["alpha", "beta", "gamma"] {
         account.post(&text(word)).is_text(HELP);
@@ -238,7 +238,7 @@ fn lists_of_an_empty_store_are_empty() {
 }
 
 #[test]
-fn what_people_wrote_cannot_disturb_the_terminal() {
+fn control_characters_in_messages_do_not_reach_the_terminal() {
     let account = Account::start();
     account
         .post(&text("red \u{9b}31m or \u{202e}reversed\nnext line"))
@@ -252,7 +252,7 @@ fn what_people_wrote_cannot_disturb_the_terminal() {
 }
 
 #[test]
-fn a_backup_is_whole_and_private_while_the_server_works() {
+fn a_backup_made_while_the_server_is_busy_is_complete_and_private() {
     let account = Account::start();
     for _ in 0..50 {
         account.post(&text("hello")).is_text(HELP);
@@ -295,7 +295,7 @@ fn a_backup_never_overwrites_the_store_or_another_file() {
 }
 
 #[test]
-fn a_restored_store_is_the_copy_whatever_a_crash_left_beside_it() {
+fn restore_after_a_crash_ignores_the_write_ahead_log_that_was_left() {
     let mut account = Account::start();
     account.post(&subscribe()).is_text(WELCOME);
     let copy = account.folder().join("copy.db").display().to_string();
@@ -317,7 +317,7 @@ fn a_restored_store_is_the_copy_whatever_a_crash_left_beside_it() {
     assert_eq!(mode.mode() & 0o777, 0o600);
     account.begin();
     assert_eq!(account.store().count("followers"), 1);
-    // What was there is kept, with what only its log held.
+    // The old store is kept, including what was only in its log.
     let before = Store::open(&account.folder().join("wechat.db.before"), account.log());
     assert_eq!(before.count("followers"), 21);
     account
@@ -327,7 +327,7 @@ fn a_restored_store_is_the_copy_whatever_a_crash_left_beside_it() {
 }
 
 #[test]
-fn nothing_is_restored_over_a_running_server_or_from_what_is_no_copy() {
+fn restore_refuses_a_running_server_and_a_damaged_copy() {
     let mut account = Account::start();
     account.post(&subscribe()).is_text(WELCOME);
     let copy = account.folder().join("copy.db");
@@ -355,7 +355,7 @@ fn nothing_is_restored_over_a_running_server_or_from_what_is_no_copy() {
 }
 
 #[test]
-fn a_damaged_store_gives_way_to_the_copy() {
+fn restore_replaces_a_damaged_store() {
     let mut account = Account::start();
     account.post(&subscribe()).is_text(WELCOME);
     let copy = account.folder().join("copy.db").display().to_string();
@@ -372,7 +372,7 @@ fn a_damaged_store_gives_way_to_the_copy() {
 }
 
 #[test]
-fn a_server_runs_from_a_backup() {
+fn a_server_can_run_on_a_backup() {
     let mut account = Setup::new().unset("account.token").start();
     let target = account.folder().join("backup.db");
     account.simulate(&["subscribe"]).ok().says(WELCOME);
@@ -411,7 +411,7 @@ fn unit_prints_a_unit_that_systemd_accepts() {
         .args(["verify", "--man=no"])
         .arg(&file)
         .output();
-    // Only where systemd's tools are installed; nothing of it needs to run.
+    // Only where systemd's tools are installed; systemd need not run.
     let Ok(verify) = verify else { return };
     let said = String::from_utf8_lossy(&verify.stderr).into_owned();
     ran.expect(
@@ -432,7 +432,7 @@ fn unit_prints_a_unit_that_systemd_accepts() {
 }
 
 #[test]
-fn completions_are_there_for_every_shell() {
+fn completions_exist_for_bash_zsh_and_fish() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = wechatd(&["completions", shell]);
         ran.ok().says("wechatd").says("simulate").says("followers");
@@ -444,7 +444,7 @@ fn completions_are_there_for_every_shell() {
 }
 
 #[test]
-fn commands_work_beside_the_server_and_without_it() {
+fn commands_work_with_and_without_a_running_server() {
     let mut account = Account::start();
     account.post(&subscribe()).is_text(WELCOME);
     account.command(&["followers", "list"]).ok().says(FAN);
@@ -457,7 +457,7 @@ fn commands_work_beside_the_server_and_without_it() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error_worth_a_panic() {
+fn a_closed_pipe_causes_no_panic() {
     let account = Account::start();
     for _ in 0..50 {
         account.post(&text(&"long ".repeat(300))).is_text(HELP);
