@@ -203,6 +203,21 @@ fn the_map_in_lib_rs_lists_the_modules_in_order() {
 }
 
 #[test]
+fn the_walk_of_a_push_goes_through_files_that_exist() {
+    let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let (_, walk) = library.split_once("# The walk of a push").unwrap();
+    let (walk, _) = walk.split_once("//! # ").unwrap();
+    let steps: Vec<&str> = walk
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `")?.split('`').next())
+        .collect();
+    assert!(steps.len() > 5, "{steps:?}");
+    for step in steps {
+        assert!(root().join("src").join(step).exists(), "src/{step} is gone");
+    }
+}
+
+#[test]
 fn dispatch_knows_no_xml_and_no_sql() {
     for (path, text) in rust_files("src") {
         if path.starts_with("src/dispatch") {
