@@ -1,10 +1,10 @@
 //! Asks the platform daily which addresses it sends from, while `server.allow_ips` is `"wechat"`.
 //!
-//! Whatever the platform does, the last good list stays in force; before the first one nobody is refused.
+//! Whatever the platform does, the last good list stays in force; before the first one, nobody is refused.
 
 use std::time::Duration;
 
-use super::trouble::{Pauses, Trouble};
+use super::trouble::{Backoff, Trouble};
 use crate::api::{ApiError, Client};
 use crate::app::{App, Networks};
 use crate::clock;
@@ -13,28 +13,28 @@ use crate::counted::counted;
 use crate::notifier::Woken;
 use crate::store::KeptAddresses;
 
-/// The age at which a list is asked for again.
+/// The age at which a list is fetched again.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Between two looks at the clock: a machine that slept is late by no more than this.
+/// How often the age is checked: a machine that slept is late by no more than this.
 const ROUND: Duration = Duration::from_secs(600);
 
-/// Pauses while the list cannot be had, doubled from the first to the last.
-const PAUSES: Pauses = Pauses::seconds(5, 900);
+/// While the list cannot be fetched.
+const BACKOFF: Backoff = Backoff::seconds(5, 900);
 
-/// Runs until the notifier is closed. Notified after a reload: it looks at the configuration at once.
+/// Runs until the notifier is closed. Reads the configuration at once when notified, after a reload.
 pub(super) fn run(app: &App) {
     let mut trouble = Trouble::default();
     loop {
         let pause = match round(app) {
             Ok(()) => {
-                if trouble.over() {
+                if trouble.succeeded() {
                     log::info!("server.allow_ips: the platform's list could be fetched again");
                 }
                 ROUND
             }
             Err(Failed { text, least_pause }) => {
-                trouble.again(&text, PAUSES.at_least(least_pause), |_| {
+                trouble.failed(&text, BACKOFF.at_least(least_pause), |_| {
                     log::warn!(
                         "server.allow_ips: the platform's list could not be fetched: {text}; {}",
                         in_force(app)
@@ -48,7 +48,7 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// What holds while there is no new list.
+/// What is in force until there is a new list.
 fn in_force(app: &App) -> String {
     match app.callback_ips.current() {
         Some(list) => format!(
@@ -60,7 +60,7 @@ fn in_force(app: &App) -> String {
     }
 }
 
-/// Why there is no new list, and the least time before it is asked for again.
+/// Why there is no new list, and the shortest pause before the next try.
 struct Failed {
     text: String,
     least_pause: Duration,
@@ -112,13 +112,13 @@ fn round(app: &App) -> Result<(), Failed> {
     }
     let networks = counted(list.networks.len(), "network");
     app.callback_ips.replace(list);
-    // In force already; without a place to keep it, a restart fetches it again.
+    // It is in force already. If it cannot be stored, a restart fetches it again.
     let stored = app.store.keep_callback_ips(&kept);
     log::info!("server.allow_ips: the platform's list of {networks} is in force");
     stored.map_err(|error| Failed::from(error.to_string().as_str()))
 }
 
-/// A list from the future, by a clock that was wrong, is as old as can be.
+/// A list from the future was dated by a wrong clock: it counts as infinitely old.
 fn age(told_at: i64) -> Duration {
     let seconds = clock::unix_seconds().saturating_sub(told_at);
     u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)

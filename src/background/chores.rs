@@ -1,9 +1,9 @@
-//! Chores: people who closed their account are forgotten, messages older than `store.keep_messages` removed, a
-//! few at a time, by a clock that the platform has confirmed.
+//! Chores: erases people who closed their account, and removes messages older than `store.keep_messages`, a few at
+//! a time, by a clock that the platform has confirmed.
 
 use std::time::Duration;
 
-use super::trouble::{Pauses, Trouble};
+use super::trouble::{Backoff, Trouble};
 use crate::api::Client;
 use crate::app::App;
 use crate::clock::{self, Confirmed};
@@ -11,45 +11,45 @@ use crate::counted::counted;
 use crate::notifier::Woken;
 use crate::store::StoreError;
 
-/// Rows that one commit removes: a few milliseconds, so that no push waits for it.
+/// Rows removed by one commit: it takes a few milliseconds, so that no push waits for it.
 const STEP: u32 = 200;
 
-/// Between two steps, so that pushes come first.
+/// Pause between two steps, so that pushes come first.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Between two rounds.
+/// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(3_600);
 
-/// How much later than the last confirmed time it may be by this machine's clock alone, in seconds. A service that was
-/// away for longer waits for the next push or answer of the platform.
+/// How far this machine's clock alone is trusted beyond the last confirmed time, in seconds. A service that was down
+/// for longer waits for the next push or answer of the platform.
 const UNCONFIRMED: i64 = 2 * 86_400;
 
-/// Signatures are kept for so long at least, in seconds: `server.max_clock_skew` may become longer.
+/// The shortest time to keep signatures, in seconds: `server.max_clock_skew` may be raised.
 const SIGNATURES: u64 = 86_400;
 
-/// Before another look whether the log can be emptied, or the platform has told the time.
+/// Pause before the next try to empty the log or to learn the platform's time.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Pauses while something cannot be done.
-const PAUSES: Pauses = Pauses::seconds(5, 900);
+/// After a failure.
+const BACKOFF: Backoff = Backoff::seconds(5, 900);
 
-/// Runs until the notifier is closed. Notified, it starts a round at once.
+/// Runs until the notifier is closed. Starts a round at once when notified.
 pub(super) fn run(app: &App) {
-    // What was erased just before an earlier end may still be in the write-ahead log.
+    // What an earlier process erased just before it ended may still be in the write-ahead log.
     let mut log_has_traces = true;
     let mut trouble = Trouble::default();
-    let mut told = Told::default();
+    let mut logged = Logged::default();
     loop {
-        // Each is done whatever becomes of the other.
+        // Each is done even if the other fails.
         let emptied = forget(app, &mut log_has_traces);
-        let removed = remove_old(app, &mut told);
+        let removed = remove_old(app, &mut logged);
         let woken = match (emptied, removed) {
             (_, Ok(Removed::Woken(woken))) => woken,
             (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
-                trouble.over();
+                trouble.succeeded();
                 // Only results of calls must be polled for; a push notifies.
-                let looks_again = removed == Removed::Waiting && app.api.is_some();
-                let pause = match emptied && !looks_again {
+                let polls = removed == Removed::Waiting && app.api.is_some();
+                let pause = match emptied && !polls {
                     true => ROUND,
                     false => RETRY,
                 };
@@ -57,7 +57,7 @@ pub(super) fn run(app: &App) {
             }
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
-                let pause = trouble.again(&text, PAUSES, |seconds| {
+                let pause = trouble.failed(&text, BACKOFF, |seconds| {
                     log::warn!(
                         "chores: {text}; trying again in {seconds} s, then less and less often"
                     );
@@ -71,7 +71,8 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// Removes what still names people who closed their account. False while others keep the log from being emptied.
+/// Removes what still names people who closed their account. False while another program keeps the write-ahead log
+/// from being emptied.
 fn forget(app: &App, log_has_traces: &mut bool) -> Result<bool, StoreError> {
     let reader = app.store.reader()?;
     for openid in reader.people_to_erase()? {
@@ -85,36 +86,36 @@ fn forget(app: &App, log_has_traces: &mut bool) -> Result<bool, StoreError> {
     Ok(!*log_has_traces)
 }
 
-/// How the removal of what is old ended.
+/// How the removal of old rows ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removed {
     /// All of it is gone.
     All,
-    /// Some of it stays until the platform has told the time.
+    /// Some rows stay until the platform's time is known.
     Waiting,
     /// Notified, or closing.
     Woken(Woken),
 }
 
-/// What is said of removals, over the rounds.
+/// What is logged about removals, across rounds.
 #[derive(Debug, Default)]
-struct Told {
+struct Logged {
     /// Messages removed since the last log line about them: a notification ends a round in the middle.
     removed: usize,
-    /// That some wait was said.
+    /// Whether a wait was logged.
     waiting: bool,
 }
 
-/// What time it is for removals.
+/// The time that removals go by.
 struct Now {
-    /// Nothing goes by a later time than this; `None`: nothing goes. Unix seconds.
+    /// Unix seconds; `None`: nothing is removed.
     at: Option<i64>,
-    /// It is much later by this machine's clock, which nothing has confirmed.
+    /// This machine's clock is much later, but nothing has confirmed it.
     is_doubted: bool,
 }
 
 impl Now {
-    fn look(app: &App) -> Now {
+    fn read(app: &App) -> Now {
         if let Some(told) = app.api.as_ref().and_then(Client::platform_time) {
             app.confirmed.confirm(told);
         }
@@ -140,8 +141,8 @@ impl Now {
     }
 }
 
-/// Removes old messages, and what is no longer needed of signatures, until none is left or it is notified.
-fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
+/// Removes old messages, signatures and digests until none is left or it is notified.
+fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
     if let Confirmed::Told(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
@@ -161,7 +162,7 @@ fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
             Some(oldest) => local.saturating_sub_unsigned(keep).saturating_sub(oldest),
             None => 0,
         };
-        let Now { mut at, is_doubted } = Now::look(app);
+        let Now { mut at, is_doubted } = Now::read(app);
         if at.is_none() && due_for(reader.oldest_message()?) <= UNCONFIRMED {
             at = Some(local);
         }
@@ -175,19 +176,19 @@ fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
                     .remove_old_messages(before, now, remembered_from, STEP)?
             }
         };
-        told.removed += step;
+        logged.removed += step;
         if step == 0 {
-            if told.removed > 0 {
+            if logged.removed > 0 {
                 log::info!(
                     "chores: removed {} older than store.keep_messages",
-                    counted(std::mem::take(&mut told.removed), "message")
+                    counted(std::mem::take(&mut logged.removed), "message")
                 );
             }
             let due_for = due_for(reader.oldest_message()?);
             if !is_doubted || due_for <= 0 {
                 return Ok(Removed::All);
             }
-            if !std::mem::replace(&mut told.waiting, true) {
+            if !std::mem::replace(&mut logged.waiting, true) {
                 log::warn!(
                     "chores: by this machine's clock messages should have been removed {} ago, but nothing has confirmed the clock yet: \
                      they stay until a push or an answer of the platform does",
@@ -203,17 +204,17 @@ fn remove_old(app: &App, told: &mut Told) -> Result<Removed, StoreError> {
     }
 }
 
-/// Removes signatures that cannot be accepted any more, and digests of messages that would have been removed by now.
+/// Removes signatures that are no longer accepted, and digests of messages that would have been removed by now.
 fn remove_used(app: &App) -> Result<Removed, StoreError> {
     loop {
-        let Some(now) = Now::look(app).at else {
+        let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
         };
         let live = app.live();
         let life = live.config.server.life_of_signatures().as_secs();
         let keep = live.config.store.keep_messages.as_secs();
         let signatures = now.saturating_sub_unsigned(life.max(SIGNATURES));
-        // What is kept for ever would have been.
+        // With `keep_messages = 0`, messages and their digests are kept for ever.
         let digests = (keep > 0).then(|| now.saturating_sub_unsigned(life.max(keep)));
         if app.store.remove_used(signatures, digests, STEP)? == 0 {
             return Ok(Removed::All);

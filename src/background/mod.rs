@@ -1,4 +1,4 @@
-//! Work that goes on beside the answers: profiles of new followers, the nightly sync, removal of what is old, the platform's addresses.
+//! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses.
 
 mod addresses;
 mod chores;
@@ -17,10 +17,10 @@ use crate::app::{App, Notifiers};
 use crate::notifier::Notifier;
 
 /// Starts the threads. They end when the notifiers are closed, and are not waited for: one may be in a call to
-/// the platform, and what it would have written is asked for again after the next start.
+/// the platform. What it would have written is fetched again after the next start.
 ///
 /// # Errors
-/// When the system gives no more threads.
+/// When the system cannot start another thread.
 pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     let spawn = |name: &'static str, notifier: fn(&Notifiers) -> &Notifier, work: fn(&App)| {
         let app = Arc::clone(app);

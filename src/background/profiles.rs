@@ -1,11 +1,11 @@
-//! Fetches the profiles of new followers from the platform, after their welcome was answered.
+//! Fetches the profiles of new followers from the platform, after the answer to their welcome.
 //!
-//! The queue is the store's `profile_at IS NULL`, so it outlives restarts and outages. Whatever the
-//! platform does, no follower is lost or held up by it: a profile comes later, or its row says why not.
+//! The queue is the store's `profile_at IS NULL`, so it survives restarts and outages. Whatever the
+//! platform does, no follower is lost or delayed by it: a profile comes later, or its row says why not.
 
 use std::time::Duration;
 
-use super::trouble::{Pauses, Trouble};
+use super::trouble::{Backoff, Trouble};
 use crate::api::user::MAX_BATCHGET;
 use crate::api::{Action, Client};
 use crate::app::App;
@@ -14,14 +14,14 @@ use crate::notifier::Woken;
 use crate::store::{ProfileOutcome, Reader, Store, StoreError};
 use crate::sync::profile::{self, Fetched};
 
-/// The longest time between two looks at the queue: another process may have added to it.
+/// How often the queue is read without a notification: another process may have added to it.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Pauses while the platform is busy or away.
-const PASSING: Pauses = Pauses::seconds(1, 300);
+/// While the platform is busy or cannot be reached.
+const PASSING: Backoff = Backoff::seconds(1, 300);
 
-/// Pauses while a person has to act in the console.
-const PERSON: Pauses = Pauses::seconds(30, 600);
+/// While a person has to act in the console.
+const PERSON: Backoff = Backoff::seconds(30, 600);
 
 /// Runs until the notifier is closed.
 pub(super) fn run(app: &App) {
@@ -33,7 +33,7 @@ pub(super) fn run(app: &App) {
     };
     let mut worker = Worker {
         store: &app.store,
-        // The queue has its own pauses.
+        // Retries are up to this thread.
         api: api.once(),
         reader: None,
         done: Vec::new(),
@@ -55,14 +55,14 @@ struct Worker<'a> {
     store: &'a Store,
     api: Client,
     reader: Option<Reader>,
-    /// Of whom the last round has written what became of them.
+    /// The openids whose outcomes the last round wrote.
     done: Vec<String>,
     trouble: Trouble,
 }
 
 enum Next {
     Again,
-    /// At the latest after this time, at once when notified.
+    /// After this time, or as soon as notified.
     Wait(Duration),
     Pause(Duration),
 }
@@ -71,16 +71,16 @@ impl Worker<'_> {
     fn round(&mut self) -> Next {
         let batch = match self.next_batch() {
             Ok(batch) => batch,
-            Err(error) => return Next::Pause(self.troubled(&error.to_string(), PASSING)),
+            Err(error) => return Next::Pause(self.failed(&error.to_string(), PASSING)),
         };
         let done = std::mem::take(&mut self.done);
         if !done.is_empty() {
             if done.iter().all(|openid| batch.contains(openid)) {
                 let text = "nobody leaves the queue of profiles, although it was written what became of them";
-                // Somebody new is asked for at once.
-                return Next::Wait(self.troubled(text, PASSING));
+                // New followers are still fetched at once.
+                return Next::Wait(self.failed(text, PASSING));
             }
-            if self.trouble.over() {
+            if self.trouble.succeeded() {
                 log::info!("profiles: the platform answers again");
             }
         }
@@ -116,7 +116,7 @@ impl Worker<'_> {
         }
         if let Some(error) = &ended_by {
             let rest = &batch[outcomes.len()..];
-            // The reason stands in their rows too.
+            // Their rows get the reason, too.
             outcomes.extend(
                 rest.iter()
                     .map(|openid| (openid.clone(), ProfileOutcome::Later(error.to_string()))),
@@ -124,11 +124,11 @@ impl Worker<'_> {
         }
         let written = self.store.profiles_done(outcomes, clock::unix_seconds());
         match (ended_by, written) {
-            // That it could not be written as well is the lesser trouble.
+            // Report this one even if the outcomes could not be written either.
             (Some(error), _) => {
-                Next::Pause(self.troubled(&error.to_string(), pauses(error.action())))
+                Next::Pause(self.failed(&error.to_string(), backoff(error.action())))
             }
-            (None, Err(error)) => Next::Pause(self.troubled(&error.to_string(), PASSING)),
+            (None, Err(error)) => Next::Pause(self.failed(&error.to_string(), PASSING)),
             (None, Ok(())) => {
                 self.done = batch;
                 Next::Again
@@ -136,15 +136,15 @@ impl Worker<'_> {
         }
     }
 
-    fn troubled(&mut self, text: &str, pauses: Pauses) -> Duration {
-        self.trouble.again(text, pauses, |seconds| {
+    fn failed(&mut self, text: &str, backoff: Backoff) -> Duration {
+        self.trouble.failed(text, backoff, |seconds| {
             log::warn!("profiles: {text}; trying again in {seconds} s, then less and less often");
         })
     }
 }
 
-/// The pauses before the platform is asked again.
-fn pauses(action: Action) -> Pauses {
+/// How to retry after an error with this action.
+fn backoff(action: Action) -> Backoff {
     match action {
         Action::Retry | Action::Token | Action::Wait | Action::Ignore => PASSING,
         Action::Fix
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_limit_of_calls_is_given_time_to_end() {
-        assert_eq!(pauses(Action::Retry), Pauses::seconds(1, 300));
-        assert_eq!(pauses(Action::Wait), Pauses::seconds(60, 300));
-        assert_eq!(pauses(Action::Quota), Pauses::seconds(600, 600));
-        assert_eq!(pauses(Action::Admin), Pauses::seconds(30, 600));
+        assert_eq!(backoff(Action::Retry), Backoff::seconds(1, 300));
+        assert_eq!(backoff(Action::Wait), Backoff::seconds(60, 300));
+        assert_eq!(backoff(Action::Quota), Backoff::seconds(600, 600));
+        assert_eq!(backoff(Action::Admin), Backoff::seconds(30, 600));
     }
 }

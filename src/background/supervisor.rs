@@ -1,14 +1,14 @@
-//! Starts a background thread's work again when it panics.
+//! Restarts a background thread's work after a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::notifier::{Notifier, Woken};
 
-/// Between a panic and the next start: a panic that comes every time must not fill the log.
+/// Between a panic and the restart: a panic that repeats must not fill the log.
 pub const AFTER_PANIC: Duration = Duration::from_secs(10);
 
-/// Runs `work` until it returns, or `notifier` is closed. After a panic it is begun afresh, `pause` later.
+/// Runs `work` until it returns, or `notifier` is closed. Restarts it `pause` after a panic.
 pub fn restarting(name: &str, notifier: &Notifier, pause: Duration, mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         log::error!(
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_that_panics_is_begun_afresh_until_it_is_done() {
+    fn work_that_panics_is_restarted_until_it_is_done() {
         let mut begun = 0;
         restarting("test", &Notifier::default(), Duration::ZERO, || {
             begun += 1;
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_begun_afresh_while_the_program_stops() {
+    fn nothing_is_restarted_while_the_program_stops() {
         let notifier = Notifier::default();
         notifier.close();
         let mut begun = 0;

@@ -1,8 +1,8 @@
-//! Syncs the followers once when the API is new, and every day at `api.sync`. A day that was missed is made up for.
+//! Syncs the followers once when the API is new, and every day at `api.sync`. A missed day is made up for.
 
 use std::time::Duration;
 
-use super::trouble::{Pauses, Trouble};
+use super::trouble::{Backoff, Trouble};
 use crate::api::{Action, Client};
 use crate::app::App;
 use crate::clock;
@@ -11,23 +11,22 @@ use crate::notifier::Woken;
 use crate::store::{Reader, StoreError};
 use crate::sync::{Belief, FollowerSync, SyncError};
 
-/// The longest wait before the clock is looked at again: clocks are set, and days have 23 or 25 hours.
-const GLANCE: Duration = Duration::from_secs(60);
+/// How often the clock is read while waiting: clocks are set, and days may have 23 or 25 hours.
+const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
-/// Pauses after a failure.
-const PASSING: Pauses = Pauses::seconds(60, 3_600);
+/// After a failure.
+const PASSING: Backoff = Backoff::seconds(60, 3_600);
 
-/// Pauses while a person has to act, or a quota to end.
-const PERSON: Pauses = Pauses::seconds(600, 3_600);
+/// While a person has to act, or a quota is used up.
+const PERSON: Backoff = Backoff::seconds(600, 3_600);
 
-/// The pause while the platform takes no more calls this minute: that ends with the minute, however often the sync runs
-/// into it on its way.
-const MINUTE: Pauses = Pauses::seconds(60, 60);
+/// While the platform takes no more calls this minute. This ends with the minute, however often a sync meets the limit.
+const MINUTE: Backoff = Backoff::seconds(60, 60);
 
-/// The pause while a command of the owner syncs.
+/// While one of the owner's commands syncs.
 const BUSY: Duration = Duration::from_secs(60);
 
-/// Runs until the notifier is closed. Notified, it looks at the configuration again.
+/// Runs until the notifier is closed. Reads the configuration again when notified.
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else { return };
     let mut trouble = Trouble::default();
@@ -35,23 +34,23 @@ pub(super) fn run(app: &App) {
         let woken = match wait_for(app) {
             Ok(None) => match sync(app, api) {
                 Ok(()) => {
-                    trouble.over();
+                    trouble.succeeded();
                     Woken::Notified
                 }
                 Err(SyncError::Stopped) => return,
                 Err(SyncError::Busy) => app.notifiers.sync.pause(BUSY),
                 Err(error) => {
                     let text = error.to_string();
-                    let pause = trouble.again(&text, pauses(&error), |seconds| {
+                    let pause = trouble.failed(&text, backoff(&error), |seconds| {
                         log::warn!("{text}; trying again in {seconds} s, then less and less often");
                     });
                     app.notifiers.sync.pause(pause)
                 }
             },
-            Ok(Some(time)) => app.notifiers.sync.wait(time.min(GLANCE)),
+            Ok(Some(time)) => app.notifiers.sync.wait(time.min(CLOCK_CHECK)),
             Err(error) => {
                 log::warn!("sync: {error}");
-                app.notifiers.sync.wait(GLANCE)
+                app.notifiers.sync.wait(CLOCK_CHECK)
             }
         };
         if woken == Woken::Closing {
@@ -60,15 +59,15 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// How long it is until the next sync; `None`: it is due.
+/// The time until the next sync; `None`: it is due.
 fn wait_for(app: &App) -> Result<Option<Duration>, StoreError> {
     let Some(time) = app.live().config.api.sync else {
-        return Ok(Some(GLANCE));
+        return Ok(Some(CLOCK_CHECK));
     };
     until_due(&app.store.reader()?, time, clock::unix_seconds())
 }
 
-/// How long it is from `now`, in Unix seconds, until the store's followers are to be synced; `None`: it is due.
+/// The time from `now`, in Unix seconds, until the next sync of the store's followers; `None`: it is due.
 fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Duration>, StoreError> {
     let Some(last) = reader.synced_at()? else {
         return Ok(None);
@@ -76,7 +75,7 @@ fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Durati
     if reader.sync_state()?.is_some() {
         return Ok(None);
     }
-    // A clock that was far ahead when the last one ended must not keep the next one from coming.
+    // If the clock was far ahead when the last sync ended, the next one must still come.
     let next = time.next_after(last.min(now));
     let left = u64::try_from(next.saturating_sub(now)).unwrap_or(0);
     Ok((left > 0).then(|| Duration::from_secs(left)))
@@ -90,25 +89,25 @@ fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
     };
     let stopping = || app.notifiers.sync.pause(Duration::ZERO) == Woken::Closing;
     let was_doubted = app.store.reader()?.sync_doubt()?.is_some();
-    // Nobody is here to be asked.
+    // There is nobody to ask.
     let ended = sync.run(&|_| {}, &stopping, &|_| Belief::No);
     match ended {
         Ok(summary) => {
             match (&summary.nobody_left_because, was_doubted) {
                 (Some(_), false) => log::error!("sync: {summary}"),
-                // It has been said; `check` says it every time.
+                // Logged as an error before; `check` reports it every time.
                 (Some(_) | None, _) => log::info!("sync: {summary}"),
             }
             Ok(())
         }
-        // What fails because the program stops is no trouble.
+        // A failure while the program stops is not worth a line.
         Err(_) if stopping() => Err(SyncError::Stopped),
         Err(error) => Err(error),
     }
 }
 
-/// The pauses before the next try.
-fn pauses(error: &SyncError) -> Pauses {
+/// How to retry after this error.
+fn backoff(error: &SyncError) -> Backoff {
     match error {
         SyncError::Api(error) => match error.action() {
             Action::Wait => MINUTE,
@@ -135,7 +134,7 @@ mod tests {
     const HOUR: i64 = 3_600;
 
     #[test]
-    fn a_used_up_minute_is_waited_for_and_a_used_up_day_for_long() {
+    fn retries_wait_a_minute_for_a_minute_limit_and_longer_for_a_daily_one() {
         let pauses = |errcode: i64| {
             let error = SyncError::Api(crate::api::ApiError::Platform {
                 call: "user/get".into(),
@@ -145,7 +144,7 @@ mod tests {
             });
             let mut trouble = Trouble::default();
             [(); 4].map(|()| {
-                let pause = trouble.again(&error.to_string(), pauses(&error), drop);
+                let pause = trouble.failed(&error.to_string(), backoff(&error), drop);
                 pause.as_secs()
             })
         };

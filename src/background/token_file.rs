@@ -1,6 +1,6 @@
 //! Keeps the access_token in the file of `api.token_file`, for programs of other users that are in the server's group.
 //!
-//! The file holds a token that works, or is not there. It takes the place of the one before whole.
+//! The file holds a valid token or does not exist. It is replaced as a whole.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -8,15 +8,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::trouble::{Pauses, Trouble};
+use super::trouble::{Backoff, Trouble};
 use crate::app::App;
 use crate::notifier::Woken;
 
-/// Between two looks whether the token is another one: a command may have replaced it, because the platform refused it.
+/// How often the token is compared: a command may have replaced it because the platform refused it.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// Pauses while there is no token, or it cannot be written.
-const PAUSES: Pauses = Pauses::seconds(10, 60);
+/// While there is no token, or it cannot be written.
+const BACKOFF: Backoff = Backoff::seconds(10, 60);
 
 /// For the server's user and its group.
 const MODE: u32 = 0o640;
@@ -32,19 +32,19 @@ pub(super) fn run(app: &App) {
         let kept = match api.token() {
             Ok(token) => keep(&file, &token).map_err(|error| error.to_string()),
             Err(error) => {
-                // What it holds may have ended.
+                // The token in it may have expired.
                 remove(&file);
                 Err(error.to_string())
             }
         };
         let pause = match kept {
             Ok(()) => {
-                if trouble.over() {
+                if trouble.succeeded() {
                     log::info!("api.token_file: {} holds a token again", file.display());
                 }
                 ROUND
             }
-            Err(text) => trouble.again(&text, PAUSES, |_| {
+            Err(text) => trouble.failed(&text, BACKOFF, |_| {
                 log::warn!("api.token_file: {}: {text}", file.display());
             }),
         };
@@ -55,39 +55,39 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// A file that the configuration names by mistake is neither replaced nor removed: no token is longer, in bytes, and
-/// none has a blank or the end of a line in it.
+/// The longest token, in bytes. A longer file, or one with blanks or line ends, was named by mistake and is neither
+/// replaced nor removed.
 const LONGEST: u64 = 4_096;
 
-/// What a file that holds a token holds, and its mode; `None`: there is no file.
-fn held(file: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
-    let there = match fs::symlink_metadata(file) {
-        Ok(there) if there.is_file() => there,
+/// The token in the file, and the file's mode; `None`: there is no file.
+fn read(file: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
+    let metadata = match fs::symlink_metadata(file) {
+        Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => return Err(io::Error::other("is no regular file; name another one")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let other = || io::Error::other("holds something else than a token; name another file");
-    if there.len() > LONGEST {
+    if metadata.len() > LONGEST {
         return Err(other());
     }
-    let held = fs::read(file)?;
-    match held.iter().all(u8::is_ascii_graphic) {
-        true => Ok(Some((held, there.permissions().mode() & 0o777))),
+    let token = fs::read(file)?;
+    match token.iter().all(u8::is_ascii_graphic) {
+        true => Ok(Some((token, metadata.permissions().mode() & 0o777))),
         false => Err(other()),
     }
 }
 
 fn remove(file: &Path) {
-    if matches!(held(file), Ok(Some(_))) {
+    if matches!(read(file), Ok(Some(_))) {
         fs::remove_file(file).ok();
     }
 }
 
-/// Lets the file hold the token, and nothing else.
+/// Writes the token to the file, unless it is there already.
 fn keep(file: &Path, token: &str) -> io::Result<()> {
-    if held(file)?.is_some_and(|(held, mode)| held == token.as_bytes() && mode == MODE) {
-        // Shows those who read it that the server is at work.
+    if read(file)?.is_some_and(|(old, mode)| old == token.as_bytes() && mode == MODE) {
+        // Shows readers that the server is running.
         return fs::File::open(file)?.set_modified(std::time::SystemTime::now());
     }
     let mut name = file.as_os_str().to_owned();
@@ -103,7 +103,7 @@ fn keep(file: &Path, token: &str) -> io::Result<()> {
         .mode(0o600)
         .open(&new)?;
     written.write_all(token.as_bytes())?;
-    // Whatever the umask of the service.
+    // Regardless of the service's umask.
     written.set_permissions(Permissions::from_mode(MODE))?;
     fs::rename(&new, file)
 }

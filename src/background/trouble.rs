@@ -1,32 +1,32 @@
-//! Trouble that lasts: said once in the log, not for every try, and tried again less and less often.
+//! Failures that repeat: logged once, not at every try, and retried with growing pauses.
 
 use std::time::Duration;
 
-/// What keeps a background thread from its work now, if anything does.
+/// The failure that a background thread is in, if any.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     now: Option<(String, Duration)>,
 }
 
-/// Pauses before other tries, doubled from the first to the last.
+/// Pauses before retries: each is twice the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pauses {
+pub(super) struct Backoff {
     first: Duration,
     last: Duration,
 }
 
-impl Pauses {
-    /// From and to so many seconds.
-    pub(super) const fn seconds(first: u64, last: u64) -> Pauses {
-        Pauses {
+impl Backoff {
+    /// Doubles from `first` to `last` seconds.
+    pub(super) const fn seconds(first: u64, last: u64) -> Backoff {
+        Backoff {
             first: Duration::from_secs(first),
             last: Duration::from_secs(last),
         }
     }
 
-    /// The same ones, none of them shorter than this.
-    pub(super) fn at_least(self, least: Duration) -> Pauses {
-        Pauses {
+    /// The same, but no pause is shorter than `least`.
+    pub(super) fn at_least(self, least: Duration) -> Backoff {
+        Backoff {
             first: self.first.max(least),
             last: self.last.max(least),
         }
@@ -34,21 +34,26 @@ impl Pauses {
 }
 
 impl Trouble {
-    /// A try came to nothing. Returns the pause before the next; `say` is called with its seconds if the text is news.
-    pub(super) fn again(&mut self, text: &str, pauses: Pauses, say: impl FnOnce(u64)) -> Duration {
-        let pause = self.now.as_ref().map_or(pauses.first, |(_, before)| {
-            before.saturating_mul(2).clamp(pauses.first, pauses.last)
+    /// A try failed. Returns the pause before the next; if `text` is new, `log` is called with its seconds.
+    pub(super) fn failed(
+        &mut self,
+        text: &str,
+        backoff: Backoff,
+        log: impl FnOnce(u64),
+    ) -> Duration {
+        let pause = self.now.as_ref().map_or(backoff.first, |(_, before)| {
+            before.saturating_mul(2).clamp(backoff.first, backoff.last)
         });
         let is_known = self.now.as_ref().is_some_and(|(before, _)| before == text);
         if !is_known {
-            say(pause.as_secs());
+            log(pause.as_secs());
         }
         self.now = Some((text.to_owned(), pause));
         pause
     }
 
-    /// A try came to its end. Returns whether there was trouble before.
-    pub(super) fn over(&mut self) -> bool {
+    /// A try succeeded. Returns whether the one before had failed.
+    pub(super) fn succeeded(&mut self) -> bool {
         self.now.take().is_some()
     }
 }
@@ -58,32 +63,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_is_said_once_and_its_pauses_double_to_the_last() {
+    fn a_failure_is_logged_once_and_its_pauses_double_up_to_the_last() {
         let mut trouble = Trouble::default();
-        let mut said = Vec::new();
-        let mut again = |trouble: &mut Trouble, text: &str| {
-            let pause = trouble.again(text, Pauses::seconds(5, 30), |seconds| {
-                said.push(format!("{text} {seconds}"));
+        let mut logged = Vec::new();
+        let mut failed = |trouble: &mut Trouble, text: &str| {
+            let pause = trouble.failed(text, Backoff::seconds(5, 30), |seconds| {
+                logged.push(format!("{text} {seconds}"));
             });
             pause.as_secs()
         };
-        let pauses = ["away", "away", "away", "full", "full"].map(|text| again(&mut trouble, text));
+        let pauses =
+            ["away", "away", "away", "full", "full"].map(|text| failed(&mut trouble, text));
         assert_eq!(pauses, [5, 10, 20, 30, 30]);
-        assert!(trouble.over());
-        assert!(!trouble.over());
-        assert_eq!(again(&mut trouble, "full"), 5);
-        assert_eq!(said, ["away 5", "full 30", "full 5"]);
+        assert!(trouble.succeeded());
+        assert!(!trouble.succeeded());
+        assert_eq!(failed(&mut trouble, "full"), 5);
+        assert_eq!(logged, ["away 5", "full 30", "full 5"]);
     }
 
     #[test]
     fn no_pause_is_shorter_than_the_least() {
-        let limit = Pauses::seconds(1, 300).at_least(Duration::from_secs(600));
+        let limit = Backoff::seconds(1, 300).at_least(Duration::from_secs(600));
         let mut trouble = Trouble::default();
         for _ in 0..3 {
-            assert_eq!(trouble.again("full", limit, drop).as_secs(), 600);
+            assert_eq!(trouble.failed("full", limit, drop).as_secs(), 600);
         }
-        // What comes after long trouble of another kind has its own pauses.
-        let short = Pauses::seconds(60, 60);
-        assert_eq!(trouble.again("busy", short, drop).as_secs(), 60);
+        // A failure of another kind has its own pauses, however long the ones before were.
+        let short = Backoff::seconds(60, 60);
+        assert_eq!(trouble.failed("busy", short, drop).as_secs(), 60);
     }
 }
