@@ -1,4 +1,4 @@
-//! The program as a value: what is built once and handed to everybody. The only wiring.
+//! The program as a value: what is built once and shared. All wiring is here.
 
 mod callback_ips;
 
@@ -26,11 +26,11 @@ pub struct App {
     pub api: Option<Client>,
     /// What background threads wait on.
     pub notifiers: Notifiers,
-    /// Where the platform sends from, as far as it has told.
+    /// The addresses that the platform sends from, as far as known.
     pub callback_ips: CallbackIps,
-    /// What the server has seen.
+    /// Counters of the server.
     pub counters: Arc<Counters>,
-    /// The time, as far as the platform has told it.
+    /// The time, as far as the platform has confirmed it.
     pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
 }
@@ -52,7 +52,7 @@ pub struct Notifiers {
     pub watchdog: Notifier,
 }
 
-/// What a reload replaces, whole.
+/// What a reload replaces as a whole.
 #[derive(Debug)]
 pub struct Live {
     /// The configuration in force.
@@ -63,7 +63,7 @@ pub struct Live {
     pub tokens: Vec<Secret>,
 }
 
-/// Why the program cannot be put together.
+/// Why the program cannot start.
 #[derive(Debug)]
 pub enum AppError {
     /// The store.
@@ -84,10 +84,10 @@ pub enum AppError {
 }
 
 impl App {
-    /// Opens the store and prepares the API client; calls nobody.
+    /// Opens the store and prepares the API client; makes no call.
     ///
     /// # Errors
-    /// When one of them cannot be had.
+    /// When one of them fails.
     pub fn new(config: Config) -> Result<App, AppError> {
         let store = Arc::new(Store::open(&config.store)?);
         let api = client(&config, &store)?;
@@ -108,7 +108,7 @@ impl App {
         })
     }
 
-    /// What is in force now. A push keeps what it began with.
+    /// What is in force now. A push keeps what it started with.
     #[must_use]
     pub fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
@@ -117,7 +117,8 @@ impl App {
     /// Puts another configuration in force.
     ///
     /// # Errors
-    /// When the store cannot be asked for the Token, or belongs to another account; the old one stays in force.
+    /// When the Token cannot be read from the store, or the store belongs to another account; the old configuration stays
+    /// in force.
     pub fn replace(&self, config: Config) -> Result<(), AppError> {
         let live = Arc::new(Live::new(config, &self.store)?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
@@ -126,7 +127,7 @@ impl App {
 }
 
 impl Notifiers {
-    /// Lets everybody who acts by the configuration look at it again.
+    /// Wakes the threads that depend on the configuration.
     pub fn config_changed(&self) {
         let Notifiers {
             profiles: _,
@@ -175,8 +176,8 @@ impl Live {
     }
 }
 
-/// Makes the store that of the configuration's account, if it has an AppID and the store is nobody's yet: from then on
-/// its tokens, followers and messages are that account's.
+/// Ties a new store to the configuration's account, if that has an AppID: from then on the store's tokens, followers
+/// and messages are that account's.
 fn claim(config: &Config, store: &Store) -> Result<(), AppError> {
     match &config.account.app_id {
         Some(app_id) => refuse_other(config, store.path(), Some(store.claim(app_id)?)),
@@ -199,8 +200,8 @@ pub fn refuse_other(config: &Config, store: &Path, owner: Option<String>) -> Res
     }
 }
 
-/// The API client of a configuration, if it has API rights; shared with the commands. There is none for a store of
-/// another account, whose tokens it would use.
+/// The API client of a configuration, if it has API rights; the commands use it too. A store of another account is
+/// refused: the client would use its tokens.
 ///
 /// # Errors
 /// When the store belongs to another account, or `api.base_url` or the trusted roots cannot be used.
@@ -256,13 +257,13 @@ impl TokenShelf for StoreShelf {
     }
 }
 
-/// A Token as the console takes it: 32 letters and digits.
+/// A Token that the console accepts: 32 letters and digits.
 fn random_token() -> Result<Secret, AppError> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut token = String::with_capacity(32);
     while token.len() < 32 {
         let bytes: [u8; 32] = random::bytes()?;
-        // Bytes from 248 on would make the first letters likelier than the others.
+        // Bytes from 248 on would make some letters more likely than others.
         let even = bytes.iter().filter(|byte| **byte < 248);
         token.extend(
             even.take(32 - token.len())

@@ -1,8 +1,8 @@
-//! How many of something, in words.
+//! A number with its noun, in the singular or plural.
 
 use std::fmt::Display;
 
-/// `1 follower`, `2 followers`, `0 entries`: a number and what it counts, named in the singular.
+/// `1 follower`, `2 followers`, `0 entries`: `noun` is given in the singular.
 #[must_use]
 pub fn counted(number: impl Display, noun: &str) -> String {
     let number = number.to_string();
@@ -12,7 +12,7 @@ pub fn counted(number: impl Display, noun: &str) -> String {
     }
 }
 
-/// The plural of an English noun, as far as this program has such.
+/// The plural of an English noun; covers the nouns of this program.
 fn plural(noun: &str) -> String {
     if let Some(before) = noun.strip_suffix("person") {
         return format!("{before}people");
@@ -31,8 +31,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_singular_and_all_else_is_plural() {
-        for (number, noun, told) in [
+    fn only_one_is_singular() {
+        for (number, noun, expected) in [
             (0, "follower", "0 followers"),
             (1, "follower", "1 follower"),
             (2, "conditional menu", "2 conditional menus"),
@@ -43,7 +43,7 @@ mod tests {
             (2, "address", "2 addresses"),
             (-1, "push", "-1 pushes"),
         ] {
-            assert_eq!(counted(number, noun), told);
+            assert_eq!(counted(number, noun), expected);
         }
     }
 }

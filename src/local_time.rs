@@ -1,4 +1,4 @@
-//! Times as people write and read them: the local date and time of this machine, in the form of the store's views.
+//! Local dates and times as people write and read them, in the format of the store's views.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Error, Timestamp, ZonedDateTime};
 
-/// A time in Unix seconds as `2026-11-21 08:30:00`. Beyond the year 9999 it is the number itself.
+/// A time in Unix seconds as `2026-11-21 08:30:00`. Beyond the year 9999: the number itself.
 #[must_use]
 pub fn format(at: i64) -> String {
     match local(at) {
@@ -16,13 +16,13 @@ pub fn format(at: i64) -> String {
     }
 }
 
-/// Reads a time such as `2026-11-21` or `2026-11-21 08:30` into Unix seconds; `None` for any other text. Without an
-/// offset from UTC it is local time.
+/// Parses a time such as `2026-11-21` or `2026-11-21 08:30` into Unix seconds; `None` for any other text. It is local
+/// time unless it has an offset from UTC.
 #[must_use]
 pub fn parse(text: &str) -> Option<i64> {
     let with_offset = text.parse::<Timestamp>();
-    let read = with_offset.or_else(|_| TimeZone::system().to_timestamp(text.parse()?));
-    read.ok().map(Timestamp::as_second)
+    let parsed = with_offset.or_else(|_| TimeZone::system().to_timestamp(text.parse()?));
+    parsed.ok().map(Timestamp::as_second)
 }
 
 /// The current year.
@@ -36,13 +36,13 @@ fn local(at: i64) -> Result<DateTime, Error> {
     Ok(TimeZone::system().to_datetime(at))
 }
 
-/// An hour and a minute at which something happens every day, such as `"03:30"`.
+/// The hour and minute of something that happens every day, such as `"03:30"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeOfDay(Time);
 
 impl TimeOfDay {
-    /// The first moment after `after` at which local clocks show this time; both in Unix seconds. Where the calendar
-    /// does not reach it is `after`.
+    /// The first moment after `after` at which local clocks show this time; both in Unix seconds. Beyond the calendar's
+    /// end: `after`.
     #[must_use]
     pub fn next_after(self, after: i64) -> i64 {
         let next = || {

@@ -1,12 +1,12 @@
-//! Counters of what the server has seen since it started, each declared once.
+//! The server's counters since it started, each declared once.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Declares the counters; the struct and what is logged of it cannot differ.
+/// Declares the counters: one list for the struct and its log line.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What the server has seen since it started.
+        /// The server's counters since it started.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[doc = $doc])+ pub $name: AtomicU64,)+
@@ -28,11 +28,11 @@ macro_rules! counters {
 counters! {
     /// Connections open now.
     open,
-    /// Connections that wait long for their answer now.
+    /// Connections that have waited long for their answer, now.
     waiting,
     /// Connections accepted.
     accepted,
-    /// Requests that were whole and well-formed, on their way to an answer or answered.
+    /// Complete, well-formed requests, answered or not yet.
     requests,
     /// Connections closed at once to make room for others, or because all buffers together were too large.
     evicted,
@@ -40,9 +40,9 @@ counters! {
     timed_out,
     /// Requests answered 4xx or 505 by the guard itself, other than those that timed out.
     refused,
-    /// Requests answered 503, as the inside did not answer.
+    /// Requests answered 503 because no handler answered.
     unanswered,
-    /// Clients that hung up while they waited for their answer.
+    /// Clients that hung up before their answer came.
     hung_up,
     /// Accepts that failed.
     accept_errors,

@@ -1,6 +1,6 @@
-//! HTTP requests to other servers: connections, trusted roots, limits, and what can go wrong.
+//! HTTP requests to other servers: connections, trusted roots, limits, errors.
 //!
-//! Proxies in the environment are not used: the platform answers only addresses that the console lists, and the program
+//! Proxies from the environment are not used: the platform answers only addresses listed in the console, and the program
 //! must not depend on the shell it was started from.
 
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnecto
 
 use crate::byte_order_mark;
 
-/// How long connecting may take, and as long the look-up of the name before it.
+/// The limit for connecting, and also for looking up the name before it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pooled connections, with the same roots for all servers.
@@ -27,40 +27,40 @@ pub(crate) struct Outbound {
 pub(crate) struct Request<'a> {
     /// An `http://` or `https://` URL.
     pub url: &'a str,
-    /// More of its query, not yet percent-encoded.
+    /// Further query parameters, not yet percent-encoded.
     pub query: Vec<(&'a str, &'a str)>,
     /// The content type and the bytes of a POST.
     pub body: Option<(&'a str, &'a [u8])>,
-    /// For the whole exchange, from the look-up of the name to the last byte of the answer.
+    /// For the whole exchange, from looking up the name to the last byte of the answer.
     pub timeout: Duration,
-    /// How many redirects are followed, with an error for one more; if 0, a redirect is an answer.
+    /// How many redirects are followed; one more is an error. If 0, a redirect is an answer.
     pub redirects: u32,
 }
 
-/// An answer, whatever its status, of which the body has not been read yet.
+/// An answer of any status; its body has not been read yet.
 pub(crate) struct Response {
     timeout: Duration,
     response: ureq::http::Response<ureq::Body>,
 }
 
-/// The body of an answer, on its way.
+/// The body of an answer, being received.
 pub(crate) struct Body {
     timeout: Duration,
     reader: ureq::BodyReader<'static>,
 }
 
-/// The roots to trust cannot be read.
+/// The trusted roots cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustError(String);
 
-/// Why there is no answer that can be used. Its text holds no URL.
+/// Why there is no usable answer. Its text contains no URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboundError {
     /// The URL cannot be used; nothing was sent.
     Address,
     /// No answer came, or not all of it.
     Network(NetworkCause),
-    /// What came is not an answer: what was found instead.
+    /// What came is not an HTTP answer; the text says why.
     Answer(String),
 }
 
@@ -77,7 +77,7 @@ pub enum NetworkCause {
     Tls(String),
     /// Nobody listens there.
     Refused,
-    /// There was no connection, for another reason, or it was cut before anything was asked.
+    /// No connection for another reason, or it was cut before the request was sent.
     Unreachable(String),
     /// The connection ended before the answer did.
     Closed,
@@ -86,8 +86,8 @@ pub enum NetworkCause {
 }
 
 impl Outbound {
-    /// Trusts the roots in the PEM file that the environment variable `SSL_CERT_FILE` names, and only those; if it is
-    /// unset or empty, the web's roots as this program was built with. Connects to nobody yet.
+    /// Trusts only the roots in the PEM file that the environment variable `SSL_CERT_FILE` names. If it is unset or
+    /// empty, trusts the web's roots that were built in. Does not connect yet.
     ///
     /// # Errors
     /// When the file cannot be used.
@@ -95,7 +95,7 @@ impl Outbound {
         Outbound::trusting(std::env::var_os("SSL_CERT_FILE").as_deref())
     }
 
-    /// The same with the value of `SSL_CERT_FILE`.
+    /// Like [`Outbound::new`], with the value of `SSL_CERT_FILE`.
     pub(crate) fn trusting(cert_file: Option<&OsStr>) -> Result<Outbound, TrustError> {
         let roots = match cert_file.filter(|file| !file.is_empty()) {
             Some(file) => read_roots(Path::new(file))?,
@@ -118,7 +118,7 @@ impl Outbound {
     /// Sends a request and waits for the head of the answer.
     ///
     /// # Errors
-    /// When none came.
+    /// When none comes.
     pub fn send(&self, request: &Request) -> Result<Response, OutboundError> {
         let answer = match request.body {
             None => prepared(self.agent.get(request.url), request).call(),
@@ -151,7 +151,7 @@ impl Response {
         self.response.status().as_u16()
     }
 
-    /// The usual words for the status.
+    /// The standard reason phrase of the status.
     pub fn reason(&self) -> &'static str {
         let status = self.response.status();
         status.canonical_reason().unwrap_or_default()
@@ -181,7 +181,7 @@ impl Body {
         read.map_err(|error| failed(error.into(), self.timeout))
     }
 
-    /// Appends what is left, or its first `most` bytes.
+    /// Appends the rest of the body, at most `most` bytes.
     ///
     /// # Errors
     /// When the rest does not come.
@@ -218,7 +218,7 @@ fn read_roots(file: &Path) -> Result<RootCerts, TrustError> {
     Ok(RootCerts::new_with_certs(&roots))
 }
 
-/// Connects as ever, and marks what fails before there is a connection: no request was written then.
+/// The default connector; marks errors that come before there is a connection, when no request was sent.
 #[derive(Debug)]
 struct Connecting(DefaultConnector);
 
@@ -247,7 +247,7 @@ impl fmt::Display for NotConnected {
 
 impl std::error::Error for NotConnected {}
 
-/// The same in our own words.
+/// Why there was no connection, in our own words.
 fn not_connected(error: ureq::Error) -> NetworkCause {
     match error {
         ureq::Error::Io(error) => match error.kind() {
@@ -260,12 +260,12 @@ fn not_connected(error: ureq::Error) -> NetworkCause {
         ureq::Error::Rustls(error) => NetworkCause::Tls(error.to_string()),
         ureq::Error::Tls(error) => NetworkCause::Tls(error.to_owned()),
         ureq::Error::ConnectionFailed => NetworkCause::Refused,
-        // The rest belongs to features and settings that are not used here.
+        // The others belong to features and settings that are not used here.
         _ => NetworkCause::Unreachable("connecting failed".to_owned()),
     }
 }
 
-/// Says what happened in our own words: the texts of the HTTP crate may hold URLs.
+/// The error in our own words: the HTTP crate's texts may contain URLs.
 fn failed(error: ureq::Error, timeout: Duration) -> OutboundError {
     let cause = match error {
         ureq::Error::Io(error) => io_cause(&error, timeout),
@@ -286,7 +286,7 @@ fn failed(error: ureq::Error, timeout: Duration) -> OutboundError {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             return OutboundError::Address;
         }
-        // The rest belongs to features and settings that are not used here.
+        // The others belong to features and settings that are not used here.
         _ => NetworkCause::Other("the exchange failed".to_owned()),
     };
     OutboundError::Network(cause)

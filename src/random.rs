@@ -1,7 +1,7 @@
 //! Random numbers from the system.
 //!
-//! By `ring`, which TLS brings anyway: it asks the kernel directly, and so works in a statically linked
-//! program without `/dev`, where looking up libc's function by its name does not.
+//! Uses `ring`, a dependency of TLS anyway: it asks the kernel directly, and so works in a statically linked
+//! program without `/dev`, where looking up libc's function by name does not.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct NoRandomNumbers;
 /// `N` random bytes, good enough for secrets.
 ///
 /// # Errors
-/// When the kernel has none to give.
+/// When the kernel gives none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomNumbers> {
     let mut bytes = [0; N];
     SystemRandom::new()
@@ -23,10 +23,10 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomNumbers> {
     Ok(bytes)
 }
 
-/// A random number, for names that must not meet.
+/// A random number, for names that must not collide.
 ///
 /// # Errors
-/// When the kernel has none to give.
+/// When the kernel gives none.
 pub fn number() -> Result<u64, NoRandomNumbers> {
     bytes().map(u64::from_ne_bytes)
 }
@@ -34,7 +34,7 @@ pub fn number() -> Result<u64, NoRandomNumbers> {
 /// 16 random bytes as 32 hexadecimal digits, which nobody can guess.
 ///
 /// # Errors
-/// When the kernel has none to give.
+/// When the kernel gives none.
 pub fn hex() -> Result<String, NoRandomNumbers> {
     let bytes: [u8; 16] = bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

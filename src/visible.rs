@@ -1,15 +1,15 @@
-//! What strangers wrote, on one line: it must not steer a terminal, or begin a line of its own in a log.
+//! Text from strangers, made safe to show on one line: it must not steer a terminal or start a new line in a log.
 
 use std::fmt::{self, Write};
 
-/// True for control characters and changes of the direction of writing.
+/// Whether it is a control character, or changes the direction of writing.
 #[must_use]
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether nobody sees it: spaces of no width, marks of the direction of writing, selectors of variants.
+/// Whether it is invisible: zero-width spaces, direction marks, variation selectors.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(
@@ -22,7 +22,7 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// The same, and all else that Unicode lets a program leave out: nobody would see it in a message of an error.
+/// Like [`is_invisible`], and all else that Unicode calls ignorable: nobody would see it in an error message.
 #[must_use]
 pub fn is_ignorable(c: char) -> bool {
     is_invisible(c)
@@ -44,7 +44,7 @@ pub fn is_ignorable(c: char) -> bool {
         )
 }
 
-/// Shows a text without what [`steers`]: a blank for a line break or tab, the number of the character for all else.
+/// Shows a text without what [`steers`]: a blank for a line break or tab, `\u{…}` for the rest.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a str);
 

@@ -1,4 +1,4 @@
-//! The networks that the platform sends from, as it last told: in force now, and kept in the store.
+//! The networks that the platform sends from: the list in force, read from the platform or the store.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,25 +7,25 @@ use ipnet::IpNet;
 use crate::config::read_network;
 use crate::store::KeptAddresses;
 
-/// The platform's list. Until one has been had, it knows nothing and refuses nobody.
+/// The platform's list. Until the first one is fetched, nobody is refused.
 #[derive(Debug, Default)]
 pub struct CallbackIps {
     list: RwLock<Option<Arc<Networks>>>,
 }
 
-/// One list as the platform told it.
+/// One list from the platform.
 #[derive(Debug)]
 pub struct Networks {
     /// Never empty.
     pub networks: Vec<IpNet>,
     /// Entries that are neither an address nor a network.
     pub unreadable: Vec<String>,
-    /// When it was told, Unix seconds.
-    pub told_at: i64,
+    /// When it was fetched, Unix seconds.
+    pub fetched_at: i64,
 }
 
 impl CallbackIps {
-    /// The list in force; `None` while none has ever been had.
+    /// The list in force; `None` if none has ever been fetched.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Networks>> {
         self.list
@@ -41,7 +41,7 @@ impl CallbackIps {
 }
 
 impl Networks {
-    /// Reads a list as the platform tells it, or as the store has kept it. `None`: nothing in it can be read.
+    /// Parses a list from the platform or the store. `None`: no entry can be read.
     #[must_use]
     pub fn read(kept: &KeptAddresses) -> Option<Networks> {
         let mut networks = Vec::new();
@@ -55,7 +55,7 @@ impl Networks {
         (!networks.is_empty()).then_some(Networks {
             networks,
             unreadable,
-            told_at: kept.told_at,
+            fetched_at: kept.fetched_at,
         })
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     fn kept(addresses: &[&str]) -> KeptAddresses {
         KeptAddresses {
             addresses: addresses.iter().map(|&entry| entry.to_owned()).collect(),
-            told_at: 1,
+            fetched_at: 1,
         }
     }
 

@@ -54,7 +54,7 @@ fn in_force(app: &App) -> String {
         Some(list) => format!(
             "the list of {} networks from {} h ago stays in force",
             list.networks.len(),
-            age(list.told_at).as_secs() / 3_600
+            age(list.fetched_at).as_secs() / 3_600
         ),
         None => "requests from any address are accepted until it is here".to_owned(),
     }
@@ -90,7 +90,7 @@ fn round(app: &App) -> Result<(), Failed> {
     let due = app
         .callback_ips
         .current()
-        .is_none_or(|list| age(list.told_at) >= DAY);
+        .is_none_or(|list| age(list.fetched_at) >= DAY);
     if !wanted || !due {
         return Ok(());
     }
@@ -101,7 +101,7 @@ fn round(app: &App) -> Result<(), Failed> {
     let addresses = api.once().getcallbackip()?;
     let kept = KeptAddresses {
         addresses,
-        told_at: clock::unix_seconds(),
+        fetched_at: clock::unix_seconds(),
     };
     let list = Networks::read(&kept).ok_or("there is no address in it")?;
     if !list.unreadable.is_empty() {
@@ -119,8 +119,8 @@ fn round(app: &App) -> Result<(), Failed> {
 }
 
 /// A list from the future was dated by a wrong clock: it counts as infinitely old.
-fn age(told_at: i64) -> Duration {
-    let seconds = clock::unix_seconds().saturating_sub(told_at);
+fn age(fetched_at: i64) -> Duration {
+    let seconds = clock::unix_seconds().saturating_sub(fetched_at);
     u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)
 }
 
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_list_of_a_wrong_clock_is_due() {
         let now = clock::unix_seconds();
-        for told_at in [i64::MIN, 0, now - 86_400, now + 60, i64::MAX] {
-            assert!(age(told_at) >= DAY, "{told_at}");
+        for fetched_at in [i64::MIN, 0, now - 86_400, now + 60, i64::MAX] {
+            assert!(age(fetched_at) >= DAY, "{fetched_at}");
         }
         assert!(age(now - 3_600) < DAY);
     }

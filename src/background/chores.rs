@@ -116,21 +116,21 @@ struct Now {
 
 impl Now {
     fn read(app: &App) -> Now {
-        if let Some(told) = app.api.as_ref().and_then(Client::platform_time) {
-            app.confirmed.confirm(told);
+        if let Some(time) = app.api.as_ref().and_then(Client::platform_time) {
+            app.confirmed.confirm(time);
         }
         let local = clock::unix_seconds();
         match app.confirmed.now() {
-            Confirmed::Told(told) => Now {
-                at: Some(told.min(local)),
+            Confirmed::Fresh(time) => Now {
+                at: Some(time.min(local)),
                 is_doubted: false,
             },
-            Confirmed::Kept(kept) if local.saturating_sub(kept) <= UNCONFIRMED => Now {
+            Confirmed::Stored(time) if local.saturating_sub(time) <= UNCONFIRMED => Now {
                 at: Some(local),
                 is_doubted: false,
             },
-            Confirmed::Kept(kept) => Now {
-                at: Some(kept),
+            Confirmed::Stored(time) => Now {
+                at: Some(time),
                 is_doubted: true,
             },
             Confirmed::Never => Now {
@@ -143,7 +143,7 @@ impl Now {
 
 /// Removes old messages, signatures and digests until none is left or it is notified.
 fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
-    if let Confirmed::Told(now) = app.confirmed.now() {
+    if let Confirmed::Fresh(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
     let removed = remove_used(app)?;

@@ -323,7 +323,7 @@ impl ShownAddresses {
             AllowIps::Any => (Source::Anywhere, Vec::new(), None),
             AllowIps::Listed(networks) => (Source::Configuration, networks.clone(), None),
             AllowIps::Platform => {
-                let told_at = list.as_ref().map(|list| list.told_at);
+                let told_at = list.as_ref().map(|list| list.fetched_at);
                 let networks = list.map_or_else(Vec::new, |list| list.networks);
                 (Source::Platform, networks, told_at)
             }

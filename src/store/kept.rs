@@ -9,13 +9,13 @@ use super::settings::{
 };
 use crate::secret::Secret;
 
-/// The addresses that the platform sends from, as it told them.
+/// The addresses that the platform sends from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAddresses {
     /// Addresses and networks in CIDR notation.
     pub addresses: Vec<String>,
     /// Unix seconds.
-    pub told_at: i64,
+    pub fetched_at: i64,
 }
 
 /// The last copy that was made of the store.
@@ -140,7 +140,7 @@ impl Store {
     pub fn keep_callback_ips(&self, kept: &KeptAddresses) -> Result<(), StoreError> {
         let values = [
             (CALLBACK_IPS, kept.addresses.join(" ")),
-            (CALLBACK_IPS_AT, kept.told_at.to_string()),
+            (CALLBACK_IPS_AT, kept.fetched_at.to_string()),
         ];
         self.writer.write(move |connection| {
             values
@@ -259,12 +259,13 @@ impl Reader {
     pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
         let read =
             |name| settings::get(&self.connection, name).map_err(|error| Reader::failed(&error));
-        let (Some(addresses), Some(told_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?) else {
+        let (Some(addresses), Some(fetched_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?)
+        else {
             return Ok(None);
         };
         Ok(Some(KeptAddresses {
             addresses: addresses.split_whitespace().map(str::to_owned).collect(),
-            told_at: told_at.parse().unwrap_or(0),
+            fetched_at: fetched_at.parse().unwrap_or(0),
         }))
     }
 }

@@ -48,7 +48,7 @@ mod tests {
         let told = Networks {
             networks: networks.clone(),
             unreadable: Vec::new(),
-            told_at: 1,
+            fetched_at: 1,
         };
         let inside = ClientAddress::Ip("203.0.113.9".parse().unwrap());
         let outside = ClientAddress::Ip("198.51.100.1".parse().unwrap());
