@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::api::{self, Client, TokenShelf};
+use crate::api::{self, Client, TokenStore};
 use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
 use crate::dispatch::Rules;
@@ -216,14 +216,14 @@ pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, App
         app_id: app_id.to_owned(),
         app_secret: app_secret.clone(),
     };
-    let client = Client::new(settings, Arc::new(StoreShelf(Arc::clone(store))))?;
+    let client = Client::new(settings, Arc::new(StoredTokens(Arc::clone(store))))?;
     Ok(Some(client))
 }
 
-/// The store as the place where the API client keeps its tokens.
-struct StoreShelf(Arc<Store>);
+/// The tokens of the API client, kept in the store.
+struct StoredTokens(Arc<Store>);
 
-impl TokenShelf for StoreShelf {
+impl TokenStore for StoredTokens {
     fn load(&self, name: &str) -> Result<Option<api::KeptToken>, String> {
         let kept = self.0.kept_token(name).map_err(|error| error.to_string())?;
         Ok(kept.map(|token| api::KeptToken {

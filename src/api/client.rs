@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::call::Call;
-use super::desk::{ACCESS_TOKEN, Desk, JSAPI_TICKET, TokenShelf};
 use super::errcode::Action;
 use super::error::ApiError;
 use super::http::{Answer, Http};
+use super::token_cache::{ACCESS_TOKEN, JSAPI_TICKET, TokenCache, TokenStore};
 use crate::outbound::Outbound;
 use crate::secret::Secret;
 use crate::wechat::lenient;
@@ -56,8 +56,8 @@ pub struct Client {
 pub(super) struct Shared {
     pub(super) http: Http,
     pub(super) settings: Settings,
-    pub(super) access_token: Desk,
-    pub(super) jsapi_ticket: Desk,
+    pub(super) access_token: TokenCache,
+    pub(super) jsapi_ticket: TokenCache,
 }
 
 impl Client {
@@ -66,14 +66,14 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError::Trust`] if that file cannot be used, [`ApiError::Request`] if `base_url` cannot.
-    pub fn new(settings: Settings, tokens: Arc<dyn TokenShelf>) -> Result<Client, ApiError> {
+    pub fn new(settings: Settings, tokens: Arc<dyn TokenStore>) -> Result<Client, ApiError> {
         let http = Http::new(&settings.base_url, settings.timeout, Outbound::new()?)?;
-        let desk = |name| Desk::new(name, Arc::clone(&tokens), settings.timeout);
+        let cache = |name| TokenCache::new(name, Arc::clone(&tokens), settings.timeout);
         Ok(Client {
             shared: Arc::new(Shared {
                 http,
-                access_token: desk(ACCESS_TOKEN),
-                jsapi_ticket: desk(JSAPI_TICKET),
+                access_token: cache(ACCESS_TOKEN),
+                jsapi_ticket: cache(JSAPI_TICKET),
                 settings,
             }),
             pauses: PAUSES.to_vec(),

@@ -58,7 +58,7 @@ pub enum ApiError {
     /// The roots to trust could not be read (environment variable `SSL_CERT_FILE`).
     Trust(TrustError),
     /// Tokens could not be loaded from or saved to where they are kept.
-    Shelf(String),
+    TokenStore(String),
 }
 
 impl ApiError {
@@ -96,7 +96,7 @@ impl ApiError {
             | ApiError::Unexpected { .. }
             | ApiError::Request { .. }
             | ApiError::Trust(_)
-            | ApiError::Shelf(_) => None,
+            | ApiError::TokenStore(_) => None,
         }
     }
 
@@ -112,7 +112,7 @@ impl ApiError {
                 ..
             }
             | ApiError::Trust(_) => Action::Admin,
-            ApiError::Network { .. } | ApiError::Shelf(_) => Action::Retry,
+            ApiError::Network { .. } | ApiError::TokenStore(_) => Action::Retry,
             ApiError::NotJson { status, .. } if is_passing(*status) => Action::Retry,
             ApiError::NotJson { .. } | ApiError::Unexpected { .. } | ApiError::Request { .. } => {
                 Action::Fix
@@ -135,7 +135,7 @@ impl ApiError {
             ApiError::Unexpected { .. }
             | ApiError::Request { .. }
             | ApiError::Trust(_)
-            | ApiError::Shelf(_) => false,
+            | ApiError::TokenStore(_) => false,
         }
     }
 
@@ -186,7 +186,7 @@ impl ApiError {
                 false
             }
             ApiError::Platform { .. } => self.action() != Action::Retry,
-            ApiError::Request { .. } | ApiError::Trust(_) | ApiError::Shelf(_) => true,
+            ApiError::Request { .. } | ApiError::Trust(_) | ApiError::TokenStore(_) => true,
         };
         match self.called()?.effect {
             Effect::Changes { if_unknown } if !answered => Some(if_unknown),
@@ -201,7 +201,7 @@ impl ApiError {
             | ApiError::NotJson { call, .. }
             | ApiError::Unexpected { call, .. }
             | ApiError::Request { call, .. } => Some(call),
-            ApiError::Trust(_) | ApiError::Shelf(_) => None,
+            ApiError::Trust(_) | ApiError::TokenStore(_) => None,
         }
     }
 
@@ -221,7 +221,7 @@ impl ApiError {
             | ApiError::Unexpected { .. }
             | ApiError::Request { .. }
             | ApiError::Trust(_)
-            | ApiError::Shelf(_) => None,
+            | ApiError::TokenStore(_) => None,
         }
     }
 
@@ -250,7 +250,7 @@ impl ApiError {
             ApiError::Unexpected { .. }
             | ApiError::Request { .. }
             | ApiError::Trust(_)
-            | ApiError::Shelf(_) => return None,
+            | ApiError::TokenStore(_) => return None,
         };
         Some(advice.to_owned())
     }
@@ -272,7 +272,7 @@ impl ApiError {
             | ApiError::Unexpected { .. }
             | ApiError::Request { .. }
             | ApiError::Trust(_)
-            | ApiError::Shelf(_) => None,
+            | ApiError::TokenStore(_) => None,
         }
     }
 
@@ -373,7 +373,7 @@ impl fmt::Display for ApiError {
             }
             ApiError::Request { cause, .. } => write!(f, "not sent: {cause}")?,
             ApiError::Trust(error) => error.fmt(f)?,
-            ApiError::Shelf(cause) => write!(f, "the kept token: {cause}")?,
+            ApiError::TokenStore(cause) => write!(f, "the kept token: {cause}")?,
         }
         if self.may_be_done() {
             f.write_str("; it may have been done")?;

@@ -1,19 +1,18 @@
-//! Calls to the platform: one client, one table of error codes, one token for everybody, and a
-//! file per family of calls. It knows nothing of the store,
-//! the configuration or the server, who are wired in by [`TokenShelf`] and [`Settings`].
+//! Calls to the platform: one client, one table of error codes, one token for all, and a file per family of calls.
+//! It knows nothing of the store, the configuration or the server; [`TokenStore`] and [`Settings`] connect them.
 //!
-//! Reading order: [`Client`] holds the policy (when a call is repeated, when a token is replaced),
-//! [`desk`] the token desk, [`error`] and [`errcode`] what can go wrong; the rest are the calls.
+//! Reading order: [`Client`] holds the policy (when a call is repeated, when a token is replaced), [`token_cache`] the
+//! token cache, [`error`] and [`errcode`] the errors; the rest are the calls.
 //!
-//! The path and the query of a call hold tokens and secrets. They are never logged here. The crates
-//! below write them at level `trace` (targets `ureq` and `ureq_proto`), which is why this program
-//! is built with `log`'s feature `max_level_debug`: no setting of `RUST_LOG` brings that level back.
+//! The path and the query of a call contain tokens and secrets. They are never logged here. The crates `ureq` and
+//! `ureq_proto` log them at level `trace`, which is why this program is built with `log`'s feature
+//! `max_level_debug`: no setting of `RUST_LOG` brings that level back.
 
 pub mod client;
-pub mod desk;
 pub mod errcode;
 pub mod error;
 pub mod token;
+pub mod token_cache;
 
 pub mod article;
 pub mod blacklist;
@@ -47,7 +46,7 @@ mod tests;
 
 pub use called::{Called, Effect};
 pub use client::{Client, Settings};
-pub use desk::{KeptToken, TokenShelf};
 pub use errcode::Action;
 pub use error::ApiError;
 pub use http::look_at_roots;
+pub use token_cache::{KeptToken, TokenStore};

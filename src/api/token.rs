@@ -1,13 +1,13 @@
-//! The calls that bring tokens: access_token and jsapi_ticket, which the desk keeps.
+//! The calls that bring tokens: access_token and jsapi_ticket, which the cache keeps.
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::call::Call;
 use super::client::Client;
-use super::desk::{KeptToken, LONGEST};
 use super::errcode;
 use super::error::ApiError;
+use super::token_cache::{KeptToken, LONGEST};
 use crate::clock;
 use crate::secret::Secret;
 use crate::wechat::lenient;
@@ -24,8 +24,8 @@ impl Client {
     /// Why none could be had. A failed fetch is remembered for 1 to 5 seconds, or 5 to 60 where a
     /// person must act, at least for [`Action::least_pause`](errcode::Action::least_pause), and given to everybody who asks meanwhile.
     pub fn token(&self) -> Result<String, ApiError> {
-        let desk = &self.shared.access_token;
-        desk.get(None, self.pauses(), || self.fetch_token())
+        let cache = &self.shared.access_token;
+        cache.get(None, self.pauses(), || self.fetch_token())
     }
 
     /// A valid access_token, asked for at the platform whatever is kept: shows whether AppID, AppSecret and this
@@ -34,10 +34,10 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub fn token_asked(&self) -> Result<String, ApiError> {
-        let desk = &self.shared.access_token;
-        let kept = desk.on_shelf()?;
+        let cache = &self.shared.access_token;
+        let kept = cache.stored()?;
         let kept = kept.as_ref().map(|kept| kept.value.expose());
-        desk.get(kept, self.pauses(), || self.fetch_token())
+        cache.get(kept, self.pauses(), || self.fetch_token())
     }
 
     /// A valid access_token for an owner's program to which the platform refused `refused`.
@@ -60,8 +60,8 @@ impl Client {
 
     /// A valid access_token after the platform refused this one to a call of ours.
     pub(super) fn token_instead_of(&self, refused: &str) -> Result<String, ApiError> {
-        let desk = &self.shared.access_token;
-        desk.get(Some(refused), self.pauses(), || self.fetch_token())
+        let cache = &self.shared.access_token;
+        cache.get(Some(refused), self.pauses(), || self.fetch_token())
     }
 
     /// A valid ticket for signing JS-SDK pages, kept and shared like the access_token.
@@ -75,7 +75,7 @@ impl Client {
             #[serde(default, deserialize_with = "lenient::int")]
             expires_in: Option<i64>,
         }
-        // The desk has the pauses; the call itself must not sleep a second time.
+        // The cache has the pauses; the call itself must not sleep a second time.
         let client = self.once();
         self.shared.jsapi_ticket.get(None, self.pauses(), || {
             let call = Call::read("/cgi-bin/ticket/getticket").query("type", "jsapi");

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::input::Hidden;
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output};
-use crate::api::desk::{ACCESS_TOKEN, JSAPI_TICKET};
+use crate::api::token_cache::{ACCESS_TOKEN, JSAPI_TICKET};
 use crate::config::Config;
 
 /// The oldest token file that is used. A running server touches it several times a minute, and a token stays valid for

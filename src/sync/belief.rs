@@ -1,60 +1,60 @@
-//! Whether the platform's list of followers can be believed, and what the owner says to a doubt.
+//! Whether to believe the platform's list of followers, and what the owner says about a doubt.
 
 use std::fmt;
 
 use crate::counted::counted;
 use crate::store::SyncState;
 
-/// More people than this, and more than a tenth, do not go out unless the owner believes it; within [`WEEK`].
+/// More people than this, and more than a tenth, are not removed within a [`WEEK`] unless the owner believes the list.
 pub(super) const FEW: i64 = 20;
 
-/// What syncs take out within this time, in seconds, counts together, so that a list that is short by a little every
-/// night does not empty the followers.
+/// Removals within this time, in seconds, count together, so that a list that is slightly short every night does not
+/// empty the followers.
 pub(super) const WEEK: i64 = 7 * 86_400;
 
-/// What speaks against the platform's list. The owner may know better.
+/// A doubt about the platform's list. The owner may know better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The list lacks a few of those whom the platform counts.
+    /// The list is a little shorter than the platform's count.
     Short {
-        /// How many the platform counts.
+        /// The platform's count.
         total: i64,
-        /// How many the list holds.
+        /// The length of the list.
         listed: i64,
     },
-    /// More than [`FEW`] and more than a tenth of the followers would go out.
+    /// More than [`FEW`] and more than a tenth of the followers would be removed.
     Many {
-        /// How many would go out.
+        /// How many would be removed.
         leaving: i64,
         /// Of how many followers.
         of: i64,
-        /// How many syncs have taken out within the week before.
+        /// How many were removed by the syncs of the last week.
         before: i64,
     },
 }
 
-/// What the owner says to a [`Doubt`].
+/// What the owner says about a [`Doubt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belief {
     /// The list is right.
     Yes,
-    /// Nobody goes out; everything else is done.
+    /// Nobody is removed; everything else is done.
     No,
-    /// Nothing more is done, and the list is forgotten.
+    /// The sync ends, and the list is dropped.
     Stop,
 }
 
-/// What is the matter with a list.
+/// What is wrong with a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Listed {
-    /// Nobody believes it, for this reason.
+    /// It is wrong, for this reason.
     Broken(String),
     /// It may be right.
     Doubtful(Doubt),
 }
 
-/// What is the matter with the list, if it does not hold as many people as the platform counts. A few who came while it
-/// was read are no reason: one in a thousand, and `allowed` more.
+/// What is wrong with the list, if its length differs from the platform's count. A small difference is normal, because
+/// people come and go while it is read: one in a thousand, and `allowed` more.
 pub(super) fn doubt(state: &SyncState, allowed: i64) -> Option<Listed> {
     let Some(total) = state.total else {
         let why = "the platform did not say how many followers there are";

@@ -1,5 +1,5 @@
-//! The right to sync, which one process has at a time. It lies in the store, is renewed while the sync runs, and is
-//! free again when the process that has it has ended, however it ended.
+//! The lease of a sync: the right to sync, which one process has at a time. It is stored in the store, renewed while
+//! the sync runs, and free again after that process has ended, even by a crash.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::store::Store;
 
 const NAME: &str = "sync";
 
-/// How long the right lasts unless it is renewed, in seconds.
+/// How long the lease lasts unless it is renewed, in seconds.
 const LASTS: i64 = 60;
 
-/// Between two renewals.
+/// The time between two renewals.
 const RENEWAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Lease<'a> {
@@ -24,7 +24,7 @@ pub(super) struct Lease<'a> {
 }
 
 impl<'a> Lease<'a> {
-    /// Takes the right, unless another process has it.
+    /// Takes the lease, unless another process has it.
     pub(super) fn take(store: &'a Store) -> Result<Lease<'a>, SyncError> {
         let now = clock::unix_seconds();
         match store.take_lease(NAME, now, now + LASTS)? {
@@ -37,11 +37,11 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Renews the right until it is given back. Runs on a thread of its own.
+    /// Renews the lease until it is given back. Runs on a thread of its own.
     pub(super) fn keep(&self) {
         while self.over.pause(RENEWAL) != Woken::Closing {
             match self.store.renew_lease(NAME, clock::unix_seconds() + LASTS) {
-                // The store says itself why it cannot write; whoever works finds out as well.
+                // The store logs why it cannot write, and the sync itself will fail, too.
                 Ok(true) | Err(_) => {}
                 Ok(false) => {
                     self.lost.store(true, Ordering::Relaxed);
@@ -52,12 +52,12 @@ impl<'a> Lease<'a> {
         self.store.end_lease(NAME).ok();
     }
 
-    /// Whether the process stood still for so long that another has taken the right.
+    /// Whether the process was suspended for so long that another one has taken the lease.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Gives the right back when the value is dropped, after a panic as well.
+    /// Gives the lease back when the value is dropped, after a panic as well.
     pub(super) fn until_dropped(&self) -> Held<'_> {
         Held(&self.over)
     }

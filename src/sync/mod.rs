@@ -1,10 +1,10 @@
-//! Makes the followers in the store the platform's: who came unnoticed comes in, who left unnoticed goes out,
-//! profiles are fetched anew. Used by `wechatd followers sync` and, every night, by the server.
+//! Syncs the followers in the store with the platform: adds people who came unnoticed, removes people who left
+//! unnoticed, fetches profiles again. Used by `wechatd followers sync` and, every night, by the server.
 //!
-//! A sync reads the platform's list page by page into a working table, takes out of `followers` who is not in it,
-//! fetches the profiles of who is, takes out who left by their profile, and empties the table. Where the list is not
-//! whole, or suspiciously many would go out, nobody does, unless the owner believes it. Whatever ends it, the next one
-//! goes on where it was; and whatever a push says meanwhile is newer than the list and stands.
+//! A sync reads the platform's list page by page into a working table, removes from `followers` people who are not in
+//! it, fetches the profiles of the others, removes those who left by their profile, and empties the table. If the list
+//! is incomplete, or suspiciously many people would be removed, nobody is, unless the owner believes the list. A sync
+//! that is cut short is continued by the next one. What a push says meanwhile is newer than the list and wins.
 
 mod belief;
 mod lease;
@@ -30,59 +30,59 @@ use belief::{FEW, Listed, WEEK, doubt};
 use lease::Lease;
 use profile::Fetched;
 
-/// Calls under way at one time; the pace is `api.rate`'s.
+/// Concurrent calls; `api.rate` sets the pace.
 const IN_FLIGHT: usize = 8;
 
-/// A sync that was begun longer ago than this, in seconds, is begun anew: its list is too old.
+/// The age, in seconds, from which a sync is started over: its list is too old.
 const TOO_OLD: i64 = 86_400;
 
-/// What a sync works with.
+/// A sync: its store, its platform and its pace.
 #[derive(Debug, Clone, Copy)]
 pub struct FollowerSync<'a> {
-    /// Where the followers are.
+    /// Holds the followers.
     pub store: &'a Store,
     /// The platform.
     pub api: &'a Client,
-    /// Calls a second.
+    /// Calls per second.
     pub rate: u32,
 }
 
-/// How far it is.
+/// The progress of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// What is being done.
     pub step: SyncStep,
-    /// People who are done with.
+    /// People handled in this step.
     pub done: i64,
-    /// Of so many, where that is known.
+    /// All people in this step, if known.
     pub of: Option<i64>,
 }
 
 /// What a sync did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// How many followers there are, as the platform counts.
+    /// The number of followers by the platform's count.
     pub total: Option<i64>,
-    /// How many its list held.
+    /// The length of its list.
     pub listed: i64,
-    /// Taken into `followers`.
+    /// Added to `followers`.
     pub came: i64,
-    /// Taken out of `followers`.
+    /// Removed from `followers`.
     pub gone: i64,
-    /// Profiles that came.
+    /// Profiles fetched.
     pub profiles: i64,
     /// Profiles that the platform did not give; the reason is in `followers.profile_error`.
     pub refused: i64,
-    /// Why nobody was taken out, if so.
+    /// If nobody was removed on purpose: why.
     pub nobody_left_because: Option<String>,
-    /// From its beginning to its end, pauses included.
+    /// From start to end, pauses included.
     pub seconds: i64,
 }
 
-/// Why a sync did not come to its end. What it did is kept, and the next one goes on from there.
+/// Why a sync did not finish. What it did is kept, and the next one continues from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncError {
-    /// Another process is at it.
+    /// Another process is syncing.
     Busy,
     /// It was asked to stop.
     Stopped,
@@ -92,18 +92,18 @@ pub enum SyncError {
     Store(StoreError),
     /// The platform's list does not end.
     Endless,
-    /// It was not believed; nobody was taken out.
+    /// The list was not believed; nobody was removed.
     NotBelieved(Doubt),
 }
 
 impl FollowerSync<'_> {
     /// Runs a sync, or the rest of one that was cut short.
     ///
-    /// `progress` is called often, from several threads; `stop` is asked often. `believe` is asked where something speaks
-    /// against the list.
+    /// `progress` and `stop` are called often, from several threads; `believe` is called if there is a doubt about the
+    /// list.
     ///
     /// # Errors
-    /// Why it did not come to its end.
+    /// If it did not finish.
     pub fn run(
         &self,
         progress: &(dyn Fn(Progress) + Sync),
@@ -121,7 +121,7 @@ impl FollowerSync<'_> {
                 believe,
                 stop: &|| stop() || lease.is_lost(),
             };
-            let ended = run.to_the_end();
+            let ended = run.finish();
             drop(held);
             match ended {
                 Err(SyncError::Stopped) if lease.is_lost() => Err(SyncError::Busy),
@@ -140,10 +140,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_the_end(&self) -> Result<Summary, SyncError> {
+    fn finish(&self) -> Result<Summary, SyncError> {
         let store = self.sync.store;
         let reader = store.reader()?;
-        self.give_up_old(&reader)?;
+        self.drop_old(&reader)?;
         let mut state = store.sync_begin(clock::unix_seconds())?;
         loop {
             match state.step {
@@ -163,11 +163,11 @@ impl Run<'_> {
     }
 
     fn state(&self, reader: &Reader) -> Result<SyncState, SyncError> {
-        // It can only be missing when another process has ended it.
+        // It is missing only if another process has ended the sync.
         reader.sync_state()?.ok_or(SyncError::Busy)
     }
 
-    fn go_on(&self) -> Result<(), SyncError> {
+    fn check_stop(&self) -> Result<(), SyncError> {
         match (self.stop)() {
             true => Err(SyncError::Stopped),
             false => Ok(()),
@@ -178,8 +178,8 @@ impl Run<'_> {
         (self.progress)(Progress { step, done, of });
     }
 
-    /// Drops a list that is too old to act upon, and what a sync that was given up may have left.
-    fn give_up_old(&self, reader: &Reader) -> Result<(), SyncError> {
+    /// Drops a list that is too old to act on, and what an abandoned sync may have left.
+    fn drop_old(&self, reader: &Reader) -> Result<(), SyncError> {
         let state = reader.sync_state()?;
         let now = clock::unix_seconds();
         if let Some(state) = state {
@@ -193,16 +193,16 @@ impl Run<'_> {
         self.clean()
     }
 
-    /// Reads the list into the working table and decides whether it may be believed.
+    /// Reads the list into the working table and decides whether to believe it.
     fn list(&self, reader: &Reader, mut state: SyncState) -> Result<(), SyncError> {
         let store = self.sync.store;
         let mut read: i64 = 0;
         loop {
             self.report(SyncStep::List, state.listed, state.total);
-            self.go_on()?;
+            self.check_stop()?;
             self.rate.wait();
             let mut page = match self.sync.api.user_get(&state.next_openid) {
-                // Whom the last page ended with may be gone; then the list is read from its beginning.
+                // The last person of the last page may have left; then the list is read from its start.
                 Err(error)
                     if error.errcode() == Some(INVALID_OPENID) && !state.next_openid.is_empty() =>
                 {
@@ -218,20 +218,20 @@ impl Run<'_> {
                 page => page?,
             };
             read += i64::try_from(page.openids.len()).unwrap_or(0);
-            // In the order of the working table, so that one commit writes few of its pages.
+            // Sorted like the working table, so that a commit writes few of its pages.
             page.openids.sort_unstable();
             for some in page.openids.chunks(usize::try_from(SYNC_ROWS).unwrap_or(1)) {
                 store.sync_list(some.to_vec())?;
-                self.go_on()?;
+                self.check_stop()?;
             }
             let Some(next) = page.next_openid else {
                 store.sync_page_done("", page.total)?;
                 break;
             };
-            // A list that was read twice over and goes on goes round in a circle.
-            let circle = next == state.next_openid && !next.is_empty();
+            // A list that has been read twice and still goes on repeats itself.
+            let repeats = next == state.next_openid && !next.is_empty();
             let enough = page.total.unwrap_or(0).max(state.listed).saturating_mul(2);
-            if circle || read > enough.saturating_add(20_000) {
+            if repeats || read > enough.saturating_add(20_000) {
                 return Err(SyncError::Endless);
             }
             store.sync_page_done(&next, page.total)?;
@@ -250,7 +250,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Asks whether the list is right all the same; if not, gives the reason why nobody is taken out.
+    /// Asks whether the list is right nevertheless; if not, returns the reason why nobody is removed.
     fn ask(&self, doubt: Doubt) -> Result<Option<String>, SyncError> {
         let store = self.sync.store;
         match (self.believe)(doubt) {
@@ -269,33 +269,33 @@ impl Run<'_> {
         }
     }
 
-    /// Takes those out who are not in the list.
+    /// Removes people who are not in the list.
     fn leave(&self, reader: &Reader, state: &SyncState) -> Result<(), SyncError> {
         let doubt = match state.nobody_leaves {
             None => self.too_many(reader, state, reader.sync_count_absent()?)?,
             Some(_) => return Ok(self.sync.store.sync_go_on(SyncStep::Profiles, None)?),
         };
         if doubt.is_none() {
-            self.take_out(state, &|after| reader.sync_absent(after))?;
+            self.remove(state, &|after| reader.sync_absent(after))?;
         }
         self.sync.store.sync_go_on(SyncStep::Profiles, doubt)?;
         Ok(())
     }
 
-    /// Takes those out whose profile says that they left, although they are in the list.
+    /// Removes people who are in the list but left by their profile.
     fn unfollowed(&self, reader: &Reader, state: &SyncState) -> Result<(), SyncError> {
         let doubt = match state.nobody_leaves {
             None => self.too_many(reader, state, state.unfollowed)?,
             Some(_) => return Ok(self.sync.store.sync_go_on(SyncStep::Clean, None)?),
         };
         if doubt.is_none() && state.unfollowed > 0 {
-            self.take_out(state, &|after| reader.sync_unfollowed(after))?;
+            self.remove(state, &|after| reader.sync_unfollowed(after))?;
         }
         self.sync.store.sync_go_on(SyncStep::Clean, doubt)?;
         Ok(())
     }
 
-    /// Why these many may not go out, if so. What this sync and those of the last week took out counts with them.
+    /// If too many people would be removed: why they stay. Removals by this sync and those of the last week count, too.
     fn too_many(
         &self,
         reader: &Reader,
@@ -305,20 +305,20 @@ impl Run<'_> {
         if state.believed || leaving == 0 {
             return Ok(None);
         }
-        let taken_out = reader.sync_taken_out_since(clock::unix_seconds() - WEEK)?;
-        let of = reader.count_followers()? + taken_out;
-        let all = leaving + taken_out;
+        let removed = reader.sync_taken_out_since(clock::unix_seconds() - WEEK)?;
+        let of = reader.count_followers()? + removed;
+        let all = leaving + removed;
         if all <= FEW || all <= of / 10 {
             return Ok(None);
         }
         self.ask(Doubt::Many {
             leaving: leaving + state.gone,
             of,
-            before: (taken_out - state.gone).max(0),
+            before: (removed - state.gone).max(0),
         })
     }
 
-    fn take_out(
+    fn remove(
         &self,
         state: &SyncState,
         next: &dyn Fn(&str) -> Result<Vec<String>, StoreError>,
@@ -326,7 +326,7 @@ impl Run<'_> {
         let mut after = String::new();
         let mut gone = state.gone;
         loop {
-            self.go_on()?;
+            self.check_stop()?;
             let some = next(&after)?;
             let Some(last) = some.last() else {
                 return Ok(());
@@ -337,7 +337,7 @@ impl Run<'_> {
         }
     }
 
-    /// Fetches the profiles of all who are in the list, several calls at a time.
+    /// Fetches the profiles of everybody in the list, with several calls at a time.
     fn profiles(&self, state: SyncState) -> Result<(), SyncError> {
         let queue = Mutex::new(Queue {
             reader: self.sync.store.reader()?,
@@ -353,7 +353,7 @@ impl Run<'_> {
             let threads: Vec<_> = (0..IN_FLIGHT).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
-                // A panic is a mistake of this program, to be told as such by whoever runs the sync.
+                // A panic is a bug, which the caller reports as such.
                 .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
                 .collect()
         });
@@ -362,7 +362,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What one of the threads does, until it finds nobody left or another one has ended.
+    /// The work of one thread, until nobody is left or another thread has ended.
     fn fetch_from(
         &self,
         queue: &Mutex<Queue>,
@@ -370,7 +370,7 @@ impl Run<'_> {
         over: &AtomicBool,
     ) -> Result<(), SyncError> {
         while !over.load(Ordering::Relaxed) {
-            self.go_on()?;
+            self.check_stop()?;
             let batch = lock(queue).next()?;
             if batch.is_empty() {
                 return Ok(());
@@ -398,12 +398,12 @@ impl Run<'_> {
                 some => removed += i64::try_from(some).unwrap_or(0),
             }
             self.report(SyncStep::Clean, removed, None);
-            self.go_on()?;
+            self.check_stop()?;
         }
     }
 }
 
-/// Makes the other threads end after their batch when one has ended: nobody is left, it failed, or it panicked.
+/// Ends the other threads after their batch when one has ended: nobody is left, it failed, or it panicked.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -412,7 +412,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// Those whose profile is still to be asked for, handed out in batches.
+/// People whose profiles are still to be fetched, handed out in batches.
 struct Queue {
     reader: Reader,
     after: String,
@@ -430,7 +430,7 @@ impl Queue {
 }
 
 fn lock(queue: &Mutex<Queue>) -> std::sync::MutexGuard<'_, Queue> {
-    // It is whole after every statement.
+    // It is consistent after every statement.
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -506,7 +506,7 @@ impl From<StoreError> for SyncError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{KeptToken, Settings, TokenShelf};
+    use crate::api::{KeptToken, Settings, TokenStore};
     use crate::secret::Secret;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_holds_clearly_fewer_than_the_platform_counts_is_not_believed() {
+    fn a_list_clearly_shorter_than_the_platforms_count_is_not_believed() {
         let (fine, doubtful, broken) = ("fine", "doubtful", "broken");
         for (total, listed, allowed, expected) in [
             (Some(0), 0, 0, fine),
@@ -561,21 +561,21 @@ mod tests {
         }
     }
 
-    /// A platform that is never asked.
+    /// A client of a platform that is never called.
     fn no_platform() -> Client {
-        struct NoShelf;
-        impl TokenShelf for NoShelf {
+        struct NoTokens;
+        impl TokenStore for NoTokens {
             fn load(&self, _: &str) -> Result<Option<KeptToken>, String> {
-                Err("no shelf".to_owned())
+                Err("no store".to_owned())
             }
             fn save(&self, _: &str, _: &KeptToken) -> Result<(), String> {
-                Err("no shelf".to_owned())
+                Err("no store".to_owned())
             }
             fn lease(&self, _: &str, _: Duration) -> Result<bool, String> {
-                Err("no shelf".to_owned())
+                Err("no store".to_owned())
             }
             fn release(&self, _: &str) -> Result<(), String> {
-                Err("no shelf".to_owned())
+                Err("no store".to_owned())
             }
         }
         let settings = Settings {
@@ -584,11 +584,11 @@ mod tests {
             app_id: "wx0123456789abcdef".to_owned(),
             app_secret: Secret::new("0123456789abcdef0123456789abcdef"),
         };
-        Client::new(settings, Arc::new(NoShelf)).expect("a client")
+        Client::new(settings, Arc::new(NoTokens)).expect("a client")
     }
 
     #[test]
-    fn a_panic_of_a_thread_that_fetches_is_no_quiet_end() {
+    fn a_panic_of_a_fetching_thread_reaches_the_caller() {
         let folder = tempfile::tempdir().expect("a folder");
         let store =
             Store::open(&folder.path().join("wechat.db").as_path().into()).expect("a store");
@@ -600,13 +600,13 @@ mod tests {
             api: &api,
             rate: 1_000,
         };
-        // The threads that fetch are the first to ask whether to stop.
+        // The fetching threads are the first to call `stop`.
         let stop = || panic!("which is what this test is about");
         let ended = catch_unwind(AssertUnwindSafe(|| {
             sync.run(&|_| {}, &stop, &|_| Belief::No)
         }));
         assert!(ended.is_err(), "{ended:?}");
-        // The right to sync was given back.
+        // The lease was given back.
         let ended = sync.run(&|_| {}, &|| false, &|_| Belief::No);
         assert!(ended.is_ok(), "{ended:?}");
     }

@@ -1,19 +1,19 @@
-//! What the platform says about people, as what the store keeps of them.
+//! Fetches profiles from the platform as the store keeps them.
 
 use crate::api::{ApiError, Client, user};
 use crate::store::{FetchedProfile, ProfileOutcome};
 
-/// What asking for some profiles came to.
+/// The result of fetching some profiles.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    /// What became of those who were asked for, in their order: of all, or of the first of them.
+    /// The outcomes in the order of the openids: for all of them, or for the first ones.
     pub(crate) outcomes: Vec<(String, ProfileOutcome)>,
-    /// Why the others were not asked for any more.
+    /// Why the others were not fetched.
     pub(crate) ended_by: Option<ApiError>,
 }
 
-/// Asks the platform for up to [`user::MAX_BATCHGET`] profiles, and for each alone if one of them is not to be had, so
-/// that it does not stand in the way of the others. `turn` is called before each call.
+/// Fetches up to [`user::MAX_BATCHGET`] profiles in one call, or each on its own if one of them cannot be had, so that
+/// it does not block the others. `turn` is called before each call.
 pub(crate) fn fetch(api: &Client, openids: &[String], turn: &dyn Fn()) -> Fetched {
     turn();
     let asked = match openids {
@@ -48,7 +48,7 @@ pub(crate) fn fetch(api: &Client, openids: &[String], turn: &dyn Fn()) -> Fetche
     }
 }
 
-/// Pairs the profiles with the followers who were asked for, by their openid, whatever order they came in.
+/// Pairs the profiles with the requested openids, whatever order they came in.
 pub(crate) fn pair(
     batch: &[String],
     profiles: Vec<user::Profile>,
@@ -77,7 +77,7 @@ pub(crate) fn pair(
         .collect()
 }
 
-/// What came, as the columns of `followers`; empty texts are no values.
+/// A profile as columns of `followers`; an empty text counts as missing.
 fn columns(profile: user::Profile) -> FetchedProfile {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     FetchedProfile {

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cases;
-mod desk;
 mod platform;
 mod policy;
 mod readings;
 mod samples;
+mod token_cache;
 mod trust;

@@ -12,7 +12,7 @@ mod connection;
 use connection::Then;
 pub use connection::{APP_ID, APP_SECRET, Call, Reply};
 
-use crate::api::{Client, KeptToken, Settings, TokenShelf};
+use crate::api::{Client, KeptToken, Settings, TokenStore};
 use crate::clock;
 use crate::secret::Secret;
 
@@ -118,49 +118,49 @@ impl Platform {
         self.paths()
     }
 
-    /// A client of it with an empty shelf and pauses that do not slow tests down.
+    /// A client of it with an empty store and pauses that do not slow tests down.
     pub fn client(&self) -> Client {
-        self.client_with(Arc::new(Shelf::default()))
+        self.client_with(Arc::new(MemoryStore::default()))
     }
 
-    pub fn client_with(&self, shelf: Arc<Shelf>) -> Client {
-        self.client_in(shelf, Duration::from_secs(60))
+    pub fn client_with(&self, store: Arc<MemoryStore>) -> Client {
+        self.client_in(store, Duration::from_secs(60))
     }
 
-    pub fn client_in(&self, shelf: Arc<Shelf>, timeout: Duration) -> Client {
-        client_of(&self.base_url, shelf, timeout)
+    pub fn client_in(&self, store: Arc<MemoryStore>, timeout: Duration) -> Client {
+        client_of(&self.base_url, store, timeout)
     }
 }
 
-pub fn client_of(base_url: &str, shelf: Arc<Shelf>, timeout: Duration) -> Client {
+pub fn client_of(base_url: &str, store: Arc<MemoryStore>, timeout: Duration) -> Client {
     let settings = Settings {
         base_url: base_url.to_owned(),
         timeout,
         app_id: APP_ID.to_owned(),
         app_secret: Secret::new(APP_SECRET),
     };
-    let client = Client::new(settings, shelf).expect("usable settings");
+    let client = Client::new(settings, store).expect("usable settings");
     client.with_pauses([Duration::ZERO; 3])
 }
 
-/// A shelf in memory, to be shared by clients that play processes.
+/// Tokens in memory, shared by clients that play processes.
 #[derive(Default)]
-pub struct Shelf {
+pub struct MemoryStore {
     tokens: Mutex<HashMap<String, KeptToken>>,
     leases: Mutex<HashMap<String, Instant>>,
     pub broken: Mutex<Option<&'static str>>,
 }
 
-impl Shelf {
-    /// A shelf with this access_token on it, which expires in `ends_in` seconds.
-    pub fn with(value: &str, ends_in: i64) -> Arc<Shelf> {
-        let shelf = Shelf::default();
+impl MemoryStore {
+    /// A store with this access_token in it, which expires in `ends_in` seconds.
+    pub fn with(value: &str, ends_in: i64) -> Arc<MemoryStore> {
+        let store = MemoryStore::default();
         let token = KeptToken {
             value: Secret::new(value),
             expires_at: clock::unix_seconds() + ends_in,
         };
-        shelf.save("access_token", &token).unwrap();
-        Arc::new(shelf)
+        store.save("access_token", &token).unwrap();
+        Arc::new(store)
     }
 
     pub fn value(&self, name: &str) -> Option<String> {
@@ -179,7 +179,7 @@ impl Shelf {
     }
 }
 
-impl TokenShelf for Shelf {
+impl TokenStore for MemoryStore {
     fn load(&self, name: &str) -> Result<Option<KeptToken>, String> {
         self.fails("load")?;
         Ok(self.tokens.lock().unwrap().get(name).cloned())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::platform::{APP_SECRET, Platform, Shelf, client_of, endless, hang, http, ok, raw};
+use super::platform::{APP_SECRET, MemoryStore, Platform, client_of, endless, hang, http, ok, raw};
 use crate::api::media::MediaType;
 use crate::api::qrcode::{Life, Scene};
 use crate::api::{Action, ApiError};
@@ -160,7 +160,7 @@ fn an_endless_answer_is_cut_off() {
 #[test]
 fn a_hanging_call_ends_at_its_time_out_and_is_not_repeated() {
     let platform = Platform::scripted(vec![hang()]);
-    let client = platform.client_in(Shelf::with("TOKEN", 7200), Duration::from_millis(300));
+    let client = platform.client_in(MemoryStore::with("TOKEN", 7200), Duration::from_millis(300));
     let error = client.user_info("o1").unwrap_err();
     assert_eq!(
         error,
@@ -182,7 +182,7 @@ fn nobody_listening_is_said_so() {
     let base_url = format!("http://{address}");
     let client = client_of(
         &base_url,
-        Shelf::with("TOKEN", 7200),
+        MemoryStore::with("TOKEN", 7200),
         Duration::from_secs(60),
     );
     let error = client.user_info("o1").unwrap_err();
@@ -207,7 +207,7 @@ fn a_change_is_surely_not_made_before_the_connection_is_there() {
     });
     let change = |scheme: &str| {
         let base_url = format!("{scheme}://{address}");
-        let tokens = Shelf::with("TOKEN", 7200);
+        let tokens = MemoryStore::with("TOKEN", 7200);
         let client = client_of(&base_url, tokens, Duration::from_secs(60));
         client.tags_create("friends").unwrap_err()
     };
@@ -237,7 +237,7 @@ fn no_text_shows_a_secret() {
     ];
     for reply in replies {
         let platform = Platform::scripted(vec![reply]);
-        let client = platform.client_with(Shelf::with("SECRETTOKEN", 7200));
+        let client = platform.client_with(MemoryStore::with("SECRETTOKEN", 7200));
         let error = client.user_info("SECRETOPENID").unwrap_err();
         let text = format!("{error} {error:?} {client:?}");
         assert!(
@@ -285,7 +285,8 @@ fn what_changes_something_is_sent_once() {
     ];
     for reply in broken {
         let platform = Platform::scripted(vec![reply, ok("{}")]);
-        let client = platform.client_in(Shelf::with("TOKEN", 7200), Duration::from_millis(500));
+        let client =
+            platform.client_in(MemoryStore::with("TOKEN", 7200), Duration::from_millis(500));
         client.updateremark("o1", "amy").unwrap_err();
         assert_eq!(platform.heard(), ["user/info/updateremark"]);
     }
@@ -294,7 +295,7 @@ fn what_changes_something_is_sent_once() {
 #[test]
 fn what_changes_something_goes_out_again_after_a_refused_token() {
     let platform = Platform::scripted(vec![ok(REFUSED), ok("{}")]);
-    let client = platform.client_with(Shelf::with("OLD", 7200));
+    let client = platform.client_with(MemoryStore::with("OLD", 7200));
     client.updateremark("o1", "amy").unwrap();
     let again = [
         "user/info/updateremark",

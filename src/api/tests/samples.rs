@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cases::{ADDRESSES, BINARY, Case, cases};
-use super::platform::{APP_ID, APP_SECRET, Call, Platform, Reply, Shelf, client_of, http, ok};
+use super::platform::{
+    APP_ID, APP_SECRET, Call, MemoryStore, Platform, Reply, client_of, http, ok,
+};
 use crate::api::{ApiError, errcode};
 
 const TOKEN: &str = "SYN_ACCESS_TOKEN";
@@ -72,7 +74,7 @@ fn path_of(sample: &Value) -> String {
 
 fn run(case: &Case, platform: &Platform) -> Result<String, ApiError> {
     let timeout = Duration::from_secs(10);
-    let client = client_of(&platform.base_url, Arc::<Shelf>::default(), timeout);
+    let client = client_of(&platform.base_url, Arc::<MemoryStore>::default(), timeout);
     (case.make)(&client)
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::platform::{APP_SECRET, Platform, Shelf, http, ok};
-use crate::api::{Action, ApiError, TokenShelf};
+use super::platform::{APP_SECRET, MemoryStore, Platform, http, ok};
+use crate::api::{Action, ApiError, TokenStore};
 use crate::secret::Secret;
 
 const PROFILE: &str = r#"{"subscribe":1,"openid":"o1"}"#;
@@ -26,20 +26,20 @@ fn a_refused_token_is_replaced_once_and_the_call_repeated_once() {
         _ if asked.query["access_token"] == "NEW0" => ok(PROFILE),
         _ => ok(REFUSED),
     });
-    let shelf = Shelf::with("OLD", 7200);
+    let store = MemoryStore::with("OLD", 7200);
     platform
-        .client_with(Arc::clone(&shelf))
+        .client_with(Arc::clone(&store))
         .user_info("o1")
         .unwrap();
     assert_eq!(platform.paths(), ["user/info", "stable_token", "user/info"]);
-    assert_eq!(shelf.value("access_token").as_deref(), Some("NEW0"));
+    assert_eq!(store.value("access_token").as_deref(), Some("NEW0"));
 }
 
 #[test]
 fn a_token_that_stays_refused_ends_the_call() {
     let platform = Platform::scripted(vec![ok(REFUSED)]);
     let error = platform
-        .client_with(Shelf::with("OLD", 7200))
+        .client_with(MemoryStore::with("OLD", 7200))
         .user_info("o1")
         .unwrap_err();
     assert_eq!(error.action(), Action::Token);
@@ -48,8 +48,8 @@ fn a_token_that_stays_refused_ends_the_call() {
 
 #[test]
 fn a_token_that_another_process_has_replaced_is_taken_without_a_fetch() {
-    let shelf = Shelf::with("OLD", 7200);
-    let changed = Arc::clone(&shelf);
+    let store = MemoryStore::with("OLD", 7200);
+    let changed = Arc::clone(&store);
     let platform = Platform::new(move |asked| {
         if asked.query["access_token"] == "OLD" {
             let new = crate::api::KeptToken {
@@ -61,7 +61,7 @@ fn a_token_that_another_process_has_replaced_is_taken_without_a_fetch() {
         }
         ok(PROFILE)
     });
-    platform.client_with(shelf).user_info("o1").unwrap();
+    platform.client_with(store).user_info("o1").unwrap();
     assert_eq!(platform.paths(), ["user/info", "user/info"]);
 }
 
@@ -102,14 +102,14 @@ fn a_token_is_replaced_five_minutes_early() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
     assert_eq!(
         platform
-            .client_with(Shelf::with("KEPT", 310))
+            .client_with(MemoryStore::with("KEPT", 310))
             .token()
             .unwrap(),
         "KEPT"
     );
     assert_eq!(
         platform
-            .client_with(Shelf::with("KEPT", 290))
+            .client_with(MemoryStore::with("KEPT", 290))
             .token()
             .unwrap(),
         "TOKEN"
@@ -121,11 +121,11 @@ fn a_token_is_replaced_five_minutes_early() {
 fn a_token_kept_by_a_clock_that_was_ahead_is_not_believed() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
     for ends_in in [8_000, 400_000_000] {
-        let client = platform.client_with(Shelf::with("AHEAD", ends_in));
+        let client = platform.client_with(MemoryStore::with("AHEAD", ends_in));
         assert_eq!(client.token().unwrap(), "TOKEN");
     }
     // By a clock that was set back a little, it is.
-    let client = platform.client_with(Shelf::with("KEPT", 7_260));
+    let client = platform.client_with(MemoryStore::with("KEPT", 7_260));
     assert_eq!(client.token().unwrap(), "KEPT");
     assert_eq!(platform.paths().len(), 2);
 }
@@ -134,11 +134,11 @@ fn a_token_kept_by_a_clock_that_was_ahead_is_not_believed() {
 fn a_token_that_cannot_be_replaced_early_serves_until_it_ends() {
     let platform =
         Platform::new(|_| ok(r#"{"errcode":45009,"errmsg":"reach max api daily quota limit"}"#));
-    let client = platform.client_with(Shelf::with("KEPT", 290));
+    let client = platform.client_with(MemoryStore::with("KEPT", 290));
     assert_eq!(client.token().unwrap(), "KEPT");
     assert_eq!(client.token().unwrap(), "KEPT");
     assert_eq!(platform.paths(), ["stable_token"]);
-    let client = platform.client_with(Shelf::with("KEPT", -1));
+    let client = platform.client_with(MemoryStore::with("KEPT", -1));
     assert_eq!(client.token().unwrap_err().errcode(), Some(45009));
 }
 
@@ -151,11 +151,11 @@ fn a_token_that_comes_with_a_short_life_is_not_fetched_with_every_call() {
     assert_eq!(platform.paths().len(), 1);
 }
 
-/// Asks for a token from many threads of two processes that share a shelf.
-fn all_at_once(platform: &Platform, shelf: &Arc<Shelf>) -> Vec<Result<String, ApiError>> {
+/// Asks for a token from many threads of two processes that share a store.
+fn all_at_once(platform: &Platform, store: &Arc<MemoryStore>) -> Vec<Result<String, ApiError>> {
     let clients = [
-        platform.client_with(Arc::clone(shelf)),
-        platform.client_with(Arc::clone(shelf)),
+        platform.client_with(Arc::clone(store)),
+        platform.client_with(Arc::clone(store)),
     ];
     let threads: Vec<_> = (0..16)
         .map(|i| {
@@ -201,13 +201,13 @@ fn parallel_demand_after_a_failure_makes_one_fetch_per_process() {
 #[test]
 fn a_lease_that_nobody_gives_back_ends() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
-    let shelf: Arc<Shelf> = Arc::default();
+    let store: Arc<MemoryStore> = Arc::default();
     assert!(
-        shelf
+        store
             .lease("access_token", Duration::from_millis(200))
             .unwrap()
     );
-    assert_eq!(platform.client_with(shelf).token().unwrap(), "TOKEN");
+    assert_eq!(platform.client_with(store).token().unwrap(), "TOKEN");
 }
 
 #[test]
@@ -216,8 +216,8 @@ fn a_token_is_forced_only_while_the_platform_gives_out_the_refused_one() {
         Some(true) => ok(r#"{"access_token":"FORCED","expires_in":7200}"#),
         _ => ok(r#"{"access_token":"STABLE","expires_in":7000}"#),
     });
-    let shelf = Shelf::with("KEPT", 7200);
-    let client = platform.client_with(Arc::clone(&shelf));
+    let store = MemoryStore::with("KEPT", 7200);
+    let client = platform.client_with(Arc::clone(&store));
     // Not the current one: what is kept is newer.
     assert_eq!(client.refused("OLDER").unwrap(), "KEPT");
     assert_eq!(platform.paths().len(), 0);
@@ -227,21 +227,21 @@ fn a_token_is_forced_only_while_the_platform_gives_out_the_refused_one() {
     // The platform insists on it.
     assert_eq!(client.refused("STABLE").unwrap(), "FORCED");
     assert_eq!(platform.paths().len(), 3);
-    assert_eq!(shelf.value("access_token").as_deref(), Some("FORCED"));
+    assert_eq!(store.value("access_token").as_deref(), Some("FORCED"));
 }
 
 #[test]
-fn a_shelf_that_cannot_be_written_does_not_stop_the_process() {
+fn a_store_that_cannot_be_written_does_not_stop_the_process() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
-    let shelf: Arc<Shelf> = Arc::default();
-    *shelf.broken.lock().unwrap() = Some("save");
-    let client = platform.client_with(Arc::clone(&shelf));
+    let store: Arc<MemoryStore> = Arc::default();
+    *store.broken.lock().unwrap() = Some("save");
+    let client = platform.client_with(Arc::clone(&store));
     client.user_info("o1").unwrap();
     client.user_info("o1").unwrap();
     assert_eq!(platform.paths(), ["stable_token", "user/info", "user/info"]);
-    *shelf.broken.lock().unwrap() = Some("load");
+    *store.broken.lock().unwrap() = Some("load");
     client.user_info("o1").unwrap();
-    let error = platform.client_with(shelf).token().unwrap_err();
+    let error = platform.client_with(store).token().unwrap_err();
     assert_eq!(error.to_string(), "api: the kept token: disk full");
 }
 
@@ -250,10 +250,10 @@ fn the_ticket_is_kept_like_the_token() {
     let platform = Platform::scripted(vec![ok(
         r#"{"errcode":0,"errmsg":"ok","ticket":"TICKET","expires_in":7200}"#,
     )]);
-    let shelf: Arc<Shelf> = Arc::default();
-    let client = platform.client_with(Arc::clone(&shelf));
+    let store: Arc<MemoryStore> = Arc::default();
+    let client = platform.client_with(Arc::clone(&store));
     assert_eq!(client.ticket().unwrap(), "TICKET");
-    assert_eq!(platform.client_with(shelf).ticket().unwrap(), "TICKET");
+    assert_eq!(platform.client_with(store).ticket().unwrap(), "TICKET");
     assert_eq!(platform.paths(), ["stable_token", "ticket/getticket"]);
     assert_eq!(platform.calls()[1].query["type"], "jsapi");
 }

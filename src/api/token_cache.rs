@@ -1,5 +1,5 @@
-//! The token desk: one access_token (and one jsapi_ticket) for every thread, every process of this
-//! program and the owner's other programs, fetched by one of them at a time.
+//! The token cache: one access_token (and one jsapi_ticket) for all threads, all processes of this program and the
+//! owner's other programs, fetched by one of them at a time.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -10,88 +10,87 @@ use super::error::ApiError;
 use crate::clock;
 use crate::secret::Secret;
 
-/// The name under which the access_token is kept.
+/// The name under which the access_token is stored.
 pub const ACCESS_TOKEN: &str = "access_token";
 
-/// The name under which the ticket of the JS-SDK is kept.
+/// The name under which the ticket of the JS-SDK is stored.
 pub const JSAPI_TICKET: &str = "jsapi_ticket";
 
-/// A token is replaced this many seconds before it ends. `stable_token` gives out a new one from
-/// five minutes before the end on, and the old one lives on for about as long.
+/// A token is replaced this many seconds before it expires. `stable_token` gives out a new one in the last five
+/// minutes, and the old one stays valid for about as long.
 const EARLY: i64 = 300;
 
-/// The longest life that is believed, in seconds; what the platform documents as its maximum.
+/// The longest lifetime that is believed, in seconds: the maximum that the platform documents.
 pub(super) const LONGEST: i64 = 7200;
 
-/// A kept token whose end is further away than its life and these seconds was kept by a clock that was ahead: nobody
-/// knows when it ends.
+/// A stored token that expires later than [`LONGEST`] plus these seconds from now was saved under a clock that was
+/// ahead: nobody knows when it really expires.
 const SLACK: i64 = 300;
 
-/// How often a process looks whether another one has saved a token.
+/// How often a process checks whether another one has saved a token.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A token and when it ends.
+/// A token and when it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptToken {
     /// The token itself.
     pub value: Secret,
-    /// When it ends, in Unix seconds, as the platform said.
+    /// When it expires, in Unix seconds, by the platform's word.
     pub expires_at: i64,
 }
 
-/// Where tokens are kept between calls, processes and restarts. Names are [`ACCESS_TOKEN`] and
-/// [`JSAPI_TICKET`]. The text of an error must not hold a token.
-pub trait TokenShelf: Send + Sync {
-    /// The token of that name, also if it has expired; `None` if there never was one.
+/// Where tokens are stored across calls, processes and restarts. Names are [`ACCESS_TOKEN`] and
+/// [`JSAPI_TICKET`]. The text of an error must not contain a token.
+pub trait TokenStore: Send + Sync {
+    /// The token of that name, even if it has expired; `None` if there never was one.
     ///
     /// # Errors
-    /// A text that says why it cannot be read.
+    /// Says why it cannot be read.
     fn load(&self, name: &str) -> Result<Option<KeptToken>, String>;
 
-    /// Puts a token in the place of the one before.
+    /// Replaces the token.
     ///
     /// # Errors
-    /// A text that says why it cannot be written.
+    /// Says why it cannot be written.
     fn save(&self, name: &str, token: &KeptToken) -> Result<(), String>;
 
-    /// Asks for the right to fetch, which one process has at a time. `true`: this one has it, until
-    /// it releases it, and at most for `for_`. `false`: another one has it now.
+    /// Takes the lease, the right to fetch that one process has at a time. `true`: this process has it until
+    /// it releases it, for at most `for_`. `false`: another one has it now.
     ///
     /// # Errors
-    /// A text that says why it cannot be had.
+    /// Says why it cannot be taken.
     fn lease(&self, name: &str, for_: Duration) -> Result<bool, String>;
 
-    /// Gives the right to fetch back.
+    /// Gives the lease back.
     ///
     /// # Errors
-    /// A text that says why it cannot be given back; it then ends by itself.
+    /// Says why it cannot be given back; it then expires.
     fn release(&self, name: &str) -> Result<(), String>;
 }
 
-/// Gives out one kind of token. The shelf has the truth; what is in memory serves while the shelf
-/// cannot be written.
-pub(super) struct Desk {
+/// Gives out one kind of token. The store decides; the copy in memory serves while the store cannot be written.
+pub(super) struct TokenCache {
     name: &'static str,
-    shelf: Arc<dyn TokenShelf>,
-    /// How long a lease is asked for: two calls, and time to save.
+    store: Arc<dyn TokenStore>,
+    /// How long a lease is taken for: two calls, and time to save.
     lease: Duration,
     state: Mutex<State>,
-    landed: Condvar,
+    fetched: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// Whether a thread of this process fetches now.
+    /// Whether a thread of this process is fetching.
     fetching: bool,
-    /// What was fetched last by this process.
+    /// What this process fetched last.
     last: Option<Last>,
     failure: Option<Failure>,
 }
 
 struct Last {
     token: KeptToken,
-    /// Until then it is not fetched again, although it may end within five minutes.
-    rest: Instant,
+    /// Until then it counts as fresh, although it may expire within five minutes.
+    fresh_until: Instant,
 }
 
 struct Failure {
@@ -101,25 +100,29 @@ struct Failure {
     until: Instant,
 }
 
-impl Desk {
-    pub(super) fn new(name: &'static str, shelf: Arc<dyn TokenShelf>, timeout: Duration) -> Desk {
-        Desk {
+impl TokenCache {
+    pub(super) fn new(
+        name: &'static str,
+        store: Arc<dyn TokenStore>,
+        timeout: Duration,
+    ) -> TokenCache {
+        TokenCache {
             name,
-            shelf,
+            store,
             lease: timeout
                 .saturating_mul(2)
                 .saturating_add(Duration::from_secs(5)),
             state: Mutex::default(),
-            landed: Condvar::new(),
+            fetched: Condvar::new(),
         }
     }
 
-    /// The token on the shelf, whether it is valid or not.
-    pub(super) fn on_shelf(&self) -> Result<Option<KeptToken>, ApiError> {
-        self.shelf.load(self.name).map_err(ApiError::Shelf)
+    /// The stored token, valid or not.
+    pub(super) fn stored(&self) -> Result<Option<KeptToken>, ApiError> {
+        self.store.load(self.name).map_err(ApiError::TokenStore)
     }
 
-    /// A valid token other than `unwanted`. Fetches if there is none, or waits for the thread that
+    /// A valid token other than `unwanted`. If there is none, fetches one or waits for the thread that
     /// does; the lock is not held meanwhile.
     pub(super) fn get(
         &self,
@@ -144,7 +147,7 @@ impl Desk {
             if let Some(token) = kept?
                 && state.fetching
             {
-                // It is being replaced early and serves until then.
+                // Another thread is replacing it early; it is still valid.
                 return Ok(token.value.expose().to_owned());
             }
             if !state.fetching {
@@ -152,12 +155,12 @@ impl Desk {
                 break;
             }
             state = self
-                .landed
+                .fetched
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
-        let flight = Flight(self);
+        let guard = FetchGuard(self);
         let fetched = self.fetch_with_pauses(unwanted, pauses, &fetch);
         let mut state = self.lock();
         let result = match fetched {
@@ -167,7 +170,7 @@ impl Desk {
             }
             Err(error) => {
                 state.failed(&error);
-                // Five minutes before its end the old one still serves.
+                // In its last five minutes the old one is still valid.
                 match self.kept(&state, unwanted) {
                     Ok(Some(token)) => {
                         log::warn!("{error}; the {} of before is used until it ends", self.name);
@@ -178,7 +181,7 @@ impl Desk {
             }
         };
         drop(state);
-        drop(flight);
+        drop(guard);
         result
     }
 
@@ -200,7 +203,7 @@ impl Desk {
         }
     }
 
-    /// Fetches under the lease, or takes what the process that had it has saved.
+    /// Fetches under the lease, or takes what the process that held it has saved.
     fn fetch_leased(
         &self,
         unwanted: Option<&str>,
@@ -209,11 +212,11 @@ impl Desk {
         let begun = Instant::now();
         loop {
             let leased = self
-                .shelf
+                .store
                 .lease(self.name, self.lease)
-                .map_err(ApiError::Shelf)?;
+                .map_err(ApiError::TokenStore)?;
             let lease = leased.then(|| Lease(self));
-            // Also with the lease in hand: it may just have been given back by who saved.
+            // With the lease, too: the process that held it before may just have saved a token.
             let kept = self.kept(&self.lock(), unwanted)?;
             if let Some(token) = kept.filter(|token| self.lock().is_fresh(token)) {
                 return Ok(token);
@@ -224,7 +227,7 @@ impl Desk {
                 return Ok(token);
             }
             if begun.elapsed() > self.lease + Duration::from_secs(5) {
-                return Err(ApiError::Shelf(format!(
+                return Err(ApiError::TokenStore(format!(
                     "another process fetches the {} and does not end",
                     self.name
                 )));
@@ -233,7 +236,7 @@ impl Desk {
         }
     }
 
-    /// The kept token that is known to be valid still, unless it is the unwanted one.
+    /// The stored token (or the one in memory) if it is known to be valid and is not `unwanted`.
     fn kept(&self, state: &State, unwanted: Option<&str>) -> Result<Option<KeptToken>, ApiError> {
         let now = clock::unix_seconds();
         let usable = |token: &KeptToken| {
@@ -245,38 +248,38 @@ impl Desk {
             .as_ref()
             .map(|last| &last.token)
             .filter(|token| usable(token));
-        match self.shelf.load(self.name) {
-            Ok(on_shelf) => Ok(on_shelf
+        match self.store.load(self.name) {
+            Ok(stored) => Ok(stored
                 .filter(|token| usable(token))
-                // A shelf that could not be written holds an older one.
+                // If the store could not be written, its token is older.
                 .filter(|token| in_memory.is_none_or(|m| m.expires_at <= token.expires_at))
                 .or_else(|| in_memory.cloned())),
             Err(error) => match in_memory {
                 Some(token) => Ok(Some(token.clone())),
-                None => Err(ApiError::Shelf(error)),
+                None => Err(ApiError::TokenStore(error)),
             },
         }
     }
 
     fn keep(&self, token: &KeptToken) {
-        if let Err(error) = self.shelf.save(self.name, token) {
+        if let Err(error) = self.store.save(self.name, token) {
             log::warn!(
                 "api: the {} could not be kept and serves this process only: {error}",
                 self.name
             );
         }
         let life = token.expires_at - clock::unix_seconds();
-        // A token that came with less than five minutes to live would otherwise be asked for again
-        // with every call.
-        let rest = (life - EARLY).max((life / 2).min(60));
+        // A token fetched with less than five minutes to live would otherwise be fetched again with every call.
+        let fresh_for = (life - EARLY).max((life / 2).min(60));
         self.lock().last = Some(Last {
             token: token.clone(),
-            rest: Instant::now() + Duration::from_secs(u64::try_from(rest).unwrap_or(0)),
+            fresh_until: Instant::now()
+                + Duration::from_secs(u64::try_from(fresh_for).unwrap_or(0)),
         });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole after every statement, so that a panic elsewhere does not spoil it.
+        // The state is consistent after every statement, so that a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -284,10 +287,9 @@ impl Desk {
 impl State {
     fn is_fresh(&self, token: &KeptToken) -> bool {
         token.expires_at - EARLY > clock::unix_seconds()
-            || self
-                .last
-                .as_ref()
-                .is_some_and(|last| last.token.value == token.value && Instant::now() < last.rest)
+            || self.last.as_ref().is_some_and(|last| {
+                last.token.value == token.value && Instant::now() < last.fresh_until
+            })
     }
 
     fn failed(&mut self, error: &ApiError) {
@@ -318,22 +320,22 @@ impl State {
     }
 }
 
-/// Wakes those who wait when the fetch has ended, however it ended.
-struct Flight<'a>(&'a Desk);
+/// Wakes the waiting threads when the fetch ends, even by a panic.
+struct FetchGuard<'a>(&'a TokenCache);
 
-impl Drop for Flight<'_> {
+impl Drop for FetchGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().fetching = false;
-        self.0.landed.notify_all();
+        self.0.fetched.notify_all();
     }
 }
 
-/// Gives the lease back when the fetch has ended, however it ended.
-struct Lease<'a>(&'a Desk);
+/// Gives the lease back when the fetch ends, even by a panic.
+struct Lease<'a>(&'a TokenCache);
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.0.shelf.release(self.0.name) {
+        if let Err(error) = self.0.store.release(self.0.name) {
             log::warn!(
                 "api: the right to fetch the {} ends by itself: {error}",
                 self.0.name
@@ -347,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_of_calls_is_given_time_before_a_token_is_asked_for_again() {
+    fn after_a_limit_of_calls_a_token_is_not_fetched_at_once() {
         for (errcode, least) in [(-1, 1), (40164, 5), (45011, 60), (45009, 600)] {
             let begun = Instant::now();
             let mut state = State::default();
