@@ -1,4 +1,4 @@
-//! Articles: written as a draft, then published for everybody to read. (Sending one to followers is a mass message.)
+//! Articles: saved as a draft, then published for everybody to read. (Sending one to followers is a mass message.)
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +20,7 @@ pub struct DraftArticle {
     /// The few lines under the title in the chat.
     #[serde(default)]
     pub digest: String,
-    /// The article itself, as HTML. Pictures in it lie at URLs of `media/uploadimg`.
+    /// The article itself, as HTML. Its pictures have URLs from `media/uploadimg`.
     pub content: String,
     /// Where "Read more" leads.
     #[serde(default)]
@@ -41,21 +41,21 @@ pub struct Submitted {
     /// The number of the job.
     #[serde(deserialize_with = "lenient::id")]
     pub publish_id: String,
-    /// What calls for comments and statistics name the articles by. Missing in older answers.
+    /// The articles' number in calls for comments and statistics. Missing in older answers.
     #[serde(default, deserialize_with = "lenient::text")]
     pub msg_data_id: Option<String>,
 }
 
-/// How far the publishing of a draft is.
+/// The progress of publishing a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Publishing {
-    /// Which.
+    /// The number of the job.
     #[serde(default, deserialize_with = "lenient::text")]
     pub publish_id: Option<String>,
-    /// How it went.
+    /// The state or the result.
     #[serde(rename = "publish_status", deserialize_with = "status")]
     pub status: PublishStatus,
-    /// What messages and menus name the article by, once it is published.
+    /// The article's name in messages and menus, once it is published.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub article_id: Option<String>,
     /// Where the articles can be read, once they are published.
@@ -71,7 +71,7 @@ pub struct Publishing {
 pub enum PublishStatus {
     /// 0: everybody can read it.
     Published,
-    /// 1: not yet at its end.
+    /// 1: still being published.
     UnderWay,
     /// 2: the check for originality failed.
     NotOriginal,
@@ -79,9 +79,9 @@ pub enum PublishStatus {
     Failed,
     /// 4: the platform refused it.
     Refused,
-    /// 5: it was published, and all its articles were deleted since.
+    /// 5: it was published, and all its articles have been deleted since.
     Deleted,
-    /// 6: it was published, and the platform banned all its articles since.
+    /// 6: it was published, and the platform has banned all its articles since.
     Banned,
     /// A number that is not documented.
     Unknown(i64),
@@ -135,11 +135,11 @@ fn urls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 impl Client {
-    /// Keeps articles as a draft (`draft/add`), once, and returns its media_id. Nobody but the account sees it.
+    /// Saves articles as a draft (`draft/add`), once, and returns its media_id. Only the account sees it.
     ///
     /// # Errors
     /// [`ApiError::Request`] for a draft without an article, and an article without title, content or cover; any
-    /// [`ApiError`]. After a [time-out](crate::outbound::NetworkCause::Timeout) it may have been kept.
+    /// [`ApiError`]. After a [timeout](crate::outbound::NetworkCause::Timeout) it may have been saved.
     pub fn draft_add(&self, articles: &[DraftArticle]) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -168,12 +168,12 @@ impl Client {
             .media_id)
     }
 
-    /// Has a draft published (`freepublish/submit`), once. How it went comes with the event
+    /// Publishes a draft (`freepublish/submit`), once. The result comes with the event
     /// `PUBLISHJOBFINISH`, or from [`Client::freepublish_get`].
     ///
     /// # Errors
-    /// 53503 to 53505 for a draft that cannot be published so; any [`ApiError`]. After a
-    /// [time-out](crate::outbound::NetworkCause::Timeout) it may have been published.
+    /// 53503 to 53505 for a draft that cannot be published as it is; any [`ApiError`]. After a
+    /// [timeout](crate::outbound::NetworkCause::Timeout) it may have been published.
     pub fn freepublish_submit(&self, media_id: &str) -> Result<Submitted, ApiError> {
         let call = Call::change(
             "/cgi-bin/freepublish/submit",
@@ -182,7 +182,7 @@ impl Client {
         self.call(&call.json(&json!({ "media_id": media_id }))?)
     }
 
-    /// How far the publishing of a draft is (`freepublish/get`).
+    /// The progress of publishing a draft (`freepublish/get`).
     ///
     /// # Errors
     /// Any [`ApiError`].

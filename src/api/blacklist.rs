@@ -1,4 +1,4 @@
-//! The blacklist: users whose messages the platform does not push, and who cannot be sent any.
+//! The blacklist: users whose messages the platform does not push, and to whom none can be sent.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use super::user::{OpenidPage, check_size};
 pub const MAX_BATCHBLACKLIST: usize = 20;
 
 impl Client {
-    /// A page of blocked users (`tags/members/getblacklist`), from the first on for an empty
+    /// A page of blocked users (`tags/members/getblacklist`); the first one for an empty
     /// `begin_openid`.
     ///
     /// # Errors

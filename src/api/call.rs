@@ -1,4 +1,4 @@
-//! One call as data: where it goes, what it carries, and whether it may be repeated.
+//! One call as data: its address, its query and body, and whether it may be repeated.
 
 use serde::Serialize;
 
@@ -12,30 +12,30 @@ pub(super) struct Call {
     pub(super) called: Called,
     /// The path on the platform, from the slash on.
     pub(super) path: &'static str,
-    /// Which of the platform's hosts has it.
+    /// The platform's host for it.
     pub(super) host: Host,
     /// The query without the access_token, values not yet percent-encoded.
     pub(super) query: Vec<(&'static str, String)>,
-    /// What a POST carries; `None` makes it a GET.
+    /// The body of a POST; `None`: it is a GET.
     pub(super) body: Option<Body>,
-    /// Whether the access_token goes with it.
+    /// Whether it is sent with the access_token.
     pub(super) with_token: bool,
-    /// Error codes that this call's answer type speaks of itself.
+    /// Error codes that this call's answer type handles itself.
     pub(super) accepted: &'static [i64],
-    /// Whether files travel, which takes longer.
+    /// Whether it carries a file, which takes longer.
     pub(super) bulky: bool,
 }
 
-/// The platform's hosts that are called.
+/// The platform's hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {
-    /// That of `api.base_url`.
+    /// The host of `api.base_url`.
     Api,
-    /// That of pages and pictures, `mp.weixin.qq.com`.
+    /// The host of pages and pictures, `mp.weixin.qq.com`.
     Pages,
 }
 
-/// Query parameters whose values must not be shown, should the platform repeat one of them.
+/// Query parameters whose values must not be shown, even if the platform repeats them.
 const SECRET: [&str; 6] = [
     "access_token",
     "appsecret",
@@ -45,14 +45,14 @@ const SECRET: [&str; 6] = [
     "ticket",
 ];
 
-/// A request body and its kind.
+/// A request body and its content type.
 pub(super) struct Body {
     pub(super) content_type: String,
     pub(super) bytes: Vec<u8>,
 }
 
 impl Call {
-    /// A call that changes nothing: it is repeated with pauses while the platform is in trouble.
+    /// A call that changes nothing: it is repeated with pauses if the platform fails.
     pub(super) fn read(path: &'static str) -> Call {
         Call {
             called: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]).into(),
@@ -66,16 +66,16 @@ impl Call {
         }
     }
 
-    /// A call that changes or sends something: it is sent once. (Only a refused access_token, with
-    /// which the platform has done nothing yet, makes it go out again.) `if_unknown` is what an owner reads when no
-    /// answer came, after "it may have been done: ".
+    /// A call that changes or sends something: it is sent once. (Only after a refused
+    /// access_token, with which the platform has done nothing yet, it is sent again.) `if_unknown` is what an owner
+    /// reads after "it may have been done: " when no answer came.
     pub(super) fn change(path: &'static str, if_unknown: &'static str) -> Call {
         let mut call = Call::read(path);
         call.called.effect = Effect::Changes { if_unknown };
         call
     }
 
-    /// Whether it may be sent again when it is not known what became of it.
+    /// Whether it may be sent again when its outcome is unknown.
     pub(super) fn is_repeatable(&self) -> bool {
         self.called.effect == Effect::Reads
     }
@@ -86,7 +86,7 @@ impl Call {
         self
     }
 
-    /// Gives it a JSON body, in raw UTF-8, and makes it a POST.
+    /// Makes it a POST with a JSON body, in raw UTF-8.
     pub(super) fn json(self, body: &impl Serialize) -> Result<Call, ApiError> {
         match serde_json::to_vec(body) {
             Ok(bytes) => Ok(self.body(Body {
@@ -97,7 +97,7 @@ impl Call {
         }
     }
 
-    /// Gives it a body and makes it a POST.
+    /// Makes it a POST with this body.
     pub(super) fn body(mut self, body: Body) -> Call {
         self.body = Some(body);
         self
@@ -135,7 +135,7 @@ impl Call {
         self
     }
 
-    /// The error for a request that cannot be right and is not sent.
+    /// The error for a request that cannot be right and so is not sent.
     pub(super) fn refused(&self, cause: impl Into<String>) -> ApiError {
         ApiError::Request {
             call: self.called,

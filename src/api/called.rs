@@ -1,9 +1,9 @@
-//! What a call is named in errors and logs, and whether it changes something on the platform.
+//! The name of a call in errors and logs, and whether it changes something on the platform.
 
 use std::fmt;
 
 /// Which call an error is about, and what the call does. Every error of a call carries it, so that no caller can
-/// forget to say that a change may have been made.
+/// forget to mention that a change may have been made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Called {
     /// The platform's path without `/cgi-bin/`.
@@ -17,9 +17,9 @@ pub struct Called {
 pub enum Effect {
     /// It reads: it may be sent again when no answer came.
     Reads,
-    /// It changes or sends something: without an answer nobody knows whether it was done.
+    /// It changes or sends something: without an answer, nobody knows whether it was done.
     Changes {
-        /// How an owner finds out whether it was done, or what a repetition does.
+        /// How an owner finds out whether it was done, or what repeating it does.
         if_unknown: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! The client: every call goes through here, and here alone it is decided what is repeated.
+//! The client: every call goes through here, and only here is decided what is repeated.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::outbound::Outbound;
 use crate::secret::Secret;
 use crate::wechat::lenient;
 
-/// How long a read waits before it is sent again, when nothing else is set.
+/// The pauses before a read is sent again.
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
 
-/// What the client needs to know.
+/// The settings of a client.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Scheme, host and, if need be, port and path before `/cgi-bin/…`.
     pub base_url: String,
-    /// The limit of one call, from the name's look-up to the answer's last byte.
+    /// The time limit of one call, from looking up the name to the last byte of the answer.
     /// Calls that carry a file have at least two minutes.
     pub timeout: Duration,
     /// The account's AppID.
@@ -41,11 +41,11 @@ pub struct Settings {
 /// Makes calls to the platform. Clones share connections and the token.
 ///
 /// What is repeated, and what is not:
-/// - An access_token that the platform refuses is replaced once, by a fetch or by one that another
-///   process has fetched since, and the call goes out once more.
+/// - An access_token that the platform refuses is replaced once, by a new one or one that another process has fetched
+///   since, and the call is sent once more.
 /// - A read is sent again after 1, 2 and 4 seconds while the platform is busy (errcode -1), answers
 ///   5xx or not with JSON, refuses the connection or cuts it.
-/// - After a time-out nothing is repeated, and a call that changes or sends something never is: it
+/// - After a timeout nothing is repeated, and a call that changes or sends something never is: it
 ///   may have been done.
 #[derive(Clone)]
 pub struct Client {
@@ -88,8 +88,8 @@ impl Client {
         self
     }
 
-    /// The same client for a caller that has its own queue and back-off: it never sleeps and
-    /// repeats only after a refused access_token.
+    /// The same client for a caller that does its own retries: it never sleeps and repeats a call only after a refused
+    /// access_token.
     #[must_use]
     pub fn once(&self) -> Client {
         Client {
@@ -98,21 +98,21 @@ impl Client {
         }
     }
 
-    /// What the platform's clock shows, in Unix seconds, by the head of the last answer and the time that has passed
-    /// since; `None` before the first one that tells the time.
+    /// The platform's current time, in Unix seconds, by the `Date` of the last answer and the time that has passed
+    /// since; `None` before the first answer that has one.
     #[must_use]
     pub fn platform_time(&self) -> Option<i64> {
         self.shared.http.platform_time()
     }
 
-    /// How many seconds this machine's clock is ahead of the platform's, by the head of the last answer; `None` before
-    /// the first one that tells the time.
+    /// How many seconds this machine's clock is ahead of the platform's, by the `Date` of the last answer; `None` before
+    /// the first answer that has one.
     #[must_use]
     pub fn clock_difference(&self) -> Option<i64> {
         self.shared.http.clock_difference()
     }
 
-    /// The account that it calls for.
+    /// The AppID of the account.
     #[must_use]
     pub fn app_id(&self) -> &str {
         &self.shared.settings.app_id
@@ -122,7 +122,7 @@ impl Client {
         &self.pauses
     }
 
-    /// Makes a call and reads its answer.
+    /// Makes a call and parses its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
         let value = self.run(call, |answer| checked(call, answer.json()?))?;
         lenient::read(value).map_err(|cause| ApiError::Unexpected {
@@ -131,13 +131,13 @@ impl Client {
         })
     }
 
-    /// Makes a call of which only the success matters.
+    /// Makes a call that returns nothing.
     pub(super) fn done(&self, call: &Call) -> Result<(), ApiError> {
         self.run(call, |answer| checked(call, answer.json()?))
             .map(drop)
     }
 
-    /// Makes a call under the policy that [`Client`] describes.
+    /// Makes a call, with the retries that [`Client`] describes.
     pub(super) fn run<T>(
         &self,
         call: &Call,
@@ -169,7 +169,7 @@ impl Client {
         }
     }
 
-    /// One exchange, with a line in the log that holds neither query nor body.
+    /// One exchange, with a log line that contains neither query nor body.
     fn exchange<T>(
         &self,
         call: &Call,
@@ -201,7 +201,7 @@ impl Client {
     }
 }
 
-/// Turns an answer with an `errcode` into the error it is.
+/// Turns an answer with an `errcode` into an error.
 pub(super) fn checked(call: &Call, answer: Value) -> Result<Value, ApiError> {
     let errcode = answer.get("errcode").map_or(Some(0), lenient::as_int);
     match errcode {

@@ -1,5 +1,4 @@
-//! Customer-service messages: what the account sends to one user, within the window that the
-//! user's own action opens.
+//! Customer-service messages: messages to one user, within the window that the user's own action opens.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -150,16 +149,16 @@ pub struct MiniprogramPage {
 /// What the user sees while an answer is being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typing {
-    /// That somebody writes.
+    /// "Typing…" is shown.
     Shown,
-    /// That no longer.
-    Taken,
+    /// It is no longer shown.
+    Hidden,
 }
 
-/// As whom a message is sent.
+/// The sender that the user sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sender {
-    /// The agent whose name and picture the user sees.
+    /// The agent with whose name and picture it is sent.
     pub kf_account: Option<String>,
     /// Whether the message is marked as made by AI.
     pub is_ai: bool,
@@ -190,8 +189,8 @@ impl Client {
     ///
     /// # Errors
     /// 45015 when no window is open, 45047 when its messages are used up, 40007 for a media_id that
-    /// has ended, 45002 for a text over [`MAX_TEXT`]; any [`ApiError`]. After a
-    /// [time-out](crate::outbound::NetworkCause::Timeout) the message may have been sent.
+    /// has expired, 45002 for a text over [`MAX_TEXT`]; any [`ApiError`]. After a
+    /// [timeout](crate::outbound::NetworkCause::Timeout) the message may have been sent.
     pub fn custom_send(
         &self,
         openid: &str,
@@ -231,7 +230,7 @@ impl Client {
         )
     }
 
-    /// Shows that somebody writes, or no longer (`message/custom/typing`). It needs a message from or to
+    /// Shows or hides "typing…" (`message/custom/typing`). It needs a message from or to
     /// the user in the last 30 seconds.
     ///
     /// # Errors
@@ -239,7 +238,7 @@ impl Client {
     pub fn custom_typing(&self, openid: &str, typing: Typing) -> Result<(), ApiError> {
         let command = match typing {
             Typing::Shown => "Typing",
-            Typing::Taken => "CancelTyping",
+            Typing::Hidden => "CancelTyping",
         };
         let call = Call::change(
             "/cgi-bin/message/custom/typing",

@@ -1,17 +1,17 @@
-//! The platform's error codes: what each means and what to do about it, once, as a table.
+//! The platform's error codes: one table of what each means and what to do about it.
 
 use std::time::Duration;
 
-/// What a caller does about an error.
+/// What a program does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The platform is busy: repeat later.
     Retry,
-    /// The access_token is no longer taken: fetch a new one once and repeat once.
+    /// The access_token is no longer accepted: fetch a new one once and repeat once.
     Token,
     /// The request, or the configuration behind it, is wrong: repeating does not help.
     Fix,
-    /// It is the state of this user: stop for this user, go on with others.
+    /// It concerns this user only: stop for this user, continue with others.
     User,
     /// A daily or monthly limit is used up: stop this call until the limit resets.
     Quota,
@@ -19,32 +19,32 @@ pub enum Action {
     Admin,
     /// The media_id has expired or is not this account's: upload the file again.
     UploadAgain,
-    /// The web page authorisation must begin anew.
+    /// The web page authorization must start over.
     RestartOauth,
     /// Too fast: wait at least a minute, then repeat.
     Wait,
-    /// Nothing went wrong that matters.
+    /// Harmless.
     Ignore,
 }
 
-/// One line of [`ERRCODES`]: the codes `from..=to` share meaning, action and advice.
+/// One entry of [`ERRCODES`]: the codes `from..=to` share meaning, action and advice.
 #[derive(Debug, Clone, Copy)]
 pub struct Errcode {
-    /// First code of the line.
+    /// The first code.
     pub from: i64,
-    /// Last code of the line, equal to `from` for a single code.
+    /// The last code, equal to `from` for a single code.
     pub to: i64,
     /// What a program does.
     pub action: Action,
-    /// What the code means, a few words.
+    /// What the code means, in a few words.
     pub meaning: &'static str,
-    /// What an owner does, as the end of a sentence. Empty where the action says all there is.
+    /// What an owner does, as the end of a sentence. Empty if the action's advice is enough.
     pub advice: &'static str,
 }
 
 impl Action {
-    /// The least time before a program asks again by itself, whatever else it goes by. The limit of calls a minute ends
-    /// with the minute. A daily one ends at midnight Beijing time, or when an owner clears it, of which nobody tells.
+    /// The shortest pause before an automatic retry. A limit per minute ends with the minute. A daily one ends at
+    /// midnight Beijing time, or when an owner clears it, which is not announced.
     #[must_use]
     pub fn least_pause(self) -> Duration {
         match self {
@@ -61,7 +61,7 @@ impl Action {
         }
     }
 
-    /// What an owner does when the line of the table adds nothing.
+    /// What an owner does if the code's entry has no advice of its own.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl Action {
     }
 }
 
-/// Finds the line of a code. `None`: not in the table, which means "do not repeat".
+/// Finds the entry of a code. `None`: not in the table, which means "do not repeat".
 #[must_use]
 pub fn find(errcode: i64) -> Option<&'static Errcode> {
     ERRCODES
@@ -91,8 +91,8 @@ pub fn find(errcode: i64) -> Option<&'static Errcode> {
         .find(|line| (line.from..=line.to).contains(&errcode))
 }
 
-/// Finds the line of a code as the answer of this call: those for web pages (`sns/…`) have their own access_token, and
-/// those that fetch one have none, so that some codes speak of something else there.
+/// Finds the entry of a code for this call: calls for web pages (`sns/…`) have access_tokens of their own, and calls
+/// that fetch one have none, so that some codes mean something else there.
 #[must_use]
 pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
     let own = match call {
@@ -108,7 +108,7 @@ pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
 /// The calls that fetch an access_token.
 pub(super) const TOKEN_CALLS: [&str; 2] = ["stable_token", "token"];
 
-// The codes that a program treats by themselves, beyond the action of their line.
+// Codes that are handled individually, not just by their action.
 
 /// The openid is not one of this account's followers.
 pub const INVALID_OPENID: i64 = 40003;
@@ -124,28 +124,28 @@ pub const SECRET_MISSING: i64 = 41004;
 pub const REQUIRE_POST: i64 = 43002;
 /// Too many calls this minute.
 pub const MINUTE_LIMIT: i64 = 45011;
-/// The clientmsgid was used before; the answer carries the msg_id of then.
+/// The clientmsgid was used before; the answer has the earlier msg_id.
 pub const CLIENTMSGID_EXIST: i64 = 45065;
-/// The clientmsgid was used within the last minute: a message with it may be on its way.
+/// The clientmsgid was used within the last minute: a message with it may be being sent.
 pub const CLIENTMSGID_TOO_SOON: i64 = 45066;
-/// Typing cannot be shown to somebody who has neither written nor got anything in the last 30 seconds.
+/// Typing can only be shown to a user who has written or received a message in the last 30 seconds.
 pub const TYPING_NOT_SHOWN: i64 = 45080;
-/// Some of the users could not be tagged; the answer tells which.
+/// Some of the users could not be tagged; the answer lists them.
 pub const SOME_NOT_TAGGED: i64 = 45171;
-/// No menu was made through the API.
+/// No menu was created through the API.
 pub const NO_MENU: i64 = 46003;
 /// This account may not use this call.
 pub const UNAUTHORIZED: i64 = 48001;
 /// The limits were cleared as often as the month allows.
 pub const CLEARED_TOO_OFTEN: i64 = 48006;
-/// This account may not use this call, as some calls say it.
+/// This account may not use this call (the code of some calls).
 pub const LIMITED: i64 = 50001;
-/// The path whose quota was asked for is unknown.
+/// The path whose quota was requested is unknown.
 pub const UNKNOWN_PATH: i64 = 76021;
-/// The path whose quota was asked for is another account's.
+/// The path whose quota was requested is another account's.
 pub const FOREIGN_PATH: i64 = 76022;
 
-/// Codes that refuse a list of openids because of one that stands in it, or of its form.
+/// Codes that refuse a list of openids because of one of them, or because of its form.
 pub(super) const LIST_REFUSED: [i64; 7] = [40031, 40032, 40035, 40097, 45059, 46004, 49003];
 
 const fn one(code: i64, action: Action, meaning: &'static str, advice: &'static str) -> Errcode {
@@ -339,7 +339,7 @@ pub const ERRCODES: &[Errcode] = {
     ]
 };
 
-/// The codes that mean something else where a web page asks about the person who opened it.
+/// Codes that mean something else when a web page asks about the person who opened it.
 /// From the platform's page "Web page authorization".
 #[rustfmt::skip]
 const PAGE_ERRCODES: &[Errcode] = {
@@ -353,7 +353,7 @@ const PAGE_ERRCODES: &[Errcode] = {
     ]
 };
 
-/// The codes that mean something else where an access_token is fetched: there is none yet that could be wrong.
+/// Codes that mean something else when an access_token is fetched: there is none yet that could be wrong.
 #[rustfmt::skip]
 const TOKEN_ERRCODES: &[Errcode] = {
     use Action::Fix;

@@ -1,5 +1,5 @@
-//! What can go wrong with a call, as one type whose text says what an owner does about it.
-//! No text and no `Debug` output ever holds a URL with its query, a token or a secret.
+//! The errors of calls, as one type whose text says what an owner can do about it.
+//! No text and no `Debug` output ever contains a URL with its query, a token or a secret.
 
 use std::fmt;
 
@@ -16,53 +16,53 @@ const MAX_ERRMSG: usize = 300;
 pub enum ApiError {
     /// The platform answered with an `errcode` other than 0.
     Platform {
-        /// Which call.
+        /// The call.
         call: Called,
         /// The platform's number, see [`errcode::ERRCODES`].
         errcode: i64,
         /// The platform's text without its `rid` or `hint`.
         errmsg: String,
-        /// The request's number, for `wechatd rid`; it lives 7 days.
+        /// The request's number, for `wechatd rid`; it is kept for 7 days.
         rid: Option<String>,
     },
     /// No answer came.
     Network {
-        /// Which call.
+        /// The call.
         call: Called,
         /// What happened.
         cause: NetworkCause,
     },
-    /// Something answered, but not with JSON: often a proxy, or the platform in trouble.
+    /// The answer was not JSON: often a proxy's, or the platform failed.
     NotJson {
-        /// Which call.
+        /// The call.
         call: Called,
         /// The HTTP status.
         status: u16,
         /// What was found instead.
         cause: String,
     },
-    /// JSON came, but not what this call answers; or the answer was larger than allowed.
+    /// The JSON was not what this call returns, or the answer was too large.
     Unexpected {
-        /// Which call.
+        /// The call.
         call: Called,
         /// What was found instead.
         cause: String,
     },
     /// The request was not sent, because it cannot be right.
     Request {
-        /// Which call.
+        /// The call.
         call: Called,
         /// What is wrong.
         cause: String,
     },
-    /// The roots to trust could not be read (environment variable `SSL_CERT_FILE`).
+    /// The trusted roots could not be read (environment variable `SSL_CERT_FILE`).
     Trust(TrustError),
-    /// Tokens could not be loaded from or saved to where they are kept.
+    /// Tokens could not be loaded from or saved to their store.
     TokenStore(String),
 }
 
 impl ApiError {
-    /// An answer with an `errcode`, its `errmsg` taken apart.
+    /// An answer with an `errcode`; takes its `errmsg` apart.
     pub(super) fn platform(call: impl Into<Called>, errcode: i64, errmsg: &str) -> ApiError {
         let call = call.into();
         let (errmsg, rid) = split_errmsg(errmsg);
@@ -74,7 +74,7 @@ impl ApiError {
         }
     }
 
-    /// No answer to this call could be used.
+    /// This call got no usable answer.
     pub(super) fn outbound(call: Called, error: OutboundError) -> ApiError {
         match error {
             OutboundError::Network(cause) => ApiError::Network { call, cause },
@@ -86,7 +86,7 @@ impl ApiError {
         }
     }
 
-    /// The platform's number, where the platform answered with one.
+    /// The platform's error code, if it answered with one.
     #[must_use]
     pub fn errcode(&self) -> Option<i64> {
         match self {
@@ -100,7 +100,7 @@ impl ApiError {
         }
     }
 
-    /// What to do about it. Codes that are not in the table are not worth repeating.
+    /// What to do about it. Codes that are not in the table are not worth a retry.
     #[must_use]
     pub fn action(&self) -> Action {
         match self {
@@ -120,8 +120,8 @@ impl ApiError {
         }
     }
 
-    /// Whether the same read may be sent again at once: the platform was busy or cut the line.
-    /// A time-out is not among these, it has taken long enough already.
+    /// Whether the same read may be sent again soon: the platform was busy or closed the connection.
+    /// Not after a timeout, which has taken long enough already.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             ApiError::Platform { .. } => self.action() == Action::Retry,
@@ -139,12 +139,12 @@ impl ApiError {
         }
     }
 
-    /// Whether it is about the people who were asked for, one of them or all, and says nothing about others.
+    /// Whether it concerns only the people in the request, one of them or all.
     #[must_use]
     pub fn concerns_one_person(&self) -> bool {
         match self.action() {
             Action::User => true,
-            // The list as such was not taken.
+            // The list as such was refused.
             Action::Fix => self
                 .errcode()
                 .is_some_and(|errcode| errcode::LIST_REFUSED.contains(&errcode)),
@@ -159,26 +159,26 @@ impl ApiError {
         }
     }
 
-    /// Whether a change that was asked for may have been made all the same: no answer came, or none that says anything.
-    /// "The platform is busy" (-1 and its like) says nothing: the platform was at it, and does not know itself.
+    /// Whether a requested change may have been made nevertheless: there was no answer, or none that says so.
+    /// "The platform is busy" (-1 and the like) says nothing: the platform was working on it, and does not know itself.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         self.if_unknown().is_some()
     }
 
-    /// What an owner does about a change that may have been made; `None` where it was not, or where none was asked for.
+    /// What an owner does about a change that may have been made; `None` if it was not, or none was requested.
     fn if_unknown(&self) -> Option<&'static str> {
         let answered = match self {
             ApiError::Network { cause, .. } => match cause {
                 NetworkCause::Timeout(_) | NetworkCause::Closed | NetworkCause::Other(_) => false,
-                // The request was not written yet.
+                // The request was not sent yet.
                 NetworkCause::ConnectTimeout
                 | NetworkCause::Dns(_)
                 | NetworkCause::Tls(_)
                 | NetworkCause::Unreachable(_)
                 | NetworkCause::Refused => true,
             },
-            // A redirect or a page that says 404 comes from somebody who has not passed the call on.
+            // A redirect or a 404 page comes from a server that did not pass the call on.
             ApiError::NotJson { status, .. } => !is_passing(*status),
             ApiError::Unexpected { .. } => false,
             // A message with this clientmsgid may be on its way.
@@ -211,7 +211,7 @@ impl ApiError {
         self.called().map(|called| called.name)
     }
 
-    /// The number that the platform gave the request, where it did.
+    /// The platform's number for the request, if it gave one.
     #[must_use]
     pub fn rid(&self) -> Option<&str> {
         match self {
@@ -225,7 +225,7 @@ impl ApiError {
         }
     }
 
-    /// What an owner does about it, where that is known.
+    /// What an owner does about it, if that is known.
     #[must_use]
     pub fn what_to_do(&self) -> Option<String> {
         if let Some(if_unknown) = self.if_unknown() {
@@ -255,7 +255,7 @@ impl ApiError {
         Some(advice.to_owned())
     }
 
-    /// The address that 40164 says is missing in the console's IP whitelist.
+    /// The address that 40164 reports as missing in the console's IP whitelist.
     #[must_use]
     pub fn unlisted_address(&self) -> Option<&str> {
         match self {
@@ -276,7 +276,7 @@ impl ApiError {
         }
     }
 
-    /// Blanks texts that must not be shown, should the platform repeat one of them.
+    /// Blanks texts that must not be shown, even if the platform repeats them.
     pub(super) fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> ApiError {
         if let ApiError::Platform { errmsg, .. } = &mut self {
             for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
@@ -289,7 +289,7 @@ impl ApiError {
     }
 }
 
-/// Whether a non-JSON answer of this status may be gone in a moment: a broken 200 or any 5xx.
+/// Whether a non-JSON answer of this status may be temporary: a broken 200 or any 5xx.
 /// A redirect or a 404 means that something else lives at the address.
 fn is_passing(status: u16) -> bool {
     (200..300).contains(&status) || status >= 500
@@ -300,10 +300,10 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
     let (text, rid) = match errmsg.rfind("rid:") {
         Some(at) => {
             let rid = errmsg[at + "rid:".len()..].trim();
-            let true_rid = !rid.is_empty()
+            let is_rid = !rid.is_empty()
                 && rid.len() <= 64
                 && rid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-            if true_rid {
+            if is_rid {
                 (&errmsg[..at], Some(rid.to_owned()))
             } else {
                 (errmsg, None)
@@ -322,7 +322,6 @@ fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
     (text, rid)
 }
 
-/// What failed, why, and what to do.
 impl From<TrustError> for ApiError {
     fn from(error: TrustError) -> ApiError {
         ApiError::Trust(error)
@@ -416,7 +415,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errmsg_gives_up_its_rid_and_hint() {
+    fn rid_and_hint_are_split_from_errmsg() {
         let cases = [
             (
                 "invalid openid rid: 66f0a1b2-1c2d3e4f-5a6b7c8d",
@@ -463,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_40001_of_the_token_call_speaks_of_the_secret() {
+    fn a_40001_of_the_token_call_is_about_the_secret() {
         assert_eq!(
             ApiError::platform("user/info", 40001, "").action(),
             Action::Token
@@ -485,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_change_that_was_asked_for_and_not_answered_may_be_done() {
+    fn only_an_unanswered_change_may_have_been_done() {
         let sends = Called {
             name: "message/custom/send",
             effect: Effect::Changes { if_unknown: "look" },
@@ -533,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_done_is_not_to_be_tried_again_but_looked_at() {
+    fn what_may_have_been_done_should_be_checked_not_repeated() {
         let cause = NetworkCause::Closed;
         let call = Called {
             name: "tags/create",
@@ -557,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_one_person_or_of_the_list_is_told_from_trouble() {
+    fn a_refusal_of_one_person_or_of_the_list_is_no_failure_of_the_platform() {
         for (errcode, expected) in [
             (40003, true),
             (43004, true),
@@ -573,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_not_worth_repeating() {
+    fn an_unknown_code_is_not_worth_a_retry() {
         let error = ApiError::platform("user/info", 99999, "odd");
         assert_eq!(error.action(), Action::Fix);
         assert!(

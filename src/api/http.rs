@@ -1,5 +1,5 @@
-//! One HTTP exchange with the platform: its hosts, its clock, and how long an answer may be.
-//! Knows nothing of tokens, error codes or repeating.
+//! One HTTP exchange with the platform: its hosts, its clock, and the length limits of answers.
+//! Knows nothing of tokens, error codes or retries.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::clock;
 use crate::outbound::{Body, Outbound, Request, Response, host_of};
 use crate::wechat::lenient;
 
-/// How long a call that carries a file may take, if `api.timeout` is not longer.
+/// The time limit of a call that carries a file, unless `api.timeout` is longer.
 const BULKY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The largest JSON answer that is read, in bytes. A page of 10 000 openids takes 0.3 MB.
@@ -23,11 +23,11 @@ const MAX_JSON: u64 = 8 * 1024 * 1024;
 /// The largest file that is downloaded, in bytes. The platform's own limit for videos is 10 MB.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-/// The end of the names of the platform's hosts, and its address for pages and pictures.
+/// The suffix of the platform's host names, and its address for pages and pictures.
 const PLATFORM: &str = ".weixin.qq.com";
 const PAGES_URL: &str = "https://mp.weixin.qq.com";
 
-/// The platform's hosts, and the way to them.
+/// The platform's hosts and the connections to them.
 pub(super) struct Http {
     outbound: Outbound,
     base_url: String,
@@ -36,11 +36,11 @@ pub(super) struct Http {
     clock: Mutex<Option<PlatformTime>>,
 }
 
-/// The platform's clock, as an answer showed it.
+/// The platform's time, as an answer gave it.
 #[derive(Debug, Clone, Copy)]
 struct PlatformTime {
     /// Unix seconds.
-    told: i64,
+    time: i64,
     /// How many seconds this machine's clock was ahead.
     ahead: i64,
     at: Instant,
@@ -52,18 +52,18 @@ pub(super) struct Answer {
     response: Response,
 }
 
-/// What came for a download.
+/// The answer to a download.
 pub(super) enum Download {
-    /// A file, to be read to its end with [`Incoming::save`].
+    /// A file, to be saved with [`Incoming::save`].
     File(Box<Incoming>),
     /// JSON instead: an error, or a description.
     Json(Value),
 }
 
-/// A file on its way.
+/// A file being received.
 pub(super) struct Incoming {
     call: Called,
-    /// The media type the platform gave, without parameters.
+    /// The media type that the platform gave, without parameters.
     pub(super) content_type: Option<String>,
     /// The `Content-Disposition` header.
     pub(super) disposition: Option<String>,
@@ -71,10 +71,10 @@ pub(super) struct Incoming {
     rest: Body,
 }
 
-/// Whether the address of `api.base_url` and the trusted roots can be used; calls nobody.
+/// Whether `api.base_url` and the trusted roots can be used; makes no call.
 ///
 /// # Errors
-/// What a client with them would fail with.
+/// The error that a client with them would return.
 pub fn look_at_roots(base_url: &str) -> Result<(), ApiError> {
     Http::new(base_url, Duration::ZERO, Outbound::new()?).map(drop)
 }
@@ -102,16 +102,16 @@ impl Http {
         })
     }
 
-    /// What the platform's clock shows now, in Unix seconds, by the last answer that told the time.
+    /// The platform's current time, in Unix seconds, by the last answer that had a `Date`.
     pub(super) fn platform_time(&self) -> Option<i64> {
         let time = self.last_time()?;
         Some(
-            time.told
+            time.time
                 .saturating_add_unsigned(time.at.elapsed().as_secs()),
         )
     }
 
-    /// How many seconds this machine's clock was ahead of the platform's at the last answer that told the time.
+    /// How many seconds this machine's clock was ahead of the platform's at the last answer that had a `Date`.
     pub(super) fn clock_difference(&self) -> Option<i64> {
         self.last_time().map(|time| time.ahead)
     }
@@ -120,24 +120,24 @@ impl Http {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the platform's clock, which the head of every answer shows.
+    /// Notes the platform's time from an answer's `Date`.
     fn note_clock(&self, response: &Response) {
         let date = response.header("date");
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return;
         };
-        let told = date.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        let time = date.duration_since(UNIX_EPOCH).map_or(0, |since| {
             i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
         });
         let time = PlatformTime {
-            told,
-            ahead: clock::unix_seconds().saturating_sub(told),
+            time,
+            ahead: clock::unix_seconds().saturating_sub(time),
             at: Instant::now(),
         };
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
-    /// Sends a call and waits for the head of the answer, whatever its status.
+    /// Sends a call and waits for the head of the answer, of any status.
     pub(super) fn send(&self, call: &Call, token: Option<&str>) -> Result<Answer, ApiError> {
         let base = match call.host {
             Host::Api => &self.base_url,
@@ -153,7 +153,7 @@ impl Http {
         let own = own.map(|(name, value)| (*name, value.as_str()));
         let token = token.map(|token| ("access_token", token));
         let body = call.body.as_ref();
-        let answer = self.ask(
+        let answer = self.request(
             call.called,
             &Request {
                 url: &url,
@@ -167,9 +167,9 @@ impl Http {
         Ok(answer)
     }
 
-    /// Asks for a file at a URL that an answer named, without the access_token, and waits for the head of what comes.
+    /// Requests a file from a URL that an answer named, without the access_token, and waits for the head of the answer.
     pub(super) fn fetch(&self, called: Called, url: &str) -> Result<Answer, ApiError> {
-        self.ask(
+        self.request(
             called,
             &Request {
                 url,
@@ -181,7 +181,7 @@ impl Http {
         )
     }
 
-    fn ask(&self, call: Called, request: &Request) -> Result<Answer, ApiError> {
+    fn request(&self, call: Called, request: &Request) -> Result<Answer, ApiError> {
         match self.outbound.send(request) {
             Ok(response) => Ok(Answer { call, response }),
             Err(error) => Err(ApiError::outbound(call, error)),
@@ -203,7 +203,7 @@ impl Answer {
         let cause = match lenient::parse(&body) {
             Ok(value @ Value::Object(_)) => match status {
                 200..300 => return Ok(value),
-                // A refusal that says nothing about itself is not the platform's.
+                // A refusal without an errcode is not the platform's.
                 _ if value.get("errcode").is_some() => return Ok(value),
                 _ => "JSON without an errcode".to_owned(),
             },
@@ -221,7 +221,7 @@ impl Answer {
         })
     }
 
-    /// Tells a file from JSON, by the status, the content type and the first byte.
+    /// Decides between a file and JSON, by the status, the content type and the first byte.
     pub(super) fn download(self) -> Result<Download, ApiError> {
         let header = |name| self.response.header(name).map(str::to_owned);
         let content_type = header("content-type")
@@ -242,7 +242,7 @@ impl Answer {
             .map_err(|error| ApiError::outbound(call, error))?;
         start.truncate(read);
         if textual && disposition.is_none() || start == b"{" {
-            // A file may begin with a brace, too. Only text that is JSON as a whole is none.
+            // A file may start with a brace, too. It is JSON only if all of it parses.
             rest.read_rest(MAX_JSON, &mut start)
                 .map_err(|error| ApiError::outbound(call, error))?;
             match lenient::parse(&start) {
@@ -276,7 +276,7 @@ impl Answer {
 }
 
 impl Incoming {
-    /// Writes the file to its end and returns its length in bytes.
+    /// Writes the whole file and returns its length in bytes.
     pub(super) fn save(mut self, to: &mut dyn Write) -> Result<u64, ApiError> {
         let mut length = self.start.len() as u64;
         let mut buffer = std::mem::take(&mut self.start);
@@ -309,11 +309,11 @@ fn too_long(call: Called, limit: u64) -> ApiError {
     }
 }
 
-/// Where pages and pictures are, for this `api.base_url`. Only the platform itself has two hosts; whatever stands in
-/// for it, a proxy or a test, stands in for both.
+/// The address of pages and pictures for this `api.base_url`. Only the platform itself has two hosts; a proxy or a test
+/// stands in for both.
 fn pages_url(base_url: &str) -> String {
     match host_of(base_url) {
-        // For calls it has several: api, api2, sh.api and so on.
+        // The platform has several hosts for calls: api, api2, sh.api and so on.
         Some(host) if host.ends_with(PLATFORM) => PAGES_URL.to_owned(),
         Some(_) | None => base_url.to_owned(),
     }

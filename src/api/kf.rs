@@ -1,4 +1,4 @@
-//! Customer-service agents (kf): who they are, who is at work, and changing that. What they do with users is in
+//! Customer-service agents (kf): listing, creating, inviting and removing them. Their conversations with users are in
 //! [`session`](super::session).
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::errcode::REQUIRE_POST;
 use super::error::ApiError;
 use crate::wechat::lenient;
 
-/// An agent, or somebody invited to be one.
+/// An agent, or a person invited to be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// The account name, `prefix@WeChat id of the account`.
@@ -30,7 +30,7 @@ pub struct Agent {
     /// The WeChat id of the person invited.
     #[serde(default, deserialize_with = "lenient::text")]
     pub invite_wx: Option<String>,
-    /// When the invitation ends, in Unix seconds.
+    /// When the invitation expires, in Unix seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub invite_expire_time: Option<i64>,
     /// `waiting`, `rejected` or `expired`.
@@ -49,7 +49,7 @@ pub struct OnlineAgent {
     /// 1: at work in a browser.
     #[serde(default, deserialize_with = "lenient::int")]
     pub status: Option<i64>,
-    /// How many conversations the agent has now.
+    /// The agent's current conversations.
     #[serde(default, deserialize_with = "lenient::int")]
     pub accepted_case: Option<i64>,
 }
@@ -84,22 +84,22 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.kf_online_list)
     }
 
-    /// Makes an agent (`kfaccount/add`); nobody is bound to it before [`Client::kfaccount_inviteworker`].
+    /// Creates an agent (`kfaccount/add`); no person is bound to it before [`Client::kfaccount_inviteworker`].
     /// `kf_account` is `prefix@WeChat id of the account`, the prefix at most 10 letters, digits and
     /// underscores; the nickname has 1 to 16 characters.
     ///
     /// # Errors
-    /// 65403 for a nickname and 65404 for an account name of a wrong form, 65405 when 100 agents exist,
+    /// 65403 for an invalid nickname, 65404 for an invalid account name, 65405 when 100 agents exist,
     /// 65406 for a name that is taken; any [`ApiError`].
     pub fn kfaccount_add(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
         let call = Call::change("/customservice/kfaccount/add", "`wechatd kf list` shows it");
         self.done(&call.json(&json!({"kf_account": kf_account, "nickname": nickname}))?)
     }
 
-    /// Gives an agent another nickname (`kfaccount/update`).
+    /// Changes an agent's nickname (`kfaccount/update`).
     ///
     /// # Errors
-    /// 65401 for an unknown agent, 65403 for a nickname of a wrong form; any [`ApiError`].
+    /// 65401 for an unknown agent, 65403 for an invalid nickname; any [`ApiError`].
     pub fn kfaccount_update(&self, kf_account: &str, nickname: &str) -> Result<(), ApiError> {
         let call = Call::change(
             "/customservice/kfaccount/update",
@@ -125,7 +125,7 @@ impl Client {
     }
 
     /// Removes an agent (`kfaccount/del`, a GET although it changes something; one of the platform's pages has a POST,
-    /// which is tried where the GET is refused).
+    /// which is tried if the GET is refused).
     ///
     /// # Errors
     /// 65401 for an unknown agent; any [`ApiError`].

@@ -1,5 +1,5 @@
-//! Who opens a web page in WeChat: the URL that asks, and the calls that tell ("Web page authorization"). These have
-//! access_tokens of their own, one for each person, and never use the account's.
+//! Log-in to web pages in WeChat: the URL that starts it, and the calls that identify the person ("Web page
+//! authorization"). They have access_tokens of their own, one per person, and never use the account's.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub const MAX_STATE: usize = 128;
 pub enum Scope {
     /// The openid, without asking the person.
     Base,
-    /// The profile too; the person is asked, unless they follow and come from the chat or the menu.
+    /// The profile, too; the person is asked, unless they follow and come from the chat or the menu.
     UserInfo,
 }
 
@@ -36,14 +36,14 @@ impl Scope {
     }
 }
 
-/// Who it is, and the tokens to ask more with.
+/// Who the person is, and the tokens for further calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogIn {
-    /// Who.
+    /// The person.
     pub openid: String,
     /// The same person in the other accounts of the same Open Platform account.
     pub unionid: Option<String>,
-    /// The platform's words for what may be asked, with commas between.
+    /// The granted scopes, separated by commas.
     pub scope: Option<String>,
     /// For [`Client::sns_userinfo`] and [`Client::sns_auth`].
     pub access_token: Secret,
@@ -51,29 +51,29 @@ pub struct LogIn {
     pub expires_in: Option<i64>,
     /// For [`Client::sns_refresh_token`]; it works for 30 days.
     pub refresh_token: Option<Secret>,
-    /// The page was opened as a snapshot: the openid is nobody's, and no account should be made for it.
+    /// The page was opened as a snapshot: the openid is not a person's, and should get no account.
     pub is_snapshot: bool,
 }
 
-/// What a person shows to web pages.
+/// The profile that web pages may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageUser {
-    /// Who.
+    /// The person.
     #[serde(deserialize_with = "lenient::id")]
     pub openid: String,
-    /// The name the person has chosen.
+    /// The nickname.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub nickname: Option<String>,
-    /// The picture, whose last part is its edge in pixels.
+    /// The URL of the avatar; its last part is the size in pixels.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub headimgurl: Option<String>,
     /// The same person in the other accounts of the same Open Platform account.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub unionid: Option<String>,
-    /// 1 male, 2 female, 0 unknown, which the platform says of everybody today.
+    /// 1 male, 2 female, 0 unknown; today it is 0 for everybody.
     #[serde(default, deserialize_with = "lenient::int")]
     pub sex: Option<i64>,
-    /// Empty today, as the next two.
+    /// Empty today, like the next two.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub country: Option<String>,
     /// See `country`.
@@ -84,11 +84,11 @@ pub struct PageUser {
     pub city: Option<String>,
 }
 
-/// The URL to which a page sends the browser. It comes back to `redirect_uri` with a code, which works once and for five
-/// minutes, and with `state`, by which the page knows its own question. It works inside WeChat only.
+/// The URL to which a page sends the browser. The browser comes back to `redirect_uri` with a code, which works once and
+/// for five minutes, and with `state`, by which the page recognises its own request. Works only inside WeChat.
 ///
 /// # Errors
-/// [`ApiError::Request`] for a `redirect_uri` that is no web address, and a `state` that is not of 1 to [`MAX_STATE`]
+/// [`ApiError::Request`] for a `redirect_uri` that is not a web address, or a `state` other than 1 to [`MAX_STATE`]
 /// letters and digits.
 pub fn authorize_url(
     app_id: &str,
@@ -111,7 +111,7 @@ pub fn authorize_url(
             "a state has 1 to {MAX_STATE} letters and digits"
         )));
     }
-    // In this order, and with this end: the platform's page compares.
+    // The platform's page insists on this order and this end.
     Ok(format!(
         "{AUTHORIZE}?appid={app_id}&redirect_uri={}&response_type=code&scope={}&state={state}#wechat_redirect",
         percent_encoded(redirect_uri),
@@ -119,7 +119,7 @@ pub fn authorize_url(
     ))
 }
 
-/// As a value of a query: all but letters, digits and `-._~` in hexadecimal.
+/// A query value, percent-encoded: all bytes except letters, digits and `-._~`.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
@@ -134,7 +134,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 impl Client {
-    /// Exchanges the code that a browser brought (`sns/oauth2/access_token`), once: the platform takes it once.
+    /// Exchanges the code that a browser brought (`sns/oauth2/access_token`). It works once, so it is sent once.
     ///
     /// # Errors
     /// 40029 for an unknown code, 42003 for one that has expired, 40163 for one that was used; any [`ApiError`].
@@ -153,8 +153,8 @@ impl Client {
         )
     }
 
-    /// Gets another access_token for a person (`sns/oauth2/refresh_token`). Repeating it harms nobody: the refresh_token
-    /// stays good for its 30 days.
+    /// Gets a new access_token for a person (`sns/oauth2/refresh_token`). Repeating it does no harm: the refresh_token
+    /// stays valid for its 30 days.
     ///
     /// # Errors
     /// 40030 for an unknown refresh_token, 42002 for one that has expired; any [`ApiError`].
@@ -200,7 +200,7 @@ impl Client {
         })
     }
 
-    /// What a person shows to web pages (`sns/userinfo`), by the access_token of [`Scope::UserInfo`].
+    /// A person's profile (`sns/userinfo`), with the access_token of [`Scope::UserInfo`].
     ///
     /// # Errors
     /// 40003 for another person's access_token, 42001 for one that has expired, 48001 for one of [`Scope::Base`]; any
@@ -215,10 +215,10 @@ impl Client {
         )
     }
 
-    /// Asks whether a person's access_token still works (`sns/auth`).
+    /// Checks whether a person's access_token still works (`sns/auth`).
     ///
     /// # Errors
-    /// 40003 where it does not; any [`ApiError`].
+    /// 40003 if it does not; any [`ApiError`].
     pub fn sns_auth(&self, access_token: &str, openid: &str) -> Result<(), ApiError> {
         self.done(
             &Call::read("/sns/auth")

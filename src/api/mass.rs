@@ -1,5 +1,5 @@
-//! Mass messages: to all, to a tag, or to a list of users. Each is a person's decision, so that
-//! nothing here is ever sent twice by itself.
+//! Mass messages: to all, to a tag, or to a list of users. Each is a person's decision, so nothing here is ever
+//! repeated automatically.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -58,14 +58,14 @@ pub enum MassMessage {
     },
 }
 
-/// Who gets it.
+/// The recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MassTarget {
     /// Every follower.
     All,
-    /// Those who carry a tag.
+    /// The users with a tag.
     Tag(i64),
-    /// These users, as many as [`MASS_OPENIDS`] says. Service accounts only.
+    /// These users; [`MASS_OPENIDS`] limits their number. Service accounts only.
     Openids(Vec<String>),
 }
 
@@ -78,14 +78,14 @@ pub enum PreviewTarget {
     WeChatId(String),
 }
 
-/// A mass message on its way.
+/// A mass message that the platform is sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MassSent {
     /// Its number, `MsgID` in the event `MASSSENDJOBFINISH`.
     pub msg_id: Option<String>,
     /// Its number in statistics, for articles.
     pub msg_data_id: Option<String>,
-    /// The clientmsgid was used before: this is the message of then, and nothing was sent now.
+    /// The clientmsgid was used before: this is the earlier message, and nothing was sent now.
     pub repeated: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct MassSent {
 pub struct MassSpeed {
     /// The level, an index into [`MASS_SPEEDS`].
     pub speed: Option<i64>,
-    /// How fast they really go, in 10 000 a minute.
+    /// The actual speed, in units of 10 000 a minute.
     pub realspeed: Option<i64>,
 }
 
@@ -125,7 +125,7 @@ impl MassMessage {
         }
     }
 
-    /// The message as the platform takes it, without those who get it.
+    /// The message as the platform takes it, without its recipients.
     fn body(&self, call: &Call) -> Result<Value, ApiError> {
         let mut body = serde_json::to_value(self)
             .map_err(|_| call.refused("the message cannot be written as JSON"))?;
@@ -134,17 +134,17 @@ impl MassMessage {
     }
 }
 
-/// What an owner does about a mass message of which no answer came: the clientmsgid makes a repetition safe.
+/// What an owner does when a mass message got no answer: the clientmsgid makes repeating it safe.
 const IF_UNKNOWN: &str = "the message may have arrived; repeat the same command after a minute: it cannot send twice, and tells the msg_id if this one arrived";
 
 impl Client {
     /// Sends a mass message (`message/mass/sendall`, or `message/mass/send` to openids), once. The
-    /// platform sends the same `clientmsgid` once, whoever asks how often.
+    /// platform sends a `clientmsgid` once, however often it is used.
     ///
     /// # Errors
     /// [`ApiError::Request`] for a list or a clientmsgid of a wrong size; 45028 when no mass
-    /// message is left, 45066 for a repetition within a minute; any [`ApiError`]. Where
-    /// that [may be done](ApiError::may_be_done), it may have been sent.
+    /// message is left, 45066 for a repetition within a minute; any [`ApiError`]. If
+    /// that [may be done](ApiError::may_be_done), the message may have been sent.
     pub fn mass_send(
         &self,
         target: &MassTarget,
@@ -215,7 +215,7 @@ impl Client {
         })
     }
 
-    /// How far a mass message is (`message/mass/get`): `SENDING`, `SEND_SUCCESS`, `SEND_FAIL` or
+    /// The state of a mass message (`message/mass/get`): `SENDING`, `SEND_SUCCESS`, `SEND_FAIL` or
     /// `DELETE`.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.msg_status)
     }
 
-    /// Takes a mass message back (`message/mass/delete`): the article with this number, from 1 on,
+    /// Withdraws a mass message (`message/mass/delete`): the article with this number, from 1 on,
     /// or all for 0. Only articles and videos, and it stays on phones that already show it.
     ///
     /// # Errors

@@ -14,10 +14,10 @@ use super::media::{MediaType, SavedFile, saved};
 use super::multipart;
 use crate::wechat::lenient;
 
-/// The most pieces that one call lists.
+/// The most items that one call lists.
 pub const MATERIAL_PAGE: u32 = 20;
 
-/// What a list of material holds.
+/// The type of material in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaterialType {
     /// Pictures, thumbs among them.
@@ -51,7 +51,7 @@ impl MaterialType {
     }
 }
 
-/// What the platform asks of a video.
+/// What the platform requires for a video.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VideoDescription {
     /// Its title.
@@ -66,7 +66,7 @@ pub struct AddedMaterial {
     /// Its name in messages and menus.
     #[serde(deserialize_with = "lenient::id")]
     pub media_id: String,
-    /// Where it lies; of pictures only.
+    /// Its URL; only pictures have one.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub url: Option<String>,
 }
@@ -76,7 +76,7 @@ pub struct AddedMaterial {
 pub enum Material {
     /// A file, now written.
     File(SavedFile),
-    /// A video, which lies at a URL.
+    /// A video, to be fetched from a URL.
     Video {
         /// Its title.
         title: Option<String>,
@@ -116,7 +116,7 @@ pub struct NewsItem {
     pub url: Option<String>,
 }
 
-/// How much material there is.
+/// The amount of material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct MaterialCount {
@@ -133,10 +133,10 @@ pub struct MaterialCount {
 /// A page of a list of material.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct MaterialPage {
-    /// How many there are in all.
+    /// The total.
     #[serde(default, deserialize_with = "lenient::int")]
     pub total_count: Option<i64>,
-    /// Those of this page, the newest first.
+    /// The items of this page, the newest first.
     #[serde(default, rename = "item")]
     pub items: Vec<MaterialItem>,
 }
@@ -144,7 +144,7 @@ pub struct MaterialPage {
 /// A line of a list of material.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct MaterialItem {
-    /// Which.
+    /// Its name in messages and menus.
     #[serde(deserialize_with = "lenient::id")]
     pub media_id: String,
     /// The file's name; articles have none.
@@ -153,10 +153,10 @@ pub struct MaterialItem {
     /// Unix seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub update_time: Option<i64>,
-    /// Where it lies; of pictures only.
+    /// Its URL; only pictures have one.
     #[serde(default, deserialize_with = "lenient::filled")]
     pub url: Option<String>,
-    /// The articles, where it is some.
+    /// The articles, if it holds any.
     #[serde(default)]
     pub content: Option<NewsContent>,
 }
@@ -164,7 +164,7 @@ pub struct MaterialItem {
 /// The articles under one media_id.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct NewsContent {
-    /// In their order.
+    /// The articles in their order.
     #[serde(default)]
     pub news_item: Vec<NewsItem>,
 }
@@ -174,8 +174,8 @@ impl Client {
     /// a description, and nothing else takes one.
     ///
     /// # Errors
-    /// [`ApiError::Request`] for a file that is empty or over [`MediaType::max_bytes`], and for a description that lacks
-    /// or is too much; 40005 for a wrong kind; any [`ApiError`]. After a [time-out](crate::outbound::NetworkCause::Timeout) it may
+    /// [`ApiError::Request`] for a file that is empty or over [`MediaType::max_bytes`], and for a description that is missing
+    /// or not wanted; 40005 for a wrong kind; any [`ApiError`]. After a [timeout](crate::outbound::NetworkCause::Timeout) it may
     /// have been added.
     pub fn add_material(
         &self,
@@ -204,8 +204,8 @@ impl Client {
         self.call(&multipart::with_file_and_text(call, filename, bytes, text)?)
     }
 
-    /// Fetches permanent material (`material/get_material`): a file is written to `to`, of a video comes a URL, articles
-    /// come whole. What was written before an error is not the whole file.
+    /// Fetches permanent material (`material/get_material`): a file is written to `to`, a video comes as a URL, articles
+    /// come complete. After an error `to` may hold part of the file.
     ///
     /// # Errors
     /// 40007 for an unknown media_id; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
@@ -260,7 +260,7 @@ impl Client {
         self.done(&call.json(&json!({ "media_id": media_id }))?)
     }
 
-    /// How much permanent material there is (`material/get_materialcount`), console-made pieces included.
+    /// The amount of permanent material (`material/get_materialcount`), including what the console added.
     ///
     /// # Errors
     /// Any [`ApiError`].

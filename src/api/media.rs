@@ -1,4 +1,4 @@
-//! Temporary media: files that a message names by their media_id, for three days. (Those that stay are in `material`.)
+//! Temporary media: files that messages name by media_id, for three days. (Permanent ones are in `material`.)
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ pub const MEDIA_LIFE: i64 = 3 * 24 * 3600;
 /// The largest picture that `media/uploadimg` takes, in bytes.
 pub const MAX_UPLOADIMG: usize = 1024 * 1024;
 
-/// What a file is. One of the permanent material may be BMP, WMA and WAV as well.
+/// The type of a file. Permanent material may also be BMP, WMA and WAV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
     /// PNG, JPEG or GIF, 10 MB; keep to 2 MB, an older limit that some accounts still have.
@@ -81,12 +81,12 @@ pub struct Uploaded {
     pub created_at: Option<i64>,
 }
 
-/// A file that came and is written.
+/// A file that was fetched and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedFile {
     /// Its length in bytes.
     pub length: u64,
-    /// Its media type, where the platform told.
+    /// Its media type, if the platform gave one.
     pub content_type: Option<String>,
     /// The platform's name for it, without folders.
     pub filename: Option<String>,
@@ -97,7 +97,7 @@ pub struct SavedFile {
 pub enum Media {
     /// A file, now written.
     File(SavedFile),
-    /// A video, which lies at this URL.
+    /// A video, to be fetched from a URL.
     Video {
         /// The URL.
         video_url: String,
@@ -118,7 +118,7 @@ impl Client {
     ) -> Result<Uploaded, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
-            // The answer for a thumb names it so.
+            // Its name in the answer for a thumb.
             #[serde(alias = "thumb_media_id", deserialize_with = "lenient::id")]
             media_id: String,
             #[serde(default, deserialize_with = "lenient::int")]
@@ -159,8 +159,8 @@ impl Client {
             .url)
     }
 
-    /// Fetches a file (`media/get`) and writes it to `to`; of a video only the URL comes. What was
-    /// written before an error is not the whole file.
+    /// Fetches a file (`media/get`) and writes it to `to`; a video comes as a URL only. After an error `to` may hold
+    /// part of the file.
     ///
     /// # Errors
     /// 40007 for a media_id that has expired; [`ApiError::Unexpected`] over 64 MiB; any [`ApiError`].
@@ -169,8 +169,7 @@ impl Client {
         self.media(call, to)
     }
 
-    /// Fetches a file whatever it is (`media/get`) and writes it to `to`: of a video, from the URL that the platform
-    /// gives.
+    /// Fetches a file of any type (`media/get`) and writes it to `to`: a video from the URL that the platform gives.
     ///
     /// # Errors
     /// As [`Client::media_get`].
@@ -181,8 +180,8 @@ impl Client {
         }
     }
 
-    /// Fetches a recording that was made on a web page with the JS-SDK (`media/get/jssdk`) and writes it to `to`, as
-    /// Speex at 16 kHz. [`Client::media_get`] gives the same as AMR.
+    /// Fetches a recording made on a web page with the JS-SDK (`media/get/jssdk`) and writes it to `to`, as
+    /// Speex at 16 kHz. [`Client::media_get`] gives it as AMR.
     ///
     /// # Errors
     /// As [`Client::media_get`].
@@ -226,7 +225,7 @@ impl Client {
     }
 }
 
-/// Writes a file to its end.
+/// Writes the whole file.
 pub(super) fn saved(incoming: Incoming, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
     let content_type = incoming.content_type.clone();
     let filename = incoming.disposition.as_deref().and_then(filename);

@@ -1,4 +1,4 @@
-//! The menu below the chat: the calls that show, make and delete menus.
+//! The menu below the chat: the calls that show, create and delete menus.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use crate::wechat::lenient;
 use crate::wechat::menu::{Button, MatchRule};
 
-/// A menu for some.
+/// A conditional menu, for some users.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 pub struct ConditionalMenu {
     /// Its buttons.
@@ -22,21 +22,21 @@ pub struct ConditionalMenu {
     pub menuid: String,
 }
 
-/// The menus made through the API.
+/// The menus created through the API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Menus {
-    /// The buttons that everybody sees who matches no conditional menu.
+    /// The buttons for users who match no conditional menu.
     pub button: Vec<Button>,
     /// The conditional menus, as the platform lists them.
     pub conditional: Vec<ConditionalMenu>,
 }
 
-/// The menu in force, whether made through the API or in the console.
+/// The menu in force, created through the API or in the console.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfMenu {
     /// Whether users see it.
     pub is_menu_open: bool,
-    /// Its buttons; those that only the console makes are [`Tap::Other`](crate::wechat::menu::Tap::Other).
+    /// Its buttons; those that only the console can create are [`Tap::Other`](crate::wechat::menu::Tap::Other).
     pub button: Vec<Button>,
 }
 
@@ -47,7 +47,7 @@ struct Buttons {
 }
 
 impl Client {
-    /// The menus made through the API (`menu/get`); `None` if none was.
+    /// The menus created through the API (`menu/get`), if any.
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -67,8 +67,8 @@ impl Client {
         }))
     }
 
-    /// Puts this menu in the place of the default menu (`menu/create`). Phones show it when the
-    /// account is opened five minutes or more after the last time, at the latest after 24 hours.
+    /// Replaces the default menu (`menu/create`). A phone shows it when the account is opened five minutes or more
+    /// after the last time, at the latest after 24 hours.
     ///
     /// # Errors
     /// 40015 to 40028 for a menu that [`limits`](crate::wechat::menu::limits) would have refused; any [`ApiError`].
@@ -90,8 +90,8 @@ impl Client {
         ))
     }
 
-    /// Adds a conditional menu (`menu/addconditional`) and returns its number. Of those that match
-    /// a user the newest is shown.
+    /// Adds a conditional menu (`menu/addconditional`) and returns its number. A user
+    /// sees the newest one that matches.
     ///
     /// # Errors
     /// [`ApiError::Request`] for a rule with conditions that the platform has retired: without them more people would
@@ -133,7 +133,7 @@ impl Client {
         )
     }
 
-    /// The menu that a follower sees, given by openid or WeChat id (`menu/trymatch`); empty where there is none.
+    /// The menu that a follower sees, by openid or WeChat id (`menu/trymatch`); empty if there is none.
     ///
     /// # Errors
     /// 65302 for somebody who does not follow; any [`ApiError`].
@@ -147,7 +147,7 @@ impl Client {
         Ok(answer.button.unwrap_or_default())
     }
 
-    /// The menu in force, also one made in the console (`get_current_selfmenu_info`).
+    /// The menu in force, even one created in the console (`get_current_selfmenu_info`).
     ///
     /// # Errors
     /// Any [`ApiError`].

@@ -1,12 +1,12 @@
-//! Writing a file as `multipart/form-data`, in the one form that the platform reads.
+//! Encodes a file as `multipart/form-data`, in the one form that the platform reads.
 
 use super::call::{Body, Call};
 use super::error::ApiError;
 
-/// The largest file that is sent, in bytes: twice the platform's own greatest limit.
+/// The largest file that is sent, in bytes: twice the platform's highest limit.
 const MAX_FILE: usize = 20 * 1024 * 1024;
 
-/// Kinds of files by their extension. The platform looks at extension and content, not at this.
+/// Content types by file extension. The platform looks at the extension and the content, not at these.
 const CONTENT_TYPES: &[(&str, &str)] = &[
     ("jpg", "image/jpeg"),
     ("jpeg", "image/jpeg"),
@@ -25,7 +25,7 @@ pub(super) fn with_file(call: Call, filename: &str, bytes: &[u8]) -> Result<Call
     with_file_and_text(call, filename, bytes, None)
 }
 
-/// Gives a call a body with one file, in the part `media`, and a text in a part of this name.
+/// Gives a call a body with one file, in the part `media`, and a text in a part of its own: `(name, text)`.
 pub(super) fn with_file_and_text(
     call: Call,
     filename: &str,
@@ -69,7 +69,7 @@ pub(super) fn with_file_and_text(
     }))
 }
 
-/// A random boundary that none of the parts holds.
+/// A random boundary that occurs in none of the parts.
 fn boundary(parts: &[&[u8]]) -> Result<String, &'static str> {
     loop {
         let random = crate::random::number().map_err(|_| "the system gives no random numbers")?;
@@ -84,8 +84,8 @@ fn boundary(parts: &[&[u8]]) -> Result<String, &'static str> {
     }
 }
 
-/// The file's name without folders, in ASCII and without what would end the header: the platform
-/// reads no `filename*=`, and it needs the extension.
+/// The file's name without folders, in ASCII and without characters that would end the header: the platform does not
+/// read `filename*=`, but needs the extension.
 fn ascii(filename: &str) -> String {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name

@@ -1,4 +1,4 @@
-//! Addresses: where pushes come from, where calls go to, and whether the platform reaches us.
+//! Addresses: where pushes come from, where calls go, and whether the platform can reach us.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -8,10 +8,10 @@ use super::client::Client;
 use super::error::ApiError;
 use crate::wechat::lenient;
 
-/// Which part of the way to the callback URL is tried.
+/// What [`Client::callback_check`] checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckAction {
-    /// The name's look-up.
+    /// Looking up the name.
     Dns,
     /// A ping.
     Ping,
@@ -19,7 +19,7 @@ pub enum CheckAction {
     All,
 }
 
-/// What the platform found on its way to the callback URL.
+/// What the platform found when it tried to reach the callback URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct CallbackCheck {
@@ -47,7 +47,7 @@ pub struct PingResult {
     /// The network it was sent from.
     #[serde(default, deserialize_with = "lenient::text")]
     pub from_operator: Option<String>,
-    /// How much was lost, like `0%`.
+    /// The loss, like `0%`.
     #[serde(default, deserialize_with = "lenient::text")]
     pub package_loss: Option<String>,
     /// How long it took, like `23.079ms`.
@@ -61,7 +61,7 @@ struct IpList {
 }
 
 impl Client {
-    /// Addresses and CIDR blocks that pushes come from (`getcallbackip`). Ask at most daily.
+    /// Addresses and CIDR blocks that pushes come from (`getcallbackip`). Call it at most daily.
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -71,7 +71,7 @@ impl Client {
             .ip_list)
     }
 
-    /// Addresses and CIDR blocks that calls go to (`get_api_domain_ip`).
+    /// Addresses and CIDR blocks of the API (`get_api_domain_ip`).
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -81,8 +81,8 @@ impl Client {
             .ip_list)
     }
 
-    /// Lets the platform try its way to the console's callback URL (`callback/check`), from the
-    /// network it finds best.
+    /// Lets the platform try to reach the console's callback URL (`callback/check`), from the network that it
+    /// prefers.
     ///
     /// # Errors
     /// 40201 when the console has no URL; any [`ApiError`].

@@ -1,4 +1,4 @@
-//! QR codes with a scene: whoever scans one tells the account where from.
+//! QR codes with a scene: a scan tells the account which code was scanned.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ pub const MAX_PERMANENT_ID: u32 = 100_000;
 /// The longest text scene, in characters.
 pub const MAX_SCENE_STR: usize = 64;
 
-/// What a scan of the code tells.
+/// What a scan of the code reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scene {
     /// A number: not 0, and at most [`MAX_PERMANENT_ID`] in a permanent code.
@@ -33,7 +33,7 @@ pub enum Scene {
 /// How long a code works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// So many seconds, at most [`MAX_EXPIRE_SECONDS`].
+    /// In seconds, at most [`MAX_EXPIRE_SECONDS`].
     Temporary(u32),
     /// For ever. An account has 100 000 of these, and none can be taken back.
     Permanent,
@@ -42,9 +42,9 @@ pub enum Life {
 /// A code that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct QrCode {
-    /// What the platform's own picture of the code is asked for with.
+    /// Fetches the platform's own picture of the code.
     pub ticket: String,
-    /// The text that the code shows; draw it, or ask for the platform's picture.
+    /// The text in the code; draw it, or fetch the platform's picture.
     pub url: String,
     /// How long it works, in seconds; `None` for a permanent one.
     #[serde(default, deserialize_with = "lenient::int")]
@@ -84,7 +84,7 @@ impl Client {
         };
         let mut body = json!({"action_name": action_name, "action_info": {"scene": wanted}});
         if let Life::Temporary(seconds) = life {
-            // Without it the code would work for a minute only.
+            // The platform's default is one minute.
             body["expire_seconds"] = seconds.into();
         }
         self.call(&call.json(&body)?)

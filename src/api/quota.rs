@@ -1,4 +1,4 @@
-//! Limits of calls and what became of a single one: `quota` and `rid`.
+//! Limits of calls, and the record of a single request: `quota` and `rid`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,18 +22,18 @@ pub struct Quota {
     pub rate_limit: Option<RateLimit>,
 }
 
-/// So many calls in so many seconds.
+/// The limit over a shorter time: `call_count` calls in `refresh_second` seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
-    /// How many calls.
+    /// The number of calls.
     #[serde(default, deserialize_with = "lenient::int")]
     pub call_count: Option<i64>,
-    /// In how many seconds.
+    /// The time, in seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub refresh_second: Option<i64>,
 }
 
-/// What the platform remembers of a request for 7 days. It masks tokens itself.
+/// The record of a request, which the platform keeps for 7 days, with tokens masked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RidRequest {
     /// When, in Unix seconds.
@@ -100,9 +100,9 @@ impl Client {
         self.done(&call.json(&json!({"appid": self.shared.settings.app_id}))?)
     }
 
-    /// The same without an access_token (`clear_quota/v2`), for when the limit of fetching tokens
-    /// is the one that is used up. Shares the 10 times a month. AppID and AppSecret go in the body; one of the
-    /// platform's examples has them in the query, where they are put as well if the platform misses them.
+    /// The same without an access_token (`clear_quota/v2`), for when the limit for fetching tokens is used up. The 10
+    /// times a month are shared. AppID and AppSecret go in the body; one of the platform's examples has them in the
+    /// query, where they are added if the platform misses them.
     ///
     /// # Errors
     /// As [`Client::clear_quota`].
@@ -135,7 +135,7 @@ impl Client {
         self.done(&call.json(&json!({"cgi_path": cgi_path}))?)
     }
 
-    /// What became of the request with this `rid` (`openapi/rid/get`).
+    /// The record of the request with this `rid` (`openapi/rid/get`).
     ///
     /// # Errors
     /// 76001 to 76004 for a rid that is unknown, too old or not this account's; any [`ApiError`].

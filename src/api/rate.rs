@@ -1,10 +1,10 @@
-//! A pace for bulk work: so many calls a second, shared by several threads.
+//! A rate limit for bulk work, in calls per second, shared by several threads.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Spaces calls evenly. Whoever is late loses the turn: pauses are not made up for by a burst.
+/// Spaces calls evenly. A late caller loses its turn: a pause is not followed by a burst.
 #[derive(Debug)]
 pub struct Rate {
     interval: Duration,
@@ -12,7 +12,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A pace of this many calls a second; 0 counts as 1.
+    /// A rate of this many calls per second; 0 counts as 1.
     #[must_use]
     pub fn per_second(calls: u32) -> Rate {
         Rate {
@@ -26,7 +26,7 @@ impl Rate {
         thread::sleep(self.reserve(Instant::now()));
     }
 
-    /// Takes the next turn and returns how long it is until then, seen from `now`.
+    /// Reserves the next turn and returns the time from `now` until then.
     pub fn reserve(&self, now: Instant) -> Duration {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_are_spaced_evenly_and_pauses_give_no_burst() {
+    fn turns_are_spaced_evenly_without_bursts_after_pauses() {
         let rate = Rate::per_second(20);
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_the_pace() {
+    fn threads_share_the_rate() {
         let rate = Rate::per_second(10);
         let now = Instant::now();
         let mut waits: Vec<_> = thread::scope(|scope| {

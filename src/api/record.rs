@@ -13,10 +13,10 @@ use crate::wechat::lenient;
 /// The longest span of time that one call takes, in seconds.
 pub const MAX_SPAN: i64 = 24 * 3600;
 
-/// The most records that one call gives.
+/// The most records that one call returns.
 pub const MAX_RECORDS: usize = 10_000;
 
-/// The msgid that a span's first call starts from.
+/// The msgid to start a span with.
 pub const FIRST_MSGID: i64 = 1;
 
 /// One line of a conversation.
@@ -54,8 +54,8 @@ pub struct RecordPage {
 }
 
 impl Client {
-    /// At most `number` lines of what was written in a span of Unix seconds
-    /// (`msgrecord/getmsglist`), from [`FIRST_MSGID`] on.
+    /// At most `number` records of a span of Unix seconds (`msgrecord/getmsglist`). The first `msgid` is
+    /// [`FIRST_MSGID`].
     ///
     /// # Errors
     /// [`ApiError::Request`] for a span that is empty or longer than [`MAX_SPAN`] and for a number
@@ -89,7 +89,7 @@ impl Client {
         let full = answer.recordlist.len() >= number;
         let next_msgid = match answer.msgid {
             Some(next) if full && next > msgid => Some(next),
-            // What follows cannot be asked for, and must not be missed without a word.
+            // The rest cannot be fetched, and must not be dropped silently.
             Some(_) | None if full => {
                 return Err(ApiError::Unexpected {
                     call: call.called,

@@ -1,4 +1,4 @@
-//! Sessions: which agent talks with which user, and who waits for one. What was said in them is in
+//! Sessions: which agent talks with which user, and which users wait for an agent. What was said is in
 //! [`record`](super::record).
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::wechat::lenient;
 pub struct Session {
     /// The agent who has it.
     pub kf_account: String,
-    /// When it began, in Unix seconds.
+    /// When it started, in Unix seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub createtime: Option<i64>,
 }
@@ -24,7 +24,7 @@ pub struct Session {
 pub struct AgentSession {
     /// The user.
     pub openid: String,
-    /// When it began, in Unix seconds.
+    /// When it started, in Unix seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub createtime: Option<i64>,
 }
@@ -39,10 +39,10 @@ pub struct WaitCase {
     pub latest_time: Option<i64>,
 }
 
-/// Who waits for an agent.
+/// The users who wait for an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitCases {
-    /// How many.
+    /// Their number.
     #[serde(default, deserialize_with = "lenient::int")]
     pub count: Option<i64>,
     /// At most 100 of them.
@@ -75,7 +75,7 @@ impl Client {
         self.done(&call.json(&json!({"kf_account": kf_account, "openid": openid}))?)
     }
 
-    /// The session that a user is in (`kfsession/getsession`), or `None`.
+    /// The session of a user (`kfsession/getsession`), if any.
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -113,7 +113,7 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.sessionlist)
     }
 
-    /// Who waits for an agent (`kfsession/getwaitcase`).
+    /// The users who wait for an agent (`kfsession/getwaitcase`).
     ///
     /// # Errors
     /// Any [`ApiError`].

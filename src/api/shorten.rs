@@ -1,4 +1,4 @@
-//! Short keys: the platform keeps a text for a while and gives 15 characters that stand for it.
+//! Short keys: the platform stores a text for a while and returns 15 characters that stand for it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,7 +19,7 @@ pub const MAX_EXPIRE_SECONDS: u64 = 2_592_000;
 pub struct LongData {
     /// The text.
     pub long_data: String,
-    /// When the key was made, in Unix seconds.
+    /// When the key was created, in Unix seconds.
     #[serde(default, deserialize_with = "lenient::int")]
     pub create_time: Option<i64>,
     /// How long it still works, in seconds.
@@ -28,7 +28,7 @@ pub struct LongData {
 }
 
 impl Client {
-    /// Makes a key for a text (`shorten/gen`) that works for so many seconds.
+    /// Creates a key for a text (`shorten/gen`) that works for `expire_seconds`.
     ///
     /// # Errors
     /// [`ApiError::Request`] for a text over [`MAX_LONG_DATA`] or a life over [`MAX_EXPIRE_SECONDS`];

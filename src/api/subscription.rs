@@ -1,4 +1,4 @@
-//! Subscription notifications: forms like template messages, for users who agreed to get this one.
+//! Subscription notifications: forms like template messages, for users who agreed to receive this one.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::wechat::lenient;
 /// A template of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivateTemplate {
-    /// What notifications name it by, their `template_id`.
+    /// Its name in notifications, their `template_id`.
     #[serde(rename = "priTmplId")]
     pub pri_tmpl_id: String,
     /// Title.
     #[serde(default, deserialize_with = "lenient::text")]
     pub title: Option<String>,
-    /// The form, with places like `{{thing1.DATA}}`.
+    /// The form, with placeholders like `{{thing1.DATA}}`.
     #[serde(default, deserialize_with = "lenient::text")]
     pub content: Option<String>,
     /// The form filled in, as an example.
@@ -49,14 +49,14 @@ pub struct Notification {
 }
 
 impl PrivateTemplate {
-    /// The keys that the form asks for, in their order: `thing1` of `{{thing1.DATA}}`.
+    /// The keys of the form, in their order: `thing1` of `{{thing1.DATA}}`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         template::keys(self.content.as_deref().unwrap_or_default())
     }
 }
 
 impl Client {
-    /// Sends a notification (`message/subscribe/bizsend`), once. What became of it comes as the event
+    /// Sends a notification (`message/subscribe/bizsend`), once. The result comes with the event
     /// `subscribe_msg_sent_event`.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.data)
     }
 
-    /// Takes a template of the platform's library, with these of its keywords in this order
+    /// Adds a template from the platform's library, with these of its keywords in this order
     /// (`newtmpl/addtemplate`), and returns its `priTmplId`.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl Client {
         Ok(self.call::<Answer>(&call.json(&body)?)?.pri_tmpl_id)
     }
 
-    /// Gives a template up (`newtmpl/deltemplate`).
+    /// Removes a template from the account (`newtmpl/deltemplate`).
     ///
     /// # Errors
     /// 40037 for an unknown template; any [`ApiError`].

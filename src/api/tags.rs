@@ -1,4 +1,4 @@
-//! Tags: words that the account puts on its followers.
+//! Tags: labels that the account puts on its followers.
 //! At most 100 tags, 20 on one user; 0, 1 and 2 belong to the platform.
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Tag {
     pub id: i64,
     /// Its name, at most 30 bytes.
     pub name: String,
-    /// How many users carry it, where the call tells.
+    /// The number of users with it, if the call reports it.
     #[serde(default, deserialize_with = "lenient::int")]
     pub count: Option<i64>,
 }
@@ -40,7 +40,7 @@ impl Client {
         Ok(self.call::<Answer>(&Call::read("/cgi-bin/tags/get"))?.tags)
     }
 
-    /// Makes a tag (`tags/create`).
+    /// Creates a tag (`tags/create`).
     ///
     /// # Errors
     /// 45157 for a name that is taken, 45158 for one too long, 45056 at 100 tags; any [`ApiError`].
@@ -63,7 +63,7 @@ impl Client {
         self.done(&call.json(&json!({"tag": {"id": id, "name": name}}))?)
     }
 
-    /// Deletes a tag and takes it off everybody (`tags/delete`).
+    /// Deletes a tag and removes it from all users (`tags/delete`).
     ///
     /// # Errors
     /// 45057 when more than 100 000 users carry it, 45058 for a tag of the platform.
@@ -74,7 +74,7 @@ impl Client {
         )
     }
 
-    /// A page of those who carry a tag (`user/tag/get`), from the first on for an empty
+    /// A page of the users with a tag (`user/tag/get`); the first one for an empty
     /// `next_openid`.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// Puts a tag on up to [`MAX_BATCHTAGGING`] users (`tags/members/batchtagging`). Returns those
-    /// it could not be put on.
+    /// on whom it could not be put.
     ///
     /// # Errors
     /// [`ApiError::Request`] for an empty or too long list; 45159 for an unknown tag, 45059 for a
@@ -105,8 +105,8 @@ impl Client {
         )
     }
 
-    /// Takes a tag off up to [`MAX_BATCHTAGGING`] users (`tags/members/batchuntagging`). Returns
-    /// those it could not be taken off.
+    /// Removes a tag from up to [`MAX_BATCHTAGGING`] users (`tags/members/batchuntagging`). Returns
+    /// those from whom it could not be removed.
     ///
     /// # Errors
     /// As [`Client::batchtagging`].

@@ -13,12 +13,12 @@ use crate::wechat::lenient;
 /// A template of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
-    /// What messages name it by.
+    /// Its name in messages.
     pub template_id: String,
     /// Title.
     #[serde(default, deserialize_with = "lenient::text")]
     pub title: Option<String>,
-    /// The form, with places like `{{thing1.DATA}}`.
+    /// The form, with placeholders like `{{thing1.DATA}}`.
     #[serde(default, deserialize_with = "lenient::text")]
     pub content: Option<String>,
     /// The form filled in, as an example.
@@ -68,7 +68,7 @@ pub struct Miniprogram {
     pub pagepath: String,
 }
 
-/// What the account is in: templates are offered by it.
+/// The account's line of business; it decides which templates are offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Industry {
     /// The group, such as IT科技.
@@ -88,7 +88,7 @@ pub struct Industries {
     pub secondary_industry: Option<Industry>,
 }
 
-/// A message to a user who agreed to one, on the platform's own page, for this scene.
+/// A message to a user who agreed, on the platform's own page, to one message for this scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OnceMessage {
     /// The user.
@@ -112,7 +112,7 @@ pub struct OnceMessage {
 /// The values of a [`OnceMessage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OnceData {
-    /// The only one there is.
+    /// The only value.
     pub content: OnceContent,
 }
 
@@ -121,7 +121,7 @@ pub struct OnceData {
 pub struct OnceContent {
     /// At most [`MAX_ONCE_TEXT`] characters.
     pub value: String,
-    /// As in `#173177`.
+    /// Such as `#173177`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
 }
@@ -136,7 +136,7 @@ pub const MAX_ONCE_TEXT: usize = 200;
 pub const MAX_ONCE_SCENE: u16 = 10_000;
 
 impl Template {
-    /// The keys that the form asks for, in their order: `thing1` of `{{thing1.DATA}}`.
+    /// The keys of the form, in their order: `thing1` of `{{thing1.DATA}}`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         keys(self.content.as_deref().unwrap_or_default())
     }
@@ -162,8 +162,8 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.template_list)
     }
 
-    /// Sends a template message (`message/template/send`), once, and returns its msgid. What became
-    /// of it comes as the event `TEMPLATESENDJOBFINISH` with the same number as `MsgID`.
+    /// Sends a template message (`message/template/send`), once, and returns its msgid. The result
+    /// comes with the event `TEMPLATESENDJOBFINISH`, with the same number as `MsgID`.
     ///
     /// # Errors
     /// 43004 for somebody who does not follow, 40037 for an unknown template, 47003 for a value
@@ -178,7 +178,7 @@ impl Client {
         Ok(self.call::<Answer>(&call)?.msgid)
     }
 
-    /// What the account is in (`template/get_industry`).
+    /// The account's industries (`template/get_industry`).
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -186,8 +186,7 @@ impl Client {
         self.call(&Call::read("/cgi-bin/template/get_industry"))
     }
 
-    /// Says what the account is in (`template/api_set_industry`), by the numbers of the platform's list;
-    /// once a month.
+    /// Sets the account's industries (`template/api_set_industry`), by the numbers of the platform's list; once a month.
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -196,13 +195,13 @@ impl Client {
             "/cgi-bin/template/api_set_industry",
             "`wechatd template industry` shows it",
         );
-        // The platform documents numbers as texts here.
+        // Here the platform documents the numbers as strings.
         let body = json!({"industry_id1": main.to_string(), "industry_id2": second.to_string()});
         self.done(&call.json(&body)?)
     }
 
-    /// Takes a template of the platform's library (`template/api_add_template`), with these of its
-    /// keywords in this order, and returns its template_id. An account can have 25.
+    /// Adds a template from the platform's library (`template/api_add_template`), with these of its keywords in this
+    /// order, and returns its template_id. An account can have 25.
     ///
     /// # Errors
     /// Any [`ApiError`].
@@ -225,7 +224,7 @@ impl Client {
         Ok(self.call::<Answer>(&call.json(&body)?)?.template_id)
     }
 
-    /// Gives a template up (`template/del_private_template`).
+    /// Removes a template from the account (`template/del_private_template`).
     ///
     /// # Errors
     /// 40037 for an unknown template; any [`ApiError`].

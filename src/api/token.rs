@@ -1,4 +1,4 @@
-//! The calls that bring tokens: access_token and jsapi_ticket, which the cache keeps.
+//! The calls that fetch tokens: access_token and jsapi_ticket, which the cache keeps.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -12,37 +12,37 @@ use crate::clock;
 use crate::secret::Secret;
 use crate::wechat::lenient;
 
-/// Answers of `stable_token` that refuse the call as such, not the account, the secret or the
-/// address: then, and only then, the older `token` is asked. (Besides, HTTP 404.)
+/// Answers of `stable_token` that refuse the call as such, not the account, the secret or the address: only then, or
+/// after HTTP 404, the older `token` is called.
 const NO_STABLE_TOKEN: [i64; 2] = [errcode::INVALID_URL, errcode::UNAUTHORIZED];
 
 impl Client {
-    /// A valid access_token: the kept one, or a new one when that ends within five minutes.
-    /// However many ask at the same moment, one of them fetches.
+    /// A valid access_token: the stored one, or a new one if that expires within five minutes.
+    /// Of many callers at the same moment, one fetches.
     ///
     /// # Errors
-    /// Why none could be had. A failed fetch is remembered for 1 to 5 seconds, or 5 to 60 where a
-    /// person must act, at least for [`Action::least_pause`](errcode::Action::least_pause), and given to everybody who asks meanwhile.
+    /// If none could be fetched. A failure is remembered for 1 to 5 seconds, or 5 to 60 if a person must act, at least
+    /// for [`Action::least_pause`](errcode::Action::least_pause), and returned to all callers meanwhile.
     pub fn token(&self) -> Result<String, ApiError> {
         let cache = &self.shared.access_token;
         cache.get(None, self.pauses(), || self.fetch_token())
     }
 
-    /// A valid access_token, asked for at the platform whatever is kept: shows whether AppID, AppSecret and this
-    /// machine's address are taken. `stable_token` gives out the present one.
+    /// A valid access_token, fetched from the platform even if one is stored: shows whether AppID, AppSecret and this
+    /// machine's address are accepted. `stable_token` gives out the current one.
     ///
     /// # Errors
     /// As [`Client::token`].
-    pub fn token_asked(&self) -> Result<String, ApiError> {
+    pub fn token_fetched(&self) -> Result<String, ApiError> {
         let cache = &self.shared.access_token;
         let kept = cache.stored()?;
         let kept = kept.as_ref().map(|kept| kept.value.expose());
         cache.get(kept, self.pauses(), || self.fetch_token())
     }
 
-    /// A valid access_token for an owner's program to which the platform refused `refused`.
-    /// If that is still the kept one, it is fetched again; if the platform then still gives out
-    /// the same, a new one is forced, which it allows 20 times a day and twice a minute.
+    /// A valid access_token for an owner's program whose token, `refused`, the platform refused. If that is still the
+    /// stored one, it is fetched again; if the platform then still gives out the same, a new one is forced, which it
+    /// allows 20 times a day and twice a minute.
     ///
     /// # Errors
     /// As [`Client::token`].
@@ -58,13 +58,13 @@ impl Client {
             })
     }
 
-    /// A valid access_token after the platform refused this one to a call of ours.
+    /// A valid access_token after the platform refused this one in one of our calls.
     pub(super) fn token_instead_of(&self, refused: &str) -> Result<String, ApiError> {
         let cache = &self.shared.access_token;
         cache.get(Some(refused), self.pauses(), || self.fetch_token())
     }
 
-    /// A valid ticket for signing JS-SDK pages, kept and shared like the access_token.
+    /// A valid ticket for signing JS-SDK pages, stored and shared like the access_token.
     ///
     /// # Errors
     /// As [`Client::token`].
@@ -75,7 +75,7 @@ impl Client {
             #[serde(default, deserialize_with = "lenient::int")]
             expires_in: Option<i64>,
         }
-        // The cache has the pauses; the call itself must not sleep a second time.
+        // The cache does the retries; the call itself must not sleep as well.
         let client = self.once();
         self.shared.jsapi_ticket.get(None, self.pauses(), || {
             let call = Call::read("/cgi-bin/ticket/getticket").query("type", "jsapi");
@@ -84,7 +84,7 @@ impl Client {
         })
     }
 
-    /// Asks `stable_token`, or `token` where this account has no `stable_token`.
+    /// Calls `stable_token`, or `token` if this account has no `stable_token`.
     fn fetch_token(&self) -> Result<KeptToken, ApiError> {
         match self.stable_token(false) {
             Err(ApiError::Platform { errcode, .. }) if NO_STABLE_TOKEN.contains(&errcode) => {}
@@ -93,7 +93,7 @@ impl Client {
         }
         log::debug!("api: stable_token is not for this account: asking token");
         let settings = &self.shared.settings;
-        self.ask(
+        self.request_token(
             &Call::read("/cgi-bin/token")
                 .without_token()
                 .query("grant_type", "client_credential")
@@ -104,7 +104,7 @@ impl Client {
 
     fn stable_token(&self, force_refresh: bool) -> Result<KeptToken, ApiError> {
         let settings = &self.shared.settings;
-        self.ask(
+        self.request_token(
             &Call::read("/cgi-bin/stable_token")
                 .without_token()
                 .json(&json!({
@@ -116,7 +116,7 @@ impl Client {
         )
     }
 
-    fn ask(&self, call: &Call) -> Result<KeptToken, ApiError> {
+    fn request_token(&self, call: &Call) -> Result<KeptToken, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
             access_token: String,
@@ -128,7 +128,7 @@ impl Client {
     }
 }
 
-/// A token as it came, with its end. A life that is missing or absurd is corrected.
+/// A fetched token with its expiry. A lifetime that is missing or absurd is corrected.
 fn kept(call: &Call, value: String, expires_in: Option<i64>) -> Result<KeptToken, ApiError> {
     if value.is_empty() {
         let cause = "its token is empty".to_owned();

@@ -12,7 +12,7 @@ use crate::wechat::lenient;
 pub const MAX_BATCHGET: u32 = 100;
 
 /// A user's profile. Nickname, sex, city, province, country and headimgurl have been absent or
-/// empty since December 2021. Of somebody who does not follow only `subscribe` and `openid` come.
+/// empty since December 2021. For people who do not follow, only `subscribe` and `openid` are present.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
@@ -49,10 +49,10 @@ pub struct Profile {
     /// The user across the accounts of one Open Platform account, if this one belongs to any.
     #[serde(deserialize_with = "lenient::text")]
     pub unionid: Option<String>,
-    /// What the account's people wrote down about the user.
+    /// The account's remark about the user.
     #[serde(deserialize_with = "lenient::text")]
     pub remark: Option<String>,
-    /// The group of old, the same number as a tag.
+    /// The former group, the same number as a tag.
     #[serde(deserialize_with = "lenient::int")]
     pub groupid: Option<i64>,
     /// The user's tags.
@@ -72,11 +72,11 @@ pub struct Profile {
 /// One page of openids. Pages of followers hold up to 10 000.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenidPage {
-    /// How many there are in all, where the call tells.
+    /// The total, if the call reports it.
     pub total: Option<i64>,
-    /// The openids of this page, possibly none.
+    /// The openids of this page; may be empty.
     pub openids: Vec<String>,
-    /// Where the next page begins; `None` after the last.
+    /// Where the next page starts; `None` after the last.
     pub next_openid: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl<'de> Deserialize<'de> for OpenidPage {
         let answer = Answer::deserialize(deserializer)?;
         let mut openids = answer.data.unwrap_or_default().openid;
         openids.retain(|openid| !openid.is_empty());
-        // The last page that holds somebody may still name a next one; that one is empty.
+        // The last page with openids may still name a next one, which is empty.
         let next_openid = answer
             .next_openid
             .filter(|next| !next.is_empty() && !openids.is_empty());
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for OpenidPage {
     }
 }
 
-/// Refuses a list of openids that a call would not take.
+/// Refuses a list of openids that a call would not accept.
 pub(super) fn check_size(call: &Call, openids: usize, most: usize) -> Result<(), ApiError> {
     if openids == 0 || openids > most {
         return Err(call.refused(format!("it takes 1 to {most} openids")));
@@ -120,7 +120,7 @@ pub(super) fn check_size(call: &Call, openids: usize, most: usize) -> Result<(),
 }
 
 impl Client {
-    /// A page of followers (`user/get`), from the first on for an empty `next_openid`.
+    /// A page of followers (`user/get`); the first one for an empty `next_openid`.
     ///
     /// # Errors
     /// 40003 for an unknown `next_openid`; any [`ApiError`].
@@ -132,7 +132,7 @@ impl Client {
         })
     }
 
-    /// Notes a remark about a user (`user/info/updateremark`): fewer than 30 characters, none to
+    /// Sets the remark about a user (`user/info/updateremark`): fewer than 30 characters, empty to
     /// clear it.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl Client {
         )
     }
 
-    /// The profiles of up to [`MAX_BATCHGET`] users, in the order asked (`user/info/batchget`).
+    /// The profiles of up to [`MAX_BATCHGET`] users, in the order of the openids (`user/info/batchget`).
     ///
     /// # Errors
     /// [`ApiError::Request`] for an empty or too long list; any [`ApiError`].

@@ -110,7 +110,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         return typing(config, arguments, Typing::Shown);
     }
     if arguments.typing_stop {
-        return typing(config, arguments, Typing::Taken);
+        return typing(config, arguments, Typing::Hidden);
     }
     let drafts = drafts(arguments)?;
     let (store, api) = connect(config)?;
@@ -157,7 +157,7 @@ fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), 
         (Typing::Shown, false) => {
             "the user does not see it: no message went to or fro in the last 30 seconds"
         }
-        (Typing::Taken, true | false) => "the user no longer sees that somebody writes",
+        (Typing::Hidden, true | false) => "the user no longer sees that somebody writes",
     };
     Output::for_change().answer(arguments.json, &value, line)
 }

@@ -67,7 +67,7 @@ const TRIES: [Try; 6] = [
 pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     // No retries: a person is watching.
     let api = connect(config)?.1.once();
-    let token = api.token_asked();
+    let token = api.token_fetched();
     let mut lines = Vec::new();
     match &token {
         Ok(_) => {
