@@ -311,7 +311,7 @@ fn push(
         },
     };
     let body = match (mode, std::str::from_utf8(&body)) {
-        (Mode::Compatible(_), Ok(readable)) => envelope.to_body_beside(readable),
+        (Mode::Compatible(_), Ok(readable)) => envelope.to_body_with(readable),
         (Mode::Plain | Mode::Compatible(_) | Mode::Secure(_), _) => envelope.to_body(),
     };
     Ok((query, body.into_bytes()))

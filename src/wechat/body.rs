@@ -1,10 +1,10 @@
-//! The body of a push, in either of the two formats that the console offers.
+//! The body of a push, in one of the two formats that the console offers.
 
 use super::error::{Format, ParseError};
 use super::fields::{Elements, Fields};
 use super::{json, xml};
 
-/// Reads the body of a callback, after an optional byte order mark and white space.
+/// Parses the body of a callback, after an optional byte order mark and white space.
 pub(super) fn read(body: &[u8]) -> Result<(Format, Elements), ParseError> {
     let body = std::str::from_utf8(body).map_err(|e| ParseError::NotUtf8(e.valid_up_to()))?;
     let body = body.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
@@ -16,10 +16,10 @@ pub(super) fn read(body: &[u8]) -> Result<(Format, Elements), ParseError> {
     }
 }
 
-/// All elements of a body, of whatever kind it is.
+/// All elements of a body of any kind.
 ///
 /// # Errors
-/// When it is neither XML nor JSON of the platform's form.
+/// When it is neither XML nor JSON in the platform's form.
 pub fn elements(body: &[u8]) -> Result<Fields, ParseError> {
     read(body).map(|(_, elements)| elements.into_fields())
 }

@@ -2,8 +2,7 @@
 //! "Message encryption and decryption"): AES-256-CBC over `random(16) ‖ length(4, big endian) ‖
 //! message ‖ AppID`.
 //!
-//! The ciphertext is not authenticated in itself: `msg_signature` must have been verified before
-//! [`open`].
+//! The ciphertext itself is not authenticated: verify `msg_signature` before [`open`].
 
 use std::fmt;
 
@@ -13,11 +12,11 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD};
 use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 
-/// Characters of an EncodingAESKey.
+/// The length of an EncodingAESKey, in characters.
 const ENCODED_KEY_LENGTH: usize = 43;
-/// The platform pads to blocks of 32 bytes, twice the block of AES.
+/// The platform pads to blocks of 32 bytes, twice the block size of AES.
 const PAD_BLOCK: usize = 32;
-/// The random bytes and the length before the message.
+/// The length of the header before the message: random bytes and the message's length.
 const HEADER: usize = 20;
 
 /// The 43rd character of an EncodingAESKey often has unused bits set.
@@ -26,7 +25,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     NO_PAD.with_decode_allow_trailing_bits(true),
 );
 
-/// The key of one account, made from its EncodingAESKey.
+/// The key of one account, decoded from its EncodingAESKey.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AesKey([u8; 32]);
 
@@ -39,9 +38,9 @@ impl fmt::Debug for AesKey {
 /// Why a text is not an EncodingAESKey. The texts do not quote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AesKeyError {
-    /// Not 43 characters; how many it has.
+    /// Its length is not 43; the length in characters.
     Length(usize),
-    /// A character that base64 does not have.
+    /// It contains a character that is not base64.
     Character,
 }
 
@@ -62,7 +61,7 @@ impl fmt::Display for AesKeyError {
 impl std::error::Error for AesKeyError {}
 
 impl AesKey {
-    /// Reads the 43 characters that the console shows as EncodingAESKey.
+    /// Decodes the 43 characters that the console shows as EncodingAESKey.
     pub fn parse(encoding_aes_key: &str) -> Result<AesKey, AesKeyError> {
         let length = encoding_aes_key.chars().count();
         if length != ENCODED_KEY_LENGTH {
@@ -80,15 +79,14 @@ impl AesKey {
     }
 }
 
-/// Why an encrypted body could not be opened; each with the number that the platform's sample code
-/// gives it.
+/// Why an encrypted body could not be decrypted, with the error numbers of the platform's sample code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoError {
     /// `Encrypt` is not base64 (-40010).
     Base64,
-    /// The ciphertext is empty or not made of whole blocks (-40007).
+    /// The ciphertext is empty or its length is not a multiple of the block size (-40007).
     Blocks,
-    /// Padding or length do not fit, most often because the key is another one (-40007, -40008).
+    /// The padding or length is wrong, usually because the key is (-40007, -40008).
     Content,
     /// Encrypted for another AppID (-40005).
     AppId,
@@ -112,7 +110,7 @@ impl fmt::Display for CryptoError {
 
 impl std::error::Error for CryptoError {}
 
-/// Decrypts `Encrypt` (base64, as received) and returns the message, whose tail must be `app_id`.
+/// Decrypts `Encrypt` (base64, as received), which must end with `app_id`, and returns the message.
 pub fn open(key: &AesKey, app_id: &str, encrypt: &str) -> Result<Vec<u8>, CryptoError> {
     let mut buffer = STANDARD.decode(encrypt).map_err(|_| CryptoError::Base64)?;
     if buffer.is_empty() {
@@ -133,7 +131,7 @@ pub fn open(key: &AesKey, app_id: &str, encrypt: &str) -> Result<Vec<u8>, Crypto
     Ok(buffer)
 }
 
-/// Where the padding of 1 to 32 bytes starts. Looks at all bytes it could have, whatever it finds.
+/// Where the padding of 1 to 32 bytes starts. Always checks the same number of bytes, to take constant time.
 fn unpadded_length(padded: &[u8]) -> Option<usize> {
     let pad = *padded.last()?;
     let tail = padded.iter().rev().take(PAD_BLOCK).enumerate();
@@ -155,7 +153,7 @@ fn header_end(content: &[u8]) -> Option<usize> {
     (end <= content.len()).then_some(end)
 }
 
-/// Encrypts `msg` for `app_id`; the result goes into `Encrypt`. `random` is 16 fresh random bytes.
+/// Encrypts `msg` for `app_id`; the result is the `Encrypt` element. `random` is 16 new random bytes.
 pub fn seal(key: &AesKey, app_id: &str, msg: &[u8], random: [u8; 16]) -> String {
     let length = u32::try_from(msg.len()).expect("a message is far below 4 GiB");
     let content_length = HEADER + msg.len() + app_id.len();
@@ -165,7 +163,7 @@ pub fn seal(key: &AesKey, app_id: &str, msg: &[u8], random: [u8; 16]) -> String 
     buffer.extend_from_slice(&length.to_be_bytes());
     buffer.extend_from_slice(msg);
     buffer.extend_from_slice(app_id.as_bytes());
-    // The padding is 1 to 32 times its own length.
+    // The padding is its own length, 1 to 32, repeated.
     buffer.resize(content_length + pad, pad as u8);
     let cipher = cbc::Encryptor::<Aes256>::new_from_slices(&key.0, key.iv())
         .expect("the key has 32 bytes and the initialisation vector 16");
@@ -185,7 +183,7 @@ mod tests {
     const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
     #[test]
-    fn a_key_with_unused_bits_set_is_taken() {
+    fn a_key_with_unused_bits_set_is_accepted() {
         assert!(AesKey::parse(KEY).is_ok());
     }
 

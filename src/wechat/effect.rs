@@ -1,20 +1,20 @@
-//! The effect of a push on the store: who follows, who unfollows, whose data must be deleted, the result of a sending.
+//! The effect of a push on the store: who follows, who unfollows, whose data must be deleted, the result of a job.
 
 use super::event::EventKind;
 use super::job::{JobKind, JobResult};
 use super::push::{Body, Push};
 
-/// What has to change, besides recording the push.
+/// What must change, besides recording the push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
     None,
-    /// The sender follows now.
+    /// The sender has followed.
     Follow {
         /// The scene of the QR code, if any.
         scene: Option<String>,
     },
-    /// The sender no longer follows.
+    /// The sender has unfollowed.
     Leave,
     /// This person's profile has changed.
     ProfileChanged {
@@ -26,7 +26,7 @@ pub enum Effect {
         /// Not the sender, which is an account of the platform.
         openid: String,
     },
-    /// This person has closed the WeChat account: everything about the person must be deleted.
+    /// This person has closed their WeChat account: everything about them must be deleted.
     AccountClosed {
         /// Not the sender, which is an account of the platform.
         openid: String,
@@ -36,7 +36,7 @@ pub enum Effect {
 }
 
 impl Push {
-    /// The effect of the push; none for an authorisation event or result without an id.
+    /// The effect of the push; none for an authorization event or result without an id.
     pub fn effect(&self) -> Effect {
         let Body::Event(event) = &self.body else {
             return Effect::None;

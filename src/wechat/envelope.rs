@@ -5,20 +5,20 @@ use serde_json::json;
 use super::error::{Format, ParseError};
 use super::{body, fields, sign, text};
 
-/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the readable
-/// push stands beside them; it is not covered by `msg_signature` and must not be believed.
+/// An encrypted push as it arrives: `ToUserName` and `Encrypt`. In compatible mode the plain
+/// push is next to them; it is not covered by `msg_signature` and must not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The account's original ID, `gh_…`.
     pub to_user: Option<String>,
     /// The ciphertext in base64, without surrounding white space: what `msg_signature` covers.
     pub encrypt: String,
-    /// How the push was written, and so how the reply must be.
+    /// The format of the push, which the reply must have, too.
     pub format: Format,
 }
 
 impl Envelope {
-    /// Reads the body of a callback. `None` if it is readable but has no `Encrypt`.
+    /// Parses the body of a callback. `None` if it is a valid body without `Encrypt`.
     pub fn parse(body: &[u8]) -> Result<Option<Envelope>, ParseError> {
         if let Some(envelope) = Envelope::parse_usual(body) {
             return Ok(Some(envelope));
@@ -28,7 +28,7 @@ impl Envelope {
 
     fn parse_any(body: &[u8]) -> Result<Option<Envelope>, ParseError> {
         let (format, elements) = body::read(body)?;
-        // In compatible mode a text stands before it that may hold such an element, too. Only the platform can sign one.
+        // In compatible mode a text before it may contain such an element, too. Only the platform can sign one.
         let encrypt = elements.last_text("Encrypt");
         Ok(encrypt.map(|encrypt| Envelope {
             to_user: elements.text("ToUserName").map(str::to_owned),
@@ -37,9 +37,9 @@ impl Envelope {
         }))
     }
 
-    /// The envelope in just the form in which the platform writes it, without a parser: that one reads
-    /// the long `Encrypt` character by character, which took two thirds of the price of the secure mode.
-    /// `None`: in another form, or none.
+    /// Parses an envelope in exactly the form that the platform writes, without the XML parser: that reads the long
+    /// `Encrypt` character by character, which took two thirds of the cost of the secure mode. `None`: in another form,
+    /// or not an envelope.
     fn parse_usual(body: &[u8]) -> Option<Envelope> {
         let body = std::str::from_utf8(body).ok()?.trim_ascii();
         let rest = body.strip_prefix("<xml>")?.trim_ascii_start();
@@ -52,7 +52,7 @@ impl Envelope {
         })
     }
 
-    /// The envelope as the platform would send it in secure mode; for playing the platform.
+    /// The envelope as the platform would send it in secure mode, to simulate the platform.
     pub fn to_body(&self) -> String {
         match self.format {
             Format::Xml => {
@@ -71,33 +71,31 @@ impl Envelope {
         }
     }
 
-    /// The same in compatible mode: `Encrypt` beside the elements of the `readable` push, which must
-    /// be an XML document or JSON object of this envelope's format; otherwise it stands alone.
-    pub fn to_body_beside(&self, readable: &str) -> String {
-        let beside = match self.format {
-            Format::Xml => readable.trim_end().strip_suffix("</xml>").map(|open| {
+    /// The same in compatible mode: `Encrypt` next to the elements of the `plain` push, which must be an XML document or
+    /// JSON object of this envelope's format; otherwise the envelope alone.
+    pub fn to_body_with(&self, plain: &str) -> String {
+        let body = match self.format {
+            Format::Xml => plain.trim_end().strip_suffix("</xml>").map(|open| {
                 let mut xml = String::with_capacity(open.len() + self.encrypt.len() + 60);
                 xml.push_str(open);
                 text::push_element(&mut xml, "Encrypt", &self.encrypt);
                 xml.push_str("</xml>");
                 xml
             }),
-            Format::Json => {
-                serde_json::from_str(readable)
-                    .ok()
-                    .map(|mut object: fields::Fields| {
-                        object.insert("Encrypt".to_owned(), json!(self.encrypt));
-                        serde_json::Value::Object(object).to_string()
-                    })
-            }
+            Format::Json => serde_json::from_str(plain)
+                .ok()
+                .map(|mut object: fields::Fields| {
+                    object.insert("Encrypt".to_owned(), json!(self.encrypt));
+                    serde_json::Value::Object(object).to_string()
+                }),
         };
-        beside.unwrap_or_else(|| self.to_body())
+        body.unwrap_or_else(|| self.to_body())
     }
 }
 
-/// The body of an encrypted reply, in the `format` of the push. `encrypt` is what [`super::seal`]
-/// made of the reply, `timestamp` now in Unix seconds, `nonce` any text, by custom the request's;
-/// the signature is made here.
+/// The body of an encrypted reply, in the `format` of the push. `encrypt` is the output of
+/// [`super::seal`], `timestamp` the current time in Unix seconds, `nonce` any text, usually the request's; the signature
+/// is made here.
 pub fn sealed_reply(
     format: Format,
     token: &str,
@@ -124,8 +122,8 @@ pub fn sealed_reply(
     }
 }
 
-/// The text of `<name><![CDATA[text]]></name>`, which is not empty and without white space and `]`, and what comes
-/// after it and white space.
+/// The text of `<name><![CDATA[text]]></name>`, which must not be empty or contain white space or `]`, and the rest after
+/// it and white space.
 fn usual_element<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let xml = xml.strip_prefix('<')?.strip_prefix(name)?;
     let xml = xml.strip_prefix("><![CDATA[")?;
@@ -145,12 +143,12 @@ mod tests {
                          <Encrypt><![CDATA[YWJj+ZGVm/Zw==]]></Encrypt>\n</xml>\n";
 
     #[test]
-    fn the_usual_form_needs_no_parser_and_is_read_alike() {
+    fn the_usual_form_needs_no_parser() {
         let envelope = Envelope::parse_usual(USUAL.as_bytes());
         assert_eq!(envelope.as_ref().unwrap().encrypt, "YWJj+ZGVm/Zw==");
         assert_eq!(Envelope::parse_any(USUAL.as_bytes()).unwrap(), envelope);
-        let played = envelope.as_ref().unwrap().to_body();
-        assert_eq!(Envelope::parse_usual(played.as_bytes()), envelope);
+        let simulated = envelope.as_ref().unwrap().to_body();
+        assert_eq!(Envelope::parse_usual(simulated.as_bytes()), envelope);
     }
 
     proptest! {

@@ -1,5 +1,4 @@
-//! Why a body could not be read as a push. The texts are for the owner's log: they never quote the
-//! body.
+//! Why a body could not be parsed as a push. The texts are for the owner's log and never quote the body.
 
 use std::fmt;
 
@@ -24,17 +23,17 @@ impl fmt::Display for Format {
 /// A body that is not a push. All of these are answered with 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParseError {
-    /// The body holds no byte that is not white space.
+    /// The body is empty or only white space.
     Empty,
-    /// The first byte starts neither XML nor a JSON object.
+    /// The body starts like neither XML nor a JSON object.
     UnknownFormat,
-    /// The body is not UTF-8; the offset in bytes of the first wrong one.
+    /// The body is not UTF-8; the byte offset of the first error.
     NotUtf8(usize),
-    /// The body holds something that no push has and that could harm the parser; says what.
+    /// The body contains something that no push has and that could harm the parser; says what.
     Refused(Format, &'static str),
     /// The body is not well-formed; says where, as `line:column`, counted from 1.
     Malformed(Format, String),
-    /// An element that every push has is missing, empty or not a text; its name.
+    /// A required element is missing, empty or not a text; its name.
     Missing(&'static str),
     /// `CreateTime` is not a number of seconds up to the year 9999.
     CreateTime,

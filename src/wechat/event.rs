@@ -1,5 +1,5 @@
 //! Events of users and of the account (the platform's pages "Receiving event pushes" and "Custom menu event pushes"):
-//! the table of events, and what code reads of them.
+//! the table of events, and the elements that code reads.
 
 use serde_json::Value;
 
@@ -19,31 +19,31 @@ pub struct Event {
 /// The events that code treats specially; all others are only recorded and matched by rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// Somebody follows the account, perhaps through a QR code.
+    /// A user followed the account, perhaps through a QR code.
     Subscribe,
-    /// Somebody no longer follows it.
+    /// A user unfollowed the account.
     Unsubscribe,
     /// A follower scanned a QR code; the key is its scene.
     Scan,
-    /// The phone reports its location, when the conversation is opened or every 5 seconds while it is open. Not the
+    /// The phone reports its location when the conversation is opened, or every 5 seconds while it is open. Not the
     /// message `location`.
     Location,
     /// A code scanned from the menu, see [`Event::scan`].
     ScanCode,
     /// A place chosen from the menu; a message with the place follows.
     LocationSelect,
-    /// A template message was delivered or not.
+    /// The result of a template message.
     TemplateResult,
-    /// A mass message was sent or not.
+    /// The result of a mass message.
     MassResult,
-    /// An article was published or not.
+    /// The result of publishing an article.
     PublishResult,
-    /// A user changed the profile.
+    /// A user changed their profile.
     ProfileChanged,
-    /// A user took back an authorisation: the profile must be deleted. `RevokeInfo` says which: 201 address, 202
+    /// A user revoked an authorization: the profile must be deleted. `RevokeInfo` says which: 201 address, 202
     /// invoice, 203 card, 204 microphone, 205 nickname and avatar, 206 location, 207 selected media, and others.
     ProfileRevoked,
-    /// A user closed the WeChat account: everything about the user must be deleted.
+    /// A user closed their WeChat account: everything about the user must be deleted.
     AccountClosed,
     /// Any other event, including unknown ones.
     Other,
@@ -52,7 +52,7 @@ pub enum EventKind {
 const ANSWERED: bool = true;
 const SILENT: bool = false;
 
-/// Events of users, of results and of the account: name, kind, and whether the user would see a reply.
+/// Events of users, results and the account: name, kind, and whether the user would see a reply.
 pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ("subscribe", EventKind::Subscribe, ANSWERED),
     ("unsubscribe", EventKind::Unsubscribe, SILENT),
@@ -103,7 +103,7 @@ pub const EVENTS: &[(&str, EventKind, bool)] = &[
     ("subscribe_msg_popup_event", EventKind::Other, SILENT),
     // A user switched notifications off.
     ("subscribe_msg_change_event", EventKind::Other, SILENT),
-    // A notification was delivered or not.
+    // The result of a notification.
     ("subscribe_msg_sent_event", EventKind::Other, SILENT),
     ("user_info_modified", EventKind::ProfileChanged, SILENT),
     (
@@ -119,7 +119,7 @@ pub const EVENTS: &[(&str, EventKind, bool)] = &[
 ];
 
 /// Events of cards, invoices, stores, devices and shops, mostly discontinued products. All are
-/// [`EventKind::Other`], and the user would see a reply to none of them.
+/// [`EventKind::Other`], and the user would not see a reply to any of them.
 pub const PRODUCT_EVENTS: &[&str] = &[
     "card_pass_check",
     "card_not_pass_check",
@@ -165,7 +165,7 @@ pub const PRODUCT_EVENTS: &[&str] = &[
     "debug_demo",
 ];
 
-/// Whether the user would see a reply to the event of this name (in upper or lower case); `None` if it is unknown.
+/// Whether the user would see a reply to the event of this name, ignoring case; `None` if it is unknown.
 pub fn event_may_be_answered(name: &str) -> Option<bool> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
     match EVENTS.iter().find(|(known, ..)| is(known)) {
@@ -183,14 +183,14 @@ pub fn known_events() -> impl Iterator<Item = &'static str> {
     events.chain(PRODUCT_EVENTS.iter().copied())
 }
 
-/// The element around the `List` of an event. JSON pushes have only the `List`.
+/// The element around the `List` of an event. JSON pushes have just the `List`.
 const LIST_WRAPPERS: [(&str, &str); 3] = [
     ("subscribe_msg_popup_event", "SubscribeMsgPopupEvent"),
     ("subscribe_msg_change_event", "SubscribeMsgChangeEvent"),
     ("subscribe_msg_sent_event", "SubscribeMsgSentEvent"),
 ];
 
-/// Brings the elements of an event into the form of XML pushes.
+/// Gives the elements of an event the structure of XML pushes.
 pub(super) fn as_in_xml(elements: &mut Elements) {
     let name = elements.text("Event").unwrap_or_default();
     let mut wrappers = LIST_WRAPPERS.iter();
@@ -201,7 +201,7 @@ pub(super) fn as_in_xml(elements: &mut Elements) {
 }
 
 impl EventKind {
-    /// The kind of the event of this name, in upper or lower case.
+    /// The kind of the event of this name, ignoring case.
     pub fn of(name: &str) -> EventKind {
         let found = EVENTS
             .iter()
@@ -211,7 +211,7 @@ impl EventKind {
 }
 
 impl Event {
-    /// Reads the elements that are left after those that all pushes have.
+    /// Takes the elements that remain after those that all pushes have.
     pub(super) fn read(mut fields: Fields) -> Event {
         let name = fields::take(&mut fields, "Event").unwrap_or_default();
         let kind = EventKind::of(&name);
@@ -234,13 +234,13 @@ impl Event {
         self.text("EventKey")
     }
 
-    /// `MsgID`, also spelled `MsgId`: the sending whose result this is.
+    /// `MsgID`, also spelled `MsgId`: the job whose result this is.
     pub fn msg_id(&self) -> Option<&str> {
         self.text("MsgID").or(self.text("MsgId"))
     }
 
-    /// The scene of a QR code: the key of a scan, or the key of a follow without its `qrscene_`. A follow for another
-    /// reason (after a payment, from a product's page) has none, whatever its key.
+    /// The scene of a QR code: the key of a scan, or the key of a follow without `qrscene_`. A follow for another reason
+    /// (after a payment, from a product's page) has no scene, whatever its key.
     pub fn scene(&self) -> Option<&str> {
         let key = self.key()?;
         let scene = match self.kind {
@@ -251,7 +251,7 @@ impl Event {
         (!scene.is_empty()).then_some(scene)
     }
 
-    /// The text that rules match: the key, of a follow without its `qrscene_`; `""` if there is none.
+    /// The text that rules match: the key, without the `qrscene_` of a follow; `""` if there is none.
     pub fn subject(&self) -> &str {
         let key = self.key().unwrap_or_default();
         match self.kind {
@@ -260,16 +260,16 @@ impl Event {
         }
     }
 
-    /// What was scanned from the menu: `qrcode` or `barcode`, perhaps others, and the text of the code. That of a
-    /// barcode includes its type, such as `EAN_13,6901234567892`. `""` for what is missing.
+    /// What was scanned from the menu: `qrcode`, `barcode` or perhaps others, and the text of the code. A barcode's text
+    /// includes its type, such as `EAN_13,6901234567892`. `""` if missing.
     pub fn scan(&self) -> Option<(&str, &str)> {
         let scanned = self.inside("ScanCodeInfo");
         let text = |element| scanned[element].as_str().unwrap_or_default();
         (self.kind == EventKind::ScanCode).then(|| (text("ScanType"), text("ScanResult")))
     }
 
-    /// Latitude and longitude in degrees, decimal text as received: of the phone, or of the place that was chosen from
-    /// the menu. `""` for what is missing.
+    /// Latitude and longitude in degrees, decimal text as received: of the phone, or of the place chosen from the menu.
+    /// `""` if missing.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         let [latitude, longitude] = match self.kind {
             EventKind::Location => ["Latitude", "Longitude"].map(|name| self.text(name)),
@@ -282,13 +282,13 @@ impl Event {
         Some((latitude.unwrap_or_default(), longitude.unwrap_or_default()))
     }
 
-    /// Whether the user would see a reply. Assumed for unknown events.
+    /// Whether the user would see a reply. True for unknown events.
     pub fn may_be_answered(&self) -> bool {
         event_may_be_answered(&self.name).unwrap_or(true)
     }
 
-    /// The user that an authorisation event is about, because its sender is an account of the platform. The lower-case
-    /// spelling occurs in `user_info_modified`.
+    /// The user that an authorization event is about; its sender is an account of the platform. The lower-case spelling
+    /// occurs in `user_info_modified`.
     pub fn authorization_openid(&self) -> Option<&str> {
         match self.kind {
             EventKind::ProfileChanged | EventKind::ProfileRevoked | EventKind::AccountClosed => {
@@ -299,5 +299,5 @@ impl Event {
     }
 }
 
-/// Prefix of the scene in the key of a follow through a QR code. Removed once: the scene itself may begin with it, too.
+/// Prefix of the scene in the key of a follow through a QR code. Removed once: the scene itself may start with it, too.
 const SCENE_PREFIX: &str = "qrscene_";

@@ -1,5 +1,4 @@
-//! The elements of a push in one form, whether it came as XML or as JSON: what [`super::xml`] and [`super::json`]
-//! produce.
+//! The elements of a push, the same for XML and JSON: the output of [`super::xml`] and [`super::json`].
 
 use std::borrow::Cow;
 
@@ -8,11 +7,11 @@ use serde_json::Value;
 use super::digest;
 
 /// Elements by their exact names. A leaf is a string, an element with children an object, and a
-/// repeatable element always an array. Numbers and truth values stay text, so that 64-bit ids,
-/// leading zeros and decimals survive. An empty element is absent.
+/// repeatable element always an array. Numbers and booleans stay text, so that 64-bit ids,
+/// leading zeros and decimals survive. Empty elements are left out.
 pub type Fields = serde_json::Map<String, Value>;
 
-/// Elements that people write: kept to the last space. All others are trimmed.
+/// Elements that people write: kept exactly. All others are trimmed.
 pub(super) const VERBATIM: [&str; 6] = [
     "Content",
     "Recognition",
@@ -25,8 +24,7 @@ pub(super) const VERBATIM: [&str; 6] = [
 /// Elements that may occur several times under one parent.
 const REPEATABLE: [&str; 4] = ["item", "List", "AroundBeacon", "fail_idx"];
 
-/// All elements under one parent as they came: in their order, also those of a name that came before. An element
-/// without a value is not among them.
+/// All elements under one parent in their order, repeated names included. Elements without a value are left out.
 #[derive(Debug, Default)]
 pub(super) struct Elements(Vec<(String, Content)>);
 
@@ -56,7 +54,7 @@ impl Elements {
         }
     }
 
-    /// The text of the first element of this name; `None` where there is none, or it is no text.
+    /// The text of the first element of this name; `None` if there is none, or it is not a text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         match self.0.iter().find(|(known, _)| known == name)? {
             (_, Content::Text(text)) => Some(text),
@@ -72,17 +70,17 @@ impl Elements {
         }
     }
 
-    /// Takes all elements of this name out.
+    /// Removes and returns all elements of this name.
     pub(super) fn take_all(&mut self, name: &str) -> Elements {
         Elements(self.0.extract_if(.., |(known, _)| known == name).collect())
     }
 
-    /// A digest of everything. The same elements have the same one, in whatever order they stand.
+    /// A digest of all elements, independent of their order.
     pub(super) fn digest(&self) -> String {
         digest(self.canonical().as_bytes())
     }
 
-    /// All of it as one text, which can be taken apart again in one way only.
+    /// All elements as one unambiguous text.
     fn canonical(&self) -> String {
         let written = |(name, content): &(String, Content)| {
             let (kind, inside) = match content {
@@ -96,7 +94,7 @@ impl Elements {
         parts.concat()
     }
 
-    /// By their names. Of an element that should occur once the first counts.
+    /// The elements by name. If one that should occur once is repeated, the first counts.
     pub(super) fn into_fields(self) -> Fields {
         let mut fields = Fields::new();
         for (name, content) in self.0 {
@@ -117,7 +115,7 @@ impl Elements {
     }
 }
 
-/// Whether the element may occur several times and therefore always is an array.
+/// Whether the element may occur several times and is therefore always an array.
 pub(super) fn is_repeatable(name: &str) -> bool {
     REPEATABLE.contains(&name)
 }

@@ -1,11 +1,10 @@
-//! The results of mass messages, template messages and publications, which arrive as events (the platform's pages on
-//! each).
+//! The results of mass messages, template messages and publications, which arrive as events.
 
 use serde_json::Value;
 
 use super::event::Event;
 
-/// What the platform sends or publishes later, and then reports.
+/// A job of the platform: it sends or publishes later, then reports the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// A mass message.
@@ -27,19 +26,19 @@ impl JobKind {
     }
 }
 
-/// The result of a sending (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
+/// The result of a job (the events `MASSSENDJOBFINISH`, `TEMPLATESENDJOBFINISH` and `PUBLISHJOBFINISH`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {
     /// What was sent.
     pub kind: JobKind,
     /// The `msg_id` or `publish_id` from the answer of the call.
     pub msg_id: String,
-    /// The status as the platform spells it. Of a template message `success`, `failed:user block` or `failed: system
-    /// failed`; of a mass message `send success` (formerly `sendsuccess`), `send fail` or `err(` number `)`, see
-    /// [`mass_error_meaning`]. Of a publication its `publish_status`: 0 published, 1 under way, 2 originality check
+    /// The status in the platform's spelling. For a template message `success`, `failed:user block` or `failed: system
+    /// failed`; for a mass message `send success` (formerly `sendsuccess`), `send fail` or `err(` number `)`, see
+    /// [`mass_error_meaning`]; for a publication its `publish_status`: 0 published, 1 under way, 2 originality check
     /// failed, 3 failed, 4 refused by the platform, 5 all articles deleted afterwards, 6 all articles banned afterwards.
     pub status: String,
-    /// Numbers of followers; only of a mass message.
+    /// Numbers of followers; only for a mass message.
     pub counts: JobCounts,
     /// The articles, if any.
     pub articles: JobArticles,
@@ -48,15 +47,15 @@ pub struct JobResult {
 /// The articles of a mass message or a publication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobArticles {
-    /// The id of the publication in messages and menus.
+    /// The publication's name in messages and menus.
     pub article_id: Option<String>,
-    /// Their permanent addresses.
+    /// Their permanent URLs.
     pub urls: Vec<String>,
-    /// Positions of those that failed, from 1.
+    /// The positions of those that failed, counted from 1.
     pub failed: Vec<String>,
 }
 
-/// Numbers of followers of a mass message.
+/// How many followers a mass message addressed and reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JobCounts {
     /// Addressed.
@@ -70,7 +69,7 @@ pub struct JobCounts {
 }
 
 impl JobResult {
-    /// Reads the event; `None` if it does not name the sending.
+    /// Reads the event; `None` if it does not name the job.
     pub(super) fn read(kind: JobKind, event: &Event) -> Option<JobResult> {
         let count = |element| event.text(element)?.parse().ok();
         match kind {
@@ -114,7 +113,7 @@ impl JobResult {
     }
 }
 
-/// The permanent addresses in the `item`s of an element.
+/// The permanent URLs in the `item`s of an element.
 fn urls(articles: &Value, name: &str) -> Vec<String> {
     let urls = each(&articles["item"]).filter_map(|item| item[name].as_str());
     urls.map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Reads a JSON push (the console's data format JSON) into [`Elements`], the form an XML push has.
+//! Parses a JSON push (data format JSON in the console) into [`Elements`], like an XML push.
 
 use std::fmt::{self, Write};
 
@@ -9,27 +9,27 @@ use serde::de::{
 use super::error::{Format, ParseError};
 use super::fields::Elements;
 
-/// Levels of nesting, the outer object included.
+/// The most levels of nesting, including the outer object.
 const MAX_LEVELS: usize = 16;
-/// Values in all, containers included.
+/// The most values, including containers.
 const MAX_VALUES: usize = 4096;
 
-/// Reads a document that starts with `{`.
+/// Parses a document that starts with `{`.
 pub(super) fn read(document: &str) -> Result<Elements, ParseError> {
     scan(document)?;
     match serde_json::from_str(&rewritten(document)) {
         Ok(Object(elements)) => Ok(elements),
         Err(error) => {
-            // The place is to be that in the body as it came.
-            let as_it_came = serde_json::from_str::<IgnoredAny>(document).err();
-            let error = as_it_came.unwrap_or(error);
+            // Report the position in the original body.
+            let original = serde_json::from_str::<IgnoredAny>(document).err();
+            let error = original.unwrap_or(error);
             let at = format!("{}:{}", error.line(), error.column());
             Err(ParseError::Malformed(Format::Json, at))
         }
     }
 }
 
-/// Refuses, in one pass, what would cost memory or stack.
+/// Refuses, in one pass, what would take too much memory or stack.
 fn scan(document: &str) -> Result<(), ParseError> {
     let (mut level, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
@@ -63,9 +63,9 @@ fn scan(document: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Writes the document so that a parser keeps it as it is: numbers as strings, because a parser makes floats of large
-/// ones; and raw control characters in strings as escapes, which JSON demands and the platform does not write. Outside
-/// of strings they are white space.
+/// Rewrites the document so that a parser keeps everything: numbers become strings, because a parser turns large ones
+/// into floats; raw control characters in strings become escapes, which JSON requires and the platform omits. Outside
+/// strings they are white space.
 fn rewritten(document: &str) -> String {
     let mut rewritten = String::with_capacity(document.len() + 64);
     let (mut in_string, mut escaped) = (false, false);
@@ -78,7 +78,7 @@ fn rewritten(document: &str) -> String {
         }
         rest = &rest[c.len_utf8()..];
         if in_string && c < ' ' {
-            // The backslash before a raw control character escapes nothing that JSON knows.
+            // JSON has no escape of a raw control character: the backslash is literal.
             if escaped {
                 rewritten.push('\\');
                 escaped = false;
@@ -98,8 +98,8 @@ fn rewritten(document: &str) -> String {
     rewritten
 }
 
-/// The number that the text begins with, by JSON's grammar. What is wrong behind it stays wrong: the parser stops where
-/// a string is followed by anything but a comma or an end.
+/// The number at the start of the text, by JSON's grammar. An error after it stays an error: the parser stops if a
+/// string is followed by anything but a comma or an end.
 fn number(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let digits = |from: usize| {
@@ -155,7 +155,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// Adds one value; of a list each, under the same name.
+/// Adds one value, or each value of a list, under this name.
 struct Named<'a> {
     into: &'a mut Elements,
     name: String,

@@ -1,25 +1,25 @@
-//! Reading the platform's JSON leniently: raw control characters, bytes that are not UTF-8,
-//! numbers as text and text as numbers (the platform mixes them from call to call).
+//! Parses the platform's JSON leniently: raw control characters, bytes that are not UTF-8, numbers as text and text as
+//! numbers (calls differ).
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use serde_json::error::Category;
 
-/// Parses a body. The error says what is wrong without repeating any of the body.
+/// Parses a body. The error says what is wrong without quoting the body.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut text = String::from_utf8_lossy(body).into_owned();
     if text.bytes().any(|byte| byte < 0x20) {
-        // Nicknames come with raw control characters, which JSON forbids inside strings.
-        // Outside strings the only ones are white space, so that a space fits in both places.
+        // Nicknames may contain raw control characters, which JSON forbids inside strings.
+        // Outside strings they are white space, so a space fits in both places.
         text = text.replace(|c: char| c < ' ', " ");
     }
     serde_json::from_str(&text).map_err(|error| what_is_wrong(&error, body))
 }
 
-/// Reads a parsed body as the answer of a call, or says where it differs.
+/// Converts a parsed body into the answer of a call, or says where it differs.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    // serde's text can repeat the value it met, and that may be a token.
+    // serde's text can quote the value, which may be a token.
     T::deserialize(value).map_err(|error| {
         let text = error.to_string();
         match text.strip_prefix("missing field ") {
@@ -44,36 +44,36 @@ fn what_is_wrong(error: &serde_json::Error, body: &[u8]) -> String {
     }
 }
 
-/// An integer that may come as a number, as text or not at all. What is neither reads as `None`.
+/// An integer that may come as a number, as text or not at all. Anything else becomes `None`.
 pub(crate) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(as_int(&Value::deserialize(deserializer)?))
 }
 
-/// An integer that must be there, as a number or as text.
+/// A required integer, as a number or as text.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     int(deserializer)?.ok_or_else(|| serde::de::Error::custom("a number is none"))
 }
 
-/// A text that may come as text, as a number or not at all. What is neither reads as `None`.
+/// A text that may come as text, as a number or not at all. Anything else becomes `None`.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(as_text(&Value::deserialize(deserializer)?))
 }
 
-/// An identifier that must be there, as text or as a number of up to 64 bits.
+/// A required identifier, as text or as a number of up to 64 bits.
 pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     as_text(&Value::deserialize(deserializer)?)
         .filter(|id| !id.is_empty())
         .ok_or_else(|| serde::de::Error::custom("an identifier is empty"))
 }
 
-/// Like [`text`], and an empty text reads as `None`.
+/// Like [`text`], but an empty text becomes `None`.
 pub(crate) fn filled<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     Ok(text(deserializer)?.filter(|text| !text.is_empty()))
 }
 
-/// A list of integers; elements that are none are left out.
+/// A list of integers; other elements are left out.
 pub(crate) fn ints<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<i64>>, D::Error> {
@@ -85,14 +85,14 @@ pub(crate) fn ints<'de, D: Deserializer<'de>>(
     })
 }
 
-/// A list that may be `null` where nothing is in it.
+/// A list that may be `null` when empty.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The integer a value stands for.
+/// The integer that a value stands for.
 pub(crate) fn as_int(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
@@ -107,7 +107,7 @@ pub(crate) fn as_int(value: &Value) -> Option<i64> {
     }
 }
 
-/// The text a value stands for.
+/// The text that a value stands for.
 pub(crate) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_named_and_not_repeated() {
+    fn what_is_not_json_is_named_and_not_quoted() {
         assert_eq!(parse(b" <html>secret").unwrap_err(), "an HTML or XML page");
         assert_eq!(parse(b"").unwrap_err(), "an empty body");
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_shape_is_refused_without_repeating_it() {
+    fn an_answer_of_another_shape_is_refused_without_quoting_it() {
         #[derive(Debug, serde::Deserialize)]
         struct Answer {
             #[expect(dead_code, reason = "only its presence matters here")]
@@ -168,7 +168,7 @@ mod tests {
         assert!(!error.contains("secret"), "{error}");
     }
 
-    /// A field of every lenient kind.
+    /// One field of each lenient type.
     #[derive(Debug, serde::Deserialize)]
     #[expect(dead_code, reason = "that it is read is what matters")]
     struct Lenient {

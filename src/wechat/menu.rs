@@ -1,5 +1,5 @@
-//! Buttons of the menu below the chat and who sees them, as the platform names them. Which menus the platform would
-//! refuse is in [`limits`].
+//! Buttons of the menu below the chat and who sees them, as the platform names them. The platform's limits are in
+//! [`limits`].
 
 pub mod limits;
 
@@ -25,8 +25,7 @@ pub struct Button {
 pub enum Tap {
     /// Opens further buttons (`sub_button`); such a button has no `type`.
     SubButton(Vec<Button>),
-    /// Pushes an event to us, or lets the user do something and pushes that: the types of
-    /// [`KEY_TYPES`].
+    /// Pushes an event to us, in some types after the user has done something: the types of [`KEY_TYPES`].
     Key {
         /// One of [`KEY_TYPES`].
         kind: &'static str,
@@ -40,7 +39,7 @@ pub enum Tap {
     },
     /// `miniprogram`: opens a mini program that is linked to the account.
     Miniprogram {
-        /// The page that clients open which know no mini programs.
+        /// The page for clients that do not support mini programs.
         url: String,
         /// The mini program's AppID.
         appid: String,
@@ -61,17 +60,17 @@ pub enum Tap {
         /// The article.
         article_id: String,
     },
-    /// A type that only the console makes (`text`, `img`, `voice`, `video`, `news`, …), or one that
-    /// is not known here. It can be shown and not be sent.
+    /// A type that only the console can create (`text`, `img`, `voice`, `video`, `news`, …), or an unknown one. It can be
+    /// shown but not sent.
     Other {
         /// The type; empty for a button without one.
         kind: String,
-        /// All other fields, as they came.
+        /// All other fields, as received.
         fields: Map<String, Value>,
     },
 }
 
-/// The types that carry a `key`.
+/// The types with a `key`.
 pub const KEY_TYPES: [&str; 7] = [
     "click",
     "scancode_push",
@@ -82,15 +81,15 @@ pub const KEY_TYPES: [&str; 7] = [
     "location_select",
 ];
 
-/// The types that carry a `media_id`.
+/// The types with a `media_id`.
 pub const MEDIA_TYPES: [&str; 2] = ["media_id", "view_limited"];
 
-/// The types that carry an `article_id`.
+/// The types with an `article_id`.
 pub const ARTICLE_TYPES: [&str; 2] = ["article_id", "article_view_limited"];
 
 impl Button {
-    /// Reads a button as the platform writes it: `sub_button` as a list or as an object with
-    /// `list`; an empty one, which leaves carry, counts as none.
+    /// Parses a button as the platform writes it: `sub_button` is a list or an object with `list`; buttons without a
+    /// submenu may have an empty one.
     fn from_fields(mut fields: Map<String, Value>) -> Button {
         let name = fields
             .remove("name")
@@ -204,14 +203,14 @@ impl Serialize for Button {
 /// Who sees a conditional menu.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MatchRule {
-    /// Those who carry this tag. `menu/get` calls it `group_id`.
+    /// Users with this tag. `menu/get` calls it `group_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag_id: Option<String>,
-    /// Those on this platform: `1` iOS, `2` Android, `3` others.
+    /// Users on this platform: `1` iOS, `2` Android, `3` others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_platform_type: Option<String>,
-    /// Further conditions of a menu that was made long ago (`sex`, `country`, `province`, `city`, `language`), which the
-    /// platform no longer takes.
+    /// Further conditions of an old menu (`sex`, `country`, `province`, `city`, `language`), which the platform no longer
+    /// accepts.
     #[serde(flatten)]
     pub retired: BTreeMap<String, String>,
 }
@@ -224,11 +223,11 @@ impl<'de> Deserialize<'de> for MatchRule {
             .filter_map(|(name, value)| Some((name.clone(), lenient::as_text(value)?)))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        // The one is the older name of the other, and both may come.
+        // `group_id` is the older name of `tag_id`; both may be present.
         let group_id = fields.remove("group_id");
         let tag_id = fields.remove("tag_id").or(group_id);
         let client_platform_type = fields.remove("client_platform_type");
-        // No condition is fulfilled by a 0: it stands for none.
+        // A 0 means no condition.
         fields.retain(|_, value| value != "0");
         Ok(MatchRule {
             tag_id,

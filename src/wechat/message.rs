@@ -1,16 +1,16 @@
-//! Messages of users (the platform's page "Receiving standard messages"): the table of kinds, and what code reads of
-//! them.
+//! Messages from users (the platform's page "Receiving standard messages"): the table of kinds, and the elements that
+//! code reads.
 
 use super::fields::{self, Fields};
 
-/// A message of a user.
+/// A message from a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// `MsgType` as received; case does not matter.
     pub msg_type: String,
     /// `MsgId`, an unsigned 64-bit number as text. Missing only in very old or broken pushes.
     pub msg_id: Option<String>,
-    /// The kind, by the `MsgType`.
+    /// The kind, by `MsgType`.
     pub kind: MessageKind,
     /// The other elements.
     pub fields: Fields,
@@ -19,9 +19,9 @@ pub struct Message {
 /// The kinds of messages; read their elements with [`Message::text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    /// Text, also a tap on an entry of a menu message: then `bizmsgmenuid` is the entry and `Content` its label. In
-    /// place of what the platform does not forward (stickers, red packets) it sends
-    /// `【收到不支持的消息类型，暂无法显示】`; a rule that `equals` it answers those.
+    /// Text, or a tap on an entry of a menu message: then `bizmsgmenuid` is the entry and `Content` its label. For what
+    /// the platform does not forward (stickers, red packets) it sends `【收到不支持的消息类型，暂无法显示】`; a rule
+    /// that `equals` it answers those.
     Text,
     /// A picture. `PicUrl` shows it; `MediaId` is missing in very old pushes.
     Image,
@@ -40,7 +40,7 @@ pub enum MessageKind {
     File,
     /// A shared mini program.
     MiniProgramPage,
-    /// From the discontinued device platform: recorded, never answered.
+    /// From the discontinued device platform; recorded, never answered.
     Device,
     /// Any other `MsgType`.
     Other,
@@ -85,7 +85,7 @@ impl MessageKind {
 }
 
 impl Message {
-    /// Reads the elements that are left after those that all pushes have.
+    /// Takes the elements that remain after those that all pushes have.
     pub(super) fn read(msg_type: String, mut fields: Fields) -> Message {
         Message {
             msg_id: fields::take(&mut fields, "MsgId"),
@@ -101,7 +101,7 @@ impl Message {
     }
 
     /// The text that rules match: `Content` of a text, `Recognition` of a voice recording, `Title` of a link or file,
-    /// `Label` of a place, otherwise `""`.
+    /// `Label` of a place, else `""`.
     pub fn subject(&self) -> &str {
         let element = match self.kind {
             MessageKind::Text => "Content",
@@ -118,7 +118,7 @@ impl Message {
         self.text(element).unwrap_or_default()
     }
 
-    /// Latitude and longitude of a place in degrees, decimal text as received; `""` for what is missing.
+    /// Latitude and longitude of a place in degrees, decimal text as received; `""` if missing.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         let text = |element| self.text(element).unwrap_or_default();
         (self.kind == MessageKind::Location).then(|| (text("Location_X"), text("Location_Y")))

@@ -1,12 +1,11 @@
-//! The platform's callback protocol, pure: bytes in, values out; no input or output, no clock, no
-//! configuration.
+//! The platform's callback protocol, pure: bytes in, values out; no I/O, no clock, no configuration.
 //!
-//! The way of one push: [`verify`] its signature, [`Envelope::parse`] and [`open`] it where the
-//! account encrypts, [`Push::parse`] it, then write a [`Reply`] with [`Reply::to_xml`] and, where
-//! the push was encrypted, [`seal`] it into a [`sealed_reply`].
+//! The path of one push: [`verify`] its signature; if the account encrypts, [`Envelope::parse`] and [`open`] it;
+//! [`Push::parse`] it; write a [`Reply`] with [`Reply::to_xml`]; if the push was encrypted, [`seal`] the reply into a
+//! [`sealed_reply`].
 //!
-//! A new kind of message or event is one row in the table of [`message`] or [`event`] and one sample, and a kind in its
-//! `enum` only where code distinguishes it.
+//! A new kind of message or event is one row in the table of [`message`] or [`event`] and one sample. It gets a variant
+//! in the `enum` only if code distinguishes it.
 
 mod signature;
 
@@ -31,7 +30,7 @@ mod error;
 mod fields;
 mod json;
 pub(crate) mod lenient;
-mod mend;
+mod repair;
 mod xml;
 
 pub use body::elements;

@@ -1,4 +1,4 @@
-//! One push of the platform, read from a readable or decrypted body.
+//! One push from the platform, parsed from a plain or decrypted body.
 
 use std::ops::RangeInclusive;
 
@@ -16,7 +16,7 @@ const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 pub struct Push {
     /// `ToUserName`: the account's original ID, `gh_…`.
     pub to_user: String,
-    /// `FromUserName`: the sender's OpenID; in events about authorisation and results an account of the platform.
+    /// `FromUserName`: the sender's OpenID; in events about authorization and results, an account of the platform.
     pub from_user: String,
     /// `CreateTime`: Unix seconds.
     pub create_time: i64,
@@ -35,13 +35,13 @@ pub enum Body {
 }
 
 impl Push {
-    /// Reads a push from XML or JSON; the first byte after an optional byte order mark and white space decides.
+    /// Parses a push from XML or JSON; the first byte after an optional byte order mark and white space decides.
     ///
     /// # Errors
-    /// If the body is not a push. Unknown kinds and strange values are no errors.
+    /// If the body is not a push. Unknown kinds and strange values are not errors.
     pub fn parse(body: &[u8]) -> Result<Push, ParseError> {
         let (_, mut elements) = body::read(body)?;
-        // In compatible mode it repeats the readable elements.
+        // In compatible mode it repeats the plain elements.
         elements.take_all("Encrypt");
         let to_user = required(&elements, "ToUserName")?;
         let from_user = required(&elements, "FromUserName")?;
@@ -75,18 +75,18 @@ impl Push {
         })
     }
 
-    /// Equal for deliveries of the same push only. For a message it is `MsgId|FromUserName`; for an event, or a message
+    /// Equal only for deliveries of the same push. For a message it is `MsgId|FromUserName`; for an event, or a message
     /// without `MsgId`, it is `CreateTime|` and a digest of all elements, independent of their order and of white space
     /// between them.
     ///
-    /// The number of a sending in an event (`MsgID`, `MsgId`, `publish_id`) is an element like any other:
-    /// several events may be about one sending. Stores of version 5 and older have events under keys of another form, so
-    /// that an event which is delivered again in the seconds of that update is recorded twice.
+    /// The number of a job in an event (`MsgID`, `MsgId`, `publish_id`) is an element like any other: several events may
+    /// be about one job. Stores of version 5 and older have other keys for events, so that an event delivered again
+    /// during that update is recorded twice.
     pub fn dedup_key(&self) -> String {
         self.dedup_key.clone()
     }
 
-    /// `MsgType`: of a message as received, else `event`.
+    /// `MsgType`: as received for a message, else `event`.
     pub fn msg_type(&self) -> &str {
         match &self.body {
             Body::Message(message) => &message.msg_type,
@@ -111,7 +111,7 @@ impl Push {
         self.as_event()?.scene()
     }
 
-    /// `MsgId` of a message; `MsgID` of an event about a sending.
+    /// `MsgId` of a message; `MsgID` of an event about a job.
     pub fn msg_id(&self) -> Option<&str> {
         match &self.body {
             Body::Message(message) => message.msg_id.as_deref(),
@@ -140,7 +140,7 @@ impl Push {
         self.as_event()?.scan()
     }
 
-    /// Latitude and longitude of the user or of the place that the user chose, decimal text as received.
+    /// Latitude and longitude of the user or of the chosen place, decimal text as received.
     pub fn coordinates(&self) -> Option<(&str, &str)> {
         match &self.body {
             Body::Message(message) => message.coordinates(),
@@ -148,7 +148,7 @@ impl Push {
         }
     }
 
-    /// Whether the user would see a reply; if not, the answer is `success`. Assumed for unknown kinds.
+    /// Whether the user would see a reply; if not, the answer is `success`. True for unknown kinds.
     pub fn may_be_answered(&self) -> bool {
         match &self.body {
             Body::Message(message) => message.may_be_answered(),
@@ -156,7 +156,7 @@ impl Push {
         }
     }
 
-    /// Whether it may be transferred to customer service: only messages of users, never events.
+    /// Whether it may be transferred to customer service: only users' messages, never events.
     pub fn may_be_transferred(&self) -> bool {
         match &self.body {
             Body::Message(message) => message.may_be_answered(),
@@ -164,7 +164,7 @@ impl Push {
         }
     }
 
-    /// The user that an authorisation event is about, see [`Event::authorization_openid`].
+    /// The user that an authorization event is about, see [`Event::authorization_openid`].
     pub fn authorization_openid(&self) -> Option<&str> {
         self.as_event()?.authorization_openid()
     }

@@ -1,19 +1,16 @@
-//! What a push can be answered with (the platform's page "Passive user reply message"), and its
-//! XML.
+//! The possible replies to a push (the platform's page "Passive user reply message"), and their XML.
 
 use std::borrow::Cow;
 
 use super::text::{self, MAX_TEXT_BYTES, cut_text};
 
-/// How many articles a news reply may have. The platform shows only the first one when the user has
-/// just written something.
+/// The most articles of a news reply. The platform shows only the first one if the user has just written something.
 pub const MAX_ARTICLES: usize = 8;
 
-/// A passive reply: at most one for each push. The absence of a reply is `success`, not a value of
-/// this type.
+/// A passive reply: at most one per push. No reply is `success`, not a value of this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// A text, cut to [`MAX_TEXT_BYTES`] when it is rendered. May hold links and line breaks.
+    /// A text, cut to [`MAX_TEXT_BYTES`] when it is written. May contain links and line breaks.
     Text(String),
     /// A picture.
     Image {
@@ -42,19 +39,19 @@ pub enum Reply {
         description: Option<String>,
         /// `MusicUrl`: what is played.
         url: Option<String>,
-        /// `HQMusicUrl`: preferred where the user has Wi-Fi.
+        /// `HQMusicUrl`: preferred on Wi-Fi.
         hq_url: Option<String>,
-        /// The picture; the one thing the platform requires.
+        /// The picture; the only required element.
         thumb_media_id: String,
     },
     /// Cards that link to pages; the first [`MAX_ARTICLES`] are sent.
     News(Vec<Article>),
-    /// Hands this message over to customer service. For messages only, never for events.
+    /// Transfers this message to customer service. For messages only, never for events.
     Transfer {
-        /// The agent who is to get it, as `prefix@account`; `None`: whoever is free.
+        /// The agent, as `prefix@account`; `None`: any agent who is free.
         kf_account: Option<String>,
     },
-    /// Hands this message over to the platform's own AI reply (`transfer_biz_ai_ivr`).
+    /// Transfers this message to the platform's own AI reply (`transfer_biz_ai_ivr`).
     TransferAi,
 }
 
@@ -72,7 +69,7 @@ pub struct Article {
 }
 
 impl Reply {
-    /// The platform's name of this kind of reply.
+    /// The platform's name for this kind of reply.
     pub fn msg_type(&self) -> &'static str {
         match self {
             Reply::Text(_) => "text",
@@ -87,11 +84,10 @@ impl Reply {
     }
 
     /// The reply as XML. `to_user` is the push's `FromUserName`, `from_user` its `ToUserName`,
-    /// `create_time` now, in Unix seconds.
+    /// `create_time` the current time in Unix seconds.
     ///
-    /// `None` if nothing would be left to show (an empty text, no media_id, no article): the
-    /// platform treats that as a failure and tells the user so, therefore the caller answers
-    /// `success`.
+    /// `None` if there is nothing to show (an empty text, no media_id, no article): the platform treats that as a
+    /// failure and tells the user so; the caller answers `success` instead.
     pub fn to_xml(&self, to_user: &str, from_user: &str, create_time: i64) -> Option<String> {
         if self.is_empty() {
             return None;
@@ -167,7 +163,7 @@ impl Reply {
         }
     }
 
-    /// Whether nothing would be left to show, see [`Reply::to_xml`].
+    /// Whether there is nothing to show, see [`Reply::to_xml`].
     pub fn is_empty(&self) -> bool {
         let nothing = |text: &str| text::without_illegal_characters(text).trim().is_empty();
         match self {
@@ -181,7 +177,7 @@ impl Reply {
         }
     }
 
-    /// Bytes of the content, to reserve the buffer at once. An estimate is enough.
+    /// The estimated length of the content in bytes, to reserve the buffer.
     fn length(&self) -> usize {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + 48);
         match self {
@@ -215,7 +211,7 @@ impl Reply {
     }
 }
 
-/// The part of a text that is sent: what XML cannot carry does not count towards the limit.
+/// The part of a text that is sent; characters that XML does not allow do not count towards the limit.
 fn shown(content: &str) -> Cow<'_, str> {
     match text::without_illegal_characters(content) {
         Cow::Borrowed(content) => cut_text(content, MAX_TEXT_BYTES).into(),

@@ -1,5 +1,5 @@
-//! The SHA-1 signatures of the callback: of a request (Token, timestamp, nonce) and, with the
-//! ciphertext as a fourth part, of an encrypted body (`msg_signature`).
+//! The SHA-1 signatures of callbacks: of a request (Token, timestamp, nonce) and, with the ciphertext as a fourth part,
+//! of an encrypted body (`msg_signature`).
 
 use sha1_smol::Sha1;
 use subtle::ConstantTimeEq;
@@ -18,18 +18,18 @@ pub fn sign(parts: &[&str]) -> String {
     hash.hexdigest()
 }
 
-/// The lower-case hexadecimal SHA-1 of `bytes`: tells contents apart that the owner chose; proves nothing.
+/// The lower-case hexadecimal SHA-1 of `bytes`: identifies content that the owner chose; proves nothing.
 pub fn digest(bytes: &[u8]) -> String {
     Sha1::from(bytes).hexdigest()
 }
 
-/// The first 8 bytes of the SHA-1 of `bytes`, as a number: as [`digest`], where there are many.
+/// The first 8 bytes of the SHA-1 of `bytes`, as a number: a shorter [`digest`], for when there are many.
 pub fn short_digest(bytes: &[u8]) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = Sha1::from(bytes).digest().bytes();
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The bytes that a signature's hexadecimal digits stand for; `None` for anything else.
+/// The bytes of a signature in hexadecimal digits; `None` if it is malformed.
 pub fn signature_bytes(signature: &str) -> Option<[u8; 20]> {
     let mut bytes = [0; 20];
     if signature.len() != 2 * bytes.len() {
@@ -42,9 +42,9 @@ pub fn signature_bytes(signature: &str) -> Option<[u8; 20]> {
     Some(bytes)
 }
 
-/// Whether `given` is the signature of `parts`. Takes the same time wherever the two differ.
+/// Whether `given` is the signature of `parts`. Takes constant time.
 ///
-/// A `given` of another length, with upper-case digits or with anything else in it is false.
+/// False if `given` has another length, upper-case digits or other characters.
 pub fn verify(parts: &[&str], given: &str) -> bool {
     sign(parts).as_bytes().ct_eq(given.as_bytes()).into()
 }

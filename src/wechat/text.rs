@@ -1,18 +1,16 @@
-//! Text on its way to the platform: what XML cannot carry is taken out, what is too long is cut,
-//! and the rest is written as CDATA.
+//! Text for the platform: removes characters that XML does not allow, cuts what is too long, and writes CDATA.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// How long the `Content` of a text reply may be, in bytes of UTF-8. The platform shows the user a
-/// failure notice for a longer one.
+/// The longest `Content` of a text reply, in bytes of UTF-8. For a longer one the platform shows the user a failure
+/// notice.
 pub const MAX_TEXT_BYTES: usize = 2048;
 
-/// The longest start of `text` that has at most `max_bytes` bytes and ends well: on a character
-/// boundary, not inside an emoji made of several characters, and not inside a link (`<a …>…</a>`),
-/// which is left out whole.
+/// The longest prefix of `text` with at most `max_bytes` bytes that ends on a character boundary, not inside an emoji
+/// made of several characters, and not inside a link (`<a …>…</a>`), which is kept or dropped as a whole.
 ///
-/// The result can be empty, when `text` starts with a link that does not fit.
+/// The result is empty if `text` starts with a link that does not fit.
 pub fn cut_text(text: &str, max_bytes: usize) -> &str {
     if text.len() <= max_bytes {
         return text;
@@ -25,9 +23,9 @@ pub fn cut_text(text: &str, max_bytes: usize) -> &str {
     &text[..before_link(text, end)]
 }
 
-/// `end`, or the start of the emoji sequence that a cut at `end` would take apart.
+/// `end`, or the start of the emoji sequence that a cut at `end` would split.
 fn before_sequence(text: &str, end: usize) -> usize {
-    // No emoji is longer; a longer run of joiners is not worth keeping whole.
+    // No emoji is longer; a longer run of joiners may be split.
     const LONGEST: usize = 64;
     let mut at = end;
     while is_inside_sequence(text, at) {
@@ -67,12 +65,11 @@ fn is_inside_sequence(text: &str, at: usize) -> bool {
     before == JOINER || extends || splits_flag
 }
 
-/// `end`, or the start of the link around it. A link that is never closed is protected up to the
-/// end of its tag.
+/// `end`, or the start of the link around it. Of a link that is never closed, only the tag is protected.
 fn before_link(text: &str, end: usize) -> usize {
     let mut from = 0;
-    // After one search in vain there is nothing more to find; searching again for each link of a
-    // flood would cost quadratic time.
+    // After one failed search there is nothing to find; searching again for every link of a flood would take quadratic
+    // time.
     let (mut may_close, mut may_be_tag) = (true, true);
     while let Some(start) = find_link(text, from, end) {
         let close = may_close
@@ -124,16 +121,16 @@ pub fn without_illegal_characters(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A first look at the bytes alone, eight at a time, as every push passes through here: the illegal characters
-/// outside ASCII begin with the byte EF.
+/// A quick check of the bytes, eight at a time, because every push goes through here: the illegal characters outside
+/// ASCII start with the byte EF.
 fn may_be_illegal(text: &str) -> bool {
     let suspicious =
         |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0xef;
     let (eights, rest) = text.as_bytes().as_chunks::<8>();
-    let mut worth_a_look = eights
+    let mut suspects = eights
         .iter()
         .filter(|eight| has_control_or_ef(u64::from_le_bytes(**eight)));
-    worth_a_look.any(|eight| eight.iter().copied().any(suspicious))
+    suspects.any(|eight| eight.iter().copied().any(suspicious))
         || rest.iter().copied().any(suspicious)
 }
 
@@ -142,7 +139,7 @@ const ONES: u64 = u64::from_le_bytes([1; 8]);
 /// The highest bit of each of eight bytes.
 const HIGHEST: u64 = ONES * 0x80;
 
-/// Whether one of eight bytes may be below 20 or EF: a subtraction borrows into its highest bit then.
+/// Whether one of eight bytes may be below 0x20 or be 0xEF: then a subtraction borrows into its highest bit.
 fn has_control_or_ef(eight: u64) -> bool {
     let below_20 = eight.wrapping_sub(ONES * 0x20) & !eight;
     let without_ef = eight ^ (ONES * 0xef);
@@ -150,12 +147,12 @@ fn has_control_or_ef(eight: u64) -> bool {
     (below_20 | zero) & HIGHEST != 0
 }
 
-/// Whether `text` is ASCII without white space and control characters but for DEL: the same in CDATA as it is
-/// read, whatever follows. Eight bytes at a time, for the long texts of encrypted pushes.
+/// Whether `text` is ASCII without white space and control characters other than DEL: parsing CDATA does not change it,
+/// whatever follows. Checks eight bytes at a time, for the long texts of encrypted pushes.
 pub fn is_plain(text: &str) -> bool {
     let (eights, rest) = text.as_bytes().as_chunks::<8>();
     let mut eights = eights.iter().map(|eight| u64::from_le_bytes(*eight));
-    // A byte up to the space borrows into its highest bit, which ASCII leaves empty.
+    // A byte up to the space borrows into its highest bit, which is 0 in ASCII.
     eights.all(|eight| (eight.wrapping_sub(ONES * 0x21) | eight) & HIGHEST == 0)
         && rest.iter().all(|byte| (0x21..0x80).contains(byte))
 }
@@ -165,7 +162,7 @@ fn is_illegal(c: char) -> bool {
 }
 
 /// Appends `<name><![CDATA[text]]></name>` and a line break. Any text is safe: illegal characters
-/// are left out and a `]]>` is split over two sections.
+/// are removed and a `]]>` is split over two sections.
 pub fn push_element(xml: &mut String, name: &str, text: &str) {
     let text = without_illegal_characters(text);
     for part in ["<", name, "><![CDATA["] {
@@ -177,7 +174,7 @@ pub fn push_element(xml: &mut String, name: &str, text: &str) {
     }
 }
 
-/// Appends what stands between `<![CDATA[` and `]]>`: the text, with each `]]>` split over two sections.
+/// Appends the text between `<![CDATA[` and `]]>`, with each `]]>` split over two sections.
 pub(super) fn push_cdata(xml: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.find("]]>") {
@@ -238,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_never_takes_an_emoji_apart() {
+    fn a_cut_never_splits_an_emoji() {
         for whole in [
             "👩‍👩‍👧",
             "👍🏽",
@@ -267,7 +264,7 @@ mod tests {
                 "{flood}"
             );
         }
-        // A fifth of a second on a quiet machine; many minutes where the time grows with the square of the length.
+        // A fifth of a second on an idle machine; many minutes if the time is quadratic.
         assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
@@ -282,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_illegal_character_is_found_at_every_place() {
+    fn an_illegal_character_is_found_at_every_position() {
         for illegal in ['\0', '\u{8}', '\u{b}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
             for before in 0..20 {
                 let text = format!("{}{illegal}好 of it\r\n\t", "a".repeat(before));
@@ -314,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_is_a_start_within_the_limit(
+        fn a_cut_is_a_prefix_within_the_limit(
             parts in proptest::collection::vec(
                 prop_oneof![".{0,3}", Just("<a h=1>好</a>".to_owned()), Just("👩‍👩‍👧🇨🇳".to_owned())], 0..12),
             max in 0..80_usize,

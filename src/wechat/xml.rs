@@ -1,37 +1,37 @@
-//! Reads an XML push into [`Elements`]: a linear safety scan, then `xmltree`; what they refuse is mended and read again.
+//! Parses an XML push into [`Elements`]: a linear safety scan, then `xmltree`; what they refuse is repaired and parsed
+//! again.
 //!
-//! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for
-//! entity and namespace floods, and in plain mode a body is not covered by the signature. The scan
-//! refuses all of that beforehand.
+//! `xmltree` alone would overflow the stack on deep nesting and take seconds or gigabytes for floods of entities and
+//! namespaces, and in plain mode the body is not signed. The scan refuses all of that beforehand.
 
 use xmltree::{Element, ParserConfig, XMLNode};
 
 use super::error::{Format, ParseError};
 use super::fields::Elements;
-use super::{mend, text};
+use super::{repair, text};
 
-/// Levels of nesting, the root included. Real pushes have at most 5.
+/// The most levels of nesting, including the root. Real pushes have at most 5.
 const MAX_LEVELS: usize = 16;
-/// Elements in all. The largest real push, the result of a mass message with 8 articles, has about 110.
+/// The most elements. The largest real push, the result of a mass message with 8 articles, has about 110.
 const MAX_ELEMENTS: usize = 4096;
-/// Everything that the parser makes a node of, in all: elements, texts between two pieces of markup, CDATA sections
-/// and comments. Room for all those elements, each with a text and white space around it; 10 MB for the parser.
+/// The most nodes of the parser: elements, texts between markup, CDATA sections and comments. Enough for the most
+/// elements, each with a text and white space around it; they take the parser 10 MB.
 const MAX_NODES: usize = 4 * MAX_ELEMENTS;
-/// Attributes in all, namespace declarations included. Real pushes have none.
+/// The most attributes, including namespace declarations. Real pushes have none.
 const MAX_ATTRIBUTES: usize = 256;
 
-/// Reads a document that starts with `<`; the elements under its root `<xml>`.
+/// Parses a document that starts with `<` and returns the elements under its root `<xml>`.
 pub(super) fn read(document: &str) -> Result<Elements, ParseError> {
-    // Messages with a stray control character do arrive. XML forbids them, the push is worth more.
+    // Messages with stray control characters do arrive. XML forbids them, but the push matters more.
     let document = text::without_illegal_characters(without_declaration(document)?);
     parse(&document, Roots::One).or_else(|refused| {
-        // Several documents in a row are no text that needs mending.
+        // Several documents in a row are not a text that needs repair.
         if parse(&document, Roots::Several).is_ok() {
             return Err(refused);
         }
-        let mut ways = mend::ways(&document);
-        let mended = ways.find_map(|mended| parse(&mended, Roots::One).ok());
-        mended.ok_or(refused)
+        let mut readings = repair::readings(&document);
+        let repaired = readings.find_map(|repaired| parse(&repaired, Roots::One).ok());
+        repaired.ok_or(refused)
     })
 }
 
@@ -52,7 +52,7 @@ fn parse(document: &str, roots: Roots) -> Result<Elements, ParseError> {
     Ok(children(root))
 }
 
-/// The document after its XML declaration. The body is known to be UTF-8, whatever encoding the
+/// The document without its XML declaration. The body is known to be UTF-8, whatever encoding the
 /// declaration names.
 fn without_declaration(document: &str) -> Result<&str, ParseError> {
     let Some(rest) = document.strip_prefix("<?xml") else {
@@ -73,9 +73,8 @@ fn refused<T>(what: &'static str) -> Result<T, ParseError> {
     Err(ParseError::Refused(Format::Xml, what))
 }
 
-/// Refuses, in one pass and without memory of its own, what could harm the parser. It need not
-/// notice every mistake: where it is more lenient than the parser, the parser stops at that very
-/// place.
+/// Refuses, in one pass and without allocating, what could harm the parser. It need not notice every mistake: where it
+/// is more lenient than the parser, the parser stops at that place.
 fn scan(document: &str) -> Result<(), ParseError> {
     let (mut level, mut elements, mut attributes, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut rest = document;
@@ -125,7 +124,7 @@ fn scan(document: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// A start tag, read from behind its `<`.
+/// A start tag, parsed from after its `<`.
 struct Tag<'a> {
     name: &'a str,
     attributes: usize,
@@ -162,7 +161,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Keeps the place and drops the parser's own words, which quote the document.
+/// Keeps the position and drops the parser's message, which quotes the document.
 fn malformed(error: xmltree::ParseError) -> ParseError {
     let at = match error {
         xmltree::ParseError::MalformedXml(error) => error
@@ -194,8 +193,7 @@ fn children(element: Element) -> Elements {
     elements
 }
 
-/// The text of a leaf. Beside a CDATA section white space is only layout; without one it belongs to
-/// the value.
+/// The text of a leaf. Next to a CDATA section, white space is only layout; without one it is part of the value.
 fn content(nodes: Vec<XMLNode>) -> String {
     let has_cdata = nodes.iter().any(|node| node.as_cdata().is_some());
     let mut parts = nodes.into_iter().filter_map(|node| match node {

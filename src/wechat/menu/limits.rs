@@ -1,4 +1,4 @@
-//! Which menus the platform would refuse, found before anything is sent, all mistakes at once.
+//! The platform's limits for menus: finds all mistakes at once, before anything is sent.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use super::{Button, MatchRule, Tap};
 /// A mistake in a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The numbers of the button, from 1 on: none for the menu as a whole, one for a button, two
-    /// for a button below it.
+    /// The numbers of the button, counted from 1: none for the menu as a whole, one for a button, two for a button in a
+    /// submenu.
     pub button: Vec<usize>,
     /// The field, in the platform's words.
     pub field: &'static str,
     /// What is wrong with it.
     pub cause: String,
-    /// The button's type, where it is one that the API does not make.
+    /// The button's type, if the API cannot create it.
     pub kind: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything that is wrong with a menu, by the limits of the platform's page on custom menus.
+/// All mistakes in a menu, by the platform's page on custom menus.
 #[must_use]
 pub fn mistakes(menu: &[Button]) -> Vec<Mistake> {
     let mut found = Vec::new();
@@ -51,7 +51,7 @@ pub fn mistakes(menu: &[Button]) -> Vec<Mistake> {
     found
 }
 
-/// What is wrong with the rule of a conditional menu.
+/// All mistakes in the rule of a conditional menu.
 #[must_use]
 pub fn rule_mistakes(rule: &MatchRule) -> Vec<Mistake> {
     let mut found = Vec::new();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         let long = "x".repeat(129);
         assert_eq!(
             check(json!([
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_menu_within_the_limits_has_no_mistake() {
+    fn a_menu_within_the_limits_has_no_mistakes() {
         let name = "x".repeat(16);
         assert!(
             check(json!([{"type": "click", "name": name, "key": "K", "sub_button": []}]))

@@ -1,40 +1,40 @@
-//! Mends XML whose texts hold the marks of CDATA, which the platform does not escape.
+//! Repairs XML whose texts contain `]]>`, which the platform does not escape.
 //!
-//! A follower who writes `a]]>b` arrives as `<Content><![CDATA[a]]>b]]></Content>`. Where such a text ends cannot be
-//! told for certain, only read in a way in which nobody gains anything: an element ends where it ends in good XML,
-//! unless that makes no sense; only a text of a user takes what looks like its own end for text, up to the last one.
+//! A message `a]]>b` arrives as `<Content><![CDATA[a]]>b]]></Content>`. Where such a text ends is ambiguous; it is read
+//! so that nobody can gain from it: an element ends where it ends in valid XML, unless that makes no sense. Only a
+//! user's text may contain what looks like its own end; it ends at the last one.
 
 use std::collections::HashMap;
 
 use super::{fields, text};
 
-/// Texts of users beside those that are kept to the last space.
+/// Users' texts besides [`fields::VERBATIM`].
 const MORE_TEXTS: [&str; 2] = ["ScanResult", "FileName"];
 
-/// Different names whose ends are looked for. Real pushes have about 20.
+/// The most names whose ends are indexed. Real pushes have about 20.
 const MAX_NAMES: usize = 4096;
 
-/// Where the text of a user ends.
+/// Where a user's text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// At the last end of its element in the document.
+    /// At the last end tag of its element in the document.
     Last,
-    /// At the first one behind which markup goes on. Two texts of users in one push, such as the title and the
-    /// description of a link, may hold the ends of each other.
+    /// At the first one that is followed by markup. Two users' texts in one push, such as the title and the description of
+    /// a link, may contain each other's ends.
     First,
 }
 
-/// The document with its texts written as XML wants them, in each way in which they can be meant, the likely one
-/// first; nothing where there is nothing to mend. Takes time in proportion to the document's length.
-pub(super) fn ways(document: &str) -> impl Iterator<Item = String> {
-    let ways = [End::Last, End::First].into_iter();
-    ways.filter_map(move |end| mended(document, end))
+/// The document with its texts escaped, in each possible reading, the likely one first; empty if there is nothing to
+/// repair. Takes linear time.
+pub(super) fn readings(document: &str) -> impl Iterator<Item = String> {
+    let ends = [End::Last, End::First].into_iter();
+    ends.filter_map(move |end| repaired(document, end))
 }
 
-fn mended(document: &str, end: End) -> Option<String> {
+fn repaired(document: &str, end: End) -> Option<String> {
     let ends = Ends::of(document, end);
-    let mut mended = String::with_capacity(document.len() + 64);
-    let (mut lists, mut copied, mut from, mut is_mended) = (0_usize, 0, 0, false);
+    let mut repaired = String::with_capacity(document.len() + 64);
+    let (mut lists, mut copied, mut from, mut is_repaired) = (0_usize, 0, 0, false);
     while let Some(at) = document[from..].find('<').map(|at| from + at) {
         let markup = &document[at..];
         let after = |mark: &str| markup.find(mark).map(|length| at + length + mark.len());
@@ -52,9 +52,9 @@ fn mended(document: &str, end: End) -> Option<String> {
             let start = document.len() - inside.len() + CDATA.len();
             let cdata = inside.starts_with(CDATA);
             if let Some(end) = cdata.then(|| ends.end(name, start, lists > 0)).flatten() {
-                mended.push_str(&document[copied..start]);
-                text::push_cdata(&mut mended, &document[start..end.text]);
-                is_mended |= document[start..end.text].contains("]]>");
+                repaired.push_str(&document[copied..start]);
+                text::push_cdata(&mut repaired, &document[start..end.text]);
+                is_repaired |= document[start..end.text].contains("]]>");
                 copied = end.text;
                 from = end.element;
             } else if fields::is_repeatable(name) {
@@ -65,13 +65,13 @@ fn mended(document: &str, end: End) -> Option<String> {
             lists = lists.saturating_sub(usize::from(fields::is_repeatable(name.trim_end())));
         }
     }
-    mended.push_str(&document[copied..]);
-    is_mended.then_some(mended)
+    repaired.push_str(&document[copied..]);
+    is_repaired.then_some(repaired)
 }
 
 const CDATA: &str = "<![CDATA[";
 
-/// The name in a tag without attributes, as all of a push are.
+/// The name in a tag without attributes, as all tags of a push are.
 fn simple_name(tag: &str) -> Option<&str> {
     let name = tag.trim_ascii_end();
     let is_simple = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -84,12 +84,12 @@ struct ElementEnd<'a> {
     name: &'a str,
     /// Where its text ends, before `]]>`.
     text: usize,
-    /// Where it ends itself.
+    /// Where the element ends.
     element: usize,
 }
 
 impl<'a> ElementEnd<'a> {
-    /// The one that begins with the `]]>` at `text`.
+    /// The end that starts with the `]]>` at `text`.
     fn at(document: &'a str, text: usize) -> Option<ElementEnd<'a>> {
         let tag = document[text + 3..].trim_ascii_start().strip_prefix("</")?;
         let length = tag.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
@@ -104,19 +104,19 @@ impl<'a> ElementEnd<'a> {
     }
 }
 
-/// All ends of elements in a document.
+/// All element ends in a document.
 struct Ends<'a> {
     document: &'a str,
-    way: End,
-    /// The last one of each name.
+    reading: End,
+    /// The last end of each name.
     last: HashMap<&'a str, ElementEnd<'a>>,
 }
 
 impl<'a> Ends<'a> {
-    fn of(document: &'a str, way: End) -> Ends<'a> {
+    fn of(document: &'a str, reading: End) -> Ends<'a> {
         let mut ends = Ends {
             document,
-            way,
+            reading,
             last: HashMap::new(),
         };
         let mut last = HashMap::new();
@@ -131,9 +131,9 @@ impl<'a> Ends<'a> {
         ends
     }
 
-    /// The end that begins at `text`, if it counts.
+    /// The end that starts at `text`, if it counts.
     fn end_at(&self, text: usize) -> Option<ElementEnd<'a>> {
-        ElementEnd::at(self.document, text).filter(|end| match self.way {
+        ElementEnd::at(self.document, text).filter(|end| match self.reading {
             End::Last => true,
             End::First => self.document[end.element..]
                 .trim_ascii_start()
@@ -141,25 +141,25 @@ impl<'a> Ends<'a> {
         })
     }
 
-    /// The end of the element `name` whose text begins at `start`; `in_list`: it may come several times.
+    /// The end of the element `name` whose text starts at `start`; `in_list`: it may occur several times.
     fn end(&self, name: &str, start: usize, in_list: bool) -> Option<ElementEnd<'a>> {
         let last = *self.last.get(name)?;
         if last.text < start {
             return None;
         }
-        // There is one, and so no search from here goes over the same part of the document twice.
+        // There is an end, so no search from here scans the same part of the document twice.
         let marks = self.document[start..].match_indices("]]>");
         let mut marks = marks.map(|(at, _)| start + at);
         let is_its_own = |end: &ElementEnd| end.name == name;
-        if in_list || self.way == End::First {
+        if in_list || self.reading == End::First {
             return marks.filter_map(|at| self.end_at(at)).find(is_its_own);
         }
         let is_text = fields::VERBATIM.contains(&name) || MORE_TEXTS.contains(&name);
-        let good = marks
+        let in_valid_xml = marks
             .next()
             .and_then(|at| self.end_at(at))
             .filter(is_its_own);
-        match good {
+        match in_valid_xml {
             Some(end) if !is_text => Some(end),
             Some(_) | None => Some(last),
         }
