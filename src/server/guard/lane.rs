@@ -6,25 +6,21 @@ use std::io::{self, IoSlice, Read, Write};
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
-use super::connection::Sent;
+use super::connection::{Connection, Sent};
 use super::connections::Connections;
 
-/// Pieces that go out in one write: the heads and bodies of 32 requests.
-const PIECES: usize = 64;
+/// Requests that go out in one write.
+const TOGETHER: usize = 32;
 
-/// What cancelling a request did to its lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cancelled {
-    /// Nothing; the lane goes on.
-    Fine,
-    /// A part of it has been written, and the rest will not come.
-    Torn,
-}
+/// Pieces of them: heads, bodies, and the rest of a cancelled one.
+const PIECES: usize = 2 * TOGETHER + 1;
 
 /// The guard's end of one lane.
 #[derive(Debug)]
 pub(super) struct Lane {
     stream: UnixStream,
+    /// What is left of a request that was cancelled when a part of it had been written. It goes first.
+    rest: Vec<u8>,
     /// The connections whose requests have not been written to their end, in their order.
     unsent: VecDeque<usize>,
     /// How much of the first one has been written, in bytes.
@@ -45,6 +41,7 @@ impl Lane {
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Lane {
             stream,
+            rest: Vec::new(),
             unsent: VecDeque::new(),
             begun: 0,
             watches_writes: false,
@@ -61,29 +58,36 @@ impl Lane {
         self.unsent.push_back(index);
     }
 
-    /// Nobody waits for this connection's answer any more.
-    pub(super) fn cancel(&mut self, index: usize) -> Cancelled {
-        match self.unsent.iter().position(|unsent| *unsent == index) {
-            Some(0) if self.begun > 0 => return Cancelled::Torn,
-            Some(at) => drop(self.unsent.remove(at)),
-            None => {}
+    /// Nobody waits for the answer to this connection's request any more. If `tiny_http` has a part of it, it gets the
+    /// rest all the same, so that it finds the beginning of the next one.
+    pub(super) fn cancel(&mut self, index: usize, connection: &Connection) {
+        let Some(at) = self.unsent.iter().position(|unsent| *unsent == index) else {
+            return;
+        };
+        self.unsent.remove(at);
+        if at == 0 && self.begun > 0 {
+            let (head, body) = connection.inner_request();
+            self.rest.extend_from_slice(unwritten(head, self.begun));
+            let of_body = self.begun.saturating_sub(head.len());
+            self.rest.extend_from_slice(unwritten(body, of_body));
+            self.begun = 0;
         }
-        Cancelled::Fine
     }
 
     /// Writes on with the requests, many in one call. Those written to their end are taken out of their connections.
     pub(super) fn send(&mut self, connections: &mut Connections) -> Sent {
-        while !self.unsent.is_empty() {
+        while !self.unsent.is_empty() || !self.rest.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
-            let mut filled = 0;
+            pieces[0] = IoSlice::new(&self.rest);
+            let mut filled = 1;
             let mut skip = self.begun;
-            for index in self.unsent.iter().take(PIECES / 2) {
+            for index in self.unsent.iter().take(TOGETHER) {
                 let Some(connection) = connections.get(*index) else {
                     return Sent::Broken;
                 };
                 let (head, body) = connection.inner_request();
-                pieces[filled] = IoSlice::new(&head[skip.min(head.len())..]);
-                pieces[filled + 1] = IoSlice::new(&body[skip.saturating_sub(head.len())..]);
+                pieces[filled] = IoSlice::new(unwritten(head, skip));
+                pieces[filled + 1] = IoSlice::new(unwritten(body, skip.saturating_sub(head.len())));
                 filled += 2;
                 skip = 0;
             }
@@ -100,6 +104,12 @@ impl Lane {
 
     /// Notes that this many more bytes have been written.
     fn advance(&mut self, mut count: usize, connections: &mut Connections) {
+        let of_rest = count.min(self.rest.len());
+        count -= of_rest;
+        match of_rest == self.rest.len() {
+            true => self.rest = Vec::new(),
+            false => drop(self.rest.drain(..of_rest)),
+        }
         while let Some(&index) = self.unsent.front()
             && let Some(connection) = connections.get_mut(index)
         {
@@ -137,4 +147,9 @@ impl Lane {
             ),
         }
     }
+}
+
+/// What of `bytes` is left when this many have been written, or all of them.
+fn unwritten(bytes: &[u8], written: usize) -> &[u8] {
+    &bytes[written.min(bytes.len())..]
 }

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::connection::{Phase, Sent};
 use super::event_loop::{EventLoop, due, lane_token};
-use super::lane::{Cancelled, Lane};
+use super::lane::Lane;
 use super::refusal::Refusal;
 use crate::server::http::outbox::{Collect, Given, Ticket};
 use crate::server::http::response::Response;
@@ -124,9 +124,8 @@ impl EventLoop {
         connection.ticket = None;
         if let Some(lane_index) = connection.lane.take()
             && let Some(lane) = &mut self.lanes[lane_index]
-            && lane.cancel(index) == Cancelled::Torn
         {
-            self.lose_lane(lane_index, "tiny_http did not take a request");
+            lane.cancel(index, connection);
         }
         true
     }

@@ -6,7 +6,7 @@ mod attacks;
 mod service;
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -84,6 +84,26 @@ impl Reports for Reporter {
     }
 }
 
+/// A guard with this many lanes, and their other ends, with no `tiny_http` behind them.
+fn bare_guard(lanes: usize) -> (Guard, Vec<UnixStream>, mpsc::Receiver<Reported>) {
+    let (streams, theirs) = (0..lanes)
+        .map(|_| UnixStream::pair().unwrap())
+        .inspect(|(ours, _)| ours.set_nonblocking(true).unwrap())
+        .unzip();
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let (sender, reported) = mpsc::channel();
+    let (lanes, reporter) = (Lanes { streams }, Reporter(sender));
+    let guard = Guard::start(listener, lanes, unhurried(), Arc::default(), reporter).unwrap();
+    (guard, theirs, reported)
+}
+
+fn address(guard: &Guard) -> SocketAddr {
+    match guard.local_addr() {
+        Listen::Tcp(address) => *address,
+        Listen::Unix(_) => panic!("not TCP"),
+    }
+}
+
 impl Site {
     fn new(limits: Limits) -> Site {
         Site::with(limits, 8, &"127.0.0.1:0".parse().unwrap(), &[])
@@ -112,10 +132,7 @@ impl Site {
     }
 
     fn client(&self) -> Client {
-        match self.guard.local_addr() {
-            Listen::Tcp(address) => Client::new(TcpStream::connect(address).unwrap()),
-            Listen::Unix(_) => panic!("not a TCP site"),
-        }
+        Client::new(TcpStream::connect(address(&self.guard)).unwrap())
     }
 
     fn clients(&self, count: usize) -> Vec<Client> {

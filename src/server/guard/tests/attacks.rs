@@ -171,6 +171,35 @@ fn a_reset_while_the_answer_is_made_is_harmless() {
 }
 
 #[test]
+fn a_reset_while_a_large_request_goes_inside_costs_no_lane() {
+    let (guard, mut theirs, reported) = bare_guard(1);
+    let mut lane = theirs.remove(0);
+    let mut client = Client::new(TcpStream::connect(address(&guard)).unwrap());
+    client.send(push("/cut", &"x".repeat(1 << 20)));
+    // Nobody reads the lane yet, and it holds less than the request.
+    lane.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut received = vec![0];
+    lane.read_exact(&mut received).unwrap();
+    client.reset();
+    eventually("the reset is known", || {
+        guard.shared.counters.hung_up.load(Ordering::Relaxed) == 1
+    });
+    let mut next = Client::new(TcpStream::connect(address(&guard)).unwrap());
+    next.send(push("/next", "y"));
+    while !received.ends_with(b"\r\n\r\ny") {
+        let mut bytes = [0; 64 * 1024];
+        let count = lane.read(&mut bytes).unwrap();
+        assert!(count > 0, "{:?}", reported.try_recv());
+        received.extend_from_slice(&bytes[..count]);
+    }
+    let received = String::from_utf8(received).unwrap();
+    let (cut, next) = received.split_once("POST /next").unwrap();
+    assert!(cut.starts_with("POST /cut") && next.ends_with("\r\n\r\ny"));
+    let (_, body) = cut.split_once("\r\n\r\n").unwrap();
+    assert!(body == "x".repeat(1 << 20), "{} bytes", body.len());
+}
+
+#[test]
 fn broken_and_endless_chunks_are_refused() {
     let site = Site::new(unhurried());
     let padded = format!("1;{}\r\nx\r\n", "a".repeat(1000));

@@ -358,18 +358,8 @@ fn more_clients_than_lanes_are_served_in_turn() {
 
 #[test]
 fn a_lane_that_breaks_costs_its_requests_and_the_last_one_is_fatal() {
-    let (ours, theirs): (Vec<_>, Vec<_>) = (0..2)
-        .map(|_| UnixStream::pair().unwrap())
-        .inspect(|(ours, _)| ours.set_nonblocking(true).unwrap())
-        .unzip();
-    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
-    let (sender, reported) = mpsc::channel();
-    let lanes = Lanes { streams: ours };
-    let reporter = Reporter(sender);
-    let guard = Guard::start(listener, lanes, unhurried(), Arc::default(), reporter).unwrap();
-    let Listen::Tcp(address) = guard.local_addr() else {
-        panic!("not TCP");
-    };
+    let (guard, theirs, reported) = bare_guard(2);
+    let address = address(&guard);
     // What tiny_http says on its own, and nothing at all.
     let broken: [&[u8]; 2] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""];
     for (mut lane, answer) in theirs.into_iter().zip(broken) {
@@ -554,7 +544,7 @@ fn stopping_under_load_leaves_no_request_without_its_whole_answer() {
 }
 
 /// Asks again and again, each time on a new connection, until there is no server; counts the answers.
-fn answered_until_closed(address: std::net::SocketAddr) -> u64 {
+fn answered_until_closed(address: SocketAddr) -> u64 {
     let mut answered = 0;
     while let Ok(mut socket) = TcpStream::connect(address) {
         let asked = socket.write_all(push("/wechat", "x").as_bytes());
