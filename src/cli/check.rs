@@ -285,7 +285,7 @@ fn look(
                     About::Events(Kinds::Any) => "any event".to_owned(),
                     About::Events(Kinds::Listed(names)) => format!("event {}", names.join(", ")),
                 },
-                answer: rule.answer.key(),
+                answer: rule.action.key(),
             })
             .collect(),
         warnings,
@@ -445,7 +445,7 @@ fn buttons(menu: &Menu) -> impl Iterator<Item = (String, &Button)> {
 fn expiring_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure> {
     let mut found = Vec::new();
     for rule in rules.iter() {
-        if let Some(media_id) = rule.answer.media_id()
+        if let Some(media_id) = rule.action.media_id()
             && let Some(what) = expiry(reader, media_id)?
         {
             found.push(Advice {

@@ -30,7 +30,7 @@ pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
 pub use rule::{
-    About, Aim, Answer, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
+    About, Action, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};

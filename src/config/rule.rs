@@ -1,4 +1,4 @@
-//! The rules of the configuration: which pushes they are about and what they answer.
+//! The rules of the configuration: which pushes they match and what they answer.
 
 mod reading;
 
@@ -45,40 +45,40 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
         "subject",
         "\"scan\": look at what was scanned (events scancode_…) instead of the event's \"key\"",
     ),
-    (AnswerKey::Text.name(), "answer with a text"),
+    (ActionKey::Text.name(), "answer with a text"),
     (
-        AnswerKey::Image.name(),
+        ActionKey::Image.name(),
         "answer with a picture: its media_id, of `material upload`",
     ),
     (
-        AnswerKey::Voice.name(),
+        ActionKey::Voice.name(),
         "answer with a recording: its media_id, of `material upload`",
     ),
     (
-        AnswerKey::Video.name(),
+        ActionKey::Video.name(),
         "answer with a video: { media_id, title, description }",
     ),
     (
-        AnswerKey::Music.name(),
+        ActionKey::Music.name(),
         "answer with music: { title, description, url, hq_url, thumb_media_id }",
     ),
     (
-        AnswerKey::News.name(),
+        ActionKey::News.name(),
         "answer with articles: a list of { title, description, pic_url, url }, 1 to 8",
     ),
     (
-        AnswerKey::Transfer.name(),
+        ActionKey::Transfer.name(),
         "hand the message to customer service: true, or the account of an agent",
     ),
-    (AnswerKey::Silent.name(), "true: answer nothing"),
+    (ActionKey::Silent.name(), "true: answer nothing"),
 ];
 
 /// The MsgTypes that a rule can be about.
 pub const MESSAGE_TYPES: &[&str] = &message::MESSAGE_TYPES;
 
-/// A key of a rule that says what it answers.
+/// A key of a rule that sets its action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AnswerKey {
+enum ActionKey {
     Text,
     Image,
     Voice,
@@ -89,33 +89,33 @@ enum AnswerKey {
     Silent,
 }
 
-impl AnswerKey {
-    const ALL: [AnswerKey; 8] = [
-        AnswerKey::Text,
-        AnswerKey::Image,
-        AnswerKey::Voice,
-        AnswerKey::Video,
-        AnswerKey::Music,
-        AnswerKey::News,
-        AnswerKey::Transfer,
-        AnswerKey::Silent,
+impl ActionKey {
+    const ALL: [ActionKey; 8] = [
+        ActionKey::Text,
+        ActionKey::Image,
+        ActionKey::Voice,
+        ActionKey::Video,
+        ActionKey::Music,
+        ActionKey::News,
+        ActionKey::Transfer,
+        ActionKey::Silent,
     ];
 
     const fn name(self) -> &'static str {
         match self {
-            AnswerKey::Text => "text",
-            AnswerKey::Image => "image",
-            AnswerKey::Voice => "voice",
-            AnswerKey::Video => "video",
-            AnswerKey::Music => "music",
-            AnswerKey::News => "news",
-            AnswerKey::Transfer => "transfer",
-            AnswerKey::Silent => "silent",
+            ActionKey::Text => "text",
+            ActionKey::Image => "image",
+            ActionKey::Voice => "voice",
+            ActionKey::Video => "video",
+            ActionKey::Music => "music",
+            ActionKey::News => "news",
+            ActionKey::Transfer => "transfer",
+            ActionKey::Silent => "silent",
         }
     }
 }
 
-/// One rule, ready to be matched.
+/// One rule, ready to match.
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// Its name: `name`, else `rule #N` counted from 1.
@@ -124,14 +124,14 @@ pub struct Rule {
     pub line: usize,
     /// What it is about.
     pub about: About,
-    /// What its tests look at.
+    /// The text that its tests look at.
     pub aim: Aim,
-    /// What the subject must satisfy; all of them must hold.
+    /// The conditions on the subject; all must hold.
     pub tests: Vec<Test>,
     /// Compare exactly instead of folded, see [`Folding`].
     pub case: bool,
-    /// What it answers.
-    pub answer: Answer,
+    /// The answer.
+    pub action: Action,
 }
 
 /// The kind of push that a rule is about.
@@ -143,12 +143,12 @@ pub enum About {
     Events(Kinds),
 }
 
-/// What the tests of a rule look at, its key `subject`.
+/// The text that the tests of a rule look at: its key `subject`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Aim {
-    /// `"key"`: the `EventKey` of an event; of a message what the person wrote.
+    /// `"key"`: the `EventKey` of an event, or the text of a message.
     Key,
-    /// `"scan"`: what was scanned, of the events `scancode_…`.
+    /// `"scan"`: the scanned text of the events `scancode_…`.
     Scan,
 }
 
@@ -162,7 +162,7 @@ pub enum Kinds {
 }
 
 impl Kinds {
-    /// Whether `name`, in any case, is among them.
+    /// Whether `name`, ignoring case, is among them.
     #[must_use]
     pub fn include(&self, name: &str) -> bool {
         match self {
@@ -172,33 +172,33 @@ impl Kinds {
     }
 }
 
-/// A condition on the subject: any of its patterns is enough. Patterns are folded unless the rule says `case`.
+/// A condition on the subject: one matching pattern is enough. Patterns are folded unless the rule has `case`.
 #[derive(Debug, Clone)]
 pub enum Test {
     /// The subject is one of these.
     Equals(Vec<String>),
     /// The subject begins with one of these.
     Prefix(Vec<String>),
-    /// The subject has one of these in it.
+    /// The subject contains one of these.
     Contains(Vec<String>),
-    /// One of these finds a match in the subject; the first that does gives the groups.
+    /// One of these matches in the subject; the first that does provides the groups.
     Regex(Vec<Pattern>),
 }
 
 /// A regular expression of a rule.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    /// As the configuration has it, for the subject as it was written.
+    /// As in the configuration, for the subject as written.
     pub written: Regex,
-    /// For the folded subject, where that is another one.
+    /// For the folded subject, if that needs another one.
     pub folded: Option<Regex>,
 }
 
 impl Pattern {
-    /// Compiles an expression. `folding` is `None` where nothing is folded, not even case.
+    /// Compiles an expression. `folding` is `None` if nothing is folded, not even case.
     ///
     /// # Errors
-    /// When it is none, or takes more than a mebibyte.
+    /// When it is not valid, or takes more than a mebibyte.
     pub fn new(pattern: &str, folding: Option<Folding>) -> Result<Pattern, regex::Error> {
         let compile = |pattern: &str| {
             RegexBuilder::new(pattern)
@@ -214,17 +214,17 @@ impl Pattern {
         })
     }
 
-    /// The expression that the folded subject is held against.
+    /// The expression for the folded subject.
     #[must_use]
     pub fn for_folded(&self) -> &Regex {
         self.folded.as_ref().unwrap_or(&self.written)
     }
 }
 
-/// What a rule answers.
+/// The answer of a rule.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    /// `success`, on purpose.
+pub enum Action {
+    /// Answer `success`.
     Silent,
     /// A text.
     Text(Template),
@@ -256,28 +256,28 @@ pub enum Answer {
     },
     /// Articles, 1 to 8.
     News(Vec<NewsItem>),
-    /// To the customer-service system, to this agent or to any.
+    /// Transfer to customer service: to this agent, or to any.
     Transfer(Option<String>),
 }
 
-impl Answer {
-    /// The uploaded file that it needs.
+impl Action {
+    /// The media_id of the uploaded file that it needs.
     #[must_use]
     pub fn media_id(&self) -> Option<&str> {
         match self {
-            Answer::Image(media_id)
-            | Answer::Voice(media_id)
-            | Answer::Video { media_id, .. }
-            | Answer::Music {
+            Action::Image(media_id)
+            | Action::Voice(media_id)
+            | Action::Video { media_id, .. }
+            | Action::Music {
                 thumb_media_id: media_id,
                 ..
             } => Some(media_id),
-            Answer::Silent | Answer::Text(_) | Answer::News(_) | Answer::Transfer(_) => None,
+            Action::Silent | Action::Text(_) | Action::News(_) | Action::Transfer(_) => None,
         }
     }
 }
 
-/// One article of [`Answer::News`].
+/// One article of [`Action::News`].
 #[derive(Debug, Clone)]
 pub struct NewsItem {
     /// Headline.
@@ -291,7 +291,7 @@ pub struct NewsItem {
 }
 
 impl Rule {
-    /// What the rule does not tell apart unless it says `case`.
+    /// How texts are folded unless the rule has `case`.
     #[must_use]
     pub fn folding(&self) -> Folding {
         self.aim.folding(&self.about)
@@ -307,42 +307,42 @@ impl Aim {
     }
 }
 
-impl Answer {
-    /// The key of the rule that gives this answer.
+impl Action {
+    /// The key of the rule that sets this action.
     #[must_use]
     pub fn key(&self) -> &'static str {
         let key = match self {
-            Answer::Silent => AnswerKey::Silent,
-            Answer::Text(_) => AnswerKey::Text,
-            Answer::Image(_) => AnswerKey::Image,
-            Answer::Voice(_) => AnswerKey::Voice,
-            Answer::Video { .. } => AnswerKey::Video,
-            Answer::Music { .. } => AnswerKey::Music,
-            Answer::News(_) => AnswerKey::News,
-            Answer::Transfer(_) => AnswerKey::Transfer,
+            Action::Silent => ActionKey::Silent,
+            Action::Text(_) => ActionKey::Text,
+            Action::Image(_) => ActionKey::Image,
+            Action::Voice(_) => ActionKey::Voice,
+            Action::Video { .. } => ActionKey::Video,
+            Action::Music { .. } => ActionKey::Music,
+            Action::News(_) => ActionKey::News,
+            Action::Transfer(_) => ActionKey::Transfer,
         };
         key.name()
     }
 
     fn templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {
         match self {
-            Answer::Text(text) => Box::new(std::iter::once(text)),
-            Answer::Video {
+            Action::Text(text) => Box::new(std::iter::once(text)),
+            Action::Video {
                 title, description, ..
             } => Box::new(title.iter().chain(description)),
-            Answer::Music {
+            Action::Music {
                 title,
                 description,
                 url,
                 hq_url,
                 ..
             } => Box::new(title.iter().chain(description).chain(url).chain(hq_url)),
-            Answer::News(items) => Box::new(
+            Action::News(items) => Box::new(
                 items
                     .iter()
                     .flat_map(|item| [&item.title, &item.description, &item.pic_url, &item.url]),
             ),
-            Answer::Silent | Answer::Image(_) | Answer::Voice(_) | Answer::Transfer(_) => {
+            Action::Silent | Action::Image(_) | Action::Voice(_) | Action::Transfer(_) => {
                 Box::new(std::iter::empty())
             }
         }

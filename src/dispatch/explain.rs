@@ -1,53 +1,53 @@
-//! Says why: which rule answers a push and why each earlier one does not, by the matching of the server itself.
+//! Explains which rule answers a push and why the earlier ones do not, with the server's own matching.
 
 use serde::Serialize;
 
-use super::rules::{Meeting, Rules, meet};
+use super::rules::{MatchResult, Rules, match_rule};
 use super::subject::Subjects;
-use crate::config::{About, Aim, Answer, Kinds, Rule, Test, fold, nearest, without_end_marks};
+use crate::config::{About, Action, Aim, Kinds, Rule, Test, fold, nearest, without_end_marks};
 use crate::visible::Visible;
 use crate::wechat::{EventKind, Push, event_may_be_answered, known_events};
 
-/// One rule on the way to the answer.
+/// One rule that was tried for a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// Name of the rule.
     pub rule: String,
     /// Line of the rule in the configuration, counted from 1.
     pub line: usize,
-    /// How it fared.
+    /// The result.
     pub verdict: Verdict,
     /// Why, for people.
     pub why: String,
 }
 
-/// How a rule and a push meet.
+/// Whether a rule answers a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is about something else.
+    /// It is about other kinds of pushes.
     OtherKind,
-    /// The subject does not fit.
+    /// The subject does not match.
     NoMatch,
     /// It answers.
     Answers,
 }
 
-/// The rules in their order up to the one that answers.
+/// The rules in order, up to the one that answers.
 #[must_use]
 pub fn explain(rules: &Rules, push: &Push) -> Vec<Step> {
     let subjects = Subjects::of(push);
     let mut steps = Vec::new();
     for rule in rules.iter() {
-        let (verdict, why) = match meet(rule, push, &subjects) {
-            Meeting::Elsewhere => (
+        let (verdict, why) = match match_rule(rule, push, &subjects) {
+            MatchResult::OtherKind => (
                 Verdict::OtherKind,
                 format!("is about {}", about(&rule.about)),
             ),
-            Meeting::Fails(test) => (Verdict::NoMatch, fails(test, subjects.text(rule.aim))),
-            Meeting::Matches(_) => (
+            MatchResult::Fails(test) => (Verdict::NoMatch, fails(test, subjects.text(rule.aim))),
+            MatchResult::Matches(_) => (
                 Verdict::Answers,
-                format!("answers with {}", rule.answer.key()),
+                format!("answers with {}", rule.action.key()),
             ),
         };
         steps.push(Step {
@@ -63,18 +63,18 @@ pub fn explain(rules: &Rules, push: &Push) -> Vec<Step> {
     steps
 }
 
-/// Something about the rules that is no mistake but not what an owner wants.
+/// Something about the rules that is not an error but probably not intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advice {
     /// Name of the rule.
     pub rule: String,
     /// Line of the rule in the configuration, counted from 1.
     pub line: usize,
-    /// What to know.
+    /// The advice.
     pub what: String,
 }
 
-/// Looks through the rules for those that can never answer.
+/// Finds rules that can never answer.
 #[must_use]
 pub fn advise(rules: &Rules) -> Vec<Advice> {
     let list: Vec<Folded> = rules.iter().map(Folded::of).collect();
@@ -113,7 +113,7 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
             }
             match event_may_be_answered(name) {
                 Some(true) => {}
-                Some(false) if matches!(rule.answer, Answer::Silent) => {}
+                Some(false) if matches!(rule.action, Action::Silent) => {}
                 Some(false) => say(
                     rule,
                     format!(
@@ -136,23 +136,25 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
     advice
 }
 
-/// Whether some rule answers this push, or would answer it for some scanned text.
+/// Whether any rule answers this push, or would answer it for some scanned text.
 #[must_use]
 pub fn may_answer(rules: &Rules, push: &Push) -> bool {
     let subjects = Subjects::of(push);
-    rules.iter().any(|rule| match meet(rule, push, &subjects) {
-        Meeting::Elsewhere => false,
-        Meeting::Fails(_) => rule.aim == Aim::Scan && push.scan().is_some(),
-        Meeting::Matches(_) => true,
-    })
+    rules
+        .iter()
+        .any(|rule| match match_rule(rule, push, &subjects) {
+            MatchResult::OtherKind => false,
+            MatchResult::Fails(_) => rule.aim == Aim::Scan && push.scan().is_some(),
+            MatchResult::Matches(_) => true,
+        })
 }
 
-/// A rule with its tests as they are compared.
+/// A rule with its tests folded for comparison.
 struct Folded<'r> {
     rule: &'r Rule,
-    /// Where somebody wrote the subject.
+    /// For subjects that were written.
     written: Vec<Test>,
-    /// Where it is recognised speech.
+    /// For subjects that are recognised speech.
     spoken: Vec<Test>,
 }
 
@@ -170,14 +172,14 @@ impl<'r> Folded<'r> {
     }
 }
 
-/// The names of rules `above` that together let nothing through to `rule`.
+/// The names of rules `above` that together leave nothing for `rule`.
 fn takers<'r>(above: &[Folded<'r>], rule: &Folded) -> Option<Vec<&'r str>> {
     let taker_of = |name: Option<&str>| {
         above
             .iter()
             .find(|earlier| {
                 includes(&earlier.rule.about, &rule.rule.about, name)
-                    && lets_none_by(earlier, rule, name)
+                    && takes_all(earlier, rule, name)
             })
             .map(|earlier| earlier.rule.name.as_str())
     };
@@ -196,7 +198,7 @@ fn takers<'r>(above: &[Folded<'r>], rule: &Folded) -> Option<Vec<&'r str>> {
     Some(takers)
 }
 
-/// Whether `outer` is about the kind `name` of `inner`; with `None` about every kind.
+/// Whether `outer` covers the kind `name` of `inner`; with `None`, every kind.
 fn includes(outer: &About, inner: &About, name: Option<&str>) -> bool {
     match (outer, inner) {
         (About::Messages(outer), About::Messages(_)) | (About::Events(outer), About::Events(_)) => {
@@ -209,9 +211,9 @@ fn includes(outer: &About, inner: &About, name: Option<&str>) -> bool {
     }
 }
 
-/// Whether every subject that `rule` would take satisfies `earlier`, of pushes of the kind `name` or, with `None`, of
-/// any.
-fn lets_none_by(earlier: &Folded, rule: &Folded, name: Option<&str>) -> bool {
+/// Whether every subject that `rule` would match also matches `earlier`, in pushes of the kind `name` or, with `None`,
+/// of any kind.
+fn takes_all(earlier: &Folded, rule: &Folded, name: Option<&str>) -> bool {
     let (outer, own) = (earlier.rule, rule.rule);
     let (written, spoken) = match (&own.about, name) {
         (About::Messages(_), Some("voice")) => (false, true),
@@ -224,7 +226,7 @@ fn lets_none_by(earlier: &Folded, rule: &Folded, name: Option<&str>) -> bool {
             || outer.aim == own.aim
                 && match (outer.case, own.case) {
                     (true, true) => implied(test, &own.tests),
-                    // What is equal exactly is equal folded, too; not the other way round.
+                    // Texts that are equal are also equal folded, but not the other way round.
                     (false, _) => {
                         (!written || implied(&earlier.written[n], &rule.written))
                             && (!spoken || implied(&earlier.spoken[n], &rule.spoken))
@@ -234,8 +236,8 @@ fn lets_none_by(earlier: &Folded, rule: &Folded, name: Option<&str>) -> bool {
     })
 }
 
-/// The test of `rule` as it is compared without `case`: of a text that `equals` recognised speech, the marks at its end
-/// do not count. An exact regex cannot be folded, and nothing follows from it.
+/// The test of `rule` as compared without `case`. In `equals`, end marks do not count for recognised speech. An exact
+/// regex cannot be folded, so nothing follows from it.
 fn folded(test: &Test, rule: &Rule, is_spoken: bool) -> Test {
     let all = |patterns: &[String], read: &dyn Fn(&str) -> String| {
         let folded = patterns.iter().map(|pattern| fold(pattern, rule.folding()));
@@ -267,7 +269,7 @@ fn holds_always(test: &Test) -> bool {
     }
 }
 
-/// Whether every subject that satisfies `own` satisfies `outer` too.
+/// Whether every subject that satisfies `own` also satisfies `outer`.
 fn implies(own: &Test, outer: &Test) -> bool {
     let each =
         |own: &[String], fits: &dyn Fn(&str) -> bool| own.iter().all(|pattern| fits(pattern));

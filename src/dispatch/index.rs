@@ -1,24 +1,23 @@
-//! Which rules a subject can meet, found without asking each: the index behind [`super::Rules`]. It only ever
-//! leaves out rules that cannot match; whether one does is for [`super::rules`] to say.
+//! The index behind [`super::Rules`]: finds the rules that may match a subject without trying each. It only skips rules
+//! that cannot match; [`super::rules`] decides whether one does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use regex::{RegexSet, RegexSetBuilder};
 
-use super::beginnings;
+use super::literals;
 use super::subject::{Searched, Subject, Subjects};
 use crate::config::{Aim, Rule, Test, without_end_marks};
 
-/// Up to so many rules with a regular expression are asked one by one: a set would find out what the
-/// rule itself finds out again.
+/// Up to this many regular expressions are tried one by one: a set would only do the rules' work twice.
 const FEW_REGEXES: usize = 8;
 
-/// A literal that more rules than this can begin with narrows the choice too little.
-const CROWD: usize = 16;
+/// A literal shared by more regular expressions than this narrows the choice too little.
+const MAX_SHARED: usize = 16;
 
-/// Regular expressions of one set. Sets that are much larger outgrow the cache of their automaton and crawl.
-const SET: usize = 64;
+/// The most regular expressions in one set. Much larger sets outgrow the automaton's cache and become very slow.
+const MAX_SET: usize = 64;
 
 /// Positions of rules in their list, in ascending order.
 type Positions = Vec<usize>;
@@ -26,101 +25,103 @@ type Positions = Vec<usize>;
 /// The index over one list of rules.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Rules that no subject rules out.
-    open: Positions,
-    /// All others, by what they look at and whether they have `case`.
-    sides: Vec<((Aim, bool), Side)>,
+    /// Rules that are tried for every subject.
+    always: Positions,
+    /// All others, by their aim and `case`.
+    groups: Vec<((Aim, bool), Group)>,
 }
 
-/// Rules that compare in the same way, each under one of its tests.
+/// Rules that compare in the same way, each indexed by one of its tests.
 #[derive(Debug, Default)]
-struct Side {
-    /// Without the marks at their end, which do not always count.
+struct Group {
+    /// Without end marks, which do not always count.
     equals: HashMap<String, Positions>,
     /// By the length of the prefix in bytes.
     prefixes: BTreeMap<usize, HashMap<String, Positions>>,
     contains: Option<Texts>,
-    /// Of regular expressions, what their matches can begin with.
-    beginnings: Option<Texts>,
+    /// Literals that the matches of regular expressions can start with.
+    literals: Option<Texts>,
     /// All other regular expressions.
     regexes: Vec<Regexes>,
 }
 
-/// Texts that are looked for all at once.
+/// Texts that are searched for together.
 #[derive(Debug)]
 struct Texts {
     automaton: AhoCorasick,
-    /// Of each pattern.
+    /// By pattern.
     rules: Vec<Positions>,
 }
 
 #[derive(Debug)]
 struct Regexes {
     set: RegexSet,
-    /// Of each pattern.
+    /// By pattern.
     rules: Positions,
 }
 
 impl Index {
-    /// Sorts the rules by the cheapest test that each has.
+    /// Indexes each rule by its cheapest test.
     pub(super) fn new(rules: &[Rule]) -> Index {
         let mut index = Index::default();
         let kinds = [Aim::Key, Aim::Scan].map(|aim| [true, false].map(|case| (aim, case)));
         for kind in kinds.concat() {
             let rules = rules.iter().enumerate();
-            let (side, mut open) = Side::new(
+            let (group, mut always) = Group::new(
                 rules.filter(|(_, rule)| (rule.aim, rule.case) == kind),
                 kind.1,
             );
-            index.open.append(&mut open);
-            if !side.is_empty() {
-                index.sides.push((kind, side));
+            index.always.append(&mut always);
+            if !group.is_empty() {
+                index.groups.push((kind, group));
             }
         }
-        index.open.sort_unstable();
+        index.always.sort_unstable();
         index
     }
 
-    /// The first position, in the order of the rules, for which `matches` has a result. Only those are
-    /// asked that may match the subject.
+    /// The first position, in the order of the rules, for which `matches` has a result. Called only for rules that may
+    /// match the subject.
     pub(super) fn first<T>(
         &self,
         subjects: &Subjects,
         mut matches: impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        let open = self
-            .open
+        let always = self
+            .always
             .iter()
             .find_map(|&position| Some((position, matches(position)?)));
-        let limit = open.as_ref().map_or(usize::MAX, |(position, _)| *position);
+        let limit = always
+            .as_ref()
+            .map_or(usize::MAX, |(position, _)| *position);
         let mut found = BTreeSet::new();
-        for ((aim, case), side) in &self.sides {
-            side.find(subjects.of_aim(*aim), *case, limit, &mut found);
+        for ((aim, case), group) in &self.groups {
+            group.find(subjects.of_aim(*aim), *case, limit, &mut found);
         }
         let earlier = found.into_iter().find_map(matches);
-        earlier.or(open.map(|(_, result)| result))
+        earlier.or(always.map(|(_, result)| result))
     }
 }
 
-impl Side {
-    /// The side, and the positions of those rules that stay open.
-    fn new<'r>(rules: impl Iterator<Item = (usize, &'r Rule)>, case: bool) -> (Side, Positions) {
-        let mut side = Side::default();
-        let mut open = Vec::new();
+impl Group {
+    /// The group, and the positions of the rules that must always be tried.
+    fn new<'r>(rules: impl Iterator<Item = (usize, &'r Rule)>, case: bool) -> (Group, Positions) {
+        let mut group = Group::default();
+        let mut always = Vec::new();
         let mut contains: BTreeMap<&str, Positions> = BTreeMap::new();
         let mut regexes: Vec<(&str, usize)> = Vec::new();
         for (position, rule) in rules {
-            // All tests must hold, so any one of them may stand for the rule.
+            // All tests must hold, so any one of them can index the rule.
             match rule.tests.iter().min_by_key(|test| cost(test)) {
                 Some(Test::Equals(patterns)) => {
                     for pattern in patterns {
                         let key = without_end_marks(pattern).to_owned();
-                        note(side.equals.entry(key).or_default(), position);
+                        note(group.equals.entry(key).or_default(), position);
                     }
                 }
                 Some(Test::Prefix(patterns)) => {
                     for pattern in patterns {
-                        let same_length = side.prefixes.entry(pattern.len()).or_default();
+                        let same_length = group.prefixes.entry(pattern.len()).or_default();
                         note(same_length.entry(pattern.clone()).or_default(), position);
                     }
                 }
@@ -135,29 +136,29 @@ impl Side {
                         regexes.extend(both.map(|regex| (regex.as_str(), position)));
                     }
                 }
-                Some(Test::Contains(_)) | None => open.push(position),
+                Some(Test::Contains(_)) | None => always.push(position),
             }
         }
-        side.contains = Texts::new(contains, true, &mut open);
+        group.contains = Texts::new(contains, true, &mut always);
         if regexes.len() <= FEW_REGEXES {
-            open.extend(regexes.iter().map(|(_, position)| position));
+            always.extend(regexes.iter().map(|(_, position)| position));
         } else {
-            let (begun, others) = by_beginnings(&regexes, case);
-            side.beginnings = Texts::new(begun, case, &mut open);
-            for some in others.chunks(SET) {
-                side.regexes.extend(Regexes::new(some, case, &mut open));
+            let (by_literal, others) = by_literals(&regexes, case);
+            group.literals = Texts::new(by_literal, case, &mut always);
+            for some in others.chunks(MAX_SET) {
+                group.regexes.extend(Regexes::new(some, case, &mut always));
             }
         }
-        open.sort_unstable();
-        open.dedup();
-        (side, open)
+        always.sort_unstable();
+        always.dedup();
+        (group, always)
     }
 
     fn is_empty(&self) -> bool {
         self.equals.is_empty()
             && self.prefixes.is_empty()
             && self.contains.is_none()
-            && self.beginnings.is_none()
+            && self.literals.is_none()
             && self.regexes.is_empty()
     }
 
@@ -179,7 +180,7 @@ impl Side {
         if let Some(contains) = &self.contains {
             contains.find(compared, &mut add);
         }
-        if self.beginnings.is_none() && self.regexes.is_empty() {
+        if self.literals.is_none() && self.regexes.is_empty() {
             return;
         }
         let mut before = None;
@@ -188,8 +189,8 @@ impl Side {
             if before.replace(text) == Some(text) {
                 continue;
             }
-            if let Some(beginnings) = &self.beginnings {
-                beginnings.find(text, &mut add);
+            if let Some(literals) = &self.literals {
+                literals.find(text, &mut add);
             }
             for regexes in &self.regexes {
                 for hit in regexes.set.matches(text) {
@@ -201,11 +202,11 @@ impl Side {
 }
 
 impl Texts {
-    /// `None` if there is nothing to look for, or too much; the rules are open then.
+    /// `None` if there is nothing to search for, or too much; the rules are then always tried.
     fn new<T: AsRef<str> + Ord>(
         patterns: BTreeMap<T, Positions>,
         case: bool,
-        open: &mut Positions,
+        always: &mut Positions,
     ) -> Option<Texts> {
         if patterns.is_empty() {
             return None;
@@ -220,7 +221,7 @@ impl Texts {
                 rules: rules.collect(),
             }),
             Err(_) => {
-                open.extend(rules.flatten());
+                always.extend(rules.flatten());
                 None
             }
         }
@@ -234,8 +235,8 @@ impl Texts {
 }
 
 impl Regexes {
-    /// `None` if all of them together are too large; the rules are open then.
-    fn new(patterns: &[(&str, usize)], case: bool, open: &mut Positions) -> Option<Regexes> {
+    /// `None` if the set would be too large; the rules are then always tried.
+    fn new(patterns: &[(&str, usize)], case: bool, always: &mut Positions) -> Option<Regexes> {
         let set = RegexSetBuilder::new(patterns.iter().map(|(pattern, _)| pattern))
             .case_insensitive(!case)
             .build();
@@ -246,16 +247,15 @@ impl Regexes {
                 rules: rules.collect(),
             }),
             Err(_) => {
-                open.extend(rules);
+                always.extend(rules);
                 None
             }
         }
     }
 }
 
-/// Parts regular expressions into those that can be found by what their matches begin with, under these
-/// literals, and all others.
-fn by_beginnings<'r>(
+/// Splits regular expressions into those that can be found by literals, by literal, and all others.
+fn by_literals<'r>(
     regexes: &[(&'r str, usize)],
     case: bool,
 ) -> (BTreeMap<String, Positions>, Vec<(&'r str, usize)>) {
@@ -263,7 +263,7 @@ fn by_beginnings<'r>(
     let mut others = Vec::new();
     let mut users: HashMap<String, usize> = HashMap::new();
     for &(pattern, position) in regexes {
-        match beginnings::of(pattern, case) {
+        match literals::required(pattern, case) {
             Some(literals) => {
                 for literal in &literals {
                     *users.entry(literal.clone()).or_default() += 1;
@@ -273,20 +273,20 @@ fn by_beginnings<'r>(
             None => others.push((pattern, position)),
         }
     }
-    let mut begun: BTreeMap<String, Positions> = BTreeMap::new();
+    let mut by_literal: BTreeMap<String, Positions> = BTreeMap::new();
     for (pattern, position, literals) in known {
-        if literals.iter().any(|literal| users[literal] > CROWD) {
+        if literals.iter().any(|literal| users[literal] > MAX_SHARED) {
             others.push((pattern, position));
         } else {
             for literal in literals {
-                note(begun.entry(literal).or_default(), position);
+                note(by_literal.entry(literal).or_default(), position);
             }
         }
     }
-    (begun, others)
+    (by_literal, others)
 }
 
-/// Adds a position to a list that it may be in already, as the last.
+/// Adds a position to a list unless it is already the last one.
 fn note(positions: &mut Positions, position: usize) {
     if positions.last() != Some(&position) {
         positions.push(position);
@@ -307,9 +307,9 @@ fn cost(test: &Test) -> u8 {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::config::{About, Aim, Answer, Folding, Kinds, Pattern, Rule, Test, fold};
+    use crate::config::{About, Action, Aim, Folding, Kinds, Pattern, Rule, Test, fold};
     use crate::dispatch::Rules;
-    use crate::dispatch::rules::{Meeting, meet};
+    use crate::dispatch::rules::{MatchResult, match_rule};
     use crate::dispatch::subject::Subjects;
     use crate::wechat::Push;
 
@@ -340,7 +340,7 @@ mod tests {
         "^(a).?$",
     ];
 
-    /// What a pattern or a subject is made of.
+    /// Patterns and subjects.
     const TEXT: &str = "[abcABCkKéＡｂ 　!！。\u{200b}]{0,5}";
 
     fn about() -> impl Strategy<Value = About> {
@@ -378,7 +378,7 @@ mod tests {
                     aim: if scans { Aim::Scan } else { Aim::Key },
                     tests: Vec::new(),
                     case,
-                    answer: Answer::Silent,
+                    action: Action::Silent,
                 };
                 let folding: Option<Folding> = (!case).then(|| rule.folding());
                 let kept = |patterns: Vec<String>| -> Vec<String> {
@@ -420,7 +420,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
-        fn the_index_finds_the_rule_that_asking_each_finds(
+        fn the_index_finds_the_same_rule_as_trying_each(
             list in proptest::collection::vec(rule(), 0..40),
             kind in 0..4usize,
             subject in TEXT,
@@ -428,9 +428,9 @@ mod tests {
         ) {
             let push = push(kind, &subject, &other);
             let subjects = Subjects::of(&push);
-            let each = list.iter().enumerate().find_map(|(n, rule)| match meet(rule, &push, &subjects) {
-                Meeting::Matches(groups) => Some((n, groups)),
-                Meeting::Elsewhere | Meeting::Fails(_) => None,
+            let each = list.iter().enumerate().find_map(|(n, rule)| match match_rule(rule, &push, &subjects) {
+                MatchResult::Matches(groups) => Some((n, groups)),
+                MatchResult::OtherKind | MatchResult::Fails(_) => None,
             });
             let mut named = list.clone();
             for (n, rule) in named.iter_mut().enumerate() {

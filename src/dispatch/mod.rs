@@ -1,13 +1,13 @@
-//! Decides what a push is answered: knows rules, pushes and replies, and neither HTTP nor SQL.
+//! Decides the answer to a push: knows rules, pushes and replies, but neither HTTP nor SQL.
 
-mod answer;
-mod beginnings;
+mod decision;
 mod explain;
+mod literals;
 mod rules;
 mod subject;
 
 mod index;
 
-pub use answer::{Decision, Outcome, decide};
+pub use decision::{Decision, Outcome, decide};
 pub use explain::{Advice, Step, Verdict, advise, explain, may_answer};
 pub use rules::Rules;

@@ -1,29 +1,29 @@
-//! Matching: which rule a push meets first.
+//! Matching: the first rule that matches a push.
 
 use super::index::Index;
 use super::subject::Subjects;
 use crate::config::{About, Rule, Test};
 use crate::wechat::{Body, Push};
 
-/// The rules of one configuration, in their order.
+/// The rules of one configuration, in order.
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<Rule>,
     index: Index,
 }
 
-/// The first rule that a push meets.
+/// A rule that matched.
 #[derive(Debug)]
 pub(super) struct Found<'r, 's> {
     pub(super) rule: &'r Rule,
     pub(super) groups: Vec<&'s str>,
 }
 
-/// How one rule and one push meet.
+/// The result of matching one rule against one push.
 #[derive(Debug)]
-pub(super) enum Meeting<'r, 's> {
-    /// The rule is about something else.
-    Elsewhere,
+pub(super) enum MatchResult<'r, 's> {
+    /// The rule is about other kinds of pushes.
+    OtherKind,
     /// The subject fails this test of the rule.
     Fails(&'r Test),
     /// The rule answers; the groups are those of its regex, the whole match first.
@@ -40,7 +40,7 @@ impl Rules {
         }
     }
 
-    /// The rules in their order.
+    /// The rules in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Rule> + DoubleEndedIterator {
         self.list.iter()
     }
@@ -53,27 +53,27 @@ impl Rules {
     ) -> Option<Found<'r, 's>> {
         self.index.first(subjects, |position| {
             let rule = &self.list[position];
-            match meet(rule, push, subjects) {
-                Meeting::Matches(groups) => Some(Found { rule, groups }),
-                Meeting::Elsewhere | Meeting::Fails(_) => None,
+            match match_rule(rule, push, subjects) {
+                MatchResult::Matches(groups) => Some(Found { rule, groups }),
+                MatchResult::OtherKind | MatchResult::Fails(_) => None,
             }
         })
     }
 }
 
-/// Holds one rule against one push.
-pub(super) fn meet<'r, 's>(
+/// Matches one rule against one push.
+pub(super) fn match_rule<'r, 's>(
     rule: &'r Rule,
     push: &Push,
     subjects: &Subjects<'s>,
-) -> Meeting<'r, 's> {
-    let concerned = match (&rule.about, &push.body) {
+) -> MatchResult<'r, 's> {
+    let is_its_kind = match (&rule.about, &push.body) {
         (About::Messages(types), Body::Message(message)) => types.include(&message.msg_type),
         (About::Events(names), Body::Event(event)) => names.include(&event.name),
         (About::Messages(_), Body::Event(_)) | (About::Events(_), Body::Message(_)) => false,
     };
-    if !concerned {
-        return Meeting::Elsewhere;
+    if !is_its_kind {
+        return MatchResult::OtherKind;
     }
     let subject = subjects.of_aim(rule.aim);
     let compared = || subject.compared(rule.case);
@@ -94,8 +94,8 @@ pub(super) fn meet<'r, 's>(
             }
         };
         if !holds {
-            return Meeting::Fails(test);
+            return MatchResult::Fails(test);
         }
     }
-    Meeting::Matches(groups)
+    MatchResult::Matches(groups)
 }

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use crate::config::{Aim, Folding, Pattern, lower, plain, without_end_marks, written};
 use crate::wechat::{Body, MessageKind, Push};
 
-/// A text in which a regular expression is searched.
+/// A text that regular expressions search.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Searched<'a, 's> {
     /// As it was written.
@@ -15,22 +15,22 @@ pub(super) enum Searched<'a, 's> {
     Folded(&'a str),
 }
 
-/// What rules look at in a push.
+/// The texts of a push that rules test.
 #[derive(Debug)]
 pub(super) struct Subjects<'s> {
     key: Subject<'s>,
     scan: Subject<'s>,
 }
 
-/// A text that rules look at, folded once however many of them ask.
+/// A text that rules test, folded at most once.
 #[derive(Debug)]
 pub(super) struct Subject<'s> {
     text: &'s str,
     folding: Folding,
-    /// Whether it is what speech recognition made of a recording.
+    /// Whether it is recognised speech.
     is_spoken: bool,
     plain: OnceCell<Cow<'s, str>>,
-    /// `None` where the plain text is in lower case already.
+    /// `None` if the plain text is already in lower case.
     lower: OnceCell<Option<String>>,
 }
 
@@ -57,7 +57,7 @@ impl<'s> Subjects<'s> {
         }
     }
 
-    /// What a rule with this aim looks at, as received.
+    /// The text that a rule with this aim tests, as received.
     pub(super) fn text(&self, aim: Aim) -> &'s str {
         self.of_aim(aim).text
     }
@@ -78,7 +78,7 @@ impl<'s> Subject<'s> {
         self.plain.get_or_init(|| plain(self.text, self.folding))
     }
 
-    /// What texts of a rule are compared with.
+    /// The text that a rule's texts are compared with.
     pub(super) fn compared(&self, case: bool) -> &str {
         match case {
             true => self.text,
@@ -89,8 +89,8 @@ impl<'s> Subject<'s> {
         }
     }
 
-    /// The texts in which a regular expression of a rule is searched, one after the other: as it was written, so that
-    /// what a group takes out is what the person wrote, then what folding makes another text of.
+    /// The texts that a rule's regular expression searches, in order: first as written, so that groups contain what the
+    /// person wrote, then folded.
     pub(super) fn searched(&self, case: bool) -> impl Iterator<Item = Searched<'_, 's>> {
         let as_written = if case { self.text } else { self.text.trim() };
         let folds = !case && self.folding == Folding::Text;
@@ -110,7 +110,7 @@ impl<'s> Subject<'s> {
             || self.is_spoken && !case && without_end_marks(compared) == without_end_marks(pattern)
     }
 
-    /// The groups of the first match, as the person wrote them.
+    /// The groups of the first match, as written by the person.
     pub(super) fn groups(&self, pattern: &Pattern, case: bool) -> Option<Vec<&'s str>> {
         self.searched(case).find_map(|searched| match searched {
             Searched::Written(text) => {

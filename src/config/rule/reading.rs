@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 
 use super::{
-    About, Aim, Answer, AnswerKey, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
+    About, Action, ActionKey, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 use crate::config::fold::{Folding, fold};
 use crate::config::problem::{Meant, Wrong, nearest, refuse_unknown};
@@ -35,18 +35,18 @@ pub(in crate::config) fn read(
     let case = reader.optional("case", value::boolean).unwrap_or(false);
     let aim = reader.aim(about.as_ref());
     let tests = reader.tests(case, about.as_ref().map(|about| aim.folding(about)));
-    let answer = reader.answer();
-    if let Some(answer) = &answer {
-        reader.check_groups(answer, &tests);
+    let action = reader.action();
+    if let Some(action) = &action {
+        reader.check_groups(action, &tests);
     }
-    if let (Some(About::Events(_)), Some(Answer::Transfer(_))) = (&about, &answer) {
+    if let (Some(About::Events(_)), Some(Action::Transfer(_))) = (&about, &action) {
         reader.fail(
             "transfer",
             "only messages can be handed to customer service, never events",
         );
     }
     let sound = reader.sound;
-    let (about, answer) = about.zip(answer).filter(|_| sound)?;
+    let (about, action) = about.zip(action).filter(|_| sound)?;
     Some(Rule {
         name: name.unwrap_or_else(|| format!("rule #{number}")),
         line,
@@ -54,7 +54,7 @@ pub(in crate::config) fn read(
         aim,
         tests,
         case,
-        answer,
+        action,
     })
 }
 
@@ -203,21 +203,21 @@ impl Reader<'_, '_> {
         tests
     }
 
-    fn answer(&mut self) -> Option<Answer> {
-        let names = |keys: &[AnswerKey], separator: &str| {
+    fn action(&mut self) -> Option<Action> {
+        let names = |keys: &[ActionKey], separator: &str| {
             let names: Vec<&str> = keys.iter().map(|key| key.name()).collect();
             names.join(separator)
         };
-        let mut given = AnswerKey::ALL.to_vec();
+        let mut given = ActionKey::ALL.to_vec();
         given.retain(|key| self.table.contains_key(key.name()));
         match given.as_slice() {
-            [] if self.meant.take(&AnswerKey::ALL.map(AnswerKey::name)) => None,
+            [] if self.meant.take(&ActionKey::ALL.map(ActionKey::name)) => None,
             [] => {
-                let all = names(&AnswerKey::ALL, ", ");
+                let all = names(&ActionKey::ALL, ", ");
                 self.fail("", format!("has no answer; give it one of {all}"));
                 None
             }
-            [key] => self.answer_of(*key),
+            [key] => self.action_of(*key),
             [_, second, ..] => {
                 let all = names(&given, " and ");
                 self.fail(
@@ -229,26 +229,26 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn answer_of(&mut self, kind: AnswerKey) -> Option<Answer> {
+    fn action_of(&mut self, kind: ActionKey) -> Option<Action> {
         let key = kind.name();
         match kind {
-            AnswerKey::Text => self.optional(key, text).map(Answer::Text),
-            AnswerKey::Image => self.optional(key, identifier).map(Answer::Image),
-            AnswerKey::Voice => self.optional(key, identifier).map(Answer::Voice),
-            AnswerKey::Video => {
+            ActionKey::Text => self.optional(key, text).map(Action::Text),
+            ActionKey::Image => self.optional(key, identifier).map(Action::Image),
+            ActionKey::Voice => self.optional(key, identifier).map(Action::Voice),
+            ActionKey::Video => {
                 let mut fields = self.fields(key, &["media_id", "title", "description"])?;
-                Some(Answer::Video {
+                Some(Action::Video {
                     media_id: fields.required("media_id", identifier)?,
                     title: fields.optional("title", template)?,
                     description: fields.optional("description", template)?,
                 })
             }
-            AnswerKey::Music => {
+            ActionKey::Music => {
                 let mut fields = self.fields(
                     key,
                     &["title", "description", "url", "hq_url", "thumb_media_id"],
                 )?;
-                Some(Answer::Music {
+                Some(Action::Music {
                     title: fields.optional("title", template)?,
                     description: fields.optional("description", template)?,
                     url: fields.optional("url", url)?,
@@ -256,20 +256,20 @@ impl Reader<'_, '_> {
                     thumb_media_id: fields.required("thumb_media_id", identifier)?,
                 })
             }
-            AnswerKey::News => self.news(key),
-            AnswerKey::Transfer => self.optional(key, |value| match value.get_ref().as_bool() {
-                Some(true) => Ok(Answer::Transfer(None)),
+            ActionKey::News => self.news(key),
+            ActionKey::Transfer => self.optional(key, |value| match value.get_ref().as_bool() {
+                Some(true) => Ok(Action::Transfer(None)),
                 Some(false) => Err("leave it out instead of false".to_owned()),
-                None => identifier(value).map(|agent| Answer::Transfer(Some(agent))),
+                None => identifier(value).map(|agent| Action::Transfer(Some(agent))),
             }),
-            AnswerKey::Silent => self.optional(key, |value| match value::boolean(value)? {
-                true => Ok(Answer::Silent),
+            ActionKey::Silent => self.optional(key, |value| match value::boolean(value)? {
+                true => Ok(Action::Silent),
                 false => Err("leave it out instead of false".to_owned()),
             }),
         }
     }
 
-    fn news(&mut self, key: &'static str) -> Option<Answer> {
+    fn news(&mut self, key: &'static str) -> Option<Action> {
         let table = self.table;
         let value = table.get(key)?;
         let Some(items) = value.get_ref().as_array() else {
@@ -304,7 +304,7 @@ impl Reader<'_, '_> {
                 url: fields.required("url", url)?,
             });
         }
-        Some(Answer::News(articles))
+        Some(Action::News(articles))
     }
 
     fn fields<'s>(&'s mut self, key: &'static str, known: &[&str]) -> Option<Fields<'s>> {
@@ -338,8 +338,8 @@ impl Reader<'_, '_> {
     }
 
     /// A group that no regex of the rule has would always be empty: a mistake worth hearing of.
-    fn check_groups(&mut self, answer: &Answer, tests: &[Test]) {
-        let Some(highest) = answer.templates().filter_map(Template::highest_group).max() else {
+    fn check_groups(&mut self, action: &Action, tests: &[Test]) {
+        let Some(highest) = action.templates().filter_map(Template::highest_group).max() else {
             return;
         };
         let has_regex = self.table.contains_key("regex") || self.meant.has(&["regex"]);
@@ -350,7 +350,7 @@ impl Reader<'_, '_> {
             }
             Test::Equals(_) | Test::Prefix(_) | Test::Contains(_) => None,
         });
-        let key = answer.key();
+        let key = action.key();
         match available {
             // What is wrong with it was told.
             None if has_regex => {}

@@ -1,33 +1,33 @@
-//! From the rule that matched to the reply.
+//! The decision: from the rule that matched to the reply.
 
 use super::rules::{Found, Rules};
 use super::subject::Subjects;
-use crate::config::{Answer, Rule, Template, Values};
+use crate::config::{Action, Rule, Template, Values};
 use crate::wechat::{Article, Push, Reply};
 
-/// What a push is answered, and by which rule.
+/// The answer to a push, and the rule it comes from.
 #[derive(Debug)]
 pub struct Decision<'r> {
     /// The rule that matched.
     pub rule: Option<&'r Rule>,
-    /// What it comes to.
+    /// The answer.
     pub outcome: Outcome,
 }
 
-/// What a push is answered.
+/// The answer to a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// No rule matched: `success`.
     NoRule,
-    /// The rule says nothing, on purpose: `success`.
+    /// The rule is silent on purpose: `success`.
     Silent,
-    /// This.
+    /// This reply.
     Reply(Reply),
-    /// A rule matched, but the platform would not take its answer: `success`. The text says why.
+    /// A rule matched, but the platform would not accept its reply: `success`. The text says why.
     Withheld(&'static str),
 }
 
-/// Decides what a push is answered.
+/// Decides the answer to a push.
 #[must_use]
 pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
     let subjects = Subjects::of(push);
@@ -43,9 +43,9 @@ pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
     }
 }
 
-/// `subject` is what the rule looks at.
+/// `subject` is the text that the rule tests.
 fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
-    if !push.may_be_answered() && !matches!(found.rule.answer, Answer::Silent) {
+    if !push.may_be_answered() && !matches!(found.rule.action, Action::Silent) {
         return Outcome::Withheld("the platform takes no reply to this event");
     }
     let (scan_type, scan) = push.scan().unwrap_or_default();
@@ -65,16 +65,16 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
     };
     let fill = |template: &Template| template.fill(&values);
     let fill_if = |template: &Option<Template>| template.as_ref().map(fill);
-    let reply = match &found.rule.answer {
-        Answer::Silent => return Outcome::Silent,
-        Answer::Text(text) => Reply::Text(fill(text)),
-        Answer::Image(media_id) => Reply::Image {
+    let reply = match &found.rule.action {
+        Action::Silent => return Outcome::Silent,
+        Action::Text(text) => Reply::Text(fill(text)),
+        Action::Image(media_id) => Reply::Image {
             media_id: media_id.clone(),
         },
-        Answer::Voice(media_id) => Reply::Voice {
+        Action::Voice(media_id) => Reply::Voice {
             media_id: media_id.clone(),
         },
-        Answer::Video {
+        Action::Video {
             media_id,
             title,
             description,
@@ -83,7 +83,7 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
             title: fill_if(title),
             description: fill_if(description),
         },
-        Answer::Music {
+        Action::Music {
             title,
             description,
             url,
@@ -96,7 +96,7 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
             hq_url: fill_if(hq_url),
             thumb_media_id: thumb_media_id.clone(),
         },
-        Answer::News(items) => {
+        Action::News(items) => {
             let article = |item: &crate::config::NewsItem| Article {
                 title: fill(&item.title),
                 description: fill(&item.description),
@@ -105,10 +105,10 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
             };
             Reply::News(items.iter().map(article).collect())
         }
-        Answer::Transfer(_) if !push.may_be_transferred() => {
+        Action::Transfer(_) if !push.may_be_transferred() => {
             return Outcome::Withheld("only messages can be handed to customer service");
         }
-        Answer::Transfer(kf_account) => Reply::Transfer {
+        Action::Transfer(kf_account) => Reply::Transfer {
             kf_account: kf_account.clone(),
         },
     };
