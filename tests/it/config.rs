@@ -1,4 +1,4 @@
-//! `wechat.conf`: every mistake at once, each with its place; and the Token that nobody has to invent.
+//! `wechat.conf`: all mistakes are reported at once with their line, and a Token is generated if none is set.
 
 use crate::support::account::{APP_ID, HELP};
 use crate::support::command::program;
@@ -23,7 +23,7 @@ fn run(config: &Path, arguments: &[&str]) -> Ran {
     Ran::of(command, "")
 }
 
-/// Some line on stderr names the file, this line number and all of `parts`.
+/// stderr has a line with the file, this line number and all of `parts`.
 #[track_caller]
 fn reports(ran: &Ran, line: usize, parts: &[&str]) {
     let found = ran.stderr.lines().any(|text| {
@@ -94,7 +94,7 @@ text = "about nothing"
     ran.says_nothing_of("panicked");
 }
 
-/// The lines on stderr that begin with the file's name: one for each mistake.
+/// The lines on stderr that begin with the file's name, one for each mistake.
 #[track_caller]
 fn mistakes(config: impl AsRef<[u8]>) -> Vec<String> {
     let ran = check(config);
@@ -106,9 +106,9 @@ fn mistakes(config: impl AsRef<[u8]>) -> Vec<String> {
     lines.collect()
 }
 
-/// The mistakes in `config`: of each its line and parts of what is said, and no more of them.
+/// `config` has exactly these mistakes: of each the line number and parts of the text.
 #[track_caller]
-fn makes(config: &str, expected: &[(usize, &[&str])]) {
+fn has_mistakes(config: &str, expected: &[(usize, &[&str])]) {
     let found = mistakes(config);
     assert_eq!(found.len(), expected.len(), "{config}\n{found:#?}");
     for (mistake, (line, parts)) in found.iter().zip(expected) {
@@ -123,7 +123,7 @@ fn makes(config: &str, expected: &[(usize, &[&str])]) {
 }
 
 #[test]
-fn one_slip_is_one_mistake() {
+fn one_slip_is_reported_as_one_mistake() {
     let rule = |keys: &str| format!("[[rule]]\n{keys}\n");
     for (keys, line, parts) in [
         (
@@ -178,67 +178,67 @@ fn one_slip_is_one_mistake() {
             &["txt", "did you mean \"text\"?"],
         ),
     ] {
-        makes(&rule(keys), &[(line, parts)]);
+        has_mistakes(&rule(keys), &[(line, parts)]);
     }
-    // Two slips are two.
-    makes(
+    // Two slips are two mistakes.
+    has_mistakes(
         &rule("mesage = \"text\""),
         &[(1, &["has no answer"]), (2, &["mesage"])],
     );
-    makes(
+    has_mistakes(
         &rule("message = \"text\"\nmesage = \"text\""),
         &[(1, &["has no answer"]), (3, &["mesage"])],
     );
-    makes(
+    has_mistakes(
         "[rule]\nmessage = \"text\"\ntext = \"x\"",
         &[(1, &["[[rule]]"])],
     );
-    makes(
+    has_mistakes(
         "[rule]\nmesage = \"text\"\ntext = \"x\"",
         &[(1, &["[[rule]]"]), (2, &["mesage"])],
     );
     let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-    makes(
+    has_mistakes(
         &format!(
             "[account]\nmode = \"secure\"\napp_id = \"wx0123456789abcdef\"\naes_ky = \"{key}\""
         ),
         &[(4, &["account.aes_ky", "account.aes_key"])],
     );
-    makes(
+    has_mistakes(
         &format!(
             "[acount]\nmode = \"secure\"\napp_id = \"wx0123456789abcdef\"\naes_key = \"{key}\""
         ),
         &[(1, &["acount", "did you mean account?"])],
     );
-    makes(
+    has_mistakes(
         "account.appid = \"wx0123456789abcdef\"\naccount.app_secret = \"0123456789abcdef0123456789abcdef\"",
         &[(1, &["account.appid", "account.app_id"])],
     );
     let button = |keys: &str| format!("[[menu.button]]\n{keys}\n");
-    makes(
+    has_mistakes(
         &button("nmae = \"A\"\ntype = \"click\"\nkey = \"K\""),
         &[(2, &["nmae", "did you mean name?"])],
     );
-    makes(
+    has_mistakes(
         &button("name = \"A\"\ntpye = \"click\"\nkey = \"K\""),
         &[(3, &["tpye", "did you mean type?"])],
     );
-    makes(
+    has_mistakes(
         &button("name = \"A\"\ntype = \"click\"\nkye = \"K\""),
         &[(4, &["kye", "unknown key"])],
     );
 }
 
-/// A configuration with this line in its one rule, which is no TOML, and with two more mistakes, above and below it:
-/// all three are told, and what of the line.
+/// Puts this line, which is not valid TOML, between two other mistakes: all three are reported, and the line with
+/// `parts`.
 #[track_caller]
-fn slips(line: &str, parts: &[&str]) {
+fn explains(line: &str, parts: &[&str]) {
     let config = format!(
         "[server]\nworkers = 0\n\n[[rule]]\nmessage = \"text\"\n{line}\n\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n"
     );
     let mut all = vec![line.trim()];
     all.extend(parts);
-    makes(
+    has_mistakes(
         &config,
         &[
             (2, &["server.workers"]),
@@ -249,8 +249,8 @@ fn slips(line: &str, parts: &[&str]) {
 }
 
 #[test]
-fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
-    // A regular expression or a path between double quotes.
+fn invalid_toml_is_explained_in_plain_words_with_all_other_mistakes() {
+    // A regular expression or a path in double quotes.
     let single = "put the text between single quotes";
     let text = "\ntext = \"{1}\"";
     for (line, parts) in [
@@ -266,42 +266,42 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
         let config = format!(
             "[[rule]]\nmessage = \"text\"\n{line}{text}\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n"
         );
-        makes(
+        has_mistakes(
             &config,
             &[(3, &[line, single, parts[0], parts[1]]), (6, &["mesage"])],
         );
     }
-    makes(
+    has_mistakes(
         "[store]\npath = \"C:\\users\\a\"\nkeep = 1\n",
         &[
             (2, &["path = \"C:\\users\\a\"", single, "'C:\\users\\a'"]),
             (3, &["store.keep"]),
         ],
     );
-    // Chinese quotes, comma and other signs of a Chinese keyboard.
+    // Quotes, commas and other characters of a Chinese keyboard.
     let quotes = "put plain quotes (\") in place of the Chinese ones (“ ”)";
-    slips("text = “hello”", &[quotes, "text = \"hello\""]);
-    slips("text = “say \"hi\"”", &["plain quotes"]);
-    slips("text = \"hello”", &["plain quotes", "(”)"]);
-    slips("text = “hello\"", &["plain quotes", "(“)"]);
-    slips("text = ‘hello’", &["plain quotes", "(‘ ’)"]);
-    slips("text = 「hello」", &["plain quotes"]);
-    slips("text = ＂hello＂", &["plain quotes"]);
-    slips(
+    explains("text = “hello”", &[quotes, "text = \"hello\""]);
+    explains("text = “say \"hi\"”", &["plain quotes"]);
+    explains("text = \"hello”", &["plain quotes", "(”)"]);
+    explains("text = “hello\"", &["plain quotes", "(“)"]);
+    explains("text = ‘hello’", &["plain quotes", "(‘ ’)"]);
+    explains("text = 「hello」", &["plain quotes"]);
+    explains("text = ＂hello＂", &["plain quotes"]);
+    explains(
         "text ＝ \"hello\"",
         &["put = in place of ＝", "text = \"hello\""],
     );
-    slips("text：\"hello\"", &["put = in place of ："]);
-    slips("text: \"hello\"", &["put = in place of :"]);
-    slips(
+    explains("text：\"hello\"", &["put = in place of ："]);
+    explains("text: \"hello\"", &["put = in place of :"]);
+    explains(
         "　text = \"hello\"",
         &["a plain space in place of the wide one"],
     );
-    slips("\u{200b}text = \"hello\"", &["the invisible sign U+200B"]);
-    slips("text = \"hello\"；", &["put ; in place of ；"]);
-    slips("text = \"hello\";", &["take out the ; at the end"]);
-    slips("ｔｅｘｔ = \"hello\"", &["put t in place of ｔ"]);
-    slips(
+    explains("\u{200b}text = \"hello\"", &["the invisible sign U+200B"]);
+    explains("text = \"hello\"；", &["put ; in place of ；"]);
+    explains("text = \"hello\";", &["take out the ; at the end"]);
+    explains("ｔｅｘｔ = \"hello\"", &["put t in place of ｔ"]);
+    explains(
         "news = [{ title = “a”， url = “https://a/” }]",
         &[
             "plain quotes",
@@ -310,57 +310,57 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
         ],
     );
     let comma = "put a plain comma (,) in place of the Chinese one (，)";
-    makes(
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nequals = [\"a，b\"， \"c\"]\ntext = \"x\"\nnonsense = 1\n",
         &[
             (3, &[comma, "equals = [\"a，b\", \"c\"]"]),
             (5, &["nonsense"]),
         ],
     );
-    // Quotes that are missing.
-    slips(
+    // Missing quotes.
+    explains(
         "text = \"hello",
         &[
             "the quote (\") at the end of the text is missing",
             "text = \"hello\"",
         ],
     );
-    slips("text = hello\"", &["a quote (\") is missing"]);
-    slips(
+    explains("text = hello\"", &["a quote (\") is missing"]);
+    explains(
         "text = hello you",
         &["a text stands between quotes", "text = \"hello you\""],
     );
-    slips("text = \"say \"hi\" now\"", &["quote"]);
-    slips("text = 'it's'", &["a quote (') is missing or one too many"]);
-    slips("silent = True", &["true and false", "silent = true"]);
-    slips("silent = yes", &["true and false"]);
-    slips("text =", &["no value behind the ="]);
-    slips("text \"hello\"", &["an = is missing", "text = \"hello\""]);
-    makes(
+    explains("text = \"say \"hi\" now\"", &["quote"]);
+    explains("text = 'it's'", &["a quote (') is missing or one too many"]);
+    explains("silent = True", &["true and false", "silent = true"]);
+    explains("silent = yes", &["true and false"]);
+    explains("text =", &["no value behind the ="]);
+    explains("text \"hello\"", &["an = is missing", "text = \"hello\""]);
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nequals = [\"a, \"b\"]\ntext = \"x\"\nnonsense = 1\n",
         &[(3, &["a quote (\") is missing"]), (5, &["nonsense"])],
     );
-    makes(
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nequals = [\"a\" \"b\"]\ntext = \"x\"\nnonsense = 1\n",
         &[(3, &["comma is missing"]), (5, &["nonsense"])],
     );
-    makes(
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nequals = [\"a\", \"b\"\ntext = \"x\"\nnonsense = 1\n",
         &[(3, &["not closed: ] is missing"]), (5, &["nonsense"])],
     );
-    makes(
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nnews = [{ title = \"a\", url = \"https://a/\" ]\nnonsense = 1\n",
         &[(3, &["missing"]), (4, &["nonsense"])],
     );
-    // Texts of several lines.
-    makes(
+    // Multi-line strings.
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\ntext = \"\"\"\nHello\nyou\n\n[[rule]]\nmesage = \"text\"\ntext = \"x\"\n",
         &[
             (3, &["text = \"\"\"", "has no \"\"\" at its end"]),
             (8, &["mesage"]),
         ],
     );
-    makes(
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\ntext = \"\"\"\nC:\\dir\n\"\"\"\nnonsense = 1\n",
         &[
             (4, &["C:\\dir", "\\d", "three single quotes"]),
@@ -368,14 +368,14 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
         ],
     );
     // Sections.
-    makes(
+    has_mistakes(
         "［［rule］］\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n",
         &[
             (1, &["［［rule］］", "put [ in place of ［"]),
             (4, &["nonsense"]),
         ],
     );
-    makes(
+    has_mistakes(
         "【【rule】】\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n",
         &[
             (1, &["put [ in place of 【", "[[rule]]"]),
@@ -383,7 +383,7 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
         ],
     );
     for header in ["[[rule]", "[rule]]", "[[rule"] {
-        makes(
+        has_mistakes(
             &format!("{header}\nmessage = \"text\"\ntext = \"x\"\nnonsense = 1\n"),
             &[(1, &[header, "[[rule]]"]), (4, &["nonsense"])],
         );
@@ -408,7 +408,7 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
             "{found:?}"
         );
     }
-    makes(
+    has_mistakes(
         "[store]\npath = \"a.db\"\n[server]\nworkers = 0\n[store]\nkeep = \"1d\"\n[api]\nrat = 1\n",
         &[
             (4, &["server.workers"]),
@@ -416,14 +416,14 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
             (8, &["api.rat"]),
         ],
     );
-    makes(
+    has_mistakes(
         "[server]\npath = \"/a\"\npath = \"/b\"\nworkers = 0\n",
         &[
             (3, &["path = \"/b\"", "path is here a second time"]),
             (4, &["server.workers"]),
         ],
     );
-    // A tab is a space, and a text may hold everything.
+    // Valid: a tab counts as a space, and a string may contain all of this.
     let account = Setup::new()
         .rules(
             "[[rule]]\n\tmessage\t=\t\"text\"\n\ttext = \"“hello”， it's ［fine］\"\t# “remark”\n",
@@ -433,7 +433,7 @@ fn what_is_no_toml_is_told_in_plain_words_beside_all_other_mistakes() {
 }
 
 #[test]
-fn a_line_that_may_hold_a_secret_is_not_shown() {
+fn a_line_that_may_contain_a_secret_is_not_shown() {
     let secret = "5ecre75ecre75ecre75ecre75ecre7ff";
     for (config, line, shown) in [
         (
@@ -478,19 +478,19 @@ fn a_line_that_may_hold_a_secret_is_not_shown() {
 }
 
 #[test]
-fn an_escape_that_means_something_else_is_refused_where_it_cannot_be_meant() {
-    makes(
+fn an_escape_in_a_regex_or_path_is_refused_as_unintended() {
+    has_mistakes(
         "[[rule]]\nmessage = \"text\"\nregex = \"\\bcat\\b\"\ntext = \"x\"\n",
         &[(3, &["regex", "single quotes"])],
     );
-    makes(
+    has_mistakes(
         "store.path = \"C:\\temp\"\n",
         &[(1, &["store.path", "single quotes"])],
     );
 }
 
 #[test]
-fn serve_refuses_a_wrong_configuration_as_check_does() {
+fn every_command_refuses_a_wrong_configuration_as_check_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wechat.conf");
     std::fs::write(&path, "server.listn = \"127.0.0.1:0\"\n").unwrap();
@@ -504,12 +504,8 @@ fn serve_refuses_a_wrong_configuration_as_check_does() {
         ran.refused();
         reports(&ran, 1, &["server.listn", "server.listen"]);
     }
-    let made: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(
-        made.len(),
-        1,
-        "nothing was made beside the configuration: {made:?}"
-    );
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "no file was created: {files:?}");
 }
 
 #[test]
@@ -598,8 +594,8 @@ fn impossible_values_are_refused() {
 }
 
 #[test]
-fn a_duration_that_is_too_short_to_work_is_refused_with_the_least() {
-    for (key, wrong, least, why) in [
+fn a_duration_that_is_too_short_is_refused_with_the_minimum() {
+    for (key, wrong, minimum, why) in [
         ("store.keep_messages", "1s", "1h", "delivered again"),
         ("store.keep_messages", "59m", "1h", "delivered again"),
         ("store.keep_messages", "1ms", "1h", "delivered again"),
@@ -620,7 +616,7 @@ fn a_duration_that_is_too_short_to_work_is_refused_with_the_least() {
     ] {
         let ran = check(format!("# A line above.\n{key} = \"{wrong}\""));
         ran.refused();
-        reports(&ran, 2, &[key, least, why]);
+        reports(&ran, 2, &[key, minimum, why]);
     }
     for right in [
         "store.keep_messages = \"1h\"",
@@ -639,7 +635,7 @@ fn a_duration_that_is_too_short_to_work_is_refused_with_the_least() {
 #[test]
 fn a_file_that_is_not_toml_is_refused_with_the_line() {
     for (config, line) in [
-        // Half written: the editor or the disk stopped in the middle.
+        // Cut off, as by an editor or a disk that failed.
         ("account.token = \"abcdef\"\n\n[[rule]]\nmessage = \"te", 4),
         ("account.token = \"abcdef\"\nserver.path", 2),
         ("account.token = \"abcdef\"\n[[rule", 2),
@@ -687,7 +683,7 @@ fn a_file_that_cannot_be_read_is_refused_with_its_name() {
 }
 
 #[test]
-fn the_file_is_found_in_the_current_folder() {
+fn the_configuration_is_found_in_the_current_folder() {
     let account = Setup::new().stopped();
     let mut command = program();
     command.arg("check").current_dir(account.folder());
@@ -699,13 +695,13 @@ fn the_file_is_found_in_the_current_folder() {
 }
 
 #[test]
-fn an_empty_file_is_a_whole_configuration() {
+fn an_empty_configuration_is_valid() {
     check("").ok();
     check("# only a remark\n").ok();
 }
 
 #[test]
-fn tables_and_dotted_keys_say_the_same() {
+fn tables_and_dotted_keys_are_equivalent() {
     let account = Setup::new()
         .unset("account.token")
         .unset("server.listen")
@@ -720,7 +716,7 @@ fn tables_and_dotted_keys_say_the_same() {
 }
 
 #[test]
-fn a_token_is_made_at_the_first_start_and_kept() {
+fn a_token_is_generated_at_the_first_start_and_kept() {
     let mut account = Setup::new().unset("account.token").start();
     let token = shown_token(&account);
     account.token = token.clone();
@@ -742,11 +738,15 @@ fn a_token_is_made_at_the_first_start_and_kept() {
     account.post(&text("hello")).is_text(HELP);
 
     let other = Setup::new().unset("account.token").start();
-    assert_ne!(shown_token(&other), token, "two accounts with one Token");
+    assert_ne!(
+        shown_token(&other),
+        token,
+        "two accounts have the same Token"
+    );
 }
 
 #[test]
-fn an_app_id_without_its_secret_only_turns_the_api_off() {
+fn an_app_id_without_a_secret_only_turns_off_the_api() {
     let account = Setup::new()
         .set("account.app_id", &format!("\"{APP_ID}\""))
         .start();
@@ -760,17 +760,17 @@ fn an_app_id_without_its_secret_only_turns_the_api_off() {
 }
 
 #[test]
-fn a_kept_token_that_is_none_is_made_anew() {
-    for none in ["NULL", "''", "'ab'", "'not a token'"] {
+fn an_invalid_token_in_the_store_is_replaced() {
+    for invalid in ["NULL", "''", "'ab'", "'not a token'"] {
         let mut account = Setup::new().unset("account.token").start();
         let first = shown_token(&account);
         account.stop();
-        let sql = format!("UPDATE settings SET value = {none} WHERE name = 'token'");
+        let sql = format!("UPDATE settings SET value = {invalid} WHERE name = 'token'");
         store::change(&account.store_path(), &sql);
         account.begin();
         account.post(&text("hello").signed_with("")).is_refused();
         let token = shown_token(&account);
-        assert_ne!(token, first, "{none}");
+        assert_ne!(token, first, "{invalid}");
         account
             .post(&text("hello").signed_with(&token))
             .is_text(HELP);
@@ -778,18 +778,20 @@ fn a_kept_token_that_is_none_is_made_anew() {
 }
 
 #[test]
-fn a_configured_token_wins_over_the_made_one() {
+fn a_configured_token_replaces_the_generated_one() {
     let mut account = Setup::new().unset("account.token").start();
-    let made = shown_token(&account);
+    let generated = shown_token(&account);
     account.stop();
     account.rewrite_config(|config| format!("account.token = \"{TOKEN}\"\n{config}"));
     account.begin();
     account.token = TOKEN.into();
     account.post(&text("hello")).is_text(HELP);
-    account.post(&text("hello").signed_with(&made)).is_refused();
+    account
+        .post(&text("hello").signed_with(&generated))
+        .is_refused();
 }
 
-/// The Token on the line of `wechatd check` that names it.
+/// The Token that `wechatd check` shows.
 #[track_caller]
 fn shown_token(account: &Account) -> String {
     let ran = account.command(&["check"]);
@@ -805,7 +807,7 @@ fn shown_token(account: &Account) -> String {
 }
 
 #[test]
-fn secrets_are_never_in_a_complaint() {
+fn error_messages_never_contain_secrets() {
     let secret = "5ecre75ecre75ecre75ecre75ecre7ff";
     for config in [
         format!(
@@ -825,7 +827,7 @@ fn secrets_are_never_in_a_complaint() {
     }
 }
 
-/// Reads a text as the configuration; what comes of it, mistakes or a value, is shown.
+/// Reads a text as the configuration and formats the result, be it a value or mistakes.
 fn read(text: &str) {
     match Config::read(Path::new("wechat.conf"), text, None) {
         Ok(config) => drop(format!("{config:?}")),
@@ -833,11 +835,11 @@ fn read(text: &str) {
     }
 }
 
-/// The shipped configuration with every remark that is a setting in force, and some rules more.
+/// The shipped configuration with every commented-out setting enabled, and some more rules.
 fn full_configuration() -> String {
     let shipped = format!("{}/wechat.conf", env!("CARGO_MANIFEST_DIR"));
     let shipped = std::fs::read_to_string(shipped).unwrap();
-    let in_force = shipped.lines().map(|line| match line.strip_prefix("# ") {
+    let enabled = shipped.lines().map(|line| match line.strip_prefix("# ") {
         Some(setting) if setting.contains(" = ") && !setting.contains(',') => setting,
         _ => line,
     });
@@ -852,11 +854,11 @@ news = [{ title = "{0}", description = "{content}", pic_url = "https://example.c
 event = "any"
 music = { title = "{key}", url = "https://example.com/{openid}" }
 "#;
-    in_force.collect::<Vec<_>>().join("\n") + more
+    enabled.collect::<Vec<_>>().join("\n") + more
 }
 
 #[test]
-fn nesting_is_refused_before_it_overflows_the_stack() {
+fn deep_nesting_does_not_overflow_the_stack() {
     for text in [
         format!("server.allow_ips = {}", "[".repeat(200_000)),
         format!("a = {}", "{a=".repeat(100_000)),
@@ -880,12 +882,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn no_text_is_too_strange_to_read(text in "\\PC{0,200}|[\\[\\]{}=\"'.\\n a-z#0-9]{0,200}") {
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}|[\\[\\]{}=\"'.\\n a-z#0-9]{0,200}") {
         read(&text);
     }
 
     #[test]
-    fn no_broken_configuration_is_too_strange_to_read(
+    fn no_broken_configuration_makes_the_reader_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), "\\PC|[\"'\\[\\]{}=.\\n]|"), 1..8),
         cut in any::<prop::sample::Index>(),
         cuts in any::<bool>(),
@@ -903,7 +905,7 @@ proptest! {
 }
 
 #[test]
-fn a_secret_file_without_an_end_is_read_to_the_length_of_a_secret() {
+fn an_endless_secret_file_is_read_only_up_to_the_length_of_a_secret() {
     Setup::new()
         .set("account.app_id", "\"wx0123456789abcdef\"")
         .unset("account.app_secret")

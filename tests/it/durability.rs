@@ -1,4 +1,4 @@
-//! Killed again and again under load: whatever was answered is in the store with the answer that was given.
+//! Kills the server repeatedly under load: every push that was answered is in the store, with its reply.
 
 use crate::support::*;
 use std::collections::HashMap;
@@ -7,27 +7,26 @@ use std::time::{Duration, Instant};
 
 /// How often the server is killed.
 const ROUNDS: usize = 50;
-/// Clients that push at the same time.
+/// Concurrent clients.
 const CLIENTS: usize = 4;
-/// A round's kill comes when it has at least so many answers: soon in one round, late in another, and always in
-/// the middle of what the clients do.
-fn enough(round: usize) -> usize {
+/// The answers to wait for before the kill: few in some rounds and many in others, and the clients are always busy.
+fn answers_before_kill(round: usize) -> usize {
     (round * 7) % 25
 }
 
-/// A push that was answered, and how.
+/// A push and its answer.
 struct Answered {
     push: Push,
     body: String,
 }
 
-/// Pushes over new and kept connections until the server is gone; nothing but 200 is an answer.
+/// Pushes over new and kept-alive connections until the server is gone. Every answer must be 200.
 fn push_until_killed(address: &http::Address, answered: &Mutex<Vec<Answered>>, log: &Log) {
     let mut kept: Option<Wire> = None;
     for n in 0_usize.. {
         let fan = another_fan();
         let turn = [subscribe(), text("under load"), click("K"), unsubscribe()];
-        // Every fourth person leaves again, the others stay.
+        // Every fourth person unsubscribes again.
         let turn = turn
             .into_iter()
             .take(if n.is_multiple_of(4) { 4 } else { 3 });
@@ -54,46 +53,50 @@ fn push_until_killed(address: &http::Address, answered: &Mutex<Vec<Answered>>, l
 fn fifty_kills_under_load_lose_nothing_that_was_answered() {
     let mut account = Account::start();
     let answered = Mutex::new(Vec::new());
-    let mut looked_at = 0;
+    let mut checked = 0;
     for round in 0..ROUNDS {
         let (address, log) = (account.address().clone(), account.log().clone());
         std::thread::scope(|scope| {
             for _ in 0..CLIENTS {
                 scope.spawn(|| push_until_killed(&address, &answered, &log));
             }
-            // The clients go on until the kill, also when it comes because too few were answered.
+            // Kills even if too few were answered in time, because the clients only end with the server.
             let begun = Instant::now();
-            let answers = || answered.lock().unwrap().len() - looked_at;
-            while answers() < enough(round) && begun.elapsed() < PATIENCE {
+            let answers = || answered.lock().unwrap().len() - checked;
+            while answers() < answers_before_kill(round) && begun.elapsed() < PATIENCE {
                 std::thread::sleep(Duration::from_millis(1));
             }
             account.kill();
         });
         account.begin();
         let answered = answered.lock().unwrap();
-        let answers = answered.len() - looked_at;
-        assert!(answers >= enough(round), "{answers}\n{}", account.log());
-        is_kept(&account, &answered[looked_at..]);
-        // The platform did not hear it, or delivers again for another reason: the same answer.
-        for Answered { push, body } in answered[looked_at..].iter().rev().take(2) {
+        let answers = answered.len() - checked;
+        assert!(
+            answers >= answers_before_kill(round),
+            "{answers}\n{}",
+            account.log()
+        );
+        is_stored(&account, &answered[checked..]);
+        // A push that is delivered again gets the same answer.
+        for Answered { push, body } in answered[checked..].iter().rev().take(2) {
             account.post(push).is(200, body);
         }
-        looked_at = answered.len();
+        checked = answered.len();
     }
     let answered = answered.into_inner().unwrap();
     assert!(answered.len() > 10 * ROUNDS, "{} answers", answered.len());
-    is_kept(&account, &answered);
-    is_sound(&account);
+    is_stored(&account, &answered);
+    is_consistent(&account);
     let ended = account.stop();
     assert_eq!(ended.code, Some(0));
-    is_kept(&account, &answered);
-    is_sound(&account);
+    is_stored(&account, &answered);
+    is_consistent(&account);
     eprintln!("{} answers over {ROUNDS} kills, none lost", answered.len());
 }
 
 /// Each answered push is in the store once, with the answer that was given.
 #[track_caller]
-fn is_kept(account: &Account, answered: &[Answered]) {
+fn is_stored(account: &Account, answered: &[Answered]) {
     let store = account.store();
     let rows = store.rows(
         "SELECT openid || ' ' || coalesce(msg_id, event), coalesce(reply, 'success') FROM messages",
@@ -107,9 +110,9 @@ fn is_kept(account: &Account, answered: &[Answered]) {
     }
 }
 
-/// The file is whole, and the followers are those whose last act was to follow.
+/// The file is intact, and the followers are those whose last event was a subscribe.
 #[track_caller]
-fn is_sound(account: &Account) {
+fn is_consistent(account: &Account) {
     let store = account.store();
     store.is("PRAGMA integrity_check", &["ok"]);
     let by_log = "SELECT openid FROM follow_log AS last WHERE action = 'subscribe' AND NOT EXISTS

@@ -1,8 +1,8 @@
-//! `wechatd explain` says what the server does: the same rule, the same reply to the byte, the same silence.
+//! `wechatd explain` predicts what the server does: the same rule, and the same reply byte for byte.
 
 use crate::support::*;
 
-/// How a push of the table is asked for.
+/// A push, and the arguments with which `explain` is asked about it.
 struct Case {
     push: Push,
     arguments: Vec<String>,
@@ -130,7 +130,7 @@ const RULE_SETS: [&str; 5] = [
     "#,
 ];
 
-/// Without the time, which is each answer's own, and with the account that explain makes up.
+/// Without the time, and with the account name that `explain` makes up.
 fn comparable(xml: &str) -> String {
     let created = xml.split("<CreateTime>").nth(1).unwrap_or_default();
     let created = created.split('<').next().unwrap_or_default();
@@ -139,7 +139,7 @@ fn comparable(xml: &str) -> String {
 }
 
 #[test]
-fn explain_and_the_server_agree_on_every_pair_of_rules_and_push() {
+fn explain_and_the_server_agree_on_every_push_under_every_rule_set() {
     let mut compared = 0;
     for rules in RULE_SETS {
         let account = Account::with_rules(rules);
@@ -183,13 +183,13 @@ fn explain_and_the_server_agree_on_every_pair_of_rules_and_push() {
                     .iter()
                     .all(|step| !step["why"].as_str().unwrap().is_empty())
             );
-            // People are told the same.
+            // The text for people says the same.
             let mut all = vec!["explain", "--from", FAN];
             all.extend(arguments.iter().map(String::as_str));
-            let told = account.command(&all);
+            let text = account.command(&all);
             match recorded {
-                Some(rule) => told.ok().says(&format!("yes  {rule}")),
-                None => told.ok().says("no rule matches"),
+                Some(rule) => text.ok().says(&format!("yes  {rule}")),
+                None => text.ok().says("no rule matches"),
             };
             compared += 1;
         }
@@ -198,7 +198,7 @@ fn explain_and_the_server_agree_on_every_pair_of_rules_and_push() {
 }
 
 #[test]
-fn explain_says_why_each_earlier_rule_does_not_answer() {
+fn explain_says_why_earlier_rules_do_not_match() {
     let account = Setup::new().rules(RULE_SETS[3]).stopped();
     let ran = account.command(&["explain", "hours!"]);
     ran.ok()
@@ -216,7 +216,7 @@ fn explain_says_why_each_earlier_rule_does_not_answer() {
 }
 
 #[test]
-fn explain_hints_at_slips_of_the_finger_and_refuses_what_it_would_leave_out() {
+fn explain_suggests_corrections_and_refuses_arguments_that_do_not_fit() {
     let account = Account::with_rules("");
     for (arguments, advice) in [
         (&["--event", "subscribed"][..], "did you mean subscribe?"),

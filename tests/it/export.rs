@@ -1,11 +1,11 @@
-//! Exports: every column of every row, in forms that other programs read.
+//! Exports: every column of every row, in formats that other programs read.
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::store::change;
 use crate::support::*;
 
 #[test]
-fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
+fn an_export_for_excel_contains_no_formulas() {
     let account = Account::start();
     let texts = [
         ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
@@ -41,7 +41,7 @@ fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
             "{shown:?}: {line}"
         );
     }
-    // Programs get the texts as they are.
+    // Without --excel the texts stay as they are.
     account
         .command(&["followers", "export"])
         .ok()
@@ -57,7 +57,7 @@ fn excel_shows_an_export_as_it_is_and_calculates_nothing_in_it() {
 use serde_json::Value;
 use std::io::{BufRead, Read};
 
-/// Reads CSV the way RFC 4180 writes it.
+/// Reads CSV as in RFC 4180.
 fn records(csv: &str) -> Vec<Vec<String>> {
     let mut records = vec![vec![String::new()]];
     let mut quoted = false;
@@ -95,7 +95,7 @@ fn followers_are_exported_with_every_column() {
     let records = records(&csv.stdout);
     assert_eq!(records[0], account.store().columns("followers"));
     assert_eq!(records.len(), 4, "{records:?}");
-    // Newest first: this one has followed before the others.
+    // Newest first: this one subscribed before the others.
     let last = &records[3];
     let column = |name: &str| &last[records[0].iter().position(|one| one == name).unwrap()];
     assert_eq!(column("openid"), &people[1]);
@@ -154,7 +154,7 @@ fn messages_are_exported_with_every_column() {
 }
 
 #[test]
-fn a_date_that_is_none_is_a_wrong_command_line() {
+fn an_invalid_date_is_refused() {
     let account = Account::start();
     for command in [
         &["followers", "list"][..],
@@ -171,7 +171,7 @@ fn a_date_that_is_none_is_a_wrong_command_line() {
 }
 
 #[test]
-fn an_empty_store_exports_a_heading_and_nothing_else() {
+fn an_empty_store_exports_only_a_heading() {
     let account = Account::start();
     for family in ["followers", "messages"] {
         let csv = account.command(&[family, "export"]);
@@ -184,15 +184,15 @@ fn an_empty_store_exports_a_heading_and_nothing_else() {
     }
 }
 
-/// What a command prints until its reader looks away, and then the rest.
-struct Halted {
+/// A command whose reader pauses after two lines.
+struct Paused {
     child: std::process::Child,
     out: std::io::BufReader<std::process::ChildStdout>,
 }
 
-impl Halted {
-    /// Reads two lines, as `less` does with a small window.
-    fn at_the_second_line(account: &Account, arguments: &[&str]) -> (Halted, String) {
+impl Paused {
+    /// Starts the command and reads two lines, as `less` does in a small window.
+    fn after_two_lines(account: &Account, arguments: &[&str]) -> (Paused, String) {
         let mut program = account.program(arguments);
         let mut child = program
             .stdout(std::process::Stdio::piped())
@@ -202,10 +202,10 @@ impl Halted {
         let mut read = String::new();
         out.read_line(&mut read).unwrap();
         out.read_line(&mut read).unwrap();
-        (Halted { child, out }, read)
+        (Paused { child, out }, read)
     }
 
-    fn read_on(mut self, mut read: String) -> String {
+    fn read_rest(mut self, mut read: String) -> String {
         self.out.read_to_string(&mut read).unwrap();
         assert!(self.child.wait().unwrap().success());
         read
@@ -213,7 +213,7 @@ impl Halted {
 }
 
 #[test]
-fn an_export_that_nobody_reads_on_holds_nothing_and_misses_nothing() {
+fn a_paused_export_holds_no_lock_and_misses_no_row() {
     let account = Account::start();
     let filling =
         "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 5000)
@@ -226,27 +226,27 @@ fn an_export_that_nobody_reads_on_holds_nothing_and_misses_nothing() {
     for kind in ["messages", "followers"] {
         for filter in [&[][..], &["--since", "2001-01-01"]] {
             let arguments = [&[kind, "export", "--format", "jsonl"], filter].concat();
-            let (halted, read) = Halted::at_the_second_line(&account, &arguments);
-            // Nobody reads the log: it can be emptied.
+            let (paused, read) = Paused::after_two_lines(&account, &arguments);
+            // The write-ahead log can be emptied, so the export holds no snapshot.
             let other = rusqlite::Connection::open(account.store_path()).unwrap();
-            eventually("an empty log", account.log(), || {
+            eventually("an empty write-ahead log", account.log(), || {
                 let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
                 other.query_row(sql, [], |row| row.get::<_, i64>(0)) == Ok(0)
             });
-            // Rows that come and go meanwhile move none of the others.
+            // Rows added and deleted meanwhile do not shift the others.
             account
                 .post(&subscribe().from(&another_fan()))
                 .is_text(WELCOME);
-            let gone = "DELETE FROM messages WHERE id IN (10, 4000);
+            let deletion = "DELETE FROM messages WHERE id IN (10, 4000);
                 DELETE FROM followers WHERE openid IN ('oOld10', 'oOld4000')";
-            change(&account.store_path(), gone);
-            let all = halted.read_on(read);
+            change(&account.store_path(), deletion);
+            let all = paused.read_rest(read);
             let of_old = |row: &Value| row["openid"].as_str().unwrap().starts_with("oOld");
             let id = |row: Value| row[if kind == "messages" { "id" } else { "openid" }].to_string();
             let rows = all.lines().map(|line| serde_json::from_str(line).unwrap());
             let ids: Vec<String> = rows.filter(of_old).map(id).collect();
             let different: std::collections::BTreeSet<&String> = ids.iter().collect();
-            assert_eq!(different.len(), ids.len(), "{kind} came twice");
+            assert_eq!(different.len(), ids.len(), "some {kind} came twice");
             assert!((4_998..=5_000).contains(&ids.len()), "{}", ids.len());
             let restored = "INSERT OR IGNORE INTO messages (id, dedup_key, openid, msg_type, received_at)
                 VALUES (10, 'old 10', 'oOld', 'text', 1790000000), (4000, 'old 4000', 'oOld', 'text', 1790000000);
@@ -257,7 +257,7 @@ fn an_export_that_nobody_reads_on_holds_nothing_and_misses_nothing() {
 }
 
 #[test]
-fn a_list_of_more_than_a_page_ends_at_its_limit() {
+fn a_list_longer_than_a_page_ends_at_its_limit() {
     let account = Account::start();
     let filling = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 3000)
         INSERT INTO messages (dedup_key, openid, msg_type, xml, received_at)

@@ -1,4 +1,4 @@
-//! What rules do not tell apart: widths, invisible signs, the full stop of a recognised sentence.
+//! Differences that rules ignore: full width, invisible characters, the full stop after recognized speech.
 //!
 //! Every table runs against the server and through `wechatd explain`, which must agree.
 
@@ -7,7 +7,7 @@ use crate::rules::check;
 use crate::support::*;
 
 #[test]
-fn full_width_signs_equal_their_ascii_twins_in_every_key() {
+fn full_width_characters_match_ascii_in_every_key() {
     check(
         r#"
         [[rule]]
@@ -51,7 +51,7 @@ fn full_width_signs_equal_their_ascii_twins_in_every_key() {
 }
 
 #[test]
-fn invisible_signs_are_not_there() {
+fn invisible_characters_are_ignored() {
     check(
         "
         [[rule]]
@@ -96,7 +96,7 @@ fn invisible_signs_are_not_there() {
 }
 
 #[test]
-fn the_signs_of_a_regex_stay_what_they_are() {
+fn a_regex_matches_full_width_text_without_changing_its_meaning() {
     check(
         r#"
         [[rule]]
@@ -140,7 +140,7 @@ fn the_signs_of_a_regex_stay_what_they_are() {
 }
 
 #[test]
-fn a_regex_is_tried_on_the_text_as_it_was_written_first() {
+fn a_regex_is_tried_on_the_original_text_first() {
     check(
         r#"
         [[rule]]
@@ -160,7 +160,7 @@ fn a_regex_is_tried_on_the_text_as_it_was_written_first() {
 }
 
 #[test]
-fn case_true_tells_all_of_it_apart() {
+fn case_true_ignores_no_difference() {
     check(
         "
         [[rule]]
@@ -201,7 +201,7 @@ fn case_true_tells_all_of_it_apart() {
 }
 
 #[test]
-fn keys_of_events_are_exact_but_for_case() {
+fn keys_of_events_match_exactly_except_for_case() {
     check(
         "
         [[rule]]
@@ -229,7 +229,7 @@ fn keys_of_events_are_exact_but_for_case() {
 }
 
 #[test]
-fn the_marks_at_the_end_of_recognised_speech_do_not_count() {
+fn punctuation_at_the_end_of_recognized_speech_is_ignored() {
     check(
         r#"
         [[rule]]
@@ -265,7 +265,7 @@ fn the_marks_at_the_end_of_recognised_speech_do_not_count() {
             (voice("你好"), Success),
             (voice("。"), Success),
             (voice("?"), Text("what?")),
-            // What somebody types is not recognised speech.
+            // Typed text is not recognized speech.
             (text("营业时间"), Text("9 to 5")),
             (text("营业时间。"), Success),
             (text("几点开门"), Success),
@@ -278,7 +278,7 @@ fn the_marks_at_the_end_of_recognised_speech_do_not_count() {
 }
 
 #[test]
-fn what_was_said_is_recorded_as_it_came() {
+fn content_is_recorded_unchanged() {
     let account = Account::with_rules(
         "[[rule]]\nmessage = [\"text\", \"voice\"]\nequals = \"menu\"\ntext = \"{content}\"\n",
     );
@@ -292,7 +292,7 @@ fn what_was_said_is_recorded_as_it_came() {
 }
 
 #[test]
-fn a_pattern_of_which_nothing_is_left_is_refused() {
+fn a_pattern_of_only_ignored_characters_is_refused() {
     for key in ["equals", "prefix", "contains"] {
         let rules =
             format!("[[rule]]\nmessage = \"text\"\n{key} = [\"a\", \"\u{200b} \"]\ntext = \"x\"\n");
@@ -308,21 +308,21 @@ fn a_pattern_of_which_nothing_is_left_is_refused() {
 }
 
 #[test]
-fn the_shipped_rules_meet_what_a_chinese_keyboard_writes() {
+fn the_shipped_rules_match_what_a_chinese_keyboard_writes() {
     let account = Account::start();
     account.post(&text("＠多放糖")).is_text(account::THANKS);
 }
 
 #[test]
-fn rules_that_differ_in_nothing_that_counts_are_warned_of() {
-    let never = |rules: &str| {
+fn check_warns_about_rules_that_differ_only_in_what_is_ignored() {
+    let warnings = |rules: &str| {
         let account = Setup::new().rules(rules).stopped();
         let json = account.command(&["check", "--json"]).json();
         json["advice"].as_array().unwrap().len()
     };
     let pair = |about: &str, above: &str, below: &str| {
         let rule = |keys: &str| format!("[[rule]]\n{about}\n{keys}\ntext = \"x\"\n");
-        never(&(rule(above) + &rule(below)))
+        warnings(&(rule(above) + &rule(below)))
     };
     let (texts, voices, events) = (
         "message = \"text\"",

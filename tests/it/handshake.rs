@@ -1,5 +1,4 @@
-//! URL verification: what the console does when an owner saves URL and Token, and everything else that may
-//! arrive at the port without being a push.
+//! URL verification, as the console does it when an owner saves URL and Token, and other requests that are not a push.
 
 use crate::support::{Account, Request, Setup, TOKEN, nonce, now, sample, signed_query, text};
 
@@ -91,7 +90,7 @@ fn the_order_of_the_parameters_does_not_matter_and_others_are_ignored() {
 }
 
 #[test]
-fn a_handshake_that_is_not_true_is_refused() {
+fn a_handshake_without_a_valid_signature_is_refused() {
     let account = Account::start();
     let (stamp, nonce) = (now().to_string(), nonce());
     let good = signed_query(TOKEN, &stamp, &nonce);
@@ -115,7 +114,7 @@ fn a_handshake_that_is_not_true_is_refused() {
         format!("?signature={signature}&timestamp={stamp}&echostr=1"),
         format!("?signature={signature}&timestamp={stamp}1&nonce={nonce}&echostr=1"),
         format!("?signature={signature}&timestamp={stamp}&nonce={nonce}1&echostr=1"),
-        // The same concatenation, cut differently, must not pass either.
+        // Another Token, or none.
         format!(
             "?{}&echostr=1",
             signed_query("anotherToken", &stamp, &nonce)
@@ -129,14 +128,14 @@ fn a_handshake_that_is_not_true_is_refused() {
             "?{}&echostr=1",
             signed_query(TOKEN, "99999999999999999999", &nonce)
         ),
-        // Which of two values another reader would believe is unknown: neither is.
+        // A repeated parameter is ambiguous.
         format!("?{good}&signature={flipped}&echostr=1"),
         format!("?signature={flipped}&{good}&echostr=1"),
         format!("?{good}&signature={signature}&echostr=1"),
         format!("?{good}&timestamp={stamp}&echostr=1"),
         format!("?{good}&nonce=1&echostr=1"),
         format!("?{good}&echostr=1&echostr=2"),
-        // Names are exact.
+        // Parameter names are case-sensitive.
         format!("?Signature={signature}&{rest}&echostr=1"),
         format!("?msg_signature={signature}&{rest}&echostr=1"),
         // Bytes that are not UTF-8.
@@ -150,7 +149,7 @@ fn a_handshake_that_is_not_true_is_refused() {
 }
 
 #[test]
-fn the_previous_token_is_still_believed() {
+fn the_previous_token_is_still_accepted() {
     let account = Setup::new()
         .set("account.previous_token", "\"formerToken2025\"")
         .start();
@@ -222,7 +221,7 @@ fn the_callback_path_is_the_configured_one() {
 }
 
 #[test]
-fn other_methods_are_told_which_ones_are_allowed() {
+fn other_methods_get_405_and_the_allowed_ones() {
     let account = Account::start();
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"] {
         let target = format!("/wechat?{}&echostr=1", account.signed());
@@ -235,7 +234,7 @@ fn other_methods_are_told_which_ones_are_allowed() {
 }
 
 #[test]
-fn healthz_says_ok_and_needs_no_signature() {
+fn healthz_answers_ok_without_a_signature() {
     let account = Account::start();
     let answer = account.get("/healthz");
     answer.is_status(200);

@@ -1,4 +1,4 @@
-//! Customer-service agents, typed by an owner: who they are, their sessions, and what was said in them.
+//! The `kf` commands: customer-service agents, their sessions, and the records of what was said.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn account(platform: &Platform) -> Account {
 }
 
 #[test]
-fn agents_are_listed_with_who_is_at_work() {
+fn list_and_online_show_the_agents() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -37,7 +37,7 @@ fn agents_are_listed_with_who_is_at_work() {
 }
 
 #[test]
-fn an_agent_is_made_renamed_invited_and_removed() {
+fn an_agent_is_added_renamed_invited_and_removed() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -58,9 +58,9 @@ fn an_agent_is_made_renamed_invited_and_removed() {
             .into_iter()
             .find(|agent| agent["kf_account"] == "carl@shop")
     };
-    let made = carl(&account).unwrap();
-    assert_eq!(made["kf_nick"], "Carl 先生");
-    assert_eq!(made["invite_status"], "waiting");
+    let added = carl(&account).unwrap();
+    assert_eq!(added["kf_nick"], "Carl 先生");
+    assert_eq!(added["invite_status"], "waiting");
     account
         .command(&["kf", "remove", "carl@shop"])
         .refused()
@@ -81,7 +81,7 @@ fn an_agent_is_made_renamed_invited_and_removed() {
 }
 
 #[test]
-fn what_can_not_be_an_agent_is_refused_before_anything_is_sent() {
+fn an_invalid_agent_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);
     for name in ["amy", "@shop", "amy@", "amy-w@shop", "elevenchars@shop"] {
@@ -108,7 +108,7 @@ fn what_can_not_be_an_agent_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_change_of_which_nothing_was_heard_is_not_made_twice() {
+fn a_change_without_an_answer_is_not_retried_but_a_read_is() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.fault("/customservice/kfaccount/add", Fault::Closed);
@@ -177,7 +177,7 @@ fn a_session_is_opened_shown_and_closed() {
 }
 
 #[test]
-fn more_people_wait_than_the_platform_shows() {
+fn waiting_says_when_the_platform_does_not_show_everybody() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.agents(|agents| agents.waiting = (0..130).map(|_| another_fan()).collect());
@@ -192,10 +192,10 @@ fn said(at: i64, opercode: i64, text: &str) -> Value {
 }
 
 #[test]
-fn records_of_days_come_in_pages_and_none_is_lost_or_doubled() {
+fn records_of_several_days_and_pages_are_complete_and_not_doubled() {
     let platform = Platform::start();
     let account = account(&platform);
-    // Three days; two lines in the second between the first and the second of them.
+    // Three days, with two lines in the second at which the first day ends.
     let mut records: Vec<Value> = (0..2_500)
         .map(|n| said(DAY + n, 2003, &format!("line {n}")))
         .collect();
@@ -220,7 +220,7 @@ fn records_of_days_come_in_pages_and_none_is_lost_or_doubled() {
 }
 
 #[test]
-fn records_tell_who_wrote_what_and_when() {
+fn records_show_who_wrote_what_and_when() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.agents(|agents| {
@@ -246,7 +246,7 @@ fn records_tell_who_wrote_what_and_when() {
     let line = ran.stdout.lines().find(|line| line.contains("yes"));
     let words: Vec<&str> = line.unwrap().split_whitespace().collect();
     assert_eq!(words[2..], [FAN, "amy@shop", "agent", "yes"]);
-    // Without a span it is the last day.
+    // Without a span, the last day.
     account.command(&["kf", "records"]).ok();
     let asked = platform.bodies(RECORDS).pop().unwrap();
     let span = asked["endtime"].as_i64().unwrap() - asked["starttime"].as_i64().unwrap();
@@ -261,7 +261,7 @@ fn records_tell_who_wrote_what_and_when() {
 }
 
 #[test]
-fn a_page_that_leads_nowhere_is_an_error_and_not_the_end() {
+fn a_full_page_without_a_next_one_is_an_error() {
     let platform = Platform::start();
     let account = account(&platform);
     let page: Vec<Value> = (0..1_000).map(|n| said(DAY + n, 2003, "x")).collect();

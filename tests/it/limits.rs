@@ -1,11 +1,11 @@
-//! What the port does with requests that are too large, too slow, too many, or come in pieces.
+//! Limits of the port: requests that are too large, too slow, too many, malformed, or arrive in pieces.
 
 use crate::support::account::HELP;
 use crate::support::http::Answer;
 use crate::support::*;
 
 #[test]
-fn a_body_over_the_limit_gets_413_and_one_at_the_limit_is_read() {
+fn a_body_at_the_limit_is_read_and_one_above_gets_413() {
     let account = Setup::new().set("server.max_body", "\"4KiB\"").start();
     let padded = |length: usize| {
         let body = String::from_utf8(text("hello").body()).unwrap();
@@ -19,7 +19,7 @@ fn a_body_over_the_limit_gets_413_and_one_at_the_limit_is_read() {
 }
 
 #[test]
-fn a_megabyte_is_the_limit_unless_configured() {
+fn the_default_limit_of_a_body_is_one_megabyte() {
     let account = Account::start();
     let body = String::from_utf8(text("hello").body()).unwrap();
     let padding = (1 << 20) - body.len();
@@ -60,7 +60,7 @@ fn a_request_that_does_not_arrive_in_time_gets_408() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_closed() {
+fn a_silent_connection_is_closed() {
     let account = Setup::new().set("server.request_timeout", "\"1s\"").start();
     let mut silent = Wire::connect(account.address()).unwrap();
     let closed = silent.is_closed_by_server() || silent.response().map(|r| r.status) == Ok(408);
@@ -68,7 +68,7 @@ fn a_client_that_says_nothing_is_closed() {
 }
 
 #[test]
-fn an_answered_connection_outlasts_the_deadline_of_a_request() {
+fn a_kept_alive_connection_outlives_the_request_timeout() {
     let account = Setup::new().set("server.request_timeout", "\"1s\"").start();
     let push = || {
         text("hello")
@@ -91,13 +91,13 @@ fn an_answered_connection_outlasts_the_deadline_of_a_request() {
     assert!(silent.is_closed_by_server());
     kept[0].send(&push().bytes()).unwrap();
     answered(&mut kept[0]);
-    // From its first byte on a next request has as long as any.
+    // The timeout of the next request starts with its first byte.
     kept[1].send(b"POST /wech").unwrap();
     assert_eq!(kept[1].response().map(|response| response.status), Ok(408));
 }
 
 #[test]
-fn a_connection_ends_with_the_answer_to_its_thousandth_request() {
+fn a_connection_is_closed_after_its_thousandth_answer() {
     let account = Account::start();
     let mut wire = Wire::connect(account.address()).unwrap();
     wire.send("GET / HTTP/1.1\r\n\r\n".repeat(1_500).as_bytes())
@@ -146,10 +146,10 @@ fn stalled_connections_make_room_for_an_honest_push() {
 }
 
 #[test]
-fn a_request_in_single_bytes_is_answered_like_any_other() {
-    // Hundreds of packets take a busy machine longer than the 10 s that it has else.
-    let unhurried = Setup::new().set("server.request_timeout", "\"300s\"");
-    let account = unhurried.start();
+fn a_request_in_single_bytes_is_answered() {
+    // On a busy machine, hundreds of packets may take longer than the default 10 s.
+    let patient = Setup::new().set("server.request_timeout", "\"300s\"");
+    let account = patient.start();
     let request = text("hello").request("/wechat", TOKEN);
     let mut wire = Wire::connect(account.address()).unwrap();
     wire.send_in_pieces(&request.bytes(), 1).unwrap();
@@ -261,7 +261,7 @@ fn broken_framing_is_refused_and_harms_nobody() {
 }
 
 #[test]
-fn many_at_once_are_all_answered() {
+fn concurrent_pushes_are_all_answered() {
     let account = Account::start();
     std::thread::scope(|scope| {
         for _ in 0..16 {

@@ -1,13 +1,13 @@
-//! Lists as people read them: empty ones, cut ones, and what must not reach the terminal.
+//! Lists for people: empty and truncated ones, their width, filters, and odd values in the store.
 
 use crate::support::account::WELCOME;
 use crate::support::*;
 
 #[test]
-fn an_empty_list_says_what_was_looked_for() {
+fn an_empty_list_says_what_was_searched_for() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
-    for (arguments, told) in [
+    for (arguments, text) in [
         (&["followers", "list"][..], "nobody follows"),
         (
             &[
@@ -37,7 +37,7 @@ fn an_empty_list_says_what_was_looked_for() {
         (&["kf", "waiting"], "nobody waits"),
     ] {
         let ran = account.command(arguments);
-        assert_eq!(ran.ok().stdout, format!("{told}\n"));
+        assert_eq!(ran.ok().stdout, format!("{text}\n"));
     }
     let unknown = account.command(&["template", "status", "17"]);
     unknown
@@ -52,7 +52,7 @@ fn an_empty_list_says_what_was_looked_for() {
 }
 
 #[test]
-fn a_list_that_is_cut_says_so_beside_its_answer() {
+fn a_truncated_list_says_so_on_stderr() {
     let account = Account::start();
     for _ in 0..3 {
         let fan = another_fan();
@@ -92,19 +92,19 @@ fn control_characters_of_an_openid_do_not_reach_the_terminal() {
 }
 
 #[test]
-fn a_content_is_as_long_as_the_terminal_is_wide() {
+fn content_is_truncated_to_the_width_of_the_terminal() {
     let account = Account::start();
     let content = "word ".repeat(30);
     account.post(&text(&content));
     let piped = account.command(&["messages", "list"]);
     piped.ok().says(&format!("{}…", &content[..40]));
-    let wide = on_a_screen(&account, 250, "messages list");
+    let wide = on_terminal_of_width(&account, 250, "messages list");
     wide.ok().says(content.trim_end());
 }
 
-/// A command as typed on a terminal with so many columns.
+/// Runs a command on a terminal of this width.
 #[track_caller]
-fn on_a_screen(account: &Account, columns: usize, command: &str) -> Ran {
+fn on_terminal_of_width(account: &Account, columns: usize, command: &str) -> Ran {
     let config = account.config_path().display().to_string();
     let mut script = std::process::Command::new("script");
     let program = env!("CARGO_BIN_EXE_wechatd");
@@ -113,7 +113,7 @@ fn on_a_screen(account: &Account, columns: usize, command: &str) -> Ran {
     Ran::of(script, "")
 }
 
-/// Every line of the list fits, in columns of the screen.
+/// No line is wider than `columns`.
 #[track_caller]
 fn fits(ran: &Ran, columns: usize) {
     use unicode_width::UnicodeWidthStr;
@@ -161,20 +161,20 @@ const LISTS: [&str; 6] = [
 ];
 
 #[test]
-fn every_row_of_a_list_is_one_line_of_the_terminal() {
+fn every_row_of_a_list_fits_on_one_line_of_the_terminal() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     for list in LISTS {
         for columns in [80, 60, 132] {
-            fits(&on_a_screen(&account, columns, list), columns);
+            fits(&on_terminal_of_width(&account, columns, list), columns);
         }
     }
-    // The whole openid of an ordinary person is there to be copied.
-    on_a_screen(&account, 80, "followers list").says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4  ");
+    // An ordinary openid is shown in full, so that it can be copied.
+    on_terminal_of_width(&account, 80, "followers list").says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4  ");
 }
 
 #[test]
-fn one_long_openid_does_not_push_the_others_off_the_terminal() {
+fn one_long_openid_does_not_push_other_columns_off_the_terminal() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     let long = format!("o{}", "L".repeat(127));
@@ -184,13 +184,13 @@ fn one_long_openid_does_not_push_the_others_off_the_terminal() {
             "INSERT INTO followers (openid, nickname, subscribe_time) VALUES ('{long}', 'Zoe', unixepoch())"
         ),
     );
-    let list = on_a_screen(&account, 80, "followers list");
+    let list = on_terminal_of_width(&account, 80, "followers list");
     fits(&list, 80);
     list.says("oLLLLLLLL").says("Zoe").says("Ben");
 }
 
 #[test]
-fn columns_without_a_value_are_left_out_and_this_years_times_are_short() {
+fn empty_columns_are_left_out_and_times_of_this_year_are_short() {
     let account = Account::start();
     account
         .post(&subscribe().from("oSomebody"))
@@ -204,7 +204,7 @@ fn columns_without_a_value_are_left_out_and_this_years_times_are_short() {
         .store()
         .one::<String>("SELECT strftime('%Y-', 'now', 'localtime')");
     list.says_nothing_of(&year);
-    // Programs get the whole time.
+    // JSON has the full time.
     let json = account.command(&["followers", "list", "--json"]).json();
     let subscribed = json[0]["subscribed"].as_str().unwrap();
     assert!(
@@ -222,7 +222,7 @@ fn columns_without_a_value_are_left_out_and_this_years_times_are_short() {
 }
 
 #[test]
-fn tags_are_shown_by_their_names_and_found_by_them_without_the_platform() {
+fn tags_are_shown_and_found_by_name_without_asking_the_platform() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     account
@@ -241,11 +241,11 @@ fn tags_are_shown_by_their_names_and_found_by_them_without_the_platform() {
             .says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4")
             .says("1 of 2 followers");
     }
-    assert_eq!(platform.calls().len(), calls, "nobody was asked");
+    assert_eq!(platform.calls().len(), calls, "the platform was asked");
 }
 
 #[test]
-fn a_tag_whose_name_is_digits_is_found_by_every_command_and_an_unknown_one_by_none() {
+fn every_command_finds_a_tag_named_by_digits_and_refuses_an_unknown_one() {
     let platform = Platform::start();
     platform.people(|all| drop(all.tags.insert(131, "2024".into())));
     let account = wide_account(&platform);
@@ -271,25 +271,27 @@ fn a_tag_whose_name_is_digits_is_found_by_every_command_and_an_unknown_one_by_no
             .failed()
             .complains("there is no tag");
     }
-    // Also without a platform to ask.
-    let alone = Account::start();
-    alone.post(&subscribe().from("oSomebody")).is_text(WELCOME);
-    alone
+    // Also without access to the platform.
+    let offline = Account::start();
+    offline
+        .post(&subscribe().from("oSomebody"))
+        .is_text(WELCOME);
+    offline
         .command(&["followers", "list", "--tag", "2024"])
         .failed()
         .complains("there is no tag");
     store::change(
-        &alone.store_path(),
+        &offline.store_path(),
         "UPDATE followers SET tagid_list = '[2024]'",
     );
-    alone
+    offline
         .command(&["followers", "list", "--tag", "2024"])
         .ok()
         .says("oSomebody");
 }
 
 #[test]
-fn a_time_can_be_told_by_how_long_ago_it_was() {
+fn since_accepts_a_duration() {
     let account = Account::start();
     account.post(&text("now")).is_text(account::HELP);
     for ago in ["30s", "5m", "1h", "7d"] {
@@ -305,7 +307,7 @@ fn a_time_can_be_told_by_how_long_ago_it_was() {
 }
 
 #[test]
-fn a_list_of_openids_holds_nothing_else_for_other_programs() {
+fn a_piped_list_of_openids_contains_nothing_else() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let piped = account.command(&["blacklist", "list"]);
@@ -320,7 +322,7 @@ fn a_list_of_openids_holds_nothing_else_for_other_programs() {
 }
 
 #[test]
-fn a_scene_with_leading_zeros_is_another_scene() {
+fn leading_zeros_of_a_scene_count() {
     let account = Account::start();
     for scene in ["7", "007"] {
         account
@@ -341,7 +343,7 @@ fn a_scene_with_leading_zeros_is_another_scene() {
 }
 
 #[test]
-fn a_follower_is_found_by_what_an_owner_knows_of_them() {
+fn search_finds_followers_by_name_remark_openid_and_unionid() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     store::change(
@@ -366,7 +368,7 @@ fn a_follower_is_found_by_what_an_owner_knows_of_them() {
 }
 
 #[test]
-fn a_row_with_another_kind_of_value_breaks_no_list() {
+fn a_value_of_the_wrong_type_breaks_no_list() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     store::change(
@@ -390,7 +392,7 @@ fn a_row_with_another_kind_of_value_breaks_no_list() {
 }
 
 #[test]
-fn a_row_with_another_kind_of_value_in_any_column_hides_no_other_row() {
+fn a_value_of_the_wrong_type_in_any_column_hides_no_other_row() {
     let platform = Platform::start();
     let account = wide_account(&platform);
     store::change(

@@ -1,11 +1,11 @@
-//! Local time as the program writes and reads it is the same as in the views of the store.
+//! Local time as the program formats and parses it agrees with SQLite, which the store's views use.
 
 use rusqlite::{Connection, ToSql};
 use std::process::Command;
 use wechatd::local_time;
 
-/// Zones with half hours, with and without daylight saving time, with a rule instead of a name; and 12:00 UTC on
-/// 1 July 2026 in each.
+/// Zones with and without half hours and daylight saving time, and a POSIX rule, each with its local time at 12:00 UTC
+/// on 1 July 2026.
 const ZONES: [(&str, &str); 6] = [
     ("Asia/Shanghai", "2026-07-01 20:00:00"),
     ("Asia/Kathmandu", "2026-07-01 17:45:00"),
@@ -20,21 +20,21 @@ const NOON: i64 = 1_767_268_800;
 
 const DAY: i64 = 86_400;
 
-/// Set in a run of this test for one of the zones: what 12:00 UTC on 1 July is there.
+/// Set when this test runs itself for one zone: the zone's expected time.
 const EXPECTED: &str = "WECHATD_TEST_JULY";
 
 #[test]
-fn local_time_is_that_of_sqlite_in_every_zone() {
+fn local_time_agrees_with_sqlite_in_every_zone() {
     if let Ok(july) = std::env::var(EXPECTED) {
         assert_eq!(local_time::format(NOON + 181 * DAY), july);
         return agrees_with_sqlite();
     }
-    // A process has one zone.
+    // A process has one time zone, so each runs in a process of its own.
     for (zone, july) in ZONES {
         let ran = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "local_time::local_time_is_that_of_sqlite_in_every_zone",
+                "local_time::local_time_agrees_with_sqlite_in_every_zone",
             ])
             .env("TZ", zone)
             .env(EXPECTED, july)
@@ -52,7 +52,7 @@ fn agrees_with_sqlite() {
         .prepare("SELECT datetime(?1, 'unixepoch', 'localtime')")
         .unwrap();
     let mut shown = |at: i64| -> String { shown.query_row([at], |row| row.get(0)).unwrap() };
-    // Every half hour of a year, and some days until 2037: later ones SQLite reckons by an earlier year.
+    // Every half hour of two years, and some days until 2037; SQLite maps later years to an earlier one.
     let year = (0..2 * 366 * 24).map(|n| NOON + n * 1_800);
     let years = (0..635).map(|n| n * 39 * DAY);
     for at in year.chain(years) {
@@ -61,7 +61,7 @@ fn agrees_with_sqlite() {
     let mut read = sqlite.prepare("SELECT unixepoch(?1, 'utc')").unwrap();
     let mut read =
         |text: &dyn ToSql| -> Option<i64> { read.query_row([text], |row| row.get(0)).unwrap() };
-    // At noon in UTC no clock of these is set forward or back.
+    // At 12:00 UTC no zone above changes its offset.
     for at in (0..366).map(|n| NOON + n * DAY) {
         let text = shown(at);
         let without_seconds = text.strip_suffix(":00").unwrap();

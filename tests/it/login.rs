@@ -1,4 +1,4 @@
-//! Who opens a web page: the URL, the exchange of a code, and what can go wrong with it.
+//! The `login` commands: the authorization URL, the exchange of a code, and what can go wrong with it.
 
 use crate::support::account::{APP_ID, APP_SECRET};
 use crate::support::*;
@@ -15,7 +15,7 @@ fn account(platform: &Platform) -> Account {
 }
 
 #[test]
-fn the_url_is_the_one_that_the_platform_takes() {
+fn url_prints_the_authorization_url() {
     let platform = Platform::start();
     let account = account(&platform);
     let url = |scope: &str| {
@@ -100,12 +100,12 @@ fn a_code_is_exchanged_once_for_a_person_and_their_tokens() {
     assert_eq!(
         platform.token_calls(),
         0,
-        "the account's token is not for this"
+        "the account's access token is not needed"
     );
 }
 
 #[test]
-fn a_refused_code_or_token_is_explained_and_asked_for_once() {
+fn a_refused_code_or_token_is_explained_and_not_retried() {
     let platform = Platform::start();
     let account = account(&platform);
     account.command(&["login", "code", "SYNCODE1"]).ok();
@@ -138,7 +138,11 @@ fn a_refused_code_or_token_is_explained_and_asked_for_once() {
             .command(&["login", "code", "SYNCODE9"])
             .may_be_done();
     }
-    assert_eq!(platform.count(EXCHANGE), before + 3, "a code is good once");
+    assert_eq!(
+        platform.count(EXCHANGE),
+        before + 3,
+        "not retried, because a code is valid once"
+    );
     let snapshot =
         json!({"access_token": "SYN", "expires_in": 7200, "openid": "oX", "is_snapshotuser": 1});
     platform.fault(EXCHANGE, Fault::Body(snapshot.to_string()));
@@ -149,7 +153,7 @@ fn a_refused_code_or_token_is_explained_and_asked_for_once() {
 }
 
 #[test]
-fn a_token_comes_from_standard_input_where_nobody_sees_it() {
+fn a_token_may_come_from_standard_input() {
     let platform = Platform::start();
     let account = account(&platform);
     account.command(&["login", "code", "SYNCODE1"]).ok();

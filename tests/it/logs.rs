@@ -1,11 +1,11 @@
-//! The log: one line for each push, and never a secret.
+//! The log: one line for each push, never a secret, and never a reason to wait.
 
 use crate::support::account::{APP_SECRET, WELCOME};
 use crate::support::*;
 use std::io::BufRead;
 
 #[test]
-fn every_push_has_one_line_with_kind_sender_rule_and_duration() {
+fn every_push_is_logged_with_kind_sender_rule_and_duration() {
     let account = Account::start();
     for (push, kind, rule) in [
         (text("hello"), "text", "help"),
@@ -29,7 +29,7 @@ fn every_push_has_one_line_with_kind_sender_rule_and_duration() {
 }
 
 #[test]
-fn a_push_can_not_write_lines_of_its_own() {
+fn a_push_cannot_inject_lines_into_the_log() {
     let account = Account::start();
     let strange = "oL\n[2026-11-21T00:00:00Z ERROR] made up\u{1b}[31m";
     let push = event("a\nERROR b").from(strange).body();
@@ -45,7 +45,7 @@ fn a_push_can_not_write_lines_of_its_own() {
     assert!(!about[0].contains('\u{1b}'), "{:?}", about[0]);
 }
 
-/// A day in the life of an account, with everything that could spill.
+/// Runs a server through everything that could leak a secret; returns the secrets and the log.
 fn busy_session(level: &str) -> (Vec<String>, Log) {
     let platform = Platform::start();
     platform.fault(
@@ -124,7 +124,7 @@ fn no_secret_is_logged_even_at_trace() {
 
 #[test]
 fn rust_log_sets_the_level() {
-    // At `error` nothing says where it listens: a socket file shows that it does.
+    // At `error` no line says that it listens, so wait for its socket file.
     let setup = Setup::new().env("RUST_LOG", "error");
     let socket = setup.folder().join("wechatd.sock");
     let listen = format!("\"unix:{}\"", socket.display());
@@ -142,7 +142,7 @@ fn rust_log_sets_the_level() {
 }
 
 #[test]
-fn a_rust_log_without_a_level_is_told_of_once_and_taken_as_the_usual_one() {
+fn a_rust_log_without_a_level_is_reported_once_and_means_the_default() {
     let mut account = Setup::new().env("RUST_LOG", "foo").start();
     account.log().says("in the console");
     account.stop();
@@ -150,7 +150,7 @@ fn a_rust_log_without_a_level_is_told_of_once_and_taken_as_the_usual_one() {
 }
 
 #[test]
-fn at_debug_the_libraries_do_not_talk_of_themselves() {
+fn libraries_log_nothing_at_debug() {
     let mut account = Setup::new().env("RUST_LOG", "debug").start();
     account.post(&text("hello")).is_status(200);
     account.stop();
@@ -160,8 +160,8 @@ fn at_debug_the_libraries_do_not_talk_of_themselves() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
-    // At `debug` the texts are logged: a hundred pushes are more than a pipe and the queue take.
+fn a_log_that_nobody_reads_delays_neither_answers_nor_the_stop() {
+    // At `debug` texts are logged: a hundred pushes overflow the pipe and the queue.
     let setup = Setup::new().env("RUST_LOG", "debug");
     let socket = setup.folder().join("wechatd.sock");
     let listen = format!("\"unix:{}\"", socket.display());
@@ -187,7 +187,7 @@ fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
     };
     push_many();
 
-    // Whoever reads again hears how much is missing, and what comes from then on.
+    // A reader that resumes sees how many lines are missing, and the lines from then on.
     let mut lines = std::io::BufReader::new(reader).lines();
     let mut next = || lines.next().unwrap().unwrap();
     let note =
@@ -209,7 +209,7 @@ fn a_log_that_nobody_reads_holds_up_neither_an_answer_nor_the_end() {
 }
 
 #[test]
-fn the_last_lines_are_written_before_the_end() {
+fn the_last_lines_are_written_before_the_process_ends() {
     let mut account = Account::start();
     account.post(&text("hello")).is_status(200);
     account.stop();
@@ -219,7 +219,7 @@ fn the_last_lines_are_written_before_the_end() {
         "{}",
         account.log()
     );
-    // The port is taken by another server, so this one cannot start; it says so in one line.
+    // A server that cannot start because its port is taken says so in one line.
     account.begin();
     let http::Address::Tcp(taken) = account.address() else {
         panic!("not a TCP address");
@@ -227,9 +227,9 @@ fn the_last_lines_are_written_before_the_end() {
     let other = Setup::new().set("server.listen", &format!("\"{taken}\""));
     let ran = other.stopped().command(&["serve"]);
     ran.failed().complains("already in use");
-    let told = ran
+    let lines = ran
         .stderr
         .lines()
         .filter(|line| line.starts_with("wechatd: "));
-    assert_eq!(told.count(), 1, "{}", ran.stderr);
+    assert_eq!(lines.count(), 1, "{}", ran.stderr);
 }

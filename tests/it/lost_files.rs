@@ -1,5 +1,5 @@
-//! Files of the store that are deleted, emptied or replaced while the server runs: what was answered 200 is there
-//! after a kill, what is not safe is answered 503, and a restart mends it.
+//! Files of the store that are deleted, emptied or replaced under a running server: pushes that would not be safe get
+//! 503, and after a kill and a restart every push that got 200 is there.
 
 use crate::support::account::HELP;
 use crate::support::store::hold_a_snapshot;
@@ -8,16 +8,16 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// Whether what was acknowledged before the damage survives it.
+/// Whether pushes acknowledged before the damage survive it.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
-    Stays,
-    /// The damage itself took it.
+    Kept,
+    /// The damage itself destroys them.
     Lost,
 }
 
-/// Does `damage` to a running store. No push is acknowledged from then on, the log says so once, and after a kill and
-/// a new start everything that was acknowledged is there.
+/// Damages the store of a running server: it acknowledges no more pushes, reports one error, and after a kill and a
+/// restart everything that it acknowledged is there.
 #[track_caller]
 fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
     let mut account = Account::start();
@@ -26,7 +26,7 @@ fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
         account.post(push).is_text(HELP);
     }
     account.get("/healthz").is(200, "ok");
-    // A log that is in the store altogether may be emptied by anybody, and is, soon after the start.
+    // Without this reader the log would soon be checkpointed, and losing a checkpointed log harms nothing.
     let reader = (before == Before::Lost).then(|| hold_a_snapshot(&account.store_path()));
     account
         .post(&text("before, still in the log"))
@@ -37,7 +37,7 @@ fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
         account.post(&refused).is_status(503);
     }
     account.get("/healthz").is_status(503);
-    eventually("the error", account.log(), || account.log().has(says));
+    account.log().says(says);
     account.kill();
     assert_eq!(account.log().count("ERROR"), 1, "{}", account.log());
     if reader.is_some() {
@@ -65,39 +65,39 @@ fn shorten(folder: &Path, name: &str, length: u64) {
 }
 
 #[test]
-fn a_deleted_log_gives_503_and_what_was_in_it_is_saved() {
+fn a_deleted_log_gives_503_and_its_content_is_saved() {
     refuses_after(
         |folder| remove(folder, "wechat.db-wal"),
-        Before::Stays,
+        Before::Kept,
         "wechat.db-wal",
     );
 }
 
 #[test]
-fn a_deleted_log_and_index_give_503_and_what_was_in_it_is_saved() {
+fn a_deleted_log_and_index_give_503_and_their_content_is_saved() {
     let damage = |folder: &Path| {
         remove(folder, "wechat.db-wal");
         remove(folder, "wechat.db-shm");
     };
-    refuses_after(damage, Before::Stays, "wechat.db-wal");
+    refuses_after(damage, Before::Kept, "wechat.db-wal");
 }
 
 #[test]
-fn a_log_that_another_program_made_anew_is_not_the_one_that_is_open() {
+fn a_log_recreated_by_another_program_is_not_taken_for_the_open_one() {
     let damage = |folder: &Path| {
         remove(folder, "wechat.db-wal");
         remove(folder, "wechat.db-shm");
         let other = rusqlite::Connection::open(folder.join("wechat.db")).unwrap();
         let count = "SELECT count(*) FROM messages";
         let _: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
-        // It stays open: when the last one closes the log is deleted, as before.
+        // Kept open, because closing the last connection deletes the log again.
         std::mem::forget(other);
     };
-    refuses_after(damage, Before::Stays, "wechat.db-wal");
+    refuses_after(damage, Before::Kept, "wechat.db-wal");
 }
 
 #[test]
-fn a_log_that_was_moved_away_gives_503_and_is_good_again_when_it_is_put_back() {
+fn a_log_that_is_moved_away_gives_503_until_it_is_put_back() {
     let account = Account::start();
     account.post(&text("before")).is_text(HELP);
     let (log, away) = (
@@ -116,16 +116,16 @@ fn a_log_that_was_moved_away_gives_503_and_is_good_again_when_it_is_put_back() {
 }
 
 #[test]
-fn a_deleted_index_gives_503_and_the_log_has_everything() {
+fn a_deleted_index_gives_503_and_loses_nothing() {
     refuses_after(
         |folder| remove(folder, "wechat.db-shm"),
-        Before::Stays,
+        Before::Kept,
         "wechat.db-shm",
     );
 }
 
 #[test]
-fn a_log_that_was_emptied_in_place_gives_503() {
+fn a_log_truncated_in_place_gives_503() {
     refuses_after(
         |folder| shorten(folder, "wechat.db-wal", 0),
         Before::Lost,
@@ -139,7 +139,7 @@ fn a_log_that_was_emptied_in_place_gives_503() {
 }
 
 #[test]
-fn a_log_that_was_overwritten_in_place_gives_503() {
+fn a_log_overwritten_in_place_gives_503() {
     let damage = |folder: &Path| {
         let log = folder.join("wechat.db-wal");
         let length = fs::metadata(&log).unwrap().len();
@@ -149,7 +149,7 @@ fn a_log_that_was_overwritten_in_place_gives_503() {
 }
 
 #[test]
-fn a_store_that_was_emptied_in_place_gives_503() {
+fn a_store_emptied_in_place_gives_503() {
     // At the next start SQLite would delete the log of an empty file.
     refuses_after(
         |folder| shorten(folder, "wechat.db", 0),
@@ -159,27 +159,25 @@ fn a_store_that_was_emptied_in_place_gives_503() {
 }
 
 #[test]
-fn a_store_that_was_made_shorter_while_its_log_is_in_use_gives_503() {
+fn a_store_truncated_while_its_log_is_in_use_gives_503() {
     for length in [0, 4_096, 20_000] {
         let mut account = Account::start();
         account.post(&text("before")).is_text(HELP);
         account.restart();
-        // So that nobody moves the log into the file, which would make it longer again.
-        checkpointed(account.folder());
+        // The reader keeps the log from being moved into the file, which would make it longer again.
+        checkpoint(account.folder());
         let reader = hold_a_snapshot(&account.store_path());
         account.post(&text("again")).is_text(HELP);
         shorten(account.folder(), "wechat.db", length);
         account.post(&text("after")).is_status(503);
         account.get("/healthz").is_status(503);
-        eventually("the error", account.log(), || {
-            account.log().has("wechatd backup")
-        });
+        account.log().says("wechatd backup");
         drop(reader);
     }
 }
 
 #[test]
-fn the_files_beside_a_store_that_a_link_leads_to_are_looked_at_too() {
+fn the_files_of_a_store_behind_a_symbolic_link_are_watched_too() {
     let setup = Setup::new();
     let real = setup.folder().join("real");
     fs::create_dir(&real).unwrap();
@@ -191,17 +189,17 @@ fn the_files_beside_a_store_that_a_link_leads_to_are_looked_at_too() {
 }
 
 /// Moves everything from the log to the file, as any program may.
-fn checkpointed(folder: &Path) {
+fn checkpoint(folder: &Path) {
     let other = rusqlite::Connection::open(folder.join("wechat.db")).unwrap();
-    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-    // The server does it itself soon after its start, and only one can at a time.
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    // Retried, because the server checkpoints soon after its start and only one can at a time.
     eventually("a checkpoint", &Log::default(), || {
-        other.query_row(checkpoint, [], |row| row.get::<_, i64>(0)) == Ok(0)
+        other.query_row(sql, [], |row| row.get::<_, i64>(0)) == Ok(0)
     });
 }
 
 #[test]
-fn a_folder_that_was_renamed_gives_503_until_it_has_its_name_again() {
+fn a_renamed_folder_gives_503_until_it_is_renamed_back() {
     let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
     let (data, away) = (setup.folder().join("data"), setup.folder().join("away"));
     fs::create_dir(&data).unwrap();
@@ -215,26 +213,26 @@ fn a_folder_that_was_renamed_gives_503_until_it_has_its_name_again() {
 }
 
 #[test]
-fn what_other_programs_may_do_to_the_files_is_no_fault() {
+fn checkpoints_and_vacuum_by_other_programs_do_no_harm() {
     let account = Account::start();
     let post = |what: &str| {
         account.post(&text(what)).is_text(HELP);
         account.get("/healthz").is(200, "ok");
     };
     post("before");
-    checkpointed(account.folder());
+    checkpoint(account.folder());
     post("after an emptied log");
     account.post(&text(&"x".repeat(300_000))).is_text(HELP);
     let other = rusqlite::Connection::open(account.store_path()).unwrap();
     let sql = "DELETE FROM messages WHERE length(content) > 200000; VACUUM;";
     other.execute_batch(sql).unwrap();
     post("after VACUUM");
-    checkpointed(account.folder());
+    checkpoint(account.folder());
     post("after a shorter store");
     other
         .execute_batch("INSERT INTO settings VALUES ('big', zeroblob(200000)); DELETE FROM settings WHERE name = 'big'; VACUUM")
         .unwrap();
-    checkpointed(account.folder());
+    checkpoint(account.folder());
     other
         .execute_batch("INSERT INTO settings VALUES ('new', hex(zeroblob(20000)))")
         .unwrap();

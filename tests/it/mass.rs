@@ -1,4 +1,4 @@
-//! Mass messages: shown before they go, sent once, followed to their end.
+//! Mass messages: shown before they are sent, sent once, and tracked to their result.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn without_client_id(mut body: Value) -> Value {
     body
 }
 
-/// The account has these tags.
+/// Gives the account two tags.
 fn tags(platform: &Platform) {
     let tags = json!({"tags": [{"id": 134, "name": "VIP", "count": 10}, {"id": 2, "name": "star", "count": 0}]});
     platform.always(TAGS, Fault::Body(tags.to_string()));
@@ -36,7 +36,7 @@ fn finished(msg_id: &str, status: &str) -> Push {
 }
 
 #[test]
-fn a_dry_run_shows_who_and_what_and_sends_nothing() {
+fn a_dry_run_shows_recipients_and_content_and_sends_nothing() {
     let platform = Platform::start();
     tags(&platform);
     let account = account(&platform);
@@ -79,7 +79,7 @@ fn a_dry_run_shows_who_and_what_and_sends_nothing() {
 }
 
 #[test]
-fn it_is_sent_to_all_to_a_tag_and_to_openids() {
+fn a_message_is_sent_to_all_to_a_tag_or_to_openids() {
     let platform = Platform::start();
     tags(&platform);
     let account = account(&platform);
@@ -140,7 +140,7 @@ fn it_is_sent_to_all_to_a_tag_and_to_openids() {
 }
 
 #[test]
-fn a_file_is_uploaded_for_it() {
+fn an_image_file_is_uploaded_first() {
     let platform = Platform::start();
     let account = account(&platform);
     std::fs::write(account.folder().join("a.gif"), "GIF89a").unwrap();
@@ -249,7 +249,7 @@ fn the_same_command_twice_sends_once() {
 }
 
 #[test]
-fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
+fn repeating_after_a_lost_answer_says_whether_the_message_arrived() {
     let platform = Platform::start();
     let account = account(&platform);
     let send = || account.command(&["mass", "send", "closed", "--all", "--yes"]);
@@ -258,7 +258,7 @@ fn after_a_time_out_a_repetition_tells_whether_it_arrived() {
         .may_be_done()
         .complains("may have arrived")
         .complains("cannot send twice");
-    assert_eq!(platform.count(ALL), 1, "never repeated by itself");
+    assert_eq!(platform.count(ALL), 1, "never retried automatically");
     account
         .command(&["mass", "status"])
         .ok()
@@ -297,7 +297,7 @@ fn client_ids(platform: &Platform) -> Vec<Value> {
 }
 
 #[test]
-fn after_a_busy_platform_a_repetition_is_the_same_message() {
+fn repeating_after_a_busy_platform_sends_the_same_client_id() {
     for busy in [-1, 61450, 268_487_001] {
         let platform = Platform::start();
         let account = account(&platform);
@@ -307,7 +307,7 @@ fn after_a_busy_platform_a_repetition_is_the_same_message() {
             .may_be_done()
             .complains("may have arrived")
             .complains("cannot send twice");
-        assert_eq!(platform.count(ALL), 1, "never repeated by itself");
+        assert_eq!(platform.count(ALL), 1, "never retried automatically");
         account.store().is("SELECT msg_id FROM jobs", &["NULL"]);
         platform.fault(
             ALL,
@@ -322,7 +322,7 @@ fn after_a_busy_platform_a_repetition_is_the_same_message() {
 }
 
 #[test]
-fn a_refused_repetition_does_not_forget_the_attempt_before_it() {
+fn a_refused_repetition_keeps_the_client_id_of_the_first_attempt() {
     let platform = Platform::start();
     let account = account(&platform);
     let send = || account.command(&["mass", "send", "closed", "--all", "--yes"]);
@@ -342,7 +342,7 @@ fn a_refused_repetition_does_not_forget_the_attempt_before_it() {
 }
 
 #[test]
-fn a_platform_that_is_busy_before_the_call_has_sent_nothing() {
+fn without_an_access_token_nothing_was_sent() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.always("/cgi-bin/stable_token", Fault::Errcode(-1, "system error"));
@@ -350,7 +350,7 @@ fn a_platform_that_is_busy_before_the_call_has_sent_nothing() {
     let ran = account.command(&["mass", "send", "closed", "--all", "--yes"]);
     ran.failed().complains("errcode -1").expect(
         !ran.stderr.contains("may have arrived"),
-        "nothing was asked for but a token",
+        "only a token was asked for",
     );
     assert_eq!(platform.count(ALL), 0);
     assert_eq!(account.store().count("jobs"), 0);
@@ -429,7 +429,7 @@ fn a_result_that_comes_before_the_answer_is_not_lost() {
 }
 
 #[test]
-fn nothing_goes_out_unasked() {
+fn nothing_is_sent_or_deleted_without_confirmation() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -451,7 +451,7 @@ fn nothing_goes_out_unasked() {
 }
 
 #[test]
-fn preview_shows_it_to_one() {
+fn preview_sends_the_message_to_one_person() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -472,7 +472,7 @@ fn preview_shows_it_to_one() {
 }
 
 #[test]
-fn delete_takes_back_all_or_one_article() {
+fn delete_takes_back_a_message_or_one_of_its_articles() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -495,7 +495,7 @@ fn delete_takes_back_all_or_one_article() {
 }
 
 #[test]
-fn what_can_not_be_sent_is_refused() {
+fn arguments_that_cannot_be_sent_are_refused() {
     let platform = Platform::start();
     tags(&platform);
     let account = account(&platform);
@@ -526,7 +526,7 @@ fn what_can_not_be_sent_is_refused() {
 }
 
 #[test]
-fn a_tag_that_is_called_like_the_id_of_another_one_is_not_taken_for_it() {
+fn the_id_of_a_tag_wins_over_the_name_of_another() {
     let platform = Platform::start();
     let tags = json!({"tags": [{"id": 130, "name": "129", "count": 1}, {"id": 129, "name": "VIP", "count": 10}]});
     platform.always(TAGS, Fault::Body(tags.to_string()));
@@ -565,7 +565,7 @@ fn the_speed_is_shown_and_set() {
 }
 
 #[test]
-fn the_number_that_comments_and_statistics_go_by_is_shown_and_kept() {
+fn the_msg_data_id_is_shown_and_kept() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     let answer =
@@ -579,7 +579,7 @@ fn the_number_that_comments_and_statistics_go_by_is_shown_and_kept() {
     account.store().is(row, &["1000002301|206227730"]);
     let list = account.command(&["mass", "status", "--json"]).json();
     assert_eq!(list[0]["msg_data_id"], "206227730");
-    // Some platforms name the number of the sending MsgId.
+    // Some pushes spell the element MsgId instead of MsgID.
     let urls = "<ArticleUrlResult><Count>1</Count><ResultList><item><ArticleIdx>1</ArticleIdx><ArticleUrl>https://a/1</ArticleUrl></item>\
                 </ResultList></ArticleUrlResult></xml>";
     let body = finished("1000002301", "send success").body();

@@ -15,8 +15,8 @@ fn put(account: &Account, name: &str, bytes: &[u8]) {
     std::fs::write(account.folder().join(name), bytes).unwrap();
 }
 
-/// The platform keeps so many pictures, and an article.
-fn kept(platform: &Platform, pictures: usize) {
+/// Gives the platform this many pictures, and an article.
+fn fill(platform: &Platform, pictures: usize) {
     let piece = |kind: &str, number: usize, name: String| Piece {
         kind: kind.to_owned(),
         media_id: format!("SYN_{kind}_{number}"),
@@ -32,9 +32,9 @@ fn kept(platform: &Platform, pictures: usize) {
 }
 
 #[test]
-fn list_and_count_show_all_pages_and_say_what_is_left_out() {
+fn list_reads_all_pages_and_says_what_it_leaves_out() {
     let platform = Platform::start();
-    kept(&platform, 45);
+    fill(&platform, 45);
     let account = account(&platform);
     let list = account.command(&["material", "list", "--json"]).json();
     let list = list.as_array().unwrap();
@@ -73,9 +73,9 @@ fn list_and_count_show_all_pages_and_say_what_is_left_out() {
 }
 
 #[test]
-fn a_list_is_asked_for_again_while_the_platform_is_busy() {
+fn list_retries_while_the_platform_is_busy() {
     let platform = Platform::start();
-    kept(&platform, 1);
+    fill(&platform, 1);
     let account = account(&platform);
     platform.fault(LIST, Fault::Errcode(-1, "system error"));
     account
@@ -86,7 +86,7 @@ fn a_list_is_asked_for_again_while_the_platform_is_busy() {
 }
 
 #[test]
-fn upload_prints_the_media_id_of_a_file_that_stays() {
+fn upload_prints_the_media_id() {
     let platform = Platform::start();
     let account = account(&platform);
     put(&account, "cover.gif", b"GIF89a cover");
@@ -118,7 +118,7 @@ fn upload_prints_the_media_id_of_a_file_that_stays() {
 }
 
 #[test]
-fn a_file_that_stays_may_be_of_kinds_that_a_message_may_not() {
+fn permanent_material_allows_more_formats_than_messages() {
     let platform = Platform::start();
     let account = account(&platform);
     put(&account, "old.bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0");
@@ -161,7 +161,7 @@ fn a_file_that_stays_may_be_of_kinds_that_a_message_may_not() {
 }
 
 #[test]
-fn what_can_not_be_added_is_refused_before_any_call() {
+fn an_invalid_upload_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);
     put(&account, "cover.gif", b"GIF89a cover");
@@ -190,7 +190,7 @@ fn what_can_not_be_added_is_refused_before_any_call() {
 }
 
 #[test]
-fn an_upload_is_never_repeated_and_says_what_may_have_become_of_it() {
+fn an_upload_is_never_retried_and_says_how_to_find_out_whether_it_was_made() {
     for fault in [Fault::Truncated, Fault::Closed, Fault::BadGateway] {
         let platform = Platform::start();
         let account = account(&platform);
@@ -209,14 +209,14 @@ fn an_upload_is_never_repeated_and_says_what_may_have_become_of_it() {
     let ran = account.command(&["material", "upload", "cover.gif"]);
     ran.failed().complains("make it smaller").expect(
         !ran.stderr.contains("material list"),
-        "a refusal leaves no doubt",
+        "a refusal is certain",
     );
 }
 
 #[test]
-fn get_writes_files_and_articles_and_prints_where_videos_lie() {
+fn get_writes_files_and_articles_and_prints_the_url_of_videos() {
     let platform = Platform::start();
-    kept(&platform, 1);
+    fill(&platform, 1);
     platform.content(|content| {
         content.material.push(Piece {
             kind: "video".to_owned(),
@@ -248,7 +248,7 @@ fn get_writes_files_and_articles_and_prints_where_videos_lie() {
         serde_json::from_str::<Value>(&read("day.json")).unwrap(),
         article
     );
-    // What was fetched can be a draft again.
+    // A fetched article can be used as a draft.
     account
         .command(&["article", "draft", "day.json"])
         .ok()
@@ -266,7 +266,7 @@ fn get_writes_files_and_articles_and_prints_where_videos_lie() {
 #[test]
 fn delete_asks_first_and_explains_a_refusal() {
     let platform = Platform::start();
-    kept(&platform, 1);
+    fill(&platform, 1);
     let account = account(&platform);
     account
         .command(&["material", "delete", "SYN_image_0"])

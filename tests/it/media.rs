@@ -1,4 +1,4 @@
-//! Files to the platform and back.
+//! Temporary media: uploading files to the platform and fetching them.
 
 use crate::support::*;
 use serde_json::json;
@@ -75,7 +75,7 @@ fn types_and_sizes_are_checked_before_anything_is_sent() {
     assert!(platform.calls().is_empty(), "{:?}", platform.calls());
 }
 
-/// A file that begins with an `ftyp` box of these brands, the first of which is the major one.
+/// A file that begins with an `ftyp` box of these brands, the major one first.
 fn ftyp(brands: &[&str]) -> Vec<u8> {
     let length = u32::try_from(12 + 4 * brands.len()).unwrap();
     let mut file = length.to_be_bytes().to_vec();
@@ -90,7 +90,7 @@ fn ftyp(brands: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_that_the_platform_does_not_take_is_refused_with_what_to_save_it_as() {
+fn an_unsupported_format_is_refused_with_the_format_to_save_it_as() {
     let platform = Platform::start();
     let account = account(&platform);
     let wmv = [
@@ -151,7 +151,7 @@ fn a_file_that_the_platform_does_not_take_is_refused_with_what_to_save_it_as() {
                 .complains(&format!("save it as {save_as}"));
         }
     }
-    // What only stays may be of more kinds.
+    // A format for permanent material only.
     put(&account, "tone.wav", b"RIFF\x24\0\0\0WAVEfmt ");
     account
         .command(&["media", "upload", "tone.wav"])
@@ -183,7 +183,7 @@ fn a_file_that_the_platform_does_not_take_is_refused_with_what_to_save_it_as() {
 }
 
 #[test]
-fn get_writes_the_file_whole_or_not_at_all() {
+fn get_writes_the_complete_file_or_none() {
     let platform = Platform::start();
     let account = account(&platform);
     let ran = account.command(&["media", "get", "SYN_photo", "--out", "photo.gif"]);
@@ -207,10 +207,10 @@ fn get_writes_the_file_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_place_that_takes_no_more_is_named_and_not_the_platform() {
+fn a_full_disk_is_reported_as_such_and_not_as_a_fault_of_the_platform() {
     let platform = Platform::start();
     let account = account(&platform);
-    // A full disk of one page, mounted where only the command sees it; needs root or user namespaces.
+    // A full disk of one page, mounted for the command only; needs root or user namespaces.
     let script = "mkdir full && mount -t tmpfs -o size=4k tmpfs full && head -c 4096 /dev/zero >full/ballast && { \"$@\"; code=$?; ls full; exit $code; }";
     let program = account.program(&["media", "get", "SYN_photo", "--out", "full/photo.gif"]);
     let mut command = std::process::Command::new("unshare");
@@ -222,13 +222,13 @@ fn a_place_that_takes_no_more_is_named_and_not_the_platform() {
         .iter()
         .any(|tool| ran.stderr.contains(tool))
     {
-        true => eprintln!("no mounts here, no disk was filled: {}", ran.stderr),
+        true => eprintln!("cannot mount a full disk here: {}", ran.stderr),
         false => {
             ran.expect(ran.code == 1, "exit code 1");
             ran.complains("photo.gif: No space left on device")
                 .complains("make room");
-            ran.expect(!ran.stderr.contains("api:"), "nothing of the platform");
-            assert_eq!(ran.stdout, "ballast\n", "no half file");
+            ran.expect(!ran.stderr.contains("api:"), "no word about the platform");
+            assert_eq!(ran.stdout, "ballast\n", "no partial file");
         }
     }
     let run = |stdout: std::process::Stdio| {
@@ -247,7 +247,7 @@ fn a_place_that_takes_no_more_is_named_and_not_the_platform() {
 }
 
 #[test]
-fn of_a_video_its_url_is_printed() {
+fn get_prints_the_url_of_a_video() {
     let platform = Platform::start();
     let account = account(&platform);
     let url = "http://video.example.com/SYN.mp4\n";
@@ -273,7 +273,7 @@ fn image_prints_the_url_for_articles() {
 }
 
 #[test]
-fn a_recording_of_a_web_page_comes_as_speex() {
+fn get_fetches_the_recording_of_a_web_page_as_speex() {
     let platform = Platform::start();
     let account = account(&platform);
     let ran = account.command(&["media", "get", "SYN_voice", "--speex"]);
@@ -288,7 +288,7 @@ fn a_recording_of_a_web_page_comes_as_speex() {
 }
 
 #[test]
-fn ctrl_c_leaves_no_half_file() {
+fn ctrl_c_leaves_no_partial_file() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     platform.always("/cgi-bin/media/get", Fault::Trickle);
@@ -296,7 +296,7 @@ fn ctrl_c_leaves_no_half_file() {
     command.stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let part = account.folder().join("picture.jpg.part");
-    eventually("the half file", account.log(), || part.exists());
+    eventually("the partial file", account.log(), || part.exists());
     account::send_signal(child.id(), "INT");
     let out = child.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(130));

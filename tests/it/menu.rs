@@ -1,4 +1,4 @@
-//! The menu commands, typed by an owner: shown, pulled, compared, put in force and taken back.
+//! The menu commands: show, pull, diff, apply, rollback, delete and trymatch.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ url = "https://www.example.com/vip"
 "#;
 
 const CREATE: &str = "/cgi-bin/menu/create";
-const WHEN: &str = "24 hours";
+/// How long WeChat may show the old menu, as the commands say it.
+const DELAY: &str = "24 hours";
 
 fn account(platform: &Platform, menu: &str) -> Account {
     Setup::new().platform(platform).rules(menu).stopped()
@@ -57,8 +58,8 @@ fn vip() -> (Value, Value) {
     )
 }
 
-/// The console's menu of the samples: one button that only the console can make, and one that unfolds another
-/// such and one that the API can make.
+/// The sample menu made in the console: a button that only the console can make, and a submenu with another such
+/// button and one that the API can make too.
 fn console_menu() -> Value {
     let sample: Value =
         serde_json::from_str(&sample("api/get_current_selfmenu_info.json")).unwrap();
@@ -92,7 +93,7 @@ VIP      view https://www.example.com/vip
 }
 
 #[test]
-fn a_wrong_menu_is_refused_with_all_its_mistakes_before_anything_is_sent() {
+fn a_wrong_menu_is_refused_with_all_mistakes_before_any_call() {
     let platform = Platform::start();
     let wrong = MENU
         .replace("name = \"Tools\"", "name = \"Tools and more tools\"")
@@ -108,7 +109,7 @@ fn a_wrong_menu_is_refused_with_all_its_mistakes_before_anything_is_sent() {
 }
 
 #[test]
-fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
+fn apply_shows_the_changes_and_makes_default_and_conditional_menus() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account
@@ -116,12 +117,15 @@ fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
         .is_code(1)
         .says("+ 今天  click TODAY");
     let ran = account.command(&["menu", "apply", "--yes"]);
-    ran.ok().says("+   Shop  view").says(WHEN).says("rollback");
+    ran.ok().says("+   Shop  view").says(DELAY).says("rollback");
     assert_eq!(platform.bodies(CREATE), [json!({"button": buttons()})]);
     let added = platform.bodies("/cgi-bin/menu/addconditional");
     assert_eq!(added, [json!({"button": vip().0, "matchrule": vip().1})]);
     let created = platform.calls().into_iter().find(|c| c.path == CREATE);
-    assert!(created.unwrap().body.contains("今天"), "raw UTF-8 only");
+    assert!(
+        created.unwrap().body.contains("今天"),
+        "raw UTF-8, no escapes"
+    );
     account
         .command(&["menu", "diff"])
         .ok()
@@ -136,7 +140,7 @@ fn apply_shows_what_changes_and_makes_default_and_conditional_menus() {
 }
 
 #[test]
-fn only_what_differs_is_sent() {
+fn apply_sends_only_what_differs() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account.command(&["menu", "apply", "--yes"]).ok();
@@ -173,7 +177,7 @@ key = "IOS"
 }
 
 #[test]
-fn what_is_pulled_into_the_configuration_is_the_same_menu() {
+fn a_pulled_menu_equals_the_one_in_force() {
     let platform = Platform::start();
     account(&platform, MENU)
         .command(&["menu", "apply", "--yes"])
@@ -234,7 +238,7 @@ fn a_console_made_menu_is_pulled_changed_compared_applied_and_rolled_back() {
     account.command(&["menu", "diff"]).ok();
 }
 
-/// Menus of long ago: one for a tag and men, one for a country, one for Android.
+/// Old conditional menus: for a tag and men, for a country, and for Android.
 fn old_menus() -> String {
     let menu = |name: &str, matchrule: Value, menuid: u64| {
         let button = json!([{"type": "click", "name": name, "key": name, "sub_button": []}]);
@@ -252,14 +256,14 @@ fn old_menus() -> String {
 }
 
 #[test]
-fn a_menu_that_is_switched_off_in_the_console_is_pulled_and_can_be_applied() {
+fn a_menu_switched_off_in_the_console_is_pulled_and_can_be_applied() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let off = json!({"is_menu_open": 0, "selfmenu_info": {"button": [
         {"name": "Shop", "type": "view", "url": "https://www.example.com/shop"},
     ]}});
-    let asked = "/cgi-bin/get_current_selfmenu_info";
-    platform.always(asked, Fault::Body(off.to_string()));
+    let path = "/cgi-bin/get_current_selfmenu_info";
+    platform.always(path, Fault::Body(off.to_string()));
     let pulled = account.command(&["menu", "pull"]);
     pulled
         .ok()
@@ -268,7 +272,7 @@ fn a_menu_that_is_switched_off_in_the_console_is_pulled_and_can_be_applied() {
     let json = account.command(&["menu", "pull", "--json"]).json();
     assert_eq!(json["switched_off"][0]["name"], "Shop");
     assert_eq!(json["button"], json!([]), "users see none");
-    // What is pulled is a configuration, and users would see more than now.
+    // The pulled text is a configuration, and applying it shows users the menu again.
     account.rewrite_config(|config| config + &pulled.stdout);
     let diff = account.command(&["menu", "diff"]);
     diff.says("+ Shop  view https://www.example.com/shop");
@@ -276,7 +280,7 @@ fn a_menu_that_is_switched_off_in_the_console_is_pulled_and_can_be_applied() {
 }
 
 #[test]
-fn a_condition_that_the_platform_has_retired_is_pulled_as_a_comment() {
+fn a_retired_condition_is_pulled_as_a_comment() {
     let platform = Platform::start();
     platform.always("/cgi-bin/menu/get", Fault::Body(old_menus()));
     let account = account(&platform, "");
@@ -329,7 +333,7 @@ fn a_menu_with_a_retired_condition_is_not_put_back() {
 }
 
 #[test]
-fn rollback_puts_back_the_menu_before_with_its_conditional_menus() {
+fn rollback_restores_the_previous_menu_with_its_conditional_menus() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account
@@ -363,7 +367,7 @@ fn rollback_to_no_menu_deletes_it() {
 }
 
 #[test]
-fn delete_keeps_what_it_deletes() {
+fn a_deleted_menu_can_be_rolled_back() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account
@@ -376,14 +380,14 @@ fn delete_keeps_what_it_deletes() {
         .command(&["menu", "delete", "--yes"])
         .ok()
         .says("- VIP")
-        .says(WHEN);
+        .says(DELAY);
     assert_eq!(platform.outgoing(|state| state.menu()), None);
     account.command(&["menu", "rollback", "--yes"]).ok();
     account.command(&["menu", "diff"]).ok();
 }
 
 #[test]
-fn without_a_terminal_and_without_yes_nothing_is_done() {
+fn without_a_terminal_a_change_needs_yes() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account
@@ -403,7 +407,7 @@ fn without_a_terminal_and_without_yes_nothing_is_done() {
 }
 
 #[test]
-fn on_a_terminal_it_asks_and_only_yes_is_yes() {
+fn on_a_terminal_a_change_needs_an_explicit_yes() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     for typed in ["\n", "n\n", "maybe\n", "\u{4}"] {
@@ -419,7 +423,7 @@ fn on_a_terminal_it_asks_and_only_yes_is_yes() {
 }
 
 #[test]
-fn a_menu_that_gets_stuck_halfway_says_how_to_go_on() {
+fn a_half_applied_menu_says_how_to_go_on() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     let too_many = Fault::Errcode(65305, "too many conditional menus");
@@ -435,7 +439,7 @@ fn a_menu_that_gets_stuck_halfway_says_how_to_go_on() {
 }
 
 #[test]
-fn trymatch_draws_what_one_follower_sees() {
+fn trymatch_shows_the_menu_of_one_follower() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account.command(&["menu", "apply", "--yes"]).ok();
@@ -452,7 +456,7 @@ fn trymatch_draws_what_one_follower_sees() {
 }
 
 #[test]
-fn a_platform_without_any_menu_is_told_as_that() {
+fn pull_says_when_the_platform_has_no_menu() {
     let platform = Platform::start();
     let account = account(&platform, "");
     account.command(&["menu", "pull"]).ok().says("has no menu");
@@ -469,20 +473,20 @@ fn a_platform_without_any_menu_is_told_as_that() {
         .complains("account.app_id");
 }
 
-/// A menu of one button, as configuration and as the platform has it.
+/// A menu of one button, as in the configuration and as on the platform.
 fn single(key: &str) -> (String, Value) {
     let text = format!("\n[[menu.button]]\nname = \"{key}\"\ntype = \"click\"\nkey = \"{key}\"\n");
     let button = json!([{"type": "click", "name": key, "key": key}]);
     (text, button)
 }
 
-/// `menu` with a conditional menu behind it.
+/// `menu` followed by a conditional menu.
 fn with_vip(menu: &str) -> String {
     let start = MENU.find("[[menu.conditional]]").unwrap();
     format!("{menu}\n{}", &MENU[start..])
 }
 
-/// Puts another menu into the configuration.
+/// Replaces the menu in the configuration.
 fn configure(account: &Account, menu: &str) {
     account.rewrite_config(|config| {
         let end = config.find("\n[[menu.button]]").unwrap_or(config.len());
@@ -506,25 +510,25 @@ const ADD: &str = "/cgi-bin/menu/addconditional";
 const TOO_MANY: Fault = Fault::Errcode(65305, "too many conditional menus");
 
 #[test]
-fn rollback_after_a_failed_and_repeated_apply_puts_back_the_menu_before_both() {
+fn rollback_after_a_failed_and_repeated_apply_restores_the_menu_before_both() {
     let platform = Platform::start();
     let account = with_a_in_force(&platform);
     configure(&account, &with_vip(&single("B").0));
     for _ in 0..2 {
         platform.fault(ADD, TOO_MANY);
         account.command(&["menu", "apply", "--yes"]).failed();
-        assert_eq!(in_force(&platform), single("B").1, "half-way");
+        assert_eq!(in_force(&platform), single("B").1, "half applied");
     }
     account.command(&["menu", "apply", "--yes"]).ok();
-    let whole = platform.outgoing(|state| state.menu());
+    let complete = platform.outgoing(|state| state.menu());
     account.command(&["menu", "rollback", "--yes"]).ok();
     assert_eq!(in_force(&platform), single("A").1);
     account.command(&["menu", "rollback", "--yes"]).ok();
-    assert_eq!(platform.outgoing(|state| state.menu()), whole);
+    assert_eq!(platform.outgoing(|state| state.menu()), complete);
 }
 
 #[test]
-fn rollback_right_after_a_failed_apply_undoes_it_as_if_it_had_never_been() {
+fn rollback_right_after_a_failed_apply_undoes_it_completely() {
     let platform = Platform::start();
     let account = with_a_in_force(&platform);
     configure(&account, &single("B").0);
@@ -539,7 +543,7 @@ fn rollback_right_after_a_failed_apply_undoes_it_as_if_it_had_never_been() {
 }
 
 #[test]
-fn an_apply_that_the_platform_refused_whole_leaves_the_menu_before_where_it_was() {
+fn an_apply_that_changed_nothing_does_not_replace_the_menu_to_roll_back_to() {
     let platform = Platform::start();
     let account = with_a_in_force(&platform);
     configure(&account, &single("B").0);
@@ -558,7 +562,7 @@ fn an_apply_that_the_platform_refused_whole_leaves_the_menu_before_where_it_was(
 }
 
 #[test]
-fn a_rollback_that_got_stuck_goes_on_to_the_same_menu() {
+fn a_half_done_rollback_can_be_repeated() {
     let platform = Platform::start();
     let account = account(&platform, &with_vip(&single("A").0));
     account.command(&["menu", "apply", "--yes"]).ok();
@@ -577,7 +581,7 @@ fn a_rollback_that_got_stuck_goes_on_to_the_same_menu() {
 }
 
 #[test]
-fn an_apply_killed_half_way_loses_no_menu() {
+fn an_apply_killed_halfway_loses_no_menu() {
     let platform = Platform::start();
     let account = with_a_in_force(&platform);
     configure(&account, &with_vip(&single("B").0));
@@ -613,7 +617,7 @@ fn a_deletion_that_failed_can_be_repeated_and_rolled_back() {
 }
 
 #[test]
-fn a_menu_that_an_older_version_kept_still_rolls_back() {
+fn a_menu_kept_by_an_older_version_can_still_be_rolled_back_to() {
     let platform = Platform::start();
     let account = with_a_in_force(&platform);
     let before = json!({"origin": "api", "button": single("OLD").1, "conditional": [
@@ -631,7 +635,7 @@ fn a_menu_that_an_older_version_kept_still_rolls_back() {
 }
 
 #[test]
-fn what_can_not_be_put_back_is_said_before_the_question() {
+fn buttons_that_cannot_be_restored_are_named_before_the_question() {
     let platform = Platform::start();
     platform.outgoing(|state| state.set_console_menu(console_menu()));
     let account = account(&platform, MENU);
@@ -655,7 +659,7 @@ fn what_can_not_be_put_back_is_said_before_the_question() {
 }
 
 #[test]
-fn what_differs_and_what_failed_have_different_exit_codes() {
+fn diff_has_different_exit_codes_for_a_difference_and_a_failure() {
     let platform = Platform::start();
     let account = account(&platform, MENU);
     account.command(&["menu", "diff"]).is_code(1);
@@ -668,7 +672,7 @@ fn what_differs_and_what_failed_have_different_exit_codes() {
 }
 
 #[test]
-fn check_warns_of_buttons_with_the_same_name_on_one_level() {
+fn check_warns_about_buttons_with_the_same_name_on_one_level() {
     let platform = Platform::start();
     account(&platform, &single("A").0)
         .command(&["menu", "apply", "--yes"])

@@ -1,11 +1,11 @@
-//! Messages that hold more than a text: what lists say of them, one message whole, and the files that came with them.
+//! Messages with more than a text: how lists show them, one message in full, and saving their files.
 
 use crate::support::*;
 use serde_json::json;
 
 const GET: &str = "/cgi-bin/media/get";
 
-/// An account that got a message of every kind, the last of which is the newest.
+/// An account that received a message of every kind.
 fn with_messages(platform: &Platform) -> Account {
     let account = Setup::new().platform(platform).rules("").start();
     for push in [
@@ -26,11 +26,11 @@ fn with_messages(platform: &Platform) -> Account {
 }
 
 #[test]
-fn lists_say_what_came_without_a_text() {
+fn lists_describe_messages_without_a_text() {
     let platform = Platform::start();
     let account = with_messages(&platform);
     let list = account.command(&["messages", "list"]);
-    for said in [
+    for shown in [
         "[image]",
         "[voice]",
         "请帮我查一下订单",
@@ -42,7 +42,7 @@ fn lists_say_what_came_without_a_text() {
         "31.230416, 121.473701",
         "hello",
     ] {
-        list.ok().says(said);
+        list.ok().says(shown);
     }
     account
         .command(&["followers", "show", FAN])
@@ -74,7 +74,7 @@ fn lists_say_what_came_without_a_text() {
 }
 
 #[test]
-fn a_message_is_shown_whole() {
+fn show_prints_everything_about_a_message() {
     let platform = Platform::start();
     let account = with_messages(&platform);
     account
@@ -109,7 +109,7 @@ fn a_message_is_shown_whole() {
 }
 
 #[test]
-fn the_whole_name_of_the_rule_and_what_was_scanned_are_shown() {
+fn show_prints_the_full_name_of_the_rule_and_the_scan() {
     let account = Account::with_rules(
         r#"
         [[rule]]
@@ -129,7 +129,7 @@ fn the_whole_name_of_the_rule_and_what_was_scanned_are_shown() {
 }
 
 #[test]
-fn the_file_of_a_message_is_fetched() {
+fn save_fetches_the_file_of_a_message() {
     let platform = Platform::start();
     let account = with_messages(&platform);
     let read = |name: &str| std::fs::read(account.folder().join(name)).unwrap();
@@ -146,7 +146,7 @@ fn the_file_of_a_message_is_fetched() {
         (&json["file"], &json["bytes"]),
         (&json!("photo.gif"), &json!(19))
     );
-    // Of a video the platform gives the URL, which takes no token.
+    // For a video the platform gives a URL, which needs no token.
     let url = format!("{}/cgi-bin/showqrcode?ticket=SYN", platform.url());
     platform.fault(GET, Fault::Body(json!({ "video_url": url }).to_string()));
     account
@@ -156,7 +156,7 @@ fn the_file_of_a_message_is_fetched() {
     let fetched = platform.calls().pop().unwrap();
     assert_eq!(fetched.path, "/cgi-bin/showqrcode");
     assert!(!fetched.query.contains_key("access_token"), "{fetched:?}");
-    // What is not there, and what has ended.
+    // Messages without a file, and a file that has expired.
     account
         .command(&["messages", "save", "8", "--out", "x"])
         .failed()
@@ -179,7 +179,7 @@ fn the_file_of_a_message_is_fetched() {
 }
 
 #[test]
-fn check_warns_of_media_ids_that_end() {
+fn check_warns_about_media_ids_that_expire() {
     let platform = Platform::start();
     let rules = r#"
         [[rule]]
@@ -222,7 +222,7 @@ fn check_warns_of_media_ids_that_end() {
     );
     let json = account.command(&["check", "--json"]).json();
     assert_eq!(json["advice"].as_array().map(Vec::len), Some(2), "{json}");
-    // It is known when the file was uploaded again, and after its end.
+    // Also after the media_id has expired and the file was uploaded again.
     store::change(
         &account.store_path(),
         "UPDATE media SET expires_at = unixepoch() - 60",
@@ -237,7 +237,7 @@ fn check_warns_of_media_ids_that_end() {
 }
 
 #[test]
-fn the_media_id_of_somebody_who_is_forgotten_goes() {
+fn forgetting_a_person_erases_their_media_ids() {
     let platform = Platform::start();
     let account = with_messages(&platform);
     account.command(&["followers", "forget", FAN, "--yes"]).ok();

@@ -1,23 +1,23 @@
-//! Stores of earlier versions: today's program takes them over and nothing in them is lost.
+//! Stores of earlier versions are migrated without losing anything.
 
 use crate::support::account::{APP_ID, HELP};
 use crate::support::*;
 use std::path::Path;
 
-/// The person and the message that the old store knows best.
+/// A message in every old store, whose reply the stores hold.
 const OLD_MESSAGE: &str = "7700000000000001";
 
-/// The versions of which there are stores in `tests/samples/store`.
+/// The versions with a store in `tests/samples/store`.
 const VERSIONS: [u32; 2] = [1, 5];
 
-/// Makes the file as an earlier version left it.
-fn earlier_version(version: u32, path: &Path, platform: &Platform) {
+/// Creates a store as an earlier version left it.
+fn create_earlier(version: u32, path: &Path, platform: &Platform) {
     let sql = sample(&format!("store/version_{version}.sql"))
         .replace("'ACCESS_TOKEN'", &format!("'{}'", platform.token()));
     store::change(path, &sql);
 }
 
-/// The tables and what owners read of them, each with its columns.
+/// All tables and views, each with its columns.
 fn layout(store: &Store) -> Vec<(String, String)> {
     let tables = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
                   AND name NOT IN ('daily_counts', 'daily_v') ORDER BY name";
@@ -31,47 +31,47 @@ fn layout(store: &Store) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Every row of these tables, as far as these columns go.
+/// These columns of every row of these tables.
 fn contents(store: &Store, layout: &[(String, String)]) -> Vec<String> {
     let mut contents = Vec::new();
     for (table, columns) in layout {
         contents.push(table.clone());
         let rows = store.rows(&format!("SELECT {columns} FROM {table} ORDER BY 1"));
-        // Whose the store is was not known then.
+        // Without the owner's AppID, which old stores did not record.
         contents.extend(rows.into_iter().filter(|row| !row.starts_with("app_id|")));
     }
     contents
 }
 
 #[test]
-fn a_store_of_an_earlier_version_is_taken_over_and_loses_nothing() {
+fn a_store_of_an_earlier_version_is_migrated_without_loss() {
     for version in VERSIONS {
-        taken_over(version);
+        migrates(version);
     }
 }
 
-fn taken_over(version: u32) {
+fn migrates(version: u32) {
     let platform = Platform::start();
     let mut account = Setup::new()
         .unset("account.token")
         .platform(&platform)
         .stopped();
-    earlier_version(version, &account.store_path(), &platform);
-    let then = layout(&account.store());
-    let before = contents(&account.store(), &then);
-    for (table, _) in &then {
+    create_earlier(version, &account.store_path(), &platform);
+    let old_layout = layout(&account.store());
+    let before = contents(&account.store(), &old_layout);
+    for (table, _) in &old_layout {
         let rows = account.store().count(table);
-        assert!(rows > 0, "version {version}: no row of {table} is tried");
+        assert!(rows > 0, "version {version}: {table} has no row to test");
     }
     assert_eq!(account.store().one::<u32>("PRAGMA user_version"), version);
 
-    // The first command that opens it for writing brings it to today's version, and changes no row. The token in
-    // it still works, so that none is asked for.
+    // The first command that opens the store for writing migrates it and changes no row. The access token in it is
+    // still used.
     let token = account.command(&["token"]);
     assert_eq!(token.ok().stdout.trim(), platform.token());
     assert_eq!(platform.token_calls(), 0);
     assert!(account.store().one::<u32>("PRAGMA user_version") > version);
-    let after = contents(&account.store(), &then);
+    let after = contents(&account.store(), &old_layout);
     assert_eq!(after, before, "version {version}");
     account.store().is(
         "SELECT value FROM settings WHERE name = 'app_id'",
@@ -79,7 +79,7 @@ fn taken_over(version: u32) {
     );
     account.store().is("PRAGMA integrity_check", &["ok"]);
 
-    // The server takes the Token of then, gives the answer of then to a push of then, and goes on counting.
+    // The server uses the old Token, repeats the old answer to an old push, and goes on counting.
     account.token = "madeOnFirstStart2026".into();
     account.begin();
     let again = text("@两点 tea").from(FAN).id(OLD_MESSAGE);
@@ -88,19 +88,17 @@ fn taken_over(version: u32) {
     let store = account.store();
     assert_eq!(store.count("messages"), 4);
     let days: i64 = store.one("SELECT sum(messages) FROM daily_v");
-    assert_eq!(days, 3, "two of then and one of now; events do not count");
-    eventually(
-        "the profile that was still to be fetched",
-        account.log(),
-        || store.count("followers WHERE profile_at IS NULL") == 0,
-    );
+    assert_eq!(days, 3, "two old and one new; events do not count");
+    eventually("the profile that was still missing", account.log(), || {
+        store.count("followers WHERE profile_at IS NULL") == 0
+    });
     account
         .command(&["followers", "show", FAN])
         .ok()
         .says("小明 🐟")
         .says("@两点 tea")
         .says("hello");
-    // What came with later versions works on it.
+    // Later features work on the migrated store.
     account.command(&["followers", "sync"]).ok();
     account
         .command(&["template", "send", FAN, "T", "--data", "{}"])
@@ -110,10 +108,10 @@ fn taken_over(version: u32) {
 }
 
 #[test]
-fn follows_and_leaves_that_changed_nothing_are_counted_no_more() {
+fn migration_stops_counting_follows_and_leaves_that_changed_nothing() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
-    earlier_version(5, &account.store_path(), &platform);
+    create_earlier(5, &account.store_path(), &platform);
     let net = "SELECT sum(subscribed), sum(unsubscribed), sum(net) FROM daily_v";
     account.store().is(net, &["4|2|2"]);
     account.command(&["token"]).ok();
@@ -123,10 +121,10 @@ fn follows_and_leaves_that_changed_nothing_are_counted_no_more() {
 }
 
 #[test]
-fn a_store_that_is_only_read_says_who_brings_it_to_todays_version() {
+fn a_command_that_only_reads_says_how_to_migrate_the_store() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
-    earlier_version(1, &account.store_path(), &platform);
+    create_earlier(1, &account.store_path(), &platform);
     account
         .command(&["followers", "list"])
         .failed()
@@ -135,10 +133,10 @@ fn a_store_that_is_only_read_says_who_brings_it_to_todays_version() {
 }
 
 #[test]
-fn the_media_ids_of_old_messages_are_found() {
+fn migration_finds_the_media_ids_of_old_messages() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
-    earlier_version(5, &account.store_path(), &platform);
+    create_earlier(5, &account.store_path(), &platform);
     let mut add = String::new();
     for (id, msg_type, xml) in [
         (

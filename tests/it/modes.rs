@@ -1,5 +1,4 @@
-//! The three modes of the console against the running server: what each accepts, what it believes, how it
-//! answers, and what no mode lets through.
+//! The three encryption modes of the console: what each accepts and trusts, how it answers, and what none accepts.
 
 use crate::support::account::{APP_ID, HELP, THANKS, WELCOME};
 use crate::support::console::{OTHER_AES_KEY, alone};
@@ -10,7 +9,7 @@ use serde_json::Value;
 /// The tables in which a push leaves traces.
 const TABLES: [&str; 4] = ["followers", "follow_log", "messages", "tokens"];
 
-/// No table knows of any push.
+/// No push has left a row.
 #[track_caller]
 fn has_no_trace(account: &Account) {
     for table in TABLES {
@@ -18,7 +17,7 @@ fn has_no_trace(account: &Account) {
     }
 }
 
-/// A refusal that does not say why: 403 for what is not true, 400 for what is true and no push.
+/// A refusal without a reason: 403 for a wrong signature or key, 400 for what is authentic but not a push.
 #[track_caller]
 fn is_turned_away(answer: &http::Answer, what: &str) {
     let fine = match answer.response.status {
@@ -34,16 +33,16 @@ fn json_sample(path: &str) -> Value {
 }
 
 #[test]
-fn the_documented_push_is_answered_in_each_mode_and_encrypted_as_it_came() {
+fn the_documented_push_is_answered_in_each_mode_and_encrypted_if_it_was() {
     let described = json_sample("crypto/inbound_requests.json");
     let credentials = &described["credentials"];
-    let told = |name: &str| credentials[name].as_str().unwrap();
+    let credential = |name: &str| credentials[name].as_str().unwrap();
     for mode in Mode::ALL {
         let console = Console::new(mode)
-            .token(told("token"))
-            .key(told("encoding_aes_key"))
-            .app_id(told("appid"));
-        // The sample is years away from this machine's clock.
+            .token(credential("token"))
+            .key(credential("encoding_aes_key"))
+            .app_id(credential("appid"));
+        // The sample is years old.
         let account = console
             .setup()
             .set("server.max_clock_skew", "\"0s\"")
@@ -55,14 +54,14 @@ fn the_documented_push_is_answered_in_each_mode_and_encrypted_as_it_came() {
             ),
             Compatible | Secure => (&described["query"], &described["body_files"][mode.name()]),
         };
-        let mut delivery = Delivery::signed(told("token"), Vec::new())
+        let mut delivery = Delivery::signed(credential("token"), Vec::new())
             .body(sample(&format!("crypto/{}", file.as_str().unwrap())));
         for (name, value) in query.as_object().unwrap() {
             delivery = delivery.with(name, value.as_str().unwrap());
         }
         let answer = account.send(&delivery.request());
         let encrypted = answer.body().contains("<Encrypt>");
-        answer.expect(encrypted == (mode != Plain), "encrypted as it came");
+        answer.expect(encrypted == (mode != Plain), "encrypted if the push was");
         console.read(&delivery, &answer).is_text(HELP);
         account.store().is(
             "SELECT openid, msg_type, content, msg_id, created_at FROM messages",
@@ -83,7 +82,7 @@ fn every_forged_or_broken_encryption_is_turned_away_without_a_trace() {
         for skew in ["0s", "10m"] {
             for vector in negatives {
                 let text = |name: &str| vector[name].as_str().unwrap_or_default();
-                // A right signature under the account's own Token: of a wrong Token, the vector's is the account's.
+                // The account has the vector's Token, so that the outer signature is right.
                 let console = Console::new(mode)
                     .token(text("token"))
                     .key(text("encoding_aes_key"))
@@ -121,24 +120,23 @@ fn every_forged_or_broken_encryption_is_turned_away_without_a_trace() {
     }
 }
 
-/// How a push of the table comes.
+/// What happens to a push.
 #[derive(Clone, Copy, Debug)]
-enum Comes {
-    /// Accepted: this reply, encrypted or not.
+enum Outcome {
+    /// Accepted, with an encrypted or a plain reply.
     Answered { encrypted: bool },
     /// 403.
     Refused,
 }
 
-/// The table: what each mode makes of each kind of push.
 #[test]
 fn the_configuration_decides_what_is_accepted_never_the_request() {
-    use Comes::{Answered, Refused};
+    use Outcome::{Answered, Refused};
     let sealed = Answered { encrypted: true };
     let open = Answered { encrypted: false };
     type Make = fn(&Push) -> Delivery;
-    /// What it is, how it is made, and what becomes of it in the modes plain, compatible, secure.
-    type Row = (&'static str, Make, [Comes; 3]);
+    /// A description, how the push is made, and the outcome in the modes plain, compatible and secure.
+    type Row = (&'static str, Make, [Outcome; 3]);
     fn as_in(mode: Mode, push: &Push) -> Delivery {
         Console::new(mode).deliver(push)
     }
@@ -299,20 +297,18 @@ fn the_configuration_decides_what_is_accepted_never_the_request() {
 }
 
 #[test]
-fn an_envelope_in_plain_mode_is_the_wrong_mode_whatever_its_query_calls_it() {
+fn plain_mode_refuses_an_envelope_whatever_its_query_says() {
     let account = Account::start();
     let envelope = "<xml><ToUserName>gh_1</ToUserName><Encrypt>AAAA</Encrypt></xml>";
     account.post(&raw(envelope)).is_refused();
-    eventually("the reason", account.log(), || {
-        account
-            .log()
-            .has("it is encrypted, and account.mode is plain")
-    });
+    account
+        .log()
+        .says("it is encrypted, and account.mode is plain");
     has_no_trace(&account);
 }
 
 #[test]
-fn only_the_encrypted_part_is_believed() {
+fn only_the_encrypted_part_is_trusted() {
     let account = Console::new(Compatible).setup().start();
     let console = Console::new(Compatible);
     let true_push = text("@true").from(&another_fan());
@@ -335,8 +331,8 @@ fn only_the_encrypted_part_is_believed() {
 }
 
 #[test]
-fn an_encrypted_part_can_not_be_passed_over_by_calling_the_push_plain() {
-    // Who saw one signed URL could otherwise rewrite the readable part, which no signature covers.
+fn calling_a_push_plain_does_not_bypass_its_encrypted_part() {
+    // Otherwise anybody who saw one signed URL could rewrite the readable part, which no signature covers.
     let account = Console::new(Compatible).setup().start();
     let console = Console::new(Compatible);
     for hide in [
@@ -364,7 +360,7 @@ fn an_encrypted_part_can_not_be_passed_over_by_calling_the_push_plain() {
 }
 
 #[test]
-fn an_altered_ciphertext_is_refused_wherever_it_was_altered() {
+fn a_ciphertext_altered_anywhere_is_refused() {
     let account = Console::new(Secure).setup().start();
     let console = Console::new(Secure);
     let delivery = console.deliver(&text("hello"));
@@ -389,7 +385,7 @@ fn an_altered_ciphertext_is_refused_wherever_it_was_altered() {
 }
 
 #[test]
-fn what_is_encrypted_and_signed_but_no_push_gets_400() {
+fn encrypted_and_signed_content_that_is_not_a_push_gets_400() {
     for mode in [Compatible, Secure] {
         let account = Console::new(mode).setup().start();
         let console = Console::new(Secure);
@@ -406,7 +402,7 @@ fn what_is_encrypted_and_signed_but_no_push_gets_400() {
             let answer = account.send(&delivery.request());
             answer.expect(answer.response.status == 400, &format!("400 for {inner:?}"));
         }
-        // What is encrypted may itself look encrypted; it is opened once.
+        // An envelope inside an envelope is opened only once.
         let once = console.encrypt(&text("hello").body());
         let twice = console.encrypt(alone("", &once).as_bytes());
         let delivery = console.deliver_encrypted(&twice, alone("", &twice));
@@ -416,7 +412,7 @@ fn what_is_encrypted_and_signed_but_no_push_gets_400() {
 }
 
 #[test]
-fn bytes_that_are_no_envelope_are_turned_away() {
+fn a_body_that_is_not_an_envelope_is_refused() {
     let account = Console::new(Secure).setup().start();
     let console = Console::new(Secure);
     let encrypt = console.encrypt(&text("hello").body());
@@ -458,7 +454,7 @@ fn the_echostr_is_readable_in_every_mode() {
 }
 
 #[test]
-fn the_examples_of_the_platforms_own_page_are_accepted() {
+fn the_examples_of_the_official_documentation_are_accepted() {
     let vectors = json_sample("crypto/vectors.json");
     for vector in vectors["encryption"].as_array().unwrap() {
         let text = |name: &str| vector[name].as_str().unwrap();
@@ -488,7 +484,7 @@ fn the_examples_of_the_platforms_own_page_are_accepted() {
 }
 
 #[test]
-fn simulate_speaks_the_mode_of_the_configuration_to_one_server() {
+fn simulate_uses_the_configured_mode_and_a_reload_changes_it() {
     let account = Console::new(Plain).setup().start();
     let port = account.url();
     for mode in [Plain, Secure, Compatible, Plain] {
@@ -516,7 +512,7 @@ fn simulate_speaks_the_mode_of_the_configuration_to_one_server() {
         assert_eq!(once["reply"], again["reply"], "{}", mode.name());
         let body = once["body"].as_str().unwrap();
         assert_eq!(body.contains("<Encrypt>"), mode != Plain, "{body}");
-        // The other modes are not accepted any more.
+        // Pushes of the other modes are no longer accepted.
         if mode == Secure {
             account.post(&text("hello")).is_refused();
         }

@@ -1,4 +1,4 @@
-//! Subscription notifications: templates listed, added and given up, and sent to those who agreed.
+//! Subscription notifications: their templates, and sending to people who agreed.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn account(platform: &Platform) -> Account {
 }
 
 #[test]
-fn templates_are_listed_added_and_given_up() {
+fn templates_are_listed_added_and_deleted() {
     let platform = Platform::start();
     let account = account(&platform);
     account
@@ -49,7 +49,7 @@ fn templates_are_listed_added_and_given_up() {
 }
 
 #[test]
-fn a_notification_is_sent_as_in_its_sample_and_uses_the_agreement_up() {
+fn a_notification_is_sent_as_in_its_sample_and_uses_up_the_subscription() {
     let platform = Platform::start();
     let account = account(&platform);
     let sample: Value = serde_json::from_str(&sample("api/subscribe_bizsend.json")).unwrap();
@@ -78,7 +78,7 @@ fn a_notification_is_sent_as_in_its_sample_and_uses_the_agreement_up() {
 }
 
 #[test]
-fn what_goes_wrong_is_told_and_never_sent_again() {
+fn a_failed_notification_is_explained_and_never_retried() {
     let platform = Platform::start();
     let account = account(&platform);
     let send = |data: &str| account.command(&["notify", "send", FAN, TEMPLATE, "--data", data]);

@@ -1,12 +1,12 @@
-//! A store belongs to one account: with another AppID nothing acts on it, and nothing in it is lost.
+//! A store belongs to one account: under another AppID it cannot be changed, and nothing in it is lost.
 
 use crate::support::account::{APP_ID, WELCOME};
 use crate::support::*;
 
-/// Another account, of which the platform knows nothing.
+/// Another account, unknown to the platform.
 const OTHER: &str = "wx00112233445566ff";
 
-/// Gives the account another AppID, everything else stays.
+/// Changes only the AppID.
 fn change_app_id(account: &Account, app_id: &str) {
     account.rewrite_config(|config| {
         let others = config
@@ -17,15 +17,15 @@ fn change_app_id(account: &Account, app_id: &str) {
     });
 }
 
-/// An account whose store is the platform's account's, and which has another AppID now.
-fn moved(platform: &Platform) -> Account {
+/// An account whose AppID was changed after its store was bound to the first one.
+fn with_foreign_store(platform: &Platform) -> Account {
     let account = Setup::new().platform(platform).stopped();
     account.command(&["token"]).ok();
     change_app_id(&account, OTHER);
     account
 }
 
-/// The refusal: one line, which says whose the store is and what to do.
+/// A refusal in one line that says whose store it is and what to do.
 #[track_caller]
 fn is_refused(ran: &Ran) {
     ran.failed()
@@ -37,9 +37,9 @@ fn is_refused(ran: &Ran) {
 }
 
 #[test]
-fn the_server_and_check_stop_at_a_store_of_another_account() {
+fn the_server_and_check_refuse_a_store_of_another_account() {
     let platform = Platform::start();
-    let account = moved(&platform);
+    let account = with_foreign_store(&platform);
     for command in [
         &["serve"][..],
         &["check"],
@@ -52,9 +52,9 @@ fn the_server_and_check_stop_at_a_store_of_another_account() {
 }
 
 #[test]
-fn no_command_acts_on_another_account() {
+fn no_command_calls_the_platform_with_a_store_of_another_account() {
     let platform = Platform::start();
-    let account = moved(&platform);
+    let account = with_foreign_store(&platform);
     let before = platform.calls().len();
     for command in [
         &["token"][..],
@@ -76,7 +76,7 @@ fn no_command_acts_on_another_account() {
     ] {
         is_refused(&account.command(command));
     }
-    // 1 would say that the menus differ.
+    // Exit code 1 would mean that the menus differ.
     account
         .command(&["menu", "diff"])
         .is_code(2)
@@ -85,9 +85,9 @@ fn no_command_acts_on_another_account() {
 }
 
 #[test]
-fn what_only_reads_the_store_and_a_backup_still_work() {
+fn commands_that_only_read_the_store_and_backup_still_work() {
     let platform = Platform::start();
-    let account = moved(&platform);
+    let account = with_foreign_store(&platform);
     let copy = account.folder().join("copy.db");
     for command in [
         &["followers", "list"][..],
@@ -103,19 +103,19 @@ fn what_only_reads_the_store_and_a_backup_still_work() {
 }
 
 #[test]
-fn a_store_of_its_own_is_the_way() {
+fn another_account_works_with_a_store_of_its_own() {
     let platform = Platform::start();
-    let account = moved(&platform);
+    let account = with_foreign_store(&platform);
     account.rewrite_config(|config| format!("store.path = \"other.db\"\n{config}"));
     account.command(&["check"]).ok().says(OTHER);
-    // The platform is asked, for the new account: no token of the old one is used.
+    // A token is fetched for the new account; the old one's is not used.
     let before = platform.token_calls();
     account.command(&["token"]).failed().complains("40013");
     assert!(platform.token_calls() > before);
 }
 
 #[test]
-fn a_look_by_check_does_not_make_it_the_accounts() {
+fn check_and_lists_do_not_bind_a_store_to_an_account() {
     let account = Setup::new().start();
     account.post(&subscribe()).is_text(WELCOME);
     for app_id in [OTHER, APP_ID] {
@@ -128,9 +128,9 @@ fn a_look_by_check_does_not_make_it_the_accounts() {
 }
 
 #[test]
-fn the_server_takes_a_store_without_an_app_id_for_the_first_one_and_answers_without_any() {
+fn the_server_binds_a_store_to_its_first_app_id_and_still_runs_without_one() {
     let platform = Platform::start();
-    // A store that was filled before the account had API rights.
+    // A store from before the account had API rights.
     let mut account = Setup::new().start();
     account.post(&subscribe()).is_text(WELCOME);
     account.stop();
@@ -146,14 +146,14 @@ fn the_server_takes_a_store_without_an_app_id_for_the_first_one_and_answers_with
     account.stop();
     change_app_id(&account, OTHER);
     is_refused(&account.command(&["serve"]));
-    // Without an AppID nobody's API is called.
+    // Without an AppID there are no calls, so the store can be used.
     account.rewrite_config(|_| config);
     account.begin();
     account.post(&text("hello")).is_status(200);
 }
 
 #[test]
-fn the_app_id_of_encrypted_pushes_counts_without_an_app_secret_too() {
+fn an_app_id_binds_the_store_even_without_a_secret() {
     let secure = |app_id: &str| {
         Setup::new()
             .set("account.app_id", &format!("\"{app_id}\""))
@@ -167,7 +167,7 @@ fn the_app_id_of_encrypted_pushes_counts_without_an_app_secret_too() {
 }
 
 #[test]
-fn a_reload_with_another_app_id_is_refused_whole() {
+fn a_reload_with_another_app_id_changes_nothing() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     change_app_id(&account, OTHER);
@@ -183,7 +183,7 @@ fn a_reload_with_another_app_id_is_refused_whole() {
 }
 
 #[test]
-fn of_two_accounts_that_take_a_new_store_at_the_same_moment_one_gets_it() {
+fn of_two_accounts_that_open_a_new_store_at_once_one_gets_it() {
     let platform = Platform::start();
     for _ in 0..5 {
         let account = Setup::new().platform(&platform).stopped();
@@ -211,9 +211,9 @@ fn of_two_accounts_that_take_a_new_store_at_the_same_moment_one_gets_it() {
 }
 
 #[test]
-fn a_copy_of_another_accounts_store_is_not_put_in_its_place() {
+fn restore_refuses_a_backup_of_another_accounts_store() {
     let platform = Platform::start();
-    let account = moved(&platform);
+    let account = with_foreign_store(&platform);
     let copy = account.folder().join("copy.db");
     let copy = copy.to_str().unwrap();
     account.command(&["backup", copy]).ok();

@@ -1,4 +1,4 @@
-//! What the platform says about the account: `check --online`, quotas, single requests.
+//! What the platform says about the account: `check --online`, `quota` and `rid`.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn account(platform: &Platform) -> Account {
     Setup::new().platform(platform).stopped()
 }
 
-/// The line of `check --online` about something.
+/// The line of `check --online` that begins with `what`, with single spaces.
 #[track_caller]
 fn line(ran: &Ran, what: &str) -> String {
     let mut lines = ran
@@ -26,7 +26,7 @@ fn line(ran: &Ran, what: &str) -> String {
 }
 
 #[test]
-fn everything_in_order_is_ok() {
+fn every_line_is_ok_when_nothing_is_wrong() {
     let platform = Platform::start();
     let menu = r#"{"menu":{"button":[{"type":"click","name":"Hi","key":"HI"}]}}"#;
     platform.always("/cgi-bin/menu/get", Fault::Body(menu.to_owned()));
@@ -59,7 +59,7 @@ fn everything_in_order_is_ok() {
 }
 
 #[test]
-fn the_kept_token_does_not_hide_that_this_machine_is_no_longer_listed() {
+fn a_cached_token_does_not_hide_that_this_address_is_no_longer_whitelisted() {
     let platform = Platform::start();
     let account = account(&platform);
     account.command(&["token"]).ok();
@@ -88,7 +88,7 @@ fn a_wrong_secret_is_explained() {
 }
 
 #[test]
-fn a_platform_that_does_not_answer_is_told_with_what_to_look_at() {
+fn a_platform_that_does_not_answer_is_reported() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.down();
@@ -98,7 +98,7 @@ fn a_platform_that_does_not_answer_is_told_with_what_to_look_at() {
 }
 
 #[test]
-fn clocks_that_differ_are_told_with_how_far() {
+fn a_wrong_clock_is_reported_with_the_difference() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.desk(|desk| desk.clock = Some(900));
@@ -118,7 +118,7 @@ fn clocks_that_differ_are_told_with_how_far() {
 }
 
 #[test]
-fn a_callback_that_can_not_be_reached_is_told() {
+fn an_unreachable_callback_is_reported() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.desk(|desk| desk.callback = None);
@@ -140,7 +140,7 @@ fn a_callback_that_can_not_be_reached_is_told() {
 }
 
 #[test]
-fn calls_that_the_account_may_not_use_are_no_and_need_no_mending() {
+fn a_call_that_the_account_may_not_use_is_no_error() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.always(
@@ -164,7 +164,7 @@ fn calls_that_the_account_may_not_use_are_no_and_need_no_mending() {
 }
 
 #[test]
-fn a_menu_is_told_whoever_made_it() {
+fn the_menu_is_reported_whether_made_by_the_api_or_the_console() {
     let platform = Platform::start();
     let account = account(&platform);
     let ran = account.command(&["check", "--online"]);
@@ -178,7 +178,7 @@ fn a_menu_is_told_whoever_made_it() {
 }
 
 #[test]
-fn without_an_app_id_the_platform_can_not_be_asked() {
+fn online_needs_an_app_id() {
     let account = Setup::new().stopped();
     account
         .command(&["check", "--online"])
@@ -189,7 +189,7 @@ fn without_an_app_id_the_platform_can_not_be_asked() {
 }
 
 #[test]
-fn quotas_are_shown_for_one_call_and_for_those_that_matter() {
+fn quota_shows_one_call_or_the_usual_ones() {
     let platform = Platform::start();
     let account = account(&platform);
     for path in ["message/custom/send", "/cgi-bin/message/custom/send"] {
@@ -208,7 +208,7 @@ fn quotas_are_shown_for_one_call_and_for_those_that_matter() {
 }
 
 #[test]
-fn counters_are_cleared_also_when_no_token_can_be_had() {
+fn counters_can_be_cleared_without_a_token() {
     let platform = Platform::start();
     let account = account(&platform);
     account

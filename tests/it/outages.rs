@@ -1,5 +1,4 @@
-//! What the platform's API can do to the server: answers to pushes keep coming, memory stays flat, and the log
-//! says it once.
+//! Outages of the platform's API: pushes are still answered at once, memory stays flat, and the log warns once.
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::*;
@@ -9,18 +8,18 @@ const TOKENS: &str = "/cgi-bin/stable_token";
 const INFO: &str = "/cgi-bin/user/info";
 const BATCH: &str = "/cgi-bin/user/info/batchget";
 
-/// For so long each fault goes on.
+/// How long each fault lasts.
 const OUTAGE: Duration = Duration::from_secs(4);
 
-/// The `api.timeout` where calls end by it.
+/// The `api.timeout` for faults that end by it.
 const SHORT: &str = "\"1s\"";
-/// The `api.timeout` where calls end in another way: none is so late on a busy machine that the log says something
-/// else of it than of the others.
+/// The `api.timeout` for other faults: long enough that on a busy machine no call times out instead, which the log
+/// would report as a second problem.
 const LONG: &str = "\"60s\"";
 
-/// Followers come, people write and are answered at once while the platform is like this.
+/// During the outage, people subscribe and write, and are answered at once.
 #[track_caller]
-fn is_no_trouble(account: &Account) {
+fn does_not_disturb(account: &Account) {
     account
         .post(&subscribe().from(&another_fan()))
         .is_text(WELCOME);
@@ -45,12 +44,12 @@ fn is_no_trouble(account: &Account) {
     assert_eq!(
         account.log().count("WARN"),
         1,
-        "said once\n{}",
+        "one warning\n{}",
         account.log()
     );
 }
 
-/// A fault of every call to the platform with this `api.timeout`, and a word about it in the log.
+/// Every call to the platform fails like this; afterwards all profiles are fetched.
 fn outage(fault: Fault, timeout: &str) {
     let platform = Platform::start();
     for path in [TOKENS, INFO, BATCH] {
@@ -60,10 +59,10 @@ fn outage(fault: Fault, timeout: &str) {
         .platform(&platform)
         .set("api.timeout", timeout)
         .start();
-    is_no_trouble(&account);
+    does_not_disturb(&account);
     platform.heal();
     platform.release();
-    // Everybody's profile comes. A new start does not wait for the pause under way, which may be long.
+    // A restart ends the current back-off, which may be long.
     account.restart();
     eventually("all profiles", account.log(), || {
         account.store().count("followers WHERE profile_at IS NULL") == 0
@@ -87,7 +86,7 @@ fn a_platform_that_never_ends_its_answer_delays_no_answer() {
 
 #[test]
 fn a_platform_that_redirects_delays_no_answer() {
-    // Nobody is followed to another address: the token would go with it.
+    // Redirects are not followed, because the token would go with them.
     let elsewhere = Platform::start();
     outage(
         Fault::Redirect(format!("{}{TOKENS}", elsewhere.url())),
@@ -112,21 +111,21 @@ fn a_platform_that_cuts_its_answers_delays_no_answer() {
 }
 
 #[test]
-fn a_platform_whose_name_is_not_known_delays_no_answer() {
+fn a_platform_whose_name_cannot_be_resolved_delays_no_answer() {
     let platform = Platform::start();
-    // Longer than a name may be: nobody is asked for it, neither this machine's resolver nor a network.
+    // Too long for a host name, so that no resolver and no network is asked.
     let nowhere = format!("\"https://{}.invalid\"", "nowhere".repeat(10));
     let account = Setup::new()
         .platform(&platform)
         .set("api.base_url", &nowhere)
         .set("api.timeout", LONG)
         .start();
-    is_no_trouble(&account);
+    does_not_disturb(&account);
     account.log().says("has no address");
 }
 
 #[test]
-fn a_platform_with_a_certificate_that_nobody_vouches_for_delays_no_answer_and_hears_no_secret() {
+fn an_untrusted_certificate_delays_no_answer_and_receives_no_secret() {
     let stranger = TlsFront::start(None);
     let platform = Platform::start();
     let account = Setup::new()
@@ -134,6 +133,6 @@ fn a_platform_with_a_certificate_that_nobody_vouches_for_delays_no_answer_and_he
         .set("api.base_url", &format!("\"{}\"", stranger.url()))
         .set("api.timeout", LONG)
         .start();
-    is_no_trouble(&account);
+    does_not_disturb(&account);
     assert_eq!(stranger.heard(), 0, "the secret was sent to a stranger");
 }

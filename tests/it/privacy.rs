@@ -1,16 +1,15 @@
-//! Forgetting: what the platform's authorisation events and `followers forget` do to a person's data, down to
-//! the bytes of the files.
+//! Forgetting a person, by the platform's authorization events or `followers forget`, down to the bytes in the files.
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::store::{change, hold_a_snapshot};
 use crate::support::*;
 use std::time::{Duration, Instant};
 
-/// The account of the platform's that sends authorisation events.
+/// The platform's account that sends authorization events.
 const HELPER: &str = "oSyn1cPlatformHelper00000001";
 
-/// An authorisation event about this person, in one of the spellings that were seen.
-fn about(event_name: &str, person: &str, spelling: &str) -> Push {
+/// An authorization event about this person, with one of the spellings seen in practice.
+fn authorization(event_name: &str, person: &str, spelling: &str) -> Push {
     event(event_name)
         .from(HELPER)
         .element(spelling, person)
@@ -18,7 +17,7 @@ fn about(event_name: &str, person: &str, spelling: &str) -> Push {
         .element("RevokeInfo", "205")
 }
 
-/// In which of the store's files these bytes stand.
+/// The files of the store that contain these bytes.
 fn files_with(account: &Account, needle: &str) -> Vec<String> {
     let names = ["wechat.db", "wechat.db-wal", "wechat.db-shm"];
     let found = names.iter().filter(|name| {
@@ -30,6 +29,7 @@ fn files_with(account: &Account, needle: &str) -> Vec<String> {
     found.map(|name| (*name).to_owned()).collect()
 }
 
+/// Waits until no file of the store contains these bytes any more.
 #[track_caller]
 fn vanishes(account: &Account, needle: &str) {
     let deadline = Instant::now() + PATIENCE;
@@ -49,7 +49,7 @@ fn vanishes(account: &Account, needle: &str) {
     assert!(!dump.contains(needle), "{needle} in\n{dump}");
 }
 
-/// Everything that can name a person: own messages, comings and goings, and pushes of others.
+/// Leaves every kind of row that can name a person: their own pushes, and pushes of others.
 fn leave_traces(account: &Account, person: &str) {
     account
         .post(&subscribe_by("poster-7").from(person))
@@ -62,7 +62,7 @@ fn leave_traces(account: &Account, person: &str) {
         .is_text(HELP);
     account.post(&click("MENU").from(person)).is_success();
     account
-        .post(&about("user_info_modified", person, "OpenID"))
+        .post(&authorization("user_info_modified", person, "OpenID"))
         .is_success();
     let gift = event("user_get_card")
         .from(&another_fan())
@@ -76,7 +76,7 @@ fn leave_traces(account: &Account, person: &str) {
 }
 
 #[test]
-fn a_changed_profile_is_fetched_again_whoever_sent_the_event() {
+fn a_changed_profile_is_fetched_again() {
     for spelling in ["OpenID", "openid"] {
         let platform = Platform::start();
         let account = Setup::new().platform(&platform).start();
@@ -94,7 +94,7 @@ fn a_changed_profile_is_fetched_again_whoever_sent_the_event() {
             &format!("{{\"subscribe\":1,\"openid\":\"{changed}\",\"nickname\":\"new name\"}}"),
         );
         account
-            .post(&about("user_info_modified", &changed, spelling))
+            .post(&authorization("user_info_modified", &changed, spelling))
             .is_success();
         let renamed = format!("followers WHERE openid = '{changed}' AND nickname = 'new name'");
         eventually("the new name", account.log(), || {
@@ -103,13 +103,13 @@ fn a_changed_profile_is_fetched_again_whoever_sent_the_event() {
         assert_eq!(
             platform.profile_calls_for(&other),
             before,
-            "only the one is asked for"
+            "only the changed profile is fetched"
         );
     }
 }
 
 #[test]
-fn a_revoked_authorisation_clears_the_profile_and_nothing_else() {
+fn a_revoked_authorization_clears_the_profile_and_nothing_else() {
     let account = Account::start();
     let (one, two, other) = (another_fan(), another_fan(), another_fan());
     for fan in [&one, &two, &other] {
@@ -123,13 +123,13 @@ fn a_revoked_authorisation_clears_the_profile_and_nothing_else() {
          province = 'p', country = 'n', headimgurl = 'h', remark = 'mine', tagid_list = '[2]', profile_at = 7",
     );
     account
-        .post(&about("user_authorization_revoke", &one, "OpenID"))
+        .post(&authorization("user_authorization_revoke", &one, "OpenID"))
         .is_success();
     account
-        .post(&about("user_authorization_revoke", &two, "openid"))
+        .post(&authorization("user_authorization_revoke", &two, "openid"))
         .is_success();
     account
-        .post(&about(
+        .post(&authorization(
             "user_authorization_revoke",
             &another_fan(),
             "OpenID",
@@ -157,14 +157,14 @@ fn a_revoked_authorisation_clears_the_profile_and_nothing_else() {
 }
 
 #[test]
-fn a_closed_account_leaves_no_byte_while_the_server_runs() {
+fn a_closed_account_is_erased_to_the_last_byte_while_the_server_runs() {
     for spelling in ["OpenID", "openid"] {
         let account = Account::start();
         let (gone, stays) = (another_fan(), another_fan());
         leave_traces(&account, &gone);
         leave_traces(&account, &stays);
         assert!(!files_with(&account, &gone).is_empty());
-        let push = about("user_authorization_cancellation", &gone, spelling);
+        let push = authorization("user_authorization_cancellation", &gone, spelling);
         account.post(&push).is_success();
         vanishes(&account, &gone);
         let store = account.store();
@@ -177,7 +177,7 @@ fn a_closed_account_leaves_no_byte_while_the_server_runs() {
             6
         );
         assert_eq!(store.count("settings WHERE name LIKE 'forget%'"), 0);
-        // The event itself is recorded, without the person; delivered again it is still one.
+        // The event is recorded without the person, and only once even if delivered again.
         let events = "messages WHERE event = 'user_authorization_cancellation'";
         assert_eq!(store.count(events), 1);
         account.post(&push).is_success();
@@ -187,7 +187,7 @@ fn a_closed_account_leaves_no_byte_while_the_server_runs() {
 }
 
 #[test]
-fn two_accounts_that_close_in_one_second_are_two_events() {
+fn two_accounts_closed_in_the_same_second_are_both_forgotten() {
     let account = Account::start();
     let people = [another_fan(), another_fan()];
     for person in &people {
@@ -195,7 +195,7 @@ fn two_accounts_that_close_in_one_second_are_two_events() {
     }
     let at = now();
     for person in &people {
-        let push = about("user_authorization_cancellation", person, "OpenID").at(at);
+        let push = authorization("user_authorization_cancellation", person, "OpenID").at(at);
         account.post(&push).is_success();
     }
     for person in &people {
@@ -204,7 +204,7 @@ fn two_accounts_that_close_in_one_second_are_two_events() {
 }
 
 #[test]
-fn an_event_that_names_nobody_or_a_stranger_harms_nobody() {
+fn an_authorization_event_about_nobody_or_a_stranger_harms_nobody() {
     let account = Account::start();
     account.post(&subscribe()).is_text(WELCOME);
     for name in [
@@ -213,9 +213,15 @@ fn an_event_that_names_nobody_or_a_stranger_harms_nobody() {
         "user_authorization_cancellation",
     ] {
         account.post(&event(name).from(HELPER)).is_success();
-        account.post(&about(name, "", "OpenID")).is_success();
-        account.post(&about(name, "%", "OpenID")).is_success();
-        account.post(&about(name, "oNobody", "OpenID")).is_success();
+        account
+            .post(&authorization(name, "", "OpenID"))
+            .is_success();
+        account
+            .post(&authorization(name, "%", "OpenID"))
+            .is_success();
+        account
+            .post(&authorization(name, "oNobody", "OpenID"))
+            .is_success();
     }
     account.store().is("SELECT openid FROM followers", &[FAN]);
     account.post(&text("hello")).is_text(HELP);
@@ -236,7 +242,7 @@ fn a_closed_account_is_forgotten_in_every_mode() {
         console
             .push(
                 &account,
-                &about("user_authorization_cancellation", &gone, "OpenID"),
+                &authorization("user_authorization_cancellation", &gone, "OpenID"),
             )
             .is_success();
         vanishes(&account, &gone);
@@ -244,19 +250,23 @@ fn a_closed_account_is_forgotten_in_every_mode() {
 }
 
 #[test]
-fn the_forgetting_survives_the_end_of_the_server() {
+fn forgetting_is_completed_after_a_kill() {
     let mut account = Account::start();
     for _ in 0..3 {
         let gone = another_fan();
         leave_traces(&account, &gone);
         account
-            .post(&about("user_authorization_cancellation", &gone, "OpenID"))
+            .post(&authorization(
+                "user_authorization_cancellation",
+                &gone,
+                "OpenID",
+            ))
             .is_success();
         account.kill();
         account.begin();
         vanishes(&account, &gone);
     }
-    // An end exactly between the commit and the work after it.
+    // Killed exactly between the commit and the erasing that follows.
     let gone = another_fan();
     leave_traces(&account, &gone);
     account.kill();
@@ -269,8 +279,8 @@ fn the_forgetting_survives_the_end_of_the_server() {
 }
 
 #[test]
-fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
-    // Rows are moved between pages as the tables grow: no copy may be left behind in a page's free space.
+fn a_person_is_erased_to_the_last_byte_among_thousands_of_rows() {
+    // Growing tables move rows between pages, and may leave copies in a page's free space.
     let account = Setup::new().set("server.max_connections", "64").start();
     let people: Vec<String> = (0..40).map(|_| another_fan()).collect();
     for round in 0..25 {
@@ -294,7 +304,7 @@ fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
                 .command(&["followers", "forget", person, "--yes"])
                 .ok();
         } else {
-            let push = about("user_authorization_cancellation", person, "OpenID");
+            let push = authorization("user_authorization_cancellation", person, "OpenID");
             account.post(&push).is_success();
         }
     }
@@ -311,14 +321,14 @@ fn among_thousands_of_rows_no_byte_of_a_forgotten_person_is_left() {
 }
 
 #[test]
-fn forget_leaves_no_byte_while_the_server_answers() {
+fn forget_erases_the_last_byte_while_the_server_answers() {
     let account = Account::start();
     let gone = another_fan();
     leave_traces(&account, &gone);
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            // A store that is held up for 3.5 s lets the push be refused.
+            // A push would be refused if the store were blocked for 3.5 s.
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 account.post(&text("busy")).is_text(HELP);
             }
@@ -328,7 +338,7 @@ fn forget_leaves_no_byte_while_the_server_answers() {
         let erased = ran.json();
         assert_eq!(erased["followers"], 1, "{erased}");
         assert_eq!(erased["follow_log"], 3, "{erased}");
-        // Six of their own, four of others that named them.
+        // Six of their own, and four of others that name them.
         assert_eq!(erased["messages"], 10, "{erased}");
         writer.join().unwrap();
     });
@@ -340,7 +350,7 @@ fn forget_leaves_no_byte_while_the_server_answers() {
 }
 
 #[test]
-fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
+fn an_endless_reader_delays_erasing_but_no_push() {
     let mut account = Account::start();
     let gone = another_fan();
     leave_traces(&account, &gone);
@@ -349,7 +359,7 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
     let answers = std::thread::scope(|scope| {
         let pushes = scope.spawn(|| {
             let mut answers = 0;
-            // A store that is held up for 3.5 s lets the push be refused.
+            // A push would be refused if the store were blocked for 3.5 s.
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 account.post(&text("busy")).is_text(HELP);
                 answers += 1;
@@ -363,7 +373,7 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
             .complains("wechat.db-wal");
         pushes.join().unwrap()
     });
-    assert!(answers > 5, "{answers} pushes in the seconds that it tried");
+    assert!(answers > 5, "only {answers} pushes while it tried");
     let rows = format!("messages WHERE openid = '{gone}'");
     assert_eq!(account.store().count(&rows), 0);
     drop(snapshot);
@@ -372,7 +382,7 @@ fn a_reader_that_does_not_end_delays_the_last_byte_but_no_push() {
 }
 
 #[test]
-fn only_the_person_who_is_meant_is_forgotten() {
+fn a_person_whose_openid_contains_the_other_is_not_forgotten() {
     let account = Account::start();
     let people = ["oUser1", "oUser10", "oUser12", "oBob"];
     for person in people {
@@ -383,13 +393,13 @@ fn only_the_person_who_is_meant_is_forgotten() {
     let erased = account
         .command(&["followers", "forget", "oUser1", "--yes", "--json"])
         .json();
-    assert_eq!(erased["messages"], 2, "their own and that of the friend");
+    assert_eq!(erased["messages"], 2, "their own and their friend's");
     let openids = "SELECT openid FROM messages ORDER BY id";
     account.store().is(openids, &people[1..]);
 }
 
 #[test]
-fn an_event_about_a_person_whose_openid_is_any_word_erases_nobody_else() {
+fn an_event_about_an_openid_that_is_a_common_word_erases_nobody_else() {
     let account = Account::start();
     account.post(&text("hello").from("oBob")).is_text(HELP);
     let account_name: String = account
@@ -397,7 +407,11 @@ fn an_event_about_a_person_whose_openid_is_any_word_erases_nobody_else() {
         .one("SELECT substr(xml, instr(xml, 'gh_'), 6) FROM messages");
     for word in ["o", "xml", "text", "CreateTime", &account_name] {
         account
-            .post(&about("user_authorization_cancellation", word, "OpenID"))
+            .post(&authorization(
+                "user_authorization_cancellation",
+                word,
+                "OpenID",
+            ))
             .is_success();
     }
     eventually("the chores", account.log(), || {
@@ -406,10 +420,10 @@ fn an_event_about_a_person_whose_openid_is_any_word_erases_nobody_else() {
     assert_eq!(account.store().count("messages WHERE openid = 'oBob'"), 1);
 }
 
-/// The rows that name anybody, or that a push makes.
+/// The tables that can name a person.
 const TABLES: [&str; 5] = ["messages", "followers", "follow_log", "jobs", "settings"];
 
-/// A push as it was delivered, and deliveries of the same one that are signed anew, in XML and in JSON.
+/// Three deliveries of a push, each with its own signature: two in XML, one in JSON.
 fn deliveries(console: &Console, push: &Push) -> Vec<Delivery> {
     let mut json = serde_json::Map::new();
     let body = xmltree::Element::parse(push.body().as_slice()).unwrap();
@@ -426,7 +440,7 @@ fn deliveries(console: &Console, push: &Push) -> Vec<Delivery> {
 }
 
 #[test]
-fn a_push_of_a_person_who_was_forgotten_brings_nobody_back() {
+fn a_repeated_push_of_a_forgotten_person_does_not_bring_them_back() {
     for mode in [Mode::Plain, Mode::Compatible, Mode::Secure] {
         for closes in [true, false] {
             let console = Console::new(mode);
@@ -447,7 +461,7 @@ fn a_push_of_a_person_who_was_forgotten_brings_nobody_back() {
                 seen.extend(deliveries);
             }
             if closes {
-                let push = about("user_authorization_cancellation", &gone, "OpenID");
+                let push = authorization("user_authorization_cancellation", &gone, "OpenID");
                 console.push(&account, &push).is_success();
             } else {
                 account
@@ -496,7 +510,7 @@ fn a_push_of_a_person_who_was_forgotten_brings_nobody_back() {
 }
 
 #[test]
-fn a_delivery_that_meets_the_forgetting_brings_nobody_back() {
+fn a_push_delivered_during_forgetting_does_not_bring_anybody_back() {
     let account = Account::start();
     for _ in 0..5 {
         let gone = another_fan();

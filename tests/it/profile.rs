@@ -1,4 +1,4 @@
-//! Profiles of new followers: fetched after the answer, through every trouble that the platform can make.
+//! Profiles of new followers: fetched after the answer, whatever goes wrong on the platform.
 
 use crate::support::account::{APP_SECRET, HELP, WELCOME};
 use crate::support::store::change;
@@ -14,7 +14,7 @@ fn start(platform: &Platform) -> Account {
     Setup::new().platform(platform).start()
 }
 
-/// A new follower, welcomed.
+/// Lets a new person subscribe.
 #[track_caller]
 fn follow(account: &Account) -> String {
     let fan = another_fan();
@@ -22,7 +22,7 @@ fn follow(account: &Account) -> String {
     fan
 }
 
-/// Waits until this follower's profile is there.
+/// Waits for this follower's profile.
 #[track_caller]
 fn profile_arrives(account: &Account, fan: &str) {
     let sql = format!(
@@ -59,7 +59,7 @@ fn a_new_follower_gets_a_profile() {
 }
 
 #[test]
-fn whatever_the_platform_still_tells_is_stored() {
+fn every_field_of_a_profile_is_stored() {
     let platform = Platform::start();
     let account = start(&platform);
     let fan = another_fan();
@@ -81,7 +81,7 @@ fn whatever_the_platform_still_tells_is_stored() {
 fn the_answer_does_not_wait_for_the_platform() {
     let platform = Platform::start();
     platform.fault(TOKENS, Fault::Hang);
-    // No answer is waited for so long here: every one that comes has come while the call hung.
+    // Longer than any answer may take here, so that every answer comes while the call hangs.
     let patient = Setup::new().platform(&platform);
     let account = patient.set("api.timeout", "\"300s\"").start();
     let fan = another_fan();
@@ -98,7 +98,7 @@ fn the_answer_does_not_wait_for_the_platform() {
 }
 
 #[test]
-fn one_token_serves_all_calls_also_after_a_restart() {
+fn one_token_serves_all_calls_even_after_a_restart() {
     let platform = Platform::start();
     let mut account = start(&platform);
     let before = now();
@@ -124,7 +124,7 @@ fn one_token_serves_all_calls_also_after_a_restart() {
 }
 
 #[test]
-fn parallel_demand_makes_one_fetch() {
+fn concurrent_requests_for_a_token_make_one_call() {
     let platform = Platform::start();
     platform.fault(TOKENS, Fault::Hang);
     let account = start(&platform);
@@ -143,7 +143,7 @@ fn parallel_demand_makes_one_fetch() {
 }
 
 #[test]
-fn a_token_is_renewed_five_minutes_before_its_end() {
+fn a_token_is_renewed_five_minutes_before_it_expires() {
     let platform = Platform::start();
     let mut account = start(&platform);
     let fan = follow(&account);
@@ -166,7 +166,7 @@ fn a_token_is_renewed_five_minutes_before_its_end() {
 }
 
 #[test]
-fn a_token_that_is_always_about_to_end_is_not_fetched_for_every_call() {
+fn a_token_that_is_always_about_to_expire_is_not_fetched_for_every_call() {
     let platform = Platform::start();
     platform.tokens_live(290);
     let account = start(&platform);
@@ -203,18 +203,16 @@ fn a_token_that_stays_refused_is_not_fetched_in_a_loop() {
         let before = platform.token_calls();
         let begun = Instant::now();
         let fan = follow(&account);
-        eventually("a word about it", account.log(), || {
-            account.log().has(&code.to_string())
-        });
+        account.log().says(&code.to_string());
         let (tokens, calls) = (
             platform.token_calls() - before,
             platform.profile_calls_for(&fan),
         );
-        // One try, and perhaps those that come after pauses of 1, 2, 4, … s.
+        // One try, and perhaps more after pauses of 1, 2, 4, … s.
         let tries = 1 + (begun.elapsed().as_secs() + 1).ilog2() as usize;
         assert!(
             (2..=2 * tries).contains(&calls),
-            "{calls} calls, where each of {tries} tries is repeated once\n{}",
+            "{calls} calls in {tries} tries of two calls each\n{}",
             account.log()
         );
         assert!(
@@ -234,7 +232,7 @@ fn a_profile_arrives_after_the_platform_was_down() {
     platform.down();
     let account = start(&platform);
     let fans = [follow(&account), follow(&account)];
-    eventually("a word about it in the log", account.log(), || {
+    eventually("a warning", account.log(), || {
         account.log().has("WARN") || account.log().has("ERROR")
     });
     account.post(&text("hello")).is_text(HELP);
@@ -245,7 +243,7 @@ fn a_profile_arrives_after_the_platform_was_down() {
 }
 
 #[test]
-fn a_profile_arrives_after_a_restart_in_between() {
+fn a_profile_arrives_after_a_restart() {
     let platform = Platform::start();
     platform.down();
     let mut account = start(&platform);
@@ -259,16 +257,16 @@ fn a_profile_arrives_after_a_restart_in_between() {
     assert_eq!(
         platform.profile_calls_for(&left),
         0,
-        "asked about somebody who left"
+        "the profile of somebody who left was fetched"
     );
     account.store().is("SELECT openid FROM followers", &[&kept]);
 }
 
 #[test]
-fn an_end_in_the_middle_of_a_token_fetch_does_not_hold_up_the_next_start() {
+fn a_stop_during_a_token_fetch_does_not_delay_the_next_start() {
     let platform = Platform::start();
     platform.always(TOKENS, Fault::Hang);
-    // Whoever waited for the call that was cut off, or for its end by the clock, would wait for minutes.
+    // Waiting for the interrupted call or its timeout would take minutes.
     let patient = Setup::new().platform(&platform);
     let mut account = patient.set("api.timeout", "\"300s\"").start();
     let fan = follow(&account);
@@ -294,8 +292,8 @@ fn an_end_in_the_middle_of_a_token_fetch_does_not_hold_up_the_next_start() {
 }
 
 #[test]
-fn passing_trouble_is_overcome() {
-    let troubles = [
+fn a_profile_arrives_after_any_temporary_fault() {
+    let faults = [
         ("502", Fault::BadGateway),
         ("busy", Fault::Errcode(-1, "system error")),
         ("truncated", Fault::Truncated),
@@ -306,9 +304,9 @@ fn passing_trouble_is_overcome() {
         ),
         ("closed", Fault::Closed),
     ];
-    // At the same time, because each waits for its back-off.
+    // Concurrently, because each waits for its back-off.
     std::thread::scope(|scope| {
-        for (what, fault) in &troubles {
+        for (what, fault) in &faults {
             scope.spawn(move || {
                 let platform = Platform::start();
                 for path in [TOKENS, INFO] {
@@ -324,7 +322,7 @@ fn passing_trouble_is_overcome() {
 }
 
 #[test]
-fn an_address_that_is_not_whitelisted_is_explained_once() {
+fn an_address_missing_from_the_whitelist_is_explained_once() {
     let platform = Platform::start();
     let refusal = "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist";
     platform.always(TOKENS, Fault::Errcode(40164, refusal));
@@ -346,7 +344,7 @@ fn an_address_that_is_not_whitelisted_is_explained_once() {
 }
 
 #[test]
-fn a_wrong_secret_is_explained_and_everything_else_goes_on() {
+fn a_wrong_secret_is_explained_and_everything_else_works() {
     let platform = Platform::start();
     let account = Setup::new()
         .platform(&platform)
@@ -367,7 +365,7 @@ fn a_wrong_secret_is_explained_and_everything_else_goes_on() {
 }
 
 #[test]
-fn a_follower_whom_the_platform_does_not_know_is_kept_with_the_reason() {
+fn a_follower_unknown_to_the_platform_is_kept_with_the_error() {
     let platform = Platform::start();
     let account = start(&platform);
     let stranger = another_fan();
@@ -394,7 +392,7 @@ fn a_follower_whom_the_platform_does_not_know_is_kept_with_the_reason() {
 }
 
 #[test]
-fn somebody_who_left_meanwhile_is_not_asked_about_for_ever() {
+fn the_profile_of_somebody_who_left_meanwhile_is_fetched_only_once() {
     let platform = Platform::start();
     let account = start(&platform);
     let gone = another_fan();
@@ -430,7 +428,7 @@ fn raw_control_characters_in_a_nickname_do_no_harm() {
 }
 
 #[test]
-fn many_who_wait_are_fetched_in_batches() {
+fn many_missing_profiles_are_fetched_in_batches() {
     let platform = Platform::start();
     platform.down();
     let mut account = start(&platform);
@@ -439,7 +437,7 @@ fn many_who_wait_are_fetched_in_batches() {
         fans.push(follow(&account));
     }
     platform.up();
-    // A new start does not wait for the pause under way, which grows with the time that this took.
+    // A restart ends the current back-off, which may have become long.
     account.restart();
     eventually("all profiles", account.log(), || {
         account.store().count("followers WHERE profile_at IS NULL") == 0
@@ -451,7 +449,7 @@ fn many_who_wait_are_fetched_in_batches() {
         if call.path == BATCH {
             let people = call.body.matches("\"openid\"").count();
             assert!(people <= 100, "{people} people in one call");
-            assert!(!call.body.contains("\\u"), "raw UTF-8 only");
+            assert!(!call.body.contains("\\u"), "raw UTF-8, no escapes");
         }
     }
 }
@@ -462,7 +460,7 @@ fn one_unknown_follower_does_not_spoil_the_batch() {
     platform.down();
     let account = start(&platform);
     let fans: Vec<String> = (0..12).map(|_| follow(&account)).collect();
-    // Does not look like an OpenID of this account: the platform refuses the whole batch.
+    // Because of an OpenID of another account, the platform refuses the whole batch.
     account
         .post(&subscribe().from("xForeignAccountsOpenID000001"))
         .is_text(WELCOME);
@@ -479,7 +477,7 @@ fn one_unknown_follower_does_not_spoil_the_batch() {
 }
 
 #[test]
-fn without_an_app_id_everything_else_works_and_it_is_said_once() {
+fn without_an_app_id_everything_else_works_and_the_log_says_so_once() {
     let account = Account::start();
     for _ in 0..3 {
         follow(&account);
@@ -494,7 +492,7 @@ fn without_an_app_id_everything_else_works_and_it_is_said_once() {
 }
 
 #[test]
-fn profiles_of_those_who_followed_before_the_app_id_was_set_come_later() {
+fn profiles_missing_from_before_the_app_id_was_set_are_fetched() {
     let platform = Platform::start();
     let mut account = Account::start();
     let fan = follow(&account);
@@ -530,7 +528,7 @@ fn the_secret_may_come_from_a_file_or_the_environment() {
 }
 
 #[test]
-fn a_profile_that_knows_no_scene_leaves_that_of_the_push() {
+fn a_profile_without_a_scene_keeps_the_scene_of_the_push() {
     let platform = Platform::start();
     platform.down();
     let account = start(&platform);
@@ -558,13 +556,13 @@ fn a_profile_that_knows_no_scene_leaves_that_of_the_push() {
 }
 
 #[test]
-fn a_withdrawn_right_to_the_profile_is_not_asked_for_again_and_again() {
+fn a_revoked_profile_is_not_fetched_repeatedly() {
     let platform = Platform::start();
     let account = start(&platform);
     let fan = follow(&account);
     profile_arrives(&account, &fan);
     let before = platform.profile_calls_for(&fan);
-    // As an owner may do who wants all profiles fetched anew.
+    // As by an owner who wants all profiles fetched again.
     change(
         &account.store_path(),
         "UPDATE followers SET profile_at = NULL, nickname = NULL, profile_error = 'authorisation revoked'",
@@ -579,7 +577,7 @@ fn a_withdrawn_right_to_the_profile_is_not_asked_for_again_and_again() {
 }
 
 #[test]
-fn a_queue_that_does_not_shrink_is_not_asked_for_without_a_pause() {
+fn a_queue_that_does_not_shrink_is_retried_with_pauses() {
     let platform = Platform::start();
     let account = start(&platform);
     change(
@@ -592,21 +590,21 @@ fn a_queue_that_does_not_shrink_is_not_asked_for_without_a_pause() {
     profile_arrives(&account, &fan);
     account.log().says("nobody leaves the queue");
     let (before, begun) = (platform.profile_calls(), Instant::now());
-    // Time in which hundreds of calls would come without a pause. The pauses begin at one second.
+    // Long enough for hundreds of calls if there were no pauses, which start at one second.
     std::thread::sleep(Duration::from_secs(2));
     let calls = platform.profile_calls() - before;
     let most = 2 + usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(calls <= most, "{calls} calls, {most} expected at most");
-    // Said again only if the queue had shrunk in between: by the follower, if the other was asked for before.
+    // Logged again only if the queue had shrunk in between, which it may have when the new follower's profile came.
     let said = account.log().count("nobody leaves the queue");
     assert!(said <= 2, "said {said} times\n{}", account.log());
-    // Nobody else waits for that.
+    // Others do not have to wait for it.
     let fan = follow(&account);
     profile_arrives(&account, &fan);
 }
 
 #[test]
-fn one_person_can_be_asked_about_and_the_profile_of_a_follower_is_kept() {
+fn show_online_fetches_the_profile_of_one_person_and_keeps_that_of_a_follower() {
     let platform = Platform::start();
     let mut account = Setup::new().platform(&platform).start();
     account.post(&subscribe().from(FAN)).is_text(WELCOME);
@@ -628,7 +626,7 @@ fn one_person_can_be_asked_about_and_the_profile_of_a_follower_is_kept() {
     let json = json.json();
     assert_eq!(json["platform"]["subscribe"], 1);
     assert_eq!(json["follower"]["remark"], "met at the fair");
-    // Somebody of whom the store knows nothing.
+    // Somebody who is not in the store.
     let stranger = another_fan();
     account
         .command(&["followers", "show", &stranger])
@@ -640,7 +638,7 @@ fn one_person_can_be_asked_about_and_the_profile_of_a_follower_is_kept() {
         .says("follows     yes")
         .says("not among its followers");
     assert_eq!(account.store().count("followers"), 1);
-    // Who left by what the platform says stays until a sync.
+    // A follower who left according to the platform stays until the next sync.
     platform.profile(FAN, &format!(r#"{{"subscribe":0,"openid":"{FAN}"}}"#));
     account
         .command(&["followers", "show", FAN, "--online"])

@@ -1,4 +1,4 @@
-//! Every typed message and event of the platform, recorded with the right columns.
+//! Messages and events of every common kind are recorded in the right columns.
 
 use crate::support::*;
 
@@ -54,7 +54,7 @@ fn every_message_is_recorded_with_its_subject() {
 }
 
 #[test]
-fn a_text_with_the_marks_of_cdata_is_recorded_and_answered_in_every_mode() {
+fn a_text_with_cdata_markers_is_recorded_and_answered_in_every_mode() {
     let said = "what is <![CDATA[x]]> for? ]]></Content><MsgType>event</MsgType> a]]>b";
     for mode in [Mode::Plain, Mode::Compatible, Mode::Secure] {
         let console = Console::new(mode);
@@ -97,7 +97,7 @@ fn check_event(account: &Account, push: &Push, expected: &str) {
 }
 
 #[test]
-fn a_follower_who_scanned_a_code_is_recorded_with_the_scene() {
+fn a_follower_who_scanned_a_code_is_recorded_with_its_scene() {
     let account = Account::start();
     for (key, scene) in [
         ("qrscene_10086", "10086"),
@@ -117,7 +117,7 @@ fn a_follower_who_scanned_a_code_is_recorded_with_the_scene() {
 }
 
 #[test]
-fn a_follower_without_a_scene_has_none() {
+fn a_follower_who_scanned_no_code_has_no_scene() {
     let account = Account::start();
     for push in [
         subscribe(),

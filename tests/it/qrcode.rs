@@ -1,4 +1,4 @@
-//! The QR code commands: what is asked of the platform, what is drawn, and what codes brought.
+//! The QR code commands: creating and drawing codes, and counting who used them.
 
 use crate::support::*;
 use serde_json::json;
@@ -9,7 +9,7 @@ fn account(platform: &Platform) -> Account {
     Setup::new().platform(platform).stopped()
 }
 
-/// What a phone reads from modules, row by row; true is dark. Each is drawn four pixels wide.
+/// Decodes a code from its modules, true for dark, drawn four pixels wide.
 fn decoded(width: usize, dark: impl Fn(usize, usize) -> bool) -> String {
     let grey = |x: usize, y: usize| if dark(x / 4, y / 4) { 0 } else { 255 };
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * 4, width * 4, grey);
@@ -18,7 +18,7 @@ fn decoded(width: usize, dark: impl Fn(usize, usize) -> bool) -> String {
     grids[0].decode().unwrap().1
 }
 
-/// Reads the half blocks of the terminal.
+/// Decodes a code drawn with half blocks.
 fn decoded_from_terminal(stdout: &str) -> String {
     let drawing: Vec<Vec<char>> = stdout
         .lines()
@@ -47,7 +47,7 @@ fn a_code_printed_in_the_terminal_decodes_to_its_url() {
 }
 
 #[test]
-fn number_or_text_is_decided_by_the_scene_and_said() {
+fn the_scene_decides_between_number_and_text() {
     let platform = Platform::start();
     let account = account(&platform);
     let cases: [(&[&str], &str, serde_json::Value); 6] = [
@@ -96,7 +96,7 @@ fn number_or_text_is_decided_by_the_scene_and_said() {
 }
 
 #[test]
-fn files_hold_the_same_code() {
+fn png_and_svg_files_contain_the_code() {
     let platform = Platform::start();
     let account = account(&platform);
     let (png, svg) = (
@@ -125,7 +125,7 @@ fn files_hold_the_same_code() {
 }
 
 #[test]
-fn what_can_not_be_is_refused_before_a_code_is_made() {
+fn invalid_arguments_are_refused_before_a_code_is_created() {
     let platform = Platform::start();
     let account = account(&platform);
     let long = "x".repeat(65);
@@ -192,7 +192,7 @@ fn stats_count_follows_and_scans_per_scene() {
 }
 
 #[test]
-fn the_platform_s_own_picture_is_fetched_without_a_token() {
+fn picture_fetches_the_platforms_own_image_without_a_token() {
     const PICTURE: &str = "/cgi-bin/showqrcode";
     let platform = Platform::start();
     let account = account(&platform);

@@ -1,9 +1,9 @@
-//! What is refused leaves a line that says what to change, once for each kind and address in a while.
+//! Refusals are logged with what to change, once in a while for each kind and address.
 
 use crate::support::account::HELP;
 use crate::support::*;
 
-/// Sends these bytes three times over connections of their own; each is answered with this status.
+/// Sends these bytes three times, each on its own connection, and expects this status.
 fn refused(account: &Account, bytes: &[u8], status: u16) {
     for _ in 0..3 {
         let mut wire = Wire::connect(account.address()).unwrap();
@@ -14,7 +14,7 @@ fn refused(account: &Account, bytes: &[u8], status: u16) {
 }
 
 #[test]
-fn a_rightly_signed_request_for_another_path_says_what_the_console_has_to_say() {
+fn a_signed_request_for_another_path_logs_the_right_path() {
     let account = Account::start();
     for path in ["/wechat/", "/", "/wx"] {
         let line = format!("the console asks for {path}, the callback is /wechat");
@@ -31,14 +31,14 @@ fn a_rightly_signed_request_for_another_path_says_what_the_console_has_to_say() 
     }
     let log = account.log();
     let lines = log.lines();
-    let told = lines.iter().filter(|line| line.contains("WARN"));
-    assert_eq!(told.count(), 3, "{log}");
+    let warnings = lines.iter().filter(|line| line.contains("WARN"));
+    assert_eq!(warnings.count(), 3, "{log}");
     assert!(!log.has("signature="), "{log}");
     account.store().is("SELECT count(*) FROM messages", &["0"]);
 }
 
 #[test]
-fn the_noise_of_the_internet_leaves_no_line() {
+fn ordinary_internet_noise_is_not_logged() {
     let account = Account::start();
     account.get("/wp-login.php").is_status(404);
     account
@@ -51,7 +51,7 @@ fn the_noise_of_the_internet_leaves_no_line() {
 }
 
 #[test]
-fn every_kind_of_refusal_has_one_line_at_the_usual_level() {
+fn every_kind_of_refusal_is_logged_once_at_the_default_level() {
     let account = Setup::new().set("server.request_timeout", "\"1s\"").start();
     let cookie = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(70_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(500));
@@ -99,7 +99,7 @@ fn every_kind_of_refusal_has_one_line_at_the_usual_level() {
 }
 
 #[test]
-fn each_address_has_a_line_of_its_own() {
+fn refusals_are_logged_once_for_each_address() {
     let account = Account::start();
     for (address, shown) in [
         ("198.51.100.1", "198.51.100.1"),
@@ -115,7 +115,7 @@ fn each_address_has_a_line_of_its_own() {
                 .is_refused();
             account.log().has(&line)
         };
-        // Lines of one kind keep a distance of a second.
+        // Lines of one kind are at least a second apart.
         eventually("a line", account.log(), again);
         for _ in 0..3 {
             again();

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, whole or not at all, and no push notices.
+//! Reloading with SIGHUP: all of the new configuration or nothing takes effect, and no push is lost or delayed.
 
 use crate::support::account::{APP_ID, HELP, WELCOME};
 use crate::support::console::{AES_KEY, OTHER_AES_KEY};
@@ -6,7 +6,7 @@ use crate::support::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Sets one key of the file, without telling the server.
+/// Sets one key in the file, without a reload.
 fn set(account: &Account, key: &str, value: &str) {
     let start = format!("{key} = ");
     account.rewrite_config(|config| {
@@ -18,7 +18,7 @@ fn set(account: &Account, key: &str, value: &str) {
     });
 }
 
-/// Takes one key out of the file, without telling the server.
+/// Removes one key from the file, without a reload.
 fn unset(account: &Account, key: &str) {
     let start = format!("{key} = ");
     account.rewrite_config(|config| {
@@ -35,7 +35,7 @@ fn rule(says: &str) -> String {
     format!("[[rule]]\nmessage = \"text\"\ntext = \"{says}\"\n")
 }
 
-/// Everything but the rules stays.
+/// Replaces the rules in the file, without a reload.
 fn set_rules(account: &Account, rules: &str) {
     account.rewrite_config(|config| {
         let head = config.split("[[rule]]").next().unwrap();
@@ -62,8 +62,8 @@ fn rules_change_at_once() {
 
 #[test]
 fn limits_change_at_once() {
-    let unhurried = Setup::new().set("server.request_timeout", "\"60s\"");
-    let account = unhurried.start();
+    let patient = Setup::new().set("server.request_timeout", "\"60s\"");
+    let account = patient.start();
     let large = format!("@{}", "x".repeat(10_000));
     account.post(&text(&large)).is_status(200);
     set(&account, "server.max_body", "\"4KiB\"");
@@ -76,7 +76,7 @@ fn limits_change_at_once() {
     account.post(&text(&large)).is_status(200);
     let mut slow = Wire::connect(account.address()).unwrap();
     slow.send(b"POST /wechat HTTP/1.1\r\n").unwrap();
-    // Long before the former time out.
+    // Long before the old timeout.
     let closed =
         slow.response().map(|response| response.status) == Ok(408) || slow.is_closed_by_server();
     assert!(closed, "{}", account.log());
@@ -103,7 +103,7 @@ fn the_path_changes_at_once() {
 }
 
 #[test]
-fn mode_keys_and_app_id_of_the_encryption_change_at_once() {
+fn the_encryption_settings_change_at_once() {
     let account = Account::start();
     let first = Console::new(Mode::Secure);
     let second = Console::new(Mode::Secure).key(OTHER_AES_KEY);
@@ -136,7 +136,7 @@ fn mode_keys_and_app_id_of_the_encryption_change_at_once() {
 }
 
 #[test]
-fn a_token_is_changed_without_a_refusal_in_between() {
+fn the_token_can_be_changed_without_refusing_a_push() {
     let account = Account::start();
     let new = "theNextToken2027";
     set(&account, "account.token", &format!("\"{new}\""));
@@ -153,24 +153,24 @@ fn a_token_is_changed_without_a_refusal_in_between() {
 }
 
 #[test]
-fn a_token_that_leaves_the_file_gives_way_to_the_one_made_on_first_start() {
+fn removing_the_token_from_the_file_uses_the_generated_one() {
     let account = Account::start();
     unset(&account, "account.token");
     account.reload();
     account.post(&text("hello")).is_refused();
-    let made = account.command(&["check", "--json"]).json()["token"]
+    let generated = account.command(&["check", "--json"]).json()["token"]
         .as_str()
         .unwrap()
         .to_owned();
     account
-        .post(&text("hello").signed_with(&made))
+        .post(&text("hello").signed_with(&generated))
         .is_text(HELP);
-    assert_eq!(made.len(), 32);
-    assert!(!account.log().has(&made), "the Token is in the log");
+    assert_eq!(generated.len(), 32);
+    assert!(!account.log().has(&generated), "the Token is in the log");
 }
 
 #[test]
-fn a_file_with_any_mistake_is_refused_whole_and_each_mistake_told_with_its_line() {
+fn a_configuration_with_mistakes_changes_nothing_and_each_is_reported_with_its_line() {
     let account = Account::start();
     let good = std::fs::read_to_string(account.config_path()).unwrap();
     let twelve_lines = "# comment\n".repeat(12);
@@ -225,7 +225,7 @@ fn a_file_with_any_mistake_is_refused_whole_and_each_mistake_told_with_its_line(
         ),
     ];
     for (what, broken, named) in mistakes {
-        // A good change beside the mistake must not take effect either.
+        // A valid change in the same file must not take effect either.
         let broken = format!("{twelve_lines}server.max_body = \"1KiB\"\n{broken}")
             .replace(HELP, "another help");
         std::fs::write(account.config_path(), broken).unwrap();
@@ -266,7 +266,7 @@ fn a_file_with_any_mistake_is_refused_whole_and_each_mistake_told_with_its_line(
 }
 
 #[test]
-fn a_file_that_is_gone_or_no_file_is_survived() {
+fn a_missing_or_unreadable_configuration_changes_nothing() {
     let account = Account::start();
     let good = std::fs::read(account.config_path()).unwrap();
     std::fs::remove_file(account.config_path()).unwrap();
@@ -285,10 +285,10 @@ fn a_file_that_is_gone_or_no_file_is_survived() {
     account.post(&text("hello")).is_text("back again");
 }
 
-/// Every key that is marked as needing a restart, with a value other than the one in force. (With another AppID the
-/// reload is refused whole, because the store belongs to this one.)
+/// Every key that needs a restart, changed to another value. (Another AppID makes the whole reload fail, because the
+/// store belongs to this one.)
 #[test]
-fn keys_that_need_a_restart_are_named_and_stay_as_they_were() {
+fn a_reload_names_keys_that_need_a_restart_and_keeps_their_values() {
     use wechatd::config::{Change, KEYS};
     let values = [
         ("account.app_secret", "\"ffffffffffffffffffffffffffffffff\""),
@@ -317,7 +317,7 @@ fn keys_that_need_a_restart_are_named_and_stay_as_they_were() {
     {
         let value = values.iter().find(|(name, _)| *name == key.name);
         let Some((name, value)) = value else {
-            // A key of another piece: its own tests say what it does.
+            // Covered by tests of its own.
             continue;
         };
         std::fs::write(account.config_path(), &good).unwrap();
@@ -328,20 +328,20 @@ fn keys_that_need_a_restart_are_named_and_stay_as_they_were() {
         }
         let before = account.log().lines().len();
         account.reload();
-        let told = || account.log().lines()[before..].join("\n");
+        let logged = || account.log().lines()[before..].join("\n");
         eventually(&format!("{name} is named"), account.log(), || {
-            told().contains("only after a restart")
+            logged().contains("only after a restart")
         });
-        let said = told();
+        let said = logged();
         let line = said
             .lines()
             .find(|line| line.contains("only after a restart"))
             .unwrap();
         assert!(line.contains(name), "{name} is not named:\n{said}");
         for (other, _) in values.iter().filter(|(other, _)| other != name) {
-            let goes_along = name.starts_with(other) || other.starts_with(name);
+            let is_related = name.starts_with(other) || other.starts_with(name);
             assert!(
-                goes_along || !line.contains(other),
+                is_related || !line.contains(other),
                 "{other} is named, too:\n{said}"
             );
         }
@@ -357,7 +357,7 @@ fn keys_that_need_a_restart_are_named_and_stay_as_they_were() {
 }
 
 #[test]
-fn a_reload_that_changes_nothing_says_so_and_names_no_key() {
+fn a_reload_without_changes_names_no_key() {
     let account = Account::start();
     account.reload();
     account.post(&text("hello")).is_text(HELP);
@@ -369,7 +369,7 @@ fn a_reload_that_changes_nothing_says_so_and_names_no_key() {
 }
 
 #[test]
-fn a_load_of_pushes_during_twenty_reloads_loses_and_delays_none() {
+fn twenty_reloads_under_load_lose_and_delay_no_push() {
     let account = Account::with_rules(&rule("round 0"));
     let done = AtomicBool::new(false);
     let (posted, slowest) = std::thread::scope(|scope| {
@@ -392,7 +392,7 @@ fn a_load_of_pushes_during_twenty_reloads_loses_and_delays_none() {
             .collect();
         for round in 1..=20 {
             match round % 4 {
-                // Broken files in between must be as little noticed.
+                // Some of the files are broken, which must not matter either.
                 3 => set(&account, "server.nonsense", "1"),
                 _ => {
                     unset(&account, "server.nonsense");
@@ -419,7 +419,7 @@ fn a_load_of_pushes_during_twenty_reloads_loses_and_delays_none() {
 }
 
 #[test]
-fn a_storm_of_signals_is_survived() {
+fn two_hundred_signals_at_once_do_no_harm() {
     let account = Account::start();
     for _ in 0..200 {
         account.hang_up();
@@ -433,8 +433,8 @@ fn a_storm_of_signals_is_survived() {
 }
 
 #[test]
-fn a_push_keeps_the_configuration_it_began_with() {
-    // Its head and half of its body are here when the configuration changes: it is answered all the same.
+fn a_push_that_arrives_during_a_reload_is_answered() {
+    // The configuration changes when the head and part of the body have arrived.
     let account = Account::with_rules(&rule("before"));
     let bytes = text("hello").request("/wechat", TOKEN).bytes();
     let (first, rest) = bytes.split_at(bytes.len() - 20);

@@ -1,4 +1,4 @@
-//! A query with a true signature, seen by somebody and sent again with another body.
+//! Replay: a query with a valid signature cannot be used again for another body.
 
 use crate::support::account::{APP_ID, HELP, WELCOME};
 use crate::support::*;
@@ -14,7 +14,7 @@ fn replayed(seen: &Request, other: &Push) -> Request {
 }
 
 #[test]
-fn a_signature_brings_its_own_push_again_and_no_other() {
+fn a_signature_is_valid_for_its_own_push_again_but_for_no_other() {
     for skew in ["\"10m\"", "\"0s\""] {
         let account = Setup::new().set("server.max_clock_skew", skew).start();
         let seen = subscribe().request("/wechat", TOKEN);
@@ -34,7 +34,7 @@ fn a_signature_brings_its_own_push_again_and_no_other() {
 }
 
 #[test]
-fn what_is_moved_between_timestamp_and_nonce_is_the_same_signature() {
+fn moving_digits_between_timestamp_and_nonce_does_not_make_a_new_signature() {
     let account = Setup::new().set("server.max_clock_skew", "\"0s\"").start();
     let (signature, stamp) = (signed_query(TOKEN, "17000000008", "30001"), "/wechat?");
     account
@@ -49,7 +49,7 @@ fn what_is_moved_between_timestamp_and_nonce_is_the_same_signature() {
 }
 
 #[test]
-fn the_check_of_the_callback_url_may_be_repeated_and_brings_no_push() {
+fn a_url_verification_may_be_repeated_but_its_signature_allows_no_push() {
     let mut account = Account::start();
     let signed = account.signed();
     let check = format!("/wechat?{signed}&echostr=1");
@@ -58,9 +58,9 @@ fn the_check_of_the_callback_url_may_be_repeated_and_brings_no_push() {
     }
     let request = Request::new("POST", &format!("/wechat?{signed}")).body(text("hello").body());
     account.send(&request).is_refused();
-    // Its use is written down without an answer that waits for it.
+    // The signature is recorded in the background.
     let kept = "used_signatures";
-    eventually("the use", account.log(), || {
+    eventually("the used signature", account.log(), || {
         account.store().count(kept) == 1
     });
     account.kill();
@@ -68,7 +68,7 @@ fn the_check_of_the_callback_url_may_be_repeated_and_brings_no_push() {
     account.get(&check).is(200, "1");
     account.send(&request).is_refused();
     account.store().is("SELECT * FROM messages", &[]);
-    // The other way round it harms nobody.
+    // A verification with the signature of a push is harmless.
     let push = text("hello").request("/wechat", TOKEN);
     account.send(&push).is_text(HELP);
     account
@@ -78,13 +78,13 @@ fn the_check_of_the_callback_url_may_be_repeated_and_brings_no_push() {
 }
 
 #[test]
-fn a_signature_brings_no_other_push_after_a_restart() {
+fn a_used_signature_allows_no_other_push_after_a_restart() {
     for skew in ["\"10m\"", "\"0s\""] {
         let mut account = Setup::new().set("server.max_clock_skew", skew).start();
         let push = text("hello");
         let seen = push.request("/wechat", TOKEN);
         let first = account.send(&seen);
-        // The same push under another signature uses that one up, too.
+        // Delivering the same push with another signature uses up that one too.
         let signed_again = push.request("/wechat", TOKEN);
         account.send(&signed_again).is(200, &first.body());
         account.kill();
@@ -102,7 +102,7 @@ fn a_signature_brings_no_other_push_after_a_restart() {
 }
 
 #[test]
-fn a_signature_brings_no_other_push_after_its_own_was_removed() {
+fn a_used_signature_allows_no_other_push_after_its_own_was_forgotten() {
     for restarts in [false, true] {
         let mut account = Account::start();
         let fan = another_fan();
@@ -121,7 +121,7 @@ fn a_signature_brings_no_other_push_after_its_own_was_removed() {
 }
 
 #[test]
-fn a_body_that_is_no_push_uses_its_signature_up() {
+fn a_body_that_is_not_a_push_uses_up_its_signature() {
     let mut account = Account::start();
     let broken = |body: &[u8]| Request {
         body: body.to_vec(),
@@ -135,7 +135,7 @@ fn a_body_that_is_no_push_uses_its_signature_up() {
         account.send(&seen).is_status(400);
         account.send(&seen).is_status(400);
         account.send(&replayed(&seen, &text("@spam"))).is_refused();
-        eventually("its use", account.log(), || {
+        eventually("the used signature", account.log(), || {
             account.store().count("used_signatures") == i64::try_from(number).unwrap() + 1
         });
         account.kill();
@@ -146,7 +146,7 @@ fn a_body_that_is_no_push_uses_its_signature_up() {
 }
 
 #[test]
-fn lines_about_bodies_that_are_no_push_are_held_back() {
+fn bodies_that_are_not_a_push_are_logged_at_most_once_a_second() {
     let account = Account::start();
     let begun = Instant::now();
     for number in 0..300 {
@@ -166,7 +166,7 @@ fn lines_about_bodies_that_are_no_push_are_held_back() {
 }
 
 #[test]
-fn a_signature_that_was_used_up_is_looked_at_before_the_body() {
+fn a_used_signature_is_refused_before_the_body_is_parsed() {
     let account = Account::start();
     let seen = text("hello").request("/wechat", TOKEN);
     account.send(&seen).is_text(HELP);
@@ -182,7 +182,7 @@ fn a_signature_that_was_used_up_is_looked_at_before_the_body() {
 }
 
 #[test]
-fn a_push_in_the_wrong_mode_uses_its_signature_up() {
+fn a_push_in_the_wrong_mode_uses_up_its_signature() {
     let account = Account::start();
     let seen = text("hello")
         .query("&encrypt_type=aes&msg_signature=ab")
@@ -199,7 +199,7 @@ fn a_push_in_the_wrong_mode_uses_its_signature_up() {
 }
 
 #[test]
-fn the_signature_of_an_encrypted_push_does_not_carry_a_plain_one() {
+fn the_signature_of_an_encrypted_push_allows_no_other_plain_push() {
     let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
     let account = Setup::new()
         .set("account.mode", "\"compatible\"")
@@ -223,7 +223,7 @@ fn the_signature_of_an_encrypted_push_does_not_carry_a_plain_one() {
     account
         .send(&plain.clone().body(text("spam").body()))
         .is_refused();
-    // The same push in plain is the same push: it gets its answer.
+    // The same push unencrypted is a repetition and gets the same answer.
     account.send(&plain.body(push.body())).is_text(HELP);
     account.store().is("SELECT count(*) FROM messages", &["1"]);
 }

@@ -1,5 +1,5 @@
-//! The answers that rules can give: each kind as the platform's samples show it, a text never too long and never
-//! broken, and nothing where the platform takes no answer.
+//! Replies of rules: every kind has the structure of its sample, texts are cut safely, and pushes that take no reply get
+//! none.
 
 use crate::protocol::shape_of;
 use crate::support::*;
@@ -20,10 +20,7 @@ fn a_long_text_is_cut_at_2048_bytes_between_characters() {
     ] {
         let answer = account.post(&text(&content));
         let said = answer.reply().content;
-        answer.expect(
-            content.starts_with(&said),
-            "the beginning of what was written",
-        );
+        answer.expect(content.starts_with(&said), "the beginning of the text");
         answer.expect(
             said.len() == expected_bytes,
             &format!("{expected_bytes} bytes"),
@@ -42,10 +39,7 @@ fn a_text_is_never_cut_inside_a_link() {
         let answer = account.post(&text(&content));
         let said = answer.reply().content;
         answer.expect(said.len() <= 2048, "at most 2048 bytes");
-        answer.expect(
-            content.starts_with(&said),
-            "the beginning of what was written",
-        );
+        answer.expect(content.starts_with(&said), "the beginning of the text");
         answer.expect(
             said.matches("<a ").count() == said.matches("</a>").count(),
             "whole links only",
@@ -56,7 +50,7 @@ fn a_text_is_never_cut_inside_a_link() {
 }
 
 #[test]
-fn what_would_break_the_answer_is_made_safe() {
+fn special_characters_cannot_break_a_reply() {
     let account = Account::with_rules(
         r#"
         [[rule]]
@@ -95,15 +89,15 @@ fn what_would_break_the_answer_is_made_safe() {
 }
 
 #[test]
-fn an_answer_that_comes_out_empty_is_a_bare_acknowledgement() {
-    // The platform shows a failure notice for an empty Content.
+fn an_empty_reply_is_a_plain_acknowledgement() {
+    // For an empty Content, WeChat would show an error message.
     let account =
         Account::with_rules("[[rule]]\nmessage = \"text\"\nregex = '^x(y)?$'\ntext = \"{1}\"\n");
     account.post(&text("x")).is_success();
     account.post(&text("xy")).is_text("y");
 }
 
-/// A rule for each sample of `tests/samples/reply`; the text that asks for it is the sample's name.
+/// A rule for each sample in `tests/samples/reply`, triggered by the name of the sample.
 const SAMPLES: &str = r#"
 [[rule]]
 message = "text"
@@ -188,7 +182,7 @@ fn every_kind_of_reply_has_the_structure_of_its_sample_in_every_mode() {
             };
             let answer = console.push(&account, &push);
             let reply = answer.reply();
-            // The time is the answer's own; everything else is the sample's.
+            // Everything but the time equals the sample.
             let sample = sample(&format!("reply/{name}.xml"));
             let created = sample.split("CreateTime>").nth(1).unwrap();
             let created = created.trim_end_matches("</");
@@ -200,7 +194,7 @@ fn every_kind_of_reply_has_the_structure_of_its_sample_in_every_mode() {
             let stored: String = account
                 .store()
                 .one("SELECT reply FROM messages ORDER BY id DESC LIMIT 1");
-            assert_eq!(stored, answer.body(), "what was said is what is kept");
+            assert_eq!(stored, answer.body(), "the stored reply");
             kinds += 1;
         }
         assert_eq!(kinds, 11);
@@ -208,7 +202,7 @@ fn every_kind_of_reply_has_the_structure_of_its_sample_in_every_mode() {
 }
 
 #[test]
-fn placeholders_are_filled_in_cards_too() {
+fn placeholders_work_in_news_video_and_music_too() {
     let account = Account::with_rules(
         r#"
         [[rule]]
@@ -254,8 +248,8 @@ fn placeholders_are_filled_in_cards_too() {
     }
 }
 
-/// Every event of the platform, and whether the user would see a reply: by the platform's documentation, not
-/// by the program's table.
+/// Every event of the platform, and whether the user would see a reply; taken from the platform's documentation, not
+/// from the program.
 const EVENTS: &[(&str, bool)] = &[
     ("subscribe", true),
     ("unsubscribe", false),
@@ -318,7 +312,7 @@ const EVENTS: &[(&str, bool)] = &[
     ("guide_qrcode_scan_event", false),
     ("user_enter_tempsession", false),
     ("debug_demo", false),
-    // Those of which nothing but the name is known.
+    // Only the names of these are documented.
     ("guide_invite_result_event", false),
     ("add_guide_buyer_relation_event", false),
     ("modify_store_audit_info", false),
@@ -336,11 +330,11 @@ const EVENTS: &[(&str, bool)] = &[
 ];
 
 #[test]
-fn what_may_not_be_answered_is_acknowledged_even_where_a_rule_matches() {
+fn a_push_that_takes_no_reply_gets_none_even_if_a_rule_matches() {
     let account = Account::with_rules(
         "[[rule]]\nname = \"all\"\nevent = \"any\"\ntext = \"hello\"\n[[rule]]\nmessage = \"any\"\ntext = \"hello\"\n",
     );
-    // The platform may send others one day; the user may see a reply to those.
+    // Unknown events may take a reply.
     for (name, answered) in EVENTS.iter().chain(&[("an_event_of_the_future", true)]) {
         for spelling in [(*name).to_owned(), name.to_uppercase(), name.to_lowercase()] {
             let answer = account.post(&event(&spelling).key("K"));
@@ -349,13 +343,13 @@ fn what_may_not_be_answered_is_acknowledged_even_where_a_rule_matches() {
                 false => answer.is_success(),
             };
         }
-        // That a rule matched is on record all the same.
+        // The matching rule is recorded anyway.
         account.store().is(
             "SELECT rule FROM messages ORDER BY id DESC LIMIT 1",
             &["all"],
         );
     }
-    // Of what the platform's discontinued devices say, nobody reads an answer.
+    // Nobody reads replies to messages of discontinued devices.
     for kind in ["device_text", "device_event", "device_status", "hardware"] {
         account.post(&unknown_message(kind)).is_success();
     }
@@ -363,7 +357,7 @@ fn what_may_not_be_answered_is_acknowledged_even_where_a_rule_matches() {
 }
 
 #[test]
-fn the_programs_table_of_events_is_the_platforms() {
+fn the_table_of_events_equals_the_documentation() {
     let mut expected: Vec<(&str, Option<bool>)> = EVENTS
         .iter()
         .map(|(name, answered)| (*name, Some(*answered)))
@@ -373,6 +367,6 @@ fn the_programs_table_of_events_is_the_platforms() {
         .collect();
     expected.sort_unstable();
     table.sort_unstable();
-    // A new event needs its row in both.
+    // A new event needs a row in both.
     assert_eq!(table, expected);
 }

@@ -1,4 +1,4 @@
-//! `store.keep_messages`: what is old goes, in small steps that no push notices; what is not a message stays.
+//! `store.keep_messages`: old messages are removed in small steps that delay no push, and nothing else is removed.
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::store::change;
@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 const DAY: i64 = 86_400;
 
-/// Adds messages of this age, as earlier years would have left them.
-fn age(account: &Account, count: u32, days: i64) {
+/// Adds this many messages of this age, and a follower who sent them.
+fn add_old(account: &Account, count: u32, days: i64) {
     let (at, name) = (now() - days * DAY, another_fan());
     change(
         &account.store_path(),
@@ -22,7 +22,7 @@ fn age(account: &Account, count: u32, days: i64) {
     );
 }
 
-/// Messages of the year before stand before the others.
+/// Gives messages older than 300 days lower ids, as if they had been added first.
 fn older_came_first(account: &Account) {
     change(
         &account.store_path(),
@@ -42,7 +42,7 @@ fn set_keep(account: &Account, keep: &str) {
 }
 
 /// An account with old messages, started with this `store.keep_messages`.
-fn aged(keep: Option<&str>, count: u32, days: i64) -> Account {
+fn with_old_messages(keep: Option<&str>, count: u32, days: i64) -> Account {
     let mut account = Setup::new().stopped();
     if let Some(keep) = keep {
         set_keep(&account, keep);
@@ -50,7 +50,7 @@ fn aged(keep: Option<&str>, count: u32, days: i64) -> Account {
     // The first start makes the store.
     account.begin();
     account.stop();
-    age(&account, count, days);
+    add_old(&account, count, days);
     account.begin();
     account
 }
@@ -58,10 +58,10 @@ fn aged(keep: Option<&str>, count: u32, days: i64) -> Account {
 const OLD: &str = "messages WHERE content = 'old'";
 
 #[test]
-fn messages_older_than_half_a_year_go_and_everything_else_stays() {
-    let account = aged(None, 1_000, 181);
+fn messages_older_than_half_a_year_are_removed_and_nothing_else() {
+    let account = with_old_messages(None, 1_000, 181);
     account.post(&subscribe()).is_text(WELCOME);
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
     account.post(&text("hello")).is_text(HELP);
@@ -73,14 +73,14 @@ fn messages_older_than_half_a_year_go_and_everything_else_stays() {
 }
 
 #[test]
-fn messages_that_are_young_enough_stay() {
-    let mut account = aged(None, 300, 179);
+fn younger_messages_are_kept() {
+    let mut account = with_old_messages(None, 300, 179);
     account.stop();
-    age(&account, 300, 400);
+    add_old(&account, 300, 400);
     older_came_first(&account);
     account.begin();
     account.post(&text("hello")).is_text(HELP);
-    eventually("the older are gone", account.log(), || {
+    eventually("the older messages are removed", account.log(), || {
         account.store().count(OLD) == 300
     });
     account.reload();
@@ -88,43 +88,43 @@ fn messages_that_are_young_enough_stay() {
 }
 
 #[test]
-fn zero_keeps_everything_for_ever() {
-    let account = aged(Some("0d"), 500, 5_000);
+fn zero_keeps_messages_forever() {
+    let account = with_old_messages(Some("0d"), 500, 5_000);
     account.reload();
     account.post(&text("hello")).is_text(HELP);
     assert_eq!(account.store().count(OLD), 500);
-    // Shown by a round that does come: it takes what the new time says.
+    // With another value they are removed, so nothing else had prevented it.
     set_keep(&account, "4000d");
     account.reload();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
 }
 
 #[test]
-fn a_reload_that_shortens_the_time_acts_at_once() {
-    let account = aged(Some("30d"), 500, 10);
+fn a_reload_that_shortens_the_time_takes_effect_at_once() {
+    let account = with_old_messages(Some("30d"), 500, 10);
     account.post(&text("hello")).is_text(HELP);
     assert_eq!(account.store().count(OLD), 500);
     set_keep(&account, "7d");
     account.reload();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
     assert_eq!(account.store().count("messages"), 1);
 }
 
 #[test]
-fn a_reload_that_lengthens_the_time_stops_a_removal_under_way() {
-    // More of them where all had gone before the longer time could be read, as on a busy machine.
+fn a_reload_that_lengthens_the_time_stops_a_running_removal() {
+    // Tried with more messages if all were removed before the reload, as on a busy machine.
     let stops = [20_000, 40_000, 80_000].into_iter().any(stops_under_way);
-    assert!(stops, "the removal goes on to its end");
+    assert!(stops, "the removal was not stopped");
 }
 
-/// Whether some of so many messages are left by a removal that a reload would stop.
+/// Whether a reload leaves some of this many messages when it stops their removal.
 #[track_caller]
 fn stops_under_way(count: u32) -> bool {
-    let account = aged(Some("0d"), count, 10);
+    let account = with_old_messages(Some("0d"), count, 10);
     account.post(&text("hello")).is_text(HELP);
     set_keep(&account, "7d");
     account.reload();
@@ -135,8 +135,8 @@ fn stops_under_way(count: u32) -> bool {
     account.reload();
     let ended = || account.log().count("older than store.keep_messages");
     let before = ended();
-    // The longer time is too short for these: with them it is seen that a round has come to its end since.
-    age(&account, 300, 400);
+    // These are older than the longer time too, so their removal shows the end of a later round.
+    add_old(&account, 300, 400);
     older_came_first(&account);
     account.reload();
     eventually("the end of a round", account.log(), || ended() > before);
@@ -144,17 +144,17 @@ fn stops_under_way(count: u32) -> bool {
 }
 
 #[test]
-fn pushes_do_not_notice_the_removal() {
-    // One step takes a few hundred rows, and pushes come between the steps: most find fewer rows than the one
-    // before. On a busy machine it may take another try to see it.
-    let in_steps = (0..3).any(|_| numbers_between_pushes() > 10);
-    assert!(in_steps, "15,000 rows went in a few steps");
+fn the_removal_delays_no_push() {
+    // A step removes a few hundred rows and lets pushes in between, so most pushes see another number of rows. On a
+    // busy machine this may take another try.
+    let in_steps = (0..3).any(|_| counts_between_pushes() > 10);
+    assert!(in_steps, "15,000 rows were removed in a few steps");
 }
 
-/// How many different numbers of old messages are seen by somebody who pushes while they go.
+/// How many different numbers of old messages are seen between pushes during a removal.
 #[track_caller]
-fn numbers_between_pushes() -> usize {
-    let account = aged(Some("0d"), 15_000, 200);
+fn counts_between_pushes() -> usize {
+    let account = with_old_messages(Some("0d"), 15_000, 200);
     set_keep(&account, "180d");
     account.reload();
     let store = account.store();
@@ -172,62 +172,62 @@ fn numbers_between_pushes() -> usize {
 }
 
 #[test]
-fn messages_from_a_clock_that_was_ahead_do_not_keep_old_ones() {
+fn messages_dated_in_the_future_do_not_protect_old_ones() {
     let mut account = Setup::new().start();
     account.stop();
-    age(&account, 300, -365);
-    age(&account, 300, 181);
+    add_old(&account, 300, -365);
+    add_old(&account, 300, 181);
     account.begin();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 300
     });
     let future = format!("messages WHERE received_at > {}", now());
     assert_eq!(account.store().count(&future), 300);
 }
 
-/// What a clock that is 200 days ahead makes of a store: its messages are 200 days old.
+/// The age in days that new messages seem to have if the clock is ahead by so much.
 const AHEAD: i64 = 200;
 
-const WAITS: &str = "nothing has confirmed the clock yet";
+const UNCONFIRMED: &str = "nothing has confirmed the clock yet";
 
 #[test]
-fn a_clock_that_nothing_confirms_removes_no_message() {
-    let mut account = aged(None, 300, AHEAD);
-    account.log().says(WAITS);
-    // Neither at a further start, nor by a look at the configuration.
+fn no_message_is_removed_until_the_clock_is_confirmed() {
+    let mut account = with_old_messages(None, 300, AHEAD);
+    account.log().says(UNCONFIRMED);
+    // Neither a restart nor a reload changes that.
     account.restart();
     eventually("another warning", account.log(), || {
-        account.log().count(WAITS) == 2
+        account.log().count(UNCONFIRMED) == 2
     });
     account.reload();
     account.reload();
     account.get("/healthz").is(200, "ok");
     assert_eq!(account.store().count(OLD), 300);
     assert_eq!(
-        account.log().count(WAITS),
+        account.log().count(UNCONFIRMED),
         2,
         "once for each start\n{}",
         account.log()
     );
-    // A push tells the time.
+    // A push confirms the time.
     account.post(&text("hello")).is_text(HELP);
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
 }
 
 #[test]
-fn an_answer_of_the_platform_confirms_the_time() {
+fn an_answer_of_the_platform_confirms_the_clock() {
     let platform = Platform::start();
     platform.desk(|desk| desk.clock = Some(0));
     let mut account = Setup::new().platform(&platform).start();
     account.stop();
-    age(&account, 300, AHEAD);
+    add_old(&account, 300, AHEAD);
     change(&account.store_path(), "DELETE FROM followers");
     account.begin();
-    account.log().says(WAITS);
+    account.log().says(UNCONFIRMED);
     assert_eq!(account.store().count(OLD), 300);
-    // A new follower's profile is asked for; nothing else was.
+    // So far nothing was called; a new follower's profile is.
     assert_eq!(platform.calls().len(), 0);
     change(
         &account.store_path(),
@@ -237,104 +237,105 @@ fn an_answer_of_the_platform_confirms_the_time() {
         ),
     );
     account.restart();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
 }
 
 #[test]
-fn messages_go_by_the_platforms_time_when_this_machines_clock_is_ahead_of_it() {
+fn the_platforms_time_counts_if_the_clock_is_ahead_of_it() {
     let platform = Platform::start();
-    // By its clock the messages are one day old.
+    // By the platform's clock the messages are one day old.
     platform.desk(|desk| desk.clock = Some(-(AHEAD - 1) * DAY));
     let mut account = Setup::new().platform(&platform).start();
     account.stop();
-    age(&account, 300, AHEAD);
-    age(&account, 50, 2 * AHEAD);
+    add_old(&account, 300, AHEAD);
+    add_old(&account, 50, 2 * AHEAD);
     account.begin();
     eventually(
-        "those that are old by any clock are gone",
+        "messages that are old by either clock are removed",
         account.log(),
         || account.store().count(OLD) == 300,
     );
     account.reload();
     account.restart();
-    // What it knows outlives the process.
-    account.log().says(WAITS);
+    // Also after a restart.
+    account.log().says(UNCONFIRMED);
     assert_eq!(account.store().count(OLD), 300);
 }
 
 #[test]
-fn a_service_that_was_away_for_a_day_does_not_wait_with_a_days_messages() {
-    let mut account = aged(None, 300, 181);
-    eventually("the old messages are gone", account.log(), || {
+fn a_server_stopped_for_a_day_removes_old_messages_at_once_and_one_stopped_for_three_waits() {
+    let mut account = with_old_messages(None, 300, 181);
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
     account.post(&text("hello")).is_text(HELP);
     let kept = "settings WHERE name = 'confirmed_at'";
-    eventually("the time is kept", account.log(), || {
+    eventually("the confirmed time", account.log(), || {
         account.store().count(kept) == 1
     });
     account.stop();
-    age(&account, 300, AHEAD);
-    // The platform told it a day and a half ago, or three days ago.
-    let told = |account: &Account, hours: i64| {
+    add_old(&account, 300, AHEAD);
+    // Sets when the clock was last confirmed.
+    let confirmed = |account: &Account, hours: i64| {
         let sql = format!(
             "UPDATE settings SET value = {} WHERE name = 'confirmed_at'",
             now() - hours * 3_600
         );
         change(&account.store_path(), &sql);
     };
-    told(&account, 36);
+    confirmed(&account, 36);
     account.begin();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
-    assert!(!account.log().has(WAITS));
+    assert!(!account.log().has(UNCONFIRMED));
     account.stop();
-    // These are due by this clock, and not by the time that was told.
-    age(&account, 300, 181);
-    told(&account, 72);
+    // Due by this clock, but not by the confirmed time.
+    add_old(&account, 300, 181);
+    confirmed(&account, 72);
     account.begin();
-    account.log().says(WAITS);
+    account.log().says(UNCONFIRMED);
     assert_eq!(account.store().count(OLD), 300);
 }
 
 #[test]
-fn with_any_timestamp_accepted_an_old_push_does_not_make_the_time_later() {
+fn with_any_timestamp_accepted_an_old_push_does_not_move_the_confirmed_time() {
     let mut account = Setup::new().set("server.max_clock_skew", "\"0s\"").start();
     account.stop();
-    age(&account, 300, AHEAD);
+    add_old(&account, 300, AHEAD);
     account.begin();
-    account.log().says(WAITS);
-    // The platform's time, and a signed URL of a year before.
+    account.log().says(UNCONFIRMED);
+    // A push with the platform's time, and an old signed URL.
     for days in [AHEAD, AHEAD + 365] {
         account
             .post(&text("hello").stamped(now() - days * DAY))
             .is_text(HELP);
     }
-    let told = "SELECT (unixepoch() - value) / 86400 FROM settings WHERE name = 'confirmed_at'";
-    eventually("the time is kept", account.log(), || {
-        account.store().rows(told) == [AHEAD.to_string()]
+    let confirmed =
+        "SELECT (unixepoch() - value) / 86400 FROM settings WHERE name = 'confirmed_at'";
+    eventually("the confirmed time", account.log(), || {
+        account.store().rows(confirmed) == [AHEAD.to_string()]
     });
     account.reload();
     assert_eq!(account.store().count(OLD), 300);
-    // A later time counts as far as this machine's clock goes.
+    // A later time counts, up to this machine's clock.
     account
         .post(&text("hello").stamped(now() + 5_000 * DAY))
         .is_text(HELP);
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
 }
 
 #[test]
-fn messages_that_came_while_the_clock_was_behind_are_not_old() {
+fn messages_received_while_the_clock_was_behind_are_not_old() {
     let mut account = Setup::new().start();
     account.post(&text("hello")).is_text(HELP);
     account.stop();
-    age(&account, 300, 6_000);
-    age(&account, 200, 181);
+    add_old(&account, 300, 6_000);
+    add_old(&account, 200, 181);
     let sent = format!(
         "UPDATE messages SET created_at = {} WHERE id % 2 = 0 AND received_at < {}",
         now() - DAY,
@@ -343,22 +344,22 @@ fn messages_that_came_while_the_clock_was_behind_are_not_old() {
     change(&account.store_path(), &sent);
     account.begin();
     account.post(&text("hello")).is_text(HELP);
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 150
     });
     account.log().says("removed 350 messages");
 }
 
 #[test]
-fn messages_that_a_wrong_clock_dated_are_found_and_removed_by_their_date_alone() {
+fn messages_are_found_and_removed_by_date_even_if_dates_do_not_follow_ids() {
     let mut account = Setup::new().start();
     account.stop();
-    // Ids grow, times go up and down: a clock was ahead, was set back, and was ahead again.
+    // As with a clock that was ahead, was set back, and was ahead again.
     for (count, days) in [(200, 40), (1_000, 181), (200, 100), (300, 10), (200, -50)] {
-        age(&account, count, days);
+        add_old(&account, count, days);
     }
     account.begin();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 900
     });
     for (since, found) in [("120d", 900), ("99d", 700), ("20d", 500), ("5d", 200)] {
@@ -374,11 +375,11 @@ fn messages_that_a_wrong_clock_dated_are_found_and_removed_by_their_date_alone()
 }
 
 #[test]
-fn a_person_who_can_not_be_forgotten_does_not_keep_old_messages() {
+fn a_person_who_cannot_be_forgotten_does_not_stop_the_removal() {
     let mut account = Setup::new().stopped();
     account.begin();
     account.stop();
-    age(&account, 100, 181);
+    add_old(&account, 100, 181);
     change(
         &account.store_path(),
         "INSERT INTO settings (name, value) VALUES ('forget oSynStays', '');
@@ -386,10 +387,10 @@ fn a_person_who_can_not_be_forgotten_does_not_keep_old_messages() {
          BEGIN SELECT RAISE(ABORT, 'which is what this test is about'); END",
     );
     account.begin();
-    eventually("the old messages are gone", account.log(), || {
+    eventually("the old messages are removed", account.log(), || {
         account.store().count(OLD) == 0
     });
-    eventually("it is told", account.log(), || {
+    eventually("the error", account.log(), || {
         account.log().has("chores: ") && account.log().has("which is what this test is about")
     });
 }

@@ -1,18 +1,18 @@
-//! The rules of `wechat.conf`: which one answers, and what it says.
+//! The rules of `wechat.conf`: which one answers, and its reply.
 //!
 //! Every table runs twice, against the server and through `wechatd explain`, which must agree.
 
 use crate::support::http::Reply;
 use crate::support::*;
 
-/// What a push is answered with.
+/// The expected answer to a push.
 pub(crate) enum Says {
     Text(&'static str),
     Success,
 }
 use Says::{Success, Text};
 
-/// Starts an account with these rules and holds every push to its answer; then asks `explain` the same.
+/// Starts an account with these rules, and compares the answer to every push, and that of `explain`, with the table.
 #[track_caller]
 pub(crate) fn check(rules: &str, table: &[(Push, Says)]) {
     let account = Account::with_rules(rules);
@@ -43,7 +43,7 @@ fn explain_agrees(account: &Account, push: &Push, says: &Says) {
         .iter()
         .all(|name| push.value_of(name).is_none())
     {
-        // `explain` knows no made-up kinds.
+        // `explain` does not take unknown kinds.
         if push.value_of("Anything").is_some() {
             return;
         }
@@ -151,7 +151,7 @@ fn prefix_compares_the_beginning() {
 }
 
 #[test]
-fn contains_looks_anywhere() {
+fn contains_searches_anywhere() {
     check(
         r#"
         [[rule]]
@@ -169,7 +169,7 @@ fn contains_looks_anywhere() {
 }
 
 #[test]
-fn regex_searches_and_its_groups_can_be_said() {
+fn regex_searches_and_its_groups_can_be_used_in_the_reply() {
     check(
         r#"
         [[rule]]
@@ -197,7 +197,7 @@ fn regex_searches_and_its_groups_can_be_said() {
 }
 
 #[test]
-fn several_keys_must_all_hold() {
+fn several_conditions_must_all_hold() {
     check(
         r#"
         [[rule]]
@@ -218,7 +218,7 @@ fn several_keys_must_all_hold() {
 }
 
 #[test]
-fn case_true_makes_a_rule_exact() {
+fn case_true_makes_a_rule_case_sensitive() {
     check(
         r#"
         [[rule]]
@@ -360,7 +360,7 @@ fn an_event_rule_names_one_event_several_or_any() {
 }
 
 #[test]
-fn placeholders_are_replaced_and_nothing_else() {
+fn only_placeholders_are_replaced() {
     check(
         r#"
         [[rule]]
@@ -407,7 +407,7 @@ fn placeholders_are_replaced_and_nothing_else() {
 }
 
 #[test]
-fn what_was_scanned_and_where_can_be_said() {
+fn scans_and_locations_can_be_used_in_the_reply() {
     check(
         r#"
         [[rule]]
@@ -436,13 +436,13 @@ fn what_was_scanned_and_where_can_be_said() {
             (text("hi"), Text("[]")),
         ],
     );
-    // Nobody would see a reply to a report; explain still says what there is.
+    // A location report takes no reply, but explain accepts it.
     let account = Setup::new().rules("").stopped();
     account.command(&["explain", "--event", "LOCATION"]).ok();
 }
 
 #[test]
-fn rules_can_look_at_what_was_scanned() {
+fn rules_can_match_what_was_scanned() {
     check(
         r#"
         [[rule]]
@@ -499,7 +499,7 @@ fn rules_can_look_at_what_was_scanned() {
 }
 
 #[test]
-fn explain_knows_what_was_scanned_without_being_told_the_event() {
+fn explain_takes_a_scan_without_the_event() {
     let rules = "[[rule]]\nevent = \"scancode_waitmsg\"\nsubject = \"scan\"\nprefix = \"A\"\ntext = \"{scan}!\"\n";
     let account = Setup::new().rules(rules).stopped();
     account
@@ -528,7 +528,7 @@ fn explain_knows_what_was_scanned_without_being_told_the_event() {
 }
 
 #[test]
-fn what_a_person_wrote_stays_in_its_place_in_a_url() {
+fn text_of_users_is_encoded_in_urls() {
     let account = Account::with_rules(
         r#"
         [[rule]]
@@ -585,7 +585,7 @@ fn what_a_person_wrote_stays_in_its_place_in_a_url() {
 }
 
 #[test]
-fn a_silent_rule_acknowledges_and_ends_the_search() {
+fn a_silent_rule_sends_no_reply_and_ends_the_search() {
     check(
         r#"
         [[rule]]
@@ -636,7 +636,7 @@ fn the_rule_that_answered_is_recorded_by_name_or_number() {
 }
 
 #[test]
-fn three_thousand_rules_are_no_trouble() {
+fn three_thousand_rules_work() {
     let mut rules = String::new();
     for number in 0..3000 {
         rules += &format!(
@@ -650,7 +650,7 @@ fn three_thousand_rules_are_no_trouble() {
 }
 
 #[test]
-fn the_rules_that_the_readme_shows_do_what_it_says() {
+fn the_rules_in_the_readme_work_as_described() {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let section = readme.split("\n## Rules\n").nth(1).unwrap();

@@ -1,11 +1,11 @@
-//! Every sample of the platform's pushes goes through a running server: in all three modes, in XML and in
-//! JSON; its row in `messages` says what the sample's description says.
+//! Every sample push is sent to a running server, in all three modes and in XML and JSON; its row in `messages` must
+//! match the description of the sample.
 
 use crate::protocol::{inbound, json_push};
 use crate::support::*;
 use serde_json::Value;
 
-/// How the body of a sample is written.
+/// The format of the body.
 #[derive(Clone, Copy)]
 enum Written {
     AsXml,
@@ -17,7 +17,7 @@ fn check_all(mode: Mode, written: Written) {
     let console = Console::new(mode);
     let account = console.setup().rules("").start();
     let mut samples = inbound();
-    // Last, because it takes the rows that name the person, those that come a moment later included.
+    // Last, because it removes the rows that name the person, including those added shortly after.
     samples.sort_by_key(|(name, ..)| name == "event_user_authorization_cancellation");
     assert!(samples.len() >= 75, "{} samples", samples.len());
     for (name, xml, described) in &samples {
@@ -31,19 +31,18 @@ fn check_all(mode: Mode, written: Written) {
                    FROM messages ORDER BY id DESC LIMIT 1";
         let mut expected = columns(described);
         expected.push(match name.as_str() {
-            // It names the person of whom every trace goes.
+            // Not kept, because it names the person to forget.
             "event_user_authorization_cancellation" => "NULL".into(),
             _ => body,
         });
         expected.extend(["NULL".into(), "NULL".into()]);
         account.store().is(row, &[&expected.join("|")]);
     }
-    // Each sample was a push of its own. (Rows are no measure: those that name the one who closed the
-    // account go again in the background.)
+    // No sample was taken for a repetition. (Rows cannot be counted, because some are removed in the background.)
     assert_eq!(account.log().count(" again: "), 0, "{}", account.log());
 }
 
-/// What the columns `openid` to `content` must hold, by the sample's description.
+/// The expected columns `openid` to `content`, from the description of the sample.
 fn columns(described: &Value) -> Vec<String> {
     let text = |value: &Value| {
         value

@@ -1,5 +1,5 @@
-//! How an encrypted push is answered: sealed as it came, under the key and Token that it came with, the same
-//! reply to each of its copies.
+//! Replies to encrypted pushes: encrypted with the key and signed with the Token of the push, and the same reply to each
+//! repetition.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::console::{AES_KEY, OTHER_AES_KEY};
@@ -7,7 +7,7 @@ use crate::support::*;
 use Mode::{Compatible, Plain, Secure};
 
 #[test]
-fn no_reply_is_a_bare_success_in_every_mode() {
+fn without_a_reply_the_answer_is_a_plain_success_in_every_mode() {
     for mode in Mode::ALL {
         let console = Console::new(mode);
         let account = console.setup().start();
@@ -24,7 +24,7 @@ fn no_reply_is_a_bare_success_in_every_mode() {
 }
 
 #[test]
-fn a_duplicate_gets_the_same_reply_sealed_anew() {
+fn a_duplicate_gets_the_same_reply_encrypted_again() {
     for mode in [Compatible, Secure] {
         let console = Console::new(mode);
         let mut account = console.setup().start();
@@ -36,12 +36,12 @@ fn a_duplicate_gets_the_same_reply_sealed_anew() {
         let second = now();
         eventually("the next second", account.log(), || now() > second);
         for round in ["at once", "after a restart"] {
-            // The platform signs each delivery anew, and may encrypt it anew.
+            // The platform signs every delivery again, and may encrypt it again.
             for again in [first.clone(), console.deliver(&push)] {
                 let answer = account.send(&again.request());
                 answer.expect(
                     answer.body() != first_answer.body(),
-                    &format!("{round}: sealed anew"),
+                    &format!("{round}: encrypted again"),
                 );
                 let opened = console.read(&again, &answer);
                 opened.expect(
@@ -52,7 +52,7 @@ fn a_duplicate_gets_the_same_reply_sealed_anew() {
             assert_eq!(account.store().count("messages"), 1);
             account.restart();
         }
-        // What is kept is the readable reply.
+        // The store keeps the readable reply.
         let kept: String = account.store().one("SELECT reply FROM messages");
         assert_eq!(kept, reply.body());
     }
@@ -84,7 +84,7 @@ fn concurrent_copies_get_one_reply_and_make_one_row() {
 }
 
 #[test]
-fn two_replies_to_two_pushes_share_no_ciphertext() {
+fn replies_to_different_pushes_share_no_ciphertext() {
     let console = Console::new(Secure);
     let account = console.setup().start();
     let mut seen = std::collections::HashSet::new();
@@ -92,13 +92,13 @@ fn two_replies_to_two_pushes_share_no_ciphertext() {
         let delivery = console.deliver(&text("hello"));
         let body = account.send(&delivery.request()).body();
         let encrypt = body.split("<Encrypt><![CDATA[").nth(1).unwrap();
-        // The first block holds only the random bytes.
+        // The first block contains only random bytes.
         assert!(seen.insert(encrypt[..20].to_owned()), "{body}");
     }
 }
 
 #[test]
-fn the_key_that_opened_the_push_seals_the_reply() {
+fn a_reply_is_encrypted_with_the_key_of_its_push() {
     for mode in [Compatible, Secure] {
         let current = Console::new(mode);
         let previous = Console::new(mode).key(OTHER_AES_KEY);
@@ -111,7 +111,7 @@ fn the_key_that_opened_the_push_seals_the_reply() {
             console.push(&account, &subscribe()).is_text(WELCOME);
             console.push(&account, &image()).is_success();
         }
-        // One push delivered under both keys is one push.
+        // The same push under both keys is recorded once.
         let push = text("@once");
         let replies = [&current, &previous].map(|console| console.push(&account, &push).body());
         assert_eq!(replies[0], replies[1]);
@@ -126,7 +126,7 @@ fn the_key_that_opened_the_push_seals_the_reply() {
 }
 
 #[test]
-fn the_token_that_signed_the_push_signs_the_reply() {
+fn a_reply_is_signed_with_the_token_of_its_push() {
     for mode in Mode::ALL {
         let current = Console::new(mode);
         let previous = Console::new(mode).token("previousToken2025");
@@ -137,7 +137,7 @@ fn the_token_that_signed_the_push_signs_the_reply() {
         for console in [&current, &previous] {
             console.push(&account, &text("hello")).is_text(HELP);
         }
-        // Three parts under one Token and four under the other are both true.
+        // The two signatures of a push may use different Tokens.
         if mode != Plain {
             let delivery = current.deliver(&text("hello"));
             let three = signature(&[
@@ -163,7 +163,7 @@ fn a_key_with_and_without_its_unused_bits_is_the_same_key() {
 }
 
 #[test]
-fn every_length_of_padding_is_opened_and_sealed() {
+fn every_length_of_padding_works() {
     let console = Console::new(Secure);
     let account = console
         .setup()
@@ -175,11 +175,11 @@ fn every_length_of_padding_is_opened_and_sealed() {
     }
     let long = "长".repeat(30_000);
     let answer = console.push(&account, &text(&long));
-    answer.expect(answer.reply().content.len() == 2046, "cut, and sealed");
+    answer.expect(answer.reply().content.len() == 2046, "cut and encrypted");
 }
 
 #[test]
-fn a_json_push_is_answered_in_the_envelope_that_json_has() {
+fn an_encrypted_json_push_gets_a_json_envelope() {
     let console = Console::new(Secure);
     let account = console.setup().start();
     let at = now();
@@ -206,7 +206,7 @@ fn a_json_push_is_answered_in_the_envelope_that_json_has() {
 }
 
 #[test]
-fn nothing_secret_is_in_the_log_of_an_encrypted_account() {
+fn the_log_of_an_encrypted_account_contains_no_secret() {
     let console = Console::new(Secure);
     let account = console.setup().env("RUST_LOG", "debug").start();
     let delivery = console.deliver(&text("hello"));

@@ -1,4 +1,4 @@
-//! Secrets: never in the log at any level, never in what a command says, and in no file that others may read.
+//! Secrets: never in the log or the output of a command, and never in a file that others may read.
 
 use crate::support::account::{APP_ID, APP_SECRET, WELCOME};
 use crate::support::*;
@@ -9,7 +9,7 @@ use std::path::Path;
 const TOKENS: &str = "/cgi-bin/stable_token";
 const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
-/// An account in which every secret is set.
+/// An account with every secret set.
 fn full(platform: &Platform) -> Setup {
     Setup::new()
         .platform(platform)
@@ -23,7 +23,7 @@ fn full(platform: &Platform) -> Setup {
         .set("server.allow_ips", "\"wechat\"")
 }
 
-/// Everything that must never be seen.
+/// Everything that must never be shown.
 fn secrets(platform: &Platform) -> Vec<String> {
     vec![
         TOKEN.into(),
@@ -39,7 +39,7 @@ fn secrets(platform: &Platform) -> Vec<String> {
 fn no_command_and_no_level_of_the_log_shows_a_secret() {
     let platform = Platform::start();
     platform.callback_ips(&["127.0.0.1"]);
-    // The platform repeats in its refusal what it was sent.
+    // The platform's error repeats what it was sent.
     let repeated = "invalid appsecret 0123456789abcdef0123456789abcdef";
     platform.fault(TOKENS, Fault::Errcode(-1, repeated));
     let account = full(&platform).env("RUST_LOG", "trace").start();
@@ -84,7 +84,7 @@ fn no_command_and_no_level_of_the_log_shows_a_secret() {
         ],
     ] {
         let ran = account.command(arguments);
-        // This is how the owner's programs ask for the Token.
+        // Shows the Token on purpose, for the owner's programs.
         let stdout = match arguments {
             ["check", "--json"] => ran.stdout.replace(TOKEN, "the Token"),
             _ => ran.stdout.clone(),
@@ -105,7 +105,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
+fn a_world_readable_configuration_with_secrets_causes_a_warning() {
     let mut account = Setup::new().stopped();
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
         set_mode(&account.config_path(), mode);
@@ -122,14 +122,14 @@ fn a_configuration_with_secrets_that_everybody_may_read_gives_a_warning() {
             .contains("account.token, and everybody on this machine may read it");
         ran.expect(says == warned, &format!("mode {mode:o}: warned {warned}"));
     }
-    // Without a secret in it there is nothing to warn of.
+    // Without a secret there is no warning.
     let account = Setup::new().unset("account.token").stopped();
     set_mode(&account.config_path(), 0o644);
     account.command(&["check"]).ok().says_nothing_of("chmod");
 }
 
 #[test]
-fn where_no_user_of_the_service_is_the_file_is_closed_to_all_others() {
+fn without_a_service_user_the_advice_is_chmod_600() {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     let has_service =
         passwd.contains("wechatd:") || Path::new("/etc/systemd/system/wechatd.service").exists();
@@ -155,7 +155,7 @@ fn where_no_user_of_the_service_is_the_file_is_closed_to_all_others() {
 }
 
 #[test]
-fn unit_warns_of_a_configuration_that_the_user_of_the_service_can_not_read() {
+fn unit_warns_about_a_configuration_that_the_service_cannot_read() {
     let account = Setup::new().stopped();
     let folder = account.config_path().parent().unwrap().to_owned();
     set_mode(&folder, 0o700);
@@ -168,14 +168,12 @@ fn unit_warns_of_a_configuration_that_the_user_of_the_service_can_not_read() {
     account.command(&["unit"]).ok().complains("chgrp wechatd ");
     set_mode(&account.config_path(), 0o644);
     let ran = account.command(&["unit"]);
-    ran.ok().expect(
-        !ran.stderr.contains("cannot be read"),
-        "no complaint about what can be read",
-    );
+    ran.ok()
+        .expect(!ran.stderr.contains("cannot be read"), "no warning");
 }
 
 #[test]
-fn a_secret_file_that_everybody_may_read_gives_a_warning() {
+fn a_world_readable_secret_file_causes_a_warning() {
     let setup = Setup::new()
         .set("account.app_id", &format!("\"{APP_ID}\""))
         .set("account.app_secret_file", "\"app_secret\"");
@@ -195,7 +193,7 @@ fn a_secret_file_that_everybody_may_read_gives_a_warning() {
 }
 
 #[test]
-fn the_store_its_log_and_a_backup_are_private_whatever_the_umask_is() {
+fn the_store_its_log_and_backups_are_private_whatever_the_umask() {
     let mut account = Setup::new().stopped().wrapped_in("umask 000; exec \"$@\"");
     account.begin();
     account.post(&subscribe()).is_text(WELCOME);

@@ -1,4 +1,4 @@
-//! Customer-service messages, typed by an owner: every kind, what the platform got, and what goes wrong.
+//! Customer-service messages: every kind, what the platform receives, and what can go wrong.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn example(name: &str) -> Value {
 }
 
 #[test]
-fn a_text_is_sent_as_the_platform_wants_it() {
+fn a_text_is_sent_as_in_its_sample() {
     let platform = Platform::start();
     let account = account(&platform);
     send(&account, &["hello 您好"]).ok().says("sent");
@@ -45,7 +45,11 @@ fn a_text_is_sent_as_the_platform_wants_it() {
     assert_eq!(platform.bodies(SEND), [sample["request"].clone()]);
     let calls = platform.calls();
     let call = calls.iter().find(|call| call.path == SEND).unwrap();
-    assert!(call.body.contains("您好"), "raw UTF-8 only: {}", call.body);
+    assert!(
+        call.body.contains("您好"),
+        "raw UTF-8, no escapes: {}",
+        call.body
+    );
     send(&account, &["--as", "amy@shop_demo", "Amy here"]).ok();
     assert_eq!(platform.bodies(SEND).last(), Some(&example("as_agent")));
 }
@@ -109,7 +113,7 @@ fn every_other_kind_is_sent_as_in_its_sample() {
 }
 
 #[test]
-fn a_local_file_is_uploaded_once_while_it_works() {
+fn a_local_file_is_uploaded_once() {
     let platform = Platform::start();
     let account = account(&platform);
     send(&account, &["--image", "photo.gif"]).ok();
@@ -144,7 +148,7 @@ fn a_local_file_is_uploaded_once_while_it_works() {
     );
     std::fs::write(account.folder().join("photo.gif"), "GIF89a of the garden").unwrap();
     send(&account, &["--image", "photo.gif"]).ok();
-    assert_eq!(platform.count(UPLOAD), 2, "another content is");
+    assert_eq!(platform.count(UPLOAD), 2, "changed content is");
     account.store().is(
         "SELECT count(*) FROM media WHERE expires_at > unixepoch() + 250000",
         &["2"],
@@ -157,7 +161,7 @@ fn a_local_file_is_uploaded_once_while_it_works() {
 }
 
 #[test]
-fn a_kept_media_id_that_the_platform_no_longer_takes_is_replaced() {
+fn a_kept_media_id_that_the_platform_refuses_is_replaced() {
     let platform = Platform::start();
     let account = account(&platform);
     send(&account, &["--image", "photo.gif"]).ok();
@@ -179,7 +183,7 @@ fn a_kept_media_id_that_the_platform_no_longer_takes_is_replaced() {
 }
 
 #[test]
-fn a_long_text_goes_out_in_pieces_that_make_the_whole() {
+fn a_long_text_is_sent_in_pieces() {
     let platform = Platform::start();
     let account = account(&platform);
     let text = "一二三四五六七八九十".repeat(150);
@@ -200,7 +204,7 @@ fn a_long_text_goes_out_in_pieces_that_make_the_whole() {
 }
 
 #[test]
-fn a_closed_window_is_explained() {
+fn a_refusal_outside_the_time_window_is_explained() {
     let platform = Platform::start();
     let account = account(&platform);
     platform.fault(
@@ -222,7 +226,7 @@ fn a_closed_window_is_explained() {
 }
 
 #[test]
-fn nothing_is_sent_twice_after_a_time_out_and_it_is_said_that_it_may_have_arrived() {
+fn a_message_without_an_answer_is_not_retried_and_may_have_arrived() {
     for fault in [
         Fault::Hang,
         Fault::Closed,
@@ -249,7 +253,7 @@ fn nothing_is_sent_twice_after_a_time_out_and_it_is_said_that_it_may_have_arrive
 }
 
 #[test]
-fn what_can_not_be_sent_is_refused_before_any_call() {
+fn invalid_messages_are_refused_before_any_call() {
     let platform = Platform::start();
     let account = account(&platform);
     let long = format!(
@@ -286,7 +290,7 @@ fn what_can_not_be_sent_is_refused_before_any_call() {
 }
 
 #[test]
-fn typing_is_shown_and_taken_back() {
+fn typing_can_be_started_and_stopped() {
     const TYPING: &str = "/cgi-bin/message/custom/typing";
     let platform = Platform::start();
     let account = account(&platform);

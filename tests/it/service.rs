@@ -1,5 +1,4 @@
-//! What the printed unit says of the program and the program has to keep: readiness, the watchdog, the
-//! end, the exit code of a wrong configuration, and the AppSecret as a credential.
+//! Running under systemd: readiness, the watchdog, reload and stop, exit codes, and the AppSecret as a credential.
 
 use crate::support::account::{APP_ID, APP_SECRET};
 use crate::support::*;
@@ -20,8 +19,8 @@ impl Manager {
         Self::at(SocketAddr::from_pathname(&path).unwrap(), path, folder)
     }
 
-    /// In the abstract namespace of Linux, where no file shows it.
-    fn without_a_file() -> Self {
+    /// In Linux's abstract namespace.
+    fn abstract_socket() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().display().to_string();
         let address = SocketAddr::from_abstract_name(&name).unwrap();
@@ -38,7 +37,7 @@ impl Manager {
         }
     }
 
-    /// Everything that was said up to and with this line; panics when it is not said in time.
+    /// Waits for this line and returns everything up to it.
     #[track_caller]
     fn hears(&self, line: &str, log: &Log) -> Vec<String> {
         let mut said = Vec::new();
@@ -53,15 +52,15 @@ impl Manager {
         said
     }
 
-    /// Whether anything was said that nobody has heard yet.
-    fn said_more(&self) -> bool {
+    /// Whether there is another message; takes it.
+    fn has_more(&self) -> bool {
         self.socket.set_nonblocking(true).unwrap();
         self.socket.recv(&mut [0; 4096]).is_ok()
     }
 }
 
 #[test]
-fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping() {
+fn systemd_is_notified_when_the_server_is_ready_alive_and_stopping() {
     let manager = Manager::new();
     let mut account = Setup::new()
         .env("NOTIFY_SOCKET", &manager.path)
@@ -69,7 +68,7 @@ fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping() {
         .start();
     manager.hears("READY=1", account.log());
     account.get("/healthz").is(200, "ok");
-    // Twice, so that it is a habit and not part of the start.
+    // Twice, so not only at the start.
     manager.hears("WATCHDOG=1", account.log());
     manager.hears("WATCHDOG=1", account.log());
     assert_eq!(account.stop().code, Some(0));
@@ -78,7 +77,7 @@ fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping() {
 }
 
 #[test]
-fn the_watchdog_goes_hungry_while_the_store_takes_no_writes() {
+fn the_watchdog_gets_no_ping_while_the_store_cannot_be_written() {
     let manager = Manager::new();
     let account = Setup::new()
         .env("NOTIFY_SOCKET", &manager.path)
@@ -87,18 +86,18 @@ fn the_watchdog_goes_hungry_while_the_store_takes_no_writes() {
     manager.hears("WATCHDOG=1", account.log());
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    // From now on the writer fails: whatever it had written before the lock was there has been told.
+    // From now on the writer fails, and every ping from before has been sent.
     account.log().says("503 until it works again");
-    while manager.said_more() {}
-    // Six times as long as it is between two meals.
+    while manager.has_more() {}
+    // Six times the interval between two pings.
     std::thread::sleep(std::time::Duration::from_secs(1));
-    assert!(!manager.said_more(), "fed while nothing can be written");
+    assert!(!manager.has_more(), "a ping while nothing can be written");
     locked.execute_batch("ROLLBACK").unwrap();
-    eventually("food again", account.log(), || manager.said_more());
+    eventually("a ping again", account.log(), || manager.has_more());
 }
 
 #[test]
-fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
+fn without_a_watchdog_there_are_no_pings() {
     let manager = Manager::new();
     let mut account = Setup::new().env("NOTIFY_SOCKET", &manager.path).start();
     manager.hears("READY=1", account.log());
@@ -108,8 +107,8 @@ fn without_a_watchdog_nothing_is_said_between_ready_and_stopping() {
 }
 
 #[test]
-fn a_manager_in_the_abstract_namespace_hears_the_same() {
-    let manager = Manager::without_a_file();
+fn an_abstract_notify_socket_works_too() {
+    let manager = Manager::abstract_socket();
     let mut account = Setup::new()
         .env("NOTIFY_SOCKET", &manager.path)
         .env("WATCHDOG_USEC", "500000")
@@ -125,7 +124,7 @@ fn a_manager_in_the_abstract_namespace_hears_the_same() {
 }
 
 #[test]
-fn a_watchdog_that_waits_for_another_process_is_not_fed() {
+fn a_watchdog_of_another_process_gets_no_ping() {
     let manager = Manager::new();
     let mut account = Setup::new()
         .env("NOTIFY_SOCKET", &manager.path)
@@ -133,7 +132,7 @@ fn a_watchdog_that_waits_for_another_process_is_not_fed() {
         .env("WATCHDOG_PID", "1")
         .start();
     manager.hears("READY=1", account.log());
-    // Three meals would be due.
+    // Long enough for several pings.
     std::thread::sleep(std::time::Duration::from_millis(400));
     assert_eq!(account.stop().code, Some(0));
     let last = manager.hears("STOPPING=1", account.log());
@@ -141,7 +140,7 @@ fn a_watchdog_that_waits_for_another_process_is_not_fed() {
 }
 
 #[test]
-fn a_manager_that_cannot_be_reached_or_does_not_read_keeps_nobody_waiting() {
+fn a_notify_socket_that_cannot_be_reached_or_is_full_delays_nothing() {
     for name in [
         "nonsense",
         "/nowhere/notify",
@@ -168,20 +167,20 @@ fn a_manager_that_cannot_be_reached_or_does_not_read_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_reload_is_told_with_its_time_and_ends_with_ready() {
+fn a_reload_is_notified_with_its_time_and_ends_with_ready() {
     let manager = Manager::new();
     let account = Setup::new().env("NOTIFY_SOCKET", &manager.path).start();
     manager.hears("READY=1", account.log());
     account.reload();
     let said = manager.hears("RELOADING=1", account.log());
-    // systemd 253 and later believe a reload only with the time it began.
+    // systemd 253 and later require the time at which the reload began.
     let said = [said, manager.hears("READY=1", account.log())].concat();
     assert!(said.iter().any(|line| line.starts_with("MONOTONIC_USEC=")));
     account.get("/healthz").is(200, "ok");
 }
 
 #[test]
-fn a_wrong_configuration_never_says_ready_and_ends_with_the_code_that_the_unit_does_not_restart() {
+fn a_wrong_configuration_is_never_ready_and_exits_with_a_code_that_prevents_a_restart() {
     let manager = Manager::new();
     let account = Setup::new()
         .env("NOTIFY_SOCKET", &manager.path)
@@ -189,13 +188,13 @@ fn a_wrong_configuration_never_says_ready_and_ends_with_the_code_that_the_unit_d
         .stopped();
     let ran = account.command(&["serve"]);
     ran.expect(ran.code == 2, "exit code 2");
-    assert!(!manager.said_more());
+    assert!(!manager.has_more());
     let unit = Setup::new().stopped().command(&["unit"]);
     unit.ok().says("RestartPreventExitStatus=2\n");
 }
 
 #[test]
-fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_names() {
+fn an_app_secret_credential_wins_over_the_file_in_the_configuration() {
     let platform = Platform::start();
     let credentials = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -203,7 +202,7 @@ fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_name
         format!("{APP_SECRET}\n"),
     )
     .unwrap();
-    // The service may not read root's file: naming it must not be a mistake there.
+    // The service cannot read root's file, so naming it must not be a mistake.
     let account = Setup::new()
         .platform(&platform)
         .unset("account.app_secret")
@@ -226,7 +225,7 @@ fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_name
         .find(|call| call.path == "/cgi-bin/stable_token");
     assert!(
         token.is_some_and(|call| call.body.contains(APP_SECRET) && call.body.contains(APP_ID)),
-        "the credential is what is sent"
+        "the credential is sent"
     );
     assert!(!account.log().has(APP_SECRET));
 
@@ -236,7 +235,7 @@ fn the_app_secret_as_a_credential_wins_over_the_file_that_the_configuration_name
 }
 
 #[test]
-fn the_check_of_a_reload_sees_mistakes_and_needs_no_secret() {
+fn the_check_before_a_reload_finds_mistakes_without_the_secret() {
     let account = Setup::new()
         .set("account.app_id", &format!("\"{APP_ID}\""))
         .set(
@@ -244,7 +243,7 @@ fn the_check_of_a_reload_sees_mistakes_and_needs_no_secret() {
             "\"/nowhere/only-root-may-read-this\"",
         )
         .stopped();
-    // Where systemd runs it there is no credential, and root's file cannot be read.
+    // There systemd provides no credential, and root's file cannot be read.
     account.command(&["check", "--quiet"]).refused();
     let check = || {
         let mut command = account.program(&["check", "--quiet"]);
@@ -257,7 +256,7 @@ fn the_check_of_a_reload_sees_mistakes_and_needs_no_secret() {
 }
 
 #[test]
-fn a_server_leaves_no_core() {
+fn a_server_dumps_no_core() {
     let account = Account::start();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", account.pid())).unwrap();
     let core = limits

@@ -1,11 +1,11 @@
-//! Short keys: made for a text, and read back.
+//! Short keys for long texts.
 
 use crate::support::*;
 
-const MAKE: &str = "/cgi-bin/shorten/gen";
+const CREATE: &str = "/cgi-bin/shorten/gen";
 
 #[test]
-fn a_key_is_made_for_a_text_and_gives_it_back() {
+fn create_makes_a_key_and_show_gives_the_text_back() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let text = "https://www.example.com/?from=海报&n=7";
@@ -14,7 +14,7 @@ fn a_key_is_made_for_a_text_and_gives_it_back() {
     let key = made["short_key"].as_str().unwrap().to_owned();
     let left = made["expires_at"].as_i64().unwrap() - now();
     assert!((86_000..=86_400).contains(&left), "{left}");
-    let asked = platform.bodies(MAKE).pop().unwrap();
+    let asked = platform.bodies(CREATE).pop().unwrap();
     assert_eq!(asked["expire_seconds"], 86_400);
     let shown = account.command(&["shorten", "show", &key]);
     assert_eq!(shown.ok().stdout, format!("{text}\n"));
@@ -24,12 +24,12 @@ fn a_key_is_made_for_a_text_and_gives_it_back() {
         .command(&["shorten", "create", "another"])
         .ok()
         .says("works until");
-    let asked = platform.bodies(MAKE).pop().unwrap();
+    let asked = platform.bodies(CREATE).pop().unwrap();
     assert_eq!(asked["expire_seconds"], 30 * 86_400);
 }
 
 #[test]
-fn what_the_platform_would_refuse_is_not_sent() {
+fn invalid_arguments_are_refused_before_any_call() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let long = "x".repeat(4_097);
@@ -50,12 +50,12 @@ fn what_the_platform_would_refuse_is_not_sent() {
         .failed()
         .complains("the key is unknown or has expired");
     platform.fault(
-        MAKE,
+        CREATE,
         Fault::Errcode(45009, "reach max api daily quota limit"),
     );
     account
         .command(&["shorten", "create", "x"])
         .failed()
         .complains("midnight Beijing time");
-    assert_eq!(platform.count(MAKE), 1);
+    assert_eq!(platform.count(CREATE), 1);
 }

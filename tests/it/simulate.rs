@@ -1,10 +1,10 @@
-//! `wechatd simulate`: how an owner tries the account before the console is touched.
+//! `wechatd simulate`: trying an account before it is set up in the console.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::*;
 
 #[test]
-fn simulate_plays_the_whole_conversation() {
+fn simulate_can_play_a_whole_conversation() {
     let account = Account::start();
     let verify = account.simulate(&["verify"]);
     verify
@@ -70,7 +70,7 @@ fn simulate_sends_every_kind() {
 }
 
 #[test]
-fn simulate_takes_sender_scene_and_id() {
+fn simulate_takes_the_sender_scene_and_message_id() {
     let account = Account::start();
     account
         .simulate(&["subscribe", "--from", "oTester1", "--scene", "door"])
@@ -100,7 +100,7 @@ fn simulate_takes_sender_scene_and_id() {
 }
 
 #[test]
-fn simulate_sends_a_file_as_it_is() {
+fn simulate_sends_a_file_unchanged() {
     let account = Account::start();
     let file = format!(
         "{}/tests/samples/inbound/text.xml",
@@ -117,7 +117,7 @@ fn simulate_sends_a_file_as_it_is() {
 }
 
 #[test]
-fn simulate_finds_the_server_by_the_configuration() {
+fn simulate_takes_the_address_from_the_configuration() {
     let setup = Setup::new();
     let socket = setup.folder().join("wechatd.sock");
     let listen = format!("\"unix:{}\"", socket.display());
@@ -130,14 +130,14 @@ fn simulate_finds_the_server_by_the_configuration() {
 }
 
 #[test]
-fn simulate_uses_the_token_that_was_made() {
+fn simulate_uses_a_generated_token() {
     let account = Setup::new().unset("account.token").start();
     account.simulate(&["verify"]).ok();
     account.simulate(&["text", "hello"]).ok().says(HELP);
 }
 
 #[test]
-fn the_public_address_is_tried_by_https() {
+fn simulate_can_use_the_public_https_address() {
     let account = Account::start();
     let front = TlsFront::start(Some(account.address()));
     let certificate = account.folder().join("front.pem");
@@ -154,7 +154,7 @@ fn the_public_address_is_tried_by_https() {
         .says("by TLS");
     run(&["text", "hello"], "/wechat").ok().says(HELP);
     run(&["verify"], "/elsewhere").is_code(1).says("404");
-    // A certificate that nobody vouches for is as bad for the platform.
+    // The platform would refuse an untrusted certificate too.
     let url = format!("{}/wechat", front.url());
     account
         .command(&["simulate", "verify", "--url", &url])
@@ -166,7 +166,7 @@ fn the_public_address_is_tried_by_https() {
         .command(&["simulate", "verify", "--url", &without_tls])
         .failed()
         .complains("is this the port for http://?");
-    // The URL in the console may have a query of its own.
+    // The URL may have a query.
     let with_query = format!("{}?shop=1", account.url());
     account
         .command(&["simulate", "verify", "--url", &with_query])
@@ -204,7 +204,7 @@ fn simulate_says_what_is_wrong() {
 }
 
 #[test]
-fn simulated_events_about_a_person_do_what_the_platform_asks_for() {
+fn simulated_authorization_events_have_their_effect() {
     let account = Account::start();
     for fan in ["oSimP", "oSimQ"] {
         account.simulate(&["subscribe", "--from", fan]).ok();
@@ -227,7 +227,7 @@ fn simulated_events_about_a_person_do_what_the_platform_asks_for() {
 }
 
 #[test]
-fn simulated_results_tell_what_became_of_a_sending() {
+fn simulated_results_of_messages_are_recorded() {
     let account = Account::start();
     for arguments in [
         &["TEMPLATESENDJOBFINISH", "--msg-id", "4250"][..],
@@ -254,7 +254,7 @@ fn simulated_results_tell_what_became_of_a_sending() {
 }
 
 #[test]
-fn simulate_shows_every_reply_to_people() {
+fn simulate_shows_every_kind_of_reply_in_plain_text() {
     let account = Account::with_rules(
         r#"
         [[rule]]
@@ -304,7 +304,7 @@ fn simulate_shows_every_reply_to_people() {
 }
 
 #[test]
-fn simulate_lists_all_that_it_knows() {
+fn simulate_help_lists_every_kind() {
     let help = wechatd(&["simulate", "--help"]);
     let events = wechatd::wechat::known_events();
     for kind in wechatd::config::MESSAGE_TYPES.iter().copied().chain(events) {
@@ -314,7 +314,7 @@ fn simulate_lists_all_that_it_knows() {
 }
 
 #[test]
-fn simulate_refuses_what_it_would_leave_out() {
+fn simulate_refuses_arguments_that_do_not_fit() {
     let account = Account::with_rules("");
     for (arguments, advice) in [
         (&["verify", "hello"][..], "leave TEXT"),

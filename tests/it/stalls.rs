@@ -1,5 +1,5 @@
-//! A disk that takes no more writes and says nothing: every request is answered in time all the same, a redelivery
-//! gets what the first delivery would have got, and the server can be stopped.
+//! A disk that hangs on writes: every request is still answered in time, repeated deliveries get the right answer, and
+//! the server can be stopped.
 
 use crate::support::account::{HELP, WELCOME, send_signal};
 use crate::support::*;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_millis(6_500);
 
 #[test]
-fn while_the_disk_stalls_everybody_has_an_answer_in_time_and_every_push_comes_to_its_row() {
+fn while_the_disk_hangs_every_request_is_answered_in_time_and_no_push_is_lost() {
     let (setup, disk) = Disk::under(Setup::new());
     let account = setup.start();
     account.post(&text("before")).is_text(HELP);
@@ -24,14 +24,14 @@ fn while_the_disk_stalls_everybody_has_an_answer_in_time_and_every_push_comes_to
         for (n, push) in pushes.iter().enumerate() {
             let account = &account;
             scope.spawn(move || {
-                // One after the other, so that most of them find the writer stalled.
+                // One after another, so that most arrive when the writer already hangs.
                 std::thread::sleep(Duration::from_millis(100) * n as u32);
                 let answer = account.post(push);
                 answer.is(503, "unavailable");
                 answer.expect(answer.took < LIMIT, "an answer in time");
             });
         }
-        // The same push twice while its first delivery waits, as an impatient proxy may send it.
+        // The same push twice at the same time, as by an impatient proxy.
         for _ in 0..2 {
             scope.spawn(|| {
                 let answer = account.post(&follower);
@@ -67,14 +67,14 @@ fn while_the_disk_stalls_everybody_has_an_answer_in_time_and_every_push_comes_to
     store.is("SELECT count(*) FROM followers", &["1"]);
     let log = account.log();
     log.says("commits again");
-    eventually("what came too late", log, || {
+    eventually("the late commits", log, || {
         log.count("and nobody waited any more") == 14
     });
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_stalled_disk_nor_for_a_reload_that_does() {
-    // Without a Token in the configuration a reload asks the store.
+fn a_stop_does_not_wait_for_a_hanging_disk_or_a_hanging_reload() {
+    // Without a Token in the configuration, a reload reads the store.
     let (setup, disk) = Disk::under(Setup::new().unset("account.token").env("RUST_LOG", "debug"));
     let mut account = setup.start();
     account.token = account.command(&["check", "--json"]).json()["token"]
@@ -100,7 +100,7 @@ fn a_stop_does_not_wait_for_a_stalled_disk_nor_for_a_reload_that_does() {
 }
 
 #[test]
-fn a_start_on_a_stalled_disk_can_be_ended() {
+fn a_start_on_a_hanging_disk_can_be_interrupted() {
     let (setup, disk) = Disk::under(Setup::new());
     let account = setup.stopped();
     disk.stall();

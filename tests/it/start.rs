@@ -1,4 +1,4 @@
-//! Starting and stopping: what is said, what is refused, and what is left behind.
+//! Starting and stopping: what is logged, what is refused, and what is left behind.
 
 use crate::support::account::HELP;
 use crate::support::http::Address;
@@ -8,12 +8,12 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 #[test]
-fn the_log_says_where_it_listens_where_the_store_is_and_what_to_do_next() {
+fn the_log_shows_the_address_the_store_and_what_to_do_next() {
     let account = Account::start();
     let log = account.log();
     let store = account.store_path().display().to_string();
     for part in ["/wechat", &store, "wechatd check"] {
-        eventually(part, log, || log.has(part));
+        log.says(part);
     }
     assert!(!log.has(TOKEN), "{log}");
 }
@@ -51,7 +51,7 @@ fn a_store_whose_folder_is_missing_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_and_left_alone() {
+fn a_store_that_is_not_a_database_is_refused_and_left_alone() {
     let account = Setup::new().stopped();
     let precious = "these are my notes, not a database\n".repeat(100);
     std::fs::write(account.store_path(), &precious).unwrap();
@@ -65,7 +65,7 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[test]
-fn somebody_elses_database_is_refused_and_left_alone() {
+fn a_database_of_another_program_is_refused_and_left_alone() {
     let account = Setup::new().stopped();
     let theirs = rusqlite::Connection::open(account.store_path()).unwrap();
     theirs
@@ -102,7 +102,7 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_store_that_may_not_be_written_is_refused() {
+fn a_store_that_cannot_be_written_is_refused() {
     let account = Setup::new().stopped();
     if permissions_do_not_bind(account.folder()) {
         return;
@@ -116,7 +116,7 @@ fn a_store_that_may_not_be_written_is_refused() {
 }
 
 #[test]
-fn it_serves_on_a_unix_socket() {
+fn the_server_can_listen_on_a_unix_socket() {
     let setup = Setup::new();
     let socket = setup.folder().join("wechatd.sock");
     let listen = format!("\"unix:{}\"", socket.display());
@@ -126,7 +126,7 @@ fn it_serves_on_a_unix_socket() {
     account
         .get(&format!("/wechat?{}&echostr=3", account.signed()))
         .is(200, "3");
-    // Whoever was killed leaves its socket file behind.
+    // A killed server leaves its socket file behind.
     account.kill();
     assert!(socket.exists());
     account.begin();
@@ -186,7 +186,7 @@ fn a_second_server_on_the_same_port_is_refused() {
 }
 
 #[test]
-fn sigterm_and_sigint_end_it_cleanly_with_the_store_in_one_file() {
+fn sigterm_and_sigint_stop_the_server_and_leave_the_store_in_one_file() {
     for signal in ["TERM", "INT"] {
         let mut account = Account::start();
         for _ in 0..20 {
@@ -197,7 +197,7 @@ fn sigterm_and_sigint_end_it_cleanly_with_the_store_in_one_file() {
         let wal = account.folder().join("wechat.db-wal");
         let left = std::fs::metadata(&wal).map_or(0, |wal| wal.len());
         assert_eq!(left, 0, "the log of the store is not checkpointed");
-        // Copying the one file is enough.
+        // It is enough to copy the one file.
         let copy = account.folder().join("copy.db");
         std::fs::copy(account.store_path(), &copy).unwrap();
         let copy = Store::open(&copy, account.log());
@@ -207,7 +207,7 @@ fn sigterm_and_sigint_end_it_cleanly_with_the_store_in_one_file() {
 }
 
 #[test]
-fn idle_connections_do_not_delay_the_end() {
+fn idle_connections_do_not_delay_a_stop() {
     let mut account = Account::start();
     let address = account.address().clone();
     let idle: Vec<Wire> = (0..10).map(|_| Wire::connect(&address).unwrap()).collect();
@@ -217,16 +217,16 @@ fn idle_connections_do_not_delay_the_end() {
     assert_eq!(kept.response().map(|response| response.status), Ok(200));
     let ended = account.stop();
     assert_eq!(ended.code, Some(0), "{}", account.log());
-    // For answers under way it waits 5 s.
+    // It would wait up to 5 s for pending answers.
     assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
     drop(idle);
 }
 
 #[test]
-fn a_hanging_platform_does_not_delay_the_end() {
+fn a_hanging_platform_does_not_delay_a_stop() {
     let platform = Platform::start();
     platform.always("/cgi-bin/stable_token", Fault::Hang);
-    // Longer than this test waits for the end.
+    // Longer than this test waits for the stop.
     let patient = Setup::new().platform(&platform);
     let mut account = patient.set("api.timeout", "\"300s\"").start();
     account.post(&subscribe()).is_text(account::WELCOME);
@@ -238,7 +238,7 @@ fn a_hanging_platform_does_not_delay_the_end() {
 }
 
 #[test]
-fn plain_wechatd_serves() {
+fn serve_is_the_default_command() {
     let account = Setup::new().stopped();
     let mut command = account.program(&[]);
     let mut child = command
@@ -251,7 +251,7 @@ fn plain_wechatd_serves() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stderr));
     let listens = lines.any(|line| line.is_ok_and(|line| line.contains("listening on ")));
     account::send_signal(child.id(), "TERM");
-    // Whatever it still says must find a reader.
+    // The rest of the output needs a reader.
     let rest: Vec<_> = lines.map_while(Result::ok).collect();
     assert!(listens, "{rest:?}");
     assert!(child.wait().unwrap().success(), "{rest:?}");

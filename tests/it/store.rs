@@ -1,4 +1,4 @@
-//! The store: what its owner finds in it, and that nothing acknowledged is ever lost or doubled.
+//! The store: what its owner finds in it, and that no acknowledged push is lost or doubled.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::http::Answer;
@@ -39,7 +39,7 @@ fn tables_and_views_have_the_promised_columns() {
 }
 
 #[test]
-fn the_views_show_the_newest_first_with_readable_times() {
+fn the_views_show_newest_rows_first_with_readable_times() {
     let account = Account::start();
     let (early, late) = (another_fan(), another_fan());
     account.post(&subscribe().from(&early));
@@ -54,7 +54,7 @@ fn the_views_show_the_newest_first_with_readable_times() {
     let local: String =
         store.one("SELECT datetime(max(subscribe_time), 'unixepoch', 'localtime') FROM followers");
     assert!(times[0].contains(&local), "{} has no {local:?}", times[0]);
-    // Of whatever days: the people came earlier than the message, and midnight may be in between.
+    // Summed over days, because midnight may have passed between the pushes.
     store.is(
         "SELECT sum(subscribed), sum(unsubscribed), sum(net), sum(messages) FROM daily_v",
         &["3|1|2|1"],
@@ -62,7 +62,7 @@ fn the_views_show_the_newest_first_with_readable_times() {
 }
 
 #[test]
-fn the_files_are_for_their_owner_only() {
+fn the_files_are_accessible_to_their_owner_only() {
     let account = Account::start();
     account.post(&text("hello"));
     for name in ["wechat.db", "wechat.db-wal", "wechat.db-shm"] {
@@ -73,7 +73,7 @@ fn the_files_are_for_their_owner_only() {
 }
 
 #[test]
-fn it_is_in_wal_mode_and_says_its_version() {
+fn the_store_is_in_wal_mode_and_has_a_version() {
     let account = Account::start();
     let store = account.store();
     store.is("PRAGMA journal_mode", &["wal"]);
@@ -107,7 +107,7 @@ fn a_push_delivered_again_gets_the_same_bytes_and_one_row() {
     let rows = account.store().rows("SELECT * FROM messages ORDER BY id");
     let log = account.store().rows("SELECT * FROM follow_log ORDER BY id");
     let second = now();
-    // The reply holds the second of its making: the same bytes later prove that it was kept.
+    // A reply contains the second in which it was made, so the same bytes later prove that it was kept.
     eventually("the next second", account.log(), || now() > second);
     for round in ["at once", "after a restart", "after a kill"] {
         for (push, first) in pushes.iter().zip(&firsts) {
@@ -152,7 +152,7 @@ fn a_push_delivered_again_gets_its_first_answer_even_if_the_rules_changed() {
 }
 
 #[test]
-fn eight_copies_at_once_are_one_push() {
+fn eight_simultaneous_deliveries_are_one_push() {
     let account = Account::start();
     for push in [text("hello"), subscribe(), text("@tea")] {
         let barrier = Barrier::new(8);
@@ -183,7 +183,7 @@ fn eight_copies_at_once_are_one_push() {
 }
 
 #[test]
-fn what_only_looks_like_a_copy_is_a_push_of_its_own() {
+fn pushes_that_only_look_alike_are_all_recorded() {
     let account = Account::start();
     let (one, two) = (another_fan(), another_fan());
     let time = now() - 50;
@@ -219,7 +219,7 @@ fn what_only_looks_like_a_copy_is_a_push_of_its_own() {
     );
 }
 
-/// A tap on a button that scans; what was scanned stands beside the key.
+/// An event of a button that scans a code.
 fn scanned(code: &str) -> Push {
     event("scancode_waitmsg")
         .key("STOCK")
@@ -227,7 +227,7 @@ fn scanned(code: &str) -> Push {
 }
 
 #[test]
-fn followers_stay_true_when_pushes_arrive_out_of_order() {
+fn followers_are_right_when_pushes_arrive_out_of_order() {
     let account = Account::start();
     let time = now() - 1000;
     let fan = another_fan();
@@ -243,7 +243,7 @@ fn followers_stay_true_when_pushes_arrive_out_of_order() {
     assert_eq!(
         follows("followers"),
         1,
-        "an older unsubscribe took a newer follower away"
+        "an older unsubscribe removed a newer follower"
     );
     post(unsubscribe(), time + 20);
     assert_eq!(follows("followers"), 0);
@@ -251,15 +251,11 @@ fn followers_stay_true_when_pushes_arrive_out_of_order() {
     assert_eq!(
         follows("followers"),
         0,
-        "an older subscribe brought back who left later"
+        "an older subscribe brought back somebody who left later"
     );
     post(subscribe(), time + 30);
     assert_eq!(follows("followers"), 1);
-    assert_eq!(
-        follows("follow_log"),
-        5,
-        "the log keeps what happened, late or not"
-    );
+    assert_eq!(follows("follow_log"), 5, "the log keeps late events too");
     account.store().is(
         &format!(
             "SELECT action, at - {time} FROM follow_log WHERE openid = '{fan}' ORDER BY at, id"
@@ -275,7 +271,7 @@ fn followers_stay_true_when_pushes_arrive_out_of_order() {
 }
 
 #[test]
-fn only_those_who_came_or_went_are_counted() {
+fn only_changes_of_the_followers_are_counted() {
     let account = Account::start();
     let daily = "SELECT sum(subscribed), sum(unsubscribed), sum(net) FROM daily_v";
     let (fan, stranger) = (another_fan(), another_fan());
@@ -292,7 +288,7 @@ fn only_those_who_came_or_went_are_counted() {
     assert_eq!(
         account.store().count("follow_log"),
         6,
-        "what happened is kept"
+        "all events are kept"
     );
     account.store().is(
         "SELECT counts FROM follow_log ORDER BY id",
@@ -301,7 +297,7 @@ fn only_those_who_came_or_went_are_counted() {
 }
 
 #[test]
-fn following_again_keeps_one_row_with_the_newer_time() {
+fn subscribing_again_updates_the_one_row() {
     let account = Account::start();
     let (first, again) = (subscribe(), subscribe_by("door"));
     account.post(&first).is_text(WELCOME);
@@ -313,7 +309,7 @@ fn following_again_keeps_one_row_with_the_newer_time() {
 }
 
 #[test]
-fn whoever_leaves_without_having_followed_is_no_trouble() {
+fn an_unsubscribe_of_a_stranger_is_recorded() {
     let account = Account::start();
     account.post(&unsubscribe()).is_success();
     account.store().is("SELECT count(*) FROM followers", &["0"]);
@@ -390,7 +386,7 @@ fn a_kill_under_load_keeps_every_answered_push() {
 }
 
 #[test]
-fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
+fn a_locked_store_gives_503_until_it_is_unlocked() {
     let account = Account::start();
     account.post(&text("before")).is_text(HELP);
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
@@ -402,7 +398,7 @@ fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
     account.get("/healthz").is_status(503);
     locked.execute_batch("ROLLBACK").unwrap();
     drop(locked);
-    // The platform delivers again what was not acknowledged.
+    // The platform repeats a push that was not acknowledged.
     account.post(&push).is_text(WELCOME);
     account.get("/healthz").is_status(200);
     account
@@ -411,7 +407,7 @@ fn a_store_that_cannot_be_written_gives_503_and_recovers_by_itself() {
 }
 
 #[test]
-fn while_the_store_cannot_be_written_nobody_waits_for_the_others() {
+fn with_a_locked_store_no_request_waits_for_another() {
     let account = Account::start();
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -429,8 +425,8 @@ fn while_the_store_cannot_be_written_nobody_waits_for_the_others() {
     account.post(&text("hello")).is_text(HELP);
 }
 
-/// After five seconds the platform has given up and the person reads that the account is out of order. The store
-/// waits 3.5 s for the lock; who waited for another one's wait as well would take 7 s, who waited for all 56 s.
+/// The store waits 3.5 s for a lock. A request that also waited for another's wait would take 7 s, and for all of them
+/// 56 s; after 5 s the platform shows the user an error.
 #[track_caller]
 fn in_time(answer: &Answer) {
     let in_time = answer.took < std::time::Duration::from_secs(7);
@@ -448,16 +444,16 @@ fn the_owner_may_read_while_the_server_writes() {
 }
 
 #[test]
-fn a_backup_ends_and_is_one_moment_of_the_store_however_often_others_commit_meanwhile() {
+fn a_backup_is_a_snapshot_and_completes_even_if_others_keep_committing() {
     let account = Account::start();
-    // 20 MiB: a backup copies 8 MiB at a time, and tells how far it is after each.
+    // 20 MiB; a backup copies 8 MiB at a time and reports its progress after each step.
     let filling =
         "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 10000)
         INSERT INTO messages (dedup_key, openid, msg_type, xml, received_at)
         SELECT 'old ' || id, 'oOld', 'text', hex(zeroblob(1000)), 1790000000 FROM n;
         INSERT INTO settings VALUES ('commits', 0)";
     change(&account.store_path(), filling);
-    // Two tables in one commit: half of one would show.
+    // Each commit changes two tables, so that half a commit would be noticed.
     let writer = rusqlite::Connection::open(account.store_path()).unwrap();
     let commit = || {
         writer
@@ -471,47 +467,47 @@ fn a_backup_ends_and_is_one_moment_of_the_store_however_often_others_commit_mean
     };
     commit();
     let target = account.folder().join("backup.db");
-    let mut told = Vec::new();
+    let mut steps = Vec::new();
     let reader = wechatd::store::Reader::open(&account.store_path().as_path().into()).unwrap();
     let copied = reader.backup(&target, |copied, total| {
-        told.push((copied, total));
-        let again = told.windows(2).any(|pair| pair[0].0 >= pair[1].0);
-        assert!(!again, "the copy began again: {told:?}");
+        steps.push((copied, total));
+        let again = steps.windows(2).any(|pair| pair[0].0 >= pair[1].0);
+        assert!(!again, "the copy began again: {steps:?}");
         (0..10).for_each(|_| commit());
     });
     copied.unwrap();
-    let (last, total) = told[told.len() - 1];
-    assert!(told.len() > 2 && last == total, "{told:?}");
+    let (last, total) = steps[steps.len() - 1];
+    assert!(steps.len() > 2 && last == total, "{steps:?}");
 
     let copy = Store::open(&target, account.log());
     copy.is("PRAGMA integrity_check", &["ok"]);
     copy.is("SELECT count(*) FROM messages", &["10000"]);
     copy.is("SELECT value FROM settings WHERE name = 'commits'", &["1"]);
     copy.is("SELECT count(*) FROM follow_log", &["1"]);
-    // The reader does not stay in that moment.
+    // The reader itself sees later commits.
     let seen = reader.follow_log("o").unwrap().len();
-    assert_eq!(seen, 1 + 10 * told.len());
+    assert_eq!(seen, 1 + 10 * steps.len());
 }
 
 #[test]
-fn a_log_that_a_reader_keeps_large_is_told_once_with_the_cause() {
+fn a_log_kept_large_by_a_reader_is_reported_once_with_the_cause() {
     let account = Account::start();
     account.post(&text("before")).is_text(HELP);
     let reader = hold_a_snapshot(&account.store_path());
-    // As if 300 MiB had been written since.
+    // As if 300 MiB had been written.
     let log = account.folder().join("wechat.db-wal");
     let file = std::fs::OpenOptions::new().write(true).open(&log);
     file.unwrap().set_len(300 << 20).unwrap();
     account.post(&text("meanwhile")).is_text(HELP);
-    let told = "has grown to 300 MiB, because a program that began to read the store";
+    let warning = "has grown to 300 MiB, because a program that began to read the store";
     eventually("the warning", account.log(), || {
         account.post(&text("again")).is_text(HELP);
-        account.log().has(told)
+        account.log().has(warning)
     });
     drop(reader);
     eventually("a short log", account.log(), || {
         account.post(&text("afterwards")).is_text(HELP);
         std::fs::metadata(&log).unwrap().len() <= 24 << 20
     });
-    assert_eq!(account.log().count(told), 1, "{}", account.log());
+    assert_eq!(account.log().count(warning), 1, "{}", account.log());
 }

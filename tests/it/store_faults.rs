@@ -1,5 +1,5 @@
-//! What the store's file and disk can do to the server: full, locked, read-only, damaged. Nothing that was
-//! answered is lost, what could not be written is answered 503, and it goes on by itself.
+//! A store that is full, locked, read-only, damaged or moved: nothing acknowledged is lost, pushes that cannot be written
+//! get 503, and the server recovers on its own.
 
 use crate::support::account::{HELP, WELCOME};
 use crate::support::*;
@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Posts long messages until one is refused with 503; those that were acknowledged, and the refused one.
+/// Posts long messages until one gets 503. Returns the acknowledged ones, each with its answer, and the refused one.
 #[track_caller]
 fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
     let long = "x".repeat(20_000);
@@ -25,7 +25,7 @@ fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
     }
 }
 
-/// An account on a disk of 1.5 MiB, mounted where only the server sees it; needs root or user namespaces.
+/// An account on a disk of 1.5 MiB, mounted for the server only; needs root or user namespaces.
 fn on_a_small_disk() -> Option<Account> {
     let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 700000 /dev/zero >data/ballast && exec \"$@\"";
     let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
@@ -41,7 +41,7 @@ fn on_a_small_disk() -> Option<Account> {
         ])
         .output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        eprintln!("no mounts here, nothing was tried");
+        eprintln!("cannot mount here, skipped");
         return None;
     }
     let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
@@ -51,7 +51,7 @@ fn on_a_small_disk() -> Option<Account> {
 }
 
 #[test]
-fn a_health_check_asks_for_as_much_room_as_a_large_push_needs() {
+fn a_health_check_needs_room_for_a_large_push() {
     let Some(account) = on_a_small_disk() else {
         return;
     };
@@ -62,17 +62,15 @@ fn a_health_check_asks_for_as_much_room_as_a_large_push_needs() {
         assert!(taken < 20, "the limit does not hold");
     }
     account.get("/healthz").is_status(503);
-    // What is small still has room.
+    // There is still room for a small push.
     account.post(&text("hello")).is_text(HELP);
     account.get("/healthz").is_status(503);
-    eventually("the cause", account.log(), || {
-        account.log().has("KiB are free on its disk")
-    });
+    account.log().says("KiB are free on its disk");
     assert_eq!(account.log().count("KiB are free on its disk"), 1);
 }
 
 #[test]
-fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
+fn a_full_disk_gives_503_until_there_is_room_again() {
     let Some(account) = on_a_small_disk() else {
         return;
     };
@@ -90,16 +88,15 @@ fn a_full_disk_gives_503_and_the_server_goes_on_by_itself_when_there_is_room() {
     for (push, body) in &acknowledged {
         account.post(push).is(200, body);
     }
-    // The line in the log follows the answer.
-    eventually("all were there", account.log(), || {
+    // The log line is written after the answer.
+    eventually("all are repetitions", account.log(), || {
         account.log().count(" again: 200") == acknowledged.len()
     });
 }
 
 #[test]
 fn a_file_that_may_not_grow_gives_503_and_nothing_acknowledged_is_lost() {
-    // A limit of 1 MiB for each file, in units of 512 bytes; anybody may set it. The signal that
-    // would come with it is ignored, and the write fails.
+    // Limits files to 1 MiB, in units of 512 bytes. The signal that comes with the limit is ignored, so the write fails.
     let script = "trap '' XFSZ; ulimit -S -f 2048; exec \"$@\"";
     let mut account = Setup::new().stopped().wrapped_in(script);
     account.begin();
@@ -118,7 +115,7 @@ fn a_file_that_may_not_grow_gives_503_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
-fn a_program_that_writes_again_and_again_lets_pushes_in_between() {
+fn pushes_get_their_turn_between_the_writes_of_a_busy_program() {
     let account = Account::start();
     let (begun, over) = (Instant::now(), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -132,9 +129,9 @@ fn a_program_that_writes_again_and_again_lets_pushes_in_between() {
                 std::thread::sleep(Duration::from_millis(3));
             }
         });
-        // Not one is refused. Until it would be, after 3.5 s, there are twenty pauses: one that is looked for every
-        // millisecond is met soon, but SQLite's own way of waiting, which soon looks every 100 ms, meets none of
-        // the twenty about every second time.
+        // No push is refused. Before one would be, after 3.5 s, there are twenty pauses in which to get the lock. Trying
+        // every millisecond finds one soon; SQLite's own busy handler, which soon tries only every 100 ms, would miss
+        // all twenty about every second time.
         for _ in 0..12 {
             account.post(&text("meanwhile")).is_text(HELP);
         }
@@ -144,13 +141,13 @@ fn a_program_that_writes_again_and_again_lets_pushes_in_between() {
 }
 
 #[test]
-fn a_store_that_another_program_holds_for_ten_seconds_delays_nobody_beyond_five() {
+fn a_store_locked_for_ten_seconds_delays_no_answer_beyond_five() {
     let account = Account::start();
     account.post(&text("before")).is_text(HELP);
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let begun = Instant::now();
-    // Eight clients who come again as the platform does, with the same push until it is taken.
+    // Eight clients that repeat their push until it is accepted, as the platform does.
     let pushes: Vec<Push> = (0..8).map(|_| subscribe().from(&another_fan())).collect();
     std::thread::scope(|scope| {
         for push in &pushes {
@@ -158,14 +155,14 @@ fn a_store_that_another_program_holds_for_ten_seconds_delays_nobody_beyond_five(
                 let mut refused = 0;
                 loop {
                     let answer = account.post(push);
-                    // The platform gives up after 5 s, the store after 3.5: whoever waited for the wait of somebody
-                    // else as well would take 7, and hear once or not at all before the lock is gone.
+                    // The platform gives up after 5 s, the store after 3.5 s. A push that also waited for another's wait
+                    // would take 7 s, and get at most one refusal before the lock is released.
                     let in_time = answer.took < Duration::from_secs(7);
                     answer.expect(in_time, "an answer after one wait of the store");
                     if answer.response.status != 503 {
                         answer.is_text(WELCOME);
                         assert!(begun.elapsed() > Duration::from_secs(10));
-                        answer.expect(refused >= 3, "a refusal again and again");
+                        answer.expect(refused >= 3, "at least three refusals");
                         return;
                     }
                     refused += 1;
@@ -183,19 +180,19 @@ fn a_store_that_another_program_holds_for_ten_seconds_delays_nobody_beyond_five(
     store.is("SELECT count(*) FROM messages", &["9"]);
     store.is("SELECT count(*) FROM followers", &["8"]);
     let (failed, works) = ("503 until it works again", "works again");
-    eventually("the end of it in the log", account.log(), || {
+    eventually("the recovery", account.log(), || {
         account.log().count(works) >= 2
     });
     assert_eq!(
         account.log().count(failed),
         1,
-        "said once\n{}",
+        "logged once\n{}",
         account.log()
     );
 }
 
 #[test]
-fn a_damaged_file_is_refused_at_the_start_with_what_to_do_and_left_alone() {
+fn a_damaged_store_is_refused_at_start_with_advice_and_left_alone() {
     let mut account = Account::start();
     for _ in 0..50 {
         account.post(&text(&"words ".repeat(200))).is_text(HELP);
@@ -221,10 +218,10 @@ fn a_damaged_file_is_refused_at_the_start_with_what_to_do_and_left_alone() {
 }
 
 #[test]
-fn damage_that_is_met_while_running_gives_503_and_loses_nothing_acknowledged() {
+fn damage_found_while_running_gives_503_and_loses_nothing_acknowledged() {
     let account = Account::start();
     account.post(&text("hello")).is_text(HELP);
-    // As if a disk had returned something else: a table that is not there any more.
+    // Damage is simulated by renaming a table.
     let other = rusqlite::Connection::open(account.store_path()).unwrap();
     other
         .execute_batch("ALTER TABLE messages RENAME TO lost")
@@ -243,7 +240,7 @@ fn damage_that_is_met_while_running_gives_503_and_loses_nothing_acknowledged() {
 }
 
 #[test]
-fn a_store_that_is_taken_away_gives_503_until_it_is_put_back() {
+fn a_store_that_is_moved_away_gives_503_until_it_is_put_back() {
     let account = Account::start();
     account.post(&text("hello")).is_text(HELP);
     account.get("/healthz").is(200, "ok");
@@ -257,7 +254,7 @@ fn a_store_that_is_taken_away_gives_503_until_it_is_put_back() {
     account.post(&push).is_status(503);
     account.get("/healthz").is_status(503);
     account.log().says("put it back");
-    // Another one in its place is no better.
+    // An empty file in its place does not help.
     std::fs::write(account.store_path(), "").unwrap();
     account.post(&push).is_status(503);
     for name in names {
@@ -269,17 +266,17 @@ fn a_store_that_is_taken_away_gives_503_until_it_is_put_back() {
 }
 
 #[test]
-fn a_health_check_finds_out_that_nothing_can_be_written() {
+fn a_health_check_notices_that_nothing_can_be_written() {
     let mut account = Setup::new().stopped();
     account = account.wrapped_in("trap '' XFSZ; exec \"$@\"");
     account.begin();
     account.get("/healthz").is(200, "ok");
-    // As with a full disk no byte can be written any more, and nobody posts anything.
+    // From now on nothing can be written, as on a full disk, and nobody posts anything.
     let limited = Command::new("prlimit")
         .args(["--fsize=0", "--pid", &account.pid().to_string()])
         .status();
     if !limited.is_ok_and(|status| status.success()) {
-        eprintln!("no prlimit here, nothing was tried");
+        eprintln!("no prlimit here, skipped");
         return;
     }
     eventually("503", account.log(), || {
@@ -288,11 +285,11 @@ fn a_health_check_finds_out_that_nothing_can_be_written() {
 }
 
 #[test]
-fn a_read_only_disk_is_refused_at_the_start_with_the_reason() {
+fn a_read_only_disk_is_refused_at_start_with_the_reason() {
     let mut account = Account::start();
     account.post(&text("hello")).is_text(HELP);
     account.stop();
-    // A mount of one's own over the folder; needs root or the right to make user namespaces.
+    // Mounts the folder read-only for the command; needs root or user namespaces.
     let script =
         "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && cd \"$0\" && exec \"$@\"";
     let program = account.program(&["serve"]);
@@ -307,7 +304,7 @@ fn a_read_only_disk_is_refused_at_the_start_with_the_reason() {
         .iter()
         .any(|tool| ran.stderr.contains(tool))
     {
-        eprintln!("no mounts here, nothing was tried: {}", ran.stderr);
+        eprintln!("cannot mount here, skipped: {}", ran.stderr);
         return;
     }
     ran.failed().complains("wechat.db").complains("writable");

@@ -1,4 +1,5 @@
-//! The follower sync: who came or left unnoticed comes in or goes out, whatever happens meanwhile.
+//! The follower sync: followers missed by the store are added, those who left are removed, and a doubtful list removes
+//! nobody.
 
 use crate::support::account::WELCOME;
 use crate::support::*;
@@ -8,7 +9,7 @@ use std::process::{Child, Stdio};
 const LIST: &str = "/cgi-bin/user/get";
 const BATCH: &str = "/cgi-bin/user/info/batchget";
 
-/// Fast, so that the pace is not what takes the time.
+/// With a high rate of calls, so that pacing takes no time.
 fn quick(platform: &Platform) -> Setup {
     Setup::new().platform(platform).set("api.rate", "1000")
 }
@@ -18,21 +19,21 @@ fn followers(account: &Account) -> i64 {
     account.store().count("followers")
 }
 
-/// The program in the background, its output kept.
+/// Starts a command in the background with its output piped.
 fn spawn(account: &Account, arguments: &[&str]) -> Child {
     let mut command = account.program(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Puts a value into the stopped account's store.
+/// Changes the store with SQL.
 fn change(account: &Account, sql: &str) {
     let connection = rusqlite::Connection::open(account.store_path()).unwrap();
     connection.busy_timeout(PATIENCE).unwrap();
     connection.execute_batch(sql).unwrap();
 }
 
-/// The most memory that a process has used so far, in MiB.
+/// The peak resident memory of a process, in MiB.
 fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -41,7 +42,7 @@ fn peak_memory(pid: u32) -> Option<u64> {
 }
 
 #[test]
-fn twenty_five_thousand_come_in_and_thirty_seven_go_out_and_memory_stays_flat() {
+fn a_sync_adds_25_000_followers_and_removes_37_with_little_memory() {
     let platform = Platform::start();
     let people = crowd(0..25_000);
     platform.people(|all| all.followers = people.clone());
@@ -95,20 +96,20 @@ fn twenty_five_thousand_come_in_and_thirty_seven_go_out_and_memory_stays_flat() 
 }
 
 #[test]
-fn a_kill_while_the_list_is_read_is_resumed_at_that_page() {
+fn a_sync_killed_while_reading_the_list_resumes_at_that_page() {
     let platform = Platform::start();
     let people = crowd(0..2_000);
     platform.people(|all| (all.followers, all.page) = (people.clone(), 500));
     let account = quick(&platform).stopped();
     account.command(&["token"]).ok();
     // The third page hangs.
-    let right = |from: usize| {
-        let page = &people[from..from + 500];
-        serde_json::json!({"total": 2000, "count": 500, "data": {"openid": page}, "next_openid": page[499]})
+    let page = |from: usize| {
+        let part = &people[from..from + 500];
+        serde_json::json!({"total": 2000, "count": 500, "data": {"openid": part}, "next_openid": part[499]})
             .to_string()
     };
-    platform.fault(LIST, Fault::Body(right(0)));
-    platform.fault(LIST, Fault::Body(right(500)));
+    platform.fault(LIST, Fault::Body(page(0)));
+    platform.fault(LIST, Fault::Body(page(500)));
     platform.fault(LIST, Fault::Hang);
     let mut child = spawn(&account, &["followers", "sync"]);
     eventually("the third page", account.log(), || {
@@ -134,7 +135,7 @@ fn a_kill_while_the_list_is_read_is_resumed_at_that_page() {
     assert_eq!(followers(&account), 2_000);
 }
 
-/// The first so many batches of profiles are answered, further ones hang.
+/// Answers this many batches of profiles; all further ones hang.
 fn hang_after(platform: &Platform, batches: usize) {
     for _ in 0..batches {
         platform.fault(BATCH, Fault::None);
@@ -143,13 +144,13 @@ fn hang_after(platform: &Platform, batches: usize) {
 }
 
 #[test]
-fn a_kill_while_profiles_are_fetched_is_resumed_without_asking_again() {
+fn a_sync_killed_while_fetching_profiles_does_not_fetch_them_again() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..4_000));
     let account = quick(&platform).set("api.timeout", "\"300s\"").stopped();
     hang_after(&platform, 12);
     let mut child = spawn(&account, &["followers", "sync"]);
-    // Eight at a time: when all of them hang, the others are done.
+    // Eight calls run at a time: when eight hang, the others are done.
     eventually("some profiles", account.log(), || {
         platform.count(BATCH) == 12 + 8
     });
@@ -162,7 +163,7 @@ fn a_kill_while_profiles_are_fetched_is_resumed_without_asking_again() {
         .command(&["followers", "sync"])
         .ok()
         .says("4000 followers: 4000 came, 0 left, 4000 profiles fetched");
-    // Those that were under way when it was killed are asked for again.
+    // Only those that were pending when it was killed are fetched again.
     assert_eq!(platform.count(BATCH), 40 + 8);
     assert_eq!(platform.count(LIST), 2);
     account.store().is(
@@ -172,7 +173,7 @@ fn a_kill_while_profiles_are_fetched_is_resumed_without_asking_again() {
 }
 
 #[test]
-fn pushes_that_arrive_meanwhile_win() {
+fn pushes_that_arrive_during_a_sync_win() {
     let platform = Platform::start();
     let people = crowd(0..10);
     platform.people(|all| all.followers = people.clone());
@@ -182,7 +183,7 @@ fn pushes_that_arrive_meanwhile_win() {
     platform.fault(LIST, Fault::Hang);
     let child = spawn(&account, &["followers", "sync"]);
     eventually("the list", account.log(), || platform.count(LIST) > before);
-    // The list that comes next knows nothing of these two.
+    // The list was made before these two events.
     let newcomer = another_fan();
     account.post(&subscribe().from(&newcomer)).is_text(WELCOME);
     account.post(&unsubscribe().from(&people[3])).is_success();
@@ -205,7 +206,7 @@ fn pushes_that_arrive_meanwhile_win() {
 }
 
 #[test]
-fn somebody_who_was_forgotten_meanwhile_is_not_brought_back() {
+fn a_person_forgotten_during_a_sync_is_not_brought_back() {
     let platform = Platform::start();
     let people = crowd(0..3);
     platform.people(|all| all.followers = people.clone());
@@ -226,7 +227,7 @@ fn somebody_who_was_forgotten_meanwhile_is_not_brought_back() {
 }
 
 #[test]
-fn a_list_that_holds_fewer_than_the_total_takes_nobody_out_and_says_why() {
+fn a_list_shorter_than_its_total_removes_nobody_and_the_output_says_why() {
     let platform = Platform::start();
     let people = crowd(0..300);
     platform.people(|all| all.followers = people.clone());
@@ -247,7 +248,7 @@ fn a_list_that_holds_fewer_than_the_total_takes_nobody_out_and_says_why() {
 }
 
 #[test]
-fn somebody_whose_profile_says_that_they_left_goes_out() {
+fn a_follower_whose_profile_says_unsubscribed_is_removed() {
     let platform = Platform::start();
     let people = crowd(0..3);
     platform.people(|all| all.followers = people.clone());
@@ -295,7 +296,7 @@ fn only_one_sync_runs_at_a_time() {
 }
 
 #[test]
-fn a_quota_that_ends_in_the_middle_is_explained_and_the_next_one_goes_on() {
+fn a_sync_stopped_by_the_quota_is_explained_and_the_next_one_resumes() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..1_500));
     let account = quick(&platform).stopped();
@@ -317,7 +318,7 @@ fn a_quota_that_ends_in_the_middle_is_explained_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_platform_in_trouble_is_asked_again() {
+fn a_sync_retries_after_temporary_faults() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..150));
     let account = quick(&platform).stopped();
@@ -332,7 +333,7 @@ fn a_platform_in_trouble_is_asked_again() {
 }
 
 #[test]
-fn a_list_that_goes_round_in_a_circle_ends() {
+fn a_list_that_repeats_itself_is_an_error() {
     let platform = Platform::start();
     let people = crowd(0..2);
     let account = quick(&platform).stopped();
@@ -344,8 +345,8 @@ fn a_list_that_goes_round_in_a_circle_ends() {
         .complains("repeats itself");
 }
 
-/// An account in step with the platform, of whose two followers the second has withdrawn the right to the profile.
-fn with_somebody_who_withdrew(platform: &Platform) -> (Account, String) {
+/// A synced account with two followers, the second of whom has revoked the authorization for the profile.
+fn with_a_revoked_profile(platform: &Platform) -> (Account, String) {
     let people = crowd(0..2);
     platform.people(|all| all.followers = people.clone());
     let account = quick(platform).stopped();
@@ -361,9 +362,9 @@ fn with_somebody_who_withdrew(platform: &Platform) -> (Account, String) {
 }
 
 #[test]
-fn who_withdrew_the_right_to_the_profile_keeps_it_withdrawn() {
+fn a_sync_keeps_a_revoked_profile_revoked() {
     let platform = Platform::start();
-    let (account, who) = with_somebody_who_withdrew(&platform);
+    let (account, who) = with_a_revoked_profile(&platform);
     account.command(&["followers", "sync"]).ok();
     account.store().is(
         &format!("SELECT unionid, remark, profile_error FROM followers WHERE openid = '{who}'"),
@@ -372,9 +373,9 @@ fn who_withdrew_the_right_to_the_profile_keeps_it_withdrawn() {
 }
 
 #[test]
-fn a_platform_that_tells_nothing_of_somebody_gives_no_right_back() {
+fn a_refused_profile_does_not_end_the_revocation() {
     let platform = Platform::start();
-    let (account, who) = with_somebody_who_withdrew(&platform);
+    let (account, who) = with_a_revoked_profile(&platform);
     let refused = "{\"errcode\":40003,\"errmsg\":\"invalid openid\"}";
     platform.profile(&who, refused);
     account.command(&["followers", "sync"]).ok();
@@ -385,7 +386,7 @@ fn a_platform_that_tells_nothing_of_somebody_gives_no_right_back() {
 }
 
 #[test]
-fn who_follows_again_after_a_sync_took_them_out_is_in_whatever_the_clocks_say() {
+fn a_follower_removed_by_a_sync_can_subscribe_again_even_if_clocks_differ() {
     let platform = Platform::start();
     let people = crowd(0..100);
     platform.people(|all| all.followers = people.clone());
@@ -401,14 +402,11 @@ fn who_follows_again_after_a_sync_took_them_out_is_in_whatever_the_clocks_say() 
 }
 
 #[test]
-fn the_server_syncs_by_itself_when_the_api_is_new_and_makes_up_for_a_missed_night() {
+fn the_server_syncs_at_the_first_start_and_after_a_missed_night() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..120));
     let mut account = quick(&platform).set("api.sync", &far_from_now()).start();
-    let synced = |account: &Account, what: &str| {
-        eventually(what, account.log(), || account.log().has(what));
-    };
-    synced(&account, "120 followers: 120 came, 0 left");
+    account.log().says("120 followers: 120 came, 0 left");
     account.restart();
     account.post(&text("hello")).is_status(200);
     account.stop();
@@ -419,13 +417,13 @@ fn the_server_syncs_by_itself_when_the_api_is_new_and_makes_up_for_a_missed_nigh
     );
     platform.people(|all| all.followers = crowd(10..125));
     account.begin();
-    synced(&account, "115 followers: 5 came, 10 left");
+    account.log().says("115 followers: 5 came, 10 left");
     let ended = account.stop();
     assert_eq!(ended.code, Some(0), "{}", account.log());
 }
 
 #[test]
-fn the_server_goes_on_with_a_sync_that_a_kill_cut_short() {
+fn the_server_resumes_a_sync_after_a_kill() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..2_000));
     hang_after(&platform, 5);
@@ -444,7 +442,7 @@ fn the_server_goes_on_with_a_sync_that_a_kill_cut_short() {
 }
 
 #[test]
-fn the_server_leaves_it_when_it_is_off() {
+fn the_server_does_not_sync_when_sync_is_off() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..5));
     let mut account = quick(&platform).start();
@@ -469,12 +467,12 @@ fn pushes_are_answered_while_the_server_syncs() {
         moments.insert(platform.count(BATCH));
         account.log().has("10000 followers: 10000 came")
     });
-    // One for the time before it, and one for its end.
+    // More than those before and after the sync.
     assert!(moments.len() > 5, "answered after {moments:?} batches");
 }
 
 #[test]
-fn on_a_terminal_a_line_shows_how_far_it_is() {
+fn a_terminal_shows_the_progress_of_a_sync() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..300));
     let account = quick(&platform).stopped();
@@ -488,15 +486,15 @@ fn on_a_terminal_a_line_shows_how_far_it_is() {
 
 const NOBODY: &str = r#"{"total":0,"count":0,"next_openid":""}"#;
 
-/// An account in step with a platform of 300 followers.
-fn three_hundred(platform: &Platform) -> Account {
+/// A synced account with 300 followers.
+fn with_300_followers(platform: &Platform) -> Account {
     platform.people(|all| all.followers = crowd(0..300));
     let account = quick(platform).stopped();
     account.command(&["followers", "sync"]).ok();
     account
 }
 
-/// Nobody has left, as far as the store knows.
+/// The store still has all 300 followers, and no unsubscribe.
 #[track_caller]
 fn nobody_left(account: &Account) {
     assert_eq!(followers(account), 300);
@@ -505,9 +503,9 @@ fn nobody_left(account: &Account) {
 }
 
 #[test]
-fn a_list_without_most_of_the_followers_is_asked_about() {
+fn removing_more_than_a_tenth_needs_confirmation() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     platform.people(|all| all.followers = crowd(0..269));
     let ran = account.command(&["followers", "sync"]);
     ran.refused()
@@ -523,15 +521,15 @@ fn a_list_without_most_of_the_followers_is_asked_about() {
     assert_eq!(followers(&account), 269);
     platform.people(|all| all.followers.clear());
     account.command(&["followers", "sync"]).refused();
-    let believed = account.command(&["followers", "sync", "--yes"]);
-    believed.ok().says("269 left");
+    let confirmed = account.command(&["followers", "sync", "--yes"]);
+    confirmed.ok().says("269 left");
     assert_eq!(followers(&account), 0);
 }
 
 #[test]
-fn up_to_twenty_or_a_tenth_go_out_unasked() {
+fn up_to_twenty_or_a_tenth_are_removed_without_confirmation() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     platform.people(|all| all.followers = crowd(30..300));
     account.command(&["followers", "sync"]).ok().says("30 left");
     let few = quick(&platform).stopped();
@@ -542,9 +540,9 @@ fn up_to_twenty_or_a_tenth_go_out_unasked() {
 }
 
 #[test]
-fn a_list_that_is_short_by_a_little_every_night_is_asked_about_in_the_end() {
+fn small_removals_every_night_need_confirmation_in_the_end() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     platform.people(|all| all.followers = crowd(20..300));
     account.command(&["followers", "sync"]).ok().says("20 left");
     platform.people(|all| all.followers = crowd(40..300));
@@ -553,17 +551,17 @@ fn a_list_that_is_short_by_a_little_every_night_is_asked_about_in_the_end() {
         .refused()
         .complains("20 of 300 followers would go out")
         .complains("after 20 in the last 7 days");
-    let believed = account.command(&["followers", "sync", "--yes"]);
-    believed.ok().says("20 left");
-    // What was believed once does not count again.
+    let confirmed = account.command(&["followers", "sync", "--yes"]);
+    confirmed.ok().says("20 left");
+    // Confirmed removals no longer count.
     platform.people(|all| all.followers = crowd(60..300));
     account.command(&["followers", "sync"]).ok().says("20 left");
 }
 
 #[test]
-fn a_total_that_is_always_a_little_higher_than_the_list_can_be_believed_for_good() {
+fn a_total_that_is_always_slightly_too_high_can_be_confirmed_for_good() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     platform.people(|all| (all.followers, all.total) = (crowd(0..295), Some(300)));
     account
         .command(&["followers", "sync"])
@@ -576,8 +574,8 @@ fn a_total_that_is_always_a_little_higher_than_the_list_can_be_believed_for_good
         .command(&["check"])
         .ok()
         .says("warning: the last follower sync took nobody out");
-    let believed = account.command(&["followers", "sync", "--yes"]);
-    believed.ok().says("5 left").says_nothing_of("because");
+    let confirmed = account.command(&["followers", "sync", "--yes"]);
+    confirmed.ok().says("5 left").says_nothing_of("because");
     platform.people(|all| (all.followers, all.total) = (crowd(0..292), Some(297)));
     let next = account.command(&["followers", "sync"]);
     next.ok().says("3 left").says_nothing_of("because");
@@ -588,14 +586,14 @@ fn a_total_that_is_always_a_little_higher_than_the_list_can_be_believed_for_good
 }
 
 #[test]
-fn the_server_takes_nobody_out_by_an_empty_list_and_says_so_once() {
+fn an_empty_list_removes_nobody_from_the_server_and_is_reported_once() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..300));
     let mut account = quick(&platform).set("api.sync", &far_from_now()).start();
     account.log().says("300 followers: 300 came");
     platform.always(LIST, Fault::Body(NOBODY.into()));
     let due = "UPDATE settings SET value = unixepoch() - 90000 WHERE name = 'synced_at'";
-    let once_more = |account: &mut Account| {
+    let sync_again = |account: &mut Account| {
         account.stop();
         change(account, due);
         let before = account.log().count(" came, ");
@@ -604,8 +602,8 @@ fn the_server_takes_nobody_out_by_an_empty_list_and_says_so_once() {
             account.log().count(" came, ") > before
         });
     };
-    once_more(&mut account);
-    once_more(&mut account);
+    sync_again(&mut account);
+    sync_again(&mut account);
     nobody_left(&account);
     let errors = account.log().lines().into_iter();
     let errors: Vec<String> = errors.filter(|line| line.contains("ERROR")).collect();
@@ -616,7 +614,7 @@ fn the_server_takes_nobody_out_by_an_empty_list_and_says_so_once() {
         .ok()
         .says("300 of 300 followers would go out");
     platform.heal();
-    once_more(&mut account);
+    sync_again(&mut account);
     account
         .command(&["check"])
         .ok()
@@ -624,9 +622,9 @@ fn the_server_takes_nobody_out_by_an_empty_list_and_says_so_once() {
 }
 
 #[test]
-fn lists_that_cannot_be_right_take_nobody_out() {
+fn implausible_lists_remove_nobody() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     let people = crowd(0..300);
     let page = |total: i64, people: &[String], next: &str| {
         serde_json::json!({"total": total, "count": people.len(), "data": {"openid": people}, "next_openid": next})
@@ -641,7 +639,7 @@ fn lists_that_cannot_be_right_take_nobody_out() {
         ("no data", vec![r#"{"total":300,"count":300}"#.into()]),
         ("an early end", vec![page(300, &people[..100], "")]),
         (
-            "an end without a word",
+            "an empty last page",
             vec![page(300, &people[..100], &people[99]), "{}".into()],
         ),
         ("people twice", vec![page(300, &twice, "")]),
@@ -651,7 +649,7 @@ fn lists_that_cannot_be_right_take_nobody_out() {
         ),
         ("a total below the list", vec![page(10, &people[..200], "")]),
         (
-            "openids that are none",
+            "empty openids",
             vec![page(300, &vec![String::new(); 300], "")],
         ),
     ];
@@ -661,16 +659,15 @@ fn lists_that_cannot_be_right_take_nobody_out() {
         }
         let ran = account.command(&["followers", "sync"]);
         ran.ok().says("0 came, 0 left").says("nobody was taken out");
-        // Not even the owner can believe it.
         assert_eq!(followers(&account), 300, "{what}");
     }
     nobody_left(&account);
 }
 
 #[test]
-fn profiles_that_say_of_everybody_that_they_left_take_nobody_out() {
+fn if_all_profiles_say_unsubscribed_nobody_is_removed_without_confirmation() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     for openid in crowd(0..300) {
         platform.profile(
             &openid,
@@ -682,16 +679,16 @@ fn profiles_that_say_of_everybody_that_they_left_take_nobody_out() {
         .refused()
         .complains("300 of 300 followers would go out");
     nobody_left(&account);
-    let believed = account.command(&["followers", "sync", "--yes"]);
-    believed.ok().says("300 left");
+    let confirmed = account.command(&["followers", "sync", "--yes"]);
+    confirmed.ok().says("300 left");
     assert_eq!(followers(&account), 0);
 }
 
 #[test]
-fn a_sync_that_was_killed_before_it_took_anybody_out_is_asked_about_all_the_same() {
+fn a_resumed_sync_of_an_older_version_needs_confirmation_too() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
-    // As an older version left it: the list has been read, and the step that takes people out has begun.
+    let account = with_300_followers(&platform);
+    // As an older version left it: the list was read, and removing people had begun.
     change(
         &account,
         "INSERT INTO sync_state (id, step, started_at, log_mark, total, listed)
@@ -708,9 +705,9 @@ fn a_sync_that_was_killed_before_it_took_anybody_out_is_asked_about_all_the_same
 }
 
 #[test]
-fn nobody_comes_in_by_a_list_in_doubt_whose_profile_the_platform_does_not_give() {
+fn a_doubtful_list_adds_nobody_without_a_profile() {
     let platform = Platform::start();
-    let account = three_hundred(&platform);
+    let account = with_300_followers(&platform);
     let strangers = [
         "xForeignAccountsOpenID000001",
         "oCrowd00000300aQe7rT0uXk3mPz",
@@ -732,8 +729,8 @@ fn nobody_comes_in_by_a_list_in_doubt_whose_profile_the_platform_does_not_give()
     );
 }
 
-/// A follower whom a sync has found without a profile, so that the time of the follow is not known.
-fn of_unknown_time(platform: &Platform) -> (Account, String) {
+/// A follower added by a sync without a profile, so that the real time of the subscription is not known.
+fn with_an_unknown_time(platform: &Platform) -> (Account, String) {
     let people = crowd(0..3);
     platform.people(|all| all.followers = people.clone());
     let account = quick(platform).stopped();
@@ -748,18 +745,18 @@ fn of_unknown_time(platform: &Platform) -> (Account, String) {
     (account, who)
 }
 
-/// What the platform says of a follower who came at this time.
-fn came_at(openid: &str, time: i64) -> String {
+/// The profile of a follower who subscribed at this time.
+fn subscribed_at(openid: &str, time: i64) -> String {
     format!(r#"{{"subscribe":1,"openid":"{openid}","subscribe_time":{time}}}"#)
 }
 
 #[test]
-fn the_platforms_time_takes_the_place_of_a_syncs_as_soon_as_it_is_known() {
+fn a_later_sync_replaces_the_time_of_a_sync_by_the_platforms() {
     let platform = Platform::start();
-    let (account, who) = of_unknown_time(&platform);
+    let (account, who) = with_an_unknown_time(&platform);
     let days = "SELECT day, subscribed FROM daily_v ORDER BY day";
     assert_eq!(account.store().rows(days).len(), 2);
-    platform.profile(&who, &came_at(&who, 1_700_000_000));
+    platform.profile(&who, &subscribed_at(&who, 1_700_000_000));
     account.command(&["followers", "sync"]).ok();
     let store = account.store();
     let times = format!(
@@ -771,8 +768,8 @@ fn the_platforms_time_takes_the_place_of_a_syncs_as_soon_as_it_is_known() {
          UNION ALL SELECT date(1767000000, 'unixepoch', 'localtime'), 2",
     );
     assert_eq!(store.rows(days), expected);
-    // Once it is known, an older answer of the platform changes nothing of a later push.
-    platform.profile(&who, &came_at(&who, 1_600_000_000));
+    // An older time of the platform does not replace that of a later push.
+    platform.profile(&who, &subscribed_at(&who, 1_600_000_000));
     let mut account = account;
     account.begin();
     account
@@ -790,10 +787,10 @@ fn the_platforms_time_takes_the_place_of_a_syncs_as_soon_as_it_is_known() {
 }
 
 #[test]
-fn a_profile_that_the_server_fetches_later_brings_the_platforms_time_too() {
+fn a_profile_fetched_later_replaces_the_time_of_a_sync_too() {
     let platform = Platform::start();
-    let (mut account, who) = of_unknown_time(&platform);
-    platform.profile(&who, &came_at(&who, 1_700_000_000));
+    let (mut account, who) = with_an_unknown_time(&platform);
+    platform.profile(&who, &subscribed_at(&who, 1_700_000_000));
     change(&account, "UPDATE followers SET profile_at = NULL");
     account.begin();
     let times = format!(
@@ -805,7 +802,7 @@ fn a_profile_that_the_server_fetches_later_brings_the_platforms_time_too() {
 }
 
 #[test]
-fn in_a_narrow_terminal_the_line_of_progress_fits_and_is_one_line() {
+fn progress_fits_on_one_line_of_a_narrow_terminal() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..3_000));
     let account = quick(&platform).stopped();
@@ -834,7 +831,7 @@ fn in_a_narrow_terminal_the_line_of_progress_fits_and_is_one_line() {
 }
 
 #[test]
-fn ctrl_c_says_that_the_next_sync_goes_on() {
+fn ctrl_c_says_that_the_next_sync_resumes() {
     let platform = Platform::start();
     platform.people(|all| all.followers = crowd(0..2_000));
     let account = quick(&platform).set("api.timeout", "\"300s\"").stopped();

@@ -1,4 +1,4 @@
-//! Tags, remarks and the blacklist: done on the platform in batches, and followed by the store.
+//! Tags, remarks and the blacklist: changed on the platform in batches, and then in the store.
 
 use crate::support::*;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ const TAGGING: &str = "/cgi-bin/tags/members/batchtagging";
 const BLOCKING: &str = "/cgi-bin/tags/members/batchblacklist";
 const UNBLOCKING: &str = "/cgi-bin/tags/members/batchunblacklist";
 
-/// An account with so many followers in its store.
+/// A synced account with this many followers.
 #[track_caller]
 fn synced(platform: &Platform, followers: usize) -> Account {
     platform.people(|all| all.followers = crowd(0..followers));
@@ -24,7 +24,7 @@ fn piped(account: &Account, arguments: &[&str], input: &str) -> Ran {
     Ran::of(account.program(arguments), input)
 }
 
-/// How many openids each call of `path` carried.
+/// The number of openids in each call of `path`.
 fn batches(platform: &Platform, path: &str) -> Vec<usize> {
     let calls = platform.calls().into_iter();
     calls
@@ -34,7 +34,7 @@ fn batches(platform: &Platform, path: &str) -> Vec<usize> {
 }
 
 #[test]
-fn tags_are_made_listed_renamed_and_deleted() {
+fn tags_are_created_listed_renamed_and_deleted() {
     let platform = Platform::start();
     let account = synced(&platform, 2);
     account
@@ -46,10 +46,10 @@ fn tags_are_made_listed_renamed_and_deleted() {
     let json = account.command(&["tags", "list", "--json"]).json();
     assert_eq!(json[2]["id"], 129, "{json}");
     let calls = platform.calls();
-    let mut made = calls
+    let mut created = calls
         .iter()
         .filter(|call| call.path == "/cgi-bin/tags/create");
-    assert!(made.next().unwrap().body.contains("老朋友"), "raw UTF-8");
+    assert!(created.next().unwrap().body.contains("老朋友"), "raw UTF-8");
     account
         .command(&["tags", "rename", "老朋友", "friends"])
         .ok()
@@ -77,7 +77,7 @@ fn tags_are_made_listed_renamed_and_deleted() {
 }
 
 #[test]
-fn many_people_are_tagged_fifty_at_a_time_and_the_store_follows() {
+fn people_are_tagged_fifty_at_a_time_on_the_platform_and_in_the_store() {
     let platform = Platform::start();
     let account = synced(&platform, 130);
     account.command(&["tags", "create", "poster"]).ok();
@@ -108,13 +108,13 @@ fn many_people_are_tagged_fifty_at_a_time_and_the_store_follows() {
         "SELECT tagid_list FROM followers ORDER BY openid LIMIT 3",
         &["[128,2]", "[128,2]", "[128,2,129]"],
     );
-    // What the sync brings is the same.
+    // A sync changes nothing.
     account.command(&["followers", "sync"]).ok();
     assert_eq!(account.store().count(tagged), 118);
 }
 
 #[test]
-fn people_who_can_not_be_tagged_are_listed_and_keep_nobody_else_from_it() {
+fn people_who_cannot_be_tagged_are_listed_and_the_others_are_tagged() {
     let platform = Platform::start();
     let account = synced(&platform, 60);
     let people = crowd(0..60);
@@ -139,7 +139,7 @@ fn people_who_can_not_be_tagged_are_listed_and_keep_nobody_else_from_it() {
 }
 
 #[test]
-fn a_failure_in_the_middle_says_how_far_it_came() {
+fn a_failure_says_how_many_were_done() {
     let platform = Platform::start();
     let account = synced(&platform, 120);
     platform.people(|all| drop(all.tags.insert(129, "poster".into())));
@@ -156,7 +156,7 @@ fn a_failure_in_the_middle_says_how_far_it_came() {
 }
 
 #[test]
-fn a_full_minute_is_said_once_and_waited_for() {
+fn the_limit_per_minute_is_reported_and_waited_for() {
     let platform = Platform::start();
     let account = synced(&platform, 1);
     platform.people(|all| drop(all.tags.insert(129, "poster".into())));
@@ -184,7 +184,7 @@ fn a_full_minute_is_said_once_and_waited_for() {
 }
 
 #[test]
-fn a_sixty_person_blacklist_goes_in_batches_of_twenty() {
+fn people_are_blocked_and_unblocked_twenty_at_a_time() {
     let platform = Platform::start();
     let account = synced(&platform, 70);
     let input = crowd(0..60).join("\n");
@@ -210,7 +210,7 @@ fn a_sixty_person_blacklist_goes_in_batches_of_twenty() {
 }
 
 #[test]
-fn a_long_blacklist_is_read_to_its_last_page() {
+fn all_pages_of_the_blacklist_are_read() {
     let platform = Platform::start();
     platform.people(|all| all.blacklist = crowd(0..2_500));
     let account = Setup::new().platform(&platform).stopped();
@@ -219,7 +219,7 @@ fn a_long_blacklist_is_read_to_its_last_page() {
 }
 
 #[test]
-fn a_remark_is_noted_on_the_platform_and_in_the_store() {
+fn a_remark_is_set_on_the_platform_and_in_the_store() {
     let platform = Platform::start();
     let account = synced(&platform, 1);
     let fan = &crowd(0..1)[0];
@@ -251,7 +251,7 @@ fn a_remark_is_noted_on_the_platform_and_in_the_store() {
 }
 
 #[test]
-fn a_wrong_list_of_people_is_refused_before_anything_is_sent() {
+fn an_invalid_list_of_people_is_refused_before_any_call() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     for (arguments, input) in [
@@ -268,7 +268,7 @@ fn a_wrong_list_of_people_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn on_a_terminal_a_line_shows_how_many_are_tagged() {
+fn a_terminal_shows_the_progress_of_tagging() {
     let platform = Platform::start();
     let account = synced(&platform, 3);
     let people = crowd(0..3);

@@ -1,4 +1,4 @@
-//! Template messages: listed, sent, and what became of them.
+//! Template messages: the templates, sending, and results.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ fn a_template_message_is_sent_as_in_its_sample() {
 }
 
 #[test]
-fn status_shows_what_became_of_it() {
+fn status_shows_the_result_of_a_message() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     for _ in 0..2 {
@@ -129,7 +129,7 @@ fn a_result_that_comes_before_the_answer_is_not_lost() {
 }
 
 #[test]
-fn a_person_who_is_forgotten_leaves_no_sending_behind() {
+fn forgetting_a_person_removes_their_template_messages() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     account
@@ -143,7 +143,7 @@ fn a_person_who_is_forgotten_leaves_no_sending_behind() {
 }
 
 #[test]
-fn a_refusal_is_explained_and_leaves_no_row_and_an_unknown_outcome_does() {
+fn a_refusal_leaves_no_row_but_an_unknown_outcome_does() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     platform.fault(
@@ -162,7 +162,7 @@ fn a_refusal_is_explained_and_leaves_no_row_and_an_unknown_outcome_does() {
             .may_be_done()
             .complains("may have arrived");
     }
-    assert_eq!(platform.count(SEND), 3, "never repeated");
+    assert_eq!(platform.count(SEND), 3, "never retried");
     account.store().is(
         "SELECT openid, msg_id FROM jobs",
         &[format!("{FAN}|NULL").as_str(); 2],
@@ -174,7 +174,7 @@ fn a_refusal_is_explained_and_leaves_no_row_and_an_unknown_outcome_does() {
 }
 
 #[test]
-fn templates_are_added_and_given_up() {
+fn templates_are_added_and_deleted() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let added = account.command(&["template", "add", "TM00015", "商品名称", "金额", "--json"]);
@@ -200,7 +200,7 @@ fn templates_are_added_and_given_up() {
 }
 
 #[test]
-fn industries_are_shown_and_set_after_a_question() {
+fn industries_are_shown_and_set_after_confirmation() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     account
@@ -226,7 +226,7 @@ fn industries_are_shown_and_set_after_a_question() {
 }
 
 #[test]
-fn a_message_agreed_to_once_is_sent_as_in_its_sample() {
+fn a_one_time_message_is_sent_as_in_its_sample() {
     const ONCE: &str = "/cgi-bin/message/template/subscribe";
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();

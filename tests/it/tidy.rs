@@ -54,7 +54,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The imports among neighbours of the library, without those of its tests.
+/// The imports between neighbours in the library, without those of its tests.
 static IMPORTS: LazyLock<Imports> = LazyLock::new(|| {
     let mut files = rust_files("src");
     files.retain(|(path, _)| path != "src/main.rs" && !is_test(path));
@@ -245,7 +245,7 @@ fn no_unfinished_code_is_left() {
 }
 
 #[test]
-fn no_path_of_a_machine_is_left() {
+fn no_absolute_path_of_a_developers_machine_is_left() {
     let mut texts = rust_files("src");
     texts.extend(rust_files("tests"));
     // Unit tests invent paths, in files of their own and at the end of others.
@@ -273,7 +273,7 @@ fn no_path_of_a_machine_is_left() {
 }
 
 #[test]
-fn no_test_is_switched_off() {
+fn no_test_is_ignored() {
     let off = ["#[", "ignore"].concat();
     for folder in ["src", "tests"] {
         for (path, text) in rust_files(folder) {
@@ -398,7 +398,7 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// True when these licences satisfy an SPDX expression without nested brackets.
+/// True if these licences satisfy an SPDX expression without nested brackets.
 fn may_be_shipped(expression: &str, allowed: &[&str]) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
     expression.split(" AND ").all(|part| {

@@ -1,4 +1,4 @@
-//! `wechatd token`: one token for the server, the commands and the owner's other programs.
+//! `wechatd token`: one access token for the server, the commands and the owner's other programs.
 
 use crate::support::store::change;
 use crate::support::*;
@@ -24,10 +24,10 @@ fn a_token_is_fetched_once_and_then_shared() {
 }
 
 #[test]
-fn two_processes_that_need_a_token_at_the_same_moment_make_one_call() {
+fn two_processes_that_need_a_token_at_once_make_one_call() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
-    // Both find the same store, made beforehand so that they race for the token alone.
+    // The store exists beforehand, so that they race for the token only.
     account.command(&["token"]).ok();
     platform.retire_token();
     let old = account.command(&["token"]).stdout.trim().to_owned();
@@ -39,7 +39,7 @@ fn two_processes_that_need_a_token_at_the_same_moment_make_one_call() {
         eventually("the call", account.log(), || {
             platform.token_calls() > before
         });
-        // Time for the other one to ask as well, were it to.
+        // Time for a second call, if there were one.
         std::thread::sleep(std::time::Duration::from_millis(500));
         platform.release();
         for one in both {
@@ -52,7 +52,7 @@ fn two_processes_that_need_a_token_at_the_same_moment_make_one_call() {
 }
 
 #[test]
-fn a_refused_token_is_replaced_and_one_that_was_replaced_already_is_not_fetched_again() {
+fn a_refused_token_is_replaced_only_once() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let first = account.command(&["token"]).stdout.trim().to_owned();
@@ -67,7 +67,7 @@ fn a_refused_token_is_replaced_and_one_that_was_replaced_already_is_not_fetched_
 }
 
 #[test]
-fn a_refused_token_comes_from_standard_input_where_nobody_sees_it() {
+fn a_refused_token_may_come_from_standard_input() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let first = account.command(&["token"]).stdout;
@@ -79,7 +79,7 @@ fn a_refused_token_comes_from_standard_input_where_nobody_sees_it() {
 }
 
 #[test]
-fn a_refused_token_that_the_platform_still_gives_out_is_forced_anew() {
+fn a_refused_token_that_the_platform_still_returns_is_force_refreshed() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let first = account.command(&["token"]).stdout.trim().to_owned();
@@ -95,7 +95,7 @@ fn a_refused_token_that_the_platform_still_gives_out_is_forced_anew() {
 }
 
 #[test]
-fn the_ticket_of_the_js_sdk_is_kept_and_shared_too() {
+fn the_jsapi_ticket_is_fetched_once_and_shared_too() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let first = account.command(&["token", "--jsapi-ticket"]);
@@ -117,7 +117,7 @@ fn without_an_app_id_the_command_says_what_is_missing() {
 }
 
 #[test]
-fn what_the_platform_refuses_is_told_with_what_to_do_and_without_the_secret() {
+fn a_refusal_is_explained_with_advice_and_without_the_secret() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     let refusal = "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist";
@@ -138,7 +138,7 @@ fn what_the_platform_refuses_is_told_with_what_to_do_and_without_the_secret() {
 }
 
 #[test]
-fn a_kept_token_that_is_none_or_ends_too_late_is_fetched_anew() {
+fn an_invalid_token_in_the_store_is_replaced() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).stopped();
     account.command(&["token"]).ok();
@@ -161,7 +161,7 @@ fn a_kept_token_that_is_none_or_ends_too_late_is_fetched_anew() {
     }
 }
 
-/// An account whose AppSecret is a file of its own, and whose server keeps the token in `access_token`.
+/// An account whose AppSecret is in a file, and whose server keeps the access token in the file `access_token`.
 fn with_a_token_file(platform: &Platform) -> Account {
     let setup = Setup::new()
         .platform(platform)
@@ -178,7 +178,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Waits until the file holds the platform's present token.
+/// Waits until the file contains the platform's current token.
 #[track_caller]
 fn is_in_the_file(platform: &Platform, account: &Account) {
     let file = account.folder().join("access_token");
@@ -188,7 +188,7 @@ fn is_in_the_file(platform: &Platform, account: &Account) {
 }
 
 #[test]
-fn the_server_keeps_the_token_in_a_file_for_its_group() {
+fn the_server_keeps_the_token_in_a_file_readable_by_its_group() {
     let platform = Platform::start();
     let mut account = with_a_token_file(&platform);
     account.begin();
@@ -196,7 +196,7 @@ fn the_server_keeps_the_token_in_a_file_for_its_group() {
     let file = account.folder().join("access_token");
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
-    // One that another program had replaced is in the file soon.
+    // A token that another process replaced is soon in the file.
     let old = platform.token();
     platform.retire_token();
     account.command(&["token", "--refused", &old]).ok();
@@ -206,7 +206,7 @@ fn the_server_keeps_the_token_in_a_file_for_its_group() {
 }
 
 #[test]
-fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
+fn a_user_without_access_to_the_secret_gets_the_token_from_the_file() {
     let platform = Platform::start();
     let mut account = with_a_token_file(&platform);
     account.begin();
@@ -220,7 +220,7 @@ fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
     } else {
         set_mode(&account.folder().join("secret"), 0);
     }
-    // Of the server's group, and nothing more.
+    // A member of the server's group without other rights.
     let group = std::fs::metadata(account.folder().join("access_token"))
         .unwrap()
         .gid();
@@ -251,7 +251,7 @@ fn a_user_without_the_secret_and_the_store_gets_the_token_from_the_file() {
 }
 
 #[test]
-fn the_server_leaves_what_is_no_token_at_the_place_of_the_token() {
+fn the_server_does_not_overwrite_a_file_that_is_not_a_token() {
     let platform = Platform::start();
     let start = |put: &dyn Fn(&Path), says: &str| {
         let setup = Setup::new()
@@ -278,7 +278,7 @@ fn the_server_leaves_what_is_no_token_at_the_place_of_the_token() {
 }
 
 #[test]
-fn a_fifo_in_the_place_of_the_store_is_refused_at_once() {
+fn a_store_that_is_a_fifo_is_refused_at_once() {
     let platform = Platform::start();
     let account = Setup::new()
         .platform(&platform)
@@ -294,7 +294,7 @@ fn a_fifo_in_the_place_of_the_store_is_refused_at_once() {
 }
 
 #[test]
-fn a_token_file_does_not_take_the_place_of_another_file() {
+fn the_token_file_must_not_be_a_file_of_the_program() {
     for taken in [
         "wechat.db",
         "wechat.conf",

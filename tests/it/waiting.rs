@@ -1,17 +1,17 @@
-//! Requests that wait for the store, and everybody else meanwhile.
+//! Requests that wait for a locked store, and the other requests meanwhile.
 
 use crate::support::account::HELP;
 use crate::support::*;
 use std::time::{Duration, Instant};
 
-/// The store, as another program holds it.
+/// Locks the store as another program might.
 fn lock(account: &Account) -> rusqlite::Connection {
     let locked = rusqlite::Connection::open(account.store_path()).unwrap();
     locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
     locked
 }
 
-/// Sends this many pushes, each on a connection of its own, and waits until all are inside.
+/// Sends this many pushes, each on its own connection, and waits until the server has read them all.
 fn waiting(account: &Account, count: usize) -> Vec<Wire> {
     let log = account.log();
     let before = log.count("DEBUG] text from ");
@@ -23,19 +23,19 @@ fn waiting(account: &Account, count: usize) -> Vec<Wire> {
             wire
         })
         .collect();
-    eventually("the pushes inside", log, || {
+    eventually("the pushes are read", log, || {
         log.count("DEBUG] text from ") == before + count
     });
     wires
 }
 
-/// At this level the log has a line of a push before it goes to the store.
+/// At this log level a push is logged before it goes to the store.
 fn start(setup: Setup) -> Account {
     setup.env("RUST_LOG", "debug").start()
 }
 
 #[test]
-fn while_pushes_wait_for_the_store_all_else_is_answered_at_once() {
+fn while_pushes_wait_for_the_store_other_requests_are_answered_at_once() {
     let account = start(Setup::new().set("server.workers", "2"));
     let locked = lock(&account);
     let mut wires = waiting(&account, 20);
@@ -49,7 +49,7 @@ fn while_pushes_wait_for_the_store_all_else_is_answered_at_once() {
             .map(|_| account.get(&target).is_status(status).took)
             .collect();
         took.sort();
-        // The middle one: a busy machine may have its moments.
+        // The median, because a busy machine may be slow now and then.
         assert!(took[3] < Duration::from_millis(100), "{target}: {took:?}");
     }
     locked.execute_batch("ROLLBACK").unwrap();
@@ -59,7 +59,7 @@ fn while_pushes_wait_for_the_store_all_else_is_answered_at_once() {
 }
 
 #[test]
-fn a_stop_with_two_hundred_waiting_loses_nothing() {
+fn a_stop_with_two_hundred_waiting_pushes_loses_none() {
     let mut account = start(Setup::new());
     let locked = lock(&account);
     let mut wires = waiting(&account, 200);
@@ -82,7 +82,7 @@ fn a_stop_with_two_hundred_waiting_loses_nothing() {
 }
 
 #[test]
-fn a_stop_with_two_hundred_waiting_for_a_store_that_never_comes_tells_them_to_come_again() {
+fn a_stop_with_two_hundred_waiting_pushes_and_a_locked_store_answers_503() {
     let mut account = start(Setup::new());
     let _locked = lock(&account);
     let mut wires = waiting(&account, 200);
@@ -95,11 +95,11 @@ fn a_stop_with_two_hundred_waiting_for_a_store_that_never_comes_tells_them_to_co
 }
 
 #[test]
-fn beyond_the_most_that_may_wait_a_push_is_told_to_come_again() {
+fn pushes_beyond_max_waiting_get_503() {
     let account = start(Setup::new().set("server.max_waiting", "3"));
     let locked = lock(&account);
     let mut first = waiting(&account, 3);
-    // They wait as soon as they have been inside for a while, and the others come after them.
+    // A request counts as waiting only after a short while.
     std::thread::sleep(Duration::from_millis(300));
     for mut wire in waiting(&account, 3) {
         assert_eq!(wire.response().unwrap().status, 503, "{}", account.log());
@@ -112,12 +112,12 @@ fn beyond_the_most_that_may_wait_a_push_is_told_to_come_again() {
 }
 
 #[test]
-fn a_push_whose_client_hangs_up_is_recorded_all_the_same() {
+fn a_push_whose_client_hangs_up_is_still_recorded() {
     let account = start(Setup::new());
     let locked = lock(&account);
     let wires = waiting(&account, 5);
     drop(wires);
-    // They are told apart from those that wait only after a while.
+    // It takes the server a while to notice that they are gone.
     std::thread::sleep(Duration::from_secs(1));
     locked.execute_batch("ROLLBACK").unwrap();
     let log = account.log();
@@ -127,7 +127,7 @@ fn a_push_whose_client_hangs_up_is_recorded_all_the_same() {
     account.store().is("SELECT count(*) FROM messages", &["5"]);
 }
 
-/// How often a thread of the server has gone to sleep, by its name.
+/// How often the thread of this name has gone to sleep.
 fn sleeps(account: &Account, name: &str) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", account.pid())).unwrap();
     let thread = tasks
@@ -144,7 +144,7 @@ fn sleeps(account: &Account, name: &str) -> u64 {
 }
 
 #[test]
-fn with_two_workers_and_eight_busy_clients_both_have_worked() {
+fn two_workers_share_the_requests_of_eight_clients() {
     let account = Setup::new().set("server.workers", "2").start();
     let workers = ["worker 1", "worker 2"];
     let before = workers.map(|name| sleeps(&account, name));
@@ -176,7 +176,7 @@ fn with_two_workers_and_eight_busy_clients_both_have_worked() {
 }
 
 #[test]
-fn heads_up_to_max_head_pass() {
+fn heads_up_to_max_head_are_accepted() {
     let account = Setup::new().start();
     let cookie = |len: usize| Request::new("GET", "/page").header("Cookie", &"x".repeat(len));
     account.send(&cookie(20_000)).is_status(404);
@@ -187,7 +187,7 @@ fn heads_up_to_max_head_pass() {
 }
 
 #[test]
-fn every_answer_has_its_date() {
+fn every_answer_has_a_date() {
     let account = Account::start();
     let signed = account.signed();
     for target in [

@@ -33,7 +33,7 @@ fn every_published_signature_verifies() {
 }
 
 #[test]
-fn every_encryption_opens_and_is_sealed_byte_by_byte() {
+fn every_encryption_vector_is_decrypted_and_reproduced_byte_for_byte() {
     let vectors = read_json("crypto/vectors.json");
     for vector in vectors["encryption"].as_array().unwrap() {
         let text = |name: &str| vector[name].as_str().unwrap();
@@ -63,13 +63,13 @@ fn every_encryption_opens_and_is_sealed_byte_by_byte() {
             "{}",
             text("name")
         );
-        // Some of the messages are no pushes of an account; none may do harm.
+        // Some of the plaintexts are not pushes; reading them must not panic.
         let _ = Push::parse(plain);
     }
 }
 
 #[test]
-fn every_forged_or_broken_encryption_is_refused() {
+fn every_forged_or_broken_encryption_vector_is_refused() {
     let vectors = read_json("crypto/vectors.json");
     for vector in vectors["negative"].as_array().unwrap() {
         let text = |name: &str| vector[name].as_str().unwrap_or_default();
@@ -102,7 +102,7 @@ fn every_forged_or_broken_encryption_is_refused() {
 }
 
 #[test]
-fn one_push_in_three_modes_is_the_same_push() {
+fn a_push_is_the_same_in_all_three_modes() {
     let requests = read_json("crypto/inbound_requests.json");
     let credentials = &requests["credentials"];
     let token = credentials["token"].as_str().unwrap();
@@ -147,7 +147,7 @@ fn one_push_in_three_modes_is_the_same_push() {
 }
 
 #[test]
-fn a_json_push_is_opened_and_answered_as_json() {
+fn a_json_envelope_is_read_and_written_as_json() {
     let body = "{\"ToUserName\":\"gh_1\",\"Encrypt\":\"+q/=\"}";
     let envelope = Envelope::parse(body.as_bytes()).unwrap().unwrap();
     let expected = Envelope {
@@ -165,7 +165,7 @@ fn a_json_push_is_opened_and_answered_as_json() {
 }
 
 #[test]
-fn every_sealed_reply_has_the_structure_of_its_sample() {
+fn every_encrypted_reply_has_the_structure_of_its_sample() {
     let vectors = read_json("crypto/vectors.json");
     for vector in vectors["reply_envelope"].as_array().unwrap() {
         let name = vector["encryption_vector"].as_str().unwrap();

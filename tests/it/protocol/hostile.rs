@@ -1,4 +1,4 @@
-//! Bodies that nobody should send: strange, broken or meant to harm.
+//! Strange, broken and malicious bodies.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::*;
 use crate::support::process::worked;
 
 #[test]
-fn strange_values_do_not_lose_a_push() {
-    // Of another shape than documented: no value, while the others count.
+fn a_push_with_strange_values_is_still_read() {
+    // A value of another shape than documented is left out; the others count.
     let push = message_push(
         "text",
         "<Content><b>x</b></Content><bizmsgmenuid>7</bizmsgmenuid>",
@@ -38,7 +38,7 @@ fn strange_values_do_not_lose_a_push() {
                 \"Content\":\"a\nb\\\"\\\tc\",\"MsgId\":null,\"Extra\":[1,[true]]}";
     assert_eq!(parse(json).subject(), "a\nb\"\\\tc");
     assert_eq!(parse(json).msg_id(), None);
-    // The end of a CDATA section inside a message, as a careful sender splits it.
+    // The end of a CDATA section inside a message, split as it should be.
     assert_eq!(
         message_push("text", "<Content><![CDATA[a]]]]><![CDATA[>b]]></Content>").subject(),
         "a]]>b"
@@ -46,7 +46,7 @@ fn strange_values_do_not_lose_a_push() {
 }
 
 #[test]
-fn a_body_that_is_no_push_says_why() {
+fn a_body_that_is_not_a_push_is_refused_with_the_reason() {
     let push = |head: &str| {
         format!("<xml><ToUserName>g</ToUserName><FromUserName>o</FromUserName>{head}</xml>")
     };
@@ -109,7 +109,7 @@ fn a_body_that_is_no_push_says_why() {
             error(hostile)
         );
     }
-    // None of these quotes the body.
+    // No error quotes the body.
     for body in [
         "<xml><Content>secret&secret;</Content></xml>",
         "<xml><secret></wrong></xml>",
@@ -160,7 +160,7 @@ fn hostile_bodies_are_refused_quickly() {
         let result = Push::parse(body.as_bytes());
         let took = worked() - before;
         assert!(result.is_err());
-        // Generous for a debug build: what this guards against takes minutes to for ever.
+        // Generous for a debug build; quadratic or worse would take minutes.
         assert!(
             took < Duration::from_secs(10),
             "{took:?}: {}…",
@@ -170,7 +170,7 @@ fn hostile_bodies_are_refused_quickly() {
 }
 
 #[test]
-fn every_node_counts() {
+fn every_kind_of_node_counts_towards_the_limit() {
     let with = |inside: &str| {
         let more = format!("<Content>{inside}</Content><MsgId>42</MsgId>");
         format!(
@@ -202,7 +202,7 @@ fn every_node_counts() {
     assert!(Push::parse(with(&many).as_bytes()).is_ok());
 }
 
-/// A sample with a few bytes changed, taken out, doubled or spliced from another one.
+/// A sample with a few bytes removed, inserted, doubled or replaced from another sample.
 fn mutated_sample() -> impl Strategy<Value = Vec<u8>> {
     let mut bodies: Vec<Vec<u8>> = Vec::new();
     for (_, xml, sample) in inbound() {
@@ -276,7 +276,7 @@ fn mutated_sample() -> impl Strategy<Value = Vec<u8>> {
 
 fn read_everything(body: &[u8]) {
     if let Ok(push) = Push::parse(body) {
-        // Whatever was understood has a key, and can be asked anything.
+        // Every push that was read has a key, and none of its methods panics.
         assert!(push.dedup_key().contains('|'));
         let _ = (
             push.subject(),
@@ -292,12 +292,12 @@ fn read_everything(body: &[u8]) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn no_bytes_are_too_strange_to_read(body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         read_everything(&body);
     }
 
     #[test]
-    fn no_markup_is_too_strange_to_read(
+    fn no_markup_makes_the_parser_panic(
         parts in prop::collection::vec(prop_oneof![
             Just("<xml>"), Just("</xml>"), Just("<a>"), Just("</a>"), Just("<a/>"), Just("<![CDATA["), Just("]]>"),
             Just("<!--"), Just("-->"), Just("&lt;"), Just("&"), Just(";"), Just("x"), Just(" "), Just("\n"), Just("]"),
@@ -310,12 +310,12 @@ proptest! {
     }
 
     #[test]
-    fn no_broken_sample_is_too_strange_to_read(body in mutated_sample()) {
+    fn no_broken_sample_makes_the_parser_panic(body in mutated_sample()) {
         read_everything(&body);
     }
 
     #[test]
-    fn a_text_push_survives_any_text(content in "\\PC*|[\\r\\n\\t \\]>&<'\"]{0,20}|.{0,30}") {
+    fn a_text_push_can_carry_any_text(content in "\\PC*|[\\r\\n\\t \\]>&<'\"]{0,20}|.{0,30}") {
         let mut xml = "<xml><ToUserName>g</ToUserName><FromUserName>o</FromUserName><CreateTime>1</CreateTime>\
                        <MsgType>text</MsgType>".to_owned();
         text::push_element(&mut xml, "Content", &content);

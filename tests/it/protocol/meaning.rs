@@ -1,16 +1,16 @@
-//! What a push that was read means: which one it is, where it comes from, whether it may be answered.
+//! What a parsed push means: its key, scene and subject, and whether it may be answered.
 
 use wechatd::wechat::{Format, ParseError, Push, event_may_be_answered};
 
 use super::*;
 
 #[test]
-fn a_message_is_known_by_its_id_and_sender() {
+fn a_message_is_identified_by_its_id_and_sender() {
     let message = |id: &str, content: &str| {
         message_push("text", &format!("<Content>{content}</Content>{id}")).dedup_key()
     };
     let id = "<MsgId>18446744073709551615</MsgId>";
-    // As stores of every version have it.
+    // The format in stores of every version.
     assert_eq!(message(id, "x"), "18446744073709551615|oA");
     assert_eq!(message(id, "x"), message(id, "y"));
     assert_eq!(message("", "x"), message("<MsgId/>", "x"));
@@ -22,8 +22,8 @@ fn a_message_is_known_by_its_id_and_sender() {
 }
 
 #[test]
-fn a_push_without_a_message_id_is_known_by_all_its_elements() {
-    // Each differs from the others in one thing only.
+fn a_push_without_a_message_id_is_identified_by_all_its_elements() {
+    // Each differs from some other in one detail.
     let pushes = [
         event_push("subscribe", ""),
         event_push("unsubscribe", ""),
@@ -90,7 +90,7 @@ fn a_push_without_a_message_id_is_known_by_all_its_elements() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), pushes.len());
-    // The key of an event that asks to forget somebody must not remember them.
+    // The key of an event that asks to forget a person must not contain them.
     for key in keys {
         assert!(!key.contains("oA") && !key.contains("oB"), "{key}");
     }
@@ -107,7 +107,7 @@ fn scanned(result: &str) -> String {
 }
 
 #[test]
-fn a_push_that_is_written_otherwise_is_the_same_push() {
+fn a_push_has_the_same_key_however_it_is_written() {
     let one = event_push("scancode_waitmsg", &scanned("6901234567892")).dedup_key();
     for body in [
         "<?xml version='1.0'?>\n<xml>\n <Event> scancode_waitmsg </Event>\n <MsgType><![CDATA[event]]></MsgType>\n <ScanCodeInfo>\n \
@@ -127,7 +127,7 @@ fn a_push_that_is_written_otherwise_is_the_same_push() {
 }
 
 #[test]
-fn numbers_in_json_are_kept_as_they_are_written() {
+fn numbers_in_json_are_kept_as_written() {
     let message = |id: &str| {
         format!(
             r#"{{"ToUserName": "gh_1", "FromUserName": "oA", "CreateTime": 7, "MsgType": "location", "MsgId": {id},
@@ -153,12 +153,12 @@ fn numbers_in_json_are_kept_as_they_are_written() {
             "{wrong}: {error}"
         );
     }
-    // Of an element that comes twice the first counts, as in XML.
+    // Of a repeated element the first counts, as in XML.
     assert_eq!(parse(&message("1, \"MsgId\": 2")).msg_id(), Some("1"));
 }
 
 #[test]
-fn the_result_of_a_sending_has_its_number_under_either_name() {
+fn the_result_of_a_mass_message_may_spell_its_id_either_way() {
     for name in ["MsgID", "MsgId"] {
         let push = event_push("MASSSENDJOBFINISH", &format!("<{name}>42</{name}>"));
         assert_eq!(push.msg_id(), Some("42"));
@@ -166,12 +166,12 @@ fn the_result_of_a_sending_has_its_number_under_either_name() {
 }
 
 #[test]
-fn different_events_of_one_sender_in_one_second_are_told_apart() {
+fn different_events_of_one_sender_in_one_second_have_different_keys() {
     let sent = |id: &str| {
         format!("<SubscribeMsgSentEvent><List><MsgID>{id}</MsgID></List></SubscribeMsgSentEvent>")
     };
     for (event, one, other) in [
-        // These come from the platform's account: several users share a second.
+        // Sent by the platform's own account, for several users in the same second.
         (
             "user_authorization_revoke",
             "<OpenID>oB</OpenID>".to_owned(),
@@ -192,12 +192,15 @@ fn different_events_of_one_sender_in_one_second_are_told_apart() {
         let key = |more: &str| event_push(event, more).dedup_key();
         assert_ne!(key(&one), key(&other), "{event}");
         assert_eq!(key(&one), key(&format!(" {one}\n")), "{event}");
-        assert!(!key(&one).contains("oB"), "{event}: the key remembers");
+        assert!(
+            !key(&one).contains("oB"),
+            "{event}: the key contains the person"
+        );
     }
 }
 
 #[test]
-fn a_time_without_a_date_is_no_time() {
+fn a_time_that_is_not_a_date_is_refused() {
     for (time, good) in [
         ("0", true),
         ("253402300799", true),
@@ -215,7 +218,7 @@ fn a_time_without_a_date_is_no_time() {
 }
 
 #[test]
-fn the_scene_of_a_follow_or_scan_is_found() {
+fn a_subscribe_or_scan_event_has_its_scene() {
     let scene = |event: &str, key: &str| {
         let push = event_push(event, &format!("<EventKey>{key}</EventKey>"));
         (push.scene().map(str::to_owned), push.subject().to_owned())
@@ -260,7 +263,7 @@ fn the_subject_is_what_the_user_wrote() {
 }
 
 #[test]
-fn what_the_user_would_not_see_is_not_answered() {
+fn a_push_whose_reply_nobody_would_see_may_not_be_answered() {
     let answered = |xml: &Push| (xml.may_be_answered(), xml.may_be_transferred());
     assert_eq!(answered(&message_push("text", "")), (true, true));
     assert_eq!(answered(&message_push("hologram", "")), (true, true));
@@ -304,7 +307,7 @@ fn what_the_user_would_not_see_is_not_answered() {
 }
 
 #[test]
-fn authorisation_events_name_the_user_to_act_on() {
+fn authorization_events_name_the_user_they_are_about() {
     for event in [
         "user_info_modified",
         "user_authorization_revoke",

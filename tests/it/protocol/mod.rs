@@ -1,4 +1,4 @@
-//! The protocol against the samples, without a server: every push, reply, signature and encryption.
+//! The protocol library against the samples, without a server: pushes, replies, signatures and encryption.
 
 use std::path::{Path, PathBuf};
 
@@ -69,13 +69,13 @@ fn message_push(msg_type: &str, more: &str) -> Push {
     ))
 }
 
-/// Without values that say nothing, and with numbers as text.
+/// Without empty values, and with numbers as text.
 fn comparable(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.to_string()),
         Value::Array(list) => list.iter().map(comparable).collect(),
         Value::Object(object) => {
-            let says_something = |value: &Value| {
+            let is_not_empty = |value: &Value| {
                 !matches!(value, Value::Null)
                     && value != &json!("")
                     && value != &json!({})
@@ -84,14 +84,14 @@ fn comparable(value: &Value) -> Value {
             let object = object
                 .iter()
                 .map(|(name, value)| (name.clone(), comparable(value)));
-            Value::Object(object.filter(|(_, value)| says_something(value)).collect())
+            Value::Object(object.filter(|(_, value)| is_not_empty(value)).collect())
         }
         Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
     }
 }
 
-/// The JSON push with the same content. With `loose`, as the platform writes it: numbers as numbers, no wrapper
-/// around `List`, a single list element as an object.
+/// The same push as JSON. If `loose`, as the platform writes it: numbers as numbers, no wrapper around `List`, and a
+/// list of one element as that element.
 pub fn json_push(sample: &Value, loose: bool) -> String {
     let mut push = Map::new();
     push.insert("ToUserName".into(), sample["to_user"].clone());
@@ -138,7 +138,7 @@ fn loosened(value: &Value) -> Value {
     }
 }
 
-/// Elements of a document as comparable values: name, then text or children, in order.
+/// An element as a comparable value: its name, then its text or its children in order.
 fn shape(element: &Element) -> Value {
     let children: Vec<Value> = element
         .children
@@ -156,7 +156,7 @@ pub fn shape_of(xml: &str) -> Value {
     shape(&Element::parse(xml.as_bytes()).unwrap_or_else(|e| panic!("{e}:\n{xml}")))
 }
 
-/// What an XML parser makes of a text that was written as CDATA.
+/// What an XML parser reads from a text written as CDATA.
 fn read_back(text: &str) -> String {
     text::without_illegal_characters(text)
         .replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-//! Every sample of a push is read completely, in whatever layout and format it arrives.
+//! Every sample push is read completely, in any layout and in XML and JSON.
 
 use std::fmt::Write;
 
@@ -43,7 +43,7 @@ fn every_kind_has_a_sample() {
     }
     for (name, ..) in EVENTS {
         let sample = pushes.iter().find(|push| push.event() == Some(name));
-        // A second name that only one library knows.
+        // A second name of an event, documented only in one library.
         assert!(
             sample.is_some() || *name == "FREEPUBLISHJOBFINISH",
             "no sample of {name}"
@@ -102,7 +102,7 @@ fn write(element: &Element, style: Style, out: &mut String) {
     } else {
         let mut children = children;
         if style.reversed {
-            // Stable: repeated elements keep their order.
+            // A stable sort, so that repeated elements keep their order.
             children.sort_by(|a, b| b.name.cmp(&a.name));
         }
         for child in children {
@@ -122,7 +122,7 @@ fn rewritten(xml: &str, style: Style) -> String {
 }
 
 #[test]
-fn every_sample_reads_the_same_in_any_layout() {
+fn every_sample_means_the_same_in_any_layout() {
     let plain = Style::default();
     let styles = [
         plain,
@@ -176,7 +176,7 @@ fn every_sample_reads_the_same_in_any_layout() {
 }
 
 #[test]
-fn every_sample_reads_the_same_as_json() {
+fn every_sample_means_the_same_as_json() {
     for (name, xml, sample) in inbound() {
         let push = parse(&xml);
         for loose in [false, true] {

@@ -1,4 +1,4 @@
-//! Every reply has the structure of its sample and carries any text.
+//! Every reply has the structure of its sample and can carry any text.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -143,7 +143,7 @@ fn every_reply_has_the_structure_of_its_sample() {
 }
 
 #[test]
-fn a_reply_that_would_show_nothing_is_none() {
+fn a_reply_that_would_show_nothing_has_no_xml() {
     let nothing = [
         Reply::Text(String::new()),
         Reply::Text(" \n\u{1}".to_owned()),
@@ -167,7 +167,7 @@ fn a_reply_that_would_show_nothing_is_none() {
 }
 
 #[test]
-fn a_news_reply_counts_what_it_sends() {
+fn a_news_reply_sends_and_counts_at_most_eight_articles() {
     let articles = vec![
         Article {
             title: "t".to_owned(),
@@ -183,7 +183,7 @@ fn a_news_reply_counts_what_it_sends() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn a_reply_reads_back_for_any_text(content in ".{0,40}|[\\]>\\r\\n]{0,10}|(好|<a href='x'>y</a>|👩‍👩‍👧){0,200}") {
+    fn a_text_reply_can_be_read_back_for_any_text(content in ".{0,40}|[\\]>\\r\\n]{0,10}|(好|<a href='x'>y</a>|👩‍👩‍👧){0,200}") {
         let clean = text::without_illegal_characters(&content).into_owned();
         let sent = read_back(cut_text(&clean, MAX_TEXT_BYTES));
         match Reply::Text(content).to_xml("oUser", "gh_1", 7) {
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn every_part_of_a_card_reads_back_for_any_text(parts in prop::collection::vec(".{0,20}", 4)) {
+    fn every_part_of_an_article_can_be_read_back_for_any_text(parts in prop::collection::vec(".{0,20}", 4)) {
         let [title, description, pic_url, url] = <[String; 4]>::try_from(parts).unwrap();
         let expected = json!([["item", [
             ["Title", read_back(&title)], ["Description", read_back(&description)], ["PicUrl", read_back(&pic_url)],

@@ -1,5 +1,4 @@
-//! Texts of users that hold the marks of CDATA: the platform writes them as they are, so that the XML is not
-//! well-formed.
+//! Texts of users that contain CDATA markers. The platform does not escape them, so the XML is not well-formed.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use wechatd::wechat::{Body, Envelope, Format, ParseError, Push, text};
 use super::*;
 use crate::support::process::worked;
 
-/// Texts that are read as they stand, wherever they stand.
+/// Texts that are read unchanged in any element.
 const TEXTS: [&str; 15] = [
     "a]]>b",
     "]]>",
@@ -39,7 +38,7 @@ fn text_message(content: &str) -> String {
 }
 
 #[test]
-fn a_text_with_the_marks_of_cdata_is_read_as_it_was_written() {
+fn a_text_with_cdata_markers_is_read_unchanged() {
     let more = [
         "a]]></Content>b",
         "a]]></Content>b]]></Content><Content><![CDATA[c",
@@ -62,7 +61,7 @@ fn a_text_with_the_marks_of_cdata_is_read_as_it_was_written() {
     // White space around the section is layout, as in any other element.
     let padded = "<Content>\n  <![CDATA[a]]>b]]>\n  </Content>";
     assert_eq!(message_push("text", padded).subject(), "a]]>b");
-    // What XML cannot carry in any form is taken out, as everywhere.
+    // Characters that XML cannot carry are removed, as everywhere.
     assert_eq!(
         parse(&text_message("a]\u{1}]>\u{fffe}b")).subject(),
         "a]]>b"
@@ -70,7 +69,7 @@ fn a_text_with_the_marks_of_cdata_is_read_as_it_was_written() {
 }
 
 #[test]
-fn every_text_of_a_user_may_hold_them() {
+fn every_element_with_a_users_text_may_contain_cdata_markers() {
     for said in TEXTS {
         let field = |name: &str| format!("<{name}><![CDATA[{said}]]></{name}>");
         let message = |msg_type: &str, more: &str| {
@@ -127,7 +126,7 @@ fn every_text_of_a_user_may_hold_them() {
 }
 
 #[test]
-fn a_text_that_ends_the_element_of_another_text_is_read_too() {
+fn a_text_may_contain_the_end_tag_of_another_element() {
     let link = |title: &str, description: &str| {
         let push = message_push(
             "link",
@@ -153,7 +152,7 @@ fn a_text_that_ends_the_element_of_another_text_is_read_too() {
 }
 
 #[test]
-fn well_formed_sections_are_read_as_xml_says() {
+fn well_formed_cdata_is_read_as_xml_defines() {
     let content = |inside: &str| message_push("text", &format!("<Content>{inside}</Content>"));
     assert_eq!(content("<![CDATA[a]]]]><![CDATA[>b]]>").subject(), "a]]>b");
     assert_eq!(
@@ -163,7 +162,7 @@ fn well_formed_sections_are_read_as_xml_says() {
     assert_eq!(content("<![CDATA[<![CDATA[a]]>").subject(), "<![CDATA[a");
     let twice = "<Content><![CDATA[a]]></Content><Content><![CDATA[b]]></Content>";
     assert_eq!(message_push("text", twice).subject(), "a");
-    // Of repeated elements each has its own end.
+    // Each of several elements of the same name has its own end.
     let pictures = |first: &str| {
         let more = format!(
             "<SendPicsInfo><Count>2</Count><PicList><item><PicMd5Sum><![CDATA[{first}]]></PicMd5Sum></item>\
@@ -185,7 +184,7 @@ fn well_formed_sections_are_read_as_xml_says() {
 }
 
 #[test]
-fn the_ciphertext_beside_a_text_is_the_platform_s_whatever_the_text_says() {
+fn a_text_cannot_replace_the_ciphertext_next_to_it() {
     for content in [
         "a",
         "a]]>b",
@@ -202,7 +201,7 @@ fn the_ciphertext_beside_a_text_is_the_platform_s_whatever_the_text_says() {
 }
 
 #[test]
-fn what_is_refused_elsewhere_is_refused_beside_such_a_text() {
+fn invalid_xml_next_to_such_a_text_is_still_refused() {
     let with = |more: &str| error(&text_message("a]]>b").replace("<MsgId>42</MsgId>", more));
     for more in [
         "<!DOCTYPE x>",
@@ -252,7 +251,7 @@ fn reading_such_a_text_takes_linear_time() {
         let before = worked();
         let result = Push::parse(body.as_bytes());
         let took = worked() - before;
-        // Generous for a debug build: what this guards against takes minutes.
+        // Generous for a debug build; quadratic would take minutes.
         assert!(took < Duration::from_secs(10), "{took:?}: {:.40}", content);
         if let Ok(push) = result {
             assert_eq!(push.msg_id(), Some("42"), "{content:.40}");
@@ -260,7 +259,7 @@ fn reading_such_a_text_takes_linear_time() {
     }
 }
 
-/// Pieces of which a hostile text is made.
+/// A text made of pieces that could confuse the parser.
 fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("]]>"),
@@ -300,7 +299,7 @@ fn hostile_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }
 
-/// Whether XML says so itself, without any help.
+/// Whether an XML parser accepts it as it is.
 fn is_well_formed(xml: &str) -> bool {
     Element::parse(xml.as_bytes()).is_ok()
 }
@@ -308,10 +307,10 @@ fn is_well_formed(xml: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn nothing_can_be_smuggled_in(content in hostile_text()) {
+    fn a_text_cannot_change_other_elements(content in hostile_text()) {
         let xml = text_message(&content);
         let push = Push::parse(xml.as_bytes());
-        // What XML forbids inside an element that it takes for markup is refused, as it always was.
+        // Well-formed XML with forbidden markup is refused, as always.
         prop_assume!(push.is_ok() || !is_well_formed(&xml));
         let push = push.map_err(|error| TestCaseError::fail(format!("{error}: {xml}")))?;
         prop_assert_eq!((&*push.to_user, &*push.from_user, push.create_time), ("gh_1", "oA", 7));
@@ -322,7 +321,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_well_formed_stays_as_it_was(content in hostile_text()) {
+    fn well_formed_text_is_read_unchanged(content in hostile_text()) {
         let mut escaped = String::new();
         text::push_element(&mut escaped, "Content", &content);
         let push = message_push("text", &escaped);
