@@ -213,6 +213,21 @@ fn stage(change: &Change) -> (Platform, Account) {
     (platform, account)
 }
 
+/// Runs `check` for every change with a stage of its own, several at a time because commands mostly wait.
+fn for_every_change(check: impl Fn(&Change, &Platform, &Account) + Sync) {
+    std::thread::scope(|scope| {
+        for part in CHANGES.chunks(CHANGES.len().div_ceil(4)) {
+            let check = &check;
+            scope.spawn(move || {
+                for change in part {
+                    let (platform, account) = stage(change);
+                    check(change, &platform, &account);
+                }
+            });
+        }
+    });
+}
+
 /// The one JSON object on stderr.
 #[track_caller]
 fn error_of(ran: &Ran) -> Value {
@@ -272,8 +287,7 @@ fn every_command_is_listed_as_changing_something_or_not() {
 
 #[test]
 fn a_change_without_an_answer_is_reported_as_possible_and_not_retried() {
-    for change in CHANGES {
-        let (platform, account) = stage(change);
+    for_every_change(|change, platform, account| {
         platform.always(change.path, Fault::Lost);
         let before = platform.count(change.path);
         let ran = account.command(change.line);
@@ -283,13 +297,12 @@ fn a_change_without_an_answer_is_reported_as_possible_and_not_retried() {
         ran.expect(!ran.stderr.contains("try again"), "no advice to try again");
         ran.expect(ran.stderr.trim_end().lines().count() == 1, "one line");
         assert_eq!(platform.count(change.path) - before, 1, "{}", ran.line);
-    }
+    });
 }
 
 #[test]
 fn json_errors_say_whether_the_change_may_have_been_made() {
-    for change in CHANGES {
-        let (platform, account) = stage(change);
+    for_every_change(|change, platform, account| {
         let name = change.path.trim_start_matches("/cgi-bin");
         let name = name.trim_start_matches('/');
 
@@ -311,13 +324,12 @@ fn json_errors_say_whether_the_change_may_have_been_made() {
         assert!(what_to_do.contains(change.if_unknown), "{error}");
         let text = error["text"].as_str().unwrap();
         assert!(text.contains(what_to_do), "{error}");
-    }
+    });
 }
 
 #[test]
 fn a_change_succeeds_when_nobody_reads_its_output() {
-    for change in CHANGES {
-        let (platform, account) = stage(change);
+    for_every_change(|change, platform, account| {
         let before = platform.count(change.path);
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -330,13 +342,12 @@ fn a_change_succeeds_when_nobody_reads_its_output() {
         let said = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(0), "{:?}: {said}", change.line);
         assert_eq!(platform.count(change.path) - before, 1, "{:?}", change.line);
-    }
+    });
 }
 
 #[test]
 fn a_change_succeeds_even_if_its_output_cannot_be_written() {
-    for change in CHANGES {
-        let (platform, account) = stage(change);
+    for_every_change(|change, platform, account| {
         let before = platform.count(change.path);
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut program = account.program(change.line);
@@ -353,17 +364,16 @@ fn a_change_succeeds_even_if_its_output_cannot_be_written() {
             said.lines().count() > 1,
             "the answer is on stderr instead: {said}"
         );
-    }
+    });
 }
 
 #[test]
 fn every_change_prints_one_json_object() {
-    for change in CHANGES {
-        let (_platform, account) = stage(change);
+    for_every_change(|change, _, account| {
         let ran = account.command(&with_json(change.line));
         let answer = ran.json();
         ran.expect(answer.is_object(), "a JSON object");
-    }
+    });
 }
 
 #[test]
@@ -592,15 +602,25 @@ fn an_unknown_person_or_thing_is_a_failure() {
         assert!(error["text"].as_str().unwrap().ends_with(advice), "{error}");
     }
     platform.down();
-    let ran = account.command(&["tags", "list", "--json"]);
-    let error = error_of(ran.is_code(1));
+    // Concurrently, because each repeats its call for 7 s.
+    let [tags, diff, plain_diff] = std::thread::scope(|scope| {
+        let account = &account;
+        [
+            &["tags", "list", "--json"][..],
+            &["menu", "diff", "--json"],
+            &["menu", "diff"],
+        ]
+        .map(|line| scope.spawn(move || account.command(line)))
+        .map(|command| command.join().unwrap())
+    });
+    let error = error_of(tags.is_code(1));
     assert_eq!(
         (&error["call"], &error["errcode"]),
         (&"tags/get".into(), &Value::Null)
     );
     assert_eq!(error["what_to_do"], "nobody listens at api.base_url");
-    let ran = account.command(&["menu", "diff", "--json"]);
-    assert_eq!(error_of(ran.is_code(2))["may_be_done"], false);
+    assert_eq!(error_of(diff.is_code(2))["may_be_done"], false);
+    plain_diff.is_code(2).complains("connection refused");
 }
 
 #[test]

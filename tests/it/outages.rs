@@ -35,7 +35,7 @@ fn does_not_disturb(account: &Account) {
         ] {
             answer.expect(answer.took < IN_TIME, "an answer at once");
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(50));
     }
     let after = Vitals::of(account.pid());
     let flat = after.rss < before.rss + 16 * 1024 && after.threads <= before.threads + 2;
@@ -69,49 +69,7 @@ fn outage(fault: Fault, timeout: &str) {
     });
 }
 
-#[test]
-fn a_platform_that_hangs_delays_no_answer() {
-    outage(Fault::Hang, SHORT);
-}
-
-#[test]
-fn a_platform_that_trickles_delays_no_answer() {
-    outage(Fault::Trickle, SHORT);
-}
-
-#[test]
-fn a_platform_that_never_ends_its_answer_delays_no_answer() {
-    outage(Fault::Endless, LONG);
-}
-
-#[test]
-fn a_platform_that_redirects_delays_no_answer() {
-    // Redirects are not followed, because the token would go with them.
-    let elsewhere = Platform::start();
-    outage(
-        Fault::Redirect(format!("{}{TOKENS}", elsewhere.url())),
-        LONG,
-    );
-    assert!(elsewhere.calls().is_empty());
-}
-
-#[test]
-fn a_platform_that_is_always_busy_delays_no_answer() {
-    outage(Fault::Errcode(-1, "system error"), LONG);
-}
-
-#[test]
-fn a_platform_that_answers_with_502_delays_no_answer() {
-    outage(Fault::BadGateway, LONG);
-}
-
-#[test]
-fn a_platform_that_cuts_its_answers_delays_no_answer() {
-    outage(Fault::Truncated, LONG);
-}
-
-#[test]
-fn a_platform_whose_name_cannot_be_resolved_delays_no_answer() {
+fn unknown_host_name() {
     let platform = Platform::start();
     // Too long for a host name, so that no resolver and no network is asked.
     let nowhere = format!("\"https://{}.invalid\"", "nowhere".repeat(10));
@@ -124,8 +82,7 @@ fn a_platform_whose_name_cannot_be_resolved_delays_no_answer() {
     account.log().says("has no address");
 }
 
-#[test]
-fn an_untrusted_certificate_delays_no_answer_and_receives_no_secret() {
+fn untrusted_certificate() {
     let stranger = TlsFront::start(None);
     let platform = Platform::start();
     let account = Setup::new()
@@ -135,4 +92,36 @@ fn an_untrusted_certificate_delays_no_answer_and_receives_no_secret() {
         .start();
     does_not_disturb(&account);
     assert_eq!(stranger.heard(), 0, "the secret was sent to a stranger");
+}
+
+#[test]
+fn no_outage_of_the_platform_delays_an_answer() {
+    // Redirects are not followed, because the token would go with them.
+    let elsewhere = Platform::start();
+    let redirect = Fault::Redirect(format!("{}{TOKENS}", elsewhere.url()));
+    // All at once, because each takes seconds. A failure names its thread.
+    std::thread::scope(|scope| {
+        let run = |what: &str, outage: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(what.to_owned());
+            thread.spawn_scoped(scope, outage).unwrap();
+        };
+        for (what, fault, timeout) in [
+            ("it hangs", Fault::Hang, SHORT),
+            ("it trickles", Fault::Trickle, SHORT),
+            ("its answer never ends", Fault::Endless, LONG),
+            ("it redirects", redirect, LONG),
+            (
+                "it is always busy",
+                Fault::Errcode(-1, "system error"),
+                LONG,
+            ),
+            ("it answers with 502", Fault::BadGateway, LONG),
+            ("it truncates its answers", Fault::Truncated, LONG),
+        ] {
+            run(what, Box::new(move || outage(fault, timeout)));
+        }
+        run("unknown host name", Box::new(unknown_host_name));
+        run("untrusted certificate", Box::new(untrusted_certificate));
+    });
+    assert!(elsewhere.calls().is_empty());
 }

@@ -259,7 +259,7 @@ fn the_platforms_time_counts_if_the_clock_is_ahead_of_it() {
     );
     account.reload();
     account.restart();
-    // Also after a restart.
+    // The restarted server still knows it.
     account.log().says(UNCONFIRMED);
     assert_eq!(account.store().count(OLD), 300);
 }
