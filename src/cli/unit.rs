@@ -48,7 +48,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let text = text.map_err(|error| Failure::Failed(error.to_string()))?;
     for advice in unit_advice(&unit)
         .into_iter()
-        .chain(unreadable(&unit, &ServiceUser::look()))
+        .chain(unreadable(&unit, &ServiceUser::find()))
     {
         complain(&advice);
     }
@@ -400,10 +400,10 @@ pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
 /// restarted.
 fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
     let config = unit.config;
-    let by = user.kept_out_by(config)?;
+    let by = user.blocked_by(config)?;
     let way = match by.is_dir() {
         true => format!("the folder keeps it out: `chmod o+x {}`", by.display()),
-        false => user.way_in(config),
+        false => user.access_command(config),
     };
     Some(format!(
         "the configuration {config:?} cannot be read by the user {USER}, which the service runs as: {way}"

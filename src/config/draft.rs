@@ -1,4 +1,4 @@
-//! A configuration while its file is read: keys that only together make a value stand apart here.
+//! A configuration while its file is parsed, with keys that form a value only together.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::{Account, AllowIps, Api, Config, Listen, Menu, Mode, Server};
 use crate::store::Options;
 use crate::wechat::AesKey;
 
-/// What the keys have said so far.
+/// The values of the keys so far.
 pub(super) struct Draft {
-    /// All that a key alone can say; its mode is plain until all keys are read.
+    /// All that a single key can set; its mode is plain until all keys are parsed.
     pub(super) config: Config,
     pub(super) mode: ModeName,
     pub(super) aes_key: Option<AesKey>,
@@ -18,7 +18,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Before any key has said something, not even its default.
+    /// Before any key is set, not even to its default.
     pub(super) fn without_keys(file: &Path) -> Draft {
         let workers = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
         let config = Config {

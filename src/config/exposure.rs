@@ -1,4 +1,5 @@
-//! What lies more open than an owner wants: files with secrets, which the user of the service has to read all the same, and trust in strangers.
+//! Finds what is more open than an owner wants: readable files with secrets (which the service must still be able to
+//! read), and trust in strangers.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -7,29 +8,29 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::trust::overtrust;
 
-/// The user that the unit of `wechatd unit` runs the service as. With `DynamicUser=` systemd makes one of this name
-/// for as long as the service runs, unless the machine has it already.
+/// The user that runs the service in the unit of `wechatd unit`. With `DynamicUser=` systemd creates it for as long as
+/// the service runs, unless it exists already.
 pub const SERVICE_USER: &str = "wechatd";
 
-/// Where the unit of the service stands, once it is installed.
+/// Where the service's unit is installed.
 const UNITS: [&str; 3] = [
     "/etc/systemd/system/wechatd.service",
     "/usr/lib/systemd/system/wechatd.service",
     "/lib/systemd/system/wechatd.service",
 ];
 
-/// The permission bits for reading a file and for passing through a folder, as everybody has them.
+/// The permission bits of others: to read a file, and to pass through a folder.
 const READ: u32 = 0o4;
 const PASS: u32 = 0o1;
 
-/// What the user of the service is to the machine's files.
+/// The service's user, for file permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceUser {
-    /// systemd makes it: it owns no file, and no group has it.
+    /// Created by systemd: owns no files and is in no group.
     Dynamic,
-    /// The owner has made it.
-    Lasting {
-        /// Its number.
+    /// Created by the owner.
+    Static {
+        /// Its number (uid).
         uid: u32,
         /// The numbers of its groups.
         gids: Vec<u32>,
@@ -37,9 +38,9 @@ pub enum ServiceUser {
 }
 
 impl ServiceUser {
-    /// As `/etc/passwd` and `/etc/group` tell.
+    /// Finds it in `/etc/passwd` and `/etc/group`.
     #[must_use]
-    pub fn look() -> ServiceUser {
+    pub fn find() -> ServiceUser {
         let list = |path| fs::read_to_string(path).unwrap_or_default();
         ServiceUser::read(&list("/etc/passwd"), &list("/etc/group"))
     }
@@ -58,18 +59,18 @@ impl ServiceUser {
             let has = group.get(3)?.split(',').any(|name| name == SERVICE_USER);
             has.then(|| group.get(2)?.parse().ok())?
         });
-        ServiceUser::Lasting {
+        ServiceUser::Static {
             uid,
             gids: std::iter::once(gid).chain(more).collect(),
         }
     }
 
-    /// The first folder on the way to the file, or the file itself, that keeps this user from reading it by its mode.
+    /// The first folder on the path to the file, or the file itself, whose mode keeps this user from reading it.
     #[must_use]
-    pub fn kept_out_by(&self, file: &Path) -> Option<PathBuf> {
+    pub fn blocked_by(&self, file: &Path) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
-        let way: Vec<&Path> = file.ancestors().collect();
-        let barred = way.into_iter().rev().find(|path| {
+        let folders: Vec<&Path> = file.ancestors().collect();
+        let barred = folders.into_iter().rev().find(|path| {
             let needed = if *path == file { READ } else { PASS };
             fs::metadata(path).is_ok_and(|metadata| !self.may(&metadata, needed))
         });
@@ -79,51 +80,51 @@ impl ServiceUser {
     fn may(&self, metadata: &Metadata, needed: u32) -> bool {
         let mode = metadata.mode();
         let mode = match self {
-            ServiceUser::Lasting { uid, .. } if *uid == metadata.uid() => mode >> 6,
-            ServiceUser::Lasting { gids, .. } if gids.contains(&metadata.gid()) => mode >> 3,
-            ServiceUser::Lasting { .. } | ServiceUser::Dynamic => mode,
+            ServiceUser::Static { uid, .. } if *uid == metadata.uid() => mode >> 6,
+            ServiceUser::Static { gids, .. } if gids.contains(&metadata.gid()) => mode >> 3,
+            ServiceUser::Static { .. } | ServiceUser::Dynamic => mode,
         };
         mode & needed != 0
     }
 
-    /// What to type, so that this user may read the file and others may not.
+    /// The command that lets this user, but not others, read the file.
     #[must_use]
-    pub fn way_in(&self, file: &Path) -> String {
-        let hand_over = hand_over(file);
+    pub fn access_command(&self, file: &Path) -> String {
+        let give_to_group = give_to_group(file);
         match self {
-            ServiceUser::Lasting { .. } => hand_over,
-            // While the service runs, its name is taken by the user that systemd has made.
+            ServiceUser::Static { .. } => give_to_group,
+            // While the service runs, its name is taken by the user that systemd has created.
             ServiceUser::Dynamic => format!(
-                "`useradd --system {SERVICE_USER}` (while the service is stopped), then {hand_over}"
+                "`useradd --system {SERVICE_USER}` (while the service is stopped), then {give_to_group}"
             ),
         }
     }
 }
 
 impl Config {
-    /// A warning for each file that holds a secret and that everybody on this machine may read, and for trusted
-    /// proxies that are more than proxies.
+    /// A warning for each file with a secret that everybody on this machine may read, and for trusted proxies that are
+    /// more than proxies.
     ///
-    /// A file that a group may read is no mistake: that is how a service without rights of its own gets it.
+    /// A file that a group may read is fine: that is how a service without privileges reads it.
     #[must_use]
     pub fn exposures(&self) -> Vec<String> {
         let mut exposures = Vec::new();
-        let service = Service::look();
+        let service = Service::find();
         if !self.secrets.is_empty()
             && let Some(metadata) = exposed(&self.file)
         {
-            let way = service.way_to_close(&self.file, Owner::of(&metadata));
-            exposures.push(warning(&self.file, &self.secrets.join(", "), &way));
+            let fix = service.fix(&self.file, Owner::of(&metadata));
+            exposures.push(warning(&self.file, &self.secrets.join(", "), &fix));
         }
         // systemd reads this file with root's rights and hands the service a copy.
         if let Some(file) = &self.account.app_secret_file
             && exposed(file).is_some()
         {
-            let way = match service {
-                Service::Nowhere => shut_for_all(file),
-                Service::Here(_) => shut(file),
+            let fix = match service {
+                Service::Nowhere => close_to_all(file),
+                Service::Here(_) => close_to_others(file),
             };
-            exposures.push(warning(file, "the AppSecret", &way));
+            exposures.push(warning(file, "the AppSecret", &fix));
         }
         exposures.extend(overtrust(&self.server.trusted_proxies));
         exposures
@@ -135,29 +136,29 @@ fn exposed(file: &Path) -> Option<Metadata> {
     (metadata.mode() & READ != 0).then_some(metadata)
 }
 
-/// Whether this machine runs, or is to run, the service.
+/// Whether this machine runs the service, or is meant to.
 #[derive(Debug)]
 enum Service {
-    /// There is no user and no unit of it: somebody tries things out.
+    /// It has neither a user nor a unit: somebody is trying things out.
     Nowhere,
     /// It runs as this user.
     Here(ServiceUser),
 }
 
-/// Whose a file is.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// Root's: such files are mostly for the service, which has a user of its own.
+    /// Root: such files are usually for the service, which has a user of its own.
     Root,
-    /// The user's who runs this process.
+    /// The user of this process.
     Mine,
-    /// Somebody else's: this process may be the service.
+    /// Another user: this process may be the service.
     Other,
 }
 
 impl Service {
-    fn look() -> Service {
-        let user = ServiceUser::look();
+    fn find() -> Service {
+        let user = ServiceUser::find();
         let has_unit = UNITS.iter().any(|unit| Path::new(unit).exists());
         match user == ServiceUser::Dynamic && !has_unit {
             true => Service::Nowhere,
@@ -165,18 +166,18 @@ impl Service {
         }
     }
 
-    /// What to type, so that not everybody may read the file.
-    fn way_to_close(&self, file: &Path, owner: Owner) -> String {
+    /// The command that keeps others from reading the file.
+    fn fix(&self, file: &Path, owner: Owner) -> String {
         match (self, owner) {
-            (Service::Nowhere, Owner::Mine) => shut_for_all(file),
+            (Service::Nowhere, Owner::Mine) => close_to_all(file),
             (Service::Nowhere, Owner::Root) => format!(
                 "{}; for a service with the user {SERVICE_USER} {} instead",
-                shut_for_all(file),
-                hand_over(file)
+                close_to_all(file),
+                give_to_group(file)
             ),
-            (Service::Here(_), Owner::Mine) => shut(file),
-            (Service::Here(user), Owner::Root | Owner::Other) => user.way_in(file),
-            (Service::Nowhere, Owner::Other) => ServiceUser::Dynamic.way_in(file),
+            (Service::Here(_), Owner::Mine) => close_to_others(file),
+            (Service::Here(user), Owner::Root | Owner::Other) => user.access_command(file),
+            (Service::Nowhere, Owner::Other) => ServiceUser::Dynamic.access_command(file),
         }
     }
 }
@@ -195,22 +196,22 @@ impl Owner {
     }
 }
 
-fn shut_for_all(file: &Path) -> String {
+fn close_to_all(file: &Path) -> String {
     format!("`chmod 600 {}`", file.display())
 }
 
-fn hand_over(file: &Path) -> String {
+fn give_to_group(file: &Path) -> String {
     let file = file.display();
     format!("`chgrp {SERVICE_USER} {file}; chmod 640 {file}`")
 }
 
-fn shut(file: &Path) -> String {
+fn close_to_others(file: &Path) -> String {
     format!("`chmod o= {}`", file.display())
 }
 
-fn warning(file: &Path, what: &str, way: &str) -> String {
+fn warning(file: &Path, what: &str, fix: &str) -> String {
     let file = file.display();
-    format!("{file} holds {what}, and everybody on this machine may read it: {way}")
+    format!("{file} holds {what}, and everybody on this machine may read it: {fix}")
 }
 
 #[cfg(test)]
@@ -223,10 +224,10 @@ mod tests {
     const GROUP: &str = "root:x:0:\nwechatd:x:997:\nweb:x:33:ann,wechatd\nother:x:44:wechatd2\n";
 
     #[test]
-    fn the_user_of_the_service_is_known_by_the_lists_of_the_machine() {
+    fn the_services_user_is_found_in_passwd_and_group() {
         assert_eq!(
             ServiceUser::read(PASSWD, GROUP),
-            ServiceUser::Lasting {
+            ServiceUser::Static {
                 uid: 998,
                 gids: vec![997, 33]
             }
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn the_advice_fits_the_machine() {
         let file = Path::new("/etc/w.conf");
-        let says = |service: &Service, owner| service.way_to_close(file, owner);
+        let says = |service: &Service, owner| service.fix(file, owner);
         let on_a_laptop = Service::Nowhere;
         assert_eq!(says(&on_a_laptop, Owner::Mine), "`chmod 600 /etc/w.conf`");
         let roots = says(&on_a_laptop, Owner::Root);
@@ -254,19 +255,19 @@ mod tests {
             assert_eq!(says(&with_user, owner), handed);
         }
         assert_eq!(says(&with_user, Owner::Mine), "`chmod o= /etc/w.conf`");
-        // The unit is installed and systemd makes its user, or this process is that user.
+        // The unit is installed and systemd creates its user, or this process is that user.
         let with_unit = Service::Here(ServiceUser::Dynamic);
         assert!(says(&with_unit, Owner::Root).contains("useradd"));
         assert!(says(&on_a_laptop, Owner::Other).contains("useradd"));
     }
 
     #[test]
-    fn owner_group_and_others_are_told_apart() {
+    fn owner_group_and_others_have_their_own_permissions() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("wechat.conf");
         fs::write(&file, "").expect("written");
         let own = fs::metadata(&file).expect("there");
-        let user = |uid, gids: &[u32]| ServiceUser::Lasting {
+        let user = |uid, gids: &[u32]| ServiceUser::Static {
             uid,
             gids: gids.to_vec(),
         };
@@ -299,7 +300,7 @@ mod tests {
         };
         set(&file, 0o600);
         set(&place, 0o700);
-        let by = || ServiceUser::Dynamic.kept_out_by(&file);
+        let by = || ServiceUser::Dynamic.blocked_by(&file);
         assert_eq!(by(), Some(place.clone()));
         set(&place, 0o711);
         assert_eq!(by(), Some(file.clone()));

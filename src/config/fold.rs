@@ -1,4 +1,4 @@
-//! What rules do not tell apart: cases, widths, invisible signs, spaces around a text.
+//! Folds what rules do not distinguish: case, width, invisible characters, surrounding spaces.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,18 +8,18 @@ use regex_syntax::ast::{self, Ast, ClassSetItem, LiteralKind, Visitor};
 
 use crate::visible::is_invisible;
 
-/// What a rule without `case` does not tell apart, besides cases and spaces around a text.
+/// What a rule without `case` does not distinguish, besides case and surrounding spaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folding {
-    /// Nothing: keys of events are made by programs.
+    /// Nothing else: keys of events come from programs.
     Key,
-    /// Full-width signs and their ASCII twins; and invisible signs are not there. People write both without
+    /// Full-width characters and their ASCII twins; invisible characters are ignored. People write both without
     /// noticing.
     Text,
 }
 
-/// Takes out of a text what its `folding` does not tell apart, but for cases. What is left is in the order of
-/// `text`, each character from one of its own, see [`written`].
+/// Folds a text by its `folding`, except for case. The characters stay in order, each from one character of `text`, see
+/// [`written`].
 #[must_use]
 pub fn plain(text: &str, folding: Folding) -> Cow<'_, str> {
     if folding == Folding::Key {
@@ -37,7 +37,7 @@ pub fn plain(text: &str, folding: Folding) -> Cow<'_, str> {
     }
 }
 
-/// A text that [`plain`] made, in lower case; `None` where it is already.
+/// A text from [`plain`] in lower case; `None` if it is already.
 #[must_use]
 pub fn lower(plain: &str) -> Option<String> {
     let changes = match plain.is_ascii() {
@@ -47,15 +47,14 @@ pub fn lower(plain: &str) -> Option<String> {
     changes.then(|| plain.chars().flat_map(lower_character).collect())
 }
 
-/// A pattern as it is compared in a rule without `case`.
+/// A pattern as compared in a rule without `case`.
 #[must_use]
 pub fn fold(text: &str, folding: Folding) -> String {
     let plain = plain(text, folding);
     lower(&plain).unwrap_or_else(|| plain.into_owned())
 }
 
-/// Without the marks that end a sentence: speech recognition ends what somebody said with one. A text of nothing but
-/// marks stays.
+/// The text without the marks that end a sentence: speech recognition adds one. A text of only marks is kept.
 #[must_use]
 pub fn without_end_marks(folded: &str) -> &str {
     let ends = |c: char| c.is_whitespace() || matches!(c, '.' | '!' | '?' | '。' | '｡' | '…');
@@ -65,13 +64,13 @@ pub fn without_end_marks(folded: &str) -> &str {
     }
 }
 
-/// The parts of `text` of which [`plain`] with [`Folding::Text`] made these `ranges` of bytes.
+/// The parts of `text` that [`plain`] with [`Folding::Text`] turned into these byte `ranges`.
 pub fn written(text: &str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<&str> {
     let begin = text.len()
         - text
             .trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c))
             .len();
-    // Where the distance between the two texts changes: an offset in the plain one, and the same in this one.
+    // Where the distance between the two texts changes: the offset in the plain text, and in this one.
     let mut changes = vec![(0, begin)];
     let mut in_plain = 0;
     for (at, c) in text[begin..].char_indices() {
@@ -101,8 +100,8 @@ pub fn written(text: &str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<&s
         .collect()
 }
 
-/// A regular expression for texts that [`plain`] made with [`Folding::Text`]: what it looks for is folded, and stays
-/// something that it looks for. `None` where nothing in it would be folded.
+/// A regular expression for texts from [`plain`] with [`Folding::Text`]: its literals are folded, and stay literals.
+/// `None` if nothing in it would be folded.
 #[must_use]
 pub fn fold_regex(pattern: &str) -> Option<String> {
     let parsed = Parser::new().parse(pattern).ok()?;
@@ -121,13 +120,13 @@ pub fn fold_regex(pattern: &str) -> Option<String> {
     Some(folded)
 }
 
-/// The characters of a regular expression that are folded, each with what takes its place, in their order.
+/// The characters of a regular expression that are folded, each with its replacement, in order.
 #[derive(Default)]
 struct Folds(Vec<(ast::Span, String)>);
 
 impl Folds {
     fn note(&mut self, literal: &ast::Literal) {
-        // A number, as in `\x{ff20}`, means that very character.
+        // A number, as in `\x{ff20}`, means exactly that character.
         if literal.kind == LiteralKind::Verbatim && narrow(literal.c) != literal.c {
             let twin = u32::from(narrow(literal.c));
             // Never as the character itself, which could be an operator.
@@ -175,7 +174,7 @@ impl Visitor for Folds {
     }
 }
 
-/// The ASCII twin of a full-width sign, and the character itself where it has none.
+/// The ASCII twin of a full-width character, or the character itself.
 fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -184,8 +183,7 @@ fn narrow(c: char) -> char {
     }
 }
 
-/// One character at a time, so that the beginning of a text stays its beginning; the sigma at the end of a word is
-/// therefore the one within it.
+/// One character at a time, so that a prefix of a text stays a prefix; the final sigma therefore becomes the usual one.
 fn lower_character(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c })
 }
@@ -212,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_copied_where_nothing_changes() {
+    fn nothing_is_copied_if_nothing_changes() {
         for text in ["", "hello", "  hello ", "你好。"] {
             let plain = plain(text, Folding::Text);
             assert!(matches!(plain, Cow::Borrowed(_)), "{text:?}");
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_ends_with_marks_unless_it_is_one() {
+    fn end_marks_are_dropped_unless_they_are_all() {
         for (text, without) in [
             ("hours。", "hours"),
             ("hours ?!..", "hours"),
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regex_looks_for_the_twins_and_keeps_its_operators() {
+    fn a_regex_matches_the_twins_and_keeps_its_operators() {
         for (pattern, folded) in [
             ("（a）", Some(r"\x{28}a\x{29}")),
             ("[？！]+", Some(r"[\x{3f}\x{21}]+")),

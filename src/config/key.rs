@@ -1,11 +1,11 @@
-//! The configuration keys: each stands once, with its default, its meaning and the code that reads it.
+//! The configuration keys: each one once, with its default, its meaning and its parser.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::draft::Draft;
 use super::mode::ModeName;
-use super::value::{self, Read, Value};
+use super::value::{self, Parsed, Value};
 use super::{AllowIps, Config};
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
@@ -16,17 +16,17 @@ use crate::wechat::AesKey;
 pub struct Key {
     /// The name as `section.key`.
     pub name: &'static str,
-    /// Whether nobody else may know its value.
+    /// Whether its value is secret.
     pub secret: bool,
-    /// The default as it would stand in the file; `None` where there is none.
+    /// The default as written in the file, if any.
     pub default: Option<&'static str>,
-    /// What the default is where it cannot be written down, for people.
+    /// The default, for people, if it cannot be written in the file.
     pub without: &'static str,
     /// When a change of it takes effect.
     pub change: Change,
     /// What it is for, in a sentence.
     pub meaning: &'static str,
-    pub(super) set: fn(&mut Draft, &Value) -> Read<()>,
+    pub(super) set: fn(&mut Draft, &Value) -> Parsed<()>,
 }
 
 /// When a change of a key takes effect after `SIGHUP`.
@@ -34,16 +34,16 @@ pub struct Key {
 pub enum Change {
     /// At once.
     Live,
-    /// When the server is started again; whether two configurations are the same in this.
+    /// After a restart; whether two configurations have the same value.
     Restart(fn(&Config, &Config) -> bool),
 }
 
-/// The path of the health check, which is none for the callback.
+/// The path of the health check, which the callback cannot have.
 pub const HEALTH_PATH: &str = "/healthz";
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Every key outside `[[rule]]`, in the order of the documentation.
+/// All keys outside `[[rule]]`, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     Key {
         name: "account.token",
@@ -363,7 +363,7 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-/// What an empty file means.
+/// The configuration of an empty file.
 pub(super) fn defaults(file: &Path) -> Draft {
     let mut draft = Draft::without_keys(file);
     for key in KEYS {
@@ -375,12 +375,12 @@ pub(super) fn defaults(file: &Path) -> Draft {
     draft
 }
 
-fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
+fn put<T>(place: &mut T, read: Parsed<T>) -> Parsed<()> {
     *place = read?;
     Ok(())
 }
 
-fn token(value: &Value) -> Read<Secret> {
+fn token(value: &Value) -> Parsed<Secret> {
     let text = value::string(value)?;
     let well_formed =
         (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -390,7 +390,7 @@ fn token(value: &Value) -> Read<Secret> {
     }
 }
 
-fn app_id(value: &Value) -> Read<String> {
+fn app_id(value: &Value) -> Parsed<String> {
     let text = value::string(value)?;
     let well_formed = text.len() <= 64
         && text.starts_with("wx")
@@ -403,7 +403,7 @@ fn app_id(value: &Value) -> Read<String> {
     }
 }
 
-fn secret(value: &Value) -> Read<Secret> {
+fn secret(value: &Value) -> Parsed<Secret> {
     let text = value::string(value)?;
     match well_formed_secret(&text) {
         true => Ok(Secret::new(text)),
@@ -418,12 +418,12 @@ pub(super) fn well_formed_secret(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
-fn aes_key(value: &Value) -> Read<AesKey> {
+fn aes_key(value: &Value) -> Parsed<AesKey> {
     AesKey::parse(&value::string(value)?)
         .map_err(|_| "an EncodingAESKey has exactly 43 letters or digits".to_owned())
 }
 
-fn daily(value: &Value) -> Read<Option<TimeOfDay>> {
+fn daily(value: &Value) -> Parsed<Option<TimeOfDay>> {
     match value::string(value)?.as_str() {
         "off" => Ok(None),
         text => match text.parse() {
@@ -433,12 +433,12 @@ fn daily(value: &Value) -> Read<Option<TimeOfDay>> {
     }
 }
 
-fn calls_a_second(value: &Value) -> Read<u32> {
+fn calls_a_second(value: &Value) -> Parsed<u32> {
     let read = value::integer(value, 1, 1_000)?;
     u32::try_from(read).map_err(|error| error.to_string())
 }
 
-fn mode(value: &Value) -> Read<ModeName> {
+fn mode(value: &Value) -> Parsed<ModeName> {
     let text = value::string(value)?;
     ModeName::ALL
         .into_iter()
@@ -448,7 +448,7 @@ fn mode(value: &Value) -> Read<ModeName> {
         })
 }
 
-fn path(value: &Value) -> Read<PathBuf> {
+fn path(value: &Value) -> Parsed<PathBuf> {
     let text = value::string(value)?;
     value::no_control(&text, &[])?;
     match text.is_empty() {
@@ -457,7 +457,7 @@ fn path(value: &Value) -> Read<PathBuf> {
     }
 }
 
-fn callback_path(value: &Value) -> Read<String> {
+fn callback_path(value: &Value) -> Parsed<String> {
     let text = value::string(value)?;
     let legal = |b: u8| b.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&b);
     if !text.starts_with('/') || !text.bytes().all(legal) {
@@ -473,7 +473,7 @@ fn callback_path(value: &Value) -> Read<String> {
     Ok(text)
 }
 
-fn allow_ips(value: &Value) -> Read<AllowIps> {
+fn allow_ips(value: &Value) -> Parsed<AllowIps> {
     if let Some(text) = value.get_ref().as_str() {
         return match text {
             "wechat" => Ok(AllowIps::Platform),
@@ -489,7 +489,7 @@ fn allow_ips(value: &Value) -> Read<AllowIps> {
     })
 }
 
-fn base_url(value: &Value) -> Read<String> {
+fn base_url(value: &Value) -> Parsed<String> {
     let text = value::string(value)?;
     let host = text
         .strip_prefix("https://")

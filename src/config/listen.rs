@@ -1,4 +1,4 @@
-//! Where the server listens, as the configuration writes it.
+//! The address that the server listens on, as written in the configuration.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// An address and port, or a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// TCP. Port 0 lets the system choose one.
+    /// TCP. With port 0 the system chooses one.
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
@@ -17,10 +17,10 @@ pub enum Listen {
 impl FromStr for Listen {
     type Err = String;
 
-    /// Reads `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
+    /// Parses `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
     ///
     /// # Errors
-    /// A text that says what was expected.
+    /// Says what was expected.
     fn from_str(text: &str) -> Result<Listen, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             // The kernel's limit on the length of a socket's path is 108 bytes with its terminator.

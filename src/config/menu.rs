@@ -1,4 +1,5 @@
-//! The account's menu in the configuration: `[[menu.button]]` and `[[menu.conditional]]`, read and held to the limits.
+//! The account's menu in the configuration: `[[menu.button]]` and `[[menu.conditional]]`, parsed and checked against the
+//! limits.
 
 mod text;
 
@@ -11,8 +12,8 @@ use serde::Serialize;
 use serde_json::Map;
 use toml::de::DeTable;
 
-use super::problem::{Wrong, nearest, refuse_unknown};
-use super::value::{self, Read, Value};
+use super::problem::{Report, nearest, refuse_unknown};
+use super::value::{self, Parsed, Value};
 use crate::wechat::menu::{
     ARTICLE_TYPES, Button, KEY_TYPES, MEDIA_TYPES, MatchRule, Tap,
     limits::{self, Mistake},
@@ -58,13 +59,13 @@ const MATCHRULE_KEYS: [&str; 2] = ["tag_id", "client_platform_type"];
 /// The menus of the account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Menu {
-    /// What everybody sees who matches no conditional menu; empty: there is no menu.
+    /// The menu for users who match no conditional menu; empty: there is none.
     pub button: Vec<Button>,
-    /// Menus for some, in the order in which they are made: of those that match, the last is shown.
+    /// Conditional menus in the order of their creation: of those that match, the last is shown.
     pub conditional: Vec<Conditional>,
 }
 
-/// A menu for some.
+/// A conditional menu.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Conditional {
     /// Its buttons.
@@ -73,21 +74,21 @@ pub struct Conditional {
     pub matchrule: MatchRule,
 }
 
-/// Reads the section `[menu]`. Every mistake goes to `wrong`, also what the platform would refuse.
-pub(super) fn read(value: &Value, wrong: Wrong) -> Menu {
+/// Parses the section `[menu]`. Every mistake goes to `report`, including what the platform would refuse.
+pub(super) fn parse(value: &Value, report: Report) -> Menu {
     let Some(table) = value.get_ref().as_table() else {
         let what = "is a section; begin each button with [[menu.button]] on a line of its own";
-        wrong(value.span().start, "menu".to_owned(), what.to_owned());
+        report(value.span().start, "menu".to_owned(), what.to_owned());
         return Menu::default();
     };
-    let mut meant = refuse_unknown(table, &["button", "conditional"], "menu.", wrong);
+    let mut typos = refuse_unknown(table, &["button", "conditional"], "menu.", report);
     let mut menu = Menu::default();
     match table.get("button") {
-        Some(list) => menu.button = read_buttons(list, "menu.button", wrong),
-        None if meant.take(&["button"]) => {}
+        Some(list) => menu.button = parse_buttons(list, "menu.button", report),
+        None if typos.take(&["button"]) => {}
         None => {
             if let Some(conditional) = table.get("conditional") {
-                wrong(
+                report(
                     conditional.span().start,
                     "menu.conditional".to_owned(),
                     "conditional menus need a menu for everybody else: add [[menu.button]]"
@@ -98,25 +99,25 @@ pub(super) fn read(value: &Value, wrong: Wrong) -> Menu {
     }
     let conditional = table
         .get("conditional")
-        .map(|list| tables(list, "menu.conditional", wrong));
+        .map(|list| tables(list, "menu.conditional", report));
     for (n, (table, at)) in conditional.into_iter().flatten().enumerate() {
         let place = format!("menu.conditional #{}", n + 1);
         if let Some(table) = table {
             menu.conditional
-                .push(read_conditional(table, at, &place, wrong));
+                .push(parse_conditional(table, at, &place, report));
         }
     }
     menu
 }
 
-fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Conditional {
-    let mut meant = refuse_unknown(table, &CONDITIONAL_KEYS, &format!("{place}: "), wrong);
+fn parse_conditional(table: &DeTable, at: usize, place: &str, report: Report) -> Conditional {
+    let mut typos = refuse_unknown(table, &CONDITIONAL_KEYS, &format!("{place}: "), report);
     let button = match table.get("button") {
-        Some(list) => read_buttons(list, &format!("{place}: button"), wrong),
-        None if meant.take(&["button"]) => Vec::new(),
+        Some(list) => parse_buttons(list, &format!("{place}: button"), report),
+        None if typos.take(&["button"]) => Vec::new(),
         None => {
             let what = "it has none; add [[menu.conditional.button]]".to_owned();
-            wrong(at, format!("{place}: button"), what);
+            report(at, format!("{place}: button"), what);
             Vec::new()
         }
     };
@@ -126,17 +127,17 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
         Some(value) => (value.get_ref().as_table(), value.span().start),
     };
     let mut matchrule = MatchRule::default();
-    let mut misspelt = !table.contains_key("matchrule") && meant.take(&["matchrule"]);
-    let mut sound = true;
+    let mut misspelt = !table.contains_key("matchrule") && typos.take(&["matchrule"]);
+    let mut valid = true;
     if let Some(table) = value {
-        let mut meant = refuse_unknown(table, &MATCHRULE_KEYS, &format!("{place}."), wrong);
-        misspelt = meant.take(&MATCHRULE_KEYS);
+        let mut typos = refuse_unknown(table, &MATCHRULE_KEYS, &format!("{place}."), report);
+        misspelt = typos.take(&MATCHRULE_KEYS);
         let mut field = |name: &str| match identifier(table.get(name)?) {
             Ok(text) => Some(text),
             Err(what) => {
                 let at = table.get(name).map_or(at, |value| value.span().start);
-                wrong(at, format!("{place}.{name}"), what);
-                sound = false;
+                report(at, format!("{place}.{name}"), what);
+                valid = false;
                 None
             }
         };
@@ -145,7 +146,7 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
     }
     for mistake in limits::rule_mistakes(&matchrule)
         .into_iter()
-        .filter(|_| sound)
+        .filter(|_| valid)
     {
         let field = value.and_then(|table| table.get(mistake.field));
         if field.is_none() && misspelt {
@@ -156,51 +157,51 @@ fn read_conditional(table: &DeTable, at: usize, place: &str, wrong: Wrong) -> Co
             Some(_) => format!("{place}.{}", mistake.field),
             None => place.clone(),
         };
-        wrong(at, key, mistake.cause);
+        report(at, key, mistake.cause);
     }
     Conditional { button, matchrule }
 }
 
-/// Reads the buttons of one menu, and holds them to the platform's limits.
-fn read_buttons(list: &Value, place: &str, wrong: Wrong) -> Vec<Button> {
-    let mut reader = Buttons {
+/// Parses the buttons of one menu and checks them against the platform's limits.
+fn parse_buttons(list: &Value, place: &str, report: Report) -> Vec<Button> {
+    let mut parser = Buttons {
         place,
-        wrong,
-        told: Vec::new(),
-        spots: Vec::new(),
+        report,
+        reported: Vec::new(),
+        offsets: Vec::new(),
     };
-    let buttons = reader.list(list, &[]);
+    let buttons = parser.list(list, &[]);
     if list.get_ref().as_array().is_none() {
         return buttons;
     }
     for mistake in limits::mistakes(&buttons) {
-        reader.limit(list.span().start, mistake);
+        parser.limit(list.span().start, mistake);
     }
     buttons
 }
 
 struct Buttons<'a> {
     place: &'a str,
-    wrong: Wrong<'a>,
-    /// Fields that a mistake was told of: more about them would only confuse. `""` is the button as a whole.
-    told: Vec<(Vec<usize>, String)>,
-    /// Where each field stands; `""` is the button as a whole.
-    spots: Vec<(Vec<usize>, String, usize)>,
+    report: Report<'a>,
+    /// Fields already reported; do not report them twice. `""` is the button as a whole.
+    reported: Vec<(Vec<usize>, String)>,
+    /// The offset of each field; `""` is the button as a whole.
+    offsets: Vec<(Vec<usize>, String, usize)>,
 }
 
 impl Buttons<'_> {
     fn list(&mut self, list: &Value, above: &[usize]) -> Vec<Button> {
         let place = self.label(above, if above.is_empty() { "" } else { "sub_button" });
-        let found = tables(list, &place, self.wrong);
+        let found = tables(list, &place, self.report);
         let mut buttons = Vec::new();
         for ((table, at), number) in found.into_iter().zip(1..) {
             let path = [above, &[number]].concat();
-            self.spots.push((path.clone(), String::new(), at));
+            self.offsets.push((path.clone(), String::new(), at));
             match table {
                 Some(table) => buttons.push(self.button(table, &path)),
                 None => {
-                    // `tables` has told of it. What stands in for it keeps the others' numbers.
-                    self.told.push((path, String::new()));
+                    // `tables` has reported it. A stand-in keeps the numbers of the others.
+                    self.reported.push((path, String::new()));
                     buttons.push(Button {
                         name: String::new(),
                         tap: Tap::SubButton(Vec::new()),
@@ -214,13 +215,13 @@ impl Buttons<'_> {
     fn button(&mut self, table: &DeTable, path: &[usize]) -> Button {
         let label = format!("{}: ", self.label(path, ""));
         let known: Vec<&str> = MENU_KEYS.iter().map(|(key, _)| *key).collect();
-        let meant = refuse_unknown(table, &known, &label, self.wrong);
-        // Without its type nothing can be said about a button.
-        if meant.is_unclear() || meant.has(&["type", "sub_button"]) {
-            self.told.push((path.to_vec(), String::new()));
+        let typos = refuse_unknown(table, &known, &label, self.report);
+        // Without its type, nothing is known about a button.
+        if typos.is_unclear() || typos.has(&["type", "sub_button"]) {
+            self.reported.push((path.to_vec(), String::new()));
         }
-        for (key, _) in MENU_KEYS.iter().filter(|(key, _)| meant.has(&[key])) {
-            self.told.push((path.to_vec(), (*key).to_owned()));
+        for (key, _) in MENU_KEYS.iter().filter(|(key, _)| typos.has(&[key])) {
+            self.reported.push((path.to_vec(), (*key).to_owned()));
         }
         let mut fields = Map::new();
         for (key, _) in MENU_KEYS {
@@ -228,13 +229,13 @@ impl Buttons<'_> {
                 continue;
             };
             let at = value.span().start;
-            self.spots.push((path.to_vec(), (*key).to_owned(), at));
+            self.offsets.push((path.to_vec(), (*key).to_owned(), at));
             if *key == "sub_button" {
                 continue;
             }
             match value::string(value) {
                 Ok(text) => drop(fields.insert((*key).to_owned(), text.into())),
-                Err(what) => self.tell(path, key, what),
+                Err(what) => self.fail(path, key, what),
             }
         }
         let kind = fields.get("type").and_then(|kind| kind.as_str());
@@ -243,13 +244,13 @@ impl Buttons<'_> {
             let what = format!(
                 "a button has either sub_button or a type, and this one is {kind:?}; take one of them out"
             );
-            self.tell(path, "sub_button", what);
+            self.fail(path, "sub_button", what);
             fields.retain(|key, _| key == "name");
         }
         let mut button: Button = serde_json::from_value(fields.clone().into())
             .expect("an object of texts is always a button");
         if let Some(list) = unfolds {
-            // Deeper levels are refused as a whole and need not be looked at.
+            // Deeper levels are refused as a whole and need no check.
             let below = match path.len() {
                 1 => self.list(list, path),
                 _ => Vec::new(),
@@ -263,7 +264,7 @@ impl Buttons<'_> {
             Tap::Miniprogram { .. } => &["type", "url", "appid", "pagepath"],
             Tap::Media { .. } => &["type", "media_id"],
             Tap::Article { .. } => &["type", "article_id"],
-            // Which fields an unknown type takes cannot be said.
+            // The fields of an unknown type are not known.
             Tap::Other { .. } => return button,
         };
         for key in fields.keys().filter(|key| *key != "name") {
@@ -272,7 +273,7 @@ impl Buttons<'_> {
                     Some(kind) => format!("a button of type {kind:?} has no {key}; take it out"),
                     None => format!("a button with sub_button has no {key}; take it out"),
                 };
-                self.tell(path, key, what);
+                self.fail(path, key, what);
             }
         }
         button
@@ -285,13 +286,13 @@ impl Buttons<'_> {
             mut cause,
             kind,
         } = mistake;
-        let told = self.told.iter().any(|(path, told)| {
-            told.is_empty() && button.starts_with(path) || *path == button && told == field
+        let reported = self.reported.iter().any(|(path, reported)| {
+            reported.is_empty() && button.starts_with(path) || *path == button && reported == field
         });
-        if told {
+        if reported {
             return;
         }
-        let own = self.spot(&button, field);
+        let own = self.offset(&button, field);
         if let Some(kind) = own.and(kind) {
             let types = ["view", "miniprogram"]
                 .into_iter()
@@ -302,22 +303,22 @@ impl Buttons<'_> {
                 cause = format!("{cause}; did you mean {near:?}?");
             }
         }
-        let at = own.or_else(|| self.spot(&button, "")).unwrap_or(list_at);
+        let at = own.or_else(|| self.offset(&button, "")).unwrap_or(list_at);
         let field = if button.is_empty() { "" } else { field };
         let key = self.label(&button, field);
-        (self.wrong)(at, key, cause);
+        (self.report)(at, key, cause);
     }
 
-    fn tell(&mut self, path: &[usize], field: &str, what: String) {
-        let at = self.spot(path, field).unwrap_or(0);
-        self.told.push((path.to_vec(), field.to_owned()));
+    fn fail(&mut self, path: &[usize], field: &str, what: String) {
+        let at = self.offset(path, field).unwrap_or(0);
+        self.reported.push((path.to_vec(), field.to_owned()));
         let key = self.label(path, field);
-        (self.wrong)(at, key, what);
+        (self.report)(at, key, what);
     }
 
-    fn spot(&self, path: &[usize], field: &str) -> Option<usize> {
+    fn offset(&self, path: &[usize], field: &str) -> Option<usize> {
         let found = self
-            .spots
+            .offsets
             .iter()
             .find(|(of, name, _)| of == path && name == field);
         found.map(|(_, _, at)| *at)
@@ -338,18 +339,18 @@ impl Buttons<'_> {
     }
 }
 
-/// The tables of a list, each with its place; `None` for an item that is none, of which `wrong` was told.
+/// The tables of a list, each with its offset; `None` for an item that is not a table, which is reported.
 fn tables<'v>(
     list: &'v Value<'v>,
     place: &str,
-    wrong: Wrong,
+    report: Report,
 ) -> Vec<(Option<&'v DeTable<'v>>, usize)> {
     let Some(items) = list.get_ref().as_array() else {
         let what = match list.get_ref().as_table() {
             Some(_) => "is a list; write its name in two brackets, [[…]]".to_owned(),
             None => value::expected("a list of tables", list),
         };
-        wrong(list.span().start, place.to_owned(), what);
+        report(list.span().start, place.to_owned(), what);
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -357,15 +358,15 @@ fn tables<'v>(
         let (table, at) = (item.get_ref().as_table(), item.span().start);
         if table.is_none() {
             let what = value::expected("a table such as { name = \"…\", … }", item);
-            wrong(at, format!("{place} #{number}"), what);
+            report(at, format!("{place} #{number}"), what);
         }
         found.push((table, at));
     }
     found
 }
 
-/// A number as a text, or as a number: the platform itself writes both.
-fn identifier(value: &Value) -> Read<String> {
+/// A number, written as a text or as a number: the platform itself writes both.
+fn identifier(value: &Value) -> Parsed<String> {
     match value.get_ref().as_integer() {
         Some(number) => Ok(number.to_string()),
         None => value::string(value),

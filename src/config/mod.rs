@@ -1,4 +1,4 @@
-//! The configuration file: found, read and checked whole before anything starts.
+//! The configuration file: found, parsed and checked completely before anything starts.
 
 mod draft;
 mod exposure;
@@ -7,8 +7,8 @@ mod key;
 mod listen;
 mod menu;
 mod mode;
+mod parser;
 mod problem;
-mod reader;
 mod rule;
 mod syntax;
 mod template;
@@ -35,24 +35,24 @@ pub use rule::{
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
 
-use reader::Reader;
+use parser::Parser;
 
 use crate::byte_order_mark;
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
 use crate::store::Options;
 
-/// Where the configuration is looked for when `--config` does not say.
+/// Where the configuration is searched for without `--config`.
 pub const PLACES: [&str; 2] = ["wechat.conf", "/etc/wechatd/wechat.conf"];
 
-/// The environment variable that holds the AppSecret and wins over the file.
+/// The environment variable for the AppSecret; it takes precedence over the file.
 pub const SECRET_VARIABLE: &str = "WECHATD_APP_SECRET";
 
-/// The name of systemd's credential that holds the AppSecret; it stands in for the file that
-/// `account.app_secret_file` names, which the service itself need not be able to read.
+/// The name of systemd's credential with the AppSecret; it replaces the file that `account.app_secret_file` names, which
+/// the service itself may not be able to read.
 pub const SECRET_CREDENTIAL: &str = "app_secret";
 
-/// A configuration without a mistake.
+/// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The file that it was read from.
@@ -65,9 +65,9 @@ pub struct Config {
     pub store: Options,
     /// `[api]`
     pub api: Api,
-    /// `[[rule]]`, in their order.
+    /// `[[rule]]`, in order.
     pub rules: Vec<Rule>,
-    /// The keys of secrets that stand in the file itself.
+    /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.
     pub menu: Menu,
@@ -76,13 +76,13 @@ pub struct Config {
 /// Section `[account]`.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The Token, where the file gives one.
+    /// The Token, if the file has one.
     pub token: Option<Secret>,
-    /// Still accepted beside it.
+    /// A former Token that is still accepted.
     pub previous_token: Option<Secret>,
     /// The AppID.
     pub app_id: Option<String>,
-    /// The AppSecret, from whichever place won.
+    /// The AppSecret, from the place that takes precedence.
     pub app_secret: Option<Secret>,
     /// The file that `app_secret` was read from.
     pub app_secret_file: Option<PathBuf>,
@@ -97,38 +97,37 @@ pub struct Server {
     pub listen: Listen,
     /// The callback path.
     pub path: String,
-    /// Threads that answer.
+    /// Threads that handle requests.
     pub workers: usize,
-    /// Connections at one time.
+    /// The most open connections.
     pub max_connections: usize,
-    /// Connections that may wait long for their answer at one time; `None`: half of all.
+    /// The most connections that may wait long for their answer; `None`: half of all.
     pub max_waiting: Option<usize>,
-    /// For a whole request to arrive.
+    /// The time limit for a request to arrive.
     pub request_timeout: Duration,
-    /// Bytes of the head of a request.
+    /// The largest head of a request, in bytes.
     pub max_head: usize,
-    /// Bytes of a push.
+    /// The largest body of a push, in bytes.
     pub max_body: usize,
-    /// Between a push's `timestamp` and this clock; zero: any.
+    /// The largest difference between a push's `timestamp` and this clock; zero: any.
     pub max_clock_skew: Duration,
     /// Where requests may come from.
     pub allow_ips: AllowIps,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// How long a signature is remembered where `server.max_clock_skew` is off.
+/// How long a signature is remembered if `server.max_clock_skew` is off.
 pub const WITHOUT_SKEW: Duration = Duration::from_secs(3_600);
 
 impl Server {
-    /// Connections that may wait long for their answer at one time.
+    /// The most connections that may wait long for their answer.
     #[must_use]
     pub fn max_waiting(&self) -> usize {
         self.max_waiting.unwrap_or(self.max_connections / 2)
     }
 
-    /// How long after it came the signature of a request can come again: its timestamp may be as far ahead of this clock
-    /// as behind it.
+    /// How long the signature of a request can be replayed: its timestamp may be ahead of this clock as far as behind it.
     #[must_use]
     pub fn life_of_signatures(&self) -> Duration {
         match self.max_clock_skew {
@@ -145,29 +144,29 @@ pub enum AllowIps {
     Any,
     /// From these networks; never empty.
     Listed(Vec<IpNet>),
-    /// From the platform's own networks, which it tells (`getcallbackip`).
+    /// From the platform's own networks (`getcallbackip`).
     Platform,
 }
 
 /// Section `[api]`.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub base_url: String,
-    /// Of one call.
+    /// The time limit of one call.
     pub timeout: Duration,
-    /// When the followers are compared with the platform's every day; `None`: never by itself.
+    /// When the followers are synced with the platform every day; `None`: never automatically.
     pub sync: Option<TimeOfDay>,
-    /// Calls a second that bulk work may make.
+    /// The rate of bulk work, in calls per second.
     pub rate: u32,
-    /// Where the server keeps the access_token for programs of other users; `None`: nowhere.
+    /// The file in which the server keeps the access_token for programs of other users, if any.
     pub token_file: Option<PathBuf>,
 }
 
 /// Finds the configuration file: `given`, else the first of [`PLACES`] that exists.
 ///
 /// # Errors
-/// When none exists; the text says where it was looked for.
+/// When none exists; the text says where it was searched for.
 pub fn find(given: Option<&Path>) -> Result<PathBuf, Problems> {
     if let Some(given) = given {
         return Ok(given.to_owned());
@@ -186,7 +185,7 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Problems> {
 }
 
 impl Config {
-    /// Reads and checks the file.
+    /// Loads and checks the file.
     ///
     /// # Errors
     /// All mistakes of the file at once.
@@ -195,7 +194,7 @@ impl Config {
         Config::read(file, &text_of(file)?, environment.as_deref())
     }
 
-    /// The same for somebody who may not read the AppSecret: it is left out.
+    /// The same without the AppSecret, for users who may not read it.
     ///
     /// # Errors
     /// All other mistakes of the file at once.
@@ -206,7 +205,7 @@ impl Config {
         account.app_secret_file = account
             .app_secret_file
             .take()
-            .map(|secret| reader::beside(file, &secret));
+            .map(|secret| parser::beside(file, &secret));
         Ok(config)
     }
 
@@ -216,36 +215,36 @@ impl Config {
     /// All mistakes of the text at once.
     pub fn read(file: &Path, text: &str, secret: Option<&str>) -> Result<Config, Problems> {
         let text = byte_order_mark::skip(text);
-        let mended = syntax::mend(text);
-        let text = mended
+        let repaired = syntax::repair(text);
+        let text = repaired
             .as_ref()
-            .map_or(Some(text), |mended| mended.text.as_deref());
-        let mut reader = Reader::new(text.unwrap_or_default());
-        for slip in mended.iter().flat_map(|mended| &mended.slips) {
-            reader.slip(slip);
+            .map_or(Some(text), |repaired| repaired.text.as_deref());
+        let mut parser = Parser::new(text.unwrap_or_default());
+        for error in repaired.iter().flat_map(|repaired| &repaired.errors) {
+            parser.syntax_error(error);
         }
         let Some(text) = text else {
-            return Err(reader.problems(file));
+            return Err(parser.problems(file));
         };
         let (root, _) = DeTable::parse_recoverable(text);
         let mut draft = key::defaults(file);
-        reader.sections(root.get_ref(), &mut draft);
+        parser.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
-        config.store.path = reader::beside(file, &config.store.path);
+        config.store.path = parser::beside(file, &config.store.path);
         config.api.token_file = config
             .api
             .token_file
             .take()
-            .map(|token| reader::beside(file, &token));
-        reader.secret(root.get_ref(), config, secret);
-        reader.cross_check(root.get_ref(), &mut draft);
-        match reader.list.is_empty() {
+            .map(|token| parser::beside(file, &token));
+        parser.secret(root.get_ref(), config, secret);
+        parser.cross_check(root.get_ref(), &mut draft);
+        match parser.list.is_empty() {
             true => Ok(draft.config),
-            false => Err(reader.problems(file)),
+            false => Err(parser.problems(file)),
         }
     }
 
-    /// Whether the platform's API can be called: AppID and AppSecret are known.
+    /// AppID and AppSecret, if both are known: then the platform's API can be called.
     #[must_use]
     pub fn api_rights(&self) -> Option<(&str, &Secret)> {
         self.account
@@ -265,7 +264,7 @@ impl Config {
     }
 }
 
-/// The text of a configuration file.
+/// Reads the text of a configuration file.
 fn text_of(file: &Path) -> Result<String, Problems> {
     let bytes = fs::read(file).map_err(|error| {
         let what = match error.kind() {

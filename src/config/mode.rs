@@ -1,4 +1,4 @@
-//! The console's message modes, each with what it needs.
+//! The console's message modes, with their keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use crate::wechat::{self, AesKey, CryptoError};
 /// The message mode in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// 明文模式: pushes and answers are readable.
+    /// 明文模式: pushes and answers are plain text.
     Plain,
-    /// 兼容模式: pushes carry both forms; the encrypted one is believed.
+    /// 兼容模式: pushes contain both forms; the encrypted one counts.
     Compatible(Keys),
     /// 安全模式: everything is encrypted.
     Secure(Keys),
 }
 
-/// What encrypted pushes are opened with, and their answers sealed.
+/// The keys that decrypt pushes and encrypt answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
-    /// The AppID, which everything encrypted carries.
+    /// The AppID, which is part of every ciphertext.
     pub app_id: Arc<str>,
     /// The EncodingAESKey.
     pub current: AesKey,
-    /// Still accepted beside it.
+    /// The former key, which is still accepted.
     pub previous: Option<AesKey>,
 }
 
-/// A mode as the file names it.
+/// The name of a mode in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModeName {
     Plain,
@@ -47,7 +47,7 @@ impl Mode {
         name.text()
     }
 
-    /// Its keys; `None` where nothing is encrypted.
+    /// Its keys; `None` if nothing is encrypted.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
         match self {
@@ -58,10 +58,10 @@ impl Mode {
 }
 
 impl Keys {
-    /// Opens an `Encrypt` with whichever key it was made with; tells which.
+    /// Decrypts an `Encrypt` with the current or the previous key, and returns the key, too.
     ///
     /// # Errors
-    /// When none opens it: why the current one does not.
+    /// When neither does: the error of the current one.
     pub fn open(&self, encrypt: &str) -> Result<(Vec<u8>, &AesKey), CryptoError> {
         let open = |key| wechat::open(key, &self.app_id, encrypt).map(|opened| (opened, key));
         open(&self.current).or_else(|cause| {

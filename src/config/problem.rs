@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every mistake with its line, its key and what to do.
+//! The mistakes in a configuration, each with its line, its key and what to do.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,25 @@ use toml::de::DeTable;
 /// One mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Line in the file, counted from 1; `None` where the mistake is not in the file itself.
+    /// The line in the file, counted from 1; `None` if the mistake is not in the file itself.
     pub line: Option<usize>,
-    /// The key, for instance `server.listen` or `rule #2: text`; of a line that is no TOML the line itself.
+    /// The key, such as `server.listen` or `rule #2: text`; for a line that is not TOML, the line itself.
     pub key: String,
     /// What is wrong and what to do.
     pub what: String,
 }
 
-/// All mistakes of one configuration, in the order of their lines.
+/// All mistakes of one configuration, sorted by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
-    /// The file they are in; empty where none was found.
+    /// The file; empty if none was found.
     pub file: PathBuf,
     /// The mistakes; never empty.
     pub list: Vec<Problem>,
 }
 
-/// Takes a mistake: byte offset, key, what is wrong.
-pub(super) type Wrong<'w> = &'w mut dyn FnMut(usize, String, String);
+/// Reports a mistake: byte offset, key, what is wrong.
+pub(super) type Report<'w> = &'w mut dyn FnMut(usize, String, String);
 
 impl Problems {
     pub(super) fn one(file: &Path, what: impl Into<String>) -> Problems {
@@ -66,7 +66,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The nearest of `known` to a mistyped `name`, in any case, if one is near enough to be meant.
+/// The closest of `known` to a mistyped `name`, ignoring case, if one is close enough.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
@@ -80,15 +80,15 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// What the unknown keys of a table were meant to be: where one is missing, it is not missed a second time.
+/// The known keys that unknown keys of a table resemble: if one of them is missing, that is not reported as well.
 #[derive(Debug, Default)]
-pub(super) struct Meant {
+pub(super) struct Typos {
     keys: Vec<String>,
-    /// How many keys are like none that is known.
+    /// The number of unknown keys that resemble no known one.
     strays: usize,
 }
 
-impl Meant {
+impl Typos {
     pub(super) fn note(&mut self, near: Option<&str>) {
         match near {
             Some(near) => self.keys.push(near.to_owned()),
@@ -96,17 +96,17 @@ impl Meant {
         }
     }
 
-    /// Whether one of these keys is there under another name.
+    /// Whether one of these keys is present, but misspelt.
     pub(super) fn has(&self, keys: &[&str]) -> bool {
         self.keys.iter().any(|meant| keys.contains(&meant.as_str()))
     }
 
-    /// Whether some key was meant to be nobody knows which.
+    /// Whether there is an unknown key that resembles no known one.
     pub(super) fn is_unclear(&self) -> bool {
         self.strays > 0
     }
 
-    /// As [`Meant::has`], and each stray stands for one of them.
+    /// Like [`Typos::has`], but each stray counts as one of them, once.
     pub(super) fn take(&mut self, keys: &[&str]) -> bool {
         let has = self.has(keys);
         if !has && self.strays > 0 {
@@ -117,24 +117,29 @@ impl Meant {
     }
 }
 
-/// Tells of every key of a table that is not `known`. `place` is what stands before its name.
-pub(super) fn refuse_unknown(table: &DeTable, known: &[&str], place: &str, wrong: Wrong) -> Meant {
-    let mut meant = Meant::default();
+/// Reports every key of a table that is not `known`. `place` is the prefix of its name.
+pub(super) fn refuse_unknown(
+    table: &DeTable,
+    known: &[&str],
+    place: &str,
+    report: Report,
+) -> Typos {
+    let mut typos = Typos::default();
     for key in table.keys() {
         let name = key.get_ref();
         if !known.contains(&name.as_ref()) {
             let near = nearest(name, known.iter().copied());
-            meant.note(near);
+            typos.note(near);
             let advice = match near {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("it can be {}", known.join(", ")),
             };
-            wrong(
+            report(
                 key.span().start,
                 format!("{place}{name}"),
                 format!("unknown key; {advice}"),
             );
         }
     }
-    meant
+    typos
 }

@@ -1,6 +1,6 @@
 //! The rules of the configuration: which pushes they match and what they answer.
 
-mod reading;
+mod parser;
 
 use regex::{Regex, RegexBuilder};
 
@@ -8,7 +8,7 @@ use super::fold::{Folding, fold_regex};
 use super::template::Template;
 use crate::wechat::message;
 
-pub(super) use reading::read;
+pub(super) use parser::parse;
 
 /// The keys of a `[[rule]]` with what each is for, in the order of the documentation.
 pub const RULE_KEYS: &[(&str, &str)] = &[

@@ -1,5 +1,5 @@
-//! What is no TOML in a configuration, in an owner's words; and the text as it was probably meant, so that its other
-//! mistakes are found as well.
+//! Syntax errors of a configuration, in an owner's words; repairs the text as it was probably meant, so that its other
+//! mistakes are found, too.
 
 mod line;
 
@@ -12,10 +12,10 @@ use super::rule::RULE_KEYS;
 use super::{KEYS, nearest};
 use crate::visible::Visible;
 
-/// How often the text is read again after a line was mended. A file with more slips than that needs no list of them.
-const MOST_ROUNDS: usize = 30;
+/// How often the text is parsed again after a repair. Nobody needs a list of more errors than that.
+const MAX_ROUNDS: usize = 30;
 
-/// Words of the parser about a line that do not come from one above it.
+/// Parser messages whose cause is on the same line.
 const OWN_ERRORS: [&str; 5] = [
     "duplicate key",
     "key with no value",
@@ -24,7 +24,7 @@ const OWN_ERRORS: [&str; 5] = [
     "unexpected key or value",
 ];
 
-/// Headers that stand in two brackets: each begins one more item of a list.
+/// Headers in double brackets: each starts one more item of a list.
 const LISTS: [&str; 4] = [
     "rule",
     "menu.button",
@@ -32,72 +32,72 @@ const LISTS: [&str; 4] = [
     "menu.conditional.button",
 ];
 
-/// Sections that hold no secret.
+/// Sections without secrets.
 const OPEN_SECTIONS: [&str; 5] = ["rule", "menu", "server", "store", "api"];
 
-/// A line that is no TOML.
+/// A line that is not TOML.
 #[derive(Debug)]
-pub(super) struct Slip {
+pub(super) struct SyntaxError {
     /// Counted from 1.
     pub(super) line: usize,
-    /// The line itself, without what may be a secret.
+    /// The line itself, without possible secrets.
     pub(super) shown: String,
     /// What is wrong and what to do.
     pub(super) what: String,
 }
 
-/// A text with slips.
+/// A text with syntax errors, repaired.
 #[derive(Debug)]
-pub(super) struct Mended {
-    /// As it was probably meant, with as many lines; `None` where that is not clear.
+pub(super) struct Repaired {
+    /// As it was probably meant, with the same number of lines; `None` if that is unclear.
     pub(super) text: Option<String>,
-    /// In the order of their lines; one for a line.
-    pub(super) slips: Vec<Slip>,
+    /// Sorted by line; one per line.
+    pub(super) errors: Vec<SyntaxError>,
 }
 
-/// Finds the slips of a text; `None` where it is TOML.
-pub(super) fn mend(text: &str) -> Option<Mended> {
+/// Finds the syntax errors of a text; `None` if it is TOML.
+pub(super) fn repair(text: &str) -> Option<Repaired> {
     if DeTable::parse_recoverable(text).1.is_empty() {
         return None;
     }
-    let mut mender = Mender::new(text);
+    let mut repairer = Repairer::new(text);
     let mut clear = false;
-    for _ in 0..MOST_ROUNDS {
-        let errors = mender.errors();
+    for _ in 0..MAX_ROUNDS {
+        let errors = repairer.errors();
         if errors.is_empty() {
             clear = true;
             break;
         }
-        if !mender.mend_signs(&errors) && !mender.mend_by_words(&errors) {
+        if !repairer.repair_characters(&errors) && !repairer.repair_by_message(&errors) {
             break;
         }
     }
-    if let (true, Some((n, message))) = (mender.slips.is_empty(), mender.errors().pop()) {
-        mender.note(n, message);
+    if let (true, Some((n, message))) = (repairer.found.is_empty(), repairer.errors().pop()) {
+        repairer.note(n, message);
     }
-    let Mender { lines, slips, .. } = mender;
-    Some(Mended {
+    let Repairer { lines, found, .. } = repairer;
+    Some(Repaired {
         text: clear.then(|| lines.join("\n")),
-        slips: slips.into_values().collect(),
+        errors: found.into_values().collect(),
     })
 }
 
-/// An error of the parser: its line, counted from 0, and its words.
+/// An error of the parser: its line, counted from 0, and its message.
 type ParserError = (usize, String);
 
-struct Mender {
+struct Repairer {
     lines: Vec<String>,
-    /// Of each line as it was written, the section that it stands in.
+    /// The section of each line as written.
     sections: Vec<String>,
-    slips: BTreeMap<usize, Slip>,
-    /// Lines whose meaning is lost.
+    found: BTreeMap<usize, SyntaxError>,
+    /// Lines that could not be repaired.
     given_up: BTreeSet<usize>,
-    /// Where lists begin that were closed.
+    /// Lines where lists start that a repair has closed.
     closed: BTreeSet<usize>,
 }
 
-impl Mender {
-    fn new(text: &str) -> Mender {
+impl Repairer {
+    fn new(text: &str) -> Repairer {
         let lines: Vec<String> = text
             .split('\n')
             .map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned())
@@ -109,16 +109,16 @@ impl Mender {
             }
             section.clone()
         });
-        Mender {
+        Repairer {
             sections: sections.collect(),
             lines,
-            slips: BTreeMap::new(),
+            found: BTreeMap::new(),
             given_up: BTreeSet::new(),
             closed: BTreeSet::new(),
         }
     }
 
-    /// In the order of their places.
+    /// Sorted by position.
     fn errors(&self) -> Vec<ParserError> {
         let text = self.lines.join("\n");
         let (_, errors) = DeTable::parse_recoverable(&text);
@@ -142,36 +142,36 @@ impl Mender {
             .collect()
     }
 
-    /// Mends all lines with an error that have a sign of another keyboard, a missing quote or the like, which is then
-    /// the reason. False where there is none.
-    fn mend_signs(&mut self, errors: &[ParserError]) -> bool {
+    /// Repairs all lines with an error that have a character of another keyboard, a missing quote or the like, which is
+    /// then the reason. False if there is none.
+    fn repair_characters(&mut self, errors: &[ParserError]) -> bool {
         let insides = line::insides(&self.lines).0;
         let wrong: BTreeSet<usize> = errors.iter().map(|(line, _)| *line).collect();
         let mut any = false;
         for n in wrong {
             let found = match insides[n] {
-                line::Inside::Nothing => line::signs(&self.lines[n]),
+                line::Inside::Nothing => line::characters(&self.lines[n]),
                 line::Inside::Basic => line::escapes(&self.lines[n]),
                 line::Inside::Literal => None,
             };
-            if let Some((what, mended)) = found
-                && !self.slips.contains_key(&n)
+            if let Some((what, repaired)) = found
+                && !self.found.contains_key(&n)
             {
                 let what = match what.ends_with(line::UNCLEAR) {
                     true => what,
-                    false => self.with_example(n, what, &mended),
+                    false => self.with_example(n, what, &repaired),
                 };
                 self.note(n, what);
-                self.lines[n] = mended;
+                self.lines[n] = repaired;
                 any = true;
             }
         }
         any
     }
 
-    /// Mends by what the parser says: all lines with errors of their own up to the first whose error may come from
-    /// another line, or that one. False where it leads nowhere.
-    fn mend_by_words(&mut self, errors: &[ParserError]) -> bool {
+    /// Repairs by the parser's messages: all lines with errors of their own, up to the first line whose error may come
+    /// from another line, or that one. False if nothing could be repaired.
+    fn repair_by_message(&mut self, errors: &[ParserError]) -> bool {
         if errors
             .iter()
             .any(|(_, message)| message.contains("multi-line"))
@@ -196,36 +196,36 @@ impl Mender {
             let own =
                 header(line).is_none() && OWN_ERRORS.iter().any(|word| message.contains(word));
             if own && !(message.contains("array") || message.contains("inline table")) {
-                any |= self.mend_line(*n, message);
+                any |= self.repair_line(*n, message);
                 continue;
             }
-            return any || self.mend_wider(*n, message);
+            return any || self.repair_other(*n, message);
         }
         any
     }
 
-    fn mend_wider(&mut self, n: usize, message: &str) -> bool {
-        let is_new = !self.slips.contains_key(&n) && !self.follows_lost_line(n);
+    fn repair_other(&mut self, n: usize, message: &str) -> bool {
+        let is_new = !self.found.contains_key(&n) && !self.continues_lost_line(n);
         if let (true, Some(name)) = (is_new, header(&self.lines[n])) {
             let name = name.to_owned();
-            return self.mend_header(n, &name, message);
+            return self.repair_header(n, &name, message);
         }
-        self.mend_line(n, message)
+        self.repair_line(n, message)
     }
 
-    fn mend_line(&mut self, n: usize, message: &str) -> bool {
-        if self.slips.contains_key(&n) || self.follows_lost_line(n) {
+    fn repair_line(&mut self, n: usize, message: &str) -> bool {
+        if self.found.contains_key(&n) || self.continues_lost_line(n) {
             return self.give_up(n);
         }
         let line = self.lines[n].clone();
         let (key, value) = match line.split_once('=') {
-            Some((key, value)) => (key.trim(), line::without_remark(value).trim()),
+            Some((key, value)) => (key.trim(), line::without_comment(value).trim()),
             None => (line.trim(), ""),
         };
-        let mut mended = None;
+        let mut repaired = None;
         let what = if message == "duplicate key" {
-            // Under a name that nobody knows it is no duplicate.
-            mended = line
+            // Under an unknown name it is not a duplicate.
+            repaired = line
                 .split_once('=')
                 .map(|(_, value)| format!("line-{n} ={value}"));
             format!(
@@ -235,8 +235,8 @@ impl Mender {
         } else if message.contains("missing comma") {
             "a comma is missing between two values".to_owned()
         } else if message.contains("key with no value") {
-            mended = line::with_equals(&line);
-            match mended {
+            repaired = line::with_equals(&line);
+            match repaired {
                 Some(_) => "an = is missing between the key and its value".to_owned(),
                 None => "this is no key = value; a remark begins with #".to_owned(),
             }
@@ -250,26 +250,26 @@ impl Mender {
             match value.to_lowercase().as_str() {
                 word @ ("true" | "false" | "yes" | "no" | "on" | "off") => {
                     let word = ["true", "yes", "on"].contains(&word);
-                    mended = Some(format!("{key} = {word}"));
+                    repaired = Some(format!("{key} = {word}"));
                     "yes and no are written true and false".to_owned()
                 }
                 _ if value.contains(['"', '\'', '[', '{', '\\']) => message.to_owned(),
                 _ => {
-                    mended = Some(format!("{key} = {}", line::quoted(value)));
+                    repaired = Some(format!("{key} = {}", line::quoted(value)));
                     "a text stands between quotes".to_owned()
                 }
             }
         } else {
             message.to_owned()
         };
-        match mended {
-            Some(mended) => {
+        match repaired {
+            Some(repaired) => {
                 let what = match message == "duplicate key" {
                     true => what,
-                    false => self.with_example(n, what, &mended),
+                    false => self.with_example(n, what, &repaired),
                 };
                 self.note(n, what);
-                self.lines[n] = mended;
+                self.lines[n] = repaired;
                 true
             }
             None => {
@@ -279,12 +279,12 @@ impl Mender {
         }
     }
 
-    fn mend_header(&mut self, n: usize, name: &str, message: &str) -> bool {
+    fn repair_header(&mut self, n: usize, name: &str, message: &str) -> bool {
         let right = match LISTS.contains(&name) {
             true => format!("[[{name}]]"),
             false => format!("[{name}]"),
         };
-        // A list that began as a section makes its right headers wrong.
+        // A list that started as a section makes its correct headers wrong.
         let single = format!("[{name}]");
         let first = (0..=n).find(|n| self.lines[*n].trim().starts_with(&single));
         if let (true, Some(first)) = (LISTS.contains(&name), first) {
@@ -311,7 +311,7 @@ impl Mender {
         changes || self.give_up(n)
     }
 
-    /// Closes the first text of several lines that has no end, before what looks like the next key or section.
+    /// Closes the first multi-line text without an end, before what looks like the next key or section.
     fn close_text(&mut self) -> bool {
         let (insides, unclosed) = line::insides(&self.lines);
         let Some((opened, quotes)) = unclosed else {
@@ -329,7 +329,7 @@ impl Mender {
         true
     }
 
-    /// Closes the first list or table that is still open where the next key or section begins.
+    /// Closes the first list or table that is still open where the next key or section starts.
     fn close_list(&mut self) -> bool {
         let starts = (0..self.lines.len()).filter(|n| is_statement(&self.lines[*n]));
         let starts: Vec<usize> = starts.chain([self.lines.len()]).collect();
@@ -347,19 +347,19 @@ impl Mender {
             first,
             format!("what begins here is not closed: {closers} is missing"),
         );
-        let code = |n: &usize| line::without_remark(&self.lines[*n]).trim().len();
+        let code = |n: &usize| line::without_comment(&self.lines[*n]).trim().len();
         let last = (first..next).rev().find(|n| code(n) > 0).unwrap_or(first);
-        let end = line::without_remark(&self.lines[last]).len();
+        let end = line::without_comment(&self.lines[last]).len();
         self.lines[last].insert_str(end, &closers);
         true
     }
 
-    /// Puts a line away whose slip was told: its key stays, so that it is not missed.
+    /// Replaces a line whose error was reported by a stand-in: its key stays, so that it is not reported as missing.
     fn give_up(&mut self, n: usize) -> bool {
         let line = &self.lines[n];
         let key = line.split_once('=').map(|(key, _)| key.trim());
         let stand_in = match key.filter(|key| is_key(key)) {
-            // A text can ask for any of its groups.
+            // A text may use any of its groups.
             Some("regex") => format!("regex = '{}'", "()".repeat(99)),
             Some(key) => format!("{key} = \"\""),
             None => String::new(),
@@ -373,30 +373,30 @@ impl Mender {
         changes
     }
 
-    /// Whether this line is the rest of one whose meaning is lost.
-    fn follows_lost_line(&self, n: usize) -> bool {
+    /// Whether this line continues one that was given up.
+    fn continues_lost_line(&self, n: usize) -> bool {
         n > 0 && self.given_up.contains(&(n - 1)) && !is_statement(&self.lines[n])
     }
 
     fn note(&mut self, n: usize, what: String) {
-        let slip = Slip {
+        let error = SyntaxError {
             line: n + 1,
             shown: self.shown(n),
             what,
         };
-        self.slips.entry(n).or_insert(slip);
+        self.found.entry(n).or_insert(error);
     }
 
-    /// The mended line behind what is wrong, where it gives nothing away.
-    fn with_example(&self, n: usize, what: String, mended: &str) -> String {
-        let mended = mended.trim();
-        match self.may_be_secret(n) || mended.chars().count() > 100 {
+    /// Adds the repaired line as an example, unless it may be secret.
+    fn with_example(&self, n: usize, what: String, repaired: &str) -> String {
+        let repaired = repaired.trim();
+        match self.may_be_secret(n) || repaired.chars().count() > 100 {
             true => what,
-            false => format!("{what}: {}", Visible(mended)),
+            false => format!("{what}: {}", Visible(repaired)),
         }
     }
 
-    /// The line for people.
+    /// The line as shown to people.
     fn shown(&self, n: usize) -> String {
         let line = self.lines[n].trim();
         if self.may_be_secret(n) && header(line).is_none() {
@@ -413,7 +413,7 @@ impl Mender {
         }
     }
 
-    /// Whether the line can hold a secret: in the section of the account, in an unknown one, or by its key.
+    /// Whether the line may contain a secret: in the section `account`, in an unknown one, or by its key.
     fn may_be_secret(&self, n: usize) -> bool {
         let line = self.lines[n].trim();
         let end = line.find(['=', '＝', ':', '：', ' ']).unwrap_or(line.len());
@@ -429,16 +429,16 @@ impl Mender {
     }
 }
 
-/// The name of a section that begins on this line, however its brackets are.
+/// The name of a section that starts on this line, with any brackets.
 fn header(line: &str) -> Option<&str> {
-    let line = line::without_remark(line).trim();
+    let line = line::without_comment(line).trim();
     let brackets = ['[', ']', '［', '］', '【', '】', '〔', '〕'];
     let name = line.strip_prefix(brackets)?;
     let name = name.trim_matches(|c| brackets.contains(&c) || c == ' ');
     (is_key(name) && !line.contains('=')).then_some(name)
 }
 
-/// Whether this is a key as it stands before a value, perhaps with dots.
+/// Whether this is a key, perhaps with dots.
 fn is_key(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
@@ -447,9 +447,9 @@ fn is_key(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
-/// Whether a line begins with a known key and its `=`, or is the header of a known section.
+/// Whether a line starts with a known key and `=`, or is the header of a known section.
 fn is_statement(line: &str) -> bool {
-    // Such is one of several in a table of several lines.
+    // This is an entry of a multi-line table.
     if line.trim_end().ends_with(',') {
         return false;
     }

@@ -1,6 +1,6 @@
-//! Answer texts with placeholders: `{content}`, `{openid}`, `{key}`, `{scan}`, `{0}`, `{1}`, …
+//! Texts with placeholders: `{content}`, `{openid}`, `{key}`, `{scan}`, `{0}`, `{1}`, …
 
-/// A text of a rule, parsed once when the configuration is read.
+/// A text of a rule, parsed once with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -25,10 +25,10 @@ enum Placeholder {
     Group(usize),
 }
 
-/// What the placeholders of a [`Template`] stand for in one push; empty what it does not have.
+/// The values of a [`Template`]'s placeholders for one push; empty if the push has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
-    /// What the rule looks at, as received.
+    /// The text that the rule tests, as received.
     pub content: &'a str,
     /// The sender.
     pub openid: &'a str,
@@ -47,7 +47,7 @@ pub struct Values<'a> {
 }
 
 impl Template {
-    /// Parses a text: `{{` is a brace, the placeholders are replaced, and everything else stays as it is.
+    /// Parses a text: `{{` is a brace, placeholders are replaced, everything else stays as it is.
     #[must_use]
     pub fn parse(text: &str) -> Template {
         let parts = Template::parts(text);
@@ -57,8 +57,8 @@ impl Template {
         }
     }
 
-    /// Parses a URL: the same, but what a placeholder brings in is percent-encoded, so that it stays in its place.
-    /// A placeholder that is the whole URL is not, but empty where its scheme is neither `http` nor `https`.
+    /// Parses a URL: the same, but values are percent-encoded, so that they cannot change its structure. A placeholder
+    /// that is the whole URL is not encoded, but left empty if its scheme is neither `http` nor `https`.
     #[must_use]
     pub fn url(text: &str) -> Template {
         let parts = Template::parts(text);
@@ -104,7 +104,7 @@ impl Template {
         parts
     }
 
-    /// The highest regex group that the text asks for.
+    /// The highest regex group in the text.
     #[must_use]
     pub fn highest_group(&self) -> Option<usize> {
         self.parts
@@ -116,7 +116,7 @@ impl Template {
             .max()
     }
 
-    /// The text for one push. A group that took no part in the match is empty.
+    /// The text for one push. A group that did not participate in the match is empty.
     #[must_use]
     pub fn fill(&self, values: &Values) -> String {
         if let ([Part::Placeholder(whole)], true) = (self.parts.as_slice(), self.is_url) {
@@ -171,9 +171,9 @@ impl Placeholder {
     }
 }
 
-/// False for a URL of another scheme than `http` and `https`, such as `javascript:`. What has no scheme cannot run.
+/// False for a URL with a scheme other than `http` and `https`, such as `javascript:`. Without a scheme it is harmless.
 fn is_web_address(url: &str) -> bool {
-    // Browsers leave these out before they look.
+    // Browsers ignore these characters.
     let seen: String = url
         .chars()
         .filter(|c| !c.is_control() && !c.is_whitespace())
@@ -187,7 +187,7 @@ fn is_web_address(url: &str) -> bool {
     }
 }
 
-/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+/// Appends a value, percent-encoded except for the unreserved characters of RFC 3986.
 fn push_encoded(url: &mut String, value: &str) {
     for byte in value.bytes() {
         match byte {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_placeholder_brings_in_is_not_read_again() {
+    fn placeholders_in_values_are_not_replaced() {
         let filled = Template::parse("{content}").fill(&Values {
             content: "{openid}",
             ..TWO_CUPS
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_placeholder_brings_into_a_url_stays_in_its_place() {
+    fn values_cannot_change_the_structure_of_a_url() {
         let fill = |url: &str, content: &str| {
             let values = Values {
                 content,

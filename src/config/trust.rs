@@ -2,14 +2,14 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Public IPv4 addresses, from which on a list is that of no proxies: one network of /10. All of Cloudflare has a
-/// third of it.
+/// A list with this many public IPv4 addresses, one /10, is not a list of proxies. All of Cloudflare has a third of
+/// that.
 const MANY: u64 = 1 << 22;
 
-/// The same for IPv6, in networks of /32, of which a provider has one or a few.
+/// The same for IPv6, in /32 networks, of which a provider has one or a few.
 const MANY_BLOCKS: u64 = 1 << 12;
 
-/// Networks that nobody reaches from outside: private ones, loopback, links, and carriers' own.
+/// Networks that cannot be reached from outside: private, loopback, link-local, and carriers' own.
 const INTERNAL: [&str; 9] = [
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -22,7 +22,7 @@ const INTERNAL: [&str; 9] = [
     "fe80::/10",
 ];
 
-/// A warning where strangers are trusted, however the list is cut into pieces.
+/// A warning if strangers are trusted, even if the list is split into small networks.
 pub(super) fn overtrust(trusted: &[IpNet]) -> Option<String> {
     let internal: Vec<IpNet> = INTERNAL
         .iter()
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_known_in_pieces_and_in_disguise() {
+    fn everybody_is_recognised_in_pieces_and_in_disguise() {
         for everybody in [
             &["0.0.0.0/0"][..],
             &["::/0"],
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_of_ones_own_and_of_a_provider_are_nothing_to_warn_of() {
+    fn own_proxies_and_a_providers_cause_no_warning() {
         for fine in [
             &[][..],
             &["127.0.0.1", "::1"],

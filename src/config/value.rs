@@ -1,4 +1,4 @@
-//! Reads single TOML values into the types of the configuration; every error says what was expected.
+//! Parses single TOML values into the types of the configuration; every error says what was expected.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use toml::de::DeValue;
 /// A value of the file with its position.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// What a reader of a value returns: the value, or what is wrong with it.
-pub(super) type Read<T> = Result<T, String>;
+/// The result of parsing a value: the value, or what is wrong with it.
+pub(super) type Parsed<T> = Result<T, String>;
 
-pub(super) fn string(value: &Value) -> Read<String> {
+pub(super) fn string(value: &Value) -> Parsed<String> {
     match value.get_ref().as_str() {
         Some(text) => Ok(text.to_owned()),
         None => Err(expected("a text in quotes", value)),
     }
 }
 
-/// Refuses what an escape such as `\b` brings in where a regular expression or a path of Windows was meant; but for
-/// what `may` be there.
-pub(super) fn no_control(text: &str, may: &[char]) -> Read<()> {
+/// Refuses control characters, except those in `may`: they come from an escape such as `\b` in what was meant as a
+/// regular expression or a Windows path.
+pub(super) fn no_control(text: &str, may: &[char]) -> Parsed<()> {
     match text.chars().find(|c| c.is_control() && !may.contains(c)) {
         None => Ok(()),
         Some(c) => Err(format!(
@@ -32,14 +32,14 @@ pub(super) fn no_control(text: &str, may: &[char]) -> Read<()> {
     }
 }
 
-pub(super) fn boolean(value: &Value) -> Read<bool> {
+pub(super) fn boolean(value: &Value) -> Parsed<bool> {
     value
         .get_ref()
         .as_bool()
         .ok_or_else(|| expected("true or false", value))
 }
 
-pub(super) fn integer(value: &Value, least: usize, most: usize) -> Read<usize> {
+pub(super) fn integer(value: &Value, least: usize, most: usize) -> Parsed<usize> {
     let what = format!("a whole number from {least} to {most}");
     value
         .get_ref()
@@ -50,7 +50,7 @@ pub(super) fn integer(value: &Value, least: usize, most: usize) -> Read<usize> {
 }
 
 /// A string, or a list of at least one string.
-pub(super) fn one_or_more(value: &Value) -> Read<Vec<String>> {
+pub(super) fn one_or_more(value: &Value) -> Parsed<Vec<String>> {
     match value.get_ref().as_array() {
         None => match value.get_ref().as_str() {
             Some(text) => Ok(vec![text.to_owned()]),
@@ -64,7 +64,7 @@ pub(super) fn one_or_more(value: &Value) -> Read<Vec<String>> {
 }
 
 /// `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"180d"`.
-pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<Duration> {
+pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Parsed<Duration> {
     let text = string(value).map_err(|_| expected("a duration such as \"10s\"", value))?;
     let read = read_duration(&text)?;
     if read < least || read > most {
@@ -77,13 +77,13 @@ pub(super) fn duration(value: &Value, least: Duration, most: Duration) -> Read<D
     Ok(read)
 }
 
-/// A duration of at least `least`, or zero, which switches off what it is for. `why` says why less does not do.
+/// A duration of at least `least`, or zero for "off". `why` says why less is not enough.
 pub(super) fn duration_or_zero(
     value: &Value,
     least: Duration,
     most: Duration,
     why: &str,
-) -> Read<Duration> {
+) -> Parsed<Duration> {
     let read = duration(value, Duration::ZERO, most)?;
     if !read.is_zero() && read < least {
         return Err(format!(
@@ -95,10 +95,10 @@ pub(super) fn duration_or_zero(
     Ok(read)
 }
 
-/// A duration as the file says it: a whole number with `ms`, `s`, `m`, `h` or `d`.
+/// A duration as in the file: a whole number with `ms`, `s`, `m`, `h` or `d`.
 ///
 /// # Errors
-/// A text that says what was expected.
+/// Says what was expected.
 pub fn read_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
     let milliseconds = match unit {
@@ -119,7 +119,7 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `"64KiB"`, `"1MiB"`, or a number of bytes with `B`.
-pub(super) fn size(value: &Value, least: usize, most: usize) -> Read<usize> {
+pub(super) fn size(value: &Value, least: usize, most: usize) -> Parsed<usize> {
     let text = string(value).map_err(|_| expected("a size such as \"1MiB\"", value))?;
     let (number, unit) = split_unit(&text);
     let bytes = match unit {
@@ -148,7 +148,7 @@ pub(super) fn size(value: &Value, least: usize, most: usize) -> Read<usize> {
 }
 
 /// A list of addresses and networks in CIDR notation.
-pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
+pub(super) fn networks(value: &Value) -> Parsed<Vec<IpNet>> {
     let items = value.get_ref().as_array().ok_or_else(|| {
         expected(
             "a list of addresses or networks such as [\"10.0.0.0/8\"]",
@@ -164,7 +164,7 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
 /// One address, or a network in CIDR notation.
 ///
 /// # Errors
-/// A text that says what was expected.
+/// Says what was expected.
 pub fn read_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
@@ -172,7 +172,7 @@ pub fn read_network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("{text:?} is not an address or a network such as \"10.0.0.0/8\""))
 }
 
-/// An IPv4 network that is written as IPv6 (`::ffff:10.0.0.0/104`) as what it is; addresses of clients are, too.
+/// Turns an IPv4 network written as IPv6 (`::ffff:10.0.0.0/104`) into IPv4, as is done with clients' addresses.
 fn canonical(network: IpNet) -> IpNet {
     let mapped = |network: Ipv6Net| {
         let address = network.addr().to_ipv4_mapped()?;
@@ -184,7 +184,7 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-/// The duration as the file would say it, in the largest unit that divides it.
+/// The duration as in the file, in the largest unit that divides it.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();

@@ -53,7 +53,7 @@ fn what_is_written_reads_back_equal() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_their_lines() {
+fn all_mistakes_are_reported_at_once_with_their_lines() {
     let mistakes = parse(
         r#"[[menu.button]]
 nam = "Today"
@@ -130,7 +130,7 @@ fn strange_shapes_are_refused_without_harm() {
 }
 
 #[test]
-fn what_only_the_console_makes_becomes_a_comment() {
+fn what_only_the_console_can_create_becomes_a_comment() {
     let button = |json: serde_json::Value| serde_json::from_value(json).expect("a button");
     let menu = Menu {
         button: vec![
@@ -153,7 +153,7 @@ fn what_only_the_console_makes_becomes_a_comment() {
 }
 
 #[test]
-fn a_conditional_menu_that_can_not_be_said_becomes_a_comment() {
+fn a_conditional_menu_that_cannot_be_expressed_becomes_a_comment() {
     let menu = |matchrule: serde_json::Value, button: serde_json::Value| Conditional {
         button: serde_json::from_value(button).expect("buttons"),
         matchrule: serde_json::from_value(matchrule).expect("a rule"),

@@ -1,4 +1,4 @@
-//! A menu written as text of a configuration, and what of it such text cannot say.
+//! Writes a menu as text of a configuration, and finds what cannot be expressed there.
 
 use serde_json::Map;
 
@@ -13,7 +13,7 @@ impl Menu {
         self.button.is_empty() && self.conditional.is_empty()
     }
 
-    /// The menu as text of a configuration. What only the console can make stands in comments.
+    /// The menu as text of a configuration. What only the console can create becomes comments.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -24,8 +24,8 @@ impl Menu {
         text
     }
 
-    /// The same without what the API cannot make: buttons of the console, and conditional menus whose rule it does not
-    /// take as it is. And that, each as the beginning of a sentence.
+    /// The menu without what the API cannot create: buttons of the console, and conditional menus whose rule it would not
+    /// accept. Also returns what was left out, each as the start of a sentence.
     #[must_use]
     pub fn sendable(&self) -> (Menu, Vec<String>) {
         let mut left_out = Vec::new();
@@ -56,7 +56,7 @@ impl Menu {
     }
 }
 
-/// A conditional menu. One of which nothing is left that the platform takes becomes a comment as a whole.
+/// Writes a conditional menu; one that the platform would not accept becomes a comment as a whole.
 fn write_conditional(text: &mut String, conditional: &Conditional) {
     let rule = &conditional.matchrule;
     let line = |(name, value): (&str, &str)| format!("{name} = {}", quoted(value));
@@ -151,7 +151,7 @@ fn lines(place: &str, button: &Button) -> String {
     text
 }
 
-/// What the configuration cannot express, told so that an owner can do something like it.
+/// Describes what the configuration cannot express, so that an owner can do something similar.
 fn console_button(
     place: &str,
     button: &Button,

@@ -1,27 +1,27 @@
-//! One line of a configuration, read as far as it goes: where its texts begin and end, and which signs do not belong
-//! there.
+//! One line of a configuration, parsed as far as possible: where its texts start and end, and which characters do not
+//! belong there.
 
 use std::collections::BTreeSet;
 
 use crate::config::fold::{Folding, plain};
 use crate::visible::is_invisible;
 
-/// Said where nobody can tell which quote it is.
+/// Reported if it is unclear which quote it is.
 pub(super) const UNCLEAR: &str =
     "is missing or one too many: each text has one before it and one behind it";
 
-/// What the beginning of a line lies in.
+/// What the start of a line is inside of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inside {
-    /// In no text.
+    /// Not in a text.
     Nothing,
-    /// In a text that began with three double quotes.
+    /// In a text that started with three double quotes.
     Basic,
-    /// In a text that began with three single quotes.
+    /// In a text that started with three single quotes.
     Literal,
 }
 
-/// What each line begins in; and the line and the quotes of a text that never ends.
+/// What each line starts inside of; and the line and the quotes of a text that never ends.
 pub(super) fn insides(lines: &[String]) -> (Vec<Inside>, Option<(usize, &'static str)>) {
     let mut inside = Inside::Nothing;
     let mut opened = 0;
@@ -66,7 +66,7 @@ pub(super) fn insides(lines: &[String]) -> (Vec<Inside>, Option<(usize, &'static
     (insides, unclosed)
 }
 
-/// Behind the quotes that end a text of several lines.
+/// The position after the quotes that end a multi-line text.
 fn end_of_lines(text: &str, quotes: &str) -> Option<usize> {
     let escapes = quotes.starts_with('"');
     let mut skip = false;
@@ -80,7 +80,7 @@ fn end_of_lines(text: &str, quotes: &str) -> Option<usize> {
     None
 }
 
-/// Where the quote stands that ends the text at whose first quote `text` begins.
+/// The position of the closing quote of a text that starts with its opening quote.
 fn end_of_text(text: &str) -> Option<usize> {
     let quote = text.chars().next()?;
     let mut skip = false;
@@ -94,49 +94,49 @@ fn end_of_text(text: &str) -> Option<usize> {
     None
 }
 
-/// What is wrong with the signs of a line, and the line with the right ones; `None` where that is not the trouble.
-pub(super) fn signs(line: &str) -> Option<(String, String)> {
+/// The wrong characters of a line, and the line with the right ones; `None` if its characters are fine.
+pub(super) fn characters(line: &str) -> Option<(String, String)> {
     let mut found = Found::default();
-    let mut mended = String::new();
+    let mut repaired = String::new();
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         if rest.starts_with("\"\"\"") || rest.starts_with("'''") {
             let end = end_of_lines(&rest[3..], &rest[..3]).map_or(rest.len(), |end| end + 3);
-            mended.push_str(&rest[..end]);
+            repaired.push_str(&rest[..end]);
             rest = &rest[end..];
         } else if c == '#' {
-            mended.push_str(rest);
+            repaired.push_str(rest);
             break;
         } else if c == '"' || c == '\'' || is_foreign_quote(c) {
-            rest = found.text(rest, c, &mut mended);
-        } else if (c == ':' || c == '：') && super::is_key(mended.trim()) {
+            rest = found.text(rest, c, &mut repaired);
+        } else if (c == ':' || c == '：') && super::is_key(repaired.trim()) {
             found.instead.insert((c, '='));
-            mended.push_str(" =");
+            repaired.push_str(" =");
             rest = after;
         } else if is_invisible(c) {
             found.invisible.insert(c);
             rest = after;
         } else if !c.is_ascii() && c.is_whitespace() {
             found.wide_space = true;
-            mended.push(' ');
+            repaired.push(' ');
             rest = after;
-        } else if let Some(plain) = plain_sign(c) {
+        } else if let Some(plain) = ascii_twin(c) {
             found.instead.insert((c, plain));
-            mended.push(plain);
+            repaired.push(plain);
             rest = after;
-        } else if c == ';' && without_remark(after).trim().is_empty() {
+        } else if c == ';' && without_comment(after).trim().is_empty() {
             found.semicolon = true;
             rest = after;
         } else {
-            mended.push(c);
+            repaired.push(c);
             rest = after;
         }
     }
-    Some((found.what()?, mended))
+    Some((found.what()?, repaired))
 }
 
-/// The same of a line within a text in three double quotes, which is its end or has none of it.
+/// The same for a line within a text in three double quotes, which may end on it.
 pub(super) fn escapes(line: &str) -> Option<(String, String)> {
     let text = &line[..end_of_lines(line, "\"\"\"").map_or(line.len(), |end| end - 3)];
     let escape = bad_escape(text.strip_suffix('\\').unwrap_or(text))?;
@@ -147,23 +147,23 @@ pub(super) fn escapes(line: &str) -> Option<(String, String)> {
     Some((what, line.replace(&escape, &format!("\\{escape}"))))
 }
 
-/// What is found in a line that does not belong there.
+/// What was found in a line that does not belong there.
 #[derive(Default)]
 struct Found {
     quotes: BTreeSet<char>,
-    /// A sign, and the one that should stand there.
+    /// A character, and the one that should be there.
     instead: BTreeSet<(char, char)>,
     invisible: BTreeSet<char>,
     wide_space: bool,
     semicolon: bool,
     escape: Option<String>,
-    /// The quote of a text without end, and whether the line has others.
+    /// The quote of an unclosed text, and whether the line has others.
     unclosed: Option<(char, bool)>,
 }
 
 impl Found {
-    /// Takes a text with its quotes from the beginning of `rest`, and says what comes after it.
-    fn text<'t>(&mut self, rest: &'t str, quote: char, mended: &mut String) -> &'t str {
+    /// Takes a text with its quotes from the start of `rest`, and returns what follows it.
+    fn text<'t>(&mut self, rest: &'t str, quote: char, repaired: &mut String) -> &'t str {
         let begin = quote.len_utf8();
         let plain_end = if is_foreign_quote(quote) {
             None
@@ -175,9 +175,9 @@ impl Found {
             match bad_escape(text).filter(|_| quote == '"') {
                 Some(escape) => {
                     self.escape.get_or_insert(escape);
-                    mended.push_str(&quoted(text));
+                    repaired.push_str(&quoted(text));
                 }
-                None => mended.push_str(&rest[..=end]),
+                None => repaired.push_str(&rest[..=end]),
             }
             return &rest[end + 1..];
         }
@@ -191,10 +191,10 @@ impl Found {
             self.quotes
                 .extend([quote, closing].iter().filter(|c| is_foreign_quote(**c)));
         } else {
-            let others = mended.contains(['"', '\'']) || end == begin;
+            let others = repaired.contains(['"', '\'']) || end == begin;
             self.unclosed.get_or_insert((quote, others));
         }
-        mended.push_str(&quoted(rest[begin..end].trim_end()));
+        repaired.push_str(&quoted(rest[begin..end].trim_end()));
         rest.get(end + closing.len_utf8()..).unwrap_or_default()
     }
 
@@ -246,7 +246,7 @@ fn meaningless(escape: &str) -> String {
     format!("between double quotes \\ begins a sign of its own, and {escape} is none;")
 }
 
-/// The first escape that TOML does not know.
+/// The first escape that TOML does not have.
 fn bad_escape(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -274,7 +274,7 @@ fn bad_escape(text: &str) -> Option<String> {
     None
 }
 
-/// A text in the quotes that suit it.
+/// A text in suitable quotes.
 pub(super) fn quoted(text: &str) -> String {
     match (text.contains(['"', '\\']), text.contains('\'')) {
         (false, _) => format!("\"{text}\""),
@@ -283,7 +283,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// A line of a key and a text without anything between them, with an `=` there.
+/// A line of a key and a value without `=`, with one.
 pub(super) fn with_equals(line: &str) -> Option<String> {
     let (key, value) = line.trim().split_once(char::is_whitespace)?;
     let value = value.trim();
@@ -291,8 +291,8 @@ pub(super) fn with_equals(line: &str) -> Option<String> {
     (super::is_key(key) && begins).then(|| format!("{key} = {value}"))
 }
 
-/// The line up to its remark and the spaces before that.
-pub(super) fn without_remark(line: &str) -> &str {
+/// The line without its comment and the spaces before that.
+pub(super) fn without_comment(line: &str) -> &str {
     let mut from = 0;
     while let Some(at) = line[from..].find(['"', '\'', '#']) {
         let at = from + at;
@@ -307,11 +307,11 @@ pub(super) fn without_remark(line: &str) -> &str {
     line.trim_end()
 }
 
-/// The brackets that close what these lines leave open.
+/// The brackets that would close what these lines leave open.
 pub(super) fn open_brackets(lines: &[String]) -> String {
     let mut open = Vec::new();
     for line in lines {
-        let line = without_remark(line);
+        let line = without_comment(line);
         let mut rest = line.split_once('=').map_or(line, |(_, value)| value);
         while let Some(at) = rest.find(['"', '\'', '[', ']', '{', '}']) {
             let from = &rest[at..];
@@ -347,8 +347,8 @@ fn is_foreign_quote(c: char) -> bool {
     )
 }
 
-/// The sign that was meant by one of another keyboard.
-fn plain_sign(c: char) -> Option<char> {
+/// The ASCII character for one of another keyboard.
+fn ascii_twin(c: char) -> Option<char> {
     let twin = match c {
         '、' => ',',
         '【' | '〔' => '[',

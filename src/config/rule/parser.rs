@@ -1,4 +1,4 @@
-//! Reads a `[[rule]]` of the file into a [`Rule`], or says all that is wrong with it.
+//! Parses a `[[rule]]` into a [`Rule`], or reports everything that is wrong with it.
 
 use toml::de::DeTable;
 
@@ -6,47 +6,47 @@ use super::{
     About, Action, ActionKey, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 use crate::config::fold::{Folding, fold};
-use crate::config::problem::{Meant, Wrong, nearest, refuse_unknown};
+use crate::config::problem::{Report, Typos, nearest, refuse_unknown};
 use crate::config::template::Template;
-use crate::config::value::{self, Read, Value};
+use crate::config::value::{self, Parsed, Value};
 use crate::counted::counted;
 use crate::wechat::MAX_ARTICLES;
 
-/// Reads one `[[rule]]`. Mistakes go to `wrong`; `None` if there was any.
-pub(in crate::config) fn read(
+/// Parses one `[[rule]]`. Mistakes go to `report`; `None` if there was any.
+pub(in crate::config) fn parse(
     number: usize,
     table: &DeTable,
     start: usize,
     line: usize,
-    wrong: Wrong,
+    report: Report,
 ) -> Option<Rule> {
-    let mut reader = Reader {
+    let mut parser = RuleParser {
         number,
         table,
         start,
-        wrong,
-        sound: true,
-        meant: Meant::default(),
+        report,
+        valid: true,
+        typos: Typos::default(),
     };
     let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
-    reader.meant = reader.refuse_unknown_keys(table, &known, "");
-    let name = reader.optional("name", value::string);
-    let about = reader.about();
-    let case = reader.optional("case", value::boolean).unwrap_or(false);
-    let aim = reader.aim(about.as_ref());
-    let tests = reader.tests(case, about.as_ref().map(|about| aim.folding(about)));
-    let action = reader.action();
+    parser.typos = parser.refuse_unknown_keys(table, &known, "");
+    let name = parser.optional("name", value::string);
+    let about = parser.about();
+    let case = parser.optional("case", value::boolean).unwrap_or(false);
+    let aim = parser.aim(about.as_ref());
+    let tests = parser.tests(case, about.as_ref().map(|about| aim.folding(about)));
+    let action = parser.action();
     if let Some(action) = &action {
-        reader.check_groups(action, &tests);
+        parser.check_groups(action, &tests);
     }
     if let (Some(About::Events(_)), Some(Action::Transfer(_))) = (&about, &action) {
-        reader.fail(
+        parser.fail(
             "transfer",
             "only messages can be handed to customer service, never events",
         );
     }
-    let sound = reader.sound;
-    let (about, action) = about.zip(action).filter(|_| sound)?;
+    let valid = parser.valid;
+    let (about, action) = about.zip(action).filter(|_| valid)?;
     Some(Rule {
         name: name.unwrap_or_else(|| format!("rule #{number}")),
         line,
@@ -58,16 +58,16 @@ pub(in crate::config) fn read(
     })
 }
 
-struct Reader<'a, 't> {
+struct RuleParser<'a, 't> {
     number: usize,
     table: &'a DeTable<'t>,
     start: usize,
-    wrong: Wrong<'a>,
-    sound: bool,
-    meant: Meant,
+    report: Report<'a>,
+    valid: bool,
+    typos: Typos,
 }
 
-impl Reader<'_, '_> {
+impl RuleParser<'_, '_> {
     fn fail(&mut self, key: &str, what: impl Into<String>) {
         let at = self
             .table
@@ -77,16 +77,16 @@ impl Reader<'_, '_> {
     }
 
     fn fail_at(&mut self, at: usize, key: &str, what: impl Into<String>) {
-        self.sound = false;
+        self.valid = false;
         let separator = if key.is_empty() { "" } else { ": " };
-        (self.wrong)(
+        (self.report)(
             at,
             format!("rule #{}{separator}{key}", self.number),
             what.into(),
         );
     }
 
-    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<T> {
         match read(self.table.get(key)?) {
             Ok(value) => Some(value),
             Err(what) => {
@@ -96,13 +96,13 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `inside` is the key whose value the table is; empty for the rule's own.
-    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) -> Meant {
+    /// `inside` is the key of the table; empty for the rule's own.
+    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) -> Typos {
         let separator = if inside.is_empty() { "" } else { "." };
         let place = format!("rule #{}: {inside}{separator}", self.number);
         refuse_unknown(table, known, &place, &mut |at, key, what| {
-            self.sound = false;
-            (self.wrong)(at, key, what);
+            self.valid = false;
+            (self.report)(at, key, what);
         })
     }
 
@@ -118,7 +118,7 @@ impl Reader<'_, '_> {
                 );
                 None
             }
-            (false, false) if self.meant.take(&["message", "event"]) => None,
+            (false, false) if self.typos.take(&["message", "event"]) => None,
             (false, false) => {
                 self.fail("", "says neither `message` nor `event`: what is it about?");
                 None
@@ -163,7 +163,7 @@ impl Reader<'_, '_> {
         self.optional("subject", read).unwrap_or(Aim::Key)
     }
 
-    /// `folding` is `None` where the rule does not say what it is about.
+    /// `folding` is `None` if the rule does not say what it is about.
     fn tests(&mut self, case: bool, folding: Option<Folding>) -> Vec<Test> {
         let folding = folding.filter(|_| !case);
         let mut tests = Vec::new();
@@ -183,7 +183,7 @@ impl Reader<'_, '_> {
         for (key, test) in wrap {
             let read = |value: &Value| {
                 let patterns = value::one_or_more(value)?.into_iter();
-                patterns.map(folded).collect::<Read<Vec<_>>>()
+                patterns.map(folded).collect::<Parsed<Vec<_>>>()
             };
             if let Some(patterns) = self.optional(key, read) {
                 tests.push(test(patterns));
@@ -195,7 +195,7 @@ impl Reader<'_, '_> {
                 Pattern::new(&pattern, folding).map_err(|error| regex_mistake(&error))
             };
             let patterns = value::one_or_more(value)?.into_iter();
-            patterns.map(compile).collect::<Read<Vec<_>>>()
+            patterns.map(compile).collect::<Parsed<Vec<_>>>()
         };
         if let Some(patterns) = self.optional("regex", read) {
             tests.push(Test::Regex(patterns));
@@ -211,7 +211,7 @@ impl Reader<'_, '_> {
         let mut given = ActionKey::ALL.to_vec();
         given.retain(|key| self.table.contains_key(key.name()));
         match given.as_slice() {
-            [] if self.meant.take(&ActionKey::ALL.map(ActionKey::name)) => None,
+            [] if self.typos.take(&ActionKey::ALL.map(ActionKey::name)) => None,
             [] => {
                 let all = names(&ActionKey::ALL, ", ");
                 self.fail("", format!("has no answer; give it one of {all}"));
@@ -325,24 +325,24 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        let meant = self.refuse_unknown_keys(table, known, key);
+        let typos = self.refuse_unknown_keys(table, known, key);
         Some(Fields {
             number: self.number,
             key,
             at: value.span().start,
             table,
-            wrong: self.wrong,
-            sound: &mut self.sound,
-            meant,
+            report: self.report,
+            valid: &mut self.valid,
+            typos,
         })
     }
 
-    /// A group that no regex of the rule has would always be empty: a mistake worth hearing of.
+    /// A group that no regex of the rule has would always be empty: a mistake worth reporting.
     fn check_groups(&mut self, action: &Action, tests: &[Test]) {
         let Some(highest) = action.templates().filter_map(Template::highest_group).max() else {
             return;
         };
-        let has_regex = self.table.contains_key("regex") || self.meant.has(&["regex"]);
+        let has_regex = self.table.contains_key("regex") || self.typos.has(&["regex"]);
         let available = tests.iter().find_map(|test| match test {
             Test::Regex(patterns) => {
                 let groups = |pattern: &Pattern| pattern.written.captures_len() - 1;
@@ -352,7 +352,7 @@ impl Reader<'_, '_> {
         });
         let key = action.key();
         match available {
-            // What is wrong with it was told.
+            // Its mistake has been reported.
             None if has_regex => {}
             None => self.fail(
                 key,
@@ -378,19 +378,19 @@ struct Fields<'s> {
     key: &'static str,
     at: usize,
     table: &'s DeTable<'s>,
-    wrong: Wrong<'s>,
-    sound: &'s mut bool,
-    meant: Meant,
+    report: Report<'s>,
+    valid: &'s mut bool,
+    typos: Typos,
 }
 
 impl Fields<'_> {
-    fn required<T>(&mut self, name: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+    fn required<T>(&mut self, name: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<T> {
         match self.table.get(name) {
             Some(value) => self.read(name, value, read),
-            None if self.meant.take(&[name]) => None,
+            None if self.typos.take(&[name]) => None,
             None => {
-                *self.sound = false;
-                (self.wrong)(
+                *self.valid = false;
+                (self.report)(
                     self.at,
                     format!("rule #{}: {}", self.number, self.key),
                     format!("needs {name}"),
@@ -400,12 +400,12 @@ impl Fields<'_> {
         }
     }
 
-    /// The outer `None` says that the value is there and wrong.
+    /// The outer `None` means that the value is present and wrong.
     #[expect(
         clippy::option_option,
-        reason = "absent and wrong are two things, and the caller gives up only on the second"
+        reason = "absent and wrong differ: the caller gives up only on the second"
     )]
-    fn optional<T>(&mut self, name: &str, read: impl Fn(&Value) -> Read<T>) -> Option<Option<T>> {
+    fn optional<T>(&mut self, name: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<Option<T>> {
         match self.table.get(name) {
             Some(value) => self.read(name, value, read).map(Some),
             None => Some(None),
@@ -416,12 +416,12 @@ impl Fields<'_> {
         &mut self,
         name: &str,
         value: &Value,
-        read: impl Fn(&Value) -> Read<T>,
+        read: impl Fn(&Value) -> Parsed<T>,
     ) -> Option<T> {
         read(value)
             .map_err(|what| {
-                *self.sound = false;
-                (self.wrong)(
+                *self.valid = false;
+                (self.report)(
                     value.span().start,
                     format!("rule #{}: {}.{name}", self.number, self.key),
                     what,
@@ -442,7 +442,7 @@ fn kinds(names: &[String]) -> Kinds {
     }
 }
 
-fn text(value: &Value) -> Read<Template> {
+fn text(value: &Value) -> Parsed<Template> {
     let text = value::string(value)?;
     match text.trim().is_empty() {
         true => Err("an empty text cannot be sent; for no answer write silent = true".to_owned()),
@@ -450,15 +450,15 @@ fn text(value: &Value) -> Read<Template> {
     }
 }
 
-fn template(value: &Value) -> Read<Template> {
+fn template(value: &Value) -> Parsed<Template> {
     Ok(Template::parse(&value::string(value)?))
 }
 
-fn url(value: &Value) -> Read<Template> {
+fn url(value: &Value) -> Parsed<Template> {
     Ok(Template::url(&value::string(value)?))
 }
 
-fn identifier(value: &Value) -> Read<String> {
+fn identifier(value: &Value) -> Parsed<String> {
     let text = value::string(value)?.trim().to_owned();
     match text.is_empty() {
         true => Err("cannot be empty".to_owned()),
@@ -466,7 +466,7 @@ fn identifier(value: &Value) -> Read<String> {
     }
 }
 
-/// The last line of a regex error is the cause; the lines before it draw the pattern.
+/// The last line of a regex error is the cause; the lines before it show the pattern.
 fn regex_mistake(error: &regex::Error) -> String {
     let text = error.to_string();
     let cause = text

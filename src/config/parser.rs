@@ -1,4 +1,4 @@
-//! Goes through the text of a configuration and collects every mistake with its line.
+//! Parses the text of a configuration and collects every mistake with its line.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -10,39 +10,39 @@ use toml::de::DeTable;
 use super::draft::Draft;
 use super::key::well_formed_secret;
 use super::mode::ModeName;
-use super::problem::{Meant, Problem, Problems, nearest};
-use super::syntax::Slip;
+use super::problem::{Problem, Problems, Typos, nearest};
+use super::syntax::SyntaxError;
 use super::{
     AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
 };
 use crate::byte_order_mark;
 use crate::secret::Secret;
 
-/// The sections whose keys do not stand in [`KEYS`].
+/// The sections whose keys are not in [`KEYS`].
 const RULES: &str = "rule";
 const MENU: &str = "menu";
 
-/// Collects the mistakes of one text.
-pub(super) struct Reader {
+/// Parses one text and collects its mistakes.
+pub(super) struct Parser {
     line_starts: Vec<usize>,
-    meant: Meant,
-    /// Lines that are no TOML, counted from 1.
-    slips: HashSet<usize>,
+    typos: Typos,
+    /// Lines that are not TOML, counted from 1.
+    broken_lines: HashSet<usize>,
     pub(super) list: Vec<Problem>,
 }
 
-impl Reader {
-    pub(super) fn new(text: &str) -> Reader {
+impl Parser {
+    pub(super) fn new(text: &str) -> Parser {
         let line_starts = text
             .bytes()
             .enumerate()
             .filter(|(_, byte)| *byte == b'\n')
             .map(|(at, _)| at)
             .collect();
-        Reader {
+        Parser {
             line_starts,
-            meant: Meant::default(),
-            slips: HashSet::new(),
+            typos: Typos::default(),
+            broken_lines: HashSet::new(),
             list: Vec::new(),
         }
     }
@@ -51,20 +51,20 @@ impl Reader {
         1 + self.line_starts.partition_point(|newline| *newline < at)
     }
 
-    /// Takes a line that is no TOML.
-    pub(super) fn slip(&mut self, slip: &Slip) {
-        self.slips.insert(slip.line);
+    /// Reports a line that is not TOML.
+    pub(super) fn syntax_error(&mut self, error: &SyntaxError) {
+        self.broken_lines.insert(error.line);
         self.list.push(Problem {
-            line: Some(slip.line),
-            key: slip.shown.clone(),
-            what: slip.what.clone(),
+            line: Some(error.line),
+            key: error.shown.clone(),
+            what: error.what.clone(),
         });
     }
 
-    pub(super) fn wrong(&mut self, at: usize, key: impl Into<String>, what: impl Into<String>) {
+    pub(super) fn report(&mut self, at: usize, key: impl Into<String>, what: impl Into<String>) {
         let line = self.line(at);
-        // What stands there now was not written by the owner.
-        if self.slips.contains(&line) {
+        // The owner did not write what is there now.
+        if self.broken_lines.contains(&line) {
             return;
         }
         self.list.push(Problem {
@@ -90,8 +90,8 @@ impl Reader {
                 continue;
             }
             if section == MENU {
-                let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
-                draft.config.menu = menu::read(value, &mut wrong);
+                let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+                draft.config.menu = menu::parse(value, &mut report);
                 continue;
             }
             if KEYS.iter().all(|key| section_of(key.name) != section) {
@@ -100,7 +100,7 @@ impl Reader {
             }
             match value.get_ref().as_table() {
                 Some(table) => self.section(section, table, draft),
-                None => self.wrong(
+                None => self.report(
                     name.span().start,
                     section,
                     format!("is a section; write [{section}] on a line of its own"),
@@ -119,7 +119,7 @@ impl Reader {
                         draft.config.secrets.push(key.name);
                     }
                     if let Err(what) = (key.set)(draft, value) {
-                        self.wrong(value.span().start, full, what);
+                        self.report(value.span().start, full, what);
                     }
                 }
             }
@@ -138,25 +138,25 @@ impl Reader {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
         };
-        self.meant.note(near);
+        self.typos.note(near);
         let advice = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
         let what = if name.contains('.') {
             "unknown key"
         } else {
             "unknown section or key"
         };
-        self.wrong(at, name, format!("{what}{advice}"));
+        self.report(at, name, format!("{what}{advice}"));
     }
 
     fn rules(&mut self, value: &value::Value, config: &mut Config) {
         if let Some(table) = value.get_ref().as_table() {
-            self.wrong(
+            self.report(
                 value.span().start,
                 "rule",
                 "is a list; begin each rule with [[rule]] on a line of its own",
             );
-            let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
-            rule::read(1, table, value.span().start, 1, &mut wrong);
+            let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+            rule::parse(1, table, value.span().start, 1, &mut report);
             return;
         }
         let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
@@ -170,7 +170,7 @@ impl Reader {
                 .collect()
         });
         let Some(tables) = tables else {
-            self.wrong(
+            self.report(
                 value.span().start,
                 "rule",
                 "is a list; begin each rule with [[rule]] on a line of its own",
@@ -180,8 +180,8 @@ impl Reader {
         let mut names = HashSet::new();
         for (n, (table, start)) in tables.into_iter().enumerate() {
             let line = self.line(start);
-            let mut wrong = |at: usize, key: String, what: String| self.wrong(at, key, what);
-            let Some(rule) = rule::read(n + 1, table, start, line, &mut wrong) else {
+            let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+            let Some(rule) = rule::parse(n + 1, table, start, line, &mut report) else {
                 continue;
             };
             if !names.insert(rule.name.clone()) {
@@ -189,13 +189,13 @@ impl Reader {
                     "{:?} is the name of an earlier rule; logs could not tell them apart",
                     rule.name
                 );
-                self.wrong(start, format!("rule #{}: name", n + 1), what);
+                self.report(start, format!("rule #{}: name", n + 1), what);
             }
             config.rules.push(rule);
         }
     }
 
-    /// Finds the AppSecret: the environment wins, then the file's own text, then the named file.
+    /// Finds the AppSecret: first in the environment, then in the file itself, then in the named file.
     pub(super) fn secret(
         &mut self,
         root: &DeTable,
@@ -204,7 +204,7 @@ impl Reader {
     ) {
         let at = |name| position(root, "account", name);
         if let (Some(_), Some(_)) = (at("app_secret"), at("app_secret_file")) {
-            self.wrong(
+            self.report(
                 at("app_secret_file").unwrap_or(0),
                 "account.app_secret_file",
                 "there is an app_secret as well; keep one of them",
@@ -230,7 +230,7 @@ impl Reader {
             .filter(|credential| credential.exists());
         let named = beside(&config.file, file);
         let file = credential.unwrap_or_else(|| named.clone());
-        let text = beginning_of(&file);
+        let text = start_of(&file);
         match text
             .as_deref()
             .map(|text| byte_order_mark::skip(text).trim())
@@ -239,7 +239,7 @@ impl Reader {
                 config.account.app_secret = Some(Secret::new(text));
                 config.account.app_secret_file = Some(named);
             }
-            Ok(_) => self.wrong(
+            Ok(_) => self.report(
                 at("app_secret_file").unwrap_or(0),
                 "account.app_secret_file",
                 format!(
@@ -247,7 +247,7 @@ impl Reader {
                     file.display()
                 ),
             ),
-            Err(error) => self.wrong(
+            Err(error) => self.report(
                 at("app_secret_file").unwrap_or(0),
                 "account.app_secret_file",
                 format!("{} cannot be read: {error}", file.display()),
@@ -255,20 +255,20 @@ impl Reader {
         }
     }
 
-    /// What no key alone can see; puts the mode together.
+    /// Checks what no single key can check, and builds the mode.
     pub(super) fn cross_check(&mut self, root: &DeTable, draft: &mut Draft) {
         let config = &mut draft.config;
         let account = &config.account;
         let at = |name| position(root, "account", name);
-        // Misspelt is not missing.
-        let misspelt = |name: &str| self.meant.has(&["account", &format!("account.{name}")]);
+        // A misspelt key is not missing.
+        let misspelt = |name: &str| self.typos.has(&["account", &format!("account.{name}")]);
         let [no_app_id, no_aes_key] =
             ["app_id", "aes_key"].map(|name| at(name).is_none() && !misspelt(name));
         if let Some(at) = at("app_secret")
             .or_else(|| at("app_secret_file"))
             .filter(|_| account.app_id.is_none() && no_app_id)
         {
-            self.wrong(
+            self.report(
                 at,
                 "account.app_secret",
                 "an AppSecret without account.app_id is of no use; enter the AppID too",
@@ -278,7 +278,7 @@ impl Reader {
             && config.api_rights().is_none()
             && self.list.is_empty()
         {
-            self.wrong(
+            self.report(
                 position(root, "server", "allow_ips").unwrap_or(0),
                 "server.allow_ips",
                 "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
@@ -291,14 +291,14 @@ impl Reader {
                 name.push(part);
                 PathBuf::from(name)
             });
-            let place = place_of(token);
+            let file = canonical(token);
             let is_taken = beside_store
                 .iter()
                 .chain([&config.file])
                 .chain(&config.account.app_secret_file)
-                .any(|taken| place_of(taken) == place);
+                .any(|taken| canonical(taken) == file);
             if is_taken {
-                self.wrong(
+                self.report(
                     position(root, "api", "token_file").unwrap_or(0),
                     "api.token_file",
                     "would take the place of another file of this configuration; name a file that is not there",
@@ -321,14 +321,14 @@ impl Reader {
         let mode_at = at("mode").unwrap_or(0);
         let why = format!("mode {:?} needs", draft.mode.text());
         if draft.aes_key.is_none() && no_aes_key {
-            self.wrong(
+            self.report(
                 mode_at,
                 "account.mode",
                 format!("{why} account.aes_key, the EncodingAESKey of the console"),
             );
         }
         if account.app_id.is_none() && no_app_id {
-            self.wrong(
+            self.report(
                 mode_at,
                 "account.mode",
                 format!("{why} account.app_id, which every encrypted push carries"),
@@ -349,15 +349,15 @@ fn position(root: &DeTable, section: &str, name: &str) -> Option<usize> {
         .map(|value| value.span().start)
 }
 
-/// What a file holds, if that is as short as a secret; else its beginning, and nothing of a device without end.
-fn beginning_of(file: &Path) -> io::Result<String> {
+/// The start of a file: all of a secret, but never an endless device.
+fn start_of(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(4_096).read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// The path in the one spelling that its folder has on the disk, if there is such a folder.
-fn place_of(path: &Path) -> PathBuf {
+/// The path with its folder in canonical form, if that folder exists.
+fn canonical(path: &Path) -> PathBuf {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
