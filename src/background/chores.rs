@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::clock::{self, Confirmed};
 use crate::counted::counted;
 use crate::notifier::Woken;
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 
 /// Rows removed by one commit: it takes a few milliseconds, so that no push waits for it.
 const STEP: u32 = 200;
@@ -151,6 +151,7 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
         return Ok(removed);
     }
     let reader = app.store.reader()?;
+    let mut place = Place::BEGINNING;
     loop {
         let live = app.live();
         let keep = live.config.store.keep_messages.as_secs();
@@ -172,8 +173,14 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
                 let before = now.saturating_sub_unsigned(keep);
                 let life = live.config.server.life_of_signatures();
                 let remembered_from = now.saturating_sub_unsigned(life.as_secs());
-                app.store
-                    .remove_old_messages(before, now, remembered_from, STEP)?
+                app.store.remove_old_messages(
+                    &reader,
+                    &mut place,
+                    before,
+                    now,
+                    remembered_from,
+                    STEP,
+                )?
             }
         };
         logged.removed += step;

@@ -7,7 +7,7 @@ use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::page::page;
-use super::schema::MESSAGES_OF_PERSON;
+use super::schema::{MESSAGES_OF_PERSON, messages_by_quarter};
 use super::signatures::remove_messages;
 
 /// A row of `messages`, without the raw XML.
@@ -96,6 +96,25 @@ fn message(row: &Row) -> rusqlite::Result<MessageRow> {
     })
 }
 
+/// An old message: received before `?1`, unless it was sent between `?1` and `?2` by the platform's time. Such a message
+/// came while this machine's clock was behind.
+const OLD: &str = "received_at < ?1 AND NOT coalesce(created_at BETWEEN ?1 AND ?2, FALSE)";
+
+/// How far a removal of old messages has got: the last one that it found.
+#[derive(Debug)]
+pub struct Place {
+    quarter: i64,
+    id: i64,
+}
+
+impl Place {
+    /// Before all messages.
+    pub const BEGINNING: Place = Place {
+        quarter: i64::MIN,
+        id: i64::MIN,
+    };
+}
+
 impl Reader {
     /// Calls `each` for every message that the filter lets through, newest first.
     ///
@@ -151,15 +170,15 @@ impl Reader {
         found.map_err(|error| Reader::failed(&error))
     }
 
-    /// The least id that the filter can let through. Ids grow in the order of arrival, but not always with the time:
-    /// a clock may have been wrong.
+    /// No message that the filter lets through has a smaller id. Ids grow in the order of arrival, but not always with
+    /// the time: a clock may have been wrong.
     pub(super) fn first_message_of(&self, filter: &MessageFilter) -> Result<i64, StoreError> {
         let Some(since) = filter.since else {
             return Ok(0);
         };
-        // Without a single one: an id beyond all.
-        let first = "SELECT coalesce(min(id), 9223372036854775807) FROM messages INDEXED BY messages_received
-             WHERE received_at >= ?1";
+        // If there is none: an id beyond all.
+        let first = "SELECT coalesce(min(first_id), 9223372036854775807) FROM daily_counts
+             WHERE pushes > 0 AND quarter >= ?1 / 900";
         self.connection
             .query_row(first, [since], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
@@ -170,33 +189,122 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn oldest_message(&self) -> Result<Option<i64>, StoreError> {
-        self.connection
-            .query_row("SELECT min(received_at) FROM messages", [], |row| {
-                row.get(0)
-            })
-            .map_err(|error| Reader::failed(&error))
+        let by_quarter = messages_by_quarter("first_id");
+        let sql = format!(
+            "SELECT message.received_at FROM {by_quarter} ORDER BY quarter, message.received_at LIMIT 1"
+        );
+        let oldest = self.connection.query_row(&sql, [], |row| row.get(0));
+        oldest.optional().map_err(|error| Reader::failed(&error))
+    }
+
+    /// Ids of up to `step` [`OLD`] messages after `place`, by the quarter of an hour; moves `place` to the last of them.
+    fn old_messages(
+        &self,
+        place: &mut Place,
+        before: i64,
+        now: i64,
+        step: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        let by_quarter = messages_by_quarter("iif(quarter = ?3, ?4 + 1, first_id)");
+        let sql = format!(
+            "SELECT quarter, message.id FROM {by_quarter} WHERE quarter BETWEEN ?3 AND ?1 / 900 AND {OLD}
+             ORDER BY quarter, message.id LIMIT ?5"
+        );
+        let mut read = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let values = params![before, now, place.quarter, place.id, step];
+            let mut rows = statement.query(values)?;
+            let mut ids = Vec::new();
+            while let Some(row) = rows.next()? {
+                place.quarter = row.get(0)?;
+                place.id = row.get(1)?;
+                ids.push(place.id);
+            }
+            Ok(ids)
+        };
+        read().map_err(|error| Reader::failed(&error))
     }
 }
 
 impl Store {
-    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit. Those of
-    /// which the platform says that they were sent between `before` and `now` stay: they came while this machine's clock
-    /// was behind. Those received at or after `remembered_from`, although removed, are not recorded again. All times are
-    /// Unix seconds.
+    /// Removes up to `step` of the oldest messages that were received before `before`, in one small commit, and returns
+    /// how many went. It starts after `place` and moves it on, so that the next call continues there; `reader` finds
+    /// the messages, so that pushes do not wait for the search. Messages that the platform sent between `before` and
+    /// `now` stay: they came while this machine's clock was behind. Messages received at or after `remembered_from`
+    /// are removed, but not recorded again. All times are Unix seconds.
     ///
     /// # Errors
-    /// When the store cannot write.
+    /// When the store cannot be read or written.
     pub fn remove_old_messages(
         &self,
+        reader: &Reader,
+        place: &mut Place,
         before: i64,
         now: i64,
         remembered_from: i64,
         step: u32,
     ) -> Result<usize, StoreError> {
-        const OLD: &str = "id IN (SELECT id FROM messages WHERE received_at < ?1
-             AND NOT coalesce(created_at BETWEEN ?1 AND ?2, FALSE) ORDER BY received_at LIMIT ?3)";
+        let old = reader.old_messages(place, before, now, step)?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        // A new push may have got the id of a message that went since.
+        let which = format!("{OLD} AND id = ?3");
         self.writer.write(move |connection| {
-            remove_messages(connection, OLD, params![before, now, step], remembered_from)
+            let remove = |id| {
+                let values = params![before, now, id];
+                remove_messages(connection, &which, values, remembered_from)
+            };
+            old.iter().map(remove).sum()
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::store::schema::tests::BADLY_TIMED;
+
+    const NOW: i64 = 1_790_000_000;
+
+    #[test]
+    fn old_messages_go_step_by_step_whatever_the_clock_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let reader = store.reader().unwrap();
+        store
+            .writer
+            .write(|connection| connection.execute_batch(BADLY_TIMED))
+            .unwrap();
+        let count = |which: &str| -> u32 {
+            let sql = format!("SELECT count(*) FROM messages WHERE {which}");
+            reader
+                .connection
+                .query_row(&sql, [], |row| row.get(0))
+                .unwrap()
+        };
+        let all = count("TRUE");
+        for before in [NOW - 4_000, NOW + 2_000, NOW + 40 * 86_400] {
+            let old = format!("received_at < {before}");
+            let due = count(&old);
+            assert!(due > 0);
+            let mut place = Place::BEGINNING;
+            let mut removed = 0_u32;
+            loop {
+                let step = store
+                    .remove_old_messages(&reader, &mut place, before, before, i64::MAX, 7)
+                    .unwrap();
+                removed += u32::try_from(step).unwrap();
+                if step == 0 {
+                    break;
+                }
+            }
+            assert_eq!((removed, count(&old)), (due, 0));
+            let oldest = reader.oldest_message().unwrap();
+            assert!(oldest.is_none_or(|oldest| oldest >= before), "{oldest:?}");
+        }
+        assert!(all > 300 && count("TRUE") > 0);
     }
 }

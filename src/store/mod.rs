@@ -63,7 +63,7 @@ pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::PERMANENT_VIDEO;
-pub use messages::{MessageFilter, MessageRow, WholeMessage};
+pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;
 pub use profiles::{FetchedProfile, ProfileOutcome};

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     DAILY_COUNTS,
     FEWER_PAGES,
     TRUE_COUNTS,
+    QUARTER_RANGES,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -352,6 +353,56 @@ CREATE TABLE removed_pushes (
 CREATE INDEX messages_received ON messages (received_at);
 ";
 
+/// When messages were received, by ranges of ids instead of an index that every push writes to.
+const QUARTER_RANGES: &str = "
+-- The messages and events of a quarter of an hour: how many there are, and between which ids. When a message was
+-- received cannot be told by its id, because the clock may have been wrong: ranges may overlap, and a range may also
+-- hold messages of other quarters. It is never too narrow.
+ALTER TABLE daily_counts ADD COLUMN pushes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE daily_counts ADD COLUMN first_id INTEGER;
+ALTER TABLE daily_counts ADD COLUMN last_id INTEGER;
+-- Row by row: to group ten million rows would take hundreds of megabytes of memory.
+INSERT INTO daily_counts (quarter, pushes, first_id, last_id)
+SELECT CAST(received_at AS INTEGER) / 900, 1, id, id FROM messages INDEXED BY messages_received WHERE TRUE
+ON CONFLICT (quarter) DO UPDATE SET pushes = pushes + 1,
+    first_id = min(coalesce(first_id, excluded.first_id), excluded.first_id),
+    last_id = max(coalesce(last_id, excluded.last_id), excluded.last_id);
+DROP INDEX messages_received;
+
+DROP TRIGGER messages_counted;
+DROP TRIGGER messages_uncounted;
+CREATE TRIGGER messages_counted AFTER INSERT ON messages BEGIN
+    INSERT INTO daily_counts (quarter, messages, pushes, first_id, last_id)
+    VALUES (CAST(new.received_at AS INTEGER) / 900, new.msg_type <> 'event', 1, new.id, new.id)
+    ON CONFLICT (quarter) DO UPDATE SET messages = messages + excluded.messages, pushes = pushes + 1,
+        first_id = iif(pushes > 0, min(first_id, excluded.first_id), excluded.first_id),
+        last_id = iif(pushes > 0, max(last_id, excluded.last_id), excluded.last_id);
+END;
+CREATE TRIGGER messages_uncounted AFTER DELETE ON messages BEGIN
+    UPDATE daily_counts SET messages = messages - (old.msg_type <> 'event'), pushes = pushes - 1
+    WHERE quarter = CAST(old.received_at AS INTEGER) / 900;
+END;
+-- An owner may correct what a wrong clock wrote.
+CREATE TRIGGER messages_moved AFTER UPDATE OF id, msg_type, received_at ON messages BEGIN
+    UPDATE daily_counts SET messages = messages - (old.msg_type <> 'event'), pushes = pushes - 1
+    WHERE quarter = CAST(old.received_at AS INTEGER) / 900;
+    INSERT INTO daily_counts (quarter, messages, pushes, first_id, last_id)
+    VALUES (CAST(new.received_at AS INTEGER) / 900, new.msg_type <> 'event', 1, new.id, new.id)
+    ON CONFLICT (quarter) DO UPDATE SET messages = messages + excluded.messages, pushes = pushes + 1,
+        first_id = iif(pushes > 0, min(first_id, excluded.first_id), excluded.first_id),
+        last_id = iif(pushes > 0, max(last_id, excluded.last_id), excluded.last_id);
+END;
+";
+
+/// The messages as `message`, each once, by the quarter of an hour in which they were received. A query narrows
+/// `quarter` down to what it needs, and may leave out ids before `first`.
+pub(super) fn messages_by_quarter(first: &str) -> String {
+    format!(
+        "daily_counts CROSS JOIN messages AS message ON pushes > 0 AND message.id BETWEEN {first} AND last_id
+             AND CAST(message.received_at AS INTEGER) / 900 = quarter"
+    )
+}
+
 /// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.
 pub(super) const MESSAGES_OF_PERSON: &str = "
 WITH RECURSIVE block (number) AS (
@@ -386,8 +437,70 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Messages and events whose times go up and down, by seconds and by years; some went, and their ids were used again.
+    pub const BADLY_TIMED: &str = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+        INSERT INTO messages (dedup_key, openid, msg_type, received_at, signature)
+        SELECT i, 'a', iif(i % 3, 'text', 'event'),
+            iif(i % 50 = 0, i, 1790000000 + i * 30 - iif(i / 100 % 2, 9000, 0) + iif(i / 40 = 6, 365 * 86400, 0)),
+            CAST(printf('%020d', i) AS BLOB) FROM n;
+        DELETE FROM messages WHERE id > 480 OR id BETWEEN 200 AND 230;
+        INSERT INTO messages (dedup_key, openid, msg_type, received_at) VALUES
+            ('again', 'a', 'event', 1790000010), ('at a low id', 'a', 'text', 1790013000);
+        UPDATE messages SET id = 220 WHERE dedup_key = 'at a low id';
+        UPDATE messages SET received_at = 1790020000 WHERE id % 70 = 1;";
+
+    #[test]
+    fn every_message_is_found_in_its_quarter() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection.execute_batch(BADLY_TIMED).unwrap();
+        let ids = |sql: &str| -> Vec<i64> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let by_quarter = messages_by_quarter("first_id");
+        let found = ids(&format!("SELECT message.id FROM {by_quarter} ORDER BY 1"));
+        assert_eq!(found, ids("SELECT id FROM messages ORDER BY id"));
+        let counted = "SELECT sum(pushes), sum(messages) FROM daily_counts";
+        let rows = "SELECT count(*), sum(msg_type <> 'event') FROM messages";
+        let both = |sql| -> (i64, i64) {
+            let read = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+            read.unwrap()
+        };
+        assert_eq!(both(counted), both(rows));
+        connection.execute_batch("DELETE FROM messages").unwrap();
+        assert_eq!(both(counted), (0, 0));
+    }
+
+    #[test]
+    fn messages_are_found_by_time_without_a_look_at_all() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let by_quarter = messages_by_quarter("first_id");
+        for order in [
+            "quarter, message.id",
+            "quarter DESC, message.received_at DESC",
+        ] {
+            let sql = format!(
+                "EXPLAIN QUERY PLAN SELECT message.id FROM {by_quarter} WHERE quarter < 7 ORDER BY {order}"
+            );
+            let mut statement = connection.prepare(&sql).unwrap();
+            let steps = statement.query_map([], |row| row.get(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert_eq!(
+                steps[..2],
+                [
+                    "SEARCH daily_counts USING INTEGER PRIMARY KEY (rowid<?)",
+                    "SEARCH message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+                ]
+            );
+        }
+    }
 
     /// What `daily_v` tells: day, subscribed, unsubscribed, net, messages.
     fn daily(connection: &Connection) -> Vec<(String, i64, i64, i64, i64)> {
@@ -427,6 +540,16 @@ mod tests {
 
         assert_eq!(daily(&new), before);
         assert_eq!(daily(&old), before);
+        let ranges = |connection: &Connection| -> Vec<(i64, i64, Option<i64>, Option<i64>)> {
+            let sql =
+                "SELECT quarter, pushes, first_id, last_id FROM daily_counts ORDER BY quarter";
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            });
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(ranges(&old), ranges(&new));
         assert_eq!(before.len(), 3, "{before:?}");
     }
 

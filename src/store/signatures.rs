@@ -4,10 +4,11 @@
 //! delivery, the check of the callback URL, a body that is not a push) stand in `used_signatures`. What a removed
 //! message leaves behind is its signature and a digest of its key; neither names the person.
 
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::schema::messages_by_quarter;
 use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
@@ -77,7 +78,8 @@ impl Work for UseUp {
 
 impl Reader {
     /// Calls `each` for the signatures that were used since `since`, the `most` newest of those of messages, oldest
-    /// first. Returns when the newest message was received whose signature is not among them.
+    /// first; within a quarter of an hour in the order of arrival. Returns when the newest message was received whose
+    /// signature is not among them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -99,15 +101,29 @@ impl Reader {
                     push: row.get(2)?,
                 });
             }
-            let beyond = self.connection.query_row(
-                "SELECT max(?1, coalesce((SELECT received_at + 1 FROM messages WHERE received_at >= ?1
-                                          ORDER BY received_at DESC LIMIT 1 OFFSET ?2), ?1))",
-                params![since, most],
-                |row| row.get::<_, i64>(0),
+            let by_quarter = messages_by_quarter("first_id");
+            // Without this many of the newest.
+            let newest = |which: &str, at: i64, without: u32| {
+                let sql = format!(
+                    "SELECT message.received_at FROM {by_quarter} WHERE {which}
+                     ORDER BY quarter DESC, message.received_at DESC LIMIT 1 OFFSET ?2"
+                );
+                let values = params![at, without];
+                let found = self.connection.query_row(&sql, values, |row| row.get(0));
+                found.optional()
+            };
+            let left_out: Option<i64> = newest(
+                "quarter >= ?1 / 900 AND message.received_at >= ?1",
+                since,
+                most,
             )?;
-            let messages = "SELECT signature, received_at, dedup_key FROM messages INDEXED BY messages_received
-                 WHERE received_at >= ?1 AND length(signature) = 20 ORDER BY received_at";
-            let mut messages = self.connection.prepare(messages)?;
+            let beyond = left_out.map_or(since, |received_at| received_at + 1);
+            let messages = format!(
+                "SELECT signature, message.received_at, dedup_key FROM {by_quarter}
+                 WHERE quarter >= ?1 / 900 AND message.received_at >= ?1 AND length(signature) = 20
+                 ORDER BY quarter, message.id"
+            );
+            let mut messages = self.connection.prepare(&messages)?;
             let mut rows = messages.query([beyond])?;
             while let Some(row) = rows.next()? {
                 let dedup_key = row.get_ref(2)?.as_str().unwrap_or_default();
@@ -117,10 +133,10 @@ impl Reader {
                     push: Some(short_digest(dedup_key.as_bytes())),
                 });
             }
-            self.connection.query_row(
-                "SELECT max(received_at) FROM messages WHERE received_at < ?1",
-                [beyond],
-                |row| row.get(0),
+            newest(
+                "quarter <= ?1 / 900 AND message.received_at < ?1",
+                beyond,
+                0,
             )
         };
         read().map_err(|error| Reader::failed(&error))
@@ -173,4 +189,53 @@ pub(super) fn remove_messages(
         }
     }
     Ok(removed.len())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::store::schema::tests::BADLY_TIMED;
+
+    #[test]
+    fn the_newest_signatures_are_read_back_whatever_the_clock_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let reader = store.reader().unwrap();
+        store
+            .writer
+            .write(|connection| connection.execute_batch(BADLY_TIMED))
+            .unwrap();
+        let sql = "SELECT received_at, signature FROM messages ORDER BY received_at";
+        let mut statement = reader.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let rows: Vec<(i64, Option<Signature>)> = rows.unwrap().map(Result::unwrap).collect();
+        for (since, most) in [
+            (0, 1_000),
+            (0, 100),
+            (0, 10),
+            (1_790_000_400, 1_000),
+            (1_790_005_000, 50),
+            (i64::MAX, 10),
+        ] {
+            let mut read: Vec<Signature> = Vec::new();
+            let newest_missing = reader.used_signatures(since, most, |used| {
+                read.push(used.signature);
+            });
+            // Of equally old ones all or none.
+            let recent = rows.iter().filter(|(at, _)| *at >= since);
+            let recent: Vec<_> = recent.rev().collect();
+            let left_out = recent.get(most as usize).map_or(since - 1, |(at, _)| *at);
+            let mut expected: Vec<Signature> = rows
+                .iter()
+                .filter_map(|(at, signature)| signature.filter(|_| *at > left_out))
+                .collect();
+            let missing = rows.iter().rfind(|(at, _)| *at <= left_out);
+            assert_eq!(newest_missing.unwrap(), missing.map(|(at, _)| *at));
+            expected.sort_unstable();
+            read.sort_unstable();
+            assert_eq!(read, expected, "since {since}, {most} at most");
+        }
+    }
 }

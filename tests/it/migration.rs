@@ -8,7 +8,7 @@ use std::path::Path;
 const OLD_MESSAGE: &str = "7700000000000001";
 
 /// The versions with a store in `tests/samples/store`.
-const VERSIONS: [u32; 2] = [1, 5];
+const VERSIONS: [u32; 3] = [1, 5, 6];
 
 /// Creates a store as an earlier version left it.
 fn create_earlier(version: u32, path: &Path, platform: &Platform) {
@@ -78,6 +78,8 @@ fn migrates(version: u32) {
         &[APP_ID],
     );
     account.store().is("PRAGMA integrity_check", &["ok"]);
+    let found = "messages JOIN daily_counts ON id BETWEEN first_id AND last_id AND received_at / 900 = quarter";
+    assert_eq!(account.store().count(found), 3, "messages found by time");
 
     // The server uses the old Token, repeats the old answer to an old push, and goes on counting.
     account.token = "madeOnFirstStart2026".into();
