@@ -333,11 +333,11 @@ impl Loop {
                     .for_each(|work| finish(work, Ok(()), &mut after));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
-                // Work that cannot be done must not take the rest with it: each alone.
+                // Work that cannot be done must not take the rest with it: each has a commit of its own.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.noted(outcome, work.is_awaited());
-                    finish(work, outcome, &mut after);
+                    finish(work, outcome, &mut AfterCommit::default());
                 }
             }
             Err(error) => {
@@ -446,5 +446,76 @@ fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
 fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
     if catch_unwind(AssertUnwindSafe(|| work.finish(outcome, after))).is_err() {
         log::error!("store: write: telling the outcome of work panicked; the commit stands");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+    use crate::store::Store;
+
+    /// Work that says when it is finished, and when what it has for after the commit is done.
+    struct Saying {
+        name: &'static str,
+        panics: bool,
+        said: Sender<String>,
+    }
+
+    impl Work for Saying {
+        fn run(&mut self, _: &Connection) -> rusqlite::Result<()> {
+            assert!(!self.panics, "what this test is about");
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
+            let Saying { name, said, .. } = *self;
+            said.send(format!("{name} {}", outcome.is_ok())).unwrap();
+            after.then(move || said.send(format!("after {name}")).unwrap());
+        }
+
+        fn is_awaited(&self) -> bool {
+            false
+        }
+    }
+
+    /// What three pieces of work say that wait for the writer at the same time.
+    fn said(panics: bool) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let (said, heard) = channel();
+        thread::scope(|scope| {
+            let (begun, is_begun) = channel();
+            let (go, gate) = channel::<()>();
+            let busy = move |_: &Connection| {
+                begun.send(()).unwrap();
+                gate.recv().unwrap();
+                Ok(())
+            };
+            scope.spawn(|| store.writer.write(busy));
+            is_begun.recv().unwrap();
+            for (name, panics) in [("a", false), ("b", panics), ("c", false)] {
+                let said = said.clone();
+                store.writer.submit(Box::new(Saying { name, panics, said }));
+            }
+            go.send(()).unwrap();
+        });
+        drop((store, said));
+        heard.iter().collect()
+    }
+
+    #[test]
+    fn all_of_one_commit_have_one_thing_done_after_it() {
+        assert_eq!(said(false), ["a true", "b true", "c true", "after a"]);
+    }
+
+    #[test]
+    fn work_that_has_a_commit_of_its_own_waits_for_no_other() {
+        let each = [
+            "a true", "after a", "b false", "after b", "c true", "after c",
+        ];
+        assert_eq!(said(true), each);
     }
 }

@@ -237,10 +237,11 @@ impl Connection {
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         let needed = self.input.len() + bytes.len();
         if needed > self.input.capacity() {
-            let useful = self
-                .head
-                .map_or(READ_AHEAD, |head| head.total())
-                .max(needed);
+            let useful = match self.head {
+                Some(head) => head.total().max(needed),
+                // In steps, so that a head that comes byte by byte is not copied for each of them.
+                None => needed.next_multiple_of(READ_AHEAD),
+            };
             let capacity = (needed * 2).min(useful);
             self.input.reserve_exact(capacity - self.input.len());
         }
@@ -311,6 +312,8 @@ impl Connection {
             self.input.drain(..head.total());
         }
         shrink(&mut self.input);
+        self.output.clear();
+        shrink(&mut self.output);
     }
 
     /// Writes on with the answer in `output`.

@@ -189,6 +189,7 @@ impl EventLoop {
 
     /// At the end of a stop: 503 for whoever still waits. Returns how many requests were left without their answer.
     fn give_up(&mut self) -> usize {
+        self.pass_answers_on(Collect::All);
         let unanswered = self.unanswered();
         for phase in Phase::INSIDE {
             while let Some((_, index)) = self.connections.oldest(phase) {
@@ -265,8 +266,9 @@ impl EventLoop {
                     }
                     Phase::Answering => self.waits(index, since),
                     Phase::Queued | Phase::Waiting => {
-                        self.reports.late();
-                        self.abandon(index);
+                        if self.abandon(index) {
+                            self.reports.late();
+                        }
                     }
                     Phase::Leaving => {
                         self.count(|counters| &counters.hung_up);

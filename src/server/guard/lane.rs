@@ -36,8 +36,6 @@ impl Lane {
         token: Token,
     ) -> io::Result<Lane> {
         let mut stream = UnixStream::from_std(stream);
-        // Watching for space to write, too, would wake the event loop for every request that
-        // tiny_http reads; it is asked for only when a write did not go through.
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Lane {
             stream,
@@ -127,12 +125,22 @@ impl Lane {
         }
     }
 
-    /// Sees to it that space for writing is reported.
-    pub(super) fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if !self.watches_writes {
-            let interests = Interest::READABLE | Interest::WRITABLE;
+    /// Whether space to write is reported, besides the end.
+    ///
+    /// Only while requests wait for it: else the event loop would be woken for every request that `tiny_http` reads.
+    pub(super) fn watch_writes(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        wanted: bool,
+    ) -> io::Result<()> {
+        if self.watches_writes != wanted {
+            let interests = match wanted {
+                true => Interest::READABLE | Interest::WRITABLE,
+                false => Interest::READABLE,
+            };
             registry.reregister(&mut self.stream, token, interests)?;
-            self.watches_writes = true;
+            self.watches_writes = wanted;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl EventLoop {
             if due(&mut self.answer_warning, self.now) {
                 log::error!("guard: nothing inside answers any more, sent 503");
             }
-            return self.abandon(index);
+            return self.nobody_answers(index);
         };
         let ticket = self.shared.outbox.open(index);
         if let Some(connection) = self.connections.get_mut(index)
@@ -54,15 +54,14 @@ impl EventLoop {
         let Some(lane) = &mut self.lanes[lane_index] else {
             return;
         };
-        match lane.send(&mut self.connections) {
-            Sent::All => {}
-            Sent::Part => {
-                let watched = lane.watch_writes(self.poll.registry(), lane_token(lane_index));
-                if let Err(error) = watched {
-                    self.lose_lane(lane_index, &format!("watching it: {error}"));
-                }
-            }
-            Sent::Broken => self.lose_lane(lane_index, "tiny_http closed it"),
+        let is_full = match lane.send(&mut self.connections) {
+            Sent::All => false,
+            Sent::Part => true,
+            Sent::Broken => return self.lose_lane(lane_index, "tiny_http closed it"),
+        };
+        let watched = lane.watch_writes(self.poll.registry(), lane_token(lane_index), is_full);
+        if let Err(error) = watched {
+            self.lose_lane(lane_index, &format!("watching it: {error}"));
         }
     }
 
@@ -130,12 +129,14 @@ impl EventLoop {
         true
     }
 
-    /// 503, unless there is an answer after all.
-    pub(super) fn abandon(&mut self, index: usize) {
-        match self.cancel(index) {
+    /// Answers 503, unless there is an answer after all: then `false`.
+    pub(super) fn abandon(&mut self, index: usize) -> bool {
+        let is_unanswered = self.cancel(index);
+        match is_unanswered {
             true => self.nobody_answers(index),
             false => self.pass_answers_on(Collect::All),
         }
+        is_unanswered
     }
 
     fn nobody_answers(&mut self, index: usize) {

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::server::guard::connection::Connection;
+use crate::server::guard::stream::Stream;
 
 #[test]
 fn a_huge_content_length_gets_413_and_costs_nothing() {
@@ -84,6 +86,34 @@ fn slow_headers_get_408_at_the_deadline() {
     }
     site.guard.set_limits(unhurried());
     site.serves();
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_rarely_copied() {
+    let (stream, _client) = mio::net::UnixStream::pair().unwrap();
+    let mut connection = Connection::new(Stream::Unix(stream), Peer::Unix, Instant::now());
+    let mut copies = 0;
+    for _ in 0..64 * 1024 {
+        let before = connection.held();
+        connection.keep(b"x");
+        copies += u32::from(connection.held() != before);
+    }
+    assert!(copies < 30, "{copies}");
+    assert!(connection.held() <= 72 * 1024, "{}", connection.held());
+}
+
+#[test]
+fn a_request_that_waits_holds_nothing_of_its_head() {
+    let site = Site::new(unhurried());
+    let mut client = site.client();
+    // Each byte is sent inside as three.
+    let cookie = b"\xff".repeat(30 * 1024);
+    client.send([b"GET /held HTTP/1.1\r\nCookie: ", &*cookie, b"\r\n\r\n"].concat());
+    let _request = site.next_held();
+    eventually("little is held", || {
+        site.count(|counters| &counters.waiting) == 1
+            && site.count(|counters| &counters.buffered) < 16 * 1024
+    });
 }
 
 #[test]
