@@ -4,49 +4,49 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`cli`] | the command line: one file per family of commands, their input and their output |
-//! | [`server`] | listening, limits, one request from its signature to its answer; the only one that names `tiny_http` |
-//! | [`background`] | profiles of new followers, the nightly sync, removal of what is old |
-//! | [`sync`] | makes the followers in the store the platform's |
+//! | [`cli`] | the command line: one file per family of commands, their input and output |
+//! | [`server`] | connections, limits, requests from signature to answer; the only one that names `tiny_http` |
+//! | [`background`] | threads for profiles of new followers, the nightly sync, removal of old data |
+//! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |
-//! | [`dispatch`] | what a push is answered; knows no HTTP and no SQL |
-//! | [`config`] | the configuration file: every key with its default, its meaning and its reader |
+//! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
+//! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform |
-//! | [`outbound`] | requests to other servers: trust, limits, what can go wrong; the only one that names `ureq` |
+//! | [`outbound`] | requests to other servers: trust, limits, errors; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
-//! | [`metrics`] | counters of what the server has seen |
-//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that everybody may use |
+//! | [`metrics`] | the server's counters |
+//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
 //!
-//! `store` and `api` do not know each other; `app` lets the one keep the tokens of the other.
+//! `store` and `api` do not know each other; `app` lets the store keep the tokens of the API.
 //!
-//! # The walk of a push
+//! # The path of a push
 //!
 //! | file | what happens |
 //! |---|---|
-//! | `server/guard/conversing.rs` | the bytes arrive, until the request is whole |
-//! | `server/guard/framing.rs` | it is well-formed and small; its head is written in one form for `tiny_http` |
+//! | `server/guard/conversing.rs` | the bytes arrive, until the request is complete |
+//! | `server/guard/framing.rs` | it is checked for form and size; its head is normalised for `tiny_http` |
 //! | `server/guard/relaying.rs` | it gets a ticket and goes over a lane to `tiny_http` |
-//! | `server/http/workers.rs` | the worker that is free takes it |
-//! | `server/routes.rs` | its route is found; its address may ask |
-//! | `server/callback.rs` | signature, decryption and replay are checked, the push is read |
+//! | `server/http/workers.rs` | a free worker takes it |
+//! | `server/routes.rs` | its route is found, its address checked |
+//! | `server/callback.rs` | its signature is verified, the push decrypted and parsed, replays refused |
 //! | `dispatch/` | a rule decides the answer |
 //! | `store/record.rs` | push and answer are handed to the writer |
-//! | `store/writer.rs` | they are committed together with all that wait |
-//! | `server/http/outbox.rs` | the answers of the commit are handed to the guard, by their tickets |
+//! | `store/writer.rs` | they are committed together with all others that wait |
+//! | `server/http/outbox.rs` | the answers of the commit are handed to the guard by ticket |
 //! | `server/guard/relaying.rs` | each goes to its client |
 //!
 //! # Where the next features live
 //!
-//! | feature | rooms | imports |
+//! | feature | folders | imports |
 //! |---|---|---|
 //! | the owner's own program | `service/` (one call), `delivery/` (late answers), `hooks/` (events for other systems), `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store`; all of them `outbound` |
 //! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api` |
 //! | operator's page | `page/` (a file for each page; no SQL, no HTTP types), `server/admin/` | `server/admin` → `page` → readers of the store, on the pool |
 //! | a second store engine | `store/sql.rs`, `store/statement.rs`, `store/sqlite/`, `store/mysql/` | nothing outside `store` names an engine |
 //!
-//! Each brings its rows in `server/routes.rs`, its keys in `config/key.rs` and its tests, and nothing in the rooms of its
-//! neighbours.
+//! Each brings its rows in `server/routes.rs`, its keys in `config/key.rs` and its tests, and nothing in the folders of
+//! others.
 
 pub mod cli;
 pub mod server;

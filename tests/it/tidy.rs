@@ -203,11 +203,11 @@ fn the_map_in_lib_rs_lists_the_modules_in_order() {
 }
 
 #[test]
-fn the_walk_of_a_push_goes_through_files_that_exist() {
+fn the_path_of_a_push_goes_through_files_that_exist() {
     let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let (_, walk) = library.split_once("# The walk of a push").unwrap();
-    let (walk, _) = walk.split_once("//! # ").unwrap();
-    let steps: Vec<&str> = walk
+    let (_, path) = library.split_once("# The path of a push").unwrap();
+    let (path, _) = path.split_once("//! # ").unwrap();
+    let steps: Vec<&str> = path
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `")?.split('`').next())
         .collect();
