@@ -129,15 +129,7 @@ impl App {
 impl Notifiers {
     /// Wakes the threads that depend on the configuration.
     pub fn config_changed(&self) {
-        let Notifiers {
-            profiles: _,
-            chores,
-            addresses,
-            sync,
-            token_file: _,
-            watchdog: _,
-        } = self;
-        for notifier in [chores, addresses, sync] {
+        for notifier in [&self.chores, &self.addresses, &self.sync] {
             notifier.notify();
         }
     }

@@ -144,11 +144,7 @@ impl Client {
         read: impl Fn(Answer) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let mut pauses = self.pauses.iter().filter(|_| call.is_repeatable());
-        let mut token = if call.with_token {
-            Some(self.token()?)
-        } else {
-            None
-        };
+        let mut token = call.with_token.then(|| self.token()).transpose()?;
         let mut replaced = false;
         loop {
             let error = match self.exchange(call, token.as_deref(), &read) {

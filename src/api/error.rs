@@ -89,15 +89,10 @@ impl ApiError {
     /// The platform's error code, if it answered with one.
     #[must_use]
     pub fn errcode(&self) -> Option<i64> {
-        match self {
-            ApiError::Platform { errcode, .. } => Some(*errcode),
-            ApiError::Network { .. }
-            | ApiError::NotJson { .. }
-            | ApiError::Unexpected { .. }
-            | ApiError::Request { .. }
-            | ApiError::Trust(_)
-            | ApiError::TokenStore(_) => None,
-        }
+        let ApiError::Platform { errcode, .. } = self else {
+            return None;
+        };
+        Some(*errcode)
     }
 
     /// What to do about it. Codes that are not in the table are not worth a retry.
@@ -214,15 +209,10 @@ impl ApiError {
     /// The platform's number for the request, if it gave one.
     #[must_use]
     pub fn rid(&self) -> Option<&str> {
-        match self {
-            ApiError::Platform { rid, .. } => rid.as_deref(),
-            ApiError::Network { .. }
-            | ApiError::NotJson { .. }
-            | ApiError::Unexpected { .. }
-            | ApiError::Request { .. }
-            | ApiError::Trust(_)
-            | ApiError::TokenStore(_) => None,
-        }
+        let ApiError::Platform { rid, .. } = self else {
+            return None;
+        };
+        rid.as_deref()
     }
 
     /// What an owner does about it, if that is known.
@@ -258,22 +248,16 @@ impl ApiError {
     /// The address that 40164 reports as missing in the console's IP whitelist.
     #[must_use]
     pub fn unlisted_address(&self) -> Option<&str> {
-        match self {
-            ApiError::Platform {
-                errcode: errcode::ADDRESS_NOT_LISTED,
-                errmsg,
-                ..
-            } => errmsg
-                .split([' ', ','])
-                .find(|word| word.parse::<std::net::IpAddr>().is_ok()),
-            ApiError::Platform { .. }
-            | ApiError::Network { .. }
-            | ApiError::NotJson { .. }
-            | ApiError::Unexpected { .. }
-            | ApiError::Request { .. }
-            | ApiError::Trust(_)
-            | ApiError::TokenStore(_) => None,
-        }
+        let ApiError::Platform {
+            errcode: errcode::ADDRESS_NOT_LISTED,
+            errmsg,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let mut words = errmsg.split([' ', ',']);
+        words.find(|word| word.parse::<std::net::IpAddr>().is_ok())
     }
 
     /// Blanks texts that must not be shown, even if the platform repeats them.
@@ -297,19 +281,12 @@ fn is_passing(status: u16) -> bool {
 
 /// Splits `errmsg` into the text and the `rid`; the older `hint: […]` is dropped.
 fn split_errmsg(errmsg: &str) -> (String, Option<String>) {
-    let (text, rid) = match errmsg.rfind("rid:") {
-        Some(at) => {
-            let rid = errmsg[at + "rid:".len()..].trim();
-            let is_rid = !rid.is_empty()
-                && rid.len() <= 64
-                && rid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-            if is_rid {
-                (&errmsg[..at], Some(rid.to_owned()))
-            } else {
-                (errmsg, None)
-            }
-        }
-        None => (errmsg, None),
+    let is_rid = |rid: &str| {
+        (1..=64).contains(&rid.len()) && rid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let (text, rid) = match errmsg.rsplit_once("rid:") {
+        Some((text, rid)) if is_rid(rid.trim()) => (text, Some(rid.trim().to_owned())),
+        Some(_) | None => (errmsg, None),
     };
     let text = text.rfind("hint: [").map_or(text, |at| &text[..at]);
     let text = text

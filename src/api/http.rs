@@ -245,24 +245,17 @@ impl Answer {
             // A file may start with a brace, too. It is JSON only if all of it parses.
             rest.read_rest(MAX_JSON, &mut start)
                 .map_err(|error| ApiError::outbound(call, error))?;
-            match lenient::parse(&start) {
+            let cause = match lenient::parse(&start) {
                 Ok(value @ Value::Object(_)) => return Ok(Download::Json(value)),
-                Ok(_) | Err(_) if disposition.is_some() || !textual => {}
-                Ok(_) => {
-                    let cause = "JSON that is no object".to_owned();
-                    return Err(ApiError::NotJson {
-                        call,
-                        status,
-                        cause,
-                    });
-                }
-                Err(cause) => {
-                    return Err(ApiError::NotJson {
-                        call,
-                        status,
-                        cause,
-                    });
-                }
+                Ok(_) => "JSON that is no object".to_owned(),
+                Err(cause) => cause,
+            };
+            if textual && disposition.is_none() {
+                return Err(ApiError::NotJson {
+                    call,
+                    status,
+                    cause,
+                });
             }
         }
         Ok(Download::File(Box::new(Incoming {

@@ -90,11 +90,13 @@ pub struct MassSent {
 }
 
 /// How fast mass messages go out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct MassSpeed {
     /// The level, an index into [`MASS_SPEEDS`].
+    #[serde(default, deserialize_with = "lenient::int")]
     pub speed: Option<i64>,
     /// The actual speed, in units of 10 000 a minute.
+    #[serde(default, deserialize_with = "lenient::int")]
     pub realspeed: Option<i64>,
 }
 
@@ -252,16 +254,7 @@ impl Client {
     /// # Errors
     /// Any [`ApiError`].
     pub fn mass_speed_get(&self) -> Result<MassSpeed, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default, deserialize_with = "lenient::int")]
-            speed: Option<i64>,
-            #[serde(default, deserialize_with = "lenient::int")]
-            realspeed: Option<i64>,
-        }
-        let call = Call::read("/cgi-bin/message/mass/speed/get").json(&json!({}))?;
-        let Answer { speed, realspeed } = self.call(&call)?;
-        Ok(MassSpeed { speed, realspeed })
+        self.call(&Call::read("/cgi-bin/message/mass/speed/get").json(&json!({}))?)
     }
 
     /// Sets the level of [`MASS_SPEEDS`] at which mass messages go out (`message/mass/speed/set`).

@@ -42,10 +42,7 @@ pub(super) fn with_file_and_text(
         format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
     });
     let text = text.unwrap_or_default();
-    let boundary = match boundary(&[bytes, text.as_bytes()]) {
-        Ok(boundary) => boundary,
-        Err(cause) => return Err(call.refused(cause)),
-    };
+    let boundary = boundary(&[bytes, text.as_bytes()]).map_err(|cause| call.refused(cause))?;
     let filename = ascii(filename);
     let extension = filename
         .rsplit_once('.')

@@ -10,15 +10,19 @@ use super::error::ApiError;
 use crate::wechat::lenient;
 
 /// How often one call may be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Times a day, until midnight Beijing time.
+    #[serde(default, deserialize_with = "lenient::int")]
     pub daily_limit: Option<i64>,
     /// Made today.
+    #[serde(default, deserialize_with = "lenient::int")]
     pub used: Option<i64>,
     /// Left today.
+    #[serde(default, deserialize_with = "lenient::int")]
     pub remain: Option<i64>,
     /// The limit over a shorter time, where the call has one.
+    #[serde(skip_deserializing)]
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -63,31 +67,15 @@ impl Client {
     /// 76021 and 76022 for a path that is unknown or not this account's; any [`ApiError`].
     pub fn openapi_quota_get(&self, cgi_path: &str) -> Result<Quota, ApiError> {
         #[derive(Deserialize)]
-        struct Daily {
-            #[serde(default, deserialize_with = "lenient::int")]
-            daily_limit: Option<i64>,
-            #[serde(default, deserialize_with = "lenient::int")]
-            used: Option<i64>,
-            #[serde(default, deserialize_with = "lenient::int")]
-            remain: Option<i64>,
-        }
-        #[derive(Deserialize)]
         struct Answer {
-            quota: Daily,
+            quota: Quota,
             rate_limit: Option<RateLimit>,
         }
         let call = Call::read("/cgi-bin/openapi/quota/get");
         let answer: Answer = self.call(&call.json(&json!({"cgi_path": cgi_path}))?)?;
-        let Daily {
-            daily_limit,
-            used,
-            remain,
-        } = answer.quota;
         Ok(Quota {
-            daily_limit,
-            used,
-            remain,
             rate_limit: answer.rate_limit,
+            ..answer.quota
         })
     }
 

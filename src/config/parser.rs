@@ -149,32 +149,20 @@ impl Parser {
     }
 
     fn rules(&mut self, value: &value::Value, config: &mut Config) {
-        if let Some(table) = value.get_ref().as_table() {
-            self.report(
-                value.span().start,
-                "rule",
-                "is a list; begin each rule with [[rule]] on a line of its own",
-            );
-            let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
-            rule::parse(1, table, value.span().start, 1, &mut report);
-            return;
-        }
+        let at = value.span().start;
         let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
-            items
+            let tables = items
                 .iter()
-                .map(|item| {
-                    item.get_ref()
-                        .as_table()
-                        .map(|table| (table, item.span().start))
-                })
-                .collect()
+                .map(|item| Some((item.get_ref().as_table()?, item.span().start)));
+            tables.collect()
         });
         let Some(tables) = tables else {
-            self.report(
-                value.span().start,
-                "rule",
-                "is a list; begin each rule with [[rule]] on a line of its own",
-            );
+            let what = "is a list; begin each rule with [[rule]] on a line of its own";
+            self.report(at, "rule", what);
+            if let Some(table) = value.get_ref().as_table() {
+                let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+                rule::parse(1, table, at, 1, &mut report);
+            }
             return;
         };
         let mut names = HashSet::new();

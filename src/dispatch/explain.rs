@@ -312,27 +312,18 @@ fn about(about: &About) -> String {
 }
 
 fn fails(test: &Test, subject: &str) -> String {
-    let (verb, patterns): (_, Vec<&str>) = match test {
-        Test::Equals(patterns) => ("is not", patterns.iter().map(String::as_str).collect()),
-        Test::Prefix(patterns) => (
-            "does not begin with",
-            patterns.iter().map(String::as_str).collect(),
-        ),
-        Test::Contains(patterns) => (
-            "does not contain",
-            patterns.iter().map(String::as_str).collect(),
-        ),
-        Test::Regex(patterns) => (
-            "does not match",
-            patterns
+    let quoted = |pattern: &str| format!("\"{}\"", Visible(pattern));
+    let texts = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect();
+    let (verb, patterns): (_, Vec<String>) = match test {
+        Test::Equals(patterns) => ("is not", texts(patterns)),
+        Test::Prefix(patterns) => ("does not begin with", texts(patterns)),
+        Test::Contains(patterns) => ("does not contain", texts(patterns)),
+        Test::Regex(patterns) => {
+            let patterns = patterns
                 .iter()
-                .map(|pattern| pattern.written.as_str())
-                .collect(),
-        ),
+                .map(|pattern| quoted(pattern.written.as_str()));
+            ("does not match", patterns.collect())
+        }
     };
-    let patterns: Vec<String> = patterns
-        .iter()
-        .map(|pattern| format!("\"{}\"", Visible(pattern)))
-        .collect();
     format!("\"{}\" {verb} {}", Visible(subject), patterns.join(" or "))
 }

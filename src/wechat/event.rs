@@ -243,20 +243,19 @@ impl Event {
     /// (after a payment, from a product's page) has no scene, whatever its key.
     pub fn scene(&self) -> Option<&str> {
         let key = self.key()?;
-        let scene = match self.kind {
-            EventKind::Subscribe => key.strip_prefix(SCENE_PREFIX)?,
-            EventKind::Scan => key,
-            _ => return None,
+        let scene = match self.kind == EventKind::Subscribe {
+            true => key.strip_prefix(SCENE_PREFIX),
+            false => Some(key).filter(|_| self.kind == EventKind::Scan),
         };
-        (!scene.is_empty()).then_some(scene)
+        scene.filter(|scene| !scene.is_empty())
     }
 
     /// The text that rules match: the key, without the `qrscene_` of a follow; `""` if there is none.
     pub fn subject(&self) -> &str {
         let key = self.key().unwrap_or_default();
-        match self.kind {
-            EventKind::Subscribe => key.strip_prefix(SCENE_PREFIX).unwrap_or(key),
-            _ => key,
+        match self.kind == EventKind::Subscribe {
+            true => key.strip_prefix(SCENE_PREFIX).unwrap_or(key),
+            false => key,
         }
     }
 

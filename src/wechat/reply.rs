@@ -104,18 +104,15 @@ impl Reply {
     }
 
     fn push_content(&self, xml: &mut String) {
+        let media = |xml: &mut String, name, media_id: &str| {
+            wrap(xml, name, |xml| {
+                text::push_element(xml, "MediaId", media_id)
+            });
+        };
         match self {
             Reply::Text(content) => text::push_element(xml, "Content", &shown(content)),
-            Reply::Image { media_id } => {
-                wrap(xml, "Image", |xml| {
-                    text::push_element(xml, "MediaId", media_id)
-                });
-            }
-            Reply::Voice { media_id } => {
-                wrap(xml, "Voice", |xml| {
-                    text::push_element(xml, "MediaId", media_id)
-                });
-            }
+            Reply::Image { media_id } => media(xml, "Image", media_id),
+            Reply::Voice { media_id } => media(xml, "Voice", media_id),
             Reply::Video {
                 media_id,
                 title,
@@ -177,36 +174,17 @@ impl Reply {
         }
     }
 
-    /// The estimated length of the content in bytes, to reserve the buffer.
+    /// The length of a text in bytes, or an estimate, to reserve the buffer.
     fn length(&self) -> usize {
-        let optional = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + 48);
         match self {
             Reply::Text(content) => content.len().min(MAX_TEXT_BYTES),
-            Reply::Image { media_id } | Reply::Voice { media_id } => media_id.len(),
-            Reply::Video {
-                media_id,
-                title,
-                description,
-            } => media_id.len() + optional(title) + optional(description),
-            Reply::Music {
-                title,
-                description,
-                url,
-                hq_url,
-                thumb_media_id,
-            } => {
-                thumb_media_id.len()
-                    + [title, description, url, hq_url]
-                        .map(optional)
-                        .iter()
-                        .sum::<usize>()
-            }
-            Reply::News(articles) => articles
-                .iter()
-                .map(|a| 160 + a.title.len() + a.description.len() + a.pic_url.len() + a.url.len())
-                .sum(),
-            Reply::Transfer { kf_account } => optional(kf_account),
-            Reply::TransferAi => 0,
+            Reply::News(articles) => 600 * articles.len(),
+            Reply::Image { .. }
+            | Reply::Voice { .. }
+            | Reply::Video { .. }
+            | Reply::Music { .. }
+            | Reply::Transfer { .. }
+            | Reply::TransferAi => 600,
         }
     }
 }

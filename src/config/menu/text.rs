@@ -130,7 +130,11 @@ fn write_buttons(text: &mut String, place: &str, buttons: &[Button]) {
                 text.push_str(&lines(place, button));
                 write_buttons(text, &format!("{place}.sub_button"), below);
             }
-            _ => text.push_str(&lines(place, button)),
+            Tap::Key { .. }
+            | Tap::View { .. }
+            | Tap::Miniprogram { .. }
+            | Tap::Media { .. }
+            | Tap::Article { .. } => text.push_str(&lines(place, button)),
         }
     }
 }
