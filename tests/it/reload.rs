@@ -295,6 +295,7 @@ fn a_reload_names_keys_that_need_a_restart_and_keeps_their_values() {
         ("account.app_secret_file", "\"secret\""),
         ("server.listen", "\"127.0.0.1:1\""),
         ("server.workers", "7"),
+        ("server.max_head", "\"64KiB\""),
         ("store.path", "\"another.db\""),
         ("api.base_url", "\"http://127.0.0.1:2\""),
         ("api.timeout", "\"3s\""),
