@@ -1,4 +1,4 @@
-//! What the platform sends: verified, understood, answered; `signature`, `sealing` and `answer` have the parts.
+//! Handlers of the callback: verify what the platform sends, parse it, decide the answer.
 //!
 //! A push is handed to the store's writer together with the duty to answer it, and the writer answers it after the
 //! commit: 200 means that the push and its answer are on disk.
@@ -71,7 +71,7 @@ impl Callback {
         })
     }
 
-    /// What late answers are counted in.
+    /// Counts late answers.
     pub fn stall(&self) -> &Arc<Stall> {
         &self.stall
     }
@@ -82,9 +82,9 @@ impl Callback {
         admission::check(&live.config.server.allow_ips, platform.as_deref(), from)
     }
 
-    /// Whether a request with this query is rightly signed, wherever it goes: then the console has another URL.
+    /// Whether a request with this query is validly signed, whatever its path.
     pub fn is_signed(live: &Live, query: &str) -> bool {
-        Query::parse(query).is_some_and(|query| signature::is_true(live, &query))
+        Query::parse(query).is_some_and(|query| signature::is_valid(live, &query))
     }
 
     /// Whether the store takes writes.
@@ -114,7 +114,7 @@ impl Callback {
             Some(kind) if kind.eq_ignore_ascii_case("raw") => false,
             Some(_) => return Err(Refused::EncryptType),
         };
-        // With none at all nobody looks at the body.
+        // Without any signature the body is not even parsed.
         match (&signed, &query.msg_signature) {
             (Some(_), _) => {}
             (None, Some(_)) if encrypted => {}
@@ -124,7 +124,7 @@ impl Callback {
         let body = &request.body;
         let looked = match signed {
             Some(signed) => Some((signed, self.look(live, &signed, body)?)),
-            // Nobody vouches for anything before the body is read.
+            // Only the body can prove where it comes from.
             None => None,
         };
         let understood = match understand(live, &query, encrypted, body) {
@@ -173,14 +173,14 @@ impl Callback {
         }
     }
 
-    /// Whether what came with this signature may be read.
+    /// Whether the body that came with this signature may be read.
     fn look(&self, live: &Live, signed: &Signed, body: &[u8]) -> Result<Seen, Refused> {
         let skew = live.config.server.max_clock_skew;
         let now = clock::unix_seconds();
         self.replay.look(signed, body, skew, now)
     }
 
-    /// Lets a signature bring no push from now on, also after a restart.
+    /// Marks a signature as used, so that it brings no push from now on, even after a restart.
     fn use_up(&self, looked: Option<(Signed, Seen)>) -> Result<(), Refused> {
         let Some((signed, seen)) = looked else {
             return Ok(());
@@ -202,7 +202,7 @@ impl Callback {
         let Some(signed) = signature::check(live, &query)? else {
             return Err(Refused::NoSignature);
         };
-        // Refused only where it was used before, and that is as good.
+        // It is only refused if it has been used already.
         if let Ok(seen) = self.look(live, &signed, b"") {
             self.use_up(Some((signed, seen))).ok();
         }
@@ -227,7 +227,7 @@ impl Callback {
             (Some(xml), None) => answer::reply(xml, Format::Xml),
             (Some(xml), Some(sealing)) => sealing.seal(&xml),
         };
-        // Sealed here and not after the commit: there is one writer, and there are several workers.
+        // Encrypted here and not after the commit: there are several workers, but one writer.
         let fresh = answer_with(record.reply.clone());
         let wants_profile = matches!(
             record.effect,
@@ -250,12 +250,12 @@ impl Callback {
                     };
                     let status = response.status;
                     let outbox = deferred.answer_together(response);
-                    let heard = outbox.is_some();
+                    let delivered = outbox.is_some();
                     if let Some(outbox) = outbox {
                         after.then(move || outbox.release());
                     }
                     let took = since.elapsed().as_millis();
-                    match (heard, status) {
+                    match (delivered, status) {
                         (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
                         (false, 503) => {
                             log::info!(
@@ -281,7 +281,7 @@ impl Callback {
 }
 
 impl Stall {
-    /// A request was answered 503 because its time was over.
+    /// Counts a request that was answered 503 because its time was over.
     pub fn late(&self) {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             log::error!(
@@ -314,7 +314,7 @@ struct Understood {
     signed: Option<Signed>,
 }
 
-/// What tells a push from all others, and its request too.
+/// What identifies a push and its request.
 struct Identity {
     dedup_key: String,
     digest: i64,
@@ -427,7 +427,7 @@ impl Accepted {
                 .filter(|subject| !subject.is_empty())
                 .map(str::to_owned),
             xml: match &effect {
-                // It names the person of whom every trace goes.
+                // It names the person, whose every trace is being erased.
                 Effect::AccountClosed { .. } => None,
                 Effect::None
                 | Effect::Follow { .. }

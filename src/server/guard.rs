@@ -41,10 +41,10 @@ pub use refusal::Refusal;
 
 /// What the guard reports to the rest of the server, from its own thread: nothing in here may wait.
 pub trait Reports: Send + 'static {
-    /// Nothing can be served any more (every lane is lost, or the thread itself failed); at most once. The reason is
-    /// one line for the log.
+    /// Nothing can be served any more: every lane is lost, or the thread failed. Called at most once, with one line for
+    /// the log.
     fn fatal(&mut self, reason: String);
-    /// A request was refused before anybody looked at what it is. `is_tls`: it is the beginning of a TLS connection.
+    /// A request was refused before it reached a handler. `is_tls`: it is the beginning of a TLS connection.
     fn refused(&mut self, from: Peer, refusal: Refusal, is_tls: bool);
     /// A request was answered 503, because its time was over.
     fn late(&mut self);
@@ -138,21 +138,21 @@ impl Guard {
         &self.address
     }
 
-    /// Replaces the limits, but for `max_head`, which stays until a restart. They hold at once, also for the time that requests under way have left;
-    /// a body whose head was accepted may still arrive. No whole request is lost.
+    /// Replaces the limits, except `max_head`, which stays until a restart. They apply at once, also to the deadlines of
+    /// requests under way; a body whose head was accepted may still arrive. No whole request is lost.
     pub fn set_limits(&self, limits: Limits) {
         self.shared.order(|orders| orders.limits = Some(limits));
         wake(&self.waker);
     }
 
-    /// Stops: takes no more connections (removing a Unix socket's file), answers the requests that
+    /// Stops: accepts no more connections (removing a Unix socket's file), answers the requests that
     /// have arrived whole, closes all other connections (503 where a part of a request has come).
     ///
-    /// Returns when all of that is done or `within` is over, and tells how many requests were left
-    /// without their answer. Worker threads must go on until this returns. A second call returns 0.
+    /// Returns when all of that is done or `within` is over, with the number of requests left
+    /// without an answer. Worker threads must go on until this returns. A second call returns 0.
     pub fn stop(&self, within: Duration) -> usize {
         let now = Instant::now();
-        // A time too far off to be expressed is as good as a day.
+        // Where the time cannot be expressed, a day is long enough.
         let stop_by = now
             .checked_add(within)
             .unwrap_or(now + Duration::from_secs(86_400));

@@ -1,7 +1,8 @@
 //! The running server: listens, answers with a few threads, reloads, stops. The only folder that names `tiny_http`.
 //!
-//! A request's way: `guard` (whole, small, well-formed) → `http/lanes` (tiny_http) → a worker → `routes` → `callback`
-//! → the store's writer, which answers after the commit → `http/outbox` → `guard`.
+//! A push passes through `guard/conversing` (read it whole) → `guard/framing` (check it) → `guard/relaying` (give it a
+//! ticket) → `http/lanes` (tiny_http parses it) → `http/workers` → `routes` → `callback` → the store's writer. After the
+//! commit the answer goes by its ticket: `http/outbox` → `guard/relaying` → `guard/conversing`.
 
 // Tests may unwrap: a panic is how they fail.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -44,11 +45,11 @@ use http::workers::Workers;
 use routes::{Router, Site};
 use systemd::State;
 
-/// How long a stop waits for answers under way and for the store. The contract says 5 s for all of it, and the last
-/// lines of the log want to be written, too.
+/// How long a stop waits for answers under way and for the store. The contract allows 5 s in all; the rest is for the
+/// last lines of the log.
 const STOP_PATIENCE: Duration = Duration::from_millis(4_600);
 
-/// What of that the store has in any case, to end its last write and fold the log into the file.
+/// The part of it reserved for the store, to finish its last write and fold the log into the file.
 const STORE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Two signals within this time are one: `timeout` and some supervisors send it to the program and to its group.
@@ -87,7 +88,7 @@ impl Reports for Reporter {
 
     fn refused(&mut self, from: Peer, refusal: Refusal, is_tls: bool) {
         let why = match refusal {
-            // Something else says why.
+            // The reason is logged elsewhere.
             Refusal::Unavailable => return log::debug!("guard: {from} answered 503"),
             Refusal::BadRequest if is_tls => Refused::Tls,
             refusal => Refused::Http(refusal),
@@ -138,7 +139,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
             });
         })?;
     greet(&app, guard.local_addr());
-    systemd::tell(State::Ready);
+    systemd::notify(State::Ready);
     let reloads = reloading(&app, &guard)?;
     let ended = run(&reloads, &happened);
     let stop_by = Instant::now() + STOP_PATIENCE;
@@ -157,7 +158,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
                 }
             }
         })?;
-    systemd::tell(State::Stopping);
+    systemd::notify(State::Stopping);
     let left = guard.stop((stop_by - STORE_PATIENCE).saturating_duration_since(Instant::now()));
     log::debug!("guard: stopped: {}", app.counters);
     if left > 0 {
@@ -177,8 +178,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     ended
 }
 
-/// Turns signals into events. Until the server has started, a signal to stop ends it at once: nobody has been
-/// answered, and the start may wait for a disk.
+/// Turns signals into events. Until the server has started, a signal to stop ends it at once: no request has been
+/// answered, and the start may be waiting for a disk.
 fn listen_to_signals(
     mut signals: Signals,
     events: Sender<Event>,
@@ -202,7 +203,7 @@ fn listen_to_signals(
         .map(drop)
 }
 
-/// Closes the store; `false`: not within this time. Its thread cannot be interrupted in a write.
+/// Closes the store; `false` if that took too long. Its thread cannot be interrupted in a write.
 fn close_store(app: &Arc<App>, within: Duration) -> bool {
     let (done, closed) = channel();
     let app = Arc::clone(app);
@@ -223,15 +224,15 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
     }
 }
 
-/// A thread that warns of the configuration in force, and reads it again whenever it is sent something. It may wait
-/// for the disk and compare thousands of rules; a signal to stop is heard meanwhile.
+/// Starts the thread that warns about the configuration in force and reloads it on request. It may wait for the disk and
+/// compare thousands of rules; the main thread still handles signals meanwhile.
 fn reloading(app: &Arc<App>, guard: &Arc<Guard>) -> io::Result<Sender<()>> {
     let (sender, wanted) = channel();
     let (app, guard) = (Arc::clone(app), Arc::clone(guard));
     let listening = guard.local_addr().to_string();
     let work = move || {
-        // By this `check` knows the port of its own server from one that another program has. A store that cannot be
-        // written says so on its own.
+        // Lets `check` tell this server's port from one that another program has. A store that cannot be written
+        // reports that itself.
         app.store.keep_listening(Some(listening)).ok();
         warn(&app.live());
         while let Ok(()) = wanted.recv() {
@@ -248,7 +249,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
     loop {
         match happened.recv() {
             Ok(Event::Signal(SIGHUP)) => {
-                // Only a panic ends that thread, and then there is nobody to reload.
+                // Only a panic ends that thread.
                 if reloads.send(()).is_err() {
                     log::error!("the configuration cannot be read again: restart the server");
                 }
@@ -267,7 +268,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
 
 /// Reads the configuration again: whole or not at all.
 fn reload(app: &App, guard: &Guard) {
-    systemd::tell(State::Reloading);
+    systemd::notify(State::Reloading);
     let old = app.live();
     match Config::load(&old.config.file) {
         Err(problems) => {
@@ -300,7 +301,7 @@ fn reload(app: &App, guard: &Guard) {
             }
         }
     }
-    systemd::tell(State::Ready);
+    systemd::notify(State::Ready);
     let live = app.live();
     if !Arc::ptr_eq(&live, &old) {
         warn(&live);
@@ -326,8 +327,8 @@ fn greet(app: &App, address: &Listen) {
     );
 }
 
-/// Tells what is allowed and still not what an owner wants, as `check` does. Comes last, because thousands of rules
-/// take seconds to compare with each other, and nobody is to wait for that.
+/// Warns about settings that are allowed but hardly wanted, as `check` does. Comes last: comparing thousands of rules
+/// with each other takes seconds, and nothing should wait for that.
 fn warn(live: &Live) {
     for exposure in live.config.exposures() {
         log::warn!("{exposure}");

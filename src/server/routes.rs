@@ -1,4 +1,4 @@
-//! The one table of routes: what can be asked for, how, by whom, and which threads answer it.
+//! The table of routes: path, methods, who may call, and which threads run the handler.
 
 use std::fmt;
 use std::io;
@@ -27,7 +27,7 @@ pub struct Route {
     pub handler: Handler,
 }
 
-/// A handler is given everything by value or reference, and needs no socket.
+/// A handler gets everything it needs as arguments, so that tests need no socket.
 pub type Handler = fn(&Site, &Live, Request) -> Result<Reply, Refused>;
 
 /// Which paths a route takes.
@@ -39,7 +39,7 @@ pub enum Path {
     Exactly(&'static str),
 }
 
-/// Who may ask.
+/// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     Anyone,
@@ -50,9 +50,9 @@ pub enum Caller {
 /// Which threads run the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// The few that every push needs: such a handler must not read the store, call out or wait.
+    /// The workers, which every push needs: such a handler must not read the store, call out or wait.
     OnWorker,
-    /// Those that may take long.
+    /// The pool, whose handlers may take long.
     OnPool,
 }
 
@@ -89,7 +89,7 @@ pub struct Site {
     refusals: Arc<Refusals>,
 }
 
-/// Finds the route of a request, and has it answered.
+/// Finds the route of a request and runs its handler.
 #[derive(Debug)]
 pub struct Router {
     site: Arc<Site>,
@@ -132,8 +132,8 @@ impl Site {
         deferred.answer(callback::refusal(why));
     }
 
-    /// Answers what no route takes. Where it is rightly signed, the console has another URL; all else is the noise of
-    /// the internet, and worth no line.
+    /// Answers 404. A validly signed request means that the console has the wrong URL, which is worth a warning; all
+    /// else is the noise of the internet.
     fn elsewhere(&self, live: &Live, request: &Request, deferred: Deferred) {
         let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
         let (path, query) = request.path_and_query();
@@ -166,7 +166,7 @@ impl Router {
         Ok(Router { site, routes, pool })
     }
 
-    /// Answers one request, or sees to it that it is answered.
+    /// Answers one request, or hands over the duty to answer it.
     pub fn handle(&self, request: Request, deferred: Deferred) {
         let live = self.site.app.live();
         let (path, _) = request.path_and_query();

@@ -1,4 +1,4 @@
-//! What systemd hears: ready, reloading, stopping, and, while the store really takes writes, alive.
+//! Reports to systemd: ready, reloading, stopping and, while the store really takes writes, alive.
 //!
 //! The protocol is that of sd_notify(3): a few lines of text in one message to the socket that `$NOTIFY_SOCKET` names.
 
@@ -16,7 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::app::App;
 use crate::notifier::Woken;
 
-/// How long a service manager that reads nothing may hold up the thread that tells it something.
+/// How long a service manager that reads nothing may hold up the thread that reports to it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The states of the service.
@@ -44,13 +44,13 @@ impl State {
     }
 }
 
-/// Tells systemd; does nothing where it did not ask for it. Takes a second at most.
-pub(super) fn tell(state: State) {
+/// Reports to systemd, if it asked for reports. Takes at most a second.
+pub(super) fn notify(state: State) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
         return;
     };
-    let told = Address::read(&name).and_then(|address| address.send(state.message().as_bytes()));
-    if let Err(error) = told {
+    let sent = Address::read(&name).and_then(|address| address.send(state.message().as_bytes()));
+    if let Err(error) = sent {
         log::warn!("systemd: NOTIFY_SOCKET={name:?}: {state:?} could not be sent: {error}");
     }
 }
@@ -137,13 +137,13 @@ pub(super) fn feed_watchdog(app: &Arc<App>) {
     };
     let pace = (patience / 3).max(Duration::from_millis(100));
     loop {
-        // Told from here and not by the writer, which must not wait for systemd.
+        // Reported from here and not by the writer, which must not wait for systemd.
         let (done, probed) = channel();
         app.store.probe(move |probe| {
             done.send(probe).ok();
         });
         match probed.recv_timeout(pace) {
-            Ok(Ok(())) => tell(State::Alive),
+            Ok(Ok(())) => notify(State::Alive),
             // No sign of life: after a while systemd restarts the server.
             Ok(Err(error)) => log::debug!("watchdog: {error}"),
             Err(_) => log::debug!("watchdog: the store did not answer"),
@@ -154,7 +154,7 @@ pub(super) fn feed_watchdog(app: &Arc<App>) {
     }
 }
 
-/// How long systemd waits for a sign of life, if it does, and of this very process.
+/// How long systemd waits for a sign of life of this process; `None` if it does not.
 fn watchdog() -> Option<Duration> {
     let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let of_another = std::env::var_os("WATCHDOG_PID").is_some()

@@ -7,17 +7,17 @@ use crate::server::http::client::ClientAddress;
 
 /// Refuses an address that is not allowed; the error says why, for the log.
 ///
-/// `told` is the platform's list. While there is none, nobody is refused by it: whoever fetches it says so.
+/// `platform` is the platform's list. While there is none, everybody is admitted; the thread that fetches it warns.
 pub fn check(
     allowed: &AllowIps,
-    told: Option<&Networks>,
+    platform: Option<&Networks>,
     from: ClientAddress,
 ) -> Result<(), Refused> {
-    let (networks, list) = match (allowed, told) {
+    let (networks, list) = match (allowed, platform) {
         (AllowIps::Any, _) | (AllowIps::Platform, None) => return Ok(()),
         (AllowIps::Listed(networks), _) => (networks, "in server.allow_ips"),
-        (AllowIps::Platform, Some(told)) => (
-            &told.networks,
+        (AllowIps::Platform, Some(platform)) => (
+            &platform.networks,
             "in the platform's list (server.allow_ips = \"wechat\")",
         ),
     };

@@ -18,7 +18,7 @@ pub fn reply(body: String, format: Format) -> Response {
     Response::of_type(content_type, 200, body)
 }
 
-/// A push is on disk; nothing is said.
+/// A push is on disk, and there is no reply.
 pub fn success() -> Response {
     Response::text(200, "success")
 }
@@ -38,7 +38,7 @@ pub fn not_found() -> Response {
     Response::text(404, "not found")
 }
 
-/// What the client of a refused request hears: no more than it has to.
+/// The answer to a refused request: it gives away as little as possible.
 pub fn refusal(why: &Refused) -> Response {
     match why {
         Refused::NotAPush(_) => Response::text(400, "not a push"),

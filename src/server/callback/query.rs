@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The parameters that the platform sends. One that comes twice is no value: nobody honest sends it.
+/// The parameters that the platform sends. A duplicate makes the query invalid: no honest client sends one.
 #[derive(Debug, Default)]
 pub struct Query<'a> {
     pub signature: Option<Cow<'a, str>>,

@@ -53,11 +53,11 @@ pub enum Refused {
     EncryptedInPlain,
     /// 403: the mode is secure.
     PlainInSecure,
-    /// 403: encrypted, and nothing vouches for it.
+    /// 403: encrypted, and without the signature that covers it.
     NoMsgSignature,
     /// 403: made with another Token, or made up.
     WrongMsgSignature,
-    /// 403: announced as encrypted, and readable.
+    /// 403: announced as encrypted, but readable.
     NotEncrypted,
     /// 403: announced as encrypted, and no envelope; with what is wrong.
     BrokenEnvelope(String),
@@ -67,9 +67,9 @@ pub enum Refused {
     Replayed,
     /// 403: as old as signatures that are no longer remembered.
     TooOld,
-    /// 400: rightly signed and not a push; with what is wrong.
+    /// 400: validly signed, but not a push; with what is wrong.
     NotAPush(String),
-    /// 404: rightly signed, and for another path than the callback's.
+    /// 404: validly signed, but for another path than the callback's.
     OtherPath {
         /// What was asked for.
         asked: String,
@@ -146,11 +146,11 @@ impl fmt::Display for Refused {
     }
 }
 
-/// What is told apart in the log; reasons that only differ in their figures are one kind.
+/// What the log distinguishes; reasons that differ only in their figures are one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     reason: Discriminant<Refused>,
-    /// For reasons that are several: which one.
+    /// Tells apart reasons that share a variant.
     which: u64,
 }
 

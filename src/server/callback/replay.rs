@@ -1,8 +1,8 @@
 //! Remembers what each signature was used for: the same push may come with it again, and nothing else.
 //!
-//! In plain mode a signature does not cover the body, so whoever sees one request could send any body with its query.
-//! The platform itself repeats a query only when it delivers the same push again. Whatever came with a signature uses
-//! it up: a push, a body that is not a push, the check of the callback URL.
+//! In plain mode a signature does not cover the body, so anybody who sees one request could send any body with its query.
+//! The platform itself repeats a query only when it delivers the same push again. A signature is used up by
+//! whatever came with it: a push, a body that is not a push, the check of the callback URL.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -19,7 +19,7 @@ use crate::store::UsedSignature;
 /// more, those with the oldest timestamps are refused instead of forgotten.
 pub const MOST: u32 = 1 << 20;
 
-/// The memory goes in slices, so that what has expired goes without a look at each.
+/// The memory is dropped in slices, so that expiry need not look at every entry.
 const SLICES: usize = 8;
 
 /// Other bodies that are read with a signature that was used, to see whether they are the same push in another form;

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::store::Signature;
 use crate::wechat::{sign, signature_bytes, verify};
 
-/// The signature of a request, found to be true.
+/// The verified signature of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed {
     /// Of Token, timestamp and nonce, in the bytes that its hexadecimal digits stand for.
@@ -31,9 +31,10 @@ impl Signed {
     }
 }
 
-/// The signature of a request, which is true; `None`: it has none.
+/// Verifies the signature of a request; `None` if it has none.
 ///
-/// Refuses a signature that is there and false, and a time that is too far off.
+/// # Errors
+/// When the signature is wrong, or the time too far off.
 pub fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
     let (Some(timestamp), Some(nonce)) = (&query.timestamp, &query.nonce) else {
         return Err(Refused::NoTimestamp);
@@ -46,8 +47,8 @@ pub fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
     }
     let skew = live.config.server.max_clock_skew;
     if !skew.is_zero() {
-        let told: i64 = timestamp.parse().map_err(|_| Refused::Timestamp)?;
-        let off = clock::unix_seconds().abs_diff(told);
+        let sent_at: i64 = timestamp.parse().map_err(|_| Refused::Timestamp)?;
+        let off = clock::unix_seconds().abs_diff(sent_at);
         if off > skew.as_secs() {
             return Err(Refused::TimestampOff(off));
         }
@@ -55,8 +56,8 @@ pub fn check(live: &Live, query: &Query) -> Result<Option<Signed>, Refused> {
     Ok(signature.and_then(|signature| Signed::read(signature, timestamp)))
 }
 
-/// Whether a request has a true signature, of whatever time.
-pub fn is_true(live: &Live, query: &Query) -> bool {
+/// Whether a request has a valid signature, whatever its time.
+pub fn is_valid(live: &Live, query: &Query) -> bool {
     match (&query.timestamp, &query.nonce, &query.signature) {
         (Some(timestamp), Some(nonce), Some(signature)) => fits(live, timestamp, nonce, signature),
         _ => false,

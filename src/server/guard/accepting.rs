@@ -1,4 +1,4 @@
-//! Which connections have a place: accepting, and what makes room when there are too many or they hold too much.
+//! Accepting connections, and closing some when there are too many or they hold too much memory.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,8 +8,8 @@ use super::event_loop::{ACCEPTS_PER_TURN, Accepting, EventLoop, due};
 use super::stream::Stream;
 use crate::server::http::peer::Peer;
 
-/// How long a connection may take for its first bytes before it makes room rather than those that send ahead. Only
-/// then: else a client that has just been accepted would be the one to go, as the only one without a whole request.
+/// How long a new connection is spared while others that send ahead can make room: without this, a client that has just
+/// been accepted would be closed first, as the only one without a whole request.
 const ARRIVAL: Duration = Duration::from_millis(250);
 
 /// Back-off after a failed accept, such as EMFILE.
@@ -24,7 +24,7 @@ impl EventLoop {
         self.limits.max_connections.max(1)
     }
 
-    pub(super) fn connections_wait(&mut self) {
+    pub(super) fn note_pending(&mut self) {
         match self.accepting {
             Accepting::Drained | Accepting::Ready => self.accepting = Accepting::Ready,
             // A flood must not cut the pause short.
@@ -85,13 +85,13 @@ impl EventLoop {
             error.kind(),
             io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
         ) {
-            // A client that went away before its turn.
+            // A client that left before it was accepted.
             return true;
         }
         if due(&mut self.accept_warning, self.now) {
             log::warn!("guard: accepting a connection: {error}; going on with fewer connections");
         }
-        // Mostly it is for want of file descriptors; a client that can be missed gives up its one.
+        // Usually file descriptors have run out; closing another connection frees one.
         !retried && self.make_room()
     }
 
@@ -102,7 +102,7 @@ impl EventLoop {
         }
         let connection = Connection::new(stream, peer, self.now);
         let index = self.connections.insert(connection);
-        // What a client has to say is mostly here already.
+        // Usually the request is here already.
         self.read(index);
     }
 
@@ -112,10 +112,10 @@ impl EventLoop {
         oldest.into_iter().flatten().min()
     }
 
-    /// The connection that can be missed best and closed at once: one that has had its last answer, else the oldest
-    /// whose request is incomplete, else the one that has longest not taken its answer.
+    /// The connection to close first: one that has had its last answer, else the oldest whose request is incomplete,
+    /// else the one that has left its answer untaken for longest.
     ///
-    /// Those that send ahead end with their next answer instead, see [`EventLoop::wants_places`].
+    /// Those that send ahead end with their next answer instead, see [`EventLoop::needs_places`].
     fn most_dispensable(&self) -> Option<usize> {
         let lingering = self.connections.oldest(Phase::Lingering);
         lingering
@@ -136,13 +136,13 @@ impl EventLoop {
         self.connections.sent_ahead() > 0 || self.connections.least_served().is_some()
     }
 
-    /// Whether places are wanted, as many as can be taken in a turn, and only those that have sent further requests
-    /// ahead can give theirs up: each does after its next answer.
-    pub(super) fn wants_places(&self) -> bool {
+    /// Whether places are needed and only clients that have sent further requests ahead can give theirs up, which each
+    /// does after its next answer.
+    pub(super) fn needs_places(&self) -> bool {
         let is_full = match self.accepting {
             Accepting::Drained => self.connections.open() > self.max_connections(),
             Accepting::Ready => self.connections.open() >= self.max_connections(),
-            // Mostly for want of file descriptors.
+            // Usually file descriptors have run out.
             Accepting::PausedUntil(_) => true,
         };
         is_full
@@ -150,13 +150,13 @@ impl EventLoop {
             && self.oldest_closable().is_none()
     }
 
-    /// When a connection may be accepted because another one has taken too long by then.
+    /// When the oldest unfinished connection is no longer spared, and can make room.
     pub(super) fn next_place(&self) -> Option<Instant> {
         let (since, _) = self.oldest_unfinished()?;
-        self.wants_places().then(|| since + ARRIVAL)
+        self.needs_places().then(|| since + ARRIVAL)
     }
 
-    /// Closes the connection that can be missed best; `false` if each has a whole request.
+    /// Closes the most dispensable connection; `false` if each has a whole request.
     pub(super) fn make_room(&mut self) -> bool {
         match self.most_dispensable() {
             Some(index) => {
@@ -179,9 +179,9 @@ impl EventLoop {
         self.close(index);
     }
 
-    /// When all buffers together have become too large, closes the oldest large one whose request is incomplete, or
-    /// else the largest answer that nobody takes, or else any that no answer is under way for. `index` has just grown;
-    /// it may be the one.
+    /// While all buffers together are too large, closes the oldest large connection whose request is incomplete, or else
+    /// the one with the largest untaken answer, or else any without a request inside. `index` has just grown and may be
+    /// closed itself.
     pub(super) fn keep_within_budget(&mut self, index: usize) {
         while self.connections.buffered() > self.limits.memory_budget() {
             let held = |index: usize| self.connections.get(index).map_or(0, |one| one.accounted);

@@ -19,7 +19,7 @@ const READ_AHEAD: usize = 8 * 1024;
 /// Buffers up to this size are kept between the requests of a connection; larger ones are freed.
 const KEPT_BUFFER: usize = 4 * 1024;
 
-/// What a client that expects it is told before it sends its body.
+/// Sent to a client that waits for it before it sends its body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Where a connection is in the life of one request. Each phase has its own clock.
@@ -32,11 +32,11 @@ pub(super) enum Phase {
     /// The client sent its next request before it had the last answer: it goes on when it is its turn, so that those
     /// who send ahead do not hold up the others.
     Queued,
-    /// The request is whole and inside, and is to be answered soon.
+    /// The request is whole and inside, and should be answered soon.
     Answering,
     /// The same for longer. The client is watched from now on, because it may hang up.
     Waiting,
-    /// The client has ended its half while it waited: it has gone, or will not wait much longer.
+    /// The client closed its half while it waited: it has most likely gone.
     Leaving,
     /// The answer did not go out at once; the client has to take it.
     Writing,
@@ -61,7 +61,7 @@ impl Phase {
     ];
 }
 
-/// What the event queue reports of a connection; never taken back once asked for.
+/// Which events are asked for; never reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Watched {
     Nothing,
@@ -69,7 +69,7 @@ enum Watched {
     ReadsAndWrites,
 }
 
-/// What one attempt to read has brought.
+/// The outcome of one attempt to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     Bytes(usize),
@@ -116,7 +116,7 @@ pub(super) struct Connection {
     pub(super) lane: Option<usize>,
     /// No further request is wanted after the answer.
     pub(super) last: bool,
-    /// How much has been thrown away while lingering, in bytes.
+    /// How many bytes were discarded while lingering.
     pub(super) discarded: usize,
     /// Reading may bring something. Events are edge-triggered: this is only cleared when the socket
     /// is known to be drained.
@@ -214,7 +214,7 @@ impl Connection {
             match self.stream.read(scratch) {
                 Ok(0) => return Received::End,
                 Ok(count) => {
-                    // A short read has drained the socket; later bytes are reported anew.
+                    // A short read has drained the socket; later bytes bring a new event.
                     self.readable = count == scratch.len() || self.read_closed;
                     return Received::Bytes(count);
                 }
@@ -260,8 +260,8 @@ impl Connection {
         }
     }
 
-    /// Makes the request ready for a lane.
-    pub(super) fn set_out(&mut self, ticket: Ticket, lane: usize) {
+    /// Completes the head for `tiny_http`, and notes the lane that will carry it.
+    pub(super) fn assign(&mut self, ticket: Ticket, lane: usize) {
         if let Some(head) = &self.head {
             head.end(&mut self.output, ticket, self.peer);
         }
@@ -282,9 +282,8 @@ impl Connection {
         self.lane = None;
     }
 
-    /// Tells a client that waits for it to send its body; `false` if that cannot be told.
-    ///
-    /// So few bytes fit unless answers to earlier requests have not been taken.
+    /// Sends `100 Continue` to a client that waits for it; `false` if it could not be sent whole, which only happens
+    /// when earlier answers have not been taken.
     pub(super) fn invite_body(&mut self) -> bool {
         let waits = |head: &mut Head| {
             std::mem::take(&mut head.expects_continue) && head.len == self.input.len()
@@ -306,7 +305,7 @@ impl Connection {
         (&self.output, &self.input[body])
     }
 
-    /// Drops the request that `tiny_http` has got; what the client sent ahead stays.
+    /// Drops the request, which `tiny_http` has received; what the client sent ahead stays.
     pub(super) fn consume_request(&mut self) {
         if let Some(head) = self.head {
             self.input.drain(..head.total());
@@ -350,12 +349,12 @@ impl Connection {
         self.stream.shutdown_write().is_ok()
     }
 
-    /// Sees to it that further bytes are reported. What arrived before that is reported, too.
+    /// Asks for events when bytes arrive. Those that are there already cause one, too.
     pub(super) fn watch_reads(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.watch(registry, token, Watched::Reads)
     }
 
-    /// Sees to it that space for writing is reported.
+    /// Asks for events when there is space to write.
     pub(super) fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.watch(registry, token, Watched::ReadsAndWrites)
     }

@@ -1,4 +1,4 @@
-//! Every client connection by its slot: what counts them, orders them by age, and closes them.
+//! The client connections by slot: counts them, orders them by age, closes them.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,11 +10,11 @@ use super::connection::{Connection, Phase};
 pub(super) struct Connections {
     slots: Vec<Option<Connection>>,
     vacant: Vec<usize>,
-    /// Those of every phase, oldest first.
+    /// By phase, oldest first.
     phases: [BTreeSet<(Instant, usize)>; Phase::ALL.len()],
     /// Those in [`Phase::Queued`] by the number of their requests so far.
     turns: BTreeSet<(u32, usize)>,
-    /// How many requests under way have been queued before.
+    /// How many requests under way were queued first.
     sent_ahead: usize,
     /// Bytes that all buffers hold.
     buffered: usize,
@@ -58,7 +58,7 @@ impl Connections {
         phases.iter().map(|phase| self.of(*phase).len()).sum()
     }
 
-    /// Requests under way that had to wait for their turn.
+    /// How many requests under way had to wait for their turn.
     pub(super) fn sent_ahead(&self) -> usize {
         self.sent_ahead
     }

@@ -1,4 +1,4 @@
-//! The client's side of a connection: reading its request, giving it its answer, parting from it.
+//! The client's side of a connection: reads requests, writes answers, closes.
 
 use std::io;
 use std::time::Instant;
@@ -34,7 +34,7 @@ impl EventLoop {
         self.attend_to(index);
     }
 
-    /// Goes on with those who had more to be read than their share of the turn before.
+    /// Continues with connections that had more to read than their share of the last turn.
     pub(super) fn read_on(&mut self) {
         for index in std::mem::take(&mut self.unread) {
             self.attend_to(index);
@@ -52,15 +52,15 @@ impl EventLoop {
                 self.close(index);
             }
             Phase::Waiting if connection.has_ended_its_half() => self.enter(index, Phase::Leaving),
-            // It gets its turn, or its answer, first.
+            // Nothing is read before its turn, or before its answer is out.
             Phase::Queued | Phase::Answering | Phase::Waiting | Phase::Leaving => {}
             Phase::Writing => self.write(index),
             Phase::Lingering => self.linger(index),
         }
     }
 
-    /// A request has been inside for a while: from now on its client is watched, if it may wait longer.
-    pub(super) fn waits(&mut self, index: usize, since: Instant) {
+    /// A request has been inside for a while: watches its client from now on, or answers 503 if too many wait.
+    pub(super) fn start_waiting(&mut self, index: usize, since: Instant) {
         let waiting = self.connections.count(&[Phase::Waiting, Phase::Leaving]);
         let has_place = waiting < self.limits.max_waiting;
         let token = connection_token(self.lanes.len(), index);
@@ -78,11 +78,11 @@ impl EventLoop {
         }
     }
 
-    /// Lets those who sent ahead go on, as many at a time as hold up nobody else. Mostly those who have had the least
-    /// come first; when places are wanted those who have had the most, because their next answer is their last.
-    pub(super) fn let_queued_go_on(&mut self) {
+    /// Resumes clients that sent ahead, only as many at a time as hold up nobody else. Usually the least served come first;
+    /// when places are needed the most served do, because their next answer is their last.
+    pub(super) fn resume_queued(&mut self) {
         while self.connections.sent_ahead() < MOST_SENT_AHEAD {
-            let next = match self.wants_places() {
+            let next = match self.needs_places() {
                 true => self.connections.most_served(),
                 false => self.connections.least_served(),
             };
@@ -93,7 +93,7 @@ impl EventLoop {
         }
     }
 
-    /// Goes on with a queued connection.
+    /// Resumes a queued connection.
     pub(super) fn take_turn(&mut self, index: usize) {
         let Some(connection) = self.connections.get(index) else {
             return;
@@ -106,8 +106,8 @@ impl EventLoop {
         self.read(index);
     }
 
-    /// Goes on until the request is whole, the socket is drained, the client's share of this turn is used up, or the
-    /// connection has ended.
+    /// Reads until the request is whole, the socket is drained, the client's share of this turn is used up, or the
+    /// connection ends.
     pub(super) fn read(&mut self, index: usize) {
         let mut share = READ_SHARE;
         loop {
@@ -157,7 +157,7 @@ impl EventLoop {
         self.close(index);
     }
 
-    /// Answers without asking inside; the connection ends with it.
+    /// Sends the guard's own answer; the connection ends with it.
     pub(super) fn refuse(&mut self, index: usize, refusal: Refusal) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
@@ -175,7 +175,7 @@ impl EventLoop {
         self.write(index);
     }
 
-    /// Writes on with the answer; what does not go out at once has its own deadline.
+    /// Writes as much of the answer as goes out; the rest has a deadline of its own.
     pub(super) fn write(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;

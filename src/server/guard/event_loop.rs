@@ -1,9 +1,9 @@
-//! The guard's one thread: a story in events, from the accept to the end of every connection.
+//! The guard's one thread: handles the events of every connection, from accept to close.
 //!
 //! Reading → (whole) → Answering, through a lane → (Waiting → (Leaving)) → (Writing) → Idle, or Queued where the next
-//! request is there already → Reading again, or Lingering → closed. Nothing in here blocks, and each wait has its end
-//! in `expire`. This file has the turns, the clocks and the orders from outside; `accepting`, `conversing` and
-//! `relaying` have what happens in them.
+//! request is there already → Reading again, or Lingering → closed. Nothing here blocks, and `expire` ends
+//! every wait. This file has the turns, the deadlines and the orders from outside; `accepting`, `conversing` and
+//! `relaying` do the work of a turn.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,24 +32,24 @@ const FIRST_LANE: usize = 2;
 const EVENTS: usize = 512;
 /// Bytes read at a time.
 pub(super) const SCRATCH: usize = 64 * 1024;
-/// Connections accepted before those that are open get their turn.
+/// Connections accepted in a turn, before the open ones are served.
 pub(super) const ACCEPTS_PER_TURN: usize = 64;
-/// How long a request is inside before its client is watched. Most are answered long before, and need no system call
-/// for that.
+/// How long a request is inside before its client is watched. Most are answered long before that, which saves a system
+/// call.
 const WATCHED_AFTER: Duration = Duration::from_millis(250);
-/// How long a client that has ended its half still gets its answer. Some end it on purpose; most have hung up.
+/// How long a client that has closed its half may still get its answer. Some do that on purpose; most have hung up.
 const LEAVING_TIME: Duration = Duration::from_millis(500);
 /// How long input after a connection's last answer is still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(2);
-/// A warning that could come for every connection comes this often.
+/// Warnings that any connection can cause come no more often than this.
 const WARNING_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whether connections are taken.
+/// Whether connections can be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepting {
-    /// There were none left; an event will report the next.
+    /// None are pending; an event will report the next.
     Drained,
-    /// There may be some.
+    /// Some may be pending.
     Ready,
     /// After an error: not before this time.
     PausedUntil(Instant),
@@ -62,7 +62,7 @@ pub(super) struct EventLoop {
     pub(super) accepting: Accepting,
     pub(super) lanes: Vec<Option<Lane>>,
     pub(super) connections: Connections,
-    /// Connections that had their share of a turn and may have more to be read.
+    /// Connections that used up their share of a turn and may have more to read.
     pub(super) unread: BTreeSet<usize>,
     pub(super) scratch: Box<[u8]>,
     pub(super) limits: Limits,
@@ -118,7 +118,7 @@ impl EventLoop {
         })
     }
 
-    /// Serves until it is told to stop; returns how many requests were left without their answer.
+    /// Serves until it is stopped; returns how many requests were left without an answer.
     pub(super) fn run(&mut self) -> usize {
         let mut events = Events::with_capacity(EVENTS);
         let mut has_lanes = true;
@@ -131,11 +131,11 @@ impl EventLoop {
                 return self.unanswered();
             }
             self.begin_turn();
-            // Answers take into account whether somebody wants a place.
+            // Answers depend on whether somebody needs a place.
             if events.iter().any(|event| event.token() == LISTENER) {
-                self.connections_wait();
+                self.note_pending();
             }
-            self.pass_answers_on(Collect::Released);
+            self.deliver_answers(Collect::Released);
             self.read_on();
             for event in &events {
                 match event.token() {
@@ -151,7 +151,7 @@ impl EventLoop {
             if self.may_accept() {
                 self.accept();
             }
-            self.let_queued_go_on();
+            self.resume_queued();
             self.send_gathered();
             self.show_gauges();
             if has_lanes && self.lanes.iter().all(Option::is_none) {
@@ -187,9 +187,9 @@ impl EventLoop {
         }
     }
 
-    /// At the end of a stop: 503 for whoever still waits. Returns how many requests were left without their answer.
+    /// At the end of a stop: answers 503 to all that still wait. Returns how many requests were left without an answer.
     fn give_up(&mut self) -> usize {
-        self.pass_answers_on(Collect::All);
+        self.deliver_answers(Collect::All);
         let unanswered = self.unanswered();
         for phase in Phase::INSIDE {
             while let Some((_, index)) = self.connections.oldest(phase) {
@@ -217,14 +217,14 @@ impl EventLoop {
             Phase::Reading | Phase::Writing => self.limits.request_timeout,
             Phase::Idle => self.limits.idle_timeout,
             Phase::Answering => WATCHED_AFTER.min(self.limits.answer_timeout),
-            // From the same moment on.
+            // Both from the beginning, see `start_waiting`.
             Phase::Queued | Phase::Waiting => self.limits.answer_timeout,
             Phase::Leaving => LEAVING_TIME,
             Phase::Lingering => LINGER_TIME,
         }
     }
 
-    /// How long to wait for events at most; `None` if only events can give us something to do.
+    /// How long to wait for events; `None` if there is nothing to do before one comes.
     fn time_to_next_duty(&self) -> Option<Duration> {
         if self.may_accept() || !self.unread.is_empty() || !self.shared.outbox.rest() {
             return Some(Duration::ZERO);
@@ -248,7 +248,7 @@ impl EventLoop {
         next.map(|time| time.saturating_duration_since(Instant::now()))
     }
 
-    /// Ends what has taken too long.
+    /// Ends phases that have lasted too long.
     fn expire(&mut self) {
         for phase in Phase::ALL {
             let limit = self.time_limit(phase);
@@ -264,7 +264,7 @@ impl EventLoop {
                         self.count(|counters| &counters.timed_out);
                         self.close(index);
                     }
-                    Phase::Answering => self.waits(index, since),
+                    Phase::Answering => self.start_waiting(index, since),
                     Phase::Queued | Phase::Waiting => {
                         if self.abandon(index) {
                             self.reports.late();
@@ -280,7 +280,7 @@ impl EventLoop {
         }
     }
 
-    /// Ends a connection whose request will not be read on: with an answer if a part of one has come.
+    /// Ends a connection whose request is incomplete, with an answer if a part of one has come.
     fn give_up_reading(&mut self, index: usize, refusal: Refusal) {
         let begun = self
             .connections
@@ -301,7 +301,7 @@ impl EventLoop {
             while self.connections.open() > self.max_connections() && self.make_room() {}
         }
         if let Some(stop_by) = orders.stop_by {
-            // Clients that are already through to the kernel have been accepted as far as they know.
+            // Clients in the backlog believe that they are connected.
             self.accepting = Accepting::Ready;
             for _ in 0..usize::from(BACKLOG) / ACCEPTS_PER_TURN {
                 if self.may_accept() {
@@ -316,7 +316,7 @@ impl EventLoop {
         }
     }
 
-    /// On stop: a request that is whole by now goes on, everything else ends.
+    /// On stop: a whole request is still answered, everything else ends.
     fn wind_up(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
@@ -346,7 +346,7 @@ impl EventLoop {
         self.connections.enter(index, phase, self.now);
     }
 
-    /// Closes a connection at once; nobody waits for the answer to its request any more.
+    /// Closes a connection at once, and cancels its request.
     pub(super) fn close(&mut self, index: usize) {
         self.cancel(index);
         self.connections.close(index);

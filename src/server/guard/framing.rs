@@ -1,4 +1,4 @@
-//! Where one request ends and whether it is well-formed, and the head that `tiny_http` gets in its stead; pure, no I/O.
+//! Finds the end of a request, checks that it is well-formed, and writes the head for `tiny_http`; pure, no I/O.
 
 use std::io::Write;
 use std::mem::MaybeUninit;
@@ -23,7 +23,7 @@ pub struct Head {
     pub len: usize,
     /// How the end of the body shows.
     pub body: Body,
-    /// The client sends its body only once it is told to go on.
+    /// The client waits for `100 Continue` before it sends its body.
     pub expects_continue: bool,
     /// What the connection is for after the answer, as the client asked for it.
     pub persistence: Persistence,
@@ -64,7 +64,7 @@ impl Head {
         Ok(self.total() <= input.len())
     }
 
-    /// Ends the head for `tiny_http` in `inner` with our own headers. The length of the body is known by now:
+    /// Ends the head for `tiny_http` in `inner` with our own headers. The length of the body is known here:
     /// `tiny_http` never learns of another way to frame it.
     pub(super) fn end(&self, inner: &mut Vec<u8>, ticket: Ticket, peer: Peer) {
         let length = self.total() - self.len;
@@ -116,7 +116,7 @@ pub(super) fn frame(
     inner.extend_from_slice(target.added_slash.as_bytes());
     inner.extend_from_slice(target.rest.as_bytes());
     inner.extend_from_slice(b" HTTP/1.1\r\n");
-    // A push needs nothing but the addresses, and is not to become slower by the rest.
+    // A push needs only the addresses; passing more would slow it down.
     let is_callback = target.path() == &*limits.callback;
     for passed in if is_callback { &PASSED[..1] } else { &PASSED } {
         pass(*passed, request.headers, inner)?;
@@ -136,7 +136,7 @@ fn find_head(input: &[u8], scanned: usize, max_head: usize) -> Result<Option<usi
     let Some(start) = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else {
         return too_large_or_none(input, max_head);
     };
-    // A TLS greeting or other binary noise has no end to wait for.
+    // A TLS handshake or other binary noise has no end of head to wait for.
     if !input[start].is_ascii_alphanumeric() {
         return Err(Refusal::BadRequest);
     }
@@ -204,7 +204,7 @@ impl<'a> OriginForm<'a> {
     }
 }
 
-/// What the headers say to the guard itself.
+/// What the headers ask of the guard itself.
 struct Wanted {
     body: Body,
     expects_continue: bool,

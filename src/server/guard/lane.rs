@@ -1,4 +1,4 @@
-//! One private connection to `tiny_http` as the event loop keeps it: requests go in one after another, and nothing comes back.
+//! The guard's end of a private connection to `tiny_http`: requests go in one after another, and nothing comes back.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
@@ -29,7 +29,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Takes a nonblocking stream; its end is reported from now on.
+    /// Takes a nonblocking stream and registers it.
     pub(super) fn new(
         stream: std::os::unix::net::UnixStream,
         registry: &Registry,
@@ -72,7 +72,7 @@ impl Lane {
         }
     }
 
-    /// Writes on with the requests, many in one call. Those written to their end are taken out of their connections.
+    /// Writes as much as goes out, many requests in one call. Those written whole are taken out of their connections.
     pub(super) fn send(&mut self, connections: &mut Connections) -> Sent {
         while !self.unsent.is_empty() || !self.rest.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
@@ -145,7 +145,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether `tiny_http` has closed it, or has said something on its own, which it does before it closes.
+    /// Whether `tiny_http` has closed it, or is about to: it sends an error first.
     pub(super) fn is_lost(&mut self) -> bool {
         match self.stream.read_exact(&mut [0]) {
             Ok(()) => true,

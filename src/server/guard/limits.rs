@@ -8,12 +8,11 @@ use crate::config::Server;
 /// The least that connections may hold in buffers altogether, in bytes.
 const MEMORY_FLOOR: usize = 16 * 1024 * 1024;
 
-/// How long a connection stays after an answer while nothing comes. Longer than reverse proxies keep theirs (nginx 60 s
-/// unless told otherwise): a push that meets a close is lost.
+/// How long a connection stays after an answer while nothing comes. Longer than reverse proxies keep theirs (nginx: 60 s
+/// by default): a push sent into a closing connection is lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long a whole request waits for its answer, whatever holds it up: the contract says 4.5 s, and the platform hangs
-/// up after 5.
+/// How long a whole request waits for its answer: the contract says 4.5 s, and the platform hangs up after 5 s.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4_200);
 
 /// What clients may ask of the server. Can be replaced while it runs, see [`Guard::set_limits`](super::Guard::set_limits).
@@ -22,7 +21,7 @@ pub struct Limits {
     /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room, then
     /// those that do not take their answers, then those that have sent further requests ahead.
     pub max_connections: usize,
-    /// Connections that may wait long for their answer at a time; a request beyond gets 503.
+    /// Connections that may wait long for their answer at a time; further requests get 503.
     pub max_waiting: usize,
     /// A request must have arrived whole by then, counted from the connection's beginning or, after
     /// an answer, from its first byte. A client has as long to take its answer.

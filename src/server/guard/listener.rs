@@ -23,7 +23,7 @@ pub const BACKLOG: u16 = 1024;
 /// Why the server cannot listen.
 #[derive(Debug)]
 pub enum ListenError {
-    /// Somebody else listens there already.
+    /// Another program listens there already.
     InUse(Listen),
     /// The system does not let this user listen there.
     Denied(Listen),
@@ -84,7 +84,7 @@ impl ListenError {
 pub struct Listener {
     socket: ListeningSocket,
     local: Listen,
-    /// Accept errors that tests want to see handled, taken before the real socket is asked.
+    /// Errors that `accept` returns first, for tests.
     #[cfg(test)]
     pub faults: std::collections::VecDeque<io::Error>,
 }
@@ -98,7 +98,7 @@ enum ListeningSocket {
     },
 }
 
-/// The file of our Unix socket; removed with the listener unless somebody has put another one in its place.
+/// The file of our Unix socket; removed with the listener unless another one has taken its place.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -225,14 +225,14 @@ fn clear_stale_socket(path: &Path, listen: &Listen) -> Result<(), ListenError> {
     }
 }
 
-/// What is in the place of a Unix socket that can be made.
+/// What is at the path of a Unix socket that can be bound.
 enum Place {
     Free,
     /// The file of a server that is gone.
     Stale,
 }
 
-/// Refuses a path where somebody listens, or where something else is.
+/// Refuses a path where another program listens, or where there is no socket.
 fn refuse_occupied(path: &Path, listen: &Listen) -> Result<Place, ListenError> {
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,

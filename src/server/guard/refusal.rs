@@ -1,4 +1,4 @@
-//! What the guard answers on its own, with the reason; the connection is closed after any of them.
+//! The guard's own answers and their reasons; the connection is closed after each.
 
 use crate::server::http::response::Response;
 

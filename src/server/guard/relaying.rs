@@ -1,4 +1,4 @@
-//! The inner side of a connection: a whole request is put on a lane, and its answer comes back through the outbox.
+//! The inner side of a connection: puts whole requests on a lane, and takes their answers from the outbox.
 
 use std::mem;
 
@@ -9,10 +9,10 @@ use super::refusal::Refusal;
 use crate::server::http::outbox::{Collect, Given, Ticket};
 use crate::server::http::response::Response;
 
-/// Unsent requests on one lane before the next one gets any: those that go together cost one write and one wake-up.
+/// Unsent requests on one lane before the next lane gets any: those sent together cost one write and one wake-up.
 const COMPANY: usize = 16;
 
-/// A connection ends with the answer to this request of it, so that nobody keeps a place for ever.
+/// A connection ends after this many requests, so that nobody keeps a place forever.
 const MOST_REQUESTS: u32 = 1_000;
 
 impl EventLoop {
@@ -33,7 +33,7 @@ impl EventLoop {
         if let Some(connection) = self.connections.get_mut(index)
             && let Some(lane) = &mut self.lanes[lane_index]
         {
-            connection.set_out(ticket, lane_index);
+            connection.assign(ticket, lane_index);
             lane.take(index);
         }
         self.connections.account(index);
@@ -42,14 +42,14 @@ impl EventLoop {
         }
     }
 
-    /// At the end of a turn: writes what was put on the lanes in it.
+    /// At the end of a turn: writes what it has put on the lanes.
     pub(super) fn send_gathered(&mut self) {
         for lane_index in 0..self.lanes.len() {
             self.send_requests(lane_index);
         }
     }
 
-    /// Writes on with the requests on a lane.
+    /// Writes the requests on a lane, as far as there is space.
     fn send_requests(&mut self, lane_index: usize) {
         let Some(lane) = &mut self.lanes[lane_index] else {
             return;
@@ -65,7 +65,7 @@ impl EventLoop {
         }
     }
 
-    /// Requests that did not go out for want of space go on at the end of the turn.
+    /// Only looks for the end: unsent requests are written at the end of the turn.
     pub(super) fn lane_event(&mut self, lane_index: usize) {
         let is_lost = self.lanes[lane_index].as_mut().is_some_and(Lane::is_lost);
         if is_lost {
@@ -73,13 +73,13 @@ impl EventLoop {
         }
     }
 
-    /// Gives every answer to its client.
-    pub(super) fn pass_answers_on(&mut self, what: Collect) {
+    /// Delivers the collected answers to their clients.
+    pub(super) fn deliver_answers(&mut self, what: Collect) {
         let mut given = mem::take(&mut self.given);
         self.shared.outbox.collect(what, &mut given);
         for (ticket, given) in given.drain(..) {
             match given {
-                Given::Answer(response) => self.pass_on(ticket, &response),
+                Given::Answer(response) => self.deliver(ticket, &response),
                 Given::Nothing if self.awaits(ticket) => self.nobody_answers(ticket.slot),
                 Given::Nothing => {}
             }
@@ -93,9 +93,9 @@ impl EventLoop {
         connection.is_some_and(|connection| connection.ticket == Some(ticket))
     }
 
-    fn pass_on(&mut self, ticket: Ticket, response: &Response) {
+    fn deliver(&mut self, ticket: Ticket, response: &Response) {
         let index = ticket.slot;
-        let wants_places = self.wants_places();
+        let needs_places = self.needs_places();
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
@@ -103,13 +103,13 @@ impl EventLoop {
             return;
         }
         connection.last |=
-            connection.requests >= MOST_REQUESTS || wants_places && connection.may_have_unread();
+            connection.requests >= MOST_REQUESTS || needs_places && connection.may_have_unread();
         connection.take_answer(response, &self.date.0);
         self.connections.account(index);
         self.write(index);
     }
 
-    /// Takes a request back from inside, if there is one. `false`: its answer is in the outbox already.
+    /// Cancels the request that is inside, if there is one. `false`: its answer is in the outbox already.
     pub(super) fn cancel(&mut self, index: usize) -> bool {
         let Some(connection) = self.connections.get_mut(index) else {
             return true;
@@ -134,7 +134,7 @@ impl EventLoop {
         let is_unanswered = self.cancel(index);
         match is_unanswered {
             true => self.nobody_answers(index),
-            false => self.pass_answers_on(Collect::All),
+            false => self.deliver_answers(Collect::All),
         }
         is_unanswered
     }
@@ -144,7 +144,7 @@ impl EventLoop {
         self.refuse(index, Refusal::Unavailable);
     }
 
-    /// Goes on without a lane. It cannot be replaced: nobody can connect to its tiny_http any more.
+    /// Drops a lane. It cannot be replaced: nobody can connect to its tiny_http any more.
     fn lose_lane(&mut self, lane_index: usize, why: &str) {
         if self.lanes[lane_index].take().is_none() {
             return;

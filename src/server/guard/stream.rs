@@ -1,4 +1,4 @@
-//! One accepted connection; knows sockets, leaves HTTP to `framing`.
+//! An accepted connection, TCP or Unix alike; knows no HTTP.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;

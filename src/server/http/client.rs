@@ -1,4 +1,4 @@
-//! Who sent a request: the peer of the connection, or whom a trusted proxy names.
+//! Who sent a request: the peer of the connection, or the client that a trusted proxy names.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ impl ClientAddress {
         let nodes = forwarded.unwrap_or_default().rsplit(',').map(str::trim);
         for node in nodes.filter(|node| !node.is_empty()) {
             let is_trusted = match client {
-                // Whoever may open the socket is trusted like a proxy.
+                // A process that may open the socket is trusted like a proxy.
                 ClientAddress::Local => true,
                 ClientAddress::Ip(address) => trusted.iter().any(|net| net.contains(&address)),
                 ClientAddress::Unknown => false,

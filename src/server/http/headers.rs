@@ -1,4 +1,4 @@
-//! Which headers of a request pass the guard on their way to the handlers, and what becomes of several with one name.
+//! Which request headers the guard passes to the handlers, and how repeated ones are treated.
 
 /// The guard's own header: which request this is and who sent it, `TICKET PEER`. One that a client sends does not pass.
 pub const PEER_HEADER: &str = "X-Wechatd-Peer";
@@ -6,14 +6,14 @@ pub const PEER_HEADER: &str = "X-Wechatd-Peer";
 /// Written by reverse proxies: the addresses that a request came through.
 pub const FORWARDED_HEADER: &str = "X-Forwarded-For";
 
-/// What becomes of several headers with one name.
+/// How several headers with one name are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Several {
-    /// They are one list, put together with this between them.
+    /// Joined to one list, with this between them.
     Joined(&'static str),
     /// The first counts.
     First,
-    /// The request is refused with 400: the header decides something, and a proxy may have looked at another one.
+    /// The request is refused with 400: decisions depend on this header, and a proxy may have looked at another one.
     Refused,
 }
 
@@ -22,14 +22,14 @@ pub enum Several {
 pub struct Passed {
     /// As it is written.
     pub name: &'static str,
-    /// What becomes of several.
+    /// How several are treated.
     pub several: Several,
-    /// Bytes beyond ASCII are refused with 400. In other headers they are percent-encoded, because `tiny_http` takes
-    /// none.
+    /// Bytes beyond ASCII are refused with 400. In other headers they are percent-encoded, because `tiny_http` accepts
+    /// only ASCII.
     pub ascii_only: bool,
 }
 
-/// All that pass.
+/// All headers that pass.
 pub const PASSED: [Passed; 16] = [
     Passed {
         name: FORWARDED_HEADER,

@@ -25,12 +25,12 @@ pub struct Outbox {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What of the outbox the guard takes.
+/// Which answers the guard collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collect {
-    /// What has been let go.
+    /// Those that are not held back.
     Released,
-    /// Also what is held back to leave together.
+    /// Also those held back to leave together.
     All,
 }
 
@@ -40,9 +40,9 @@ struct State {
     /// By slot: the serial of the request that waits for its answer, or 0.
     open: Vec<u64>,
     answers: Vec<(Ticket, Given)>,
-    /// Answers of a commit whose others are about to come, see [`Deferred::answer_together`].
+    /// Held back until the other answers of their commit have come, see [`Deferred::answer_together`].
     held: Vec<(Ticket, Given)>,
-    /// The guard collects without being woken.
+    /// The guard is awake, or has been woken, and will collect.
     awake: bool,
 }
 
@@ -51,7 +51,7 @@ struct State {
 pub enum Given {
     /// The answer.
     Answer(Response),
-    /// Nothing: the request was dropped, as by a panic.
+    /// Nothing: the request was dropped, for example by a panic.
     Nothing,
 }
 
@@ -64,7 +64,7 @@ impl Outbox {
         }
     }
 
-    /// A request of the connection in this slot sets out. One that was open there is cancelled.
+    /// Issues a ticket for a request of the connection in this slot. An open one of the same slot is cancelled.
     pub fn open(&self, slot: usize) -> Ticket {
         let mut state = self.lock();
         state.serial += 1;
@@ -76,7 +76,7 @@ impl Outbox {
         Ticket { slot, serial }
     }
 
-    /// Nobody waits for this answer any more. `false`: it has been given, and [`Collect::All`] brings it.
+    /// Stops waiting for this answer. `false`: it has been given already, and [`Collect::All`] brings it.
     pub fn cancel(&self, ticket: Ticket) -> bool {
         self.lock().close(ticket)
     }
@@ -91,7 +91,7 @@ impl Outbox {
         }
     }
 
-    /// Lets go of what is held back.
+    /// Lets the guard collect what is held back.
     pub fn release(&self) {
         let mut state = self.lock();
         let State { answers, held, .. } = &mut *state;
@@ -101,7 +101,7 @@ impl Outbox {
         }
     }
 
-    /// From now on the guard is woken for the next answer. `false`: there is one already.
+    /// From now on the next answer wakes the guard. `false`: there is one already.
     pub fn rest(&self) -> bool {
         let mut state = self.lock();
         state.awake = !state.answers.is_empty();
@@ -112,7 +112,7 @@ impl Outbox {
         self.lock().is_open(ticket)
     }
 
-    /// `false`: nobody waits for it. Under the lock, so that of an answer and the end of its time exactly one wins.
+    /// `false`: nobody waits for it any more. Decided under the lock: either the answer or the end of its time wins.
     fn give(&self, ticket: Ticket, given: Given) -> bool {
         let mut state = self.lock();
         let is_awaited = state.close(ticket);
@@ -123,7 +123,7 @@ impl Outbox {
         is_awaited
     }
 
-    /// The same, but it leaves with the next [`release`](Outbox::release).
+    /// The same, but held back until the next [`release`](Outbox::release).
     fn give_and_hold(&self, ticket: Ticket, response: Response) -> bool {
         let mut state = self.lock();
         let is_awaited = state.close(ticket);
@@ -167,7 +167,7 @@ pub struct Deferred {
 }
 
 impl Deferred {
-    /// Takes the duty for a request that the guard has let through.
+    /// Takes on the duty for a request that the guard has let through.
     pub fn new(ticket: Ticket, outbox: &Arc<Outbox>) -> Deferred {
         Deferred {
             ticket,
@@ -175,17 +175,17 @@ impl Deferred {
         }
     }
 
-    /// Hands the answer to the guard. `false`: nobody hears it, because the client has gone or its time was up, in
-    /// which case it has been answered 503.
+    /// Hands the answer to the guard. `false`: it was too late, because the client had gone or had been answered 503 at
+    /// the end of its time.
     pub fn answer(self, response: Response) -> bool {
         self.outbox.give(self.ticket, Given::Answer(response))
     }
 
-    /// The same for one answer of several: it leaves when [`Outbox::release`] is called on the outbox that this returns
-    /// when there is somebody to hear it.
+    /// The same for one of several answers: it leaves when [`Outbox::release`] is called on the returned outbox. `None`:
+    /// it was too late.
     pub fn answer_together(self, response: Response) -> Option<Arc<Outbox>> {
-        let heard = self.outbox.give_and_hold(self.ticket, response);
-        heard.then(|| Arc::clone(&self.outbox))
+        let is_awaited = self.outbox.give_and_hold(self.ticket, response);
+        is_awaited.then(|| Arc::clone(&self.outbox))
     }
 
     /// Whether the client still waits. A handler that works for long asks before it goes on.
@@ -196,7 +196,7 @@ impl Deferred {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // Nothing is left to do after an answer: the ticket is closed then.
+        // Does nothing after an answer, which has closed the ticket.
         self.outbox.give(self.ticket, Given::Nothing);
     }
 }

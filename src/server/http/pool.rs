@@ -53,8 +53,8 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Has a job done by the next free thread. `false`: the queue is full, and the job is dropped, which answers 503
-    /// where it holds the duty to answer.
+    /// Queues a job for the next free thread. `false`: the queue is full, and the job was dropped, which answers 503 if
+    /// it held the duty to answer.
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut state = self.shared.lock();
         let has_room = state.jobs.len() < self.places;

@@ -19,7 +19,7 @@ pub struct Response {
 pub enum Persistence {
     /// HTTP/1.1's default: stays open, nothing is said.
     Stays,
-    /// An HTTP/1.0 client asked to keep it open and is told so.
+    /// Kept open as an HTTP/1.0 client asked, and the answer says so.
     KeepAlive,
     /// Closed after the answer, and the answer says so.
     Close,
@@ -67,7 +67,7 @@ impl Response {
                 output.extend_from_slice(part.as_bytes());
             }
         };
-        // A browser must not take an answer for a page that it is not.
+        // nosniff: a browser must not guess that an answer is a page.
         say(&[
             "HTTP/1.1 ",
             &self.status.to_string(),

@@ -44,7 +44,7 @@ impl Workers {
         Ok(Workers { requests, threads })
     }
 
-    /// Ends the threads after the requests that wait.
+    /// Ends the threads once the waiting requests are handled.
     pub fn stop(self) {
         self.requests.stop(self.threads.len());
         for thread in self.threads {
