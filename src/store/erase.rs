@@ -1,7 +1,7 @@
-//! Every trace of a person, gone: rows of theirs, and other rows that name them.
+//! Erasing every trace of a person: their own rows, and other rows that name them.
 //!
-//! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; `scrub` overwrites the
-//! copies that it does not reach, and the checkpoint at the end empties the write-ahead log.
+//! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; `scrub` overwrites the copies
+//! that `secure_delete` does not reach, and the final checkpoint empties the write-ahead log.
 
 use std::thread;
 use std::time::Duration;
@@ -17,48 +17,48 @@ use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
 use super::wal::move_log;
 
-/// What was erased, in rows.
+/// How many rows were erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Erased {
     /// Rows of `followers`: 0 or 1.
     pub followers: usize,
     /// Rows of `follow_log`.
     pub follow_log: usize,
-    /// Rows of `messages`, their own and others that named them.
+    /// Rows of `messages`: their own, and others that named them.
     pub messages: usize,
     /// Rows of `jobs`: template messages to the person.
     pub jobs: usize,
 }
 
-/// How long a checkpoint may wait for others each time, and so hold up the writer.
+/// How long one checkpoint may wait for other programs, and block the writer.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How often [`Store::forget`] tries to empty the log while others read the store.
+/// How often [`Store::forget`] tries to empty the log while other programs read the store.
 const CHECKPOINT_TRIES: u32 = 50;
 
-/// Where others' rows can name a person.
+/// A place where rows of others can name a person.
 struct Naming {
-    /// Finds rows that may be such: their keys, then the columns to look into.
+    /// Finds candidate rows: their key, then the columns to search.
     find: &'static str,
     goes: Goes,
 }
 
-/// Real openids have so many characters: a text that has one in it, anywhere, names that person.
+/// The length of real openids: a text that contains one anywhere names that person.
 const REAL_LENGTH: usize = 28;
 
-/// A shorter openid than this could be any word of a text.
-const TELLING_LENGTH: usize = 6;
+/// A shorter openid could be any word of a text.
+const DISTINCTIVE_LENGTH: usize = 6;
 
-/// What goes of a row that names a person.
+/// What is removed from a row that names a person.
 enum Goes {
-    /// All of it: a message.
+    /// The whole message.
     Message,
-    /// Of a follower who came by the person's own QR code only the scene, by this statement.
+    /// Only the scene, by this statement: the follower used the person's own QR code.
     Scene(&'static str),
 }
 
 const NAMING: &[Naming] = &[
-    // Authorisation changes, gifts of cards, agents' scans, talk about the person.
+    // Authorization changes, gifts of cards, agents' scans, messages about the person.
     Naming {
         find: "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
             AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
@@ -78,8 +78,8 @@ impl Store {
     /// Removes every trace of `openid` from all tables, the file and its write-ahead log.
     ///
     /// # Errors
-    /// When the store cannot be read or written, or another program reads it for so long that the log
-    /// cannot be emptied: the rows are gone then, and the server's chores do the rest.
+    /// When the store cannot be read or written, or another program reads it for so long that the log cannot be
+    /// emptied. In that case the rows are gone, and the server's chores do the rest.
     pub fn forget(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
         let erased = self.erase(reader, openid)?;
         for _ in 0..CHECKPOINT_TRIES {
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Removes every trace of `openid` from all tables; the write-ahead log still has it.
-    /// Rows of others that name the person are looked for in `reader`, so that pushes need not wait.
+    /// `reader` searches for rows of others that name the person, so that pushes do not wait.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -110,7 +110,7 @@ impl Store {
         let mut erased = self
             .writer
             .write(move |connection| rows_of(connection, &person))?;
-        let others = if is_telling(openid) { NAMING } else { &[] };
+        let others = if is_distinctive(openid) { NAMING } else { &[] };
         for Naming { find, goes } in others {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
@@ -125,7 +125,7 @@ impl Store {
                 })?;
             }
         }
-        if is_telling(openid) {
+        if is_distinctive(openid) {
             self.scrub(reader, openid)?;
         }
         let queued = format!("{FORGET}{openid}");
@@ -134,17 +134,17 @@ impl Store {
         Ok(erased)
     }
 
-    /// Folds the write-ahead log into the file and empties it. False when others use the store just now.
+    /// Moves the write-ahead log into the file and empties it. False if other programs are using the store.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn empty_log(&self) -> Result<bool, StoreError> {
-        // The writer looks at the files before each commit: nothing is moved from a log that is not whole.
+        // The writer checks the files before each commit, so that an incomplete log is never moved.
         self.writer.write(|_| Ok(()))?;
         let checkpoint = || -> rusqlite::Result<bool> {
             let connection = Connection::open(self.path())?;
             connection.busy_timeout(CHECKPOINT_PATIENCE)?;
-            // Most of it while pushes go on: the second step holds up the writer.
+            // Move most of it while pushes go on: the second step blocks the writer.
             let state = move_log(&connection, self.main)?;
             if state.is_none_or(|state| state.left() > 0) || self.main.sync().is_err() {
                 return Ok(true);
@@ -168,7 +168,7 @@ impl Store {
 }
 
 impl Reader {
-    /// People of whom traces are still to go.
+    /// People whose traces must still be erased.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -182,7 +182,7 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
-    /// Keys of the rows of others that name the person.
+    /// Keys of other people's rows that name the person.
     fn naming(&self, find: &str, openid: &str) -> Result<Vec<Value>, StoreError> {
         let read = || {
             self.connection
@@ -206,10 +206,10 @@ impl Reader {
     }
 }
 
-/// Whether rows of others may be judged by this openid. `xml` or the account's own `gh_…`, in a push that was
-/// forged or typed by mistake, would stand in all of them.
-fn is_telling(openid: &str) -> bool {
-    openid.len() >= TELLING_LENGTH && openid.starts_with('o')
+/// Whether the openid is distinctive enough to search for in other rows. `xml` or the account's own `gh_…`, from a
+/// forged push or a typing mistake, would be in all of them.
+fn is_distinctive(openid: &str) -> bool {
+    openid.len() >= DISTINCTIVE_LENGTH && openid.starts_with('o')
 }
 
 /// Whether the text names the person: `oUser1` is not in `oUser10`.
@@ -222,7 +222,7 @@ fn names(text: &str, openid: &str) -> bool {
     })
 }
 
-/// Removes the rows that are the person's own.
+/// Removes the person's own rows.
 pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result<Erased> {
     let delete = |table: &str| {
         let sql = format!("DELETE FROM {table} WHERE openid = ?1");
@@ -235,8 +235,8 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
         jobs: delete("jobs")?,
     };
-    // A sync under way must not bring the person back. If its next page begins with the person, it reads the list
-    // again; and ids of the log that are free now will be those of pushes after its beginning.
+    // A running sync must not bring the person back. If its next page begins with the person, it reads the list again;
+    // and new pushes may reuse the ids of the log that are free now.
     delete("sync_people")?;
     connection.execute(
         "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
@@ -246,13 +246,13 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
     Ok(erased)
 }
 
-/// Removes the person's own rows, and keeps in mind that rows of others are to follow.
+/// Removes the person's own rows, and queues the search in rows of others.
 pub(super) fn close_account(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
     rows_of(connection, openid)?;
     queue(connection, openid)
 }
 
-/// Keeps in mind, across restarts, that traces of the person are still to go.
+/// Remembers, across restarts, that traces of the person must still be erased.
 fn queue(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! Whole rows for exports: every column, a page at a time, so that memory does not grow with the store.
+//! Whole rows for exports: every column, one page at a time, so that memory does not grow with the store.
 
 use rusqlite::types::Value;
 use rusqlite::{ToSql, params};
@@ -23,8 +23,7 @@ pub enum Cell<'a> {
 }
 
 impl Reader {
-    /// Calls `each` with the names of the columns and the values of every follower that the filter lets through,
-    /// newest first.
+    /// Calls `each` with the column names and the values of every follower that matches the filter, newest first.
     ///
     /// # Errors
     /// When the store cannot be read, or `each` fails.
@@ -75,8 +74,8 @@ impl Reader {
         )
     }
 
-    /// The names of the columns come with every row, and once with no values when there is no row. The values of `sql`
-    /// are `values`, then the limit, then those that the columns `key` had in the last row: `last` before the first.
+    /// Passes the column names with every row, and once without values before the first. The parameters of `sql` are
+    /// `values`, the limit, and the values of the `key` columns in the previous row: at first `last`.
     fn export<E: From<StoreError>>(
         &self,
         sql: &str,

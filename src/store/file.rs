@@ -1,8 +1,8 @@
-//! The files of the open store: whether those at `store.path` are still the ones that a commit goes to, and whole.
+//! The files of the open store: whether those at `store.path` are still the open ones, and complete.
 //!
-//! SQLite does not notice that a file is deleted, replaced or made shorter under it, and goes on writing where nothing
-//! is found after a crash. What a commit needs then is the main file, and beside it the write-ahead log (`-wal`);
-//! and the index of the log (`-shm`), because a program that makes it anew shares no locks with the rest.
+//! SQLite does not notice when a file is deleted, replaced or truncated, and keeps writing to a file that a crash
+//! loses. A commit needs the main file, the write-ahead log next to it (`-wal`), and the index of the log (`-shm`): a
+//! program that recreates the index shares no locks with the others.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,17 +21,17 @@ use super::wal::{LogState, log_state, move_log};
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// What a log begins with; one more byte tells the order of bytes in its checksums.
+/// The magic number of a log; a fourth byte gives the byte order of its checksums.
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 
-/// Between two looks at a log that seems wrong: another program may have begun it anew just now.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Pause before checking a log again that seems wrong: another program may be restarting it.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// The files that were opened.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     open: &'static Main,
-    /// [`Main::moves`] when all was last right.
+    /// [`Main::moves`] at the last successful check.
     moves: u64,
     main: Part,
     log: Part,
@@ -39,18 +39,18 @@ pub(super) struct OpenFile {
     page_size: u64,
 }
 
-/// One of them, as it was when it was last seen to be right.
+/// One of the files, as of the last successful check.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
     device: u64,
     inode: u64,
     seen: Seen,
-    /// Open for as long as the process lives, as [`Main`] is.
+    /// Open for the lifetime of the process, like [`Main`].
     file: &'static File,
 }
 
-/// What changes whenever somebody writes to a file.
+/// What changes with every write to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     length: u64,
@@ -59,7 +59,7 @@ struct Seen {
 }
 
 impl OpenFile {
-    /// Remembers the files of the store at `path`, which `connection` has opened and read just now.
+    /// Remembers the files of the store at `path`, which `connection` has just opened and read.
     pub(super) fn at(
         path: &Path,
         main: &'static Main,
@@ -68,7 +68,7 @@ impl OpenFile {
         let page_size: i64 = connection
             .pragma_query_value(None, "page_size", |row| row.get(0))
             .map_err(io::Error::other)?;
-        // SQLite keeps the others beside the file that a symbolic link leads to.
+        // SQLite keeps the log and its index next to the target of a symbolic link.
         let real = fs::canonicalize(path)?;
         Ok(OpenFile {
             open: main,
@@ -80,22 +80,22 @@ impl OpenFile {
         })
     }
 
-    /// Bytes of the write-ahead log when it was last seen.
+    /// Length of the write-ahead log in bytes at the last check.
     pub(super) fn log_length(&self) -> u64 {
         self.log.seen.length
     }
 
-    /// Asked before a commit: three system calls, about a microsecond in all, and more only where another program has
-    /// written. That a file was moved away is noticed after the commit.
+    /// The check before a commit: three system calls, about a microsecond in all, and more only if another program has
+    /// written. A file that was moved away is noticed after the commit.
     ///
     /// # Errors
-    /// When a file is another one or none, the log is not whole, or the main file lacks pages. The text says what of
-    /// it is saved, and what to do.
+    /// When a file is missing or replaced, the log is incomplete, or the main file lacks pages. The text says what was
+    /// saved, and what to do.
     pub(super) fn before_commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.check(connection, Part::look_at_open, |before, now| before != now)
     }
 
-    /// Asked after a commit and before it is acknowledged: a file may have been taken away meanwhile.
+    /// The check after a commit, before it is acknowledged: a file may have disappeared in the meantime.
     ///
     /// # Errors
     /// As [`OpenFile::before_commit`].
@@ -105,9 +105,8 @@ impl OpenFile {
         })
     }
 
-    /// Whether SQLite may move the log into the main file when it closes, and delete it: not where the log is another
-    /// program's or damaged. Where only the main file was moved away, the log must not stay behind for the next file
-    /// of this name.
+    /// Whether SQLite may move the log into the main file and delete it on close: not if the log was replaced or is
+    /// damaged. If only the main file was moved away, the log must not be left for the next file of this name.
     pub(super) fn may_fold(&mut self, connection: &Connection) -> bool {
         let whole = |main: &Seen, log: &Seen, file: &OpenFile| {
             file.log_is_whole(connection, log)
@@ -168,8 +167,8 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Whether the file at the log's place has all that was committed to it: it is long enough, and its last commit
-    /// is one of this log. A log that was moved to the main file altogether may be emptied by any program.
+    /// Whether the log has everything that was committed to it: it is long enough, and its last commit belongs to this
+    /// log. Any program may empty a log that was moved to the main file completely.
     fn log_is_whole(&self, connection: &Connection, log: &Seen) -> bool {
         let look = |log: &Seen| {
             let LogState { frames, .. } = log_state(connection).ok()?;
@@ -190,12 +189,12 @@ impl OpenFile {
         if look(log).is_some() {
             return true;
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(RETRY);
         self.log.look().is_ok_and(|log| look(&log).is_some())
     }
 
-    /// Whether each page of the store is in the main file, which became shorter, or in the log. `VACUUM` makes it
-    /// shorter, too. Without its first page SQLite would delete the log at the next start.
+    /// Whether every page of the store is in the main file, which became shorter, or in the log. `VACUUM` also makes it
+    /// shorter. Without the first page, SQLite would delete the log at the next start.
     fn has_all_pages(&self, connection: &Connection, main: &Seen) -> bool {
         let look = || {
             let pages: u64 = connection
@@ -216,18 +215,18 @@ impl OpenFile {
         look().unwrap_or(false)
     }
 
-    /// Moves what was committed to a log that was deleted into the main file: the deleted one is open here and can
-    /// still be read. Not where another program may have written meanwhile.
+    /// Moves a deleted log into the main file: it is still open here and can be read. Does nothing if another program
+    /// may have written in the meantime.
     fn save_log(&self, connection: &Connection, main: Seen) -> bool {
         let moves = self.open.moves.load(Ordering::Relaxed);
-        // An odd number: one is under way.
+        // Odd: a move is running.
         let was_moved_here = moves != self.moves || moves % 2 == 1;
         let nobody_wrote = match (fs::metadata(&self.log.path), self.index.look()) {
             (Ok(other), _) if other.len() > 0 => false,
             (_, Ok(_)) => true,
             (_, Err(_)) => main == self.main.seen || was_moved_here,
         };
-        let move_all = || tried_again(|| move_log(connection, self.open).transpose());
+        let move_all = || with_retries(|| move_log(connection, self.open).transpose());
         nobody_wrote && matches!(move_all(), Some(Ok(state)) if state.left() == 0)
     }
 }
@@ -245,8 +244,8 @@ impl Part {
         })
     }
 
-    /// The open file, unless it was deleted or replaced. One that was moved away is noticed by [`Part::look`] only,
-    /// which costs several times as much.
+    /// Checks the open file: deleted or replaced files are noticed. A file that was moved away is noticed only by
+    /// [`Part::look`], which costs several times as much.
     fn look_at_open(&self) -> Result<Seen, String> {
         match self.file.metadata() {
             Ok(found) if found.nlink() > 0 => Ok(Seen::of(&found)),
@@ -254,7 +253,7 @@ impl Part {
         }
     }
 
-    /// The file at the path, if it is the one that is open; else what became of it.
+    /// The file at the path, if it is the open one; otherwise what happened to it.
     fn look(&self) -> Result<Seen, String> {
         match fs::metadata(&self.path) {
             Ok(found) if found.dev() == self.device && found.ino() == self.inode => {
@@ -275,12 +274,12 @@ impl Seen {
     }
 }
 
-/// Tries again where another moves the log just now.
-fn tried_again<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+/// Retries while another thread or program moves the log.
+fn with_retries<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     (0..20).find_map(|_| {
         let done = attempt();
         if done.is_none() {
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(RETRY);
         }
         done
     })

@@ -1,4 +1,4 @@
-//! The main file of the store, held open: room on its disk, and when it may take pages from the write-ahead log.
+//! The main file of the store, held open: free space on its disk, and when pages of the log may be moved to it.
 
 use std::fs::File;
 use std::io;
@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{ErrorKind, StoreError};
 
-/// Bytes that a large push can take: its text is kept twice, as received and as rules read it, and pages are written
-/// whole. One of 60 kB, more than the platform sends, takes a third of it.
+/// Bytes that a large push may need: its text is stored twice, as received and as rules see it, in whole pages. A push
+/// of 60 kB, more than the platform sends, needs a third of this.
 const ROOM: u64 = 512 << 10;
 
-/// The main file, open for as long as the process lives: to close it would end all locks that SQLite has on it.
+/// The main file, open for the lifetime of the process: closing it would release SQLite's POSIX locks on it.
 #[derive(Debug)]
 pub(super) struct Main {
     file: File,
-    /// Begins and ends of moves from the log to it by this process.
+    /// Counts starts and ends of moves from the log by this process; odd while one is running.
     pub(super) moves: AtomicU64,
-    /// Bytes that it has had, or has by a `VACUUM`.
+    /// Its last known length in bytes; only a `VACUUM` makes it shorter.
     pub(super) length: AtomicU64,
     is_low: AtomicBool,
 }
@@ -32,8 +32,8 @@ impl Main {
         }))
     }
 
-    /// Has something of the log moved to it. Nothing, where the file became shorter: it would be long again, with a
-    /// hole in it that nobody notices.
+    /// Runs `what`, which moves pages of the log to the file. Does nothing if the file was cut short: it would grow
+    /// back with a hole that nobody notices.
     pub(super) fn moving<T>(
         &self,
         what: impl FnOnce() -> rusqlite::Result<T>,
@@ -48,9 +48,9 @@ impl Main {
         moved
     }
 
-    /// Whether its disk has room for a large push. Says once in the log when it has not.
+    /// Checks that the disk has room for a large push; logs once when it has not.
     pub(super) fn has_room(&self) -> Result<(), StoreError> {
-        // A disk that does not tell is full when it refuses a write.
+        // If the file system does not say, a failed write will.
         let Ok(disk) = rustix::fs::fstatvfs(&self.file) else {
             return Ok(());
         };
@@ -74,13 +74,13 @@ impl Main {
         Err(error)
     }
 
-    /// Waits until all that was written to it is on the disk.
+    /// Waits until everything written to it is on disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
-/// The path with something appended to its last part.
+/// The path with `appended` at the end of its file name.
 pub(super) fn beside(path: &Path, appended: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path);
     name.push(appended);

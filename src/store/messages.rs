@@ -1,4 +1,4 @@
-//! What people wrote and did, as commands read it; and the removal of what is old.
+//! Messages and events: reading them, and removing old ones.
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct MessageRow {
     pub media_id: Option<String>,
     /// `received_at` as local date and time, for people.
     pub received: String,
-    /// The push as received, where a list needs it to say what came: where there is no `content`.
+    /// The push as received, for lists, if it has no `content`.
     #[serde(skip)]
     pub without_content: Option<String>,
 }
@@ -48,11 +48,11 @@ pub struct WholeMessage {
 /// Which messages to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
-    /// Of this sender.
+    /// From this sender.
     pub openid: Option<String>,
     /// Received at or after this time, Unix seconds.
     pub since: Option<i64>,
-    /// At most so many.
+    /// The most messages to list.
     pub limit: Option<u32>,
 }
 
@@ -60,8 +60,8 @@ impl MessageFilter {
     /// The id before the first page.
     pub(super) const BEGINNING: i64 = i64::MAX;
 
-    /// The filter as SQL; its values are the sender, the least id, the time since which, the limit, and the id
-    /// that the last page ended with.
+    /// The filter as SQL. Its parameters are the sender, the smallest id, `since`, the limit, and the last id of the
+    /// previous page.
     pub(super) fn conditions(&self) -> String {
         let whose = match self.openid {
             Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
@@ -116,7 +116,7 @@ impl Place {
 }
 
 impl Reader {
-    /// Calls `each` for every message that the filter lets through, newest first.
+    /// Calls `each` for every message that matches the filter, newest first.
     ///
     /// # Errors
     /// When the store cannot be read, or `each` fails.
@@ -144,7 +144,7 @@ impl Reader {
         }
     }
 
-    /// One message; `None` where there is none of this id.
+    /// One message; `None` if there is none with this id.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -170,13 +170,13 @@ impl Reader {
         found.map_err(|error| Reader::failed(&error))
     }
 
-    /// No message that the filter lets through has a smaller id. Ids grow in the order of arrival, but not always with
-    /// the time: a clock may have been wrong.
+    /// A lower bound of the ids that match the filter. Ids grow in the order of arrival, but not always with the time:
+    /// the clock may have been wrong.
     pub(super) fn first_message_of(&self, filter: &MessageFilter) -> Result<i64, StoreError> {
         let Some(since) = filter.since else {
             return Ok(0);
         };
-        // If there is none: an id beyond all.
+        // If there is none: larger than every id.
         let first = "SELECT coalesce(min(first_id), 9223372036854775807) FROM daily_counts
              WHERE pushes > 0 AND quarter >= ?1 / 900";
         self.connection

@@ -19,16 +19,16 @@ use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
 use super::{dbpage, schema};
 
-/// Commands may wait longer: a person is watching.
+/// Commands may wait longer than the server: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Between two tries to switch to write-ahead logging.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Pause between two attempts to switch to write-ahead logging.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// Private to the owner: the file holds people's messages.
 pub(super) const MODE: u32 = 0o600;
 
-/// The store, open for writing. Its writer thread ends when it is dropped, after all that was handed to it.
+/// The store, open for writing. Dropping it ends the writer thread, after all submitted work.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
@@ -38,10 +38,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, making it or bringing it to this program's schema first.
+    /// Opens the file. Creates it, or migrates it to this program's schema, first.
     ///
     /// # Errors
-    /// When the path is a folder, the file is of another program or a newer version, damaged or not writable.
+    /// When the path is a folder, or the file belongs to another program or a newer version, is damaged or not writable.
     pub fn open(options: &Options) -> Result<Store, StoreError> {
         let path = &options.path;
         let main = private_file(path)?;
@@ -69,7 +69,7 @@ impl Store {
         &self.path
     }
 
-    /// A connection of its own for reading, beside the writer.
+    /// A separate connection for reading.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -77,7 +77,7 @@ impl Store {
         Reader::at(&self.path)
     }
 
-    /// Ends the writer after what it was given, and folds the write-ahead log into the file.
+    /// Ends the writer after all submitted work, and moves the write-ahead log into the file.
     pub fn close(&self) {
         self.writer.stop();
     }
@@ -93,7 +93,7 @@ impl Reader {
     /// Opens an existing store for reading.
     ///
     /// # Errors
-    /// When there is none, or it is not of this program, or of a newer version.
+    /// When there is none, or it belongs to another program or another version.
     pub fn open(options: &Options) -> Result<Reader, StoreError> {
         Reader::at(&options.path)
     }
@@ -137,7 +137,7 @@ impl Reader {
     }
 }
 
-/// Makes the file if there is none, so that it is private from its first byte, and mends the mode of an older one.
+/// Creates a missing file, private from its first byte, and fixes the mode of an existing one.
 fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
     refuse_irregular(path)?;
     let made = OpenOptions::new()
@@ -169,7 +169,7 @@ fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
     Ok(Main::of(file))
 }
 
-/// Refuses what is no regular file, before anything is done to it: SQLite would wait at a FIFO and write to a device.
+/// Refuses anything but a regular file before SQLite touches it: SQLite would block on a FIFO and write to a device.
 pub(super) fn refuse_irregular(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -179,7 +179,7 @@ pub(super) fn refuse_irregular(path: &Path) -> Result<(), StoreError> {
             path,
             "is no regular file; name another one in store.path",
         )),
-        // Opening it says what is wrong.
+        // Opening it will report what is wrong.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -198,8 +198,8 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
             ),
         ));
     }
-    // FULL: a commit is on disk before the platform hears 200. secure_delete: what is erased is overwritten.
-    // No commit moves the log to the main file: a thread does.
+    // FULL: a commit is on disk before the platform gets its 200. secure_delete: erased bytes are overwritten.
+    // wal_autocheckpoint = 0: a thread moves the log to the main file, not a commit.
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")
         .and_then(|()| limit_log(connection, KEPT))
@@ -216,8 +216,8 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     dbpage::warn_without_pages(connection).map_err(fail)
 }
 
-/// Switches to write-ahead logging. Where another process does so at the same moment SQLite waits for neither, and one
-/// of the two is busy.
+/// Switches to write-ahead logging. SQLite does not wait when another process switches at the same moment: one of the
+/// two gets an error and must retry.
 fn log_ahead(connection: &Connection) -> rusqlite::Result<String> {
     let begun = Instant::now();
     loop {
@@ -228,18 +228,18 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<String> {
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                     && begun.elapsed() < PATIENCE =>
             {
-                thread::sleep(LOOK_AGAIN);
+                thread::sleep(RETRY);
             }
             switched => return switched,
         }
     }
 }
 
-/// Refuses a file of another program, and one that a newer wechatd has written.
+/// Refuses a file that belongs to another program or was written by a newer wechatd.
 pub(super) fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
-    // The tables come first: another process may be making the store, and it names the program in the same commit.
+    // Count the tables first: another process may be creating the store, and sets application_id in the same commit.
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(fail)?;

@@ -1,23 +1,22 @@
-//! Rows read a page at a time: between two pages nobody holds the write-ahead log, however long somebody looks at what
-//! was read.
+//! Rows read one page at a time: between two pages the write-ahead log is not held, however slow the consumer is.
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Row, Statement, ToSql};
 
-/// Rows of a page at most.
+/// Most rows in a page.
 const ROWS: usize = 1_000;
 
-/// Bytes in the rows of a page; the row that passes this is the last.
+/// A page ends with the row that exceeds this many bytes.
 const BYTES: usize = 1 << 20;
 
-/// Some rows of a list.
+/// One page of a list.
 pub(super) struct Page<R> {
     pub(super) rows: Vec<R>,
-    /// Whether the list ends with them.
+    /// Whether the list ends here.
     pub(super) is_last: bool,
 }
 
-/// Reads the first page of what `statement` finds.
+/// Reads the first page of the statement's rows.
 pub(super) fn page<R>(
     statement: &mut Statement,
     values: &[&dyn ToSql],
@@ -48,7 +47,7 @@ pub(super) fn page<R>(
     })
 }
 
-/// All columns of a row; a text that is not UTF-8 is none.
+/// All columns of a row; text that is not UTF-8 becomes NULL.
 pub(super) fn all(row: &Row) -> rusqlite::Result<Vec<Value>> {
     let value = |column| {
         Ok(match row.get_ref(column)? {

@@ -1,4 +1,4 @@
-//! One push on disk: its message row and what it does to the followers and sendings, in one commit.
+//! Recording a push: its message and its effect on followers and jobs, in one commit.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -9,7 +9,7 @@ use super::writer::{AfterCommit, Work};
 use super::{erase, followers, jobs};
 use crate::wechat::Effect;
 
-/// A push, understood and answered, ready for the disk. The fields are the columns of `messages`.
+/// A parsed and answered push, ready to be stored. The fields are the columns of `messages`.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The same for every delivery of one push.
@@ -46,25 +46,25 @@ pub struct Record {
     pub effect: Effect,
 }
 
-/// What recording a push came to.
+/// The result of recording a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is new, and on disk with its answer.
+    /// It is new, and stored with its answer.
     New,
-    /// It was delivered before: this is the answer that it got then.
+    /// It was delivered before, and got this answer.
     Again {
         /// Plain XML; `None`: `success`.
         reply: Option<String>,
     },
-    /// Its message was removed, as those of a person who is to be forgotten: nothing is recorded.
+    /// Its message was removed, for example because the person was forgotten: nothing is recorded.
     Removed,
 }
 
 impl Store {
-    /// Hands a push to the writer and returns at once; `done` runs after the commit, on the writer's thread.
+    /// Queues a push for the writer and returns at once; `done` runs after the commit, on the writer's thread.
     ///
-    /// Copies of one push that arrive at the same time are told apart here: the writer takes them one
-    /// after the other, the first is recorded and the others get its answer.
+    /// Copies of one push that arrive at the same time are resolved here: the writer handles one after the other,
+    /// records the first and gives its answer to the others.
     pub fn record(
         &self,
         record: Record,
@@ -101,7 +101,7 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
 }
 
 fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
-    // By itself: an INSERT that selects, on a table with triggers, puts each row into a table of its own first.
+    // A separate statement: INSERT ... SELECT into a table with triggers would copy each row to a temporary table.
     let is_removed = connection
         .prepare_cached("SELECT 1 FROM removed_pushes WHERE digest = ?1")?
         .exists([record.digest])?;
@@ -149,7 +149,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
     Ok(Recorded::New)
 }
 
-/// What to answer to a push that is recorded already, or must not be. Its signature is used up all the same.
+/// The answer to a push that is already recorded, or must not be. Its signature is used up anyway.
 fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
     let kept = connection
         .prepare_cached("SELECT reply, signature IS ?2 FROM messages WHERE dedup_key = ?1")?

@@ -1,8 +1,8 @@
-//! Signatures that were used up, and pushes whose message was removed: neither brings anything in again.
+//! Used signatures, and pushes whose message was removed: neither is accepted again.
 //!
-//! The signature of a push stands in the row of its message. Those that brought no message of their own (another
-//! delivery, the check of the callback URL, a body that is not a push) stand in `used_signatures`. What a removed
-//! message leaves behind is its signature and a digest of its key; neither names the person.
+//! The signature of a push is in the row of its message. Signatures without a message (a repeated delivery, the check
+//! of the callback URL, a body that is not a push) are in `used_signatures`. A removed message leaves its signature and
+//! a digest of its key; neither identifies the person.
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
@@ -15,26 +15,26 @@ use crate::wechat::short_digest;
 /// The 20 bytes of a SHA-1 signature.
 pub type Signature = [u8; 20];
 
-/// A signature that was used up.
+/// A used signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsedSignature {
     /// The signature.
     pub signature: Signature,
-    /// When its request came, in Unix seconds.
+    /// When its request arrived, in Unix seconds.
     pub received_at: i64,
-    /// The `short_digest` of the dedup key of the push that it brought; `None`: it brought none.
+    /// The `short_digest` of the dedup key of its push; `None`: there was no push.
     pub push: Option<i64>,
 }
 
 impl Store {
-    /// Keeps a signature that brought no push, without waiting for the commit: if the store cannot write just then, it
-    /// is known until the next restart only.
+    /// Stores a signature without a push, without waiting for the commit: if the store cannot write, the signature is
+    /// forgotten at the next restart.
     pub fn use_up(&self, used: UsedSignature) {
         self.writer.submit(Box::new(UseUp(used)));
     }
 
-    /// Removes up to `step` signatures that are not in a row of `messages` and were received before `signatures`,
-    /// and up to `step` digests of messages that were received before `digests`. Says how many rows went.
+    /// Removes up to `step` signatures without a message that were received before `signatures`, and up to `step`
+    /// digests of removed messages that were received before `digests`. Returns the number of removed rows.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -77,9 +77,9 @@ impl Work for UseUp {
 }
 
 impl Reader {
-    /// Calls `each` for the signatures that were used since `since`, the `most` newest of those of messages, oldest
-    /// first; within a quarter of an hour in the order of arrival. Returns when the newest message was received whose
-    /// signature is not among them.
+    /// Calls `each` for the signatures used since `since`; of those of messages only for the `most` newest, oldest
+    /// first, and within a quarter of an hour in the order of arrival. Returns when the newest message was received
+    /// whose signature is not among them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -143,7 +143,7 @@ impl Reader {
     }
 }
 
-/// Keeps a signature beside those that stand in rows of `messages`.
+/// Stores a signature that is not in a row of `messages`.
 pub(super) fn use_up(connection: &Connection, used: &UsedSignature) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -154,8 +154,8 @@ pub(super) fn use_up(connection: &Connection, used: &UsedSignature) -> rusqlite:
         .map(drop)
 }
 
-/// Removes the messages that `which` selects. Those that were received at or after `remembered_from` are not
-/// recorded again, whoever delivers them, and their signatures stay used up.
+/// Removes the messages that `which` selects. Messages received at or after `remembered_from` are never recorded again,
+/// and their signatures stay used up.
 pub(super) fn remove_messages(
     connection: &Connection,
     which: &str,

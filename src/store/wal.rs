@@ -4,16 +4,16 @@ use rusqlite::Connection;
 
 use super::main_file::Main;
 
-/// Bytes of the file that stay when the log begins anew. A commit that writes over what is there has the disk sync its
-/// pages only; one that makes the file longer, the file system's journal as well.
+/// The log keeps this many bytes when it starts over. A commit that overwrites them syncs only its own pages; one that
+/// extends the file also syncs the file system's journal.
 pub(super) const KEPT: u64 = 24 << 20;
 
-/// How much of the log is still to be moved.
+/// How much of the log must still be moved.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LogState {
     /// Pages in the log.
     pub(super) frames: u64,
-    /// Those of them, from its beginning, that are in the main file as well.
+    /// How many of them, from the start, are already in the main file.
     moved: u64,
 }
 
@@ -29,13 +29,14 @@ pub(super) fn log_state(connection: &Connection) -> rusqlite::Result<LogState> {
     state.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// Moves what no reader needs in the log, and waits for nobody. Nothing where another does it just now, or may not.
+/// Moves the pages that no reader needs, without waiting. `None` if another thread or program is moving them, or
+/// [`Main::moving`] does not allow it.
 pub(super) fn move_log(connection: &Connection, main: &Main) -> rusqlite::Result<Option<LogState>> {
     let moved = main.moving(|| checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)"));
     moved.map(Option::flatten)
 }
 
-/// What the log is shortened to when this connection begins it anew.
+/// Sets the length to which this connection truncates the log when it starts over.
 pub(super) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(
         None,
@@ -46,7 +47,7 @@ pub(super) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result
 }
 
 fn checkpoint(connection: &Connection, sql: &str) -> rusqlite::Result<Option<LogState>> {
-    // A log that is not there has -1 pages.
+    // SQLite reports -1 pages for a missing log.
     let pages = |pages: i64| u64::try_from(pages).unwrap_or(0);
     connection.prepare_cached(sql)?.query_row([], |row| {
         let is_busy: bool = row.get(0)?;

@@ -1,7 +1,7 @@
-//! The writer thread: it owns the writing connection and commits everything that waits in one transaction.
+//! The writer thread: it owns the writing connection and commits all queued work in one transaction.
 //!
 //! A commit with `synchronous=FULL` costs a disk sync whether it holds one row or five hundred, so
-//! requests that arrive while one commit runs share the next. Whoever hands over work is told after the commit.
+//! requests that arrive during one commit share the next. Work is finished after its commit.
 
 use std::fmt;
 use std::mem;
@@ -21,24 +21,24 @@ use super::file::OpenFile;
 use super::settings::{self, PROBE};
 use crate::clock;
 
-/// How long a commit waits for another program's lock. The platform waits 5 s for an answer,
-/// so a push that cannot be written is refused before that and delivered again.
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
+/// be written is refused before that, and the platform delivers it again.
 pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
 
-/// The same while the last commit has failed: those who came during the long wait must hear in time, too.
+/// The same after a failed commit: requests that arrived during the long wait need a timely answer, too.
 const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
 
-/// Between two tries for another program's lock. SQLite's own waiting soon takes 100 ms each time, and misses the
-/// short pauses of a program that commits again and again, as a quick `followers sync` does.
-const TRY_AGAIN: Duration = Duration::from_millis(1);
+/// Pause between two attempts to get a lock. SQLite's own busy handler soon sleeps 100 ms at a time, and misses the
+/// short gaps of a program that commits continuously, such as a fast `followers sync`.
+const RETRY: Duration = Duration::from_millis(1);
 
-/// Probes write no more often than this, because anybody may ask for one.
+/// Probes write no more often than this, because anybody may request one.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Work that may wait for the writer; more is refused at once, so that nothing piles up behind a slow disk.
+/// Capacity of the queue; more work is refused at once, so that it does not pile up behind a slow disk.
 const QUEUE: usize = 4_096;
 
-/// Work that one commit takes: enough for any rush, small enough to stay quick.
+/// Most work in one commit: enough for any burst, small enough to stay fast.
 const BATCH: usize = 512;
 
 /// What is done once everybody whom one commit concerns has heard of it, so that answers leave together.
@@ -70,11 +70,11 @@ impl fmt::Debug for AfterCommit {
 
 /// One piece of work for the writer.
 pub(super) trait Work: Send {
-    /// Runs inside the transaction. May be called again in a transaction of its own when other work of the batch failed.
+    /// Runs inside the transaction. Called again, in a separate transaction, when other work of the batch failed.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit);
-    /// Whether somebody waits for the outcome and says it. A failure that nobody would hear of is logged.
+    /// Whether a caller waits for the outcome and reports it. Otherwise a failure is logged.
     fn is_awaited(&self) -> bool;
 }
 
@@ -130,7 +130,7 @@ impl Writer {
         })
     }
 
-    /// Hands over work without waiting. Work that cannot be taken is finished with the error here.
+    /// Queues work without waiting. If the queue refuses it, finishes it with the error at once.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
         let (work, kind, why) = match self.queue.try_send(Message::Work(work)) {
             Err(TrySendError::Full(Message::Work(work))) => (
@@ -169,8 +169,8 @@ impl Writer {
         })
     }
 
-    /// Shows that a commit can be written, by writing one; within [`PROBE_PAUSE`] of that, if all is well, that one
-    /// can begin.
+    /// Proves that a commit can be written by writing one. Within [`PROBE_PAUSE`] of a successful probe, only begins a
+    /// transaction.
     pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
         let writes = self.failing.load(Ordering::Relaxed)
@@ -182,7 +182,7 @@ impl Writer {
         self.submit(Box::new(Probe { writes, done }));
     }
 
-    /// Ends the thread after everything that was handed over.
+    /// Ends the thread after all submitted work.
     pub(super) fn stop(&self) {
         let thread = self
             .thread
@@ -251,7 +251,7 @@ where
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, _: &mut AfterCommit) {
         let Closure { value, done, .. } = *self;
         let nothing = || StoreError::new(ErrorKind::Other, "store: write: nothing was done");
-        // Whoever asked may have gone; the commit stands all the same.
+        // The caller may have gone; the commit stands anyway.
         done.send(outcome.and_then(|()| value.ok_or_else(nothing)))
             .ok();
     }
@@ -266,7 +266,7 @@ struct Loop {
     file: OpenFile,
     checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
-    /// The log says that pushes are answered 503.
+    /// The log already says that pushes are answered 503.
     said: bool,
 }
 
@@ -288,14 +288,14 @@ impl Loop {
                     Message::Stop => stopping = true,
                 }
                 if batch.len() == BATCH {
-                    self.survive(&mut batch);
+                    self.commit_guarded(&mut batch);
                 }
             }
             is_crowded = batch.len() > 1;
-            self.survive(&mut batch);
+            self.commit_guarded(&mut batch);
         }
         self.checkpointer.stop();
-        // The last that closes the store leaves one plain file behind, without a write-ahead log beside it.
+        // The last process to close the store leaves one plain file, without a write-ahead log.
         if !self.file.may_fold(&self.connection) {
             let no_fold = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             self.connection.set_db_config(no_fold, true).ok();
@@ -305,8 +305,8 @@ impl Loop {
         }
     }
 
-    /// Commits a batch; a panic on the way costs what of it was not finished, never the thread.
-    fn survive(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+    /// Commits a batch. A panic loses the unfinished work of the batch, never the thread.
+    fn commit_guarded(&mut self, batch: &mut Vec<Box<dyn Work>>) {
         if catch_unwind(AssertUnwindSafe(|| self.commit(batch))).is_err() {
             log::error!(
                 "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
@@ -333,7 +333,7 @@ impl Loop {
                     .for_each(|work| finish(work, Ok(()), &mut after));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
-                // Work that cannot be done must not take the rest with it: each has a commit of its own.
+                // One failing piece of work must not fail the others: commit each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.noted(outcome, work.is_awaited());
@@ -370,8 +370,8 @@ impl Loop {
         done.and_then(|()| self.file.after_commit(&self.connection))
     }
 
-    /// Notes the outcome of a transaction; a failure is logged once, not for every push that meets it, and not where
-    /// everybody whom it concerns reports it.
+    /// Records the outcome of a transaction. A failure is logged once, not for every push, and not when every caller
+    /// reports it.
     fn noted(&mut self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
         let Err(error) = outcome else {
             self.recovered();
@@ -402,7 +402,7 @@ impl Loop {
     }
 }
 
-/// What SQLite asks when another program holds the lock: whether to try once more.
+/// The busy handler: decides whether SQLite retries while another program holds the lock.
 fn wait_for_others(failing: Arc<AtomicBool>) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut begun = Instant::now();
     move |tries| {
@@ -415,13 +415,13 @@ fn wait_for_others(failing: Arc<AtomicBool>) -> impl FnMut(i32) -> bool + Send +
         };
         let goes_on = begun.elapsed() < patience;
         if goes_on {
-            thread::sleep(TRY_AGAIN);
+            thread::sleep(RETRY);
         }
         goes_on
     }
 }
 
-/// Whether the error is the store's, not that of one piece of work: to try each alone would only wait again.
+/// Whether the error is about the store, not about one piece of work: retrying each alone would only wait again.
 fn concerns_all(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         None
@@ -435,7 +435,7 @@ fn concerns_all(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Work that panics fails; the writer lives on.
+/// Runs work; a panic fails the work, not the writer.
 fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
     catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or_else(|_| {
         log::error!("store: write: work panicked; it was rolled back");
