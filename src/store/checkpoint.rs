@@ -1,8 +1,8 @@
-//! Moving what is in the write-ahead log to the main file, beside the writer, so that no push waits for it.
+//! Moving the write-ahead log to the main file, in parallel with the writer, so that no push waits for it.
 //!
-//! SQLite would do it inside a commit as soon as the log has 1,000 pages. Here a thread with a connection of its own
-//! does it, in rounds, while the writer goes on. The log begins anew once all of it is moved and nobody reads it, and
-//! under constant load there is always a little more; so the writer moves the last bit itself, between two commits.
+//! SQLite would do it inside a commit as soon as the log has 1,000 pages. Here a thread with its own connection does
+//! it, in rounds, while the writer goes on. The log starts over once all of it is moved and nobody reads it. Under
+//! constant load there is always a little left, so the writer moves the last pages itself, between two commits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,28 +18,28 @@ use super::main_file::{Main, beside};
 use super::wal::{KEPT, limit_log, log_state, move_log};
 use crate::notifier::{Notifier, Woken};
 
-/// Pages in the log from which on it is moved, about 16 MiB. SQLite does it from 1,000 on; here each round competes with
-/// commits for the disk, and the longer the log, the more often it holds the same page, which is moved once.
+/// A round starts when the log has this many pages, about 16 MiB. SQLite's default is 1,000; but each round competes
+/// with commits for the disk, and a longer log has more copies of the same page, of which only one is moved.
 const ENOUGH: u64 = 4_000;
 
-/// Commits between two looks at how full the log is; a look costs some microseconds.
+/// Commits between two checks of how full the log is; a check costs a few microseconds.
 const LOOK_EVERY: u32 = 8;
 
-/// Bytes that a log which grew larger is shortened by when it begins anew, in the commit that does it: to free
-/// hundreds of megabytes takes the disk a third of a second.
+/// How many bytes at most an oversized log is shortened by when it starts over, inside a commit: freeing hundreds of
+/// megabytes takes the disk a third of a second.
 const CUT: u64 = 16 << 20;
 
-/// Bytes of the log above which the owner hears why.
+/// Size of the log in bytes above which a warning says why.
 const TOO_MUCH: u64 = 256 << 20;
 
-/// Pages that the writer moves between two commits, a few milliseconds' worth; of a large log up to a 256th, which it
-/// would else never be rid of on a slow disk.
+/// Pages that the writer moves between two commits, which takes a few milliseconds; of a large log up to a 256th, or
+/// a slow disk would never finish.
 const FEW: u64 = 64;
 
-/// Between two rounds while a reader holds the log.
+/// Pause between two rounds while a reader holds the log.
 const WAIT_FOR_READER: Duration = Duration::from_secs(1);
 
-/// A wait without end, in effect: the thread waits again.
+/// Effectively forever: after this, the thread waits again.
 const LONG: Duration = Duration::from_secs(86_400);
 
 /// The thread that moves the log.
@@ -57,13 +57,13 @@ struct Shared {
     round: AtomicU8,
 }
 
-// What `Shared::round` can be. From rest to asked and from ended to either goes the writer, from asked to ended the
-// thread.
-/// Nothing is to be done.
+// States of `Shared::round`. The writer moves it from REST to ASKED and from ENDED to either, the thread from ASKED to
+// ENDED.
+/// There is nothing to do.
 const REST: u8 = 0;
-/// A round is asked for, or runs.
+/// A round is requested or running.
 const ASKED: u8 = 1;
-/// A round has ended, and the writer has not looked.
+/// A round has ended, and the writer has not noticed yet.
 const ENDED: u8 = 2;
 
 impl Checkpointer {
@@ -104,8 +104,8 @@ impl Checkpointer {
         })
     }
 
-    /// Called by the writer between two commits, when nobody waits for an answer to the last: `length` bytes is the
-    /// log, `connection` the writer's.
+    /// Called by the writer between two commits, after the last one was answered. `length` is the size of the log in
+    /// bytes, `connection` the writer's.
     pub(super) fn between_commits(&mut self, connection: &Connection, length: u64) {
         let round = self.shared.round.load(Ordering::Acquire);
         self.unseen += 1;
@@ -120,7 +120,7 @@ impl Checkpointer {
             self.shared.round.store(REST, Ordering::Release);
         } else if round == ENDED && state.left() <= FEW.max(state.frames / 256) {
             self.shared.round.store(REST, Ordering::Release);
-            // Where this fails the next round does it, and says why it cannot.
+            // If this fails, the next round tries again, and logs why it cannot.
             move_log(connection, self.main).ok();
             limit_log(connection, KEPT.max(length.saturating_sub(CUT))).ok();
         } else {
@@ -129,7 +129,7 @@ impl Checkpointer {
         }
     }
 
-    /// Ends the thread; a round under way is broken off, which costs nothing but its work.
+    /// Ends the thread. A running round is aborted, which loses only its work.
     pub(super) fn stop(&mut self) {
         self.shared.notifier.close();
         self.interrupt.interrupt();
@@ -163,7 +163,7 @@ impl Rounds {
                 Woken::Closing => return,
             }
             let moved = move_log(&self.connection, self.main);
-            // SQLite syncs the file only where it reached the end of the log. Here it costs no push its time.
+            // SQLite syncs the file only if it reached the end of the log. Here the sync delays no push.
             let synced = self.main.sync();
             let held = match (moved, synced) {
                 (Ok(state), Ok(())) => {
@@ -182,8 +182,8 @@ impl Rounds {
         }
     }
 
-    /// Says once that the log is large, and why: what was in it at the beginning of a round, and could not be moved,
-    /// somebody still reads.
+    /// Warns once that the log is large, and why: pages that were in it at the start of a round and could not be moved
+    /// are still being read.
     fn warn_if_large(&mut self, is_held: bool) {
         let bytes = fs::metadata(&self.log).map_or(0, |log| log.len());
         if bytes <= TOO_MUCH {
@@ -199,7 +199,7 @@ impl Rounds {
         }
     }
 
-    /// Says once that the log cannot be moved; commits go on, into the log.
+    /// Warns once that the log cannot be moved; commits continue into the log.
     fn failed(&mut self, error: &str) -> bool {
         if !self.failing {
             self.failing = true;
@@ -218,7 +218,7 @@ mod tests {
     use super::super::open::Store;
     use super::*;
 
-    /// Bytes of the log, after each of so many values of 64 KiB that two threads keep without a pause.
+    /// Sizes of the log in bytes, after each of `values` writes of 64 KiB by two threads without a pause.
     fn log_under_load(store: &Store, values: usize) -> Vec<u64> {
         let log = beside(store.path(), "-wal");
         let keep = |thread: usize| -> Vec<u64> {
@@ -254,7 +254,7 @@ mod tests {
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let other = Connection::open(store.path()).unwrap();
         let pages = || log_state(&other).unwrap().frames;
-        // However slow the disk is.
+        // Many attempts, because the disk may be slow.
         let begins_anew = || {
             let before = pages();
             log_under_load(&store, 200);

@@ -1,5 +1,5 @@
-//! Reading columns that an owner, or another program, may have filled with another kind of value: SQLite keeps
-//! whatever it is given, and one such row must not break a list.
+//! Reading columns with values of unexpected types: SQLite stores whatever an owner or another program writes, and one
+//! such row must not break a list.
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -16,12 +16,12 @@ pub(super) fn text(row: &Row, column: usize) -> rusqlite::Result<Option<String>>
     })
 }
 
-/// A text of a column that has one in every row.
+/// The text of a column that is never NULL.
 pub(super) fn some_text(row: &Row, column: usize) -> rusqlite::Result<String> {
     text(row, column).map(Option::unwrap_or_default)
 }
 
-/// A whole number; `None` for NULL and for what is none.
+/// An integer; `None` for NULL and for anything that is not one.
 pub(super) fn number(row: &Row, column: usize) -> rusqlite::Result<Option<i64>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => Some(number),
@@ -32,7 +32,7 @@ pub(super) fn number(row: &Row, column: usize) -> rusqlite::Result<Option<i64>> 
     })
 }
 
-/// A number of a column that has one in every row.
+/// The number in a column that is never NULL.
 pub(super) fn some_number(row: &Row, column: usize) -> rusqlite::Result<i64> {
     number(row, column).map(Option::unwrap_or_default)
 }

@@ -1,4 +1,4 @@
-//! Copies of the whole store: one made while it is in use, and one put back in its place.
+//! Copies of the whole store: making one while the store is in use, and restoring one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -14,21 +14,21 @@ use super::main_file::beside;
 use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
 use super::settings;
 
-/// Pages that one step copies: 8 MB, a few milliseconds.
+/// Pages copied in one step: 8 MB, a few milliseconds.
 const STEP: i32 = 2_000;
 
-/// While another program holds a lock.
+/// Pause while another program holds a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Reader {
-    /// A consistent copy of the store in a new file, private to its owner, while the server runs. The file has `.part`
-    /// behind its name until it is whole and on the disk. `progress` is told how many pages of how many are done.
+    /// Makes a consistent copy of the store in a new file, private to its owner, while the server runs. The file name
+    /// ends with `.part` until it is complete and on disk. `progress` gets the copied pages and the total.
     ///
     /// # Errors
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        // One read transaction around all steps: without it SQLite starts again whenever somebody commits.
-        // Writers are not held up in WAL; the log keeps what they write until the copy has ended.
+        // One read transaction around all steps: without it SQLite starts over after every commit. In WAL mode writers
+        // are not blocked; the log keeps their pages until the copy is done.
         let moment = || {
             let moment = self.connection.unchecked_transaction()?;
             moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -48,7 +48,7 @@ impl Reader {
     }
 }
 
-/// Removes what a backup to `target` that is broken off leaves. True if there was something.
+/// Removes the partial file of an interrupted backup to `target`. True if there was one.
 #[must_use]
 pub fn remove_part_of(target: &Path) -> bool {
     let part = part_of(target);
@@ -60,12 +60,12 @@ fn part_of(target: &Path) -> PathBuf {
     beside(target, ".part")
 }
 
-/// Puts a copy that [`Reader::backup`] made in the place of the store at `path`, and gives the path to which what was
-/// there went. Killed at any moment, it can be repeated.
+/// Replaces the store at `path` by a copy that [`Reader::backup`] made, and returns the new path of the old store. It
+/// can be killed at any moment and repeated.
 ///
 /// # Errors
-/// When `from` is no sound store of this program or an older version, when the server runs, or when the folder cannot
-/// be written. Nothing has changed then.
+/// When `from` is not an intact store of this program or an older version, when the server runs, or when the folder
+/// cannot be written. In that case nothing has changed.
 pub fn restore(
     from: &Path,
     path: &Path,
@@ -73,7 +73,7 @@ pub fn restore(
 ) -> Result<Option<PathBuf>, StoreError> {
     let source = sound(from)?;
     refuse_irregular(path)?;
-    // The link stays, and leads to the copy.
+    // A symbolic link stays, and points to the copy.
     let path = &linked(path);
     refuse_open(path)?;
     let made = beside(path, ".restoring");
@@ -84,7 +84,7 @@ pub fn restore(
     })
 }
 
-/// The AppID of the account that a copy belongs to; `None` where it belongs to none, or is no sound store.
+/// The AppID of the account that a copy belongs to; `None` if it belongs to none, or is not an intact store.
 #[must_use]
 pub fn owner_of_copy(copy: &Path) -> Option<String> {
     if !copy.is_file() {
@@ -94,8 +94,7 @@ pub fn owner_of_copy(copy: &Path) -> Option<String> {
     settings::owner(&copy).ok().flatten()
 }
 
-/// Fills a new file, private to its owner, with everything in `source`, in the place of what an attempt that was
-/// killed left there.
+/// Copies everything in `source` to a new file, private to its owner. Replaces the leftovers of a killed attempt.
 fn copy(
     source: &Connection,
     target: &Path,
@@ -130,7 +129,7 @@ fn copy(
             }
         }
         drop(backup);
-        // One plain file is what an owner wants to copy away.
+        // Owners want a single file that they can copy.
         copy.pragma_update(None, "journal_mode", "DELETE")
     })();
     let synced = || File::open(target)?.sync_all();
@@ -143,7 +142,7 @@ fn copy(
         })
 }
 
-/// Opens a copy that may be put back.
+/// Opens a copy after checking that it can be restored.
 fn sound(from: &Path) -> Result<Connection, StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&from.display().to_string(), &error);
@@ -173,7 +172,7 @@ fn sound(from: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Refuses a store that another process has open. One that is damaged is nobody's.
+/// Refuses a store that another process has open. A damaged one counts as not open.
 fn refuse_open(path: &Path) -> Result<(), StoreError> {
     if !path.exists() {
         return Ok(());
@@ -194,8 +193,8 @@ fn refuse_open(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Moves the new file to the path, with the owner of the old one, which stays beside it with its write-ahead log. That
-/// log goes first: replayed over another file it would damage it.
+/// Moves the new file to the path and gives it the owner of the old one, which stays next to it with its write-ahead
+/// log. That log is moved first: replayed over another file, it would damage that file.
 fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
     let folder = folder_of(path);
     let present = match fs::metadata(path) {
@@ -222,7 +221,7 @@ fn replace(path: &Path, made: &Path) -> io::Result<Option<PathBuf>> {
     Ok(present.map(|_| before))
 }
 
-/// The first of `.before`, `.before-2`, `.before-3` and so on that is no earlier store, nor the log of one.
+/// The first of `.before`, `.before-2`, `.before-3` and so on that is not taken by an earlier store or its log.
 fn free_name(path: &Path) -> PathBuf {
     let names = (2..).map(|n| beside(path, &format!(".before-{n}")));
     let is_free = |name: &PathBuf| {
@@ -234,10 +233,10 @@ fn free_name(path: &Path) -> PathBuf {
     names.find(is_free).unwrap_or(first)
 }
 
-/// Where the symbolic links at `path` lead to, a file or a free place.
+/// The target of the symbolic links at `path`; it need not exist.
 fn linked(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
-    // As many as the system follows.
+    // As many links as the system follows.
     for _ in 0..40 {
         match fs::read_link(&path) {
             Ok(to) => path = folder_of(&path).join(to),

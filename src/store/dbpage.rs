@@ -1,9 +1,9 @@
-//! Pages of the SQLite file as bytes, by SQLite's table of them (`sqlite_dbpage`).
+//! Raw pages of the SQLite file, through SQLite's virtual table `sqlite_dbpage`.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-/// Says, when the store is opened, what forgetting cannot do in this build.
+/// Warns, when the store is opened, what forgetting cannot do in this build.
 pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()> {
     if !has_pages(connection)? {
         log::warn!(
@@ -13,7 +13,7 @@ pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Whether SQLite was built with its table of pages, as `.cargo/config.toml` asks for.
+/// Whether SQLite was built with `sqlite_dbpage`, as `.cargo/config.toml` requests.
 pub(super) fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage')",
@@ -22,7 +22,7 @@ pub(super) fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// Numbers of the pages that have the bytes of `text` in them; none where there is no table of pages.
+/// Numbers of the pages that contain the bytes of `text`; empty without `sqlite_dbpage`.
 pub(super) fn pages_with(connection: &Connection, text: &str) -> rusqlite::Result<Vec<i64>> {
     if !has_pages(connection)? {
         return Ok(Vec::new());
@@ -33,7 +33,7 @@ pub(super) fn pages_with(connection: &Connection, text: &str) -> rusqlite::Resul
         .collect()
 }
 
-/// Overwrites what a page has in its free middle.
+/// Overwrites the unallocated space in the middle of a page.
 pub(super) fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()> {
     let mut page: Vec<u8> = connection
         .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?
@@ -48,8 +48,8 @@ pub(super) fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Where a b-tree page holds nothing, by SQLite's file format (section "B-tree Pages"). `None` for other pages:
-/// those begin with a zero byte, for they begin with the number of a page.
+/// The unallocated space of a b-tree page, see SQLite's file format (section "B-tree Pages"). `None` for other pages:
+/// they start with a page number, and so with a zero byte.
 pub(super) fn free_middle(page: &[u8], number: i64) -> Option<std::ops::Range<usize>> {
     let header = if number == 1 { 100 } else { 0 };
     let two = |at: usize| -> Option<usize> {

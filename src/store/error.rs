@@ -1,4 +1,4 @@
-//! Errors of the store, told so that an owner knows what to do.
+//! Errors of the store, worded so that an owner knows what to do.
 
 use std::fmt;
 use std::path::Path;
@@ -16,11 +16,11 @@ pub struct StoreError {
 /// What kind of trouble the store has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The disk has no room.
+    /// The disk is full.
     Full,
-    /// Another program holds the store, or the writer has too much work already; it may work later.
+    /// Another program holds the store, or the writer's queue is full; a later attempt may succeed.
     Busy,
-    /// There is no store, or one of its open files was taken away, replaced or cut short.
+    /// There is no store, or one of its open files was moved, deleted, replaced or truncated.
     Gone,
     /// The file is damaged, or not an SQLite database.
     Damaged,
@@ -37,7 +37,7 @@ impl StoreError {
         }
     }
 
-    /// `doing` is what failed, such as `write`; the cause gets the advice that fits its code.
+    /// `doing` is what failed, such as `write`; the error code decides which advice is added.
     pub(super) fn from_sqlite(doing: &str, error: &rusqlite::Error) -> StoreError {
         let failed = |kind| StoreError::new(kind, format!("store: {doing}: {error}"));
         let (kind, advice) = match error.sqlite_error_code() {
@@ -66,7 +66,7 @@ impl StoreError {
                 ErrorKind::Other,
                 "check that the folder exists and is writable by this user",
             ),
-            // What `OpenFile` finds before and after a commit; its text has the advice.
+            // From the checks of `OpenFile` before and after a commit; their text has the advice.
             Some(ErrorCode::NotFound) => return failed(ErrorKind::Gone),
             _ => return failed(ErrorKind::Other),
         };
@@ -79,7 +79,7 @@ impl StoreError {
         self.kind
     }
 
-    /// The same with what to do about it, at the end of the line, too.
+    /// Adds what to do about it, also at the end of the text.
     pub(super) fn advising(mut self, what_to_do: &'static str) -> StoreError {
         self.text = format!("{}; {what_to_do}", self.text);
         self.what_to_do = Some(what_to_do);
@@ -99,7 +99,7 @@ impl StoreError {
         )
     }
 
-    /// The same, of another kind.
+    /// The same error with another kind.
     pub(super) fn of_kind(self, kind: ErrorKind) -> StoreError {
         StoreError { kind, ..self }
     }

@@ -1,4 +1,4 @@
-//! What would keep a store from being opened, found out without touching it.
+//! Checks whether a store can be opened, without touching it.
 
 use std::fs;
 use std::io;
@@ -15,18 +15,18 @@ use super::schema;
 /// What is at `store.path`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// No file; opening makes it.
+    /// No file; opening creates it.
     Nothing,
-    /// A file that opening brings to today's schema first.
+    /// A file that opening migrates to the current schema first.
     Older,
-    /// A store that can be read.
+    /// A store with the current schema.
     Current,
 }
 
-/// Looks at the store as [`Store::open`](super::Store::open) would find it, and changes nothing.
+/// Checks the store as [`Store::open`](super::Store::open) would find it, and changes nothing.
 ///
 /// # Errors
-/// What opening it would fail with, as far as that can be seen from outside.
+/// The error that opening it would return, as far as that is visible from outside.
 pub fn examine(options: &Options) -> Result<Found, StoreError> {
     let path = options.path.as_path();
     let fail =
@@ -42,7 +42,7 @@ pub fn examine(options: &Options) -> Result<Found, StoreError> {
         ));
     }
     match fs::metadata(path) {
-        // Whether the folder is there is the caller's business: a service makes its own.
+        // Whether the folder exists is up to the caller: a service creates its own.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(StoreError::at(path, error)),
         Ok(found) if found.is_file() && found.len() == 0 => return Ok(Found::Older),

@@ -1,4 +1,4 @@
-//! The people who follow now, and the log of who came and went.
+//! The current followers, and the log of follows and unfollows.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -41,7 +41,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// The scene of the QR code by which the person came.
+    /// The scene of the QR code through which the person followed.
     #[must_use]
     pub fn scene(&self) -> Option<String> {
         scenes::of_profile(self.qr_scene, self.qr_scene_str.as_deref())
@@ -65,19 +65,19 @@ pub struct FollowLogEntry {
 pub struct FollowerFilter {
     /// Followed at or after this time, Unix seconds.
     pub since: Option<i64>,
-    /// Came by this QR scene.
+    /// Followed through this QR scene.
     pub scene: Option<String>,
     /// Have this tag.
     pub tag: Option<i64>,
     /// Whose nickname, remark, openid or unionid holds this text.
     pub search: Option<String>,
-    /// At most so many.
+    /// The most followers to list.
     pub limit: Option<u32>,
 }
 
 impl FollowerFilter {
-    /// The filter as SQL; its values are since, scene, tag, the text to search for and limit, then time and openid of the
-    /// row that the last page ended with. Upper and lower case of ASCII letters are the same.
+    /// The filter as SQL. Its parameters are `since`, scene, tag, the search text and the limit, then time and openid of
+    /// the last row of the previous page. ASCII letters match in upper and lower case.
     pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
            AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
@@ -94,7 +94,7 @@ const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province,
     datetime(subscribe_time, 'unixepoch', 'localtime')";
 
 impl Reader {
-    /// Calls `each` for every follower that the filter lets through, newest first.
+    /// Calls `each` for every follower that matches the filter, newest first.
     ///
     /// # Errors
     /// When the store cannot be read, or `each` fails.
@@ -108,7 +108,7 @@ impl Reader {
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let (time, openid) = FollowerFilter::BEGINNING;
         let mut left = filter.limit;
-        // As they are in the store, of whatever type: what is read of them may sort elsewhere.
+        // The raw values, of whatever type: converted values may sort differently.
         let mut last = (Value::from(time), Value::from(openid.to_owned()));
         let keyed = |row: &Row| {
             let key = (row.get("subscribe_time")?, row.get("openid")?);
@@ -150,7 +150,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// What `follow_log` knows of a person, newest first.
+    /// The entries of `follow_log` about a person, newest first.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -172,7 +172,7 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
-    /// How many people follow now. SQLite looks at each: ten million take a second.
+    /// How many people follow now. SQLite scans them: ten million take a second.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -180,7 +180,7 @@ impl Reader {
         self.count_followers_up_to(i64::MAX)
     }
 
-    /// How many people follow now, `most` if it is that many or more.
+    /// How many people follow now, but at most `most`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -217,8 +217,8 @@ fn follower(row: &Row) -> rusqlite::Result<Follower> {
     })
 }
 
-/// A person follows at `at`. Pushes come in any order: one that is older than the last leaving only goes to the log.
-/// What a sync noted does not count: it is dated by this machine's clock, which may differ from the platform's.
+/// A person follows at `at`. Pushes arrive in any order: one older than the last unfollow is only logged. Unfollows
+/// found by a sync do not count: they have the time of this machine's clock, which may differ from the platform's.
 pub(super) fn follow(
     connection: &Connection,
     openid: &str,
@@ -251,7 +251,7 @@ pub(super) fn follow(
     log(connection, &event, !followed_before)
 }
 
-/// A person leaves at `at`. One who has followed again since stays.
+/// A person unfollows at `at`. A person who has followed again since then stays.
 pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
     let left = connection
         .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
@@ -272,7 +272,7 @@ fn follows(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
         .query_row([openid], |row| row.get(0))
 }
 
-/// The profile is to be fetched again.
+/// Queues the profile to be fetched again.
 pub(super) fn queue_profile(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -282,8 +282,8 @@ pub(super) fn queue_profile(connection: &Connection, openid: &str) -> rusqlite::
     Ok(())
 }
 
-/// The person has withdrawn the right to the profile: what is theirs is cleared and not fetched again;
-/// remark and tags are the account's own.
+/// The person has revoked access to the profile: their data is cleared and not fetched again. Remark and tags are the
+/// account's own and stay.
 pub(super) fn clear_profile(
     connection: &Connection,
     openid: &str,
@@ -298,12 +298,12 @@ pub(super) fn clear_profile(
     Ok(())
 }
 
-/// How it became known that somebody came or went.
+/// How a follow or unfollow became known.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
-    /// The platform told.
+    /// By a push.
     Push,
-    /// A follower sync found it.
+    /// By a follower sync.
     Sync,
 }
 
@@ -316,12 +316,12 @@ impl Source {
     }
 }
 
-/// What somebody did.
+/// What a person did.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
-    /// Began to follow.
+    /// Followed.
     Subscribe,
-    /// Left.
+    /// Unfollowed.
     Unsubscribe,
 }
 
@@ -334,7 +334,7 @@ impl Action {
     }
 }
 
-/// A row of `follow_log` to be.
+/// A new row of `follow_log`.
 pub(super) struct FollowEvent<'a> {
     pub(super) source: Source,
     pub(super) openid: &'a str,

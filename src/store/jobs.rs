@@ -1,5 +1,5 @@
-//! Mass and template messages and published articles: what was sent, and what became of it. The result of a sending
-//! may arrive before its `msg_id` is on disk, so that either of the two may come first.
+//! Mass messages, template messages and published articles: what was sent, and the result. The result may arrive before
+//! the `msg_id` is stored, so either may come first.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
@@ -9,10 +9,10 @@ use super::error::StoreError;
 use super::open::{Reader, Store};
 use crate::wechat::{JobKind, JobResult};
 
-/// A sending that is about to happen.
+/// A job that is about to be sent.
 #[derive(Debug, Clone)]
 pub struct NewJob {
-    /// What kind.
+    /// Its kind.
     pub kind: JobKind,
     /// The platform's word for the kind of message.
     pub msg_type: String,
@@ -20,20 +20,20 @@ pub struct NewJob {
     pub openid: Option<String>,
     /// Who gets a mass message, for people.
     pub target: Option<String>,
-    /// What it says, for people.
+    /// Its content, for people.
     pub content: String,
     /// Unix seconds.
     pub sent_at: i64,
 }
 
-/// A mass message as the store has it before the call.
+/// A mass message as stored before the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
     /// Its row.
     pub id: i64,
-    /// The clientmsgid to send with: that of the earlier one, where this is a repetition.
+    /// The clientmsgid to send with: that of the earlier message if this is a repetition.
     pub client_id: String,
-    /// When the same message was begun before, Unix seconds.
+    /// When the same message was first begun, Unix seconds.
     pub before: Option<i64>,
 }
 
@@ -65,8 +65,8 @@ pub struct Job {
 }
 
 impl Store {
-    /// Notes a mass message before it is sent. One with the same `fingerprint` that was begun at or after `since`
-    /// is the same message: it keeps its row and its clientmsgid, else `fresh_client_id` is taken.
+    /// Stores a mass message before it is sent. One with the same `fingerprint` that was begun at or after `since` is the
+    /// same message and keeps its row and clientmsgid; otherwise `fresh_client_id` is used.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -111,7 +111,7 @@ impl Store {
         })
     }
 
-    /// The platform refused a message: it was not sent, and leaves no trace.
+    /// Removes a message that the platform refused: it was not sent.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -123,7 +123,7 @@ impl Store {
         })
     }
 
-    /// Notes a template message or a publication before it is sent, and gives its row.
+    /// Stores a template message or a publication before it is sent, and returns its row.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -134,7 +134,7 @@ impl Store {
         })
     }
 
-    /// The platform took what has this row under this number; `msg_data_id` comes with articles.
+    /// Stores the number under which the platform accepted the job in this row; articles also have a `msg_data_id`.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -152,7 +152,7 @@ impl Store {
 }
 
 impl Reader {
-    /// The latest sendings of a kind, the newest first; with `msg_id` that one only.
+    /// The latest jobs of a kind, newest first; with `msg_id` only that one.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -178,7 +178,7 @@ impl Reader {
     }
 }
 
-/// The result of a sending has come, in the commit of its push.
+/// Stores the result of a job, in the commit of its push.
 pub(super) fn finish(
     connection: &Connection,
     result: &JobResult,
@@ -187,7 +187,7 @@ pub(super) fn finish(
 ) -> rusqlite::Result<()> {
     let openid = match result.kind {
         JobKind::Template => Some(sender),
-        // It comes from an account of the platform's.
+        // It comes from one of the platform's own accounts.
         JobKind::Mass | JobKind::Publish => None,
     };
     let JobResult {
@@ -221,7 +221,7 @@ pub(super) fn finish(
     Ok(())
 }
 
-/// The platform took a message under this number. Its result may have come first, and then has a row of its own.
+/// Stores the number of an accepted message. Its result may have arrived first, and then has a separate row.
 fn taken(
     connection: &Connection,
     kind: JobKind,
@@ -248,7 +248,7 @@ fn taken(
     Ok(())
 }
 
-/// The columns that a result fills.
+/// The columns set by a result.
 const RESULT: &str =
     "status, total, filtered, sent, failed, finished_at, article_id, article_urls, fail_idx";
 

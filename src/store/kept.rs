@@ -1,4 +1,4 @@
-//! What the store keeps besides followers and messages: tokens of the platform's API, addresses, the last backup.
+//! Small things in the store besides followers and messages: tokens of the platform's API, addresses, the last backup.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -18,16 +18,16 @@ pub struct KeptAddresses {
     pub fetched_at: i64,
 }
 
-/// The last copy that was made of the store.
+/// The last backup of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBackup {
     /// Unix seconds.
     pub at: i64,
-    /// Where it was put.
+    /// Its path.
     pub file: String,
 }
 
-/// A token of the platform's API as it is kept.
+/// A stored token of the platform's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptToken {
     /// The token itself.
@@ -37,7 +37,7 @@ pub struct KeptToken {
 }
 
 impl Store {
-    /// The Token made on first start, made now if this is it.
+    /// The Token generated on first start; stores `fresh` if there is none yet.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -45,7 +45,7 @@ impl Store {
         let fresh = fresh.expose().to_owned();
         self.writer.write(move |connection| {
             connection.execute(
-                // What an owner emptied to get a new one, or mistyped, is none: with an empty Token anybody could sign.
+                // An empty value, cleared by the owner or mistyped, counts as none: with an empty Token anybody could sign.
                 "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
                  WHERE value IS NULL OR length(value) NOT BETWEEN 3 AND 32 OR value GLOB '*[^0-9A-Za-z]*'",
                 [TOKEN, &fresh],
@@ -58,7 +58,7 @@ impl Store {
         })
     }
 
-    /// The AppID of the account that the store belongs to. A store that has none yet takes this one.
+    /// The AppID of the account that the store belongs to; a store without one takes this one.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -73,7 +73,7 @@ impl Store {
         })
     }
 
-    /// Keeps a token of the platform's API.
+    /// Stores a token of the platform's API.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -93,7 +93,7 @@ impl Store {
         })
     }
 
-    /// A kept token of the platform's API.
+    /// A stored token of the platform's API.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -102,7 +102,7 @@ impl Store {
         self.writer.write(move |connection| {
             connection
                 .prepare_cached(
-                    // What an owner emptied to get a new one, or mistyped, is none.
+                    // An empty value, cleared by the owner or mistyped, counts as none.
                     "SELECT value, expires_at FROM tokens
                      WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'",
                 )?
@@ -116,7 +116,7 @@ impl Store {
         })
     }
 
-    /// Keeps the newest time that the platform confirmed, Unix seconds.
+    /// Stores the newest time that the platform confirmed, Unix seconds.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -124,7 +124,7 @@ impl Store {
         self.keep_setting(CONFIRMED_AT, &time.to_string())
     }
 
-    /// The time that was kept last.
+    /// The confirmed time that was stored last.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -133,7 +133,7 @@ impl Store {
         Ok(kept.and_then(|time| time.parse().ok()))
     }
 
-    /// Keeps the addresses that the platform sends from.
+    /// Stores the addresses that the platform sends from.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -149,7 +149,7 @@ impl Store {
         })
     }
 
-    /// The kept addresses, if there ever were any.
+    /// The stored addresses, if there ever were any.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -157,7 +157,7 @@ impl Store {
         self.reader()?.callback_ips()
     }
 
-    /// Notes where the server listens; `None`: it stops.
+    /// Stores where the server listens; `None`: it stops.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -168,7 +168,7 @@ impl Store {
         })
     }
 
-    /// Keeps when a copy was made and where it is, in the place of the one before.
+    /// Stores when and where the last backup was made.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -176,7 +176,7 @@ impl Store {
         self.keep_setting(BACKUP, &format!("{} {}", backup.at, backup.file))
     }
 
-    /// Keeps a small value that outlives the process.
+    /// Stores a small value that outlives the process.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -186,7 +186,7 @@ impl Store {
             .write(move |connection| settings::put(connection, &name, &value))
     }
 
-    /// A value that was kept.
+    /// A stored value.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -196,13 +196,13 @@ impl Store {
             .write(move |connection| settings::get(connection, &name))
     }
 
-    /// Shows that the store takes writes: writes, at most once a second, and in between takes the write lock.
+    /// Proves that the store can be written: writes at most once a second, otherwise only takes the write lock.
     /// `done` runs on the writer's thread.
     pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.writer.probe(done);
     }
 
-    /// The same, and shows that there is room for a large push: half a MiB.
+    /// The same, and checks that there is room for a large push: half a MiB.
     pub fn probe_room(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         let main = self.main;
         self.probe(move |probed| done(probed.and_then(|()| main.has_room())));
@@ -210,7 +210,7 @@ impl Store {
 }
 
 impl Reader {
-    /// The Token made on first start, if there was one.
+    /// The Token generated on first start, if there is one.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -220,7 +220,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// The AppID of the account that the store belongs to; `None` while it belongs to none.
+    /// The AppID of the account that the store belongs to; `None` as long as it belongs to none.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -236,7 +236,7 @@ impl Reader {
         settings::get(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
     }
 
-    /// The last copy that was made, if one was.
+    /// The last backup, if there is one.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -252,7 +252,7 @@ impl Reader {
         }))
     }
 
-    /// The kept addresses that the platform sends from, if there ever were any.
+    /// The stored addresses that the platform sends from, if there ever were any.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -1,4 +1,4 @@
-//! The right to do something alone, across processes, for a limited time: a row of `settings`.
+//! Leases: the exclusive right to do something, across processes, for a limited time. Each is a row of `settings`.
 
 use rusqlite::Connection;
 
@@ -8,7 +8,7 @@ use super::process::Process;
 use super::settings::{self, LEASE};
 
 impl Store {
-    /// Takes the right to do `name` alone until `until`, Unix seconds; false when another process has it.
+    /// Takes the lease `name` until `until`, Unix seconds; false if another process holds it.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -24,7 +24,7 @@ impl Store {
         })
     }
 
-    /// Prolongs a right that this process holds until `longer`; false when it ended and another has it.
+    /// Extends a lease that this process holds until `longer`; false if this process no longer holds it.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -39,7 +39,7 @@ impl Store {
         })
     }
 
-    /// Gives the right back if this process still has it.
+    /// Releases the lease if this process still holds it.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -94,7 +94,7 @@ mod tests {
             panic!("{here}");
         };
         let pid = std::process::id();
-        // No process has this number: the kernel's numbers end below.
+        // No process has this id: it is above the kernel's maximum.
         let nobody = 5_000_000;
         let mut child = std::process::Command::new("sleep")
             .arg("600")
@@ -105,10 +105,10 @@ mod tests {
         for (holder, is_free) in [
             (format!("{nobody} 7 {name} {began}"), true),
             (format!("{other} 7 {name} {since}"), false),
-            // A number that was used again.
+            // A reused process id.
             (format!("{other} 7 {name} {}", since - 1), true),
             (format!("{pid} 7 {name} {began}"), true),
-            // Another machine, another start of this one, another container.
+            // Another machine, another boot of this one, another container.
             (
                 format!("{nobody} 7 another-machine/4026531836 {began}"),
                 false,
@@ -118,7 +118,7 @@ mod tests {
             // As an older wechatd wrote it.
             (format!("{nobody} 7"), false),
             (format!("{pid} 7"), false),
-            // The first process is another user's, and there.
+            // Process 1 belongs to another user, and is running.
             (format!("1 7 {name} {}", began_at(1).unwrap_or(0)), false),
         ] {
             holder_in(&store, &format!("2000 {holder}"));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_outlives_a_lease_does_not_end_that_of_the_next() {
+    fn a_process_that_outlives_its_lease_does_not_end_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wechat.db");
         // Two stores are two owners, as two processes are.

@@ -1,19 +1,19 @@
-//! Files that were uploaded to the platform: those that still work, so that the same file is not uploaded again, and
-//! those that have ended, so that a rule which answers with one can be told from one that works for good.
+//! Files uploaded to the platform: valid ones, so that the same file is not uploaded again, and expired ones, so that a
+//! rule that replies with one can be reported.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
-/// The type under which videos of the permanent material are kept, beside those that end.
+/// The type of videos of the permanent material, which do not expire.
 pub const PERMANENT_VIDEO: &str = "permanent video";
 
-/// For how long a media_id is known after its end, in seconds.
+/// How long a media_id is kept after it expired, in seconds.
 const REMEMBERED: i64 = 366 * 24 * 3600;
 
 impl Store {
-    /// The media_id of a file with this digest that still works at `at`, in Unix seconds.
+    /// The media_id of a file with this digest that is valid at `at`, in Unix seconds.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -36,8 +36,8 @@ impl Store {
         })
     }
 
-    /// Keeps a media_id; those go that ended more than a year before `now`, which is a time that the platform told: this
-    /// machine's clock may be wrong.
+    /// Stores a media_id, and removes those that expired more than a year before `now`. `now` is the platform's time,
+    /// because this machine's clock may be wrong.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -68,7 +68,7 @@ impl Store {
         })
     }
 
-    /// Forgets a media_id that the platform no longer takes; true if it was kept.
+    /// Removes a media_id that the platform no longer accepts; true if it was stored.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -82,8 +82,8 @@ impl Store {
 }
 
 impl Reader {
-    /// When a media_id that was uploaded here ends or ended, in Unix seconds; `None` for one of the permanent material,
-    /// and for one that is not known.
+    /// When a media_id that was uploaded here expires or expired, in Unix seconds; `None` for one of the permanent
+    /// material, and for an unknown one.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -3,24 +3,24 @@
 //! - [`schema`]: tables, views, migrations
 //! - [`writer`]: the thread that owns the writing connection and commits many requests at once
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
-//! - [`record`]: a push and what it does to the followers, in one commit
+//! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
-//! - [`page`]: rows a page at a time
-//! - [`profiles`]: followers whose profile is still to be fetched
+//! - [`page`]: rows one page at a time
+//! - [`profiles`]: followers whose profile must be fetched
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
-//! - [`jobs`]: mass and template messages, and what became of them
-//! - [`media`]: uploaded files that still work
-//! - [`scenes`]: what QR codes brought
-//! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the right to do something alone, which a
-//!   [`process`] holds
-//! - [`signatures`]: signatures that were used up, and pushes that are not recorded again
-//! - [`erase`]: every trace of a person, gone; [`scrub`]: also from the free space of pages, by [`dbpage`]
-//! - [`columns`]: columns that hold another kind of value than they should
-//! - [`copy`]: copies made and put back
-//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: what would keep it from being
-//!   opened; [`file`]: whether the open files are still in their place; [`error`]: what failed, and what to do
+//! - [`jobs`]: mass and template messages, and their results
+//! - [`media`]: uploaded files, valid or expired
+//! - [`scenes`]: follows and scans of QR codes
+//! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
+//!   something, held by a [`process`]
+//! - [`signatures`]: used signatures, and pushes that are not recorded again
+//! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages, through [`dbpage`]
+//! - [`columns`]: columns with values of unexpected types
+//! - [`copy`]: backup and restore
+//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
+//!   [`file`]: whether the open files are still in place; [`error`]: what failed, and what to do
 
 mod checkpoint;
 mod columns;

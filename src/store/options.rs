@@ -1,9 +1,9 @@
-//! What an owner says about the store: section `[store]` of the configuration.
+//! The options of the store: section `[store]` of the configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the store is, and how long it keeps what.
+/// Where the store is, and how long it keeps messages.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The SQLite file.
@@ -12,7 +12,7 @@ pub struct Options {
     pub keep_messages: Duration,
 }
 
-/// The store in this file, which keeps all messages.
+/// A store in this file that keeps all messages.
 impl From<&Path> for Options {
     fn from(path: &Path) -> Options {
         Options {

@@ -1,4 +1,4 @@
-//! This process and others that use the store: which of them still runs.
+//! This process and others that use the store: which of them are still running.
 
 use std::fmt;
 use std::fs;
@@ -12,23 +12,22 @@ use rustix::process::{Pid, test_kill_process};
 use super::error::{ErrorKind, StoreError};
 use crate::random;
 
-/// A process, as it stands in a lease that it holds.
+/// A process, as recorded in a lease that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     pid: u32,
-    /// Tells this process from an earlier one with the same number, as in a container.
+    /// Distinguishes this process from an earlier one with the same id, as in a container.
     nonce: u64,
-    /// Where the number means something; nothing in what an older wechatd wrote, or without /proc.
+    /// Where the id is valid; `None` in leases of an older wechatd, or without /proc.
     place: Option<Place>,
 }
 
-/// The machine since it was started, and the space of process numbers on it: two containers that share the file have
-/// each their own.
+/// One boot of a machine and a PID namespace on it: two containers that share the file have different ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    /// Of the boot, as the kernel writes it, `/`, and the number of the space.
+    /// The kernel's id of the boot, `/`, and the inode of the PID namespace.
     name: String,
-    /// When the process began, in the kernel's ticks since the boot: numbers are used again.
+    /// When the process started, in clock ticks since boot, because process ids are reused.
     began: u64,
 }
 
@@ -45,8 +44,8 @@ impl Process {
         })
     }
 
-    /// Whether the holder that `self` finds in the store can still be at work, as long as its lease runs. Only of a
-    /// process that would be seen here is it known that it has ended.
+    /// Whether the holder of a lease that `self` found in the store may still be running. It is known to have ended
+    /// only if it would be visible from here.
     pub(super) fn sees_alive(&self, holder: &Process) -> bool {
         let (Some(here), Some(there)) = (&self.place, &holder.place) else {
             return true;
@@ -60,7 +59,7 @@ impl Process {
         match (is_there(holder.pid), began(holder.pid)) {
             (false, _) => false,
             (true, Some(began)) => began == there.began,
-            // Another user's, which /proc does not show.
+            // A process of another user, hidden from us in /proc.
             (true, None) => true,
         }
     }
@@ -102,12 +101,12 @@ fn place() -> Option<String> {
 /// See [`Place::began`].
 pub(super) fn began(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in brackets, which may hold anything; this is the 22nd.
+    // The second field is the program's name in parentheses, which may contain anything; the start time is the 22nd.
     let (_, after) = stat.rsplit_once(')')?;
     after.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Whether there is such a process, also one that this user may not look at.
+/// Whether such a process exists, even one that this user may not inspect.
 fn is_there(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))

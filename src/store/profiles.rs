@@ -1,11 +1,11 @@
-//! The queue of followers whose profile is still to be fetched, and what became of them.
+//! The queue of followers whose profile must be fetched, and the fetched profiles.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
-/// `profile_error` of somebody who has withdrawn the right to the profile.
+/// `profile_error` of a person who has revoked access to the profile.
 pub(super) const REVOKED: &str = "authorisation revoked";
 
 /// What the platform knows of a follower; the names are the columns.
@@ -32,21 +32,21 @@ pub struct FetchedProfile {
     pub qr_scene_str: Option<String>,
 }
 
-/// What asking for one profile came to.
+/// The result of fetching one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProfileOutcome {
-    /// It came.
+    /// The profile.
     Fetched(Box<FetchedProfile>),
-    /// The person does not follow any more, as the platform says.
+    /// The platform says that the person no longer follows.
     Left,
-    /// The platform will not give it; asking again is of no use.
+    /// The platform refuses for good; there is no point in retrying.
     Refused(String),
-    /// Not now; it stays in the queue.
+    /// A temporary failure; the follower stays in the queue.
     Later(String),
 }
 
 impl Reader {
-    /// Up to `limit` followers whose profile is still to be fetched, oldest first.
+    /// Up to `limit` followers whose profile must be fetched, oldest first.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -62,7 +62,7 @@ impl Reader {
 }
 
 impl Store {
-    /// Writes down what became of a batch of profiles. Followers who have left meanwhile stay gone.
+    /// Stores the results of a batch of profiles. Followers who have left in the meantime stay removed.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -136,11 +136,11 @@ pub(super) fn done(
     Ok(())
 }
 
-/// The platform's time of a follow takes the place of the one that is known. A sync that had no profile has put its own
-/// time, in `follow_log` too. A push that is newer stands: the profile was read before it.
+/// Replaces the stored time of a follow by the platform's. A sync without a profile stored its own time, also in
+/// `follow_log`. The time of a newer push stays: the profile was read before it.
 fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Result<()> {
-    // A look first, because SQLite writes the index of a column that is set anew even when the value stays: a page for
-    // each follower, every night.
+    // Compare first, because SQLite rewrites the index entry of a column that is set, even to the same value: one page
+    // per follower, every night.
     let known = connection
         .prepare_cached(
             "SELECT subscribe_time, profile_at IS NOT NULL AND profile_error IS NULL FROM followers
@@ -157,7 +157,7 @@ fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Re
     connection
         .prepare_cached("UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1")?
         .execute(params![openid, time])?;
-    // Of somebody whose time was the platform's already, a later one is that of another follow.
+    // If the stored time was already the platform's, a later one belongs to another follow.
     if time < known || !was_fetched {
         connection
             .prepare_cached(
@@ -168,7 +168,7 @@ fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Re
     Ok(())
 }
 
-/// Whether the person has withdrawn the right to the profile: only what is the account's own is kept then.
+/// Whether the person has revoked access to the profile: then only the account's own data is kept.
 fn is_revoked(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(

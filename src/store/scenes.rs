@@ -1,4 +1,4 @@
-//! What the account's QR codes brought: follows and scans per scene.
+//! Results of the account's QR codes: follows and scans per scene.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use super::columns::some_text;
 use super::error::StoreError;
 use super::open::Reader;
 
-/// What one scene brought.
+/// The follows and scans of one scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SceneCount {
     /// The scene, a number or a text.
     pub scene: String,
-    /// How often somebody followed by it.
+    /// How often somebody followed through it.
     pub follows: i64,
-    /// How often a follower scanned it, as far as the messages are kept.
+    /// How often a follower scanned it, as long as the messages are kept.
     pub scans: i64,
     /// The last of them as local date and time.
     pub last: String,
@@ -28,7 +28,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare(
-                    // Each half by an index of its own, in the order in which it is grouped.
+                    // Each half uses its own index, in the order of its grouping.
                     "SELECT scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (
                          SELECT scene, count(*) AS follows, 0 AS scans, max(at) AS last FROM follow_log
                          WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL
@@ -56,8 +56,8 @@ impl Reader {
     }
 }
 
-/// The scene of the QR code by which a person came, as pushes tell it. The platform's profiles have a number and a
-/// text, of which 0 and the empty one are none.
+/// The scene of the QR code through which a person followed, in the form that pushes use. Profiles of the platform have
+/// a number and a text; 0 and the empty text mean none.
 pub(super) fn of_profile(number: Option<i64>, text: Option<&str>) -> Option<String> {
     let number = || number.filter(|number| *number != 0);
     text.filter(|text| !text.is_empty())

@@ -1,14 +1,14 @@
-//! Tables, views and their history: append-only migrations, counted by `user_version`.
+//! Tables, views and their history: append-only migrations, numbered by `user_version`.
 
 use rusqlite::Connection;
 
-/// `application_id` of the file, "WCHD": tells our store from any other SQLite file.
+/// `application_id` of the file, "WCHD": distinguishes our store from any other SQLite file.
 pub(super) const APPLICATION_ID: i32 = 0x5743_4844;
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Step N takes a store of version N to version N+1. Steps are only ever added.
+/// Step N migrates a store from version N to N+1. Released steps never change.
 const MIGRATIONS: &[&str] = &[
     BEGINNING,
     SYNC,
@@ -107,7 +107,7 @@ FROM (
 GROUP BY day ORDER BY day DESC;
 ";
 
-/// The follower sync under way, so that it goes on after a kill.
+/// The running follower sync, so that it resumes after a kill.
 const SYNC: &str = "
 -- The follower sync under way, if there is one: at most one row.
 CREATE TABLE sync_state (
@@ -130,7 +130,7 @@ CREATE TABLE sync_people (
 ) WITHOUT ROWID;
 ";
 
-/// What the account sends and the platform works off later; files that were uploaded and still work.
+/// Messages that the platform delivers later; uploaded files that are still valid.
 const JOBS_AND_MEDIA: &str = "
 CREATE TABLE jobs (
     id          INTEGER PRIMARY KEY,
@@ -161,7 +161,7 @@ CREATE TABLE media (
 ) WITHOUT ROWID;
 ";
 
-/// What `daily_v` tells, counted as it happens.
+/// The counts in `daily_v`, updated by triggers.
 const DAILY_COUNTS: &str = "
 -- What daily_v tells, counted as it happens, so that it need not read millions of rows. By the quarter of
 -- an hour in Unix time: the days of every time zone begin with one, and the owner may move to another.
@@ -208,7 +208,7 @@ FROM daily_counts WHERE subscribed OR unsubscribed OR messages
 GROUP BY day ORDER BY day DESC;
 ";
 
-/// Indexes that cost a push few pages, and a question few rows.
+/// Indexes that cost a push few pages, and a query few rows.
 const FEWER_PAGES: &str = "
 -- Whose messages are where: by blocks of 512 rows, so that a push writes into one of the few pages of the last
 -- block. By openid alone each push would write a page of its own, anywhere in an index that no cache holds.
@@ -223,7 +223,7 @@ CREATE INDEX messages_scan ON messages (content, created_at, msg_type, event)
     WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL;
 ";
 
-/// Counts that are right, and what was kept too little of.
+/// Correct counts, and data that was missing.
 const TRUE_COUNTS: &str = "
 -- What follow_log counts: whether the row changed the number of followers. A second subscribe without a leave between,
 -- and the leave of somebody who did not follow, are kept and not counted.
@@ -394,8 +394,8 @@ CREATE TRIGGER messages_moved AFTER UPDATE OF id, msg_type, received_at ON messa
 END;
 ";
 
-/// The messages as `message`, each once, by the quarter of an hour in which they were received. A query narrows
-/// `quarter` down to what it needs, and may leave out ids before `first`.
+/// The messages as `message`, each once, by the `quarter` of an hour in which they were received. Queries restrict
+/// `quarter`, and may skip ids before `first`.
 pub(super) fn messages_by_quarter(first: &str) -> String {
     format!(
         "daily_counts CROSS JOIN messages AS message ON pushes > 0 AND message.id BETWEEN {first} AND last_id
@@ -403,7 +403,7 @@ pub(super) fn messages_by_quarter(first: &str) -> String {
     )
 }
 
-/// The ids of one person's messages: a look into every block, 20,000 of them in ten million messages.
+/// The ids of one person's messages: one lookup per block, 20,000 in ten million messages.
 pub(super) const MESSAGES_OF_PERSON: &str = "
 WITH RECURSIVE block (number) AS (
     SELECT max(id) / 512 FROM messages
@@ -412,7 +412,7 @@ WITH RECURSIVE block (number) AS (
 SELECT theirs.id FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
 WHERE theirs.id / 512 = block.number AND theirs.openid = ?1";
 
-/// Brings the file to [`VERSION`], each step in a transaction of its own.
+/// Migrates the file to [`VERSION`], each step in its own transaction.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     loop {
         let step =
@@ -440,7 +440,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 pub(super) mod tests {
     use super::*;
 
-    /// Messages and events whose times go up and down, by seconds and by years; some went, and their ids were used again.
+    /// Messages and events with times that jump by seconds and by years; some were removed, and their ids reused.
     pub const BADLY_TIMED: &str = "
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
         INSERT INTO messages (dedup_key, openid, msg_type, received_at, signature)
@@ -502,7 +502,7 @@ pub(super) mod tests {
         }
     }
 
-    /// What `daily_v` tells: day, subscribed, unsubscribed, net, messages.
+    /// The rows of `daily_v`: day, subscribed, unsubscribed, net, messages.
     fn daily(connection: &Connection) -> Vec<(String, i64, i64, i64, i64)> {
         let mut statement = connection.prepare("SELECT * FROM daily_v").unwrap();
         let rows = statement.query_map([], |row| {

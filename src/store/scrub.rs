@@ -1,20 +1,20 @@
-//! What `secure_delete` does not reach: copies of rows in the free middle of a page.
+//! Overwriting what `secure_delete` does not reach: copies of rows in the unallocated space of a page.
 //!
-//! When SQLite moves rows between pages it rebuilds a page in place, and bytes of rows that went elsewhere can
-//! stay between the page's list of rows and its first row. They belong to nothing and are never read, but they
-//! are there; a row that is erased later is erased at its new place only. Here such pages are found by the bytes
-//! and their free middle is overwritten, as pages, through SQLite (`sqlite_dbpage`), in small commits.
+//! When SQLite moves rows between pages it rebuilds a page in place, and bytes of moved rows can stay between the page's
+//! cell pointers and its first cell. They are never read, but they are there; erasing the row later erases it only at
+//! its new place. Such pages are found by searching their bytes, and their unallocated space is overwritten through
+//! `sqlite_dbpage`, in small commits.
 
 use super::dbpage::{clean, pages_with};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 
-/// Pages that one commit may clean.
+/// Most pages cleaned in one commit.
 const STEP: usize = 50;
 
 impl Store {
-    /// Overwrites every copy of `text` in space of the file that holds nothing. Does nothing where SQLite was
-    /// built without its table of pages; the log says so when the store is opened.
+    /// Overwrites every copy of `text` in unallocated space of the file. Does nothing if SQLite was built without
+    /// `sqlite_dbpage`; a warning says so when the store is opened.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -52,7 +52,7 @@ mod tests {
             for n in 0..40 {
                 connection.execute(add, [format!("setting {n}")])?;
             }
-            // What SQLite leaves behind when it rebuilds a page.
+            // Like what SQLite leaves when it rebuilds a page.
             let pages: Vec<(i64, Vec<u8>)> = connection
                 .prepare("SELECT pgno, data FROM sqlite_dbpage")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?

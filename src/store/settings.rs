@@ -1,16 +1,16 @@
-//! The table `settings`: small values that outlive the process, under the names that are listed here.
+//! The table `settings`: small values that outlive the process, under the names listed here.
 
 use rusqlite::{Connection, OptionalExtension};
 
 // The names of all rows of `settings`. Times are in Unix seconds.
 
-/// The Token that was made on first start.
+/// The Token generated on first start.
 pub(super) const TOKEN: &str = "token";
 
 /// The AppID of the account that the store belongs to.
 pub(super) const APP_ID: &str = "app_id";
 
-/// The addresses that the platform sends from, separated by spaces, and when it told them.
+/// The addresses that the platform sends from, separated by spaces, and when they were fetched.
 pub(super) const CALLBACK_IPS: &str = "callback_ips";
 pub(super) const CALLBACK_IPS_AT: &str = "callback_ips_at";
 
@@ -20,19 +20,20 @@ pub(super) const LISTENING: &str = "listening";
 /// When the last follower sync ended.
 pub(super) const SYNCED_AT: &str = "synced_at";
 
-/// Why the last follower sync took nobody out, while that is so.
+/// Why the last follower sync removed nobody, as long as that is true.
 pub(super) const SYNC_DOUBT: &str = "sync_doubt";
 
-/// How many people the platform's list may lack of those that it counts, because the owner believed such a list.
+/// How many of the people that the platform counts may be missing from its list, because the owner accepted such a
+/// list.
 pub(super) const SYNC_MISSING: &str = "sync_missing";
 
-/// The last id of `follow_log` when the owner believed a list.
+/// The last id of `follow_log` when the owner accepted a list.
 pub(super) const SYNC_BELIEVED: &str = "sync_believed";
 
-/// When the last copy was made, and after a space where it is.
+/// When the last backup was made, a space, and its path.
 pub(super) const BACKUP: &str = "backup";
 
-/// When the store was last tried after a failure.
+/// When a probe last wrote.
 pub(super) const PROBE: &str = "probe";
 
 /// The menu before the last change.
@@ -41,18 +42,18 @@ pub const MENU_BEFORE: &str = "menu before";
 /// The newest time that the platform confirmed.
 pub(super) const CONFIRMED_AT: &str = "confirmed_at";
 
-/// Before what may be done alone: until when, and who holds the right.
+/// Prefix of a lease: until when it runs, and who holds it.
 pub(super) const LEASE: &str = "lease ";
 
-/// Before an openid: traces of this person are still to go.
+/// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 
-/// The AppID that the store belongs to. One that was emptied by hand is none.
+/// The AppID that the store belongs to. An empty one, cleared by hand, counts as none.
 pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(get(connection, APP_ID)?.filter(|owner| !owner.is_empty()))
 }
 
-/// Puts a value in the place of the one that has this name.
+/// Sets the value with this name.
 pub(super) fn put(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -71,7 +72,7 @@ pub(super) fn remove(connection: &Connection, name: &str) -> rusqlite::Result<()
         .map(drop)
 }
 
-/// The value that has this name.
+/// The value with this name.
 pub(super) fn get(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection
         .query_row(

@@ -1,8 +1,8 @@
-//! The working tables of a follower sync: what the platform's list held so far, and what was done about it.
+//! The working tables of a follower sync: the platform's list so far, and its progress.
 //!
-//! Every write is small, so that pushes wait for none, and leaves the tables in a state from which the sync
-//! can be resumed after a kill. Whoever came or went by a push since the sync began is left as the push has it:
-//! the list was read before, or nobody knows.
+//! Every write is small, so that pushes do not wait, and leaves the tables in a state from which the sync can resume
+//! after a kill. A person who followed or unfollowed by a push since the sync began stays as the push says: the list may
+//! have been read before that.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,50 +14,50 @@ use super::profiles::{self, ProfileOutcome};
 use super::scenes;
 use super::settings::{self, SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT};
 
-/// The most rows that one write of a sync may be given.
+/// Most rows in one write of a sync.
 pub const SYNC_ROWS: u32 = 200;
 
-/// What a sync does next.
+/// The next step of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncStep {
     /// Reads the platform's list into the working table.
     List,
-    /// Takes those out of `followers` who are not in it.
+    /// Removes people from `followers` who are not in the list.
     Leave,
-    /// Fetches the profiles of those who are, newcomers included.
+    /// Fetches the profiles of the people in the list, including new ones.
     Profiles,
-    /// Takes those out whose profile says that they left.
+    /// Removes people whose profile says that they left.
     Unfollowed,
     /// Empties the working table.
     Clean,
 }
 
-/// How far a sync has come.
+/// The progress of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncState {
-    /// What it does next.
+    /// Its next step.
     pub step: SyncStep,
     /// Unix seconds.
     pub started_at: i64,
     /// Where the next page of the list begins; empty: the first.
     pub next_openid: String,
-    /// How many followers there are, as the platform counts: the most that any page said.
+    /// How many followers there are according to the platform: the largest total of all pages.
     pub total: Option<i64>,
-    /// How many different ones its list held so far.
+    /// How many different followers its list had so far.
     pub listed: i64,
-    /// Taken into `followers`.
+    /// Added to `followers`.
     pub came: i64,
-    /// Taken out of `followers`.
+    /// Removed from `followers`.
     pub gone: i64,
-    /// Profiles that came.
+    /// Fetched profiles.
     pub fetched: i64,
-    /// Profiles that the platform did not give.
+    /// Profiles that the platform refused.
     pub refused: i64,
-    /// Why nobody is taken out, if so.
+    /// Why nobody is removed, if so.
     pub nobody_leaves: Option<String>,
-    /// The owner believes the list, whatever speaks against it.
+    /// The owner accepts the list despite all doubts.
     pub believed: bool,
-    /// Of the listed ones, those whose profile says that they left.
+    /// How many listed people have a profile that says that they left.
     pub unfollowed: i64,
 }
 
@@ -81,12 +81,12 @@ impl SyncStep {
     }
 }
 
-/// True for a person of whom a push told since the sync began; `?1` is the openid.
+/// True for a person who followed or unfollowed by a push since the sync began; `?1` is the openid.
 const PUSHED_SINCE: &str = "EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND source = 'push'
     AND id > (SELECT log_mark FROM sync_state))";
 
 impl Store {
-    /// Begins a sync, or gives the one that was begun and has not ended.
+    /// Begins a sync, or returns the unfinished one.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -101,7 +101,7 @@ impl Store {
         })
     }
 
-    /// Notes up to [`SYNC_ROWS`] people of the platform's list.
+    /// Stores up to [`SYNC_ROWS`] people of the platform's list.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -118,7 +118,7 @@ impl Store {
         })
     }
 
-    /// Notes that a page is here as a whole, what the platform counts, and where the next page begins.
+    /// Stores that a page is complete, the platform's total, and where the next page begins.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -134,7 +134,7 @@ impl Store {
         })
     }
 
-    /// Goes on to a step, for good.
+    /// Moves on to a step.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -153,7 +153,7 @@ impl Store {
         })
     }
 
-    /// Notes that the owner believes the list.
+    /// Stores that the owner accepts the list.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -165,8 +165,9 @@ impl Store {
         })
     }
 
-    /// Takes up to [`SYNC_ROWS`] people out of `followers` who are not in the list, or left by their profile. They are logged as gone when the
-    /// sync began, because a push of somebody who has followed again since then must not look older.
+    /// Removes up to [`SYNC_ROWS`] people from `followers` who are not in the list, or left according to their profile.
+    /// They are logged with the time when the sync began, because a push of a person who has followed again since then
+    /// must not look older.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -181,7 +182,7 @@ impl Store {
         })
     }
 
-    /// Writes down what became of a batch of profiles, at most [`SYNC_ROWS`], and takes newcomers into `followers`.
+    /// Stores the results of a batch of profiles, at most [`SYNC_ROWS`], and adds new people to `followers`.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -197,7 +198,7 @@ impl Store {
         })
     }
 
-    /// Removes up to [`SYNC_ROWS`] rows of the working table and says how many.
+    /// Removes up to [`SYNC_ROWS`] rows of the working table and returns how many.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -209,8 +210,8 @@ impl Store {
         })
     }
 
-    /// Ends the sync. `ended_at` in Unix seconds says when it was done with; `None`: it is given up. What it found wrong
-    /// with the list, or what the owner believed all the same, is kept for the next one.
+    /// Ends the sync. `ended_at` is when it finished, in Unix seconds; `None`: it is abandoned. Its doubts about the list,
+    /// or what the owner accepted despite them, are kept for the next sync.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -228,7 +229,7 @@ impl Store {
 }
 
 impl Reader {
-    /// The sync that was begun and has not ended.
+    /// The unfinished sync.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -249,7 +250,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// Why the last sync took nobody out, if so.
+    /// Why the last sync removed nobody, if so.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -257,7 +258,8 @@ impl Reader {
         settings::get(&self.connection, SYNC_DOUBT).map_err(|error| Reader::failed(&error))
     }
 
-    /// How many people the list may lack of those that the platform counts, because the owner has believed such a list.
+    /// How many of the people that the platform counts may be missing from the list, because the owner accepted such a
+    /// list.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -267,7 +269,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// How many people are in `followers` and not in the list.
+    /// How many people are in `followers` but not in the list.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -285,7 +287,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// How many people syncs took out since `since`, Unix seconds, not counting what the owner has believed.
+    /// How many people were removed by syncs since `since`, Unix seconds, without those that the owner accepted.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -300,7 +302,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// Up to [`SYNC_ROWS`] people of the list beyond `after` whose profile says that they left.
+    /// Up to [`SYNC_ROWS`] people of the list after `after` whose profile says that they left.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -312,7 +314,7 @@ impl Reader {
         )
     }
 
-    /// How many came or went by a push since the sync began.
+    /// How many people followed or unfollowed by a push since the sync began.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -326,7 +328,7 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// Up to [`SYNC_ROWS`] people beyond `after` who are in `followers` and not in the list.
+    /// Up to [`SYNC_ROWS`] people after `after` who are in `followers` but not in the list.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -340,7 +342,7 @@ impl Reader {
         )
     }
 
-    /// Up to `limit` people of the list beyond `after` whose profile was not asked for yet.
+    /// Up to `limit` people of the list after `after` whose profile was not requested yet.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -387,7 +389,7 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
     })
 }
 
-/// Keeps what a sync that came to its end found wrong with the list, and what the owner believed.
+/// Stores the doubts of a finished sync about the list, and what the owner accepted.
 fn keep_belief(connection: &Connection, ended: &SyncState) -> rusqlite::Result<()> {
     match &ended.nobody_leaves {
         Some(why) => settings::put(connection, SYNC_DOUBT, why)?,
@@ -450,12 +452,12 @@ fn profile(
     let pushed: bool = connection
         .prepare_cached(&format!("SELECT {PUSHED_SINCE}"))?
         .query_row([openid], |row| row.get(0))?;
-    // Nobody waits for somebody who was forgotten meanwhile.
+    // The person was forgotten in the meantime.
     if waited == 0 || pushed {
         return Ok(());
     }
     let fetched = match outcome {
-        // Goes out later, if all of those together may.
+        // Removed later, if all of them together may be.
         ProfileOutcome::Left => {
             let marked = connection
                 .prepare_cached("UPDATE sync_people SET done = 2 WHERE openid = ?1 AND openid IN (SELECT openid FROM followers)")?
@@ -470,7 +472,7 @@ fn profile(
         .unwrap_or(now);
     let came = connection
         .prepare_cached(
-            // On a list that is in doubt only the profile tells that somebody follows.
+            // If the list is in doubt, only the profile shows that a person follows.
             "INSERT INTO followers (openid, subscribe_time)
              SELECT ?1, ?2 WHERE ?3 OR (SELECT nobody_leaves FROM sync_state) IS NULL ON CONFLICT DO NOTHING",
         )?

@@ -1,4 +1,4 @@
-//! What the account itself notes about followers, kept in step with what was done on the platform: tags and remarks.
+//! The account's own notes about followers, kept in step with the platform: tags and remarks.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::open::{Reader, Store};
 
 impl Store {
-    /// Keeps the names of all tags that the account has now.
+    /// Stores the names of all current tags of the account.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -23,7 +23,7 @@ impl Store {
         })
     }
 
-    /// Notes that these people, at most a few hundred, carry a tag or do not any more. Followers whose tags are not
+    /// Records that these people, at most a few hundred, have a tag or no longer have it. Followers whose tags are not
     /// known yet get them with their profile.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Store {
         })
     }
 
-    /// Notes a remark; an empty one is none.
+    /// Stores a remark; an empty one removes it.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -82,7 +82,7 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
-    /// Up to `limit` followers beyond `after`, by openid, who carry a tag.
+    /// Up to `limit` followers after `after`, by openid, who have a tag.
     ///
     /// # Errors
     /// When the store cannot be read.
