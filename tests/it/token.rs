@@ -212,7 +212,11 @@ fn a_user_without_access_to_the_secret_gets_the_token_from_the_file() {
     account.begin();
     is_in_the_file(&platform, &account);
     let binary = account.folder().join("wechatd");
-    std::fs::copy(env!("CARGO_BIN_EXE_wechatd"), &binary).unwrap();
+    // By another process: a command that another test starts meanwhile would inherit the file that is being written,
+    // and a file open for writing cannot be executed (ETXTBSY).
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_wechatd")).arg(&binary);
+    assert!(copy.status().unwrap().success());
     let root = permissions_do_not_bind(account.folder());
     if root {
         set_mode(account.folder(), 0o755);
