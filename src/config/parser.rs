@@ -219,28 +219,23 @@ impl Parser {
         let named = beside(&config.file, file);
         let file = credential.unwrap_or_else(|| named.clone());
         let text = start_of(&file);
-        match text
+        let text = text
             .as_deref()
-            .map(|text| byte_order_mark::skip(text).trim())
-        {
+            .map(|text| byte_order_mark::skip(text).trim());
+        let what = match text {
             Ok(text) if well_formed_secret(text) => {
                 config.account.app_secret = Some(Secret::new(text));
                 config.account.app_secret_file = Some(named);
+                return;
             }
-            Ok(_) => self.report(
-                at("app_secret_file").unwrap_or(0),
-                "account.app_secret_file",
-                format!(
-                    "{} does not hold an AppSecret: one line of letters and digits",
-                    file.display()
-                ),
-            ),
-            Err(error) => self.report(
-                at("app_secret_file").unwrap_or(0),
-                "account.app_secret_file",
-                format!("{} cannot be read: {error}", file.display()),
-            ),
-        }
+            Ok(_) => "does not hold an AppSecret: one line of letters and digits".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        self.report(
+            at("app_secret_file").unwrap_or(0),
+            "account.app_secret_file",
+            format!("{} {what}", file.display()),
+        );
     }
 
     /// Checks what no single key can check, and builds the mode.

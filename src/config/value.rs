@@ -13,6 +13,15 @@ pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 /// The result of parsing a value: the value, or what is wrong with it.
 pub(super) type Parsed<T> = Result<T, String>;
 
+/// The units of durations in milliseconds, the largest first.
+const TIMES: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
 pub(super) fn string(value: &Value) -> Parsed<String> {
     match value.get_ref().as_str() {
         Some(text) => Ok(text.to_owned()),
@@ -100,20 +109,7 @@ pub(super) fn duration_or_zero(
 /// # Errors
 /// Says what was expected.
 pub fn read_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = split_unit(text);
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .zip(milliseconds)
-        .and_then(|(number, unit)| number.checked_mul(unit))
+    scaled(text, &TIMES)
         .map(Duration::from_millis)
         .ok_or_else(|| format!("{text:?} is not a duration; write a whole number with ms, s, m, h or d, such as \"10s\""))
 }
@@ -121,18 +117,8 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
 /// `"64KiB"`, `"1MiB"`, or a number of bytes with `B`.
 pub(super) fn size(value: &Value, least: usize, most: usize) -> Parsed<usize> {
     let text = string(value).map_err(|_| expected("a size such as \"1MiB\"", value))?;
-    let (number, unit) = split_unit(&text);
-    let bytes = match unit {
-        "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        _ => None,
-    };
-    let read = number
-        .parse::<usize>()
-        .ok()
-        .zip(bytes)
-        .and_then(|(number, unit)| number.checked_mul(unit))
+    let read = scaled(&text, &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20)])
+        .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| {
             format!(
                 "{text:?} is not a size; write a whole number with B, KiB or MiB, such as \"1MiB\""
@@ -188,43 +174,32 @@ fn canonical(network: IpNet) -> IpNet {
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    for (unit, size) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-    ] {
-        if milliseconds >= size && milliseconds.is_multiple_of(size) {
-            return format!("{}{unit}", milliseconds / size);
-        }
-    }
-    match milliseconds {
-        0 => "0s".to_owned(),
-        _ => format!("{milliseconds}ms"),
+    let units = TIMES.map(|(unit, size)| (unit, u128::from(size)));
+    let mut units = units.into_iter().filter(|_| milliseconds > 0);
+    match units.find(|(_, size)| milliseconds.is_multiple_of(*size)) {
+        Some((unit, size)) => format!("{}{unit}", milliseconds / size),
+        None => "0s".to_owned(),
     }
 }
 
 pub(super) fn expected(what: &str, value: &Value) -> String {
     let found = match value.get_ref() {
         DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a number",
+        DeValue::Integer(n) => return format!("expected {what}, found {n}"),
         DeValue::Float(_) => "a number with a decimal point",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    match value.get_ref() {
-        DeValue::Integer(n) => format!("expected {what}, found {n}"),
-        _ => format!("expected {what}, found {found}"),
-    }
+    format!("expected {what}, found {found}")
 }
 
-fn split_unit(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    text.split_at(end)
+/// A whole number followed by one of these units, multiplied by the unit's size.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (_, size) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*size)
 }
 
 #[cfg(test)]

@@ -79,24 +79,21 @@ pub struct Advice {
 pub fn advise(rules: &Rules) -> Vec<Advice> {
     let list: Vec<Folded> = rules.iter().map(Folded::of).collect();
     let mut advice = Vec::new();
-    let mut say = |rule: &Rule, what: String| {
-        advice.push(Advice {
-            rule: rule.name.clone(),
-            line: rule.line,
-            what,
-        });
-    };
     for (n, folded) in list.iter().enumerate() {
         let rule = folded.rule;
+        let mut say = |what: String| {
+            advice.push(Advice {
+                rule: rule.name.clone(),
+                line: rule.line,
+                what,
+            });
+        };
         if let Some(above) = takers(&list[..n], folded) {
             let take = if above.len() == 1 { "takes" } else { "take" };
-            say(
-                rule,
-                format!(
-                    "never answers: {} above it {take} everything that it is about",
-                    above.join(" and ")
-                ),
-            );
+            say(format!(
+                "never answers: {} above it {take} everything that it is about",
+                above.join(" and ")
+            ));
             continue;
         }
         let About::Events(Kinds::Listed(names)) = &rule.about else {
@@ -104,30 +101,21 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
         };
         for name in names {
             if rule.aim == Aim::Scan && EventKind::of(name) != EventKind::ScanCode {
-                say(
-                    rule,
-                    format!(
-                        "nothing is scanned in {name} events: subject = \"scan\" is empty there"
-                    ),
-                );
+                say(format!(
+                    "nothing is scanned in {name} events: subject = \"scan\" is empty there"
+                ));
             }
             match event_may_be_answered(name) {
                 Some(true) => {}
                 Some(false) if matches!(rule.action, Action::Silent) => {}
-                Some(false) => say(
-                    rule,
-                    format!(
-                        "the platform takes no reply to {name} events; they are answered success"
-                    ),
-                ),
+                Some(false) => say(format!(
+                    "the platform takes no reply to {name} events; they are answered success"
+                )),
                 None => {
                     if let Some(near) = nearest(name, known_events()) {
-                        say(
-                            rule,
-                            format!(
-                                "{name:?} is not an event that the platform documents; did you mean {near:?}?"
-                            ),
-                        );
+                        say(format!(
+                            "{name:?} is not an event that the platform documents; did you mean {near:?}?"
+                        ));
                     }
                 }
             }

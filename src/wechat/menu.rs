@@ -91,11 +91,8 @@ impl Button {
     /// Parses a button as the platform writes it: `sub_button` is a list or an object with `list`; buttons without a
     /// submenu may have an empty one.
     fn from_fields(mut fields: Map<String, Value>) -> Button {
-        let name = fields
-            .remove("name")
-            .as_ref()
-            .and_then(lenient::as_text)
-            .unwrap_or_default();
+        let text_of = |value: Option<&Value>| value.and_then(lenient::as_text).unwrap_or_default();
+        let name = text_of(fields.remove("name").as_ref());
         let sub_button = match fields.remove("sub_button") {
             Some(Value::Array(list)) => list,
             Some(Value::Object(mut object)) => match object.remove("list") {
@@ -114,17 +111,8 @@ impl Button {
                 tap: Tap::SubButton(buttons.collect()),
             };
         }
-        let kind = fields
-            .remove("type")
-            .as_ref()
-            .and_then(lenient::as_text)
-            .unwrap_or_default();
-        let text = |field: &str| {
-            fields
-                .get(field)
-                .and_then(lenient::as_text)
-                .unwrap_or_default()
-        };
+        let kind = text_of(fields.remove("type").as_ref());
+        let text = |field: &str| text_of(fields.get(field));
         let known = |types: &[&'static str]| types.iter().find(|known| **known == kind).copied();
         let tap = if let Some(kind) = known(&KEY_TYPES) {
             Tap::Key {

@@ -56,19 +56,16 @@ pub fn mistakes(menu: &[Button]) -> Vec<Mistake> {
 pub fn rule_mistakes(rule: &MatchRule) -> Vec<Mistake> {
     let mut found = Vec::new();
     if rule.tag_id.is_none() && rule.client_platform_type.is_none() {
-        let cause = "it needs tag_id or client_platform_type".to_owned();
+        let cause = "it needs tag_id or client_platform_type";
         found.push(mistake(&[], "matchrule", cause));
     }
-    if rule
-        .tag_id
-        .as_deref()
-        .is_some_and(|id| id.parse::<u32>().is_err())
-    {
-        found.push(mistake(&[], "tag_id", "it is no number".to_owned()));
+    let tag_id = rule.tag_id.as_deref();
+    if tag_id.is_some_and(|id| id.parse::<u32>().is_err()) {
+        found.push(mistake(&[], "tag_id", "it is no number"));
     }
     let platform = rule.client_platform_type.as_deref();
     if platform.is_some_and(|platform| !["1", "2", "3"].contains(&platform)) {
-        let cause = "it is 1 (iOS), 2 (Android) or 3 (others)".to_owned();
+        let cause = "it is 1 (iOS), 2 (Android) or 3 (others)";
         found.push(mistake(&[], "client_platform_type", cause));
     }
     found
@@ -77,7 +74,7 @@ pub fn rule_mistakes(rule: &MatchRule) -> Vec<Mistake> {
 fn check(button: &Button, at: &[usize], found: &mut Vec<Mistake>) {
     let mut text = |field, text: &str, most| {
         if text.trim().is_empty() {
-            found.push(mistake(at, field, "it is missing or empty".to_owned()));
+            found.push(mistake(at, field, "it is missing or empty"));
         } else if text.len() > most {
             let cause = format!("it has {} bytes, {most} are allowed", text.len());
             found.push(mistake(at, field, cause));
@@ -102,11 +99,7 @@ fn check(button: &Button, at: &[usize], found: &mut Vec<Mistake>) {
             article_id,
         } => text("article_id", article_id, 1024),
         Tap::Other { kind, fields: _ } if kind.is_empty() => {
-            found.push(mistake(
-                at,
-                "type",
-                "it is missing, and so is sub_button".to_owned(),
-            ));
+            found.push(mistake(at, "type", "it is missing, and so is sub_button"));
         }
         Tap::Other { kind, fields: _ } => {
             let cause = format!("{kind:?} cannot be made through the API");
@@ -116,11 +109,7 @@ fn check(button: &Button, at: &[usize], found: &mut Vec<Mistake>) {
             });
         }
         Tap::SubButton(_) if at.len() > 1 => {
-            found.push(mistake(
-                at,
-                "sub_button",
-                "a menu has two levels".to_owned(),
-            ));
+            found.push(mistake(at, "sub_button", "a menu has two levels"));
         }
         Tap::SubButton(buttons) => {
             if !(1..=5).contains(&buttons.len()) {
@@ -134,23 +123,18 @@ fn check(button: &Button, at: &[usize], found: &mut Vec<Mistake>) {
     }
     if let Tap::View { url } | Tap::Miniprogram { url, .. } = &button.tap
         && !url.is_empty()
-        && !["http://", "https://"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme))
+        && !(url.starts_with("http://") || url.starts_with("https://"))
     {
-        found.push(mistake(
-            at,
-            "url",
-            "it begins with neither http:// nor https://".to_owned(),
-        ));
+        let cause = "it begins with neither http:// nor https://";
+        found.push(mistake(at, "url", cause));
     }
 }
 
-fn mistake(at: &[usize], field: &'static str, cause: String) -> Mistake {
+fn mistake(at: &[usize], field: &'static str, cause: impl Into<String>) -> Mistake {
     Mistake {
         button: at.to_vec(),
         field,
-        cause,
+        cause: cause.into(),
         kind: None,
     }
 }
