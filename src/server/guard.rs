@@ -1,4 +1,5 @@
-//! The guard in front of `tiny_http`: owns the public listener and every client connection, and lets only whole, small, well-formed requests through. This file is what the rest of the server sees of it; `event_loop` does the work.
+//! The guard in front of `tiny_http`: owns the public listener and every client connection, and lets only whole, small,
+//! well-formed requests through. This file is its interface to the rest of the server; `event_loop` does the work.
 
 mod event_loop;
 

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_abstract_names_are_told_apart() {
+    fn paths_and_abstract_names_are_recognised() {
         let path = read("/run/systemd/notify").unwrap().address;
         assert_eq!(path.as_pathname(), Some(Path::new("/run/systemd/notify")));
         let name = read("@manager").unwrap().address;

@@ -18,7 +18,7 @@ use crate::wechat::sign;
 
 const TOKEN: &str = "testToken2026";
 
-/// What a handler may take in these tests.
+/// How long a handler may take in these tests.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Longer than anything takes; only reached when a test fails.
@@ -55,7 +55,7 @@ const WITH_SLOW_ROUTES: &[Route] = &[
     },
 ];
 
-/// The program but for its threads, in a folder of its own.
+/// The program without its threads, in a folder of its own.
 fn site(settings: &str) -> (TempDir, Arc<Site>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wechat.conf");
@@ -68,7 +68,7 @@ fn site(settings: &str) -> (TempDir, Arc<Site>) {
     (folder, Arc::new(site))
 }
 
-/// A query that is rightly signed.
+/// A validly signed query.
 fn signed(nonce: &str) -> String {
     let timestamp = clock::unix_seconds().to_string();
     let signature = sign(&[TOKEN, &timestamp, nonce]);
@@ -82,7 +82,7 @@ fn message(number: u32) -> String {
     )
 }
 
-/// What one request is answered, and with which headers and body.
+/// The answer to one request: status, headers and body.
 fn ask(router: &Router, method: Method, target: &str, body: &str) -> (u16, String) {
     let (wake, woken) = channel();
     let outbox = Arc::new(Outbox::new(move || wake.send(()).unwrap_or_default()));
@@ -150,7 +150,7 @@ fn the_callback_is_verified_and_answers_a_push_after_its_commit() {
         .0,
         400
     );
-    // Elsewhere it is only told that there is nothing.
+    // Elsewhere it gets a plain 404.
     let target = format!("/?{}", signed("4"));
     assert_eq!(ask(&router, Method::Post, &target, &message(2)).0, 404);
 }
@@ -246,19 +246,22 @@ fn a_hundred_slow_requests_delay_no_push() {
             })
             .collect();
         took.sort();
-        // Of 20 the middle, so that a busy machine may have its moments.
+        // The median, because a busy machine may be slow now and then.
         assert!(took[10] < Duration::from_millis(100), "{took:?}");
         let answers: Vec<String> = slow.into_iter().map(|one| one.join().unwrap()).collect();
         let (later, pooled): (Vec<_>, Vec<_>) = answers
             .iter()
             .partition(|answer| answer.ends_with("\r\n\r\nlater"));
         assert_eq!(later.len(), 50);
-        // The pool does what it can in time; the rest is told to come again.
+        // The pool does what it can in time; the rest gets 503.
         assert!(pooled.iter().any(|answer| answer.ends_with("\r\n\r\nslow")));
-        let told = |answer: &&&String| answer.starts_with("HTTP/1.1 503 ");
+        let is_refused = |answer: &&&String| answer.starts_with("HTTP/1.1 503 ");
         let done = |answer: &&&String| answer.ends_with("\r\n\r\nslow");
         assert_eq!(
-            pooled.iter().filter(|one| told(one) || done(one)).count(),
+            pooled
+                .iter()
+                .filter(|one| is_refused(one) || done(one))
+                .count(),
             50
         );
     });

@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn each_kind_of_list_admits_its_own() {
         let networks = vec!["203.0.113.0/24".parse().unwrap()];
-        let told = Networks {
+        let platform = Networks {
             networks: networks.clone(),
             unreadable: Vec::new(),
             fetched_at: 1,
@@ -53,18 +53,18 @@ mod tests {
         let inside = ClientAddress::Ip("203.0.113.9".parse().unwrap());
         let outside = ClientAddress::Ip("198.51.100.1".parse().unwrap());
         let listed = AllowIps::Listed(networks);
-        for (allowed, told, from, admitted) in [
-            (&AllowIps::Any, Some(&told), outside, true),
+        for (allowed, platform, from, admitted) in [
+            (&AllowIps::Any, Some(&platform), outside, true),
             (&AllowIps::Platform, None, outside, true),
-            (&AllowIps::Platform, Some(&told), inside, true),
-            (&AllowIps::Platform, Some(&told), outside, false),
+            (&AllowIps::Platform, Some(&platform), inside, true),
+            (&AllowIps::Platform, Some(&platform), outside, false),
             (&listed, None, inside, true),
             (&listed, None, outside, false),
             (&listed, None, ClientAddress::Local, false),
             (&listed, None, ClientAddress::Unknown, false),
             (&AllowIps::Any, None, ClientAddress::Unknown, true),
         ] {
-            let checked = check(allowed, told, from);
+            let checked = check(allowed, platform, from);
             assert_eq!(checked.is_ok(), admitted, "{allowed:?} {from}: {checked:?}");
         }
     }

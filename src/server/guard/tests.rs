@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A deadline that a test waits for.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Limits under which nothing times out by itself.
+/// Limits under which nothing times out.
 fn unhurried() -> Limits {
     Limits {
         max_connections: 512,
@@ -147,7 +147,7 @@ impl Site {
         counter(&self.counters).load(Ordering::Relaxed)
     }
 
-    /// Waits until a counter has reached a figure.
+    /// Waits until a counter reaches a figure.
     #[track_caller]
     fn await_count(&self, counter: fn(&Counters) -> &AtomicU64, figure: u64) {
         let counters = &self.counters;
@@ -184,7 +184,7 @@ impl Drop for Site {
     }
 }
 
-/// Waits for something that the guard does in its own time.
+/// Waits for something that the guard does sooner or later.
 #[track_caller]
 fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -196,7 +196,7 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 
 /// Answers with what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
 fn handle(request: &Request, deferred: Deferred, hold: &mpsc::Sender<Deferred>) {
-    let heard = match request.target.as_str() {
+    let delivered = match request.target.as_str() {
         "/held" => return hold.send(deferred).unwrap(),
         "/dropped" => return,
         "/panic" => panic!("what a test is about"),
@@ -216,7 +216,7 @@ fn handle(request: &Request, deferred: Deferred, hold: &mpsc::Sender<Deferred>) 
             ))
         }
     };
-    log::debug!("heard: {heard}");
+    log::debug!("delivered: {delivered}");
 }
 
 /// A whole POST.
@@ -235,7 +235,7 @@ impl Socket for UnixStream {}
 /// An honest or hostile client, as the test writes it.
 struct Client<S: Socket = TcpStream> {
     socket: S,
-    /// Bytes that came beyond the last answer.
+    /// Bytes received after the last answer.
     ahead: Vec<u8>,
 }
 

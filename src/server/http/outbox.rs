@@ -287,7 +287,7 @@ mod tests {
         outbox.release();
         assert_eq!(collected(&outbox), [(0, Some(200)), (1, Some(200))]);
         assert_eq!(woken.load(Ordering::Relaxed), 1);
-        // Who must not wait for the others does not.
+        // The guard can collect a held answer early.
         let ticket = outbox.open(2);
         Deferred::new(ticket, &outbox).answer_together(Response::text(200, ""));
         assert!(!outbox.cancel(ticket));
@@ -332,7 +332,7 @@ mod tests {
     fn of_an_answer_and_the_end_of_its_time_exactly_one_wins() {
         let (outbox, _) = outbox();
         let tickets: Vec<Ticket> = (0..1_000).map(|slot| outbox.open(slot)).collect();
-        let (mut heard, mut cancelled) = (0, 0);
+        let (mut delivered, mut cancelled) = (0, 0);
         std::thread::scope(|scope| {
             let answers = scope.spawn(|| {
                 let deferred = tickets.iter().map(|ticket| Deferred::new(*ticket, &outbox));
@@ -344,10 +344,10 @@ mod tests {
                 .iter()
                 .filter(|ticket| outbox.cancel(**ticket))
                 .count();
-            heard = answers.join().unwrap();
+            delivered = answers.join().unwrap();
         });
-        assert_eq!(heard + cancelled, 1_000);
-        assert_eq!(collected(&outbox).len(), heard);
+        assert_eq!(delivered + cancelled, 1_000);
+        assert_eq!(collected(&outbox).len(), delivered);
     }
 
     #[test]

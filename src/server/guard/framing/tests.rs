@@ -64,7 +64,7 @@ fn post(headers: &str) -> String {
 }
 
 #[test]
-fn a_push_is_written_anew_for_tiny_http() {
+fn a_push_is_rewritten_for_tiny_http() {
     let (head, inner) = passes(
         "POST /wechat?signature=a&nonce=b HTTP/1.1\r\nHost: example.org\r\nUser-Agent: x\r\n\
          Accept: */*\r\nConnection: Keep-Alive\r\nPragma: no-cache\r\ncontent-length: 12\r\n\r\n",
@@ -142,8 +142,8 @@ fn a_body_in_chunks_gets_a_content_length() {
     }
 }
 
-/// The values of the tiny_http advisory CVE-2026-66752, each of which it takes for chunks, and ways to hide the
-/// header that others fell for.
+/// The values of the tiny_http advisory CVE-2026-66752, each of which it reads as chunks, and ways to hide the header
+/// that worked on other servers.
 #[test]
 fn only_chunks_are_understood_and_only_where_nobody_can_understand_something_else() {
     for value in [
@@ -232,7 +232,7 @@ fn a_client_may_wait_for_100_continue_and_for_nothing_else() {
         "Transfer-Encoding: chunked\r\nexpect: 100-Continue\r\n"
     ));
     assert!(!expects("1.1", "Content-Length: 5\r\n"));
-    // HTTP/1.0 knows no such answer.
+    // HTTP/1.0 has no 100 Continue.
     assert!(!expects(
         "1.0",
         "Content-Length: 5\r\nExpect: 100-continue\r\n"
@@ -469,8 +469,7 @@ fn lane() -> Lane {
     Mutex::new((lanes.streams.remove(0), requests))
 }
 
-/// Sends what framing let through, and after it a request that `tiny_http` only finds if it sees
-/// the same end as we do.
+/// Sends what framing let through, then a request that `tiny_http` only finds if it sees the same end as we do.
 fn tiny_http_reads_it_the_same(lane: &Lane, inner: &[u8]) {
     let (stream, requests) = &mut *lane.lock().unwrap();
     stream.set_nonblocking(false).unwrap();
@@ -531,7 +530,7 @@ prop_compose! {
     }
 }
 
-/// Changes a request in a few places, mostly to bytes that mean something.
+/// Changes a request in a few places, usually to bytes with a meaning.
 fn mutate(mut bytes: Vec<u8>, changes: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
     const TELLING: &[u8] = b"\r\n :,\t\0\x0b\x7f\x80\xc2\xa0/HP019+-";
     for (place, byte, kind) in changes {

@@ -1,4 +1,4 @@
-//! What hostile and broken clients do. Each kind once brought a bare `tiny_http` down or made it deaf.
+//! What hostile and broken clients do. Each kind once brought a bare `tiny_http` down or made it hang.
 
 use proptest::prelude::*;
 
@@ -106,7 +106,7 @@ fn a_head_that_comes_byte_by_byte_is_rarely_copied() {
 fn a_request_that_waits_holds_nothing_of_its_head() {
     let site = Site::new(unhurried());
     let mut client = site.client();
-    // Each byte is sent inside as three.
+    // Each byte becomes three in the head for tiny_http.
     let cookie = b"\xff".repeat(30 * 1024);
     client.send([b"GET /held HTTP/1.1\r\nCookie: ", &*cookie, b"\r\n\r\n"].concat());
     let _request = site.next_held();
@@ -121,7 +121,7 @@ fn an_endless_header_gets_431() {
     let site = Site::new(unhurried());
     let mut client = site.client();
     client.send("GET / HTTP/1.1\r\nX: ");
-    // It goes on after the answer for a while, and still gets to see it.
+    // It goes on sending for a while, and still sees the answer.
     for _ in 0..64 {
         if client.socket.write_all(&[b'x'; 4096]).is_err() {
             break;
@@ -206,7 +206,7 @@ fn a_reset_while_a_large_request_goes_inside_costs_no_lane() {
     let mut lane = theirs.remove(0);
     let mut client = Client::new(TcpStream::connect(address(&guard)).unwrap());
     client.send(push("/cut", &"x".repeat(1 << 20)));
-    // Nobody reads the lane yet, and it holds less than the request.
+    // Nobody reads the lane yet, and the request does not fit into its buffer.
     lane.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut received = vec![0];
     lane.read_exact(&mut received).unwrap();
@@ -243,7 +243,7 @@ fn broken_and_endless_chunks_are_refused() {
     ] {
         let mut client = site.client();
         client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
-        // It may be refused and closed before that is out.
+        // The guard may refuse it and close before all is sent.
         let _ = client.socket.write_all(chunks.as_bytes());
         client.is_refused(status);
     }
@@ -453,7 +453,7 @@ fn however_much_is_sent_ahead_honest_clients_are_served_and_memory_is_bounded() 
         for number in 0..24 {
             let (over, burst) = (&over, burst.as_bytes());
             scope.spawn(move || {
-                // Half of them take their answers. Each comes again when it is closed.
+                // Half of them take their answers. Each connects again when it is closed.
                 while !over.load(Ordering::Relaxed) {
                     let mut socket = TcpStream::connect(address).unwrap();
                     let soon = Some(Duration::from_millis(50));
@@ -466,7 +466,7 @@ fn however_much_is_sent_ahead_honest_clients_are_served_and_memory_is_bounded() 
             });
         }
         let _ends = Ends(&over);
-        // Whose thread rests between connecting and sending, as on a busy machine, may lose the place and come again.
+        // A client whose thread sleeps between connecting and sending may lose its place, and tries again.
         let mut again = 0;
         for _ in 0..100 {
             while !site.serves_at_once() {
@@ -479,7 +479,7 @@ fn however_much_is_sent_ahead_honest_clients_are_served_and_memory_is_bounded() 
     assert!(site.count(|counters| &counters.open) <= 16);
 }
 
-/// Ends the attack, also when the test fails meanwhile.
+/// Ends the attack even if the test fails.
 struct Ends<'a>(&'a std::sync::atomic::AtomicBool);
 
 impl Drop for Ends<'_> {

@@ -9,7 +9,7 @@ fn a_request_arrives_however_its_bytes_are_split() {
     let mut client = site.client();
     for cut in 1..request.len() {
         client.send(&request[..cut]);
-        // The pause makes it two reads mostly; the answer must be the same anyway.
+        // The pause usually makes it two reads; the answer must be the same anyway.
         std::thread::yield_now();
         client.send(&request[cut..]);
         let answer = client.answer();
@@ -75,7 +75,7 @@ fn a_client_that_waits_for_100_continue_gets_it_when_its_body_is_wanted() {
         assert_eq!((go_on.status, go_on.closes()), (100, false));
         client.send(body);
         assert_eq!(client.answer().line(3), "hi");
-        // A client that does not wait is not told.
+        // A client that does not wait gets no 100 Continue.
         client.send(format!("{head}{framing}\r\n\r\n{body}"));
         assert_eq!(client.answer().line(3), "hi");
     }
@@ -256,7 +256,7 @@ fn who_waits_holds_up_nobody() {
     site.serves();
     assert!(begun.elapsed() < SHORT, "{:?}", begun.elapsed());
     site.await_count(|counters| &counters.waiting, 200);
-    // In whatever order the answers come.
+    // The answers may come in any order.
     held.reverse();
     for request in held {
         assert!(request.answer(Response::text(200, "at last")));
@@ -285,7 +285,7 @@ fn beyond_the_most_that_may_wait_a_request_gets_503_and_those_that_wait_are_kept
     let one_too_many = site.next_held();
     third.is_refused(503);
     assert!(!one_too_many.is_awaited());
-    // Whoever is answered soon does not wait.
+    // Requests that are answered soon do not count as waiting.
     site.serves();
     for request in held {
         assert!(request.answer(Response::text(200, "kept")));
@@ -360,7 +360,7 @@ fn more_clients_than_lanes_are_served_in_turn() {
 fn a_lane_that_breaks_costs_its_requests_and_the_last_one_is_fatal() {
     let (guard, theirs, reported) = bare_guard(2);
     let address = address(&guard);
-    // What tiny_http says on its own, and nothing at all.
+    // An error of tiny_http, then a plain close.
     let broken: [&[u8]; 2] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""];
     for (mut lane, answer) in theirs.into_iter().zip(broken) {
         assert!(reported.try_recv().is_err());
@@ -543,26 +543,28 @@ fn stopping_under_load_leaves_no_request_without_its_whole_answer() {
     });
 }
 
-/// Asks again and again, each time on a new connection, until there is no server; counts the answers.
+/// Sends requests, each on a new connection, until there is no server; counts the answers.
 fn answered_until_closed(address: SocketAddr) -> u64 {
     let mut answered = 0;
     while let Ok(mut socket) = TcpStream::connect(address) {
         let asked = socket.write_all(push("/wechat", "x").as_bytes());
-        let mut told = Vec::new();
+        let mut answer = Vec::new();
         let mut bytes = [0; 4096];
         let end = loop {
             match socket.read(&mut bytes) {
                 Ok(0) => break true,
-                Ok(count) => told.extend_from_slice(&bytes[..count]),
+                Ok(count) => answer.extend_from_slice(&bytes[..count]),
                 Err(_) => break false,
             }
-            if told.ends_with(b"\nx") {
+            if answer.ends_with(b"\nx") {
                 answered += 1;
                 break false;
             }
         };
-        // A connection that nobody accepted is reset or ends without a word; half an answer is a fault.
-        assert!(told.is_empty() || told.ends_with(b"\nx") || told.starts_with(b"HTTP/1.1 503"));
+        // A connection that was never accepted is reset or closed without an answer; half an answer is a fault.
+        assert!(
+            answer.is_empty() || answer.ends_with(b"\nx") || answer.starts_with(b"HTTP/1.1 503")
+        );
         if asked.is_err() || end {
             break;
         }
