@@ -205,7 +205,7 @@ impl Config {
         account.app_secret_file = account
             .app_secret_file
             .take()
-            .map(|secret| parser::beside(file, &secret));
+            .map(|secret| parser::relative_to(file, &secret));
         Ok(config)
     }
 
@@ -230,12 +230,12 @@ impl Config {
         let mut draft = key::defaults(file);
         parser.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
-        config.store.path = parser::beside(file, &config.store.path);
+        config.store.path = parser::relative_to(file, &config.store.path);
         config.api.token_file = config
             .api
             .token_file
             .take()
-            .map(|token| parser::beside(file, &token));
+            .map(|token| parser::relative_to(file, &token));
         parser.secret(root.get_ref(), config, secret);
         parser.cross_check(root.get_ref(), &mut draft);
         match parser.list.is_empty() {

@@ -216,7 +216,7 @@ impl Parser {
         let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
             .map(|directory| Path::new(&directory).join(SECRET_CREDENTIAL))
             .filter(|credential| credential.exists());
-        let named = beside(&config.file, file);
+        let named = relative_to(&config.file, file);
         let file = credential.unwrap_or_else(|| named.clone());
         let text = start_of(&file);
         let text = text
@@ -269,13 +269,13 @@ impl Parser {
         }
         if let Some(token) = &config.api.token_file {
             let store = &config.store.path;
-            let beside_store = ["", "-wal", "-shm"].map(|part| {
+            let store_files = ["", "-wal", "-shm"].map(|part| {
                 let mut name = store.as_os_str().to_owned();
                 name.push(part);
                 PathBuf::from(name)
             });
             let file = canonical(token);
-            let is_taken = beside_store
+            let is_taken = store_files
                 .iter()
                 .chain([&config.file])
                 .chain(&config.account.app_secret_file)
@@ -351,6 +351,7 @@ fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {
+/// A path from the configuration: a relative one starts in the folder of `file`.
+pub(super) fn relative_to(file: &Path, path: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(path)
 }

@@ -1,4 +1,4 @@
-//! Which call of ours stands for which sample.
+//! The calls of the client for each sample.
 
 mod content;
 mod service;
@@ -26,18 +26,18 @@ const MEDIA: &str = "SYN_media_7Qe2xV0pLk9sDfGhJz4RtYuIo1Bn6Mc8WaXqEr3TyUiOpAs5D
 const THUMB: &str = "SYN_thumb_Zx1Cv2Bn3Mq4We5Rt6Yu7Io8Pa9Sd0FgHjKlQwErTyUiOpLkJh";
 const TEMPLATE: &str = "SYNtpl_VRR0UEO9VJOLs0MHlU0OilqX6MVFDwH3";
 
-/// Samples that no call of ours stands for: addresses that a browser is sent to, which are only built.
+/// Samples without a call: URLs that a browser is sent to, which are only built.
 pub const ADDRESSES: &[&str] = &["oauth2_authorize"];
 
 pub type Make = Box<dyn Fn(&Client) -> Result<String, ApiError>>;
 
-/// One call of ours for one sample, or for one of its examples.
+/// One call for one sample, or for one of its examples.
 pub struct Case {
     pub sample: &'static str,
     /// The example's name; empty for the sample itself.
     pub example: &'static str,
     pub make: Make,
-    /// What must stand in the `Debug` text of the answer.
+    /// What the `Debug` text of the answer must contain.
     pub understood: &'static [&'static str],
 }
 
@@ -584,7 +584,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// What the platform answers where a sample has headers and no body. The brace is no JSON.
+/// The platform's answer if a sample has headers but no body. The brace is not JSON.
 pub const BINARY: &str = "{\u{1}JFIF\u{2}";
 
 fn mass_of(request: &Value) -> MassMessage {

@@ -1,4 +1,4 @@
-//! The fake platform with answers that a test gives it, and clients of it.
+//! The fake platform with scripted answers, and its clients.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -27,12 +27,12 @@ pub fn http(status: &str, headers: &str, body: &str) -> Reply {
     Reply::http(status, headers, body, Then::Close)
 }
 
-/// These bytes, head and all; then the connection closes.
+/// These bytes, including the head; then the connection closes.
 pub fn raw(bytes: &str) -> Reply {
     Reply::Bytes(bytes.into(), Then::Close)
 }
 
-/// A head, and then a body of this type without end.
+/// A head, then an endless body of this type.
 pub fn endless(content_type: &str, start: &str) -> Reply {
     Reply::Forever {
         start: format!(
@@ -59,7 +59,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// A platform that answers by this function.
+    /// A platform that answers with this function.
     pub fn new(answer: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Platform {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -82,7 +82,7 @@ impl Platform {
         }
     }
 
-    /// A platform that gives out `TOKEN` and answers other calls from this list, the last for ever.
+    /// A platform that gives out `TOKEN` and answers other calls from this list; the last answer repeats.
     pub fn scripted(replies: Vec<Reply>) -> Platform {
         let left = Mutex::new(replies.into_iter().rev().collect::<Vec<_>>());
         Platform::new(move |call| {
@@ -110,7 +110,7 @@ impl Platform {
         paths.collect()
     }
 
-    /// The same, once there is one: a client whose call timed out may be back before the call was recorded.
+    /// Like `paths`, but waits for the first one: a call may time out before it is recorded.
     pub fn heard(&self) -> Vec<String> {
         while self.calls().is_empty() {
             thread::sleep(Duration::from_millis(2));
@@ -118,7 +118,7 @@ impl Platform {
         self.paths()
     }
 
-    /// A client of it with an empty store and pauses that do not slow tests down.
+    /// A client with an empty store and without pauses.
     pub fn client(&self) -> Client {
         self.client_with(Arc::new(MemoryStore::default()))
     }
@@ -143,7 +143,7 @@ pub fn client_of(base_url: &str, store: Arc<MemoryStore>, timeout: Duration) -> 
     client.with_pauses([Duration::ZERO; 3])
 }
 
-/// Tokens in memory, shared by clients that play processes.
+/// Tokens in memory, shared by clients that stand for processes.
 #[derive(Default)]
 pub struct MemoryStore {
     tokens: Mutex<HashMap<String, KeptToken>>,

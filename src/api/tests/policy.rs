@@ -1,4 +1,4 @@
-//! What is repeated and what is not, what an answer may be like, and what no text may show.
+//! What is repeated and what is not, which answers are accepted, and what no text may show.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn control_characters_and_numbers_as_text_are_read() {
 }
 
 #[test]
-fn a_read_is_repeated_while_the_platform_is_in_trouble() {
+fn a_read_is_repeated_while_the_platform_fails() {
     let platform = Platform::scripted(vec![
         ok(BUSY),
         http(
@@ -89,7 +89,7 @@ fn other_errors_are_not_repeated() {
 }
 
 #[test]
-fn html_truncated_json_and_redirects_are_told_apart() {
+fn html_truncated_json_and_redirects_are_distinguished() {
     let cases = [
         (
             http("502 Bad Gateway", "", "<html>"),
@@ -139,7 +139,7 @@ fn html_truncated_json_and_redirects_are_told_apart() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_no_answer() {
+fn a_truncated_answer_is_no_answer() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"subscribe\":1";
     let platform = Platform::scripted(vec![raw(head), ok(PROFILE)]);
     platform.client().user_info("o1").unwrap();
@@ -158,7 +158,7 @@ fn an_endless_answer_is_cut_off() {
 }
 
 #[test]
-fn a_hanging_call_ends_at_its_time_out_and_is_not_repeated() {
+fn a_hanging_call_times_out_and_is_not_repeated() {
     let platform = Platform::scripted(vec![hang()]);
     let client = platform.client_in(MemoryStore::with("TOKEN", 7200), Duration::from_millis(300));
     let error = client.user_info("o1").unwrap_err();
@@ -173,8 +173,8 @@ fn a_hanging_call_ends_at_its_time_out_and_is_not_repeated() {
 }
 
 #[test]
-fn nobody_listening_is_said_so() {
-    // Bound, so that nobody else gets the port meanwhile, but not listening.
+fn a_refused_connection_is_reported() {
+    // Bound, so that nobody else gets the port, but not listening.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     socket.bind(&any.into()).unwrap();
@@ -196,7 +196,7 @@ fn nobody_listening_is_said_so() {
 }
 
 #[test]
-fn a_change_is_surely_not_made_before_the_connection_is_there() {
+fn a_change_is_not_made_without_a_connection() {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let closing = std::thread::spawn(move || {
@@ -293,7 +293,7 @@ fn what_changes_something_is_sent_once() {
 }
 
 #[test]
-fn what_changes_something_goes_out_again_after_a_refused_token() {
+fn what_changes_something_is_sent_again_after_a_refused_token() {
     let platform = Platform::scripted(vec![ok(REFUSED), ok("{}")]);
     let client = platform.client_with(MemoryStore::with("OLD", 7200));
     client.updateremark("o1", "amy").unwrap();
@@ -306,7 +306,7 @@ fn what_changes_something_goes_out_again_after_a_refused_token() {
 }
 
 #[test]
-fn those_who_could_not_be_tagged_are_named() {
+fn users_who_could_not_be_tagged_are_named() {
     let answer = r#"{"errcode":45171,"errmsg":"x","fail_openid_list":["o2"]}"#;
     let platform = Platform::scripted(vec![ok(answer)]);
     assert_eq!(
@@ -316,7 +316,7 @@ fn those_who_could_not_be_tagged_are_named() {
 }
 
 #[test]
-fn a_page_ends_where_nobody_is_left() {
+fn an_empty_page_is_the_last() {
     let pages = [
         (
             r#"{"total":3,"count":2,"data":{"openid":["o1","o2"]},"next_openid":"o2"}"#,
@@ -365,7 +365,7 @@ fn requests_that_cannot_be_right_are_not_sent() {
 }
 
 #[test]
-fn a_download_that_is_no_file_is_an_error() {
+fn a_download_that_is_not_a_file_is_an_error() {
     let cases = [
         (
             http("200 OK", "Content-Type: text/html\r\n", "<html>"),
@@ -408,7 +408,7 @@ fn an_endless_download_is_cut_off() {
 }
 
 #[test]
-fn the_log_cannot_hold_what_the_crates_below_write_at_trace() {
-    // There, and only there, they write URLs with their queries.
+fn the_log_cannot_contain_what_the_crates_log_at_trace() {
+    // Only at this level they log URLs with their queries.
     assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Debug);
 }

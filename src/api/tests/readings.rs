@@ -1,4 +1,4 @@
-//! Where the platform's documents disagree with each other or with its answers: both readings work.
+//! If the platform's documents disagree with each other or with its answers, both readings work.
 
 use super::platform::{APP_ID, APP_SECRET, Platform, ok};
 use serde_json::json;
@@ -7,7 +7,7 @@ const WRONG_METHOD: &str = r#"{"errcode":43002,"errmsg":"require POST method"}"#
 const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 
 #[test]
-fn an_agent_is_removed_by_get_and_by_post_where_that_is_wanted() {
+fn an_agent_is_removed_by_get_or_by_post_if_required() {
     let platform = Platform::scripted(vec![ok(OK)]);
     platform.client().kfaccount_del("amy@shop").unwrap();
     assert_eq!(platform.calls()[1].method, "GET");
@@ -29,7 +29,7 @@ fn an_agent_is_removed_by_get_and_by_post_where_that_is_wanted() {
 }
 
 #[test]
-fn limits_are_cleared_by_a_body_and_by_a_query_where_that_is_wanted() {
+fn limits_are_cleared_with_a_body_or_with_a_query_if_required() {
     let body = json!({"appid": APP_ID, "appsecret": APP_SECRET});
     let platform = Platform::scripted(vec![ok(OK)]);
     platform.client().clear_quota_v2().unwrap();
@@ -79,7 +79,7 @@ fn the_number_of_a_tag_is_read_as_a_number_and_as_text() {
 }
 
 #[test]
-fn nobody_is_told_as_an_empty_list_as_null_and_by_no_list_at_all() {
+fn an_empty_list_a_null_and_a_missing_list_mean_nobody() {
     for answer in [
         r#"{"kf_list":[],"kf_online_list":[],"sessionlist":[]}"#,
         r#"{"kf_list":null,"kf_online_list":null,"sessionlist":null}"#,
@@ -95,7 +95,7 @@ fn nobody_is_told_as_an_empty_list_as_null_and_by_no_list_at_all() {
 }
 
 #[test]
-fn the_tag_of_a_menu_has_two_names_and_may_come_under_both() {
+fn the_tag_of_a_menu_has_two_names_and_may_have_both() {
     let menus = |matchrule: &str| {
         let answer = format!(
             r#"{{"menu":{{"button":[]}},"conditionalmenu":[{{"button":[],"matchrule":{matchrule},"menuid":1}}]}}"#

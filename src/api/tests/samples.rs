@@ -1,5 +1,4 @@
-//! Every sample of the platform's API: what we send is what it documents, and what it answers,
-//! success or error, is understood.
+//! Every sample of the platform's API: requests are as documented, and its answers, success or error, are understood.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,7 +21,7 @@ pub fn sample(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The sample of a case, with what its example changes.
+/// The sample of a case, with the changes of its example.
 fn sample_of(case: &Case) -> Value {
     let mut sample = sample(case.sample);
     if !case.example.is_empty() {
@@ -37,7 +36,7 @@ fn sample_of(case: &Case) -> Value {
         }
     }
     if case.sample == "user_info_batchget" {
-        // `lang` is optional, and we always send it.
+        // `lang` is optional; it is always sent.
         for user in sample["request"]["user_list"].as_array_mut().unwrap() {
             user["lang"] = "zh_CN".into();
         }
@@ -45,7 +44,7 @@ fn sample_of(case: &Case) -> Value {
     sample
 }
 
-/// A platform that answers the sample's path as told, and gives tokens otherwise.
+/// A platform that answers the sample's path with `reply`, and gives out tokens otherwise.
 fn platform(sample: &Value, reply: Reply) -> Platform {
     let path = path_of(sample);
     Platform::new(move |asked| {
@@ -53,7 +52,7 @@ fn platform(sample: &Value, reply: Reply) -> Platform {
             return reply.clone();
         }
         match asked.path.as_str() {
-            // The sample of `token` is only reached where this is refused.
+            // The sample of `token` is only reached if this is refused.
             "/cgi-bin/stable_token" if path == "/cgi-bin/token" => {
                 ok(&json!({"errcode": 48001, "errmsg": "api unauthorized"}).to_string())
             }
@@ -87,7 +86,7 @@ fn reply_of(sample: &Value) -> Reply {
         return http("200 OK", &headers, BINARY);
     }
     if sample["response"].is_null() {
-        // The notes say that a file comes.
+        // The notes say that the answer is a file.
         return http(
             "200 OK",
             "Content-Type: application/octet-stream\r\n",
@@ -127,7 +126,7 @@ fn same_request(name: &str, asked: &Call, sample: &Value) {
         .iter()
         .map(|(k, v)| (k.clone(), json!(v)))
         .collect();
-    // An empty parameter stands for none, and is not sent.
+    // An empty parameter is not sent.
     let documented = sample["query"].as_object().expect("an object").clone();
     let documented = documented.into_iter().filter(|(_, value)| value != "");
     assert_eq!(query, Value::Object(documented.collect()), "{name}");
@@ -246,7 +245,7 @@ fn all_samples() -> BTreeSet<String> {
 }
 
 #[test]
-fn error_shapes_are_told_from_success() {
+fn errors_of_all_shapes_are_distinguished_from_success() {
     let shapes = sample("_error_shapes");
     for (name, shape) in shapes.as_object().unwrap() {
         let platform = Platform::scripted(vec![ok(&shape.to_string())]);

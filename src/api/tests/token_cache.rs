@@ -47,7 +47,7 @@ fn a_token_that_stays_refused_ends_the_call() {
 }
 
 #[test]
-fn a_token_that_another_process_has_replaced_is_taken_without_a_fetch() {
+fn a_token_that_another_process_has_replaced_is_used_without_a_fetch() {
     let store = MemoryStore::with("OLD", 7200);
     let changed = Arc::clone(&store);
     let platform = Platform::new(move |asked| {
@@ -77,7 +77,7 @@ fn a_wrong_secret_ends_at_once_and_is_remembered() {
 }
 
 #[test]
-fn token_is_asked_where_stable_token_is_refused() {
+fn token_is_called_if_stable_token_is_refused() {
     let refusals = [
         ok(r#"{"errcode":48001,"errmsg":"api unauthorized"}"#),
         ok(r#"{"errcode":40066,"errmsg":"invalid url"}"#),
@@ -118,20 +118,20 @@ fn a_token_is_replaced_five_minutes_early() {
 }
 
 #[test]
-fn a_token_kept_by_a_clock_that_was_ahead_is_not_believed() {
+fn a_token_stored_under_a_clock_that_was_ahead_is_not_believed() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
     for ends_in in [8_000, 400_000_000] {
         let client = platform.client_with(MemoryStore::with("AHEAD", ends_in));
         assert_eq!(client.token().unwrap(), "TOKEN");
     }
-    // By a clock that was set back a little, it is.
+    // With a clock that was set back a little, it is.
     let client = platform.client_with(MemoryStore::with("KEPT", 7_260));
     assert_eq!(client.token().unwrap(), "KEPT");
     assert_eq!(platform.paths().len(), 2);
 }
 
 #[test]
-fn a_token_that_cannot_be_replaced_early_serves_until_it_ends() {
+fn a_token_that_cannot_be_replaced_early_is_used_until_it_expires() {
     let platform =
         Platform::new(|_| ok(r#"{"errcode":45009,"errmsg":"reach max api daily quota limit"}"#));
     let client = platform.client_with(MemoryStore::with("KEPT", 290));
@@ -143,7 +143,7 @@ fn a_token_that_cannot_be_replaced_early_serves_until_it_ends() {
 }
 
 #[test]
-fn a_token_that_comes_with_a_short_life_is_not_fetched_with_every_call() {
+fn a_token_with_a_short_lifetime_is_not_fetched_with_every_call() {
     let platform = Platform::new(|_| ok(r#"{"access_token":"SHORT","expires_in":200}"#));
     let client = platform.client();
     client.token().unwrap();
@@ -151,7 +151,7 @@ fn a_token_that_comes_with_a_short_life_is_not_fetched_with_every_call() {
     assert_eq!(platform.paths().len(), 1);
 }
 
-/// Asks for a token from many threads of two processes that share a store.
+/// Gets a token from many threads of two processes that share a store.
 fn all_at_once(platform: &Platform, store: &Arc<MemoryStore>) -> Vec<Result<String, ApiError>> {
     let clients = [
         platform.client_with(Arc::clone(store)),
@@ -199,7 +199,7 @@ fn parallel_demand_after_a_failure_makes_one_fetch_per_process() {
 }
 
 #[test]
-fn a_lease_that_nobody_gives_back_ends() {
+fn a_lease_that_is_not_given_back_expires() {
     let platform = Platform::scripted(vec![ok(PROFILE)]);
     let store: Arc<MemoryStore> = Arc::default();
     assert!(
@@ -218,7 +218,7 @@ fn a_token_is_forced_only_while_the_platform_gives_out_the_refused_one() {
     });
     let store = MemoryStore::with("KEPT", 7200);
     let client = platform.client_with(Arc::clone(&store));
-    // Not the current one: what is kept is newer.
+    // Not the current one: the stored one is newer.
     assert_eq!(client.refused("OLDER").unwrap(), "KEPT");
     assert_eq!(platform.paths().len(), 0);
     // The current one: the platform has a newer one.
@@ -246,7 +246,7 @@ fn a_store_that_cannot_be_written_does_not_stop_the_process() {
 }
 
 #[test]
-fn the_ticket_is_kept_like_the_token() {
+fn the_ticket_is_stored_like_the_token() {
     let platform = Platform::scripted(vec![ok(
         r#"{"errcode":0,"errmsg":"ok","ticket":"TICKET","expires_in":7200}"#,
     )]);

@@ -1,4 +1,4 @@
-//! Which certificates are taken, with a real TLS server.
+//! Which certificates are accepted, with a real TLS server.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -118,7 +118,7 @@ fn a_file_of_roots_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn a_base_url_that_is_none_is_refused() {
+fn an_invalid_base_url_is_refused() {
     for url in [
         "",
         "api.weixin.qq.com",

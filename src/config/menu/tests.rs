@@ -1,4 +1,4 @@
-//! Menus of a configuration: sound ones, wrong ones, and what the console made.
+//! Menus of a configuration: valid ones, invalid ones, and what the console created.
 
 use super::*;
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! The samples of content and of web pages: material, articles, pictures of codes, who opens a page.
+//! The samples of content and web pages: material, articles, pictures of QR codes, log-in.
 
 use super::{AMY, BINARY, Case, MEDIA, THUMB, case};
 use crate::api::Client;
@@ -197,7 +197,7 @@ fn web_pages() -> Vec<Case> {
 fn the_address_that_asks_who_opens_a_page_is_as_documented() {
     let sample = sample("oauth2_authorize");
     let query = &sample["query"];
-    // The order counts, and the parsed sample has lost it.
+    // The order matters, but the parsed sample has lost it.
     let query = ["appid", "redirect_uri", "response_type", "scope", "state"]
         .map(|name| format!("{name}={}", query[name].as_str().unwrap()));
     let expected = format!(

@@ -1,5 +1,4 @@
-//! The samples of agents and sessions, of templates and notifications, of the speed of mass messages and of short
-//! keys.
+//! The samples of agents, sessions, templates, notifications, the speed of mass messages and short keys.
 
 use std::collections::BTreeMap;
 
