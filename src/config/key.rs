@@ -191,7 +191,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "half of `server.max_connections`",
         change: Change::Live,
-        meaning: "Connections that may wait long for their answer at one time, as while the disk stalls; a request beyond is answered 503, and the platform delivers it again.",
+        meaning: "Requests that may wait at one time for something other than the store; one more is answered 503. Pushes wait for nothing but the store.",
         set: |draft, value| {
             let most = value::integer(value, 1, 100_000);
             put(&mut draft.config.server.max_waiting, most.map(Some))

@@ -192,12 +192,14 @@ impl Router {
         match (route.runs, &self.pool) {
             (Runs::OnPool, Some(pool)) => {
                 let site = Arc::clone(&self.site);
-                // Where the queue is full the duty to answer is dropped, which answers 503.
-                pool.submit(move || {
-                    if deferred.is_awaited() {
-                        site.answer(route, &live, request, deferred);
-                    }
-                });
+                // Where it may not wait, or the queue is full, the duty to answer is dropped, which answers 503.
+                if deferred.wait() {
+                    pool.submit(move || {
+                        if deferred.is_awaited() {
+                            site.answer(route, &live, request, deferred);
+                        }
+                    });
+                }
             }
             (Runs::OnWorker, _) | (Runs::OnPool, None) => {
                 self.site.answer(route, &live, request, deferred);

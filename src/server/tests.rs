@@ -46,6 +46,7 @@ const WITH_SLOW_ROUTES: &[Route] = &[
         runs: Runs::OnWorker,
         handler: |_, _, _| {
             Ok(Reply::later(|deferred| {
+                assert!(deferred.wait());
                 thread::spawn(move || {
                     thread::sleep(SLOW);
                     deferred.answer(Response::text(200, "later"));

@@ -59,18 +59,14 @@ impl EventLoop {
         }
     }
 
-    /// A request has been inside for a while: watches its client from now on, or answers 503 if too many wait.
+    /// A request has been inside for a while: watches its client from now on.
     pub(super) fn start_waiting(&mut self, index: usize, since: Instant) {
-        let waiting = self.connections.count(&[Phase::Waiting, Phase::Leaving]);
-        let has_place = waiting < self.limits.max_waiting;
         let token = connection_token(self.lanes.len(), index);
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         if connection.has_ended_its_half() {
             self.enter(index, Phase::Leaving);
-        } else if !has_place {
-            self.abandon(index);
         } else if let Err(error) = connection.watch_reads(self.poll.registry(), token) {
             self.cannot_watch(index, &error);
         } else {

@@ -90,6 +90,7 @@ impl EventLoop {
         reports: impl Reports,
     ) -> io::Result<EventLoop> {
         listener.register(poll.registry(), LISTENER)?;
+        shared.outbox.set_max_waiting(limits.max_waiting);
         let lanes = lanes
             .streams
             .into_iter()
@@ -298,6 +299,7 @@ impl EventLoop {
         if let Some(limits) = orders.limits {
             let max_head = self.limits.max_head;
             self.limits = Limits { max_head, ..limits };
+            self.shared.outbox.set_max_waiting(self.limits.max_waiting);
             while self.connections.open() > self.max_connections() && self.make_room() {}
         }
         if let Some(stop_by) = orders.stop_by {

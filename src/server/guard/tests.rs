@@ -198,6 +198,8 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 fn handle(request: &Request, deferred: Deferred, hold: &mpsc::Sender<Deferred>) {
     let delivered = match request.target.as_str() {
         "/held" => return hold.send(deferred).unwrap(),
+        "/waiting" if deferred.wait() => return hold.send(deferred).unwrap(),
+        "/waiting" => return,
         "/dropped" => return,
         "/panic" => panic!("what a test is about"),
         "/unread" => deferred.answer(Response::text(403, "Bad Token!")),

@@ -37,13 +37,24 @@ pub enum Collect {
 #[derive(Default)]
 struct State {
     serial: u64,
-    /// By slot: the serial of the request that waits for its answer, or 0.
-    open: Vec<u64>,
+    /// By slot: the request that waits for its answer.
+    open: Vec<Option<Open>>,
+    /// Requests that wait for something other than the store, and how many may.
+    waiting: usize,
+    max_waiting: usize,
     answers: Vec<(Ticket, Given)>,
     /// Held back until the other answers of their commit have come, see [`Deferred::answer_together`].
     held: Vec<(Ticket, Given)>,
     /// The guard is awake, or has been woken, and will collect.
     awake: bool,
+}
+
+/// A request that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    serial: u64,
+    /// For something other than the store, see [`Deferred::wait`].
+    waits: bool,
 }
 
 /// What a handler gave.
@@ -70,10 +81,16 @@ impl Outbox {
         state.serial += 1;
         let serial = state.serial;
         if state.open.len() <= slot {
-            state.open.resize(slot + 1, 0);
+            state.open.resize(slot + 1, None);
         }
-        state.open[slot] = serial;
+        let waits = false;
+        state.open[slot] = Some(Open { serial, waits });
         Ticket { slot, serial }
+    }
+
+    /// How many requests may wait for something other than the store at a time. Those that wait already go on.
+    pub fn set_max_waiting(&self, max_waiting: usize) {
+        self.lock().max_waiting = max_waiting;
     }
 
     /// Stops waiting for this answer. `false`: it has been given already, and [`Collect::All`] brings it.
@@ -106,10 +123,6 @@ impl Outbox {
         let mut state = self.lock();
         state.awake = !state.answers.is_empty();
         !state.awake
-    }
-
-    fn is_open(&self, ticket: Ticket) -> bool {
-        self.lock().is_open(ticket)
     }
 
     /// `false`: nobody waits for it any more. Decided under the lock: either the answer or the end of its time wins.
@@ -147,16 +160,29 @@ impl Outbox {
 }
 
 impl State {
-    fn is_open(&self, ticket: Ticket) -> bool {
-        self.open.get(ticket.slot) == Some(&ticket.serial)
+    fn find(&mut self, ticket: Ticket) -> Option<&mut Option<Open>> {
+        let open = self.open.get_mut(ticket.slot)?;
+        let is_open = open.is_some_and(|open| open.serial == ticket.serial);
+        is_open.then_some(open)
     }
 
     fn close(&mut self, ticket: Ticket) -> bool {
-        let is_open = self.is_open(ticket);
-        if is_open {
-            self.open[ticket.slot] = 0;
-        }
-        is_open
+        let closed = self.find(ticket).and_then(Option::take);
+        self.waiting -= usize::from(closed.is_some_and(|open| open.waits));
+        closed.is_some()
+    }
+
+    /// See [`Deferred::wait`].
+    fn wait(&mut self, ticket: Ticket) -> bool {
+        let has_place = self.waiting < self.max_waiting;
+        let Some(Some(open)) = self.find(ticket) else {
+            return false;
+        };
+        let takes_place = has_place && !open.waits;
+        open.waits |= has_place;
+        let waits = open.waits;
+        self.waiting += usize::from(takes_place);
+        waits
     }
 }
 
@@ -190,7 +216,13 @@ impl Deferred {
 
     /// Whether the client still waits. A handler that works for long asks before it goes on.
     pub fn is_awaited(&self) -> bool {
-        self.outbox.is_open(self.ticket)
+        self.outbox.lock().find(self.ticket).is_some()
+    }
+
+    /// To be called before waiting for anything other than the store. `false`: too many wait already
+    /// (`server.max_waiting`), or the client has gone; to drop this answers 503.
+    pub fn wait(&self) -> bool {
+        self.outbox.lock().wait(self.ticket)
     }
 }
 
@@ -348,6 +380,23 @@ mod tests {
         });
         assert_eq!(delivered + cancelled, 1_000);
         assert_eq!(collected(&outbox).len(), delivered);
+    }
+
+    #[test]
+    fn only_so_many_requests_may_wait_for_something_other_than_the_store() {
+        let (outbox, _) = outbox();
+        outbox.set_max_waiting(2);
+        let [first, second, third] =
+            [0, 1, 2].map(|slot| Deferred::new(outbox.open(slot), &outbox));
+        assert!(first.wait() && second.wait());
+        assert!(!third.wait());
+        assert!(first.wait(), "it has its place already");
+        drop(second);
+        assert!(third.wait());
+        outbox.cancel(first.ticket);
+        assert!(!first.wait(), "its client has gone");
+        let fourth = Deferred::new(outbox.open(0), &outbox);
+        assert!(fourth.wait());
     }
 
     #[test]

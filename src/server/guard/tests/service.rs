@@ -275,24 +275,29 @@ fn beyond_the_most_that_may_wait_a_request_gets_503_and_those_that_wait_are_kept
     };
     let site = Site::new(limits);
     let mut waiting = site.clients(2);
-    for client in &mut waiting {
-        client.send("GET /held HTTP/1.1\r\n\r\n");
-    }
-    let held = [site.next_held(), site.next_held()];
-    site.await_count(|counters| &counters.waiting, 2);
+    let held = [0, 1].map(|number: usize| {
+        waiting[number].send("GET /waiting HTTP/1.1\r\n\r\n");
+        site.next_held()
+    });
     let mut third = site.client();
-    third.send("GET /held HTTP/1.1\r\n\r\n");
-    let one_too_many = site.next_held();
+    third.send("GET /waiting HTTP/1.1\r\n\r\n");
     third.is_refused(503);
-    assert!(!one_too_many.is_awaited());
-    // Requests that are answered soon do not count as waiting.
-    site.serves();
+    // A request that waits for nothing else than the store needs no such place.
+    let mut push = site.client();
+    push.send("GET /held HTTP/1.1\r\n\r\n");
+    assert!(site.next_held().answer(Response::text(200, "committed")));
+    assert_eq!(push.answer().body, "committed");
     for request in held {
         assert!(request.answer(Response::text(200, "kept")));
     }
     for client in &mut waiting {
         assert_eq!(client.answer().body, "kept");
     }
+    // Their places are free again.
+    third = site.client();
+    third.send("GET /waiting HTTP/1.1\r\n\r\n");
+    assert!(site.next_held().answer(Response::text(200, "at last")));
+    assert_eq!(third.answer().body, "at last");
 }
 
 #[test]
