@@ -11,6 +11,7 @@ use crate::api::{self, Client, TokenStore};
 use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
 use crate::dispatch::Rules;
+use crate::hooks::{Hooks, HooksError};
 use crate::metrics::Counters;
 use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
@@ -46,6 +47,8 @@ pub struct Notifiers {
     pub addresses: Notifier,
     /// The nightly sync; a notification lets it read the configuration again.
     pub sync: Notifier,
+    /// Notified when there is something to deliver to a hook.
+    pub hooks: Notifier,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
     /// Pauses between two pings of systemd's watchdog; never notified, only closed.
@@ -59,6 +62,8 @@ pub struct Live {
     pub config: Config,
     /// Its rules, ready to match.
     pub rules: Rules,
+    /// Its hooks, ready to be told.
+    pub hooks: Hooks,
     /// The Tokens that are accepted; the first is the current one.
     pub tokens: Vec<Secret>,
 }
@@ -70,6 +75,8 @@ pub enum AppError {
     Store(StoreError),
     /// The API client.
     Api(api::ApiError),
+    /// The hooks.
+    Hooks(HooksError),
     /// The system gave no random numbers.
     Random(NoRandomNumbers),
     /// The store belongs to another account than the configuration's.
@@ -129,7 +136,7 @@ impl App {
 impl Notifiers {
     /// Wakes the threads that depend on the configuration.
     pub fn config_changed(&self) {
-        for notifier in [&self.chores, &self.addresses, &self.sync] {
+        for notifier in [&self.chores, &self.addresses, &self.sync, &self.hooks] {
             notifier.notify();
         }
     }
@@ -141,10 +148,13 @@ impl Notifiers {
             chores,
             addresses,
             sync,
+            hooks,
             token_file,
             watchdog,
         } = self;
-        for notifier in [profiles, chores, addresses, sync, token_file, watchdog] {
+        for notifier in [
+            profiles, chores, addresses, sync, hooks, token_file, watchdog,
+        ] {
             notifier.close();
         }
     }
@@ -162,6 +172,7 @@ impl Live {
             .collect();
         Ok(Live {
             rules: Rules::new(config.rules.clone()),
+            hooks: Hooks::new(&config.hooks, store)?,
             tokens,
             config,
         })
@@ -278,6 +289,7 @@ impl fmt::Display for AppError {
         match self {
             AppError::Store(error) => error.fmt(f),
             AppError::Api(error) => error.fmt(f),
+            AppError::Hooks(error) => error.fmt(f),
             AppError::Random(error) => error.fmt(f),
             AppError::OtherAccount {
                 store,
@@ -303,6 +315,16 @@ impl From<StoreError> for AppError {
 impl From<api::ApiError> for AppError {
     fn from(error: api::ApiError) -> AppError {
         AppError::Api(error)
+    }
+}
+
+impl From<HooksError> for AppError {
+    fn from(error: HooksError) -> AppError {
+        match error {
+            HooksError::Store(error) => AppError::Store(error),
+            HooksError::Random(error) => AppError::Random(error),
+            error @ HooksError::Trust(_) => AppError::Hooks(error),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`background`] | threads for profiles of new followers, the nightly sync, removal of old data |
 //! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |
+//! | [`hooks`] | who hears what happens: what is sent, in which form, when, and whether it arrived |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
@@ -16,6 +17,7 @@
 //! | [`outbound`] | requests to other servers: trust, limits, errors; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
 //! | [`metrics`] | the server's counters |
+//! | [`webhook`] | Standard Webhooks: secrets and signatures |
 //! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the store keep the tokens of the API.
@@ -57,6 +59,8 @@ pub mod sync;
 
 pub mod app;
 
+pub mod hooks;
+
 pub mod dispatch;
 
 pub mod config;
@@ -70,6 +74,8 @@ pub mod outbound;
 pub mod wechat;
 
 pub mod metrics;
+
+pub mod webhook;
 
 pub mod byte_order_mark;
 pub mod clock;

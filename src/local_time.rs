@@ -16,6 +16,15 @@ pub fn format(at: i64) -> String {
     }
 }
 
+/// A time in Unix seconds as `2026-11-21T00:30:00Z`, for programs. Beyond the year 9999 it is the number itself.
+#[must_use]
+pub fn utc(at: i64) -> String {
+    match Timestamp::from_second(at) {
+        Ok(at) => at.to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
 /// Parses a time such as `2026-11-21` or `2026-11-21 08:30` into Unix seconds; `None` for any other text. It is local
 /// time unless it has an offset from UTC.
 #[must_use]

@@ -29,6 +29,8 @@ pub(crate) struct Request<'a> {
     pub url: &'a str,
     /// Further query parameters, not yet percent-encoded.
     pub query: Vec<(&'a str, &'a str)>,
+    /// More headers, each of visible ASCII.
+    pub headers: Vec<(&'a str, &'a str)>,
     /// The content type and the bytes of a POST.
     pub body: Option<(&'a str, &'a [u8])>,
     /// For the whole exchange, from looking up the name to the last byte of the answer.
@@ -135,7 +137,11 @@ impl Outbound {
 
 fn prepared<B>(builder: ureq::RequestBuilder<B>, request: &Request) -> ureq::RequestBuilder<B> {
     let connecting = Some(CONNECT_TIMEOUT.min(request.timeout));
-    builder
+    let headers = request.headers.iter();
+    headers
+        .fold(builder, |builder, (name, value)| {
+            builder.header(*name, *value)
+        })
         .query_pairs(request.query.iter().copied())
         .config()
         .timeout_global(Some(request.timeout))

@@ -158,6 +158,7 @@ impl Http {
             &Request {
                 url: &url,
                 query: token.into_iter().chain(own).collect(),
+                headers: Vec::new(),
                 body: body.map(|body| (body.content_type.as_str(), body.bytes.as_slice())),
                 timeout,
                 redirects: 0,
@@ -174,6 +175,7 @@ impl Http {
             &Request {
                 url,
                 query: Vec::new(),
+                headers: Vec::new(),
                 body: None,
                 timeout: self.timeout.max(BULKY_TIMEOUT),
                 redirects: 3,

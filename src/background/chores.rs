@@ -24,6 +24,12 @@ const ROUND: Duration = Duration::from_secs(3_600);
 /// for longer waits for the next push or answer of the platform.
 const UNCONFIRMED: i64 = 2 * 86_400;
 
+/// How long events of hooks are kept after delivery, and after they were given up; and how long a hook may still be told
+/// that a person is gone. In seconds.
+const DELIVERED: u64 = 7 * 86_400;
+const DEAD: u64 = 30 * 86_400;
+const CLOSED: u64 = 86_400;
+
 /// The shortest time to keep signatures, in seconds: `server.max_clock_skew` may be raised.
 const SIGNATURES: u64 = 86_400;
 
@@ -79,6 +85,10 @@ fn forget(app: &App, log_has_traces: &mut bool) -> Result<bool, StoreError> {
         *log_has_traces = true;
         app.store.erase(&reader, &openid)?;
         log::info!("chores: forgot a person who closed the account");
+    }
+    if let Some(now) = Now::read(app).at {
+        let before = now.saturating_sub_unsigned(CLOSED);
+        *log_has_traces |= app.store.erase_closed_hook_events(&reader, before)?;
     }
     if *log_has_traces {
         *log_has_traces = !app.store.empty_log()?;
@@ -146,9 +156,11 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
     if let Confirmed::Fresh(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
-    let removed = remove_used(app)?;
-    if removed != Removed::All {
-        return Ok(removed);
+    for remove in [remove_used, remove_hook_events] {
+        let removed = remove(app)?;
+        if removed != Removed::All {
+            return Ok(removed);
+        }
     }
     let reader = app.store.reader()?;
     let mut place = Place::BEGINNING;
@@ -224,6 +236,31 @@ fn remove_used(app: &App) -> Result<Removed, StoreError> {
         // With `keep_messages = 0`, messages and their digests are kept for ever.
         let digests = (keep > 0).then(|| now.saturating_sub_unsigned(life.max(keep)));
         if app.store.remove_used(signatures, digests, STEP)? == 0 {
+            return Ok(Removed::All);
+        }
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+}
+
+/// Removes events of hooks that are done, and those that wait for a hook which is no longer configured.
+fn remove_hook_events(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let Some(now) = Now::read(app).at else {
+            return Ok(Removed::All);
+        };
+        let live = app.live();
+        let hooks = live.config.hooks.iter().map(|hook| hook.name.clone());
+        let (delivered, dead) = (
+            now.saturating_sub_unsigned(DELIVERED),
+            now.saturating_sub_unsigned(DEAD),
+        );
+        let removed = app
+            .store
+            .remove_hook_events(delivered, dead, hooks.collect(), STEP)?;
+        if removed == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {

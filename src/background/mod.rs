@@ -1,7 +1,9 @@
-//! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses.
+//! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
+//! the hooks.
 
 mod addresses;
 mod chores;
+mod hooks;
 mod profiles;
 mod supervisor;
 mod sync;
@@ -30,6 +32,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     };
     spawn("profiles", |all| &all.profiles, profiles::run)?;
     spawn("chores", |all| &all.chores, chores::run)?;
+    spawn("hooks", |all| &all.hooks, hooks::run)?;
     spawn("sync", |all| &all.sync, sync::run)?;
     spawn("token file", |all| &all.token_file, token_file::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;

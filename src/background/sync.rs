@@ -82,10 +82,13 @@ fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Durati
 }
 
 fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
+    let live = app.live();
+    let announce = live.hooks.hearers.announce();
     let sync = FollowerSync {
         store: &app.store,
         api,
-        rate: app.live().config.api.rate,
+        rate: live.config.api.rate,
+        announce: announce.as_ref(),
     };
     let stopping = || app.notifiers.sync.pause(Duration::ZERO) == Woken::Closing;
     let was_doubted = app.store.reader()?.sync_doubt()?.is_some();

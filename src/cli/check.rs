@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use super::hooks::ShownHook;
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, complain};
 use crate::app::{self, Networks};
@@ -50,6 +51,7 @@ struct Checked {
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
     rules: Vec<ShownRule>,
+    hooks: Vec<ShownHook>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
     /// Everything that would keep `serve` from starting.
@@ -185,6 +187,12 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             rule.name, rule.line, rule.about, rule.answer
         ))?;
     }
+    if !checked.hooks.is_empty() {
+        out.line(&format!("hooks          {}", checked.hooks.len()))?;
+    }
+    for hook in &checked.hooks {
+        out.line(&format!("  {}", hook.line()))?;
+    }
     for advice in &checked.advice {
         out.line(&format!(
             "warning: {}:{}: {}: {}",
@@ -288,6 +296,11 @@ fn look(
                 answer: rule.action.key(),
             })
             .collect(),
+        hooks: config
+            .hooks
+            .iter()
+            .map(|hook| ShownHook::of(hook, reader))
+            .collect::<Result<_, _>>()?,
         warnings,
         obstacles,
         online: None,

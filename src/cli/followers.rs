@@ -14,8 +14,9 @@ use super::terminal::{
 use super::{messages, tags};
 use crate::api::user::Profile;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, EventType};
 use crate::counted::counted;
+use crate::hooks::Hearers;
 use crate::local_time;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
@@ -424,10 +425,12 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
         at_the_end.clear();
         complain(&SyncError::Stopped.to_string());
     })?;
+    let announce = Hearers::of(&config.hooks).announce();
     let sync = FollowerSync {
         store: &store,
         api: &api,
         rate: config.api.rate,
+        announce: announce.as_ref(),
     };
     let show = |progress: Progress| {
         let label = match progress.step {
@@ -502,13 +505,22 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
     let reader = Reader::open(&config.store)?;
     let store = Arc::new(Store::open(&config.store)?);
     confirm::ask(&format!("Remove every trace of {openid}?"), yes)?;
-    let erased = store.forget(&reader, openid)?;
+    let hearers = Hearers::of(&config.hooks);
+    let told: Vec<&str> = hearers
+        .of_type(EventType::Closed)
+        .map(|hook| &**hook)
+        .collect();
+    let hook_events = hearers.closed(openid, clock::unix_seconds());
+    let erased = store.forget(&reader, openid, hook_events)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
     let mut out = Output::for_change();
     if json.wanted {
-        return out.json(&erased);
+        return out.json(&Forgotten {
+            erased,
+            hooks: told,
+        });
     }
     out.line(&format!(
         "forgotten: {}, {} of the follow log, {}, {} sent",
@@ -517,7 +529,22 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         counted(erased.messages, "message"),
         counted(erased.jobs, "template message"),
     ))?;
+    if !told.is_empty() {
+        out.line(&format!(
+            "the server tells the hooks {} (for up to 24 h; then that is erased, too)",
+            told.join(", ")
+        ))?;
+    }
     out.done()
+}
+
+/// What `forget` did.
+#[derive(Debug, Serialize)]
+struct Forgotten<'a> {
+    #[serde(flatten)]
+    erased: Erased,
+    /// The hooks that hear of it.
+    hooks: Vec<&'a str>,
 }
 
 #[cfg(test)]

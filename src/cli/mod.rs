@@ -6,6 +6,7 @@ mod blacklist;
 mod check;
 mod explain;
 mod followers;
+mod hooks;
 mod input;
 mod kf;
 mod login;
@@ -179,6 +180,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd login url https://www.example.com/cb"
     )]
     Login(login::Commands),
+    /// Programs and group robots that hear what happens
+    #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
+    Hooks(hooks::Commands),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Examples:
   wechatd backup /var/backups/before-the-move.db
@@ -270,6 +274,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mass(command) => mass::run(&config()?, command),
         Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Login(command) => login::run(&config()?, command),
+        Command::Hooks(command) => hooks::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
         Command::Unit(arguments) => unit::run(&config()?, &arguments),

@@ -56,6 +56,7 @@ impl Draft {
                 token_file: None,
             },
             rules: Vec::new(),
+            hooks: Vec::new(),
             secrets: Vec::new(),
             menu: Menu::default(),
         };

@@ -3,6 +3,7 @@
 mod draft;
 mod exposure;
 mod fold;
+mod hook;
 mod key;
 mod listen;
 mod menu;
@@ -24,6 +25,7 @@ use toml::de::DeTable;
 
 pub use exposure::{SERVICE_USER, ServiceUser};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
+pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, HookUrl, Placeholder, last_part};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
@@ -67,6 +69,8 @@ pub struct Config {
     pub api: Api,
     /// `[[rule]]`, in order.
     pub rules: Vec<Rule>,
+    /// `[[hook]]`, in order.
+    pub hooks: Vec<Hook>,
     /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.

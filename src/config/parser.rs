@@ -13,13 +13,15 @@ use super::mode::ModeName;
 use super::problem::{Problem, Problems, Typos, nearest};
 use super::syntax::SyntaxError;
 use super::{
-    AllowIps, Config, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, menu, rule, value,
+    AllowIps, Config, HookFormat, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, hook, menu,
+    rule, value,
 };
 use crate::byte_order_mark;
 use crate::secret::Secret;
 
 /// The sections whose keys are not in [`KEYS`].
 const RULES: &str = "rule";
+const HOOKS: &str = "hook";
 const MENU: &str = "menu";
 
 /// Parses one text and collects its mistakes.
@@ -89,6 +91,10 @@ impl Parser {
                 self.rules(value, &mut draft.config);
                 continue;
             }
+            if section == HOOKS {
+                self.hooks(value, &mut draft.config);
+                continue;
+            }
             if section == MENU {
                 let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
                 draft.config.menu = menu::parse(value, &mut report);
@@ -133,7 +139,7 @@ impl Parser {
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
         let sections = KEYS.iter().map(|key| section_of(key.name));
-        let sections = [RULES, MENU].into_iter().chain(sections);
+        let sections = [RULES, HOOKS, MENU].into_iter().chain(sections);
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
@@ -148,28 +154,59 @@ impl Parser {
         self.report(at, name, format!("{what}{advice}"));
     }
 
-    fn rules(&mut self, value: &value::Value, config: &mut Config) {
-        let at = value.span().start;
-        let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
-            let tables = items
-                .iter()
-                .map(|item| Some((item.get_ref().as_table()?, item.span().start)));
-            tables.collect()
-        });
-        let Some(tables) = tables else {
-            let what = "is a list; begin each rule with [[rule]] on a line of its own";
-            self.report(at, "rule", what);
-            if let Some(table) = value.get_ref().as_table() {
-                let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
-                rule::parse(1, table, at, 1, &mut report);
-            }
-            return;
+    /// The tables of a list such as `[[rule]]`, each with its position and line; of one that is written as a section
+    /// that one, as a mistake.
+    fn tables<'v>(
+        &mut self,
+        name: &str,
+        value: &'v value::Value,
+    ) -> Vec<(&'v DeTable<'v>, usize, usize)> {
+        let items = match value.get_ref().as_array() {
+            Some(items) => items.iter().collect(),
+            None => vec![value],
         };
+        let tables = items.iter().map(|item| {
+            let start = item.span().start;
+            let table = item.get_ref().as_table()?;
+            Some((table, start, self.line(start)))
+        });
+        let tables: Option<Vec<_>> = tables.collect();
+        if tables.is_none() || value.get_ref().as_array().is_none() {
+            self.report(
+                value.span().start,
+                name,
+                format!("is a list; begin each {name} with [[{name}]] on a line of its own"),
+            );
+        }
+        tables.unwrap_or_default()
+    }
+
+    fn hooks(&mut self, value: &value::Value, config: &mut Config) {
+        let tables = self.tables(HOOKS, value);
+        let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+        config.hooks = hook::parse(&tables, &mut report);
+        let has = |key: &str| tables.iter().any(|(table, ..)| table.contains_key(key));
+        if has("secret") || has("previous_secret") {
+            config.secrets.push("hook.secret");
+        }
+        let is_secret = |hook: &hook::Hook| match hook.format {
+            HookFormat::Standard { .. } => hook.url.expose().contains(['@', '?']),
+            HookFormat::WeCom
+            | HookFormat::DingTalk { .. }
+            | HookFormat::Feishu { .. }
+            | HookFormat::Ntfy
+            | HookFormat::Bark => true,
+        };
+        if config.hooks.iter().any(is_secret) {
+            config.secrets.push("hook.url");
+        }
+    }
+
+    fn rules(&mut self, value: &value::Value, config: &mut Config) {
         let mut names = HashSet::new();
-        for (n, (table, start)) in tables.into_iter().enumerate() {
-            let line = self.line(start);
+        for (n, (table, start, line)) in (1..).zip(self.tables(RULES, value)) {
             let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
-            let Some(rule) = rule::parse(n + 1, table, start, line, &mut report) else {
+            let Some(rule) = rule::parse(n, table, start, line, &mut report) else {
                 continue;
             };
             if !names.insert(rule.name.clone()) {
@@ -177,7 +214,7 @@ impl Parser {
                     "{:?} is the name of an earlier rule; logs could not tell them apart",
                     rule.name
                 );
-                self.report(start, format!("rule #{}: name", n + 1), what);
+                self.report(start, format!("rule #{n}: name"), what);
             }
             config.rules.push(rule);
         }

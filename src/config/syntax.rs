@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
+use super::hook::HOOK_KEYS;
 use super::menu::MENU_KEYS;
 use super::rule::RULE_KEYS;
 use super::{KEYS, nearest};
@@ -25,8 +26,9 @@ const OWN_ERRORS: [&str; 5] = [
 ];
 
 /// Headers in double brackets: each starts one more item of a list.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "rule",
+    "hook",
     "menu.button",
     "menu.conditional",
     "menu.conditional.button",
@@ -462,7 +464,11 @@ fn is_statement(line: &str) -> bool {
         return false;
     };
     let key = key.trim();
-    let lists = RULE_KEYS.iter().chain(MENU_KEYS).map(|(key, _)| *key);
+    let lists = RULE_KEYS
+        .iter()
+        .chain(HOOK_KEYS)
+        .chain(MENU_KEYS)
+        .map(|(key, _)| *key);
     names()
         .chain(names().filter_map(|name| name.rsplit('.').next()))
         .chain(lists)

@@ -234,6 +234,7 @@ impl Callback {
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
         let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
+        let tells_hooks = !record.hook_events.is_empty();
         Reply::later(move |deferred: Deferred| {
             let store = Arc::clone(&app.store);
             store.record(
@@ -273,6 +274,9 @@ impl Callback {
                     }
                     if closes_account {
                         app.notifiers.chores.notify();
+                    }
+                    if tells_hooks {
+                        app.notifiers.hooks.notify();
                     }
                 },
             );
@@ -414,7 +418,10 @@ impl Accepted {
         };
         log::debug!("{what} from {from}: {:?}", push.subject());
         let effect = push.effect();
+        let hearers = &live.hooks.hearers;
+        let hook_events = hearers.push(&push, &effect, &dedup_key, received_at);
         let record = Record {
+            hook_events,
             dedup_key,
             digest,
             signature,

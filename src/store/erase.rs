@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
+use super::hooks::{self, NewHookEvent};
 use super::open::{Reader, Store};
 use super::schema::MESSAGES_OF_PERSON;
 use super::settings::{self, FORGET};
@@ -55,6 +56,8 @@ enum Goes {
     Message,
     /// Only the scene, by this statement: the follower used the person's own QR code.
     Scene(&'static str),
+    /// An event for a hook, by this statement.
+    HookEvent(&'static str),
 }
 
 const NAMING: &[Naming] = &[
@@ -72,16 +75,26 @@ const NAMING: &[Naming] = &[
         find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
         goes: Goes::Scene("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
     },
+    Naming {
+        find: "SELECT rowid, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)",
+        goes: Goes::HookEvent("DELETE FROM hook_events WHERE rowid = ?1"),
+    },
 ];
 
 impl Store {
-    /// Removes every trace of `openid` from all tables, the file and its write-ahead log.
+    /// Removes every trace of `openid` from all tables, the file and its write-ahead log. `hook_events`
+    /// report it to the hooks and are kept for a day; they are not written if nothing was known about the person.
     ///
     /// # Errors
     /// When the store cannot be read or written, or another program reads it for so long that the log cannot be
     /// emptied. In that case the rows are gone, and the server's chores do the rest.
-    pub fn forget(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
-        let erased = self.erase(reader, openid)?;
+    pub fn forget(
+        &self,
+        reader: &Reader,
+        openid: &str,
+        hook_events: Vec<NewHookEvent>,
+    ) -> Result<Erased, StoreError> {
+        let erased = self.erase_and_tell(reader, openid, hook_events)?;
         for _ in 0..CHECKPOINT_TRIES {
             if self.empty_log()? {
                 return Ok(erased);
@@ -106,10 +119,33 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn erase(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
+        self.erase_and_tell(reader, openid, Vec::new())
+    }
+
+    fn erase_and_tell(
+        &self,
+        reader: &Reader,
+        openid: &str,
+        hook_events: Vec<NewHookEvent>,
+    ) -> Result<Erased, StoreError> {
         let person = openid.to_owned();
-        let mut erased = self
-            .writer
-            .write(move |connection| rows_of(connection, &person))?;
+        let mut erased = self.writer.write(move |connection| {
+            let erased = rows_of(connection, &person)?;
+            if erased != Erased::default() {
+                hooks::add(connection, &hook_events)?;
+            }
+            Ok(erased)
+        })?;
+        let untold = reader.hook_events_of(openid);
+        for rows in untold.map_err(|error| Reader::failed(&error))?.chunks(100) {
+            let rows = rows.to_vec();
+            self.writer.write(move |connection| {
+                let mut remove =
+                    connection.prepare_cached("DELETE FROM hook_events WHERE rowid = ?1")?;
+                rows.iter()
+                    .try_for_each(|row| remove.execute([row]).map(drop))
+            })?;
+        }
         let others = if is_distinctive(openid) { NAMING } else { &[] };
         for Naming { find, goes } in others {
             for keys in reader.naming(find, openid)?.chunks(100) {
@@ -117,8 +153,8 @@ impl Store {
                 erased.messages += self.writer.write(move |connection| {
                     let go = |key| match goes {
                         Goes::Message => remove_messages(connection, "id = ?1", [key], i64::MIN),
-                        Goes::Scene(clear) => {
-                            connection.prepare_cached(clear)?.execute([key]).map(|_| 0)
+                        Goes::Scene(sql) | Goes::HookEvent(sql) => {
+                            connection.prepare_cached(sql)?.execute([key]).map(|_| 0)
                         }
                     };
                     keys.iter().map(go).sum::<rusqlite::Result<usize>>()

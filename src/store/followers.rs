@@ -437,6 +437,7 @@ mod tests {
             reply: None,
             media_id: None,
             effect,
+            hook_events: Vec::new(),
         }
     }
 
@@ -452,7 +453,9 @@ mod tests {
         let listed: Vec<String> = listed.map(|(person, _)| (*person).to_owned()).collect();
         store.sync_list(listed.clone()).unwrap();
         store.sync_go_on(SyncStep::Leave, None).unwrap();
-        store.sync_leave(reader.sync_absent("").unwrap()).unwrap();
+        store
+            .sync_leave(reader.sync_absent("").unwrap(), None)
+            .unwrap();
         let outcome = || match known {
             true => ProfileOutcome::Fetched(Box::new(FetchedProfile {
                 subscribe_time: Some(at),
@@ -461,9 +464,9 @@ mod tests {
             false => ProfileOutcome::Left,
         };
         let outcomes = listed.into_iter().map(|person| (person, outcome()));
-        store.sync_profiles(outcomes.collect(), at).unwrap();
+        store.sync_profiles(outcomes.collect(), at, None).unwrap();
         store
-            .sync_leave(reader.sync_unfollowed("").unwrap())
+            .sync_leave(reader.sync_unfollowed("").unwrap(), None)
             .unwrap();
         while store.sync_clean().unwrap() > 0 {}
         store.sync_end(Some(at)).unwrap();

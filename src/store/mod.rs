@@ -11,6 +11,7 @@
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and their results
+//! - [`hooks`]: events for the hooks, and the state of each hook
 //! - [`media`]: uploaded files, valid or expired
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
@@ -32,6 +33,7 @@ mod examine;
 mod export;
 mod file;
 mod followers;
+mod hooks;
 mod jobs;
 mod kept;
 mod lease;
@@ -60,6 +62,10 @@ pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use hooks::{
+    Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
+    NewHookEvent,
+};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::PERMANENT_VIDEO;

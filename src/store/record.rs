@@ -3,10 +3,11 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
+use super::hooks::NewHookEvent;
 use super::open::Store;
 use super::signatures::{Signature, UsedSignature, use_up};
 use super::writer::{AfterCommit, Work};
-use super::{erase, followers, jobs};
+use super::{erase, followers, hooks, jobs};
 use crate::wechat::Effect;
 
 /// A parsed and answered push, ready to be stored. The fields are the columns of `messages`.
@@ -44,6 +45,8 @@ pub struct Record {
     pub media_id: Option<String>,
     /// What the push means for the followers.
     pub effect: Effect,
+    /// What hooks are to hear of it. Empty without hooks, and then nothing of them is touched.
+    pub hook_events: Vec<NewHookEvent>,
 }
 
 /// The result of recording a push.
@@ -146,6 +149,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
     }
+    hooks::add(connection, &record.hook_events)?;
     Ok(Recorded::New)
 }
 

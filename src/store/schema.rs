@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     FEWER_PAGES,
     TRUE_COUNTS,
     QUARTER_RANGES,
+    HOOKS,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -403,6 +404,54 @@ pub(super) fn messages_by_quarter(first: &str) -> String {
     )
 }
 
+/// Events for the hooks of the configuration, and the state of each hook.
+const HOOKS: &str = "
+-- An outbox: events are written in the commit of what they report, and delivered later.
+CREATE TABLE hook_events (
+    id          TEXT PRIMARY KEY,       -- the webhook-id
+    hook        TEXT NOT NULL,
+    type        TEXT NOT NULL,
+    openid      TEXT,
+    body        TEXT NOT NULL,          -- JSON
+    created_at  INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    next_at     INTEGER NOT NULL,       -- of a waiting event the time of the next attempt, else when it was delivered or given up
+    state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+    last_status INTEGER,                -- HTTP
+    last_error  TEXT
+);
+-- Each row is in one of these two.
+CREATE INDEX hook_events_waiting ON hook_events (hook, next_at) WHERE state = 'waiting';
+CREATE INDEX hook_events_done ON hook_events (state, next_at, hook) WHERE state <> 'waiting';
+CREATE INDEX hook_events_closed ON hook_events (created_at) WHERE type = 'closed';
+
+-- The state of each hook. Waiting events are counted by triggers.
+CREATE TABLE hooks (
+    name     TEXT PRIMARY KEY,
+    secret   TEXT,                          -- generated once if the configuration has none
+    waiting  INTEGER NOT NULL DEFAULT 0,
+    dropped  INTEGER NOT NULL DEFAULT 0,    -- since the last delivery, because too many were waiting
+    failures INTEGER NOT NULL DEFAULT 0,    -- in a row
+    paused   TEXT                           -- the reason; NULL: not paused
+) WITHOUT ROWID;
+CREATE TRIGGER hook_events_added AFTER INSERT ON hook_events WHEN new.state = 'waiting' BEGIN
+    INSERT INTO hooks (name, waiting) VALUES (new.hook, 1) ON CONFLICT (name) DO UPDATE SET waiting = waiting + 1;
+END;
+CREATE TRIGGER hook_events_changed AFTER UPDATE OF state ON hook_events WHEN (old.state = 'waiting') <> (new.state = 'waiting') BEGIN
+    UPDATE hooks SET waiting = waiting + iif(new.state = 'waiting', 1, -1) WHERE name = new.hook;
+END;
+CREATE TRIGGER hook_events_removed AFTER DELETE ON hook_events WHEN old.state = 'waiting' BEGIN
+    UPDATE hooks SET waiting = waiting - 1 WHERE name = old.hook;
+END;
+
+CREATE VIEW hooks_v AS
+SELECT id, datetime(created_at, 'unixepoch', 'localtime') AS created, hook, type, openid, state, attempts,
+       iif(state = 'waiting', datetime(next_at, 'unixepoch', 'localtime'), NULL) AS next_try,
+       iif(state = 'waiting', NULL, datetime(next_at, 'unixepoch', 'localtime')) AS done,
+       last_status, last_error
+FROM hook_events ORDER BY rowid DESC;
+";
+
 /// The ids of one person's messages: one lookup per block, 20,000 in ten million messages.
 pub(super) const MESSAGES_OF_PERSON: &str = "
 WITH RECURSIVE block (number) AS (
@@ -551,6 +600,40 @@ pub(super) mod tests {
         };
         assert_eq!(ranges(&old), ranges(&new));
         assert_eq!(before.len(), 3, "{before:?}");
+    }
+
+    #[test]
+    fn the_events_that_wait_for_a_hook_are_counted_as_they_come_and_go() {
+        // A store of before, in which there are no hooks.
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = MIGRATIONS.iter().take_while(|step| **step != HOOKS);
+        for (step, version) in before.zip(1_i64..) {
+            connection.execute_batch(step).unwrap();
+            connection
+                .pragma_update(None, "user_version", version)
+                .unwrap();
+        }
+        connection.execute_batch(ROWS).unwrap();
+        migrate(&mut connection).unwrap();
+        let waiting = |sql: &str| -> Vec<(String, i64)> {
+            connection.execute_batch(sql).unwrap();
+            let mut statement = connection
+                .prepare("SELECT name, waiting FROM hooks ORDER BY name")
+                .unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        let of = |a: i64, b: i64| vec![("a".to_owned(), a), ("b".to_owned(), b)];
+        assert_eq!(waiting(""), []);
+        let come = "INSERT INTO hook_events (id, hook, type, body, created_at, next_at)
+             VALUES ('1', 'a', 'leave', '{}', 0, 0), ('2', 'a', 'leave', '{}', 0, 0), ('3', 'b', 'leave', '{}', 0, 0)";
+        assert_eq!(waiting(come), of(2, 1));
+        let heard = "UPDATE hook_events SET state = 'delivered' WHERE id IN ('1', '3')";
+        assert_eq!(waiting(heard), of(1, 0));
+        assert_eq!(waiting(heard), of(1, 0));
+        let again = "UPDATE hook_events SET state = 'waiting' WHERE id = '3'";
+        assert_eq!(waiting(again), of(1, 1));
+        assert_eq!(waiting("DELETE FROM hook_events"), of(0, 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::StoreError;
 use super::followers::{Action, FollowEvent, Source, log};
+use super::hooks::{self, Announce, Change};
 use super::open::{Reader, Store};
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
@@ -167,15 +168,19 @@ impl Store {
 
     /// Removes up to [`SYNC_ROWS`] people from `followers` who are not in the list, or left according to their profile.
     /// They are logged with the time when the sync began, because a push of a person who has followed again since then
-    /// must not look older.
+    /// must not look older. `announce` makes the events for the hooks.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn sync_leave(&self, openids: Vec<String>) -> Result<usize, StoreError> {
+    pub fn sync_leave(
+        &self,
+        openids: Vec<String>,
+        announce: Option<Announce>,
+    ) -> Result<usize, StoreError> {
         self.writer.write(move |connection| {
             let mut gone = 0;
             for openid in &openids {
-                gone += leave(connection, openid)?;
+                gone += leave(connection, openid, announce.as_ref())?;
             }
             count(connection, "gone", gone)?;
             Ok(gone)
@@ -190,11 +195,12 @@ impl Store {
         &self,
         outcomes: Vec<(String, ProfileOutcome)>,
         now: i64,
+        announce: Option<Announce>,
     ) -> Result<(), StoreError> {
         self.writer.write(move |connection| {
-            outcomes
-                .iter()
-                .try_for_each(|(openid, outcome)| profile(connection, openid, outcome, now))
+            outcomes.iter().try_for_each(|(openid, outcome)| {
+                profile(connection, openid, outcome, now, announce.as_ref())
+            })
         })
     }
 
@@ -419,7 +425,11 @@ fn count(connection: &Connection, counter: &str, more: usize) -> rusqlite::Resul
         .map(drop)
 }
 
-fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
+fn leave(
+    connection: &Connection,
+    openid: &str,
+    announce: Option<&Announce>,
+) -> rusqlite::Result<usize> {
     let gone = connection
         .prepare_cached(&format!(
             "DELETE FROM followers WHERE openid = ?1 AND NOT {PUSHED_SINCE}"
@@ -435,9 +445,28 @@ fn leave(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
             at: began,
             scene: None,
         };
-        log(connection, &event, true)?;
+        log_and_announce(connection, &event, announce)?;
     }
     Ok(gone)
+}
+
+/// Notes that somebody came or went, also for the hooks.
+fn log_and_announce(
+    connection: &Connection,
+    event: &FollowEvent,
+    announce: Option<&Announce>,
+) -> rusqlite::Result<()> {
+    log(connection, event, true)?;
+    let Some(Announce(announce)) = announce else {
+        return Ok(());
+    };
+    let change = Change {
+        follows: matches!(event.action, Action::Subscribe),
+        openid: event.openid,
+        at: event.at,
+        scene: event.scene,
+    };
+    hooks::add(connection, &announce(&change))
 }
 
 fn profile(
@@ -445,6 +474,7 @@ fn profile(
     openid: &str,
     outcome: &ProfileOutcome,
     now: i64,
+    announce: Option<&Announce>,
 ) -> rusqlite::Result<()> {
     let waited = connection
         .prepare_cached("UPDATE sync_people SET done = 1 WHERE openid = ?1 AND done = 0")?
@@ -488,7 +518,7 @@ fn profile(
             at: followed_at,
             scene: scene.as_deref(),
         };
-        log(connection, &event, true)?;
+        log_and_announce(connection, &event, announce)?;
         count(connection, "came", came)?;
     }
     let counter = match fetched {

@@ -24,7 +24,7 @@ use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
 use crate::clock;
 use crate::counted::counted;
-use crate::store::{Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
+use crate::store::{Announce, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
 pub use belief::{Belief, Doubt};
 use belief::{FEW, Listed, WEEK, doubt};
 use lease::Lease;
@@ -45,6 +45,8 @@ pub struct FollowerSync<'a> {
     pub api: &'a Client,
     /// Calls per second.
     pub rate: u32,
+    /// Makes what hooks hear of those who came and left unnoticed.
+    pub announce: Option<&'a Announce>,
 }
 
 /// The progress of a sync.
@@ -114,8 +116,13 @@ impl FollowerSync<'_> {
         thread::scope(|scope| {
             let held = lease.until_dropped();
             scope.spawn(|| lease.keep());
+            // All who follow already are no news.
+            let is_first = self.store.reader()?.synced_at()?.is_none();
             let run = Run {
-                sync: *self,
+                sync: FollowerSync {
+                    announce: self.announce.filter(|_| !is_first),
+                    ..*self
+                },
                 rate: Rate::per_second(self.rate),
                 progress,
                 believe,
@@ -140,6 +147,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn announce(&self) -> Option<Announce> {
+        self.sync.announce.cloned()
+    }
+
     fn finish(&self) -> Result<Summary, SyncError> {
         let store = self.sync.store;
         let reader = store.reader()?;
@@ -332,7 +343,7 @@ impl Run<'_> {
                 return Ok(());
             };
             after.clone_from(last);
-            gone += i64::try_from(self.sync.store.sync_leave(some)?).unwrap_or(0);
+            gone += i64::try_from(self.sync.store.sync_leave(some, self.announce())?).unwrap_or(0);
             self.report(SyncStep::Leave, gone, None);
         }
     }
@@ -379,7 +390,7 @@ impl Run<'_> {
                 profile::fetch(self.sync.api, &batch, &|| self.rate.wait());
             self.sync
                 .store
-                .sync_profiles(outcomes, clock::unix_seconds())?;
+                .sync_profiles(outcomes, clock::unix_seconds(), self.announce())?;
             if let Some(error) = ended_by {
                 return Err(error.into());
             }
@@ -599,6 +610,7 @@ mod tests {
             store: &store,
             api: &api,
             rate: 1_000,
+            announce: None,
         };
         // The fetching threads are the first to call `stop`.
         let stop = || panic!("which is what this test is about");

@@ -25,6 +25,7 @@ mod explain;
 mod export;
 mod folding;
 mod handshake;
+mod hooks;
 mod kf;
 mod limits;
 mod lists;

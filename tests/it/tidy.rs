@@ -325,7 +325,11 @@ fn the_readme_lists_every_configuration_key_with_its_default() {
             );
         }
     }
-    let lists = [wechatd::config::RULE_KEYS, wechatd::config::MENU_KEYS];
+    let lists = [
+        wechatd::config::RULE_KEYS,
+        wechatd::config::HOOK_KEYS,
+        wechatd::config::MENU_KEYS,
+    ];
     for (key, _) in lists.concat() {
         assert!(
             readme.contains(&format!("`{key}`")),
@@ -370,7 +374,11 @@ fn the_shipped_configuration_explains_every_key_with_its_default() {
             );
         }
     }
-    let lists = [wechatd::config::RULE_KEYS, wechatd::config::MENU_KEYS];
+    let lists = [
+        wechatd::config::RULE_KEYS,
+        wechatd::config::HOOK_KEYS,
+        wechatd::config::MENU_KEYS,
+    ];
     for (key, _) in lists.concat() {
         assert!(
             shipped.contains(key),

@@ -7,6 +7,7 @@ use super::is_made_by_the_service;
 use crate::api;
 use crate::cli::simulate::Target;
 use crate::config::{Config, HEALTH_PATH, Listen};
+use crate::hooks;
 use crate::server::{ListenError, Listener};
 use crate::store::{Found, Reader, StoreError, examine};
 
@@ -33,6 +34,10 @@ pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>)
     obstacles.extend(listening_obstacle(&config.server.listen, may_be_ours));
     if config.api_rights().is_some()
         && let Err(error) = api::look_at_roots(&config.api.base_url)
+    {
+        obstacles.push(error.to_string());
+    } else if !config.hooks.is_empty()
+        && let Err(error) = hooks::look_at_roots()
     {
         obstacles.push(error.to_string());
     }

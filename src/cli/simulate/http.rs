@@ -135,6 +135,7 @@ fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
         .send(&Request {
             url,
             query: Vec::new(),
+            headers: Vec::new(),
             body,
             timeout: TIMEOUT,
             redirects: 0,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::api::ApiError;
 use crate::app::AppError;
 use crate::config::Problems;
+use crate::hooks::HooksError;
 use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::sync::SyncError;
@@ -225,10 +226,16 @@ impl From<AppError> for Failure {
         match error {
             AppError::Api(error) => error.into(),
             AppError::Store(error) => error.into(),
-            AppError::Random(_) | AppError::OtherAccount { .. } => {
+            AppError::Hooks(_) | AppError::Random(_) | AppError::OtherAccount { .. } => {
                 Failure::Failed(error.to_string())
             }
         }
+    }
+}
+
+impl From<HooksError> for Failure {
+    fn from(error: HooksError) -> Failure {
+        AppError::from(error).into()
     }
 }
 

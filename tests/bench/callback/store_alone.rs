@@ -97,6 +97,7 @@ impl StoreAlone {
             rule: decision.rule.map(|rule| rule.name.clone()),
             reply,
             effect: push.effect(),
+            hook_events: Vec::new(),
             openid: push.from_user,
         }
     }

@@ -4,7 +4,7 @@
 //! An unknown path gets an errcode and is recorded with the name of the sample that would describe it, so that a test of
 //! a new call reports what is missing.
 
-mod connection;
+pub mod connection;
 mod content;
 mod outgoing;
 

@@ -1,0 +1,116 @@
+//! Tells the hooks what happens: a thread for each of them, so that nobody waits for somebody else's slow receiver.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::supervisor::{AFTER_PANIC, restarting};
+use super::trouble::{Backoff, Trouble};
+use crate::app::App;
+use crate::hooks::{Courier, Round};
+use crate::notifier::{Notifier, Woken};
+
+/// How long a new event may lie if no ring tells of it.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Pauses while the store cannot be read or written.
+const BACKOFF: Backoff = Backoff::seconds(1, 60);
+
+/// Runs until the notifier is closed. A ring says that there are events, or another configuration.
+pub(super) fn run(app: &App) {
+    thread::scope(|scope| {
+        let mut notifiers: HashMap<String, Arc<Notifier>> = HashMap::new();
+        loop {
+            let live = app.live();
+            let couriers = &live.hooks.couriers;
+            notifiers.retain(|name, notifier| {
+                let stays = couriers.iter().any(|courier| courier.hook.name == *name);
+                if !stays {
+                    notifier.close();
+                }
+                stays
+            });
+            for courier in couriers {
+                let name = &courier.hook.name;
+                if let Some(notifier) = notifiers.get(name) {
+                    notifier.notify();
+                    continue;
+                }
+                let notifier = Arc::new(Notifier::default());
+                let (own, hook) = (Arc::clone(&notifier), name.clone());
+                let started =
+                    thread::Builder::new()
+                        .name("hook".to_owned())
+                        .spawn_scoped(scope, move || {
+                            let title = format!("hook {hook}");
+                            restarting(&title, &own, AFTER_PANIC, || work(app, &hook, &own));
+                        });
+                match started {
+                    Ok(_) => drop(notifiers.insert(name.clone(), notifier)),
+                    Err(error) => log::error!("hook {name}: no thread for it: {error}"),
+                }
+            }
+            drop(live);
+            if app.notifiers.hooks.wait(ROUND) == Woken::Closing {
+                notifiers.values().for_each(|notifier| notifier.close());
+                return;
+            }
+        }
+    });
+}
+
+/// Delivers to one hook until its notifier is closed.
+fn work(app: &App, name: &str, notifier: &Notifier) {
+    let mut round = Round::default();
+    let mut trouble = Trouble::default();
+    let mut reader = None;
+    loop {
+        let stops = || {
+            let all = [notifier, &app.notifiers.hooks];
+            all.iter()
+                .any(|one| one.pause(Duration::ZERO) == Woken::Closing)
+        };
+        let courier = courier(app, name);
+        let Some(courier) = courier.filter(|_| !stops()) else {
+            return;
+        };
+        let mut run = || {
+            let reader = match &mut reader {
+                Some(reader) => reader,
+                none => none.insert(app.store.reader()?),
+            };
+            round.run(&courier, reader, &app.store, &stops)
+        };
+        let pause = match run() {
+            Ok(pause) => {
+                trouble.succeeded();
+                pause
+            }
+            // What fails because the program stops is no trouble.
+            Err(_) if stops() => return,
+            Err(error) => {
+                reader = None;
+                let text = error.to_string();
+                let pause = trouble.failed(&text, BACKOFF, |seconds| {
+                    log::warn!("hook {name}: {text}; trying again in {seconds} s");
+                });
+                if notifier.pause(pause) == Woken::Closing {
+                    return;
+                }
+                continue;
+            }
+        };
+        if !pause.is_zero() && notifier.wait(pause) == Woken::Closing {
+            return;
+        }
+    }
+}
+
+fn courier(app: &App, name: &str) -> Option<Arc<Courier>> {
+    let live = app.live();
+    let mut couriers = live.hooks.couriers.iter();
+    couriers
+        .find(|courier| courier.hook.name == name)
+        .map(Arc::clone)
+}

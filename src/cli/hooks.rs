@@ -1,0 +1,412 @@
+//! `wechatd hooks …`: who hears what happens, and whether it was heard.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::input::limit;
+use super::terminal::{Failure, Json, Output, text, time, whole};
+use crate::clock;
+use crate::config::{Config, EventType, Hook, HookFormat, nearest};
+use crate::counted::counted;
+use crate::hooks::{self, Hooks, PROBING};
+use crate::local_time;
+use crate::store::{HookEvent, Reader, Store};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Commands {
+    /// The hooks of the configuration, and how each is doing
+    #[command(after_help = "Examples:
+  wechatd hooks list
+  wechatd hooks list --json | jq '.[] | select(.dead > 0)'
+
+A hook is a [[hook]] of the configuration: a URL that hears of what happens. Delivered events are kept for 7 days, those that were given up for 30 days.")]
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// The events that a hook never heard, newest first
+    #[command(after_help = "Examples:
+  wechatd hooks failed crm
+  wechatd hooks failed crm --json | jq -r '.[].body'
+
+An event is given up after its tenth attempt, some three days after the first. `wechatd hooks resend` tries again.")]
+    Failed {
+        /// The hook
+        name: String,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
+        limit: u32,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Have events told again, at once and with all their attempts
+    #[command(after_help = "Examples:
+  wechatd hooks resend evt_006a2b1c4f8d3e5a7b9c0d1e2f
+  wechatd hooks resend --failed crm
+
+The server does it, within seconds. An event that was delivered is delivered once more, with the same webhook-id.")]
+    Resend {
+        /// Ids of events, that `hooks failed` and the view `hooks_v` show
+        #[arg(required_unless_present = "failed", conflicts_with = "failed")]
+        ids: Vec<String>,
+        /// All events of this hook that were given up
+        #[arg(long, value_name = "NAME")]
+        failed: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tell a hook now that this is a test, and show what it answers
+    #[command(after_help = "Example:
+  wechatd hooks test crm
+
+It needs no running server. A program gets an event of the type \"test\".")]
+    Test {
+        /// The hook
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let a hook go on that was paused because it answered 410 Gone
+    #[command(after_help = "Example:
+  wechatd hooks resume crm
+
+What has waited meanwhile is delivered then.")]
+    Resume {
+        /// The hook
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the secret that a hook's calls are signed with
+    #[command(after_help = "Examples:
+  wechatd hooks secret crm
+
+The receiver checks the signature with it, for example by a library of standardwebhooks.com. It is made once, unless the configuration has one. To change it put a new one into `secret` and the old one into `previous_secret` for as long as the receiver needs.")]
+    Secret {
+        /// The hook
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// How a hook is doing, for `hooks list` and `check`.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownHook {
+    name: String,
+    line: usize,
+    format: &'static str,
+    events: Vec<&'static str>,
+    /// Without what may be secret.
+    url: String,
+    state: String,
+    waiting: i64,
+    delivered: i64,
+    dead: i64,
+    dropped: i64,
+    failures: i64,
+    paused: Option<String>,
+}
+
+impl ShownHook {
+    /// `reader` is the store, if there is one yet.
+    pub(super) fn of(hook: &Hook, reader: Option<&Reader>) -> Result<ShownHook, Failure> {
+        let (state, counts) = match reader {
+            Some(reader) => (
+                reader.hook_state(&hook.name)?,
+                reader.hook_counts(&hook.name)?,
+            ),
+            None => Default::default(),
+        };
+        let doing = match &state.paused {
+            Some(why) => format!("paused: {why}; `wechatd hooks resume {}`", hook.name),
+            None if state.failures >= PROBING => format!(
+                "fails: {} in a row, one event a minute is tried; `wechatd hooks test {}` says why",
+                state.failures, hook.name
+            ),
+            None if state.failures > 0 => {
+                format!("failed {} in a row", counted(state.failures, "time"))
+            }
+            None => "works".to_owned(),
+        };
+        Ok(ShownHook {
+            name: hook.name.clone(),
+            line: hook.line,
+            format: hook.format.name(),
+            events: hook.events.iter().map(|event| event.name()).collect(),
+            url: hook.url.to_string(),
+            state: doing,
+            waiting: state.waiting,
+            delivered: counts.delivered,
+            dead: counts.dead,
+            dropped: state.dropped,
+            failures: state.failures,
+            paused: state.paused,
+        })
+    }
+
+    /// One line, for `check`.
+    pub(super) fn line(&self) -> String {
+        let events = match self.events.len() == EventType::ALL.len() {
+            true => "everything".to_owned(),
+            false => self.events.join(", "),
+        };
+        let mut line = format!(
+            "{} (line {}): {events} → {} ({}): {}",
+            self.name, self.line, self.url, self.format, self.state
+        );
+        for (count, what) in [
+            (self.waiting, "waiting".to_owned()),
+            (
+                self.dead,
+                format!("given up (`wechatd hooks failed {}`)", self.name),
+            ),
+            (self.dropped, "dropped".to_owned()),
+        ] {
+            if count > 0 {
+                line += &format!(", {count} {what}");
+            }
+        }
+        line
+    }
+}
+
+pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
+    match command {
+        Commands::List { json } => list(config, json),
+        Commands::Failed { name, limit, json } => failed(config, &name, limit, json),
+        Commands::Resend {
+            ids,
+            failed: None,
+            json,
+        } => resend(config, &ids, json),
+        Commands::Resend {
+            ids: _,
+            failed: Some(name),
+            json,
+        } => resend_failed(config, &name, json),
+        Commands::Test { name, json } => test(config, &name, json),
+        Commands::Resume { name, json } => resume(config, &name, json),
+        Commands::Secret { name, json } => secret(config, &name, json),
+    }
+}
+
+fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Hook, Failure> {
+    let known = config.hooks.iter().find(|hook| hook.name == name);
+    known.ok_or_else(|| {
+        let names = || config.hooks.iter().map(|hook| hook.name.as_str());
+        let advice = match nearest(name, names()) {
+            Some(near) => format!("did you mean {near}?"),
+            None if config.hooks.is_empty() => {
+                "the configuration has no [[hook]]; wechat.conf shows one".to_owned()
+            }
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Failure::wrong(format!("there is no hook {name:?}"), advice)
+    })
+}
+
+/// The store for reading, if there is one yet.
+fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
+    match config.store.path.exists() {
+        true => Ok(Some(Reader::open(&config.store)?)),
+        false => Ok(None),
+    }
+}
+
+fn list(config: &Config, json: Json) -> Result<(), Failure> {
+    let reader = reader(config)?;
+    let shown = config
+        .hooks
+        .iter()
+        .map(|hook| ShownHook::of(hook, reader.as_ref()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut out = Output::for_reading();
+    if json.wanted {
+        return out.json(&shown);
+    }
+    let line = |hook: &ShownHook| {
+        [
+            hook.name.clone(),
+            hook.format.to_owned(),
+            hook.url.clone(),
+            hook.waiting.to_string(),
+            hook.delivered.to_string(),
+            hook.dead.to_string(),
+            hook.state.clone(),
+        ]
+    };
+    let lines: Vec<[String; 7]> = shown.iter().map(line).collect();
+    out.table(
+        [
+            whole("hook"),
+            whole("format"),
+            text("to"),
+            whole("waiting"),
+            whole("delivered"),
+            whole("given up"),
+            text("state"),
+        ],
+        &lines,
+        "the configuration has no [[hook]]; wechat.conf shows one",
+    )?;
+    out.done()
+}
+
+fn failed(config: &Config, name: &str, limit: u32, json: Json) -> Result<(), Failure> {
+    find(config, name)?;
+    let reader = Reader::open(&config.store)?;
+    let events = reader.dead_hook_events(name, limit)?;
+    let mut out = Output::for_reading();
+    if json.wanted {
+        return out.json(&events);
+    }
+    let line = |event: &HookEvent| {
+        [
+            local_time::format(event.created_at),
+            event.id.clone(),
+            event.kind.clone(),
+            event.openid.clone().unwrap_or_default(),
+            event.last_error.clone().unwrap_or_default(),
+        ]
+    };
+    let lines: Vec<[String; 5]> = events.iter().map(line).collect();
+    out.table(
+        [
+            time("happened"),
+            whole("id"),
+            text("type"),
+            whole("openid"),
+            text("last answer"),
+        ],
+        &lines,
+        &format!("{name} has heard everything, or is still being tried"),
+    )?;
+    if !lines.is_empty() {
+        out.line(&format!(
+            "`wechatd hooks resend --failed {name}` tells all of them again"
+        ))?;
+    }
+    out.done()
+}
+
+fn resend(config: &Config, ids: &[String], json: Json) -> Result<(), Failure> {
+    let store = Store::open(&config.store)?;
+    let now = clock::unix_seconds();
+    let mut found = Vec::new();
+    let mut unknown = Vec::new();
+    for id in ids {
+        match store.resend_hook_event(id, now)? {
+            Some(_) => found.push(id),
+            None => unknown.push(id.as_str()),
+        }
+    }
+    if !unknown.is_empty() {
+        let failure = Failure::failed(
+            format!("there is no event {}", unknown.join(", ")),
+            "`wechatd hooks failed NAME` and the view hooks_v show their ids",
+        );
+        return Err(match found.len() {
+            0 => failure,
+            some => failure.after(&format!("{} told again", counted(some, "event"))),
+        });
+    }
+    said(found.len(), json)
+}
+
+fn resend_failed(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    find(config, name)?;
+    let store = Store::open(&config.store)?;
+    said(
+        store.resend_failed_hook_events(name, clock::unix_seconds())?,
+        json,
+    )
+}
+
+fn said(count: usize, json: Json) -> Result<(), Failure> {
+    let line = format!(
+        "{}: the server tells of it at once",
+        counted(count, "event")
+    );
+    Output::for_change().answer(json, &json!({ "events": count }), &line)
+}
+
+fn test(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    let hook = find(config, name)?;
+    let store = Store::open(&config.store)?;
+    let hooks = Hooks::new(std::slice::from_ref(hook), &store)?;
+    let courier = hooks.couriers.first().map(Arc::clone);
+    let heard = courier.map(|courier| courier.test());
+    let out = Output::for_change();
+    match heard {
+        Some(Ok(status)) => out.answer(
+            json,
+            &json!({ "hook": name, "delivered": true, "status": status }),
+            &format!("{name} has heard it: HTTP {status}"),
+        ),
+        Some(Err(failure)) => Err(Failure::failed(
+            format!("{name} has not heard it: {}: {}", hook.url, failure.error),
+            what_to_do(hook),
+        )),
+        None => Err(Failure::Failed("there is nothing to test".to_owned())),
+    }
+}
+
+fn what_to_do(hook: &Hook) -> &'static str {
+    match hook.format {
+        HookFormat::Standard { .. } => {
+            "the receiver has to answer 2xx within 15 s; compare `url`, and its log"
+        }
+        HookFormat::WeCom => "compare `url` with the one that the group's robot shows",
+        HookFormat::DingTalk { .. } => {
+            "compare `url` and `secret` with the robot's settings (加签); a keyword there must be 公众号 or another word of every notice"
+        }
+        HookFormat::Feishu { .. } => {
+            "compare `url` and `secret` with the robot's settings (签名校验)"
+        }
+        HookFormat::Ntfy => {
+            "`url` ends with the topic; a user or token stands in it as https://:TOKEN@HOST/TOPIC"
+        }
+        HookFormat::Bark => "`url` ends with the device key that the app shows",
+    }
+}
+
+fn resume(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    find(config, name)?;
+    let resumed = Store::open(&config.store)?.resume_hook(name)?;
+    let line = match resumed {
+        true => format!("{name} goes on"),
+        false => format!("{name} was not paused"),
+    };
+    Output::for_change().answer(json, &json!({ "hook": name, "resumed": resumed }), &line)
+}
+
+fn secret(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    let hook = find(config, name)?;
+    let secret = match &hook.format {
+        HookFormat::Standard { .. } => {
+            let store = Store::open(&config.store)?;
+            let secrets = hooks::secrets(hook, &store)?;
+            secrets.first().map(|secret| secret.written().clone())
+        }
+        HookFormat::DingTalk { secret } | HookFormat::Feishu { secret } => secret.clone(),
+        HookFormat::WeCom | HookFormat::Ntfy | HookFormat::Bark => None,
+    };
+    let Some(secret) = secret else {
+        return Err(Failure::failed(
+            format!("{name} has no secret"),
+            format!(
+                "a robot of the format {:?} signs with none, unless its settings show one",
+                hook.format.name()
+            ),
+        ));
+    };
+    let out = Output::for_reading();
+    out.answer(
+        json,
+        &json!({ "hook": name, "secret": secret.expose() }),
+        secret.expose(),
+    )
+}

@@ -1,0 +1,531 @@
+//! The hooks of the configuration: who hears what happens, and in which form.
+
+use std::fmt;
+
+use toml::de::DeTable;
+
+use super::problem::{Report, nearest, refuse_unknown};
+use super::value::{self, Parsed, Value};
+use crate::outbound;
+use crate::secret::Secret;
+use crate::webhook::SigningSecret;
+
+/// The keys of a `[[hook]]` with what each is for, in the order of the documentation.
+pub const HOOK_KEYS: &[(&str, &str)] = &[
+    (
+        "name",
+        "what logs and commands call it: letters, digits, - and _",
+    ),
+    (
+        "url",
+        "where it listens; of a robot the URL that its app shows",
+    ),
+    (
+        "events",
+        "what it hears, a list of follow, leave, message, event (all other events), closed, job; without it all",
+    ),
+    (
+        "format",
+        "\"standard\" (Standard Webhooks), or the robot: \"wecom\", \"dingtalk\", \"feishu\", \"ntfy\", \"bark\"",
+    ),
+    (
+        "secret",
+        "standard: signs, without it one is made once; dingtalk, feishu: the robot's own signing secret",
+    ),
+    (
+        "previous_secret",
+        "standard: signs as well, for the time of a change",
+    ),
+    (
+        "body",
+        "standard: another JSON body, with {summary}, {type}, {openid}, {content} and {time}",
+    ),
+];
+
+/// The most hooks: each has a thread of its own.
+const MOST: usize = 16;
+
+/// What somebody can hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventType {
+    /// Somebody follows.
+    Follow,
+    /// Somebody left.
+    Leave,
+    /// Somebody wrote.
+    Message,
+    /// Any other event of the platform.
+    Event,
+    /// Somebody is gone and must be forgotten.
+    Closed,
+    /// A mass message, template message or publication has finished.
+    Job,
+}
+
+impl EventType {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [EventType; 6] = [
+        EventType::Follow,
+        EventType::Leave,
+        EventType::Message,
+        EventType::Event,
+        EventType::Closed,
+        EventType::Job,
+    ];
+
+    /// Its name in the configuration, in the store and in what is sent.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EventType::Follow => "follow",
+            EventType::Leave => "leave",
+            EventType::Message => "message",
+            EventType::Event => "event",
+            EventType::Closed => "closed",
+            EventType::Job => "job",
+        }
+    }
+}
+
+/// One hook.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// Line of its first key in the file, counted from 1.
+    pub line: usize,
+    /// Where it listens.
+    pub url: HookUrl,
+    /// What it hears.
+    pub events: Vec<EventType>,
+    /// How it is told.
+    pub format: HookFormat,
+}
+
+impl Hook {
+    /// Whether it hears of events of this type.
+    #[must_use]
+    pub fn hears(&self, event: EventType) -> bool {
+        self.events.contains(&event)
+    }
+}
+
+/// The URL of a hook. Its path may be as secret as its query, so it is shown without both.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HookUrl(String);
+
+impl HookUrl {
+    /// The URL itself, for the one place that calls it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest[..end].rsplit('@').next().unwrap_or_default();
+        write!(f, "{scheme}://{host}")
+    }
+}
+
+impl fmt::Debug for HookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a hook is told.
+#[derive(Debug, Clone)]
+pub enum HookFormat {
+    /// Standard Webhooks.
+    Standard {
+        /// Signs; `None`: one is made once and kept in the store.
+        secret: Option<SigningSecret>,
+        /// Signs as well.
+        previous: Option<SigningSecret>,
+        /// Another body.
+        body: Option<BodyTemplate>,
+    },
+    /// A group robot of WeCom (企业微信).
+    WeCom,
+    /// A group robot of DingTalk (钉钉).
+    DingTalk {
+        /// Its signing secret, if it has one (加签).
+        secret: Option<Secret>,
+    },
+    /// A group robot of Feishu (飞书) or Lark.
+    Feishu {
+        /// Its signing secret, if it has one (签名校验).
+        secret: Option<Secret>,
+    },
+    /// A topic of ntfy, the last part of the URL.
+    Ntfy,
+    /// A phone with Bark; its device key is the last part of the URL.
+    Bark,
+}
+
+impl HookFormat {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            HookFormat::Standard { .. } => "standard",
+            HookFormat::WeCom => "wecom",
+            HookFormat::DingTalk { .. } => "dingtalk",
+            HookFormat::Feishu { .. } => "feishu",
+            HookFormat::Ntfy => "ntfy",
+            HookFormat::Bark => "bark",
+        }
+    }
+}
+
+const FORMATS: [&str; 6] = ["standard", "wecom", "dingtalk", "feishu", "ntfy", "bark"];
+
+/// What stands in a [`BodyTemplate`] for something of the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholder {
+    /// One Chinese sentence.
+    Summary,
+    /// The name of the type.
+    Type,
+    /// Whom it is about.
+    Openid,
+    /// What the person wrote.
+    Content,
+    /// Local date and time.
+    Time,
+}
+
+impl Placeholder {
+    const ALL: [(&'static str, Placeholder); 5] = [
+        ("summary", Placeholder::Summary),
+        ("type", Placeholder::Type),
+        ("openid", Placeholder::Openid),
+        ("content", Placeholder::Content),
+        ("time", Placeholder::Time),
+    ];
+}
+
+/// A JSON body with placeholders inside its strings.
+#[derive(Debug, Clone)]
+pub struct BodyTemplate(Vec<Part>);
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Placeholder(Placeholder),
+}
+
+impl BodyTemplate {
+    fn parse(text: &str) -> Parsed<BodyTemplate> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        let mut plain = String::new();
+        while let Some(at) = rest.find('{') {
+            plain.push_str(&rest[..at]);
+            let word = rest[at + 1..].split_once('}').map(|(word, _)| word);
+            let word = word.filter(|word| {
+                !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())
+            });
+            let Some(word) = word else {
+                plain.push('{');
+                rest = &rest[at + 1..];
+                continue;
+            };
+            let names = || Placeholder::ALL.iter().map(|(name, _)| *name);
+            let Some((_, known)) = Placeholder::ALL.iter().find(|(name, _)| *name == word) else {
+                let advice = match nearest(word, names()) {
+                    Some(near) => format!("did you mean {{{near}}}?"),
+                    None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
+                };
+                return Err(format!("{{{word}}} stands for nothing; {advice}"));
+            };
+            parts.push(Part::Text(std::mem::take(&mut plain)));
+            parts.push(Part::Placeholder(*known));
+            rest = &rest[at + word.len() + 2..];
+        }
+        plain.push_str(rest);
+        parts.push(Part::Text(plain));
+        let template = BodyTemplate(parts);
+        let sample = template.fill(|_| "a \"quoted\"\n\\ sample 🐟".to_owned());
+        match serde_json::from_str::<serde_json::Value>(&sample) {
+            Ok(_) => Ok(template),
+            Err(error) => Err(format!(
+                "is no JSON when it is filled in ({error}); placeholders stand inside strings, as in '{{\"text\":\"{{summary}}\"}}'"
+            )),
+        }
+    }
+
+    /// The body with these texts in the place of the placeholders.
+    #[must_use]
+    pub fn fill(&self, text: impl Fn(Placeholder) -> String) -> String {
+        let mut filled = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Placeholder(placeholder) => {
+                    let quoted = serde_json::Value::from(text(*placeholder)).to_string();
+                    filled.push_str(&quoted[1..quoted.len() - 1]);
+                }
+            }
+        }
+        filled
+    }
+}
+
+/// Parses every `[[hook]]`, each with the line it starts on. Mistakes go to `report`.
+pub(super) fn parse(tables: &[(&DeTable, usize, usize)], report: Report) -> Vec<Hook> {
+    let mut hooks: Vec<Hook> = Vec::new();
+    for (number, (table, start, line)) in (1..).zip(tables) {
+        let mut parser = HookParser {
+            number,
+            table,
+            start: *start,
+            report: &mut *report,
+            valid: true,
+        };
+        let Some(hook) = parser.hook(*line) else {
+            continue;
+        };
+        if hooks.iter().any(|earlier| earlier.name == hook.name) {
+            let what = format!("{:?} is the name of an earlier hook", hook.name);
+            parser.fail("name", what);
+            continue;
+        }
+        if number == MOST + 1 {
+            parser.fail("", format!("there can be {MOST} hooks"));
+        }
+        hooks.push(hook);
+    }
+    hooks
+}
+
+struct HookParser<'a, 't> {
+    number: usize,
+    table: &'a DeTable<'t>,
+    start: usize,
+    report: Report<'a>,
+    valid: bool,
+}
+
+impl HookParser<'_, '_> {
+    fn fail(&mut self, key: &str, what: impl Into<String>) {
+        self.valid = false;
+        let at = self.table.get(key);
+        let at = at.map_or(self.start, |value| value.span().start);
+        let separator = if key.is_empty() { "" } else { ": " };
+        let place = format!("hook #{}{separator}{key}", self.number);
+        (self.report)(at, place, what.into());
+    }
+
+    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<T> {
+        match read(self.table.get(key)?) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.fail(key, what);
+                None
+            }
+        }
+    }
+
+    fn hook(&mut self, line: usize) -> Option<Hook> {
+        let known: Vec<&str> = HOOK_KEYS.iter().map(|(key, _)| *key).collect();
+        let place = format!("hook #{}: ", self.number);
+        let (report, valid) = (&mut *self.report, &mut self.valid);
+        let mut typos = refuse_unknown(self.table, &known, &place, &mut |at, key, what| {
+            *valid = false;
+            report(at, key, what);
+        });
+        let name = self.optional("name", name);
+        let url = self.optional("url", url);
+        for (key, why) in [
+            ("name", "needs a name, by which logs and commands call it"),
+            ("url", "needs a url: where is it to be told?"),
+        ] {
+            if !self.table.contains_key(key) && !typos.take(&[key]) {
+                self.fail("", why);
+            }
+        }
+        let events = self.optional("events", events);
+        let format = self.optional("format", |value| {
+            let text = value::string(value)?;
+            let known = FORMATS.into_iter().find(|known| *known == text);
+            known.ok_or_else(|| {
+                let advice = match nearest(&text, FORMATS) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("it can be {}", FORMATS.join(", ")),
+                };
+                format!("{text:?} is no format; {advice}")
+            })
+        });
+        let format = match (format, self.table.contains_key("format")) {
+            (Some(format), _) => Some(format),
+            (None, false) => Some("standard"),
+            (None, true) => None,
+        };
+        let format = self.format(format?);
+        if let (Some(HookFormat::Ntfy | HookFormat::Bark), Some(url)) = (&format, &url)
+            && last_part(url.expose()).is_none()
+        {
+            self.fail(
+                "url",
+                "ends with the topic of ntfy, or the device key of Bark, as in https://ntfy.sh/my-topic or https://api.day.app/KEY",
+            );
+        }
+        let valid = self.valid;
+        let ((name, url), format) = name.zip(url).zip(format).filter(|_| valid)?;
+        Some(Hook {
+            name,
+            line,
+            url,
+            events: events.unwrap_or_else(|| EventType::ALL.to_vec()),
+            format,
+        })
+    }
+
+    fn format(&mut self, name: &str) -> Option<HookFormat> {
+        let is_standard = name == "standard";
+        for key in ["previous_secret", "body"] {
+            if !is_standard && self.table.contains_key(key) {
+                self.fail(
+                    key,
+                    format!("is for format \"standard\" only, not for {name:?}"),
+                );
+            }
+        }
+        let robots_secret = |value: &Value| match value::string(value)?.trim() {
+            "" => Err("cannot be empty; leave it out where the robot has none".to_owned()),
+            text => Ok(Secret::new(text)),
+        };
+        match name {
+            "standard" => Some(HookFormat::Standard {
+                secret: self.optional("secret", signing_secret),
+                previous: self.optional("previous_secret", signing_secret),
+                body: self.optional("body", |value| BodyTemplate::parse(&value::string(value)?)),
+            }),
+            "dingtalk" => Some(HookFormat::DingTalk {
+                secret: self.optional("secret", robots_secret),
+            }),
+            "feishu" => Some(HookFormat::Feishu {
+                secret: self.optional("secret", robots_secret),
+            }),
+            other => {
+                if self.table.contains_key("secret") {
+                    self.fail(
+                        "secret",
+                        format!("{other:?} signs nothing: its URL is the secret; leave it out"),
+                    );
+                }
+                match other {
+                    "wecom" => Some(HookFormat::WeCom),
+                    "ntfy" => Some(HookFormat::Ntfy),
+                    "bark" => Some(HookFormat::Bark),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// What stands before the last part of the path of a URL, and that part: the topic of ntfy, the device key of Bark.
+#[must_use]
+pub fn last_part(url: &str) -> Option<(&str, &str)> {
+    let url = url.split(['?', '#']).next()?.trim_end_matches('/');
+    let begin = url.find("://")? + 3;
+    let slash = begin + url[begin..].rfind('/')?;
+    let (base, part) = (&url[..slash], &url[slash + 1..]);
+    (!part.is_empty()).then_some((base, part))
+}
+
+fn name(value: &Value) -> Parsed<String> {
+    let text = value::string(value)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    match (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        true => Ok(text),
+        false => Err(format!(
+            "{text:?} is no name for a hook: up to 64 letters, digits, - and _"
+        )),
+    }
+}
+
+fn url(value: &Value) -> Parsed<HookUrl> {
+    let text = value::string(value)?.trim().to_owned();
+    // The text itself is not repeated: it may hold a secret.
+    match outbound::host_of(&text) {
+        Some(_) => Ok(HookUrl(text)),
+        None => Err("is no URL; it begins with https:// or http://".to_owned()),
+    }
+}
+
+fn events(value: &Value) -> Parsed<Vec<EventType>> {
+    let names = || EventType::ALL.into_iter().map(EventType::name);
+    let read = |text: String| {
+        let known = EventType::ALL
+            .into_iter()
+            .find(|known| known.name() == text);
+        known.ok_or_else(|| {
+            let advice = match nearest(&text, names()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            format!("{text:?} is nothing to hear of; {advice}")
+        })
+    };
+    value::one_or_more(value)?.into_iter().map(read).collect()
+}
+
+fn signing_secret(value: &Value) -> Parsed<SigningSecret> {
+    SigningSecret::parse(&value::string(value)?).ok_or_else(|| {
+        "is no secret of Standard Webhooks: whsec_ and the base64 of 24 to 64 bytes; without the key one is made".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            (
+                "https://crm.example.com/a/b?key=1",
+                "https://crm.example.com",
+            ),
+            ("http://user:word@127.0.0.1:8000?x", "http://127.0.0.1:8000"),
+        ] {
+            assert_eq!(HookUrl(url.to_owned()).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_body_stays_json_whatever_is_filled_in() {
+        let body = BodyTemplate::parse(r#"{"text":"{type}: {summary}","x":{"y":[1]}}"#);
+        let filled = body.expect("a body").fill(|_| "\"}\n\u{1}🐟\\".to_owned());
+        let value: serde_json::Value = serde_json::from_str(&filled).expect("JSON");
+        assert_eq!(value["text"], "\"}\n\u{1}🐟\\: \"}\n\u{1}🐟\\");
+        for wrong in [
+            "{summary}",
+            r#"{"text":{summary}}"#,
+            r#"{"a":"{sumary}"}"#,
+            "no",
+        ] {
+            assert!(BodyTemplate::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_the_last_part_of_a_url() {
+        assert_eq!(
+            last_part("https://ntfy.sh/my-topic?x=1"),
+            Some(("https://ntfy.sh", "my-topic"))
+        );
+        assert_eq!(
+            last_part("https://a.example/sub/KEY/"),
+            Some(("https://a.example/sub", "KEY"))
+        );
+        assert_eq!(last_part("https://ntfy.sh/"), None);
+    }
+}

@@ -1,0 +1,301 @@
+//! Takes what waits for one hook to it, and writes down what became of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::event::body;
+use super::message::{Call, call, taken};
+use super::schedule::{Failure, PROBING, Schedule};
+use super::verdict::{Answer, judge};
+use crate::clock;
+use crate::config::{Hook, HookFormat};
+use crate::counted::counted;
+use crate::outbound::{Outbound, Request};
+use crate::random;
+use crate::store::{
+    EventState, HookChange, HookEvent, HookOutcome, HookState, Reader, Store, StoreError,
+};
+use crate::webhook::SigningSecret;
+
+/// For one call, from the look-up of the name to the end of the answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The most of an answer that is read, in bytes.
+const MOST_READ: u64 = 64 << 10;
+
+/// Between two looks into the store when nothing rings: a command may have changed something.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Events that are read at once.
+const BATCH: u32 = 500;
+
+/// How long outcomes may wait to be written together: after a kill they are delivered once more.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// Knows one hook, and how to reach it.
+pub struct Courier {
+    /// The hook.
+    pub hook: Hook,
+    secrets: Vec<SigningSecret>,
+    outbound: Arc<Outbound>,
+}
+
+impl Courier {
+    /// `secrets` of [`super::secrets`].
+    pub(crate) fn new(hook: Hook, secrets: Vec<SigningSecret>, outbound: Arc<Outbound>) -> Courier {
+        Courier {
+            hook,
+            secrets,
+            outbound,
+        }
+    }
+
+    /// Sends an event that tells nothing, and gives the HTTP status of the answer.
+    ///
+    /// # Errors
+    /// Why the hook has not heard.
+    pub fn test(&self) -> Result<u16, Failure> {
+        let now = clock::unix_seconds();
+        let event = HookEvent {
+            id: format!("evt_test{now:x}"),
+            hook: self.hook.name.clone(),
+            kind: "test".to_owned(),
+            openid: None,
+            body: body("test", now, &json!({ "hook": self.hook.name })),
+            created_at: now,
+            attempts: 0,
+            next_at: now,
+            last_status: None,
+            last_error: None,
+        };
+        self.tell(&[event], 0)
+    }
+
+    /// Makes one call.
+    fn tell(&self, events: &[HookEvent], dropped: i64) -> Result<u16, Failure> {
+        let Call {
+            url,
+            query,
+            headers,
+            body,
+        } = call(
+            &self.hook,
+            &self.secrets,
+            events,
+            dropped,
+            clock::unix_seconds(),
+        );
+        let request = Request {
+            url: &url,
+            query: query
+                .iter()
+                .map(|(name, value)| (*name, &**value))
+                .collect(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| (*name, &**value))
+                .collect(),
+            body: Some(("application/json; charset=utf-8", body.as_bytes())),
+            timeout: TIMEOUT,
+            redirects: 0,
+        };
+        let response = self.outbound.send(&request).map_err(|error| Failure {
+            status: None,
+            error: error.to_string(),
+            retry_after: None,
+            is_gone: false,
+        })?;
+        let status = response.status();
+        let retry_after = response.header("retry-after").map(str::to_owned);
+        let mut read = Vec::new();
+        // The head is an answer already; a robot's that was cut has no code.
+        response.into_body().read_rest(MOST_READ, &mut read).ok();
+        judge(
+            &self.hook.format,
+            Answer {
+                status,
+                retry_after: retry_after.as_deref(),
+                body: &read,
+            },
+        )
+    }
+
+    /// The least time between two calls, so that a robot's limits are kept.
+    fn pause_between_calls(&self) -> Duration {
+        match self.hook.format {
+            HookFormat::Standard { .. } => Duration::ZERO,
+            // 20 a minute.
+            HookFormat::WeCom | HookFormat::DingTalk { .. } => Duration::from_millis(3_200),
+            // 100 a minute, 5 a second.
+            HookFormat::Feishu { .. } => Duration::from_millis(650),
+            // One in 5 s, after the first 60.
+            HookFormat::Ntfy => Duration::from_secs(5),
+            HookFormat::Bark => Duration::from_secs(1),
+        }
+    }
+}
+
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Courier")
+            .field("hook", &self.hook)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rounds of one hook: what has to be remembered from one to the next.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Not before this: a robot's limits.
+    next_call: Option<Instant>,
+    /// When an event was last tried.
+    last_try: Option<Instant>,
+    /// What the log says of the hook now.
+    said: Said,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    #[default]
+    Nothing,
+    Failing,
+    Probing,
+}
+
+impl Round {
+    /// Tells the hook of what is due, until the time for another look has come, and gives the pause before the next
+    /// round. `stops` is asked between calls.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what was told meanwhile will be told again.
+    pub fn run(
+        &mut self,
+        courier: &Courier,
+        reader: &Reader,
+        store: &Store,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Duration, StoreError> {
+        let name = &courier.hook.name;
+        let state = reader.hook_state(name)?;
+        if state.paused.is_some() || state.waiting == 0 {
+            return Ok(LOOK);
+        }
+        let now = Instant::now();
+        let probe = Duration::from_secs(Schedule::REAL.probe.unsigned_abs());
+        let next_probe = self
+            .last_try
+            .map(|last| last + probe)
+            .filter(|_| state.failures >= PROBING);
+        let earliest = self.next_call.max(next_probe);
+        if let Some(left) = earliest.and_then(|at| at.checked_duration_since(now)) {
+            return Ok(left.min(LOOK));
+        }
+        let events = reader.due_hook_events(name, clock::unix_seconds(), BATCH)?;
+        if events.is_empty() {
+            return Ok(LOOK);
+        }
+        self.deliver(courier, &events, &state, store, stops)?;
+        Ok(Duration::ZERO)
+    }
+
+    fn deliver(
+        &mut self,
+        courier: &Courier,
+        events: &[HookEvent],
+        state: &HookState,
+        store: &Store,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        let mut change = HookChange {
+            failures: state.failures,
+            ..HookChange::default()
+        };
+        let mut outcomes: Vec<HookOutcome> = Vec::new();
+        let mut rest = events;
+        while !rest.is_empty() && (outcomes.is_empty() || begun.elapsed() < TOGETHER) && !stops() {
+            let (told, later) = rest.split_at(taken(&courier.hook, rest));
+            rest = later;
+            let dropped = state.dropped - change.told_dropped;
+            let heard = courier.tell(told, dropped);
+            let (now, moment) = (clock::unix_seconds(), Instant::now());
+            self.last_try = Some(moment);
+            let pause = courier.pause_between_calls();
+            match heard {
+                Ok(status) => {
+                    self.say_heard(courier);
+                    change.failures = 0;
+                    change.told_dropped = state.dropped;
+                    outcomes.extend(told.iter().map(|event| HookOutcome {
+                        id: event.id.clone(),
+                        state: EventState::Delivered(now),
+                        attempts: event.attempts + 1,
+                        status: Some(status),
+                        error: None,
+                    }));
+                }
+                Err(failure) => {
+                    outcomes.extend(told.iter().map(|event| {
+                        let failures = change.failures;
+                        Schedule::REAL.after_failure(event, &failure, failures, now, spread())
+                    }));
+                    change.failures += 1;
+                    self.say_failed(courier, &failure, change.failures);
+                    if failure.is_gone {
+                        change.paused = Some(failure.error);
+                    }
+                    if change.paused.is_some() || change.failures >= PROBING {
+                        break;
+                    }
+                }
+            }
+            if !pause.is_zero() {
+                self.next_call = Some(moment + pause);
+                break;
+            }
+        }
+        let is_dead = |outcome: &&HookOutcome| matches!(outcome.state, EventState::Dead(_));
+        let dead = outcomes.iter().filter(is_dead).count();
+        let name = &courier.hook.name;
+        if dead > 0 {
+            log::error!(
+                "hook {name}: {} given up after the last attempt; `wechatd hooks failed {name}` lists them, `wechatd hooks resend --failed {name}` tries again",
+                counted(dead, "event")
+            );
+        }
+        store.hook_outcomes(name, outcomes, change)
+    }
+
+    fn say_heard(&mut self, courier: &Courier) {
+        if self.said != Said::Nothing {
+            self.said = Said::Nothing;
+            log::info!("hook {}: delivers again", courier.hook.name);
+        }
+    }
+
+    fn say_failed(&mut self, courier: &Courier, failure: &Failure, failures: i64) {
+        let Hook { name, url, .. } = &courier.hook;
+        let why = &failure.error;
+        if failure.is_gone {
+            self.said = Said::Nothing;
+            log::error!(
+                "hook {name}: {url}: {why}: it is paused; `wechatd hooks resume {name}` lets it go on"
+            );
+        } else if failures >= PROBING && self.said != Said::Probing {
+            self.said = Said::Probing;
+            log::warn!(
+                "hook {name}: {url}: {why}: {failures} failures in a row; one event a minute is tried until one is delivered, the others wait"
+            );
+        } else if self.said == Said::Nothing {
+            self.said = Said::Failing;
+            log::warn!("hook {name}: {url}: {why}; it is tried again later");
+        }
+    }
+}
+
+/// Between 0 and 1.
+fn spread() -> f64 {
+    random::number().map_or(0.5, |number| f64::from(number as u32) / f64::from(u32::MAX))
+}

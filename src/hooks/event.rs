@@ -1,0 +1,208 @@
+//! What happens, as the events that hooks hear of: one JSON text for all hooks, and a row for each.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::config::{EventType, Hook};
+use crate::local_time;
+use crate::store::{Announce, Change, NewHookEvent};
+use crate::wechat::{Body, Effect, JobResult, Push, short_digest};
+
+/// Who hears what.
+#[derive(Debug, Clone, Default)]
+pub struct Hearers(Arc<[(Arc<str>, Vec<EventType>)]>);
+
+/// What happened.
+struct Event<'a> {
+    kind: EventType,
+    openid: Option<&'a str>,
+    /// Unix seconds.
+    at: i64,
+    data: Value,
+}
+
+impl Hearers {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(hooks: &[Hook]) -> Hearers {
+        let hearers = hooks
+            .iter()
+            .map(|hook| (hook.name.as_str().into(), hook.events.clone()));
+        Hearers(hearers.collect())
+    }
+
+    /// The hooks that hear of events of this type.
+    pub fn of_type(&self, kind: EventType) -> impl Iterator<Item = &Arc<str>> {
+        let hearers = self.0.iter();
+        hearers.filter_map(move |(name, events)| events.contains(&kind).then_some(name))
+    }
+
+    /// What is to be told of a push with this `dedup_key`. `received_at` in Unix seconds.
+    #[must_use]
+    pub fn push(
+        &self,
+        push: &Push,
+        effect: &Effect,
+        dedup_key: &str,
+        received_at: i64,
+    ) -> Vec<NewHookEvent> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let kind = match effect {
+            Effect::Follow { .. } => EventType::Follow,
+            Effect::Leave => EventType::Leave,
+            Effect::AccountClosed { .. } => EventType::Closed,
+            Effect::JobFinished(_) => EventType::Job,
+            Effect::None | Effect::ProfileChanged { .. } | Effect::ProfileRevoked { .. } => {
+                match push.body {
+                    Body::Message(_) => EventType::Message,
+                    Body::Event(_) => EventType::Event,
+                }
+            }
+        };
+        if self.of_type(kind).next().is_none() {
+            return Vec::new();
+        }
+        let sender = push.from_user.as_str();
+        let (openid, data) = match effect {
+            Effect::Follow { scene } => (Some(sender), follow(sender, scene.as_deref(), "push")),
+            Effect::Leave => (Some(sender), leave(sender, "push")),
+            Effect::AccountClosed { openid } => {
+                (Some(openid.as_str()), json!({ "openid": openid }))
+            }
+            Effect::JobFinished(result) => job(result, sender),
+            Effect::ProfileChanged { openid } | Effect::ProfileRevoked { openid } => {
+                (Some(openid.as_str()), event(push, openid))
+            }
+            Effect::None => match push.body {
+                Body::Message(_) => (Some(sender), message(push)),
+                Body::Event(_) => (Some(sender), event(push, sender)),
+            },
+        };
+        let event = Event {
+            kind,
+            openid,
+            at: push.create_time,
+            data,
+        };
+        self.tell(&event, dedup_key, received_at)
+    }
+
+    /// What is to be told of somebody whose traces the owner removes now, Unix seconds.
+    #[must_use]
+    pub fn closed(&self, openid: &str, now: i64) -> Vec<NewHookEvent> {
+        let event = Event {
+            kind: EventType::Closed,
+            openid: Some(openid),
+            at: now,
+            data: json!({ "openid": openid }),
+        };
+        self.tell(&event, &format!("closed|{openid}|{now}"), now)
+    }
+
+    /// Tells of those who come and go by a follower sync; `None` if nobody hears of that.
+    #[must_use]
+    pub fn announce(&self) -> Option<Announce> {
+        let hears = |kind| self.of_type(kind).next().is_some();
+        if !hears(EventType::Follow) && !hears(EventType::Leave) {
+            return None;
+        }
+        let hearers = self.clone();
+        Some(Announce(Arc::new(move |change| hearers.change(change))))
+    }
+
+    fn change(&self, change: &Change) -> Vec<NewHookEvent> {
+        let (kind, data) = match change.follows {
+            true => (
+                EventType::Follow,
+                follow(change.openid, change.scene, "sync"),
+            ),
+            false => (EventType::Leave, leave(change.openid, "sync")),
+        };
+        let event = Event {
+            kind,
+            openid: Some(change.openid),
+            at: change.at,
+            data,
+        };
+        let key = format!("{}|{}|{}", kind.name(), change.openid, change.at);
+        self.tell(&event, &key, crate::clock::unix_seconds())
+    }
+
+    fn tell(&self, event: &Event, key: &str, now: i64) -> Vec<NewHookEvent> {
+        let body: Arc<str> = body(event.kind.name(), event.at, &event.data).into();
+        let tell = |hook: &Arc<str>| {
+            // The same for the same push, and another one for each hook; in the order of time, as indexes like it.
+            let digest = short_digest(format!("{hook}|{key}").as_bytes());
+            NewHookEvent {
+                id: format!("evt_{now:010x}{digest:016x}"),
+                hook: Arc::clone(hook),
+                kind: event.kind.name(),
+                openid: event.openid.map(str::to_owned),
+                body: Arc::clone(&body),
+                created_at: now,
+            }
+        };
+        self.of_type(event.kind).map(tell).collect()
+    }
+}
+
+/// The body of an event in the standard form. `at` in Unix seconds.
+pub(super) fn body(kind: &str, at: i64, data: &Value) -> String {
+    let (kind, at) = (Value::from(kind), Value::from(local_time::utc(at)));
+    format!(r#"{{"type":{kind},"timestamp":{at},"data":{data}}}"#)
+}
+
+fn follow(openid: &str, scene: Option<&str>, source: &str) -> Value {
+    json!({ "openid": openid, "scene": scene, "source": source })
+}
+
+fn leave(openid: &str, source: &str) -> Value {
+    json!({ "openid": openid, "source": source })
+}
+
+fn message(push: &Push) -> Value {
+    json!({
+        "openid": push.from_user,
+        "kind": push.msg_type().to_lowercase(),
+        "content": some(push.subject()),
+        "msg_id": push.msg_id(),
+        "media_id": push.media_id(),
+        "created_at": push.create_time,
+    })
+}
+
+fn event(push: &Push, openid: &str) -> Value {
+    json!({
+        "openid": openid,
+        "kind": push.event().unwrap_or_default(),
+        "key": push.event_key(),
+        "content": some(push.subject()),
+        "created_at": push.create_time,
+    })
+}
+
+fn job<'a>(result: &JobResult, sender: &'a str) -> (Option<&'a str>, Value) {
+    use crate::wechat::JobKind;
+    let openid = match result.kind {
+        JobKind::Template => Some(sender),
+        JobKind::Mass | JobKind::Publish => None,
+    };
+    let data = json!({
+        "kind": result.kind.name(),
+        "msg_id": result.msg_id,
+        "status": result.status,
+        "openid": openid,
+        "total": result.counts.total,
+        "sent": result.counts.sent,
+        "failed": result.counts.failed,
+        "article_id": result.articles.article_id,
+    });
+    (openid, data)
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

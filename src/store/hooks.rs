@@ -1,0 +1,499 @@
+//! What the hooks of the configuration are to hear (an outbox), and what is known of each hook.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::Serialize;
+
+use super::columns::{number, some_number, some_text, text};
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use crate::secret::Secret;
+
+/// The most events that wait for one hook; more are dropped, and counted.
+const MOST_WAITING: i64 = 100_000;
+
+/// The type of an event that tells that a person is gone. It outlives what else is known of the person.
+const CLOSED: &str = "closed";
+
+/// An event for one hook, to be written in the commit of what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHookEvent {
+    /// The `webhook-id`.
+    pub id: String,
+    /// The hook's name.
+    pub hook: Arc<str>,
+    /// The name of its type.
+    pub kind: &'static str,
+    /// Whom it is about.
+    pub openid: Option<String>,
+    /// JSON; the same for all hooks.
+    pub body: Arc<str>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+/// Somebody who comes or goes by a change of the store's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// Came, or else left.
+    pub follows: bool,
+    /// Who.
+    pub openid: &'a str,
+    /// Unix seconds.
+    pub at: i64,
+    /// The QR code that the person came by.
+    pub scene: Option<&'a str>,
+}
+
+/// Makes the events of a change.
+pub type MakeEvents = dyn Fn(&Change) -> Vec<NewHookEvent> + Send + Sync;
+
+/// Has hooks told of those who come and go by a change of the store's own.
+#[derive(Clone)]
+pub struct Announce(pub Arc<MakeEvents>);
+
+impl fmt::Debug for Announce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announce").finish_non_exhaustive()
+    }
+}
+
+/// A row of `hook_events`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub struct HookEvent {
+    pub id: String,
+    pub hook: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub openid: Option<String>,
+    pub body: String,
+    pub created_at: i64,
+    pub attempts: i64,
+    pub next_at: i64,
+    pub last_status: Option<i64>,
+    pub last_error: Option<String>,
+}
+
+/// What is known of a hook.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HookState {
+    /// Events that wait.
+    pub waiting: i64,
+    /// Events that were dropped since the last delivery.
+    pub dropped: i64,
+    /// Failures in a row.
+    pub failures: i64,
+    /// Why nothing is sent to it until `hooks resume`.
+    pub paused: Option<String>,
+}
+
+/// How many events of a hook are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HookCounts {
+    /// Delivered in the last 7 days.
+    pub delivered: i64,
+    /// Given up in the last 30 days.
+    pub dead: i64,
+}
+
+/// What became of an attempt to deliver an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookOutcome {
+    /// The event.
+    pub id: String,
+    /// Its state from now on.
+    pub state: EventState,
+    /// Attempts that it has used, this one included.
+    pub attempts: i64,
+    /// The HTTP status of the answer.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventState {
+    /// It is tried at this time, Unix seconds.
+    Waiting(i64),
+    /// It was heard at this time.
+    Delivered(i64),
+    /// It was given up at this time.
+    Dead(i64),
+}
+
+/// What a round of attempts changes of a hook.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HookChange {
+    /// Failures in a row from now on.
+    pub failures: i64,
+    /// How many dropped events the hook was told of.
+    pub told_dropped: i64,
+    /// It is paused, for this reason.
+    pub paused: Option<String>,
+}
+
+impl Store {
+    /// Writes down what became of attempts, and what that changes of their hook.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn hook_outcomes(
+        &self,
+        hook: &str,
+        outcomes: Vec<HookOutcome>,
+        change: HookChange,
+    ) -> Result<(), StoreError> {
+        let hook = hook.to_owned();
+        self.writer.write(move |connection| {
+            for outcome in &outcomes {
+                let (state, at) = match outcome.state {
+                    EventState::Waiting(at) => ("waiting", at),
+                    EventState::Delivered(at) => ("delivered", at),
+                    EventState::Dead(at) => ("dead", at),
+                };
+                connection
+                    .prepare_cached(
+                        "UPDATE hook_events SET state = :state, next_at = :at, attempts = :attempts,
+                             last_status = :status, last_error = :error WHERE id = :id AND state = 'waiting'",
+                    )?
+                    .execute(named_params! {
+                        ":state": state,
+                        ":at": at,
+                        ":attempts": outcome.attempts,
+                        ":status": outcome.status,
+                        ":error": outcome.error,
+                        ":id": outcome.id,
+                    })?;
+            }
+            connection
+                .prepare_cached(
+                    "UPDATE hooks SET failures = ?2, dropped = max(dropped - ?3, 0), paused = coalesce(?4, paused) WHERE name = ?1",
+                )?
+                .execute(params![hook, change.failures, change.told_dropped, change.paused])
+                .map(drop)
+        })
+    }
+
+    /// The secret of a hook that has none in the configuration, made now if this is its first use.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn made_hook_secret(&self, hook: &str, fresh: &Secret) -> Result<Secret, StoreError> {
+        let (hook, fresh) = (hook.to_owned(), fresh.expose().to_owned());
+        self.writer.write(move |connection| {
+            connection.query_row(
+                "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET secret = coalesce(secret, excluded.secret) RETURNING secret",
+                [&hook, &fresh],
+                |row| row.get(0).map(|secret: String| Secret::new(secret)),
+            )
+        })
+    }
+
+    /// Lets a paused hook go on. False if it was not paused.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn resume_hook(&self, hook: &str) -> Result<bool, StoreError> {
+        let hook = hook.to_owned();
+        self.writer.write(move |connection| {
+            let resumed = connection.execute(
+                "UPDATE hooks SET paused = NULL, failures = 0 WHERE name = ?1 AND paused IS NOT NULL",
+                [&hook],
+            )?;
+            Ok(resumed > 0)
+        })
+    }
+
+    /// Lets an event be tried at once, with all its attempts, whatever became of it. Gives its hook; `None` if there is
+    /// no such event.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn resend_hook_event(&self, id: &str, now: i64) -> Result<Option<String>, StoreError> {
+        let id = id.to_owned();
+        self.writer.write(move |connection| {
+            let hook: Option<String> = connection
+                .query_row(
+                    "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE id = ?1 RETURNING hook",
+                    params![id, now],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if let Some(hook) = &hook {
+                tries_at_once(connection, hook)?;
+            }
+            Ok(hook)
+        })
+    }
+
+    /// The same for all events of a hook that were given up, and says how many.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn resend_failed_hook_events(&self, hook: &str, now: i64) -> Result<usize, StoreError> {
+        let hook = hook.to_owned();
+        self.writer.write(move |connection| {
+            tries_at_once(connection, &hook)?;
+            connection.execute(
+                "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE hook = ?1 AND state = 'dead'",
+                params![hook, now],
+            )
+        })
+    }
+
+    /// Removes up to `most` events: delivered ones from before `delivered`, given up ones from before `dead`, and those
+    /// that have waited since before `dead` for a hook that is not among `hooks`. All in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn remove_hook_events(
+        &self,
+        delivered: i64,
+        dead: i64,
+        hooks: Vec<String>,
+        most: u32,
+    ) -> Result<usize, StoreError> {
+        let hooks = serde_json::json!(hooks).to_string();
+        self.writer.write(move |connection| {
+            let remove = |which: &str, before: i64| {
+                connection
+                    .prepare_cached(&format!(
+                        "DELETE FROM hook_events WHERE rowid IN (SELECT rowid FROM hook_events WHERE {which} LIMIT ?2)"
+                    ))?
+                    .execute(params![before, most])
+            };
+            let done = remove("state = 'delivered' AND next_at < ?1", delivered)?
+                + remove("state = 'dead' AND next_at < ?1", dead)?;
+            let nobodys = connection
+                .prepare_cached(
+                    "DELETE FROM hook_events WHERE rowid IN (
+                         SELECT hook_events.rowid FROM hooks JOIN hook_events ON hook = name AND state = 'waiting' AND next_at < ?1
+                         WHERE waiting > 0 AND name NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3)",
+                )?
+                .execute(params![dead, hooks, most])?;
+            Ok(done + nobodys)
+        })
+    }
+
+    /// Removes what was to tell before `before`, Unix seconds, that somebody is gone: then nothing names the person any
+    /// more. Says whether there was something; the write-ahead log still has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn erase_closed_hook_events(
+        &self,
+        reader: &Reader,
+        before: i64,
+    ) -> Result<bool, StoreError> {
+        let gone = reader
+            .closed_before(before)
+            .map_err(|error| Reader::failed(&error))?;
+        for (rowid, openid) in &gone {
+            let rowid = *rowid;
+            self.writer.write(move |connection| {
+                connection
+                    .prepare_cached("DELETE FROM hook_events WHERE rowid = ?1")?
+                    .execute([rowid])
+            })?;
+            self.scrub(reader, openid)?;
+        }
+        Ok(!gone.is_empty())
+    }
+}
+
+impl Reader {
+    /// What is known of a hook.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn hook_state(&self, hook: &str) -> Result<HookState, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT waiting, dropped, failures, paused FROM hooks WHERE name = ?1",
+                )?
+                .query_row([hook], |row| {
+                    Ok(HookState {
+                        waiting: some_number(row, 0)?,
+                        dropped: some_number(row, 1)?,
+                        failures: some_number(row, 2)?,
+                        paused: text(row, 3)?,
+                    })
+                })
+                .optional()
+        };
+        let state = read().map_err(|error| Reader::failed(&error))?;
+        Ok(state.unwrap_or_default())
+    }
+
+    /// The secret that was made for a hook.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn made_hook_secret(&self, hook: &str) -> Result<Option<Secret>, StoreError> {
+        let read = || {
+            self.connection
+                .query_row("SELECT secret FROM hooks WHERE name = ?1", [hook], |row| {
+                    text(row, 0)
+                })
+                .optional()
+        };
+        let secret = read().map_err(|error| Reader::failed(&error))?;
+        Ok(secret.flatten().map(Secret::new))
+    }
+
+    /// Up to `most` events that are to be tried by `now`, those first that are due the longest.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn due_hook_events(
+        &self,
+        hook: &str,
+        now: i64,
+        most: u32,
+    ) -> Result<Vec<HookEvent>, StoreError> {
+        self.hook_events(
+            "hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, rowid LIMIT ?3",
+            params![hook, now, most],
+        )
+    }
+
+    /// When the next event of a hook is to be tried, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn next_hook_event_at(&self, hook: &str) -> Result<Option<i64>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT min(next_at) FROM hook_events WHERE hook = ?1 AND state = 'waiting'",
+                )?
+                .query_row([hook], |row| number(row, 0))
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// The latest events of a hook that were given up, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn dead_hook_events(&self, hook: &str, most: u32) -> Result<Vec<HookEvent>, StoreError> {
+        self.hook_events(
+            "hook = ?1 AND state = 'dead' ORDER BY next_at DESC, rowid DESC LIMIT ?2",
+            params![hook, most],
+        )
+    }
+
+    /// How many events of a hook are done.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn hook_counts(&self, hook: &str) -> Result<HookCounts, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT sum(state = 'delivered'), sum(state = 'dead') FROM hook_events WHERE hook = ?1 AND state <> 'waiting'",
+                [hook],
+                |row| {
+                    Ok(HookCounts {
+                        delivered: some_number(row, 0)?,
+                        dead: some_number(row, 1)?,
+                    })
+                },
+            )
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    fn hook_events(
+        &self,
+        which: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<HookEvent>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(&format!(
+                    "SELECT id, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
+                     FROM hook_events WHERE {which}"
+                ))?
+                .query_map(values, event)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    fn closed_before(&self, before: i64) -> rusqlite::Result<Vec<(i64, String)>> {
+        self.connection
+            .prepare(
+                "SELECT rowid, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1",
+            )?
+            .query_map([before], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
+            .collect()
+    }
+
+    /// Rows that are about a person, but for what tells that the person is gone.
+    pub(super) fn hook_events_of(&self, openid: &str) -> rusqlite::Result<Vec<i64>> {
+        self.connection
+            .prepare("SELECT rowid FROM hook_events WHERE openid = ?1 AND type <> ?2")?
+            .query_map([openid, CLOSED], |row| row.get(0))?
+            .collect()
+    }
+}
+
+/// Adds events in the commit of what they are about.
+pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite::Result<()> {
+    for event in events {
+        let waiting: Option<i64> = connection
+            .prepare_cached("SELECT waiting FROM hooks WHERE name = ?1")?
+            .query_row([&*event.hook], |row| row.get(0))
+            .optional()?;
+        if waiting.is_some_and(|waiting| waiting >= MOST_WAITING) {
+            connection
+                .prepare_cached("UPDATE hooks SET dropped = dropped + 1 WHERE name = ?1")?
+                .execute([&*event.hook])?;
+            continue;
+        }
+        connection
+            .prepare_cached(
+                "INSERT INTO hook_events (id, hook, type, openid, body, created_at, next_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (id) DO NOTHING",
+            )?
+            .execute(params![
+                event.id,
+                &*event.hook,
+                event.kind,
+                event.openid,
+                &*event.body,
+                event.created_at,
+            ])?;
+    }
+    Ok(())
+}
+
+/// Lets the next event be tried although the last ones failed; one more failure ends that.
+fn tries_at_once(connection: &Connection, hook: &str) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "UPDATE hooks SET failures = min(failures, 9) WHERE name = ?1",
+            [hook],
+        )
+        .map(drop)
+}
+
+fn event(row: &Row) -> rusqlite::Result<HookEvent> {
+    Ok(HookEvent {
+        id: some_text(row, 0)?,
+        hook: some_text(row, 1)?,
+        kind: some_text(row, 2)?,
+        openid: text(row, 3)?,
+        body: some_text(row, 4)?,
+        created_at: some_number(row, 5)?,
+        attempts: some_number(row, 6)?,
+        next_at: some_number(row, 7)?,
+        last_status: number(row, 8)?,
+        last_error: text(row, 9)?,
+    })
+}
