@@ -175,6 +175,9 @@ fn an_answer_to_head_has_no_body() {
     assert!(!answer.head.contains("Content-Length: 0"), "{answer:?}");
     client.send("GET /after HTTP/1.1\r\n\r\n");
     assert_eq!(client.answer().line(0), "GET /after");
+    client.send("HEAD /dropped HTTP/1.1\r\n\r\n");
+    assert_eq!(client.answer_to(true).status, 503);
+    client.is_closed();
 }
 
 #[test]
