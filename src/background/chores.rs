@@ -24,8 +24,8 @@ const ROUND: Duration = Duration::from_secs(3_600);
 /// for longer waits for the next push or answer of the platform.
 const UNCONFIRMED: i64 = 2 * 86_400;
 
-/// How long events of hooks are kept after delivery, and after they were given up; and how long a hook may still be told
-/// that a person is gone. In seconds.
+/// How long events of hooks are kept after delivery, and after they were given up; and how long `closed` events are
+/// kept. In seconds.
 const DELIVERED: u64 = 7 * 86_400;
 const DEAD: u64 = 30 * 86_400;
 const CLOSED: u64 = 86_400;

@@ -1,4 +1,4 @@
-//! Tells the hooks what happens: a thread for each of them, so that nobody waits for somebody else's slow receiver.
+//! Delivers to the hooks, with a thread for each: nobody waits for somebody else's slow receiver.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::app::App;
 use crate::hooks::{Courier, Round};
 use crate::notifier::{Notifier, Woken};
 
-/// How long a new event may lie if no ring tells of it.
+/// Pause between two looks at the configuration without a notification.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// Pauses while the store cannot be read or written.
 const BACKOFF: Backoff = Backoff::seconds(1, 60);
 
-/// Runs until the notifier is closed. A ring says that there are events, or another configuration.
+/// Runs until the notifier is closed. A notification means new events or another configuration.
 pub(super) fn run(app: &App) {
     thread::scope(|scope| {
         let mut notifiers: HashMap<String, Arc<Notifier>> = HashMap::new();

@@ -83,7 +83,7 @@ fn until_due(reader: &Reader, time: TimeOfDay, now: i64) -> Result<Option<Durati
 
 fn sync(app: &App, api: &Client) -> Result<(), SyncError> {
     let live = app.live();
-    let announce = live.hooks.hearers.announce();
+    let announce = live.hooks.subscribers.announce();
     let sync = FollowerSync {
         store: &app.store,
         api,

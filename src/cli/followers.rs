@@ -16,7 +16,7 @@ use crate::api::user::Profile;
 use crate::clock;
 use crate::config::{Config, EventType};
 use crate::counted::counted;
-use crate::hooks::Hearers;
+use crate::hooks::Subscribers;
 use crate::local_time;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
@@ -425,7 +425,7 @@ fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
         at_the_end.clear();
         complain(&SyncError::Stopped.to_string());
     })?;
-    let announce = Hearers::of(&config.hooks).announce();
+    let announce = Subscribers::of(&config.hooks).announce();
     let sync = FollowerSync {
         store: &store,
         api: &api,
@@ -505,12 +505,12 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
     let reader = Reader::open(&config.store)?;
     let store = Arc::new(Store::open(&config.store)?);
     confirm::ask(&format!("Remove every trace of {openid}?"), yes)?;
-    let hearers = Hearers::of(&config.hooks);
-    let told: Vec<&str> = hearers
-        .of_type(EventType::Closed)
+    let subscribers = Subscribers::of(&config.hooks);
+    let notified: Vec<&str> = subscribers
+        .names_for(EventType::Closed)
         .map(|hook| &**hook)
         .collect();
-    let hook_events = hearers.closed(openid, clock::unix_seconds());
+    let hook_events = subscribers.closed(openid, clock::unix_seconds());
     let erased = store.forget(&reader, openid, hook_events)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
@@ -519,7 +519,7 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
     if json.wanted {
         return out.json(&Forgotten {
             erased,
-            hooks: told,
+            hooks: notified,
         });
     }
     out.line(&format!(
@@ -529,10 +529,10 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         counted(erased.messages, "message"),
         counted(erased.jobs, "template message"),
     ))?;
-    if !told.is_empty() {
+    if !notified.is_empty() {
         out.line(&format!(
-            "the server tells the hooks {} (for up to 24 h; then that is erased, too)",
-            told.join(", ")
+            "the server reports this to the hooks: {} (for up to 24 h, then that event is erased, too)",
+            notified.join(", ")
         ))?;
     }
     out.done()
@@ -543,7 +543,7 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
 struct Forgotten<'a> {
     #[serde(flatten)]
     erased: Erased,
-    /// The hooks that hear of it.
+    /// The hooks that are notified.
     hooks: Vec<&'a str>,
 }
 

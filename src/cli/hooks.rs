@@ -1,4 +1,4 @@
-//! `wechatd hooks …`: who hears what happens, and whether it was heard.
+//! `wechatd hooks …`: lists and tests hooks, and delivers events again.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ pub(super) enum Commands {
   wechatd hooks list
   wechatd hooks list --json | jq '.[] | select(.dead > 0)'
 
-A hook is a [[hook]] of the configuration: a URL that hears of what happens. Delivered events are kept for 7 days, those that were given up for 30 days.")]
+A hook is a [[hook]] of the configuration: a URL to which events are sent. Delivered events are kept for 7 days, those that were given up for 30 days.")]
     List {
         #[command(flatten)]
         json: Json,
     },
-    /// The events that a hook never heard, newest first
+    /// The events that a hook never received, newest first
     #[command(after_help = "Examples:
   wechatd hooks failed crm
   wechatd hooks failed crm --json | jq -r '.[].body'
@@ -41,7 +41,7 @@ An event is given up after its tenth attempt, some three days after the first. `
         #[command(flatten)]
         json: Json,
     },
-    /// Have events told again, at once and with all their attempts
+    /// Deliver events again, now and with all their attempts
     #[command(after_help = "Examples:
   wechatd hooks resend evt_006a2b1c4f8d3e5a7b9c0d1e2f
   wechatd hooks resend --failed crm
@@ -57,7 +57,7 @@ The server does it, within seconds. An event that was delivered is delivered onc
         #[command(flatten)]
         json: Json,
     },
-    /// Tell a hook now that this is a test, and show what it answers
+    /// Send a test event now and show the answer
     #[command(after_help = "Example:
   wechatd hooks test crm
 
@@ -282,11 +282,11 @@ fn failed(config: &Config, name: &str, limit: u32, json: Json) -> Result<(), Fai
             text("last answer"),
         ],
         &lines,
-        &format!("{name} has heard everything, or is still being tried"),
+        &format!("{name} has no events that were given up"),
     )?;
     if !lines.is_empty() {
         out.line(&format!(
-            "`wechatd hooks resend --failed {name}` tells all of them again"
+            "`wechatd hooks resend --failed {name}` delivers all of them again"
         ))?;
     }
     out.done()
@@ -310,7 +310,7 @@ fn resend(config: &Config, ids: &[String], json: Json) -> Result<(), Failure> {
         );
         return Err(match found.len() {
             0 => failure,
-            some => failure.after(&format!("{} told again", counted(some, "event"))),
+            some => failure.after(&format!("{} queued again", counted(some, "event"))),
         });
     }
     said(found.len(), json)
@@ -327,7 +327,7 @@ fn resend_failed(config: &Config, name: &str, json: Json) -> Result<(), Failure>
 
 fn said(count: usize, json: Json) -> Result<(), Failure> {
     let line = format!(
-        "{}: the server tells of it at once",
+        "{} queued again; the server delivers within seconds",
         counted(count, "event")
     );
     Output::for_change().answer(json, &json!({ "events": count }), &line)
@@ -338,16 +338,16 @@ fn test(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
     let store = Store::open(&config.store)?;
     let hooks = Hooks::new(std::slice::from_ref(hook), &store)?;
     let courier = hooks.couriers.first().map(Arc::clone);
-    let heard = courier.map(|courier| courier.test());
+    let delivered = courier.map(|courier| courier.test());
     let out = Output::for_change();
-    match heard {
+    match delivered {
         Some(Ok(status)) => out.answer(
             json,
             &json!({ "hook": name, "delivered": true, "status": status }),
-            &format!("{name} has heard it: HTTP {status}"),
+            &format!("{name} received it: HTTP {status}"),
         ),
         Some(Err(failure)) => Err(Failure::failed(
-            format!("{name} has not heard it: {}: {}", hook.url, failure.error),
+            format!("{name} did not receive it: {}: {}", hook.url, failure.error),
             what_to_do(hook),
         )),
         None => Err(Failure::Failed("there is nothing to test".to_owned())),

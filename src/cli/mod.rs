@@ -180,7 +180,7 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd login url https://www.example.com/cb"
     )]
     Login(login::Commands),
-    /// Programs and group robots that hear what happens
+    /// Programs and group robots that are notified of events
     #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
     Hooks(hooks::Commands),
     /// Make a consistent copy of the store while the server runs

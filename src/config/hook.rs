@@ -1,4 +1,4 @@
-//! The hooks of the configuration: who hears what happens, and in which form.
+//! The hooks of the configuration: who receives which events, and in which format.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub const HOOK_KEYS: &[(&str, &str)] = &[
     ),
     (
         "events",
-        "what it hears, a list of follow, leave, message, event (all other events), closed, job; without it all",
+        "the events that it receives, a list of follow, leave, message, event (all other events), closed, job; without it all",
     ),
     (
         "format",
@@ -45,7 +45,7 @@ pub const HOOK_KEYS: &[(&str, &str)] = &[
 /// The most hooks: each has a thread of its own.
 const MOST: usize = 16;
 
-/// What somebody can hear of.
+/// A type of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventType {
     /// Somebody follows.
@@ -96,18 +96,10 @@ pub struct Hook {
     pub line: usize,
     /// Where it listens.
     pub url: HookUrl,
-    /// What it hears.
+    /// The events that it receives.
     pub events: Vec<EventType>,
-    /// How it is told.
+    /// The format of the calls.
     pub format: HookFormat,
-}
-
-impl Hook {
-    /// Whether it hears of events of this type.
-    #[must_use]
-    pub fn hears(&self, event: EventType) -> bool {
-        self.events.contains(&event)
-    }
 }
 
 /// The URL of a hook. Its path may be as secret as its query, so it is shown without both.
@@ -137,7 +129,7 @@ impl fmt::Debug for HookUrl {
     }
 }
 
-/// How a hook is told.
+/// The format of the calls to a hook.
 #[derive(Debug, Clone)]
 pub enum HookFormat {
     /// Standard Webhooks.
@@ -343,7 +335,7 @@ impl HookParser<'_, '_> {
         let url = self.optional("url", url);
         for (key, why) in [
             ("name", "needs a name, by which logs and commands call it"),
-            ("url", "needs a url: where is it to be told?"),
+            ("url", "needs a url: where are its events to be sent?"),
         ] {
             if !self.table.contains_key(key) && !typos.take(&[key]) {
                 self.fail("", why);
@@ -471,7 +463,7 @@ fn events(value: &Value) -> Parsed<Vec<EventType>> {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
             };
-            format!("{text:?} is nothing to hear of; {advice}")
+            format!("{text:?} is not a type of event; {advice}")
         })
     };
     value::one_or_more(value)?.into_iter().map(read).collect()

@@ -1,4 +1,4 @@
-//! Takes what waits for one hook to it, and writes down what became of it.
+//! Delivers the waiting events of one hook and records the outcomes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,22 +19,22 @@ use crate::store::{
 };
 use crate::webhook::SigningSecret;
 
-/// For one call, from the look-up of the name to the end of the answer.
+/// For one call, from the DNS lookup to the end of the answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The most of an answer that is read, in bytes.
+/// Bytes of an answer that are read.
 const MOST_READ: u64 = 64 << 10;
 
-/// Between two looks into the store when nothing rings: a command may have changed something.
+/// Pause between two reads of the store without a notification: a command may have changed something.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Events that are read at once.
+/// Events per read.
 const BATCH: u32 = 500;
 
-/// How long outcomes may wait to be written together: after a kill they are delivered once more.
+/// How long outcomes may be held back to be written together. After a kill these events are delivered again.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// Knows one hook, and how to reach it.
+/// Makes the calls to one hook.
 pub struct Courier {
     /// The hook.
     pub hook: Hook,
@@ -52,10 +52,10 @@ impl Courier {
         }
     }
 
-    /// Sends an event that tells nothing, and gives the HTTP status of the answer.
+    /// Sends a test event and returns the HTTP status of the answer.
     ///
     /// # Errors
-    /// Why the hook has not heard.
+    /// Why it was not delivered.
     pub fn test(&self) -> Result<u16, Failure> {
         let now = clock::unix_seconds();
         let event = HookEvent {
@@ -70,11 +70,11 @@ impl Courier {
             last_status: None,
             last_error: None,
         };
-        self.tell(&[event], 0)
+        self.deliver(&[event], 0)
     }
 
     /// Makes one call.
-    fn tell(&self, events: &[HookEvent], dropped: i64) -> Result<u16, Failure> {
+    fn deliver(&self, events: &[HookEvent], dropped: i64) -> Result<u16, Failure> {
         let Call {
             url,
             query,
@@ -145,19 +145,19 @@ impl std::fmt::Debug for Courier {
     }
 }
 
-/// The rounds of one hook: what has to be remembered from one to the next.
+/// State that lasts from one round of deliveries to the next.
 #[derive(Debug, Default)]
 pub struct Round {
     /// Not before this: a robot's limits.
     next_call: Option<Instant>,
     /// When an event was last tried.
     last_try: Option<Instant>,
-    /// What the log says of the hook now.
-    said: Said,
+    /// The last thing that was logged about the hook.
+    logged: Logged,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum Logged {
     #[default]
     Nothing,
     Failing,
@@ -165,11 +165,11 @@ enum Said {
 }
 
 impl Round {
-    /// Tells the hook of what is due, until the time for another look has come, and gives the pause before the next
-    /// round. `stops` is asked between calls.
+    /// Delivers events that are due and returns the pause before the next round. Stops between two calls when `stops`
+    /// returns true.
     ///
     /// # Errors
-    /// When the store cannot be read or written; what was told meanwhile will be told again.
+    /// When the store cannot be read or written; what was delivered meanwhile will be delivered again.
     pub fn run(
         &mut self,
         courier: &Courier,
@@ -216,19 +216,19 @@ impl Round {
         let mut outcomes: Vec<HookOutcome> = Vec::new();
         let mut rest = events;
         while !rest.is_empty() && (outcomes.is_empty() || begun.elapsed() < TOGETHER) && !stops() {
-            let (told, later) = rest.split_at(taken(&courier.hook, rest));
+            let (batch, later) = rest.split_at(taken(&courier.hook, rest));
             rest = later;
-            let dropped = state.dropped - change.told_dropped;
-            let heard = courier.tell(told, dropped);
+            let dropped = state.dropped - change.reported_dropped;
+            let delivered = courier.deliver(batch, dropped);
             let (now, moment) = (clock::unix_seconds(), Instant::now());
             self.last_try = Some(moment);
             let pause = courier.pause_between_calls();
-            match heard {
+            match delivered {
                 Ok(status) => {
-                    self.say_heard(courier);
+                    self.log_success(courier);
                     change.failures = 0;
-                    change.told_dropped = state.dropped;
-                    outcomes.extend(told.iter().map(|event| HookOutcome {
+                    change.reported_dropped = state.dropped;
+                    outcomes.extend(batch.iter().map(|event| HookOutcome {
                         id: event.id.clone(),
                         state: EventState::Delivered(now),
                         attempts: event.attempts + 1,
@@ -237,12 +237,12 @@ impl Round {
                     }));
                 }
                 Err(failure) => {
-                    outcomes.extend(told.iter().map(|event| {
+                    outcomes.extend(batch.iter().map(|event| {
                         let failures = change.failures;
                         Schedule::REAL.after_failure(event, &failure, failures, now, spread())
                     }));
                     change.failures += 1;
-                    self.say_failed(courier, &failure, change.failures);
+                    self.log_failure(courier, &failure, change.failures);
                     if failure.is_gone {
                         change.paused = Some(failure.error);
                     }
@@ -268,28 +268,28 @@ impl Round {
         store.hook_outcomes(name, outcomes, change)
     }
 
-    fn say_heard(&mut self, courier: &Courier) {
-        if self.said != Said::Nothing {
-            self.said = Said::Nothing;
+    fn log_success(&mut self, courier: &Courier) {
+        if self.logged != Logged::Nothing {
+            self.logged = Logged::Nothing;
             log::info!("hook {}: delivers again", courier.hook.name);
         }
     }
 
-    fn say_failed(&mut self, courier: &Courier, failure: &Failure, failures: i64) {
+    fn log_failure(&mut self, courier: &Courier, failure: &Failure, failures: i64) {
         let Hook { name, url, .. } = &courier.hook;
         let why = &failure.error;
         if failure.is_gone {
-            self.said = Said::Nothing;
+            self.logged = Logged::Nothing;
             log::error!(
                 "hook {name}: {url}: {why}: it is paused; `wechatd hooks resume {name}` lets it go on"
             );
-        } else if failures >= PROBING && self.said != Said::Probing {
-            self.said = Said::Probing;
+        } else if failures >= PROBING && self.logged != Logged::Probing {
+            self.logged = Logged::Probing;
             log::warn!(
                 "hook {name}: {url}: {why}: {failures} failures in a row; one event a minute is tried until one is delivered, the others wait"
             );
-        } else if self.said == Said::Nothing {
-            self.said = Said::Failing;
+        } else if self.logged == Logged::Nothing {
+            self.logged = Logged::Failing;
             log::warn!("hook {name}: {url}: {why}; it is tried again later");
         }
     }

@@ -1,4 +1,4 @@
-//! What happens, as the events that hooks hear of: one JSON text for all hooks, and a row for each.
+//! Events for the hooks: one JSON text for all of them, and a row for each.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::local_time;
 use crate::store::{Announce, Change, NewHookEvent};
 use crate::wechat::{Body, Effect, JobResult, Push, short_digest};
 
-/// Who hears what.
+/// The hooks and the types of events that each receives.
 #[derive(Debug, Clone, Default)]
-pub struct Hearers(Arc<[(Arc<str>, Vec<EventType>)]>);
+pub struct Subscribers(Arc<[(Arc<str>, Vec<EventType>)]>);
 
-/// What happened.
+/// Something that happened.
 struct Event<'a> {
     kind: EventType,
     openid: Option<&'a str>,
@@ -22,23 +22,23 @@ struct Event<'a> {
     data: Value,
 }
 
-impl Hearers {
+impl Subscribers {
     /// Those of a configuration.
     #[must_use]
-    pub fn of(hooks: &[Hook]) -> Hearers {
-        let hearers = hooks
+    pub fn of(hooks: &[Hook]) -> Subscribers {
+        let subscribers = hooks
             .iter()
             .map(|hook| (hook.name.as_str().into(), hook.events.clone()));
-        Hearers(hearers.collect())
+        Subscribers(subscribers.collect())
     }
 
-    /// The hooks that hear of events of this type.
-    pub fn of_type(&self, kind: EventType) -> impl Iterator<Item = &Arc<str>> {
-        let hearers = self.0.iter();
-        hearers.filter_map(move |(name, events)| events.contains(&kind).then_some(name))
+    /// The hooks that receive events of this type.
+    pub fn names_for(&self, kind: EventType) -> impl Iterator<Item = &Arc<str>> {
+        let subscribers = self.0.iter();
+        subscribers.filter_map(move |(name, events)| events.contains(&kind).then_some(name))
     }
 
-    /// What is to be told of a push with this `dedup_key`. `received_at` in Unix seconds.
+    /// The events for a push with this `dedup_key`. `received_at` in Unix seconds.
     #[must_use]
     pub fn push(
         &self,
@@ -62,7 +62,7 @@ impl Hearers {
                 }
             }
         };
-        if self.of_type(kind).next().is_none() {
+        if self.names_for(kind).next().is_none() {
             return Vec::new();
         }
         let sender = push.from_user.as_str();
@@ -87,10 +87,10 @@ impl Hearers {
             at: push.create_time,
             data,
         };
-        self.tell(&event, dedup_key, received_at)
+        self.rows(&event, dedup_key, received_at)
     }
 
-    /// What is to be told of somebody whose traces the owner removes now, Unix seconds.
+    /// The events for a person whose data the owner erases now, Unix seconds.
     #[must_use]
     pub fn closed(&self, openid: &str, now: i64) -> Vec<NewHookEvent> {
         let event = Event {
@@ -99,18 +99,18 @@ impl Hearers {
             at: now,
             data: json!({ "openid": openid }),
         };
-        self.tell(&event, &format!("closed|{openid}|{now}"), now)
+        self.rows(&event, &format!("closed|{openid}|{now}"), now)
     }
 
-    /// Tells of those who come and go by a follower sync; `None` if nobody hears of that.
+    /// Makes the events for people that a follower sync adds and removes; `None` if no hook receives these.
     #[must_use]
     pub fn announce(&self) -> Option<Announce> {
-        let hears = |kind| self.of_type(kind).next().is_some();
-        if !hears(EventType::Follow) && !hears(EventType::Leave) {
+        let is_wanted = |kind| self.names_for(kind).next().is_some();
+        if !is_wanted(EventType::Follow) && !is_wanted(EventType::Leave) {
             return None;
         }
-        let hearers = self.clone();
-        Some(Announce(Arc::new(move |change| hearers.change(change))))
+        let subscribers = self.clone();
+        Some(Announce(Arc::new(move |change| subscribers.change(change))))
     }
 
     fn change(&self, change: &Change) -> Vec<NewHookEvent> {
@@ -128,13 +128,13 @@ impl Hearers {
             data,
         };
         let key = format!("{}|{}|{}", kind.name(), change.openid, change.at);
-        self.tell(&event, &key, crate::clock::unix_seconds())
+        self.rows(&event, &key, crate::clock::unix_seconds())
     }
 
-    fn tell(&self, event: &Event, key: &str, now: i64) -> Vec<NewHookEvent> {
+    fn rows(&self, event: &Event, key: &str, now: i64) -> Vec<NewHookEvent> {
         let body: Arc<str> = body(event.kind.name(), event.at, &event.data).into();
-        let tell = |hook: &Arc<str>| {
-            // The same for the same push, and another one for each hook; in the order of time, as indexes like it.
+        let row = |hook: &Arc<str>| {
+            // Starts with the time, so that the index grows at its end.
             let digest = short_digest(format!("{hook}|{key}").as_bytes());
             NewHookEvent {
                 id: format!("evt_{now:010x}{digest:016x}"),
@@ -145,7 +145,7 @@ impl Hearers {
                 created_at: now,
             }
         };
-        self.of_type(event.kind).map(tell).collect()
+        self.names_for(event.kind).map(row).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is sent to a hook: for a program one event, for a robot as many as one message holds.
+//! The call to a hook: one event for a program, for a robot as many as fit into one message.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(super) struct Call {
     pub(super) body: String,
 }
 
-/// How many of these events the next call tells.
+/// How many of these events the next call delivers.
 pub(super) fn taken(hook: &Hook, events: &[HookEvent]) -> usize {
     match hook.format {
         HookFormat::Standard { .. } => 1,
@@ -35,8 +35,8 @@ pub(super) fn taken(hook: &Hook, events: &[HookEvent]) -> usize {
     }
 }
 
-/// The call that tells these events, of which there is at least one, and that `dropped` were dropped. `now` in Unix
-/// seconds; `secrets` of [`super::secrets`].
+/// The call that delivers these events, at least one, and reports that `dropped` were dropped. `now` in Unix seconds;
+/// `secrets` from [`super::secrets`].
 pub(super) fn call(
     hook: &Hook,
     secrets: &[SigningSecret],
@@ -114,7 +114,7 @@ pub(super) fn call(
     call
 }
 
-/// The event as it stands in the store, and how many were dropped before it.
+/// The event as stored, with the number of events dropped before it.
 fn standard(event: &HookEvent, dropped: i64) -> String {
     match event.body.strip_suffix('}') {
         Some(body) if dropped > 0 => format!(r#"{body},"dropped":{dropped}}}"#),
@@ -151,11 +151,11 @@ fn text(events: &[HookEvent], dropped: i64, most: usize) -> String {
     // For the lines at the end.
     const RESERVED: usize = 300;
     let mut text = TITLE.to_owned();
-    let mut told = 0;
+    let mut shown = 0;
     let all: usize = events.len();
     for event in events {
         let line = summary(&read(event));
-        let is_last = told + 1 == all;
+        let is_last = shown + 1 == all;
         let room = match is_last && dropped == 0 {
             true => most,
             false => most.saturating_sub(RESERVED),
@@ -163,14 +163,14 @@ fn text(events: &[HookEvent], dropped: i64, most: usize) -> String {
         if text.len() + line.len() + 1 > room {
             break;
         }
-        if told > 0 {
+        if shown > 0 {
             text.push('\n');
         }
         text.push_str(&line);
-        told += 1;
+        shown += 1;
     }
     let mut counts: Vec<(&str, usize)> = Vec::new();
-    for event in &events[told..] {
+    for event in &events[shown..] {
         let kind = type_in_chinese(&event.kind);
         match counts.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
@@ -278,19 +278,19 @@ mod tests {
         let content = body["text"]["content"].as_str().expect("a text");
         assert!(content.len() <= 2_048, "{}", content.len());
         let lines: Vec<&str> = content.lines().collect();
-        let told = lines.len() - 2;
+        let shown = lines.len() - 2;
         assert_eq!(
-            lines[told],
-            format!("另有:消息 {} 条、关注 1 条", 40 - told)
+            lines[shown],
+            format!("另有:消息 {} 条、关注 1 条", 40 - shown)
         );
-        assert!(lines[told + 1].contains("3 条"), "{content}");
+        assert!(lines[shown + 1].contains("3 条"), "{content}");
         // Two short ones stand below each other.
         let sent = call(&wecom, &[], &[message("a"), message("b")], 0, NOW);
         assert!(sent.body.contains(r"\n"), "{}", sent.body);
     }
 
     #[test]
-    fn a_program_hears_one_event_a_call_and_of_what_was_dropped() {
+    fn a_program_gets_one_event_per_call_and_the_number_of_dropped_ones() {
         let standard = hook("url = \"https://crm.example.com/\"");
         let events = [message("a \"b\" 🐟"), message("c")];
         assert_eq!(taken(&standard, &events), 1);

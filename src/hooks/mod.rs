@@ -1,6 +1,5 @@
-//! Who hears what happens: events are written in the commit of what they are about ([`event`]), and sent later, again
-//! and again until they are heard ([`courier`], by [`schedule`]), each hook in its form ([`message`], [`summary`],
-//! [`verdict`]).
+//! Hooks: events are written in the commit of what they report ([`event`]), and delivered later ([`courier`]) with
+//! retries ([`schedule`]), to each hook in its format ([`message`], [`summary`], [`verdict`]).
 
 mod courier;
 mod event;
@@ -12,7 +11,7 @@ mod verdict;
 use std::sync::Arc;
 
 pub use courier::{Courier, Round};
-pub use event::Hearers;
+pub use event::Subscribers;
 pub use schedule::{Failure, PROBING};
 
 use crate::config::{Hook, HookFormat};
@@ -21,11 +20,11 @@ use crate::random::NoRandomNumbers;
 use crate::store::{Store, StoreError};
 use crate::webhook::SigningSecret;
 
-/// The hooks of a configuration, ready to be told.
+/// The hooks of a configuration, ready for delivery.
 #[derive(Debug)]
 pub struct Hooks {
-    /// Who hears what.
-    pub hearers: Hearers,
+    /// Which hook receives what.
+    pub subscribers: Subscribers,
     /// One for each hook.
     pub couriers: Vec<Arc<Courier>>,
 }
@@ -42,7 +41,7 @@ pub enum HooksError {
 }
 
 impl Hooks {
-    /// Makes the secrets that are missing. Without a hook nothing is done.
+    /// Generates missing secrets. Without hooks it does nothing.
     ///
     /// # Errors
     /// When the store cannot write, or the trusted roots cannot be used.
@@ -60,7 +59,7 @@ impl Hooks {
             }
         }
         Ok(Hooks {
-            hearers: Hearers::of(hooks),
+            subscribers: Subscribers::of(hooks),
             couriers,
         })
     }
@@ -74,7 +73,7 @@ pub fn look_at_roots() -> Result<(), HooksError> {
     Outbound::new().map(drop).map_err(HooksError::Trust)
 }
 
-/// What a hook's calls are signed with: the current secret first. None for robots.
+/// The secrets that sign the calls of a hook, the current one first; empty for robots.
 ///
 /// # Errors
 /// When a secret is to be made and the store cannot write.
@@ -91,7 +90,7 @@ pub fn secrets(hook: &Hook, store: &Store) -> Result<Vec<SigningSecret>, HooksEr
             let fresh = SigningSecret::random().map_err(HooksError::Random)?;
             let made = store.made_hook_secret(&hook.name, fresh.written());
             let made = made.map_err(HooksError::Store)?;
-            // What an owner mistyped in the store signs nothing; the fresh one is at least a secret.
+            // An owner may have mistyped it in the store; nothing could be signed with that.
             SigningSecret::parse(made.expose()).unwrap_or(fresh)
         }
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::store::{EventState, HookEvent, HookOutcome};
 
-/// So many failures in a row, of whichever events, and only one a minute is tried: an outage costs no attempts.
+/// After this many failures in a row, of any events, one event a minute is tried: an outage costs no attempts.
 pub const PROBING: i64 = 10;
 
 /// The longest `Retry-After` that is honoured, and how long a `closed` event is tried, in seconds.
@@ -36,8 +36,8 @@ impl Schedule {
         probe: 60,
     };
 
-    /// What a failure makes of an event. `now` in Unix seconds; `retry_after` is what the receiver asks for; `failures`
-    /// is how many there were in a row before this one; `random` between 0 and 1 spreads the pauses by 20 %.
+    /// The outcome of a failed attempt. `now` in Unix seconds; `failures` is the number of failures in a row before this
+    /// one; `random` between 0 and 1 spreads the pauses by 20 %.
     pub fn after_failure(
         &self,
         event: &HookEvent,
@@ -64,7 +64,7 @@ impl Schedule {
             false => event.attempts + 1,
         };
         let pause = match is_probe {
-            // Another one is tried next: this one may be what the receiver cannot take.
+            // The next probe tries another event: perhaps the receiver only refuses this one.
             true => Some(self.probe),
             false => usize::try_from(attempts - 1)
                 .ok()
@@ -88,7 +88,7 @@ impl Schedule {
     }
 }
 
-/// An attempt that was not heard.
+/// A failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The HTTP status of the answer, if one came.
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn that_somebody_is_gone_is_tried_for_a_day() {
+    fn closed_events_are_tried_for_a_day() {
         let mut closed = event(3);
         closed.kind = "closed".to_owned();
         let at = |now| Schedule::REAL.after_failure(&closed, &failure(None), 0, now, 0.5);

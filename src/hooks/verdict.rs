@@ -1,4 +1,4 @@
-//! Whether an answer says that the hook has heard. Robots say failure inside HTTP 200, so theirs is read.
+//! Whether an answer confirms the delivery. Robots report failure inside HTTP 200, so their JSON decides.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,7 @@ pub(super) struct Answer<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// The HTTP status of an answer that says so, or why it does not.
+/// The HTTP status of an answer that confirms the delivery, or why it does not.
 pub(super) fn judge(format: &HookFormat, answer: Answer) -> Result<u16, Failure> {
     let Answer { status, .. } = answer;
     let failed = |error: String| {
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn a_robot_has_heard_only_if_its_answer_says_so() {
+    fn a_robots_json_decides_whether_it_was_delivered() {
         let dingtalk = HookFormat::DingTalk { secret: None };
         let feishu = HookFormat::Feishu { secret: None };
-        for (format, body, heard) in [
+        for (format, body, delivered) in [
             (&HookFormat::WeCom, r#"{"errcode":0,"errmsg":"ok"}"#, true),
             (
                 &HookFormat::WeCom,
@@ -129,7 +129,7 @@ mod tests {
             let judged = judged(format, 200, body);
             assert_eq!(
                 judged.is_ok(),
-                heard,
+                delivered,
                 "{} {body}: {judged:?}",
                 format.name()
             );

@@ -234,7 +234,7 @@ impl Callback {
             Effect::Follow { .. } | Effect::ProfileChanged { .. }
         );
         let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
-        let tells_hooks = !record.hook_events.is_empty();
+        let has_hook_events = !record.hook_events.is_empty();
         Reply::later(move |deferred: Deferred| {
             let store = Arc::clone(&app.store);
             store.record(
@@ -275,7 +275,7 @@ impl Callback {
                     if closes_account {
                         app.notifiers.chores.notify();
                     }
-                    if tells_hooks {
+                    if has_hook_events {
                         app.notifiers.hooks.notify();
                     }
                 },
@@ -418,8 +418,8 @@ impl Accepted {
         };
         log::debug!("{what} from {from}: {:?}", push.subject());
         let effect = push.effect();
-        let hearers = &live.hooks.hearers;
-        let hook_events = hearers.push(&push, &effect, &dedup_key, received_at);
+        let subscribers = &live.hooks.subscribers;
+        let hook_events = subscribers.push(&push, &effect, &dedup_key, received_at);
         let record = Record {
             hook_events,
             dedup_key,

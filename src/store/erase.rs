@@ -94,7 +94,7 @@ impl Store {
         openid: &str,
         hook_events: Vec<NewHookEvent>,
     ) -> Result<Erased, StoreError> {
-        let erased = self.erase_and_tell(reader, openid, hook_events)?;
+        let erased = self.erase_and_report(reader, openid, hook_events)?;
         for _ in 0..CHECKPOINT_TRIES {
             if self.empty_log()? {
                 return Ok(erased);
@@ -119,10 +119,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn erase(&self, reader: &Reader, openid: &str) -> Result<Erased, StoreError> {
-        self.erase_and_tell(reader, openid, Vec::new())
+        self.erase_and_report(reader, openid, Vec::new())
     }
 
-    fn erase_and_tell(
+    fn erase_and_report(
         &self,
         reader: &Reader,
         openid: &str,
@@ -136,8 +136,8 @@ impl Store {
             }
             Ok(erased)
         })?;
-        let untold = reader.hook_events_of(openid);
-        for rows in untold.map_err(|error| Reader::failed(&error))?.chunks(100) {
+        let events = reader.hook_events_of(openid);
+        for rows in events.map_err(|error| Reader::failed(&error))?.chunks(100) {
             let rows = rows.to_vec();
             self.writer.write(move |connection| {
                 let mut remove =

@@ -1,4 +1,4 @@
-//! What the hooks of the configuration are to hear (an outbox), and what is known of each hook.
+//! Events for the hooks of the configuration (an outbox), and the state of each hook.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::secret::Secret;
 /// The most events that wait for one hook; more are dropped, and counted.
 const MOST_WAITING: i64 = 100_000;
 
-/// The type of an event that tells that a person is gone. It outlives what else is known of the person.
+/// The type of the event which reports that a person is gone. It is kept longer than the person's other data.
 const CLOSED: &str = "closed";
 
-/// An event for one hook, to be written in the commit of what it is about.
+/// An event for one hook, to be written in the commit of what it reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHookEvent {
     /// The `webhook-id`.
@@ -26,7 +26,7 @@ pub struct NewHookEvent {
     pub hook: Arc<str>,
     /// The name of its type.
     pub kind: &'static str,
-    /// Whom it is about.
+    /// The person that it is about.
     pub openid: Option<String>,
     /// JSON; the same for all hooks.
     pub body: Arc<str>,
@@ -34,7 +34,7 @@ pub struct NewHookEvent {
     pub created_at: i64,
 }
 
-/// Somebody who comes or goes by a change of the store's own.
+/// A person whom the store itself adds or removes.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
     /// Came, or else left.
@@ -50,7 +50,7 @@ pub struct Change<'a> {
 /// Makes the events of a change.
 pub type MakeEvents = dyn Fn(&Change) -> Vec<NewHookEvent> + Send + Sync;
 
-/// Has hooks told of those who come and go by a change of the store's own.
+/// Makes events for people whom the store itself adds or removes.
 #[derive(Clone)]
 pub struct Announce(pub Arc<MakeEvents>);
 
@@ -77,7 +77,7 @@ pub struct HookEvent {
     pub last_error: Option<String>,
 }
 
-/// What is known of a hook.
+/// The state of a hook.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HookState {
     /// Events that wait.
@@ -99,7 +99,7 @@ pub struct HookCounts {
     pub dead: i64,
 }
 
-/// What became of an attempt to deliver an event.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookOutcome {
     /// The event.
@@ -114,30 +114,30 @@ pub struct HookOutcome {
     pub error: Option<String>,
 }
 
-/// Where an event stands.
+/// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventState {
     /// It is tried at this time, Unix seconds.
     Waiting(i64),
-    /// It was heard at this time.
+    /// It was delivered at this time.
     Delivered(i64),
     /// It was given up at this time.
     Dead(i64),
 }
 
-/// What a round of attempts changes of a hook.
+/// Changes of a hook's state after a round of attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HookChange {
     /// Failures in a row from now on.
     pub failures: i64,
-    /// How many dropped events the hook was told of.
-    pub told_dropped: i64,
+    /// The number of dropped events that the hook was informed of.
+    pub reported_dropped: i64,
     /// It is paused, for this reason.
     pub paused: Option<String>,
 }
 
 impl Store {
-    /// Writes down what became of attempts, and what that changes of their hook.
+    /// Records the outcomes of attempts, and the new state of the hook.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -173,7 +173,7 @@ impl Store {
                 .prepare_cached(
                     "UPDATE hooks SET failures = ?2, dropped = max(dropped - ?3, 0), paused = coalesce(?4, paused) WHERE name = ?1",
                 )?
-                .execute(params![hook, change.failures, change.told_dropped, change.paused])
+                .execute(params![hook, change.failures, change.reported_dropped, change.paused])
                 .map(drop)
         })
     }
@@ -209,8 +209,7 @@ impl Store {
         })
     }
 
-    /// Lets an event be tried at once, with all its attempts, whatever became of it. Gives its hook; `None` if there is
-    /// no such event.
+    /// Queues an event again, in any state, with all its attempts. Returns its hook; `None` if there is no such event.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -231,7 +230,7 @@ impl Store {
         })
     }
 
-    /// The same for all events of a hook that were given up, and says how many.
+    /// The same for all events of a hook that were given up; returns their number.
     ///
     /// # Errors
     /// When the store cannot write.
@@ -280,8 +279,8 @@ impl Store {
         })
     }
 
-    /// Removes what was to tell before `before`, Unix seconds, that somebody is gone: then nothing names the person any
-    /// more. Says whether there was something; the write-ahead log still has it.
+    /// Removes `closed` events from before `before`, Unix seconds, the last rows that name these people. True if there
+    /// were any; the write-ahead log still contains them.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -307,7 +306,7 @@ impl Store {
 }
 
 impl Reader {
-    /// What is known of a hook.
+    /// The state of a hook.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -434,7 +433,7 @@ impl Reader {
             .collect()
     }
 
-    /// Rows that are about a person, but for what tells that the person is gone.
+    /// Events about a person except `closed` ones.
     pub(super) fn hook_events_of(&self, openid: &str) -> rusqlite::Result<Vec<i64>> {
         self.connection
             .prepare("SELECT rowid FROM hook_events WHERE openid = ?1 AND type <> ?2")?
@@ -443,7 +442,7 @@ impl Reader {
     }
 }
 
-/// Adds events in the commit of what they are about.
+/// Adds events in the commit of what they report.
 pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite::Result<()> {
     for event in events {
         let waiting: Option<i64> = connection
@@ -473,7 +472,7 @@ pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite:
     Ok(())
 }
 
-/// Lets the next event be tried although the last ones failed; one more failure ends that.
+/// Lets the next event be tried although the last ones failed; one more failure resumes probing.
 fn tries_at_once(connection: &Connection, hook: &str) -> rusqlite::Result<()> {
     connection
         .execute(

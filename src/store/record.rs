@@ -45,7 +45,7 @@ pub struct Record {
     pub media_id: Option<String>,
     /// What the push means for the followers.
     pub effect: Effect,
-    /// What hooks are to hear of it. Empty without hooks, and then nothing of them is touched.
+    /// Events for the hooks. Empty without hooks; no table of theirs is touched then.
     pub hook_events: Vec<NewHookEvent>,
 }
 

@@ -45,7 +45,7 @@ pub struct FollowerSync<'a> {
     pub api: &'a Client,
     /// Calls per second.
     pub rate: u32,
-    /// Makes what hooks hear of those who came and left unnoticed.
+    /// Makes events for the hooks about people whose coming or leaving was missed.
     pub announce: Option<&'a Announce>,
 }
 
@@ -116,7 +116,7 @@ impl FollowerSync<'_> {
         thread::scope(|scope| {
             let held = lease.until_dropped();
             scope.spawn(|| lease.keep());
-            // All who follow already are no news.
+            // The first sync only finds out who follows already.
             let is_first = self.store.reader()?.synced_at()?.is_none();
             let run = Run {
                 sync: FollowerSync {

@@ -1,8 +1,8 @@
-//! Hooks: what happens is told to the owner's programs and group robots, at least once, whatever they answer, and no
-//! push waits for it.
+//! Hooks: events are delivered to the owner's programs and group robots at least once, whatever they answer, and no push
+//! waits for that.
 
 use crate::support::account::{RULES, WELCOME};
-use crate::support::receiver::{answer, hang, is_signed, robot, told, trickle};
+use crate::support::receiver::{answer, hang, is_signed, robot, sent_text, trickle};
 use crate::support::store::change;
 use crate::support::*;
 use serde_json::Value;
@@ -72,7 +72,7 @@ fn closed(person: &str) -> Push {
 }
 
 #[test]
-fn every_type_of_event_is_told_in_order_and_signed() {
+fn every_type_of_event_is_delivered_in_order_and_signed() {
     let receiver = Receiver::start();
     let account = hooked(&receiver, "");
     let fan = another_fan();
@@ -127,7 +127,7 @@ fn every_type_of_event_is_told_in_order_and_signed() {
 }
 
 #[test]
-fn a_hook_hears_what_it_asks_for_and_without_hooks_nothing_is_written() {
+fn a_hook_gets_the_events_it_asks_for_and_without_hooks_nothing_is_written() {
     let (all, some) = (Receiver::start(), Receiver::start());
     let hooks = format!(
         "{}\n[[hook]]\nname = \"other\"\nurl = \"{}\"\nevents = [\"leave\"]\n",
@@ -159,7 +159,7 @@ fn a_hook_hears_what_it_asks_for_and_without_hooks_nothing_is_written() {
 }
 
 #[test]
-fn a_failing_event_lets_later_ones_pass_and_comes_again_signed_anew() {
+fn a_failing_event_lets_later_ones_pass_and_is_retried_with_a_new_signature() {
     let receiver = Receiver::start();
     receiver.answers(|call| match call.body.contains("broken") {
         true => answer("500 Internal Server Error", "", "oh"),
@@ -175,7 +175,7 @@ fn a_failing_event_lets_later_ones_pass_and_comes_again_signed_anew() {
         &["1|500|1"],
     );
     let first = calls(&account, &receiver, 2)[0].clone();
-    receiver.hears();
+    receiver.accepts();
     // The first pause is 5 s, give or take a fifth.
     state(&account, "delivered", 2);
     let again = receiver.calls().last().unwrap().clone();
@@ -211,7 +211,7 @@ fn a_hook_that_is_gone_is_paused_until_it_is_resumed() {
     assert_eq!(listed[0]["paused"], "HTTP 410");
     assert_eq!(listed[0]["waiting"], 2);
     assert_eq!(receiver.calls().len(), 1);
-    receiver.hears();
+    receiver.accepts();
     account
         .command(&["hooks", "resume", "crm"])
         .ok()
@@ -246,7 +246,7 @@ fn an_outage_costs_one_call_a_minute_and_no_event() {
         &["10|1|31"],
     );
     assert_eq!(receiver.calls().len(), 10);
-    receiver.hears();
+    receiver.accepts();
     let id: String = account.store().one("SELECT min(id) FROM hook_events");
     account
         .command(&["hooks", "resend", &id])
@@ -289,7 +289,7 @@ fn after_its_last_attempt_an_event_is_dead_until_it_is_sent_again() {
         .command(&["check"])
         .ok()
         .says("2 given up (`wechatd hooks failed crm`)");
-    receiver.hears();
+    receiver.accepts();
     account
         .command(&["hooks", "resend", "--failed", "crm"])
         .ok()
@@ -302,7 +302,7 @@ fn after_its_last_attempt_an_event_is_dead_until_it_is_sent_again() {
 }
 
 #[test]
-fn beyond_a_hundred_thousand_events_new_ones_are_dropped_and_that_is_told() {
+fn beyond_a_hundred_thousand_waiting_events_new_ones_are_dropped_and_counted() {
     let receiver = Receiver::start();
     let account = hooked(&receiver, "");
     account.post(&text("before"));
@@ -394,7 +394,7 @@ fn a_body_of_the_owners_stays_json_with_quotes_and_emoji() {
 }
 
 #[test]
-fn each_robot_hears_in_its_own_form_and_is_believed_only_when_it_says_so() {
+fn each_robot_gets_its_own_format_and_its_json_decides_about_success() {
     let signing = format!("SECsyn{}", "0".repeat(58));
     for (format, path, secret) in [
         ("wecom", "cgi-bin/webhook/send?key=K", ""),
@@ -418,7 +418,7 @@ fn each_robot_hears_in_its_own_form_and_is_believed_only_when_it_says_so() {
         let fan = another_fan();
         account.post(&subscribe().from(&fan));
         state(&account, "delivered", 1);
-        let said = told(&receiver.calls()[0]);
+        let said = sent_text(&receiver.calls()[0]);
         assert!(said.contains(&fan[fan.len() - 6..]), "{said}");
         assert!(
             !said.contains(&fan) && said.contains("关注了公众号"),
@@ -439,7 +439,7 @@ fn each_robot_hears_in_its_own_form_and_is_believed_only_when_it_says_so() {
         account
             .command(&["hooks", "test", "crm"])
             .failed()
-            .complains("has not heard it");
+            .complains("did not receive it");
         let failed = "hook_events WHERE state = 'waiting' AND attempts = 1";
         eventually("a failure", account.log(), || {
             account.store().count(failed) == 1
@@ -466,7 +466,7 @@ fn many_events_become_few_messages_of_a_robot() {
     let calls = receiver.calls();
     assert!(calls.len() <= 8, "{} messages", calls.len());
     for call in &calls {
-        let text = told(call);
+        let text = sent_text(call);
         assert!(text.len() <= 2_048, "{}", text.len());
         assert!(!text.contains('<') && !text.contains("@all"), "{text}");
     }
@@ -479,7 +479,7 @@ fn a_test_says_what_the_hook_answers() {
     account
         .command(&["hooks", "test", "crm"])
         .ok()
-        .says("crm has heard it: HTTP 204");
+        .says("crm received it: HTTP 204");
     assert_eq!(receiver.types(), ["test"]);
     receiver.answers(|_| answer("401 Unauthorized", "", ""));
     account
@@ -495,7 +495,7 @@ fn a_test_says_what_the_hook_answers() {
 }
 
 #[test]
-fn what_a_receiver_answers_besides_a_success_is_a_failure_and_costs_no_memory() {
+fn redirects_floods_and_garbage_are_failures_and_cost_no_memory() {
     let elsewhere = Receiver::start();
     let target = elsewhere.url("metadata");
     let receiver = Receiver::start();
@@ -520,7 +520,7 @@ fn what_a_receiver_answers_besides_a_success_is_a_failure_and_costs_no_memory() 
 }
 
 #[test]
-fn nobody_waits_for_a_slow_receiver_neither_pushes_nor_other_hooks_nor_the_end() {
+fn neither_pushes_nor_other_hooks_nor_a_stop_wait_for_a_slow_receiver() {
     let (slow, quick) = (Receiver::start(), Receiver::start());
     slow.answers(|_| hang());
     let hooks = format!(
@@ -619,7 +619,7 @@ secret = "SECsynthetic"
 }
 
 #[test]
-fn who_is_forgotten_is_told_for_a_day_and_then_gone() {
+fn forgetting_a_person_is_reported_for_a_day_and_then_erased() {
     let receiver = Receiver::start();
     let mut account = hooked(&receiver, "");
     let (fan, other) = (another_fan(), another_fan());
@@ -630,7 +630,7 @@ fn who_is_forgotten_is_told_for_a_day_and_then_gone() {
     account
         .command(&["followers", "forget", &fan, "--yes"])
         .ok()
-        .says("the server tells the hooks crm");
+        .says("the server reports this to the hooks: crm");
     state(&account, "delivered", 1);
     account.store().is(
         "SELECT type, openid FROM hook_events",
@@ -655,7 +655,7 @@ fn who_is_forgotten_is_told_for_a_day_and_then_gone() {
 }
 
 #[test]
-fn a_closed_account_is_told_and_nothing_else_of_the_person_is_kept() {
+fn a_closed_account_is_reported_and_other_events_of_the_person_are_erased() {
     let receiver = Receiver::start();
     let account = hooked(&receiver, "");
     let fan = another_fan();
@@ -671,7 +671,7 @@ fn a_closed_account_is_told_and_nothing_else_of_the_person_is_kept() {
 }
 
 #[test]
-fn who_comes_and_leaves_by_a_sync_is_told_but_for_the_first_one() {
+fn people_found_by_a_sync_are_reported_except_by_the_first_one() {
     let platform = Platform::start();
     let receiver = Receiver::start();
     let people = crowd(0..30);
@@ -696,7 +696,7 @@ fn who_comes_and_leaves_by_a_sync_is_told_but_for_the_first_one() {
 }
 
 #[test]
-fn what_is_done_is_removed_after_its_time() {
+fn finished_events_are_removed_after_their_time() {
     let receiver = Receiver::start();
     let mut account = hooked(&receiver, "");
     for _ in 0..4 {
@@ -802,7 +802,7 @@ name = "robot"
     for said in [
         ":5: hook #1: name: ",
         ":6: hook #1: url: is no URL",
-        ":7: hook #1: events: \"folow\" is nothing to hear of; did you mean \"follow\"?",
+        ":7: hook #1: events: \"folow\" is not a type of event; did you mean \"follow\"?",
         ":11: hook #2: format: \"wecm\" is no format; did you mean \"wecom\"?",
         ":17: hook #3: body: is no JSON",
         ":18: hook #3: secret: is no secret of Standard Webhooks",

@@ -1,5 +1,5 @@
-//! A fake receiver of hooks on a free port: a program, or a group's robot. It records every call and answers as it is
-//! told.
+//! A fake receiver of hooks on a free port: a program or a group's robot. It records every call and answers as the test
+//! wants.
 
 use super::platform::Call;
 use super::platform::connection::{Reply, Then, serve};
@@ -73,8 +73,8 @@ impl Receiver {
         *self.behaviour.lock().unwrap() = Arc::new(behaviour);
     }
 
-    /// Hears everything from now on, as a program.
-    pub fn hears(&self) {
+    /// Answers 204 from now on.
+    pub fn accepts(&self) {
         self.answers(|_| answer("204 No Content", "", ""));
     }
 
@@ -156,7 +156,7 @@ pub fn robot(format: &str, secret: &str, call: &Call) -> Reply {
 }
 
 /// The text that a robot was sent.
-pub fn told(call: &Call) -> String {
+pub fn sent_text(call: &Call) -> String {
     let body = call.json();
     let places = ["/text/content", "/content/text", "/message", "/body"];
     let text = places
