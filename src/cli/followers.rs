@@ -529,6 +529,10 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         counted(erased.messages, "message"),
         counted(erased.jobs, "template message"),
     ))?;
+    if erased.hook_events > 0 {
+        let events = counted(erased.hook_events, "event");
+        out.line(&format!("also {events} of hooks"))?;
+    }
     if !notified.is_empty() {
         out.line(&format!(
             "the server reports this to the hooks: {} (for up to 24 h, then that event is erased, too)",

@@ -29,6 +29,8 @@ pub struct Erased {
     pub messages: usize,
     /// Rows of `jobs`: template messages to the person.
     pub jobs: usize,
+    /// Rows of `hook_events` about the person.
+    pub hook_events: usize,
 }
 
 /// How long one checkpoint may wait for other programs, and block the writer.
@@ -139,11 +141,11 @@ impl Store {
         let events = reader.hook_events_of(openid);
         for rows in events.map_err(|error| Reader::failed(&error))?.chunks(100) {
             let rows = rows.to_vec();
-            self.writer.write(move |connection| {
+            erased.hook_events += self.writer.write(move |connection| {
                 let mut remove =
                     connection.prepare_cached("DELETE FROM hook_events WHERE rowid = ?1")?;
-                rows.iter()
-                    .try_for_each(|row| remove.execute([row]).map(drop))
+                let rows = rows.iter().map(|row| remove.execute([row]));
+                rows.sum::<rusqlite::Result<usize>>()
             })?;
         }
         let others = if is_distinctive(openid) { NAMING } else { &[] };
@@ -270,6 +272,8 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         follow_log: delete("follow_log")?,
         messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
         jobs: delete("jobs")?,
+        // They are found without the writer, see `erase`.
+        hook_events: 0,
     };
     // A running sync must not bring the person back. If its next page begins with the person, it reads the list again;
     // and new pushes may reuse the ids of the log that are free now.

@@ -187,7 +187,7 @@ impl Store {
         self.writer.write(move |connection| {
             connection.query_row(
                 "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET secret = coalesce(secret, excluded.secret) RETURNING secret",
+                 ON CONFLICT (name) DO UPDATE SET secret = iif(secret GLOB 'whsec_?*', secret, excluded.secret) RETURNING secret",
                 [&hook, &fresh],
                 |row| row.get(0).map(|secret: String| Secret::new(secret)),
             )
