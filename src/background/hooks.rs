@@ -8,11 +8,14 @@ use std::time::Duration;
 use super::supervisor::{AFTER_PANIC, restarting};
 use super::trouble::{Backoff, Trouble};
 use crate::app::App;
-use crate::hooks::{Courier, Round};
+use crate::hooks::{Courier, Pause, Round};
 use crate::notifier::{Notifier, Woken};
 
 /// Pause between two looks at the configuration without a notification.
 const ROUND: Duration = Duration::from_secs(60);
+
+/// Pause after a notification: under load the threads of the hooks are not woken by every push.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Pauses while the store cannot be read or written.
 const BACKOFF: Backoff = Backoff::seconds(1, 60);
@@ -52,7 +55,8 @@ pub(super) fn run(app: &App) {
                 }
             }
             drop(live);
-            if app.notifiers.hooks.wait(ROUND) == Woken::Closing {
+            let all = &app.notifiers.hooks;
+            if all.pause(GATHER) == Woken::Closing || all.wait(ROUND) == Woken::Closing {
                 notifiers.values().for_each(|notifier| notifier.close());
                 return;
             }
@@ -101,7 +105,12 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
                 continue;
             }
         };
-        if !pause.is_zero() && notifier.wait(pause) == Woken::Closing {
+        let woken = match pause {
+            Pause::None => Woken::TimedOut,
+            Pause::UntilNotified(longest) => notifier.wait(longest),
+            Pause::Whole(time) => notifier.pause(time),
+        };
+        if woken == Woken::Closing {
             return;
         }
     }

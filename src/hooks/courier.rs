@@ -145,6 +145,17 @@ impl std::fmt::Debug for Courier {
     }
 }
 
+/// What comes before the next round of deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// Nothing: there may be more to deliver.
+    None,
+    /// A pause that a new event ends.
+    UntilNotified(Duration),
+    /// A pause that a new event does not end: nothing may be sent before.
+    Whole(Duration),
+}
+
 /// State that lasts from one round of deliveries to the next.
 #[derive(Debug, Default)]
 pub struct Round {
@@ -176,11 +187,14 @@ impl Round {
         reader: &Reader,
         store: &Store,
         stops: &dyn Fn() -> bool,
-    ) -> Result<Duration, StoreError> {
+    ) -> Result<Pause, StoreError> {
         let name = &courier.hook.name;
         let state = reader.hook_state(name)?;
-        if state.paused.is_some() || state.waiting == 0 {
-            return Ok(LOOK);
+        if state.paused.is_some() {
+            return Ok(Pause::Whole(LOOK));
+        }
+        if state.waiting == 0 {
+            return Ok(Pause::UntilNotified(LOOK));
         }
         let now = Instant::now();
         let probe = Duration::from_secs(Schedule::REAL.probe.unsigned_abs());
@@ -190,14 +204,14 @@ impl Round {
             .filter(|_| state.failures >= PROBING);
         let earliest = self.next_call.max(next_probe);
         if let Some(left) = earliest.and_then(|at| at.checked_duration_since(now)) {
-            return Ok(left.min(LOOK));
+            return Ok(Pause::Whole(left.min(LOOK)));
         }
         let events = reader.due_hook_events(name, clock::unix_seconds(), BATCH)?;
         if events.is_empty() {
-            return Ok(LOOK);
+            return Ok(Pause::UntilNotified(LOOK));
         }
         self.deliver(courier, &events, &state, store, stops)?;
-        Ok(Duration::ZERO)
+        Ok(Pause::None)
     }
 
     fn deliver(

@@ -10,7 +10,7 @@ mod verdict;
 
 use std::sync::Arc;
 
-pub use courier::{Courier, Round};
+pub use courier::{Courier, Pause, Round};
 pub use event::Subscribers;
 pub use schedule::{Failure, PROBING};
 
