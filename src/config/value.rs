@@ -125,12 +125,24 @@ pub(super) fn size(value: &Value, least: usize, most: usize) -> Parsed<usize> {
             )
         })?;
     if read < least || read > most {
+        let (least, most) = (written(least), written(most));
         return Err(format!(
-            "{text:?} is out of range; it can be {least}B to {}MiB",
-            most >> 20
+            "{text:?} is out of range; it can be {least} to {most}"
         ));
     }
     Ok(read)
+}
+
+/// A size as an owner writes it, in the largest unit that fits.
+fn written(bytes: usize) -> String {
+    let units = [(1 << 20, "MiB"), (1 << 10, "KiB")];
+    let fits = units
+        .iter()
+        .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    fits.map_or_else(
+        || format!("{bytes}B"),
+        |(unit, name)| format!("{}{name}", bytes / unit),
+    )
 }
 
 /// A list of addresses and networks in CIDR notation.
@@ -241,7 +253,14 @@ mod tests {
         assert_eq!(size(&value("\"1MiB\""), 0, usize::MAX), Ok(1 << 20));
         assert_eq!(size(&value("\"512B\""), 0, usize::MAX), Ok(512));
         assert!(size(&value("\"1MB\""), 0, usize::MAX).is_err());
-        assert!(size(&value("\"4MiB\""), 0, 1 << 20).is_err());
+        for (least, most, range) in [
+            (0, 1 << 20, "0B to 1MiB"),
+            (4 << 10, 256 << 10, "4KiB to 256KiB"),
+            (1_000, 3 << 10, "1000B to 3KiB"),
+        ] {
+            let error = size(&value("\"4MiB\""), least, most).expect_err("too large");
+            assert!(error.ends_with(range), "{error}");
+        }
         assert_eq!(
             networks(&value("[\"127.0.0.1\", \"::1\", \"10.0.0.0/8\"]")).map(|n| n.len()),
             Ok(3)
