@@ -19,9 +19,10 @@ impl EventLoop {
     pub(super) fn request_is_whole(&mut self, index: usize) {
         self.count(|counters| &counters.requests);
         self.enter(index, Phase::Answering);
-        let lanes = self.lanes.iter().enumerate();
-        let lightest = lanes
-            .filter_map(|(lane_index, lane)| Some((lane_index, lane.as_ref()?.unsent())))
+        let count = self.lanes.len();
+        let in_turn = (0..count).map(|step| (self.next_lane + step) % count);
+        let lightest = in_turn
+            .filter_map(|lane_index| Some((lane_index, self.lanes[lane_index].as_ref()?.unsent())))
             .min_by_key(|(_, unsent)| unsent / COMPANY);
         let Some((lane_index, unsent)) = lightest else {
             if due(&mut self.answer_warning, self.now) {
@@ -54,6 +55,9 @@ impl EventLoop {
         let Some(lane) = &mut self.lanes[lane_index] else {
             return;
         };
+        if lane.unsent() > 0 {
+            self.next_lane = lane_index + 1;
+        }
         let is_full = match lane.send(&mut self.connections) {
             Sent::All => false,
             Sent::Part => true,
