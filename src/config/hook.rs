@@ -4,7 +4,8 @@ use std::fmt;
 
 use toml::de::DeTable;
 
-use super::problem::{Report, nearest, refuse_unknown};
+use super::entry::Entry;
+use super::problem::{Report, nearest};
 use super::value::{self, Parsed, Value};
 use crate::outbound;
 use crate::secret::Secret;
@@ -272,77 +273,48 @@ impl BodyTemplate {
 pub(super) fn parse(tables: &[(&DeTable, usize, usize)], report: Report) -> Vec<Hook> {
     let mut hooks: Vec<Hook> = Vec::new();
     for (number, (table, start, line)) in (1..).zip(tables) {
-        let mut parser = HookParser {
+        let mut parser = HookParser(Entry {
+            list: "hook",
             number,
             table,
             start: *start,
             report: &mut *report,
             valid: true,
-        };
+        });
         let Some(hook) = parser.hook(*line) else {
             continue;
         };
         if hooks.iter().any(|earlier| earlier.name == hook.name) {
             let what = format!("{:?} is the name of an earlier hook", hook.name);
-            parser.fail("name", what);
+            parser.0.fail("name", what);
             continue;
         }
         if number == MOST + 1 {
-            parser.fail("", format!("there can be {MOST} hooks"));
+            parser.0.fail("", format!("there can be {MOST} hooks"));
         }
         hooks.push(hook);
     }
     hooks
 }
 
-struct HookParser<'a, 't> {
-    number: usize,
-    table: &'a DeTable<'t>,
-    start: usize,
-    report: Report<'a>,
-    valid: bool,
-}
+struct HookParser<'a, 't>(Entry<'a, 't>);
 
 impl HookParser<'_, '_> {
-    fn fail(&mut self, key: &str, what: impl Into<String>) {
-        self.valid = false;
-        let at = self.table.get(key);
-        let at = at.map_or(self.start, |value| value.span().start);
-        let separator = if key.is_empty() { "" } else { ": " };
-        let place = format!("hook #{}{separator}{key}", self.number);
-        (self.report)(at, place, what.into());
-    }
-
-    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<T> {
-        match read(self.table.get(key)?) {
-            Ok(value) => Some(value),
-            Err(what) => {
-                self.fail(key, what);
-                None
-            }
-        }
-    }
-
     fn hook(&mut self, line: usize) -> Option<Hook> {
         let known: Vec<&str> = HOOK_KEYS.iter().map(|(key, _)| *key).collect();
-        let place = format!("hook #{}: ", self.number);
-        let (report, valid) = (&mut *self.report, &mut self.valid);
-        let mut typos = refuse_unknown(self.table, &known, &place, &mut |at, key, what| {
-            *valid = false;
-            report(at, key, what);
-        });
-        let name = self.optional("name", name);
-        let url = self.optional("url", url);
+        let mut typos = self.0.refuse_unknown_keys(self.0.table, &known, "");
+        let name = self.0.optional("name", name);
+        let url = self.0.optional("url", url);
         for (key, why) in [
             ("name", "needs a name, by which logs and commands call it"),
             ("url", "needs a url: where are its events to be sent?"),
         ] {
-            if !self.table.contains_key(key) && !typos.take(&[key]) {
-                self.fail("", why);
+            if !self.0.table.contains_key(key) && !typos.take(&[key]) {
+                self.0.fail("", why);
             }
         }
-        let events = self.optional("events", events);
-        let format = self.optional("format", |value| {
+        let events = self.0.optional("events", events);
+        let format = self.0.optional("format", |value| {
             let text = value::string(value)?;
             let known = FORMATS.into_iter().find(|known| *known == text);
             known.ok_or_else(|| {
@@ -353,7 +325,7 @@ impl HookParser<'_, '_> {
                 format!("{text:?} is no format; {advice}")
             })
         });
-        let format = match (format, self.table.contains_key("format")) {
+        let format = match (format, self.0.table.contains_key("format")) {
             (Some(format), _) => Some(format),
             (None, false) => Some("standard"),
             (None, true) => None,
@@ -362,12 +334,12 @@ impl HookParser<'_, '_> {
         if let (Some(HookFormat::Ntfy | HookFormat::Bark), Some(url)) = (&format, &url)
             && last_part(url.expose()).is_none()
         {
-            self.fail(
+            self.0.fail(
                 "url",
                 "ends with the topic of ntfy, or the device key of Bark, as in https://ntfy.sh/my-topic or https://api.day.app/KEY",
             );
         }
-        let valid = self.valid;
+        let valid = self.0.valid;
         let ((name, url), format) = name.zip(url).zip(format).filter(|_| valid)?;
         Some(Hook {
             name,
@@ -381,8 +353,8 @@ impl HookParser<'_, '_> {
     fn format(&mut self, name: &str) -> Option<HookFormat> {
         let is_standard = name == "standard";
         for key in ["previous_secret", "body"] {
-            if !is_standard && self.table.contains_key(key) {
-                self.fail(
+            if !is_standard && self.0.table.contains_key(key) {
+                self.0.fail(
                     key,
                     format!("is for format \"standard\" only, not for {name:?}"),
                 );
@@ -394,19 +366,21 @@ impl HookParser<'_, '_> {
         };
         match name {
             "standard" => Some(HookFormat::Standard {
-                secret: self.optional("secret", signing_secret),
-                previous: self.optional("previous_secret", signing_secret),
-                body: self.optional("body", |value| BodyTemplate::parse(&value::string(value)?)),
+                secret: self.0.optional("secret", signing_secret),
+                previous: self.0.optional("previous_secret", signing_secret),
+                body: self
+                    .0
+                    .optional("body", |value| BodyTemplate::parse(&value::string(value)?)),
             }),
             "dingtalk" => Some(HookFormat::DingTalk {
-                secret: self.optional("secret", robots_secret),
+                secret: self.0.optional("secret", robots_secret),
             }),
             "feishu" => Some(HookFormat::Feishu {
-                secret: self.optional("secret", robots_secret),
+                secret: self.0.optional("secret", robots_secret),
             }),
             other => {
-                if self.table.contains_key("secret") {
-                    self.fail(
+                if self.0.table.contains_key("secret") {
+                    self.0.fail(
                         "secret",
                         format!("{other:?} signs nothing: its URL is the secret; leave it out"),
                     );

@@ -1,6 +1,7 @@
 //! The configuration file: found, parsed and checked completely before anything starts.
 
 mod draft;
+mod entry;
 mod exposure;
 mod fold;
 mod hook;

@@ -189,20 +189,18 @@ impl Router {
             let why = Refused::Method(methods.join(", "));
             return self.site.refuse(from, &why, deferred);
         };
-        match (route.runs, &self.pool) {
-            (Runs::OnPool, Some(pool)) => {
+        match route.runs {
+            Runs::OnWorker => self.site.answer(route, &live, request, deferred),
+            Runs::OnPool => {
                 let site = Arc::clone(&self.site);
                 // Where it may not wait, or the queue is full, the duty to answer is dropped, which answers 503.
-                if deferred.wait() {
+                if let Some(pool) = self.pool.as_ref().filter(|_| deferred.wait()) {
                     pool.submit(move || {
                         if deferred.is_awaited() {
                             site.answer(route, &live, request, deferred);
                         }
                     });
                 }
-            }
-            (Runs::OnWorker, _) | (Runs::OnPool, None) => {
-                self.site.answer(route, &live, request, deferred);
             }
         }
     }

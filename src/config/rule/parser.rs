@@ -5,8 +5,9 @@ use toml::de::DeTable;
 use super::{
     About, Action, ActionKey, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
+use crate::config::entry::Entry;
 use crate::config::fold::{Folding, fold};
-use crate::config::problem::{Report, Typos, nearest, refuse_unknown};
+use crate::config::problem::{Report, Typos, nearest};
 use crate::config::template::Template;
 use crate::config::value::{self, Parsed, Value};
 use crate::counted::counted;
@@ -20,19 +21,23 @@ pub(in crate::config) fn parse(
     line: usize,
     report: Report,
 ) -> Option<Rule> {
-    let mut parser = RuleParser {
+    let mut entry = Entry {
+        list: "rule",
         number,
         table,
         start,
         report,
         valid: true,
-        typos: Typos::default(),
     };
     let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
-    parser.typos = parser.refuse_unknown_keys(table, &known, "");
-    let name = parser.optional("name", value::string);
+    let typos = entry.refuse_unknown_keys(table, &known, "");
+    let mut parser = RuleParser { entry, typos };
+    let name = parser.entry.optional("name", value::string);
     let about = parser.about();
-    let case = parser.optional("case", value::boolean).unwrap_or(false);
+    let case = parser
+        .entry
+        .optional("case", value::boolean)
+        .unwrap_or(false);
     let aim = parser.aim(about.as_ref());
     let tests = parser.tests(case, about.as_ref().map(|about| aim.folding(about)));
     let action = parser.action();
@@ -40,12 +45,12 @@ pub(in crate::config) fn parse(
         parser.check_groups(action, &tests);
     }
     if let (Some(About::Events(_)), Some(Action::Transfer(_))) = (&about, &action) {
-        parser.fail(
+        parser.entry.fail(
             "transfer",
             "only messages can be handed to customer service, never events",
         );
     }
-    let valid = parser.valid;
+    let valid = parser.entry.valid;
     let (about, action) = about.zip(action).filter(|_| valid)?;
     Some(Rule {
         name: name.unwrap_or_else(|| format!("rule #{number}")),
@@ -59,60 +64,18 @@ pub(in crate::config) fn parse(
 }
 
 struct RuleParser<'a, 't> {
-    number: usize,
-    table: &'a DeTable<'t>,
-    start: usize,
-    report: Report<'a>,
-    valid: bool,
+    entry: Entry<'a, 't>,
     typos: Typos,
 }
 
 impl RuleParser<'_, '_> {
-    fn fail(&mut self, key: &str, what: impl Into<String>) {
-        let at = self
-            .table
-            .get(key)
-            .map_or(self.start, |value| value.span().start);
-        self.fail_at(at, key, what);
-    }
-
-    fn fail_at(&mut self, at: usize, key: &str, what: impl Into<String>) {
-        self.valid = false;
-        let separator = if key.is_empty() { "" } else { ": " };
-        (self.report)(
-            at,
-            format!("rule #{}{separator}{key}", self.number),
-            what.into(),
-        );
-    }
-
-    fn optional<T>(&mut self, key: &str, read: impl Fn(&Value) -> Parsed<T>) -> Option<T> {
-        match read(self.table.get(key)?) {
-            Ok(value) => Some(value),
-            Err(what) => {
-                self.fail(key, what);
-                None
-            }
-        }
-    }
-
-    /// `inside` is the key of the table; empty for the rule's own.
-    fn refuse_unknown_keys(&mut self, table: &DeTable, known: &[&str], inside: &str) -> Typos {
-        let separator = if inside.is_empty() { "" } else { "." };
-        let place = format!("rule #{}: {inside}{separator}", self.number);
-        refuse_unknown(table, known, &place, &mut |at, key, what| {
-            self.valid = false;
-            (self.report)(at, key, what);
-        })
-    }
-
     fn about(&mut self) -> Option<About> {
         match (
-            self.table.contains_key("message"),
-            self.table.contains_key("event"),
+            self.entry.table.contains_key("message"),
+            self.entry.table.contains_key("event"),
         ) {
             (true, true) => {
-                self.fail(
+                self.entry.fail(
                     "event",
                     "a rule is about messages or about events, not both; write two rules",
                 );
@@ -120,11 +83,12 @@ impl RuleParser<'_, '_> {
             }
             (false, false) if self.typos.take(&["message", "event"]) => None,
             (false, false) => {
-                self.fail("", "says neither `message` nor `event`: what is it about?");
+                self.entry
+                    .fail("", "says neither `message` nor `event`: what is it about?");
                 None
             }
             (true, false) => {
-                let names = self.optional("message", value::one_or_more)?;
+                let names = self.entry.optional("message", value::one_or_more)?;
                 for name in &names {
                     let known = MESSAGE_TYPES.iter().chain(&["any"]);
                     if !known.clone().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -132,15 +96,16 @@ impl RuleParser<'_, '_> {
                             Some(near) => format!("did you mean {near:?}?"),
                             None => format!("it can be {} or any", MESSAGE_TYPES.join(", ")),
                         };
-                        self.fail("message", format!("{name:?} is not a MsgType; {advice}"));
+                        self.entry
+                            .fail("message", format!("{name:?} is not a MsgType; {advice}"));
                     }
                 }
                 Some(About::Messages(kinds(&names)))
             }
             (false, true) => {
-                let names = self.optional("event", value::one_or_more)?;
+                let names = self.entry.optional("event", value::one_or_more)?;
                 if names.iter().any(|name| name.trim().is_empty()) {
-                    self.fail("event", "an Event name cannot be empty");
+                    self.entry.fail("event", "an Event name cannot be empty");
                 }
                 Some(About::Events(kinds(&names)))
             }
@@ -160,7 +125,7 @@ impl RuleParser<'_, '_> {
             other => Err(format!("{other:?} is not a subject; it is \"key\" or \"scan\"")),
         }
         };
-        self.optional("subject", read).unwrap_or(Aim::Key)
+        self.entry.optional("subject", read).unwrap_or(Aim::Key)
     }
 
     /// `folding` is `None` if the rule does not say what it is about.
@@ -185,7 +150,7 @@ impl RuleParser<'_, '_> {
                 let patterns = value::one_or_more(value)?.into_iter();
                 patterns.map(folded).collect::<Parsed<Vec<_>>>()
             };
-            if let Some(patterns) = self.optional(key, read) {
+            if let Some(patterns) = self.entry.optional(key, read) {
                 tests.push(test(patterns));
             }
         }
@@ -197,7 +162,7 @@ impl RuleParser<'_, '_> {
             let patterns = value::one_or_more(value)?.into_iter();
             patterns.map(compile).collect::<Parsed<Vec<_>>>()
         };
-        if let Some(patterns) = self.optional("regex", read) {
+        if let Some(patterns) = self.entry.optional("regex", read) {
             tests.push(Test::Regex(patterns));
         }
         tests
@@ -209,18 +174,19 @@ impl RuleParser<'_, '_> {
             names.join(separator)
         };
         let mut given = ActionKey::ALL.to_vec();
-        given.retain(|key| self.table.contains_key(key.name()));
+        given.retain(|key| self.entry.table.contains_key(key.name()));
         match given.as_slice() {
             [] if self.typos.take(&ActionKey::ALL.map(ActionKey::name)) => None,
             [] => {
                 let all = names(&ActionKey::ALL, ", ");
-                self.fail("", format!("has no answer; give it one of {all}"));
+                self.entry
+                    .fail("", format!("has no answer; give it one of {all}"));
                 None
             }
             [key] => self.action_of(*key),
             [_, second, ..] => {
                 let all = names(&given, " and ");
-                self.fail(
+                self.entry.fail(
                     second.name(),
                     format!("a rule has one answer, this one has {all}"),
                 );
@@ -232,9 +198,9 @@ impl RuleParser<'_, '_> {
     fn action_of(&mut self, kind: ActionKey) -> Option<Action> {
         let key = kind.name();
         match kind {
-            ActionKey::Text => self.optional(key, text).map(Action::Text),
-            ActionKey::Image => self.optional(key, identifier).map(Action::Image),
-            ActionKey::Voice => self.optional(key, identifier).map(Action::Voice),
+            ActionKey::Text => self.entry.optional(key, text).map(Action::Text),
+            ActionKey::Image => self.entry.optional(key, identifier).map(Action::Image),
+            ActionKey::Voice => self.entry.optional(key, identifier).map(Action::Voice),
             ActionKey::Video => {
                 let mut fields = self.fields(key, &["media_id", "title", "description"])?;
                 Some(Action::Video {
@@ -257,30 +223,35 @@ impl RuleParser<'_, '_> {
                 })
             }
             ActionKey::News => self.news(key),
-            ActionKey::Transfer => self.optional(key, |value| match value.get_ref().as_bool() {
-                Some(true) => Ok(Action::Transfer(None)),
-                Some(false) => Err("leave it out instead of false".to_owned()),
-                None => identifier(value).map(|agent| Action::Transfer(Some(agent))),
-            }),
-            ActionKey::Silent => self.optional(key, |value| match value::boolean(value)? {
-                true => Ok(Action::Silent),
-                false => Err("leave it out instead of false".to_owned()),
-            }),
+            ActionKey::Transfer => {
+                self.entry
+                    .optional(key, |value| match value.get_ref().as_bool() {
+                        Some(true) => Ok(Action::Transfer(None)),
+                        Some(false) => Err("leave it out instead of false".to_owned()),
+                        None => identifier(value).map(|agent| Action::Transfer(Some(agent))),
+                    })
+            }
+            ActionKey::Silent => self
+                .entry
+                .optional(key, |value| match value::boolean(value)? {
+                    true => Ok(Action::Silent),
+                    false => Err("leave it out instead of false".to_owned()),
+                }),
         }
     }
 
     fn news(&mut self, key: &'static str) -> Option<Action> {
-        let table = self.table;
+        let table = self.entry.table;
         let value = table.get(key)?;
         let Some(items) = value.get_ref().as_array() else {
-            self.fail(
+            self.entry.fail(
                 key,
                 value::expected("a list of { title, description, pic_url, url }", value),
             );
             return None;
         };
         if items.is_empty() || items.len() > MAX_ARTICLES {
-            self.fail(
+            self.entry.fail(
                 key,
                 format!(
                     "has {} articles; it can have 1 to {MAX_ARTICLES}",
@@ -308,7 +279,7 @@ impl RuleParser<'_, '_> {
     }
 
     fn fields<'s>(&'s mut self, key: &'static str, known: &[&str]) -> Option<Fields<'s>> {
-        let table = self.table;
+        let table = self.entry.table;
         self.fields_of(key, table.get(key)?, known)
     }
 
@@ -319,20 +290,20 @@ impl RuleParser<'_, '_> {
         known: &[&str],
     ) -> Option<Fields<'s>> {
         let Some(table) = value.get_ref().as_table() else {
-            self.fail(
+            self.entry.fail(
                 key,
                 value::expected(&format!("a table {{ {} }}", known.join(", ")), value),
             );
             return None;
         };
-        let typos = self.refuse_unknown_keys(table, known, key);
+        let typos = self.entry.refuse_unknown_keys(table, known, key);
         Some(Fields {
-            number: self.number,
+            number: self.entry.number,
             key,
             at: value.span().start,
             table,
-            report: self.report,
-            valid: &mut self.valid,
+            report: self.entry.report,
+            valid: &mut self.entry.valid,
             typos,
         })
     }
@@ -342,7 +313,7 @@ impl RuleParser<'_, '_> {
         let Some(highest) = action.templates().filter_map(Template::highest_group).max() else {
             return;
         };
-        let has_regex = self.table.contains_key("regex") || self.typos.has(&["regex"]);
+        let has_regex = self.entry.table.contains_key("regex") || self.typos.has(&["regex"]);
         let available = tests.iter().find_map(|test| match test {
             Test::Regex(patterns) => {
                 let groups = |pattern: &Pattern| pattern.written.captures_len() - 1;
@@ -354,12 +325,12 @@ impl RuleParser<'_, '_> {
         match available {
             // Its mistake has been reported.
             None if has_regex => {}
-            None => self.fail(
+            None => self.entry.fail(
                 key,
                 format!("{{{highest}}} is a group of a regex, and this rule has no `regex`"),
             ),
             Some(available) if highest > available => {
-                self.fail(
+                self.entry.fail(
                     key,
                     format!(
                         "{{{highest}}}: the regex has only {}",
