@@ -11,9 +11,9 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
+use super::finding::MESSAGES_OF_PERSON;
 use super::hooks::{self, NewHookEvent};
 use super::open::{Reader, Store};
-use super::schema::MESSAGES_OF_PERSON;
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
 use super::wal::move_log;

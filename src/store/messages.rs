@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
+use super::finding::{MESSAGES_OF_PERSON, messages_by_quarter};
 use super::open::{Reader, Store};
 use super::page::page;
-use super::schema::{MESSAGES_OF_PERSON, messages_by_quarter};
 use super::signatures::remove_messages;
 
 /// A row of `messages`, without the raw XML.
@@ -264,20 +264,13 @@ impl Store {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::store::schema::tests::BADLY_TIMED;
+    use crate::store::finding::tests::badly_timed;
 
     const NOW: i64 = 1_790_000_000;
 
     #[test]
     fn old_messages_go_step_by_step_whatever_the_clock_did() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wechat.db");
-        let store = Store::open(&path.as_path().into()).unwrap();
-        let reader = store.reader().unwrap();
-        store
-            .writer
-            .write(|connection| connection.execute_batch(BADLY_TIMED))
-            .unwrap();
+        let (_folder, store, reader) = badly_timed();
         let count = |which: &str| -> u32 {
             let sql = format!("SELECT count(*) FROM messages WHERE {which}");
             reader

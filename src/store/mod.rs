@@ -5,6 +5,7 @@
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
+//! - [`finding`]: messages by the time they were received, and by person
 //! - [`page`]: rows one page at a time
 //! - [`profiles`]: followers whose profile must be fetched
 //! - [`sync`]: the working tables of a follower sync
@@ -32,6 +33,7 @@ mod error;
 mod examine;
 mod export;
 mod file;
+mod finding;
 mod followers;
 mod hooks;
 mod jobs;

@@ -7,8 +7,8 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::error::StoreError;
+use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
-use super::schema::messages_by_quarter;
 use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
@@ -195,18 +195,11 @@ pub(super) fn remove_messages(
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::store::schema::tests::BADLY_TIMED;
+    use crate::store::finding::tests::badly_timed;
 
     #[test]
     fn the_newest_signatures_are_read_back_whatever_the_clock_did() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wechat.db");
-        let store = Store::open(&path.as_path().into()).unwrap();
-        let reader = store.reader().unwrap();
-        store
-            .writer
-            .write(|connection| connection.execute_batch(BADLY_TIMED))
-            .unwrap();
+        let (_folder, _store, reader) = badly_timed();
         let sql = "SELECT received_at, signature FROM messages ORDER BY received_at";
         let mut statement = reader.connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
