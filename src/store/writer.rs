@@ -278,8 +278,8 @@ impl Loop {
         while !stopping {
             let Ok(first) = waiting.recv() else { break };
             if is_crowded {
-                // Where many push, more are about to arrive. Letting the threads that bring them go first costs nothing
-                // and makes larger commits: 4 to 8 % less processor time for each push.
+                // More pushes are about to arrive. Letting the threads that bring them go first makes larger commits: in
+                // pairs 0.85 to 0.99 of the processor time for each push, and 0.99 to 1.08 of the pushes a second.
                 thread::yield_now();
             }
             for message in std::iter::once(first).chain(waiting.try_iter()) {

@@ -14,6 +14,8 @@ fn while_the_disk_hangs_every_request_is_answered_in_time_and_no_push_is_lost() 
     let (setup, disk) = Disk::under(Setup::new());
     let account = setup.start();
     account.post(&text("before")).is_text(HELP);
+    // They would hold the store while they hang, and no push would reach the disk.
+    account.await_rest_of("chores");
     disk.stall();
     let pushes: Vec<Push> = (0..12)
         .map(|_| text("meanwhile").from(&another_fan()))

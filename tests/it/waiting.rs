@@ -124,27 +124,11 @@ fn a_push_whose_client_hangs_up_is_still_recorded() {
     account.store().is("SELECT count(*) FROM messages", &["5"]);
 }
 
-/// How often the thread of this name has gone to sleep.
-fn sleeps(account: &Account, name: &str) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", account.pid())).unwrap();
-    let thread = tasks
-        .map(|task| task.unwrap().path())
-        .find(|task| {
-            std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
-        })
-        .unwrap_or_else(|| panic!("no thread {name}"));
-    let status = std::fs::read_to_string(thread.join("status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.unwrap().trim().parse().unwrap()
-}
-
 #[test]
 fn two_workers_share_the_requests_of_eight_clients() {
     let account = Setup::new().set("server.workers", "2").start();
     let workers = ["worker 1", "worker 2"];
-    let before = workers.map(|name| sleeps(&account, name));
+    let before = workers.map(|name| account.sleeps_of(name));
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -158,7 +142,7 @@ fn two_workers_share_the_requests_of_eight_clients() {
         }
         let begun = Instant::now();
         let both = || {
-            let after = workers.map(|name| sleeps(&account, name));
+            let after = workers.map(|name| account.sleeps_of(name));
             after
                 .iter()
                 .zip(before)

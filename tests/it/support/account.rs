@@ -3,7 +3,7 @@
 use super::http::{Address, Answer, Request, exchange};
 pub use super::platform::{APP_ID, APP_SECRET};
 use super::push::{Push, nonce, signed_query};
-use super::{Log, PATIENCE, Platform, Ran, Store, now};
+use super::{Log, PATIENCE, Platform, Ran, Store, eventually, now};
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -230,6 +230,33 @@ impl Account {
         self.running.as_ref().expect("the server runs").child.id()
     }
 
+    /// How often the server's thread of this name has gone to sleep.
+    #[track_caller]
+    pub fn sleeps_of(&self, thread: &str) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let task = tasks
+            .map(|task| task.unwrap().path())
+            .find(|task| {
+                std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == thread)
+            })
+            .unwrap_or_else(|| panic!("no thread {thread}"));
+        let status = std::fs::read_to_string(task.join("status")).unwrap();
+        let count = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.unwrap().trim().parse().unwrap()
+    }
+
+    /// Waits until a background thread has nothing left to do: it sleeps on.
+    #[track_caller]
+    pub fn await_rest_of(&self, thread: &str) {
+        eventually(&format!("{thread} at rest"), self.log(), || {
+            let before = self.sleeps_of(thread);
+            std::thread::sleep(Duration::from_millis(100));
+            self.sleeps_of(thread) == before
+        });
+    }
+
     /// Sends SIGHUP and waits until the log reports the result of the reload.
     #[track_caller]
     pub fn reload(&self) {
@@ -237,7 +264,7 @@ impl Account {
         let said = || ends.iter().map(|end| self.log.count(end)).sum::<usize>();
         let before = said();
         self.hang_up();
-        super::eventually("the end of the reload", &self.log, || said() > before);
+        eventually("the end of the reload", &self.log, || said() > before);
     }
 
     /// Sends SIGHUP without waiting.
