@@ -93,6 +93,9 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     match &decision.outcome {
         Outcome::NoRule => explained.why = Some("no rule matches".to_owned()),
         Outcome::Silent => explained.why = Some("the rule is silent".to_owned()),
+        Outcome::Forward { service, .. } => {
+            explained.why = Some(format!("the service {service} is asked"));
+        }
         Outcome::Withheld(why) => explained.why = Some((*why).to_owned()),
         Outcome::Reply(reply) => {
             explained.answer = "reply";

@@ -57,6 +57,7 @@ impl Draft {
             },
             rules: Vec::new(),
             hooks: Vec::new(),
+            services: Vec::new(),
             secrets: Vec::new(),
             menu: Menu::default(),
         };

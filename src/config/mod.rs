@@ -12,6 +12,8 @@ mod mode;
 mod parser;
 mod problem;
 mod rule;
+mod secret_url;
+mod service;
 mod syntax;
 mod template;
 mod trust;
@@ -26,7 +28,7 @@ use toml::de::DeTable;
 
 pub use exposure::{SERVICE_USER, ServiceUser};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
-pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, HookUrl, Placeholder, last_part};
+pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, Placeholder, last_part};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
 pub use menu::{Conditional, MENU_KEYS, Menu};
@@ -35,6 +37,8 @@ pub use problem::{Problem, Problems, nearest};
 pub use rule::{
     About, Action, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
+pub use secret_url::SecretUrl;
+pub use service::{Service, ServiceFormat, Slow};
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
 
@@ -72,6 +76,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// `[[hook]]`, in order.
     pub hooks: Vec<Hook>,
+    /// `[[service]]`, in order.
+    pub services: Vec<Service>,
     /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.

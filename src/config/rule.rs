@@ -86,11 +86,12 @@ enum ActionKey {
     Music,
     News,
     Transfer,
+    Forward,
     Silent,
 }
 
 impl ActionKey {
-    const ALL: [ActionKey; 8] = [
+    const ALL: [ActionKey; 9] = [
         ActionKey::Text,
         ActionKey::Image,
         ActionKey::Voice,
@@ -98,6 +99,7 @@ impl ActionKey {
         ActionKey::Music,
         ActionKey::News,
         ActionKey::Transfer,
+        ActionKey::Forward,
         ActionKey::Silent,
     ];
 
@@ -110,6 +112,7 @@ impl ActionKey {
             ActionKey::Music => "music",
             ActionKey::News => "news",
             ActionKey::Transfer => "transfer",
+            ActionKey::Forward => "forward",
             ActionKey::Silent => "silent",
         }
     }
@@ -258,6 +261,13 @@ pub enum Action {
     News(Vec<NewsItem>),
     /// Transfer to customer service: to this agent, or to any.
     Transfer(Option<String>),
+    /// What a service says.
+    Forward {
+        /// Its name.
+        service: String,
+        /// Shown when the service fails; `None`: nothing.
+        otherwise: Option<Template>,
+    },
 }
 
 impl Action {
@@ -272,7 +282,11 @@ impl Action {
                 thumb_media_id: media_id,
                 ..
             } => Some(media_id),
-            Action::Silent | Action::Text(_) | Action::News(_) | Action::Transfer(_) => None,
+            Action::Silent
+            | Action::Text(_)
+            | Action::News(_)
+            | Action::Transfer(_)
+            | Action::Forward { .. } => None,
         }
     }
 }
@@ -320,6 +334,7 @@ impl Action {
             Action::Music { .. } => ActionKey::Music,
             Action::News(_) => ActionKey::News,
             Action::Transfer(_) => ActionKey::Transfer,
+            Action::Forward { .. } => ActionKey::Forward,
         };
         key.name()
     }
@@ -327,6 +342,7 @@ impl Action {
     fn templates(&self) -> Box<dyn Iterator<Item = &Template> + '_> {
         match self {
             Action::Text(text) => Box::new(std::iter::once(text)),
+            Action::Forward { otherwise, .. } => Box::new(otherwise.iter()),
             Action::Video {
                 title, description, ..
             } => Box::new(title.iter().chain(description)),

@@ -23,6 +23,13 @@ pub enum Outcome {
     Silent,
     /// This reply.
     Reply(Reply),
+    /// The answer is what this service says.
+    Forward {
+        /// The name of the service.
+        service: String,
+        /// Shown when the service fails; `None`: nothing.
+        otherwise: Option<Reply>,
+    },
     /// A rule matched, but the platform would not accept its reply: `success`. The text says why.
     Withheld(&'static str),
 }
@@ -45,7 +52,8 @@ pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
 
 /// `subject` is the text that the rule tests.
 fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
-    if !push.may_be_answered() && !matches!(found.rule.action, Action::Silent) {
+    let shows = !matches!(found.rule.action, Action::Silent | Action::Forward { .. });
+    if shows && !push.may_be_answered() {
         return Outcome::Withheld("the platform takes no reply to this event");
     }
     let (scan_type, scan) = push.scan().unwrap_or_default();
@@ -67,6 +75,13 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
     let fill_if = |template: &Option<Template>| template.as_ref().map(fill);
     let reply = match &found.rule.action {
         Action::Silent => return Outcome::Silent,
+        Action::Forward { service, otherwise } => {
+            let otherwise = fill_if(otherwise).map(Reply::Text);
+            return Outcome::Forward {
+                service: service.clone(),
+                otherwise: otherwise.filter(|reply| !reply.is_empty()),
+            };
+        }
         Action::Text(text) => Reply::Text(fill(text)),
         Action::Image(media_id) => Reply::Image {
             media_id: media_id.clone(),

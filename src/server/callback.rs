@@ -401,12 +401,15 @@ impl Accepted {
         let decision = decide(&live.rules, &push);
         let reply = match &decision.outcome {
             Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, received_at),
-            Outcome::NoRule | Outcome::Silent | Outcome::Withheld(_) => None,
+            Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
+                None
+            }
         };
         let outcome = match &decision.outcome {
             Outcome::Reply(reply) => reply.msg_type(),
             Outcome::NoRule => "no rule, success",
             Outcome::Silent => "silent, success",
+            Outcome::Forward { .. } => "forward",
             Outcome::Withheld(why) => why,
         };
         let rule = decision.rule.map(|rule| rule.name.clone());

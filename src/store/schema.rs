@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     TRUE_COUNTS,
     QUARTER_RANGES,
     HOOKS,
+    FORWARDS,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -441,6 +442,39 @@ SELECT id, datetime(created_at, 'unixepoch', 'localtime') AS created, hook, type
        iif(state = 'waiting', NULL, datetime(next_at, 'unixepoch', 'localtime')) AS done,
        last_status, last_error
 FROM hook_events ORDER BY rowid DESC;
+";
+
+/// Pushes that were forwarded to the owner's own program.
+const FORWARDS: &str = "
+-- 1: forwarded, and not answered yet.
+ALTER TABLE messages ADD COLUMN pending INTEGER;
+
+-- What became of each forwarded push.
+CREATE TABLE forwards (
+    id          INTEGER PRIMARY KEY,
+    message_id  INTEGER NOT NULL UNIQUE,
+    service     TEXT NOT NULL,
+    openid      TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN
+        ('asked', 'answered', 'sending', 'sent', 'unknown', 'kept', 'shown', 'expired', 'failed')),
+    deliveries  INTEGER NOT NULL DEFAULT 1,     -- how often the platform delivered the push
+    answer      TEXT,                           -- plain XML; NULL: none, or nothing to show
+    error       TEXT,
+    asked_at    INTEGER NOT NULL,
+    answered_at INTEGER,
+    done_at     INTEGER
+);
+-- What a start goes on with.
+CREATE INDEX forwards_open ON forwards (id) WHERE state IN ('asked', 'sending');
+CREATE INDEX forwards_kept ON forwards (openid, id) WHERE state = 'kept';
+CREATE TRIGGER messages_forwarded AFTER DELETE ON messages BEGIN
+    DELETE FROM forwards WHERE message_id = old.id;
+END;
+
+CREATE VIEW forwards_v AS
+SELECT id, datetime(asked_at, 'unixepoch', 'localtime') AS asked, service, openid, state, deliveries,
+       answered_at - asked_at AS seconds, datetime(done_at, 'unixepoch', 'localtime') AS done, error
+FROM forwards ORDER BY id DESC;
 ";
 
 /// Migrates the file to [`VERSION`], each step in its own transaction.

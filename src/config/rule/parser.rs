@@ -231,6 +231,10 @@ impl RuleParser<'_, '_> {
                         None => identifier(value).map(|agent| Action::Transfer(Some(agent))),
                     })
             }
+            ActionKey::Forward => Some(Action::Forward {
+                service: self.entry.optional(key, identifier)?,
+                otherwise: self.entry.optional("otherwise", text),
+            }),
             ActionKey::Silent => self
                 .entry
                 .optional(key, |value| match value::boolean(value)? {

@@ -161,6 +161,8 @@ fn answer(rules: &Rules, push: &Push) -> String {
         Outcome::Reply(reply) => reply
             .to_xml(&push.from_user, &push.to_user, push.create_time)
             .unwrap_or_default(),
-        Outcome::NoRule | Outcome::Silent | Outcome::Withheld(_) => String::new(),
+        Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
+            String::new()
+        }
     }
 }

@@ -76,7 +76,9 @@ impl StoreAlone {
         let received_at = clock::unix_seconds();
         let reply = match &decision.outcome {
             Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, received_at),
-            Outcome::NoRule | Outcome::Silent | Outcome::Withheld(_) => None,
+            Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
+                None
+            }
         };
         let head = String::from_utf8_lossy(request);
         let signature = head.split_once("signature=").unwrap().1;

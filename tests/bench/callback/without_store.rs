@@ -71,7 +71,7 @@ fn answer(config: &Config, rules: &Rules, request: Request, deferred: Deferred) 
     let now = wechatd::clock::unix_seconds();
     let reply = match &decision.outcome {
         Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, now),
-        Outcome::NoRule | Outcome::Silent | Outcome::Withheld(_) => None,
+        Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => None,
     };
     let kind = push.event().unwrap_or(push.msg_type());
     let rule = decision.rule.map_or("no rule", |rule| &rule.name);
