@@ -272,7 +272,8 @@ mod tests {
             .connection
             .execute_batch("BEGIN; SELECT count(*) FROM settings")
             .unwrap();
-        let grown = *log_under_load(&store, 1_200).last().unwrap();
+        // The threads need not end at the same time.
+        let grown = log_under_load(&store, 1_200).into_iter().max().unwrap();
         assert!(grown > 72 << 20, "{} KiB", grown >> 10);
         drop(reader);
         // A reader is looked for once a second.
