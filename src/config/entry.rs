@@ -1,4 +1,4 @@
-//! One `[[rule]]` or `[[hook]]` while it is parsed: its keys, and the reports of what is wrong with them.
+//! One `[[rule]]`, `[[hook]]` or `[[service]]` while it is parsed: its keys, and the reports of what is wrong with them.
 
 use toml::de::DeTable;
 
@@ -17,6 +17,42 @@ pub(super) struct Entry<'a, 't> {
     pub(super) report: Report<'a>,
     /// `false`: a mistake was reported.
     pub(super) valid: bool,
+}
+
+/// Parses the tables of a list whose items have names and URLs, each table with the byte and the line at which it
+/// starts. There can be `most`. Mistakes go to `report`.
+pub(super) fn named<T>(
+    list: &'static str,
+    most: usize,
+    tables: &[(&DeTable, usize, usize)],
+    report: Report,
+    read: impl Fn(&mut Entry, usize) -> Option<(String, T)>,
+) -> Vec<T> {
+    let mut names = Vec::new();
+    let mut items = Vec::new();
+    for (number, (table, start, line)) in (1..).zip(tables) {
+        let mut entry = Entry {
+            list,
+            number,
+            table,
+            start: *start,
+            report: &mut *report,
+            valid: true,
+        };
+        if number == most + 1 {
+            entry.fail("", format!("there can be {most} {list}s"));
+        }
+        let Some((name, item)) = read(&mut entry, *line) else {
+            continue;
+        };
+        if names.contains(&name) {
+            entry.fail("name", format!("{name:?} is the name of an earlier {list}"));
+            continue;
+        }
+        names.push(name);
+        items.push(item);
+    }
+    items
 }
 
 impl Entry<'_, '_> {
@@ -46,6 +82,15 @@ impl Entry<'_, '_> {
             Err(what) => {
                 self.fail(key, what);
                 None
+            }
+        }
+    }
+
+    /// Reports each of these keys that is missing, unless it is there misspelt. The text says what it is needed for.
+    pub(super) fn require(&mut self, keys: &[(&str, &str)], typos: &mut Typos) {
+        for (key, why) in keys {
+            if !self.table.contains_key(*key) && !typos.take(&[key]) {
+                self.fail("", *why);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use super::entry::Entry;
+use super::entry::{self, Entry};
 use super::problem::{Report, nearest};
 use super::secret_url::SecretUrl;
 use super::value::{self, Parsed, Value};
@@ -242,59 +242,29 @@ impl BodyTemplate {
 
 /// Parses every `[[hook]]`, each with the line it starts on. Mistakes go to `report`.
 pub(super) fn parse(tables: &[(&DeTable, usize, usize)], report: Report) -> Vec<Hook> {
-    let mut hooks: Vec<Hook> = Vec::new();
-    for (number, (table, start, line)) in (1..).zip(tables) {
-        let mut parser = HookParser(Entry {
-            list: "hook",
-            number,
-            table,
-            start: *start,
-            report: &mut *report,
-            valid: true,
-        });
-        let Some(hook) = parser.hook(*line) else {
-            continue;
-        };
-        if hooks.iter().any(|earlier| earlier.name == hook.name) {
-            let what = format!("{:?} is the name of an earlier hook", hook.name);
-            parser.0.fail("name", what);
-            continue;
-        }
-        if number == MOST + 1 {
-            parser.0.fail("", format!("there can be {MOST} hooks"));
-        }
-        hooks.push(hook);
-    }
-    hooks
+    entry::named("hook", MOST, tables, report, |entry, line| {
+        let hook = HookParser(entry).hook(line)?;
+        Some((hook.name.clone(), hook))
+    })
 }
 
-struct HookParser<'a, 't>(Entry<'a, 't>);
+struct HookParser<'e, 'a, 't>(&'e mut Entry<'a, 't>);
 
-impl HookParser<'_, '_> {
+impl HookParser<'_, '_, '_> {
     fn hook(&mut self, line: usize) -> Option<Hook> {
         let known: Vec<&str> = HOOK_KEYS.iter().map(|(key, _)| *key).collect();
         let mut typos = self.0.refuse_unknown_keys(self.0.table, &known, "");
-        let name = self.0.optional("name", name);
+        let name = self.0.optional("name", |value| value::name(value, "hook"));
         let url = self.0.optional("url", SecretUrl::read);
-        for (key, why) in [
+        let needed = [
             ("name", "needs a name, by which logs and commands call it"),
             ("url", "needs a url: where are its events to be sent?"),
-        ] {
-            if !self.0.table.contains_key(key) && !typos.take(&[key]) {
-                self.0.fail("", why);
-            }
-        }
+        ];
+        self.0.require(&needed, &mut typos);
         let events = self.0.optional("events", events);
         let format = self.0.optional("format", |value| {
-            let text = value::string(value)?;
-            let known = FORMATS.into_iter().find(|known| *known == text);
-            known.ok_or_else(|| {
-                let advice = match nearest(&text, FORMATS) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => format!("it can be {}", FORMATS.join(", ")),
-                };
-                format!("{text:?} is no format; {advice}")
-            })
+            let known = FORMATS.map(|name| (name, name));
+            value::one_of(&value::string(value)?, &known, "a format")
         });
         let format = match (format, self.0.table.contains_key("format")) {
             (Some(format), _) => Some(format),
@@ -337,8 +307,8 @@ impl HookParser<'_, '_> {
         };
         match name {
             "standard" => Some(HookFormat::Standard {
-                secret: self.0.optional("secret", signing_secret),
-                previous: self.0.optional("previous_secret", signing_secret),
+                secret: self.0.optional("secret", value::signing_secret),
+                previous: self.0.optional("previous_secret", value::signing_secret),
                 body: self
                     .0
                     .optional("body", |value| BodyTemplate::parse(&value::string(value)?)),
@@ -377,38 +347,10 @@ pub fn last_part(url: &str) -> Option<(&str, &str)> {
     (!part.is_empty()).then_some((base, part))
 }
 
-fn name(value: &Value) -> Parsed<String> {
-    let text = value::string(value)?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-    match (1..=64).contains(&text.len()) && text.bytes().all(plain) {
-        true => Ok(text),
-        false => Err(format!(
-            "{text:?} is no name for a hook: up to 64 letters, digits, - and _"
-        )),
-    }
-}
-
 fn events(value: &Value) -> Parsed<Vec<EventType>> {
-    let names = || EventType::ALL.into_iter().map(EventType::name);
-    let read = |text: String| {
-        let known = EventType::ALL
-            .into_iter()
-            .find(|known| known.name() == text);
-        known.ok_or_else(|| {
-            let advice = match nearest(&text, names()) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            format!("{text:?} is not a type of event; {advice}")
-        })
-    };
+    let known = EventType::ALL.map(|event| (event.name(), event));
+    let read = |text: String| value::one_of(&text, &known, "a type of event");
     value::one_or_more(value)?.into_iter().map(read).collect()
-}
-
-fn signing_secret(value: &Value) -> Parsed<SigningSecret> {
-    SigningSecret::parse(&value::string(value)?).ok_or_else(|| {
-        "is no secret of Standard Webhooks: whsec_ and the base64 of 24 to 64 bytes; without the key one is made".to_owned()
-    })
 }
 
 #[cfg(test)]

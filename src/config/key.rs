@@ -52,7 +52,12 @@ pub const KEYS: &[Key] = &[
         without: "made on first start",
         change: Change::Live,
         meaning: "The Token of the console's callback settings, 3 to 32 letters or digits. Without it a random one is made once, kept in the store, and shown by `wechatd check`.",
-        set: |draft, value| put(&mut draft.config.account.token, token(value).map(Some)),
+        set: |draft, value| {
+            put(
+                &mut draft.config.account.token,
+                value::token(value).map(Some),
+            )
+        },
     },
     Key {
         name: "account.previous_token",
@@ -64,7 +69,7 @@ pub const KEYS: &[Key] = &[
         set: |draft, value| {
             put(
                 &mut draft.config.account.previous_token,
-                token(value).map(Some),
+                value::token(value).map(Some),
             )
         },
     },
@@ -378,16 +383,6 @@ pub(super) fn defaults(file: &Path) -> Draft {
 fn put<T>(place: &mut T, read: Parsed<T>) -> Parsed<()> {
     *place = read?;
     Ok(())
-}
-
-fn token(value: &Value) -> Parsed<Secret> {
-    let text = value::string(value)?;
-    let well_formed =
-        (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    match well_formed {
-        true => Ok(Secret::new(text)),
-        false => Err("a Token has 3 to 32 letters or digits and nothing else".to_owned()),
-    }
 }
 
 fn app_id(value: &Value) -> Parsed<String> {

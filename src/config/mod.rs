@@ -38,7 +38,7 @@ pub use rule::{
     About, Action, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
 };
 pub use secret_url::SecretUrl;
-pub use service::{Service, ServiceFormat, Slow};
+pub use service::{SERVICE_KEYS, Service, ServiceFormat, Slow};
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
 

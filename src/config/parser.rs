@@ -13,8 +13,8 @@ use super::mode::ModeName;
 use super::problem::{Problem, Problems, Typos, nearest};
 use super::syntax::SyntaxError;
 use super::{
-    AllowIps, Config, HookFormat, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, hook, menu,
-    rule, value,
+    AllowIps, Config, HookFormat, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, SecretUrl,
+    hook, menu, rule, service, value,
 };
 use crate::byte_order_mark;
 use crate::secret::Secret;
@@ -22,6 +22,7 @@ use crate::secret::Secret;
 /// The sections whose keys are not in [`KEYS`].
 const RULES: &str = "rule";
 const HOOKS: &str = "hook";
+const SERVICES: &str = "service";
 const MENU: &str = "menu";
 
 /// Parses one text and collects its mistakes.
@@ -85,14 +86,19 @@ impl Parser {
     }
 
     pub(super) fn sections(&mut self, root: &DeTable, draft: &mut Draft) {
+        let mut services = Some(Vec::new());
         for (name, value) in root {
             let section = name.get_ref().as_ref();
             if section == RULES {
-                self.rules(value, &mut draft.config);
+                // Parsed last: they name services.
                 continue;
             }
             if section == HOOKS {
                 self.hooks(value, &mut draft.config);
+                continue;
+            }
+            if section == SERVICES {
+                services = self.services(value, &mut draft.config);
                 continue;
             }
             if section == MENU {
@@ -112,6 +118,10 @@ impl Parser {
                     format!("is a section; write [{section}] on a line of its own"),
                 ),
             }
+        }
+        if let Some(rules) = root.get(RULES) {
+            let services = services.filter(|_| !self.typos.has(&[SERVICES]));
+            self.rules(rules, services.as_deref(), &mut draft.config);
         }
     }
 
@@ -139,7 +149,7 @@ impl Parser {
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
         let sections = KEYS.iter().map(|key| section_of(key.name));
-        let sections = [RULES, HOOKS, MENU].into_iter().chain(sections);
+        let sections = [RULES, HOOKS, SERVICES, MENU].into_iter().chain(sections);
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
@@ -190,7 +200,7 @@ impl Parser {
             config.secrets.push("hook.secret");
         }
         let is_secret = |hook: &hook::Hook| match hook.format {
-            HookFormat::Standard { .. } => hook.url.expose().contains(['@', '?']),
+            HookFormat::Standard { .. } => may_be_secret(&hook.url),
             HookFormat::WeCom
             | HookFormat::DingTalk { .. }
             | HookFormat::Feishu { .. }
@@ -202,11 +212,32 @@ impl Parser {
         }
     }
 
-    fn rules(&mut self, value: &value::Value, config: &mut Config) {
+    /// The names that rules can forward to, also those of services with mistakes; `None` if some are not clear.
+    fn services(&mut self, value: &value::Value, config: &mut Config) -> Option<Vec<String>> {
+        let tables = self.tables(SERVICES, value);
+        let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+        config.services = service::parse(&tables, &mut report);
+        let has = |key: &str| tables.iter().any(|(table, ..)| table.contains_key(key));
+        let urls = config.services.iter().map(|service| &service.url);
+        let secrets = [
+            ("service.token", has("token")),
+            ("service.secret", has("secret")),
+            ("service.url", urls.into_iter().any(may_be_secret)),
+        ];
+        for (key, is_in_the_file) in secrets {
+            if is_in_the_file {
+                config.secrets.push(key);
+            }
+        }
+        service::names(&tables).filter(|names| !names.is_empty())
+    }
+
+    /// `services`: the names of all services; `None` if some are not clear.
+    fn rules(&mut self, value: &value::Value, services: Option<&[String]>, config: &mut Config) {
         let mut names = HashSet::new();
         for (n, (table, start, line)) in (1..).zip(self.tables(RULES, value)) {
             let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
-            let Some(rule) = rule::parse(n, table, start, line, &mut report) else {
+            let Some(rule) = rule::parse(n, table, start, line, services, &mut report) else {
                 continue;
             };
             if !names.insert(rule.name.clone()) {
@@ -355,6 +386,11 @@ impl Parser {
             );
         }
     }
+}
+
+/// Whether a URL that is not a robot's probably has a secret in it.
+fn may_be_secret(url: &SecretUrl) -> bool {
+    url.expose().contains(['@', '?'])
 }
 
 fn section_of(name: &str) -> &str {

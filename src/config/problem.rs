@@ -80,6 +80,14 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// What to write instead of an unknown `name`: the nearest of those known, or any.
+pub(super) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("it can be {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// The known keys that unknown keys of a table resemble: if one of them is missing, that is not reported as well.
 #[derive(Debug, Default)]
 pub(super) struct Typos {

@@ -70,8 +70,19 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
         ActionKey::Transfer.name(),
         "hand the message to customer service: true, or the account of an agent",
     ),
+    (
+        ActionKey::Forward.name(),
+        "answer with what a program of yours says: the name of a [[service]]",
+    ),
+    (
+        OTHERWISE,
+        "with `forward`: the text that is shown when the service fails",
+    ),
     (ActionKey::Silent.name(), "true: answer nothing"),
 ];
+
+/// The key beside `forward` for what is shown when the service fails.
+const OTHERWISE: &str = "otherwise";
 
 /// The MsgTypes that a rule can be about.
 pub const MESSAGE_TYPES: &[&str] = &message::MESSAGE_TYPES;

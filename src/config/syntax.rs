@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use super::hook::HOOK_KEYS;
 use super::menu::MENU_KEYS;
 use super::rule::RULE_KEYS;
+use super::service::SERVICE_KEYS;
 use super::{KEYS, nearest};
 use crate::visible::Visible;
 
@@ -26,9 +27,10 @@ const OWN_ERRORS: [&str; 5] = [
 ];
 
 /// Headers in double brackets: each starts one more item of a list.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
     "rule",
     "hook",
+    "service",
     "menu.button",
     "menu.conditional",
     "menu.conditional.button",
@@ -467,6 +469,7 @@ fn is_statement(line: &str) -> bool {
     let lists = RULE_KEYS
         .iter()
         .chain(HOOK_KEYS)
+        .chain(SERVICE_KEYS)
         .chain(MENU_KEYS)
         .map(|(key, _)| *key);
     names()

@@ -7,6 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::problem::suggestion;
+use crate::secret::Secret;
+use crate::webhook::SigningSecret;
+
 /// A value of the file with its position.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -39,6 +43,45 @@ pub(super) fn no_control(text: &str, may: &[char]) -> Parsed<()> {
             u32::from(c)
         )),
     }
+}
+
+/// The name of a hook or the like, `what`, which logs, commands and the store call it by.
+pub(super) fn name(value: &Value, what: &str) -> Parsed<String> {
+    let text = string(value)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    match (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        true => Ok(text),
+        false => Err(format!(
+            "{text:?} is no name for a {what}: up to 64 letters, digits, - and _"
+        )),
+    }
+}
+
+/// The one of `known` whose name `text` is. `what` says what it should be, such as "a format".
+pub(super) fn one_of<T: Copy>(text: &str, known: &[(&'static str, T)], what: &str) -> Parsed<T> {
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, one)| *one).ok_or_else(|| {
+        let advice = suggestion(text, known.iter().map(|(name, _)| *name));
+        format!("{text:?} is not {what}; {advice}")
+    })
+}
+
+/// A Token, which signs the requests of the platform.
+pub(super) fn token(value: &Value) -> Parsed<Secret> {
+    let text = string(value)?;
+    let well_formed =
+        (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    match well_formed {
+        true => Ok(Secret::new(text)),
+        false => Err("a Token has 3 to 32 letters or digits and nothing else".to_owned()),
+    }
+}
+
+/// A secret of Standard Webhooks.
+pub(super) fn signing_secret(value: &Value) -> Parsed<SigningSecret> {
+    SigningSecret::parse(&string(value)?).ok_or_else(|| {
+        "is no secret of Standard Webhooks: whsec_ and the base64 of 24 to 64 bytes; without the key one is made".to_owned()
+    })
 }
 
 pub(super) fn boolean(value: &Value) -> Parsed<bool> {

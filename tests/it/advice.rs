@@ -397,7 +397,7 @@ fn rules_answer_every_button_in_the_readme_and_in_the_shipped_file() {
     // The shipped file, with its menu uncommented.
     let shipped = std::fs::read_to_string(format!("{root}/wechat.conf")).unwrap();
     let (rules, menu) = shipped.split_once("# The menu below the chat").unwrap();
-    let (menu, _) = menu.split_once("\n# Hooks: ").unwrap();
+    let (menu, _) = menu.split_once("\n# Services: ").unwrap();
     let rules = &rules[rules.find("[[rule]]").unwrap()..];
     let settings = menu.lines().filter_map(|line| line.strip_prefix("# "));
     let settings = settings.filter(|line| line.contains(" = ") || line.contains(']'));

@@ -1,5 +1,7 @@
 //! `wechat.conf`: all mistakes are reported at once with their line, and a Token is generated if none is set.
 
+mod services;
+
 use crate::support::account::{APP_ID, HELP};
 use crate::support::command::program;
 use crate::support::*;
@@ -462,6 +464,11 @@ fn a_line_that_may_contain_a_secret_is_not_shown() {
             format!("[store]\napp_secret = “{secret}”\n"),
             2,
             "app_secret = …",
+        ),
+        (
+            format!("[[service]]\nurl = “https://a.example/{secret}”\n"),
+            2,
+            "url = …",
         ),
         (format!("app_secret = “{secret}”\n"), 1, "app_secret = …"),
         (

@@ -821,7 +821,7 @@ name = "robot"
         ":5: hook #1: name: ",
         ":6: hook #1: url: is no URL",
         ":7: hook #1: events: \"folow\" is not a type of event; did you mean \"follow\"?",
-        ":11: hook #2: format: \"wecm\" is no format; did you mean \"wecom\"?",
+        ":11: hook #2: format: \"wecm\" is not a format; did you mean \"wecom\"?",
         ":17: hook #3: body: is no JSON",
         ":18: hook #3: secret: is no secret of Standard Webhooks",
         ":19: hook #3: colour: unknown key",

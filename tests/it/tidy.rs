@@ -328,6 +328,7 @@ fn the_readme_lists_every_configuration_key_with_its_default() {
     let lists = [
         wechatd::config::RULE_KEYS,
         wechatd::config::HOOK_KEYS,
+        wechatd::config::SERVICE_KEYS,
         wechatd::config::MENU_KEYS,
     ];
     for (key, _) in lists.concat() {
@@ -377,6 +378,7 @@ fn the_shipped_configuration_explains_every_key_with_its_default() {
     let lists = [
         wechatd::config::RULE_KEYS,
         wechatd::config::HOOK_KEYS,
+        wechatd::config::SERVICE_KEYS,
         wechatd::config::MENU_KEYS,
     ];
     for (key, _) in lists.concat() {

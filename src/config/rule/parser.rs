@@ -3,22 +3,25 @@
 use toml::de::DeTable;
 
 use super::{
-    About, Action, ActionKey, Aim, Kinds, MESSAGE_TYPES, NewsItem, Pattern, RULE_KEYS, Rule, Test,
+    About, Action, ActionKey, Aim, Kinds, MESSAGE_TYPES, NewsItem, OTHERWISE, Pattern, RULE_KEYS,
+    Rule, Test,
 };
 use crate::config::entry::Entry;
 use crate::config::fold::{Folding, fold};
-use crate::config::problem::{Report, Typos, nearest};
+use crate::config::problem::{Report, Typos, nearest, suggestion};
 use crate::config::template::Template;
 use crate::config::value::{self, Parsed, Value};
 use crate::counted::counted;
 use crate::wechat::MAX_ARTICLES;
 
-/// Parses one `[[rule]]`. Mistakes go to `report`; `None` if there was any.
+/// Parses one `[[rule]]`. Mistakes go to `report`; `None` if there was any. `services`: the names that it can forward to,
+/// unless they are not clear.
 pub(in crate::config) fn parse(
     number: usize,
     table: &DeTable,
     start: usize,
     line: usize,
+    services: Option<&[String]>,
     report: Report,
 ) -> Option<Rule> {
     let mut entry = Entry {
@@ -43,6 +46,9 @@ pub(in crate::config) fn parse(
     let action = parser.action();
     if let Some(action) = &action {
         parser.check_groups(action, &tests);
+        if let (Action::Forward { service, .. }, Some(services)) = (action, services) {
+            parser.check_service(service, services);
+        }
     }
     if let (Some(About::Events(_)), Some(Action::Transfer(_))) = (&about, &action) {
         parser.entry.fail(
@@ -175,6 +181,17 @@ impl RuleParser<'_, '_> {
         };
         let mut given = ActionKey::ALL.to_vec();
         given.retain(|key| self.entry.table.contains_key(key.name()));
+        let forward = ActionKey::Forward;
+        if self.entry.table.contains_key(OTHERWISE)
+            && !given.contains(&forward)
+            && !self.typos.has(&[forward.name()])
+        {
+            let lacks = "is shown when a service fails; name that with `forward`";
+            self.entry.fail(OTHERWISE, lacks);
+            if given.is_empty() {
+                return None;
+            }
+        }
         match given.as_slice() {
             [] if self.typos.take(&ActionKey::ALL.map(ActionKey::name)) => None,
             [] => {
@@ -198,7 +215,10 @@ impl RuleParser<'_, '_> {
     fn action_of(&mut self, kind: ActionKey) -> Option<Action> {
         let key = kind.name();
         match kind {
-            ActionKey::Text => self.entry.optional(key, text).map(Action::Text),
+            ActionKey::Text => self
+                .entry
+                .optional(key, |value| text(value, "write silent = true"))
+                .map(Action::Text),
             ActionKey::Image => self.entry.optional(key, identifier).map(Action::Image),
             ActionKey::Voice => self.entry.optional(key, identifier).map(Action::Voice),
             ActionKey::Video => {
@@ -233,7 +253,9 @@ impl RuleParser<'_, '_> {
             }
             ActionKey::Forward => Some(Action::Forward {
                 service: self.entry.optional(key, identifier)?,
-                otherwise: self.entry.optional("otherwise", text),
+                otherwise: self
+                    .entry
+                    .optional(OTHERWISE, |value| text(value, "leave it out")),
             }),
             ActionKey::Silent => self
                 .entry
@@ -242,6 +264,20 @@ impl RuleParser<'_, '_> {
                     false => Err("leave it out instead of false".to_owned()),
                 }),
         }
+    }
+
+    fn check_service(&mut self, name: &str, services: &[String]) {
+        if services.iter().any(|service| service == name) {
+            return;
+        }
+        let advice = match services.is_empty() {
+            true => "add a [[service]] of this name".to_owned(),
+            false => suggestion(name, services.iter().map(String::as_str)),
+        };
+        self.entry.fail(
+            ActionKey::Forward.name(),
+            format!("there is no service {name:?}; {advice}"),
+        );
     }
 
     fn news(&mut self, key: &'static str) -> Option<Action> {
@@ -325,7 +361,10 @@ impl RuleParser<'_, '_> {
             }
             Test::Equals(_) | Test::Prefix(_) | Test::Contains(_) => None,
         });
-        let key = action.key();
+        let key = match matches!(action, Action::Forward { .. }) {
+            true => OTHERWISE,
+            false => action.key(),
+        };
         match available {
             // Its mistake has been reported.
             None if has_regex => {}
@@ -417,10 +456,13 @@ fn kinds(names: &[String]) -> Kinds {
     }
 }
 
-fn text(value: &Value) -> Parsed<Template> {
+/// `instead`: what to do for no answer.
+fn text(value: &Value, instead: &str) -> Parsed<Template> {
     let text = value::string(value)?;
     match text.trim().is_empty() {
-        true => Err("an empty text cannot be sent; for no answer write silent = true".to_owned()),
+        true => Err(format!(
+            "an empty text cannot be sent; for no answer {instead}"
+        )),
         false => Ok(Template::parse(&text)),
     }
 }
