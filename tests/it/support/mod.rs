@@ -7,6 +7,7 @@ pub mod command;
 pub mod console;
 pub mod desk;
 pub mod disk;
+pub mod endpoint;
 pub mod forms;
 pub mod http;
 pub mod people;

@@ -13,15 +13,13 @@ pub use content::Piece;
 
 use super::agents::Agents;
 use super::desk::Desk;
+use super::endpoint::Endpoint;
 use super::forms::Forms;
 use super::people::People;
 use connection::{Reply, Then};
 use serde_json::{Value, json};
-use socket2::{Domain, Socket, Type};
 use std::collections::{HashMap, VecDeque};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How a call fails.
@@ -68,7 +66,6 @@ struct State {
     token: u64,
     expires_in: i64,
     released: u64,
-    open: Vec<TcpStream>,
     outgoing: outgoing::Outgoing,
     content: content::Content,
 }
@@ -81,15 +78,12 @@ struct Shared {
 /// The fake platform; it stops when dropped.
 pub struct Platform {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    socket: Socket,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    endpoint: Endpoint,
 }
 
 impl Platform {
     /// Starts it; tokens are valid for two hours.
     pub fn start() -> Self {
-        let (socket, address) = bound_socket();
         let state = State {
             token: 1,
             expires_in: 7200,
@@ -99,19 +93,14 @@ impl Platform {
             state: Mutex::new(state),
             release: Condvar::new(),
         });
-        let platform = Self {
-            shared,
-            address,
-            socket,
-            accepting: Mutex::new(None),
-        };
-        platform.up();
-        platform
+        let answered = shared.clone();
+        let endpoint = Endpoint::start(move |call| answer(call, &answered));
+        Self { shared, endpoint }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.endpoint.address())
     }
 
     /// The next call of `path` fails this way; several faults apply to successive calls.
@@ -246,26 +235,12 @@ impl Platform {
 
     /// Refuses new connections and breaks open ones.
     pub fn down(&self) {
-        let Some(accepting) = self.accepting.lock().unwrap().take() else {
-            return;
-        };
-        // On Linux this ends a blocked accept and stops listening, but keeps the port for `up`.
-        self.socket.shutdown(Shutdown::Both).unwrap();
-        accepting.join().unwrap();
-        for stream in self.shared.state.lock().unwrap().open.drain(..) {
-            stream.shutdown(Shutdown::Both).ok();
-        }
+        self.endpoint.down();
     }
 
     /// Listens again on the same port.
     pub fn up(&self) {
-        let mut accepting = self.accepting.lock().unwrap();
-        if accepting.is_none() {
-            self.socket.listen(256).unwrap();
-            let listener = TcpListener::from(self.socket.try_clone().unwrap());
-            let shared = self.shared.clone();
-            *accepting = Some(std::thread::spawn(move || accept(&listener, &shared)));
-        }
+        self.endpoint.up();
     }
 }
 
@@ -273,33 +248,6 @@ impl Drop for Platform {
     fn drop(&mut self) {
         self.down();
         self.release();
-    }
-}
-
-/// A socket bound to a free port. It is bound a second time by number, because a socket keeps its port after listening
-/// only if it was bound by number; the first socket reserves the port until then.
-fn bound_socket() -> (Socket, SocketAddr) {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let free = socket_at(any);
-    let address = free.local_addr().unwrap().as_socket().unwrap();
-    (socket_at(address), address)
-}
-
-/// Two sockets may share an address while neither listens.
-fn socket_at(address: SocketAddr) -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&address.into()).unwrap();
-    socket
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
-        let mut state = shared.state.lock().unwrap();
-        state.open.push(stream.try_clone().unwrap());
-        drop(state);
-        let shared = shared.clone();
-        std::thread::spawn(move || connection::serve(stream, |call| answer(call, &shared)));
     }
 }
 
@@ -493,7 +441,7 @@ mod tests {
         let target = format!(
             "/cgi-bin/token?grant_type=client_credential&appid={APP_ID}&secret={APP_SECRET}"
         );
-        let address = Address::Tcp(platform.address);
+        let address = Address::Tcp(platform.endpoint.address());
         exchange(&address, &Request::new("GET", &target), &Log::default()).body()
     }
 
@@ -503,7 +451,7 @@ mod tests {
         for _ in 0..3 {
             assert!(ask_for_a_token(&platform).contains(&platform.token()));
             platform.down();
-            let refused = Wire::connect(&Address::Tcp(platform.address));
+            let refused = Wire::connect(&Address::Tcp(platform.endpoint.address()));
             let kind = refused.err().map(|error| error.kind());
             assert_eq!(kind, Some(std::io::ErrorKind::ConnectionRefused));
             platform.up();
@@ -520,7 +468,7 @@ mod tests {
         assert!(ask_for_a_token(&platform).contains("-1"));
         assert!(ask_for_a_token(&platform).contains("<html>"));
         assert!(ask_for_a_token(&platform).contains("access_token"));
-        let address = Address::Tcp(platform.address);
+        let address = Address::Tcp(platform.endpoint.address());
         let unknown = format!("/cgi-bin/draft/count?access_token={}", platform.token());
         exchange(&address, &Request::new("GET", &unknown), &Log::default()).is_status(200);
         assert_eq!(

@@ -1,20 +1,20 @@
 //! A fake receiver of hooks on a free port: a program or a group's robot. It records every call and answers as the test
 //! wants.
 
+use super::endpoint::Endpoint;
 use super::platform::Call;
-use super::platform::connection::{Reply, Then, serve};
+use super::platform::connection::{Reply, Then};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde_json::Value;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 type Behaviour = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
 
-/// The fake receiver; it listens until the test ends.
+/// The fake receiver; it stops when dropped.
 pub struct Receiver {
-    address: SocketAddr,
+    endpoint: Endpoint,
     calls: Arc<Mutex<Vec<Call>>>,
     behaviour: Arc<Mutex<Behaviour>>,
 }
@@ -41,31 +41,25 @@ pub fn trickle(start: &str, piece: &[u8]) -> Reply {
 impl Receiver {
     /// Starts one that answers 204.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let receiver = Self {
-            address: listener.local_addr().unwrap(),
-            calls: Arc::default(),
-            behaviour: Arc::new(Mutex::new(Arc::new(|_| answer("204 No Content", "", "")))),
-        };
-        let (calls, behaviour) = (receiver.calls.clone(), receiver.behaviour.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (calls, behaviour) = (calls.clone(), behaviour.clone());
-                std::thread::spawn(move || {
-                    serve(stream.unwrap(), |call| {
-                        calls.lock().unwrap().push(call.clone());
-                        let behaviour = behaviour.lock().unwrap().clone();
-                        behaviour(call)
-                    });
-                });
-            }
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let accepts: Behaviour = Arc::new(|_| answer("204 No Content", "", ""));
+        let behaviour = Arc::new(Mutex::new(accepts));
+        let (heard, current) = (calls.clone(), behaviour.clone());
+        let endpoint = Endpoint::start(move |call| {
+            heard.lock().unwrap().push(call.clone());
+            let behaviour = current.lock().unwrap().clone();
+            behaviour(call)
         });
-        receiver
+        Self {
+            endpoint,
+            calls,
+            behaviour,
+        }
     }
 
     /// `http://127.0.0.1:PORT/` and the rest of a URL.
     pub fn url(&self, rest: &str) -> String {
-        format!("http://{}/{rest}", self.address)
+        format!("http://{}/{rest}", self.endpoint.address())
     }
 
     /// Answers this way from now on.
