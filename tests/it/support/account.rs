@@ -3,7 +3,7 @@
 use super::http::{Address, Answer, Request, exchange};
 pub use super::platform::{APP_ID, APP_SECRET};
 use super::push::{Push, nonce, signed_query};
-use super::{Log, PATIENCE, Platform, Ran, Store, eventually, now};
+use super::{Log, PATIENCE, Platform, Ran, Service, Store, eventually, now};
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -45,6 +45,7 @@ pub struct Setup {
     dir: TempDir,
     settings: Vec<(String, String)>,
     rules: String,
+    services: String,
     environment: Vec<(String, String)>,
 }
 
@@ -58,6 +59,7 @@ impl Setup {
                 .unwrap(),
             settings: Vec::new(),
             rules: RULES.into(),
+            services: String::new(),
             environment: Vec::new(),
         }
         .set("account.token", &format!("\"{TOKEN}\""))
@@ -80,6 +82,12 @@ impl Setup {
     /// Replaces [`RULES`].
     pub fn rules(mut self, rules: &str) -> Self {
         self.rules = rules.into();
+        self
+    }
+
+    /// Adds this service as `bot`, with these further keys; rules forward to it (`service::FORWARD_ALL`).
+    pub fn service(mut self, service: &Service, keys: &str) -> Self {
+        self.services += &service.entry(keys);
         self
     }
 
@@ -109,6 +117,7 @@ impl Setup {
             config += &format!("{key} = {value}\n");
         }
         config += &self.rules;
+        config += &self.services;
         let path = self.dir.path().join("wechat.conf");
         std::fs::write(&path, config).unwrap();
         // It contains the Token; the server would warn.

@@ -60,7 +60,9 @@ impl Endpoint {
             self.socket.listen(256).unwrap();
             let listener = TcpListener::from(self.socket.try_clone().unwrap());
             let (answer, open) = (self.answer.clone(), self.open.clone());
-            *accepting = Some(std::thread::spawn(move || accept(&listener, &answer, &open)));
+            *accepting = Some(std::thread::spawn(move || {
+                accept(&listener, &answer, &open)
+            }));
         }
     }
 }

@@ -96,6 +96,7 @@ enum Stream {
 pub struct Wire {
     stream: Stream,
     buffered: Vec<u8>,
+    until: Option<Instant>,
 }
 
 impl Wire {
@@ -118,7 +119,13 @@ impl Wire {
         Ok(Self {
             stream,
             buffered: Vec::new(),
+            until: None,
         })
+    }
+
+    /// Reads nothing that comes after this time.
+    pub fn give_up_at(&mut self, time: Instant) {
+        self.until = Some(time);
     }
 
     /// Sends these bytes at once.
@@ -150,6 +157,9 @@ impl Wire {
     fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 8192];
         let read = loop {
+            if let Some(until) = self.until {
+                self.wait_until(until)?;
+            }
             let read = match &mut self.stream {
                 Stream::Tcp(stream) => stream.read(&mut chunk),
                 Stream::Unix(stream) => stream.read(&mut chunk),
@@ -162,6 +172,18 @@ impl Wire {
         };
         self.buffered.extend_from_slice(&chunk[..read]);
         Ok(read)
+    }
+
+    /// Lets the next read end at this time.
+    fn wait_until(&self, time: Instant) -> io::Result<()> {
+        let left = time.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(left)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(left)),
+        }
     }
 
     fn fill_to(&mut self, length: usize) -> Result<(), String> {

@@ -244,6 +244,11 @@ impl Push {
         self
     }
 
+    /// The sender.
+    pub fn sender(&self) -> &str {
+        &self.from
+    }
+
     /// `CreateTime`.
     pub fn created(&self) -> i64 {
         self.created

@@ -67,6 +67,16 @@ impl Receiver {
         *self.behaviour.lock().unwrap() = Arc::new(behaviour);
     }
 
+    /// Refuses connections from now on, and breaks open ones.
+    pub fn down(&self) {
+        self.endpoint.down();
+    }
+
+    /// Listens again, on the same port.
+    pub fn up(&self) {
+        self.endpoint.up();
+    }
+
     /// Answers 204 from now on.
     pub fn accepts(&self) {
         self.answers(|_| answer("204 No Content", "", ""));
