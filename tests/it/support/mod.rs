@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod forms;
 pub mod http;
 pub mod people;
+pub mod phone;
 pub mod platform;
 pub mod process;
 pub mod push;
