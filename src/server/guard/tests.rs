@@ -58,8 +58,8 @@ struct Site {
     guard: Guard,
     counters: Arc<Counters>,
     workers: Option<Workers>,
-    /// Requests for `/held`, to be answered by the test.
-    held: mpsc::Receiver<Deferred>,
+    /// Requests for `/later`, to be answered by the test.
+    requests: mpsc::Receiver<Deferred>,
     reported: mpsc::Receiver<Reported>,
 }
 
@@ -115,18 +115,18 @@ impl Site {
             .iter()
             .map(|code| io::Error::from_raw_os_error(*code))
             .collect();
-        let (lanes, requests) = Lanes::start(lanes, &std::env::temp_dir()).unwrap();
+        let (lanes, from_lanes) = Lanes::start(lanes, &std::env::temp_dir()).unwrap();
         let (sender, reported) = mpsc::channel();
         let (counters, reporter) = (Arc::default(), Reporter(sender));
         let guard = Guard::start(listener, lanes, limits, Arc::clone(&counters), reporter).unwrap();
-        let (hold, held) = mpsc::channel();
-        let handle = move |request, deferred| handle(&request, deferred, &hold);
-        let workers = Workers::start(4, requests, guard.outbox(), handle).unwrap();
+        let (pass_on, requests) = mpsc::channel();
+        let handle = move |request, deferred| handle(&request, deferred, &pass_on);
+        let workers = Workers::start(4, from_lanes, guard.outbox(), handle).unwrap();
         Site {
             guard,
             counters,
             workers: Some(workers),
-            held,
+            requests,
             reported,
         }
     }
@@ -139,8 +139,8 @@ impl Site {
         (0..count).map(|_| self.client()).collect()
     }
 
-    fn next_held(&self) -> Deferred {
-        self.held.recv_timeout(PATIENCE).unwrap()
+    fn next_request(&self) -> Deferred {
+        self.requests.recv_timeout(PATIENCE).unwrap()
     }
 
     fn count(&self, counter: fn(&Counters) -> &AtomicU64) -> u64 {
@@ -195,10 +195,10 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 }
 
 /// Answers with what it was asked, a line each: method and target, peer, X-Forwarded-For, body.
-fn handle(request: &Request, deferred: Deferred, hold: &mpsc::Sender<Deferred>) {
+fn handle(request: &Request, deferred: Deferred, pass_on: &mpsc::Sender<Deferred>) {
     let delivered = match request.target.as_str() {
-        "/held" => return hold.send(deferred).unwrap(),
-        "/waiting" if deferred.wait() => return hold.send(deferred).unwrap(),
+        "/later" => return pass_on.send(deferred).unwrap(),
+        "/waiting" if deferred.wait() => return pass_on.send(deferred).unwrap(),
         "/waiting" => return,
         "/dropped" => return,
         "/panic" => panic!("what a test is about"),

@@ -44,7 +44,7 @@ struct State {
     max_waiting: usize,
     answers: Vec<(Ticket, Given)>,
     /// Held back until the other answers of their commit have come, see [`Deferred::answer_together`].
-    held: Vec<(Ticket, Given)>,
+    held_back: Vec<(Ticket, Given)>,
     /// The guard is awake, or has been woken, and will collect.
     awake: bool,
 }
@@ -104,16 +104,18 @@ impl Outbox {
         mem::swap(&mut state.answers, into);
         match what {
             Collect::Released => {}
-            Collect::All => into.append(&mut state.held),
+            Collect::All => into.append(&mut state.held_back),
         }
     }
 
     /// Lets the guard collect what is held back.
     pub fn release(&self) {
         let mut state = self.lock();
-        let State { answers, held, .. } = &mut *state;
-        if !held.is_empty() {
-            answers.append(held);
+        let State {
+            answers, held_back, ..
+        } = &mut *state;
+        if !held_back.is_empty() {
+            answers.append(held_back);
             self.wake(state);
         }
     }
@@ -137,11 +139,11 @@ impl Outbox {
     }
 
     /// The same, but held back until the next [`release`](Outbox::release).
-    fn give_and_hold(&self, ticket: Ticket, response: Response) -> bool {
+    fn give_and_hold_back(&self, ticket: Ticket, response: Response) -> bool {
         let mut state = self.lock();
         let is_awaited = state.close(ticket);
         if is_awaited {
-            state.held.push((ticket, Given::Answer(response)));
+            state.held_back.push((ticket, Given::Answer(response)));
         }
         is_awaited
     }
@@ -210,7 +212,7 @@ impl Deferred {
     /// The same for one of several answers: it leaves when [`Outbox::release`] is called on the returned outbox. `None`:
     /// it was too late.
     pub fn answer_together(self, response: Response) -> Option<Arc<Outbox>> {
-        let is_awaited = self.outbox.give_and_hold(self.ticket, response);
+        let is_awaited = self.outbox.give_and_hold_back(self.ticket, response);
         is_awaited.then(|| Arc::clone(&self.outbox))
     }
 
@@ -319,7 +321,7 @@ mod tests {
         outbox.release();
         assert_eq!(collected(&outbox), [(0, Some(200)), (1, Some(200))]);
         assert_eq!(woken.load(Ordering::Relaxed), 1);
-        // The guard can collect a held answer early.
+        // The guard can collect early what is held back.
         let ticket = outbox.open(2);
         Deferred::new(ticket, &outbox).answer_together(Response::text(200, ""));
         assert!(!outbox.cancel(ticket));

@@ -108,8 +108,8 @@ fn a_request_that_waits_holds_nothing_of_its_head() {
     let mut client = site.client();
     // Each byte becomes three in the head for tiny_http.
     let cookie = b"\xff".repeat(30 * 1024);
-    client.send([b"GET /held HTTP/1.1\r\nCookie: ", &*cookie, b"\r\n\r\n"].concat());
-    let _request = site.next_held();
+    client.send([b"GET /later HTTP/1.1\r\nCookie: ", &*cookie, b"\r\n\r\n"].concat());
+    let _request = site.next_request();
     eventually("little is held", || {
         site.count(|counters| &counters.waiting) == 1
             && site.count(|counters| &counters.buffered) < 16 * 1024
@@ -192,8 +192,8 @@ fn resets_at_any_moment_are_harmless() {
 fn a_reset_while_the_answer_is_made_is_harmless() {
     let site = Site::new(unhurried());
     let mut client = site.client();
-    client.send("GET /held HTTP/1.1\r\n\r\n");
-    let request = site.next_held();
+    client.send("GET /later HTTP/1.1\r\n\r\n");
+    let request = site.next_request();
     client.reset();
     request.answer(Response::text(200, "too late"));
     site.await_count(|counters| &counters.open, 0);
@@ -315,8 +315,8 @@ fn when_full_the_oldest_incomplete_request_makes_room() {
         ..unhurried()
     });
     let mut complete = site.client();
-    complete.send("GET /held HTTP/1.1\r\n\r\n");
-    let request = site.next_held();
+    complete.send("GET /later HTTP/1.1\r\n\r\n");
+    let request = site.next_request();
     let mut idle = site.client();
     site.await_count(|counters| &counters.open, 2);
     let mut half = site.client();
@@ -365,9 +365,9 @@ fn when_all_are_complete_new_connections_wait_instead() {
     });
     let mut complete = site.clients(2);
     for client in &mut complete {
-        client.send("GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
+        client.send("GET /later HTTP/1.1\r\nConnection: close\r\n\r\n");
     }
-    let (one, other) = (site.next_held(), site.next_held());
+    let (one, other) = (site.next_request(), site.next_request());
     let mut patient = site.client();
     patient.send("GET /patient HTTP/1.1\r\n\r\n");
     assert_eq!(site.count(|counters| &counters.accepted), 2);
@@ -387,13 +387,13 @@ fn when_full_those_that_send_ahead_make_room_with_the_answer_under_way() {
         max_connections: 2,
         ..unhurried()
     });
-    let held = "GET /held HTTP/1.1\r\n\r\n";
+    let later = "GET /later HTTP/1.1\r\n\r\n";
     let mut ahead = site.client();
-    ahead.send(held.to_owned() + &"GET /a HTTP/1.1\r\n\r\n".repeat(100));
-    let one = site.next_held();
+    ahead.send(later.to_owned() + &"GET /a HTTP/1.1\r\n\r\n".repeat(100));
+    let one = site.next_request();
     let mut patient = site.client();
-    patient.send(held);
-    let other = site.next_held();
+    patient.send(later);
+    let other = site.next_request();
     let mut next = site.client();
     next.send("GET /next HTTP/1.1\r\n\r\n");
     one.answer(Response::text(200, "last"));

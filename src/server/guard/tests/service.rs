@@ -237,8 +237,8 @@ fn an_answer_that_takes_too_long_becomes_503_and_its_handler_learns_of_it() {
     };
     let site = Site::new(limits);
     let mut client = site.client();
-    client.send("GET /held HTTP/1.1\r\n\r\n");
-    let request = site.next_held();
+    client.send("GET /later HTTP/1.1\r\n\r\n");
+    let request = site.next_request();
     assert!(request.is_awaited());
     client.is_refused(503);
     assert_eq!(site.reported.recv(), Ok(Reported::Late));
@@ -252,16 +252,16 @@ fn who_waits_holds_up_nobody() {
     let site = Site::with(unhurried(), 1, &"127.0.0.1:0".parse().unwrap(), &[]);
     let mut waiting = site.clients(200);
     for client in &mut waiting {
-        client.send("GET /held HTTP/1.1\r\n\r\n");
+        client.send("GET /later HTTP/1.1\r\n\r\n");
     }
-    let mut held: Vec<Deferred> = (0..200).map(|_| site.next_held()).collect();
+    let mut requests: Vec<Deferred> = (0..200).map(|_| site.next_request()).collect();
     let begun = Instant::now();
     site.serves();
     assert!(begun.elapsed() < SHORT, "{:?}", begun.elapsed());
     site.await_count(|counters| &counters.waiting, 200);
     // The answers may come in any order.
-    held.reverse();
-    for request in held {
+    requests.reverse();
+    for request in requests {
         assert!(request.answer(Response::text(200, "at last")));
     }
     for client in &mut waiting {
@@ -278,19 +278,19 @@ fn beyond_the_most_that_may_wait_a_request_gets_503_and_those_that_wait_are_kept
     };
     let site = Site::new(limits);
     let mut waiting = site.clients(2);
-    let held = [0, 1].map(|number: usize| {
+    let requests = [0, 1].map(|number: usize| {
         waiting[number].send("GET /waiting HTTP/1.1\r\n\r\n");
-        site.next_held()
+        site.next_request()
     });
     let mut third = site.client();
     third.send("GET /waiting HTTP/1.1\r\n\r\n");
     third.is_refused(503);
     // A request that waits for nothing else than the store needs no such place.
     let mut push = site.client();
-    push.send("GET /held HTTP/1.1\r\n\r\n");
-    assert!(site.next_held().answer(Response::text(200, "committed")));
+    push.send("GET /later HTTP/1.1\r\n\r\n");
+    assert!(site.next_request().answer(Response::text(200, "committed")));
     assert_eq!(push.answer().body, "committed");
-    for request in held {
+    for request in requests {
         assert!(request.answer(Response::text(200, "kept")));
     }
     for client in &mut waiting {
@@ -299,7 +299,7 @@ fn beyond_the_most_that_may_wait_a_request_gets_503_and_those_that_wait_are_kept
     // Their places are free again.
     third = site.client();
     third.send("GET /waiting HTTP/1.1\r\n\r\n");
-    assert!(site.next_held().answer(Response::text(200, "at last")));
+    assert!(site.next_request().answer(Response::text(200, "at last")));
     assert_eq!(third.answer().body, "at last");
 }
 
@@ -317,8 +317,8 @@ fn a_client_that_hangs_up_while_it_waits_frees_its_place_within_a_second() {
         (&reset, later),
     ] {
         let mut client = site.client();
-        client.send("GET /held HTTP/1.1\r\n\r\n");
-        let request = site.next_held();
+        client.send("GET /later HTTP/1.1\r\n\r\n");
+        let request = site.next_request();
         site.await_count(|counters| &counters.open, 1);
         let waited = u64::from(after > at_once);
         std::thread::sleep(after);
@@ -342,8 +342,8 @@ fn a_client_that_hangs_up_while_it_waits_frees_its_place_within_a_second() {
 fn a_client_that_ends_its_half_while_it_waits_still_gets_an_answer_that_comes_soon() {
     let site = Site::new(unhurried());
     let mut client = site.client();
-    client.send("GET /held HTTP/1.1\r\n\r\n");
-    let request = site.next_held();
+    client.send("GET /later HTTP/1.1\r\n\r\n");
+    let request = site.next_request();
     site.await_count(|counters| &counters.waiting, 1);
     client.socket.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(request.answer(Response::text(200, "just in time")));
@@ -498,8 +498,8 @@ fn stopping_answers_what_is_whole_and_closes_the_rest() {
     kept.send("GET /a HTTP/1.1\r\n\r\n");
     assert!(!kept.answer().closes());
     let mut whole = site.client();
-    whole.send("GET /held HTTP/1.1\r\n\r\n");
-    let request = site.next_held();
+    whole.send("GET /later HTTP/1.1\r\n\r\n");
+    let request = site.next_request();
     site.await_count(|counters| &counters.open, 4);
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| site.guard.stop(PATIENCE));
@@ -524,8 +524,8 @@ fn stopping_answers_what_is_whole_and_closes_the_rest() {
 fn stopping_ends_in_time_and_tells_what_was_left() {
     let site = Site::new(unhurried());
     let mut whole = site.client();
-    whole.send("GET /held HTTP/1.1\r\n\r\n");
-    let _unanswered = site.next_held();
+    whole.send("GET /later HTTP/1.1\r\n\r\n");
+    let _unanswered = site.next_request();
     assert_eq!(site.guard.stop(SHORT), 1);
     whole.is_refused(503);
     assert!(site.reported.try_recv().is_err());
