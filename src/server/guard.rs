@@ -149,8 +149,9 @@ impl Guard {
     /// Stops: accepts no more connections (removing a Unix socket's file), answers the requests that
     /// have arrived whole, closes all other connections (503 where a part of a request has come).
     ///
-    /// Returns when all of that is done or `within` is over, with the number of requests left
-    /// without an answer. Worker threads must go on until this returns. A second call returns 0.
+    /// Returns when all of that is done or `within` is over, with the number of requests left without an answer. They
+    /// get 503, and so do those that are held, which do not count. Worker threads must go on until this returns. A
+    /// second call returns 0.
     pub fn stop(&self, within: Duration) -> usize {
         let now = Instant::now();
         // Where the time cannot be expressed, a day is long enough.

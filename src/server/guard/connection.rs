@@ -36,6 +36,8 @@ pub(super) enum Phase {
     Answering,
     /// The same for longer. The client is watched from now on, because it may hang up.
     Waiting,
+    /// The usual time to wait is over, but the request is held: whoever holds it ends it.
+    Held,
     /// The client closed its half while it waited: it has most likely gone.
     Leaving,
     /// The answer did not go out at once; the client has to take it.
@@ -47,14 +49,20 @@ pub(super) enum Phase {
 
 impl Phase {
     /// Those in which a request is inside.
-    pub(super) const INSIDE: [Phase; 3] = [Phase::Answering, Phase::Waiting, Phase::Leaving];
+    pub(super) const INSIDE: [Phase; 4] = [
+        Phase::Answering,
+        Phase::Waiting,
+        Phase::Held,
+        Phase::Leaving,
+    ];
 
-    pub(super) const ALL: [Phase; 8] = [
+    pub(super) const ALL: [Phase; 9] = [
         Phase::Reading,
         Phase::Idle,
         Phase::Queued,
         Phase::Answering,
         Phase::Waiting,
+        Phase::Held,
         Phase::Leaving,
         Phase::Writing,
         Phase::Lingering,
@@ -166,6 +174,7 @@ impl Connection {
             Phase::Idle => self.sends_ahead = false,
             Phase::Reading
             | Phase::Waiting
+            | Phase::Held
             | Phase::Leaving
             | Phase::Writing
             | Phase::Lingering => {}
@@ -175,7 +184,7 @@ impl Connection {
     /// Whether a request is under way that had to wait for its turn.
     pub(super) fn is_ahead(&self) -> bool {
         match self.phase {
-            Phase::Answering | Phase::Waiting | Phase::Leaving => self.sends_ahead,
+            Phase::Answering | Phase::Waiting | Phase::Held | Phase::Leaving => self.sends_ahead,
             Phase::Reading | Phase::Idle | Phase::Queued | Phase::Writing | Phase::Lingering => {
                 false
             }

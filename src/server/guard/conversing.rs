@@ -47,13 +47,15 @@ impl EventLoop {
         };
         match connection.phase {
             Phase::Reading | Phase::Idle => self.read(index),
-            Phase::Answering | Phase::Waiting | Phase::Leaving if connection.gone => {
+            Phase::Answering | Phase::Waiting | Phase::Held | Phase::Leaving if connection.gone => {
                 self.count(|counters| &counters.hung_up);
                 self.close(index);
             }
-            Phase::Waiting if connection.has_ended_its_half() => self.enter(index, Phase::Leaving),
+            Phase::Waiting | Phase::Held if connection.has_ended_its_half() => {
+                self.enter(index, Phase::Leaving);
+            }
             // Nothing is read before its turn, or before its answer is out.
-            Phase::Queued | Phase::Answering | Phase::Waiting | Phase::Leaving => {}
+            Phase::Queued | Phase::Answering | Phase::Waiting | Phase::Held | Phase::Leaving => {}
             Phase::Writing => self.write(index),
             Phase::Lingering => self.linger(index),
         }

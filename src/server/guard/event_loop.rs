@@ -1,7 +1,7 @@
 //! The guard's one thread: handles the events of every connection, from accept to close.
 //!
-//! Reading → (whole) → Answering, through a lane → (Waiting → (Leaving)) → (Writing) → Idle, or Queued where the next
-//! request is there already → Reading again, or Lingering → closed. Nothing here blocks, and `expire` ends
+//! Reading → (whole) → Answering, through a lane → (Waiting → (Held) → (Leaving)) → (Writing) → Idle, or Queued where the
+//! next request is there already → Reading again, or Lingering → closed. Nothing here blocks, and `expire` ends
 //! every wait. This file has the turns, the deadlines and the orders from outside; `accepting`, `conversing` and
 //! `relaying` do the work of a turn.
 
@@ -180,7 +180,9 @@ impl EventLoop {
     }
 
     fn show_gauges(&self) {
-        let waiting = self.connections.count(&[Phase::Waiting, Phase::Leaving]);
+        let waiting = self
+            .connections
+            .count(&[Phase::Waiting, Phase::Held, Phase::Leaving]);
         let counters = self.counters();
         for (gauge, figure) in [
             (&counters.open, self.connections.open()),
@@ -203,8 +205,12 @@ impl EventLoop {
         unanswered
     }
 
+    /// Those that are held do not count: nothing has failed where they get no answer.
     fn unanswered(&self) -> usize {
-        self.connections.count(&Phase::INSIDE) + self.connections.count(&[Phase::Writing])
+        let inside = Phase::INSIDE.map(|phase| self.connections.of(phase));
+        let inside = inside.into_iter().flatten();
+        let owed = inside.filter(|&&(_, index)| !self.is_held(index));
+        owed.count() + self.connections.count(&[Phase::Writing])
     }
 
     pub(super) fn counters(&self) -> &Counters {
@@ -221,8 +227,9 @@ impl EventLoop {
             Phase::Reading | Phase::Writing => self.limits.request_timeout,
             Phase::Idle => self.limits.idle_timeout,
             Phase::Answering => WATCHED_AFTER.min(self.limits.answer_timeout),
-            // Both from the beginning, see `start_waiting`.
+            // These three from the beginning, see `start_waiting`.
             Phase::Queued | Phase::Waiting => self.limits.answer_timeout,
+            Phase::Held => self.limits.held_timeout,
             Phase::Leaving => LEAVING_TIME,
             Phase::Lingering => LINGER_TIME,
         }
@@ -269,11 +276,15 @@ impl EventLoop {
                         self.close(index);
                     }
                     Phase::Answering => self.start_waiting(index, since),
+                    Phase::Waiting if self.is_held(index) => {
+                        self.connections.enter(index, Phase::Held, since);
+                    }
                     Phase::Queued | Phase::Waiting => {
                         if self.abandon(index) {
                             self.reports.late();
                         }
                     }
+                    Phase::Held => self.hang_up(index),
                     Phase::Leaving => {
                         self.count(|counters| &counters.hung_up);
                         self.close(index);
@@ -342,7 +353,7 @@ impl EventLoop {
                     self.give_up_reading(index, Refusal::Unavailable);
                 }
             }
-            Phase::Answering | Phase::Waiting | Phase::Leaving | Phase::Writing => {}
+            Phase::Answering | Phase::Waiting | Phase::Held | Phase::Leaving | Phase::Writing => {}
             Phase::Lingering => self.close(index),
         }
     }

@@ -15,6 +15,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a whole request waits for its answer: the contract says 4.5 s, and the platform hangs up after 5 s.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4_200);
 
+/// How long a whole request can be held. The platform has hung up long before, and so has whoever holds it; this is for
+/// one that was forgotten.
+const HELD_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// What clients may ask of the server. Can be replaced while it runs, see [`Guard::set_limits`](super::Guard::set_limits).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -32,8 +36,10 @@ pub struct Limits {
     pub max_head: usize,
     /// The largest body, in bytes.
     pub max_body: usize,
-    /// How long a whole request may wait for its answer; then 503.
+    /// How long a whole request may wait for its answer; then 503, unless it is held.
     pub answer_timeout: Duration,
+    /// How long a whole request may be held; then its connection is closed without an answer.
+    pub held_timeout: Duration,
     /// The path of the callback, whose requests need hardly any header.
     pub callback: Arc<str>,
 }
@@ -49,6 +55,7 @@ impl Limits {
             max_head: server.max_head,
             max_body: server.max_body,
             answer_timeout: ANSWER_TIMEOUT,
+            held_timeout: HELD_TIMEOUT,
             callback: server.path.as_str().into(),
         }
     }

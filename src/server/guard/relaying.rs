@@ -84,8 +84,9 @@ impl EventLoop {
         for (ticket, given) in given.drain(..) {
             match given {
                 Given::Answer(response) => self.deliver(ticket, &response),
+                Given::HangUp if self.awaits(ticket) => self.close(ticket.slot),
                 Given::Nothing if self.awaits(ticket) => self.nobody_answers(ticket.slot),
-                Given::Nothing => {}
+                Given::HangUp | Given::Nothing => {}
             }
         }
         self.given = given;
@@ -141,6 +142,20 @@ impl EventLoop {
             false => self.deliver_answers(Collect::All),
         }
         is_unanswered
+    }
+
+    /// Closes the connection without an answer, unless there is one after all.
+    pub(super) fn hang_up(&mut self, index: usize) {
+        match self.cancel(index) {
+            true => self.close(index),
+            false => self.deliver_answers(Collect::All),
+        }
+    }
+
+    /// Whether the request that is inside is held.
+    pub(super) fn is_held(&self, index: usize) -> bool {
+        let ticket = self.connections.get(index).and_then(|one| one.ticket);
+        ticket.is_some_and(|ticket| self.shared.outbox.is_held(ticket))
     }
 
     fn nobody_answers(&mut self, index: usize) {

@@ -1,8 +1,10 @@
 //! The guard in front of a real `tiny_http` with a trivial handler: the site under test and its client.
 //!
-//! `attacks` is what hostile and broken clients do, `service` what honest ones rely on.
+//! `attacks` is what hostile and broken clients do, `service` what honest ones rely on, `holding` what becomes of
+//! requests that are held.
 
 mod attacks;
+mod holding;
 mod service;
 
 use std::io::{self, Read, Write};
@@ -40,6 +42,7 @@ fn unhurried() -> Limits {
         max_head: 32 << 10,
         max_body: 1 << 20,
         answer_timeout: PATIENCE,
+        held_timeout: PATIENCE,
         callback: "/wechat".into(),
     }
 }

@@ -53,8 +53,17 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Open {
     serial: u64,
-    /// For something other than the store, see [`Deferred::wait`].
-    waits: bool,
+    /// For something other than the store; it has a place among those that may.
+    waits: Option<Wait>,
+}
+
+/// How long a request waits for something other than the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wait {
+    /// The usual time, see [`Deferred::wait`].
+    Usual,
+    /// Longer, see [`Deferred::hold`].
+    Held,
 }
 
 /// What a handler gave.
@@ -62,6 +71,8 @@ struct Open {
 pub enum Given {
     /// The answer.
     Answer(Response),
+    /// The end of the connection, without an answer.
+    HangUp,
     /// Nothing: the request was dropped, for example by a panic.
     Nothing,
 }
@@ -83,7 +94,7 @@ impl Outbox {
         if state.open.len() <= slot {
             state.open.resize(slot + 1, None);
         }
-        let waits = false;
+        let waits = None;
         state.open[slot] = Some(Open { serial, waits });
         Ticket { slot, serial }
     }
@@ -96,6 +107,12 @@ impl Outbox {
     /// Stops waiting for this answer. `false`: it has been given already, and [`Collect::All`] brings it.
     pub fn cancel(&self, ticket: Ticket) -> bool {
         self.lock().close(ticket)
+    }
+
+    /// Whether this request is held, see [`Deferred::hold`].
+    pub fn is_held(&self, ticket: Ticket) -> bool {
+        let open = self.lock().find(ticket).and_then(|open| *open);
+        open.is_some_and(|open| open.waits == Some(Wait::Held))
     }
 
     /// Takes what was given since the last call, in its order; `into` must be empty.
@@ -170,21 +187,23 @@ impl State {
 
     fn close(&mut self, ticket: Ticket) -> bool {
         let closed = self.find(ticket).and_then(Option::take);
-        self.waiting -= usize::from(closed.is_some_and(|open| open.waits));
+        self.waiting -= usize::from(closed.is_some_and(|open| open.waits.is_some()));
         closed.is_some()
     }
 
-    /// See [`Deferred::wait`].
-    fn wait(&mut self, ticket: Ticket) -> bool {
+    /// See [`Deferred::wait`] and [`Deferred::hold`]. It takes one place, however often it is called.
+    fn wait(&mut self, ticket: Ticket, wait: Wait) -> bool {
         let has_place = self.waiting < self.max_waiting;
         let Some(Some(open)) = self.find(ticket) else {
             return false;
         };
-        let takes_place = has_place && !open.waits;
-        open.waits |= has_place;
-        let waits = open.waits;
+        let takes_place = open.waits.is_none();
+        if takes_place && !has_place {
+            return false;
+        }
+        open.waits = open.waits.max(Some(wait));
         self.waiting += usize::from(takes_place);
-        waits
+        true
     }
 }
 
@@ -203,8 +222,7 @@ impl Deferred {
         }
     }
 
-    /// Hands the answer to the guard. `false`: it was too late, because the client had gone or had been answered 503 at
-    /// the end of its time.
+    /// Hands the answer to the guard. `false`: it was too late, because the client had gone, or its time was over.
     pub fn answer(self, response: Response) -> bool {
         self.outbox.give(self.ticket, Given::Answer(response))
     }
@@ -224,7 +242,21 @@ impl Deferred {
     /// To be called before waiting for anything other than the store. `false`: too many wait already
     /// (`server.max_waiting`), or the client has gone; to drop this answers 503.
     pub fn wait(&self) -> bool {
-        self.outbox.lock().wait(self.ticket)
+        self.outbox.lock().wait(self.ticket, Wait::Usual)
+    }
+
+    /// The same for a request that is to wait longer than the usual time, at whose end it is not answered 503. Whoever
+    /// holds it ends it, with an answer or with [`hang_up`](Deferred::hang_up), within
+    /// [`Limits::held_timeout`](crate::server::guard::Limits::held_timeout).
+    #[cfg_attr(not(test), expect(dead_code, reason = "forwarded pushes will be held"))]
+    pub fn hold(&self) -> bool {
+        self.outbox.lock().wait(self.ticket, Wait::Held)
+    }
+
+    /// Closes the connection without any answer; what the client has sent ahead is lost with it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "forwarded pushes will be held"))]
+    pub fn hang_up(self) {
+        self.outbox.give(self.ticket, Given::HangUp);
     }
 }
 
@@ -289,7 +321,7 @@ mod tests {
             .into_iter()
             .map(|(ticket, given)| match given {
                 Given::Answer(response) => (ticket.slot, Some(response.status)),
-                Given::Nothing => (ticket.slot, None),
+                Given::HangUp | Given::Nothing => (ticket.slot, None),
             })
             .collect()
     }
@@ -399,6 +431,26 @@ mod tests {
         assert!(!first.wait(), "its client has gone");
         let fourth = Deferred::new(outbox.open(0), &outbox);
         assert!(fourth.wait());
+    }
+
+    #[test]
+    fn a_request_that_is_held_has_one_place_among_those_that_wait() {
+        let (outbox, _) = outbox();
+        outbox.set_max_waiting(2);
+        let [waits, held, late] = [0, 1, 2].map(|slot| Deferred::new(outbox.open(slot), &outbox));
+        assert!(waits.wait() && held.hold());
+        assert!(!late.hold() && !outbox.is_held(late.ticket));
+        assert!(waits.hold(), "it has its place already");
+        assert!(held.wait() && held.hold());
+        for deferred in [&waits, &held] {
+            assert!(outbox.is_held(deferred.ticket));
+        }
+        let ticket = held.ticket;
+        held.hang_up();
+        assert!(!outbox.is_held(ticket));
+        assert!(late.hold());
+        outbox.cancel(late.ticket);
+        assert!(!late.hold(), "its client has gone");
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn limits() -> Limits {
         max_head: MAX_HEAD,
         max_body: MAX_BODY,
         answer_timeout: Duration::MAX,
+        held_timeout: Duration::MAX,
         callback: "/wechat".into(),
     }
 }
