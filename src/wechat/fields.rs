@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::digest;
+use super::{digest, text};
 
 /// Elements by their exact names. A leaf is a string, an element with children an object, and a
 /// repeatable element always an array. Numbers and booleans stay text, so that 64-bit ids,
@@ -75,6 +75,23 @@ impl Elements {
         Elements(self.0.extract_if(.., |(known, _)| known == name).collect())
     }
 
+    /// Appends all elements as XML. Those whose names XML does not allow are left out.
+    pub(super) fn push_xml(&self, xml: &mut String) {
+        for (name, content) in &self.0 {
+            if !is_xml_name(name) {
+                continue;
+            }
+            match content {
+                Content::Text(text) => text::push_element(xml, name, text),
+                Content::Elements(elements) => {
+                    xml.extend(["<", name, ">\n"]);
+                    elements.push_xml(xml);
+                    xml.extend(["</", name, ">\n"]);
+                }
+            }
+        }
+    }
+
     /// A digest of all elements, independent of their order.
     pub(super) fn digest(&self) -> String {
         digest(self.canonical().as_bytes())
@@ -118,6 +135,12 @@ impl Elements {
 /// Whether the element may occur several times and is therefore always an array.
 pub(super) fn is_repeatable(name: &str) -> bool {
     REPEATABLE.contains(&name)
+}
+
+/// Whether an element can have this name; the platform's are ASCII.
+fn is_xml_name(name: &str) -> bool {
+    let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.bytes().all(is_inside)
 }
 
 /// Removes a leaf; `None` if it is missing or not a leaf.

@@ -42,7 +42,7 @@ pub use event::{EVENTS, Event, EventKind, PRODUCT_EVENTS, event_may_be_answered,
 pub use fields::Fields;
 pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
 pub use message::{Message, MessageKind};
-pub use push::{Body, Push};
-pub use reply::{Article, MAX_ARTICLES, Reply};
+pub use push::{Body, Push, push_as_xml};
+pub use reply::{Article, MAX_ARTICLES, Reply, ReplyError};
 pub use signature::{digest, short_digest, sign, signature_bytes, verify};
 pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

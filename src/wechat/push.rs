@@ -1,9 +1,10 @@
 //! One push from the platform, parsed from a plain or decrypted body.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::body;
-use super::error::ParseError;
+use super::error::{Format, ParseError};
 use super::event::{self, Event};
 use super::fields::Elements;
 use super::message::Message;
@@ -49,7 +50,7 @@ impl Push {
         let create_time = create_time.filter(|time| TIMES.contains(time));
         let create_time = create_time.ok_or(ParseError::CreateTime)?;
         let msg_type = required(&elements, "MsgType")?;
-        let is_event = msg_type.eq_ignore_ascii_case("event");
+        let is_event = is_event(&msg_type);
         if is_event {
             event::as_in_xml(&mut elements);
         }
@@ -175,6 +176,31 @@ impl Push {
             Body::Event(event) => Some(event),
         }
     }
+}
+
+/// A push as XML: as it came if it is XML, otherwise written so that [`Push::parse`] reads the same from it.
+///
+/// # Errors
+/// If the body is neither XML nor JSON in the platform's form.
+pub fn push_as_xml(body: &[u8]) -> Result<Cow<'_, str>, ParseError> {
+    let (format, mut elements) = body::read(body)?;
+    match format {
+        Format::Xml => Ok(String::from_utf8_lossy(body)),
+        Format::Json => {
+            if elements.text("MsgType").is_some_and(is_event) {
+                event::as_in_xml(&mut elements);
+            }
+            let mut xml = String::with_capacity(2 * body.len());
+            xml.push_str("<xml>\n");
+            elements.push_xml(&mut xml);
+            xml.push_str("</xml>");
+            Ok(xml.into())
+        }
+    }
+}
+
+fn is_event(msg_type: &str) -> bool {
+    msg_type.eq_ignore_ascii_case("event")
 }
 
 fn required(elements: &Elements, name: &'static str) -> Result<String, ParseError> {

@@ -1,6 +1,10 @@
 //! The possible replies to a push (the platform's page "Passive user reply message"), and their XML.
 
+mod parse;
+
 use std::borrow::Cow;
+
+pub use parse::ReplyError;
 
 use super::text::{self, MAX_TEXT_BYTES, cut_text};
 

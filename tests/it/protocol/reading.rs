@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use wechatd::wechat::{Body, EVENTS, Push, message};
+use wechatd::wechat::{Body, EVENTS, ParseError, Push, message, push_as_xml};
 use xmltree::{Element, XMLNode};
 
 use super::*;
@@ -189,4 +189,39 @@ fn every_sample_means_the_same_as_json() {
             );
         }
     }
+}
+
+#[test]
+fn a_push_as_xml_means_the_same() {
+    for (name, xml, sample) in inbound() {
+        assert_eq!(push_as_xml(xml.as_bytes()).unwrap(), xml, "{name}");
+        for loose in [false, true] {
+            let json = json_push(&sample, loose);
+            let written = push_as_xml(json.as_bytes()).unwrap();
+            assert_eq!(parse(&written), parse(&json), "{name}:\n{written}");
+        }
+    }
+}
+
+#[test]
+fn no_text_or_name_in_a_json_push_breaks_out_of_its_xml() {
+    let json = r#"{"ToUserName":"gh_1","FromUserName":"oA","CreateTime":7,"MsgType":"text","MsgId":1,
+        "Content":"a]]></Content><MsgType>event</MsgType>\u0001<!-- ","x><y":"1","":"2","1a":{"b c":"3","ok":"4"},
+        "Deep":{"a b":"5","c-d":["6",{"e":"7"}]}}"#;
+    let xml = push_as_xml(json.as_bytes()).unwrap();
+    let push = parse(&xml);
+    assert_eq!(
+        push.subject(),
+        "a]]></Content><MsgType>event</MsgType><!-- "
+    );
+    let Body::Message(message) = push.body else {
+        panic!("{xml}")
+    };
+    assert_eq!(message.fields["Deep"], json!({ "c-d": "6" }));
+    assert_eq!(message.fields.len(), 2, "{xml}");
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(20), "}".repeat(20));
+    for wrong in [deep.as_str(), "[]", "", "text"] {
+        assert!(push_as_xml(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+    assert_eq!(push_as_xml(b"{\xff"), Err(ParseError::NotUtf8(1)));
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use wechatd::wechat::{Article, MAX_TEXT_BYTES, Reply, cut_text, text};
+use wechatd::wechat::{Article, MAX_TEXT_BYTES, Reply, ReplyError, cut_text, text};
 
 use super::*;
 
@@ -118,6 +118,12 @@ fn every_reply_has_the_structure_of_its_sample() {
     ];
     let mut rebuilt: Vec<&str> = Vec::new();
     for (name, create_time, reply) in &replies {
+        let sample = read(&format!("reply/{name}.xml"));
+        assert_eq!(
+            Reply::parse(&sample),
+            Ok(as_parsed(reply.clone())),
+            "{name}"
+        );
         let xml = reply
             .to_xml(
                 "oSyn1aAQe7rT0uXk3mPzLc9WvBh4",
@@ -139,6 +145,159 @@ fn every_reply_has_the_structure_of_its_sample() {
             path.extension().unwrap() == "txt" || rebuilt.contains(&name.as_str()),
             "{name} is not rebuilt"
         );
+    }
+}
+
+/// Empty elements are the same as none.
+fn as_parsed(mut reply: Reply) -> Reply {
+    if let Reply::Music { description, .. } = &mut reply {
+        description.take_if(|text| text.is_empty());
+    }
+    reply
+}
+
+#[test]
+fn a_reply_of_another_program_is_read_in_any_layout() {
+    let amy = Reply::Transfer {
+        kf_account: Some("amy@shop".to_owned()),
+    };
+    for (xml, reply) in [
+        (
+            "\u{feff}\n<?xml version=\"1.0\" encoding=\"utf-8\"?><xml><MsgType>TEXT</MsgType><Content>a &lt; b</Content><FuncFlag>0</FuncFlag></xml>\n",
+            Reply::Text("a < b".to_owned()),
+        ),
+        (
+            "<xml><ToUserName>oOther</ToUserName><FromUserName>gh_other</FromUserName><CreateTime>soon</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[x]]]]><![CDATA[>y]]></Content></xml>",
+            Reply::Text("x]]>y".to_owned()),
+        ),
+        (
+            "<xml><MsgType>text</MsgType><Content></Content></xml>",
+            Reply::Text(String::new()),
+        ),
+        (
+            "<xml><MsgType>transfer_customer_service</MsgType><TransInfo><KfAccount> amy@shop </KfAccount></TransInfo></xml>",
+            amy,
+        ),
+        (
+            "<xml><MsgType>news</MsgType><ArticleCount>7</ArticleCount><Articles><item><Title>t</Title></item></Articles></xml>",
+            Reply::News(vec![Article {
+                title: "t".to_owned(),
+                ..Article::default()
+            }]),
+        ),
+    ] {
+        assert_eq!(Reply::parse(xml), Ok(reply), "{xml}");
+    }
+}
+
+#[test]
+fn what_is_no_reply_is_refused() {
+    for (xml, why) in [
+        ("", "xml: refused: the root element is not xml"),
+        ("hello", "xml: refused: the root element is not xml"),
+        (
+            "<html><body>502</body></html>",
+            "xml: refused: the root element is not xml",
+        ),
+        (
+            "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><xml><MsgType>text</MsgType><Content>&a;</Content></xml>",
+            "xml: refused: a document type declaration",
+        ),
+        (
+            "<xml><MsgType>text</MsgType><Content><![CDATA[a]]>b]]></Content></xml>",
+            "xml: not well-formed at 1:",
+        ),
+        (
+            "<xml><Content>x</Content></xml>",
+            "the reply has no MsgType",
+        ),
+        ("<xml><Encrypt>x</Encrypt></xml>", "the reply is encrypted"),
+        (
+            "<xml><MsgType>file</MsgType></xml>",
+            "the MsgType is not that of a reply",
+        ),
+        (
+            "<xml><MsgType>image</MsgType><MediaId>1</MediaId></xml>",
+            "the reply has no MediaId",
+        ),
+        (
+            "<xml><MsgType>music</MsgType><Music><Title>t</Title></Music></xml>",
+            "the reply has no ThumbMediaId",
+        ),
+        (
+            "<xml><MsgType>news</MsgType><Articles>x</Articles></xml>",
+            "the reply has no item",
+        ),
+    ] {
+        let error = Reply::parse(xml).expect_err(xml).to_string();
+        assert!(error.starts_with(why), "{xml}: {error}");
+    }
+    let deep = format!("<xml>{}{}</xml>", "<a>".repeat(20), "</a>".repeat(20));
+    let many = format!("<xml>{}</xml>", "<a/>".repeat(5_000));
+    for flood in [deep, many] {
+        assert!(matches!(Reply::parse(&flood), Err(ReplyError::Xml(_))));
+    }
+}
+
+/// A text that people or programs write; where `Title` and others are optional, empty is the same as none.
+fn written() -> impl Strategy<Value = String> {
+    "[a-z<>&\\]\\[\"' \n好😀]{1,20}"
+}
+
+fn optional() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(written())
+}
+
+fn id() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_<>\\]@-]{1,30}"
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let video =
+        (id(), optional(), optional()).prop_map(|(media_id, title, description)| Reply::Video {
+            media_id,
+            title,
+            description,
+        });
+    let link = || proptest::option::of(id());
+    let music = (optional(), optional(), link(), link(), id()).prop_map(
+        |(title, description, url, hq_url, thumb_media_id)| Reply::Music {
+            title,
+            description,
+            url,
+            hq_url,
+            thumb_media_id,
+        },
+    );
+    let article =
+        (written(), optional(), link(), link()).prop_map(|(title, description, pic_url, url)| {
+            Article {
+                title,
+                description: description.unwrap_or_default(),
+                pic_url: pic_url.unwrap_or_default(),
+                url: url.unwrap_or_default(),
+            }
+        });
+    prop_oneof![
+        written()
+            .prop_filter("shows something", |text| !text.trim().is_empty())
+            .prop_map(Reply::Text),
+        id().prop_map(|media_id| Reply::Image { media_id }),
+        id().prop_map(|media_id| Reply::Voice { media_id }),
+        video,
+        music,
+        proptest::collection::vec(article, 1..=8).prop_map(Reply::News),
+        link().prop_map(|kf_account| Reply::Transfer { kf_account }),
+        Just(Reply::TransferAi),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn every_reply_can_be_read_back(reply in reply()) {
+        let xml = reply.to_xml("oUser", "gh_1", 7).unwrap();
+        prop_assert_eq!(Reply::parse(&xml), Ok(reply), "{}", xml);
     }
 }
 
