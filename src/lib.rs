@@ -10,6 +10,7 @@
 //! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |
 //! | [`hooks`] | events for programs and group robots: what is sent to whom, in which format, and when again |
+//! | [`service`] | the owner's own programs: one call, its queue, and when none is made |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
@@ -42,7 +43,7 @@
 //!
 //! | feature | folders | imports |
 //! |---|---|---|
-//! | the owner's own program | `service/` (one call), `delivery/` (late answers), `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store`; all of them `outbound` |
+//! | late answers of the owner's own program | `delivery/`, `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store` |
 //! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api` |
 //! | operator's page | `page/` (a file for each page; no SQL, no HTTP types), `server/admin/` | `server/admin` → `page` → readers of the store, on the pool |
 //! | a second store engine | `store/sql.rs`, `store/statement.rs`, `store/sqlite/`, `store/mysql/` | nothing outside `store` names an engine |
@@ -60,6 +61,8 @@ pub mod sync;
 pub mod app;
 
 pub mod hooks;
+
+pub mod service;
 
 pub mod dispatch;
 

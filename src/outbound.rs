@@ -18,6 +18,9 @@ use crate::byte_order_mark;
 /// The limit for connecting, and also for looking up the name before it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Unused connections that are kept, unless told otherwise.
+const IDLE: usize = 8;
+
 /// Pooled connections, with the same roots for all servers.
 pub(crate) struct Outbound {
     agent: ureq::Agent,
@@ -94,18 +97,32 @@ impl Outbound {
     /// # Errors
     /// When the file cannot be used.
     pub fn new() -> Result<Outbound, TrustError> {
-        Outbound::trusting(std::env::var_os("SSL_CERT_FILE").as_deref())
+        Outbound::with_idle(IDLE)
+    }
+
+    /// Like [`Outbound::new`]; keeps up to `idle` unused connections for the next requests.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn with_idle(idle: usize) -> Result<Outbound, TrustError> {
+        Outbound::build(std::env::var_os("SSL_CERT_FILE").as_deref(), idle)
     }
 
     /// Like [`Outbound::new`], with the value of `SSL_CERT_FILE`.
+    #[cfg(test)]
     pub(crate) fn trusting(cert_file: Option<&OsStr>) -> Result<Outbound, TrustError> {
+        Outbound::build(cert_file, IDLE)
+    }
+
+    fn build(cert_file: Option<&OsStr>, idle: usize) -> Result<Outbound, TrustError> {
         let roots = match cert_file.filter(|file| !file.is_empty()) {
             Some(file) => read_roots(Path::new(file))?,
             None => RootCerts::WebPki,
         };
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .max_idle_connections_per_host(8)
+            .max_idle_connections(idle)
+            .max_idle_connections_per_host(idle)
             .proxy(None)
             .user_agent(concat!("wechatd/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -149,6 +166,13 @@ fn prepared<B>(builder: ureq::RequestBuilder<B>, request: &Request) -> ureq::Req
         .timeout_connect(connecting)
         .max_redirects(request.redirects)
         .build()
+}
+
+impl OutboundError {
+    /// Not the whole answer came within this time.
+    pub(crate) fn timeout(timeout: Duration) -> OutboundError {
+        OutboundError::Network(NetworkCause::Timeout(millis(timeout)))
+    }
 }
 
 impl Response {

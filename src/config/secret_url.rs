@@ -11,12 +11,16 @@ pub struct SecretUrl(String);
 
 impl SecretUrl {
     pub(super) fn read(value: &Value) -> Parsed<SecretUrl> {
-        let text = value::string(value)?.trim().to_owned();
         // The text itself is not repeated: it may hold a secret.
-        match outbound::host_of(&text) {
-            Some(_) => Ok(SecretUrl(text)),
-            None => Err("is no URL; it begins with https:// or http://".to_owned()),
-        }
+        SecretUrl::parse(&value::string(value)?)
+            .ok_or_else(|| "is no URL; it begins with https:// or http://".to_owned())
+    }
+
+    /// An `http://` or `https://` URL; `None` if the text is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<SecretUrl> {
+        let text = text.trim();
+        outbound::host_of(text).map(|_| SecretUrl(text.to_owned()))
     }
 
     /// The URL itself, for the one place that calls it.

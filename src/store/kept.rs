@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, params};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
-    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, TOKEN,
+    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, SERVICE_SECRET,
+    TOKEN,
 };
 use crate::secret::Secret;
 
@@ -54,6 +55,25 @@ impl Store {
                 "SELECT value FROM settings WHERE name = ?1",
                 [TOKEN],
                 |row| row.get(0).map(|value: String| Secret::new(value)),
+            )
+        })
+    }
+
+    /// The secret of a service that has none in the configuration; stores `fresh` if this is its first use.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn made_service_secret(&self, service: &str, fresh: &Secret) -> Result<Secret, StoreError> {
+        let (name, fresh) = (
+            format!("{SERVICE_SECRET}{service}"),
+            fresh.expose().to_owned(),
+        );
+        self.writer.write(move |connection| {
+            connection.query_row(
+                "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = iif(value GLOB 'whsec_?*', value, excluded.value) RETURNING value",
+                [&name, &fresh],
+                |row| row.get(0).map(|secret: String| Secret::new(secret)),
             )
         })
     }

@@ -45,6 +45,9 @@ pub(super) const CONFIRMED_AT: &str = "confirmed_at";
 /// Prefix of a lease: until when it runs, and who holds it.
 pub(super) const LEASE: &str = "lease ";
 
+/// Prefix of the name of a service: the secret that was made for it.
+pub(super) const SERVICE_SECRET: &str = "service secret ";
+
 /// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 
