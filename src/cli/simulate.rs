@@ -1,12 +1,11 @@
 //! `wechatd simulate`: plays the platform against the running server.
 
+mod delivery;
 mod http;
 mod push;
 
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -15,12 +14,11 @@ use super::input::Suggested;
 use super::terminal::{Failure, Json, Output, readable};
 use crate::app::Networks;
 use crate::byte_order_mark;
-use crate::clock;
-use crate::config::{AllowIps, Config, MESSAGE_TYPES, Mode};
-use crate::random;
+use crate::config::{AllowIps, Config, MESSAGE_TYPES};
 use crate::secret::Secret;
 use crate::store::Reader;
-use crate::wechat::{EVENTS, Envelope, Format, PRODUCT_EVENTS, Push, known_events, seal, sign};
+use crate::wechat::{EVENTS, Envelope, PRODUCT_EVENTS, known_events};
+use delivery::{Delivery, Sender, Waiting};
 use http::Answer;
 pub(super) use http::Target;
 pub(super) use push::SimulatedPush;
@@ -55,7 +53,8 @@ Examples:
   wechatd simulate user_authorization_cancellation --from oSomebodyElse
   wechatd simulate TEMPLATESENDJOBFINISH 'failed:user block' \\
       --msg-id 4250000000000000001
-  wechatd simulate text --xml push.xml",
+  wechatd simulate text --xml push.xml
+  wechatd simulate text 'a long question' --patient",
         listed(MESSAGE_TYPES),
         listed(&events),
         listed(PRODUCT_EVENTS),
@@ -117,6 +116,9 @@ pub(super) struct Arguments {
     /// The MsgId; the same one again is the same message delivered again. Of a result: which sending
     #[arg(long, value_name = "ID")]
     msg_id: Option<String>,
+    /// Wait as the platform does: deliver again after 5 s without an answer, three times in all
+    #[arg(long)]
+    patient: bool,
     #[command(flatten)]
     json: Json,
 }
@@ -132,6 +134,9 @@ struct Simulated {
     /// Whether the echostr came back; only for `verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<bool>,
+    /// Those until the answer came; only with --patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<Delivery>>,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -158,6 +163,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         }
         (false, Some(_)) => Some("the push comes from --xml"),
     };
+    if verifies && arguments.patient {
+        return Err(Failure::Wrong(
+            "verify sends no push: leave --patient out".to_owned(),
+        ));
+    }
     if let Some(why) = made
         && !simulated_push.is_bare()
     {
@@ -176,31 +186,42 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             ))
         })?,
     };
-    // The URL in the console may already have a query.
-    let path = format!("{path}{}", if path.contains('?') { '&' } else { '?' });
-    let token = token(config)?;
-    let stamp = Stamp::now(&token);
-    let client = allowed_address(config)?;
-    let started = Instant::now();
-    let answer = if verifies {
-        let target_path = format!("{path}{}&echostr={}", stamp.query(), stamp.nonce);
-        target.send("GET", &target_path, client, b"")
-    } else {
-        let (query, body) = push(config, &simulated_push, arguments.xml.as_deref(), &stamp)?;
-        target.send("POST", &format!("{path}{query}"), client, &body)
+    let sender = Sender {
+        target,
+        // The URL in the console may already have a query.
+        path: format!("{path}{}", if path.contains('?') { '&' } else { '?' }),
+        token: token(config)?,
+        mode: &config.account.mode,
+        client: allowed_address(config)?,
     };
-    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    let answer = answer.map_err(|error| unreachable_server(&target, &error))?;
-    let echoed = answer.status == 200 && answer.body == stamp.nonce.as_bytes();
+    let mut out = Output::for_reading();
+    let (answer, deliveries, verified) = if verifies {
+        let (answer, delivery, echoed) = sender.verify()?;
+        (answer, vec![delivery], Some(echoed))
+    } else {
+        let body = body(&simulated_push, arguments.xml.as_deref())?;
+        let waiting = match arguments.patient {
+            true => Waiting::LIKE_THE_PLATFORM,
+            false => Waiting::LIKE_A_PERSON,
+        };
+        let (answer, deliveries) = sender.deliver(&body, waiting, |said| {
+            if arguments.json.wanted {
+                return Ok(());
+            }
+            out.line(said)?;
+            out.flush()
+        })?;
+        (answer, deliveries, None)
+    };
     let simulated = Simulated {
         status: answer.status,
-        milliseconds: (milliseconds * 100.0).round() / 100.0,
+        milliseconds: deliveries.last().map_or(0.0, |last| last.milliseconds),
         reply: reply(config, &answer),
         body: String::from_utf8_lossy(&answer.body).into_owned(),
-        verified: verifies.then_some(echoed),
+        verified,
+        deliveries: arguments.patient.then_some(deliveries),
     };
     let fine = simulated.verified.unwrap_or(answer.status == 200);
-    let mut out = Output::for_reading();
     if arguments.json.wanted {
         out.json(&simulated)?;
     } else {
@@ -208,7 +229,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "{} {} in {:.1} ms",
             answer.status, answer.reason, simulated.milliseconds
         ))?;
-        for line in described(&simulated, arguments.url.as_ref().map(|_| &target)) {
+        for line in described(&simulated, arguments.url.as_ref().map(|_| &sender.target)) {
             out.line(&line)?;
         }
         out.done()?;
@@ -240,81 +261,14 @@ fn described(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
     }
 }
 
-/// The signed part of a query, which the platform makes again for each delivery.
-struct Stamp {
-    token: Secret,
-    timestamp: String,
-    nonce: String,
-}
-
-impl Stamp {
-    fn now(token: &Secret) -> Stamp {
-        Stamp {
-            token: token.clone(),
-            timestamp: clock::unix_seconds().to_string(),
-            nonce: (clock::unix_micros() % 10_000_000_000).to_string(),
-        }
-    }
-
-    fn query(&self) -> String {
-        let signature = sign(&[self.token.expose(), &self.timestamp, &self.nonce]);
-        format!(
-            "signature={signature}&timestamp={}&nonce={}",
-            self.timestamp, self.nonce
-        )
-    }
-}
-
-/// The query and body of a push, encrypted if the mode says so.
-fn push(
-    config: &Config,
-    simulated_push: &SimulatedPush,
-    xml: Option<&Path>,
-    stamp: &Stamp,
-) -> Result<(String, Vec<u8>), Failure> {
-    let body = match xml {
-        Some(file) => {
-            let bytes = std::fs::read(file)
-                .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
-            byte_order_mark::skip_bytes(&bytes).to_vec()
-        }
-        None => simulated_push.xml().into_bytes(),
+/// The body of the push: made, or from this file.
+fn body(simulated_push: &SimulatedPush, xml: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let Some(file) = xml else {
+        return Ok(simulated_push.xml().into_bytes());
     };
-    let mut query = stamp.query();
-    if let Ok(push) = Push::parse(&body) {
-        query.push_str("&openid=");
-        query.extend(
-            push.from_user
-                .chars()
-                .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)),
-        );
-    }
-    let mode = &config.account.mode;
-    let Some(keys) = mode.keys() else {
-        return Ok((query, body));
-    };
-    let random = random::bytes().map_err(|error| Failure::Failed(error.to_string()))?;
-    let encrypt = seal(&keys.current, &keys.app_id, &body, random);
-    let msg_signature = sign(&[
-        stamp.token.expose(),
-        &stamp.timestamp,
-        &stamp.nonce,
-        &encrypt,
-    ]);
-    query.push_str(&format!("&encrypt_type=aes&msg_signature={msg_signature}"));
-    let envelope = Envelope {
-        to_user: Some(push::ACCOUNT.to_owned()),
-        encrypt,
-        format: match body.trim_ascii_start().first() {
-            Some(b'{') => Format::Json,
-            Some(_) | None => Format::Xml,
-        },
-    };
-    let body = match (mode, std::str::from_utf8(&body)) {
-        (Mode::Compatible(_), Ok(readable)) => envelope.to_body_with(readable),
-        (Mode::Plain | Mode::Compatible(_) | Mode::Secure(_), _) => envelope.to_body(),
-    };
-    Ok((query, body.into_bytes()))
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
+    Ok(byte_order_mark::skip_bytes(&bytes).to_vec())
 }
 
 /// The reply in the answer, decrypted if necessary; `None` for `success` and anything else that is not a reply.
@@ -358,18 +312,4 @@ fn token(config: &Config) -> Result<Secret, Failure> {
             "start the server once, it makes one",
         )
     })
-}
-
-fn unreachable_server(target: &Target, error: &io::Error) -> Failure {
-    let place = match target {
-        Target::Tcp { host } | Target::Tls { host } => host.clone(),
-        Target::Unix(path) => path.display().to_string(),
-    };
-    let advice = match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            "; is the server running? Start it with `wechatd serve`"
-        }
-        _ => "",
-    };
-    Failure::Failed(format!("no answer from {place}: {error}{advice}"))
 }

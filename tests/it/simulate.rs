@@ -1,7 +1,10 @@
 //! `wechatd simulate`: trying an account before it is set up in the console.
 
 use crate::support::account::{HELP, THANKS, WELCOME};
+use crate::support::platform::connection::{Reply, Then};
+use crate::support::service::Act;
 use crate::support::*;
+use std::collections::HashSet;
 
 #[test]
 fn simulate_can_play_a_whole_conversation() {
@@ -325,6 +328,7 @@ fn simulate_refuses_arguments_that_do_not_fit() {
         (&["CLICK", "--scan", "X"], "--scan"),
         (&["scancode_waitmsg", "X"], "--scan TEXT"),
         (&["verify", "--scan", "X"], "--scan"),
+        (&["verify", "--patient"], "--patient"),
         (&["image", "hi"], "TEXT"),
         (&["subscribe", "hello"], "--scene SCENE"),
         (&["SCAN", "hello"], "--scene SCENE"),
@@ -351,4 +355,95 @@ fn simulate_refuses_arguments_that_do_not_fit() {
     account
         .store()
         .is("SELECT event FROM messages ORDER BY id", &["foo", "click"]);
+}
+
+/// What `simulate --patient` says to this server.
+fn patient(server: &Service, account: &Account, arguments: &[&str]) -> Ran {
+    let url = server.url();
+    let command = ["simulate", "text", "hello", "--patient", "--url", &url];
+    account.command(&[&command[..], arguments].concat())
+}
+
+#[test]
+fn simulate_with_patience_delivers_again_as_the_platform_does() {
+    let account = Setup::new().stopped();
+    let server = Service::wechat_with(TOKEN);
+    server.script([Act::close(""), Act::close(""), Act::text("at last")]);
+    let ran = patient(&server, &account, &[]);
+    let lines: Vec<&str> = ran.ok().stdout.lines().collect();
+    for (n, line) in lines[..2].iter().enumerate() {
+        let again = format!("delivered again ({} of 3)", n + 2);
+        ran.expect(line.starts_with("closed without an answer after "), line);
+        ran.expect(line.ends_with(&again), &again);
+    }
+    ran.expect(lines[2].starts_with("200 OK in "), "the answer");
+    ran.says("text:\n  at last\n");
+    // Of one message, and, as the fake service checks, each with a signature of its own.
+    let counts: Vec<usize> = server.per_push().into_values().collect();
+    assert_eq!(counts, [3]);
+}
+
+#[test]
+fn simulate_with_patience_seals_each_delivery_anew() {
+    let account = Console::new(Mode::Secure).setup().stopped();
+    let server = Receiver::start();
+    server.answers(|_| Reply::Bytes(Vec::new(), Then::Close));
+    let url = server.url("wechat");
+    let ran = account.command(&["simulate", "text", "hello", "--patient", "--url", &url]);
+    ran.failed();
+    let calls = server.calls();
+    for name in ["signature", "msg_signature", "nonce"] {
+        let values: HashSet<&str> = calls.iter().map(|call| &*call.query[name]).collect();
+        assert_eq!(values.len(), 3, "{name}");
+    }
+    let bodies: HashSet<&str> = calls.iter().map(|call| &*call.body).collect();
+    assert_eq!(bodies.len(), 3);
+}
+
+#[test]
+fn simulate_with_patience_waits_five_seconds_for_each_answer() {
+    let account = Setup::new().stopped();
+    let server = Service::wechat_with(TOKEN);
+    server.script([Act::hang(), Act::text("at last")]);
+    let ran = patient(&server, &account, &[]);
+    ran.ok()
+        .says("no answer within 5 s, delivered again (2 of 3)\n200 OK in ")
+        .says("at last");
+    let asked = server.asked();
+    let waited = asked[1].at - asked[0].at;
+    assert!(waited.as_secs_f64() >= 4.9, "{waited:?}");
+}
+
+#[test]
+fn simulate_with_patience_ends_when_the_platform_would_give_up() {
+    let account = Setup::new().stopped();
+    let server = Service::wechat_with(TOKEN);
+    server.always(Act::close(""));
+    patient(&server, &account, &["--json"])
+        .failed()
+        .complains("nor to the 2 deliveries before: the platform gives up");
+    assert_eq!(server.asked().len(), 3);
+    server.script([Act::close(""), Act::nothing()]);
+    let json = patient(&server, &account, &["--json"]).json();
+    let deliveries = json["deliveries"].as_array().unwrap();
+    let answered: Vec<&serde_json::Value> = deliveries.iter().map(|one| &one["answered"]).collect();
+    assert_eq!(answered, [false, true], "{json}");
+    assert_eq!(json["milliseconds"], deliveries[1]["milliseconds"]);
+    assert_eq!(json["body"], "success");
+    // Nobody delivers again to a server that does not run, or to one that has answered.
+    server.always(Act::http("503 Service Unavailable", "text/plain", "later"));
+    patient(&server, &account, &[]).is_code(1).says("503");
+    assert_eq!(server.asked().len(), 6);
+    server.down();
+    patient(&server, &account, &[])
+        .failed()
+        .complains("is the server running?");
+    // Without patience there is one delivery.
+    server.up();
+    server.always(Act::close(""));
+    let url = server.url();
+    let once = account.command(&["simulate", "text", "hello", "--url", &url]);
+    once.failed()
+        .complains("the connection was closed without an answer");
+    assert_eq!(server.asked().len(), 7);
 }

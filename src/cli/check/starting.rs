@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::is_made_by_the_service;
 use crate::api;
@@ -61,7 +62,7 @@ fn listening_obstacle(listen: &Listen, may_be_ours: bool) -> Option<String> {
 /// Whether a wechatd is listening there.
 fn answers(listen: &Listen) -> bool {
     Target::of(listen)
-        .send("GET", HEALTH_PATH, None, b"")
+        .send("GET", HEALTH_PATH, None, b"", Duration::from_secs(15))
         .is_ok_and(|answer| matches!(answer.status, 200 | 503))
 }
 

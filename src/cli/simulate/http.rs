@@ -1,20 +1,17 @@
 //! One HTTP/1.1 request of `simulate` to the owner's server, over TCP or its Unix socket, or by HTTPS to its public address.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Listen;
 use crate::outbound::{NetworkCause, Outbound, OutboundError, Request};
 use crate::server::FORWARDED_HEADER;
 
-/// The platform waits 5 s; a person can wait a little longer to see what happens.
-const TIMEOUT: Duration = Duration::from_secs(15);
-
 /// The largest answer that is read, in bytes: more than any answer of the server.
-const MAX_ANSWER: u64 = 4 << 20;
+const MAX_ANSWER: usize = 4 << 20;
 
 /// How to reach the server.
 #[derive(Debug, Clone)]
@@ -91,23 +88,27 @@ impl Target {
         Some((Target::Tcp { host }, path.to_owned()))
     }
 
-    /// Sends one request and reads the whole answer. `client` is named in `X-Forwarded-For`, as by a proxy.
+    /// Sends one request and reads the whole answer, all of it within `wait`. `client` is named in `X-Forwarded-For`, as
+    /// by a proxy.
+    ///
+    /// # Errors
+    /// `TimedOut` if the whole answer did not come in time, `UnexpectedEof` or `ConnectionReset` if the connection was
+    /// closed without any, others if there is no connection or what came is no answer.
     pub fn send(
         &self,
         method: &str,
         target: &str,
         client: Option<IpAddr>,
         body: &[u8],
+        wait: Duration,
     ) -> io::Result<Answer> {
-        let (mut stream, host): (Box<dyn ReadWrite>, &str) = match self {
-            Target::Tcp { host } => (Box::new(connect(host)?), host),
-            Target::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                (Box::new(stream), "localhost")
+        let until = Instant::now() + wait;
+        let (mut stream, host): (Box<dyn Stream>, &str) = match self {
+            Target::Tcp { host } => (Box::new(connect(host, wait)?), host),
+            Target::Unix(path) => (Box::new(UnixStream::connect(path)?), "localhost"),
+            Target::Tls { host } => {
+                return send_by_tls(&format!("https://{host}{target}"), body, wait);
             }
-            Target::Tls { host } => return send_by_tls(&format!("https://{host}{target}"), body),
         };
         let forwarded = client.map(|address| format!("{FORWARDED_HEADER}: {address}\r\n"));
         let forwarded = forwarded.unwrap_or_default();
@@ -115,20 +116,54 @@ impl Target {
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{forwarded}User-Agent: Mozilla/4.0\r\nAccept: */*\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all(&[head.as_bytes(), body].concat())?;
-        let mut bytes = Vec::new();
-        stream.take(MAX_ANSWER).read_to_end(&mut bytes)?;
+        let bytes = exchange(&mut *stream, &[head.as_bytes(), body].concat(), until);
+        let bytes = bytes.map_err(|error| match error.kind() {
+            // A socket's own time limit.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => nothing_within(wait),
+            _ => error,
+        })?;
+        if bytes.is_empty() {
+            let kind = ErrorKind::UnexpectedEof;
+            return Err(io::Error::new(
+                kind,
+                "the connection was closed without an answer",
+            ));
+        }
         parse(&bytes).ok_or_else(|| {
             io::Error::new(
-                io::ErrorKind::InvalidData,
+                ErrorKind::InvalidData,
                 "what answers there does not speak HTTP",
             )
         })
     }
 }
 
+/// Sends `request` and reads what comes until the other side closes.
+fn exchange(stream: &mut dyn Stream, request: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+    stream.wait_until(until)?;
+    stream.write_all(request)?;
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 8192];
+    while bytes.len() < MAX_ANSWER {
+        stream.wait_until(until)?;
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => bytes.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+fn nothing_within(wait: Duration) -> io::Error {
+    let text = format!("nothing came within {} s", wait.as_secs());
+    io::Error::new(ErrorKind::TimedOut, text)
+}
+
 /// Sends a GET if there is no body, else a POST. The client is not named, as a proxy sees that itself.
-fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
+fn send_by_tls(url: &str, body: &[u8], wait: Duration) -> io::Result<Answer> {
+    let no_answer = |error| no_answer(error, wait);
     let body = (!body.is_empty()).then_some(("text/xml", body));
     let response = Outbound::new()
         .map_err(io::Error::other)?
@@ -137,7 +172,7 @@ fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
             query: Vec::new(),
             headers: Vec::new(),
             body,
-            timeout: TIMEOUT,
+            timeout: wait,
             redirects: 0,
         })
         .map_err(no_answer)?;
@@ -153,26 +188,22 @@ fn send_by_tls(url: &str, body: &[u8]) -> io::Result<Answer> {
         Some(redirect) => answer.body = redirect.into_bytes(),
         None => response
             .into_body()
-            .read_rest(MAX_ANSWER, &mut answer.body)
+            .read_rest(MAX_ANSWER as u64, &mut answer.body)
             .map_err(no_answer)?,
     }
     Ok(answer)
 }
 
-fn no_answer(error: OutboundError) -> io::Error {
+fn no_answer(error: OutboundError, wait: Duration) -> io::Error {
     let cause = match error {
         OutboundError::Network(cause) => cause,
         OutboundError::Address | OutboundError::Answer(_) => return io::Error::other(error),
     };
     match cause {
-        NetworkCause::Timeout(_) => io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("nothing came within {} s", TIMEOUT.as_secs()),
-        ),
-        NetworkCause::ConnectTimeout => io::Error::new(
-            io::ErrorKind::TimedOut,
-            "no connection in time: is the port open in the firewall?",
-        ),
+        NetworkCause::Timeout(_) => nothing_within(wait),
+        NetworkCause::ConnectTimeout => {
+            io::Error::other("no connection in time: is the port open in the firewall?")
+        }
         NetworkCause::Dns(_) => {
             io::Error::other("the name has no address: enter it at your DNS provider")
         }
@@ -182,24 +213,46 @@ fn no_answer(error: OutboundError) -> io::Error {
             }
             false => format!("no TLS there ({why}): is this the port for http://?"),
         }),
-        NetworkCause::Refused => io::ErrorKind::ConnectionRefused.into(),
-        NetworkCause::Closed => io::ErrorKind::ConnectionReset.into(),
+        NetworkCause::Refused => ErrorKind::ConnectionRefused.into(),
+        NetworkCause::Closed => ErrorKind::ConnectionReset.into(),
         NetworkCause::Unreachable(why) | NetworkCause::Other(why) => io::Error::other(why),
     }
 }
 
-trait ReadWrite: Read + Write {}
-impl<T: Read + Write> ReadWrite for T {}
+trait Stream: Read + Write {
+    /// Lets reads and writes end at this time.
+    fn wait_until(&self, time: Instant) -> io::Result<()>;
+}
 
-fn connect(host: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+impl Stream for TcpStream {
+    fn wait_until(&self, time: Instant) -> io::Result<()> {
+        let left = Some(left(time)?);
+        self.set_read_timeout(left)?;
+        self.set_write_timeout(left)
+    }
+}
+
+impl Stream for UnixStream {
+    fn wait_until(&self, time: Instant) -> io::Result<()> {
+        let left = Some(left(time)?);
+        self.set_read_timeout(left)?;
+        self.set_write_timeout(left)
+    }
+}
+
+/// The time until then, which a socket takes only if it is not zero.
+fn left(time: Instant) -> io::Result<Duration> {
+    match time.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+fn connect(host: &str, wait: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in host.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, TIMEOUT) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                return Ok(stream);
-            }
+        match TcpStream::connect_timeout(&address, wait) {
+            Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }

@@ -77,9 +77,10 @@ pub fn serve(mut stream: TcpStream, answer: impl Fn(&Call) -> Reply) {
     stream.set_nodelay(true).ok();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(call) = read_call(&mut reader) {
+        let is_last = call.headers.get("connection").is_some_and(|c| c == "close");
         match answer(&call) {
             Reply::Bytes(bytes, then) => {
-                if stream.write_all(&bytes).is_err() || then == Then::Close {
+                if stream.write_all(&bytes).is_err() || then == Then::Close || is_last {
                     break;
                 }
             }
