@@ -10,11 +10,12 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use super::hooks::ShownHook;
+use super::service::ShownService;
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, complain};
 use crate::app::{self, Networks};
 use crate::clock;
-use crate::config::{About, AllowIps, Config, Kinds, Listen, Menu, show_duration};
+use crate::config::{About, Action, AllowIps, Config, Kinds, Listen, Menu, show_duration};
 use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise, may_answer};
 use crate::local_time;
@@ -51,6 +52,7 @@ struct Checked {
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
     rules: Vec<ShownRule>,
+    services: Vec<ShownService>,
     hooks: Vec<ShownHook>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
@@ -187,6 +189,12 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             rule.name, rule.line, rule.about, rule.answer
         ))?;
     }
+    if !checked.services.is_empty() {
+        out.line(&format!("services       {}", checked.services.len()))?;
+    }
+    for service in &checked.services {
+        out.line(&format!("  {}", service.line()))?;
+    }
     if !checked.hooks.is_empty() {
         out.line(&format!("hooks          {}", checked.hooks.len()))?;
     }
@@ -296,6 +304,11 @@ fn look(
                 answer: rule.action.key(),
             })
             .collect(),
+        services: config
+            .services
+            .iter()
+            .map(|service| ShownService::of(service, reader))
+            .collect::<Result<_, _>>()?,
         hooks: config
             .hooks
             .iter()
@@ -387,6 +400,40 @@ fn warnings(config: &Config) -> Vec<String> {
     }
     warnings.extend(folder_of_the_service(&config.store.path));
     warnings.extend(equal_names(&config.menu));
+    warnings.extend(services_in_vain(config));
+    warnings
+}
+
+/// Warns of services that are never asked, and of parts of their settings without effect.
+fn services_in_vain(config: &Config) -> Vec<String> {
+    let has_rule = |name: &str| {
+        config.rules.iter().any(|rule| match &rule.action {
+            Action::Forward { service, .. } => service == name,
+            Action::Silent
+            | Action::Text(_)
+            | Action::Image(_)
+            | Action::Voice(_)
+            | Action::Video { .. }
+            | Action::Music { .. }
+            | Action::News(_)
+            | Action::Transfer(_) => false,
+        })
+    };
+    let mut warnings = Vec::new();
+    for service in &config.services {
+        let mut warn = |what: &str| warnings.push(format!("service {}: {what}", service.name));
+        if !has_rule(&service.name) {
+            warn("no rule forwards to it");
+        }
+        if service.slow.message && config.api_rights().is_none() {
+            warn(
+                "\"message\" of `slow` is skipped: account.app_id and account.app_secret are not both set",
+            );
+        }
+        if service.wait_text.is_some() && !service.slow.next {
+            warn("wait_text is never shown: `slow` has no \"next\"");
+        }
+    }
     warnings
 }
 

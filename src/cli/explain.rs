@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use super::input::Suggested;
+use super::service::shown_kind;
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, readable};
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
-use crate::wechat::{Push, known_events};
+use crate::wechat::{Push, Reply, known_events};
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd explain 'opening hours'
@@ -48,12 +49,41 @@ pub(super) struct Arguments {
 struct Explained {
     steps: Vec<Step>,
     rule: Option<String>,
-    /// `reply` or `success`
+    /// `reply`, `forward` or `success`
     answer: &'static str,
-    /// Why it is `success`.
+    /// Why it is `success`, or why that is all that is shown.
     why: Option<String>,
+    /// The service that is asked.
+    forward: Option<ShownForward>,
     /// The reply as it is sent to the platform.
     reply: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownForward {
+    service: String,
+    format: &'static str,
+    /// What becomes of late answers.
+    slow: Vec<&'static str>,
+    /// The reply when it fails.
+    otherwise: Option<String>,
+    #[serde(skip)]
+    kind: String,
+}
+
+impl ShownForward {
+    /// `why` says why nothing can be shown.
+    fn print(&self, out: &mut Output, why: Option<&str>) -> Result<(), Failure> {
+        out.line(&format!("forward → {} ({})", self.service, self.kind))?;
+        match (why, &self.otherwise) {
+            (Some(why), _) => out.line(&format!("nothing is shown, whatever it says: {why}")),
+            (None, None) => out.line("nothing is shown when it fails"),
+            (None, Some(xml)) => {
+                out.line("when it fails:")?;
+                readable(xml).iter().try_for_each(|line| out.line(line))
+            }
+        }
+    }
 }
 
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -81,6 +111,8 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     let push = Push::parse(simulated_push.xml().as_bytes()).map_err(|error| {
         Failure::Wrong(format!("explain: no push can be made of this: {error}"))
     })?;
+    let to_xml =
+        |reply: &Reply| reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
     let rules = Rules::new(config.rules);
     let decision = decide(&rules, &push);
     let mut explained = Explained {
@@ -88,18 +120,30 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         rule: decision.rule.map(|rule| rule.name.clone()),
         answer: "success",
         why: None,
+        forward: None,
         reply: None,
     };
     match &decision.outcome {
         Outcome::NoRule => explained.why = Some("no rule matches".to_owned()),
         Outcome::Silent => explained.why = Some("the rule is silent".to_owned()),
-        Outcome::Forward { service, .. } => {
-            explained.why = Some(format!("the service {service} is asked"));
+        Outcome::Forward { service, otherwise } => {
+            explained.answer = "forward";
+            if !push.may_be_answered() {
+                explained.why = Some("the platform takes no reply to this event".to_owned());
+            }
+            let known = config.services.iter().find(|known| known.name == *service);
+            explained.forward = known.map(|service| ShownForward {
+                service: service.name.clone(),
+                format: service.format.name(),
+                slow: service.slow.rungs(),
+                otherwise: otherwise.as_ref().and_then(to_xml),
+                kind: shown_kind(service),
+            });
         }
         Outcome::Withheld(why) => explained.why = Some((*why).to_owned()),
         Outcome::Reply(reply) => {
             explained.answer = "reply";
-            explained.reply = reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
+            explained.reply = to_xml(reply);
         }
     }
     let mut out = Output::for_reading();
@@ -115,6 +159,10 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
             "{mark}  {} (line {}): {}",
             step.rule, step.line, step.why
         ))?;
+    }
+    if let Some(forward) = &explained.forward {
+        forward.print(&mut out, explained.why.as_deref())?;
+        return out.done();
     }
     match (&explained.reply, &explained.why) {
         (Some(xml), _) => {

@@ -190,7 +190,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         table(&reader, &followers, &filters)?;
     }
     if more {
-        limit.say_there_are_more("followers");
+        limit.say_there_are_more("`wechatd followers export` gives all");
     }
     Ok(())
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::json;
 
-use super::input::limit;
+use super::input::{find_named, limit, none_configured};
 use super::terminal::{Failure, Json, Output, text, time, whole};
 use crate::clock;
-use crate::config::{Config, EventType, Hook, HookFormat, nearest};
+use crate::config::{Config, EventType, Hook, HookFormat};
 use crate::counted::counted;
 use crate::hooks::{self, Hooks, PROBING};
 use crate::local_time;
@@ -193,31 +193,8 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     }
 }
 
-fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Hook, Failure> {
-    let known = config.hooks.iter().find(|hook| hook.name == name);
-    known.ok_or_else(|| {
-        let names = || config.hooks.iter().map(|hook| hook.name.as_str());
-        let advice = match nearest(name, names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None if config.hooks.is_empty() => {
-                "the configuration has no [[hook]]; wechat.conf shows one".to_owned()
-            }
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Failure::wrong(format!("there is no hook {name:?}"), advice)
-    })
-}
-
-/// The store for reading, if there is one yet.
-fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
-    match config.store.path.exists() {
-        true => Ok(Some(Reader::open(&config.store)?)),
-        false => Ok(None),
-    }
-}
-
 fn list(config: &Config, json: Json) -> Result<(), Failure> {
-    let reader = reader(config)?;
+    let reader = Reader::open_if_any(&config.store)?;
     let shown = config
         .hooks
         .iter()
@@ -250,13 +227,13 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
             text("state"),
         ],
         &lines,
-        "the configuration has no [[hook]]; wechat.conf shows one",
+        &none_configured::<Hook>(),
     )?;
     out.done()
 }
 
 fn failed(config: &Config, name: &str, limit: u32, json: Json) -> Result<(), Failure> {
-    find(config, name)?;
+    find_named(&config.hooks, name)?;
     let reader = Reader::open(&config.store)?;
     let events = reader.dead_hook_events(name, limit)?;
     let mut out = Output::for_reading();
@@ -317,7 +294,7 @@ fn resend(config: &Config, ids: &[String], json: Json) -> Result<(), Failure> {
 }
 
 fn resend_failed(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
-    find(config, name)?;
+    find_named(&config.hooks, name)?;
     let store = Store::open(&config.store)?;
     said(
         store.resend_failed_hook_events(name, clock::unix_seconds())?,
@@ -334,7 +311,7 @@ fn said(count: usize, json: Json) -> Result<(), Failure> {
 }
 
 fn test(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
-    let hook = find(config, name)?;
+    let hook = find_named(&config.hooks, name)?;
     let store = Store::open(&config.store)?;
     let hooks = Hooks::new(std::slice::from_ref(hook), &store)?;
     let courier = hooks.couriers.first().map(Arc::clone);
@@ -374,7 +351,7 @@ fn what_to_do(hook: &Hook) -> &'static str {
 }
 
 fn resume(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
-    find(config, name)?;
+    find_named(&config.hooks, name)?;
     let resumed = Store::open(&config.store)?.resume_hook(name)?;
     let line = match resumed {
         true => format!("{name} goes on"),
@@ -384,7 +361,7 @@ fn resume(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
 }
 
 fn secret(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
-    let hook = find(config, name)?;
+    let hook = find_named(&config.hooks, name)?;
     let secret = match &hook.format {
         HookFormat::Standard { .. } => {
             let store = Store::open(&config.store)?;

@@ -134,7 +134,7 @@ fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
         out.done()?;
     }
     if more {
-        limit.say_there_are_more("messages");
+        limit.say_there_are_more("`wechatd messages export` gives all");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod blacklist;
 mod check;
 mod explain;
 mod followers;
+mod forwards;
 mod hooks;
 mod input;
 mod kf;
@@ -22,6 +23,7 @@ mod quota;
 mod restore;
 mod send;
 mod serve;
+mod service;
 mod shorten;
 mod simulate;
 mod tags;
@@ -180,6 +182,15 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd login url https://www.example.com/cb"
     )]
     Login(login::Commands),
+    /// Programs of the owner that answer messages
+    #[command(subcommand, after_help = "Example:\n  wechatd service list")]
+    Service(service::Commands),
+    /// What was forwarded to services, and what became of their answers
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd forwards list --since 1d"
+    )]
+    Forwards(forwards::Commands),
     /// Programs and group robots that are notified of events
     #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
     Hooks(hooks::Commands),
@@ -274,6 +285,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mass(command) => mass::run(&config()?, command),
         Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Login(command) => login::run(&config()?, command),
+        Command::Service(command) => service::run(&config()?, command),
+        Command::Forwards(command) => forwards::run(&config()?, command),
         Command::Hooks(command) => hooks::run(&config()?, command),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),

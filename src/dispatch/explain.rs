@@ -99,6 +99,16 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
         let About::Events(Kinds::Listed(names)) = &rule.about else {
             continue;
         };
+        if let Action::Forward { service, .. } = &rule.action
+            && names
+                .iter()
+                .all(|name| event_may_be_answered(name) == Some(false))
+        {
+            say(format!(
+                "the platform takes no reply to {} events, so no answer of {service} is shown; a [[hook]] is the thing for those",
+                names.join(" and ")
+            ));
+        }
         for name in names {
             if rule.aim == Aim::Scan && EventKind::of(name) != EventKind::ScanCode {
                 say(format!(
@@ -107,7 +117,7 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
             }
             match event_may_be_answered(name) {
                 Some(true) => {}
-                Some(false) if matches!(rule.action, Action::Silent) => {}
+                Some(false) if matches!(rule.action, Action::Silent | Action::Forward { .. }) => {}
                 Some(false) => say(format!(
                     "the platform takes no reply to {name} events; they are answered success"
                 )),

@@ -13,6 +13,7 @@
 //! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and their results
 //! - [`hooks`]: events for the hooks, and the state of each hook
+//! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`media`]: uploaded files, valid or expired
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
@@ -35,6 +36,7 @@ mod export;
 mod file;
 mod finding;
 mod followers;
+mod forwards_read;
 mod hooks;
 mod jobs;
 mod kept;
@@ -64,6 +66,7 @@ pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
     NewHookEvent,

@@ -98,6 +98,17 @@ impl Reader {
         Reader::at(&options.path)
     }
 
+    /// The same; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// When it belongs to another program or another version.
+    pub fn open_if_any(options: &Options) -> Result<Option<Reader>, StoreError> {
+        match options.path.exists() {
+            true => Reader::open(options).map(Some),
+            false => Ok(None),
+        }
+    }
+
     fn at(path: &Path) -> Result<Reader, StoreError> {
         if !path.exists() {
             return Err(StoreError::at(path, "there is no store yet")

@@ -261,6 +261,33 @@ fn check_warns_about_a_reply_to_an_event_that_takes_none() {
 }
 
 #[test]
+fn check_names_hooks_where_a_rule_forwards_only_events_that_take_no_reply() {
+    let forwards = |about: &str| {
+        format!(
+            "[[service]]\nname = \"bot\"\nurl = \"http://127.0.0.1:9000\"\n[[rule]]\n{about}\nforward = \"bot\"\n"
+        )
+    };
+    check(
+        &forwards("event = [\"unsubscribe\", \"VIEW\"]"),
+        &[(
+            1,
+            &[
+                "no reply to unsubscribe and view events",
+                "a [[hook]] is the thing for those",
+            ],
+        )],
+    );
+    for about in [
+        "event = [\"subscribe\", \"unsubscribe\"]",
+        "event = \"any\"",
+        "event = \"another_new_event\"",
+        "message = \"any\"",
+    ] {
+        check(&forwards(about), &[]);
+    }
+}
+
+#[test]
 fn check_suggests_the_right_name_for_a_misspelt_event() {
     for (wrong, right) in [
         ("subscrbe", "subscribe"),

@@ -117,6 +117,8 @@ const READS: &[&str] = &[
     "messages show",
     "messages save",
     "messages export",
+    "service list",
+    "forwards list",
     "hooks list",
     "hooks failed",
     "tags list",

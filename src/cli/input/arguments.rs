@@ -208,15 +208,13 @@ impl Limit {
         more
     }
 
-    /// Says on stderr that only some rows are shown, and how to get the others.
-    pub fn say_there_are_more(self, family: &str) {
+    /// Says on stderr that only some rows are shown, and where all are: `all`.
+    pub fn say_there_are_more(self, all: &str) {
         let newest = match self.0 {
             1 => "only the newest is".to_owned(),
             n => format!("the newest {n} are"),
         };
-        complain(&format!(
-            "{newest} shown; --limit N shows more, `wechatd {family} export` gives all",
-        ));
+        complain(&format!("{newest} shown; --limit N shows more, {all}",));
     }
 }
 

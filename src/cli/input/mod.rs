@@ -6,7 +6,9 @@ pub mod bulk;
 pub mod confirm;
 pub mod json;
 mod moment;
+mod named;
 mod unsupported;
 
 pub use arguments::{Hidden, Limit, NotBlank, Openid, Suggested, Yes, limit, one_of, whole_number};
 pub use moment::{moment, since};
+pub use named::{find_named, none_configured};
