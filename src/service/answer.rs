@@ -193,3 +193,174 @@ fn identifier(text: String) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::config::RULE_KEYS;
+    use crate::secret::Secret;
+    use crate::webhook::SigningSecret;
+
+    fn wechat(body: &[u8]) -> Result<Option<Reply>, String> {
+        let answer = Answer {
+            content_type: Some("text/html"),
+            body,
+        };
+        read(&Signer::WeChat(Secret::new("token")), answer)
+    }
+
+    fn of_type(content_type: Option<&str>, body: &str) -> Result<Option<Reply>, String> {
+        let secret = SigningSecret::random().unwrap();
+        let body = body.as_bytes();
+        read(&Signer::Json(secret), Answer { content_type, body })
+    }
+
+    fn json(body: &str) -> Result<Option<Reply>, String> {
+        of_type(Some("application/json"), body)
+    }
+
+    fn text(text: &str) -> Result<Option<Reply>, String> {
+        Ok(Some(Reply::Text(text.to_owned())))
+    }
+
+    #[test]
+    fn nothing_is_an_answer_in_every_format() {
+        for nothing in ["", "success", " \r\n", "\u{feff}success\n"] {
+            assert_eq!(wechat(nothing.as_bytes()), Ok(None), "{nothing:?}");
+            assert_eq!(of_type(None, nothing), Ok(None), "{nothing:?}");
+        }
+        let empty = "<xml><MsgType>text</MsgType><Content>\u{1}</Content></xml>";
+        assert_eq!(wechat(empty.as_bytes()), Ok(None));
+        for nothing in [r#"{"silent":true}"#, r#"{"text":" "}"#] {
+            assert_eq!(json(nothing), Ok(None), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn the_content_type_of_a_json_service_decides() {
+        assert_eq!(
+            of_type(Some("Text/Plain; charset=utf-8"), "{}\n"),
+            text("{}\n")
+        );
+        assert_eq!(
+            of_type(Some("APPLICATION/JSON;charset=utf-8"), r#"{"text":"hi"}"#),
+            text("hi")
+        );
+        let refused = "the Content-Type of the answer is neither text/plain nor application/json";
+        for other in [None, Some("text/html"), Some("application/xml")] {
+            assert_eq!(of_type(other, "hi"), Err(refused.to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_answer_key_is_one_of_the_rules_and_read() {
+        for (key, _) in KEYS {
+            assert!(RULE_KEYS.iter().any(|(known, _)| *known == key), "{key}");
+        }
+        let some = |text: &str| Some(text.to_owned());
+        for (body, reply) in [
+            (
+                r#"{"image":" M1 "}"#,
+                Reply::Image {
+                    media_id: "M1".to_owned(),
+                },
+            ),
+            (
+                r#"{"voice":"M2"}"#,
+                Reply::Voice {
+                    media_id: "M2".to_owned(),
+                },
+            ),
+            (
+                r#"{"video":{"media_id":"M3","title":"t","description":null}}"#,
+                Reply::Video {
+                    media_id: "M3".to_owned(),
+                    title: some("t"),
+                    description: None,
+                },
+            ),
+            (
+                r#"{"music":{"thumb_media_id":"M4","url":"u","hq_url":"h"}}"#,
+                Reply::Music {
+                    title: None,
+                    description: None,
+                    url: some("u"),
+                    hq_url: some("h"),
+                    thumb_media_id: "M4".to_owned(),
+                },
+            ),
+            (
+                r#"{"news":[{"title":"t","url":"u"}]}"#,
+                Reply::News(vec![Article {
+                    title: "t".to_owned(),
+                    url: "u".to_owned(),
+                    ..Article::default()
+                }]),
+            ),
+            (r#"{"transfer":true}"#, Reply::Transfer { kf_account: None }),
+            (
+                r#"{"transfer":"amy@shop"}"#,
+                Reply::Transfer {
+                    kf_account: some("amy@shop"),
+                },
+            ),
+        ] {
+            assert_eq!(json(body), Ok(Some(reply)), "{body}");
+        }
+        let many = format!(
+            r#"{{"news":[{}]}}"#,
+            [r#"{"title":"t","url":"u"}"#; 11].join(",")
+        );
+        let Ok(Some(Reply::News(articles))) = json(&many) else {
+            panic!("{many}")
+        };
+        assert_eq!(articles.len(), MAX_ARTICLES);
+    }
+
+    #[test]
+    fn a_wrong_answer_says_what_is_wrong_and_nothing_of_itself() {
+        for (body, why) in [
+            (r#"{"hidden":"x"}"#, "its key is none of text, image"),
+            ("{}", "it has 0 keys, not one of text, image"),
+            (r#"{"text":"hidden","silent":true}"#, "it has 2 keys"),
+            (r#"["hidden"]"#, "it is no JSON object"),
+            (r#"{"text":"hidden"#, "it is no JSON object"),
+            (r#"{"text":7}"#, "`text` is not a text"),
+            (r#"{"image":""}"#, "`image` is not a media_id"),
+            (
+                r#"{"video":{"media_id":"M","hidden":1}}"#,
+                "`video` is not { media_id, title, description }",
+            ),
+            (
+                r#"{"music":{"url":"hidden"}}"#,
+                "`music` is not { title, description, url, hq_url, thumb_media_id }",
+            ),
+            (r#"{"news":[]}"#, "`news` is not a list"),
+            (r#"{"news":[{"title":"hidden"}]}"#, "`news` is not a list"),
+            (r#"{"transfer":false}"#, "`transfer` is not true or"),
+            (r#"{"silent":false}"#, "`silent` is not true"),
+        ] {
+            let error = json(body).unwrap_err();
+            assert!(
+                error.starts_with(&format!("the answer is wrong: {why}")),
+                "{error}"
+            );
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        let deep = json(&"[".repeat(100_000));
+        assert_eq!(
+            deep,
+            Err("the answer is wrong: it is no JSON object".to_owned())
+        );
+        assert_eq!(wechat(b"\xff"), Err("the answer is not UTF-8".to_owned()));
+        let plain = wechat(b"hidden").unwrap_err();
+        assert!(
+            plain.starts_with(
+                "the answer is neither empty nor `success` nor the XML of a reply: xml: refused"
+            ),
+            "{plain}"
+        );
+        assert!(!plain.contains("hidden"), "{plain}");
+    }
+}

@@ -122,3 +122,68 @@ fn json(push: &Push, xml: &str, follower: Option<&Value>) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn call<'a>(signer: &Signer, question: &'a Question) -> Call<'a> {
+        let push = Push::parse(&question.received).unwrap();
+        signer.call(&push, question).unwrap()
+    }
+
+    fn question() -> Question {
+        let xml = "<xml><ToUserName>gh_1</ToUserName><FromUserName>oA</FromUserName><CreateTime>7</CreateTime><MsgType>TEXT</MsgType><MsgId>42</MsgId></xml>";
+        Question {
+            dedup_key: "42|oA".to_owned(),
+            received: xml.as_bytes().to_vec(),
+            follower: None,
+        }
+    }
+
+    #[test]
+    fn a_later_attempt_is_signed_anew_and_has_the_same_id_and_body() {
+        let signer = Signer::Json(SigningSecret::random().unwrap());
+        let question = question();
+        let (first, second) = (call(&signer, &question), call(&signer, &question));
+        assert_eq!(first.body, second.body);
+        let (now, later) = (
+            signer.sign(&first, 1_790_000_000, 1),
+            signer.sign(&second, 1_790_000_001, 1),
+        );
+        assert_eq!(now.headers[0], later.headers[0]);
+        assert_ne!(now.headers[1], later.headers[1]);
+        assert_ne!(now.headers[2], later.headers[2]);
+    }
+
+    #[test]
+    fn two_calls_in_one_second_have_two_signatures_of_the_platforms_form() {
+        let signer = Signer::WeChat(Secret::new("AAAAA"));
+        let question = question();
+        let call = call(&signer, &question);
+        // The example of the platform's page.
+        let signed = signer.sign(&call, 1_714_036_504, 1_514_711_492);
+        let expected = [
+            ("signature", "f464b24fc39322e44b38aa78f5edd27bd1441696"),
+            ("timestamp", "1714036504"),
+            ("nonce", "1514711492"),
+            ("openid", "oA"),
+        ];
+        assert_eq!(
+            signed.query,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+        assert_ne!(signer.sign(&call, 1_714_036_504, 1), signed);
+    }
+
+    #[test]
+    fn the_type_is_in_lower_case() {
+        let question = question();
+        let push = Push::parse(&question.received).unwrap();
+        let body = json(&push, "<xml/>", None);
+        assert_eq!(body["type"], "message.text");
+        assert_eq!(body["data"]["kind"], "text");
+        assert_eq!(body["timestamp"], "1970-01-01T00:00:07Z");
+    }
+}

@@ -60,6 +60,7 @@ mod sealed_replies;
 mod secrets;
 mod send;
 mod service;
+mod service_calls;
 mod services_cli;
 mod shorten;
 mod simulate;
