@@ -1,11 +1,19 @@
 //! `wechatd service …`: lists and checks services, and prints their secrets.
 
-use serde::Serialize;
+use std::time::Instant;
 
-use super::input::none_configured;
-use super::terminal::{Failure, Json, Output, text, whole};
-use crate::config::{Config, Service};
-use crate::store::{Reader, ServiceCounts};
+use serde::Serialize;
+use serde_json::json;
+
+use super::input::{find_named, none_configured};
+use super::simulate::{self, SimulatedPush};
+use super::terminal::{Failure, Json, Output, readable, text, whole};
+use crate::clock;
+use crate::config::{Config, Service, ServiceFormat};
+use crate::secret::Secret;
+use crate::service::{self, Question, Services};
+use crate::store::{Reader, ServiceCounts, Store};
+use crate::wechat::Push;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -19,7 +27,33 @@ A service is a [[service]] of the configuration: a program that answers what rul
         #[command(flatten)]
         json: Json,
     },
+    /// Ask a service now, as a follower would, and show its answer
+    #[command(after_help = "Examples:
+  wechatd service check bot
+  wechatd service check bot --json | jq -r .reply
+
+A program of the format \"wechat\" must first prove that it knows the Token, as the console asks of a server (GET with an echostr). Then the text \"hello\" of a simulated follower is sent to it: the program may act on that. It needs no running server, and nobody is shown anything.")]
+    Check {
+        /// The service
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the secret that the calls to a service of the format \"json\" are signed with
+    #[command(after_help = "Example:
+  wechatd service secret bot
+
+The program checks the signature with it, for example by a library of standardwebhooks.com. It is made once, unless the configuration has one.")]
+    Secret {
+        /// The service
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
 }
+
+/// What the sample push of `service check` says.
+const SAMPLE: &str = "hello";
 
 /// How a service is doing, for `service list` and `check`.
 #[derive(Debug, Serialize)]
@@ -111,6 +145,8 @@ fn state(counts: &ServiceCounts) -> String {
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::List { json } => list(config, json),
+        Commands::Check { name, json } => check(config, &name, json),
+        Commands::Secret { name, json } => secret(config, &name, json),
     }
 }
 
@@ -155,4 +191,114 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         &none_configured::<Service>(),
     )?;
     out.done()
+}
+
+fn check(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    let service = find_named(&config.services, name)?;
+    let (token, signed_with) = match &service.format {
+        ServiceFormat::WeChat { token: Some(token) } => (token.clone(), "`token` of the service"),
+        ServiceFormat::WeChat { token: None } => (simulate::token(config)?, "the account's Token"),
+        // It signs with its secret.
+        ServiceFormat::Json { .. } => (Secret::new(""), "its secret"),
+    };
+    let store = Store::open(&config.store)?;
+    let services = Services::new(std::slice::from_ref(service), &token, &store)?;
+    let Some(backend) = services.get(name) else {
+        return Err(Failure::Failed("there is nothing to check".to_owned()));
+    };
+    let mut out = Output::for_reading();
+    let mut say = |line: String| -> Result<(), Failure> {
+        if !json.wanted {
+            out.line(&line)?;
+            out.flush()?;
+        }
+        Ok(())
+    };
+    let url = &service.url;
+    let has_handshake = matches!(service.format, ServiceFormat::WeChat { .. });
+    if has_handshake {
+        backend.handshake().map_err(|failure| {
+            Failure::failed(
+                format!("{name}: {url} did not prove that it knows the Token: {failure}"),
+                format!(
+                    "the program has to answer the GET with its echostr; it was signed with {signed_with}, and no push was made"
+                ),
+            )
+        })?;
+        say(format!("GET {url}: it knows the Token, {signed_with}"))?;
+    }
+    let sample = SimulatedPush {
+        kind: "text",
+        text: Some(SAMPLE),
+        ..SimulatedPush::default()
+    };
+    let xml = sample.xml();
+    let push = Push::parse(xml.as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let question = Question {
+        dedup_key: push.dedup_key(),
+        received: xml.into_bytes(),
+        follower: None,
+    };
+    let follower = &push.from_user;
+    say(format!(
+        "POST {url}: the text {SAMPLE:?} of {follower}, signed with {signed_with}; the program may act on it"
+    ))?;
+    let begun = Instant::now();
+    let reply = backend.ask(&question, &|| true).map_err(|failure| {
+        Failure::failed(
+            format!("{name}: {url} gave no usable answer to a sample push: {failure}"),
+            what_to_do(service, signed_with),
+        )
+    })?;
+    let took = begun.elapsed();
+    let reply =
+        reply.and_then(|reply| reply.to_xml(follower, &push.to_user, clock::unix_seconds()));
+    if json.wanted {
+        return out.json(&json!({
+            "service": name,
+            "handshake": has_handshake,
+            "sample": SAMPLE,
+            "milliseconds": took.as_secs_f64() * 1_000.0,
+            "reply": reply,
+        }));
+    }
+    let took = took.as_secs_f64();
+    match &reply {
+        Some(xml) => {
+            out.line(&format!("answered in {took:.1} s:"))?;
+            for line in readable(xml) {
+                out.line(&line)?;
+            }
+        }
+        None => out.line(&format!(
+            "answered in {took:.1} s that nothing is to be shown"
+        ))?,
+    }
+    out.done()
+}
+
+fn what_to_do(service: &Service, signed_with: &str) -> String {
+    match service.format {
+        ServiceFormat::WeChat { .. } => format!(
+            "look at the program's log, it may have acted on the push; it has to be in plain mode, without EncodingAESKey, and to know {signed_with}"
+        ),
+        ServiceFormat::Json { .. } => format!(
+            "look at the program's log, it may have acted on the push; `wechatd service secret {}` prints what the push was signed with",
+            service.name
+        ),
+    }
+}
+
+fn secret(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
+    let service = find_named(&config.services, name)?;
+    let store = Store::open(&config.store)?;
+    let Some(secret) = service::secret(service, &store)? else {
+        return Err(Failure::failed(
+            format!("{name} has no secret"),
+            "calls of the format \"wechat\" are signed with `token`, or without it with account.token",
+        ));
+    };
+    let secret = secret.written().expose();
+    let out = Output::for_reading();
+    out.answer(json, &json!({ "service": name, "secret": secret }), secret)
 }

@@ -302,7 +302,7 @@ fn allowed_address(config: &Config) -> Result<Option<IpAddr>, Failure> {
 }
 
 /// The server's Token: that of the configuration, or the one that the server made.
-fn token(config: &Config) -> Result<Secret, Failure> {
+pub(super) fn token(config: &Config) -> Result<Secret, Failure> {
     if let Some(token) = &config.account.token {
         return Ok(token.clone());
     }

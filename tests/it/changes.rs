@@ -100,6 +100,8 @@ const LOCAL: &[&str] = &[
     "hooks test",
     "hooks resume",
     "hooks secret",
+    "service check",
+    "service secret",
     "backup",
     "restore",
     "simulate",

@@ -1,5 +1,6 @@
 //! What an owner sees of services: in `check`, `explain`, `service …` and `forwards …`.
 
+use crate::support::service::{Act, FORWARD_ALL, SERVICE_SECRET, SERVICE_TOKEN};
 use crate::support::store::change;
 use crate::support::*;
 use serde_json::json;
@@ -267,4 +268,150 @@ otherwise = "Not now"
         .says_nothing_of("Not now");
     let shown = account.command(&["explain", "--message", "image", "--json"]);
     assert_eq!(shown.json()["forward"]["otherwise"], json!(null));
+}
+
+/// A stopped account with this service as `bot`, a rule that forwards to it, and these further keys of it.
+fn with(service: &Service, keys: &str) -> Account {
+    Setup::new()
+        .rules(FORWARD_ALL)
+        .service(service, keys)
+        .stopped()
+}
+
+#[test]
+fn service_check_makes_the_handshake_and_a_sample_push_and_shows_the_answer() {
+    let service = Service::wechat();
+    service.script([Act::text("You said hello"), Act::nothing()]);
+    let account = with(&service, "");
+    let url = service.url().replace("/wechat", "");
+    let ran = account.command(&["service", "check", "bot"]);
+    ran.ok()
+        .says(&format!(
+            "GET {url}: it knows the Token, `token` of the service\n"
+        ))
+        .says(&format!(
+            "POST {url}: the text \"hello\" of oSimulatedFollower0000000001"
+        ))
+        .says("the program may act on it\n")
+        .says("text:\n  You said hello\n")
+        .says_nothing_of(SERVICE_TOKEN);
+    let calls: Vec<String> = service
+        .asked()
+        .iter()
+        .map(|asked| asked.call.method.clone())
+        .collect();
+    assert_eq!(calls, ["GET", "POST"]);
+    account
+        .command(&["service", "check", "bot"])
+        .ok()
+        .says("that nothing is to be shown");
+    // Each sample is a new message: a library answers a repeated one with nothing.
+    assert_eq!(service.per_push().len(), 2, "{:?}", service.per_push());
+}
+
+#[test]
+fn service_check_of_a_json_service_makes_a_sample_push_only() {
+    let service = Service::json();
+    service.always(Act::text("You said hello"));
+    let account = with(&service, "");
+    let shown = account.command(&["service", "check", "bot", "--json"]);
+    shown.ok().says_nothing_of(SERVICE_SECRET);
+    let shown = shown.json();
+    assert_eq!(shown["service"], "bot");
+    assert_eq!(shown["handshake"], false);
+    assert_eq!(shown["sample"], "hello");
+    let reply = shown["reply"].as_str().unwrap();
+    assert!(reply.contains("You said hello"), "{reply}");
+    let asked = service.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].call.json()["data"]["content"], "hello");
+}
+
+#[test]
+fn service_check_fails_without_a_sample_push_where_the_program_does_not_know_the_token() {
+    let service = Service::wechat_with("anotherToken");
+    let account = with(&service, "");
+    account.rewrite_config(|config| config.replace("anotherToken", SERVICE_TOKEN));
+    account
+        .command(&["service", "check", "bot"])
+        .failed()
+        .complains("did not prove that it knows the Token: HTTP 403")
+        .complains("no push was made")
+        .says_nothing_of(SERVICE_TOKEN);
+    let calls = service.asked().into_iter().map(|asked| asked.call.method);
+    assert_eq!(calls.collect::<Vec<_>>(), ["GET"]);
+    assert_eq!(service.mistakes().len(), 1);
+}
+
+#[test]
+fn service_check_says_what_went_wrong_with_the_sample_push() {
+    let service = Service::json();
+    let account = with(&service, "timeout = \"1s\"");
+    for (act, why) in [
+        (
+            Act::http("500 Internal Server Error", "", "oops"),
+            "HTTP 500",
+        ),
+        (
+            Act::redirect("http://127.0.0.1:1/"),
+            "redirects are not followed",
+        ),
+        (Act::hang(), "within 1 s"),
+    ] {
+        service.always(act);
+        let ran = account.command(&["service", "check", "bot"]);
+        ran.failed()
+            .complains("gave no usable answer to a sample push")
+            .complains(why)
+            .complains("it may have acted on the push")
+            .says_nothing_of(SERVICE_SECRET);
+    }
+    service.down();
+    account
+        .command(&["service", "check", "bot", "--json"])
+        .failed()
+        .complains("\"what_to_do\"");
+    account
+        .command(&["service", "check", "bto"])
+        .refused()
+        .complains("there is no service \"bto\"; did you mean bot?");
+}
+
+#[test]
+fn a_service_without_a_token_of_its_own_knows_that_of_the_account() {
+    let service = Service::wechat_with(TOKEN);
+    let own = format!("token = \"{TOKEN}\"\n\n");
+    let account = with(&service, "");
+    // The account's stands in the first lines, the service's at the end.
+    account.rewrite_config(|config| config.replace(&own, ""));
+    account
+        .command(&["service", "check", "bot"])
+        .ok()
+        .says("it knows the Token, the account's Token");
+}
+
+#[test]
+fn service_secret_prints_that_of_the_configuration_or_one_that_is_made_once() {
+    let service = Service::json();
+    let account = with(&service, "");
+    let secret = |account: &Account| {
+        let ran = account.command(&["service", "secret", "bot"]);
+        ran.ok().stdout.trim().to_owned()
+    };
+    assert_eq!(secret(&account), SERVICE_SECRET);
+    let own = format!("secret = \"{SERVICE_SECRET}\"\n");
+    account.rewrite_config(|config| config.replace(&own, ""));
+    let made = secret(&account);
+    assert!(made.starts_with("whsec_"), "{made}");
+    assert_ne!(made, SERVICE_SECRET);
+    assert_eq!(secret(&account), made);
+    let shown = account
+        .command(&["service", "secret", "bot", "--json"])
+        .json();
+    assert_eq!(shown, json!({ "service": "bot", "secret": made }));
+    account.rewrite_config(|config| config.replace("\"json\"", "\"wechat\""));
+    account
+        .command(&["service", "secret", "bot"])
+        .failed()
+        .complains("bot has no secret; calls of the format \"wechat\" are signed with `token`");
 }

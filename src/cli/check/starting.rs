@@ -37,7 +37,7 @@ pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>)
         && let Err(error) = api::look_at_roots(&config.api.base_url)
     {
         obstacles.push(error.to_string());
-    } else if !config.hooks.is_empty()
+    } else if !(config.hooks.is_empty() && config.services.is_empty())
         && let Err(error) = hooks::look_at_roots()
     {
         obstacles.push(error.to_string());

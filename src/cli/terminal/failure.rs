@@ -11,6 +11,7 @@ use crate::app::AppError;
 use crate::config::Problems;
 use crate::hooks::HooksError;
 use crate::server::ServeError;
+use crate::service::ServicesError;
 use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::visible::Visible;
@@ -236,6 +237,17 @@ impl From<AppError> for Failure {
 impl From<HooksError> for Failure {
     fn from(error: HooksError) -> Failure {
         AppError::from(error).into()
+    }
+}
+
+impl From<ServicesError> for Failure {
+    fn from(error: ServicesError) -> Failure {
+        match error {
+            ServicesError::Store(error) => error.into(),
+            error @ (ServicesError::Random(_) | ServicesError::Trust(_)) => {
+                Failure::Failed(error.to_string())
+            }
+        }
     }
 }
 
