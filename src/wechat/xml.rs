@@ -20,13 +20,7 @@ const MAX_NODES: usize = 4 * MAX_ELEMENTS;
 /// The most attributes, including namespace declarations. Real pushes have none.
 const MAX_ATTRIBUTES: usize = 256;
 
-/// Parses a valid document that starts with `<` and returns the elements under its root `<xml>`.
-pub(super) fn read_valid(document: &str) -> Result<Elements, ParseError> {
-    let document = text::without_illegal_characters(without_declaration(document)?);
-    parse(&document, Roots::One)
-}
-
-/// The same for a push, whose texts may be unescaped.
+/// Parses a document that starts with `<` and returns the elements under its root `<xml>`.
 pub(super) fn read(document: &str) -> Result<Elements, ParseError> {
     // Messages with stray control characters do arrive. XML forbids them, but the push matters more.
     let document = text::without_illegal_characters(without_declaration(document)?);

@@ -24,13 +24,14 @@ pub enum ReplyError {
 
 impl Reply {
     /// Reads the XML of a reply, as [`Reply::to_xml`] or a library for the platform writes it. `ToUserName`,
-    /// `FromUserName` and `CreateTime` do not count. An empty text is read, see [`Reply::is_empty`].
+    /// `FromUserName` and `CreateTime` do not count. A text may contain `]]>`: like the platform, some libraries do
+    /// not escape it. An empty text is read, see [`Reply::is_empty`].
     ///
     /// # Errors
     /// When it is no reply, could harm the parser, or lacks what its kind needs.
     pub fn parse(document: &str) -> Result<Reply, ReplyError> {
         let document = document.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-        let reply = xml::read_valid(document).map_err(ReplyError::Xml)?;
+        let reply = xml::read(document).map_err(ReplyError::Xml)?;
         let reply = reply.into_fields();
         let Some(msg_type) = fields::text(&reply, "MsgType") else {
             return Err(match reply.contains_key("Encrypt") {

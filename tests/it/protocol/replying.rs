@@ -190,6 +190,23 @@ fn a_reply_of_another_program_is_read_in_any_layout() {
     }
 }
 
+/// wechatpy and WeRoBot put texts into CDATA as they are.
+#[test]
+fn a_text_that_a_library_did_not_escape_is_read_whole() {
+    for text in [
+        "You said a]]>b",
+        "You said ]]> and ]]>",
+        "You said x]]></Content></xml><xml>",
+        "You said ]]></Content><Image>&<MsgType>image",
+        "You said ]]><!DOCTYPE x [<!ENTITY a 'b'>]>&a;",
+    ] {
+        let xml = format!(
+            "<xml>\n<MsgType><![CDATA[text]]></MsgType>\n<CreateTime>1</CreateTime>\n<Content><![CDATA[{text}]]></Content>\n</xml>"
+        );
+        assert_eq!(Reply::parse(&xml), Ok(Reply::Text(text.to_owned())));
+    }
+}
+
 #[test]
 fn what_is_no_reply_is_refused() {
     for (xml, why) in [
@@ -204,8 +221,8 @@ fn what_is_no_reply_is_refused() {
             "xml: refused: a document type declaration",
         ),
         (
-            "<xml><MsgType>text</MsgType><Content><![CDATA[a]]>b]]></Content></xml>",
-            "xml: not well-formed at 1:",
+            "<xml><MsgType>text</MsgType><Content><![CDATA[a]]>b]]>",
+            "xml: not well-formed at 1:52",
         ),
         (
             "<xml><Content>x</Content></xml>",
