@@ -371,10 +371,12 @@ fn service_check_says_what_went_wrong_with_the_sample_push() {
         .command(&["service", "check", "bot", "--json"])
         .failed()
         .complains("\"what_to_do\"");
-    account
-        .command(&["service", "check", "bto"])
-        .refused()
-        .complains("there is no service \"bto\"; did you mean bot?");
+    for (name, advice) in [("bott", "did you mean bot?"), ("crm", "it can be bot")] {
+        account
+            .command(&["service", "check", name])
+            .refused()
+            .complains(&format!("there is no service {name:?}; {advice}"));
+    }
 }
 
 #[test]

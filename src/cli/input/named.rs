@@ -35,7 +35,7 @@ pub fn find_named<'c, T: Named>(entries: &'c [T], name: &str) -> Result<&'c T, F
         let advice = match nearest(name, names()) {
             Some(near) => format!("did you mean {near}?"),
             None if entries.is_empty() => none_configured::<T>(),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
         };
         Failure::wrong(format!("there is no {} {name:?}", T::LIST), advice)
     })
