@@ -10,12 +10,14 @@ use std::time::Duration;
 use crate::api::{self, Client, TokenStore};
 use crate::clock::{self, ConfirmedClock};
 use crate::config::Config;
+use crate::delivery::Deliveries;
 use crate::dispatch::Rules;
 use crate::hooks::{Hooks, HooksError};
 use crate::metrics::Counters;
 use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
+use crate::service::{Services, ServicesError};
 use crate::store::{self, Store, StoreError};
 pub use callback_ips::{CallbackIps, Networks};
 
@@ -25,6 +27,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The platform's API; `None` without AppID and AppSecret.
     pub api: Option<Client>,
+    /// Forwarded pushes, and the answers on their way.
+    pub deliveries: Arc<Deliveries>,
     /// What background threads wait on.
     pub notifiers: Notifiers,
     /// The addresses that the platform sends from, as far as known.
@@ -49,6 +53,8 @@ pub struct Notifiers {
     pub sync: Notifier,
     /// Notified when there is something to deliver to a hook.
     pub hooks: Notifier,
+    /// The times of forwarded pushes; notified when something is due earlier than was known.
+    pub deliveries: Arc<Notifier>,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
     /// Pauses between two pings of systemd's watchdog; never notified, only closed.
@@ -64,6 +70,8 @@ pub struct Live {
     pub rules: Rules,
     /// Its hooks, ready to be told.
     pub hooks: Hooks,
+    /// Its services, ready to be asked.
+    pub services: Services,
     /// The Tokens that are accepted; the first is the current one.
     pub tokens: Vec<Secret>,
 }
@@ -77,6 +85,8 @@ pub enum AppError {
     Api(api::ApiError),
     /// The hooks.
     Hooks(HooksError),
+    /// The services.
+    Services(ServicesError),
     /// The system gave no random numbers.
     Random(NoRandomNumbers),
     /// The store belongs to another account than the configuration's.
@@ -104,11 +114,16 @@ impl App {
             callback_ips.replace(list);
         }
         let confirmed = ConfirmedClock::new(store.confirmed_time()?);
+        let notifiers = Notifiers::default();
+        let wake = Arc::clone(&notifiers.deliveries);
+        let deliveries = Deliveries::new(Arc::clone(&store), api.clone(), wake);
+        deliveries.resume(&live.services)?;
         Ok(App {
             confirmed,
             store,
             api,
-            notifiers: Notifiers::default(),
+            deliveries,
+            notifiers,
             counters: Arc::default(),
             callback_ips,
             live: RwLock::new(Arc::new(live)),
@@ -149,11 +164,12 @@ impl Notifiers {
             addresses,
             sync,
             hooks,
+            deliveries,
             token_file,
             watchdog,
         } = self;
         for notifier in [
-            profiles, chores, addresses, sync, hooks, token_file, watchdog,
+            profiles, chores, addresses, sync, hooks, deliveries, token_file, watchdog,
         ] {
             notifier.close();
         }
@@ -167,12 +183,13 @@ impl Live {
             Some(token) => token.clone(),
             None => store.made_token(&random_token()?)?,
         };
-        let tokens = std::iter::once(current)
+        let tokens = std::iter::once(current.clone())
             .chain(config.account.previous_token.clone())
             .collect();
         Ok(Live {
             rules: Rules::new(config.rules.clone()),
             hooks: Hooks::new(&config.hooks, store)?,
+            services: Services::new(&config.services, &current, store)?,
             tokens,
             config,
         })
@@ -290,6 +307,7 @@ impl fmt::Display for AppError {
             AppError::Store(error) => error.fmt(f),
             AppError::Api(error) => error.fmt(f),
             AppError::Hooks(error) => error.fmt(f),
+            AppError::Services(error) => error.fmt(f),
             AppError::Random(error) => error.fmt(f),
             AppError::OtherAccount {
                 store,
@@ -324,6 +342,16 @@ impl From<HooksError> for AppError {
             HooksError::Store(error) => AppError::Store(error),
             HooksError::Random(error) => AppError::Random(error),
             error @ HooksError::Trust(_) => AppError::Hooks(error),
+        }
+    }
+}
+
+impl From<ServicesError> for AppError {
+    fn from(error: ServicesError) -> AppError {
+        match error {
+            ServicesError::Store(error) => AppError::Store(error),
+            ServicesError::Random(error) => AppError::Random(error),
+            error @ ServicesError::Trust(_) => AppError::Services(error),
         }
     }
 }

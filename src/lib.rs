@@ -10,6 +10,7 @@
 //! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |
 //! | [`hooks`] | events for programs and group robots: what is sent to whom, in which format, and when again |
+//! | [`delivery`] | answers of services on their way to the followers: in time, late, at most once |
 //! | [`service`] | the owner's own programs: one call, its queue, and when none is made |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
@@ -61,6 +62,8 @@ pub mod sync;
 pub mod app;
 
 pub mod hooks;
+
+pub mod delivery;
 
 pub mod service;
 

@@ -1,8 +1,9 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
-//! the hooks.
+//! the hooks, the times of forwarded pushes.
 
 mod addresses;
 mod chores;
+mod deliveries;
 mod hooks;
 mod profiles;
 mod supervisor;
@@ -33,6 +34,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("profiles", |all| &all.profiles, profiles::run)?;
     spawn("chores", |all| &all.chores, chores::run)?;
     spawn("hooks", |all| &all.hooks, hooks::run)?;
+    spawn("deliveries", |all| &all.deliveries, deliveries::run)?;
     spawn("sync", |all| &all.sync, sync::run)?;
     spawn("token file", |all| &all.token_file, token_file::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;

@@ -3,37 +3,36 @@
 //! A push is handed to the store's writer together with the duty to answer it, and the writer answers it after the
 //! commit: 200 means that the push and its answer are on disk.
 
+mod accepted;
 mod admission;
 mod answer;
+mod exchange;
 mod query;
+mod recording;
 mod refusals;
 mod replay;
 mod sealing;
 mod signature;
+mod stall;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
-use super::guard::ANSWER_TIMEOUT;
 use super::http::client::ClientAddress;
-use super::http::outbox::Deferred;
 use super::http::reply::Reply;
 use super::http::request::Request;
 use crate::app::{App, AppError, Live};
 use crate::clock;
 use crate::config::Mode;
-use crate::counted::counted;
-use crate::dispatch::{Outcome, decide};
-use crate::store::{Record, Recorded, Signature, StoreError, UsedSignature};
-use crate::visible::Visible;
-use crate::wechat::{Effect, Envelope, Format, Push, short_digest};
+use crate::store::UsedSignature;
+use crate::wechat::{Envelope, Push, short_digest};
+use accepted::{Accepted, Identity};
 pub use answer::{not_found, refusal};
 use query::Query;
 pub use refusals::{Refusals, Refused};
 use replay::{MOST, Replay, Seen};
 use sealing::{Sealing, Unsealed, unseal};
 use signature::Signed;
+pub use stall::Stall;
 
 /// What the handlers of the callback share.
 #[derive(Debug)]
@@ -42,10 +41,6 @@ pub struct Callback {
     replay: Replay,
     stall: Arc<Stall>,
 }
-
-/// Requests that were answered 503 because the store had not answered in time, since it last did.
-#[derive(Debug, Default)]
-pub struct Stall(AtomicUsize);
 
 impl Callback {
     /// Reads back which signatures were used.
@@ -105,7 +100,6 @@ impl Callback {
 
     /// Verifies a push before its body is looked at, decrypts it by the mode, and decides the answer.
     pub fn push(&self, live: &Live, request: Request) -> Result<Reply, Refused> {
-        let since = request.since;
         let query = parse(request.path_and_query().1)?;
         let signed = signature::check(live, &query)?;
         let encrypted = match query.encrypt_type.as_deref() {
@@ -157,10 +151,11 @@ impl Callback {
             dedup_key,
             digest,
             signature: signed.signature,
+            since: request.since,
         };
         let body = readable.unwrap_or(request.body);
-        let accepted = Accepted::new(live, push, body, sealing, identity);
-        Ok(self.record(accepted, since))
+        let accepted = Accepted::new(&self.app, live, push, body, sealing, identity);
+        Ok(recording::record(&self.app, &self.stall, accepted))
     }
 
     /// Takes the time from a push that was not seen before. Where `server.max_clock_skew` accepts any timestamp, somebody
@@ -214,98 +209,6 @@ impl Callback {
             None => Err(Refused::NoEchostr),
         }
     }
-
-    fn record(&self, accepted: Accepted, since: Instant) -> Reply {
-        let Accepted {
-            record,
-            line,
-            sealing,
-        } = accepted;
-        let (app, stall) = (Arc::clone(&self.app), Arc::clone(&self.stall));
-        let answer_with = move |reply: Option<String>| match (reply, &sealing) {
-            (None, _) => answer::success(),
-            (Some(xml), None) => answer::reply(xml, Format::Xml),
-            (Some(xml), Some(sealing)) => sealing.seal(&xml),
-        };
-        // Encrypted here and not after the commit: there are several workers, but one writer.
-        let fresh = answer_with(record.reply.clone());
-        let wants_profile = matches!(
-            record.effect,
-            Effect::Follow { .. } | Effect::ProfileChanged { .. }
-        );
-        let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
-        let has_hook_events = !record.hook_events.is_empty();
-        Reply::later(move |deferred: Deferred| {
-            let store = Arc::clone(&app.store);
-            store.record(
-                record,
-                move |recorded: Result<Recorded, StoreError>, after| {
-                    if recorded.is_ok() {
-                        stall.is_over();
-                    }
-                    let (response, word) = match recorded {
-                        Ok(Recorded::New) => (fresh, ""),
-                        Ok(Recorded::Again { reply }) => (answer_with(reply), " again"),
-                        Ok(Recorded::Removed) => (answer::success(), " again, not recorded"),
-                        Err(_) => (answer::unavailable(), ""),
-                    };
-                    let status = response.status;
-                    let outbox = deferred.answer_together(response);
-                    let delivered = outbox.is_some();
-                    if let Some(outbox) = outbox {
-                        after.then(move || outbox.release());
-                    }
-                    let took = since.elapsed().as_millis();
-                    match (delivered, status) {
-                        (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
-                        (false, 503) => {
-                            log::info!(
-                                "{line}: not recorded after {took} ms, and nobody waited any more"
-                            );
-                        }
-                        (false, _) => {
-                            log::info!(
-                                "{line}{word}: recorded after {took} ms, and nobody waited any more"
-                            );
-                        }
-                    }
-                    if wants_profile {
-                        app.notifiers.profiles.notify();
-                    }
-                    if closes_account {
-                        app.notifiers.chores.notify();
-                    }
-                    if has_hook_events {
-                        app.notifiers.hooks.notify();
-                    }
-                },
-            );
-        })
-    }
-}
-
-impl Stall {
-    /// Counts a request that was answered 503 because its time was over.
-    pub fn late(&self) {
-        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
-            log::error!(
-                "store: no commit for {} s: the disk is too slow, or stalls; pushes are answered 503 until it \
-                 works again, so that the platform delivers them again",
-                ANSWER_TIMEOUT.as_secs_f32()
-            );
-        }
-    }
-
-    /// The store has answered.
-    fn is_over(&self) {
-        if self.0.load(Ordering::Relaxed) > 0 {
-            let count = self.0.swap(0, Ordering::Relaxed);
-            log::info!(
-                "store: commits again; {} answered 503 meanwhile",
-                counted(count, "request")
-            );
-        }
-    }
 }
 
 /// What a body says.
@@ -316,13 +219,6 @@ struct Understood {
     sealing: Option<Sealing>,
     /// See [`Unsealed::signed`].
     signed: Option<Signed>,
-}
-
-/// What identifies a push and its request.
-struct Identity {
-    dedup_key: String,
-    digest: i64,
-    signature: Signature,
 }
 
 /// Decrypts a body by the mode, and reads it.
@@ -374,91 +270,6 @@ fn understand(
             signed,
         },
     })
-}
-
-/// A push that will be recorded.
-struct Accepted {
-    record: Record,
-    /// For the log: kind, sender, rule, outcome.
-    line: String,
-    sealing: Option<Sealing>,
-}
-
-impl Accepted {
-    fn new(
-        live: &Live,
-        push: Push,
-        body: Vec<u8>,
-        sealing: Option<Sealing>,
-        identity: Identity,
-    ) -> Accepted {
-        let Identity {
-            dedup_key,
-            digest,
-            signature,
-        } = identity;
-        let received_at = clock::unix_seconds();
-        let decision = decide(&live.rules, &push);
-        let reply = match &decision.outcome {
-            Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, received_at),
-            Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
-                None
-            }
-        };
-        let outcome = match &decision.outcome {
-            Outcome::Reply(reply) => reply.msg_type(),
-            Outcome::NoRule => "no rule, success",
-            Outcome::Silent => "silent, success",
-            Outcome::Forward { .. } => "forward",
-            Outcome::Withheld(why) => why,
-        };
-        let rule = decision.rule.map(|rule| rule.name.clone());
-        let kind = push.event().unwrap_or(push.msg_type());
-        let (what, from) = (Visible(kind), Visible(&push.from_user));
-        let line = match &rule {
-            Some(rule) => format!("{what} from {from}: {rule}: {outcome}"),
-            None => format!("{what} from {from}: {outcome}"),
-        };
-        log::debug!("{what} from {from}: {:?}", push.subject());
-        let effect = push.effect();
-        let subscribers = &live.hooks.subscribers;
-        let hook_events = subscribers.push(&push, &effect, &dedup_key, received_at);
-        let record = Record {
-            hook_events,
-            dedup_key,
-            digest,
-            signature,
-            msg_type: push.msg_type().to_owned(),
-            event: push.event().map(str::to_owned),
-            event_key: push.event_key().map(str::to_owned),
-            msg_id: push.msg_id().map(str::to_owned),
-            media_id: push.media_id().map(str::to_owned),
-            content: Some(push.subject())
-                .filter(|subject| !subject.is_empty())
-                .map(str::to_owned),
-            xml: match &effect {
-                // It names the person, whose every trace is being erased.
-                Effect::AccountClosed { .. } => None,
-                Effect::None
-                | Effect::Follow { .. }
-                | Effect::Leave
-                | Effect::ProfileChanged { .. }
-                | Effect::JobFinished(_)
-                | Effect::ProfileRevoked { .. } => String::from_utf8(body).ok(),
-            },
-            created_at: push.create_time,
-            received_at,
-            rule,
-            reply,
-            effect,
-            openid: push.from_user,
-        };
-        Accepted {
-            record,
-            line,
-            sealing,
-        }
-    }
 }
 
 fn parse(query: &str) -> Result<Query<'_>, Refused> {

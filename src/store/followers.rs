@@ -368,7 +368,9 @@ pub(super) fn log(
 mod tests {
     use proptest::prelude::*;
 
-    use crate::store::{FetchedProfile, ProfileOutcome, Record, Recorded, Store, SyncStep};
+    use crate::store::{
+        FetchedProfile, ProfileOutcome, Record, Recorded, ShowsKept, Standing, Store, SyncStep,
+    };
     use crate::wechat::{Effect, short_digest};
 
     const PEOPLE: [&str; 3] = ["oSynOne", "oSynTwo", "oSynThree"];
@@ -425,6 +427,7 @@ mod tests {
             dedup_key,
             signature: [0; 20],
             openid: sender.to_owned(),
+            account: "gh_1".to_owned(),
             msg_type: "event".to_owned(),
             event: None,
             event_key: None,
@@ -437,9 +440,16 @@ mod tests {
             reply: None,
             media_id: None,
             effect,
+            forward: None,
+            shows_kept: ShowsKept::No,
             hook_events: Vec::new(),
         }
     }
+
+    const NEW: Recorded = Recorded::New {
+        standing: Standing::AsRecorded,
+        forwarded: None,
+    };
 
     fn record(store: &Store, push: Record) -> Recorded {
         let (done, recorded) = std::sync::mpsc::channel();
@@ -500,7 +510,7 @@ mod tests {
                     Step::Again(back) => {
                         let push = number.checked_sub(back + 1).map(|at| pushes[at].clone());
                         if let Some(push) = push {
-                            prop_assert_ne!(record(&store, push), Recorded::New);
+                            prop_assert_ne!(record(&store, push), NEW);
                         }
                         None
                     }
@@ -523,7 +533,7 @@ mod tests {
                     }
                 };
                 if let Some(new) = new {
-                    prop_assert_eq!(record(&store, new.clone()), Recorded::New);
+                    prop_assert_eq!(record(&store, new.clone()), NEW);
                     pushes.push(new);
                 }
                 let (net, followers): (i64, i64) = store.reader().unwrap().connection.query_row(

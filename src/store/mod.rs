@@ -13,6 +13,7 @@
 //! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and their results
 //! - [`hooks`]: events for the hooks, and the state of each hook
+//! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`media`]: uploaded files, valid or expired
 //! - [`scenes`]: follows and scans of QR codes
@@ -36,6 +37,7 @@ mod export;
 mod file;
 mod finding;
 mod followers;
+mod forwards;
 mod forwards_read;
 mod hooks;
 mod jobs;
@@ -66,6 +68,7 @@ pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
+pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Sent, Settled, ShowsKept};
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
@@ -78,7 +81,7 @@ pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;
 pub use profiles::{FetchedProfile, ProfileOutcome};
-pub use record::{Record, Recorded};
+pub use record::{Record, Recorded, Standing};
 pub use scenes::SceneCount;
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};

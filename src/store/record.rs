@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
+use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::hooks::NewHookEvent;
 use super::open::Store;
 use super::signatures::{Signature, UsedSignature, use_up};
@@ -45,6 +46,12 @@ pub struct Record {
     pub media_id: Option<String>,
     /// What the push means for the followers.
     pub effect: Effect,
+    /// What is recorded of it as a forwarded push; `None`: it is not.
+    pub forward: Option<NewForward>,
+    /// Whether an answer that was kept for the sender may be shown with it.
+    pub shows_kept: ShowsKept,
+    /// `ToUserName`: the account's original ID.
+    pub account: String,
     /// Events for the hooks. Empty without hooks; no table of theirs is touched then.
     pub hook_events: Vec<NewHookEvent>,
 }
@@ -52,15 +59,33 @@ pub struct Record {
 /// The result of recording a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is new, and stored with its answer.
-    New,
-    /// It was delivered before, and got this answer.
+    /// It is new, and stored.
+    New {
+        /// How it stands with its answer.
+        standing: Standing,
+        /// If it was forwarded.
+        forwarded: Option<Forwarded>,
+    },
+    /// It was delivered before.
     Again {
-        /// Plain XML; `None`: `success`.
-        reply: Option<String>,
+        /// How it stands with its answer; never [`Standing::AsRecorded`].
+        standing: Standing,
+        /// If it was forwarded.
+        forwarded: Option<Forwarded>,
     },
     /// Its message was removed, for example because the person was forgotten: nothing is recorded.
     Removed,
+}
+
+/// How it stands with the answer to a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The reply of the record is its answer.
+    AsRecorded,
+    /// This plain XML is its answer; `None`: `success`.
+    Reply(Option<String>),
+    /// It has no answer yet: a service has been asked.
+    Pending,
 }
 
 impl Store {
@@ -75,7 +100,7 @@ impl Store {
     ) {
         self.writer.submit(Box::new(RecordWork {
             record,
-            recorded: Recorded::New,
+            recorded: Recorded::Removed,
             done,
         }));
     }
@@ -111,10 +136,14 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
     if is_removed {
         return not_new(connection, record);
     }
+    let is_pending = record
+        .forward
+        .as_ref()
+        .is_some_and(|forward| forward.begins == Begins::Pending);
     let mut insert: CachedStatement = connection.prepare_cached(
         "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
-             media_id, signature)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (dedup_key) DO NOTHING",
+             media_id, signature, pending)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (dedup_key) DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         record.dedup_key,
@@ -131,10 +160,12 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         record.reply,
         record.media_id,
         record.signature,
+        is_pending.then_some(1),
     ])?;
     if inserted == 0 {
         return not_new(connection, record);
     }
+    let id = connection.last_insert_rowid();
     let at = record.created_at;
     match &record.effect {
         Effect::None => {}
@@ -150,19 +181,63 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
     }
     hooks::add(connection, &record.hook_events)?;
-    Ok(Recorded::New)
+    let forwarded = match &record.forward {
+        None => None,
+        Some(forward) => Some(forwards::add(
+            connection,
+            forward,
+            id,
+            &record.openid,
+            record.received_at,
+        )?),
+    };
+    let shown = match &record.shows_kept {
+        ShowsKept::No => None,
+        shows @ (ShowsKept::Alone | ShowsKept::Before(_)) => forwards::show_kept(
+            connection,
+            id,
+            shows,
+            &record.openid,
+            &record.account,
+            record.received_at,
+        )?,
+    };
+    let standing = match shown {
+        Some(reply) => Standing::Reply(Some(reply)),
+        None if is_pending => Standing::Pending,
+        None => Standing::AsRecorded,
+    };
+    Ok(Recorded::New {
+        standing,
+        forwarded,
+    })
 }
 
 /// The answer to a push that is already recorded, or must not be. Its signature is used up anyway.
 fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
     let kept = connection
-        .prepare_cached("SELECT reply, signature IS ?2 FROM messages WHERE dedup_key = ?1")?
+        .prepare_cached(
+            "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
+        )?
         .query_row(params![record.dedup_key, record.signature], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            let standing = match row.get(2)? {
+                true => Standing::Pending,
+                false => Standing::Reply(row.get(1)?),
+            };
+            Ok((row.get(0)?, standing, row.get(3)?))
         })
         .optional()?;
     let (recorded, same_signature) = match kept {
-        Some((reply, same_signature)) => (Recorded::Again { reply }, same_signature),
+        Some((id, standing, same_signature)) => {
+            let forwarded = forwards::delivered_again(connection, id)?;
+            (
+                Recorded::Again {
+                    standing,
+                    forwarded,
+                },
+                same_signature,
+            )
+        }
         None => (Recorded::Removed, false),
     };
     if !same_signature {

@@ -39,6 +39,9 @@ pub(super) const PROBE: &str = "probe";
 /// The menu before the last change.
 pub const MENU_BEFORE: &str = "menu before";
 
+/// `none` and until when: the account has no right to customer-service messages, as far as known.
+pub(super) const NO_CUSTOM_SEND: &str = "right.custom_send";
+
 /// The newest time that the platform confirmed.
 pub(super) const CONFIRMED_AT: &str = "confirmed_at";
 

@@ -169,6 +169,20 @@ impl Writer {
         })
     }
 
+    /// Runs a closure in the writer's next transaction and returns at once; `done` runs after the commit, on the writer's
+    /// thread.
+    pub(super) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>, &mut AfterCommit) + Send + 'static,
+    ) {
+        self.submit(Box::new(Step {
+            work,
+            value: None,
+            done,
+        }));
+    }
+
     /// Proves that a commit can be written by writing one. Within [`PROBE_PAUSE`] of a successful probe, only begins a
     /// transaction.
     pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
@@ -250,15 +264,46 @@ where
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, _: &mut AfterCommit) {
         let Closure { value, done, .. } = *self;
-        let nothing = || StoreError::new(ErrorKind::Other, "store: write: nothing was done");
         // The caller may have gone; the commit stands anyway.
-        done.send(outcome.and_then(|()| value.ok_or_else(nothing)))
+        done.send(outcome.and_then(|()| value.ok_or_else(nothing_done)))
             .ok();
     }
 
     fn is_awaited(&self) -> bool {
         true
     }
+}
+
+/// A closure whose outcome is told by a call.
+struct Step<F, T, D> {
+    work: F,
+    value: Option<T>,
+    done: D,
+}
+
+impl<F, T, D> Work for Step<F, T, D>
+where
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+    D: FnOnce(Result<T, StoreError>, &mut AfterCommit) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
+        let Step { value, done, .. } = *self;
+        done(outcome.and_then(|()| value.ok_or_else(nothing_done)), after);
+    }
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
+}
+
+fn nothing_done() -> StoreError {
+    StoreError::new(ErrorKind::Other, "store: write: nothing was done")
 }
 
 struct Loop {

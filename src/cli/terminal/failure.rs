@@ -227,9 +227,10 @@ impl From<AppError> for Failure {
         match error {
             AppError::Api(error) => error.into(),
             AppError::Store(error) => error.into(),
-            AppError::Hooks(_) | AppError::Random(_) | AppError::OtherAccount { .. } => {
-                Failure::Failed(error.to_string())
-            }
+            AppError::Hooks(_)
+            | AppError::Services(_)
+            | AppError::Random(_)
+            | AppError::OtherAccount { .. } => Failure::Failed(error.to_string()),
         }
     }
 }

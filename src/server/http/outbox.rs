@@ -248,13 +248,11 @@ impl Deferred {
     /// The same for a request that is to wait longer than the usual time, at whose end it is not answered 503. Whoever
     /// holds it ends it, with an answer or with [`hang_up`](Deferred::hang_up), within
     /// [`Limits::held_timeout`](crate::server::guard::Limits::held_timeout).
-    #[cfg_attr(not(test), expect(dead_code, reason = "forwarded pushes will be held"))]
     pub fn hold(&self) -> bool {
         self.outbox.lock().wait(self.ticket, Wait::Held)
     }
 
     /// Closes the connection without any answer; what the client has sent ahead is lost with it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "forwarded pushes will be held"))]
     pub fn hang_up(self) {
         self.outbox.give(self.ticket, Given::HangUp);
     }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use wechatd::clock;
 use wechatd::config::Config;
 use wechatd::dispatch::{Outcome, Rules, decide};
-use wechatd::store::{Record, Recorded, Store};
+use wechatd::store::{Record, Recorded, ShowsKept, Store};
 use wechatd::wechat::{Push, short_digest, signature_bytes};
 
 use crate::load::Answers;
@@ -99,8 +99,11 @@ impl StoreAlone {
             rule: decision.rule.map(|rule| rule.name.clone()),
             reply,
             effect: push.effect(),
+            forward: None,
+            shows_kept: ShowsKept::No,
             hook_events: Vec::new(),
             openid: push.from_user,
+            account: push.to_user,
         }
     }
 }
@@ -127,7 +130,7 @@ fn hand_in(run: &Arc<Run>) {
     run.store.record(record, move |outcome, _| {
         let mut answers = again.answers.lock().unwrap();
         match outcome {
-            Ok(Recorded::New) => {
+            Ok(Recorded::New { .. }) => {
                 let micros = handed_in.elapsed().as_micros();
                 let micros = u32::try_from(micros).unwrap_or(u32::MAX);
                 answers.latencies.push(micros);

@@ -1,0 +1,277 @@
+//! One forwarded push while it is not settled: who waits for its answer, and what comes when.
+
+use std::time::{Duration, Instant};
+
+use crate::config::Slow;
+use crate::store::{Forwarded, Settled};
+use crate::wechat::Reply;
+
+/// One delivery of a push that waits for the answer.
+pub trait Waiting: Send {
+    /// Answers it. `false`: nobody waited any more.
+    fn answer(self: Box<Self>, answer: Answer) -> bool;
+    /// Ends it without an answer, so that the platform delivers the push again.
+    fn hang_up(self: Box<Self>);
+}
+
+/// The answer to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// This plain XML; `None`: `success`.
+    Reply(Option<&'a str>),
+    /// The store cannot write: the platform delivers the push again.
+    Unavailable,
+}
+
+/// The times of the ladder. The platform hangs up 5 s after the beginning of a delivery, delivers at most 4 times, and
+/// begins the next delivery at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// From the beginning of a delivery: an answer that the service gives by then is its answer.
+    pub answer: Duration,
+    /// From the beginning of a delivery: no answer is sent later than that.
+    pub send: Duration,
+    /// From the beginning of a delivery: it is closed without an answer.
+    pub hold: Duration,
+    /// From the beginning of a delivery: without another one by then, the platform delivers no more.
+    pub last: Duration,
+}
+
+impl Times {
+    /// Those for the platform.
+    pub const REAL: Times = Times {
+        answer: Duration::from_millis(4_500),
+        send: Duration::from_millis(4_800),
+        hold: Duration::from_millis(6_000),
+        last: Duration::from_millis(7_000),
+    };
+}
+
+/// Of the deliveries of one push, this many are held without an answer. At the end of the next one the push is answered.
+const MOST_HELD: i64 = 2;
+
+/// Pause before a step is tried again that could not be committed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What came of asking a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its answer; `None`: there is nothing to show.
+    Reply(Option<Reply>),
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+/// What is to be committed next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// What came of asking the service.
+    Record(Outcome),
+    /// The push is answered without its service.
+    GiveUpWaiting,
+    /// The platform does not deliver the push any more: not after the deliveries that are known here.
+    StopWaiting(Forwarded),
+}
+
+/// How far a push is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It has no answer, and the service is asked.
+    Pending,
+    /// It was answered without the service, which is still asked.
+    Late,
+    /// It was answered by the service, and no delivery has got the answer.
+    Untaken,
+    /// It is answered, and the service, too, is done.
+    Settled,
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The service has time to answer it.
+    Open,
+    /// It is about to be answered without the service.
+    Ending,
+    /// It is held until the platform has hung up.
+    Held,
+}
+
+struct Delivery {
+    /// Counted from 1.
+    number: i64,
+    began: Instant,
+    progress: Progress,
+    waiting: Box<dyn Waiting>,
+}
+
+/// One forwarded push.
+pub struct Case {
+    forwarded: Forwarded,
+    slow: Slow,
+    stage: Stage,
+    /// When the last delivery began.
+    last_began: Instant,
+    deliveries: Vec<Delivery>,
+    outcome: Option<Outcome>,
+    /// A step is being committed.
+    is_stepping: bool,
+    /// No step is tried before this.
+    not_before: Option<Instant>,
+}
+
+impl Case {
+    /// A push that was just recorded. `is_pending`: it has no answer yet.
+    pub fn new(forwarded: Forwarded, slow: Slow, is_pending: bool, began: Instant) -> Case {
+        Case {
+            forwarded,
+            slow,
+            stage: match is_pending {
+                true => Stage::Pending,
+                false => Stage::Late,
+            },
+            last_began: began,
+            deliveries: Vec::new(),
+            outcome: None,
+            is_stepping: false,
+            not_before: None,
+        }
+    }
+
+    /// The answer of the service, once there is one to show.
+    pub fn reply(&self) -> Option<&Reply> {
+        match &self.outcome {
+            Some(Outcome::Reply(reply)) => reply.as_ref(),
+            Some(Outcome::Failed(_)) | None => None,
+        }
+    }
+
+    /// Another delivery of it waits.
+    pub fn deliver(&mut self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
+        self.delivered(forwarded, began, false);
+        self.deliveries.push(Delivery {
+            number: forwarded.deliveries,
+            began,
+            progress: Progress::Open,
+            waiting,
+        });
+    }
+
+    /// Another delivery of it was answered from the store. `is_taken`: somebody still waited for the answer.
+    pub fn delivered(&mut self, forwarded: Forwarded, began: Instant, is_taken: bool) {
+        self.forwarded = forwarded;
+        self.last_began = self.last_began.max(began);
+        if is_taken && self.stage == Stage::Untaken {
+            self.stage = Stage::Settled;
+        }
+    }
+
+    /// The service has answered, or failed.
+    pub fn asked(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    /// Whether nothing is left to remember.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Settled && self.deliveries.is_empty() && !self.is_stepping
+    }
+
+    /// When [`Case::tick`] has something to do.
+    pub fn due(&self, times: &Times) -> Option<Instant> {
+        let ends = self
+            .deliveries
+            .iter()
+            .map(|delivery| match delivery.progress {
+                Progress::Open => delivery.began + times.answer,
+                Progress::Ending | Progress::Held => delivery.began + times.hold,
+            });
+        let at_once = self.last_began;
+        let step = match self.stage {
+            Stage::Pending | Stage::Late if self.outcome.is_some() => Some(at_once),
+            Stage::Pending if self.gives_up() => Some(at_once),
+            Stage::Pending | Stage::Untaken => Some(self.last_began + times.last),
+            Stage::Late | Stage::Settled => None,
+        };
+        let step = step.filter(|_| !self.is_stepping).max(self.not_before);
+        ends.chain(step).min()
+    }
+
+    fn gives_up(&self) -> bool {
+        let mut deliveries = self.deliveries.iter();
+        deliveries.any(|delivery| delivery.progress == Progress::Ending)
+    }
+
+    /// Ends the deliveries whose time is over, and returns the next step, whose end must be told.
+    pub fn tick(&mut self, times: &Times, now: Instant) -> Option<Step> {
+        let is_over = |delivery: &mut Delivery| delivery.began + times.hold <= now;
+        for delivery in self.deliveries.extract_if(.., is_over) {
+            delivery.waiting.hang_up();
+        }
+        for delivery in &mut self.deliveries {
+            if delivery.progress == Progress::Open && delivery.began + times.answer <= now {
+                delivery.progress = match self.slow.wait && delivery.number <= MOST_HELD {
+                    true => Progress::Held,
+                    false => Progress::Ending,
+                };
+            }
+        }
+        if self.is_stepping || self.not_before.is_some_and(|not_before| now < not_before) {
+            return None;
+        }
+        let is_last = self.last_began + times.last <= now;
+        let step = match (self.stage, &self.outcome) {
+            (Stage::Pending | Stage::Late, Some(outcome)) => Step::Record(outcome.clone()),
+            (Stage::Pending, None) if self.gives_up() => Step::GiveUpWaiting,
+            (Stage::Pending, None) | (Stage::Untaken, _) if is_last => {
+                Step::StopWaiting(self.forwarded)
+            }
+            (Stage::Pending | Stage::Late | Stage::Untaken | Stage::Settled, _) => return None,
+        };
+        self.is_stepping = true;
+        Some(step)
+    }
+
+    /// A step was committed, with this result.
+    pub fn stepped(&mut self, step: &Step, settled: &Settled, times: &Times, now: Instant) {
+        self.is_stepping = false;
+        self.not_before = None;
+        let is_taken = match settled {
+            Settled::Answer(reply) => self.answer(Answer::Reply(reply.as_deref()), times, now),
+            Settled::Sending
+            | Settled::Kept
+            | Settled::Expired
+            | Settled::Nothing
+            | Settled::Moot => false,
+        };
+        self.stage = match (step, settled) {
+            (Step::Record(Outcome::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
+                Stage::Untaken
+            }
+            (Step::Record(_), _) => Stage::Settled,
+            (Step::GiveUpWaiting, _) => Stage::Late,
+            // It was delivered again meanwhile.
+            (Step::StopWaiting(known), Settled::Moot) if *known != self.forwarded => self.stage,
+            (Step::StopWaiting(_), Settled::Nothing) if self.stage == Stage::Pending => Stage::Late,
+            (Step::StopWaiting(_), _) => Stage::Settled,
+        };
+    }
+
+    /// A step could not be committed: it is tried again, and so does the platform.
+    pub fn failed(&mut self, times: &Times, now: Instant) {
+        self.is_stepping = false;
+        self.not_before = Some(now + RETRY);
+        self.answer(Answer::Unavailable, times, now);
+    }
+
+    /// Answers all deliveries whose time is not over. `false`: none of them got it.
+    fn answer(&mut self, answer: Answer, times: &Times, now: Instant) -> bool {
+        let in_time = |delivery: &mut Delivery| {
+            delivery.progress != Progress::Held && now < delivery.began + times.send
+        };
+        let answered = self.deliveries.extract_if(.., in_time);
+        // Every one of them is to be answered.
+        answered.fold(false, |taken, delivery| {
+            delivery.waiting.answer(answer) | taken
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Late answers as customer-service messages.
+
+use crate::api::custom::{Article, CustomMessage, MAX_TEXT, Music, Sender};
+use crate::api::{Client, errcode};
+use crate::clock;
+use crate::store::Sent;
+use crate::wechat::{Reply, cut_text};
+
+/// How long it is remembered that the account has no right to such messages, in seconds.
+const REMEMBERED: i64 = 7 * 24 * 3600;
+
+/// A reply as a customer-service message, if it can be one. Of several articles the first is sent, which is all that the
+/// follower would see of the reply, too.
+pub fn as_message(reply: &Reply) -> Option<CustomMessage> {
+    match reply {
+        Reply::Text(content) => Some(CustomMessage::Text {
+            content: cut_text(content, MAX_TEXT).to_owned(),
+        }),
+        Reply::Image { media_id } => Some(CustomMessage::Image {
+            media_id: media_id.clone(),
+        }),
+        Reply::Voice { media_id } => Some(CustomMessage::Voice {
+            media_id: media_id.clone(),
+        }),
+        Reply::Music {
+            title,
+            description,
+            url,
+            hq_url,
+            thumb_media_id,
+        } => {
+            let url = url.as_ref().or(hq_url.as_ref())?;
+            Some(CustomMessage::Music(Music {
+                title: title.clone().unwrap_or_default(),
+                description: description.clone().unwrap_or_default(),
+                musicurl: url.clone(),
+                hqmusicurl: hq_url.as_ref().unwrap_or(url).clone(),
+                thumb_media_id: thumb_media_id.clone(),
+            }))
+        }
+        Reply::News(articles) => articles.first().map(|article| CustomMessage::News {
+            articles: [Article {
+                title: article.title.clone(),
+                description: article.description.clone(),
+                url: article.url.clone(),
+                picurl: article.pic_url.clone(),
+            }],
+        }),
+        // A video message needs a picture that the reply does not have; a transfer is about the push itself.
+        Reply::Video { .. } | Reply::Transfer { .. } | Reply::TransferAi => None,
+    }
+}
+
+/// Sends a message, once.
+pub fn send(api: &Client, openid: &str, message: &CustomMessage) -> Sent {
+    match api.custom_send(openid, message, &Sender::default()) {
+        Ok(()) => Sent::Yes,
+        Err(error) if error.may_be_done() => Sent::Unknown(error.to_string()),
+        Err(error) => {
+            let has_no_right = error.errcode() == Some(errcode::UNAUTHORIZED);
+            Sent::No {
+                why: error.to_string(),
+                no_right_until: has_no_right.then(|| clock::unix_seconds() + REMEMBERED),
+            }
+        }
+    }
+}

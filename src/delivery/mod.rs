@@ -1,0 +1,574 @@
+//! Answers of services on their way to the followers: in time as the reply, late by the ladder, shown at most once.
+//!
+//! [`case`] decides for one push what comes next; this file has it committed by the store, and does it after that. The
+//! order of the commits decides between steps that meet: each looks at the row first.
+
+mod case;
+mod kept;
+mod late;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+mod tests;
+mod warnings;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::api::Client;
+use crate::api::custom::CustomMessage;
+use crate::clock;
+use crate::config::{Service, ServiceFormat};
+use crate::notifier::Notifier;
+use crate::service::{Backend, Circuit, Place, Question, Queue, Services};
+use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
+use crate::wechat::{Push, Reply};
+pub use case::{Answer, Times, Waiting};
+use case::{Case, Outcome, Step};
+use kept::Kept;
+use late::{as_message, send};
+use warnings::Warnings;
+
+/// How long an answer is kept whose service is not in the configuration any more.
+const KEEP: Duration = Duration::from_secs(48 * 3600);
+
+/// The most customer-service messages that are sent at a time.
+const SENDERS: usize = 2;
+
+/// The pushes that services are asked about, and the answers on their way.
+pub struct Deliveries {
+    store: Arc<Store>,
+    /// Sends a customer-service message; `None`: the account's API cannot be called.
+    send: Option<Box<Send>>,
+    times: Times,
+    now: Box<Now>,
+    state: Mutex<State>,
+    /// Wakes the thread that calls [`Deliveries::tick`].
+    notifier: Arc<Notifier>,
+    senders: Queue,
+    kept: Kept,
+    warnings: Warnings,
+}
+
+type Send = dyn Fn(&str, &CustomMessage) -> Sent + std::marker::Send + Sync;
+type Now = dyn Fn() -> Instant + std::marker::Send + Sync;
+
+#[derive(Default)]
+struct State {
+    /// By the id of the message.
+    entries: HashMap<i64, Entry>,
+    /// When [`Deliveries::tick`] comes.
+    next_tick: Option<Instant>,
+    desks: HashMap<String, Arc<Desk>>,
+}
+
+struct Entry {
+    case: Case,
+    about: Arc<About>,
+}
+
+/// What the steps of one push need to know.
+#[derive(Debug)]
+struct About {
+    backend: Arc<Backend>,
+    openid: String,
+    /// The account's original ID.
+    account: String,
+    /// Whether an answer can be shown.
+    shows: bool,
+    otherwise: Option<Reply>,
+}
+
+/// Where the calls of one service wait.
+#[derive(Debug)]
+struct Desk {
+    queue: Queue,
+    /// What the queue was last set to.
+    concurrency: AtomicUsize,
+    circuit: Circuit,
+}
+
+/// A push that may be forwarded.
+#[derive(Debug)]
+pub struct Admitted {
+    about: Arc<About>,
+    desk: Arc<Desk>,
+    place: Place,
+    question: Question,
+}
+
+/// A push that a rule forwards.
+#[derive(Debug)]
+pub struct Request {
+    /// The service.
+    pub backend: Arc<Backend>,
+    /// See `Push::dedup_key`.
+    pub dedup_key: String,
+    /// The push as received, decrypted.
+    pub received: Vec<u8>,
+    /// The sender.
+    pub openid: String,
+    /// The account's original ID.
+    pub account: String,
+    /// Whether the platform shows an answer.
+    pub shows: bool,
+    /// Shown when the service fails.
+    pub otherwise: Option<Reply>,
+}
+
+impl Deliveries {
+    /// Nothing is under way yet. `notifier` wakes the thread that calls [`Deliveries::tick`].
+    #[must_use]
+    pub fn new(store: Arc<Store>, api: Option<Client>, notifier: Arc<Notifier>) -> Arc<Deliveries> {
+        let by = |api: Client| -> Box<Send> {
+            Box::new(move |openid, message| send(&api, openid, message))
+        };
+        Deliveries::with(store, api.map(by), Box::new(Instant::now), notifier)
+    }
+
+    fn with(
+        store: Arc<Store>,
+        send: Option<Box<Send>>,
+        now: Box<Now>,
+        notifier: Arc<Notifier>,
+    ) -> Arc<Deliveries> {
+        Arc::new(Deliveries {
+            store,
+            send,
+            times: Times::REAL,
+            now,
+            state: Mutex::default(),
+            notifier,
+            senders: Queue::new(SENDERS),
+            kept: Kept::default(),
+            warnings: Warnings::default(),
+        })
+    }
+
+    /// Goes on with what a server that ended left behind.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn resume(self: &Arc<Self>, services: &Services) -> Result<(), StoreError> {
+        let now = (self.now)();
+        for open in self.store.open_forwards(clock::unix_seconds())? {
+            self.resume_one(services, open, now);
+        }
+        self.kept
+            .replace(self.store.reader()?.people_with_kept_answers()?);
+        Ok(())
+    }
+
+    fn resume_one(self: &Arc<Self>, services: &Services, open: OpenForward, now: Instant) {
+        let Some(backend) = services.get(&open.service) else {
+            let why = "the service is not in the configuration any more".to_owned();
+            return self.store.fail_forward(
+                open.forwarded.message_id,
+                why,
+                None,
+                clock::unix_seconds(),
+                |_, _| {},
+            );
+        };
+        let received = open.received.unwrap_or_default().into_bytes();
+        let push = Push::parse(&received);
+        let about = Arc::new(About {
+            backend: Arc::clone(backend),
+            openid: open.openid,
+            account: push
+                .as_ref()
+                .map_or_else(|_| String::new(), |push| push.to_user.clone()),
+            shows: push.as_ref().is_ok_and(Push::may_be_answered),
+            // What it would say was decided by rules that may have changed.
+            otherwise: None,
+        });
+        let id = open.forwarded.message_id;
+        let slow = backend.service.slow;
+        let case = Case::new(open.forwarded, slow, open.is_pending, now);
+        let desk = self.desk(&backend.service);
+        let entry = Entry {
+            case,
+            about: Arc::clone(&about),
+        };
+        self.lock().entries.insert(id, entry);
+        let age = clock::unix_seconds().saturating_sub(open.asked_at);
+        let is_old = u64::try_from(age).is_ok_and(|age| age >= backend.service.timeout.as_secs());
+        match desk.queue.reserve().filter(|_| !is_old) {
+            Some(place) => {
+                let question = Question {
+                    dedup_key: open.dedup_key,
+                    received,
+                    follower: None,
+                };
+                self.ask(
+                    id,
+                    Admitted {
+                        about,
+                        desk,
+                        place,
+                        question,
+                    },
+                );
+            }
+            None if is_old => self.asked(
+                id,
+                Outcome::Failed("the server ended before it answered".to_owned()),
+            ),
+            None => self.asked(id, Outcome::Failed(FULL.to_owned())),
+        }
+    }
+
+    /// Whether an answer may be kept for this person.
+    pub fn keeps_for(&self, openid: &str) -> bool {
+        self.kept.has(openid)
+    }
+
+    /// Takes a place for a push with its service.
+    ///
+    /// # Errors
+    /// Why the service is not asked; the text is for the log.
+    pub fn admit(&self, request: Request) -> Result<Admitted, &'static str> {
+        let desk = self.desk(&request.backend.service);
+        if !desk.circuit.admits((self.now)()) {
+            return Err(OPEN);
+        }
+        let place = desk.queue.reserve().ok_or(FULL)?;
+        Ok(Admitted {
+            about: Arc::new(About {
+                backend: request.backend,
+                openid: request.openid,
+                account: request.account,
+                shows: request.shows,
+                otherwise: request.otherwise,
+            }),
+            desk,
+            place,
+            question: Question {
+                dedup_key: request.dedup_key,
+                received: request.received,
+                follower: None,
+            },
+        })
+    }
+
+    /// The queue of a service, with as many calls at a time as the configuration says now.
+    fn desk(&self, service: &Service) -> Arc<Desk> {
+        let mut state = self.lock();
+        if let Some(desk) = state.desks.get(&service.name) {
+            let before = desk
+                .concurrency
+                .swap(service.concurrency, Ordering::Relaxed);
+            if before != service.concurrency {
+                desk.queue.set_concurrency(service.concurrency);
+            }
+            return Arc::clone(desk);
+        }
+        let desk = Arc::new(Desk {
+            concurrency: AtomicUsize::new(service.concurrency),
+            queue: Queue::new(service.concurrency),
+            circuit: Circuit::new(&service.name),
+        });
+        state.desks.insert(service.name.clone(), Arc::clone(&desk));
+        desk
+    }
+
+    /// Asks the service about a push that was recorded as forwarded. `waiting`: the delivery that waits for the answer,
+    /// with its beginning; `None` if the push has an answer already.
+    pub fn begin(
+        self: &Arc<Self>,
+        forwarded: Forwarded,
+        admitted: Admitted,
+        began: Instant,
+        waiting: Option<Box<dyn Waiting>>,
+    ) {
+        self.enter(forwarded, Arc::clone(&admitted.about), began, waiting);
+        self.ask(forwarded.message_id, admitted);
+    }
+
+    fn enter(
+        &self,
+        forwarded: Forwarded,
+        about: Arc<About>,
+        began: Instant,
+        waiting: Option<Box<dyn Waiting>>,
+    ) {
+        let slow = about.backend.service.slow;
+        let mut case = Case::new(forwarded, slow, waiting.is_some(), began);
+        if let Some(waiting) = waiting {
+            case.deliver(forwarded, began, waiting);
+        }
+        let mut state = self.lock();
+        self.wake_for(&mut state, case.due(&self.times));
+        let entry = Entry { case, about };
+        state.entries.insert(forwarded.message_id, entry);
+    }
+
+    /// Another delivery of a push that waits for its service.
+    pub fn deliver(&self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
+        let mut state = self.lock();
+        let Some(entry) = state.entries.get_mut(&forwarded.message_id) else {
+            drop(state);
+            return waiting.hang_up();
+        };
+        entry.case.deliver(forwarded, began, waiting);
+        let due = entry.case.due(&self.times);
+        self.wake_for(&mut state, due);
+    }
+
+    /// Another delivery of a push was answered from the store. `is_taken`: somebody still waited for the answer.
+    pub fn delivered(&self, forwarded: Forwarded, began: Instant, is_taken: bool) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.get_mut(&forwarded.message_id) {
+            entry.case.delivered(forwarded, began, is_taken);
+            if entry.case.is_over() {
+                state.entries.remove(&forwarded.message_id);
+            }
+        }
+    }
+
+    /// Does what is due, and returns when the next is.
+    pub fn tick(self: &Arc<Self>) -> Option<Instant> {
+        let now = (self.now)();
+        let mut state = self.lock();
+        let is_due = |entry: &Entry| entry.case.due(&self.times).is_some_and(|due| due <= now);
+        let due = state.entries.iter().filter(|(_, entry)| is_due(entry));
+        let due: Vec<i64> = due.map(|(id, _)| *id).collect();
+        drop(state);
+        for id in due {
+            self.advance(id);
+        }
+        state = self.lock();
+        let entries = state.entries.values();
+        state.next_tick = entries
+            .filter_map(|entry| entry.case.due(&self.times))
+            .min();
+        state.next_tick
+    }
+
+    /// Gives up answers that were kept too long. To be called about once a minute.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn expire_kept(&self, services: &[Service]) -> Result<(), StoreError> {
+        let reader = self.store.reader()?;
+        let now = clock::unix_seconds();
+        for name in reader.services_with_kept_answers()? {
+            let service = services.iter().find(|service| service.name == name);
+            let keep = service.map_or(KEEP, |service| service.keep);
+            let before = now.saturating_sub_unsigned(keep.as_secs());
+            let count = self.store.expire_kept(&name, before, now)?;
+            self.warnings
+                .lost(&name, count, "the follower did not write in time");
+        }
+        self.kept.replace(reader.people_with_kept_answers()?);
+        Ok(())
+    }
+
+    fn ask(self: &Arc<Self>, id: i64, admitted: Admitted) {
+        let Admitted {
+            about,
+            desk,
+            place,
+            mut question,
+        } = admitted;
+        let (me, openid) = (Arc::clone(self), about.openid.clone());
+        let at = Arc::clone(&desk);
+        let job = move || {
+            let service = &about.backend.service;
+            let outcome = match desk.circuit.begin((me.now)()) {
+                false => Outcome::Failed(OPEN.to_owned()),
+                true => {
+                    if let ServiceFormat::Json { .. } = service.format {
+                        question.follower = me.follower(&about.openid);
+                    }
+                    match about.backend.ask(&question, &|| true) {
+                        Ok(reply) => {
+                            desk.circuit.succeeded();
+                            Outcome::Reply(reply.filter(|_| about.shows))
+                        }
+                        Err(failure) => {
+                            let why = failure.to_string();
+                            desk.circuit.failed((me.now)(), &why);
+                            Outcome::Failed(why)
+                        }
+                    }
+                }
+            };
+            me.asked(id, outcome);
+        };
+        at.queue.submit(place, &openid, Box::new(job));
+    }
+
+    /// What the store knows of a person; `null` if nothing.
+    fn follower(&self, openid: &str) -> Option<Value> {
+        let reader = self.store.reader().ok()?;
+        let follower = reader.follower(openid).ok()??;
+        serde_json::to_value(follower).ok()
+    }
+
+    fn asked(self: &Arc<Self>, id: i64, outcome: Outcome) {
+        if let Some(entry) = self.lock().entries.get_mut(&id) {
+            entry.case.asked(outcome);
+        }
+        self.advance(id);
+    }
+
+    /// Takes the next step of a push, if there is one.
+    fn advance(self: &Arc<Self>, id: i64) {
+        let mut state = self.lock();
+        let Some(entry) = state.entries.get_mut(&id) else {
+            return;
+        };
+        let step = entry.case.tick(&self.times, (self.now)());
+        let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
+        if entry.case.is_over() {
+            state.entries.remove(&id);
+        } else {
+            let due = entry.case.due(&self.times);
+            self.wake_for(&mut state, due);
+        }
+        // Where the store refuses work at once, the end of the step is told at once.
+        drop(state);
+        if let Some(step) = step {
+            self.commit(id, step, &about, reply);
+        }
+    }
+
+    /// Makes sure that [`Deliveries::tick`] comes in time.
+    fn wake_for(&self, state: &mut State, due: Option<Instant>) {
+        if let Some(due) = due
+            && state.next_tick.is_none_or(|next| due < next)
+        {
+            state.next_tick = Some(due);
+            self.notifier.notify();
+        }
+    }
+
+    fn commit(self: &Arc<Self>, id: i64, step: Step, about: &Arc<About>, reply: Option<Reply>) {
+        let now = clock::unix_seconds();
+        let xml = |reply: &Reply| reply.to_xml(&about.openid, &about.account, now);
+        let service = &about.backend.service;
+        let rungs = self.rungs(service, reply.as_ref());
+        let me = Arc::clone(self);
+        let taken = step.clone();
+        let done = move |settled: Result<Settled, StoreError>, _: &mut AfterCommit| {
+            me.stepped(id, &taken, settled);
+        };
+        match step {
+            Step::Record(Outcome::Reply(reply)) => {
+                let answer = reply.as_ref().and_then(xml);
+                self.store.answer_forward(id, answer, rungs, now, done);
+            }
+            Step::Record(Outcome::Failed(why)) => {
+                let otherwise = about.otherwise.as_ref().and_then(xml);
+                self.store.fail_forward(id, why, otherwise, now, done);
+            }
+            Step::GiveUpWaiting => {
+                let wait_text = service.wait_text.clone().filter(|_| service.slow.next);
+                let wait_text = wait_text.and_then(|text| xml(&Reply::Text(text)));
+                let may_send = service.slow.message && self.send.is_some();
+                self.store
+                    .give_up_waiting(id, wait_text, may_send, now, done);
+            }
+            Step::StopWaiting(forwarded) => self.store.stop_waiting(forwarded, rungs, now, done),
+        }
+    }
+
+    fn rungs(&self, service: &Service, reply: Option<&Reply>) -> Rungs {
+        let can_be_sent = self.send.is_some() && reply.and_then(as_message).is_some();
+        Rungs {
+            message: service.slow.message && can_be_sent,
+            next: service.slow.next,
+        }
+    }
+
+    /// A step was committed, or could not be.
+    fn stepped(self: &Arc<Self>, id: i64, step: &Step, settled: Result<Settled, StoreError>) {
+        let now = (self.now)();
+        let mut state = self.lock();
+        let Some(entry) = state.entries.get_mut(&id) else {
+            return;
+        };
+        match &settled {
+            Ok(settled) => entry.case.stepped(step, settled, &self.times, now),
+            Err(_) => entry.case.failed(&self.times, now),
+        }
+        let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
+        drop(state);
+        // What a follower is shown instead is not lost, but the owner wants to know.
+        if let (Step::Record(Outcome::Failed(why)), Ok(_)) = (step, &settled) {
+            self.warnings.lost(&about.backend.service.name, 1, why);
+        }
+        match (settled, reply) {
+            (Ok(Settled::Sending), Some(reply)) => self.send(id, &about, reply),
+            (Ok(settled), _) => self.ended(&about, &settled, "it came too late"),
+            (Err(_), _) => {}
+        }
+        self.advance(id);
+    }
+
+    /// Notes where an answer has ended.
+    fn ended(&self, about: &About, settled: &Settled, why: &str) {
+        match settled {
+            Settled::Kept => self.kept.add(about.openid.clone()),
+            Settled::Expired => self.warnings.lost(&about.backend.service.name, 1, why),
+            Settled::Answer(_) | Settled::Nothing | Settled::Moot | Settled::Sending => {}
+        }
+    }
+
+    /// Sends an answer as a customer-service message.
+    fn send(self: &Arc<Self>, id: i64, about: &Arc<About>, reply: Reply) {
+        let Some(place) = self.senders.reserve() else {
+            let why = "too many messages wait to be sent".to_owned();
+            return self.sent(
+                id,
+                about,
+                &reply,
+                Sent::No {
+                    why,
+                    no_right_until: None,
+                },
+            );
+        };
+        let (me, openid, about) = (Arc::clone(self), about.openid.clone(), Arc::clone(about));
+        let job = move || {
+            if let (Some(send), Some(message)) = (&me.send, as_message(&reply)) {
+                let sent = send(&about.openid, &message);
+                me.sent(id, &about, &reply, sent);
+            }
+        };
+        self.senders.submit(place, &openid, Box::new(job));
+    }
+
+    fn sent(self: &Arc<Self>, id: i64, about: &Arc<About>, reply: &Reply, sent: Sent) {
+        let service = &about.backend.service;
+        let rungs = self.rungs(service, Some(reply));
+        let (me, about) = (Arc::clone(self), Arc::clone(about));
+        let done = move |settled: Result<Settled, StoreError>, _: &mut AfterCommit| {
+            // What could not be recorded counts as sent from the next start on.
+            if let Ok(settled) = settled {
+                me.ended(&about, &settled, "the platform took no message");
+            }
+        };
+        self.store
+            .end_sending(id, sent, rungs, clock::unix_seconds(), done);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a service is not asked.
+const OPEN: &str = "its circuit is open";
+const FULL: &str = "too many pushes wait for it";
+
+impl fmt::Debug for Deliveries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliveries").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,473 @@
+//! The ladder as a grid, in a time of its own: when the answer comes, how often the platform delivers, what is allowed.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::case::{Answer, Outcome, Waiting};
+use super::{About, Deliveries};
+use crate::clock;
+use crate::config::Config;
+use crate::notifier::Notifier;
+use crate::secret::Secret;
+use crate::service::{Backend, Services};
+use crate::store::{
+    Begins, ForwardFilter, ForwardRow, Forwarded, NewForward, Reader, Record, Recorded, Sent,
+    ShowsKept, Standing, Store, StoreError,
+};
+use crate::wechat::{Effect, Reply, short_digest};
+
+const ANSWER: &str = "the answer";
+const WAIT_TEXT: &str = "wait";
+const OTHERWISE: &str = "it failed";
+
+/// Whether the account may send customer-service messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Yes,
+    No,
+    /// The platform refuses it, which nobody knows yet.
+    NotYetRefused,
+}
+
+/// One cell of the grid.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    /// When the service answers, in milliseconds from the beginning of the first delivery.
+    answers_at: u64,
+    /// Whether it says something, has nothing to say, or fails.
+    says: Says,
+    right: Right,
+    wait: bool,
+    message: bool,
+    next: bool,
+    /// The platform delivers this often at most.
+    deliveries: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Something,
+    Nothing,
+    Fails,
+}
+
+/// How something reached the follower.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shown {
+    /// As the reply to this delivery, counted from 1.
+    Reply(u64, String),
+    /// As a customer-service message.
+    Message(String),
+    /// With the next message.
+    Next(String),
+}
+
+/// The platform hangs up this long after the beginning of a delivery.
+const PATIENCE: u64 = 5_000;
+
+/// When the follower writes again, in milliseconds.
+const WRITES_AGAIN: u64 = 200_000;
+
+impl Cell {
+    /// What the follower should be shown, thought out without the states of the implementation.
+    fn expected(self) -> Vec<Shown> {
+        let begins = |n: u64| (n - 1) * PATIENCE;
+        let last = self.deliveries;
+        // Until when the push has no answer if the service gives none.
+        let given_up_at = match self.wait {
+            false => Some(4_500),
+            true if last >= 3 => Some(begins(3) + 4_500),
+            true => None,
+        };
+        let closed_at = given_up_at.unwrap_or(begins(last) + 7_000);
+        let may_send = self.message && self.right != Right::No;
+        let mut shown = Vec::new();
+        if let Some(at) = given_up_at.filter(|at| *at < self.answers_at)
+            && self.next
+            && !may_send
+        {
+            shown.push(Shown::Reply(1 + at / PATIENCE, WAIT_TEXT.to_owned()));
+        }
+        let in_time = self.answers_at <= closed_at;
+        // The delivery that gets what is recorded at that time.
+        let at = self.answers_at;
+        let under_way = (1..=last).find(|n| begins(*n) <= at && at <= begins(*n) + 4_500);
+        let later = (1..=last).find(|n| begins(*n) > at);
+        let delivery = under_way.or(later).filter(|_| in_time);
+        match (self.says, delivery) {
+            (Says::Nothing, _) => {}
+            (Says::Fails, Some(n)) => shown.push(Shown::Reply(n, OTHERWISE.to_owned())),
+            (Says::Fails, None) => {}
+            (Says::Something, Some(n)) => shown.push(Shown::Reply(n, ANSWER.to_owned())),
+            (Says::Something, None) if self.message && self.right == Right::Yes => {
+                shown.push(Shown::Message(ANSWER.to_owned()));
+            }
+            (Says::Something, None) if self.next => shown.push(Shown::Next(ANSWER.to_owned())),
+            (Says::Something, None) => {}
+        }
+        shown
+    }
+}
+
+/// What a phone is shown.
+type Phone = Arc<Mutex<Vec<Shown>>>;
+
+/// One delivery as the platform sees it.
+#[derive(Debug, Default)]
+struct Line {
+    /// The platform has hung up.
+    is_cut: bool,
+    /// There was an answer, be it `success`.
+    is_answered: bool,
+    is_closed: bool,
+}
+
+struct Delivery {
+    number: u64,
+    line: Arc<Mutex<Line>>,
+    phone: Phone,
+}
+
+impl Waiting for Delivery {
+    fn answer(self: Box<Self>, answer: Answer) -> bool {
+        let mut line = self.line.lock().unwrap();
+        assert!(!line.is_answered && !line.is_closed);
+        if line.is_cut {
+            return false;
+        }
+        line.is_answered = true;
+        let Answer::Reply(reply) = answer else {
+            panic!("the store works");
+        };
+        if let Some(xml) = reply {
+            let shown = Shown::Reply(self.number, text(xml));
+            self.phone.lock().unwrap().push(shown);
+        }
+        true
+    }
+
+    fn hang_up(self: Box<Self>) {
+        let mut line = self.line.lock().unwrap();
+        assert!(line.is_cut, "it is held until the platform has hung up");
+        line.is_closed = true;
+    }
+}
+
+/// The text of a reply.
+fn text(xml: &str) -> String {
+    match Reply::parse(xml).unwrap() {
+        Reply::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    store: Arc<Store>,
+    reader: Reader,
+    begun: Instant,
+    /// Milliseconds since `begun`.
+    time: Arc<Mutex<u64>>,
+    /// What the platform says to a customer-service message.
+    right: Arc<Mutex<Right>>,
+    messages: Arc<Mutex<Vec<(String, Shown)>>>,
+    deliveries: Arc<Deliveries>,
+}
+
+impl World {
+    fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Arc::new(Store::open(&path.as_path().into()).unwrap());
+        let begun = Instant::now();
+        let time = Arc::new(Mutex::new(0));
+        let right = Arc::new(Mutex::new(Right::Yes));
+        let messages: Arc<Mutex<Vec<(String, Shown)>>> = Arc::default();
+        let (clock, says, sent) = (Arc::clone(&time), Arc::clone(&right), Arc::clone(&messages));
+        let send = move |openid: &str, message: &crate::api::custom::CustomMessage| {
+            let crate::api::custom::CustomMessage::Text { content } = message else {
+                panic!("{message:?}");
+            };
+            match *says.lock().unwrap() {
+                Right::Yes => {
+                    let shown = Shown::Message(content.clone());
+                    sent.lock().unwrap().push((openid.to_owned(), shown));
+                    Sent::Yes
+                }
+                Right::No => panic!("it is known that there is no right"),
+                Right::NotYetRefused => Sent::No {
+                    why: "48001".to_owned(),
+                    no_right_until: Some(clock::unix_seconds() + 1_000),
+                },
+            }
+        };
+        let deliveries = Deliveries::with(
+            Arc::clone(&store),
+            Some(Box::new(send)),
+            Box::new(move || begun + Duration::from_millis(*clock.lock().unwrap())),
+            Arc::new(Notifier::default()),
+        );
+        World {
+            _folder: folder,
+            reader: store.reader().unwrap(),
+            store,
+            begun,
+            time,
+            right,
+            messages,
+            deliveries,
+        }
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.begun + Duration::from_millis(millis)
+    }
+
+    /// Records a delivery of a push of this person.
+    fn record(&self, openid: &str, number: u64, forwards: bool, shows_kept: ShowsKept) -> Recorded {
+        let dedup_key = format!("{openid} {number}");
+        let record = Record {
+            digest: short_digest(dedup_key.as_bytes()),
+            dedup_key,
+            signature: [0; 20],
+            openid: openid.to_owned(),
+            account: "gh_1".to_owned(),
+            msg_type: "text".to_owned(),
+            event: None,
+            event_key: None,
+            msg_id: None,
+            content: None,
+            xml: None,
+            created_at: 1_790_000_000,
+            received_at: 1_790_000_000,
+            rule: None,
+            reply: None,
+            media_id: None,
+            effect: Effect::None,
+            forward: forwards.then(|| NewForward {
+                service: "bot".to_owned(),
+                begins: Begins::Pending,
+            }),
+            shows_kept,
+            hook_events: Vec::new(),
+        };
+        let (done, recorded) = channel();
+        self.store
+            .record(record, move |outcome, _| done.send(outcome).unwrap());
+        recorded.recv().unwrap().unwrap()
+    }
+
+    /// Waits for what is being committed or sent.
+    fn settle(&self) {
+        // What was submitted before has ended when this has, which changes nothing; it may have submitted one thing more.
+        for _ in 0..3 {
+            self.store.expire_kept("nobody", 0, 0).unwrap();
+        }
+        while self.is_sending() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn is_sending(&self) -> bool {
+        let mut states = self.states(Some(4));
+        states.any(|state| state == "sending")
+    }
+
+    /// The states of the last forwarded pushes.
+    fn states(&self, limit: Option<u32>) -> impl Iterator<Item = String> {
+        let filter = ForwardFilter {
+            limit,
+            ..ForwardFilter::default()
+        };
+        let mut states = Vec::new();
+        let each = |row: ForwardRow| -> Result<(), StoreError> {
+            states.push(row.state);
+            Ok(())
+        };
+        self.reader.forwards(&filter, each).unwrap();
+        states.into_iter()
+    }
+
+    /// Plays one cell, from `base` on, and returns what the follower was shown.
+    fn play(&self, cell: Cell, base: u64, openid: &str) -> Vec<Shown> {
+        *self.right.lock().unwrap() = cell.right;
+        match cell.right {
+            Right::No => {
+                let until = format!("none {}", clock::unix_seconds() + 1_000);
+                self.store
+                    .keep_setting("right.custom_send", &until)
+                    .unwrap();
+            }
+            Right::Yes | Right::NotYetRefused => self.store.forget_missing_right().unwrap(),
+        }
+        let phone = Phone::default();
+        let about = Arc::new(About {
+            backend: backend(&self.store, cell),
+            openid: openid.to_owned(),
+            account: "gh_1".to_owned(),
+            shows: true,
+            otherwise: Some(Reply::Text(OTHERWISE.to_owned())),
+        });
+        let mut number = 0;
+        let mut line: Arc<Mutex<Line>> = Arc::default();
+        let mut id = None;
+        let mut begins = Some(0);
+        let mut cuts = None;
+        let mut answers = Some(cell.answers_at);
+        loop {
+            self.deliveries.tick();
+            self.settle();
+            let due = self.deliveries.tick().map(|due| {
+                let since = due.saturating_duration_since(self.begun);
+                u64::try_from(since.as_millis())
+                    .unwrap()
+                    .saturating_sub(base)
+            });
+            let Some(at) = [begins, cuts, answers, due].into_iter().flatten().min() else {
+                break;
+            };
+            *self.time.lock().unwrap() = base + at;
+            if answers == Some(at) {
+                answers = None;
+                let outcome = match cell.says {
+                    Says::Something => Outcome::Reply(Some(Reply::Text(ANSWER.to_owned()))),
+                    Says::Nothing => Outcome::Reply(None),
+                    Says::Fails => Outcome::Failed("down".to_owned()),
+                };
+                self.deliveries.asked(id.unwrap(), outcome);
+            } else if cuts == Some(at) {
+                cuts = None;
+                let mut line = line.lock().unwrap();
+                if !line.is_answered {
+                    line.is_cut = true;
+                    begins = (number < cell.deliveries).then_some(at);
+                }
+            } else if begins == Some(at) {
+                begins = None;
+                number += 1;
+                cuts = Some(at + PATIENCE);
+                line = Arc::default();
+                let began = self.at(base + at);
+                let waiting = Box::new(Delivery {
+                    number,
+                    line: Arc::clone(&line),
+                    phone: Arc::clone(&phone),
+                });
+                let of = |forwarded: Option<Forwarded>| forwarded.unwrap();
+                match self.record(openid, 1, true, ShowsKept::No) {
+                    Recorded::New {
+                        standing: Standing::Pending,
+                        forwarded,
+                    } => {
+                        id = Some(of(forwarded).message_id);
+                        let about = Arc::clone(&about);
+                        self.deliveries
+                            .enter(of(forwarded), about, began, Some(waiting));
+                    }
+                    Recorded::Again {
+                        standing: Standing::Pending,
+                        forwarded,
+                    } => self.deliveries.deliver(of(forwarded), began, waiting),
+                    Recorded::Again {
+                        standing: Standing::Reply(reply),
+                        forwarded,
+                    } => {
+                        let reply = Answer::Reply(reply.as_deref());
+                        let is_taken = waiting.answer(reply);
+                        self.deliveries.delivered(of(forwarded), began, is_taken);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            self.settle();
+        }
+        *self.time.lock().unwrap() = base + WRITES_AGAIN;
+        let shows = match self.deliveries.keeps_for(openid) {
+            true => ShowsKept::Alone,
+            false => ShowsKept::No,
+        };
+        let mut shown = phone.lock().unwrap().clone();
+        let mut messages = self.messages.lock().unwrap();
+        shown.extend(messages.drain(..).map(|(_, shown)| shown));
+        if let Recorded::New {
+            standing: Standing::Reply(Some(xml)),
+            ..
+        } = self.record(openid, 2, false, shows)
+        {
+            shown.push(Shown::Next(text(&xml)));
+        }
+        shown
+    }
+}
+
+/// A service with the rungs of this cell.
+fn backend(store: &Store, cell: Cell) -> Arc<Backend> {
+    let rungs = [
+        (cell.wait, "wait"),
+        (cell.message, "message"),
+        (cell.next, "next"),
+    ];
+    let slow: Vec<&str> = rungs
+        .iter()
+        .filter_map(|(is_in, rung)| is_in.then_some(*rung))
+        .collect();
+    let text = format!(
+        "account.token = \"secretToken\"\n[[service]]\nname = \"bot\"\nurl = \"http://127.0.0.1:9/\"\n\
+         slow = {slow:?}\nwait_text = \"{WAIT_TEXT}\"\n"
+    );
+    let config = Config::read(std::path::Path::new("wechat.conf"), &text, None).unwrap();
+    let services = Services::new(&config.services, &Secret::new("secretToken"), store).unwrap();
+    Arc::clone(services.get("bot").unwrap())
+}
+
+fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for answers_at in [
+        100, 3_000, 4_400, 4_600, 6_000, 9_800, 12_500, 16_000, 60_000,
+    ] {
+        for (says, right) in [
+            (Says::Something, Right::Yes),
+            (Says::Something, Right::No),
+            (Says::Something, Right::NotYetRefused),
+            (Says::Nothing, Right::Yes),
+            (Says::Fails, Right::No),
+        ] {
+            for deliveries in 2..=4 {
+                for rungs in 0..8 {
+                    cells.push(Cell {
+                        answers_at,
+                        says,
+                        right,
+                        wait: rungs & 1 > 0,
+                        message: rungs & 2 > 0,
+                        next: rungs & 4 > 0,
+                        deliveries,
+                    });
+                }
+            }
+        }
+    }
+    cells
+}
+
+#[test]
+fn in_every_cell_of_the_grid_an_answer_is_shown_once_or_what_is_said_instead() {
+    let world = World::new();
+    let mut wrong = Vec::new();
+    for (n, cell) in (0..).zip(cells()) {
+        let openid = format!("person {n}");
+        let shown = world.play(cell, n * 1_000_000, &openid);
+        if shown != cell.expected() {
+            wrong.push(format!("{cell:?}: {shown:?}, not {:?}", cell.expected()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(8)]
+    );
+    let is_open = |state: &String| ["asked", "sending", "kept"].contains(&state.as_str());
+    assert_eq!(world.states(None).find(is_open), None);
+}

@@ -1,0 +1,145 @@
+//! A push with the decision about it: what is recorded, and what answers it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::exchange::Exchange;
+use super::sealing::Sealing;
+use crate::app::{App, Live};
+use crate::clock;
+use crate::delivery::Request;
+use crate::dispatch::{Outcome, decide};
+use crate::store::{Begins, NewForward, Record, ShowsKept, Signature};
+use crate::visible::Visible;
+use crate::wechat::{self, Effect, Push};
+
+/// A push that will be recorded.
+pub struct Accepted {
+    pub record: Record,
+    pub exchange: Exchange,
+    /// If a rule forwards it.
+    pub forward: Option<Request>,
+}
+
+impl Accepted {
+    /// Decides the answer.
+    pub fn new(
+        app: &App,
+        live: &Live,
+        push: Push,
+        body: Vec<u8>,
+        sealing: Option<Sealing>,
+        identity: Identity,
+    ) -> Accepted {
+        let Identity {
+            dedup_key,
+            digest,
+            signature,
+            since,
+        } = identity;
+        let received_at = clock::unix_seconds();
+        let decision = decide(&live.rules, &push);
+        let reply = match &decision.outcome {
+            Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, received_at),
+            Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
+                None
+            }
+        };
+        let effect = push.effect();
+        let shows = push.may_be_answered();
+        let shows_kept = match &decision.outcome {
+            _ if !shows || !app.deliveries.keeps_for(&push.from_user) => ShowsKept::No,
+            Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } => ShowsKept::Alone,
+            Outcome::Reply(wechat::Reply::Text(text)) => ShowsKept::Before(text.clone()),
+            Outcome::Reply(_) | Outcome::Withheld(_) => ShowsKept::No,
+        };
+        let forward = match &decision.outcome {
+            Outcome::Forward { service, otherwise } => {
+                live.services.get(service).map(|backend| Request {
+                    backend: Arc::clone(backend),
+                    dedup_key: dedup_key.clone(),
+                    received: body.clone(),
+                    openid: push.from_user.clone(),
+                    account: push.to_user.clone(),
+                    shows,
+                    otherwise: otherwise.clone(),
+                })
+            }
+            Outcome::NoRule | Outcome::Silent | Outcome::Reply(_) | Outcome::Withheld(_) => None,
+        };
+        let outcome = match &decision.outcome {
+            Outcome::Reply(reply) => reply.msg_type(),
+            Outcome::NoRule => "no rule, success",
+            Outcome::Silent => "silent, success",
+            Outcome::Forward { service, .. } => service,
+            Outcome::Withheld(why) => why,
+        };
+        let rule = decision.rule.map(|rule| rule.name.clone());
+        let kind = push.event().unwrap_or(push.msg_type());
+        let (what, from) = (Visible(kind), Visible(&push.from_user));
+        let line = match &rule {
+            Some(rule) => format!("{what} from {from}: {rule}: {outcome}"),
+            None => format!("{what} from {from}: {outcome}"),
+        };
+        log::debug!("{what} from {from}: {:?}", push.subject());
+        let subscribers = &live.hooks.subscribers;
+        let hook_events = subscribers.push(&push, &effect, &dedup_key, received_at);
+        let record = Record {
+            forward: forward.as_ref().map(|forward| NewForward {
+                service: forward.backend.service.name.clone(),
+                begins: match shows {
+                    true => Begins::Pending,
+                    false => Begins::Unanswerable,
+                },
+            }),
+            shows_kept,
+            hook_events,
+            dedup_key,
+            digest,
+            signature,
+            msg_type: push.msg_type().to_owned(),
+            event: push.event().map(str::to_owned),
+            event_key: push.event_key().map(str::to_owned),
+            msg_id: push.msg_id().map(str::to_owned),
+            media_id: push.media_id().map(str::to_owned),
+            content: Some(push.subject())
+                .filter(|subject| !subject.is_empty())
+                .map(str::to_owned),
+            xml: match &effect {
+                // It names the person, whose every trace is being erased.
+                Effect::AccountClosed { .. } => None,
+                Effect::None
+                | Effect::Follow { .. }
+                | Effect::Leave
+                | Effect::ProfileChanged { .. }
+                | Effect::JobFinished(_)
+                | Effect::ProfileRevoked { .. } => String::from_utf8(body).ok(),
+            },
+            created_at: push.create_time,
+            received_at,
+            rule,
+            reply,
+            effect,
+            openid: push.from_user,
+            account: push.to_user,
+        };
+        Accepted {
+            record,
+            exchange: Exchange {
+                line,
+                sealing,
+                since,
+            },
+            forward,
+        }
+    }
+}
+
+/// What identifies a push and its request.
+pub struct Identity {
+    pub dedup_key: String,
+    pub digest: i64,
+    pub signature: Signature,
+    /// When the request was whole.
+    pub since: Instant,
+}

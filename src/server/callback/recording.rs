@@ -1,0 +1,204 @@
+//! A push on its way into the store, and its answer after the commit.
+
+use std::sync::Arc;
+
+use super::accepted::Accepted;
+use super::answer;
+use super::exchange::{Exchange, Held};
+use super::stall::Stall;
+use crate::app::App;
+use crate::clock;
+use crate::delivery::{Admitted, Deliveries, Request};
+use crate::server::http::outbox::Deferred;
+use crate::server::http::reply::Reply;
+use crate::server::http::response::Response;
+use crate::store::{
+    AfterCommit, Begins, Forwarded, Record, Recorded, ShowsKept, Standing, StoreError,
+};
+use crate::wechat::{self, Effect};
+
+/// Why a push is not forwarded whose request cannot wait.
+const NO_PLACE: &str = "too many requests wait already (server.max_waiting)";
+
+/// Hands a push to the store's writer together with the duty to answer it.
+pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
+    let (app, stall) = (Arc::clone(app), Arc::clone(stall));
+    Reply::later(move |deferred: Deferred| {
+        let Accepted {
+            mut record,
+            exchange,
+            forward,
+        } = accepted;
+        let admitted =
+            forward.and_then(|forward| admit(&app.deliveries, forward, &mut record, &deferred));
+        // Encrypted here and not after the commit: there are several workers, but one writer.
+        let fresh = exchange.response(record.reply.as_deref());
+        let wants_profile = matches!(
+            record.effect,
+            Effect::Follow { .. } | Effect::ProfileChanged { .. }
+        );
+        let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
+        let has_hook_events = !record.hook_events.is_empty();
+        let store = Arc::clone(&app.store);
+        let recording = Recording {
+            admitted,
+            exchange,
+            fresh,
+            deferred,
+        };
+        store.record(
+            record,
+            move |recorded: Result<Recorded, StoreError>, after| {
+                if recorded.is_ok() {
+                    stall.is_over();
+                }
+                recording.finish(&app.deliveries, recorded, after);
+                if wants_profile {
+                    app.notifiers.profiles.notify();
+                }
+                if closes_account {
+                    app.notifiers.chores.notify();
+                }
+                if has_hook_events {
+                    app.notifiers.hooks.notify();
+                }
+            },
+        );
+    })
+}
+
+/// Takes a place with the service for a push. Where there is none, the push is recorded as failed, with the answer for
+/// that case.
+fn admit(
+    deliveries: &Deliveries,
+    request: Request,
+    record: &mut Record,
+    deferred: &Deferred,
+) -> Option<Admitted> {
+    let otherwise = request.otherwise.clone();
+    let admitted = match !request.shows || deferred.hold() {
+        true => deliveries.admit(request),
+        false => Err(NO_PLACE),
+    };
+    admitted
+        .map_err(|why| {
+            if let Some(forward) = &mut record.forward {
+                forward.begins = Begins::Failed(why.to_owned());
+            }
+            if let (ShowsKept::Alone, Some(wechat::Reply::Text(text))) =
+                (&record.shows_kept, &otherwise)
+            {
+                record.shows_kept = ShowsKept::Before(text.clone());
+            }
+            record.reply = otherwise.and_then(|reply| {
+                reply.to_xml(&record.openid, &record.account, clock::unix_seconds())
+            });
+        })
+        .ok()
+}
+
+/// A push that waits for its commit.
+struct Recording {
+    /// If its service is to be asked.
+    admitted: Option<Admitted>,
+    exchange: Exchange,
+    /// The answer, if the push is new and has one.
+    fresh: Response,
+    deferred: Deferred,
+}
+
+impl Recording {
+    /// Answers the push after its commit, or lets it wait for its service.
+    fn finish(
+        self,
+        deliveries: &Arc<Deliveries>,
+        recorded: Result<Recorded, StoreError>,
+        after: &mut AfterCommit,
+    ) {
+        let Recording {
+            admitted,
+            exchange,
+            fresh,
+            deferred,
+        } = self;
+        let since = exchange.since;
+        match recorded {
+            Ok(Recorded::New {
+                standing: Standing::Pending,
+                forwarded,
+            }) => {
+                let held = Box::new(Held { deferred, exchange });
+                if let Some((forwarded, admitted)) = forwarded.zip(admitted) {
+                    deliveries.begin(forwarded, admitted, since, Some(held));
+                }
+            }
+            Ok(Recorded::Again {
+                standing: Standing::Pending,
+                forwarded,
+            }) => wait_again(deliveries, forwarded, Held { deferred, exchange }),
+            Ok(Recorded::New {
+                standing,
+                forwarded,
+            }) => {
+                let response = match standing {
+                    Standing::Reply(reply) => exchange.response(reply.as_deref()),
+                    Standing::AsRecorded | Standing::Pending => fresh,
+                };
+                answer(deferred, response, &exchange, "", after);
+                if let Some((forwarded, admitted)) = forwarded.zip(admitted) {
+                    deliveries.begin(forwarded, admitted, since, None);
+                }
+            }
+            Ok(Recorded::Again {
+                standing,
+                forwarded,
+            }) => {
+                let reply = match standing {
+                    Standing::Reply(reply) => reply,
+                    Standing::AsRecorded | Standing::Pending => None,
+                };
+                let response = exchange.response(reply.as_deref());
+                let is_taken = answer(deferred, response, &exchange, " again", after);
+                if let Some(forwarded) = forwarded {
+                    deliveries.delivered(forwarded, since, is_taken);
+                }
+            }
+            Ok(Recorded::Removed) => {
+                let word = " again, not recorded";
+                answer(deferred, answer::success(), &exchange, word, after);
+            }
+            Err(_) => {
+                answer(deferred, answer::unavailable(), &exchange, "", after);
+            }
+        }
+    }
+}
+
+/// Answers together with the others of the commit. `false`: nobody waited any more.
+fn answer(
+    deferred: Deferred,
+    response: Response,
+    exchange: &Exchange,
+    word: &str,
+    after: &mut AfterCommit,
+) -> bool {
+    let status = response.status;
+    let outbox = deferred.answer_together(response);
+    let is_taken = outbox.is_some();
+    if let Some(outbox) = outbox {
+        after.then(move || outbox.release());
+    }
+    exchange.log(word, status, is_taken);
+    is_taken
+}
+
+/// Another delivery of a push that has no answer yet. The rule may not forward it any more, so it has no place yet.
+fn wait_again(deliveries: &Arc<Deliveries>, forwarded: Option<Forwarded>, held: Held) {
+    let since = held.exchange.since;
+    let has_place = held.deferred.hold();
+    let held = Box::new(held);
+    match forwarded.filter(|_| has_place) {
+        Some(forwarded) => deliveries.deliver(forwarded, since, held),
+        None => crate::delivery::Waiting::hang_up(held),
+    }
+}
