@@ -129,7 +129,7 @@ fn state(counts: &ServiceCounts) -> String {
         counts.failed_in_a_row,
         counts.answered + counts.kept + counts.expired,
     ) {
-        (0, 0) => "not answered anything yet".to_owned(),
+        (0, 0) => "no answer yet".to_owned(),
         (0, _) => "works".to_owned(),
         (failed, _) => {
             let times = match failed {
@@ -196,10 +196,10 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
 fn check(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
     let service = find_named(&config.services, name)?;
     let (token, signed_with) = match &service.format {
-        ServiceFormat::WeChat { token: Some(token) } => (token.clone(), "`token` of the service"),
+        ServiceFormat::WeChat { token: Some(token) } => (token.clone(), "the service's `token`"),
         ServiceFormat::WeChat { token: None } => (simulate::token(config)?, "the account's Token"),
         // It signs with its secret.
-        ServiceFormat::Json { .. } => (Secret::new(""), "its secret"),
+        ServiceFormat::Json { .. } => (Secret::new(""), "the service's secret"),
     };
     let store = Store::open(&config.store)?;
     let services = Services::new(std::slice::from_ref(service), &token, &store)?;
@@ -225,7 +225,7 @@ fn check(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
                 ),
             )
         })?;
-        say(format!("GET {url}: it knows the Token, {signed_with}"))?;
+        say(format!("GET {url}: the program knows {signed_with}"))?;
     }
     let sample = SimulatedPush {
         kind: "text",
@@ -250,7 +250,7 @@ fn check(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
             what_to_do(service, signed_with),
         )
     })?;
-    let took = begun.elapsed();
+    let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
     let reply =
         reply.and_then(|reply| reply.to_xml(follower, &push.to_user, clock::unix_seconds()));
     if json.wanted {
@@ -258,21 +258,19 @@ fn check(config: &Config, name: &str, json: Json) -> Result<(), Failure> {
             "service": name,
             "handshake": has_handshake,
             "sample": SAMPLE,
-            "milliseconds": took.as_secs_f64() * 1_000.0,
+            "milliseconds": milliseconds,
             "reply": reply,
         }));
     }
-    let took = took.as_secs_f64();
+    let answered = format!("answered in {milliseconds:.1} ms");
     match &reply {
         Some(xml) => {
-            out.line(&format!("answered in {took:.1} s:"))?;
+            out.line(&format!("{answered}:"))?;
             for line in readable(xml) {
                 out.line(&line)?;
             }
         }
-        None => out.line(&format!(
-            "answered in {took:.1} s that nothing is to be shown"
-        ))?,
+        None => out.line(&format!("{answered} that nothing is to be shown"))?,
     }
     out.done()
 }

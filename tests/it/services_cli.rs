@@ -103,7 +103,7 @@ fn service_list_needs_no_store_and_no_service() {
     account
         .command(&["service", "list"])
         .ok()
-        .says("not answered anything yet");
+        .says("no answer yet");
     assert!(!account.store_path().exists());
 }
 
@@ -287,7 +287,7 @@ fn service_check_makes_the_handshake_and_a_sample_push_and_shows_the_answer() {
     let ran = account.command(&["service", "check", "bot"]);
     ran.ok()
         .says(&format!(
-            "GET {url}: it knows the Token, `token` of the service\n"
+            "GET {url}: the program knows the service's `token`\n"
         ))
         .says(&format!(
             "POST {url}: the text \"hello\" of oSimulatedFollower0000000001"
@@ -389,7 +389,7 @@ fn a_service_without_a_token_of_its_own_knows_that_of_the_account() {
     account
         .command(&["service", "check", "bot"])
         .ok()
-        .says("it knows the Token, the account's Token");
+        .says("the program knows the account's Token");
 }
 
 #[test]
