@@ -830,6 +830,10 @@ fn error_messages_never_contain_secrets() {
         ),
         format!("account.app_secrt = \"{secret}\"\n"),
         format!("account.token = \"{secret}-{secret}\"\n"),
+        format!("[[service]]\nname = \"bot\"\nurl = \"bot.example/{secret}\"\n"),
+        format!("[[service]]\nname = \"bot\"\ntoken = \"{secret}-{secret}\"\n"),
+        format!("[[service]]\nname = \"bot\"\nformat = \"json\"\nsecret = \"whsec_{secret}\"\n"),
+        format!("[[service]]\nname = \"bot\"\nformat = \"json\"\ntoken = \"{secret}\"\n"),
     ] {
         let ran = check(&config);
         ran.refused();
@@ -864,6 +868,17 @@ news = [{ title = "{0}", description = "{content}", pic_url = "https://example.c
 [[rule]]
 event = "any"
 music = { title = "{key}", url = "https://example.com/{openid}" }
+
+[[service]]
+name = "bot"
+url = "https://user:word@example.com/?key=synthetic"
+token = "weixin"
+slow = ["wait", "next"]
+
+[[rule]]
+message = "any"
+forward = "bot"
+otherwise = "{openid}"
 "#;
     enabled.collect::<Vec<_>>().join("\n") + more
 }
