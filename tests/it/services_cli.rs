@@ -417,3 +417,33 @@ fn service_secret_prints_that_of_the_configuration_or_one_that_is_made_once() {
         .failed()
         .complains("bot has no secret; calls of the format \"wechat\" are signed with `token`");
 }
+
+#[test]
+fn what_a_service_answered_and_where_it_failed_is_listed() {
+    let service = Service::wechat();
+    let account = Setup::new()
+        .rules(FORWARD_ALL)
+        .service(&service, "")
+        .start();
+    service.always(Act::text("You said hello"));
+    account.post(&text("hello")).is_text("You said hello");
+    service.always(Act::http("500 Internal Server Error", "", ""));
+    account.post(&text("again")).is_text("The bot is out.");
+    let rows = account.command(&["forwards", "list", "--json"]).json();
+    let facts = |row: &serde_json::Value| (row["state"].clone(), row["error"].clone());
+    assert_eq!(
+        facts(&rows[0]),
+        (json!("failed"), json!("HTTP 500")),
+        "{rows}"
+    );
+    assert_eq!(facts(&rows[1]), (json!("answered"), json!(null)), "{rows}");
+    account
+        .command(&["check"])
+        .ok()
+        .says("failed: HTTP 500; `wechatd service check bot` tries it\n");
+    service.always(Act::nothing());
+    account.post(&text("once more")).is_success();
+    let listed = account.command(&["service", "list", "--json"]).json();
+    assert_eq!(listed[0]["state"], "works", "{listed}");
+    assert_eq!(listed[0]["answered"], 2, "{listed}");
+}
