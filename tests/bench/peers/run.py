@@ -234,4 +234,5 @@ def table(running, figures):
             print(f"\n{name}, {column}: {count:.0f} pushes were not answered 200.")
 
 
-main()
+if __name__ == "__main__":
+    main()
