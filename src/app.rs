@@ -117,7 +117,6 @@ impl App {
         let notifiers = Notifiers::default();
         let wake = Arc::clone(&notifiers.deliveries);
         let deliveries = Deliveries::new(Arc::clone(&store), api.clone(), wake);
-        deliveries.resume(&live.services)?;
         Ok(App {
             confirmed,
             store,

@@ -277,6 +277,7 @@ fn kind(row: &MessageRow) -> String {
 fn answered_by(row: &MessageRow) -> String {
     match (&row.rule, &row.reply) {
         (Some(rule), Some(_)) => rule.clone(),
+        (Some(rule), None) if row.pending => format!("{rule} (not yet)"),
         (Some(rule), None) => format!("{rule} (success)"),
         (None, _) => "success".to_owned(),
     }

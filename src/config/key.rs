@@ -196,7 +196,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "half of `server.max_connections`",
         change: Change::Live,
-        meaning: "Requests that may wait at one time for something other than the store; one more is answered 503. Pushes wait for nothing but the store.",
+        meaning: "Requests that may wait at one time for something other than the store. One push more that a rule forwards is answered as if its service had failed; any other request gets 503.",
         set: |draft, value| {
             let most = value::integer(value, 1, 100_000);
             put(&mut draft.config.server.max_waiting, most.map(Some))

@@ -55,7 +55,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What came of asking a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Asked {
     /// Its answer; `None`: there is nothing to show.
     Reply(Option<Reply>),
     /// It failed, for this reason.
@@ -66,7 +66,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// What came of asking the service.
-    Record(Outcome),
+    Record(Asked),
     /// The push is answered without its service.
     GiveUpWaiting,
     /// The platform does not deliver the push any more: not after the deliveries that are known here.
@@ -113,7 +113,7 @@ pub struct Case {
     /// When the last delivery began.
     last_began: Instant,
     deliveries: Vec<Delivery>,
-    outcome: Option<Outcome>,
+    outcome: Option<Asked>,
     /// A step is being committed.
     is_stepping: bool,
     /// No step is tried before this.
@@ -141,8 +141,8 @@ impl Case {
     /// The answer of the service, once there is one to show.
     pub fn reply(&self) -> Option<&Reply> {
         match &self.outcome {
-            Some(Outcome::Reply(reply)) => reply.as_ref(),
-            Some(Outcome::Failed(_)) | None => None,
+            Some(Asked::Reply(reply)) => reply.as_ref(),
+            Some(Asked::Failed(_)) | None => None,
         }
     }
 
@@ -167,7 +167,7 @@ impl Case {
     }
 
     /// The service has answered, or failed.
-    pub fn asked(&mut self, outcome: Outcome) {
+    pub fn asked(&mut self, outcome: Asked) {
         self.outcome = Some(outcome);
     }
 
@@ -244,7 +244,7 @@ impl Case {
             | Settled::Moot => false,
         };
         self.stage = match (step, settled) {
-            (Step::Record(Outcome::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
+            (Step::Record(Asked::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
                 Stage::Untaken
             }
             (Step::Record(_), _) => Stage::Settled,

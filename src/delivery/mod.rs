@@ -23,12 +23,13 @@ use crate::api::Client;
 use crate::api::custom::CustomMessage;
 use crate::clock;
 use crate::config::{Service, ServiceFormat};
+use crate::dispatch::{Outcome, Rules, decide};
 use crate::notifier::Notifier;
 use crate::service::{Backend, Circuit, Place, Question, Queue, Services};
 use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
 use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
-use case::{Case, Outcome, Step};
+use case::{Asked, Case, Step};
 use kept::Kept;
 use late::{as_message, send};
 use warnings::Warnings;
@@ -153,73 +154,72 @@ impl Deliveries {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn resume(self: &Arc<Self>, services: &Services) -> Result<(), StoreError> {
-        let now = (self.now)();
+    pub fn resume(self: &Arc<Self>, services: &Services, rules: &Rules) -> Result<(), StoreError> {
         for open in self.store.open_forwards(clock::unix_seconds())? {
-            self.resume_one(services, open, now);
+            self.resume_one(services, rules, open);
         }
         self.kept
             .replace(self.store.reader()?.people_with_kept_answers()?);
         Ok(())
     }
 
-    fn resume_one(self: &Arc<Self>, services: &Services, open: OpenForward, now: Instant) {
-        let Some(backend) = services.get(&open.service) else {
+    fn resume_one(self: &Arc<Self>, services: &Services, rules: &Rules, open: OpenForward) {
+        let OpenForward {
+            forwarded,
+            service,
+            openid,
+            is_pending,
+            asked_at,
+            dedup_key,
+            received,
+        } = open;
+        let (id, now) = (forwarded.message_id, clock::unix_seconds());
+        let received = received.unwrap_or_default().into_bytes();
+        let (Some(backend), Ok(push)) = (services.get(&service), Push::parse(&received)) else {
             let why = "the service is not in the configuration any more".to_owned();
-            return self.store.fail_forward(
-                open.forwarded.message_id,
-                why,
-                None,
-                clock::unix_seconds(),
-                |_, _| {},
-            );
+            return self.store.fail_forward(id, why, None, now, |_, _| {});
         };
-        let received = open.received.unwrap_or_default().into_bytes();
-        let push = Push::parse(&received);
         let about = Arc::new(About {
             backend: Arc::clone(backend),
-            openid: open.openid,
-            account: push
-                .as_ref()
-                .map_or_else(|_| String::new(), |push| push.to_user.clone()),
-            shows: push.as_ref().is_ok_and(Push::may_be_answered),
-            // What it would say was decided by rules that may have changed.
-            otherwise: None,
+            openid,
+            otherwise: match decide(rules, &push).outcome {
+                Outcome::Forward { otherwise, .. } => otherwise,
+                Outcome::NoRule | Outcome::Silent | Outcome::Reply(_) | Outcome::Withheld(_) => {
+                    None
+                }
+            },
+            shows: push.may_be_answered(),
+            account: push.to_user,
         });
-        let id = open.forwarded.message_id;
-        let slow = backend.service.slow;
-        let case = Case::new(open.forwarded, slow, open.is_pending, now);
-        let desk = self.desk(&backend.service);
+        let case = Case::new(forwarded, backend.service.slow, is_pending, (self.now)());
         let entry = Entry {
             case,
             about: Arc::clone(&about),
         };
         self.lock().entries.insert(id, entry);
-        let age = clock::unix_seconds().saturating_sub(open.asked_at);
-        let is_old = u64::try_from(age).is_ok_and(|age| age >= backend.service.timeout.as_secs());
-        match desk.queue.reserve().filter(|_| !is_old) {
-            Some(place) => {
-                let question = Question {
-                    dedup_key: open.dedup_key,
-                    received,
-                    follower: None,
-                };
-                self.ask(
-                    id,
-                    Admitted {
-                        about,
-                        desk,
-                        place,
-                        question,
-                    },
-                );
-            }
-            None if is_old => self.asked(
-                id,
-                Outcome::Failed("the server ended before it answered".to_owned()),
-            ),
-            None => self.asked(id, Outcome::Failed(FULL.to_owned())),
+        let age = now.saturating_sub(asked_at);
+        if u64::try_from(age).is_ok_and(|age| age >= backend.service.timeout.as_secs()) {
+            let why = "the server ended before the service answered";
+            return self.asked(id, Asked::Failed(why.to_owned()));
         }
+        let desk = self.desk(&backend.service);
+        let Some(place) = desk.queue.reserve() else {
+            return self.asked(id, Asked::Failed(FULL.to_owned()));
+        };
+        let question = Question {
+            dedup_key,
+            received,
+            follower: None,
+        };
+        self.ask(
+            id,
+            Admitted {
+                about,
+                desk,
+                place,
+                question,
+            },
+        );
     }
 
     /// Whether an answer may be kept for this person.
@@ -380,7 +380,7 @@ impl Deliveries {
         let job = move || {
             let service = &about.backend.service;
             let outcome = match desk.circuit.begin((me.now)()) {
-                false => Outcome::Failed(OPEN.to_owned()),
+                false => Asked::Failed(OPEN.to_owned()),
                 true => {
                     if let ServiceFormat::Json { .. } = service.format {
                         question.follower = me.follower(&about.openid);
@@ -388,12 +388,12 @@ impl Deliveries {
                     match about.backend.ask(&question, &|| true) {
                         Ok(reply) => {
                             desk.circuit.succeeded();
-                            Outcome::Reply(reply.filter(|_| about.shows))
+                            Asked::Reply(reply.filter(|_| about.shows))
                         }
                         Err(failure) => {
                             let why = failure.to_string();
                             desk.circuit.failed((me.now)(), &why);
-                            Outcome::Failed(why)
+                            Asked::Failed(why)
                         }
                     }
                 }
@@ -410,7 +410,7 @@ impl Deliveries {
         serde_json::to_value(follower).ok()
     }
 
-    fn asked(self: &Arc<Self>, id: i64, outcome: Outcome) {
+    fn asked(self: &Arc<Self>, id: i64, outcome: Asked) {
         if let Some(entry) = self.lock().entries.get_mut(&id) {
             entry.case.asked(outcome);
         }
@@ -459,11 +459,11 @@ impl Deliveries {
             me.stepped(id, &taken, settled);
         };
         match step {
-            Step::Record(Outcome::Reply(reply)) => {
+            Step::Record(Asked::Reply(reply)) => {
                 let answer = reply.as_ref().and_then(xml);
                 self.store.answer_forward(id, answer, rungs, now, done);
             }
-            Step::Record(Outcome::Failed(why)) => {
+            Step::Record(Asked::Failed(why)) => {
                 let otherwise = about.otherwise.as_ref().and_then(xml);
                 self.store.fail_forward(id, why, otherwise, now, done);
             }
@@ -500,7 +500,7 @@ impl Deliveries {
         let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
         drop(state);
         // What a follower is shown instead is not lost, but the owner wants to know.
-        if let (Step::Record(Outcome::Failed(why)), Ok(_)) = (step, &settled) {
+        if let (Step::Record(Asked::Failed(why)), Ok(_)) = (step, &settled) {
             self.warnings.lost(&about.backend.service.name, 1, why);
         }
         match (settled, reply) {

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::case::{Answer, Outcome, Waiting};
+use super::case::{Answer, Asked, Waiting};
 use super::{About, Deliveries};
 use crate::clock;
 use crate::config::Config;
@@ -331,9 +331,9 @@ impl World {
             if answers == Some(at) {
                 answers = None;
                 let outcome = match cell.says {
-                    Says::Something => Outcome::Reply(Some(Reply::Text(ANSWER.to_owned()))),
-                    Says::Nothing => Outcome::Reply(None),
-                    Says::Fails => Outcome::Failed("down".to_owned()),
+                    Says::Something => Asked::Reply(Some(Reply::Text(ANSWER.to_owned()))),
+                    Says::Nothing => Asked::Reply(None),
+                    Says::Fails => Asked::Failed("down".to_owned()),
                 };
                 self.deliveries.asked(id.unwrap(), outcome);
             } else if cuts == Some(at) {

@@ -118,6 +118,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
     let router = Router::new(Arc::clone(&site))?;
+    // Before any delivery of theirs can come.
+    app.deliveries
+        .resume(&live.services, &live.rules)
+        .map_err(AppError::Store)?;
     let reports = Reporter {
         events,
         refusals,

@@ -29,6 +29,8 @@ pub struct MessageRow {
     pub rule: Option<String>,
     pub reply: Option<String>,
     pub media_id: Option<String>,
+    /// It is forwarded, and has no answer yet.
+    pub pending: bool,
     /// `received_at` as local date and time, for people.
     pub received: String,
     /// The push as received, for lists, if it has no `content`.
@@ -75,7 +77,7 @@ impl MessageFilter {
 
 const COLUMNS: &str =
     "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
-    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL)";
+    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL), pending IS 1";
 
 fn message(row: &Row) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
@@ -93,6 +95,7 @@ fn message(row: &Row) -> rusqlite::Result<MessageRow> {
         received: some_text(row, 11)?,
         media_id: text(row, 12)?,
         without_content: text(row, 13)?,
+        pending: row.get(14)?,
     })
 }
 
@@ -153,7 +156,7 @@ impl Reader {
         let whole = |row: &Row| {
             Ok(WholeMessage {
                 row: message(row)?,
-                xml: text(row, 14)?,
+                xml: text(row, 15)?,
             })
         };
         let found = self.connection.query_row(&sql, [id], whole).optional();

@@ -54,6 +54,8 @@ impl Accepted {
             Outcome::Reply(_) | Outcome::Withheld(_) => ShowsKept::No,
         };
         let forward = match &decision.outcome {
+            // Of somebody who is gone only hooks hear.
+            Outcome::Forward { .. } if matches!(effect, Effect::AccountClosed { .. }) => None,
             Outcome::Forward { service, otherwise } => {
                 live.services.get(service).map(|backend| Request {
                     backend: Arc::clone(backend),
