@@ -444,6 +444,7 @@ fn simulate_with_patience_ends_when_the_platform_would_give_up() {
     let url = server.url();
     let once = account.command(&["simulate", "text", "hello", "--url", &url]);
     once.failed()
-        .complains("the connection was closed without an answer");
+        .complains("the connection was closed without an answer")
+        .complains("as --patient does");
     assert_eq!(server.asked().len(), 7);
 }

@@ -137,6 +137,9 @@ impl Sender<'_> {
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => {
                 "; is the server running? Start it with `wechatd serve`"
             }
+            ErrorKind::UnexpectedEof => {
+                "; the platform would deliver again, as --patient does: a service may be slow"
+            }
             _ => "",
         };
         Failure::Failed(format!("no answer from {place}: {error}{advice}"))
