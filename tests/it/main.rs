@@ -24,6 +24,7 @@ mod durability;
 mod explain;
 mod export;
 mod folding;
+mod forwarding;
 mod handshake;
 mod hooks;
 mod kf;

@@ -76,7 +76,9 @@ fn admit(
     deferred: &Deferred,
 ) -> Option<Admitted> {
     let otherwise = request.otherwise.clone();
-    let admitted = match !request.shows || deferred.hold() {
+    // A client that has gone already delivers it again.
+    let may_wait = !request.shows || deferred.hold() || !deferred.is_awaited();
+    let admitted = match may_wait {
         true => deliveries.admit(request),
         false => Err(NO_PLACE),
     };
@@ -197,8 +199,11 @@ fn wait_again(deliveries: &Arc<Deliveries>, forwarded: Option<Forwarded>, held: 
     let since = held.exchange.since;
     let has_place = held.deferred.hold();
     let held = Box::new(held);
-    match forwarded.filter(|_| has_place) {
-        Some(forwarded) => deliveries.deliver(forwarded, since, held),
-        None => crate::delivery::Waiting::hang_up(held),
+    match forwarded {
+        Some(forwarded) if has_place => return deliveries.deliver(forwarded, since, held),
+        // It counts all the same: the platform has not given up yet.
+        Some(forwarded) => deliveries.delivered(forwarded, since, false),
+        None => {}
     }
+    crate::delivery::Waiting::hang_up(held);
 }
