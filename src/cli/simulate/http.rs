@@ -118,7 +118,7 @@ impl Target {
         );
         let bytes = exchange(&mut *stream, &[head.as_bytes(), body].concat(), until);
         let bytes = bytes.map_err(|error| match error.kind() {
-            // A socket's own time limit.
+            // `WouldBlock` is of a write.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => nothing_within(wait),
             _ => error,
         })?;
@@ -149,7 +149,9 @@ fn exchange(stream: &mut dyn Stream, request: &[u8], until: Instant) -> io::Resu
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(read) => bytes.extend_from_slice(chunk.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // A time limit of the socket ends before `until`, which is looked at again.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
             Err(error) => return Err(error),
         }
     }
@@ -240,11 +242,11 @@ impl Stream for UnixStream {
     }
 }
 
-/// The time until then, which a socket takes only if it is not zero.
+/// How long a socket may wait: most of the time until then, as it may wait for an eighth more than it is told to.
 fn left(time: Instant) -> io::Result<Duration> {
     match time.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-        left => Ok(left),
+        left => Ok((left * 7 / 8).max(Duration::from_millis(1))),
     }
 }
 

@@ -167,6 +167,9 @@ impl Wire {
             match read {
                 // After the machine was suspended; only sockets with a timeout report it.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // It was less than the time until then.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.until.is_some() => {
+                }
                 read => break read?,
             }
         };
@@ -174,15 +177,17 @@ impl Wire {
         Ok(read)
     }
 
-    /// Lets the next read end at this time.
+    /// Lets the next read end before this time. A socket may wait for an eighth more than it is told to, so it is told
+    /// less, again and again.
     fn wait_until(&self, time: Instant) -> io::Result<()> {
         let left = time.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
+        let some = (left * 7 / 8).max(Duration::from_millis(1));
         match &self.stream {
-            Stream::Tcp(stream) => stream.set_read_timeout(Some(left)),
-            Stream::Unix(stream) => stream.set_read_timeout(Some(left)),
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(some)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(some)),
         }
     }
 
