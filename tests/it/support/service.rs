@@ -407,7 +407,7 @@ fn key_of_push(push: &Push) -> String {
 mod tests {
     use super::super::http::{Address, Answer, exchange};
     use super::super::receiver::hmac;
-    use super::super::{Log, Request, Setup, TOKEN, Wire, click, text};
+    use super::super::{Log, Request, TOKEN, Wire, click, text};
     use super::*;
     use serde_json::json;
 
@@ -515,18 +515,5 @@ mod tests {
         send(&service, &call).is(204, "");
         send(&service, &call_with_json(b"some other secret of 24 b")).is_status(403);
         assert_eq!(service.mistakes().len(), 1);
-    }
-
-    #[test]
-    fn the_entry_of_the_fake_service_stands_in_the_configuration() {
-        let service = Service::wechat_with(TOKEN);
-        let setup = Setup::new().rules(FORWARD_ALL);
-        let account = setup.service(&service, "timeout = \"2s\"").stopped();
-        let config = std::fs::read_to_string(account.config_path()).unwrap();
-        let url = service.url();
-        assert!(config.contains(&format!("url = \"{url}\"\nformat = \"wechat\"")));
-        assert!(config.ends_with("timeout = \"2s\"\n"));
-        let json = Service::json_with(SERVICE_SECRET).entry("");
-        assert!(json.contains(&format!("secret = \"{SERVICE_SECRET}\"")));
     }
 }
