@@ -64,7 +64,7 @@ impl Accepted {
                     openid: push.from_user.clone(),
                     account: push.to_user.clone(),
                     shows,
-                    otherwise: otherwise.clone(),
+                    otherwise: otherwise.clone().filter(|_| shows),
                 })
             }
             Outcome::NoRule | Outcome::Silent | Outcome::Reply(_) | Outcome::Withheld(_) => None,
