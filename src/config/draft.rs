@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mode::ModeName;
-use super::{Account, AllowIps, Api, Config, Listen, Menu, Mode, Server};
+use super::{Account, AllowIps, Api, Config, Gate, Listen, Login, Menu, Mode, Server, Web};
 use crate::store::Options;
 use crate::wechat::AesKey;
 
@@ -58,6 +58,9 @@ impl Draft {
             rules: Vec::new(),
             hooks: Vec::new(),
             services: Vec::new(),
+            web: Web::default(),
+            login: Login::default(),
+            gates: vec![Gate::default_gate()],
             secrets: Vec::new(),
             menu: Menu::default(),
         };

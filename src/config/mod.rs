@@ -18,6 +18,7 @@ mod syntax;
 mod template;
 mod trust;
 mod value;
+mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use secret_url::SecretUrl;
 pub use service::{SERVICE_KEYS, Service, ServiceFormat, Slow};
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
+pub use web::{Gate, Login, Method, Methods, VerifyFile, Web, WebUrl, Who};
 
 use parser::Parser;
 
@@ -78,6 +80,12 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// `[[service]]`, in order.
     pub services: Vec<Service>,
+    /// `[web]`
+    pub web: Web,
+    /// `[login]`
+    pub login: Login,
+    /// `[[gate]]`, in order; at least one.
+    pub gates: Vec<Gate>,
     /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     QUARTER_RANGES,
     HOOKS,
     FORWARDS,
+    WEB,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -475,6 +476,38 @@ CREATE VIEW forwards_v AS
 SELECT id, datetime(asked_at, 'unixepoch', 'localtime') AS asked, service, openid, state, deliveries,
        answered_at - asked_at AS seconds, datetime(done_at, 'unixepoch', 'localtime') AS done, error
 FROM forwards ORDER BY id DESC;
+";
+
+/// People who are logged in on the owner's web pages, and pictures that are served there.
+const WEB: &str = "
+CREATE TABLE sessions (
+    id         INTEGER PRIMARY KEY,
+    token_hash BLOB NOT NULL UNIQUE,        -- SHA-256 of the text of the cookie
+    openid     TEXT NOT NULL,
+    unionid    TEXT,
+    method     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seen_at    INTEGER,
+    address    TEXT,
+    agent      TEXT
+);
+CREATE INDEX sessions_openid ON sessions (openid);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+
+CREATE TABLE pictures (
+    hash    TEXT PRIMARY KEY,               -- SHA-256 of the bytes
+    type    TEXT NOT NULL,
+    bytes   BLOB NOT NULL,
+    name    TEXT NOT NULL,
+    used_at INTEGER NOT NULL
+);
+
+CREATE VIEW sessions_v AS
+SELECT id, openid, method, datetime(created_at, 'unixepoch', 'localtime') AS since,
+       datetime(expires_at, 'unixepoch', 'localtime') AS expires, datetime(seen_at, 'unixepoch', 'localtime') AS seen,
+       address, agent
+FROM sessions ORDER BY id DESC;
 ";
 
 /// Migrates the file to [`VERSION`], each step in its own transaction.
