@@ -192,7 +192,11 @@ impl Case {
             Stage::Pending | Stage::Untaken => Some(self.last_began + times.last),
             Stage::Late | Stage::Settled => None,
         };
-        let step = step.filter(|_| !self.is_stepping).max(self.not_before);
+        let step = step.filter(|_| !self.is_stepping);
+        let step = step.map(|step| {
+            self.not_before
+                .map_or(step, |not_before| step.max(not_before))
+        });
         ends.chain(step).min()
     }
 

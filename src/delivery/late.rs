@@ -1,4 +1,4 @@
-//! Late answers as customer-service messages.
+//! What a late answer can be: a customer-service message, or the answer to a later push.
 
 use crate::api::custom::{Article, CustomMessage, MAX_TEXT, Music, Sender};
 use crate::api::{Client, errcode};
@@ -48,6 +48,19 @@ pub fn as_message(reply: &Reply) -> Option<CustomMessage> {
         }),
         // A video message needs a picture that the reply does not have; a transfer is about the push itself.
         Reply::Video { .. } | Reply::Transfer { .. } | Reply::TransferAi => None,
+    }
+}
+
+/// Whether a reply can be shown with a later push: a transfer is about its own.
+pub fn can_wait(reply: &Reply) -> bool {
+    match reply {
+        Reply::Text(_)
+        | Reply::Image { .. }
+        | Reply::Voice { .. }
+        | Reply::Video { .. }
+        | Reply::Music { .. }
+        | Reply::News(_) => true,
+        Reply::Transfer { .. } | Reply::TransferAi => false,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
 use case::{Asked, Case, Step};
 use kept::Kept;
-use late::{as_message, send};
+use late::{as_message, can_wait, send};
 use warnings::Warnings;
 
 /// How long an answer is kept whose service is not in the configuration any more.
@@ -60,7 +60,7 @@ type Now = dyn Fn() -> Instant + std::marker::Send + Sync;
 
 #[derive(Default)]
 struct State {
-    /// By the id of the message.
+    /// By [`Forwarded::id`].
     entries: HashMap<i64, Entry>,
     /// When [`Deliveries::tick`] comes.
     next_tick: Option<Instant>,
@@ -173,7 +173,7 @@ impl Deliveries {
             dedup_key,
             received,
         } = open;
-        let (id, now) = (forwarded.message_id, clock::unix_seconds());
+        let (id, now) = (forwarded.id, clock::unix_seconds());
         let received = received.unwrap_or_default().into_bytes();
         let (Some(backend), Ok(push)) = (services.get(&service), Push::parse(&received)) else {
             let why = "the service is not in the configuration any more".to_owned();
@@ -286,7 +286,7 @@ impl Deliveries {
         waiting: Option<Box<dyn Waiting>>,
     ) {
         self.enter(forwarded, Arc::clone(&admitted.about), began, waiting);
-        self.ask(forwarded.message_id, admitted);
+        self.ask(forwarded.id, admitted);
     }
 
     fn enter(
@@ -304,13 +304,13 @@ impl Deliveries {
         let mut state = self.lock();
         self.wake_for(&mut state, case.due(&self.times));
         let entry = Entry { case, about };
-        state.entries.insert(forwarded.message_id, entry);
+        state.entries.insert(forwarded.id, entry);
     }
 
     /// Another delivery of a push that waits for its service.
     pub fn deliver(&self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(&forwarded.message_id) else {
+        let Some(entry) = state.entries.get_mut(&forwarded.id) else {
             drop(state);
             return waiting.hang_up();
         };
@@ -322,10 +322,10 @@ impl Deliveries {
     /// Another delivery of a push was answered from the store. `is_taken`: somebody still waited for the answer.
     pub fn delivered(&self, forwarded: Forwarded, began: Instant, is_taken: bool) {
         let mut state = self.lock();
-        if let Some(entry) = state.entries.get_mut(&forwarded.message_id) {
+        if let Some(entry) = state.entries.get_mut(&forwarded.id) {
             entry.case.delivered(forwarded, began, is_taken);
             if entry.case.is_over() {
-                state.entries.remove(&forwarded.message_id);
+                state.entries.remove(&forwarded.id);
             }
         }
     }
@@ -482,7 +482,7 @@ impl Deliveries {
         let can_be_sent = self.send.is_some() && reply.and_then(as_message).is_some();
         Rungs {
             message: service.slow.message && can_be_sent,
-            next: service.slow.next,
+            next: service.slow.next && reply.is_some_and(can_wait),
         }
     }
 

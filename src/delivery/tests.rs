@@ -4,10 +4,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::case::{Answer, Asked, Waiting};
+use super::case::{Answer, Asked, Case, Times, Waiting};
 use super::{About, Deliveries};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Slow};
 use crate::notifier::Notifier;
 use crate::secret::Secret;
 use crate::service::{Backend, Services};
@@ -65,6 +65,17 @@ enum Shown {
 
 /// The platform hangs up this long after the beginning of a delivery.
 const PATIENCE: u64 = 5_000;
+
+/// An account without rungs but `next`.
+const CELL: Cell = Cell {
+    answers_at: 0,
+    says: Says::Something,
+    right: Right::No,
+    wait: false,
+    message: false,
+    next: true,
+    deliveries: 1,
+};
 
 /// When the follower writes again, in milliseconds.
 const WRITES_AGAIN: u64 = 200_000;
@@ -302,13 +313,7 @@ impl World {
             Right::Yes | Right::NotYetRefused => self.store.forget_missing_right().unwrap(),
         }
         let phone = Phone::default();
-        let about = Arc::new(About {
-            backend: backend(&self.store, cell),
-            openid: openid.to_owned(),
-            account: "gh_1".to_owned(),
-            shows: true,
-            otherwise: Some(Reply::Text(OTHERWISE.to_owned())),
-        });
+        let about = Arc::new(about(self, cell, openid));
         let mut number = 0;
         let mut line: Arc<Mutex<Line>> = Arc::default();
         let mut id = None;
@@ -360,7 +365,7 @@ impl World {
                         standing: Standing::Pending,
                         forwarded,
                     } => {
-                        id = Some(of(forwarded).message_id);
+                        id = Some(of(forwarded).id);
                         let about = Arc::clone(&about);
                         self.deliveries
                             .enter(of(forwarded), about, began, Some(waiting));
@@ -398,6 +403,17 @@ impl World {
             shown.push(Shown::Next(text(&xml)));
         }
         shown
+    }
+}
+
+/// What is known of a push of this person.
+fn about(world: &World, cell: Cell, openid: &str) -> About {
+    About {
+        backend: backend(&world.store, cell),
+        openid: openid.to_owned(),
+        account: "gh_1".to_owned(),
+        shows: true,
+        otherwise: Some(Reply::Text(OTHERWISE.to_owned())),
     }
 }
 
@@ -470,4 +486,88 @@ fn in_every_cell_of_the_grid_an_answer_is_shown_once_or_what_is_said_instead() {
     );
     let is_open = |state: &String| ["asked", "sending", "kept"].contains(&state.as_str());
     assert_eq!(world.states(None).find(is_open), None);
+}
+
+/// A push of this person that was recorded and waits for its service.
+fn pending(world: &World, cell: Cell, openid: &str) -> (Forwarded, Phone) {
+    let Recorded::New {
+        standing: Standing::Pending,
+        forwarded: Some(forwarded),
+    } = world.record(openid, 1, true, ShowsKept::No)
+    else {
+        panic!("it is new");
+    };
+    let phone = Phone::default();
+    let waiting = Box::new(Delivery {
+        number: 1,
+        line: Arc::default(),
+        phone: Arc::clone(&phone),
+    });
+    let about = Arc::new(about(world, cell, openid));
+    world
+        .deliveries
+        .enter(forwarded, about, world.begun, Some(waiting));
+    (forwarded, phone)
+}
+
+fn says(text: &str) -> Asked {
+    Asked::Reply(Some(Reply::Text(text.to_owned())))
+}
+
+#[test]
+fn the_answer_for_somebody_who_was_erased_meanwhile_reaches_nobody_else() {
+    let world = World::new();
+    let (gone, first) = pending(&world, CELL, "oGone");
+    world.store.erase(&world.reader, "oGone").unwrap();
+    let (stays, second) = pending(&world, CELL, "oStays");
+    world.deliveries.asked(gone.id, says("for the first"));
+    world.settle();
+    assert_eq!(*second.lock().unwrap(), []);
+    world.deliveries.asked(stays.id, says("for the second"));
+    world.settle();
+    let shown = Shown::Reply(1, "for the second".to_owned());
+    assert_eq!(*second.lock().unwrap(), [shown]);
+    assert_eq!(*first.lock().unwrap(), []);
+}
+
+#[test]
+fn a_late_hand_over_to_customer_service_is_not_kept_for_another_message() {
+    let world = World::new();
+    world
+        .store
+        .keep_setting("right.custom_send", "none 9999999999")
+        .unwrap();
+    let (forwarded, _) = pending(&world, CELL, "oFan");
+    *world.time.lock().unwrap() = 4_500;
+    world.deliveries.tick();
+    world.settle();
+    let transfer = Reply::Transfer { kf_account: None };
+    world
+        .deliveries
+        .asked(forwarded.id, Asked::Reply(Some(transfer)));
+    world.settle();
+    assert_eq!(world.states(None).collect::<Vec<_>>(), ["expired"]);
+}
+
+#[test]
+fn nothing_is_due_while_a_step_that_failed_is_committed_again() {
+    let (begun, times) = (Instant::now(), Times::REAL);
+    let forwarded = Forwarded {
+        id: 1,
+        deliveries: 1,
+    };
+    let slow = Slow {
+        wait: true,
+        message: true,
+        next: true,
+    };
+    let mut case = Case::new(forwarded, slow, true, begun);
+    case.asked(Asked::Reply(None));
+    assert!(case.tick(&times, begun).is_some());
+    assert_eq!(case.due(&times), None);
+    case.failed(&times, begun);
+    let again = case.due(&times).unwrap();
+    assert!(again > begun && case.tick(&times, begun).is_none());
+    assert!(case.tick(&times, again).is_some());
+    assert_eq!(case.due(&times), None);
 }

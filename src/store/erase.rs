@@ -69,6 +69,11 @@ const NAMING: &[Naming] = &[
             AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
         goes: Goes::Message,
     },
+    // Answers of services that came late.
+    Naming {
+        find: "SELECT message_id, answer FROM forwards WHERE openid <> ?1 AND instr(answer, ?1)",
+        goes: Goes::Message,
+    },
     Naming {
         find: "SELECT id, scene FROM follow_log WHERE instr(scene, ?1)",
         goes: Goes::Scene("UPDATE follow_log SET scene = NULL WHERE id = ?1"),

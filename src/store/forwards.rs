@@ -43,8 +43,8 @@ pub enum ShowsKept {
 /// A forwarded push in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarded {
-    /// The row of `messages`.
-    pub message_id: i64,
+    /// The row of `forwards`; never that of another push, even when the row is gone.
+    pub id: i64,
     /// How often the platform has delivered the push.
     pub deliveries: i64,
 }
@@ -115,14 +115,14 @@ impl Store {
     /// thread.
     pub fn answer_forward(
         &self,
-        message_id: i64,
+        id: i64,
         answer: Option<String>,
         rungs: Rungs,
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         let work = move |connection: &Connection| {
-            answer_forward(connection, message_id, answer.as_deref(), rungs, now)
+            answer_forward(connection, id, answer.as_deref(), rungs, now)
         };
         self.writer.write_then(work, done);
     }
@@ -130,51 +130,50 @@ impl Store {
     /// Records that a service failed; `otherwise` answers the push if nothing has yet.
     pub fn fail_forward(
         &self,
-        message_id: i64,
+        id: i64,
         error: String,
         otherwise: Option<String>,
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         let work = move |connection: &Connection| {
-            let Some((State::Asked, is_pending)) = state(connection, message_id)? else {
+            let Some((State::Asked, pending)) = state(connection, id)? else {
                 return Ok(Settled::Moot);
             };
-            if is_pending {
+            if let Some(message_id) = pending {
                 set_reply(connection, message_id, otherwise.as_deref())?;
             }
             connection
                 .prepare_cached(
-                    "UPDATE forwards SET state = 'failed', error = ?2, done_at = ?3 WHERE message_id = ?1",
+                    "UPDATE forwards SET state = 'failed', error = ?2, done_at = ?3 WHERE id = ?1",
                 )?
-                .execute(params![message_id, error, now])?;
-            Ok(match is_pending {
-                true => Settled::Answer(otherwise.clone()),
-                false => Settled::Nothing,
+                .execute(params![id, error, now])?;
+            Ok(match pending {
+                Some(_) => Settled::Answer(otherwise.clone()),
+                None => Settled::Nothing,
             })
         };
         self.writer.write_then(work, done);
     }
 
     /// Answers a push without its service, which may still answer: with `wait_text`, unless a customer-service message may
-    /// bring the answer. Where the service has answered meanwhile, that answer counts.
+    /// bring the answer.
     pub fn give_up_waiting(
         &self,
-        message_id: i64,
+        id: i64,
         wait_text: Option<String>,
         may_send: bool,
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| match state(connection, message_id)? {
-            Some((_, true)) => {
-                let sends = may_send && !has_no_right(connection, now)?;
-                let reply = wait_text.clone().filter(|_| !sends);
-                set_reply(connection, message_id, reply.as_deref())?;
-                Ok(Settled::Answer(reply))
-            }
-            Some((_, false)) => reply_of(connection, message_id).map(Settled::Answer),
-            None => Ok(Settled::Moot),
+        let work = move |connection: &Connection| {
+            let Some((_, Some(message_id))) = state(connection, id)? else {
+                return Ok(Settled::Moot);
+            };
+            let sends = may_send && !has_no_right(connection, now)?;
+            let reply = wait_text.clone().filter(|_| !sends);
+            set_reply(connection, message_id, reply.as_deref())?;
+            Ok(Settled::Answer(reply))
         };
         self.writer.write_then(work, done);
     }
@@ -195,14 +194,14 @@ impl Store {
     /// Records how a customer-service message ended.
     pub fn end_sending(
         &self,
-        message_id: i64,
+        id: i64,
         sent: Sent,
         rungs: Rungs,
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         let work = move |connection: &Connection| {
-            if !matches!(state(connection, message_id)?, Some((State::Sending, _))) {
+            if !matches!(state(connection, id)?, Some((State::Sending, _))) {
                 return Ok(Settled::Moot);
             }
             let (state, why, settled) = match &sent {
@@ -221,9 +220,9 @@ impl Store {
             let done_at = Some(now).filter(|_| state != "kept");
             connection
                 .prepare_cached(
-                    "UPDATE forwards SET state = ?2, error = ?3, done_at = ?4 WHERE message_id = ?1",
+                    "UPDATE forwards SET state = ?2, error = ?3, done_at = ?4 WHERE id = ?1",
                 )?
-                .execute(params![message_id, state, why, done_at])?;
+                .execute(params![id, state, why, done_at])?;
             Ok(settled)
         };
         self.writer.write_then(work, done);
@@ -271,14 +270,14 @@ impl Store {
             )?;
             connection
                 .prepare(
-                    "SELECT message_id, deliveries, service, forwards.openid, pending IS 1, asked_at, dedup_key, xml
+                    "SELECT forwards.id, deliveries, service, forwards.openid, pending IS 1, asked_at, dedup_key, xml
                      FROM forwards JOIN messages ON messages.id = message_id
                      WHERE state IN ('asked', 'sending') ORDER BY forwards.id",
                 )?
                 .query_map([], |row| {
                     Ok(OpenForward {
                         forwarded: Forwarded {
-                            message_id: row.get(0)?,
+                            id: row.get(0)?,
                             deliveries: some_number(row, 1)?,
                         },
                         service: some_text(row, 2)?,
@@ -343,13 +342,14 @@ enum State {
     Done,
 }
 
-/// The state of a forwarded push, and whether the push has no answer yet. `None`: it is gone.
-fn state(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<(State, bool)>> {
+/// The state of a forwarded push; and its row of `messages`, if the push has no answer yet. `None`: it is gone.
+fn state(connection: &Connection, id: i64) -> rusqlite::Result<Option<(State, Option<i64>)>> {
     connection
         .prepare_cached(
-            "SELECT state, pending IS 1 FROM forwards JOIN messages ON messages.id = message_id WHERE message_id = ?1",
+            "SELECT state, iif(pending, message_id, NULL)
+             FROM forwards JOIN messages ON messages.id = message_id WHERE forwards.id = ?1",
         )?
-        .query_row([message_id], |row| {
+        .query_row([id], |row| {
             let state = match &*some_text(row, 0)? {
                 "asked" => State::Asked,
                 "answered" => State::Answered,
@@ -359,12 +359,6 @@ fn state(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<(S
             Ok((state, row.get(1)?))
         })
         .optional()
-}
-
-fn reply_of(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<String>> {
-    connection
-        .prepare_cached("SELECT reply FROM messages WHERE id = ?1")?
-        .query_row([message_id], |row| row.get(0))
 }
 
 fn set_reply(
@@ -380,27 +374,27 @@ fn set_reply(
 
 fn answer_forward(
     connection: &Connection,
-    message_id: i64,
+    id: i64,
     answer: Option<&str>,
     rungs: Rungs,
     now: i64,
 ) -> rusqlite::Result<Settled> {
-    let Some((State::Asked, is_pending)) = state(connection, message_id)? else {
+    let Some((State::Asked, pending)) = state(connection, id)? else {
         return Ok(Settled::Moot);
     };
-    let (state, settled) = match answer {
-        answer if is_pending => {
+    let (state, settled) = match (pending, answer) {
+        (Some(message_id), answer) => {
             set_reply(connection, message_id, answer)?;
             ("answered", Settled::Answer(answer.map(str::to_owned)))
         }
-        None => ("answered", Settled::Nothing),
-        Some(_) => next_rung(connection, rungs, now)?,
+        (None, None) => ("answered", Settled::Nothing),
+        (None, Some(_)) => next_rung(connection, rungs, now)?,
     };
     connection
         .prepare_cached(
-            "UPDATE forwards SET state = ?2, answer = ?3, answered_at = ?4, done_at = ?5 WHERE message_id = ?1",
+            "UPDATE forwards SET state = ?2, answer = ?3, answered_at = ?4, done_at = ?5 WHERE id = ?1",
         )?
-        .execute(params![message_id, state, answer, now, done_at(&settled, now)])?;
+        .execute(params![id, state, answer, now, done_at(&settled, now)])?;
     Ok(settled)
 }
 
@@ -410,32 +404,28 @@ fn stop_waiting(
     rungs: Rungs,
     now: i64,
 ) -> rusqlite::Result<Settled> {
-    let Forwarded {
-        message_id,
-        deliveries,
-    } = forwarded;
-    let is_as_known = connection
-        .prepare_cached("SELECT 1 FROM forwards WHERE message_id = ?1 AND deliveries = ?2")?
-        .exists([message_id, deliveries])?;
-    let Some((state, is_pending)) = state(connection, message_id)?.filter(|_| is_as_known) else {
+    let Forwarded { id, deliveries } = forwarded;
+    let message_id = connection
+        .prepare_cached("SELECT message_id FROM forwards WHERE id = ?1 AND deliveries = ?2")?
+        .query_row([id, deliveries], |row| row.get(0))
+        .optional()?;
+    let (Some(message_id), Some((state, pending))) = (message_id, state(connection, id)?) else {
         return Ok(Settled::Moot);
     };
-    match state {
-        State::Asked if is_pending => {
+    match (state, pending) {
+        (State::Asked, Some(_)) => {
             set_reply(connection, message_id, None)?;
             Ok(Settled::Nothing)
         }
-        State::Answered => {
+        (State::Answered, _) => {
             let (state, settled) = next_rung(connection, rungs, now)?;
             set_reply(connection, message_id, None)?;
             connection
-                .prepare_cached(
-                    "UPDATE forwards SET state = ?2, done_at = ?3 WHERE message_id = ?1",
-                )?
-                .execute(params![message_id, state, done_at(&settled, now)])?;
+                .prepare_cached("UPDATE forwards SET state = ?2, done_at = ?3 WHERE id = ?1")?
+                .execute(params![id, state, done_at(&settled, now)])?;
             Ok(settled)
         }
-        State::Asked | State::Sending | State::Done => Ok(Settled::Moot),
+        (State::Asked | State::Sending | State::Done, _) => Ok(Settled::Moot),
     }
 }
 
@@ -494,7 +484,7 @@ pub(super) fn add(
             done_at
         ])?;
     Ok(Forwarded {
-        message_id,
+        id: connection.last_insert_rowid(),
         deliveries: 1,
     })
 }
@@ -506,12 +496,12 @@ pub(super) fn delivered_again(
 ) -> rusqlite::Result<Option<Forwarded>> {
     connection
         .prepare_cached(
-            "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1 RETURNING deliveries",
+            "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1 RETURNING id, deliveries",
         )?
         .query_row([message_id], |row| {
             Ok(Forwarded {
-                message_id,
-                deliveries: row.get(0)?,
+                id: row.get(0)?,
+                deliveries: row.get(1)?,
             })
         })
         .optional()

@@ -452,7 +452,8 @@ ALTER TABLE messages ADD COLUMN pending INTEGER;
 
 -- What became of each forwarded push.
 CREATE TABLE forwards (
-    id          INTEGER PRIMARY KEY,
+    -- No id is used again: a service may still be asked about a push whose row is gone.
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     message_id  INTEGER NOT NULL UNIQUE,
     service     TEXT NOT NULL,
     openid      TEXT NOT NULL,
