@@ -279,6 +279,25 @@ fn forgetting_is_completed_after_a_kill() {
 }
 
 #[test]
+fn a_person_whom_a_late_answer_to_somebody_else_names_is_forgotten() {
+    let account = Account::start();
+    let gone = another_fan();
+    account.post(&text("hello").from(&gone)).is_text(HELP);
+    account.post(&text("hello")).is_text(HELP);
+    change(
+        &account.store_path(),
+        &format!(
+            "INSERT INTO forwards (message_id, service, openid, state, answer, asked_at)
+             SELECT id, 'bot', openid, 'sent', '<xml>{gone} is first</xml>', 1 FROM messages WHERE openid = '{FAN}'"
+        ),
+    );
+    account
+        .command(&["followers", "forget", &gone, "--yes"])
+        .ok();
+    vanishes(&account, &gone);
+}
+
+#[test]
 fn a_person_is_erased_to_the_last_byte_among_thousands_of_rows() {
     // Growing tables move rows between pages, and may leave copies in a page's free space.
     let account = Setup::new().set("server.max_connections", "64").start();
