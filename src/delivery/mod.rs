@@ -13,6 +13,7 @@ mod warnings;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::clock;
 use crate::config::{Service, ServiceFormat};
 use crate::dispatch::{Outcome, Rules, decide};
 use crate::notifier::Notifier;
-use crate::service::{Backend, Circuit, Place, Question, Queue, Services};
+use crate::service::{Backend, Circuit, Failure, Place, Question, Queue, Services};
 use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
 use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
@@ -158,9 +159,8 @@ impl Deliveries {
         for open in self.store.open_forwards(clock::unix_seconds())? {
             self.resume_one(services, rules, open);
         }
-        self.kept
-            .replace(self.store.reader()?.people_with_kept_answers()?);
-        Ok(())
+        let reader = self.store.reader()?;
+        self.kept.refresh(|| reader.people_with_kept_answers())
     }
 
     fn resume_one(self: &Arc<Self>, services: &Services, rules: &Rules, open: OpenForward) {
@@ -230,7 +230,7 @@ impl Deliveries {
     /// Takes a place for a push with its service.
     ///
     /// # Errors
-    /// Why the service is not asked; the text is for the log.
+    /// Why the service is not asked.
     pub fn admit(&self, request: Request) -> Result<Admitted, &'static str> {
         let desk = self.desk(&request.backend.service);
         if !desk.circuit.admits((self.now)()) {
@@ -253,6 +253,11 @@ impl Deliveries {
                 follower: None,
             },
         })
+    }
+
+    /// A push was recorded whose service is not asked, for this reason.
+    pub fn refused(&self, service: &str, why: &str) {
+        self.warnings.lost(service, 1, why);
     }
 
     /// The queue of a service, with as many calls at a time as the configuration says now.
@@ -364,8 +369,7 @@ impl Deliveries {
             self.warnings
                 .lost(&name, count, "the follower did not write in time");
         }
-        self.kept.replace(reader.people_with_kept_answers()?);
-        Ok(())
+        self.kept.refresh(|| reader.people_with_kept_answers())
     }
 
     fn ask(self: &Arc<Self>, id: i64, admitted: Admitted) {
@@ -385,7 +389,7 @@ impl Deliveries {
                     if let ServiceFormat::Json { .. } = service.format {
                         question.follower = me.follower(&about.openid);
                     }
-                    match about.backend.ask(&question, &|| true) {
+                    match ask(&about.backend, &question) {
                         Ok(reply) => {
                             desk.circuit.succeeded();
                             Asked::Reply(reply.filter(|_| about.shows))
@@ -561,6 +565,15 @@ impl Deliveries {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks a service. A panic is one of its failures: the push would wait for ever.
+fn ask(backend: &Backend, question: &Question) -> Result<Option<Reply>, Failure> {
+    let asked = catch_unwind(AssertUnwindSafe(|| backend.ask(question, &|| true)));
+    asked.unwrap_or_else(|_| {
+        let error = "a panic in the call (RUST_BACKTRACE=1 shows where)".to_owned();
+        Err(Failure { error })
+    })
 }
 
 /// Why a service is not asked.

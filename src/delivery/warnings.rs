@@ -25,21 +25,25 @@ impl Warnings {
     pub(super) fn lost(&self, service: &str, count: usize, why: &str) {
         if let Some(count) = self.count(service, count, Instant::now()) {
             let answers = counted(count, "answer");
+            let last = if count > 1 { "the last one: " } else { "" };
             log::warn!(
-                "service {service}: {answers} not shown ({why}); `wechatd forwards list` says which; said once an hour"
+                "service {service}: {answers} not shown ({last}{why}); `wechatd forwards list` says which; said once an hour"
             );
         }
     }
 
     /// How many are to be reported now, if any.
     fn count(&self, service: &str, count: usize, now: Instant) -> Option<usize> {
+        if count == 0 {
+            return None;
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let said = all.entry(service.to_owned()).or_default();
         said.count += count;
         let is_due = said
             .at
             .is_none_or(|at| now.saturating_duration_since(at) >= WHILE);
-        if !is_due || said.count == 0 {
+        if !is_due {
             return None;
         }
         said.at = Some(now);
@@ -62,6 +66,9 @@ mod tests {
         assert_eq!(warnings.count("other", 1, at(1)), Some(1));
         assert_eq!(warnings.count("bot", 1, at(59)), None);
         assert_eq!(warnings.count("bot", 1, at(60)), Some(4));
+        assert_eq!(warnings.count("bot", 2, at(61)), None);
+        // Nothing new is no reason to say what came before.
         assert_eq!(warnings.count("bot", 0, at(200)), None);
+        assert_eq!(warnings.count("bot", 1, at(200)), Some(3));
     }
 }

@@ -82,12 +82,14 @@ impl Queue {
     pub fn reserve(&self) -> Option<Place> {
         let one_more = |taken| (taken < PLACES).then_some(taken + 1);
         let taken = &self.shared.taken;
-        taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .ok()
-            .map(|_| Place {
-                shared: Arc::clone(&self.shared),
-            })
+        let updated = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        if updated.is_err() {
+            // Where no thread could be started, no job comes that would start one.
+            self.shared.serve(&mut self.shared.lock());
+        }
+        updated.ok().map(|_| Place {
+            shared: Arc::clone(&self.shared),
+        })
     }
 
     /// Queues a job behind those of the same key. A closed queue drops it.

@@ -76,4 +76,5 @@ mod tags;
 mod template;
 mod tidy;
 mod token;
+mod unasked;
 mod waiting;

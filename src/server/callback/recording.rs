@@ -12,6 +12,7 @@ use crate::delivery::{Admitted, Deliveries, Request};
 use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::response::Response;
+use crate::service::Backend;
 use crate::store::{
     AfterCommit, Begins, Forwarded, Record, Recorded, ShowsKept, Standing, StoreError,
 };
@@ -30,7 +31,7 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
             forward,
         } = accepted;
         let admitted =
-            forward.and_then(|forward| admit(&app.deliveries, forward, &mut record, &deferred));
+            forward.map(|forward| admit(&app.deliveries, forward, &mut record, &deferred));
         // Encrypted here and not after the commit: there are several workers, but one writer.
         let fresh = exchange.response(record.reply.as_deref());
         let wants_profile = matches!(
@@ -74,35 +75,40 @@ fn admit(
     request: Request,
     record: &mut Record,
     deferred: &Deferred,
-) -> Option<Admitted> {
-    let otherwise = request.otherwise.clone();
+) -> Result<Admitted, Refused> {
+    let backend = Arc::clone(&request.backend);
+    let otherwise = request.otherwise.clone().filter(|_| request.shows);
     // A client that has gone already delivers it again.
     let may_wait = !request.shows || deferred.hold() || !deferred.is_awaited();
     let admitted = match may_wait {
         true => deliveries.admit(request),
         false => Err(NO_PLACE),
     };
-    admitted
-        .map_err(|why| {
-            if let Some(forward) = &mut record.forward {
-                forward.begins = Begins::Failed(why.to_owned());
-            }
-            if let (ShowsKept::Alone, Some(wechat::Reply::Text(text))) =
-                (&record.shows_kept, &otherwise)
-            {
-                record.shows_kept = ShowsKept::Before(text.clone());
-            }
-            record.reply = otherwise.and_then(|reply| {
-                reply.to_xml(&record.openid, &record.account, clock::unix_seconds())
-            });
-        })
-        .ok()
+    admitted.map_err(|why| {
+        if let Some(forward) = &mut record.forward {
+            forward.begins = Begins::Failed(why.to_owned());
+        }
+        if let (ShowsKept::Alone, Some(wechat::Reply::Text(text))) =
+            (&record.shows_kept, &otherwise)
+        {
+            record.shows_kept = ShowsKept::Before(text.clone());
+        }
+        record.reply = otherwise
+            .and_then(|reply| reply.to_xml(&record.openid, &record.account, clock::unix_seconds()));
+        Refused { backend, why }
+    })
+}
+
+/// A push whose service is not asked.
+struct Refused {
+    backend: Arc<Backend>,
+    why: &'static str,
 }
 
 /// A push that waits for its commit.
 struct Recording {
-    /// If its service is to be asked.
-    admitted: Option<Admitted>,
+    /// If a rule forwards it.
+    admitted: Option<Result<Admitted, Refused>>,
     exchange: Exchange,
     /// The answer, if the push is new and has one.
     fresh: Response,
@@ -130,7 +136,7 @@ impl Recording {
                 forwarded,
             }) => {
                 let held = Box::new(Held { deferred, exchange });
-                if let Some((forwarded, admitted)) = forwarded.zip(admitted) {
+                if let (Some(forwarded), Some(Ok(admitted))) = (forwarded, admitted) {
                     deliveries.begin(forwarded, admitted, since, Some(held));
                 }
             }
@@ -147,8 +153,14 @@ impl Recording {
                     Standing::AsRecorded | Standing::Pending => fresh,
                 };
                 answer(deferred, response, &exchange, "", after);
-                if let Some((forwarded, admitted)) = forwarded.zip(admitted) {
-                    deliveries.begin(forwarded, admitted, since, None);
+                match (forwarded, admitted) {
+                    (Some(forwarded), Some(Ok(admitted))) => {
+                        deliveries.begin(forwarded, admitted, since, None);
+                    }
+                    (_, Some(Err(Refused { backend, why }))) => {
+                        deliveries.refused(&backend.service.name, why);
+                    }
+                    (None, Some(Ok(_))) | (_, None) => {}
                 }
             }
             Ok(Recorded::Again {

@@ -95,7 +95,8 @@ impl Outbox {
             state.open.resize(slot + 1, None);
         }
         let waits = None;
-        state.open[slot] = Some(Open { serial, waits });
+        let before = state.open[slot].replace(Open { serial, waits });
+        state.waiting -= usize::from(before.is_some_and(|open| open.waits.is_some()));
         Ticket { slot, serial }
     }
 
@@ -449,6 +450,11 @@ mod tests {
         assert!(late.hold());
         outbox.cancel(late.ticket);
         assert!(!late.hold(), "its client has gone");
+        assert!(outbox.open(0) != waits.ticket && !waits.hold());
+        assert!(
+            Deferred::new(outbox.open(4), &outbox).hold(),
+            "its place is free"
+        );
     }
 
     #[test]
