@@ -1,5 +1,6 @@
 //! Wakes a background thread from other threads; a notification is never missed.
 
+use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,11 @@ pub enum Woken {
 impl Notifier {
     /// Wakes the waiting thread, or ends its next wait at once.
     pub fn notify(&self) {
-        self.lock().notified = true;
-        self.changed.notify_all();
+        // A notification that is still kept has woken whoever waited for one; a pause need not hear of it.
+        let is_first = !mem::replace(&mut self.lock().notified, true);
+        if is_first {
+            self.changed.notify_all();
+        }
     }
 
     /// Ends all waits, now and later.
@@ -75,5 +79,32 @@ impl Notifier {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn each_notification_after_a_wait_ends_the_next_one() {
+        let notifier = Notifier::default();
+        thread::scope(|scope| {
+            let notifier = &notifier;
+            let wait = move |_| notifier.wait(Duration::from_secs(60));
+            let waiting = scope.spawn(move || [0; 3].map(wait));
+            while !waiting.is_finished() {
+                notifier.notify();
+                notifier.notify();
+                thread::yield_now();
+            }
+            assert_eq!(waiting.join().ok(), Some([Woken::Notified; 3]));
+        });
+        notifier.notify();
+        assert_eq!(notifier.pause(Duration::ZERO), Woken::TimedOut);
+        assert_eq!(notifier.wait(Duration::ZERO), Woken::Notified);
+        assert_eq!(notifier.wait(Duration::ZERO), Woken::TimedOut);
     }
 }
