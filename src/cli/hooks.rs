@@ -43,7 +43,7 @@ An event is given up after its tenth attempt, some three days after the first. `
     },
     /// Deliver events again, now and with all their attempts
     #[command(after_help = "Examples:
-  wechatd hooks resend evt_006a2b1c4f8d3e5a7b9c0d1e2f
+  wechatd hooks resend evt_00000004d2ca12d8bf53e60917
   wechatd hooks resend --failed crm
 
 The server does it, within seconds. An event that was delivered is delivered once more, with the same webhook-id.")]

@@ -59,6 +59,7 @@ impl Courier {
     pub fn test(&self) -> Result<u16, Failure> {
         let now = clock::unix_seconds();
         let event = HookEvent {
+            number: 0,
             id: format!("evt_test{now:x}"),
             hook: self.hook.name.clone(),
             kind: "test".to_owned(),
@@ -243,7 +244,7 @@ impl Round {
                     change.failures = 0;
                     change.reported_dropped = state.dropped;
                     outcomes.extend(batch.iter().map(|event| HookOutcome {
-                        id: event.id.clone(),
+                        number: event.number,
                         state: EventState::Delivered(now),
                         attempts: event.attempts + 1,
                         status: Some(status),

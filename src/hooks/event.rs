@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::config::{EventType, Hook};
 use crate::local_time;
@@ -19,7 +19,50 @@ struct Event<'a> {
     openid: Option<&'a str>,
     /// Unix seconds.
     at: i64,
-    data: Value,
+    data: Data<'a>,
+}
+
+/// What is told of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Follow {
+        openid: &'a str,
+        scene: Option<&'a str>,
+        source: &'static str,
+    },
+    Leave {
+        openid: &'a str,
+        source: &'static str,
+    },
+    Message {
+        openid: &'a str,
+        kind: String,
+        content: Option<&'a str>,
+        msg_id: Option<&'a str>,
+        media_id: Option<&'a str>,
+        created_at: i64,
+    },
+    Event {
+        openid: &'a str,
+        kind: &'a str,
+        key: Option<&'a str>,
+        content: Option<&'a str>,
+        created_at: i64,
+    },
+    Closed {
+        openid: &'a str,
+    },
+    Job {
+        kind: &'static str,
+        msg_id: &'a str,
+        status: &'a str,
+        openid: Option<&'a str>,
+        total: Option<i64>,
+        sent: Option<i64>,
+        failed: Option<i64>,
+        article_id: Option<&'a str>,
+    },
 }
 
 impl Subscribers {
@@ -38,13 +81,13 @@ impl Subscribers {
         subscribers.filter_map(move |(name, events)| events.contains(&kind).then_some(name))
     }
 
-    /// The events for a push with this `dedup_key`. `received_at` in Unix seconds.
+    /// The events for a push; `digest` is the `short_digest` of its dedup key. `received_at` in Unix seconds.
     #[must_use]
     pub fn push(
         &self,
         push: &Push,
         effect: &Effect,
-        dedup_key: &str,
+        digest: i64,
         received_at: i64,
     ) -> Vec<NewHookEvent> {
         if self.0.is_empty() {
@@ -69,9 +112,7 @@ impl Subscribers {
         let (openid, data) = match effect {
             Effect::Follow { scene } => (Some(sender), follow(sender, scene.as_deref(), "push")),
             Effect::Leave => (Some(sender), leave(sender, "push")),
-            Effect::AccountClosed { openid } => {
-                (Some(openid.as_str()), json!({ "openid": openid }))
-            }
+            Effect::AccountClosed { openid } => (Some(openid.as_str()), Data::Closed { openid }),
             Effect::JobFinished(result) => job(result, sender),
             Effect::ProfileChanged { openid } | Effect::ProfileRevoked { openid } => {
                 (Some(openid.as_str()), event(push, openid))
@@ -87,7 +128,7 @@ impl Subscribers {
             at: push.create_time,
             data,
         };
-        self.rows(&event, dedup_key, received_at)
+        self.rows(&event, digest, received_at)
     }
 
     /// The events for a person whose data the owner erases now, Unix seconds.
@@ -97,9 +138,10 @@ impl Subscribers {
             kind: EventType::Closed,
             openid: Some(openid),
             at: now,
-            data: json!({ "openid": openid }),
+            data: Data::Closed { openid },
         };
-        self.rows(&event, &format!("closed|{openid}|{now}"), now)
+        let key = format!("closed|{openid}|{now}");
+        self.rows(&event, short_digest(key.as_bytes()), now)
     }
 
     /// Makes the events for people that a follower sync adds and removes; `None` if no hook receives these.
@@ -128,78 +170,90 @@ impl Subscribers {
             data,
         };
         let key = format!("{}|{}|{}", kind.name(), change.openid, change.at);
-        self.rows(&event, &key, crate::clock::unix_seconds())
+        let digest = short_digest(key.as_bytes());
+        self.rows(&event, digest, crate::clock::unix_seconds())
     }
 
-    fn rows(&self, event: &Event, key: &str, now: i64) -> Vec<NewHookEvent> {
+    fn rows(&self, event: &Event, digest: i64, now: i64) -> Vec<NewHookEvent> {
         let body: Arc<str> = body(event.kind.name(), event.at, &event.data).into();
-        let row = |hook: &Arc<str>| {
-            // Starts with the time, so that the index grows at its end.
-            let digest = short_digest(format!("{hook}|{key}").as_bytes());
-            NewHookEvent {
-                id: format!("evt_{now:010x}{digest:016x}"),
-                hook: Arc::clone(hook),
-                kind: event.kind.name(),
-                openid: event.openid.map(str::to_owned),
-                body: Arc::clone(&body),
-                created_at: now,
-            }
+        let row = |hook: &Arc<str>| NewHookEvent {
+            digest,
+            hook: Arc::clone(hook),
+            kind: event.kind.name(),
+            openid: event.openid.map(str::to_owned),
+            body: Arc::clone(&body),
+            created_at: now,
         };
         self.names_for(event.kind).map(row).collect()
     }
 }
 
 /// The body of an event in the standard form. `at` in Unix seconds.
-pub(super) fn body(kind: &str, at: i64, data: &Value) -> String {
-    let (kind, at) = (Value::from(kind), Value::from(local_time::utc(at)));
-    format!(r#"{{"type":{kind},"timestamp":{at},"data":{data}}}"#)
+pub(super) fn body(kind: &str, at: i64, data: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Body<'a, D> {
+        r#type: &'a str,
+        timestamp: String,
+        data: D,
+    }
+    let body = Body {
+        r#type: kind,
+        timestamp: local_time::utc(at),
+        data,
+    };
+    // Texts and numbers can always be written.
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
-fn follow(openid: &str, scene: Option<&str>, source: &str) -> Value {
-    json!({ "openid": openid, "scene": scene, "source": source })
+fn follow<'a>(openid: &'a str, scene: Option<&'a str>, source: &'static str) -> Data<'a> {
+    Data::Follow {
+        openid,
+        scene,
+        source,
+    }
 }
 
-fn leave(openid: &str, source: &str) -> Value {
-    json!({ "openid": openid, "source": source })
+fn leave<'a>(openid: &'a str, source: &'static str) -> Data<'a> {
+    Data::Leave { openid, source }
 }
 
-fn message(push: &Push) -> Value {
-    json!({
-        "openid": push.from_user,
-        "kind": push.msg_type().to_lowercase(),
-        "content": some(push.subject()),
-        "msg_id": push.msg_id(),
-        "media_id": push.media_id(),
-        "created_at": push.create_time,
-    })
+fn message(push: &Push) -> Data<'_> {
+    Data::Message {
+        openid: &push.from_user,
+        kind: push.msg_type().to_lowercase(),
+        content: some(push.subject()),
+        msg_id: push.msg_id(),
+        media_id: push.media_id(),
+        created_at: push.create_time,
+    }
 }
 
-fn event(push: &Push, openid: &str) -> Value {
-    json!({
-        "openid": openid,
-        "kind": push.event().unwrap_or_default(),
-        "key": push.event_key(),
-        "content": some(push.subject()),
-        "created_at": push.create_time,
-    })
+fn event<'a>(push: &'a Push, openid: &'a str) -> Data<'a> {
+    Data::Event {
+        openid,
+        kind: push.event().unwrap_or_default(),
+        key: push.event_key(),
+        content: some(push.subject()),
+        created_at: push.create_time,
+    }
 }
 
-fn job<'a>(result: &JobResult, sender: &'a str) -> (Option<&'a str>, Value) {
+fn job<'a>(result: &'a JobResult, sender: &'a str) -> (Option<&'a str>, Data<'a>) {
     use crate::wechat::JobKind;
     let openid = match result.kind {
         JobKind::Template => Some(sender),
         JobKind::Mass | JobKind::Publish => None,
     };
-    let data = json!({
-        "kind": result.kind.name(),
-        "msg_id": result.msg_id,
-        "status": result.status,
-        "openid": openid,
-        "total": result.counts.total,
-        "sent": result.counts.sent,
-        "failed": result.counts.failed,
-        "article_id": result.articles.article_id,
-    });
+    let data = Data::Job {
+        kind: result.kind.name(),
+        msg_id: &result.msg_id,
+        status: &result.status,
+        openid,
+        total: result.counts.total,
+        sent: result.counts.sent,
+        failed: result.counts.failed,
+        article_id: result.articles.article_id.as_deref(),
+    };
     (openid, data)
 }
 

@@ -208,6 +208,7 @@ mod tests {
 
     fn event(kind: &str, data: Value) -> HookEvent {
         HookEvent {
+            number: 1,
             id: "evt_1".to_owned(),
             hook: "h".to_owned(),
             kind: kind.to_owned(),

@@ -79,7 +79,7 @@ impl Schedule {
             Some(pause) => EventState::Waiting(now + pause.max(retry_after)),
         };
         HookOutcome {
-            id: event.id.clone(),
+            number: event.number,
             state,
             attempts,
             status: failure.status,
@@ -109,6 +109,7 @@ mod tests {
 
     fn event(attempts: i64) -> HookEvent {
         HookEvent {
+            number: 1,
             id: "evt_1".to_owned(),
             hook: "crm".to_owned(),
             kind: "message".to_owned(),

@@ -83,8 +83,8 @@ const NAMING: &[Naming] = &[
         goes: Goes::Scene("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
     },
     Naming {
-        find: "SELECT rowid, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)",
-        goes: Goes::HookEvent("DELETE FROM hook_events WHERE rowid = ?1"),
+        find: "SELECT number, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)",
+        goes: Goes::HookEvent("DELETE FROM hook_events WHERE number = ?1"),
     },
 ];
 
@@ -148,7 +148,7 @@ impl Store {
             let rows = rows.to_vec();
             erased.hook_events += self.writer.write(move |connection| {
                 let mut remove =
-                    connection.prepare_cached("DELETE FROM hook_events WHERE rowid = ?1")?;
+                    connection.prepare_cached("DELETE FROM hook_events WHERE number = ?1")?;
                 let rows = rows.iter().map(|row| remove.execute([row]));
                 rows.sum::<rusqlite::Result<usize>>()
             })?;

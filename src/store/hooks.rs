@@ -20,8 +20,8 @@ const CLOSED: &str = "closed";
 /// An event for one hook, to be written in the commit of what it reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHookEvent {
-    /// The `webhook-id`.
-    pub id: String,
+    /// The `short_digest` of what identifies what happened.
+    pub digest: i64,
     /// The hook's name.
     pub hook: Arc<str>,
     /// The name of its type.
@@ -64,6 +64,9 @@ impl fmt::Debug for Announce {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the columns")]
 pub struct HookEvent {
+    #[serde(skip)]
+    pub number: i64,
+    /// The `webhook-id`.
     pub id: String,
     pub hook: String,
     #[serde(rename = "type")]
@@ -102,8 +105,8 @@ pub struct HookCounts {
 /// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookOutcome {
-    /// The event.
-    pub id: String,
+    /// The event's.
+    pub number: i64,
     /// Its state from now on.
     pub state: EventState,
     /// Attempts that it has used, this one included.
@@ -158,7 +161,7 @@ impl Store {
                 connection
                     .prepare_cached(
                         "UPDATE hook_events SET state = :state, next_at = :at, attempts = :attempts,
-                             last_status = :status, last_error = :error WHERE id = :id AND state = 'waiting'",
+                             last_status = :status, last_error = :error WHERE number = :number AND state = 'waiting'",
                     )?
                     .execute(named_params! {
                         ":state": state,
@@ -166,7 +169,7 @@ impl Store {
                         ":attempts": outcome.attempts,
                         ":status": outcome.status,
                         ":error": outcome.error,
-                        ":id": outcome.id,
+                        ":number": outcome.number,
                     })?;
             }
             connection
@@ -214,12 +217,15 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn resend_hook_event(&self, id: &str, now: i64) -> Result<Option<String>, StoreError> {
-        let id = id.to_owned();
+        let Some((number, digest)) = read_webhook_id(id) else {
+            return Ok(None);
+        };
         self.writer.write(move |connection| {
             let hook: Option<String> = connection
                 .query_row(
-                    "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE id = ?1 RETURNING hook",
-                    params![id, now],
+                    "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?3
+                     WHERE number = ?1 AND digest = ?2 RETURNING hook",
+                    params![number, digest, now],
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -262,7 +268,7 @@ impl Store {
             let remove = |which: &str, before: i64| {
                 connection
                     .prepare_cached(&format!(
-                        "DELETE FROM hook_events WHERE rowid IN (SELECT rowid FROM hook_events WHERE {which} LIMIT ?2)"
+                        "DELETE FROM hook_events WHERE number IN (SELECT number FROM hook_events WHERE {which} LIMIT ?2)"
                     ))?
                     .execute(params![before, most])
             };
@@ -270,8 +276,8 @@ impl Store {
                 + remove("state = 'dead' AND next_at < ?1", dead)?;
             let nobodys = connection
                 .prepare_cached(
-                    "DELETE FROM hook_events WHERE rowid IN (
-                         SELECT hook_events.rowid FROM hooks JOIN hook_events ON hook = name AND state = 'waiting' AND next_at < ?1
+                    "DELETE FROM hook_events WHERE number IN (
+                         SELECT number FROM hooks JOIN hook_events ON hook = name AND state = 'waiting' AND next_at < ?1
                          WHERE waiting > 0 AND name NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3)",
                 )?
                 .execute(params![dead, hooks, most])?;
@@ -292,12 +298,12 @@ impl Store {
         let gone = reader
             .closed_before(before)
             .map_err(|error| Reader::failed(&error))?;
-        for (rowid, openid) in &gone {
-            let rowid = *rowid;
+        for (number, openid) in &gone {
+            let number = *number;
             self.writer.write(move |connection| {
                 connection
-                    .prepare_cached("DELETE FROM hook_events WHERE rowid = ?1")?
-                    .execute([rowid])
+                    .prepare_cached("DELETE FROM hook_events WHERE number = ?1")?
+                    .execute([number])
             })?;
             self.scrub(reader, openid)?;
         }
@@ -357,7 +363,7 @@ impl Reader {
         most: u32,
     ) -> Result<Vec<HookEvent>, StoreError> {
         self.hook_events(
-            "hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, rowid LIMIT ?3",
+            "hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, number LIMIT ?3",
             params![hook, now, most],
         )
     }
@@ -383,7 +389,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn dead_hook_events(&self, hook: &str, most: u32) -> Result<Vec<HookEvent>, StoreError> {
         self.hook_events(
-            "hook = ?1 AND state = 'dead' ORDER BY next_at DESC, rowid DESC LIMIT ?2",
+            "hook = ?1 AND state = 'dead' ORDER BY next_at DESC, number DESC LIMIT ?2",
             params![hook, most],
         )
     }
@@ -415,7 +421,7 @@ impl Reader {
         let read = || {
             self.connection
                 .prepare_cached(&format!(
-                    "SELECT id, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
+                    "SELECT number, digest, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
                      FROM hook_events WHERE {which}"
                 ))?
                 .query_map(values, event)?
@@ -427,7 +433,7 @@ impl Reader {
     fn closed_before(&self, before: i64) -> rusqlite::Result<Vec<(i64, String)>> {
         self.connection
             .prepare(
-                "SELECT rowid, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1",
+                "SELECT number, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1",
             )?
             .query_map([before], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
             .collect()
@@ -436,7 +442,7 @@ impl Reader {
     /// Events about a person except `closed` ones.
     pub(super) fn hook_events_of(&self, openid: &str) -> rusqlite::Result<Vec<i64>> {
         self.connection
-            .prepare("SELECT rowid FROM hook_events WHERE openid = ?1 AND type <> ?2")?
+            .prepare("SELECT number FROM hook_events WHERE openid = ?1 AND type <> ?2")?
             .query_map([openid, CLOSED], |row| row.get(0))?
             .collect()
     }
@@ -445,23 +451,16 @@ impl Reader {
 /// Adds events in the commit of what they report.
 pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite::Result<()> {
     for event in events {
-        let waiting: Option<i64> = connection
-            .prepare_cached("SELECT waiting FROM hooks WHERE name = ?1")?
-            .query_row([&*event.hook], |row| row.get(0))
-            .optional()?;
-        if waiting.is_some_and(|waiting| waiting >= MOST_WAITING) {
-            connection
-                .prepare_cached("UPDATE hooks SET dropped = dropped + 1 WHERE name = ?1")?
-                .execute([&*event.hook])?;
+        if !counts(connection, &event.hook)? {
             continue;
         }
         connection
             .prepare_cached(
-                "INSERT INTO hook_events (id, hook, type, openid, body, created_at, next_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO hook_events (digest, hook, type, openid, body, created_at, next_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
             )?
             .execute(params![
-                event.id,
+                event.digest,
                 &*event.hook,
                 event.kind,
                 event.openid,
@@ -470,6 +469,23 @@ pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite:
             ])?;
     }
     Ok(())
+}
+
+/// Counts one more event that waits for this hook. False if there are too many: then it is counted as dropped.
+fn counts(connection: &Connection, hook: &str) -> rusqlite::Result<bool> {
+    let counted = connection
+        .prepare_cached("UPDATE hooks SET waiting = waiting + 1 WHERE name = ?1 AND waiting < ?2")?
+        .execute(params![hook, MOST_WAITING])?;
+    if counted > 0 {
+        return Ok(true);
+    }
+    // There are too many, or this is the first.
+    connection
+        .prepare_cached(
+            "INSERT INTO hooks (name, waiting) VALUES (?1, 1)
+             ON CONFLICT (name) DO UPDATE SET dropped = dropped + 1 RETURNING dropped = 0",
+        )?
+        .query_row([hook], |row| row.get(0))
 }
 
 /// Lets the next event be tried although the last ones failed; one more failure resumes probing.
@@ -483,16 +499,57 @@ fn tries_at_once(connection: &Connection, hook: &str) -> rusqlite::Result<()> {
 }
 
 fn event(row: &Row) -> rusqlite::Result<HookEvent> {
+    let number = row.get(0)?;
     Ok(HookEvent {
-        id: some_text(row, 0)?,
-        hook: some_text(row, 1)?,
-        kind: some_text(row, 2)?,
-        openid: text(row, 3)?,
-        body: some_text(row, 4)?,
-        created_at: some_number(row, 5)?,
-        attempts: some_number(row, 6)?,
-        next_at: some_number(row, 7)?,
-        last_status: number(row, 8)?,
-        last_error: text(row, 9)?,
+        number,
+        id: webhook_id(number, some_number(row, 1)?),
+        hook: some_text(row, 2)?,
+        kind: some_text(row, 3)?,
+        openid: text(row, 4)?,
+        body: some_text(row, 5)?,
+        created_at: some_number(row, 6)?,
+        attempts: some_number(row, 7)?,
+        next_at: some_number(row, 8)?,
+        last_status: super::columns::number(row, 9)?,
+        last_error: text(row, 10)?,
     })
+}
+
+/// The number of an event that was removed may be used again; with the digest an id stands for one event only. The view
+/// `hooks_v` shows the same.
+fn webhook_id(number: i64, digest: i64) -> String {
+    format!("evt_{number:010x}{digest:016x}")
+}
+
+/// The number and the digest of a [`webhook_id`].
+fn read_webhook_id(id: &str) -> Option<(i64, i64)> {
+    let both = id.strip_prefix("evt_")?;
+    let (number, digest) = both.split_at_checked(both.len().checked_sub(16)?)?;
+    let number = i64::from_str_radix(number, 16).ok()?;
+    let digest = u64::from_str_radix(digest, 16).ok()?;
+    Some((number, digest.cast_signed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_id_is_read_back() {
+        for (number, digest) in [(1, 0), (1_234, -2), (i64::MAX, i64::MIN)] {
+            let id = webhook_id(number, digest);
+            assert_eq!(read_webhook_id(&id), Some((number, digest)), "{id}");
+        }
+        for text in [
+            "",
+            "evt_",
+            "evt_unknown",
+            "evt_test1",
+            "00000004d2ca12d8bf53e60917",
+            "evt_ca12d8bf53e60917",
+            "evt_1é",
+        ] {
+            assert_eq!(read_webhook_id(text), None, "{text}");
+        }
+    }
 }

@@ -401,7 +401,8 @@ END;
 const HOOKS: &str = "
 -- An outbox: events are written in the commit of what they report, and delivered later.
 CREATE TABLE hook_events (
-    id          TEXT PRIMARY KEY,       -- the webhook-id
+    number      INTEGER PRIMARY KEY,    -- in the order of coming
+    digest      INTEGER NOT NULL,       -- of what happened; the webhook-id is evt_, the number and this, see hooks_v
     hook        TEXT NOT NULL,
     type        TEXT NOT NULL,
     openid      TEXT,
@@ -409,7 +410,8 @@ CREATE TABLE hook_events (
     created_at  INTEGER NOT NULL,
     attempts    INTEGER NOT NULL DEFAULT 0,
     next_at     INTEGER NOT NULL,       -- of a waiting event the time of the next attempt, else when it was delivered or given up
-    state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+    -- Not IN: for that SQLite would build a table of the three with each event.
+    state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state = 'waiting' OR state = 'delivered' OR state = 'dead'),
     last_status INTEGER,                -- HTTP
     last_error  TEXT
 );
@@ -418,7 +420,7 @@ CREATE INDEX hook_events_waiting ON hook_events (hook, next_at) WHERE state = 'w
 CREATE INDEX hook_events_done ON hook_events (state, next_at, hook) WHERE state <> 'waiting';
 CREATE INDEX hook_events_closed ON hook_events (created_at) WHERE type = 'closed';
 
--- The state of each hook. Waiting events are counted by triggers.
+-- The state of each hook. Events are counted by who adds them; triggers count those that wait no longer, or again.
 CREATE TABLE hooks (
     name     TEXT PRIMARY KEY,
     secret   TEXT,                          -- generated once if the configuration has none
@@ -427,9 +429,6 @@ CREATE TABLE hooks (
     failures INTEGER NOT NULL DEFAULT 0,    -- in a row
     paused   TEXT                           -- the reason; NULL: not paused
 ) WITHOUT ROWID;
-CREATE TRIGGER hook_events_added AFTER INSERT ON hook_events WHEN new.state = 'waiting' BEGIN
-    INSERT INTO hooks (name, waiting) VALUES (new.hook, 1) ON CONFLICT (name) DO UPDATE SET waiting = waiting + 1;
-END;
 CREATE TRIGGER hook_events_changed AFTER UPDATE OF state ON hook_events WHEN (old.state = 'waiting') <> (new.state = 'waiting') BEGIN
     UPDATE hooks SET waiting = waiting + iif(new.state = 'waiting', 1, -1) WHERE name = new.hook;
 END;
@@ -438,11 +437,11 @@ CREATE TRIGGER hook_events_removed AFTER DELETE ON hook_events WHEN old.state = 
 END;
 
 CREATE VIEW hooks_v AS
-SELECT id, datetime(created_at, 'unixepoch', 'localtime') AS created, hook, type, openid, state, attempts,
+SELECT printf('evt_%010x%016x', number, digest) AS id, datetime(created_at, 'unixepoch', 'localtime') AS created, hook, type, openid, state, attempts,
        iif(state = 'waiting', datetime(next_at, 'unixepoch', 'localtime'), NULL) AS next_try,
        iif(state = 'waiting', NULL, datetime(next_at, 'unixepoch', 'localtime')) AS done,
        last_status, last_error
-FROM hook_events ORDER BY rowid DESC;
+FROM hook_events ORDER BY number DESC;
 ";
 
 /// Pushes that were forwarded to the owner's own program.
@@ -591,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_that_wait_for_a_hook_are_counted_as_they_come_and_go() {
+    fn the_events_that_wait_for_a_hook_are_counted_as_they_go_and_come_back() {
         // A store of before, in which there are no hooks.
         let mut connection = Connection::open_in_memory().unwrap();
         let before = MIGRATIONS.iter().take_while(|step| **step != HOOKS);
@@ -613,13 +612,14 @@ mod tests {
         };
         let of = |a: i64, b: i64| vec![("a".to_owned(), a), ("b".to_owned(), b)];
         assert_eq!(waiting(""), []);
-        let come = "INSERT INTO hook_events (id, hook, type, body, created_at, next_at)
-             VALUES ('1', 'a', 'leave', '{}', 0, 0), ('2', 'a', 'leave', '{}', 0, 0), ('3', 'b', 'leave', '{}', 0, 0)";
+        let come = "INSERT INTO hooks (name, waiting) VALUES ('a', 2), ('b', 1);
+             INSERT INTO hook_events (digest, hook, type, body, created_at, next_at)
+             VALUES (0, 'a', 'leave', '{}', 0, 0), (0, 'a', 'leave', '{}', 0, 0), (0, 'b', 'leave', '{}', 0, 0)";
         assert_eq!(waiting(come), of(2, 1));
-        let heard = "UPDATE hook_events SET state = 'delivered' WHERE id IN ('1', '3')";
+        let heard = "UPDATE hook_events SET state = 'delivered' WHERE number IN (1, 3)";
         assert_eq!(waiting(heard), of(1, 0));
         assert_eq!(waiting(heard), of(1, 0));
-        let again = "UPDATE hook_events SET state = 'waiting' WHERE id = '3'";
+        let again = "UPDATE hook_events SET state = 'waiting' WHERE number = 3";
         assert_eq!(waiting(again), of(1, 1));
         assert_eq!(waiting("DELETE FROM hook_events"), of(0, 0));
     }

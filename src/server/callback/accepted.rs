@@ -85,7 +85,7 @@ impl Accepted {
         };
         log::debug!("{what} from {from}: {:?}", push.subject());
         let subscribers = &live.hooks.subscribers;
-        let hook_events = subscribers.push(&push, &effect, &dedup_key, received_at);
+        let hook_events = subscribers.push(&push, &effect, digest, received_at);
         let record = Record {
             forward: forward.as_ref().map(|forward| NewForward {
                 service: forward.backend.service.name.clone(),
