@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::config::Slow;
-use crate::store::{Forwarded, Settled};
+use crate::store::{Forwarded, Sent, Settled};
 use crate::wechat::Reply;
 
 /// One delivery of a push that waits for the answer.
@@ -71,6 +71,8 @@ pub enum Step {
     GiveUpWaiting,
     /// The platform does not deliver the push any more: not after the deliveries that are known here.
     StopWaiting(Forwarded),
+    /// How the customer-service message with the answer ended.
+    EndSending(Sent),
 }
 
 /// How far a push is.
@@ -82,6 +84,8 @@ enum Stage {
     Late,
     /// It was answered by the service, and no delivery has got the answer.
     Untaken,
+    /// The answer is on its way as a customer-service message.
+    Sending,
     /// It is answered, and the service, too, is done.
     Settled,
 }
@@ -114,6 +118,7 @@ pub struct Case {
     last_began: Instant,
     deliveries: Vec<Delivery>,
     outcome: Option<Asked>,
+    sent: Option<Sent>,
     /// A step is being committed.
     is_stepping: bool,
     /// No step is tried before this.
@@ -133,6 +138,7 @@ impl Case {
             last_began: began,
             deliveries: Vec::new(),
             outcome: None,
+            sent: None,
             is_stepping: false,
             not_before: None,
         }
@@ -171,6 +177,11 @@ impl Case {
         self.outcome = Some(outcome);
     }
 
+    /// The customer-service message has ended.
+    pub fn sent(&mut self, sent: Sent) {
+        self.sent = Some(sent);
+    }
+
     /// Whether nothing is left to remember.
     pub fn is_over(&self) -> bool {
         self.stage == Stage::Settled && self.deliveries.is_empty() && !self.is_stepping
@@ -190,7 +201,8 @@ impl Case {
             Stage::Pending | Stage::Late if self.outcome.is_some() => Some(at_once),
             Stage::Pending if self.gives_up() => Some(at_once),
             Stage::Pending | Stage::Untaken => Some(self.last_began + times.last),
-            Stage::Late | Stage::Settled => None,
+            Stage::Sending if self.sent.is_some() => Some(at_once),
+            Stage::Late | Stage::Sending | Stage::Settled => None,
         };
         let step = step.filter(|_| !self.is_stepping);
         let step = step.map(|step| {
@@ -229,6 +241,7 @@ impl Case {
             (Stage::Pending, None) | (Stage::Untaken, _) if is_last => {
                 Step::StopWaiting(self.forwarded)
             }
+            (Stage::Sending, _) => Step::EndSending(self.sent.clone()?),
             (Stage::Pending | Stage::Late | Stage::Untaken | Stage::Settled, _) => return None,
         };
         self.is_stepping = true;
@@ -251,7 +264,8 @@ impl Case {
             (Step::Record(Asked::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
                 Stage::Untaken
             }
-            (Step::Record(_), _) => Stage::Settled,
+            (Step::Record(_) | Step::StopWaiting(_), Settled::Sending) => Stage::Sending,
+            (Step::Record(_) | Step::EndSending(_), _) => Stage::Settled,
             (Step::GiveUpWaiting, _) => Stage::Late,
             // It was delivered again meanwhile.
             (Step::StopWaiting(known), Settled::Moot) if *known != self.forwarded => self.stage,

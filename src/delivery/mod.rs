@@ -479,6 +479,7 @@ impl Deliveries {
                     .give_up_waiting(id, wait_text, may_send, now, done);
             }
             Step::StopWaiting(forwarded) => self.store.stop_waiting(forwarded, rungs, now, done),
+            Step::EndSending(sent) => self.store.end_sending(id, sent, rungs, now, done),
         }
     }
 
@@ -508,58 +509,50 @@ impl Deliveries {
             self.warnings.lost(&about.backend.service.name, 1, why);
         }
         match (settled, reply) {
-            (Ok(Settled::Sending), Some(reply)) => self.send(id, &about, reply),
-            (Ok(settled), _) => self.ended(&about, &settled, "it came too late"),
-            (Err(_), _) => {}
+            (Ok(Settled::Sending), Some(reply)) => self.send(id, &about, &reply),
+            (Ok(Settled::Kept), _) => self.kept.add(about.openid.clone()),
+            (Ok(Settled::Expired), _) => {
+                let why = match step {
+                    Step::EndSending(_) => "the platform took no message",
+                    Step::Record(_) | Step::GiveUpWaiting | Step::StopWaiting(_) => {
+                        "it came too late"
+                    }
+                };
+                self.warnings.lost(&about.backend.service.name, 1, why);
+            }
+            (Ok(Settled::Answer(_) | Settled::Nothing | Settled::Moot | Settled::Sending), _)
+            | (Err(_), _) => {}
         }
         self.advance(id);
     }
 
-    /// Notes where an answer has ended.
-    fn ended(&self, about: &About, settled: &Settled, why: &str) {
-        match settled {
-            Settled::Kept => self.kept.add(about.openid.clone()),
-            Settled::Expired => self.warnings.lost(&about.backend.service.name, 1, why),
-            Settled::Answer(_) | Settled::Nothing | Settled::Moot | Settled::Sending => {}
-        }
-    }
-
     /// Sends an answer as a customer-service message.
-    fn send(self: &Arc<Self>, id: i64, about: &Arc<About>, reply: Reply) {
+    fn send(self: &Arc<Self>, id: i64, about: &About, reply: &Reply) {
+        let no = |why: &str| Sent::No {
+            why: why.to_owned(),
+            no_right_until: None,
+        };
+        let Some(message) = as_message(reply) else {
+            return self.sent(id, no("it cannot be a message"));
+        };
         let Some(place) = self.senders.reserve() else {
-            let why = "too many messages wait to be sent".to_owned();
-            return self.sent(
-                id,
-                about,
-                &reply,
-                Sent::No {
-                    why,
-                    no_right_until: None,
-                },
-            );
+            return self.sent(id, no("too many messages wait to be sent"));
         };
-        let (me, openid, about) = (Arc::clone(self), about.openid.clone(), Arc::clone(about));
+        let (me, openid) = (Arc::clone(self), about.openid.clone());
         let job = move || {
-            if let (Some(send), Some(message)) = (&me.send, as_message(&reply)) {
-                let sent = send(&about.openid, &message);
-                me.sent(id, &about, &reply, sent);
-            }
+            let send = || me.send.as_ref().map(|send| send(&openid, &message));
+            let sent = catch_unwind(AssertUnwindSafe(send))
+                .unwrap_or_else(|_| Some(Sent::Unknown(PANIC.to_owned())));
+            me.sent(id, sent.unwrap_or_else(|| no("there are no API rights")));
         };
-        self.senders.submit(place, &openid, Box::new(job));
+        self.senders.submit(place, &about.openid, Box::new(job));
     }
 
-    fn sent(self: &Arc<Self>, id: i64, about: &Arc<About>, reply: &Reply, sent: Sent) {
-        let service = &about.backend.service;
-        let rungs = self.rungs(service, Some(reply));
-        let (me, about) = (Arc::clone(self), Arc::clone(about));
-        let done = move |settled: Result<Settled, StoreError>, _: &mut AfterCommit| {
-            // What could not be recorded counts as sent from the next start on.
-            if let Ok(settled) = settled {
-                me.ended(&about, &settled, "the platform took no message");
-            }
-        };
-        self.store
-            .end_sending(id, sent, rungs, clock::unix_seconds(), done);
+    fn sent(self: &Arc<Self>, id: i64, sent: Sent) {
+        if let Some(entry) = self.lock().entries.get_mut(&id) {
+            entry.case.sent(sent);
+        }
+        self.advance(id);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -571,13 +564,14 @@ impl Deliveries {
 fn ask(backend: &Backend, question: &Question) -> Result<Option<Reply>, Failure> {
     let asked = catch_unwind(AssertUnwindSafe(|| backend.ask(question, &|| true)));
     asked.unwrap_or_else(|_| {
-        let error = "a panic in the call (RUST_BACKTRACE=1 shows where)".to_owned();
+        let error = PANIC.to_owned();
         Err(Failure { error })
     })
 }
 
 /// Why a service is not asked.
 const OPEN: &str = "its circuit is open";
+const PANIC: &str = "a panic in the call (RUST_BACKTRACE=1 shows where)";
 const FULL: &str = "too many pushes wait for it";
 
 impl fmt::Debug for Deliveries {

@@ -1,5 +1,6 @@
 //! The ladder as a grid, in a time of its own: when the answer comes, how often the platform delivers, what is allowed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -131,6 +132,8 @@ struct Line {
     is_cut: bool,
     /// There was an answer, be it `success`.
     is_answered: bool,
+    /// It was 503.
+    is_refused: bool,
     is_closed: bool,
 }
 
@@ -148,12 +151,13 @@ impl Waiting for Delivery {
             return false;
         }
         line.is_answered = true;
-        let Answer::Reply(reply) = answer else {
-            panic!("the store works");
-        };
-        if let Some(xml) = reply {
-            let shown = Shown::Reply(self.number, text(xml));
-            self.phone.lock().unwrap().push(shown);
+        match answer {
+            Answer::Reply(Some(xml)) => {
+                let shown = Shown::Reply(self.number, text(xml));
+                self.phone.lock().unwrap().push(shown);
+            }
+            Answer::Reply(None) => {}
+            Answer::Unavailable => line.is_refused = true,
         }
         true
     }
@@ -183,6 +187,8 @@ struct World {
     /// What the platform says to a customer-service message.
     right: Arc<Mutex<Right>>,
     messages: Arc<Mutex<Vec<(String, Shown)>>>,
+    /// The store breaks when a message is sent.
+    breaks_by_sending: Arc<AtomicBool>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -196,10 +202,15 @@ impl World {
         let right = Arc::new(Mutex::new(Right::Yes));
         let messages: Arc<Mutex<Vec<(String, Shown)>>> = Arc::default();
         let (clock, says, sent) = (Arc::clone(&time), Arc::clone(&right), Arc::clone(&messages));
+        let breaks_by_sending: Arc<AtomicBool> = Arc::default();
+        let (breaking, breaks) = (Arc::clone(&store), Arc::clone(&breaks_by_sending));
         let send = move |openid: &str, message: &crate::api::custom::CustomMessage| {
             let crate::api::custom::CustomMessage::Text { content } = message else {
                 panic!("{message:?}");
             };
+            if breaks.load(Ordering::Relaxed) {
+                breaking.break_forwards(true).unwrap();
+            }
             match *says.lock().unwrap() {
                 Right::Yes => {
                     let shown = Shown::Message(content.clone());
@@ -227,8 +238,13 @@ impl World {
             time,
             right,
             messages,
+            breaks_by_sending,
             deliveries,
         }
+    }
+
+    fn millis(&self) -> u64 {
+        *self.time.lock().unwrap()
     }
 
     fn at(&self, millis: u64) -> Instant {
@@ -237,6 +253,17 @@ impl World {
 
     /// Records a delivery of a push of this person.
     fn record(&self, openid: &str, number: u64, forwards: bool, shows_kept: ShowsKept) -> Recorded {
+        let recorded = self.try_record(openid, number, forwards, shows_kept);
+        recorded.unwrap()
+    }
+
+    fn try_record(
+        &self,
+        openid: &str,
+        number: u64,
+        forwards: bool,
+        shows_kept: ShowsKept,
+    ) -> Result<Recorded, StoreError> {
         let dedup_key = format!("{openid} {number}");
         let record = Record {
             digest: short_digest(dedup_key.as_bytes()),
@@ -266,7 +293,7 @@ impl World {
         let (done, recorded) = channel();
         self.store
             .record(record, move |outcome, _| done.send(outcome).unwrap());
-        recorded.recv().unwrap().unwrap()
+        recorded.recv().unwrap()
     }
 
     /// Waits for what is being committed or sent.
@@ -280,9 +307,23 @@ impl World {
         }
     }
 
+    /// Whether a message is on its way: what was told of one waits for its commit.
     fn is_sending(&self) -> bool {
-        let mut states = self.states(Some(4));
-        states.any(|state| state == "sending")
+        let filter = ForwardFilter {
+            state: Some("sending".to_owned()),
+            ..ForwardFilter::default()
+        };
+        let mut ids = Vec::new();
+        let each = |row: ForwardRow| -> Result<(), StoreError> {
+            ids.push(row.id);
+            Ok(())
+        };
+        self.reader.forwards(&filter, each).unwrap();
+        let state = self.deliveries.lock();
+        ids.iter().any(|id| {
+            let entry = state.entries.get(id);
+            entry.is_some_and(|entry| entry.case.due(&Times::REAL).is_none())
+        })
     }
 
     /// The states of the last forwarded pushes.
@@ -300,8 +341,9 @@ impl World {
         states.into_iter()
     }
 
-    /// Plays one cell, from `base` on, and returns what the follower was shown.
-    fn play(&self, cell: Cell, base: u64, openid: &str) -> Vec<Shown> {
+    /// Plays one cell, from `base` on, and returns what the follower was shown. At each of the times `turns`, in
+    /// milliseconds, the store breaks, or works again.
+    fn play(&self, cell: Cell, base: u64, openid: &str, turns: &[u64]) -> Vec<Shown> {
         *self.right.lock().unwrap() = cell.right;
         match cell.right {
             Right::No => {
@@ -320,7 +362,15 @@ impl World {
         let mut begins = Some(0);
         let mut cuts = None;
         let mut answers = Some(cell.answers_at);
+        let mut turns = turns.iter().copied().peekable();
+        let mut breaks = false;
         loop {
+            let mut ended = line.lock().unwrap();
+            if std::mem::take(&mut ended.is_refused) && number < cell.deliveries {
+                begins = Some(self.millis() - base);
+                cuts = None;
+            }
+            drop(ended);
             self.deliveries.tick();
             self.settle();
             let due = self.deliveries.tick().map(|due| {
@@ -329,11 +379,17 @@ impl World {
                     .unwrap()
                     .saturating_sub(base)
             });
-            let Some(at) = [begins, cuts, answers, due].into_iter().flatten().min() else {
+            let turn = turns.peek().copied();
+            let next = [begins, cuts, answers, due, turn].into_iter();
+            let Some(at) = next.flatten().min() else {
                 break;
             };
             *self.time.lock().unwrap() = base + at;
-            if answers == Some(at) {
+            if turn == Some(at) {
+                turns.next();
+                breaks = !breaks;
+                self.store.break_forwards(breaks).unwrap();
+            } else if answers == Some(at) {
                 answers = None;
                 let outcome = match cell.says {
                     Says::Something => Asked::Reply(Some(Reply::Text(ANSWER.to_owned()))),
@@ -360,7 +416,12 @@ impl World {
                     phone: Arc::clone(&phone),
                 });
                 let of = |forwarded: Option<Forwarded>| forwarded.unwrap();
-                match self.record(openid, 1, true, ShowsKept::No) {
+                let recorded = self.try_record(openid, 1, true, ShowsKept::No);
+                let Ok(recorded) = recorded else {
+                    waiting.answer(Answer::Unavailable);
+                    continue;
+                };
+                match recorded {
                     Recorded::New {
                         standing: Standing::Pending,
                         forwarded,
@@ -473,7 +534,7 @@ fn in_every_cell_of_the_grid_an_answer_is_shown_once_or_what_is_said_instead() {
     let mut wrong = Vec::new();
     for (n, cell) in (0..).zip(cells()) {
         let openid = format!("person {n}");
-        let shown = world.play(cell, n * 1_000_000, &openid);
+        let shown = world.play(cell, n * 1_000_000, &openid, &[]);
         if shown != cell.expected() {
             wrong.push(format!("{cell:?}: {shown:?}, not {:?}", cell.expected()));
         }
@@ -484,6 +545,39 @@ fn in_every_cell_of_the_grid_an_answer_is_shown_once_or_what_is_said_instead() {
         wrong.len(),
         &wrong[..wrong.len().min(8)]
     );
+    let is_open = |state: &String| ["asked", "sending", "kept"].contains(&state.as_str());
+    assert_eq!(world.states(None).find(is_open), None);
+}
+
+#[test]
+fn in_every_cell_an_answer_is_shown_once_at_most_while_the_store_breaks_and_recovers() {
+    let world = World::new();
+    // Always the same numbers, which look like any.
+    let mut random = 1_u64;
+    let mut any = |below: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % below
+    };
+    let cells = cells()
+        .into_iter()
+        .filter(|cell| cell.says == Says::Something);
+    for (n, cell) in (0..).zip(cells) {
+        let mut turns = [0; 4].map(|_| 1 + any(25_000));
+        turns.sort_unstable();
+        let shown = world.play(cell, n * 1_000_000, &format!("person {n}"), &turns);
+        let is_answer = |shown: &&Shown| match shown {
+            Shown::Reply(_, text) | Shown::Message(text) | Shown::Next(text) => text == ANSWER,
+        };
+        let count = shown.iter().filter(is_answer).count();
+        assert!(count <= 1, "{cell:?} {turns:?}: {shown:?}");
+        assert!(count == 1 || !cell.next, "{cell:?} {turns:?}: {shown:?}");
+        assert!(
+            world.deliveries.lock().entries.is_empty(),
+            "{cell:?} {turns:?}"
+        );
+    }
     let is_open = |state: &String| ["asked", "sending", "kept"].contains(&state.as_str());
     assert_eq!(world.states(None).find(is_open), None);
 }
@@ -547,6 +641,34 @@ fn a_late_hand_over_to_customer_service_is_not_kept_for_another_message() {
         .asked(forwarded.id, Asked::Reply(Some(transfer)));
     world.settle();
     assert_eq!(world.states(None).collect::<Vec<_>>(), ["expired"]);
+}
+
+#[test]
+fn what_came_of_a_message_is_recorded_when_the_store_works_again() {
+    for (right, becomes) in [(Right::Yes, "sent"), (Right::NotYetRefused, "kept")] {
+        let world = World::new();
+        *world.right.lock().unwrap() = right;
+        world.breaks_by_sending.store(true, Ordering::Relaxed);
+        let cell = Cell {
+            message: true,
+            ..CELL
+        };
+        let (forwarded, _) = pending(&world, cell, "oFan");
+        *world.time.lock().unwrap() = 4_500;
+        world.deliveries.tick();
+        world.settle();
+        world.deliveries.asked(forwarded.id, says(ANSWER));
+        world.settle();
+        assert_eq!(world.states(None).collect::<Vec<_>>(), ["sending"]);
+        world.store.break_forwards(false).unwrap();
+        *world.time.lock().unwrap() = 5_500;
+        world.deliveries.tick();
+        world.settle();
+        assert_eq!(world.states(None).collect::<Vec<_>>(), [becomes]);
+        assert!(world.deliveries.lock().entries.is_empty());
+        let sent = usize::from(right == Right::Yes);
+        assert_eq!(world.messages.lock().unwrap().len(), sent);
+    }
 }
 
 #[test]

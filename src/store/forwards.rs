@@ -292,6 +292,19 @@ impl Store {
         })
     }
 
+    /// Lets every change of a forwarded push fail, or none.
+    #[cfg(test)]
+    pub(crate) fn break_forwards(&self, breaks: bool) -> Result<(), StoreError> {
+        let sql = match breaks {
+            true => {
+                "CREATE TRIGGER IF NOT EXISTS breaks BEFORE UPDATE ON forwards BEGIN SELECT raise(ABORT, 'a test'); END"
+            }
+            false => "DROP TRIGGER IF EXISTS breaks",
+        };
+        self.writer
+            .write(move |connection| connection.execute_batch(sql))
+    }
+
     /// Forgets that the account has no right to customer-service messages.
     ///
     /// # Errors
