@@ -20,7 +20,7 @@
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
 //! | [`metrics`] | the server's counters |
 //! | [`webhook`] | Standard Webhooks: secrets and signatures |
-//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
+//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`percent`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the store keep the tokens of the API.
 //!
@@ -88,6 +88,7 @@ pub mod clock;
 pub mod counted;
 pub mod local_time;
 pub mod notifier;
+pub mod percent;
 pub mod random;
 pub mod resolver;
 pub mod secret;

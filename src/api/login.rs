@@ -7,6 +7,7 @@ use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use crate::outbound::host_of;
+use crate::percent;
 use crate::secret::Secret;
 use crate::wechat::lenient;
 
@@ -114,23 +115,9 @@ pub fn authorize_url(
     // The platform's page insists on this order and this end.
     Ok(format!(
         "{AUTHORIZE}?appid={app_id}&redirect_uri={}&response_type=code&scope={}&state={state}#wechat_redirect",
-        percent_encoded(redirect_uri),
+        percent::encode(redirect_uri),
         scope.name()
     ))
-}
-
-/// A query value, percent-encoded: all bytes except letters, digits and `-._~`.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 impl Client {

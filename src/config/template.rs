@@ -130,7 +130,7 @@ impl Template {
                 Part::Placeholder(placeholder) => {
                     let value = placeholder.value(values);
                     match self.is_url {
-                        true => push_encoded(&mut text, value),
+                        true => text.push_str(&crate::percent::encode(value)),
                         false => text.push_str(value),
                     }
                 }
@@ -184,18 +184,6 @@ fn is_web_address(url: &str) -> bool {
             .iter()
             .any(|web| scheme.eq_ignore_ascii_case(web)),
         None => true,
-    }
-}
-
-/// Appends a value, percent-encoded except for the unreserved characters of RFC 3986.
-fn push_encoded(url: &mut String, value: &str) {
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                url.push(char::from(byte));
-            }
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
     }
 }
 

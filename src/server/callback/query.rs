@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::percent::decode;
+
 /// The parameters that the platform sends. A duplicate makes the query invalid: no honest client sends one.
 #[derive(Debug, Default)]
 pub struct Query<'a> {
@@ -35,29 +37,6 @@ impl<'a> Query<'a> {
         }
         Some(query)
     }
-}
-
-/// Undoes percent-encoding and `+`. `None` for a `%` without two hex digits, and for what is not UTF-8.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            b'+' => b' ',
-            byte => byte,
-        });
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ mod sync;
 mod throughput;
 
 // The server's files below import these as `crate::…`.
-use wechatd::{config, metrics, random};
+use wechatd::{config, metrics, percent, random};
 
 /// The server's own guard and its path to `tiny_http`, compiled into the reference server next to them.
 #[allow(unused, reason = "the reference uses part of it")]
