@@ -352,7 +352,9 @@ impl World {
                     .keep_setting("right.custom_send", &until)
                     .unwrap();
             }
-            Right::Yes | Right::NotYetRefused => self.store.forget_missing_right().unwrap(),
+            Right::Yes | Right::NotYetRefused => {
+                self.store.forget_missing_right().unwrap();
+            }
         }
         let phone = Phone::default();
         let about = Arc::new(about(self, cell, openid));

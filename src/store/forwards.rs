@@ -305,13 +305,16 @@ impl Store {
             .write(move |connection| connection.execute_batch(sql))
     }
 
-    /// Forgets that the account has no right to customer-service messages.
+    /// Forgets that the account has no right to customer-service messages. `false`: nothing was known.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn forget_missing_right(&self) -> Result<(), StoreError> {
-        self.writer
-            .write(|connection| settings::remove(connection, NO_CUSTOM_SEND))
+    pub fn forget_missing_right(&self) -> Result<bool, StoreError> {
+        self.writer.write(|connection| {
+            let was_known = settings::get(connection, NO_CUSTOM_SEND)?.is_some();
+            settings::remove(connection, NO_CUSTOM_SEND)?;
+            Ok(was_known)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pushes that rules forward to the owner's own program: what the follower is shown, in time or late, once at most.
 
 mod failures;
+mod late;
 mod waiting;
 
 use crate::support::service::{Act, Asked, FORWARD_ALL};

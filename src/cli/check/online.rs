@@ -66,7 +66,8 @@ const TRIES: [Try; 6] = [
 /// Tries everything, in the order in which an owner would fix it.
 pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     // No retries: a person is watching.
-    let api = connect(config)?.1.once();
+    let (store, api) = connect(config)?;
+    let api = api.once();
     let token = api.token_fetched();
     let mut lines = Vec::new();
     match &token {
@@ -107,6 +108,11 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
         });
     }
     lines.push(menu(&api));
+    // Whether a message may be sent shows only when one is.
+    if store.forget_missing_right()? {
+        let what = "was refused; the next late answer of a service tries it again";
+        lines.push(unknown("message/custom/send", what));
+    }
     Ok(lines)
 }
 
