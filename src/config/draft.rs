@@ -15,6 +15,8 @@ pub(super) struct Draft {
     pub(super) mode: ModeName,
     pub(super) aes_key: Option<AesKey>,
     pub(super) previous_aes_key: Option<AesKey>,
+    /// `web.verify_files`, before they are read, each with the byte at which its name stands.
+    pub(super) verify_files: Vec<(usize, String)>,
 }
 
 impl Draft {
@@ -69,6 +71,7 @@ impl Draft {
             mode: ModeName::Plain,
             aes_key: None,
             previous_aes_key: None,
+            verify_files: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::draft::Draft;
 use super::mode::ModeName;
 use super::value::{self, Parsed, Value};
-use super::{AllowIps, Config};
+use super::{AllowIps, Config, web};
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
 use crate::wechat::AesKey;
@@ -355,7 +355,7 @@ pub const KEYS: &[Key] = &[
         without: "",
         change: Change::Live,
         meaning: "Calls a second that bulk work may make: the daily comparison, tags and blacklist for many.",
-        set: |draft, value| put(&mut draft.config.api.rate, calls_a_second(value)),
+        set: |draft, value| put(&mut draft.config.api.rate, a_second(value)),
     },
     Key {
         name: "api.token_file",
@@ -365,6 +365,80 @@ pub const KEYS: &[Key] = &[
         change: Change::Restart(|old, new| old.api.token_file == new.api.token_file),
         meaning: "A file in which the server keeps the access_token, mode 0640, so that programs of other users in its group can have it.",
         set: |draft, value| put(&mut draft.config.api.token_file, path(value).map(Some)),
+    },
+    Key {
+        name: "web.url",
+        secret: false,
+        default: None,
+        without: "none: no web pages",
+        change: Change::Restart(|old, new| old.web.url == new.web.url),
+        meaning: "How browsers reach this server, \"https://example.com\": scheme, host and, where it must be, a port; `http://` for this machine only. Switches the web part on, and every address that it makes begins with it.",
+        set: |draft, value| put(&mut draft.config.web.url, web::url(value).map(Some)),
+    },
+    Key {
+        name: "web.path",
+        secret: false,
+        default: Some("\"/wx\""),
+        without: "",
+        change: Change::Restart(|old, new| old.web.path == new.web.path),
+        meaning: "The prefix of the web part's routes; neither `server.path` nor above it.",
+        set: |draft, value| {
+            put(
+                &mut draft.config.web.path,
+                web::path(value).and_then(not_taken),
+            )
+        },
+    },
+    Key {
+        name: "web.verify_files",
+        secret: false,
+        default: Some("[]"),
+        without: "",
+        change: Change::Live,
+        meaning: "Files beside the configuration that the console demands at the root of the domain, \"MP_verify_aBcD1234.txt\".",
+        set: |draft, value| put(&mut draft.verify_files, names(value)),
+    },
+    Key {
+        name: "web.rate",
+        secret: false,
+        default: Some("10"),
+        without: "",
+        change: Change::Live,
+        meaning: "Requests a second that one address (IPv6: one /64) may make to the web part, with ten times that at once; one more gets 429. What a trusted proxy asks about its visitors is not counted.",
+        set: |draft, value| put(&mut draft.config.web.rate, a_second(value)),
+    },
+    Key {
+        name: "login.methods",
+        secret: false,
+        default: Some("[\"oauth\", \"scan\"]"),
+        without: "",
+        change: Change::Live,
+        meaning: "How people log in: \"oauth\", silently inside WeChat, and \"scan\", by a QR code or a typed code.",
+        set: |draft, value| put(&mut draft.config.login.methods, web::methods(value)),
+    },
+    Key {
+        name: "login.session",
+        secret: false,
+        default: Some("\"7d\""),
+        without: "",
+        change: Change::Live,
+        meaning: "How long a session lives, \"10m\" to \"90d\". It is not prolonged: inside WeChat the next log-in is silent.",
+        set: |draft, value| {
+            let least = Duration::from_secs(600);
+            put(
+                &mut draft.config.login.session,
+                value::duration(value, least, DAY * 90),
+            )
+        },
+    },
+    Key {
+        name: "login.word",
+        secret: false,
+        default: Some("\"登录\""),
+        without: "",
+        change: Change::Live,
+        meaning: "What a person types before the code.",
+        set: |draft, value| put(&mut draft.config.login.word, web::word(value)),
     },
 ];
 
@@ -428,9 +502,17 @@ fn daily(value: &Value) -> Parsed<Option<TimeOfDay>> {
     }
 }
 
-fn calls_a_second(value: &Value) -> Parsed<u32> {
+fn a_second(value: &Value) -> Parsed<u32> {
     let read = value::integer(value, 1, 1_000)?;
     u32::try_from(read).map_err(|error| error.to_string())
+}
+
+/// A list of texts, which may be empty, each with its byte.
+fn names(value: &Value) -> Parsed<Vec<(usize, String)>> {
+    let items = value.get_ref().as_array();
+    let items = items.ok_or_else(|| value::expected("a list of names of files", value))?;
+    let name = |item: &Value| Ok((item.span().start, value::string(item)?));
+    items.iter().map(name).collect()
 }
 
 fn mode(value: &Value) -> Parsed<ModeName> {
@@ -460,12 +542,17 @@ fn callback_path(value: &Value) -> Parsed<String> {
             "{text:?} is not a path; it begins with / and has no spaces, ? or #"
         ));
     }
-    if text == HEALTH_PATH {
-        return Err(format!(
+    not_taken(text)
+}
+
+/// Refuses the path of the health check.
+fn not_taken(path: String) -> Parsed<String> {
+    match path == HEALTH_PATH {
+        true => Err(format!(
             "{HEALTH_PATH} is taken by the health check; choose another path"
-        ));
+        )),
+        false => Ok(path),
     }
-    Ok(text)
 }
 
 fn allow_ips(value: &Value) -> Parsed<AllowIps> {

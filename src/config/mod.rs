@@ -4,6 +4,7 @@ mod draft;
 mod entry;
 mod exposure;
 mod fold;
+mod gate;
 mod hook;
 mod key;
 mod listen;
@@ -29,6 +30,7 @@ use toml::de::DeTable;
 
 pub use exposure::{SERVICE_USER, ServiceUser};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
+pub use gate::{GATE_KEYS, Gate, Who};
 pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, Placeholder, last_part};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
@@ -42,7 +44,7 @@ pub use secret_url::SecretUrl;
 pub use service::{SERVICE_KEYS, Service, ServiceFormat, Slow};
 pub use template::{Template, Values};
 pub use value::{read_duration, read_network, show_duration};
-pub use web::{Gate, Login, Method, Methods, VerifyFile, Web, WebUrl, Who};
+pub use web::{Login, Method, Methods, VerifyFile, Web, WebUrl};
 
 use parser::Parser;
 
@@ -256,6 +258,7 @@ impl Config {
             .take()
             .map(|token| parser::relative_to(file, &token));
         parser.secret(root.get_ref(), config, secret);
+        parser.verify_files(&mut draft);
         parser.cross_check(root.get_ref(), &mut draft);
         match parser.list.is_empty() {
             true => Ok(draft.config),

@@ -14,7 +14,7 @@ use super::problem::{Problem, Problems, Typos, nearest};
 use super::syntax::SyntaxError;
 use super::{
     AllowIps, Config, HookFormat, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, SecretUrl,
-    hook, menu, rule, service, value,
+    VerifyFile, gate, hook, menu, rule, service, value,
 };
 use crate::byte_order_mark;
 use crate::secret::Secret;
@@ -23,6 +23,7 @@ use crate::secret::Secret;
 const RULES: &str = "rule";
 const HOOKS: &str = "hook";
 const SERVICES: &str = "service";
+const GATES: &str = "gate";
 const MENU: &str = "menu";
 
 /// Parses one text and collects its mistakes.
@@ -89,8 +90,8 @@ impl Parser {
         let mut services = Some(Vec::new());
         for (name, value) in root {
             let section = name.get_ref().as_ref();
-            if section == RULES {
-                // Parsed last: they name services.
+            if section == RULES || section == GATES {
+                // Parsed last: rules name services, gates are bound by login.methods.
                 continue;
             }
             if section == HOOKS {
@@ -123,6 +124,14 @@ impl Parser {
             let services = services.filter(|_| !self.typos.has(&[SERVICES]));
             self.rules(rules, services.as_deref(), &mut draft.config);
         }
+        if let Some(gates) = root.get(GATES) {
+            let tables = self.tables(GATES, gates);
+            let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
+            let gates = gate::parse(&tables, draft.config.login.methods, &mut report);
+            if !gates.is_empty() {
+                draft.config.gates = gates;
+            }
+        }
     }
 
     fn section(&mut self, section: &str, table: &DeTable, draft: &mut Draft) {
@@ -149,7 +158,9 @@ impl Parser {
             .map(|key| key.name)
             .find(|known| known.rsplit('.').next() == Some(own));
         let sections = KEYS.iter().map(|key| section_of(key.name));
-        let sections = [RULES, HOOKS, SERVICES, MENU].into_iter().chain(sections);
+        let sections = [RULES, HOOKS, SERVICES, GATES, MENU]
+            .into_iter()
+            .chain(sections);
         let near = match name.contains('.') {
             true => elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))),
             false => nearest(name, sections).or(elsewhere),
@@ -306,6 +317,17 @@ impl Parser {
         );
     }
 
+    /// Reads the files that `web.verify_files` names.
+    pub(super) fn verify_files(&mut self, draft: &mut Draft) {
+        let folder = relative_to(&draft.config.file, Path::new(""));
+        for (at, name) in &draft.verify_files {
+            match VerifyFile::read(&folder, name) {
+                Ok(file) => draft.config.web.verify_files.push(file),
+                Err(what) => self.report(*at, "web.verify_files", what),
+            }
+        }
+    }
+
     /// Checks what no single key can check, and builds the mode.
     pub(super) fn cross_check(&mut self, root: &DeTable, draft: &mut Draft) {
         let config = &mut draft.config;
@@ -355,6 +377,17 @@ impl Parser {
                     "would take the place of another file of this configuration; name a file that is not there",
                 );
             }
+        }
+        let (prefix, callback) = (&config.web.path, &config.server.path);
+        let below = callback.strip_prefix(prefix.as_str());
+        let is_taken = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let are_read = |problem: &Problem| !["web.path", "server.path"].contains(&&*problem.key);
+        if position(root, "web", "url").is_some() && is_taken && self.list.iter().all(are_read) {
+            let what = format!(
+                "{prefix:?} takes the callback's path too, server.path = {callback:?}; choose another for one of them"
+            );
+            let at = position(root, "web", "path").or_else(|| position(root, "server", "path"));
+            self.report(at.unwrap_or(0), "web.path", what);
         }
         let mode = match draft.mode {
             ModeName::Plain => return,

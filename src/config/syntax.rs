@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
+use super::gate::GATE_KEYS;
 use super::hook::HOOK_KEYS;
 use super::menu::MENU_KEYS;
 use super::rule::RULE_KEYS;
@@ -27,17 +28,20 @@ const OWN_ERRORS: [&str; 5] = [
 ];
 
 /// Headers in double brackets: each starts one more item of a list.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "rule",
     "hook",
     "service",
+    "gate",
     "menu.button",
     "menu.conditional",
     "menu.conditional.button",
 ];
 
 /// Sections without secrets.
-const OPEN_SECTIONS: [&str; 5] = ["rule", "menu", "server", "store", "api"];
+const OPEN_SECTIONS: [&str; 8] = [
+    "rule", "menu", "gate", "server", "store", "api", "web", "login",
+];
 
 /// A line that is not TOML.
 #[derive(Debug)]
@@ -470,6 +474,7 @@ fn is_statement(line: &str) -> bool {
         .iter()
         .chain(HOOK_KEYS)
         .chain(SERVICE_KEYS)
+        .chain(GATE_KEYS)
         .chain(MENU_KEYS)
         .map(|(key, _)| *key);
     names()

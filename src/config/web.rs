@@ -1,8 +1,14 @@
-//! Sections `[web]` and `[login]` and the `[[gate]]`s of the configuration: who may pass on the owner's web pages, and how
-//! people log in there.
+//! Sections `[web]` and `[login]` of the configuration: where the web pages are, and how people log in there.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::time::Duration;
+
+use super::fold::{Folding, plain};
+use super::value::{self, Parsed, Value};
 
 /// Section `[web]`.
 #[derive(Debug, Clone)]
@@ -97,44 +103,213 @@ impl Methods {
     }
 }
 
-/// One gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gate {
-    /// Its name, which stands in paths.
-    pub name: String,
-    /// Line of its first key in the file, counted from 1; 0 for the gate that is there without any `[[gate]]`.
-    pub line: usize,
-    /// Who may pass.
-    pub who: Who,
-    /// How the person must have logged in; `None`: in any way.
-    pub methods: Option<Methods>,
-    /// How long ago the log-in may be at most.
-    pub max_age: Option<Duration>,
+impl WebUrl {
+    /// An address such as `https://example.com` or `http://localhost:8080`. A slash at its end, the usual port and capital
+    /// letters are taken out.
+    ///
+    /// # Errors
+    /// Says what is wrong, without a user part.
+    pub fn parse(text: &str) -> Result<WebUrl, String> {
+        const SUCH_AS: &str = "such as \"https://example.com\"";
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("has no scheme; it begins with https://, {SUCH_AS}"));
+        };
+        let is_https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => {
+                return Err(format!(
+                    "is no web address; it begins with https://, {SUCH_AS}"
+                ));
+            }
+        };
+        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(
+                "has a user part; leave out what stands before the host, with the @".to_owned(),
+            );
+        }
+        if !matches!(path, "" | "/") {
+            return Err(format!(
+                "has {path:?} behind the host; leave that out: the prefix of the routes is web.path"
+            ));
+        }
+        let (host, port) = split_port(authority)?;
+        let host = read_host(host)?;
+        if !is_https && !is_loopback(&host) {
+            return Err(format!(
+                "is http://, which is for this machine only (localhost, 127.0.0.1, [::1]); anybody on the way could read the cookie of a session: write \"https://{authority}\""
+            ));
+        }
+        let scheme = if is_https { "https" } else { "http" };
+        let usual = if is_https { 443 } else { 80 };
+        let port = port.filter(|port| *port != usual);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        Ok(WebUrl {
+            is_https,
+            origin: format!("{scheme}://{host}{port}"),
+            host,
+        })
+    }
 }
 
-/// Who may pass a gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
-    /// Any user of WeChat.
-    Anyone,
-    /// Followers.
-    Followers,
-    /// Followers with the tag of this name.
-    Tag(String),
-    /// These openids.
-    Listed(Vec<String>),
+/// The host and the port of `example.com:8443` or `[::1]:8080`.
+fn split_port(authority: &str) -> Parsed<(&str, Option<u16>)> {
+    let host_ends = match authority.starts_with('[') {
+        true => authority.find(']').map_or(authority.len(), |at| at + 1),
+        false => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(host_ends);
+    if port.is_empty() {
+        return Ok((host, None));
+    }
+    let number = port
+        .strip_prefix(':')
+        .filter(|digits| digits.len() <= 5 && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    match number.and_then(|digits| digits.parse().ok()) {
+        Some(port) if port > 0 => Ok((host, Some(port))),
+        Some(_) | None => Err(format!(
+            "{port:?} is no port; it is : and a number up to 65535, and an IPv6 address stands between [ and ]"
+        )),
+    }
 }
 
-impl Gate {
-    /// The gate that is there where the configuration has none.
-    #[must_use]
-    pub fn default_gate() -> Gate {
-        Gate {
-            name: "default".to_owned(),
-            line: 0,
-            who: Who::Followers,
-            methods: None,
-            max_age: None,
+/// A host in the form in which browsers name it.
+fn read_host(text: &str) -> Parsed<String> {
+    let host = text.to_ascii_lowercase();
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.strip_suffix(']').and_then(|text| text.parse().ok());
+        return match address {
+            Some(address @ Ipv6Addr { .. }) => Ok(format!("[{address}]")),
+            None => Err(format!("{text:?} is no IPv6 address")),
+        };
+    }
+    if host.is_empty() {
+        return Err("has no host".to_owned());
+    }
+    if !host.is_ascii() {
+        return Err(format!(
+            "{text:?} is not in the form that browsers send; write it in ASCII, as xn--…"
+        ));
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A last label that begins with a digit makes browsers read all of it as an address.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.starts_with(|c: char| c.is_ascii_digit());
+    let is_host = match is_number {
+        true => host.parse::<Ipv4Addr>().is_ok(),
+        false => host.len() <= 253 && host.split('.').all(is_label),
+    };
+    match is_host {
+        true => Ok(host),
+        false => Err(format!("{text:?} is no host, such as \"example.com\"")),
+    }
+}
+
+/// Whether a host can only be this machine.
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<Ipv4Addr>();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "[::1]"
+        || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The value of `web.url`.
+pub(super) fn url(value: &Value) -> Parsed<WebUrl> {
+    WebUrl::parse(&value::string(value)?)
+}
+
+/// The value of `web.path`.
+pub(super) fn path(value: &Value) -> Parsed<String> {
+    let text = value::string(value)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(plain) && part != "." && part != "..";
+    let path = text.strip_suffix('/').unwrap_or(&text);
+    let parts = path.strip_prefix('/').filter(|_| path.len() <= 128);
+    match parts {
+        Some(parts) if parts.split('/').all(is_part) => Ok(path.to_owned()),
+        Some(_) | None => Err(format!(
+            "{text:?} is no prefix for routes; write / and a word such as \"/wx\": letters, digits and -_.~"
+        )),
+    }
+}
+
+/// A list of ways to log in.
+pub(super) fn methods(value: &Value) -> Parsed<Methods> {
+    let known = Method::ALL.map(|method| (method.name(), method));
+    let mut methods = Methods {
+        oauth: false,
+        scan: false,
+    };
+    for text in value::one_or_more(value)? {
+        match value::one_of(&text, &known, "a way to log in")? {
+            Method::OAuth => methods.oauth = true,
+            Method::Scan => methods.scan = true,
+        }
+    }
+    Ok(methods)
+}
+
+/// The value of `login.word`.
+pub(super) fn word(value: &Value) -> Parsed<String> {
+    let text = value::string(value)?;
+    value::no_control(&text, &[])?;
+    let text = text.trim();
+    match plain(text, Folding::Text).chars().count() {
+        0 => Err("cannot be empty: a code alone could be any text".to_owned()),
+        1..=20 => Ok(text.to_owned()),
+        _ => Err("has more than 20 characters; people have to type it".to_owned()),
+    }
+}
+
+impl VerifyFile {
+    /// The largest one, in bytes.
+    const MOST: u64 = 64 << 10;
+
+    /// Reads the file of this name in `folder`.
+    pub(super) fn read(folder: &Path, name: &str) -> Parsed<VerifyFile> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let stem = name.strip_suffix(".txt").unwrap_or_default();
+        if !(1..=64).contains(&stem.len()) || !stem.bytes().all(plain) {
+            return Err(format!(
+                "{name:?} is no name as the console gives it: letters, digits and _ with .txt, such as \"MP_verify_aBcD1234.txt\", and no folder"
+            ));
+        }
+        let file = folder.join(name);
+        let shown = file.display();
+        let metadata = fs::metadata(&file).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                format!("there is no {shown}; download it in the console and put it there")
+            }
+            _ => format!("{shown} cannot be read: {error}"),
+        })?;
+        if !metadata.is_file() {
+            return Err(format!("{shown} is no file"));
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(&file)
+            .and_then(|file| file.take(VerifyFile::MOST + 1).read_to_end(&mut bytes));
+        let read = read.map_err(|error| format!("{shown} cannot be read: {error}"))?;
+        let content = String::from_utf8(bytes).ok().filter(|text| {
+            read as u64 <= VerifyFile::MOST && value::no_control(text, &['\n', '\r', '\t']).is_ok()
+        });
+        match content {
+            Some(content) => Ok(VerifyFile {
+                name: name.to_owned(),
+                content,
+            }),
+            None => Err(format!(
+                "{shown} is not the console's: that is a line of text, and at most 64 KiB"
+            )),
         }
     }
 }

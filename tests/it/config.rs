@@ -1,6 +1,7 @@
 //! `wechat.conf`: all mistakes are reported at once with their line, and a Token is generated if none is set.
 
 mod services;
+mod web;
 
 use crate::support::account::{APP_ID, HELP};
 use crate::support::command::program;
@@ -566,6 +567,7 @@ fn impossible_values_are_refused() {
         ("api.timeout = \"soon\"", "api.timeout"),
         ("account = 1", "account"),
         ("rule = 1", "rule"),
+        ("gate = 1", "gate"),
         ("[[rule]]\nmessage = \"txt\"\ntext = \"x\"", "txt"),
         ("[[rule]]\nmessage = []\ntext = \"x\"", "message"),
         ("[[rule]]\nmessage = 1\ntext = \"x\"", "message"),
@@ -868,6 +870,12 @@ news = [{ title = "{0}", description = "{content}", pic_url = "https://example.c
 [[rule]]
 event = "any"
 music = { title = "{key}", url = "https://example.com/{openid}" }
+
+[[gate]]
+name = "members"
+who = "tag:VIP"
+methods = ["oauth"]
+max_age = "12h"
 
 [[service]]
 name = "bot"

@@ -329,6 +329,7 @@ fn the_readme_lists_every_configuration_key_with_its_default() {
         wechatd::config::RULE_KEYS,
         wechatd::config::HOOK_KEYS,
         wechatd::config::SERVICE_KEYS,
+        wechatd::config::GATE_KEYS,
         wechatd::config::MENU_KEYS,
     ];
     for (key, _) in lists.concat() {
@@ -345,7 +346,7 @@ fn the_readme_lists_no_unknown_key() {
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
     for name in rows.filter_map(|row| row.split('`').next()) {
         let section = name.split('.').next().unwrap_or_default();
-        let sections = ["account", "server", "store", "api"];
+        let sections = ["account", "server", "store", "api", "web", "login"];
         if sections.contains(&section) && name.contains('.') {
             let known = wechatd::config::KEYS.iter().any(|key| key.name == name);
             assert!(known, "README.md lists {name}, which does not exist");
@@ -379,6 +380,7 @@ fn the_shipped_configuration_explains_every_key_with_its_default() {
         wechatd::config::RULE_KEYS,
         wechatd::config::HOOK_KEYS,
         wechatd::config::SERVICE_KEYS,
+        wechatd::config::GATE_KEYS,
         wechatd::config::MENU_KEYS,
     ];
     for (key, _) in lists.concat() {
