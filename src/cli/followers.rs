@@ -529,6 +529,10 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         counted(erased.messages, "message"),
         counted(erased.jobs, "template message"),
     ))?;
+    if erased.sessions > 0 {
+        let sessions = counted(erased.sessions, "session");
+        out.line(&format!("also {sessions} on web pages"))?;
+    }
     if erased.hook_events > 0 {
         let events = counted(erased.hook_events, "event");
         out.line(&format!("also {events} of hooks"))?;

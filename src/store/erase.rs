@@ -29,6 +29,8 @@ pub struct Erased {
     pub messages: usize,
     /// Rows of `jobs`: template messages to the person.
     pub jobs: usize,
+    /// Rows of `sessions`: where the person is logged in.
+    pub sessions: usize,
     /// Rows of `hook_events` about the person.
     pub hook_events: usize,
 }
@@ -277,6 +279,7 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         follow_log: delete("follow_log")?,
         messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
         jobs: delete("jobs")?,
+        sessions: delete("sessions")?,
         // They are found without the writer, see `erase`.
         hook_events: 0,
     };

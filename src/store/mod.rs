@@ -16,6 +16,7 @@
 //! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`media`]: uploaded files, valid or expired
+//! - [`sessions`]: people who are logged in on the owner's web pages
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
 //!   something, held by a [`process`]
@@ -55,6 +56,7 @@ mod record;
 mod scenes;
 mod schema;
 mod scrub;
+mod sessions;
 mod settings;
 mod signatures;
 mod sync;
@@ -83,6 +85,7 @@ pub use options::Options;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded, Standing};
 pub use scenes::SceneCount;
+pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

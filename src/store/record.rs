@@ -8,7 +8,7 @@ use super::hooks::NewHookEvent;
 use super::open::Store;
 use super::signatures::{Signature, UsedSignature, use_up};
 use super::writer::{AfterCommit, Work};
-use super::{erase, followers, hooks, jobs};
+use super::{erase, followers, hooks, jobs, sessions};
 use crate::wechat::Effect;
 
 /// A parsed and answered push, ready to be stored. The fields are the columns of `messages`.
@@ -172,10 +172,14 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::Follow { scene } => {
             followers::follow(connection, &record.openid, at, scene.as_deref())?
         }
-        Effect::Leave => followers::leave(connection, &record.openid, at)?,
+        Effect::Leave => {
+            followers::leave(connection, &record.openid, at)?;
+            sessions::end_of(connection, &record.openid)?;
+        }
         Effect::ProfileChanged { openid } => followers::queue_profile(connection, openid)?,
         Effect::ProfileRevoked { openid } => {
-            followers::clear_profile(connection, openid, record.received_at)?
+            followers::clear_profile(connection, openid, record.received_at)?;
+            sessions::end_of(connection, openid)?;
         }
         Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,

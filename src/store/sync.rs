@@ -13,6 +13,7 @@ use super::hooks::{self, Announce, Change};
 use super::open::{Reader, Store};
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
+use super::sessions;
 use super::settings::{self, SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT};
 
 /// Most rows in one write of a sync.
@@ -446,6 +447,7 @@ fn leave(
             scene: None,
         };
         log_and_announce(connection, &event, announce)?;
+        sessions::end_of(connection, openid)?;
     }
     Ok(gone)
 }

@@ -1,0 +1,333 @@
+//! People who are logged in on the owner's web pages: one row for each browser, found by the hash of its cookie.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::columns::{number, some_number, some_text, text};
+use super::error::StoreError;
+use super::open::{Reader, Store};
+use super::page::page;
+
+/// Most sessions of one person; another one ends the oldest. Deleting all of them stays a small part of a commit.
+const MOST: u32 = 100;
+
+/// Most characters that are kept of the name that a browser gives itself.
+const AGENT: usize = 512;
+
+/// Rows that one commit removes when all sessions end.
+const STEP: u32 = 200;
+
+/// A log-in.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// The SHA-256 of the text of the cookie.
+    pub token_hash: [u8; 32],
+    /// The person.
+    pub openid: String,
+    /// The same person in the other accounts of the same Open Platform account.
+    pub unionid: Option<String>,
+    /// The name of the way to log in.
+    pub method: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub expires_at: i64,
+    /// The browser's address.
+    pub address: Option<String>,
+    /// What the browser calls itself; the first 512 characters are kept.
+    pub agent: Option<String>,
+}
+
+/// Who a cookie belongs to: the session, and the person as the followers are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// The id of the session.
+    pub id: i64,
+    /// The person.
+    pub openid: String,
+    /// The same person in the other accounts of the same Open Platform account.
+    pub unionid: Option<String>,
+    /// The name of the way in which the person logged in.
+    pub method: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub expires_at: i64,
+    /// Whether the person follows.
+    pub subscribed: bool,
+    /// The nickname of a follower, if the platform gave it.
+    pub nickname: Option<String>,
+    /// The URL of a follower's picture, if the platform gave it.
+    pub headimgurl: Option<String>,
+    /// The names of a follower's tags.
+    pub tags: Vec<String>,
+}
+
+/// A row of `sessions`, without its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub struct SessionRow {
+    pub id: i64,
+    pub openid: String,
+    pub unionid: Option<String>,
+    pub method: String,
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub seen_at: Option<i64>,
+    pub address: Option<String>,
+    pub agent: Option<String>,
+    /// `created_at` as local date and time, for people.
+    pub since: String,
+    /// `expires_at` as local date and time, for people.
+    pub expires: String,
+    /// `seen_at` as local date and time, for people.
+    pub seen: Option<String>,
+}
+
+/// Which sessions to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Of this person.
+    pub openid: Option<String>,
+    /// That have not expired at this time, Unix seconds.
+    pub now: i64,
+    /// The most to list.
+    pub limit: Option<u32>,
+}
+
+/// Which sessions to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The one with this id.
+    One(i64),
+    /// All of this person.
+    Of(String),
+    /// All.
+    All,
+}
+
+impl Store {
+    /// Begins a session. In the same commit the session that the browser had before, `replaces`, ends.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn begin_session(
+        &self,
+        session: NewSession,
+        replaces: Option<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let agent = session.agent.as_deref();
+        let agent: Option<String> = agent.map(|agent| agent.chars().take(AGENT).collect());
+        self.writer.write(move |connection| {
+            if let Some(replaces) = &replaces {
+                end(connection, replaces)?;
+            }
+            connection
+                .prepare_cached(
+                    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE openid = ?1
+                         ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2)",
+                )?
+                .execute(params![session.openid, MOST - 1])?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO sessions (token_hash, openid, unionid, method, created_at, expires_at, address, agent)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    session.token_hash,
+                    session.openid,
+                    session.unionid,
+                    session.method,
+                    session.created_at,
+                    session.expires_at,
+                    session.address,
+                    agent,
+                ])
+                .map(drop)
+        })
+    }
+
+    /// Ends the session of a cookie with this hash; true if there was one.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn end_session(&self, token_hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| end(connection, &token_hash))
+    }
+
+    /// Ends sessions and returns how many. All of them end a few at a time, so that pushes do not wait; those that
+    /// begin meanwhile stay.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn end_sessions(&self, which: Ending) -> Result<usize, StoreError> {
+        match which {
+            Ending::One(id) => self.writer.write(move |connection| {
+                connection.execute("DELETE FROM sessions WHERE id = ?1", [id])
+            }),
+            Ending::Of(openid) => self
+                .writer
+                .write(move |connection| end_of(connection, &openid)),
+            Ending::All => {
+                let last: Option<i64> = self.writer.write(|connection| {
+                    connection.query_row("SELECT max(id) FROM sessions", [], |row| row.get(0))
+                })?;
+                let mut ended = 0;
+                loop {
+                    let step = self.writer.write(move |connection| {
+                        connection
+                            .prepare_cached(
+                                "DELETE FROM sessions WHERE id IN
+                                     (SELECT id FROM sessions WHERE id <= ?1 ORDER BY id LIMIT ?2)",
+                            )?
+                            .execute(params![last, STEP])
+                    })?;
+                    if step == 0 {
+                        return Ok(ended);
+                    }
+                    ended += step;
+                }
+            }
+        }
+    }
+
+    /// Removes up to `limit` sessions that expired before `now`, Unix seconds, and returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn remove_expired_sessions(&self, now: i64, limit: u32) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "DELETE FROM sessions WHERE id IN
+                         (SELECT id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                )?
+                .execute(params![now, limit])
+        })
+    }
+
+    /// Notes when sessions were used last, by their ids, in Unix seconds; at most a few hundred.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn sessions_seen(&self, seen: Vec<(i64, i64)>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            // The id of a session that has ended may be another's now.
+            let mut update = connection.prepare_cached(
+                "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND created_at <= ?2 AND coalesce(seen_at, 0) < ?2",
+            )?;
+            seen.iter()
+                .try_for_each(|(id, at)| update.execute(params![id, at]).map(drop))
+        })
+    }
+}
+
+impl Reader {
+    /// Who a cookie with this hash belongs to; `None` if its session has ended, or has expired at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn visitor(&self, token_hash: &[u8; 32], now: i64) -> Result<Option<Visitor>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT sessions.id, sessions.openid, coalesce(sessions.unionid, followers.unionid), method, created_at,
+                         expires_at, followers.openid IS NOT NULL, nickname, headimgurl,
+                         iif(tagid_list <> '[]' AND json_valid(tagid_list),
+                             (SELECT json_group_array(name ORDER BY id) FROM tags
+                              WHERE id IN (SELECT value FROM json_each(tagid_list))), NULL)
+                     FROM sessions LEFT JOIN followers ON followers.openid = sessions.openid
+                     WHERE token_hash = ?1 AND expires_at > ?2",
+                )?
+                .query_row(params![token_hash, now], visitor)
+                .optional()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// Calls `each` for every session that matches the filter, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or `each` fails.
+    pub fn sessions<E: From<StoreError>>(
+        &self,
+        filter: &SessionFilter,
+        mut each: impl FnMut(SessionRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT id, openid, unionid, method, created_at, expires_at, seen_at, address, agent,
+                     datetime(created_at, 'unixepoch', 'localtime'), datetime(expires_at, 'unixepoch', 'localtime'),
+                     datetime(seen_at, 'unixepoch', 'localtime')
+                 FROM sessions WHERE (?1 IS NULL OR openid = ?1) AND expires_at > ?2 AND id < ?4
+                 ORDER BY id DESC LIMIT coalesce(?3, -1)",
+            )
+            .map_err(failed)?;
+        let (mut left, mut last) = (filter.limit, i64::MAX);
+        loop {
+            let values = params![filter.openid, filter.now, left, last];
+            let page = page(&mut statement, values, session).map_err(failed)?;
+            for row in page.rows {
+                last = row.id;
+                left = left.map(|left| left - 1);
+                each(row)?;
+            }
+            if page.is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Ends the session of a cookie.
+fn end(connection: &Connection, token_hash: &[u8; 32]) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?
+        .execute([token_hash])
+        .map(|ended| ended > 0)
+}
+
+/// Ends all sessions of a person and returns how many.
+pub(super) fn end_of(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("DELETE FROM sessions WHERE openid = ?1")?
+        .execute([openid])
+}
+
+fn visitor(row: &Row) -> rusqlite::Result<Visitor> {
+    let tags = text(row, 9)?;
+    Ok(Visitor {
+        id: row.get(0)?,
+        openid: some_text(row, 1)?,
+        unionid: text(row, 2)?,
+        method: some_text(row, 3)?,
+        created_at: some_number(row, 4)?,
+        expires_at: some_number(row, 5)?,
+        subscribed: row.get(6)?,
+        nickname: text(row, 7)?,
+        headimgurl: text(row, 8)?,
+        tags: tags
+            .and_then(|tags| serde_json::from_str(&tags).ok())
+            .unwrap_or_default(),
+    })
+}
+
+fn session(row: &Row) -> rusqlite::Result<SessionRow> {
+    Ok(SessionRow {
+        id: row.get(0)?,
+        openid: some_text(row, 1)?,
+        unionid: text(row, 2)?,
+        method: some_text(row, 3)?,
+        created_at: some_number(row, 4)?,
+        expires_at: some_number(row, 5)?,
+        seen_at: number(row, 6)?,
+        address: text(row, 7)?,
+        agent: text(row, 8)?,
+        since: some_text(row, 9)?,
+        expires: some_text(row, 10)?,
+        seen: text(row, 11)?,
+    })
+}
