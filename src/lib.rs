@@ -13,6 +13,7 @@
 //! | [`delivery`] | answers of services on their way to the followers: in time, late, at most once |
 //! | [`service`] | the owner's own programs: one call, its queue, and when none is made |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
+//! | [`login`] | log-in on the owner's web pages: gates, cookies, the way back; knows no HTTP and no SQL |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform |
@@ -45,7 +46,7 @@
 //! | feature | folders | imports |
 //! |---|---|---|
 //! | late answers of the owner's own program | `delivery/`, `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store` |
-//! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api` |
+//! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api`, `config` |
 //! | operator's page | `page/` (a file for each page; no SQL, no HTTP types), `server/admin/` | `server/admin` → `page` → readers of the store, on the pool |
 //! | a second store engine | `store/sql.rs`, `store/statement.rs`, `store/sqlite/`, `store/mysql/` | nothing outside `store` names an engine |
 //!
@@ -68,6 +69,8 @@ pub mod delivery;
 pub mod service;
 
 pub mod dispatch;
+
+pub mod login;
 
 pub mod config;
 

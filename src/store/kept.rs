@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
     self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, SERVICE_SECRET,
-    TOKEN,
+    TOKEN, WEB_KEY,
 };
 use crate::secret::Secret;
 
@@ -74,6 +74,23 @@ impl Store {
                  ON CONFLICT (name) DO UPDATE SET value = iif(value GLOB 'whsec_?*', value, excluded.value) RETURNING value",
                 [&name, &fresh],
                 |row| row.get(0).map(|secret: String| Secret::new(secret)),
+            )
+        })
+    }
+
+    /// The key of what is signed for browsers, as 64 hexadecimal digits; stores `fresh` if there is none yet.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn made_web_key(&self, fresh: &Secret) -> Result<Secret, StoreError> {
+        let fresh = fresh.expose().to_owned();
+        self.writer.write(move |connection| {
+            connection.query_row(
+                // An empty value, cleared by the owner or mistyped, counts as none: with an empty key anybody could sign.
+                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value =
+                     iif(length(value) = 64 AND value NOT GLOB '*[^0-9a-f]*', value, excluded.value) RETURNING value",
+                [WEB_KEY, &fresh],
+                |row| row.get(0).map(|key: String| Secret::new(key)),
             )
         })
     }

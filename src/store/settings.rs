@@ -51,6 +51,9 @@ pub(super) const LEASE: &str = "lease ";
 /// Prefix of the name of a service: the secret that was made for it.
 pub(super) const SERVICE_SECRET: &str = "service secret ";
 
+/// 32 random bytes in hexadecimal digits: the key of what is signed for browsers.
+pub(super) const WEB_KEY: &str = "web_key";
+
 /// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 

@@ -1,0 +1,297 @@
+//! The two cookies of a browser: of its session, and of a log-in under way (the flow).
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
+
+use crate::config::WebUrl;
+use crate::random::{self, NoRandomNumbers};
+use crate::secret::Secret;
+
+/// How long a flow cookie lives.
+pub const FLOW_LIVES: Duration = Duration::from_secs(600);
+
+/// Characters of a session's mark.
+const MARK: usize = 12;
+
+/// The names of the cookies, and how they are written, by the scheme of `web.url`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cookies {
+    is_https: bool,
+}
+
+/// The text of a session's cookie: 32 random bytes. The store has its hash only.
+#[derive(Debug, Clone)]
+pub struct SessionToken(Secret);
+
+/// The SHA-256 of the text of a session's cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// The text of a flow cookie: 16 random bytes. It tells that a log-in comes back to the browser in which it began.
+#[derive(Debug, Clone)]
+pub struct Flow(Secret);
+
+/// What is told of a flow cookie outside its browser: the first 16 bytes of its SHA-256. Compared in constant time.
+#[derive(Debug, Clone, Copy, Eq)]
+pub struct FlowDigest(pub [u8; 16]);
+
+impl Cookies {
+    /// The cookies of pages under this address.
+    #[must_use]
+    pub fn of(url: &WebUrl) -> Cookies {
+        Cookies {
+            is_https: url.is_https,
+        }
+    }
+
+    /// The name of the session's cookie. Browsers take one whose name begins with `__Host-` only over https, from the
+    /// host itself and for all of its paths: no other site and no subdomain can plant it.
+    #[must_use]
+    pub fn session_name(self) -> &'static str {
+        match self.is_https {
+            true => "__Host-wechatd",
+            false => "wechatd",
+        }
+    }
+
+    /// The name of the flow cookie.
+    #[must_use]
+    pub fn flow_name(self) -> &'static str {
+        match self.is_https {
+            true => "__Host-wechatd-flow",
+            false => "wechatd-flow",
+        }
+    }
+
+    /// The hash of the session's cookie among the values of the headers `Cookie`; `None` if there is none, or it
+    /// cannot be ours.
+    pub fn session<'a>(self, headers: impl IntoIterator<Item = &'a str>) -> Option<TokenHash> {
+        find(headers, self.session_name(), 32).map(TokenHash::of)
+    }
+
+    /// The flow cookie among the values of the headers `Cookie`; `None` if there is none, or it cannot be ours.
+    pub fn flow<'a>(self, headers: impl IntoIterator<Item = &'a str>) -> Option<Flow> {
+        find(headers, self.flow_name(), 16).map(|text| Flow(Secret::new(text)))
+    }
+
+    /// The value of `Set-Cookie` that logs the browser in for as long as the session lives.
+    #[must_use]
+    pub fn set_session(self, token: &SessionToken, lives: Duration) -> String {
+        self.set(self.session_name(), token.0.expose(), lives)
+    }
+
+    /// The value of `Set-Cookie` that logs the browser out.
+    #[must_use]
+    pub fn clear_session(self) -> String {
+        self.set(self.session_name(), "", Duration::ZERO)
+    }
+
+    /// The value of `Set-Cookie` for a log-in under way.
+    #[must_use]
+    pub fn set_flow(self, flow: &Flow) -> String {
+        self.set(self.flow_name(), flow.0.expose(), FLOW_LIVES)
+    }
+
+    fn set(self, name: &str, value: &str, lives: Duration) -> String {
+        let secure = if self.is_https { " Secure;" } else { "" };
+        // Lax: with Strict the cookie would be missing when WeChat sends the browser back.
+        format!(
+            "{name}={value}; Path=/; Max-Age={}; HttpOnly;{secure} SameSite=Lax",
+            lives.as_secs()
+        )
+    }
+}
+
+/// The value of the first cookie of this name that is the base64url of so many bytes.
+fn find<'a>(
+    headers: impl IntoIterator<Item = &'a str>,
+    name: &str,
+    bytes: usize,
+) -> Option<&'a str> {
+    let pairs = headers.into_iter().flat_map(|header| header.split(';'));
+    let values = pairs.filter_map(|pair| {
+        let (own, value) = pair.split_once('=')?;
+        (own.trim_matches([' ', '\t']) == name).then(|| value.trim_matches([' ', '\t']))
+    });
+    let length = (4 * bytes).div_ceil(3);
+    let mut ours = values.filter(|value| {
+        let of_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        value.len() == length && value.bytes().all(of_base64url)
+    });
+    ours.next()
+}
+
+impl SessionToken {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn random() -> Result<SessionToken, NoRandomNumbers> {
+        let bytes: [u8; 32] = random::bytes()?;
+        Ok(SessionToken(Secret::new(URL_SAFE_NO_PAD.encode(bytes))))
+    }
+
+    /// What the store knows of it.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(self.0.expose())
+    }
+}
+
+impl TokenHash {
+    fn of(text: &str) -> TokenHash {
+        TokenHash(sha256(text))
+    }
+
+    /// 12 characters that change with the session, for the owner's program: nothing else can be learned from them.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let mut mark = URL_SAFE_NO_PAD.encode(self.0);
+        mark.truncate(MARK);
+        mark
+    }
+}
+
+impl Flow {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn random() -> Result<Flow, NoRandomNumbers> {
+        let bytes: [u8; 16] = random::bytes()?;
+        Ok(Flow(Secret::new(URL_SAFE_NO_PAD.encode(bytes))))
+    }
+
+    /// What is told of it outside its browser.
+    #[must_use]
+    pub fn digest(&self) -> FlowDigest {
+        let mut first = [0; 16];
+        first.copy_from_slice(&sha256(self.0.expose())[..16]);
+        FlowDigest(first)
+    }
+}
+
+impl PartialEq for FlowDigest {
+    fn eq(&self, other: &FlowDigest) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HTTPS: Cookies = Cookies { is_https: true };
+    const HTTP: Cookies = Cookies { is_https: false };
+
+    /// A value of `Set-Cookie` as a browser sends it back.
+    fn sent_back(set: &str) -> String {
+        set.split(';').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_cookie_comes_back_as_what_was_set() {
+        for cookies in [HTTPS, HTTP] {
+            let (token, flow) = (SessionToken::random().unwrap(), Flow::random().unwrap());
+            let session = sent_back(&cookies.set_session(&token, Duration::from_secs(60)));
+            let flow_back = sent_back(&cookies.set_flow(&flow));
+            let together = format!("a=b; {session};{flow_back} ; theme=dark");
+            for headers in [
+                vec![together.as_str()],
+                vec!["a=b", session.as_str(), flow_back.as_str()],
+            ] {
+                assert_eq!(cookies.session(headers.clone()), Some(token.hash()));
+                let found = cookies.flow(headers).map(|flow| flow.digest());
+                assert_eq!(found, Some(flow.digest()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_flags_are_those_that_keep_other_sites_out() {
+        let token = SessionToken(Secret::new("T"));
+        let flow = Flow(Secret::new("F"));
+        let week = Duration::from_secs(7 * 24 * 3600);
+        assert_eq!(
+            HTTPS.set_session(&token, week),
+            "__Host-wechatd=T; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert_eq!(
+            HTTPS.clear_session(),
+            "__Host-wechatd=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert_eq!(
+            HTTPS.set_flow(&flow),
+            "__Host-wechatd-flow=F; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert_eq!(
+            HTTP.set_session(&token, week),
+            "wechatd=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            HTTP.set_flow(&flow),
+            "wechatd-flow=F; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn a_cookie_of_another_name_or_form_is_not_ours() {
+        let value = "A".repeat(43);
+        for header in [
+            String::new(),
+            format!("wechatd={value}"),
+            format!("__host-wechatd={value}"),
+            format!("x__Host-wechatd={value}"),
+            format!("__Host-wechatd ={value}A"),
+            format!("__Host-wechatd={}", &value[1..]),
+            format!("__Host-wechatd=\"{}\"", &value[2..]),
+            format!("__Host-wechatd={}=", &value[1..]),
+            format!("__Host-wechatd={}é", &value[2..]),
+            format!("__Host-wechatd-flow={value}"),
+            "__Host-wechatd".to_owned(),
+            "__Host-wechatd=".to_owned(),
+        ] {
+            assert_eq!(HTTPS.session([header.as_str()]), None, "{header}");
+        }
+        // One that cannot be ours does not hide ours.
+        let two = format!("__Host-wechatd=old; __Host-wechatd={value}");
+        assert_eq!(HTTPS.session([two.as_str()]), Some(TokenHash::of(&value)));
+    }
+
+    #[test]
+    fn a_token_and_what_is_told_of_it_have_nothing_in_common() {
+        let token = SessionToken::random().unwrap();
+        assert_eq!(token.0.expose().len(), 43);
+        assert_eq!(format!("{token:?}"), "SessionToken(***)");
+        let mark = token.hash().mark();
+        assert_eq!(mark.len(), 12);
+        assert!(!token.0.expose().contains(&mark));
+        let other = SessionToken::random().unwrap();
+        assert_ne!(other.hash().mark(), mark);
+        // The example of the standard (FIPS 180): SHA-256 of "abc".
+        assert_eq!(TokenHash::of("abc").0[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_browser_sends_is_read_without_a_panic(header in any::<String>(), value in "[-_A-Za-z0-9]{43}") {
+            HTTPS.session([header.as_str()]);
+            HTTP.flow([header.as_str()]);
+            let found = HTTPS.session([header.replace("__Host-wechatd", "x").as_str(), &format!("__Host-wechatd={value}")]);
+            prop_assert_eq!(found, Some(TokenHash::of(&value)));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Log-in on the owner's web pages: who may pass a gate, cookies, the way back, the log-in inside WeChat. Knows no HTTP
+//! and no SQL.
+//!
+//! - [`gate`]: whether a visitor may pass
+//! - [`cookie`]: the two cookies, read and written
+//! - [`return_to`]: where a person goes after the log-in; never away from `web.url`
+//! - [`state`]: the `state` of a log-in inside WeChat, checked without a memory of ours
+//! - [`seen`]: which sessions were used, until the store is told
+
+pub mod cookie;
+pub mod gate;
+pub mod return_to;
+pub mod seen;
+pub mod state;
