@@ -2,6 +2,7 @@
 //! the server can be stopped.
 
 use crate::support::account::{HELP, WELCOME, send_signal};
+use crate::support::service::{Act, FORWARD_ALL};
 use crate::support::*;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -72,6 +73,26 @@ fn while_the_disk_hangs_every_request_is_answered_in_time_and_no_push_is_lost() 
     eventually("the late commits", log, || {
         log.count("and nobody waited any more") == 14
     });
+}
+
+#[test]
+fn while_the_disk_hangs_a_forwarded_push_is_answered_503_and_asked_about_once_when_it_is_back() {
+    let service = Service::wechat();
+    service.always(Act::text("at last"));
+    let setup = Setup::new().rules(FORWARD_ALL).service(&service, "");
+    let (setup, disk) = Disk::under(setup);
+    let account = setup.start();
+    account.await_rest_of("chores");
+    disk.stall();
+    let push = text("hello");
+    let answer = account.post(&push);
+    answer.is(503, "unavailable");
+    answer.expect(answer.took < LIMIT, "an answer in time");
+    account.log().says("ERROR] store: no commit for 4.2 s");
+    assert_eq!(service.asked().len(), 0);
+    disk.recover();
+    account.post(&push).is_text("at last");
+    assert_eq!(service.asked().len(), 1);
 }
 
 #[test]

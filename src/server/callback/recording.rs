@@ -78,8 +78,8 @@ fn admit(
 ) -> Result<Admitted, Refused> {
     let backend = Arc::clone(&request.backend);
     let otherwise = request.otherwise.clone().filter(|_| request.shows);
-    // A client that has gone already delivers it again.
-    let may_wait = !request.shows || deferred.hold() || !deferred.is_awaited();
+    // Only a place: until the commit the usual time counts. A client that has gone already delivers it again.
+    let may_wait = !request.shows || deferred.wait() || !deferred.is_awaited();
     let admitted = match may_wait {
         true => deliveries.admit(request),
         false => Err(NO_PLACE),
@@ -135,6 +135,8 @@ impl Recording {
                 standing: Standing::Pending,
                 forwarded,
             }) => {
+                // It has its place already; whose time is over delivers it again.
+                deferred.hold();
                 let held = Box::new(Held { deferred, exchange });
                 if let (Some(forwarded), Some(Ok(admitted))) = (forwarded, admitted) {
                     deliveries.begin(forwarded, admitted, since, Some(held));
