@@ -38,6 +38,10 @@ use warnings::Warnings;
 /// How long an answer is kept whose service is not in the configuration any more.
 const KEEP: Duration = Duration::from_secs(48 * 3600);
 
+/// A service that takes no calls is called again this long after the push came: of those that wait in the queue behind
+/// that, each would add its own time, and be shown too late that the service failed.
+const AGAIN_FOR: Duration = Duration::from_secs(2);
+
 /// The most customer-service messages that are sent at a time.
 const SENDERS: usize = 2;
 
@@ -381,6 +385,7 @@ impl Deliveries {
         } = admitted;
         let (me, openid) = (Arc::clone(self), about.openid.clone());
         let at = Arc::clone(&desk);
+        let again_until = (self.now)() + AGAIN_FOR;
         let job = move || {
             let service = &about.backend.service;
             let outcome = match desk.circuit.begin((me.now)()) {
@@ -389,7 +394,8 @@ impl Deliveries {
                     if let ServiceFormat::Json { .. } = service.format {
                         question.follower = me.follower(&about.openid);
                     }
-                    match ask(&about.backend, &question) {
+                    let still_wanted = || (me.now)() < again_until;
+                    match ask(&about.backend, &question, &still_wanted) {
                         Ok(reply) => {
                             desk.circuit.succeeded();
                             Asked::Reply(reply.filter(|_| about.shows))
@@ -561,8 +567,12 @@ impl Deliveries {
 }
 
 /// Asks a service. A panic is one of its failures: the push would wait for ever.
-fn ask(backend: &Backend, question: &Question) -> Result<Option<Reply>, Failure> {
-    let asked = catch_unwind(AssertUnwindSafe(|| backend.ask(question, &|| true)));
+fn ask(
+    backend: &Backend,
+    question: &Question,
+    still_wanted: &dyn Fn() -> bool,
+) -> Result<Option<Reply>, Failure> {
+    let asked = catch_unwind(AssertUnwindSafe(|| backend.ask(question, still_wanted)));
     asked.unwrap_or_else(|_| {
         let error = PANIC.to_owned();
         Err(Failure { error })

@@ -1,7 +1,8 @@
-//! Forwarded pushes whose service is not asked.
+//! Forwarded pushes whose service is not asked, or is down.
 
 use crate::support::service::{Act, FORWARD_ALL};
 use crate::support::*;
+use std::time::Duration;
 
 /// What is shown by [`FORWARD_ALL`] when the service fails.
 const OUT: &str = "The bot is out.";
@@ -49,4 +50,26 @@ fn the_log_says_why_a_service_was_not_asked() {
     account.log().says(
         "service bot: 1 answer not shown (too many requests wait already (server.max_waiting))",
     );
+}
+
+#[test]
+fn everybody_who_waits_for_a_service_that_is_down_is_shown_otherwise_in_time() {
+    let service = Service::wechat();
+    let account = Setup::new()
+        .rules(FORWARD_ALL)
+        .service(&service, "concurrency = 1")
+        .start();
+    service.down();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let answer = account.post(&text("hello").from(&another_fan()));
+                answer.is_text(OUT);
+                answer.expect(
+                    answer.took < Duration::from_millis(4_500),
+                    "otherwise in time",
+                );
+            });
+        }
+    });
 }
