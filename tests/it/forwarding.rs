@@ -2,6 +2,7 @@
 
 mod failures;
 mod late;
+mod restarts;
 mod waiting;
 
 use crate::support::service::{Act, Asked, FORWARD_ALL};
