@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::service::{Backend, Services};
 use crate::store::{
     Begins, ForwardFilter, ForwardRow, Forwarded, NewForward, Reader, Record, Recorded, Sent,
-    ShowsKept, Standing, Store, StoreError,
+    ShowsKept, Store, StoreError,
 };
 use crate::wechat::{Effect, Reply, short_digest};
 
@@ -417,33 +417,27 @@ impl World {
                     line: Arc::clone(&line),
                     phone: Arc::clone(&phone),
                 });
-                let of = |forwarded: Option<Forwarded>| forwarded.unwrap();
                 let recorded = self.try_record(openid, 1, true, ShowsKept::No);
                 let Ok(recorded) = recorded else {
                     waiting.answer(Answer::Unavailable);
                     continue;
                 };
                 match recorded {
-                    Recorded::New {
-                        standing: Standing::Pending,
-                        forwarded,
-                    } => {
-                        id = Some(of(forwarded).id);
+                    Recorded::Pending(forwarded) => {
+                        id = Some(forwarded.id);
                         let about = Arc::clone(&about);
                         self.deliveries
-                            .enter(of(forwarded), about, began, Some(waiting));
+                            .enter(forwarded, about, began, Some(waiting));
+                    }
+                    Recorded::PendingAgain(forwarded) => {
+                        self.deliveries.deliver(forwarded, began, waiting);
                     }
                     Recorded::Again {
-                        standing: Standing::Pending,
-                        forwarded,
-                    } => self.deliveries.deliver(of(forwarded), began, waiting),
-                    Recorded::Again {
-                        standing: Standing::Reply(reply),
-                        forwarded,
+                        reply,
+                        forwarded: Some(forwarded),
                     } => {
-                        let reply = Answer::Reply(reply.as_deref());
-                        let is_taken = waiting.answer(reply);
-                        self.deliveries.delivered(of(forwarded), began, is_taken);
+                        let is_taken = waiting.answer(Answer::Reply(reply.as_deref()));
+                        self.deliveries.delivered(forwarded, began, is_taken);
                     }
                     other => panic!("{other:?}"),
                 }
@@ -459,8 +453,7 @@ impl World {
         let mut messages = self.messages.lock().unwrap();
         shown.extend(messages.drain(..).map(|(_, shown)| shown));
         if let Recorded::New {
-            standing: Standing::Reply(Some(xml)),
-            ..
+            shown: Some(xml), ..
         } = self.record(openid, 2, false, shows)
         {
             shown.push(Shown::Next(text(&xml)));
@@ -586,11 +579,7 @@ fn in_every_cell_an_answer_is_shown_once_at_most_while_the_store_breaks_and_reco
 
 /// A push of this person that was recorded and waits for its service.
 fn pending(world: &World, cell: Cell, openid: &str) -> (Forwarded, Phone) {
-    let Recorded::New {
-        standing: Standing::Pending,
-        forwarded: Some(forwarded),
-    } = world.record(openid, 1, true, ShowsKept::No)
-    else {
+    let Recorded::Pending(forwarded) = world.record(openid, 1, true, ShowsKept::No) else {
         panic!("it is new");
     };
     let phone = Phone::default();

@@ -369,7 +369,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::{
-        FetchedProfile, ProfileOutcome, Record, Recorded, ShowsKept, Standing, Store, SyncStep,
+        FetchedProfile, ProfileOutcome, Record, Recorded, ShowsKept, Store, SyncStep,
     };
     use crate::wechat::{Effect, short_digest};
 
@@ -447,7 +447,7 @@ mod tests {
     }
 
     const NEW: Recorded = Recorded::New {
-        standing: Standing::AsRecorded,
+        shown: None,
         forwarded: None,
     };
 

@@ -83,7 +83,7 @@ pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;
 pub use profiles::{FetchedProfile, ProfileOutcome};
-pub use record::{Record, Recorded, Standing};
+pub use record::{Record, Recorded};
 pub use scenes::SceneCount;
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;

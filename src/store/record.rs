@@ -59,33 +59,27 @@ pub struct Record {
 /// The result of recording a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is new, and stored.
+    /// It is new, and stored with its answer.
     New {
-        /// How it stands with its answer.
-        standing: Standing,
+        /// An answer that was kept for the sender and is shown with it, as plain XML; `None`: the reply of the record is
+        /// its answer.
+        shown: Option<String>,
         /// If it was forwarded.
         forwarded: Option<Forwarded>,
     },
-    /// It was delivered before.
+    /// It is new, and stored without an answer: its service is to be asked.
+    Pending(Forwarded),
+    /// It was delivered before, and has an answer.
     Again {
-        /// How it stands with its answer; never [`Standing::AsRecorded`].
-        standing: Standing,
+        /// The answer as plain XML; `None`: `success`.
+        reply: Option<String>,
         /// If it was forwarded.
         forwarded: Option<Forwarded>,
     },
+    /// It was delivered before, and has no answer yet: its service was asked.
+    PendingAgain(Forwarded),
     /// Its message was removed, for example because the person was forgotten: nothing is recorded.
     Removed,
-}
-
-/// How it stands with the answer to a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// The reply of the record is its answer.
-    AsRecorded,
-    /// This plain XML is its answer; `None`: `success`.
-    Reply(Option<String>),
-    /// It has no answer yet: a service has been asked.
-    Pending,
 }
 
 impl Store {
@@ -206,14 +200,9 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
             record.received_at,
         )?,
     };
-    let standing = match shown {
-        Some(reply) => Standing::Reply(Some(reply)),
-        None if is_pending => Standing::Pending,
-        None => Standing::AsRecorded,
-    };
-    Ok(Recorded::New {
-        standing,
-        forwarded,
+    Ok(match (forwarded, shown) {
+        (Some(forwarded), None) if is_pending => Recorded::Pending(forwarded),
+        (forwarded, shown) => Recorded::New { shown, forwarded },
     })
 }
 
@@ -224,23 +213,17 @@ fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorde
             "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
         )?
         .query_row(params![record.dedup_key, record.signature], |row| {
-            let standing = match row.get(2)? {
-                true => Standing::Pending,
-                false => Standing::Reply(row.get(1)?),
-            };
-            Ok((row.get(0)?, standing, row.get(3)?))
+            let (id, reply): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            Ok((id, reply, row.get(2)?, row.get(3)?))
         })
         .optional()?;
     let (recorded, same_signature) = match kept {
-        Some((id, standing, same_signature)) => {
-            let forwarded = forwards::delivered_again(connection, id)?;
-            (
-                Recorded::Again {
-                    standing,
-                    forwarded,
-                },
-                same_signature,
-            )
+        Some((id, reply, is_pending, same_signature)) => {
+            let recorded = match forwards::delivered_again(connection, id)? {
+                Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
+                forwarded => Recorded::Again { reply, forwarded },
+            };
+            (recorded, same_signature)
         }
         None => (Recorded::Removed, false),
     };

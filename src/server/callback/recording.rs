@@ -8,14 +8,12 @@ use super::exchange::{Exchange, Held};
 use super::stall::Stall;
 use crate::app::App;
 use crate::clock;
-use crate::delivery::{Admitted, Deliveries, Request};
+use crate::delivery::{Admitted, Deliveries, Request, Waiting};
 use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::response::Response;
 use crate::service::Backend;
-use crate::store::{
-    AfterCommit, Begins, Forwarded, Record, Recorded, ShowsKept, Standing, StoreError,
-};
+use crate::store::{AfterCommit, Begins, Forwarded, Record, Recorded, ShowsKept, StoreError};
 use crate::wechat::{self, Effect};
 
 /// Why a push is not forwarded whose request cannot wait.
@@ -131,28 +129,21 @@ impl Recording {
         } = self;
         let since = exchange.since;
         match recorded {
-            Ok(Recorded::New {
-                standing: Standing::Pending,
-                forwarded,
-            }) => {
+            Ok(Recorded::Pending(forwarded)) => {
                 // It has its place already; whose time is over delivers it again.
                 deferred.hold();
                 let held = Box::new(Held { deferred, exchange });
-                if let (Some(forwarded), Some(Ok(admitted))) = (forwarded, admitted) {
+                if let Some(Ok(admitted)) = admitted {
                     deliveries.begin(forwarded, admitted, since, Some(held));
                 }
             }
-            Ok(Recorded::Again {
-                standing: Standing::Pending,
-                forwarded,
-            }) => wait_again(deliveries, forwarded, Held { deferred, exchange }),
-            Ok(Recorded::New {
-                standing,
-                forwarded,
-            }) => {
-                let response = match standing {
-                    Standing::Reply(reply) => exchange.response(reply.as_deref()),
-                    Standing::AsRecorded | Standing::Pending => fresh,
+            Ok(Recorded::PendingAgain(forwarded)) => {
+                wait_again(deliveries, forwarded, Held { deferred, exchange });
+            }
+            Ok(Recorded::New { shown, forwarded }) => {
+                let response = match shown {
+                    Some(xml) => exchange.response(Some(&xml)),
+                    None => fresh,
                 };
                 answer(deferred, response, &exchange, "", after);
                 match (forwarded, admitted) {
@@ -165,14 +156,7 @@ impl Recording {
                     (None, Some(Ok(_))) | (_, None) => {}
                 }
             }
-            Ok(Recorded::Again {
-                standing,
-                forwarded,
-            }) => {
-                let reply = match standing {
-                    Standing::Reply(reply) => reply,
-                    Standing::AsRecorded | Standing::Pending => None,
-                };
+            Ok(Recorded::Again { reply, forwarded }) => {
                 let response = exchange.response(reply.as_deref());
                 let is_taken = answer(deferred, response, &exchange, " again", after);
                 if let Some(forwarded) = forwarded {
@@ -209,15 +193,14 @@ fn answer(
 }
 
 /// Another delivery of a push that has no answer yet. The rule may not forward it any more, so it has no place yet.
-fn wait_again(deliveries: &Arc<Deliveries>, forwarded: Option<Forwarded>, held: Held) {
+fn wait_again(deliveries: &Arc<Deliveries>, forwarded: Forwarded, held: Held) {
     let since = held.exchange.since;
     let has_place = held.deferred.hold();
     let held = Box::new(held);
-    match forwarded {
-        Some(forwarded) if has_place => return deliveries.deliver(forwarded, since, held),
-        // It counts all the same: the platform has not given up yet.
-        Some(forwarded) => deliveries.delivered(forwarded, since, false),
-        None => {}
+    if has_place {
+        return deliveries.deliver(forwarded, since, held);
     }
-    crate::delivery::Waiting::hang_up(held);
+    // It counts all the same: the platform has not given up yet.
+    deliveries.delivered(forwarded, since, false);
+    Waiting::hang_up(held);
 }

@@ -135,7 +135,13 @@ fn hand_in(run: &Arc<Run>) {
                 let micros = u32::try_from(micros).unwrap_or(u32::MAX);
                 answers.latencies.push(micros);
             }
-            Ok(Recorded::Again { .. } | Recorded::Removed) | Err(_) => answers.failed += 1,
+            Ok(
+                Recorded::Pending(_)
+                | Recorded::Again { .. }
+                | Recorded::PendingAgain(_)
+                | Recorded::Removed,
+            )
+            | Err(_) => answers.failed += 1,
         }
         drop(answers);
         hand_in(&again);
