@@ -18,6 +18,7 @@ mod menu;
 mod messages;
 mod notify;
 mod platform;
+mod proxy;
 mod qrcode;
 mod quota;
 mod restore;
@@ -194,6 +195,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
     /// Programs and group robots that are notified of events
     #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
     Hooks(hooks::Commands),
+    /// Print the configuration of a reverse proxy that asks a gate who may pass to your app
+    #[command(after_help = proxy::EXAMPLES)]
+    Proxy(proxy::Arguments),
     /// Make a consistent copy of the store while the server runs
     #[command(after_help = "Examples:
   wechatd backup /var/backups/before-the-move.db
@@ -288,6 +292,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Service(command) => service::run(&config()?, command),
         Command::Forwards(command) => forwards::run(&config()?, command),
         Command::Hooks(command) => hooks::run(&config()?, command),
+        Command::Proxy(arguments) => proxy::run(&config()?, &arguments),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
         Command::Unit(arguments) => unit::run(&config()?, &arguments),

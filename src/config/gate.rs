@@ -1,5 +1,6 @@
 //! The gates of the configuration: who may pass on the owner's web pages.
 
+use std::fmt;
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -8,6 +9,7 @@ use super::entry::{self, Entry};
 use super::problem::{Report, nearest};
 use super::value::{self, Parsed, Value};
 use super::web::{self, Method, Methods};
+use crate::counted::counted;
 
 /// The keys of a `[[gate]]` with what each is for, in the order of the documentation.
 pub const GATE_KEYS: &[(&str, &str)] = &[
@@ -70,6 +72,17 @@ impl Gate {
             who: Who::Followers,
             methods: None,
             max_age: None,
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Anyone => f.write_str("any user of WeChat"),
+            Who::Followers => f.write_str("followers"),
+            Who::Tag(tag) => write!(f, "followers with the tag {tag}"),
+            Who::Listed(openids) => write!(f, "{}", counted(openids.len(), "listed openid")),
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Web {
 pub struct WebUrl {
     /// `https`, or `http` for this machine only.
     pub is_https: bool,
-    /// The host in lower case, without a port.
+    /// The host in lower case, without a port; an IPv6 address between `[` and `]`.
     pub host: String,
     /// As it stands in `Origin`: without a slash at its end, and without the usual port of the scheme.
     pub origin: String,
@@ -143,7 +143,7 @@ impl WebUrl {
             ));
         }
         let scheme = if is_https { "https" } else { "http" };
-        let usual = if is_https { 443 } else { 80 };
+        let usual = usual_port(is_https);
         let port = port.filter(|port| *port != usual);
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         Ok(WebUrl {
@@ -152,6 +152,24 @@ impl WebUrl {
             host,
         })
     }
+
+    /// The port, if it is not the usual one of the scheme.
+    #[must_use]
+    pub fn unusual_port(&self) -> Option<u16> {
+        let (_, port) = self.origin.rsplit_once(':')?;
+        port.parse().ok()
+    }
+
+    /// The port, be it the usual one or not.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.unusual_port().unwrap_or(usual_port(self.is_https))
+    }
+}
+
+/// The port that browsers leave out.
+const fn usual_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
 }
 
 /// The host and the port of `example.com:8443` or `[::1]:8080`.
@@ -272,6 +290,12 @@ pub(super) fn word(value: &Value) -> Parsed<String> {
 }
 
 impl VerifyFile {
+    /// Its path on the web.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/{}", self.name)
+    }
+
     /// The largest one, in bytes.
     const MOST: u64 = 64 << 10;
 

@@ -48,6 +48,7 @@ mod outages;
 mod privacy;
 mod profile;
 mod protocol;
+mod proxy;
 mod push_kinds;
 mod qrcode;
 mod refusals;

@@ -1,7 +1,7 @@
-//! Hooks and services of the configuration that a command names.
+//! Hooks, services and gates of the configuration that a command names.
 
 use crate::cli::terminal::Failure;
-use crate::config::{Hook, Service, nearest};
+use crate::config::{Gate, Hook, Service, nearest};
 
 /// An entry of the configuration with a name.
 pub trait Named {
@@ -21,6 +21,14 @@ impl Named for Hook {
 
 impl Named for Service {
     const LIST: &'static str = "service";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for Gate {
+    const LIST: &'static str = "gate";
 
     fn name(&self) -> &str {
         &self.name

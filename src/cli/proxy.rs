@@ -1,0 +1,266 @@
+//! `wechatd proxy`: prints the configuration of a reverse proxy that lets only those pass whom a gate admits.
+
+use ipnet::IpNet;
+
+use super::input::find_named;
+use super::simulate::Target;
+use super::terminal::{Failure, Output};
+use crate::config::{Config, Gate, VerifyFile, WebUrl};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  wechatd proxy nginx > /etc/nginx/conf.d/example.com.conf
+  wechatd proxy caddy --gate members
+
+It is a starting point: your app, and for nginx your certificate, are yours to enter. Print it again after a change of server.listen, server.path, web.url, web.path or of the gate's name.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The program before wechatd and your app
+    program: Program,
+    /// Who may pass to the app: a [[gate]] [default: the first one]
+    #[arg(long)]
+    gate: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Program {
+    Nginx,
+    Caddy,
+    Traefik,
+}
+
+/// What an answer of a gate says about the person, in headers of these names.
+const HEADERS: [&str; 7] = [
+    "Remote-User",
+    "X-WeChat-Openid",
+    "X-WeChat-Subscribed",
+    "X-WeChat-Unionid",
+    "X-WeChat-Nickname",
+    "X-WeChat-Method",
+    "X-WeChat-Session",
+];
+
+/// What verify files are usually called, before letters and digits.
+const VERIFY: &str = "/MP_verify_";
+
+pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let Some(url) = &config.web.url else {
+        return Err(Failure::wrong(
+            "there are no web pages: web.url is not set",
+            "enter how browsers reach this server, such as web.url = \"https://example.com\"",
+        ));
+    };
+    let gate = match &arguments.gate {
+        Some(name) => Some(find_named(&config.gates, name)?),
+        None => config.gates.first(),
+    };
+    let default = Gate::default_gate();
+    let site = Site {
+        url,
+        config,
+        gate: gate.unwrap_or(&default),
+        target: Target::of(&config.server.listen),
+    };
+    for (key, path) in [
+        ("server.path", config.server.path.as_str()),
+        ("server.listen", &site.wechatd("")),
+    ] {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~:[]".contains(&b);
+        if !path.bytes().all(plain) {
+            return Err(Failure::failed(
+                format!("{key}: {path:?} has signs that mean something else to some proxies"),
+                "choose a path of letters, digits and -_.~",
+            ));
+        }
+    }
+    let text = match arguments.program {
+        Program::Nginx => site.nginx(),
+        Program::Caddy => site.caddy(),
+        Program::Traefik => site.traefik()?,
+    };
+    Output::for_reading().bytes(text.as_bytes())
+}
+
+/// What the snippets are about.
+struct Site<'a> {
+    url: &'a WebUrl,
+    config: &'a Config,
+    gate: &'a Gate,
+    /// How a proxy on this machine reaches the server.
+    target: Target,
+}
+
+impl Site<'_> {
+    fn nginx(&self) -> String {
+        let port = self.url.port();
+        let listen = match self.url.is_https {
+            true => format!(
+                "    # listen {port} ssl;    # take the # away once these two files are there\n    \
+                 # ssl_certificate /etc/ssl/{host}.pem;\n    \
+                 # ssl_certificate_key /etc/ssl/{host}.key;\n",
+                host = self.url.host
+            ),
+            false => format!("    listen {port};\n"),
+        };
+        // nginx leaves the port out of $host.
+        let port = self.url.unusual_port();
+        let authority = port.map_or_else(|| "$host".to_owned(), |port| format!("$host:{port}"));
+        let file = |at: String| format!("    location {at} {{ proxy_pass http://wechatd; }}\n");
+        let files = std::iter::once(format!("~ ^{VERIFY}\\w+\\.txt$"));
+        let others = self.other_files().map(|name| format!("= {name}"));
+        let header = |name: &&str| {
+            let variable = name.to_lowercase().replace('-', "_");
+            format!(
+                "        auth_request_set $wx_{variable} $upstream_http_{variable};\n        \
+                 proxy_set_header {name} $wx_{variable};\n"
+            )
+        };
+        self.fill(
+            include_str!("proxy/nginx.conf"),
+            &[
+                ("wechatd", &self.wechatd("unix:")),
+                ("authority", &authority),
+                ("listen", &listen),
+                ("files", &files.chain(others).map(file).collect::<String>()),
+                (
+                    "headers",
+                    HEADERS.iter().map(header).collect::<String>().trim_end(),
+                ),
+            ],
+        )
+    }
+
+    fn caddy(&self) -> String {
+        let origin = &self.url.origin;
+        let site = origin.strip_prefix("https://").unwrap_or(origin);
+        let files = std::iter::once(format!("{VERIFY}*.txt"));
+        let files: Vec<String> = files.chain(self.other_files()).collect();
+        self.fill(
+            include_str!("proxy/Caddyfile"),
+            &[
+                ("site", site),
+                ("wechatd", &self.wechatd("unix/")),
+                ("files", &files.join(" ")),
+                ("headers", &HEADERS.join(" ")),
+            ],
+        )
+    }
+
+    fn traefik(&self) -> Result<String, Failure> {
+        if matches!(self.target, Target::Unix(_)) {
+            return Err(Failure::wrong(
+                "Traefik reaches no Unix socket",
+                "let server.listen be an address with a port, such as \"127.0.0.1:8080\"",
+            ));
+        }
+        let files = std::iter::once(format!("PathPrefix(`{VERIFY}`)"));
+        let others = self.other_files().map(|name| format!("Path(`{name}`)"));
+        let files: Vec<String> = files.chain(others).collect();
+        let headers = HEADERS.map(|name| format!("          - {name}"));
+        let spellings = HEADERS.into_iter().flat_map(spellings);
+        let spellings: Vec<String> = spellings
+            .map(|name| format!("          {name}: \"\""))
+            .collect();
+        Ok(self.fill(
+            include_str!("proxy/traefik.yml"),
+            &[
+                ("wechatd", &self.wechatd("")),
+                (
+                    "entry",
+                    if self.url.is_https {
+                        "websecure"
+                    } else {
+                        "web"
+                    },
+                ),
+                (
+                    "tls",
+                    if self.url.is_https {
+                        "\n      tls: {}"
+                    } else {
+                        ""
+                    },
+                ),
+                ("files", &files.join(" || ")),
+                ("spellings", &spellings.join("\n")),
+                ("headers", &headers.join("\n")),
+            ],
+        ))
+    }
+
+    /// Where a proxy finds the server; `unix` stands before the path of a socket.
+    fn wechatd(&self, unix: &str) -> String {
+        match &self.target {
+            Target::Tcp { host } | Target::Tls { host } => host.clone(),
+            Target::Unix(path) => format!("{unix}{}", path.display()),
+        }
+    }
+
+    /// The paths of verify files that have an unusual name.
+    fn other_files(&self) -> impl Iterator<Item = String> {
+        let paths = self.config.web.verify_files.iter().map(VerifyFile::path);
+        paths.filter(|path| !path.starts_with(VERIFY))
+    }
+
+    /// Puts values into the places of a snippet that are called `<like this>`.
+    fn fill(&self, snippet: &str, own: &[(&str, &str)]) -> String {
+        let gate = self.gate;
+        // The gate that is there without any [[gate]] has no name that lasts.
+        let name = match gate.line {
+            0 => String::new(),
+            _ => format!("/{}", gate.name),
+        };
+        let common = [
+            ("host", self.url.host.as_str()),
+            ("callback", &self.config.server.path),
+            ("prefix", &self.config.web.path),
+            ("name", &name),
+            ("gate", &format!("{:?} ({})", gate.name, gate.who)),
+            ("trust", &self.trust()),
+        ];
+        let values = own.iter().chain(&common);
+        values.fold(snippet.to_owned(), |text, (place, value)| {
+            text.replace(&format!("<{place}>"), value)
+        })
+    }
+
+    /// Whose headers about the visitor are believed, as a comment.
+    fn trust(&self) -> String {
+        let proxies = &self.config.server.trusted_proxies;
+        let proxies: Vec<String> = proxies.iter().map(shown).collect();
+        let believed = match (&self.target, proxies.as_slice()) {
+            (Target::Unix(_), _) => "from whoever connects to its socket.".to_owned(),
+            (Target::Tcp { .. } | Target::Tls { .. }, []) => {
+                "from nobody: enter this proxy's address as server.trusted_proxies.".to_owned()
+            }
+            (Target::Tcp { .. } | Target::Tls { .. }, proxies) => format!(
+                "from {} (server.trusted_proxies):\n# the address of this proxy has to be among them.",
+                proxies.join(", ")
+            ),
+        };
+        format!("# wechatd believes X-Forwarded-For, -Proto, -Host and -Uri {believed}")
+    }
+}
+
+/// A network as an owner writes it.
+fn shown(network: &IpNet) -> String {
+    match network.prefix_len() == network.max_prefix_len() {
+        true => network.addr().to_string(),
+        false => network.to_string(),
+    }
+}
+
+/// The spellings of a header with `_` for some of its `-`: many apps see no difference.
+fn spellings(name: &str) -> Vec<String> {
+    let parts: Vec<&str> = name.split('-').collect();
+    let joints = parts.len() - 1;
+    let spell = |choice: usize| {
+        let mut spelling = parts[0].to_owned();
+        for (n, part) in parts[1..].iter().enumerate() {
+            spelling += if choice >> n & 1 == 1 { "_" } else { "-" };
+            spelling += part;
+        }
+        spelling
+    };
+    (1..1 << joints).map(spell).collect()
+}
