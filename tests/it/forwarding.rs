@@ -1,7 +1,9 @@
 //! Pushes that rules forward to the owner's own program: what the follower is shown, in time or late, once at most.
 
+mod changes;
 mod failures;
 mod late;
+mod order;
 mod restarts;
 mod waiting;
 

@@ -748,6 +748,25 @@ fn finished_events_are_removed_after_their_time() {
 }
 
 #[test]
+fn a_backup_has_the_events_that_wait_and_a_restore_delivers_them() {
+    let receiver = Receiver::start();
+    receiver.down();
+    let mut account = hooked(&receiver, "");
+    account.post(&subscribe());
+    account.post(&text("hello"));
+    let copy = account.folder().join("copy.db").display().to_string();
+    account.command(&["backup", &copy]).ok();
+    account.stop();
+    change(&account.store_path(), "DELETE FROM hook_events");
+    account.command(&["restore", &copy, "--yes"]).ok();
+    receiver.up();
+    due(&account);
+    account.begin();
+    state(&account, "delivered", 2);
+    assert_eq!(receiver.types(), ["follow", "message"]);
+}
+
+#[test]
 fn nothing_is_lost_by_kills_and_a_receiver_that_often_fails() {
     let receiver = Receiver::start();
     let failing = std::sync::atomic::AtomicUsize::new(0);
