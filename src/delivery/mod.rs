@@ -207,9 +207,7 @@ impl Deliveries {
             return self.asked(id, Asked::Failed(why.to_owned()));
         }
         let desk = self.desk(&backend.service);
-        let Some(place) = desk.queue.reserve() else {
-            return self.asked(id, Asked::Failed(FULL.to_owned()));
-        };
+        let place = desk.queue.reserve_again();
         let question = Question {
             dedup_key,
             received,
@@ -434,7 +432,10 @@ impl Deliveries {
             return;
         };
         let step = entry.case.tick(&self.times, (self.now)());
-        let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
+        let next = step.map(|step| {
+            let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
+            (step, about, reply)
+        });
         if entry.case.is_over() {
             state.entries.remove(&id);
         } else {
@@ -443,7 +444,7 @@ impl Deliveries {
         }
         // Where the store refuses work at once, the end of the step is told at once.
         drop(state);
-        if let Some(step) = step {
+        if let Some((step, about, reply)) = next {
             self.commit(id, step, &about, reply);
         }
     }

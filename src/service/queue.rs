@@ -92,6 +92,15 @@ impl Queue {
         })
     }
 
+    /// A place for a job that had one before the program was started again, also where all are taken.
+    #[must_use]
+    pub fn reserve_again(&self) -> Place {
+        self.shared.taken.fetch_add(1, Ordering::Relaxed);
+        Place {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Queues a job behind those of the same key. A closed queue drops it.
     pub fn submit(&self, place: Place, key: &str, job: Box<dyn FnOnce() + Send>) {
         let job = Job { place, run: job };
@@ -340,6 +349,7 @@ mod tests {
         let go = block(&queue, "amy");
         let mut places: Vec<Place> = (0..PLACES).map(|_| queue.reserve().unwrap()).collect();
         assert!(queue.reserve().is_none());
+        drop(queue.reserve_again());
         drop(places.pop());
         let (done, happened) = channel();
         report(&queue, "ben", "waits", &done);
