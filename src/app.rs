@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::dispatch::Rules;
 use crate::hooks::{Hooks, HooksError};
+use crate::login::state::StateKeyError;
 use crate::metrics::Counters;
 use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
@@ -351,6 +352,15 @@ impl From<ServicesError> for AppError {
             ServicesError::Store(error) => AppError::Store(error),
             ServicesError::Random(error) => AppError::Random(error),
             error @ ServicesError::Trust(_) => AppError::Services(error),
+        }
+    }
+}
+
+impl From<StateKeyError> for AppError {
+    fn from(error: StateKeyError) -> AppError {
+        match error {
+            StateKeyError::Store(error) => AppError::Store(error),
+            StateKeyError::Random(error) => AppError::Random(error),
         }
     }
 }

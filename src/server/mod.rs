@@ -13,6 +13,7 @@ mod callback;
 mod guard;
 mod http;
 mod systemd;
+mod web;
 
 #[cfg(test)]
 mod tests;

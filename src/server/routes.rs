@@ -10,12 +10,17 @@ use super::http::outbox::Deferred;
 use super::http::pool::Pool;
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
+use super::http::response::Response;
+use super::web::{self, Web};
 use crate::app::{App, AppError, Live};
 use crate::config::HEALTH_PATH;
 use crate::visible::Visible;
 
-/// Threads for handlers that may take long, and how many requests may wait for one.
-const POOL: (usize, usize) = (4, 64);
+/// Threads for handlers that read the store, and how many requests may wait for one.
+const POOL: (usize, usize) = (4, 1_024);
+
+/// The same for handlers that call out or write. Several may wait for the same call.
+const APART: (usize, usize) = (16, 64);
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -37,6 +42,12 @@ pub enum Path {
     Callback,
     /// This one.
     Exactly(&'static str),
+    /// `web.path` and this, only with `web.url`.
+    Web(&'static str),
+    /// The same, alone and with a slash and the name of a gate.
+    Gate(&'static str),
+    /// A file of `web.verify_files`, only with `web.url`.
+    VerifyFile,
 }
 
 /// Who may call.
@@ -45,6 +56,12 @@ pub enum Caller {
     Anyone,
     /// Addresses in `server.allow_ips`.
     Allowed,
+    /// Anyone, at `web.rate`.
+    Browser,
+    /// The same, but trusted proxies at any rate: they ask for all their visitors.
+    Proxy,
+    /// Forms of our own pages, at `web.rate`.
+    OwnForm,
 }
 
 /// Which threads run the handler.
@@ -52,8 +69,10 @@ pub enum Caller {
 pub enum Runs {
     /// The workers, which every push needs: such a handler must not read the store, call out or wait.
     OnWorker,
-    /// The pool, whose handlers may take long.
+    /// The pool, whose handlers may read the store.
     OnPool,
+    /// On other threads still: such a handler may take as long as the platform or the disk.
+    Apart,
 }
 
 /// All routes.
@@ -79,6 +98,55 @@ pub const ROUTES: &[Route] = &[
         runs: Runs::OnWorker,
         handler: |site, _, _| Ok(site.callback.health()),
     },
+    Route {
+        path: Path::Gate("/auth"),
+        methods: &[Method::Get, Method::Head, Method::Post, Method::Other],
+        caller: Caller::Proxy,
+        runs: Runs::OnPool,
+        handler: |site, live, request| site.web(|web| web.auth(live, &request)),
+    },
+    Route {
+        path: Path::Gate("/gate"),
+        methods: &[Method::Get, Method::Head, Method::Post, Method::Other],
+        caller: Caller::Proxy,
+        runs: Runs::OnPool,
+        handler: |site, live, request| site.web(|web| web.pass_gate(live, &request)),
+    },
+    Route {
+        path: Path::Gate("/login"),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnPool,
+        handler: |site, live, request| site.web(|web| web.login(live, &request)),
+    },
+    Route {
+        path: Path::Web("/me"),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnPool,
+        handler: |site, live, request| site.web(|web| web.me(live, &request)),
+    },
+    Route {
+        path: Path::Web("/logout"),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnWorker,
+        handler: |site, _, request| site.web(|web| web.ask_log_out(&request)),
+    },
+    Route {
+        path: Path::Web("/logout"),
+        methods: &[Method::Post],
+        caller: Caller::OwnForm,
+        runs: Runs::Apart,
+        handler: |site, _, request| site.web(|web| web.log_out(&request)),
+    },
+    Route {
+        path: Path::VerifyFile,
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnWorker,
+        handler: |site, live, request| site.web(|web| web.verify_file(live, &request)),
+    },
 ];
 
 /// What all handlers share.
@@ -86,6 +154,7 @@ pub const ROUTES: &[Route] = &[
 pub struct Site {
     pub app: Arc<App>,
     callback: Callback,
+    web: Option<Web>,
     refusals: Arc<Refusals>,
 }
 
@@ -94,8 +163,9 @@ pub struct Site {
 pub struct Router {
     site: Arc<Site>,
     routes: &'static [Route],
-    /// Only where a route needs it.
+    /// Only where a route needs them.
     pool: Option<Pool>,
+    apart: Option<Pool>,
 }
 
 impl Site {
@@ -104,6 +174,7 @@ impl Site {
     pub fn new(app: Arc<App>, refusals: Arc<Refusals>) -> Result<Site, AppError> {
         Ok(Site {
             callback: Callback::new(Arc::clone(&app))?,
+            web: Web::new(&app)?,
             app,
             refusals,
         })
@@ -114,22 +185,69 @@ impl Site {
         &self.callback
     }
 
-    fn answer(&self, route: Route, live: &Live, request: Request, deferred: Deferred) {
-        let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
-        let admitted = match route.caller {
-            Caller::Anyone => Ok(()),
-            Caller::Allowed => self.callback.admit(live, from),
-        };
-        match admitted.and_then(|()| (route.handler)(self, live, request)) {
-            Ok(Reply::Now(response)) => drop(deferred.answer(response)),
-            Ok(Reply::Later(hand_over)) => hand_over(deferred),
-            Err(why) => self.refuse(from, &why, deferred),
+    /// The answer of the web part. Its routes are found only where there is one.
+    fn web(&self, answer: impl FnOnce(&Web) -> Response) -> Result<Reply, Refused> {
+        let response = self.web.as_ref().map_or_else(callback::not_found, answer);
+        Ok(Reply::Now(response))
+    }
+
+    /// Whether there can be requests that a route takes.
+    fn has(&self, route: Path) -> bool {
+        match route {
+            Path::Callback | Path::Exactly(_) => true,
+            Path::Web(_) | Path::Gate(_) | Path::VerifyFile => self.web.is_some(),
         }
     }
 
-    fn refuse(&self, from: ClientAddress, why: &Refused, deferred: Deferred) {
+    /// Whether a route takes requests for this path.
+    fn takes(&self, live: &Live, route: Path, path: &str) -> bool {
+        let below = || self.web.as_ref()?.below(path);
+        match route {
+            Path::Callback => path == live.config.server.path,
+            Path::Exactly(exactly) => path == exactly,
+            Path::Web(end) => below() == Some(end),
+            Path::Gate(end) => below()
+                .and_then(|below| below.strip_prefix(end))
+                .is_some_and(|gate| gate.is_empty() || gate.starts_with('/')),
+            Path::VerifyFile => self.web.is_some() && web::verify_file(live, path).is_some(),
+        }
+    }
+
+    /// Whether a request may be made. Takes no time to speak of: workers ask.
+    fn admit(
+        &self,
+        caller: Caller,
+        live: &Live,
+        from: ClientAddress,
+        request: &Request,
+    ) -> Result<(), Refused> {
+        let rate = |web: &Web| web.admit(live, from);
+        let web = self.web.as_ref();
+        match caller {
+            Caller::Anyone => Ok(()),
+            Caller::Allowed => self.callback.admit(live, from),
+            Caller::Browser => web.map_or(Ok(()), rate),
+            Caller::Proxy if request.is_from_proxy(&live.config.server.trusted_proxies) => Ok(()),
+            Caller::Proxy => web.map_or(Ok(()), rate),
+            Caller::OwnForm => web.map_or(Ok(()), |web| {
+                rate(web)?;
+                web.admit_form(request)
+            }),
+        }
+    }
+
+    fn answer(&self, route: Route, live: &Live, request: Request, deferred: Deferred) {
+        let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
+        match (route.handler)(self, live, request) {
+            Ok(Reply::Now(response)) => drop(deferred.answer(route.path.dress(response))),
+            Ok(Reply::Later(hand_over)) => hand_over(deferred),
+            Err(why) => self.refuse(route.path, from, &why, deferred),
+        }
+    }
+
+    fn refuse(&self, path: Path, from: ClientAddress, why: &Refused, deferred: Deferred) {
         self.refusals.note(from, why);
-        deferred.answer(callback::refusal(why));
+        deferred.answer(path.dress(callback::refusal(why)));
     }
 
     /// Answers 404. A validly signed request means that the console has the wrong URL, which is worth a warning; all
@@ -142,7 +260,7 @@ impl Site {
                 asked: path.to_owned(),
                 callback: live.config.server.path.clone(),
             };
-            return self.refuse(from, &why, deferred);
+            return self.refuse(Path::Callback, from, &why, deferred);
         }
         log::debug!("404 to {from}: {}", Visible(path));
         deferred.answer(callback::not_found());
@@ -158,12 +276,18 @@ impl Router {
 
     /// The same with other routes.
     pub fn with(site: Arc<Site>, routes: &'static [Route]) -> io::Result<Router> {
-        let needs_pool = routes.iter().any(|route| route.runs == Runs::OnPool);
-        let (threads, places) = POOL;
-        let pool = needs_pool
-            .then(|| Pool::start(threads, places))
-            .transpose()?;
-        Ok(Router { site, routes, pool })
+        let pool = |runs, (threads, places)| {
+            let is_needed = routes
+                .iter()
+                .any(|route| route.runs == runs && site.has(route.path));
+            is_needed.then(|| Pool::start(threads, places)).transpose()
+        };
+        Ok(Router {
+            pool: pool(Runs::OnPool, POOL)?,
+            apart: pool(Runs::Apart, APART)?,
+            site,
+            routes,
+        })
     }
 
     /// Answers one request, or hands over the duty to answer it.
@@ -171,37 +295,48 @@ impl Router {
         let live = self.site.app.live();
         let (path, _) = request.path_and_query();
         let here = || {
-            let takes = |route: &&Route| match route.path {
-                Path::Callback => path == live.config.server.path,
-                Path::Exactly(exactly) => path == exactly,
-            };
+            let takes = |route: &&Route| self.site.takes(&live, route.path, path);
             self.routes.iter().filter(takes)
         };
-        if here().next().is_none() {
+        let Some(first) = here().next() else {
             return self.site.elsewhere(&live, &request, deferred);
-        }
+        };
+        let from = || ClientAddress::of(&request, &live.config.server.trusted_proxies);
         let Some(&route) = here().find(|route| route.methods.contains(&request.method)) else {
             let methods: Vec<&str> = here()
                 .flat_map(|route| route.methods)
                 .map(|method| method.name())
                 .collect();
-            let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
             let why = Refused::Method(methods.join(", "));
-            return self.site.refuse(from, &why, deferred);
+            return self.site.refuse(first.path, from(), &why, deferred);
         };
-        match route.runs {
-            Runs::OnWorker => self.site.answer(route, &live, request, deferred),
-            Runs::OnPool => {
-                let site = Arc::clone(&self.site);
-                // Where it may not wait, or the queue is full, the duty to answer is dropped, which answers 503.
-                if let Some(pool) = self.pool.as_ref().filter(|_| deferred.wait()) {
-                    pool.submit(move || {
-                        if deferred.is_awaited() {
-                            site.answer(route, &live, request, deferred);
-                        }
-                    });
+        let from = from();
+        if let Err(why) = self.site.admit(route.caller, &live, from, &request) {
+            return self.site.refuse(route.path, from, &why, deferred);
+        }
+        let (pool, may_wait) = match route.runs {
+            Runs::OnWorker => return self.site.answer(route, &live, request, deferred),
+            Runs::OnPool => (&self.pool, deferred.wait()),
+            Runs::Apart => (&self.apart, deferred.hold()),
+        };
+        let site = Arc::clone(&self.site);
+        // Where it may not wait, or the queue is full, the duty to answer is dropped, which answers 503.
+        if let Some(pool) = pool.as_ref().filter(|_| may_wait) {
+            pool.submit(move || {
+                if deferred.is_awaited() {
+                    site.answer(route, &live, request, deferred);
                 }
-            }
+            });
+        }
+    }
+}
+
+impl Path {
+    /// Gives an answer the headers that all of its part have.
+    fn dress(self, response: Response) -> Response {
+        match self {
+            Path::Callback | Path::Exactly(_) => response,
+            Path::Web(_) | Path::Gate(_) | Path::VerifyFile => web::common(response),
         }
     }
 }

@@ -57,7 +57,7 @@ const WITH_SLOW_ROUTES: &[Route] = &[
 ];
 
 /// The program without its threads, in a folder of its own.
-fn site(settings: &str) -> (TempDir, Arc<Site>) {
+pub(super) fn site(settings: &str) -> (TempDir, Arc<Site>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wechat.conf");
     let rule = "[[rule]]\nmessage = \"text\"\ntext = \"hello\"\n";
@@ -85,11 +85,18 @@ fn message(number: u32) -> String {
 
 /// The answer to one request: status, headers and body.
 fn ask(router: &Router, method: Method, target: &str, body: &str) -> (u16, String) {
+    answer(router, Request::of(method, target, &[], body))
+}
+
+/// The same for any request.
+pub(super) fn answer(router: &Router, request: Request) -> (u16, String) {
+    let asked = format!("{request:?}");
     let (wake, woken) = channel();
     let outbox = Arc::new(Outbox::new(move || wake.send(()).unwrap_or_default()));
+    outbox.set_max_waiting(1);
     assert!(outbox.rest());
     let deferred = Deferred::new(outbox.open(0), &outbox);
-    router.handle(Request::of(method, target, &[], body), deferred);
+    router.handle(request, deferred);
     woken.recv_timeout(PATIENCE).unwrap();
     let mut given = Vec::new();
     outbox.collect(Collect::All, &mut given);
@@ -99,7 +106,7 @@ fn ask(router: &Router, method: Method, target: &str, body: &str) -> (u16, Strin
             response.write(&mut bytes, "D", http::response::Persistence::Stays, false);
             (response.status, String::from_utf8(bytes).unwrap())
         }
-        other => panic!("{method:?} {target}: {other:?}"),
+        other => panic!("{asked}: {other:?}"),
     }
 }
 

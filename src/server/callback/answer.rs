@@ -46,6 +46,9 @@ pub fn refusal(why: &Refused) -> Response {
         Refused::Method(methods) => {
             Response::text(405, "method not allowed").with("Allow", methods.clone())
         }
+        Refused::ForeignForm => Response::text(403, "this form was sent from another site"),
+        // At least one request a second is admitted.
+        Refused::TooMany => Response::text(429, "too many requests").with("Retry-After", "1"),
         Refused::Http(refusal) => refusal.response(),
         Refused::Address { .. }
         | Refused::Query

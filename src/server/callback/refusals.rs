@@ -78,6 +78,10 @@ pub enum Refused {
     },
     /// 405; with the methods that there are.
     Method(String),
+    /// 403: a form that is not from one of our own pages.
+    ForeignForm,
+    /// 429: more than `web.rate` from one address.
+    TooMany,
     /// 400: the first bytes are those of TLS.
     Tls,
     /// What the guard refuses before anybody looks at what it is.
@@ -135,6 +139,12 @@ impl fmt::Display for Refused {
                 )
             }
             Refused::Method(methods) => write!(f, "its method is not one of {methods} (405)"),
+            Refused::ForeignForm => f.write_str(
+                "a form was sent from another address than web.url: does the browser show web.url, exactly so?",
+            ),
+            Refused::TooMany => f.write_str(
+                "it makes more requests to the web part than web.rate allows (429); does the reverse proxy send X-Forwarded-For?",
+            ),
             Refused::Tls => f.write_str(
                 "a TLS client is talking to the plain HTTP port; https ends at the reverse proxy, which talks plain \
                  HTTP to server.listen",
@@ -180,6 +190,8 @@ impl Refused {
             | Refused::TooOld
             | Refused::OtherPath { .. }
             | Refused::Method(_)
+            | Refused::ForeignForm
+            | Refused::TooMany
             | Refused::Tls
             | Refused::Http(_) => false,
         }

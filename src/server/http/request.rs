@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use ipnet::IpNet;
 use tiny_http::Header;
 
 use super::headers::{PASSED, PEER_HEADER};
@@ -97,6 +98,15 @@ impl Request {
         headers
             .find(|(field, _)| *field == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it was sent by one of these proxies, or through the Unix socket: a process that may open that is trusted
+    /// like a proxy.
+    pub fn is_from_proxy(&self, trusted: &[IpNet]) -> bool {
+        match self.peer {
+            Peer::Ip(address) => trusted.iter().any(|net| net.contains(&address)),
+            Peer::Unix => true,
+        }
     }
 
     /// The path, and the query or nothing.

@@ -1,0 +1,31 @@
+//! Logging out.
+
+use super::pages::{self, Language};
+use super::{Web, shown, unavailable};
+use crate::login::return_to::ReturnTo;
+use crate::server::http::request::Request;
+use crate::server::http::response::Response;
+
+impl Web {
+    /// A page with the button: a link or a picture on another page must not log anybody out.
+    pub fn ask_log_out(&self, request: &Request) -> Response {
+        let to = ReturnTo::of_query(request.path_and_query().1, &self.url);
+        let action = format!("{}/logout?to={}", self.path, to.encoded());
+        shown(pages::log_out(Language::of_request(request), &action))
+    }
+
+    /// Ends the session of this browser. Writes.
+    pub fn log_out(&self, request: &Request) -> Response {
+        let cookie = request.header("Cookie");
+        if let Some(token) = self.cookies.session(cookie)
+            && let Err(error) = self.app.store.end_session(token.0)
+        {
+            log::warn!("web: a session cannot be ended: {error}");
+            return unavailable();
+        }
+        let to = ReturnTo::of_query(request.path_and_query().1, &self.url);
+        Response::text(303, "logged out")
+            .with("Location", to.location(&self.url))
+            .with("Set-Cookie", self.cookies.clear_session())
+    }
+}

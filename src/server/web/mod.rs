@@ -1,0 +1,127 @@
+//! Log-in for the owner's own pages: endpoints for reverse proxies and scripts, and pages for people.
+//!
+//! There is all of this only with `web.url`. What a visitor may do is decided in [`login`](crate::login); here are HTTP
+//! and HTML.
+
+mod asked;
+mod check;
+mod headers;
+mod login;
+mod logout;
+mod own;
+mod pages;
+mod rate;
+mod readers;
+mod recent;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::callback::Refused;
+use super::http::client::ClientAddress;
+use super::http::request::Request;
+use super::http::response::Response;
+use crate::app::{App, AppError, Live};
+use crate::config::{Gate, WebUrl};
+use crate::login::cookie::{Cookies, TokenHash};
+use crate::login::return_to::ReturnTo;
+use crate::login::state::StateKey;
+pub use headers::common;
+use pages::Page;
+use rate::Rate;
+use readers::Readers;
+use recent::Recent;
+pub use verify::verify_file;
+
+/// What the handlers of the web part share.
+#[derive(Debug)]
+pub struct Web {
+    app: Arc<App>,
+    /// How browsers reach this server, as when it started.
+    url: WebUrl,
+    /// The prefix of the routes, as when it started.
+    path: String,
+    cookies: Cookies,
+    state_key: StateKey,
+    rate: Rate,
+    readers: Readers,
+    /// Sessions that came to log in although they need not.
+    let_through: Recent<TokenHash>,
+    /// Browsers that began a log-in inside WeChat.
+    begun: Recent<[u8; 16]>,
+}
+
+impl Web {
+    /// `None` without `web.url`.
+    ///
+    /// # Errors
+    /// When the store gives no key for what is signed.
+    pub fn new(app: &Arc<App>) -> Result<Option<Web>, AppError> {
+        let config = &app.live().config.web;
+        let Some(url) = config.url.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(Web {
+            app: Arc::clone(app),
+            cookies: Cookies::of(&url),
+            url,
+            path: config.path.clone(),
+            state_key: StateKey::of(&app.store)?,
+            rate: Rate::new(),
+            readers: Readers::new(&app.store),
+            let_through: Recent::new(),
+            begun: Recent::new(),
+        }))
+    }
+
+    /// What follows the prefix in the path of a request, if it begins with it.
+    pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.path.as_str())
+    }
+
+    /// Whether this address may make one more request now.
+    pub fn admit(&self, live: &Live, from: ClientAddress) -> Result<(), Refused> {
+        match self.rate.admits(from, live.config.web.rate) {
+            true => Ok(()),
+            false => Err(Refused::TooMany),
+        }
+    }
+
+    /// Whether a form comes from one of our own pages.
+    pub fn admit_form(&self, request: &Request) -> Result<(), Refused> {
+        match own::is_own(request, &self.url) {
+            true => Ok(()),
+            false => Err(Refused::ForeignForm),
+        }
+    }
+
+    /// The gate that the path of a request names behind `route`, or the first one where it names none.
+    fn gate<'a>(&self, live: &'a Live, request: &Request, route: &str) -> Option<&'a Gate> {
+        let (path, _) = request.path_and_query();
+        let name = self.below(path)?.strip_prefix(route)?;
+        let mut gates = live.config.gates.iter();
+        match name.strip_prefix('/') {
+            None => gates.next(),
+            Some(name) => gates.find(|gate| gate.name == name),
+        }
+    }
+
+    /// Where a person logs in for this gate, and comes back from there.
+    fn login_url(&self, gate: &Gate, to: &ReturnTo) -> String {
+        let (url, path, gate) = (&self.url, &self.path, &gate.name);
+        format!("{url}{path}/login/{gate}?to={}", to.encoded())
+    }
+}
+
+/// A page, or 503 where it cannot be made.
+fn shown(page: Page) -> Response {
+    page.unwrap_or_else(|_| unavailable())
+}
+
+/// The store cannot be used, or the system gives no random numbers.
+fn unavailable() -> Response {
+    Response::text(503, "unavailable").with("Retry-After", "1")
+}
