@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
 use super::finding::MESSAGES_OF_PERSON;
-use super::hooks::{self, NewHookEvent};
 use super::open::{Reader, Store};
+use super::outbox::{self, NewHookEvent};
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
 use super::wal::move_log;
@@ -141,7 +141,7 @@ impl Store {
         let mut erased = self.writer.write(move |connection| {
             let erased = rows_of(connection, &person)?;
             if erased != Erased::default() {
-                hooks::add(connection, &hook_events)?;
+                outbox::add(connection, hook_events.iter())?;
             }
             Ok(erased)
         })?;

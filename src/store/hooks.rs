@@ -1,4 +1,4 @@
-//! Events for the hooks of the configuration (an outbox), and the state of each hook.
+//! The events of the hooks after they were added, and the state of each hook.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,30 +9,11 @@ use serde::Serialize;
 use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::outbox::NewHookEvent;
 use crate::secret::Secret;
-
-/// The most events that wait for one hook; more are dropped, and counted.
-const MOST_WAITING: i64 = 100_000;
 
 /// The type of the event which reports that a person is gone. It is kept longer than the person's other data.
 const CLOSED: &str = "closed";
-
-/// An event for one hook, to be written in the commit of what it reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewHookEvent {
-    /// The `short_digest` of what identifies what happened.
-    pub digest: i64,
-    /// The hook's name.
-    pub hook: Arc<str>,
-    /// The name of its type.
-    pub kind: &'static str,
-    /// The person that it is about.
-    pub openid: Option<String>,
-    /// JSON; the same for all hooks.
-    pub body: Arc<str>,
-    /// Unix seconds.
-    pub created_at: i64,
-}
 
 /// A person whom the store itself adds or removes.
 #[derive(Debug, Clone, Copy)]
@@ -446,46 +427,6 @@ impl Reader {
             .query_map([openid, CLOSED], |row| row.get(0))?
             .collect()
     }
-}
-
-/// Adds events in the commit of what they report.
-pub(super) fn add(connection: &Connection, events: &[NewHookEvent]) -> rusqlite::Result<()> {
-    for event in events {
-        if !counts(connection, &event.hook)? {
-            continue;
-        }
-        connection
-            .prepare_cached(
-                "INSERT INTO hook_events (digest, hook, type, openid, body, created_at, next_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            )?
-            .execute(params![
-                event.digest,
-                &*event.hook,
-                event.kind,
-                event.openid,
-                &*event.body,
-                event.created_at,
-            ])?;
-    }
-    Ok(())
-}
-
-/// Counts one more event that waits for this hook. False if there are too many: then it is counted as dropped.
-fn counts(connection: &Connection, hook: &str) -> rusqlite::Result<bool> {
-    let counted = connection
-        .prepare_cached("UPDATE hooks SET waiting = waiting + 1 WHERE name = ?1 AND waiting < ?2")?
-        .execute(params![hook, MOST_WAITING])?;
-    if counted > 0 {
-        return Ok(true);
-    }
-    // There are too many, or this is the first.
-    connection
-        .prepare_cached(
-            "INSERT INTO hooks (name, waiting) VALUES (?1, 1)
-             ON CONFLICT (name) DO UPDATE SET dropped = dropped + 1 RETURNING dropped = 0",
-        )?
-        .query_row([hook], |row| row.get(0))
 }
 
 /// Lets the next event be tried although the last ones failed; one more failure resumes probing.

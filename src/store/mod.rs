@@ -12,7 +12,7 @@
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and their results
-//! - [`hooks`]: events for the hooks, and the state of each hook
+//! - [`outbox`]: adding events for the hooks; [`hooks`]: what became of them, and the state of each hook
 //! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`media`]: uploaded files, valid or expired
@@ -49,6 +49,7 @@ mod media;
 mod messages;
 mod open;
 mod options;
+mod outbox;
 mod page;
 mod process;
 mod profiles;
@@ -74,7 +75,6 @@ pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Sent, Sett
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
-    NewHookEvent,
 };
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
@@ -82,6 +82,7 @@ pub use media::PERMANENT_VIDEO;
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;
+pub use outbox::NewHookEvent;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::SceneCount;

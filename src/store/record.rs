@@ -4,11 +4,11 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
-use super::hooks::NewHookEvent;
 use super::open::Store;
+use super::outbox::NewHookEvent;
 use super::signatures::{Signature, UsedSignature, use_up};
 use super::writer::{AfterCommit, Work};
-use super::{erase, followers, hooks, jobs, sessions};
+use super::{erase, followers, jobs, sessions};
 use crate::wechat::Effect;
 
 /// A parsed and answered push, ready to be stored. The fields are the columns of `messages`.
@@ -112,6 +112,13 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
         Ok(())
     }
 
+    fn hook_events(&self) -> &[NewHookEvent] {
+        match self.recorded {
+            Recorded::New { .. } | Recorded::Pending(_) => &self.record.hook_events,
+            Recorded::Again { .. } | Recorded::PendingAgain(_) | Recorded::Removed => &[],
+        }
+    }
+
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
         let RecordWork { recorded, done, .. } = *self;
         done(outcome.map(|()| recorded), after);
@@ -178,7 +185,6 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
         Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
     }
-    hooks::add(connection, &record.hook_events)?;
     let forwarded = match &record.forward {
         None => None,
         Some(forward) => Some(forwards::add(

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::StoreError;
 use super::followers::{Action, FollowEvent, Source, log};
-use super::hooks::{self, Announce, Change};
+use super::hooks::{Announce, Change};
 use super::open::{Reader, Store};
+use super::outbox;
 use super::profiles::{self, ProfileOutcome};
 use super::scenes;
 use super::sessions;
@@ -468,7 +469,7 @@ fn log_and_announce(
         at: event.at,
         scene: event.scene,
     };
-    hooks::add(connection, &announce(&change))
+    outbox::add(connection, announce(&change).iter())
 }
 
 fn profile(

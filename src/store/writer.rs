@@ -18,6 +18,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::checkpoint::Checkpointer;
 use super::error::{ErrorKind, StoreError};
 use super::file::OpenFile;
+use super::outbox::{self, NewHookEvent};
 use super::settings::{self, PROBE};
 use crate::clock;
 
@@ -72,6 +73,10 @@ impl fmt::Debug for AfterCommit {
 pub(super) trait Work: Send {
     /// Runs inside the transaction. Called again, in a separate transaction, when other work of the batch failed.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Events for the hooks, to be added in the same transaction after all its work was run.
+    fn hook_events(&self) -> &[NewHookEvent] {
+        &[]
+    }
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit);
     /// Whether a caller waits for the outcome and reports it. Otherwise a failure is logged.
@@ -403,6 +408,8 @@ impl Loop {
         let done = batch
             .iter_mut()
             .try_for_each(|work| run(work.as_mut(), &self.connection));
+        let events = batch.iter().flat_map(|work| work.hook_events());
+        let done = done.and_then(|()| outbox::add(&self.connection, events));
         let done = done.and_then(|()| {
             self.connection
                 .prepare_cached("COMMIT")?

@@ -1,0 +1,131 @@
+//! Adding events for the hooks of the configuration, in the commit of what they report.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// The most events that wait for one hook; more are dropped, and counted.
+const MOST_WAITING: i64 = 100_000;
+
+/// An event for one hook, to be written in the commit of what it reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHookEvent {
+    /// The `short_digest` of what identifies what happened.
+    pub digest: i64,
+    /// The hook's name.
+    pub hook: Arc<str>,
+    /// The name of its type.
+    pub kind: &'static str,
+    /// The person that it is about.
+    pub openid: Option<String>,
+    /// JSON; the same for all hooks.
+    pub body: Arc<str>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+/// Adds events. Those beyond the limit of a hook are dropped, and counted.
+///
+/// Each hook's events are counted together: for a commit of many pushes that is less work.
+pub(super) fn add<'a>(
+    connection: &Connection,
+    events: impl Iterator<Item = &'a NewHookEvent> + Clone,
+) -> rusqlite::Result<()> {
+    let mut hooks: Vec<(&str, i64)> = Vec::new();
+    for event in events.clone() {
+        match hooks.iter_mut().find(|(hook, _)| *hook == &*event.hook) {
+            Some((_, count)) => *count += 1,
+            None => hooks.push((&event.hook, 1)),
+        }
+    }
+    for (hook, count) in hooks {
+        let taken = usize::try_from(count_waiting(connection, hook, count)?).unwrap_or(0);
+        let theirs = events.clone().filter(|event| &*event.hook == hook);
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO hook_events (digest, hook, type, openid, body, created_at, next_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        )?;
+        for event in theirs.take(taken) {
+            insert.execute(params![
+                event.digest,
+                hook,
+                event.kind,
+                event.openid,
+                &*event.body,
+                event.created_at,
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts this many more events of a hook, and returns how many of them may wait.
+fn count_waiting(connection: &Connection, hook: &str, count: i64) -> rusqlite::Result<i64> {
+    let waiting: Option<i64> = connection
+        .prepare_cached("SELECT waiting FROM hooks WHERE name = ?1")?
+        .query_row([hook], |row| row.get(0))
+        .optional()?;
+    let taken = count.min((MOST_WAITING - waiting.unwrap_or(0)).max(0));
+    connection
+        .prepare_cached(
+            "INSERT INTO hooks (name, waiting, dropped) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
+             SET waiting = waiting + excluded.waiting, dropped = dropped + excluded.dropped",
+        )?
+        .execute(params![hook, taken, count - taken])?;
+    Ok(taken)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::store::schema::migrate;
+
+    #[test]
+    fn of_events_in_one_commit_the_first_may_wait_up_to_the_limit_of_each_hook() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let event = |(digest, hook): (i64, &str)| NewHookEvent {
+            digest,
+            hook: hook.into(),
+            kind: "leave",
+            openid: None,
+            body: "{}".into(),
+            created_at: 0,
+        };
+        let both = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")].map(event);
+        let rows = |sql: &str| -> Vec<(String, i64, i64)> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        let hooks = || rows("SELECT name, waiting, dropped FROM hooks ORDER BY name");
+        let of = |hook: &str, waiting: i64, dropped: i64| (hook.to_owned(), waiting, dropped);
+        add(&connection, [].iter()).unwrap();
+        assert_eq!(hooks(), []);
+        add(&connection, both.iter()).unwrap();
+        assert_eq!(hooks(), [of("a", 3, 0), of("b", 2, 0)]);
+        let nearly = MOST_WAITING - 1;
+        connection
+            .execute("UPDATE hooks SET waiting = ?1 WHERE name = 'a'", [nearly])
+            .unwrap();
+        for dropped in [2, 5] {
+            add(&connection, both.iter()).unwrap();
+            assert_eq!(hooks()[0], of("a", MOST_WAITING, dropped));
+        }
+        assert_eq!(hooks()[1], of("b", 6, 0));
+        let written =
+            "SELECT hook, digest, count(*) FROM hook_events GROUP BY hook, digest ORDER BY digest";
+        let expected = [
+            ("a", 1, 2),
+            ("b", 2, 3),
+            ("a", 3, 1),
+            ("b", 4, 3),
+            ("a", 5, 1),
+        ];
+        assert_eq!(
+            rows(written),
+            expected.map(|(hook, digest, count)| of(hook, digest, count))
+        );
+    }
+}
