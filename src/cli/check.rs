@@ -1,7 +1,9 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
 mod online;
+mod public;
 mod starting;
+mod web;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -26,7 +28,7 @@ use crate::wechat::menu::{Button, Tap};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Also ask the platform: token, address, clock, callback, allowed calls, menu
+    /// Also ask the platform (token, address, clock, callback, allowed calls, menu) and your public address (routes, verify files)
     #[arg(long)]
     online: bool,
     /// Print only what keeps the server from starting
@@ -54,6 +56,8 @@ struct Checked {
     rules: Vec<ShownRule>,
     services: Vec<ShownService>,
     hooks: Vec<ShownHook>,
+    /// `None` without `web.url`.
+    web: Option<web::ShownWeb>,
     advice: Vec<Advice>,
     warnings: Vec<String>,
     /// Everything that would keep `serve` from starting.
@@ -61,6 +65,9 @@ struct Checked {
     /// The platform's answers, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
+    /// What the web part's public address answers, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public: Option<Vec<online::Line>>,
 }
 
 /// The Token, which is shown in full in JSON.
@@ -121,6 +128,12 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     }
     let mut checked = look(config, obstacles, reader.as_ref())?;
     if arguments.online {
+        let lines = public::look(config);
+        failure = failure.or(online::is_wrong(&lines).then_some(Failure::Shown));
+        checked.public = (!lines.is_empty()).then_some(lines);
+    }
+    // Without an AppID there may still be a public address to try.
+    if arguments.online && (config.api_rights().is_some() || checked.public.is_none()) {
         match online::look(config) {
             Ok(lines) => {
                 failure = failure.or(online::is_wrong(&lines).then_some(Failure::Shown));
@@ -201,6 +214,9 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     for hook in &checked.hooks {
         out.line(&format!("  {}", hook.line()))?;
     }
+    if let Some(web) = &checked.web {
+        web.print(&mut out)?;
+    }
     for advice in &checked.advice {
         out.line(&format!(
             "warning: {}:{}: {}: {}",
@@ -215,16 +231,23 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     }
     out.line("")?;
     out.line("In the console of the account (设置与开发 → 基本配置 → 服务器配置; Settings and Development, Basic configuration, server configuration):")?;
-    out.line(&format!(
-        "  URL    https://YOUR-DOMAIN{}",
-        checked.callback_path
-    ))?;
+    let domain = config.web.url.as_ref().filter(|url| url.is_https);
+    let domain = domain.map_or("https://YOUR-DOMAIN", |url| &url.origin);
+    out.line(&format!("  URL    {domain}{}", checked.callback_path))?;
     out.line("  Token  as above")?;
     out.line(&format!("  mode   {}", checked.mode))?;
-    if let Some(lines) = &checked.online {
-        out.line("")?;
-        out.line("The platform:")?;
-        online::print(&mut out, lines)?;
+    if let Some(web) = &checked.web {
+        web.print_console(&mut out)?;
+    }
+    for (whose, lines) in [
+        ("The platform:", &checked.online),
+        ("The public address:", &checked.public),
+    ] {
+        if let Some(lines) = lines {
+            out.line("")?;
+            out.line(whose)?;
+            online::print(&mut out, lines)?;
+        }
     }
     out.done()
 }
@@ -266,6 +289,7 @@ fn look(
             "the last follower sync took nobody out, because {why}"
         ));
     }
+    warnings.extend(web::in_vain(config, reader)?);
     let rules = Rules::new(config.rules.clone());
     let mut advice = advise(&rules);
     warnings.extend(unanswered(&config.menu, &rules));
@@ -314,9 +338,11 @@ fn look(
             .iter()
             .map(|hook| ShownHook::of(hook, reader))
             .collect::<Result<_, _>>()?,
+        web: web::ShownWeb::of(config),
         warnings,
         obstacles,
         online: None,
+        public: None,
     })
 }
 

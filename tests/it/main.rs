@@ -79,3 +79,4 @@ mod tidy;
 mod token;
 mod unasked;
 mod waiting;
+mod web_check;

@@ -22,7 +22,7 @@ const NO_PATH: &str = "/cgi-bin/no/such/path";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub(super) enum Verdict {
     /// As it should be.
     Ok,
     /// Missing, or not available to this account; the rest works without it.
@@ -36,7 +36,7 @@ enum Verdict {
 /// The result of one check.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
-    what: &'static str,
+    what: String,
     verdict: Verdict,
     detail: String,
 }
@@ -243,17 +243,17 @@ fn refusal(what: &'static str, error: &ApiError) -> Line {
     line(what, verdict, error.to_string())
 }
 
-fn ok(what: &'static str, detail: impl Into<String>) -> Line {
+pub(super) fn ok(what: impl Into<String>, detail: impl Into<String>) -> Line {
     line(what, Verdict::Ok, detail)
 }
 
-fn unknown(what: &'static str, detail: impl Into<String>) -> Line {
+fn unknown(what: impl Into<String>, detail: impl Into<String>) -> Line {
     line(what, Verdict::Unknown, detail)
 }
 
-fn line(what: &'static str, verdict: Verdict, detail: impl Into<String>) -> Line {
+pub(super) fn line(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Line {
     Line {
-        what,
+        what: what.into(),
         verdict,
         detail: detail.into(),
     }
