@@ -3,6 +3,7 @@
 
 use crate::support::account::{RULES, WELCOME};
 use crate::support::receiver::{answer, hang, is_signed, robot, sent_text, trickle};
+use crate::support::service::FORWARD_ALL;
 use crate::support::store::change;
 use crate::support::*;
 use serde_json::Value;
@@ -158,6 +159,22 @@ fn a_hook_gets_the_events_it_asks_for_and_without_hooks_nothing_is_written() {
         .store()
         .is("SELECT count(*) FROM hook_events", &["0"]);
     account.store().is("SELECT count(*) FROM hooks", &["0"]);
+}
+
+#[test]
+fn a_forwarded_push_is_reported_once_like_any_other() {
+    let receiver = Receiver::start();
+    let service = Service::wechat();
+    let rules = format!("{FORWARD_ALL}\n{}", hook(&receiver.url(""), ""));
+    let account = Setup::new().rules(&rules).service(&service, "").start();
+    let push = text("hello");
+    account.post(&push);
+    account.post(&push);
+    state(&account, "delivered", 1);
+    account.post(&text("bye"));
+    state(&account, "delivered", 2);
+    assert_eq!(receiver.types(), ["message", "message"]);
+    assert_eq!(service.times(&push), 1);
 }
 
 #[test]
