@@ -152,6 +152,11 @@ impl Case {
         }
     }
 
+    /// Whether it is too late for the answer to be that of a delivery that waits.
+    pub fn is_late(&self) -> bool {
+        self.stage != Stage::Pending
+    }
+
     /// Another delivery of it waits.
     pub fn deliver(&mut self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
         self.delivered(forwarded, began, false);

