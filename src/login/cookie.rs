@@ -193,6 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::{NewSession, Store};
 
     const HTTPS: Cookies = Cookies { is_https: true };
     const HTTP: Cookies = Cookies { is_https: false };
@@ -283,6 +284,38 @@ mod tests {
         assert_ne!(other.hash().mark(), mark);
         // The example of the standard (FIPS 180): SHA-256 of "abc".
         assert_eq!(TokenHash::of("abc").0[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    #[test]
+    fn a_stolen_store_has_no_cookie_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let token = SessionToken::random().unwrap();
+        let session = NewSession {
+            token_hash: token.hash().0,
+            openid: "oSynStolen".to_owned(),
+            unionid: None,
+            method: "oauth".to_owned(),
+            created_at: 1,
+            expires_at: 1_000,
+            address: None,
+            agent: None,
+        };
+        store.begin_session(session, None).unwrap();
+        let cookie = format!("__Host-wechatd={}", token.0.expose());
+        let hash = HTTPS.session([cookie.as_str()]).unwrap();
+        let visitor = store.reader().unwrap().visitor(&hash.0, 1).unwrap();
+        assert_eq!(visitor.unwrap().openid, "oSynStolen");
+        let has = |file: &str, what: &[u8]| {
+            let bytes = std::fs::read(folder.path().join(file)).unwrap_or_default();
+            bytes.windows(what.len()).any(|part| part == what)
+        };
+        let files = ["wechat.db", "wechat.db-wal"];
+        assert!(files.iter().any(|file| has(file, b"oSynStolen")));
+        for file in files {
+            assert!(!has(file, token.0.expose().as_bytes()), "{file}");
+        }
     }
 
     proptest! {

@@ -5,9 +5,11 @@
 //! - [`cookie`]: the two cookies, read and written
 //! - [`return_to`]: where a person goes after the log-in; never away from `web.url`
 //! - [`state`]: the `state` of a log-in inside WeChat, checked without a memory of ours
+//! - [`exchange`]: a code is exchanged once
 //! - [`seen`]: which sessions were used, until the store is told
 
 pub mod cookie;
+pub mod exchange;
 pub mod gate;
 pub mod return_to;
 pub mod seen;
