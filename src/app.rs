@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::dispatch::Rules;
 use crate::hooks::{Hooks, HooksError};
+use crate::login::seen::Seen;
 use crate::login::state::StateKeyError;
 use crate::metrics::Counters;
 use crate::notifier::Notifier;
@@ -30,6 +31,8 @@ pub struct App {
     pub api: Option<Client>,
     /// Forwarded pushes, and the answers on their way.
     pub deliveries: Arc<Deliveries>,
+    /// When sessions of web pages were used last, until the chores tell the store.
+    pub seen: Seen,
     /// What background threads wait on.
     pub notifiers: Notifiers,
     /// The addresses that the platform sends from, as far as known.
@@ -123,6 +126,7 @@ impl App {
             store,
             api,
             deliveries,
+            seen: Seen::default(),
             notifiers,
             counters: Arc::default(),
             callback_ips,

@@ -1,5 +1,5 @@
-//! Chores: erases people who closed their account, and removes messages older than `store.keep_messages`, a few at
-//! a time, by a clock that the platform has confirmed.
+//! Chores: erases people who closed their account, and removes messages older than `store.keep_messages`, sessions that
+//! have expired and the like, a few at a time, by a clock that the platform has confirmed.
 
 use std::time::Duration;
 
@@ -156,12 +156,13 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
     if let Confirmed::Fresh(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
-    for remove in [remove_used, remove_hook_events] {
+    for remove in [remove_used, remove_hook_events, remove_expired_sessions] {
         let removed = remove(app)?;
         if removed != Removed::All {
             return Ok(removed);
         }
     }
+    tell_seen(app)?;
     let reader = app.store.reader()?;
     let mut place = Place::BEGINNING;
     loop {
@@ -268,4 +269,27 @@ fn remove_hook_events(app: &App) -> Result<Removed, StoreError> {
             woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
+}
+
+/// Removes sessions of web pages that have expired.
+fn remove_expired_sessions(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let Some(now) = Now::read(app).at else {
+            return Ok(Removed::All);
+        };
+        if app.store.remove_expired_sessions(now, STEP)? == 0 {
+            return Ok(Removed::All);
+        }
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+}
+
+/// Tells the store when sessions of web pages were used last.
+fn tell_seen(app: &App) -> Result<(), StoreError> {
+    let seen = app.seen.take();
+    seen.chunks(STEP as usize)
+        .try_for_each(|seen| app.store.sessions_seen(seen.to_vec()))
 }
