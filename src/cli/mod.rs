@@ -25,6 +25,7 @@ mod restore;
 mod send;
 mod serve;
 mod service;
+mod sessions;
 mod shorten;
 mod simulate;
 mod tags;
@@ -183,6 +184,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd login url https://www.example.com/cb"
     )]
     Login(login::Commands),
+    /// Who is logged in on the owner's web pages
+    #[command(subcommand, after_help = "Example:\n  wechatd sessions list")]
+    Sessions(sessions::Commands),
     /// Programs of the owner that answer messages
     #[command(subcommand, after_help = "Example:\n  wechatd service list")]
     Service(service::Commands),
@@ -289,6 +293,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mass(command) => mass::run(&config()?, command),
         Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Login(command) => login::run(&config()?, command),
+        Command::Sessions(command) => sessions::run(&config()?, command),
         Command::Service(command) => service::run(&config()?, command),
         Command::Forwards(command) => forwards::run(&config()?, command),
         Command::Hooks(command) => hooks::run(&config()?, command),

@@ -64,6 +64,7 @@ mod send;
 mod service;
 mod service_calls;
 mod services_cli;
+mod sessions;
 mod shorten;
 mod simulate;
 mod stalls;
