@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod followers;
 mod forwards;
+mod gate;
 mod hooks;
 mod input;
 mod kf;
@@ -199,6 +200,12 @@ The exit code is 1 when something keeps the server from starting, such as its po
     /// Programs and group robots that are notified of events
     #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
     Hooks(hooks::Commands),
+    /// Who may pass to the owner's web pages
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd gate test members oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
+    )]
+    Gate(gate::Commands),
     /// Print the configuration of a reverse proxy that asks a gate who may pass to your app
     #[command(after_help = proxy::EXAMPLES)]
     Proxy(proxy::Arguments),
@@ -297,6 +304,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Service(command) => service::run(&config()?, command),
         Command::Forwards(command) => forwards::run(&config()?, command),
         Command::Hooks(command) => hooks::run(&config()?, command),
+        Command::Gate(command) => gate::run(&config()?, command),
         Command::Proxy(arguments) => proxy::run(&config()?, &arguments),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),

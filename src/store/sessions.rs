@@ -223,6 +223,16 @@ impl Store {
     }
 }
 
+/// A visitor by the hash of the cookie, `?1`, at the time `?2`.
+const VISITOR: &str = "
+    SELECT sessions.id, sessions.openid, coalesce(sessions.unionid, followers.unionid), method, created_at,
+        expires_at, followers.openid IS NOT NULL, nickname, headimgurl,
+        iif(tagid_list <> '[]' AND json_valid(tagid_list),
+            (SELECT json_group_array(name ORDER BY id) FROM tags
+             WHERE id IN (SELECT value FROM json_each(tagid_list))), NULL)
+    FROM sessions LEFT JOIN followers ON followers.openid = sessions.openid
+    WHERE token_hash = ?1 AND expires_at > ?2";
+
 impl Reader {
     /// Who a cookie with this hash belongs to; `None` if its session has ended, or has expired at `now`, Unix seconds.
     ///
@@ -231,19 +241,30 @@ impl Reader {
     pub fn visitor(&self, token_hash: &[u8; 32], now: i64) -> Result<Option<Visitor>, StoreError> {
         let read = || {
             self.connection
-                .prepare_cached(
-                    "SELECT sessions.id, sessions.openid, coalesce(sessions.unionid, followers.unionid), method, created_at,
-                         expires_at, followers.openid IS NOT NULL, nickname, headimgurl,
-                         iif(tagid_list <> '[]' AND json_valid(tagid_list),
-                             (SELECT json_group_array(name ORDER BY id) FROM tags
-                              WHERE id IN (SELECT value FROM json_each(tagid_list))), NULL)
-                     FROM sessions LEFT JOIN followers ON followers.openid = sessions.openid
-                     WHERE token_hash = ?1 AND expires_at > ?2",
-                )?
+                .prepare_cached(VISITOR)?
                 .query_row(params![token_hash, now], visitor)
                 .optional()
         };
         read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// Who a cookie would belong to if this person had logged in in this way. The times are in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn supposed_visitor(
+        &self,
+        openid: &str,
+        method: &str,
+        [created_at, expires_at, now]: [i64; 3],
+    ) -> Result<Option<Visitor>, StoreError> {
+        let sql = format!(
+            "WITH sessions(id, token_hash, openid, unionid, method, created_at, expires_at)
+             AS (VALUES (0, ?1, ?3, NULL, ?4, ?5, ?6)) {VISITOR}"
+        );
+        let session = params![b"", now, openid, method, created_at, expires_at];
+        let read = self.connection.query_row(&sql, session, visitor);
+        read.optional().map_err(|error| Reader::failed(&error))
     }
 
     /// Calls `each` for every session that matches the filter, newest first.

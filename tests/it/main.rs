@@ -25,6 +25,7 @@ mod explain;
 mod export;
 mod folding;
 mod forwarding;
+mod gate;
 mod handshake;
 mod hooks;
 mod kf;
