@@ -150,7 +150,7 @@ impl Guard {
     /// have arrived whole, closes all other connections (503 where a part of a request has come).
     ///
     /// Returns when all of that is done or `within` is over, with the number of requests left without an answer. They
-    /// get 503, and so do those that are held, which do not count. Worker threads must go on until this returns. A
+    /// get 503; those that are held are closed without any, and do not count. Worker threads must go on until this returns. A
     /// second call returns 0.
     pub fn stop(&self, within: Duration) -> usize {
         let now = Instant::now();

@@ -193,13 +193,17 @@ impl EventLoop {
         }
     }
 
-    /// At the end of a stop: answers 503 to all that still wait. Returns how many requests were left without an answer.
+    /// At the end of a stop: answers 503 to all that still wait, and closes those that are held. Returns how many requests
+    /// were left without an answer.
     fn give_up(&mut self) -> usize {
         self.deliver_answers(Collect::All);
         let unanswered = self.unanswered();
         for phase in Phase::INSIDE {
             while let Some((_, index)) = self.connections.oldest(phase) {
-                self.abandon(index);
+                match self.is_held(index) {
+                    true => self.hang_up(index),
+                    false => _ = self.abandon(index),
+                }
             }
         }
         unanswered
