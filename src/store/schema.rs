@@ -456,8 +456,9 @@ CREATE TABLE forwards (
     message_id  INTEGER NOT NULL UNIQUE,
     service     TEXT NOT NULL,
     openid      TEXT NOT NULL,
-    state       TEXT NOT NULL CHECK (state IN
-        ('asked', 'answered', 'sending', 'sent', 'unknown', 'kept', 'shown', 'expired', 'failed')),
+    -- Not IN: SQLite would build a table of the values for each row.
+    state       TEXT NOT NULL CHECK (state = 'asked' OR state = 'answered' OR state = 'sending' OR state = 'sent' OR
+        state = 'unknown' OR state = 'kept' OR state = 'shown' OR state = 'expired' OR state = 'failed'),
     deliveries  INTEGER NOT NULL DEFAULT 1,     -- how often the platform delivered the push
     answer      TEXT,                           -- plain XML; NULL: none, or nothing to show
     error       TEXT,
