@@ -120,6 +120,20 @@ pub const ROUTES: &[Route] = &[
         handler: |site, live, request| site.web(|web| web.login(live, &request)),
     },
     Route {
+        path: Path::Web("/back"),
+        methods: &[Method::Get],
+        caller: Caller::Browser,
+        runs: Runs::Apart,
+        handler: |site, live, request| site.web(|web| web.back(live, &request)),
+    },
+    Route {
+        path: Path::Web("/back"),
+        methods: &[Method::Post],
+        caller: Caller::OwnForm,
+        runs: Runs::Apart,
+        handler: |site, live, request| site.web(|web| web.confirm_back(live, &request)),
+    },
+    Route {
         path: Path::Web("/me"),
         methods: &[Method::Get, Method::Head],
         caller: Caller::Browser,

@@ -81,4 +81,5 @@ mod tidy;
 mod token;
 mod unasked;
 mod waiting;
+mod web;
 mod web_check;

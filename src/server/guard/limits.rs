@@ -15,9 +15,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a whole request waits for its answer: the contract says 4.5 s, and the platform hangs up after 5 s.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(4_200);
 
-/// How long a whole request can be held. The platform has hung up long before, and so has whoever holds it; this is for
-/// one that was forgotten.
-const HELD_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a whole request can be held: for a push until the platform has hung up, for a log-in until the platform has
+/// answered. Whoever holds it ends it before; this is for one that was forgotten.
+const HELD_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What clients may ask of the server. Can be replaced while it runs, see [`Guard::set_limits`](super::Guard::set_limits).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -107,6 +107,9 @@ impl Web {
             return Ok(None);
         };
         let visitor = self.readers.read(|reader| reader.visitor(&token.0, now))?;
+        if let Some(visitor) = &visitor {
+            self.app.seen.note(visitor.id, now);
+        }
         Ok(visitor.map(|visitor| (token, visitor)))
     }
 

@@ -3,6 +3,7 @@
 use super::pages::{self, Language, Offer};
 use super::recent::TIMES;
 use super::{Web, shown, unavailable};
+use crate::api::Client;
 use crate::api::login::{Scope, authorize_url};
 use crate::app::Live;
 use crate::clock;
@@ -34,7 +35,7 @@ impl Web {
             Ok((_, Passage::LogIn | Passage::Pass)) => {
                 let offers_oauth = self.offers_oauth(live, gate);
                 if is_wechat(request) && offers_oauth {
-                    return self.begin(live, request, gate, &to);
+                    return self.begin(request, gate, &to);
                 }
                 let address = self.login_url(gate, &to);
                 let offer = match offers_oauth {
@@ -53,19 +54,21 @@ impl Web {
     }
 
     /// Begins a log-in, unless this browser has just been through one to no avail.
-    fn begin(&self, live: &Live, request: &Request, gate: &Gate, to: &ReturnTo) -> Response {
+    fn begin(&self, request: &Request, gate: &Gate, to: &ReturnTo) -> Response {
         let cookie = request.header("Cookie");
         if let Some(flow) = self.cookies.flow(cookie) {
             let flow = flow.digest().0;
-            if self.begun.note(flow) >= TIMES {
+            let has_lost_session =
+                self.cookies.session(cookie).is_none() && self.logged_in.has(&flow);
+            if self.begun.note(flow) >= TIMES || has_lost_session {
                 return self.unseen(request, gate, to);
             }
         }
-        self.to_wechat(live, request, to)
+        self.to_wechat(request, to, 0)
     }
 
-    /// Sends the browser to WeChat, from where it comes to `back`.
-    fn to_wechat(&self, live: &Live, request: &Request, to: &ReturnTo) -> Response {
+    /// Sends the browser to WeChat, from where it comes to `back`. `attempt` is how often this log-in was begun before.
+    pub fn to_wechat(&self, request: &Request, to: &ReturnTo, attempt: u8) -> Response {
         let flow = match self.cookies.flow(request.header("Cookie")) {
             Some(flow) => flow,
             None => match Flow::random() {
@@ -75,9 +78,9 @@ impl Web {
         };
         let state = self
             .state_key
-            .issue(flow.digest(), to, 0, clock::unix_seconds());
+            .issue(flow.digest(), to, attempt, clock::unix_seconds());
         let back = format!("{}{}/back?to={}", self.url, self.path, to.encoded());
-        let app_id = live.config.account.app_id.as_deref().unwrap_or_default();
+        let app_id = self.app.api.as_ref().map_or("", Client::app_id);
         match authorize_url(app_id, &back, Scope::Base, &state) {
             Ok(address) => Response::text(302, "log in")
                 .with("Location", address)

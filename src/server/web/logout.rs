@@ -23,6 +23,11 @@ impl Web {
             log::warn!("web: a session cannot be ended: {error}");
             return unavailable();
         }
+        if let Some(flow) = self.cookies.flow(cookie) {
+            // The next log-in is no circle.
+            self.logged_in.forget(&flow.digest().0);
+            self.begun.forget(&flow.digest().0);
+        }
         let to = ReturnTo::of_query(request.path_and_query().1, &self.url);
         Response::text(303, "logged out")
             .with("Location", to.location(&self.url))

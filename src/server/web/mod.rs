@@ -4,6 +4,7 @@
 //! and HTML.
 
 mod asked;
+mod back;
 mod check;
 mod headers;
 mod login;
@@ -27,6 +28,7 @@ use super::http::response::Response;
 use crate::app::{App, AppError, Live};
 use crate::config::{Gate, WebUrl};
 use crate::login::cookie::{Cookies, TokenHash};
+use crate::login::exchange::Exchange;
 use crate::login::return_to::ReturnTo;
 use crate::login::state::StateKey;
 pub use headers::common;
@@ -52,6 +54,9 @@ pub struct Web {
     let_through: Recent<TokenHash>,
     /// Browsers that began a log-in inside WeChat.
     begun: Recent<[u8; 16]>,
+    /// Browsers that completed one.
+    logged_in: Recent<[u8; 16]>,
+    exchange: Exchange,
 }
 
 impl Web {
@@ -74,6 +79,8 @@ impl Web {
             readers: Readers::new(&app.store),
             let_through: Recent::new(),
             begun: Recent::new(),
+            logged_in: Recent::new(),
+            exchange: Exchange::default(),
         }))
     }
 

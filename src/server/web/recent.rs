@@ -43,6 +43,20 @@ impl<K: Eq + Hash> Recent<K> {
         times[0] = Some(now);
         count(times, now)
     }
+
+    /// Whether it happened in the last 30 s.
+    pub fn has(&self, key: &K) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(key)
+            .is_some_and(|times| count(times, Instant::now()) > 0)
+    }
+
+    /// As if it had not happened.
+    pub fn forget(&self, key: &K) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(key);
+    }
 }
 
 fn count(times: &[Option<Instant>; TIMES], now: Instant) -> usize {
@@ -71,6 +85,9 @@ mod tests {
         ] {
             assert_eq!(recent.note_at(key, at(seconds)), times, "{key} {seconds}");
         }
+        assert!(recent.has(&"a") && !recent.has(&"c"));
+        recent.forget(&"a");
+        assert!(!recent.has(&"a"));
     }
 
     #[test]

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::pages::Language;
 use super::*;
 use crate::clock;
-use crate::login::cookie::SessionToken;
+use crate::login::cookie::{FlowDigest, SessionToken};
+use crate::login::gate::Refusal;
+use crate::percent;
 use crate::server::http::peer::Peer;
 use crate::server::http::request::Method;
+use crate::server::http::response::Persistence;
 use crate::server::routes::{Router, Site};
 use crate::server::tests::{answer, site};
 use crate::store::NewSession;
@@ -99,6 +103,15 @@ impl Server {
 }
 
 impl Answer {
+    fn of(response: &Response) -> Answer {
+        let mut bytes = Vec::new();
+        response.write(&mut bytes, "D", Persistence::Stays, false);
+        Answer {
+            status: response.status,
+            text: String::from_utf8(bytes).unwrap(),
+        }
+    }
+
     #[track_caller]
     fn is(&self, status: u16) -> &Answer {
         assert_eq!(self.status, status, "{}", self.text);
@@ -465,4 +478,73 @@ fn an_address_has_its_rate_and_a_proxy_asks_for_all() {
     assert!(burst.contains(&admitted(PROXY, "/wx/logout", &client)));
     // The callback and the health check are another part.
     assert_eq!(status(STRANGER, "/healthz", &[]), 200);
+}
+
+#[test]
+fn a_way_back_without_a_state_of_the_last_ten_minutes_is_refused() {
+    let server = server();
+    let key = StateKey::of(&server.site.app.store).unwrap();
+    let url = server.site.app.live().config.web.url.clone().unwrap();
+    let now = clock::unix_seconds();
+    let flow = FlowDigest([7; 16]);
+    let state = |at, to: &str| key.issue(flow, &ReturnTo::new(to, &url), 0, at);
+    for (state, to) in [
+        (state(now - 700, "/docs"), "/docs"),
+        (state(now + 700, "/docs"), "/docs"),
+        (state(now, "/docs"), "/other"),
+        (String::new(), "/docs"),
+    ] {
+        let query = format!("to={}&code=1&state={state}", percent::encode(to));
+        let answer = server.get(&format!("/wx/back?{query}"), &[]);
+        let login = format!(
+            "href=\"https://example.com/wx/login/members?to={}\"",
+            percent::encode(to)
+        );
+        answer.is_page(400).has(&login);
+        assert!(answer.header("Set-Cookie").is_none());
+        server.post("/wx/back", &[OWN]).is_page(400);
+        server.post("/wx/back", &[]).is(403);
+    }
+    // A person who refuses comes without a code.
+    let refused = format!("/wx/back?to=%2Fdocs&state={}", state(now, "/docs"));
+    server.get(&refused, &[]).is_page(200);
+}
+
+#[test]
+fn what_strangers_write_is_shown_as_text_in_every_page() {
+    let name = "<script>alert('1')</script>\"&\u{202e}\u{1f600}";
+    let person = pages::Person {
+        name: Some(name),
+        since: Some("2026-11-21"),
+    };
+    let shown = "&lt;script&gt;alert('1')&lt;/script&gt;&quot;&amp;\\u{202e}\u{1f600}";
+    for language in [Language::Chinese, Language::English] {
+        let fields = [("to", "/\"><script>")];
+        let page = pages::confirm(language, &person, "/wx/back", &fields).unwrap();
+        let page = Answer::of(&page);
+        page.is_page(200).has(shown);
+        page.has("<input type=\"hidden\" name=\"to\" value=\"/&quot;&gt;&lt;script&gt;\">");
+        Answer::of(&pages::snapshot(language).unwrap())
+            .is_page(200)
+            .has("使用完整服务");
+        for refusal in [Refusal::NotFollowing, Refusal::NotListed] {
+            let page = pages::refused(language, &refusal).unwrap();
+            Answer::of(&page).is_page(403);
+        }
+        for trouble in [pages::Trouble::NotInTime, pages::Trouble::NoAnswer] {
+            let page = pages::start_again(language, 200, trouble, "/\"><script>").unwrap();
+            Answer::of(&page)
+                .is_page(200)
+                .has("href=\"/&quot;&gt;&lt;script&gt;\"");
+        }
+    }
+    let nameless = pages::Person {
+        name: None,
+        since: None,
+    };
+    let page = pages::confirm(Language::English, &nameless, "/wx/back", &[]).unwrap();
+    Answer::of(&page)
+        .is_page(200)
+        .has("a WeChat user")
+        .has("does not follow");
 }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod agents;
+pub mod browser;
 pub mod command;
 pub mod console;
 pub mod desk;

@@ -1,5 +1,6 @@
 //! The pages that people see: each in Chinese and English, without scripts, with nothing from elsewhere.
 
+mod back;
 mod language;
 mod qr;
 
@@ -9,6 +10,7 @@ use super::headers::{self, Nonce};
 use crate::login::gate::Refusal;
 use crate::random::NoRandomNumbers;
 use crate::server::http::response::Response;
+pub use back::{Person, Trouble, confirm, snapshot, start_again};
 pub use language::Language;
 
 /// Dark on light and light on dark, readable from 320 pixels on; the fonts are the system's.

@@ -65,13 +65,19 @@ impl Content {
         if self.used.contains(&code) {
             return errcode(40163, "code been used");
         }
-        match code.starts_with("SYNCODE") {
-            true => {
-                self.used.push(code);
-                person("SYN_USER_TOKEN_1")
-            }
-            false => errcode(40029, "invalid code"),
-        }
+        let opened = match code.strip_prefix("SYNCODE") {
+            // `SYNCODE7 OPENID` is a code of this person, `SYNCODE7 OPENID snapshot` one of a snapshot.
+            Some(of) => match of.split(' ').collect::<Vec<_>>()[..] {
+                [_, openid] => json!({"access_token": "SYN_USER_TOKEN_1", "openid": openid}).to_string(),
+                [_, openid, "snapshot"] => {
+                    json!({"access_token": "SYN_USER_TOKEN_1", "openid": openid, "is_snapshotuser": 1}).to_string()
+                }
+                _ => person("SYN_USER_TOKEN_1"),
+            },
+            None => return errcode(40029, "invalid code"),
+        };
+        self.used.push(code);
+        opened
     }
 
     fn answer_account(&mut self, call: &Call, asked: &Value) -> Option<String> {

@@ -1,0 +1,205 @@
+//! The way back from WeChat's own log-in: the code is exchanged, and the browser gets its session.
+
+use super::pages::{self, Language, Person, Trouble};
+use super::{Web, shown};
+use crate::app::Live;
+use crate::clock;
+use crate::config::Method;
+use crate::login::cookie::SessionToken;
+use crate::login::exchange::{Browser, Learned, Person as Known};
+use crate::login::return_to::ReturnTo;
+use crate::percent;
+use crate::server::http::client::ClientAddress;
+use crate::server::http::request::Request;
+use crate::server::http::response::Response;
+use crate::store::NewSession;
+
+/// How often a log-in is begun again without asking.
+const MOST_ATTEMPTS: u8 = 2;
+
+/// What a browser brings, in the query or in the form of the button.
+struct Brought<'a> {
+    form: &'a str,
+    /// The person has pressed the button.
+    is_confirmed: bool,
+}
+
+impl Web {
+    /// `back`: the browser comes from WeChat. Calls the platform and writes.
+    pub fn back(&self, live: &Live, request: &Request) -> Response {
+        let (_, form) = request.path_and_query();
+        let is_confirmed = false;
+        self.come_back(live, request, &Brought { form, is_confirmed })
+    }
+
+    /// The button of a page of `back`.
+    pub fn confirm_back(&self, live: &Live, request: &Request) -> Response {
+        let form = str::from_utf8(&request.body).unwrap_or_default();
+        let is_confirmed = true;
+        self.come_back(live, request, &Brought { form, is_confirmed })
+    }
+
+    fn come_back(&self, live: &Live, request: &Request, brought: &Brought<'_>) -> Response {
+        let to = ReturnTo::of_value(value(brought.form, "to"), &self.url);
+        let state = value(brought.form, "state");
+        let begin_again = |status, trouble| self.begin_again(live, request, &to, status, trouble);
+        let now = clock::unix_seconds();
+        // Before anything else: the platform is asked about no code that did not come from a log-in of ours.
+        let Ok(checked) = self.state_key.check(state, &to, now) else {
+            return begin_again(400, Trouble::NotInTime);
+        };
+        let Some(code) = percent::decode(value(brought.form, "code")) else {
+            return begin_again(400, Trouble::NotInTime);
+        };
+        // Without a code the person has refused.
+        let (Some(api), false) = (&self.app.api, code.is_empty()) else {
+            return begin_again(200, Trouble::NotInTime);
+        };
+        let flow = self.cookies.flow(request.header("Cookie"));
+        let browser = Browser {
+            flow: checked.flow,
+            has_cookie: flow.is_some_and(|flow| checked.began_in(&flow)),
+        };
+        let learned = self
+            .exchange
+            .learn(&code, browser, || api.sns_access_token(&code));
+        match learned {
+            Learned::Person(known) if known.is_snapshot => {
+                shown(pages::snapshot(Language::of_request(request)))
+            }
+            Learned::Person(known) if browser.has_cookie || brought.is_confirmed => {
+                self.begin_session(live, request, &known, browser, &to)
+            }
+            Learned::Person(known) => self.ask(request, &known, &code, state, &to),
+            Learned::StartAgain if browser.has_cookie && checked.attempt < MOST_ATTEMPTS => {
+                self.to_wechat(request, &to, checked.attempt + 1)
+            }
+            Learned::StartAgain => begin_again(200, Trouble::NotInTime),
+            Learned::Failed(error) => {
+                log::warn!("web: nobody can be logged in: {error}");
+                begin_again(503, Trouble::NoAnswer)
+            }
+            Learned::Busy => begin_again(503, Trouble::NoAnswer),
+        }
+    }
+
+    /// Logs the browser in, always with a session of its own.
+    fn begin_session(
+        &self,
+        live: &Live,
+        request: &Request,
+        known: &Known,
+        browser: Browser,
+        to: &ReturnTo,
+    ) -> Response {
+        let failed = || self.begin_again(live, request, to, 503, Trouble::NoAnswer);
+        let Ok(token) = SessionToken::random() else {
+            return failed();
+        };
+        let (now, lives) = (clock::unix_seconds(), live.config.login.session);
+        let address = match ClientAddress::of(request, &live.config.server.trusted_proxies) {
+            ClientAddress::Ip(address) => Some(address.to_string()),
+            ClientAddress::Local | ClientAddress::Unknown => None,
+        };
+        let session = NewSession {
+            token_hash: token.hash().0,
+            openid: known.openid.clone(),
+            unionid: known.unionid.clone(),
+            method: Method::OAuth.name().to_owned(),
+            created_at: now,
+            expires_at: now.saturating_add_unsigned(lives.as_secs()),
+            address,
+            agent: request.header("User-Agent").map(str::to_owned),
+        };
+        let replaces = self.cookies.session(request.header("Cookie"));
+        if let Err(error) = self
+            .app
+            .store
+            .begin_session(session, replaces.map(|token| token.0))
+        {
+            log::warn!("web: nobody can be logged in: {error}");
+            return failed();
+        }
+        self.logged_in.note(browser.flow.0);
+        Response::text(303, "logged in")
+            .with("Location", to.location(&self.url))
+            .with("Set-Cookie", self.cookies.set_session(&token, lives))
+    }
+
+    /// Asks a browser without the cookie of the log-in: the log-in may have begun in another, whose owner wants this
+    /// person to act under a foreign name.
+    fn ask(
+        &self,
+        request: &Request,
+        known: &Known,
+        code: &str,
+        state: &str,
+        to: &ReturnTo,
+    ) -> Response {
+        let follower = self.readers.read(|reader| reader.follower(&known.openid));
+        // A page without the name would be pressed blindly.
+        let Ok(follower) = follower else {
+            return super::unavailable();
+        };
+        let person = Person {
+            name: follower
+                .as_ref()
+                .and_then(|follower| follower.nickname.as_deref()),
+            since: follower
+                .as_ref()
+                .and_then(|follower| follower.subscribed.split(' ').next()),
+        };
+        let action = format!("{}/back", self.path);
+        let fields = [("code", code), ("state", state), ("to", to.path())];
+        let language = Language::of_request(request);
+        shown(pages::confirm(language, &person, &action, &fields))
+    }
+
+    fn begin_again(
+        &self,
+        live: &Live,
+        request: &Request,
+        to: &ReturnTo,
+        status: u16,
+        trouble: Trouble,
+    ) -> Response {
+        let again = match live.config.gates.first() {
+            Some(gate) => self.login_url(gate, to),
+            None => to.location(&self.url),
+        };
+        let language = Language::of_request(request);
+        shown(pages::start_again(language, status, trouble, &again))
+    }
+}
+
+/// The value of this name in a query or form, as it stands there; empty if there is none, or several.
+fn value<'a>(form: &'a str, name: &str) -> &'a str {
+    let mut found = form.split('&').filter_map(|pair| {
+        let (own, value) = pair.split_once('=')?;
+        (own == name).then_some(value)
+    });
+    match (found.next(), found.next()) {
+        (Some(value), None) => value,
+        (None | Some(_), _) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_counts_where_it_is_the_only_one() {
+        let form = "to=%2Fa&code=1&state=&code2=3&x";
+        for (name, found) in [
+            ("to", "%2Fa"),
+            ("code", "1"),
+            ("state", ""),
+            ("x", ""),
+            ("y", ""),
+        ] {
+            assert_eq!(value(form, name), found, "{name}");
+        }
+        assert_eq!(value("to=/a&to=/b", "to"), "");
+    }
+}

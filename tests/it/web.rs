@@ -1,0 +1,144 @@
+//! Followers on the owner's web pages: the log-in inside WeChat from the first page to the last, and what strangers try.
+
+mod threats;
+
+use crate::support::account::RULES;
+use crate::support::browser::{
+    Browser, FLOW, SESSION, SITE, code, location, on_the_site, sent_back,
+};
+use crate::support::*;
+
+const EXCHANGE: &str = "/sns/oauth2/access_token";
+
+/// Gates of these tests; the first is the one that is not named.
+const GATES: &str = "
+[[gate]]
+name = \"members\"
+who = \"followers\"
+
+[[gate]]
+name = \"all\"
+who = \"anyone\"
+
+[[gate]]
+name = \"fresh\"
+who = \"anyone\"
+max_age = \"30s\"
+
+[[gate]]
+name = \"scanned\"
+who = \"anyone\"
+methods = [\"scan\"]
+";
+
+fn setup(platform: &Platform) -> Setup {
+    Setup::new()
+        .platform(platform)
+        .set("web.url", &format!("\"{SITE}\""))
+        .set("web.rate", "1000")
+        .rules(&format!("{RULES}{GATES}"))
+}
+
+/// Somebody who follows by a push.
+#[track_caller]
+fn follower(account: &Account) -> String {
+    let fan = another_fan();
+    account.post(&subscribe().from(&fan)).is_status(200);
+    fan
+}
+
+#[test]
+fn a_follower_opens_a_page_is_logged_in_silently_and_comes_back_to_it() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let fan = follower(&account);
+    let browser = Browser::new(&account);
+    let login = browser.open("members", "/docs?a=1&b=2").unwrap();
+    assert_eq!(
+        login,
+        format!("{SITE}/wx/login/members?to=%2Fdocs%3Fa%3D1%26b%3D2")
+    );
+    let back = browser.begin(&on_the_site(&login), &code(&fan));
+    let done = browser.get(&back);
+    done.is_status(303);
+    assert_eq!(location(&done), format!("{SITE}/docs?a=1&b=2"));
+    assert_eq!(browser.open("members", "/docs?a=1&b=2"), None);
+    // nginx asks in another way, and hears the same.
+    let checked = browser.get("/wx/auth/members");
+    checked
+        .is_status(200)
+        .has_header("x-wechat-openid", &fan)
+        .has_header("x-wechat-subscribed", "1");
+    let me = browser.get("/wx/me");
+    me.is_status(200).expect(
+        me.body().contains(&format!("\"openid\":\"{fan}\"")),
+        "the openid",
+    );
+    let sessions = "SELECT openid, method, address, agent LIKE '%MicroMessenger%', expires_at - created_at FROM sessions";
+    account
+        .store()
+        .is(sessions, &[&format!("{fan}|oauth|127.0.0.1|1|604800")]);
+    // Who comes to the log-in again is let through.
+    let again = browser.get("/wx/login/members?to=/docs");
+    assert_eq!(location(again.is_status(303)), format!("{SITE}/docs"));
+    let out = browser.post("/wx/logout", "");
+    assert_eq!(location(out.is_status(303)), format!("{SITE}/"));
+    assert_eq!(browser.cookie(SESSION), None);
+    assert_eq!(browser.check("members"), 401);
+    assert_eq!(account.store().count("sessions"), 0);
+    // A log-in after a log-out is no circle.
+    browser.log_in(&fan);
+    assert_eq!(browser.check("members"), 200);
+    assert_eq!(platform.count(EXCHANGE), 2);
+}
+
+#[test]
+fn a_code_that_cannot_be_used_begins_the_log_in_again_twice_and_then_asks() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let browser = Browser::new(&account);
+    let mut answer = browser.get("/wx/login/all?to=/docs");
+    for _ in 0..2 {
+        answer = browser.get(&sent_back(&answer, "WRONG"));
+    }
+    let asked = browser.get(&sent_back(&answer, "WRONG"));
+    asked.is_status(200).has_header("content-type", "text/html");
+    asked.expect(
+        asked
+            .body()
+            .contains("href=\"https://example.com/wx/login/members?to=%2Fdocs\""),
+        "a button",
+    );
+    // The platform refuses the same code once only.
+    assert_eq!(platform.count(EXCHANGE), 1);
+    let back = browser.begin("/wx/login/all", "");
+    browser.get(&back).is_status(200);
+    assert_eq!(browser.cookie(SESSION), None);
+}
+
+#[test]
+fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let browser = Browser::new(&account);
+    platform.fault(EXCHANGE, Fault::Errcode(-1, "system error"));
+    let failed = browser.get(&browser.begin("/wx/login/all", &code("oFanOne")));
+    failed
+        .is_status(503)
+        .has_header("content-type", "text/html");
+    failed.expect(
+        !failed.body().contains("system error"),
+        "no error of the platform",
+    );
+    account.log().says("nobody can be logged in");
+    platform.always(EXCHANGE, Fault::Hang);
+    let back = browser.begin("/wx/login/all", &code("oFanTwo"));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Browser::new(&account).get(&back));
+        eventually("the call", account.log(), || platform.count(EXCHANGE) == 2);
+        account.post(&text("hello")).is_status(200);
+        assert_eq!(browser.check("all"), 401);
+        platform.release();
+        waiting.join().unwrap().is_status(200);
+    });
+}
