@@ -231,9 +231,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     }
     out.line("")?;
     out.line("In the console of the account (设置与开发 → 基本配置 → 服务器配置; Settings and Development, Basic configuration, server configuration):")?;
-    let domain = config.web.url.as_ref().filter(|url| url.is_https);
-    let domain = domain.map_or("https://YOUR-DOMAIN", |url| &url.origin);
-    out.line(&format!("  URL    {domain}{}", checked.callback_path))?;
+    out.line(&format!("  URL    {}", config.callback_url()))?;
     out.line("  Token  as above")?;
     out.line(&format!("  mode   {}", checked.mode))?;
     if let Some(web) = &checked.web {

@@ -275,6 +275,14 @@ impl Config {
             .zip(self.account.app_secret.as_ref())
     }
 
+    /// The URL to enter in the console, as far as it is known.
+    #[must_use]
+    pub fn callback_url(&self) -> String {
+        let url = self.web.url.as_ref().filter(|url| url.is_https);
+        let origin = url.map_or("https://YOUR-DOMAIN", |url| &url.origin);
+        format!("{origin}{}", self.server.path)
+    }
+
     /// The keys that differ in `new` and take effect only after a restart.
     #[must_use]
     pub fn restart_keys(&self, new: &Config) -> Vec<&'static str> {

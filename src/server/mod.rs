@@ -328,7 +328,8 @@ fn greet(app: &App, address: &Listen) {
         live.config.account.mode
     );
     log::info!(
-        "in the console: URL https://YOUR-DOMAIN{path}, and the Token that `wechatd check` shows"
+        "in the console: URL {}, and the Token that `wechatd check` shows",
+        live.config.callback_url()
     );
 }
 
