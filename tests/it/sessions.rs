@@ -2,6 +2,7 @@
 //! and ended by commands, and go with a backup.
 
 use crate::support::account::{HELP, WELCOME};
+use crate::support::http::Answer;
 use crate::support::store::change;
 use crate::support::*;
 
@@ -130,6 +131,90 @@ fn sessions_that_have_expired_are_removed_at_the_start_and_nothing_else() {
         account.store().count("sessions") == 2
     });
     assert_eq!(logged_in(&account), ["oSynNew1"]);
+}
+
+/// An account with web pages.
+fn with_pages() -> Account {
+    Setup::new()
+        .set("web.url", "\"http://127.0.0.1:8080\"")
+        .start()
+}
+
+/// The cookie of a browser in which this person is logged in.
+fn cookie(account: &Account, person: &str) -> String {
+    let token = format!("{person:A<43.43}");
+    let hash = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+    let hash: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let (since, until) = (now() - 60, now() + 3_600);
+    change(
+        &account.store_path(),
+        &format!(
+            "INSERT INTO sessions (token_hash, openid, method, created_at, expires_at)
+             VALUES (x'{hash}', '{person}', 'oauth', {since}, {until})"
+        ),
+    );
+    format!("wechatd={token}")
+}
+
+/// What a proxy is told about a request with this cookie.
+fn auth(account: &Account, cookie: &str) -> Answer {
+    account.send(&Request::new("GET", "/wx/auth").header("Cookie", cookie))
+}
+
+#[test]
+fn after_the_push_the_very_next_request_is_not_let_in() {
+    let account = with_pages();
+    let authorization = |name: &str, person: &str| {
+        let event = event(name).from(HELPER).element("OpenID", person);
+        account.post(&event).is_success();
+    };
+    let unsubscribes = |person: &str| {
+        account.post(&unsubscribe().from(person)).is_success();
+    };
+    let is_forgotten = |person: &str| {
+        let forget = ["followers", "forget", person, "--yes"];
+        account.command(&forget).ok();
+    };
+    let revokes = |person: &str| authorization("user_authorization_revoke", person);
+    let closes = |person: &str| authorization("user_authorization_cancellation", person);
+    let ways: [&dyn Fn(&str); 4] = [&unsubscribes, &revokes, &closes, &is_forgotten];
+    for loses_it in ways {
+        let person = another_fan();
+        account.post(&subscribe().from(&person)).is_text(WELCOME);
+        let cookie = cookie(&account, &person);
+        auth(&account, &cookie)
+            .is_status(200)
+            .has_header("x-wechat-openid", &person);
+        loses_it(&person);
+        auth(&account, &cookie).is_status(401);
+        account.post(&subscribe().from(&person));
+        auth(&account, &cookie).is_status(401);
+    }
+}
+
+#[test]
+fn when_a_session_was_used_last_is_written_by_the_chores() {
+    let account = with_pages();
+    let person = another_fan();
+    account.post(&subscribe().from(&person)).is_text(WELCOME);
+    let used = cookie(&account, &person);
+    cookie(&account, &another_fan());
+    auth(&account, &used).is_status(200);
+    assert_eq!(
+        account.store().count("sessions WHERE seen_at IS NOT NULL"),
+        0
+    );
+    // It starts a round of the chores.
+    account.reload();
+    let seen = format!("sessions WHERE openid = '{person}' AND seen_at >= created_at + 60");
+    eventually("it is written", account.log(), || {
+        account.store().count(&seen) == 1
+    });
+    assert_eq!(account.store().count("sessions WHERE seen_at IS NULL"), 1);
 }
 
 #[test]
