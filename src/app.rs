@@ -61,6 +61,8 @@ pub struct Notifiers {
     pub deliveries: Arc<Notifier>,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
+    /// Pauses of the thread that keeps the ticket of the JS-SDK; never notified, only closed.
+    pub ticket: Notifier,
     /// Pauses between two pings of systemd's watchdog; never notified, only closed.
     pub watchdog: Notifier,
 }
@@ -170,10 +172,11 @@ impl Notifiers {
             hooks,
             deliveries,
             token_file,
+            ticket,
             watchdog,
         } = self;
         for notifier in [
-            profiles, chores, addresses, sync, hooks, deliveries, token_file, watchdog,
+            profiles, chores, addresses, sync, hooks, deliveries, token_file, ticket, watchdog,
         ] {
             notifier.close();
         }

@@ -1,5 +1,5 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
-//! the hooks, the times of forwarded pushes.
+//! the hooks, the times of forwarded pushes, the ticket of the JS-SDK.
 
 mod addresses;
 mod chores;
@@ -8,6 +8,7 @@ mod hooks;
 mod profiles;
 mod supervisor;
 mod sync;
+mod ticket;
 mod token_file;
 mod trouble;
 
@@ -37,6 +38,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("deliveries", |all| &all.deliveries, deliveries::run)?;
     spawn("sync", |all| &all.sync, sync::run)?;
     spawn("token file", |all| &all.token_file, token_file::run)?;
+    spawn("ticket", |all| &all.ticket, ticket::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;
     Ok(())
 }

@@ -141,6 +141,13 @@ pub const ROUTES: &[Route] = &[
         handler: |site, live, request| site.web(|web| web.me(live, &request)),
     },
     Route {
+        path: Path::Web("/jsapi"),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnPool,
+        handler: |site, live, request| site.web(|web| web.jsapi(live, &request)),
+    },
+    Route {
         path: Path::Web("/logout"),
         methods: &[Method::Get, Method::Head],
         caller: Caller::Browser,

@@ -247,6 +247,26 @@ impl Store {
 }
 
 impl Reader {
+    /// A stored token of the platform's API that is valid at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn valid_token(&self, name: &str, now: i64) -> Result<Option<Secret>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT value FROM tokens
+                     WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'
+                         AND expires_at > ?2",
+                )?
+                .query_row(params![name, now], |row| {
+                    Ok(Secret::new(row.get::<_, String>(0)?))
+                })
+                .optional()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
     /// The Token generated on first start, if there is one.
     ///
     /// # Errors

@@ -44,5 +44,5 @@ pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
 pub use message::{Message, MessageKind};
 pub use push::{Body, Push, push_as_xml};
 pub use reply::{Article, MAX_ARTICLES, Reply, ReplyError};
-pub use signature::{digest, short_digest, sign, signature_bytes, verify};
+pub use signature::{digest, short_digest, sign, sign_page, signature_bytes, verify};
 pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

@@ -1,5 +1,5 @@
 //! The SHA-1 signatures of callbacks: of a request (Token, timestamp, nonce) and, with the ciphertext as a fourth part,
-//! of an encrypted body (`msg_signature`).
+//! of an encrypted body (`msg_signature`); and of web pages for the JS-SDK.
 
 use sha1_smol::Sha1;
 use subtle::ConstantTimeEq;
@@ -27,6 +27,13 @@ pub fn digest(bytes: &[u8]) -> String {
 pub fn short_digest(bytes: &[u8]) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = Sha1::from(bytes).digest().bytes();
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The signature of a web page for the JS-SDK (fact sheet 9). `url` is that of the page, as the browser has it, up to `#`.
+pub fn sign_page(jsapi_ticket: &str, noncestr: &str, timestamp: i64, url: &str) -> String {
+    let signed =
+        format!("jsapi_ticket={jsapi_ticket}&noncestr={noncestr}&timestamp={timestamp}&url={url}");
+    digest(signed.as_bytes())
 }
 
 /// The bytes of a signature in hexadecimal digits; `None` if it is malformed.

@@ -83,3 +83,4 @@ mod unasked;
 mod waiting;
 mod web;
 mod web_check;
+mod web_files;

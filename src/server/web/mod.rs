@@ -7,6 +7,7 @@ mod asked;
 mod back;
 mod check;
 mod headers;
+mod jsapi;
 mod login;
 mod logout;
 mod own;

@@ -6,16 +6,19 @@ use tempfile::TempDir;
 
 use super::pages::Language;
 use super::*;
+use crate::api::token_cache::JSAPI_TICKET;
 use crate::clock;
 use crate::login::cookie::{FlowDigest, SessionToken};
 use crate::login::gate::Refusal;
 use crate::percent;
+use crate::secret::Secret;
 use crate::server::http::peer::Peer;
 use crate::server::http::request::Method;
 use crate::server::http::response::Persistence;
 use crate::server::routes::{Router, Site};
 use crate::server::tests::{answer, site};
-use crate::store::NewSession;
+use crate::store::{KeptToken, NewSession};
+use crate::wechat::sign_page;
 
 /// A server with web pages, a gate for everybody in WeChat and one for followers, the first.
 const SETTINGS: &str = "
@@ -368,6 +371,43 @@ fn a_script_learns_who_its_visitor_is() {
             .is(401)
             .has(&body);
     }
+}
+
+#[test]
+fn a_page_is_signed_with_the_ticket_that_is_there() {
+    let server = server();
+    let target = "/wx/jsapi?url=https%3A%2F%2Fexample.com%2Fa%3Fb%3Dc%23d";
+    let keep = |value: &str, life: i64| {
+        let token = KeptToken {
+            value: Secret::new(value),
+            expires_at: clock::unix_seconds() + life,
+        };
+        let store = &server.site.app.store;
+        store.keep_token(JSAPI_TICKET, &token).unwrap();
+    };
+    let none = server.get(target, &[]);
+    none.is(503).has("Retry-After: 5\r\n");
+    keep("TICKET_1", -1);
+    server.get(target, &[]).is(503);
+    for ticket in ["TICKET_2", "TICKET_3"] {
+        keep(ticket, 60);
+        let answer = server.get(target, &[]);
+        answer.is(200).has("Cache-Control: no-store\r\n");
+        let (_, body) = answer.text.split_once("\r\n\r\n").unwrap();
+        let signed: serde_json::Value = serde_json::from_str(body).unwrap();
+        let nonce = signed["nonceStr"].as_str().unwrap();
+        let timestamp = signed["timestamp"].as_i64().unwrap();
+        let signature = sign_page(ticket, nonce, timestamp, "https://example.com/a?b=c");
+        assert_eq!(
+            signed,
+            serde_json::json!({
+                "appId": "wx7a9c0e1f2b3d4c5e", "timestamp": timestamp, "nonceStr": nonce, "signature": signature,
+            })
+        );
+    }
+    server.get("/wx/jsapi?url=https://evil.test/", &[]).is(403);
+    server.get("/wx/jsapi?url=//example.com/", &[]).is(400);
+    server.get("/wx/jsapi", &[]).is(400);
 }
 
 #[test]

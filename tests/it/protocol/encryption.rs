@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use wechatd::wechat::{
-    AesKey, CryptoError, Envelope, Format, ParseError, Push, open, seal, sealed_reply, sign, verify,
+    AesKey, CryptoError, Envelope, Format, ParseError, Push, open, seal, sealed_reply, sign,
+    sign_page, verify,
 };
 use xmltree::Element;
 
@@ -29,6 +30,21 @@ fn every_published_signature_verifies() {
             .filter_map(Value::as_str)
             .collect();
         assert_eq!(sign(&sorted), signature, "{vector}");
+    }
+}
+
+#[test]
+fn every_published_signature_of_a_web_page_is_made() {
+    let vectors = read_json("crypto/vectors.json");
+    for vector in vectors["jssdk"].as_array().unwrap() {
+        let value = |name: &str| vector[name].as_str().unwrap();
+        let signature = sign_page(
+            value("jsapi_ticket"),
+            value("noncestr"),
+            value("timestamp").parse().unwrap(),
+            value("signed_url"),
+        );
+        assert_eq!(signature, value("signature"), "{}", vector["name"]);
     }
 }
 
