@@ -5,7 +5,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`cli`] | the command line: one file per family of commands, their input and output |
-//! | [`server`] | connections, limits, requests from signature to answer; the only one that names `tiny_http` |
+//! | [`server`] | connections, limits, requests from signature to answer, pages of the web log-in; the only one that names `tiny_http` |
 //! | [`background`] | threads for profiles of new followers, the nightly sync, removal of old data |
 //! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |

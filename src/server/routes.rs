@@ -335,14 +335,15 @@ impl Router {
         if let Err(why) = self.site.admit(route.caller, &live, from, &request) {
             return self.site.refuse(route.path, from, &why, deferred);
         }
-        let (pool, may_wait) = match route.runs {
+        let (pool, is_taken) = match route.runs {
             Runs::OnWorker => return self.site.answer(route, &live, request, deferred),
-            Runs::OnPool => (&self.pool, deferred.wait()),
+            // It waits for the store at most.
+            Runs::OnPool => (&self.pool, true),
             Runs::Apart => (&self.apart, deferred.hold()),
         };
         let site = Arc::clone(&self.site);
-        // Where it may not wait, or the queue is full, the duty to answer is dropped, which answers 503.
-        if let Some(pool) = pool.as_ref().filter(|_| may_wait) {
+        // Where it may not be held, or the queue is full, the duty to answer is dropped, which answers 503.
+        if let Some(pool) = pool.as_ref().filter(|_| is_taken) {
             pool.submit(move || {
                 if deferred.is_awaited() {
                     site.answer(route, &live, request, deferred);

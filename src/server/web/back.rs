@@ -13,6 +13,7 @@ use crate::server::http::client::ClientAddress;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
 use crate::store::NewSession;
+use crate::visible::Visible;
 
 /// How often a log-in is begun again without asking.
 const MOST_ATTEMPTS: u8 = 2;
@@ -97,10 +98,7 @@ impl Web {
             return failed();
         };
         let (now, lives) = (clock::unix_seconds(), live.config.login.session);
-        let address = match ClientAddress::of(request, &live.config.server.trusted_proxies) {
-            ClientAddress::Ip(address) => Some(address.to_string()),
-            ClientAddress::Local | ClientAddress::Unknown => None,
-        };
+        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
         let session = NewSession {
             token_hash: token.hash().0,
             openid: known.openid.clone(),
@@ -108,7 +106,10 @@ impl Web {
             method: Method::OAuth.name().to_owned(),
             created_at: now,
             expires_at: now.saturating_add_unsigned(lives.as_secs()),
-            address,
+            address: match from {
+                ClientAddress::Ip(address) => Some(address.to_string()),
+                ClientAddress::Local | ClientAddress::Unknown => None,
+            },
             agent: request.header("User-Agent").map(str::to_owned),
         };
         let replaces = self.cookies.session(request.header("Cookie"));
@@ -120,6 +121,7 @@ impl Web {
             log::warn!("web: nobody can be logged in: {error}");
             return failed();
         }
+        log::info!("web: {} logged in from {from}", Visible(&known.openid));
         self.logged_in.note(browser.flow.0);
         Response::text(303, "logged in")
             .with("Location", to.location(&self.url))

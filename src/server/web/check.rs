@@ -12,7 +12,7 @@ use crate::app::Live;
 use crate::clock;
 use crate::config::Gate;
 use crate::login::cookie::TokenHash;
-use crate::login::gate::{Passage, Refusal, check};
+use crate::login::gate::{Passage, check};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
 use crate::server::callback::not_found;
@@ -36,7 +36,7 @@ impl Web {
         match self.passage(live, request, gate) {
             Err(_) => unavailable(),
             Ok((Some(known), Passage::Pass)) => admitted(&known),
-            Ok((_, Passage::Refused(refusal))) => forbidden(&refusal),
+            Ok((_, Passage::Refused(_))) => forbidden(),
             Ok((_, Passage::LogIn | Passage::Pass)) => {
                 let asked = Asked::of(request, &live.config.server.trusted_proxies, &self.url);
                 self.unauthorized(gate, &asked.to)
@@ -55,7 +55,7 @@ impl Web {
             Ok((Some(known), Passage::Pass)) => admitted(&known),
             Ok((_, Passage::Refused(refusal))) => match asked().is_page {
                 true => shown(pages::refused(Language::of_request(request), &refusal)),
-                false => forbidden(&refusal),
+                false => forbidden(),
             },
             Ok((_, Passage::LogIn | Passage::Pass)) => {
                 let asked = asked();
@@ -132,8 +132,8 @@ impl Web {
     }
 }
 
-fn forbidden(refusal: &Refusal) -> Response {
-    Response::text(403, format!("not admitted: this person {refusal}"))
+fn forbidden() -> Response {
+    Response::text(403, "not admitted")
 }
 
 /// 200 with who it is. All of these headers, always, and none of them empty.
