@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::WebUrl;
+use crate::percent;
 
 /// The longest path, in bytes; a longer one becomes `/`. Proxies take heads of answers of 4 KiB.
 const MOST: usize = 2_048;
@@ -46,7 +47,7 @@ impl ReturnTo {
     /// A value that is percent-encoded, as of a field of a form, and of the query of the way back from WeChat.
     #[must_use]
     pub fn of_value(value: &str, url: &WebUrl) -> ReturnTo {
-        let decoded = decoded(value);
+        let decoded = percent::decode(value);
         decoded.map_or_else(ReturnTo::home, |text| ReturnTo::new(&text, url))
     }
 
@@ -75,12 +76,7 @@ impl ReturnTo {
     /// The path as a value in a query, percent-encoded.
     #[must_use]
     pub fn encoded(&self) -> String {
-        let mut encoded = String::with_capacity(self.0.len());
-        for byte in self.0.bytes() {
-            let as_it_is = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            push(&mut encoded, byte, as_it_is);
-        }
-        encoded
+        percent::encode(&self.0)
     }
 }
 
@@ -130,10 +126,12 @@ fn read(text: &str) -> Option<ReturnTo> {
     if !text.starts_with('/') {
         path.push('/');
     }
-    for byte in text.bytes() {
+    for c in text.chars() {
         // What RFC 3986 lets stand in a path, a query or a fragment.
-        let as_it_is = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%#[]".contains(&byte);
-        push(&mut path, byte, as_it_is);
+        match c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?%#[]".contains(c) {
+            true => path.push(c),
+            false => path.push_str(&percent::encode(c.encode_utf8(&mut [0; 4]))),
+        }
     }
     (path.len() <= MOST).then_some(ReturnTo(path))
 }
@@ -150,41 +148,9 @@ fn behind_to(query: &str) -> Option<&str> {
     }
 }
 
-/// Percent-decoded; `None` if that is not UTF-8. A `%` that begins no code stands for itself.
-fn decoded(value: &str) -> Option<String> {
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let bytes = value.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let code = match byte {
-            b'%' => digit(bytes.get(at + 1)).zip(digit(bytes.get(at + 2))),
-            _ => None,
-        };
-        match code.and_then(|(high, low)| u8::try_from(high << 4 | low).ok()) {
-            Some(code) => {
-                decoded.push(code);
-                at += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).ok()
-}
-
 fn begins_with(text: &str, begin: &str) -> bool {
     text.get(..begin.len())
         .is_some_and(|found| found.eq_ignore_ascii_case(begin))
-}
-
-fn push(text: &mut String, byte: u8, as_it_is: bool) {
-    match as_it_is {
-        true => text.push(char::from(byte)),
-        false => text.push_str(&format!("%{byte:02X}")),
-    }
 }
 
 #[cfg(test)]
