@@ -177,6 +177,9 @@ impl EventLoop {
             self.date = (httpdate::fmt_http_date(SystemTime::now()), self.now);
         }
         self.end_pause();
+        // A stop does not wait for them.
+        let until = self.stop_by.is_none().then_some(self.now);
+        self.shared.outbox.end_polls(until);
     }
 
     fn show_gauges(&self) {
@@ -255,6 +258,7 @@ impl EventLoop {
             note(Some(time));
         }
         note(self.next_place());
+        note(self.shared.outbox.next_end());
         for phase in Phase::ALL {
             if let Some((since, _)) = self.connections.oldest(phase) {
                 note(since.checked_add(self.time_limit(phase)));

@@ -1,9 +1,11 @@
 //! Answers on their way from the handlers to the guard, and which requests still wait for one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::response::Response;
 
@@ -42,6 +44,8 @@ struct State {
     /// Requests that wait for something other than the store, and how many may.
     waiting: usize,
     max_waiting: usize,
+    /// Requests that are held until a time, with what answers them then, by that time and their serial.
+    polls: BTreeMap<(Instant, u64), (Ticket, Response)>,
     answers: Vec<(Ticket, Given)>,
     /// Held back until the other answers of their commit have come, see [`Deferred::answer_together`].
     held_back: Vec<(Ticket, Given)>,
@@ -64,6 +68,8 @@ enum Wait {
     Usual,
     /// Longer, see [`Deferred::hold`].
     Held,
+    /// Until then, see [`Deferred::hold_until`].
+    HeldUntil(Instant),
 }
 
 /// What a handler gave.
@@ -95,8 +101,9 @@ impl Outbox {
             state.open.resize(slot + 1, None);
         }
         let waits = None;
-        let before = state.open[slot].replace(Open { serial, waits });
-        state.waiting -= usize::from(before.is_some_and(|open| open.waits.is_some()));
+        if let Some(before) = state.open[slot].replace(Open { serial, waits }) {
+            state.leave(before);
+        }
         Ticket { slot, serial }
     }
 
@@ -113,7 +120,26 @@ impl Outbox {
     /// Whether this request is held, see [`Deferred::hold`].
     pub fn is_held(&self, ticket: Ticket) -> bool {
         let open = self.lock().find(ticket).and_then(|open| *open);
-        open.is_some_and(|open| open.waits == Some(Wait::Held))
+        open.is_some_and(|open| match open.waits {
+            Some(Wait::Held | Wait::HeldUntil(_)) => true,
+            Some(Wait::Usual) | None => false,
+        })
+    }
+
+    /// Answers the requests that are held until now or earlier; with `None` all that are held until a time.
+    pub fn end_polls(&self, now: Option<Instant>) {
+        let mut state = self.lock();
+        while let Some(next) = state.polls.first_entry()
+            && now.is_none_or(|now| next.key().0 <= now)
+        {
+            state.end_first_poll();
+        }
+    }
+
+    /// When the next of them is to be answered.
+    pub fn next_end(&self) -> Option<Instant> {
+        let state = self.lock();
+        state.polls.first_key_value().map(|((until, _), _)| *until)
     }
 
     /// Takes what was given since the last call, in its order; `into` must be empty.
@@ -166,6 +192,20 @@ impl Outbox {
         is_awaited
     }
 
+    /// See [`Deferred::wait`] and those that follow it.
+    fn wait(&self, ticket: Ticket, wait: Wait, answer: Option<Response>) -> bool {
+        let mut state = self.lock();
+        let has_place = state.wait(ticket, wait);
+        if let (true, Some(answer), Wait::HeldUntil(until)) = (has_place, answer, wait) {
+            state.polls.insert((until, ticket.serial), (ticket, answer));
+            // It has one more time to mind.
+            self.wake(state);
+        } else if !state.answers.is_empty() {
+            self.wake(state);
+        }
+        has_place
+    }
+
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         let wake = !mem::replace(&mut state.awake, true);
         drop(state);
@@ -188,22 +228,45 @@ impl State {
 
     fn close(&mut self, ticket: Ticket) -> bool {
         let closed = self.find(ticket).and_then(Option::take);
-        self.waiting -= usize::from(closed.is_some_and(|open| open.waits.is_some()));
+        if let Some(closed) = closed {
+            self.leave(closed);
+        }
         closed.is_some()
     }
 
-    /// See [`Deferred::wait`] and [`Deferred::hold`]. It takes one place, however often it is called.
+    /// Frees the place of a request that is not open any more.
+    fn leave(&mut self, closed: Open) {
+        self.waiting -= usize::from(closed.waits.is_some());
+        if let Some(Wait::HeldUntil(until)) = closed.waits {
+            self.polls.remove(&(until, closed.serial));
+        }
+    }
+
+    /// Answers the request that is held until the earliest time. `false`: there is none.
+    fn end_first_poll(&mut self) -> bool {
+        let Some((_, (ticket, answer))) = self.polls.pop_first() else {
+            return false;
+        };
+        if self.close(ticket) {
+            self.answers.push((ticket, Given::Answer(answer)));
+        }
+        true
+    }
+
+    /// It takes one place, however often it is called. Where there is none, a request that is held until a time is
+    /// answered before it; no other makes room.
     fn wait(&mut self, ticket: Ticket, wait: Wait) -> bool {
-        let has_place = self.waiting < self.max_waiting;
         let Some(Some(open)) = self.find(ticket) else {
             return false;
         };
         let takes_place = open.waits.is_none();
-        if takes_place && !has_place {
+        if takes_place && self.waiting >= self.max_waiting && !self.end_first_poll() {
             return false;
         }
-        open.waits = open.waits.max(Some(wait));
         self.waiting += usize::from(takes_place);
+        if let Some(Some(open)) = self.find(ticket) {
+            open.waits = open.waits.max(Some(wait));
+        }
         true
     }
 }
@@ -243,14 +306,21 @@ impl Deferred {
     /// To be called before waiting for anything other than the store. `false`: too many wait already
     /// (`server.max_waiting`), or the client has gone; to drop this answers 503.
     pub fn wait(&self) -> bool {
-        self.outbox.lock().wait(self.ticket, Wait::Usual)
+        self.outbox.wait(self.ticket, Wait::Usual, None)
     }
 
     /// The same for a request that is to wait longer than the usual time, at whose end it is not answered 503. Whoever
     /// holds it ends it, with an answer or with [`hang_up`](Deferred::hang_up), within
     /// [`Limits::held_timeout`](crate::server::guard::Limits::held_timeout).
     pub fn hold(&self) -> bool {
-        self.outbox.lock().wait(self.ticket, Wait::Held)
+        self.outbox.wait(self.ticket, Wait::Held, None)
+    }
+
+    /// The same for a request that may be answered at any time, as a long poll: at the latest `until` it gets this
+    /// answer, and earlier where another request needs its place. To be called once, and not after the other two.
+    pub fn hold_until(&self, until: Instant, answer: Response) -> bool {
+        self.outbox
+            .wait(self.ticket, Wait::HeldUntil(until), Some(answer))
     }
 
     /// Closes the connection without any answer; what the client has sent ahead is lost with it.
@@ -299,6 +369,7 @@ impl fmt::Debug for Deferred {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
@@ -455,6 +526,69 @@ mod tests {
             Deferred::new(outbox.open(4), &outbox).hold(),
             "its place is free"
         );
+    }
+
+    #[test]
+    fn a_request_that_is_held_until_a_time_is_answered_then() {
+        let (outbox, woken) = outbox();
+        outbox.set_max_waiting(9);
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let polls = [25, 10, 20].map(|seconds| {
+            let deferred = Deferred::new(outbox.open(seconds as usize), &outbox);
+            let unchanged = Response::text(200, "unchanged");
+            assert!(deferred.hold_until(at(seconds), unchanged));
+            assert!(outbox.is_held(deferred.ticket));
+            deferred
+        });
+        assert_eq!(
+            woken.load(Ordering::Relaxed),
+            1,
+            "the guard learns the time"
+        );
+        assert_eq!(outbox.next_end(), Some(at(10)));
+        outbox.end_polls(Some(at(9)));
+        assert_eq!(collected(&outbox), []);
+        outbox.end_polls(Some(at(20)));
+        assert_eq!(collected(&outbox), [(10, Some(200)), (20, Some(200))]);
+        let [last, ended, _] = polls;
+        assert!(!ended.is_awaited() && !ended.answer(Response::text(200, "changed")));
+        assert!(last.answer(Response::text(201, "changed")));
+        assert_eq!(collected(&outbox), [(25, Some(201))]);
+        assert_eq!(outbox.next_end(), None);
+        // One whose client goes is forgotten, and a stop ends all.
+        let [gone, stopped] = [1, 2].map(|slot| Deferred::new(outbox.open(slot), &outbox));
+        for deferred in [&gone, &stopped] {
+            assert!(deferred.hold_until(at(25), Response::text(200, "unchanged")));
+        }
+        outbox.cancel(gone.ticket);
+        outbox.end_polls(None);
+        assert_eq!(collected(&outbox), [(2, Some(200))]);
+    }
+
+    #[test]
+    fn where_no_place_is_left_the_oldest_poll_makes_room_and_nothing_else_does() {
+        let (outbox, woken) = outbox();
+        outbox.set_max_waiting(3);
+        let until = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let new = |slot| Deferred::new(outbox.open(slot), &outbox);
+        let unchanged = || Response::text(200, "unchanged");
+        let (held, old, young) = (new(0), new(1), new(2));
+        assert!(held.hold());
+        assert!(old.hold_until(until(20), unchanged()) && young.hold_until(until(25), unchanged()));
+        assert!(outbox.rest());
+        let pushes = [3, 4].map(new);
+        assert!(pushes[0].wait());
+        assert_eq!(woken.load(Ordering::Relaxed), 2);
+        assert_eq!(collected(&outbox), [(1, Some(200))]);
+        // A poll makes room for another, too.
+        let poll = new(5);
+        assert!(poll.hold_until(until(25), unchanged()));
+        assert_eq!(collected(&outbox), [(2, Some(200))]);
+        assert!(pushes[1].hold());
+        assert_eq!(collected(&outbox), [(5, Some(200))]);
+        assert!(!new(6).wait() && !new(7).hold_until(until(25), unchanged()));
+        assert!(held.is_awaited() && pushes.iter().all(Deferred::is_awaited));
     }
 
     #[test]

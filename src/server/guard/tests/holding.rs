@@ -187,6 +187,43 @@ fn a_request_that_is_held_never_makes_room() {
 }
 
 #[test]
+fn a_poll_is_answered_at_its_time_or_when_another_request_needs_its_place_or_by_a_stop() {
+    let site = Site::new(Limits {
+        max_waiting: 1,
+        ..short()
+    });
+    let poll = |until: Duration| {
+        let mut client = site.client();
+        client.send(LATER);
+        let request = site.next_request();
+        let answer = Response::text(200, "unchanged");
+        assert!(request.hold_until(Instant::now() + until, answer));
+        (client, request)
+    };
+    let begun = Instant::now();
+    let (mut client, request) = poll(3 * SHORT);
+    let answer = client.answer();
+    assert_eq!(
+        (answer.body.as_str(), answer.closes()),
+        ("unchanged", false)
+    );
+    let took = begun.elapsed();
+    assert!((3 * SHORT..PATIENCE / 2).contains(&took), "{took:?}");
+    assert!(!request.is_awaited());
+    let (mut client, _request) = poll(PATIENCE);
+    let (mut held, request) = site.held();
+    assert_eq!(client.answer().body, "unchanged");
+    assert!(request.answer(Response::text(200, "kept")));
+    assert_eq!(held.answer().body, "kept");
+    let (mut client, _request) = poll(PATIENCE);
+    let begun = Instant::now();
+    assert_eq!(site.guard.stop(PATIENCE), 0);
+    assert_eq!(client.answer().body, "unchanged");
+    assert!(begun.elapsed() < PATIENCE / 2);
+    site.has_unanswered(0);
+}
+
+#[test]
 fn a_stop_still_answers_what_is_held_or_lets_it_be_delivered_again() {
     let site = Site::new(short());
     let [(mut late, _late), (mut answered, request)] = [site.held(), site.held()];
