@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::dispatch::Rules;
 use crate::hooks::{Hooks, HooksError};
+use crate::login::scan::Scans;
 use crate::login::seen::Seen;
 use crate::login::state::StateKeyError;
 use crate::metrics::Counters;
@@ -33,6 +34,8 @@ pub struct App {
     pub deliveries: Arc<Deliveries>,
     /// When sessions of web pages were used last, until the chores tell the store.
     pub seen: Seen,
+    /// Log-ins by a scanned or typed code that are under way.
+    pub scans: Scans,
     /// What background threads wait on.
     pub notifiers: Notifiers,
     /// The addresses that the platform sends from, as far as known.
@@ -129,6 +132,7 @@ impl App {
             api,
             deliveries,
             seen: Seen::default(),
+            scans: Scans::default(),
             notifiers,
             counters: Arc::default(),
             callback_ips,

@@ -353,7 +353,7 @@ impl World {
                     .unwrap();
             }
             Right::Yes | Right::NotYetRefused => {
-                self.store.forget_missing_right().unwrap();
+                self.store.forget_missing_rights().unwrap();
             }
         }
         let phone = Phone::default();

@@ -46,6 +46,8 @@ pub enum Path {
     Web(&'static str),
     /// The same, alone and with a slash and the name of a gate.
     Gate(&'static str),
+    /// `web.path`, this, and a name behind it, only with `web.url`.
+    Named(&'static str),
     /// A file of `web.verify_files`, only with `web.url`.
     VerifyFile,
 }
@@ -134,6 +136,27 @@ pub const ROUTES: &[Route] = &[
         handler: |site, live, request| site.web(|web| web.confirm_back(live, &request)),
     },
     Route {
+        path: Path::Web("/scan"),
+        methods: &[Method::Post],
+        caller: Caller::OwnForm,
+        runs: Runs::Apart,
+        handler: |site, live, request| site.web(|web| web.begin_scan(live, &request)),
+    },
+    Route {
+        path: Path::Named("/scan/"),
+        methods: &[Method::Get],
+        caller: Caller::Browser,
+        runs: Runs::OnWorker,
+        handler: |site, _, request| site.web(|web| web.scan_stands(&request)),
+    },
+    Route {
+        path: Path::Named("/scan/"),
+        methods: &[Method::Post],
+        caller: Caller::OwnForm,
+        runs: Runs::Apart,
+        handler: |site, live, request| site.web(|web| web.complete_scan(live, &request)),
+    },
+    Route {
         path: Path::Web("/me"),
         methods: &[Method::Get, Method::Head],
         caller: Caller::Browser,
@@ -207,16 +230,16 @@ impl Site {
     }
 
     /// The answer of the web part. Its routes are found only where there is one.
-    fn web(&self, answer: impl FnOnce(&Web) -> Response) -> Result<Reply, Refused> {
-        let response = self.web.as_ref().map_or_else(callback::not_found, answer);
-        Ok(Reply::Now(response))
+    fn web<R: Into<Reply>>(&self, answer: impl FnOnce(&Web) -> R) -> Result<Reply, Refused> {
+        let reply = self.web.as_ref().map(|web| answer(web).into());
+        Ok(reply.unwrap_or_else(|| Reply::Now(callback::not_found())))
     }
 
     /// Whether there can be requests that a route takes.
     fn has(&self, route: Path) -> bool {
         match route {
             Path::Callback | Path::Exactly(_) => true,
-            Path::Web(_) | Path::Gate(_) | Path::VerifyFile => self.web.is_some(),
+            Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile => self.web.is_some(),
         }
     }
 
@@ -230,6 +253,9 @@ impl Site {
             Path::Gate(end) => below()
                 .and_then(|below| below.strip_prefix(end))
                 .is_some_and(|gate| gate.is_empty() || gate.starts_with('/')),
+            Path::Named(begin) => below()
+                .and_then(|below| below.strip_prefix(begin))
+                .is_some_and(|name| !name.is_empty() && !name.contains('/')),
             Path::VerifyFile => self.web.is_some() && web::verify_file(live, path).is_some(),
         }
     }
@@ -358,7 +384,9 @@ impl Path {
     fn dress(self, response: Response) -> Response {
         match self {
             Path::Callback | Path::Exactly(_) => response,
-            Path::Web(_) | Path::Gate(_) | Path::VerifyFile => web::common(response),
+            Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile => {
+                web::common(response)
+            }
         }
     }
 }

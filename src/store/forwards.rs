@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::settings::{self, NO_CUSTOM_SEND};
+use super::settings::{self, NO_CUSTOM_SEND, NO_QR_CODES};
 use super::writer::AfterCommit;
 use crate::wechat::{MAX_TEXT_BYTES, Reply};
 
@@ -170,7 +170,7 @@ impl Store {
             let Some((_, Some(message_id))) = state(connection, id)? else {
                 return Ok(Settled::Moot);
             };
-            let sends = may_send && !has_no_right(connection, now)?;
+            let sends = may_send && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?;
             let reply = wait_text.clone().filter(|_| !sends);
             set_reply(connection, message_id, reply.as_deref())?;
             Ok(Settled::Answer(reply))
@@ -305,15 +305,18 @@ impl Store {
             .write(move |connection| connection.execute_batch(sql))
     }
 
-    /// Forgets that the account has no right to customer-service messages. `false`: nothing was known.
+    /// Forgets that the account has no right to customer-service messages, and none to make QR codes. For each: whether
+    /// that was known.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn forget_missing_right(&self) -> Result<bool, StoreError> {
+    pub fn forget_missing_rights(&self) -> Result<[bool; 2], StoreError> {
         self.writer.write(|connection| {
-            let was_known = settings::get(connection, NO_CUSTOM_SEND)?.is_some();
-            settings::remove(connection, NO_CUSTOM_SEND)?;
-            Ok(was_known)
+            let forget = |right| {
+                let was_known = settings::get(connection, right)?.is_some();
+                settings::remove(connection, right).map(|()| was_known)
+            };
+            Ok([forget(NO_CUSTOM_SEND)?, forget(NO_QR_CODES)?])
         })
     }
 }
@@ -458,19 +461,12 @@ fn next_rung(
     rungs: Rungs,
     now: i64,
 ) -> rusqlite::Result<(&'static str, Settled)> {
-    let may_send = rungs.message && !has_no_right(connection, now)?;
+    let may_send = rungs.message && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?;
     Ok(match (may_send, rungs.next) {
         (true, _) => ("sending", Settled::Sending),
         (false, true) => ("kept", Settled::Kept),
         (false, false) => ("expired", Settled::Expired),
     })
-}
-
-/// Whether the platform has said that the account has no right to customer-service messages, and that still counts.
-fn has_no_right(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
-    let kept = settings::get(connection, NO_CUSTOM_SEND)?;
-    let until = kept.and_then(|kept| kept.strip_prefix("none ")?.trim().parse::<i64>().ok());
-    Ok(until.is_some_and(|until| now < until))
 }
 
 /// Records a forwarded push together with its message.

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, params};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
-    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, SERVICE_SECRET,
-    TOKEN, WEB_KEY,
+    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, NO_QR_CODES,
+    SERVICE_SECRET, TOKEN, WEB_KEY,
 };
 use crate::secret::Secret;
 
@@ -38,6 +38,16 @@ pub struct KeptToken {
 }
 
 impl Store {
+    /// Notes that the account may not make QR codes, as far as known, until then, in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn lacks_qr_codes(&self, until: i64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            settings::put(connection, NO_QR_CODES, &format!("none {until}"))
+        })
+    }
+
     /// The Token generated on first start; stores `fresh` if there is none yet.
     ///
     /// # Errors
@@ -265,6 +275,17 @@ impl Reader {
                 .optional()
         };
         read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// Whether the account may make QR codes at this time, in Unix seconds, as far as known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn may_make_qr_codes(&self, now: i64) -> Result<bool, StoreError> {
+        let lacks = settings::lacks_right(&self.connection, NO_QR_CODES, now);
+        lacks
+            .map(|lacks| !lacks)
+            .map_err(|error| Reader::failed(&error))
     }
 
     /// The Token generated on first start, if there is one.

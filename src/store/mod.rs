@@ -85,7 +85,7 @@ pub use options::Options;
 pub use outbox::NewHookEvent;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
-pub use scenes::SceneCount;
+pub use scenes::{SceneCount, recorded_scene};
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};

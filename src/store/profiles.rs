@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::scenes::recorded_scene;
 
 /// `profile_error` of a person who has revoked access to the profile.
 pub(super) const REVOKED: &str = "authorisation revoked";
@@ -118,7 +119,7 @@ pub(super) fn done(
                     profile.tagid_list,
                     profile.subscribe_scene,
                     profile.qr_scene,
-                    profile.qr_scene_str,
+                    profile.qr_scene_str.clone().map(recorded_scene),
                     now,
                 ])?
         }

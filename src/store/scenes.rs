@@ -6,6 +6,12 @@ use super::columns::some_text;
 use super::error::StoreError;
 use super::open::Reader;
 
+/// The scene of all QR codes for logging in.
+const LOG_IN: &str = "login";
+
+/// What the scene of one of them looks like: each has its own, with 22 random characters at its end.
+const ONE_LOG_IN: (&str, usize) = ("login-", 28);
+
 /// The follows and scans of one scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SceneCount {
@@ -29,7 +35,7 @@ impl Reader {
             self.connection
                 .prepare(
                     // Each half uses its own index, in the order of its grouping.
-                    "SELECT scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (
+                    "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene) AS scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (
                          SELECT scene, count(*) AS follows, 0 AS scans, max(at) AS last FROM follow_log
                          WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL
                              AND at >= coalesce(?1, at)
@@ -40,7 +46,7 @@ impl Reader {
                              AND created_at >= coalesce(?1, created_at)
                          GROUP BY content
                      )
-                     GROUP BY scene ORDER BY sum(follows) DESC, sum(scans) DESC, scene",
+                     GROUP BY 1 ORDER BY sum(follows) DESC, sum(scans) DESC, scene",
                 )?
                 .query_map([since], |row| {
                     Ok(SceneCount {
@@ -56,11 +62,21 @@ impl Reader {
     }
 }
 
+/// What is recorded of the scene through which a person followed: nobody could use the scene of a single log-in.
+#[must_use]
+pub fn recorded_scene(scene: String) -> String {
+    let (begin, length) = ONE_LOG_IN;
+    match scene.starts_with(begin) && scene.len() == length {
+        true => LOG_IN.to_owned(),
+        false => scene,
+    }
+}
+
 /// The scene of the QR code through which a person followed, in the form that pushes use. Profiles of the platform have
 /// a number and a text; 0 and the empty text mean none.
 pub(super) fn of_profile(number: Option<i64>, text: Option<&str>) -> Option<String> {
     let number = || number.filter(|number| *number != 0);
     text.filter(|text| !text.is_empty())
-        .map(str::to_owned)
+        .map(|text| recorded_scene(text.to_owned()))
         .or_else(|| number().map(|number| number.to_string()))
 }

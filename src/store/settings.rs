@@ -42,6 +42,9 @@ pub const MENU_BEFORE: &str = "menu before";
 /// `none` and until when: the account has no right to customer-service messages, as far as known.
 pub(super) const NO_CUSTOM_SEND: &str = "right.custom_send";
 
+/// The same for making QR codes.
+pub(super) const NO_QR_CODES: &str = "right.qrcode";
+
 /// The newest time that the platform confirmed.
 pub(super) const CONFIRMED_AT: &str = "confirmed_at";
 
@@ -60,6 +63,13 @@ pub(super) const FORGET: &str = "forget ";
 /// The AppID that the store belongs to. An empty one, cleared by hand, counts as none.
 pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(get(connection, APP_ID)?.filter(|owner| !owner.is_empty()))
+}
+
+/// Whether the platform has said that the account has not the right with this name, and that still counts at this time.
+pub(super) fn lacks_right(connection: &Connection, name: &str, now: i64) -> rusqlite::Result<bool> {
+    let kept = get(connection, name)?;
+    let until = kept.and_then(|kept| kept.strip_prefix("none ")?.trim().parse::<i64>().ok());
+    Ok(until.is_some_and(|until| now < until))
 }
 
 /// Sets the value with this name.

@@ -108,10 +108,22 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
         });
     }
     lines.push(menu(&api));
-    // Whether a message may be sent shows only when one is.
-    if store.forget_missing_right()? {
-        let what = "was refused; the next late answer of a service tries it again";
-        lines.push(unknown("message/custom/send", what));
+    // Whether a message may be sent shows only when one is, and so with QR codes.
+    let [messages, qr_codes] = store.forget_missing_rights()?;
+    for (was_missing, call, tries) in [
+        (
+            messages,
+            "message/custom/send",
+            "the next late answer of a service",
+        ),
+        (qr_codes, "qrcode/create", "the next log-in by a code"),
+    ] {
+        if was_missing {
+            lines.push(unknown(
+                call,
+                format!("was refused; {tries} tries it again"),
+            ));
+        }
     }
     Ok(lines)
 }

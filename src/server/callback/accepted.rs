@@ -9,7 +9,8 @@ use crate::app::{App, Live};
 use crate::clock;
 use crate::delivery::Request;
 use crate::dispatch::{Outcome, decide};
-use crate::store::{Begins, NewForward, Record, ShowsKept, Signature};
+use crate::login::scan::{self, Step};
+use crate::store::{Begins, NewForward, Record, ShowsKept, Signature, recorded_scene};
 use crate::visible::Visible;
 use crate::wechat::{self, Effect, Push};
 
@@ -19,6 +20,8 @@ pub struct Accepted {
     pub exchange: Exchange,
     /// If a rule forwards it.
     pub forward: Option<Request>,
+    /// What it means for a log-in under way.
+    pub step: Option<Step>,
 }
 
 impl Accepted {
@@ -38,22 +41,31 @@ impl Accepted {
             since,
         } = identity;
         let received_at = clock::unix_seconds();
-        let decision = decide(&live.rules, &push);
-        let reply = match &decision.outcome {
+        let Decided {
+            rule,
+            outcome,
+            step,
+            is_log_in,
+        } = Decided::of(app, live, &push);
+        let reply = match &outcome {
             Outcome::Reply(reply) => reply.to_xml(&push.from_user, &push.to_user, received_at),
             Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } | Outcome::Withheld(_) => {
                 None
             }
         };
-        let effect = push.effect();
+        let mut effect = push.effect();
+        if let Effect::Follow { scene } = &mut effect {
+            *scene = scene.take().map(recorded_scene);
+        }
         let shows = push.may_be_answered();
-        let shows_kept = match &decision.outcome {
-            _ if !shows || !app.deliveries.keeps_for(&push.from_user) => ShowsKept::No,
+        let shows_kept = match &outcome {
+            // Together they may be too long, and nothing must be cut off the text of a log-in.
+            _ if is_log_in || !shows || !app.deliveries.keeps_for(&push.from_user) => ShowsKept::No,
             Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } => ShowsKept::Alone,
             Outcome::Reply(wechat::Reply::Text(text)) => ShowsKept::Before(text.clone()),
             Outcome::Reply(_) | Outcome::Withheld(_) => ShowsKept::No,
         };
-        let forward = match &decision.outcome {
+        let forward = match &outcome {
             // Of somebody who is gone only hooks hear.
             Outcome::Forward { .. } if matches!(effect, Effect::AccountClosed { .. }) => None,
             Outcome::Forward { service, otherwise } => {
@@ -69,19 +81,18 @@ impl Accepted {
             }
             Outcome::NoRule | Outcome::Silent | Outcome::Reply(_) | Outcome::Withheld(_) => None,
         };
-        let outcome = match &decision.outcome {
+        let shown = match &outcome {
             Outcome::Reply(reply) => reply.msg_type(),
             Outcome::NoRule => "no rule, success",
             Outcome::Silent => "silent, success",
             Outcome::Forward { service, .. } => service,
             Outcome::Withheld(why) => why,
         };
-        let rule = decision.rule.map(|rule| rule.name.clone());
         let kind = push.event().unwrap_or(push.msg_type());
         let (what, from) = (Visible(kind), Visible(&push.from_user));
         let line = match &rule {
-            Some(rule) => format!("{what} from {from}: {rule}: {outcome}"),
-            None => format!("{what} from {from}: {outcome}"),
+            Some(rule) => format!("{what} from {from}: {rule}: {shown}"),
+            None => format!("{what} from {from}: {shown}"),
         };
         log::debug!("{what} from {from}: {:?}", push.subject());
         let subscribers = &live.hooks.subscribers;
@@ -133,6 +144,51 @@ impl Accepted {
                 since,
             },
             forward,
+            step,
+        }
+    }
+}
+
+/// The answer to a push, and where it comes from.
+struct Decided {
+    rule: Option<String>,
+    outcome: Outcome,
+    step: Option<Step>,
+    /// It was taken by a log-in under way, and not by a rule.
+    is_log_in: bool,
+}
+
+impl Decided {
+    /// A log-in under way comes before the rules.
+    fn of(app: &App, live: &Live, push: &Push) -> Decided {
+        let word = &live.config.login.word;
+        let considered = app.scans.consider(push, word, Instant::now());
+        let (step, text) = considered.map_or((None, None), |(step, text)| (Some(step), text));
+        match text {
+            None => {
+                let decision = decide(&live.rules, push);
+                Decided {
+                    rule: decision.rule.map(|rule| rule.name.clone()),
+                    outcome: decision.outcome,
+                    step,
+                    is_log_in: false,
+                }
+            }
+            Some(mut text) => {
+                // Who follows by such a scan is welcomed all the same.
+                if let Effect::Follow { .. } = push.effect()
+                    && let Outcome::Reply(wechat::Reply::Text(welcome)) =
+                        decide(&live.rules, push).outcome
+                {
+                    text = format!("{text}\n\n{welcome}");
+                }
+                Decided {
+                    rule: Some(scan::RULE.to_owned()),
+                    outcome: Outcome::Reply(wechat::Reply::Text(text)),
+                    step,
+                    is_log_in: true,
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A push on its way into the store, and its answer after the commit.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::accepted::Accepted;
 use super::answer;
@@ -27,6 +28,7 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
             mut record,
             exchange,
             forward,
+            step,
         } = accepted;
         let admitted =
             forward.map(|forward| admit(&app.deliveries, forward, &mut record, &deferred));
@@ -50,6 +52,12 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
             move |recorded: Result<Recorded, StoreError>, after| {
                 if recorded.is_ok() {
                     stall.is_over();
+                }
+                // Not for a further delivery: what it meant has been done.
+                if let (Ok(Recorded::New { .. } | Recorded::Pending(_)), Some(step)) =
+                    (&recorded, step)
+                {
+                    app.scans.commit(step, Instant::now());
                 }
                 recording.finish(&app.deliveries, recorded, after);
                 if wants_profile {

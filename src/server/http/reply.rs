@@ -11,6 +11,12 @@ pub enum Reply {
     Later(Box<dyn FnOnce(Deferred) + Send>),
 }
 
+impl From<Response> for Reply {
+    fn from(response: Response) -> Reply {
+        Reply::Now(response)
+    }
+}
+
 impl Reply {
     /// Answers later.
     pub fn later(hand_over: impl FnOnce(Deferred) + Send + 'static) -> Reply {

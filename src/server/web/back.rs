@@ -1,19 +1,16 @@
 //! The way back from WeChat's own log-in: the code is exchanged, and the browser gets its session.
 
+use super::form::value;
 use super::pages::{self, Language, Person, Trouble};
 use super::{Web, shown};
 use crate::app::Live;
 use crate::clock;
 use crate::config::Method;
-use crate::login::cookie::SessionToken;
 use crate::login::exchange::{Browser, Learned, Person as Known};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
-use crate::server::http::client::ClientAddress;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
-use crate::store::NewSession;
-use crate::visible::Visible;
 
 /// How often a log-in is begun again without asking.
 const MOST_ATTEMPTS: u8 = 2;
@@ -69,7 +66,7 @@ impl Web {
                 shown(pages::snapshot(Language::of_request(request)))
             }
             Learned::Person(known) if browser.has_cookie || brought.is_confirmed => {
-                self.begin_session(live, request, &known, browser, &to)
+                self.log_in(live, request, &known, browser, &to)
             }
             Learned::Person(known) => self.ask(request, &known, &code, state, &to),
             Learned::StartAgain if browser.has_cookie && checked.attempt < MOST_ATTEMPTS => {
@@ -84,8 +81,8 @@ impl Web {
         }
     }
 
-    /// Logs the browser in, always with a session of its own.
-    fn begin_session(
+    /// Logs the browser in.
+    fn log_in(
         &self,
         live: &Live,
         request: &Request,
@@ -93,39 +90,16 @@ impl Web {
         browser: Browser,
         to: &ReturnTo,
     ) -> Response {
-        let failed = || self.begin_again(live, request, to, 503, Trouble::NoAnswer);
-        let Ok(token) = SessionToken::random() else {
-            return failed();
+        let Known {
+            openid, unionid, ..
+        } = known.clone();
+        let Some(cookie) = self.begin_session(live, request, openid, unionid, Method::OAuth) else {
+            return self.begin_again(live, request, to, 503, Trouble::NoAnswer);
         };
-        let (now, lives) = (clock::unix_seconds(), live.config.login.session);
-        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
-        let session = NewSession {
-            token_hash: token.hash().0,
-            openid: known.openid.clone(),
-            unionid: known.unionid.clone(),
-            method: Method::OAuth.name().to_owned(),
-            created_at: now,
-            expires_at: now.saturating_add_unsigned(lives.as_secs()),
-            address: match from {
-                ClientAddress::Ip(address) => Some(address.to_string()),
-                ClientAddress::Local | ClientAddress::Unknown => None,
-            },
-            agent: request.header("User-Agent").map(str::to_owned),
-        };
-        let replaces = self.cookies.session(request.header("Cookie"));
-        if let Err(error) = self
-            .app
-            .store
-            .begin_session(session, replaces.map(|token| token.0))
-        {
-            log::warn!("web: nobody can be logged in: {error}");
-            return failed();
-        }
-        log::info!("web: {} logged in from {from}", Visible(&known.openid));
         self.logged_in.note(browser.flow.0);
         Response::text(303, "logged in")
             .with("Location", to.location(&self.url))
-            .with("Set-Cookie", self.cookies.set_session(&token, lives))
+            .with("Set-Cookie", cookie)
     }
 
     /// Asks a browser without the cookie of the log-in: the log-in may have begun in another, whose owner wants this
@@ -171,37 +145,5 @@ impl Web {
         };
         let language = Language::of_request(request);
         shown(pages::start_again(language, status, trouble, &again))
-    }
-}
-
-/// The value of this name in a query or form, as it stands there; empty if there is none, or several.
-fn value<'a>(form: &'a str, name: &str) -> &'a str {
-    let mut found = form.split('&').filter_map(|pair| {
-        let (own, value) = pair.split_once('=')?;
-        (own == name).then_some(value)
-    });
-    match (found.next(), found.next()) {
-        (Some(value), None) => value,
-        (None | Some(_), _) => "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_counts_where_it_is_the_only_one() {
-        let form = "to=%2Fa&code=1&state=&code2=3&x";
-        for (name, found) in [
-            ("to", "%2Fa"),
-            ("code", "1"),
-            ("state", ""),
-            ("x", ""),
-            ("y", ""),
-        ] {
-            assert_eq!(value(form, name), found, "{name}");
-        }
-        assert_eq!(value("to=/a&to=/b", "to"), "");
     }
 }

@@ -8,7 +8,6 @@ use crate::api::login::{Scope, authorize_url};
 use crate::app::Live;
 use crate::clock;
 use crate::config::{Gate, Method};
-use crate::login::cookie::Flow;
 use crate::login::gate::Passage;
 use crate::login::return_to::ReturnTo;
 use crate::server::callback::not_found;
@@ -38,9 +37,17 @@ impl Web {
                     return self.begin(request, gate, &to);
                 }
                 let address = self.login_url(gate, &to);
-                let offer = match offers_oauth {
-                    true => Offer::InWeChat(&address),
-                    false => Offer::Nothing,
+                let in_wechat = offers_oauth.then_some(address.as_str());
+                let action = format!("{}/scan", self.path);
+                let form = format!("gate={}&to={}", gate.name, to.encoded());
+                let offer = match (self.offers_scan(live, gate), in_wechat) {
+                    (true, in_wechat) => Offer::Scan {
+                        action: &action,
+                        form: &form,
+                        in_wechat,
+                    },
+                    (false, Some(address)) => Offer::InWeChat(address),
+                    (false, None) => Offer::Nothing,
                 };
                 shown(pages::log_in(language, &self.url.host, &offer))
             }
@@ -69,12 +76,8 @@ impl Web {
 
     /// Sends the browser to WeChat, from where it comes to `back`. `attempt` is how often this log-in was begun before.
     pub fn to_wechat(&self, request: &Request, to: &ReturnTo, attempt: u8) -> Response {
-        let flow = match self.cookies.flow(request.header("Cookie")) {
-            Some(flow) => flow,
-            None => match Flow::random() {
-                Ok(flow) => flow,
-                Err(_) => return unavailable(),
-            },
+        let Ok(flow) = self.flow(request) else {
+            return unavailable();
         };
         let state = self
             .state_key

@@ -6,6 +6,7 @@
 mod asked;
 mod back;
 mod check;
+mod form;
 mod headers;
 mod jsapi;
 mod login;
@@ -15,6 +16,8 @@ mod pages;
 mod rate;
 mod readers;
 mod recent;
+mod scan;
+mod session;
 mod verify;
 
 #[cfg(test)]

@@ -162,9 +162,12 @@ impl Answer {
         self.has(&format!("<style nonce=\"{nonce}\">"));
         let (_, body) = self.text.split_once("\r\n\r\n").unwrap();
         assert!(body.len() < 30_000, "{} bytes", body.len());
-        for outside in ["src=", "<link", "<script", "url(", "@import", "style=\""] {
+        for outside in ["src=", "<link", "url(", "@import", "style=\"", "onclick=\""] {
             self.lacks(outside);
         }
+        let own = format!("<script nonce=\"{nonce}\">");
+        let scripts = |script: &str| self.text.matches(script).count();
+        assert_eq!(scripts("<script"), scripts(&own));
         self
     }
 }
@@ -212,6 +215,8 @@ fn each_route_takes_its_methods_and_says_what_all_answers_say() {
         (Method::Post, "/wx/login", "GET, HEAD"),
         (Method::Post, "/wx/me", "GET, HEAD"),
         (Method::Other, "/wx/logout", "GET, HEAD, POST"),
+        (Method::Get, "/wx/scan", "POST"),
+        (Method::Head, "/wx/scan/1", "GET, POST"),
     ] {
         let answer = server.ask_as(STRANGER, method, target, &[]);
         answer.is(405).has(&format!("Allow: {allow}\r\n"));
@@ -221,8 +226,9 @@ fn each_route_takes_its_methods_and_says_what_all_answers_say() {
         "/wx",
         "/wx/",
         "/wx/authx",
-        "/wx/scan",
+        "/wx/scan/",
         "/wx/scan/1",
+        "/wx/scan/1/2",
         "/auth",
     ] {
         server.get(target, &[]).is(404);
@@ -416,6 +422,8 @@ fn outside_wechat_the_page_says_to_open_it_there() {
     let target = "/wx/login/all?to=/docs?a=1&b=2";
     let chinese = server.get(target, &[]);
     chinese.is_page(200).has("<svg").has("请在微信中打开本页");
+    chinese.has("data-url=\"/wx/scan\" data-form=\"gate=all&amp;to=%2Fdocs%3Fa%3D1%26b%3D2\"");
+    chinese.has("<script nonce=");
     let english = server.get(target, &[("Accept-Language", "en")]);
     english
         .is_page(200)

@@ -1,8 +1,9 @@
-//! The pages that people see: each in Chinese and English, without scripts, with nothing from elsewhere.
+//! The pages that people see: each in Chinese and English, with nothing from elsewhere, and without scripts but for the log-in.
 
 mod back;
 mod language;
 mod qr;
+mod scan;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -12,6 +13,7 @@ use crate::random::NoRandomNumbers;
 use crate::server::http::response::Response;
 pub use back::{Person, Trouble, confirm, snapshot, start_again};
 pub use language::Language;
+pub use scan::qr_code;
 
 /// Dark on light and light on dark, readable from 320 pixels on; the fonts are the system's.
 const STYLE: &str = "\
@@ -21,12 +23,20 @@ main{max-width:26em;margin:0 auto;padding:2em 1.25em;overflow-wrap:anywhere}\
 h1{font-size:1.4em;line-height:1.3;margin:0 0 .8em}\
 p{margin:0 0 1em}\
 small{opacity:.75}\
+[hidden]{display:none!important}\
+.number{font-size:3em;font-weight:bold;line-height:1.2}\
 .qr{display:block;width:100%;max-width:16em;height:auto;margin:0 0 1em}\
 .button{display:block;box-sizing:border-box;width:100%;padding:.7em 1em;border:0;border-radius:.4em;background:#07803d;color:#fff;font:inherit;text-align:center;text-decoration:none}";
 
 /// What can be done on the log-in page.
 #[derive(Debug)]
 pub enum Offer<'a> {
+    /// To scan or type a code; log-ins begin at `action` with this form. Without scripts there is only WeChat.
+    Scan {
+        action: &'a str,
+        form: &'a str,
+        in_wechat: Option<&'a str>,
+    },
     /// To open this address in WeChat.
     InWeChat(&'a str),
     /// Nothing: the configuration leaves no way that works here.
@@ -39,29 +49,52 @@ pub type Page = Result<Response, NoRandomNumbers>;
 /// The log-in page of a browser that is not WeChat's, or where WeChat's own way is not offered.
 pub fn log_in(language: Language, host: &str, offer: &Offer<'_>) -> Page {
     let say = |chinese, english| language.say(chinese, english);
-    let body = match offer {
-        Offer::InWeChat(address) => html! {
-            p { (say("请在微信中打开本页。", "Please open this page in WeChat.")) }
-            @if let Some(code) = qr::picture(address, say("本页地址的二维码", "The address of this page as a QR code")) {
-                (code)
-                p { (say(
-                    "用微信扫描上面的二维码,页面会在手机上的微信中打开。",
-                    "Scan the code with WeChat: the page opens there, on your phone.",
-                )) }
-            } @else {
-                p { (say(
-                    "请把地址栏中的地址发送到微信,再在微信中点击它。",
-                    "Send the address of this page to yourself in WeChat and tap it there.",
-                )) }
-            }
-            p { small { (host) } }
-        },
-        Offer::Nothing => html! {
-            p { (say("目前无法在这里登录。", "It is not possible to log in here at the moment.")) }
-            p { small { (host) } }
-        },
+    let (ways, script) = match offer {
+        Offer::Scan {
+            action,
+            form,
+            in_wechat: address,
+        } => (
+            html! {
+                (scan::part(language, action, form))
+                @if let Some(address) = address { noscript { (in_wechat(language, address)) } }
+            },
+            Some(scan::SCRIPT),
+        ),
+        Offer::InWeChat(address) => (in_wechat(language, address), None),
+        Offer::Nothing => (
+            html! {
+                p { (say("目前无法在这里登录。", "It is not possible to log in here at the moment.")) }
+            },
+            None,
+        ),
     };
-    render(200, language, say("登录", "Log in"), &body)
+    let body = html! {
+        (ways)
+        p { small { (host) } }
+    };
+    render_with(200, language, say("登录", "Log in"), &body, script)
+}
+
+/// Asks to open this address in WeChat.
+fn in_wechat(language: Language, address: &str) -> Markup {
+    let say = |chinese, english| language.say(chinese, english);
+    let label = say("本页地址的二维码", "The address of this page as a QR code");
+    html! {
+        p { (say("请在微信中打开本页。", "Please open this page in WeChat.")) }
+        @if let Some(code) = qr::picture(address, label) {
+            (code)
+            p { (say(
+                "用微信扫描上面的二维码,页面会在手机上的微信中打开。",
+                "Scan the code with WeChat: the page opens there, on your phone.",
+            )) }
+        } @else {
+            p { (say(
+                "请把地址栏中的地址发送到微信,再在微信中点击它。",
+                "Send the address of this page to yourself in WeChat and tap it there.",
+            )) }
+        }
+    }
 }
 
 /// Refuses a person whom the gate does not admit, and who cannot change that by another log-in.
@@ -129,6 +162,17 @@ pub fn log_out(language: Language, action: &str) -> Page {
 }
 
 fn render(status: u16, language: Language, title: &str, body: &Markup) -> Page {
+    render_with(status, language, title, body, None)
+}
+
+/// The same with a script that runs when the page is there.
+fn render_with(
+    status: u16,
+    language: Language,
+    title: &str,
+    body: &Markup,
+    script: Option<&str>,
+) -> Page {
     let nonce = Nonce::random()?;
     let page = html! {
         (DOCTYPE)
@@ -143,6 +187,9 @@ fn render(status: u16, language: Language, title: &str, body: &Markup) -> Page {
                 main {
                     h1 { (title) }
                     (body)
+                }
+                @if let Some(script) = script {
+                    script nonce=(nonce.text()) { (PreEscaped(script)) }
                 }
             }
         }

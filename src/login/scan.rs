@@ -1,0 +1,591 @@
+//! Log-ins by a scanned or typed code that are under way: in memory only, at most 1,000, 5 for one address, 3 minutes,
+//! one use.
+
+mod said;
+mod texts;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::cookie::FlowDigest;
+use super::return_to::ReturnTo;
+use crate::random::{self, NoRandomNumbers};
+use crate::wechat::Push;
+pub use said::{Said, scene};
+pub use texts::Page;
+
+/// The rule that is recorded with a push that belongs to a log-in.
+pub const RULE: &str = "login";
+
+/// How long a log-in may take.
+pub const LIVES: Duration = Duration::from_secs(180);
+
+/// How long an approved log-in can be completed at least: the page has to fetch its session.
+const APPROVED_LIVES: Duration = Duration::from_secs(30);
+
+/// How long it is known of a log-in that it is over.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// Log-ins at a time, and of one address.
+const MOST: usize = 1_000;
+const MOST_OF_ONE: usize = 5;
+
+/// Requests that wait for one log-in: a page has one of them, or two for a moment.
+const MOST_WAITING: usize = 4;
+
+/// Wrong codes of one follower within [`PAUSE`]; after that many none is tried for as long.
+const MOST_WRONG: usize = 3;
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// Followers whose wrong codes are remembered. While there are as many, no codes of others are tried.
+const MOST_GUESSERS: usize = 10_000;
+
+/// QR codes that are asked of the platform in [`MINUTE`].
+const MOST_QR_CODES: usize = 60;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How a log-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// Nobody has scanned or typed its code.
+    Waiting,
+    /// Somebody has, and is to choose this number.
+    Scanned(u8),
+    /// The right number was chosen.
+    Approved,
+    /// Another was, or the person has left.
+    Denied,
+    /// Its time is over.
+    Expired,
+}
+
+/// A request that waits for a log-in to change.
+pub trait Waiting: Send {
+    /// Whether its client still waits.
+    fn is_awaited(&self) -> bool;
+    /// Answers it.
+    fn answer(self: Box<Self>, stand: Stand);
+}
+
+/// A log-in to be begun.
+#[derive(Debug, Clone)]
+pub struct NewLogIn {
+    /// The browser.
+    pub flow: FlowDigest,
+    /// What counts as one address: an IPv4 address, or the first half of an IPv6 address; `None` for all others.
+    pub network: Option<IpAddr>,
+    /// What the person who scans is told of the page.
+    pub page: Page,
+    /// Where the browser goes after it.
+    pub to: ReturnTo,
+}
+
+/// A log-in that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// 22 characters.
+    pub id: String,
+    /// Six digits.
+    pub code: String,
+}
+
+/// Why no log-in is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotBegun {
+    /// This address has as many as it may.
+    TooManyHere,
+    /// There are as many as there may be.
+    Full,
+    /// The system gave no random numbers.
+    NoRandomNumbers,
+}
+
+/// What becomes of a log-in that is to be completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// There is none with this id in this browser.
+    Unknown,
+    /// It is not approved, or was completed before.
+    NotApproved,
+    /// This person is logged in, and the browser goes there.
+    Person {
+        /// Who approved it.
+        openid: String,
+        /// The way back.
+        to: ReturnTo,
+    },
+}
+
+/// What a push means for a log-in. Nothing has changed yet: see [`Scans::commit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    openid: String,
+    said: Said,
+    verdict: Verdict,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// The person is asked for the number of this log-in.
+    Offer(String),
+    /// Somebody else has scanned it, or it is over.
+    Taken,
+    /// The right number of this log-in.
+    Approve(String),
+    /// A wrong number of this log-in.
+    Deny(String),
+    /// No log-in has this code.
+    WrongCode,
+    /// What the person has scanned is denied.
+    Leave,
+}
+
+/// The log-ins under way.
+#[derive(Default)]
+pub struct Scans {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    log_ins: HashMap<String, LogIn>,
+    /// When each of these followers was wrong, newest first.
+    wrong: HashMap<String, [Option<Instant>; MOST_WRONG]>,
+    /// When QR codes were asked for.
+    asked: Vec<Instant>,
+}
+
+struct LogIn {
+    code: u32,
+    new: NewLogIn,
+    numbers: [u8; 3],
+    /// One of them.
+    right: u8,
+    phase: Phase,
+    /// Who scanned or typed its code first.
+    by: Option<String>,
+    begun: Instant,
+    ends: Instant,
+    waiting: Vec<Box<dyn Waiting>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Scanned,
+    Approved,
+    /// The browser has its session.
+    Completed,
+    Denied,
+}
+
+/// Answers to be given when the lock is free.
+type Answers = Vec<(Box<dyn Waiting>, Stand)>;
+
+impl Stand {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stand::Waiting => "waiting",
+            Stand::Scanned(_) => "scanned",
+            Stand::Approved => "approved",
+            Stand::Denied => "denied",
+            Stand::Expired => "expired",
+        }
+    }
+
+    /// The number that the page shows.
+    #[must_use]
+    pub fn number(self) -> Option<u8> {
+        match self {
+            Stand::Scanned(number) => Some(number),
+            Stand::Waiting | Stand::Approved | Stand::Denied | Stand::Expired => None,
+        }
+    }
+}
+
+impl Scans {
+    /// Begins a log-in. Where its address has as many as it may, the oldest one of the same browser makes room: a page
+    /// that is loaded again begins another.
+    ///
+    /// # Errors
+    /// When there are too many, or no random numbers.
+    pub fn begin(&self, new: NewLogIn, now: Instant) -> Result<Begun, NotBegun> {
+        let id: [u8; 16] = random::bytes()?;
+        let id = URL_SAFE_NO_PAD.encode(id);
+        let mut answers = Vec::new();
+        let begun = self.lock().begin(id, new, now, &mut answers);
+        give(answers);
+        begun
+    }
+
+    /// How a log-in of this browser stands, and how long it lives; `None` if there is none.
+    #[must_use]
+    pub fn stand(&self, id: &str, flow: FlowDigest, now: Instant) -> Option<(Stand, Duration)> {
+        let state = self.lock();
+        let log_in = state.of_browser(id, flow)?;
+        Some((
+            log_in.stand(now),
+            log_in.ends.saturating_duration_since(now),
+        ))
+    }
+
+    /// Answers when a log-in no longer stands like this.
+    pub fn wait(&self, id: &str, known: Stand, waiting: Box<dyn Waiting>, now: Instant) {
+        let mut answers = Vec::new();
+        let mut state = self.lock();
+        match state.log_ins.get_mut(id) {
+            Some(log_in) if log_in.stand(now) == known => {
+                log_in.waiting.retain(|waiting| waiting.is_awaited());
+                if log_in.waiting.len() >= MOST_WAITING {
+                    answers.push((log_in.waiting.remove(0), known));
+                }
+                log_in.waiting.push(waiting);
+            }
+            Some(log_in) => answers.push((waiting, log_in.stand(now))),
+            None => answers.push((waiting, Stand::Expired)),
+        }
+        drop(state);
+        give(answers);
+    }
+
+    /// Completes an approved log-in of this browser, once.
+    pub fn take(&self, id: &str, flow: FlowDigest, now: Instant) -> Taken {
+        let mut state = self.lock();
+        if state.of_browser(id, flow).is_none() {
+            return Taken::Unknown;
+        }
+        let Some(log_in) = state.log_ins.get_mut(id) else {
+            return Taken::Unknown;
+        };
+        match (&log_in.by, log_in.phase, log_in.ends > now) {
+            (Some(openid), Phase::Approved, true) => {
+                log_in.phase = Phase::Completed;
+                Taken::Person {
+                    openid: openid.clone(),
+                    to: log_in.new.to.clone(),
+                }
+            }
+            _ => Taken::NotApproved,
+        }
+    }
+
+    /// A log-in that was taken could not be completed: it may be tried again.
+    pub fn give_back(&self, id: &str) {
+        if let Some(log_in) = self.lock().log_ins.get_mut(id)
+            && log_in.phase == Phase::Completed
+        {
+            log_in.phase = Phase::Approved;
+        }
+    }
+
+    /// Whether one more QR code may be asked of the platform now; notes that it is.
+    pub fn may_ask_for_qr_code(&self, now: Instant) -> bool {
+        let asked = &mut self.lock().asked;
+        asked.retain(|at| now.saturating_duration_since(*at) < MINUTE);
+        let may = asked.len() < MOST_QR_CODES;
+        if may {
+            asked.push(now);
+        }
+        may
+    }
+
+    /// What a push means for a log-in, and the text that answers it; without a text it goes to the rules all the same.
+    /// Changes nothing: the push may be one that was delivered before, or not get into the store.
+    #[must_use]
+    pub fn consider(
+        &self,
+        push: &Push,
+        word: &str,
+        now: Instant,
+    ) -> Option<(Step, Option<String>)> {
+        let state = self.lock();
+        if state.log_ins.is_empty() {
+            return None;
+        }
+        let said = Said::of(push, word)?;
+        let openid = &push.from_user;
+        let verdict = state.judge(openid, &said, now)?;
+        let text = match &verdict {
+            Verdict::Offer(id) => {
+                let log_in = state.log_ins.get(id)?;
+                Some(texts::offer(&log_in.new.page, log_in.numbers))
+            }
+            Verdict::Taken => Some(texts::TAKEN.to_owned()),
+            Verdict::Approve(_) => Some(texts::APPROVED.to_owned()),
+            Verdict::Deny(_) => Some(texts::DENIED.to_owned()),
+            Verdict::WrongCode | Verdict::Leave => None,
+        };
+        let step = Step {
+            openid: openid.clone(),
+            said,
+            verdict,
+        };
+        Some((step, text))
+    }
+
+    /// Takes the step of a push that was recorded, for the first time, unless something came between.
+    pub fn commit(&self, step: Step, now: Instant) {
+        let mut answers = Vec::new();
+        self.lock().commit(step, now, &mut answers);
+        give(answers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn give(answers: Answers) {
+    for (waiting, stand) in answers {
+        waiting.answer(stand);
+    }
+}
+
+impl State {
+    fn begin(
+        &mut self,
+        id: String,
+        new: NewLogIn,
+        now: Instant,
+        answers: &mut Answers,
+    ) -> Result<Begun, NotBegun> {
+        self.drop_where(answers, |log_in| now >= log_in.ends + REMEMBERED);
+        if self.log_ins.len() >= MOST {
+            self.drop_where(answers, |log_in| !log_in.is_under_way(now));
+        }
+        let of_one =
+            |log_in: &&LogIn| log_in.new.network == new.network && log_in.is_under_way(now);
+        if self.log_ins.values().filter(of_one).count() >= MOST_OF_ONE {
+            let own = self.log_ins.iter().filter(|(_, log_in)| {
+                of_one(log_in) && log_in.new.flow == new.flow && log_in.phase == Phase::Waiting
+            });
+            let oldest = own.min_by_key(|(_, log_in)| log_in.begun);
+            let oldest = oldest.map(|(id, _)| id.clone());
+            let mut left = self.log_ins.remove(&oldest.ok_or(NotBegun::TooManyHere)?);
+            if let Some(left) = &mut left {
+                left.tell(Stand::Expired, answers);
+            }
+        }
+        if self.log_ins.len() >= MOST {
+            return Err(NotBegun::Full);
+        }
+        let code = self.unused_code()?;
+        let (numbers, right) = numbers()?;
+        let log_in = LogIn {
+            code,
+            new,
+            numbers,
+            right,
+            phase: Phase::Waiting,
+            by: None,
+            begun: now,
+            ends: now + LIVES,
+            waiting: Vec::new(),
+        };
+        self.log_ins.insert(id.clone(), log_in);
+        let code = format!("{code:06}");
+        Ok(Begun { id, code })
+    }
+
+    fn drop_where(&mut self, answers: &mut Answers, is_over: impl Fn(&LogIn) -> bool) {
+        self.log_ins.retain(|_, log_in| {
+            let stays = !is_over(log_in);
+            if !stays {
+                log_in.tell(Stand::Expired, answers);
+            }
+            stays
+        });
+    }
+
+    fn unused_code(&self) -> Result<u32, NotBegun> {
+        // With 1,000 in a million the first one is nearly always good.
+        for _ in 0..100 {
+            let bytes: [u8; 4] = random::bytes()?;
+            let code = u32::from_ne_bytes(bytes) % 1_000_000;
+            if self.log_ins.values().all(|log_in| log_in.code != code) {
+                return Ok(code);
+            }
+        }
+        Err(NotBegun::Full)
+    }
+
+    fn of_browser(&self, id: &str, flow: FlowDigest) -> Option<&LogIn> {
+        let log_in = self.log_ins.get(id)?;
+        (log_in.new.flow == flow).then_some(log_in)
+    }
+
+    /// `None`: it belongs to no log-in.
+    fn judge(&self, openid: &str, said: &Said, now: Instant) -> Option<Verdict> {
+        let mut alive = self.log_ins.iter().filter(|(_, one)| one.ends > now);
+        let scanned = |(id, log_in): (&String, &LogIn)| match (&log_in.by, log_in.phase) {
+            (None, Phase::Waiting) => Verdict::Offer(id.clone()),
+            (Some(by), Phase::Scanned) if by == openid => Verdict::Offer(id.clone()),
+            _ => Verdict::Taken,
+        };
+        match said {
+            Said::Left(openid) => {
+                let mut own = alive.filter(|(_, log_in)| log_in.is_of(openid, now));
+                own.next().map(|_| Verdict::Leave)
+            }
+            Said::Scene(id) => alive.find(|(own, _)| *own == id).map(scanned),
+            Said::Code(_) if !self.may_try(openid, now) => None,
+            Said::Code(code) => {
+                let found = alive.find(|(_, log_in)| log_in.code == *code);
+                Some(found.map_or(Verdict::WrongCode, scanned))
+            }
+            Said::Number(number) => {
+                let offered = alive.filter(|(_, log_in)| {
+                    log_in.phase == Phase::Scanned
+                        && log_in.by.as_deref() == Some(openid)
+                        && log_in.numbers.contains(number)
+                });
+                // One person may have several.
+                let (id, log_in) =
+                    offered.max_by_key(|(_, log_in)| (log_in.right == *number, log_in.begun))?;
+                Some(match log_in.right == *number {
+                    true => Verdict::Approve(id.clone()),
+                    false => Verdict::Deny(id.clone()),
+                })
+            }
+        }
+    }
+
+    fn may_try(&self, openid: &str, now: Instant) -> bool {
+        match self.wrong.get(openid) {
+            Some([Some(newest), .., Some(oldest)]) => {
+                let are_close = newest.saturating_duration_since(*oldest) < PAUSE;
+                !are_close || now.saturating_duration_since(*newest) >= PAUSE
+            }
+            Some(_) => true,
+            None => self.wrong.len() < MOST_GUESSERS,
+        }
+    }
+
+    fn commit(&mut self, step: Step, now: Instant, answers: &mut Answers) {
+        let Step {
+            openid,
+            said,
+            verdict,
+        } = step;
+        if self.judge(&openid, &said, now).as_ref() != Some(&verdict) {
+            return;
+        }
+        match verdict {
+            Verdict::Taken => {}
+            Verdict::WrongCode => {
+                self.wrong.retain(|_, times| {
+                    times[0].is_some_and(|last| now.saturating_duration_since(last) < PAUSE)
+                });
+                let times = self.wrong.entry(openid).or_default();
+                times.rotate_right(1);
+                times[0] = Some(now);
+            }
+            Verdict::Leave => {
+                let Said::Left(openid) = &said else { return };
+                for log_in in self.log_ins.values_mut() {
+                    if log_in.is_of(openid, now) {
+                        log_in.enter(Phase::Denied, now, answers);
+                    }
+                }
+            }
+            Verdict::Offer(id) => self.enter(&id, Phase::Scanned, Some(openid), now, answers),
+            Verdict::Approve(id) => self.enter(&id, Phase::Approved, None, now, answers),
+            Verdict::Deny(id) => self.enter(&id, Phase::Denied, None, now, answers),
+        }
+    }
+
+    fn enter(
+        &mut self,
+        id: &str,
+        phase: Phase,
+        by: Option<String>,
+        now: Instant,
+        answers: &mut Answers,
+    ) {
+        if let Some(log_in) = self.log_ins.get_mut(id) {
+            log_in.by = by.or(log_in.by.take());
+            log_in.enter(phase, now, answers);
+        }
+    }
+}
+
+impl LogIn {
+    fn is_under_way(&self, now: Instant) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Scanned | Phase::Approved => self.ends > now,
+            Phase::Completed | Phase::Denied => false,
+        }
+    }
+
+    /// Whether this person has scanned it, and it is not over.
+    fn is_of(&self, openid: &str, now: Instant) -> bool {
+        self.by.as_deref() == Some(openid) && self.is_under_way(now)
+    }
+
+    fn stand(&self, now: Instant) -> Stand {
+        if self.ends <= now {
+            return Stand::Expired;
+        }
+        match self.phase {
+            Phase::Waiting => Stand::Waiting,
+            Phase::Scanned => Stand::Scanned(self.right),
+            Phase::Approved | Phase::Completed => Stand::Approved,
+            Phase::Denied => Stand::Denied,
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Instant, answers: &mut Answers) {
+        if self.phase == phase {
+            return;
+        }
+        self.phase = phase;
+        if phase == Phase::Approved {
+            self.ends = self.ends.max(now + APPROVED_LIVES);
+        }
+        self.tell(self.stand(now), answers);
+    }
+
+    fn tell(&mut self, stand: Stand, answers: &mut Answers) {
+        answers.extend(self.waiting.drain(..).map(|waiting| (waiting, stand)));
+    }
+}
+
+/// Three different numbers of two digits in any order, and one of them.
+fn numbers() -> Result<([u8; 3], u8), NoRandomNumbers> {
+    let mut numbers = [0; 3];
+    let mut found = 0;
+    while found < 3 {
+        let [byte]: [u8; 1] = random::bytes()?;
+        let number = 10 + byte % 90;
+        // Bytes from 180 on would make some numbers more likely than others.
+        if byte < 180 && !numbers.contains(&number) {
+            numbers[found] = number;
+            found += 1;
+        }
+    }
+    let [byte]: [u8; 1] = random::bytes()?;
+    Ok((numbers, numbers[usize::from(byte % 3)]))
+}
+
+impl From<NoRandomNumbers> for NotBegun {
+    fn from(_: NoRandomNumbers) -> NotBegun {
+        NotBegun::NoRandomNumbers
+    }
+}
+
+impl fmt::Debug for Scans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scans").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
