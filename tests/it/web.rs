@@ -119,7 +119,7 @@ fn a_code_that_cannot_be_used_begins_the_log_in_again_twice_and_then_asks() {
 #[test]
 fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
     let platform = Platform::start();
-    let account = setup(&platform).start();
+    let account = setup(&platform).set("server.max_waiting", "1").start();
     let browser = Browser::new(&account);
     platform.fault(EXCHANGE, Fault::Errcode(-1, "system error"));
     let failed = browser.get(&browser.begin("/wx/login/all", &code("oFanOne")));
@@ -137,6 +137,9 @@ fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
         let waiting = scope.spawn(|| Browser::new(&account).get(&back));
         eventually("the call", account.log(), || platform.count(EXCHANGE) == 2);
         account.post(&text("hello")).is_status(200);
+        // There is no place for another log-in under way; a check needs none.
+        let other = browser.begin("/wx/login/all", &code("oFanThree"));
+        browser.get(&other).is_status(503);
         assert_eq!(browser.check("all"), 401);
         platform.release();
         waiting.join().unwrap().is_status(200);
