@@ -7,8 +7,9 @@ use super::service::shown_kind;
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, readable};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Method};
 use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
+use crate::login::scan::Said;
 use crate::wechat::{Push, Reply, known_events};
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -47,6 +48,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Serialize)]
 struct Explained {
+    /// When a log-in on the web pages takes it before the rules.
+    log_in: Option<&'static str>,
     steps: Vec<Step>,
     rule: Option<String>,
     /// `reply`, `forward` or `success`
@@ -86,6 +89,28 @@ impl ShownForward {
     }
 }
 
+/// When a log-in takes this push before the rules, as far as that can be known: those under way are in the server's memory.
+fn taken_by_log_in(config: &Config, push: &Push) -> Option<&'static str> {
+    let mut gates = config.gates.iter().filter_map(|gate| gate.methods);
+    let is_offered = config.login.methods.include(Method::Scan)
+        || gates.any(|methods| methods.include(Method::Scan));
+    if config.web.url.is_none() || !is_offered {
+        return None;
+    }
+    match Said::of(push, &config.login.word)? {
+        Said::Scene(_) => Some(
+            "taken by a log-in under way, if the server has one with this scene (rule login); else by the rules:",
+        ),
+        Said::Code(_) => Some(
+            "taken by a log-in under way, if the server has one with this code (rule login); else by the rules:",
+        ),
+        Said::Number(_) => Some(
+            "taken by a log-in under way, if the server has just offered this number to the person (rule login); else by the rules:",
+        ),
+        Said::Left(_) => None,
+    }
+}
+
 pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> {
     let kind = match (&arguments.event, &arguments.message) {
         (Some(kind), _) | (None, Some(kind)) => kind,
@@ -111,11 +136,13 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     let push = Push::parse(simulated_push.xml().as_bytes()).map_err(|error| {
         Failure::Wrong(format!("explain: no push can be made of this: {error}"))
     })?;
+    let log_in = taken_by_log_in(&config, &push);
     let to_xml =
         |reply: &Reply| reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
     let rules = Rules::new(config.rules);
     let decision = decide(&rules, &push);
     let mut explained = Explained {
+        log_in,
         steps: explain(&rules, &push),
         rule: decision.rule.map(|rule| rule.name.clone()),
         answer: "success",
@@ -149,6 +176,9 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&explained);
+    }
+    if let Some(when) = explained.log_in {
+        out.line(&format!("?    {when}"))?;
     }
     for step in &explained.steps {
         let mark = match step.verdict {

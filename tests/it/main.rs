@@ -84,3 +84,4 @@ mod waiting;
 mod web;
 mod web_check;
 mod web_files;
+mod web_scan;

@@ -17,12 +17,13 @@ pub const SESSION: &str = "__Host-wechatd";
 /// The cookie of a log-in under way.
 pub const FLOW: &str = "__Host-wechatd-flow";
 
-/// WeChat's browser on one phone.
+/// A browser; WeChat's on a phone unless it calls itself otherwise.
 pub struct Browser<'a> {
     account: &'a Account,
     jar: RefCell<BTreeMap<String, String>>,
     /// Cookies of these names are not kept.
     loses: Vec<&'static str>,
+    agent: &'static str,
 }
 
 impl<'a> Browser<'a> {
@@ -32,7 +33,14 @@ impl<'a> Browser<'a> {
             account,
             jar: RefCell::default(),
             loses: Vec::new(),
+            agent: WECHAT,
         }
+    }
+
+    /// Another browser than WeChat's.
+    pub fn calling_itself(mut self, agent: &'static str) -> Self {
+        self.agent = agent;
+        self
     }
 
     /// Loses the cookie of this name at once, again and again.
@@ -78,7 +86,7 @@ impl<'a> Browser<'a> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let mut request = request
-            .header("User-Agent", WECHAT)
+            .header("User-Agent", self.agent)
             .header("Sec-Fetch-Mode", "navigate");
         if !cookies.is_empty() {
             request = request.header("Cookie", &cookies.join("; "));
