@@ -145,3 +145,47 @@ fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
         waiting.join().unwrap().is_status(200);
     });
 }
+
+#[test]
+fn the_files_of_the_console_are_served_and_no_others() {
+    let platform = Platform::start();
+    let name = "MP_verify_aBcD1234eFgH5678.txt";
+    let setup = setup(&platform).set("web.verify_files", &format!("[\"{name}\"]"));
+    std::fs::write(setup.folder().join(name), "aBcD1234eFgH5678").unwrap();
+    let account = setup.start();
+    let file = format!("/{name}");
+    let served = account.get(&file);
+    served
+        .is(200, "aBcD1234eFgH5678")
+        .has_header("content-type", "text/plain");
+    let posted = account.send(&Request::new("POST", &file));
+    posted.is_status(405).has_header("allow", "GET, HEAD");
+    for other in [
+        "/MP_verify_other.txt",
+        "/wechat.conf",
+        "/wx/MP_verify_aBcD1234eFgH5678.txt",
+    ] {
+        account.get(other).is(404, "not found");
+    }
+}
+
+#[test]
+fn a_gate_that_was_changed_counts_from_the_next_request_on() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let browser = Browser::new(&account);
+    browser.log_in("oStranger");
+    assert_eq!(
+        (browser.check("members"), browser.check("guests")),
+        (403, 404)
+    );
+    account.rewrite_config(|config| {
+        let config = config.replace("who = \"followers\"", "who = [\"oStranger\"]");
+        config + "\n[[gate]]\nname = \"guests\"\nwho = [\"oOther\"]\n"
+    });
+    account.reload();
+    assert_eq!(
+        (browser.check("members"), browser.check("guests")),
+        (200, 403)
+    );
+}
