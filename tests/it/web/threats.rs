@@ -164,7 +164,7 @@ fn threat_2_who_is_sent_a_foreign_log_in_is_asked_and_gets_no_cookie() {
             body.contains("Mallory &lt;b&gt;\\u{202e}"),
             "the name, as text",
         );
-        asked.expect(body.contains("关注时间:20"), "since when");
+        asked.expect(body.contains("关注时间：20"), "since when");
         // WeChat calls the address several times.
         let again = victim.get(&back);
         again

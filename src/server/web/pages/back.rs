@@ -28,17 +28,17 @@ pub fn confirm(
         .unwrap_or_else(|| say("微信用户", "a WeChat user"));
     let body = html! {
         p {
-            (say("即将登录为:", "You are about to log in as:")) " " strong { bdi { (name) } }
+            (say("即将登录为：", "You are about to log in as:")) " " strong { bdi { (name) } }
             br;
             small {
                 @match person.since {
-                    Some(since) => { (say("关注时间:", "follower since ")) (since) }
+                    Some(since) => { (say("关注时间：", "follower since ")) (since) }
                     None => { (say("未关注公众号", "does not follow the account")) }
                 }
             }
         }
         p { (say(
-            "如果这不是您本人,或者您没有要求登录,请关闭本页。",
+            "如果这不是您本人，或者您没有要求登录，请关闭本页。",
             "If this is not you, or you did not ask to log in, close this page.",
         )) }
         form method="post" action=(action) {
@@ -61,7 +61,7 @@ pub fn snapshot(language: Language) -> Page {
     let say = |chinese, english| language.say(chinese, english);
     let body = html! {
         p { (say(
-            "您看到的是页面的快照,在快照中无法登录。",
+            "您看到的是页面的快照，在快照中无法登录。",
             "WeChat shows a snapshot of this page, in which nobody can log in.",
         )) }
         p { (say(
@@ -91,11 +91,11 @@ pub fn start_again(language: Language, status: u16, trouble: Trouble, again: &st
     let say = |chinese, english| language.say(chinese, english);
     let why = match trouble {
         Trouble::NotInTime => say(
-            "登录没有完成,可能是页面停留过久,或者被打开了两次。",
+            "登录没有完成，可能是页面停留过久，或者被打开了两次。",
             "The log-in was not completed. Perhaps the page was open for too long, or was opened twice.",
         ),
         Trouble::NoAnswer => say(
-            "登录服务暂时没有响应,请稍后再试。",
+            "登录服务暂时没有响应，请稍后再试。",
             "The log-in service does not answer at the moment. Please try again in a while.",
         ),
     };

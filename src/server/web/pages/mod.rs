@@ -85,12 +85,12 @@ fn in_wechat(language: Language, address: &str) -> Markup {
         @if let Some(code) = qr::picture(address, label) {
             (code)
             p { (say(
-                "用微信扫描上面的二维码,页面会在手机上的微信中打开。",
+                "用微信扫描上面的二维码，页面会在手机上的微信中打开。",
                 "Scan the code with WeChat: the page opens there, on your phone.",
             )) }
         } @else {
             p { (say(
-                "请把地址栏中的地址发送到微信,再在微信中点击它。",
+                "请把地址栏中的地址发送到微信，再在微信中点击它。",
                 "Send the address of this page to yourself in WeChat and tap it there.",
             )) }
         }
@@ -102,11 +102,11 @@ pub fn refused(language: Language, refusal: &Refusal) -> Page {
     let say = |chinese, english| language.say(chinese, english);
     let why = match refusal {
         Refusal::NotFollowing => say(
-            "本页仅对公众号的关注者开放。请先在微信中关注公众号,再重新打开本页。",
+            "本页仅对公众号的关注者开放。请先在微信中关注公众号，再重新打开本页。",
             "This page is for followers of the account. Follow it in WeChat, then open this page again.",
         ),
         Refusal::WithoutTag(_) | Refusal::NotListed => say(
-            "您已登录,但没有查看本页的权限。",
+            "您已登录，但没有查看本页的权限。",
             "You are logged in, but this page is not open to you.",
         ),
     };
@@ -123,11 +123,11 @@ pub fn unseen(language: Language, cookie: &str, origin: &str, again: &str) -> Pa
     let say = |chinese, english| language.say(chinese, english);
     let body = html! {
         p { (say(
-            "您已在这里登录,但网站看不到您的登录,一再要求您登录。",
+            "您已在这里登录，但网站看不到您的登录，一再要求您登录。",
             "You are logged in here, but the site does not see it and asks you to log in every time.",
         )) }
         p { (say(
-            "请检查浏览器是否接受 Cookie。网站管理员请检查:",
+            "请检查浏览器是否接受 Cookie。网站管理员请检查：",
             "Check that your browser accepts cookies. For the owner of the site:",
         )) }
         p { small {
@@ -135,7 +135,7 @@ pub fn unseen(language: Language, cookie: &str, origin: &str, again: &str) -> Pa
             (say(" 的 Cookie 必须从 ", " must come back from the browser at "))
             code { (origin) }
             (say(
-                " 回到本程序:浏览器访问的地址必须与此完全一致,反向代理必须转发 Cookie。",
+                " 回到本程序：浏览器访问的地址必须与此完全一致，反向代理必须转发 Cookie。",
                 ": people must use exactly this address, and the reverse proxy must hand the header Cookie on.",
             ))
         } }
