@@ -50,6 +50,9 @@ const MOST_GUESSERS: usize = 10_000;
 const MOST_QR_CODES: usize = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long none is asked for after one could not be made: people would wait for each.
+const AFTER_FAILURE: Duration = Duration::from_secs(15);
+
 /// How a log-in stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stand {
@@ -159,6 +162,8 @@ struct State {
     wrong: HashMap<String, [Option<Instant>; MOST_WRONG]>,
     /// When QR codes were asked for.
     asked: Vec<Instant>,
+    /// When the last one could not be made.
+    failed: Option<Instant>,
 }
 
 struct LogIn {
@@ -288,13 +293,20 @@ impl Scans {
 
     /// Whether one more QR code may be asked of the platform now; notes that it is.
     pub fn may_ask_for_qr_code(&self, now: Instant) -> bool {
-        let asked = &mut self.lock().asked;
-        asked.retain(|at| now.saturating_duration_since(*at) < MINUTE);
-        let may = asked.len() < MOST_QR_CODES;
+        let is_within = |at: &Instant, time| now.saturating_duration_since(*at) < time;
+        let mut state = self.lock();
+        state.asked.retain(|at| is_within(at, MINUTE));
+        let may = state.asked.len() < MOST_QR_CODES
+            && !state.failed.is_some_and(|at| is_within(&at, AFTER_FAILURE));
         if may {
-            asked.push(now);
+            state.asked.push(now);
         }
         may
+    }
+
+    /// Notes that a QR code could not be made now.
+    pub fn pause_qr_codes(&self, now: Instant) {
+        self.lock().failed = Some(now);
     }
 
     /// What a push means for a log-in, and the text that answers it; without a text it goes to the rules all the same.

@@ -372,7 +372,7 @@ fn a_thousand_are_under_way_at_most_and_those_that_are_over_make_room() {
 }
 
 #[test]
-fn sixty_qr_codes_a_minute_are_asked_for() {
+fn sixty_qr_codes_a_minute_are_asked_for_and_none_for_a_while_after_a_failure() {
     let mut pages = pages();
     let asked = |pages: &Pages| {
         (0..1_000)
@@ -381,6 +381,10 @@ fn sixty_qr_codes_a_minute_are_asked_for() {
     };
     assert_eq!(asked(&pages), 60);
     pages.later(59);
+    assert_eq!(asked(&pages), 0);
+    pages.later(1);
+    pages.scans.pause_qr_codes(pages.now);
+    pages.later(14);
     assert_eq!(asked(&pages), 0);
     pages.later(1);
     assert_eq!(asked(&pages), 60);

@@ -244,13 +244,13 @@ impl State {
 
     /// Answers the request that is held until the earliest time. `false`: there is none.
     fn end_first_poll(&mut self) -> bool {
-        let Some((_, (ticket, answer))) = self.polls.pop_first() else {
-            return false;
-        };
-        if self.close(ticket) {
-            self.answers.push((ticket, Given::Answer(answer)));
+        while let Some((_, (ticket, answer))) = self.polls.pop_first() {
+            if self.close(ticket) {
+                self.answers.push((ticket, Given::Answer(answer)));
+                return true;
+            }
         }
-        true
+        false
     }
 
     /// It takes one place, however often it is called. Where there is none, a request that is held until a time is

@@ -29,7 +29,7 @@ use crate::store::Follower;
 /// How long a request waits for a log-in to change. Reverse proxies wait for 60 s by default.
 const POLL: Duration = Duration::from_secs(25);
 
-/// How long a QR code works: longer than its log-in, whose end is said in the chat then.
+/// How long a QR code works, a little longer than its log-in: the platform's clock may be another.
 const QR_CODE: Life = Life::Temporary(300);
 
 /// How long it is remembered that the account may not make QR codes, in seconds.
@@ -130,6 +130,7 @@ impl Web {
             }
             Err(error) => {
                 log::warn!("web: no QR code to log in by, people can type the code: {error}");
+                self.app.scans.pause_qr_codes(Instant::now());
                 None
             }
         }

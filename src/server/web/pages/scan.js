@@ -28,7 +28,7 @@ const follow = async (login, state) => {
     if (state === "approved") {
       const answer = await post(base + "/" + login.id).catch(() => ({}));
       if (answer.ok) return location.replace((await answer.json()).to);
-      if (answer.status < 500) return show("failed");
+      if (answer.status === 404 || answer.status === 409) return show("failed");
       await pause(2000);
       continue;
     }
