@@ -10,6 +10,7 @@ use super::client::{Client, checked};
 use super::error::ApiError;
 use super::http::{Download, Incoming};
 use super::multipart;
+pub use crate::wechat::file::MediaType;
 use crate::wechat::lenient;
 
 /// How long a temporary media_id works, in seconds: 3 days.
@@ -18,49 +19,7 @@ pub const MEDIA_LIFE: i64 = 3 * 24 * 3600;
 /// The largest picture that `media/uploadimg` takes, in bytes.
 pub const MAX_UPLOADIMG: usize = 1024 * 1024;
 
-/// The type of a file. Permanent material may also be BMP, WMA and WAV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MediaType {
-    /// PNG, JPEG or GIF, 10 MB; keep to 2 MB, an older limit that some accounts still have.
-    Image,
-    /// AMR or MP3, 2 MB, 60 seconds.
-    Voice,
-    /// MP4, 10 MB.
-    Video,
-    /// JPEG, 64 KB: the picture of a music or mini program message.
-    Thumb,
-}
-
 impl MediaType {
-    /// Every type.
-    pub const ALL: [MediaType; 4] = [
-        MediaType::Image,
-        MediaType::Voice,
-        MediaType::Video,
-        MediaType::Thumb,
-    ];
-
-    /// The platform's word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            MediaType::Image => "image",
-            MediaType::Voice => "voice",
-            MediaType::Video => "video",
-            MediaType::Thumb => "thumb",
-        }
-    }
-
-    /// The largest file of this type, in bytes.
-    #[must_use]
-    pub fn max_bytes(self) -> usize {
-        match self {
-            MediaType::Image | MediaType::Video => 10 * 1024 * 1024,
-            MediaType::Voice => 2 * 1024 * 1024,
-            MediaType::Thumb => 64 * 1024,
-        }
-    }
-
     /// Refuses a file that is too large.
     pub(super) fn check_size(self, call: &Call, bytes: &[u8]) -> Result<(), ApiError> {
         let most = self.max_bytes();

@@ -19,6 +19,8 @@ pub mod message;
 
 pub mod menu;
 
+pub mod file;
+
 mod effect;
 mod job;
 

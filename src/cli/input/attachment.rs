@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::builder::TypedValueParser;
 
 use super::arguments::one_of;
-use super::unsupported::Unsupported;
 use crate::api::material::{AddedMaterial, VideoDescription};
 use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
@@ -14,6 +13,8 @@ use crate::cli::terminal::{Failure, Output};
 use crate::clock;
 use crate::store::{PERMANENT_VIDEO, Store};
 use crate::wechat;
+pub use crate::wechat::file::{Kind, Lifetime};
+use crate::wechat::file::{Unfit, Unsupported, shown_size};
 
 /// A stored media_id is used if it is valid for at least this many seconds more, as mass messages are queued.
 const MARGIN: i64 = 3600;
@@ -32,118 +33,24 @@ pub struct LocalFile {
     pub kind: Kind,
 }
 
-/// The kinds of files that the platform accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Png,
-    Jpeg,
-    Gif,
-    Bmp,
-    Amr,
-    Mp3,
-    Wma,
-    Wav,
-    Mp4,
-}
-
 /// The warning for a media_id that could not be stored.
 const UPLOADED_AGAIN: &str =
     "the media_id could not be noted, and the file is uploaded again next time";
-
-/// How long the platform keeps a file. Permanent files may be of more kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
-    /// Temporary media.
-    ThreeDays,
-    /// Permanent material.
-    Permanent,
-}
-
-impl Kind {
-    /// The kind of a file that is not [`Unsupported`], by its content: the platform looks at that too, not at the name.
-    fn of(bytes: &[u8]) -> Option<Kind> {
-        match bytes {
-            [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
-            [b'G', b'I', b'F', b'8', ..] => Some(Kind::Gif),
-            // Its length, then four zero bytes.
-            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Kind::Bmp),
-            [b'#', b'!', b'A', b'M', b'R', ..] => Some(Kind::Amr),
-            [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => Some(Kind::Wma),
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'A',
-                b'V',
-                b'E',
-                ..,
-            ] => Some(Kind::Wav),
-            [b'I', b'D', b'3', ..] => Some(Kind::Mp3),
-            // An MPEG layer III frame without a tag before it.
-            [0xff, second, ..] if second & 0xe6 == 0xe2 => Some(Kind::Mp3),
-            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Kind::Mp4),
-            _ => None,
-        }
-    }
-
-    /// The extensions of such files; the first is the usual one.
-    fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Kind::Png => &["png"],
-            Kind::Jpeg => &["jpg", "jpeg"],
-            Kind::Gif => &["gif"],
-            Kind::Bmp => &["bmp"],
-            Kind::Amr => &["amr"],
-            Kind::Mp3 => &["mp3"],
-            Kind::Wma => &["wma"],
-            Kind::Wav => &["wav"],
-            Kind::Mp4 => &["mp4"],
-        }
-    }
-
-    /// The type that such a file is sent as by default.
-    pub fn media_type(self) -> MediaType {
-        match self {
-            Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Bmp => MediaType::Image,
-            Kind::Amr | Kind::Mp3 | Kind::Wma | Kind::Wav => MediaType::Voice,
-            Kind::Mp4 => MediaType::Video,
-        }
-    }
-
-    fn fits(self, wanted: MediaType, lifetime: Lifetime) -> bool {
-        let of_type = match wanted {
-            MediaType::Image | MediaType::Voice | MediaType::Video => self.media_type() == wanted,
-            MediaType::Thumb => self == Kind::Jpeg,
-        };
-        of_type
-            && match self {
-                Kind::Bmp | Kind::Wma | Kind::Wav => lifetime == Lifetime::Permanent,
-                Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Amr | Kind::Mp3 | Kind::Mp4 => true,
-            }
-    }
-}
 
 /// A parser for the platform's name of a type.
 pub fn media_types() -> impl TypedValueParser<Value = MediaType> {
     one_of(MediaType::ALL.map(|one| (one.name(), one)))
 }
 
-/// Which files can be sent as this type.
-fn wanted_kinds(media_type: MediaType, lifetime: Lifetime) -> &'static str {
-    match (media_type, lifetime) {
-        (MediaType::Image, Lifetime::ThreeDays) => "PNG, JPEG or GIF",
-        (MediaType::Image, Lifetime::Permanent) => "PNG, JPEG, GIF or BMP",
-        (MediaType::Voice, Lifetime::ThreeDays) => "AMR or MP3",
-        (MediaType::Voice, Lifetime::Permanent) => "AMR, MP3, WMA or WAV",
-        (MediaType::Video, Lifetime::ThreeDays | Lifetime::Permanent) => "MP4",
-        (MediaType::Thumb, Lifetime::ThreeDays | Lifetime::Permanent) => "JPEG",
+/// A file cannot be sent.
+fn unfit(path: &Path, why: &Unfit) -> Failure {
+    let path = path.display();
+    match why {
+        Unfit::Unsupported(Unsupported { name, save_as }) => {
+            let why = format!("{path}: is {name}, which the platform does not take");
+            Failure::wrong(why, format!("save it as {save_as}"))
+        }
+        Unfit::Unknown | Unfit::OtherType(..) => Failure::Wrong(format!("{path}: {why}")),
     }
 }
 
@@ -159,38 +66,16 @@ impl LocalFile {
             return Err(wrong("is no file".to_owned()));
         }
         if usize::try_from(about.len()).is_ok_and(|length| length > most) {
-            let most = match most {
-                most if most >= 1 << 20 => format!("{} MiB", most >> 20),
-                most => format!("{} KiB", most >> 10),
-            };
             return Err(wrong(format!(
-                "has {} KiB, and the platform takes {most}",
-                about.len() >> 10
+                "has {} KiB, and the platform takes {}",
+                about.len() >> 10,
+                shown_size(most)
             )));
         }
         let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        if let Some(Unsupported { name, save_as }) = Unsupported::of(&bytes) {
-            let why = format!(
-                "{}: is {name}, which the platform does not take",
-                path.display()
-            );
-            return Err(Failure::wrong(why, format!("save it as {save_as}")));
-        }
-        let kind = Kind::of(&bytes).ok_or_else(|| {
-            wrong(
-                "is none of PNG, JPEG, GIF, BMP, AMR, MP3, WMA, WAV, MP4 by its content".to_owned(),
-            )
-        })?;
+        let kind = Kind::of(&bytes).map_err(|why| unfit(path, &why))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_lowercase());
-        let fits =
-            extension.is_some_and(|extension| kind.extensions().contains(&extension.as_str()));
-        let name = match fits {
-            true => name.into_owned(),
-            false => format!("{name}.{}", kind.extensions()[0]),
-        };
+        let name = kind.named(&name);
         Ok(LocalFile {
             path: path.to_owned(),
             name,
@@ -222,28 +107,8 @@ impl LocalFile {
 
     /// Checks that the file can be sent as this type.
     fn check(&self, media_type: MediaType, lifetime: Lifetime) -> Result<(), Failure> {
-        if self.kind.fits(media_type, lifetime) {
-            return Ok(());
-        }
-        let (kind, wanted) = (
-            self.kind.extensions()[0].to_uppercase(),
-            wanted_kinds(media_type, lifetime),
-        );
-        let is_thumb = media_type == MediaType::Thumb;
-        let near = if is_thumb {
-            MediaType::Image
-        } else {
-            media_type
-        };
-        Err(Failure::Wrong(format!(
-            "{}: is {kind}, and a file of type {} is {wanted}{}",
-            self.path.display(),
-            media_type.name(),
-            match self.kind.media_type() == near {
-                true => format!(": save it as {wanted}"),
-                false => String::new(),
-            }
-        )))
+        let checked = self.kind.check(media_type, lifetime);
+        checked.map_err(|why| unfit(&self.path, &why))
     }
 
     /// Uploads the file and stores its media_id for as long as it is valid. If that fails, `out` gets a warning.
@@ -470,33 +335,6 @@ impl From<SendError> for Failure {
         match error {
             SendError::Before(failure) => failure,
             SendError::Call(error) => error.into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_known_by_their_content() {
-        for (bytes, kind) in [
-            (&b"\x89PNG\r\n\x1a\n"[..], Some(Kind::Png)),
-            (b"\xff\xd8\xff\xe0", Some(Kind::Jpeg)),
-            (b"GIF89a", Some(Kind::Gif)),
-            (b"#!AMR\n", Some(Kind::Amr)),
-            (b"ID3\x04", Some(Kind::Mp3)),
-            (b"\xff\xfb\x90", Some(Kind::Mp3)),
-            (b"\0\0\0\x18ftypmp42", Some(Kind::Mp4)),
-            (b"BM\x46\0\0\0\0\0\0\0\x36", Some(Kind::Bmp)),
-            (b"BMW is no picture", None),
-            (b"RIFF\x24\0\0\0WAVEfmt ", Some(Kind::Wav)),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", None),
-            (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6", Some(Kind::Wma)),
-            (b"<svg>", None),
-            (b"", None),
-        ] {
-            assert_eq!(Kind::of(bytes), kind, "{bytes:?}");
         }
     }
 }

@@ -7,7 +7,6 @@ pub mod confirm;
 pub mod json;
 mod moment;
 mod named;
-mod unsupported;
 
 pub use arguments::{Hidden, Limit, NotBlank, Openid, Suggested, Yes, limit, one_of, whole_number};
 pub use moment::{moment, since};

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 /// A file that the platform does not accept.
 #[derive(Debug)]
-pub(super) struct Unsupported {
+pub struct Unsupported {
     /// What it is.
-    pub(super) name: Cow<'static, str>,
+    pub name: Cow<'static, str>,
     /// What to save it as.
-    pub(super) save_as: &'static str,
+    pub save_as: &'static str,
 }
 
 /// Kinds with a signature: its offset, its bytes, the name of the kind, and what to save it as.
