@@ -1,6 +1,7 @@
 //! The program as a value: what is built once and shared. All wiring is here.
 
 mod callback_ips;
+mod uploads;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use std::time::Duration;
 
 use crate::api::{self, Client, TokenStore};
 use crate::clock::{self, ConfirmedClock};
-use crate::config::Config;
+use crate::config::{Config, Picture};
 use crate::delivery::Deliveries;
-use crate::dispatch::Rules;
+use crate::dispatch::{Rules, Uploads};
 use crate::hooks::{Hooks, HooksError};
 use crate::login::scan::Scans;
 use crate::login::seen::Seen;
@@ -21,8 +22,9 @@ use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::service::{Services, ServicesError};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, NewPicture, Store, StoreError};
 pub use callback_ips::{CallbackIps, Networks};
+pub use uploads::{kept_as, uploaded};
 
 /// Everything that the server and its background work share.
 pub struct App {
@@ -30,6 +32,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The platform's API; `None` without AppID and AppSecret.
     pub api: Option<Client>,
+    /// The files of answers that are uploaded.
+    pub uploads: Arc<Uploads>,
     /// Forwarded pushes, and the answers on their way.
     pub deliveries: Arc<Deliveries>,
     /// When sessions of web pages were used last, until the chores tell the store.
@@ -62,6 +66,8 @@ pub struct Notifiers {
     pub hooks: Notifier,
     /// The times of forwarded pushes; notified when something is due earlier than was known.
     pub deliveries: Arc<Notifier>,
+    /// Notified when there may be files to upload.
+    pub uploads: Notifier,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
     /// Pauses of the thread that keeps the ticket of the JS-SDK; never notified, only closed.
@@ -98,6 +104,8 @@ pub enum AppError {
     Services(ServicesError),
     /// The system gave no random numbers.
     Random(NoRandomNumbers),
+    /// A file that the configuration names. The text says what is wrong with it.
+    File(String),
     /// The store belongs to another account than the configuration's.
     OtherAccount {
         /// The file.
@@ -117,7 +125,8 @@ impl App {
     pub fn new(config: Config) -> Result<App, AppError> {
         let store = Arc::new(Store::open(&config.store)?);
         let api = client(&config, &store)?;
-        let live = Live::new(config, &store)?;
+        let uploads = Arc::default();
+        let live = Live::new(config, &store, &uploads)?;
         let callback_ips = CallbackIps::default();
         if let Some(list) = store.callback_ips()?.as_ref().and_then(Networks::read) {
             callback_ips.replace(list);
@@ -130,6 +139,7 @@ impl App {
             confirmed,
             store,
             api,
+            uploads,
             deliveries,
             seen: Seen::default(),
             scans: Scans::default(),
@@ -152,7 +162,7 @@ impl App {
     /// When the Token cannot be read from the store, or the store belongs to another account; the old configuration stays
     /// in force.
     pub fn replace(&self, config: Config) -> Result<(), AppError> {
-        let live = Arc::new(Live::new(config, &self.store)?);
+        let live = Arc::new(Live::new(config, &self.store, &self.uploads)?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         Ok(())
     }
@@ -161,7 +171,13 @@ impl App {
 impl Notifiers {
     /// Wakes the threads that depend on the configuration.
     pub fn config_changed(&self) {
-        for notifier in [&self.chores, &self.addresses, &self.sync, &self.hooks] {
+        for notifier in [
+            &self.chores,
+            &self.addresses,
+            &self.sync,
+            &self.hooks,
+            &self.uploads,
+        ] {
             notifier.notify();
         }
     }
@@ -175,12 +191,14 @@ impl Notifiers {
             sync,
             hooks,
             deliveries,
+            uploads,
             token_file,
             ticket,
             watchdog,
         } = self;
         for notifier in [
-            profiles, chores, addresses, sync, hooks, deliveries, token_file, ticket, watchdog,
+            profiles, chores, addresses, sync, hooks, deliveries, uploads, token_file, ticket,
+            watchdog,
         ] {
             notifier.close();
         }
@@ -188,8 +206,9 @@ impl Notifiers {
 }
 
 impl Live {
-    fn new(config: Config, store: &Store) -> Result<Live, AppError> {
+    fn new(config: Config, store: &Store, uploads: &Arc<Uploads>) -> Result<Live, AppError> {
         claim(&config, store)?;
+        keep_pictures(&config.pictures, store)?;
         let current = match &config.account.token {
             Some(token) => token.clone(),
             None => store.made_token(&random_token()?)?,
@@ -197,14 +216,48 @@ impl Live {
         let tokens = std::iter::once(current.clone())
             .chain(config.account.previous_token.clone())
             .collect();
+        uploads.replace(uploaded(&config, || store.reader())?);
         Ok(Live {
-            rules: Rules::new(config.rules.clone()),
+            rules: Rules::new(config.rules.clone()).with_uploads(uploads),
             hooks: Hooks::new(&config.hooks, store)?,
             services: Services::new(&config.services, &current, store)?,
             tokens,
             config,
         })
     }
+}
+
+/// Stores the pictures that are not there yet.
+fn keep_pictures(pictures: &[Picture], store: &Store) -> Result<(), AppError> {
+    if pictures.is_empty() {
+        return Ok(());
+    }
+    let now = clock::unix_seconds();
+    // Those that are there stay from now on.
+    store.pictures_used(hashes(pictures), now)?;
+    let reader = store.reader()?;
+    for Picture { file, kind, .. } in pictures {
+        let media_type = kind.media_type();
+        if !reader.has_picture(&file.hash, media_type)? {
+            store.keep_picture(NewPicture {
+                hash: file.hash.clone(),
+                media_type,
+                bytes: file
+                    .bytes()
+                    .map_err(|why| AppError::File(format!("{} {why}", file.name)))?,
+                name: file.name.clone(),
+                used_at: now,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The hashes by which these pictures are stored.
+#[must_use]
+pub fn hashes(pictures: &[Picture]) -> Vec<String> {
+    let hashes = pictures.iter().map(|picture| picture.file.hash.clone());
+    hashes.collect()
 }
 
 /// Ties a new store to the configuration's account, if that has an AppID: from then on the store's tokens, followers
@@ -320,6 +373,7 @@ impl fmt::Display for AppError {
             AppError::Hooks(error) => error.fmt(f),
             AppError::Services(error) => error.fmt(f),
             AppError::Random(error) => error.fmt(f),
+            AppError::File(what) => f.write_str(what),
             AppError::OtherAccount {
                 store,
                 owner,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::trouble::{Backoff, Trouble};
 use crate::api::Client;
-use crate::app::App;
+use crate::app::{App, hashes};
 use crate::clock::{self, Confirmed};
 use crate::counted::counted;
 use crate::notifier::Woken;
@@ -29,6 +29,10 @@ const UNCONFIRMED: i64 = 2 * 86_400;
 const DELIVERED: u64 = 7 * 86_400;
 const DEAD: u64 = 30 * 86_400;
 const CLOSED: u64 = 86_400;
+
+/// How long a picture of an article is kept after the configuration no longer names it: messages that were sent point
+/// to it. 30 days, and what passes until a use is noted, in seconds.
+const PICTURES: u64 = 30 * 86_400 + 2 * 3_600;
 
 /// The shortest time to keep signatures, in seconds: `server.max_clock_skew` may be raised.
 const SIGNATURES: u64 = 86_400;
@@ -156,7 +160,12 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
     if let Confirmed::Fresh(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
-    for remove in [remove_used, remove_hook_events, remove_expired_sessions] {
+    for remove in [
+        remove_used,
+        remove_hook_events,
+        remove_expired_sessions,
+        remove_unused_pictures,
+    ] {
         let removed = remove(app)?;
         if removed != Removed::All {
             return Ok(removed);
@@ -278,6 +287,29 @@ fn remove_expired_sessions(app: &App) -> Result<Removed, StoreError> {
             return Ok(Removed::All);
         };
         if app.store.remove_expired_sessions(now, STEP)? == 0 {
+            return Ok(Removed::All);
+        }
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+}
+
+/// Removes pictures that no answer has used for a while.
+fn remove_unused_pictures(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let live = app.live();
+        let pictures = &live.config.pictures;
+        if !pictures.is_empty() {
+            let now = clock::unix_seconds();
+            app.store.pictures_used(hashes(pictures), now)?;
+        }
+        let Some(now) = Now::read(app).at else {
+            return Ok(Removed::All);
+        };
+        let before = now.saturating_sub_unsigned(PICTURES);
+        if !app.store.remove_unused_picture(before)? {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {

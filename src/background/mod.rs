@@ -1,5 +1,6 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
-//! the hooks, the times of forwarded pushes, the ticket of the JS-SDK.
+//! the hooks, the times of forwarded pushes, the ticket of the JS-SDK, uploads of
+//! files that rules answer with.
 
 mod addresses;
 mod chores;
@@ -11,6 +12,7 @@ mod sync;
 mod ticket;
 mod token_file;
 mod trouble;
+mod uploads;
 
 pub use supervisor::{AFTER_PANIC, restarting};
 
@@ -38,6 +40,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("deliveries", |all| &all.deliveries, deliveries::run)?;
     spawn("sync", |all| &all.sync, sync::run)?;
     spawn("token file", |all| &all.token_file, token_file::run)?;
+    spawn("uploads", |all| &all.uploads, uploads::run)?;
     spawn("ticket", |all| &all.ticket, ticket::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;
     Ok(())

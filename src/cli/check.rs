@@ -1,5 +1,6 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
+mod files;
 mod online;
 mod public;
 mod starting;
@@ -17,7 +18,7 @@ use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, complain};
 use crate::app::{self, Networks};
 use crate::clock;
-use crate::config::{About, Action, AllowIps, Config, Kinds, Listen, Menu, show_duration};
+use crate::config::{About, Action, AllowIps, Config, Kinds, Listen, Media, Menu, show_duration};
 use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise, may_answer};
 use crate::local_time;
@@ -54,6 +55,8 @@ struct Checked {
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
     rules: Vec<ShownRule>,
+    pictures: Vec<files::ShownPicture>,
+    files: Vec<files::ShownFile>,
     services: Vec<ShownService>,
     hooks: Vec<ShownHook>,
     /// `None` without `web.url`.
@@ -202,6 +205,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             rule.name, rule.line, rule.about, rule.answer
         ))?;
     }
+    files::print(&checked.pictures, &checked.files, &mut out)?;
     if !checked.services.is_empty() {
         out.line(&format!("services       {}", checked.services.len()))?;
     }
@@ -326,6 +330,8 @@ fn look(
                 answer: rule.action.key(),
             })
             .collect(),
+        pictures: files::ShownPicture::all(config, reader)?,
+        files: files::ShownFile::all(config, reader)?,
         services: config
             .services
             .iter()
@@ -529,7 +535,7 @@ fn buttons(menu: &Menu) -> impl Iterator<Item = (String, &Button)> {
 fn expiring_answers(reader: &Reader, rules: &Rules) -> Result<Vec<Advice>, Failure> {
     let mut found = Vec::new();
     for rule in rules.iter() {
-        if let Some(media_id) = rule.action.media_id()
+        if let Some(Media::Id(media_id)) = rule.action.media()
             && let Some(what) = expiry(reader, media_id)?
         {
             found.push(Advice {

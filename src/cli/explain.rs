@@ -1,15 +1,19 @@
 //! `wechatd explain`: which rule answers, and why each earlier one does not.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::input::Suggested;
 use super::service::shown_kind;
 use super::simulate::SimulatedPush;
 use super::terminal::{Failure, Json, Output, readable};
+use crate::app::uploaded;
 use crate::clock;
 use crate::config::{Config, Method};
-use crate::dispatch::{Outcome, Rules, Step, Verdict, decide, explain};
+use crate::dispatch::{Outcome, Rules, Step, Uploads, Verdict, decide, explain};
 use crate::login::scan::Said;
+use crate::store::Reader;
 use crate::wechat::{Push, Reply, known_events};
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -139,7 +143,12 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
     let log_in = taken_by_log_in(&config, &push);
     let to_xml =
         |reply: &Reply| reply.to_xml(&push.from_user, &push.to_user, clock::unix_seconds());
-    let rules = Rules::new(config.rules);
+    let uploads = Arc::new(Uploads::default());
+    // Without a store nothing is uploaded yet.
+    if let Ok(known) = uploaded(&config, || Reader::open(&config.store)) {
+        uploads.replace(known);
+    }
+    let rules = Rules::new(config.rules).with_uploads(&uploads);
     let decision = decide(&rules, &push);
     let mut explained = Explained {
         log_in,

@@ -17,6 +17,8 @@ pub(super) struct Draft {
     pub(super) previous_aes_key: Option<AesKey>,
     /// `web.verify_files`, before they are read, each with the byte at which its name stands.
     pub(super) verify_files: Vec<(usize, String)>,
+    /// Where the first file stands that rules answer with, if there is any.
+    pub(super) first_upload: Option<usize>,
 }
 
 impl Draft {
@@ -58,6 +60,7 @@ impl Draft {
                 token_file: None,
             },
             rules: Vec::new(),
+            pictures: Vec::new(),
             hooks: Vec::new(),
             services: Vec::new(),
             web: Web::default(),
@@ -72,6 +75,7 @@ impl Draft {
             aes_key: None,
             previous_aes_key: None,
             verify_files: Vec::new(),
+            first_upload: None,
         }
     }
 }

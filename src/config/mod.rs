@@ -8,6 +8,7 @@ mod gate;
 mod hook;
 mod key;
 mod listen;
+mod local;
 mod menu;
 mod mode;
 mod parser;
@@ -34,6 +35,7 @@ pub use gate::{GATE_KEYS, Gate, Who};
 pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, Placeholder, last_part};
 pub use key::{Change, HEALTH_PATH, KEYS, Key};
 pub use listen::Listen;
+pub use local::{LocalFile, Media, MediaFile, Picture, PictureKind};
 pub use menu::{Conditional, MENU_KEYS, Menu};
 pub use mode::{Keys, Mode};
 pub use problem::{Problem, Problems, nearest};
@@ -78,6 +80,8 @@ pub struct Config {
     pub api: Api,
     /// `[[rule]]`, in order.
     pub rules: Vec<Rule>,
+    /// The pictures that rules name by a file.
+    pub pictures: Vec<Picture>,
     /// `[[hook]]`, in order.
     pub hooks: Vec<Hook>,
     /// `[[service]]`, in order.

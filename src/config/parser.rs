@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::draft::Draft;
 use super::key::well_formed_secret;
+use super::local::LocalFiles;
 use super::mode::ModeName;
 use super::problem::{Problem, Problems, Typos, nearest};
 use super::syntax::SyntaxError;
@@ -122,7 +123,12 @@ impl Parser {
         }
         if let Some(rules) = root.get(RULES) {
             let services = services.filter(|_| !self.typos.has(&[SERVICES]));
-            self.rules(rules, services.as_deref(), &mut draft.config);
+            let is_web =
+                position(root, "web", "url").is_some() || self.typos.has(&["web", "web.url"]);
+            let files = LocalFiles::beside(&draft.config.file, &draft.config.web, is_web);
+            self.rules(rules, services.as_deref(), &files, &mut draft.config);
+            draft.first_upload = files.first_media();
+            draft.config.pictures = files.pictures();
         }
         if let Some(gates) = root.get(GATES) {
             let tables = self.tables(GATES, gates);
@@ -244,11 +250,18 @@ impl Parser {
     }
 
     /// `services`: the names of all services; `None` if some are not clear.
-    fn rules(&mut self, value: &value::Value, services: Option<&[String]>, config: &mut Config) {
+    fn rules(
+        &mut self,
+        value: &value::Value,
+        services: Option<&[String]>,
+        files: &LocalFiles,
+        config: &mut Config,
+    ) {
         let mut names = HashSet::new();
         for (n, (table, start, line)) in (1..).zip(self.tables(RULES, value)) {
             let mut report = |at: usize, key: String, what: String| self.report(at, key, what);
-            let Some(rule) = rule::parse(n, table, start, line, services, &mut report) else {
+            let Some(rule) = rule::parse(n, table, start, line, services, files, &mut report)
+            else {
                 continue;
             };
             if !names.insert(rule.name.clone()) {
@@ -355,6 +368,16 @@ impl Parser {
                 position(root, "server", "allow_ips").unwrap_or(0),
                 "server.allow_ips",
                 "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
+            );
+        }
+        if let Some(at) = draft.first_upload
+            && config.api_rights().is_none()
+            && self.list.is_empty()
+        {
+            self.report(
+                at,
+                "rule",
+                "a file is uploaded to the platform before the rule answers with it, which needs account.app_id and account.app_secret; enter them",
             );
         }
         if let Some(token) = &config.api.token_file {

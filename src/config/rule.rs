@@ -5,6 +5,7 @@ mod parser;
 use regex::{Regex, RegexBuilder};
 
 use super::fold::{Folding, fold_regex};
+use super::local::{Media, MediaFile};
 use super::template::Template;
 use crate::wechat::message;
 
@@ -48,12 +49,9 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
     (ActionKey::Text.name(), "answer with a text"),
     (
         ActionKey::Image.name(),
-        "answer with a picture: its media_id, of `material upload`",
+        "answer with a picture: its media_id, of `material upload`, or a file beside this one",
     ),
-    (
-        ActionKey::Voice.name(),
-        "answer with a recording: its media_id, of `material upload`",
-    ),
+    (ActionKey::Voice.name(), "answer with a recording: the same"),
     (
         ActionKey::Video.name(),
         "answer with a video: { media_id, title, description }",
@@ -242,14 +240,14 @@ pub enum Action {
     Silent,
     /// A text.
     Text(Template),
-    /// A picture by its media_id.
-    Image(String),
-    /// A recording by its media_id.
-    Voice(String),
+    /// A picture.
+    Image(Media),
+    /// A recording.
+    Voice(Media),
     /// A video.
     Video {
-        /// Of an uploaded video.
-        media_id: String,
+        /// The video.
+        media: Media,
         /// Shown above it.
         title: Option<Template>,
         /// Shown below the title.
@@ -265,8 +263,8 @@ pub enum Action {
         url: Option<Template>,
         /// Where it plays from on Wi-Fi.
         hq_url: Option<Template>,
-        /// Of an uploaded thumb.
-        thumb_media_id: String,
+        /// The picture on the card.
+        thumb: Media,
     },
     /// Articles, 1 to 8.
     News(Vec<NewsItem>),
@@ -282,22 +280,28 @@ pub enum Action {
 }
 
 impl Action {
-    /// The media_id of the uploaded file that it needs.
+    /// The picture, recording or video that it needs.
     #[must_use]
-    pub fn media_id(&self) -> Option<&str> {
+    pub fn media(&self) -> Option<&Media> {
         match self {
-            Action::Image(media_id)
-            | Action::Voice(media_id)
-            | Action::Video { media_id, .. }
-            | Action::Music {
-                thumb_media_id: media_id,
-                ..
-            } => Some(media_id),
+            Action::Image(media)
+            | Action::Voice(media)
+            | Action::Video { media, .. }
+            | Action::Music { thumb: media, .. } => Some(media),
             Action::Silent
             | Action::Text(_)
             | Action::News(_)
             | Action::Transfer(_)
             | Action::Forward { .. } => None,
+        }
+    }
+
+    /// The file that must be uploaded before it can answer.
+    #[must_use]
+    pub fn media_file(&self) -> Option<&MediaFile> {
+        match self.media()? {
+            Media::File(file) => Some(file),
+            Media::Id(_) => None,
         }
     }
 }

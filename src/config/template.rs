@@ -104,6 +104,16 @@ impl Template {
         parts
     }
 
+    /// The whole text, if there is no placeholder in it.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Literal(text)] => Some(text),
+            [Part::Placeholder(_)] | [_, _, ..] => None,
+        }
+    }
+
     /// The highest regex group in the text.
     #[must_use]
     pub fn highest_group(&self) -> Option<usize> {

@@ -45,13 +45,13 @@ pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
         },
         Some(found) => Decision {
             rule: Some(found.rule),
-            outcome: outcome(push, subjects.text(found.rule.aim), &found),
+            outcome: outcome(rules, push, subjects.text(found.rule.aim), &found),
         },
     }
 }
 
 /// `subject` is the text that the rule tests.
-fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
+fn outcome(rules: &Rules, push: &Push, subject: &str, found: &Found) -> Outcome {
     let shows = !matches!(found.rule.action, Action::Silent | Action::Forward { .. });
     if shows && !push.may_be_answered() {
         return Outcome::Withheld("the platform takes no reply to this event");
@@ -73,6 +73,12 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
     };
     let fill = |template: &Template| template.fill(&values);
     let fill_if = |template: &Option<Template>| template.as_ref().map(fill);
+    let media = found.rule.action.media();
+    let media_id = match media.map(|media| rules.media_id(media)) {
+        Some(None) => return Outcome::Withheld("its file is not uploaded yet"),
+        Some(Some(media_id)) => media_id,
+        None => String::new(),
+    };
     let reply = match &found.rule.action {
         Action::Silent => return Outcome::Silent,
         Action::Forward { service, otherwise } => {
@@ -83,18 +89,12 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
             };
         }
         Action::Text(text) => Reply::Text(fill(text)),
-        Action::Image(media_id) => Reply::Image {
-            media_id: media_id.clone(),
-        },
-        Action::Voice(media_id) => Reply::Voice {
-            media_id: media_id.clone(),
-        },
+        Action::Image(_) => Reply::Image { media_id },
+        Action::Voice(_) => Reply::Voice { media_id },
         Action::Video {
-            media_id,
-            title,
-            description,
+            title, description, ..
         } => Reply::Video {
-            media_id: media_id.clone(),
+            media_id,
             title: fill_if(title),
             description: fill_if(description),
         },
@@ -103,13 +103,13 @@ fn outcome(push: &Push, subject: &str, found: &Found) -> Outcome {
             description,
             url,
             hq_url,
-            thumb_media_id,
+            ..
         } => Reply::Music {
             title: fill_if(title),
             description: fill_if(description),
             url: fill_if(url),
             hq_url: fill_if(hq_url),
-            thumb_media_id: thumb_media_id.clone(),
+            thumb_media_id: media_id,
         },
         Action::News(items) => {
             let article = |item: &crate::config::NewsItem| Article {

@@ -5,9 +5,11 @@ mod explain;
 mod literals;
 mod rules;
 mod subject;
+mod uploads;
 
 mod index;
 
 pub use decision::{Decision, Outcome, decide};
 pub use explain::{Advice, Step, Verdict, advise, explain, may_answer};
 pub use rules::Rules;
+pub use uploads::Uploads;

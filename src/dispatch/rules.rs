@@ -1,8 +1,11 @@
 //! Matching: the first rule that matches a push.
 
+use std::sync::Arc;
+
 use super::index::Index;
 use super::subject::Subjects;
-use crate::config::{About, Rule, Test};
+use super::uploads::Uploads;
+use crate::config::{About, Media, Rule, Test};
 use crate::wechat::{Body, Push};
 
 /// The rules of one configuration, in order.
@@ -10,6 +13,7 @@ use crate::wechat::{Body, Push};
 pub struct Rules {
     list: Vec<Rule>,
     index: Index,
+    uploads: Arc<Uploads>,
 }
 
 /// A rule that matched.
@@ -37,6 +41,24 @@ impl Rules {
         Rules {
             index: Index::new(&list),
             list,
+            uploads: Arc::default(),
+        }
+    }
+
+    /// The same with the files that are uploaded, now and later. Without, none is.
+    #[must_use]
+    pub fn with_uploads(self, uploads: &Arc<Uploads>) -> Rules {
+        Rules {
+            uploads: Arc::clone(uploads),
+            ..self
+        }
+    }
+
+    /// What the platform calls what a rule answers with; `None`: it is a file that is not uploaded yet.
+    pub(super) fn media_id(&self, media: &Media) -> Option<String> {
+        match media {
+            Media::Id(media_id) => Some(media_id.clone()),
+            Media::File(file) => self.uploads.media_id(file),
         }
     }
 

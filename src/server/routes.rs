@@ -185,6 +185,13 @@ pub const ROUTES: &[Route] = &[
         handler: |site, _, request| site.web(|web| web.log_out(&request)),
     },
     Route {
+        path: Path::Named("/p/"),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Browser,
+        runs: Runs::OnPool,
+        handler: |site, _, request| site.web(|web| web.picture(&request)),
+    },
+    Route {
         path: Path::VerifyFile,
         methods: &[Method::Get, Method::Head],
         caller: Caller::Browser,

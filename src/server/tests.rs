@@ -104,7 +104,10 @@ pub(super) fn answer(router: &Router, request: Request) -> (u16, String) {
         Some((_, Given::Answer(response))) => {
             let mut bytes = Vec::new();
             response.write(&mut bytes, "D", http::response::Persistence::Stays, false);
-            (response.status, String::from_utf8(bytes).unwrap())
+            (
+                response.status,
+                String::from_utf8_lossy(&bytes).into_owned(),
+            )
         }
         other => panic!("{asked}: {other:?}"),
     }

@@ -1,12 +1,16 @@
 //! Files uploaded to the platform: valid ones, so that the same file is not uploaded again, and expired ones, so that a
 //! rule that replies with one can be reported.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::settings::{self, FAILED_UPLOAD};
 
-/// The type of videos of the permanent material, which do not expire.
+/// The beginning of the types of permanent material, which does not expire.
+pub const PERMANENT: &str = "permanent ";
+
+/// The type of videos of the permanent material.
 pub const PERMANENT_VIDEO: &str = "permanent video";
 
 /// How long a media_id is kept after it expired, in seconds.
@@ -24,16 +28,8 @@ impl Store {
         at: i64,
     ) -> Result<Option<String>, StoreError> {
         let (media_type, digest) = (media_type.to_owned(), digest.to_owned());
-        self.writer.write(move |connection| {
-            connection
-                .query_row(
-                    "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3
-                     ORDER BY expires_at DESC LIMIT 1",
-                    params![media_type, digest, at],
-                    |row| row.get(0),
-                )
-                .optional()
-        })
+        self.writer
+            .write(move |connection| kept(connection, &media_type, &digest, at))
     }
 
     /// Stores a media_id, and removes those that expired more than a year before `now`. `now` is the platform's time,
@@ -81,16 +77,80 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Notes why the upload of a file with this digest failed, or that it no longer does.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn note_failed_upload(&self, digest: &str, why: Option<&str>) -> Result<(), StoreError> {
+        let name = format!("{FAILED_UPLOAD}{digest}");
+        let why = why.map(str::to_owned);
+        self.writer.write(move |connection| match &why {
+            Some(why) => settings::put(connection, &name, why),
+            None => settings::remove(connection, &name),
+        })
+    }
+
+    /// Forgets all failed uploads.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn forget_failed_uploads(&self) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            let sql = "DELETE FROM settings WHERE substr(name, 1, length(?1)) = ?1";
+            connection.execute(sql, [FAILED_UPLOAD]).map(drop)
+        })
+    }
+}
+
 impl Reader {
+    /// The same as [`Store::kept_media`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn kept_media(
+        &self,
+        media_type: &str,
+        digest: &str,
+        at: i64,
+    ) -> Result<Option<String>, StoreError> {
+        kept(&self.connection, media_type, digest, at).map_err(|error| Reader::failed(&error))
+    }
+
+    /// Why the last upload of a file with this digest failed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn failed_upload(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        let name = format!("{FAILED_UPLOAD}{digest}");
+        settings::get(&self.connection, &name).map_err(|error| Reader::failed(&error))
+    }
+
     /// When a media_id that was uploaded here expires or expired, in Unix seconds; `None` for one of the permanent
     /// material, and for an unknown one.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn media_ends_at(&self, media_id: &str) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT expires_at FROM media WHERE media_id = ?1 AND type <> ?2";
-        let values = params![media_id, PERMANENT_VIDEO];
+        let sql = "SELECT expires_at FROM media WHERE media_id = ?1 AND substr(type, 1, length(?2)) <> ?2";
+        let values = params![media_id, PERMANENT];
         let found = self.connection.query_row(sql, values, |row| row.get(0));
         found.optional().map_err(|error| Reader::failed(&error))
     }
+}
+
+fn kept(
+    connection: &Connection,
+    media_type: &str,
+    digest: &str,
+    at: i64,
+) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3
+             ORDER BY expires_at DESC LIMIT 1",
+            params![media_type, digest, at],
+            |row| row.get(0),
+        )
+        .optional()
 }

@@ -16,6 +16,7 @@
 //! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`media`]: uploaded files, valid or expired
+//! - [`pictures`]: pictures that the web part serves
 //! - [`sessions`]: people who are logged in on the owner's web pages
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
@@ -51,6 +52,7 @@ mod open;
 mod options;
 mod outbox;
 mod page;
+mod pictures;
 mod process;
 mod profiles;
 mod record;
@@ -78,11 +80,12 @@ pub use hooks::{
 };
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
-pub use media::PERMANENT_VIDEO;
+pub use media::{PERMANENT, PERMANENT_VIDEO};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;
 pub use outbox::NewHookEvent;
+pub use pictures::NewPicture;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use scenes::{SceneCount, recorded_scene};

@@ -54,6 +54,9 @@ pub(super) const LEASE: &str = "lease ";
 /// Prefix of the name of a service: the secret that was made for it.
 pub(super) const SERVICE_SECRET: &str = "service secret ";
 
+/// Prefix of the digest of a file: why it could not be uploaded.
+pub(super) const FAILED_UPLOAD: &str = "failed upload ";
+
 /// 32 random bytes in hexadecimal digits: the key of what is signed for browsers.
 pub(super) const WEB_KEY: &str = "web_key";
 

@@ -230,6 +230,7 @@ impl From<AppError> for Failure {
             AppError::Hooks(_)
             | AppError::Services(_)
             | AppError::Random(_)
+            | AppError::File(_)
             | AppError::OtherAccount { .. } => Failure::Failed(error.to_string()),
         }
     }

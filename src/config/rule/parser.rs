@@ -8,20 +8,23 @@ use super::{
 };
 use crate::config::entry::Entry;
 use crate::config::fold::{Folding, fold};
+use crate::config::local::LocalFiles;
 use crate::config::problem::{Report, Typos, nearest, suggestion};
 use crate::config::template::Template;
 use crate::config::value::{self, Parsed, Value};
 use crate::counted::counted;
 use crate::wechat::MAX_ARTICLES;
+use crate::wechat::file::MediaType;
 
 /// Parses one `[[rule]]`. Mistakes go to `report`; `None` if there was any. `services`: the names that it can forward to,
-/// unless they are not clear.
+/// unless they are not clear. The files that it names are read into `files`.
 pub(in crate::config) fn parse(
     number: usize,
     table: &DeTable,
     start: usize,
     line: usize,
     services: Option<&[String]>,
+    files: &LocalFiles,
     report: Report,
 ) -> Option<Rule> {
     let mut entry = Entry {
@@ -34,7 +37,11 @@ pub(in crate::config) fn parse(
     };
     let known: Vec<&str> = RULE_KEYS.iter().map(|(key, _)| *key).collect();
     let typos = entry.refuse_unknown_keys(table, &known, "");
-    let mut parser = RuleParser { entry, typos };
+    let mut parser = RuleParser {
+        entry,
+        typos,
+        files,
+    };
     let name = parser.entry.optional("name", value::string);
     let about = parser.about();
     let case = parser
@@ -72,6 +79,7 @@ pub(in crate::config) fn parse(
 struct RuleParser<'a, 't> {
     entry: Entry<'a, 't>,
     typos: Typos,
+    files: &'a LocalFiles,
 }
 
 impl RuleParser<'_, '_> {
@@ -214,17 +222,25 @@ impl RuleParser<'_, '_> {
 
     fn action_of(&mut self, kind: ActionKey) -> Option<Action> {
         let key = kind.name();
+        let files = self.files;
+        let media = |media_type| move |value: &Value| files.media(value, media_type);
         match kind {
             ActionKey::Text => self
                 .entry
                 .optional(key, |value| text(value, "write silent = true"))
                 .map(Action::Text),
-            ActionKey::Image => self.entry.optional(key, identifier).map(Action::Image),
-            ActionKey::Voice => self.entry.optional(key, identifier).map(Action::Voice),
+            ActionKey::Image => self
+                .entry
+                .optional(key, media(MediaType::Image))
+                .map(Action::Image),
+            ActionKey::Voice => self
+                .entry
+                .optional(key, media(MediaType::Voice))
+                .map(Action::Voice),
             ActionKey::Video => {
                 let mut fields = self.fields(key, &["media_id", "title", "description"])?;
                 Some(Action::Video {
-                    media_id: fields.required("media_id", identifier)?,
+                    media: fields.required("media_id", media(MediaType::Video))?,
                     title: fields.optional("title", template)?,
                     description: fields.optional("description", template)?,
                 })
@@ -239,7 +255,7 @@ impl RuleParser<'_, '_> {
                     description: fields.optional("description", template)?,
                     url: fields.optional("url", url)?,
                     hq_url: fields.optional("hq_url", url)?,
-                    thumb_media_id: fields.required("thumb_media_id", identifier)?,
+                    thumb: fields.required("thumb_media_id", media(MediaType::Thumb))?,
                 })
             }
             ActionKey::News => self.news(key),
@@ -281,7 +297,7 @@ impl RuleParser<'_, '_> {
     }
 
     fn news(&mut self, key: &'static str) -> Option<Action> {
-        let table = self.entry.table;
+        let (table, files) = (self.entry.table, self.files);
         let value = table.get(key)?;
         let Some(items) = value.get_ref().as_array() else {
             self.entry.fail(
@@ -310,7 +326,7 @@ impl RuleParser<'_, '_> {
                     .optional("description", template)?
                     .unwrap_or_else(|| Template::parse("")),
                 pic_url: fields
-                    .optional("pic_url", url)?
+                    .optional("pic_url", |value| picture(value, files))?
                     .unwrap_or_else(|| Template::url("")),
                 url: fields.required("url", url)?,
             });
@@ -473,6 +489,17 @@ fn template(value: &Value) -> Parsed<Template> {
 
 fn url(value: &Value) -> Parsed<Template> {
     Ok(Template::url(&value::string(value)?))
+}
+
+/// A URL, or a file whose URL is made here. What has a placeholder is a URL, whatever it becomes.
+fn picture(value: &Value, files: &LocalFiles) -> Parsed<Template> {
+    let url = url(value)?;
+    match url.literal() {
+        Some(name) if !name.is_empty() && !name.contains("://") => {
+            Ok(Template::url(&files.picture(name)?))
+        }
+        Some(_) | None => Ok(url),
+    }
 }
 
 fn identifier(value: &Value) -> Parsed<String> {

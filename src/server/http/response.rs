@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use tiny_http::StatusCode;
 
+/// The status of an answer without a body.
+const NOT_MODIFIED: u16 = 304;
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -11,7 +14,7 @@ pub struct Response {
     pub status: u16,
     content_type: &'static str,
     headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Cow<'static, str>,
+    body: Cow<'static, [u8]>,
 }
 
 /// What an answer says about the client's connection.
@@ -41,8 +44,31 @@ impl Response {
             status,
             content_type,
             headers: Vec::new(),
-            body: body.into(),
+            body: match body.into() {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
         }
+    }
+
+    /// A 200 with these bytes.
+    pub fn bytes(content_type: &'static str, body: Vec<u8>) -> Response {
+        Response {
+            status: 200,
+            content_type,
+            headers: Vec::new(),
+            body: Cow::Owned(body),
+        }
+    }
+
+    /// A 304: the client has it already.
+    pub fn not_modified() -> Response {
+        Response::text(NOT_MODIFIED, "")
+    }
+
+    /// Whether it has this header.
+    pub fn says(&self, name: &str) -> bool {
+        self.headers.iter().any(|(said, _)| *said == name)
     }
 
     /// The same with another header; not Content-Type, Content-Length, Date, Connection or Transfer-Encoding.
@@ -76,17 +102,19 @@ impl Response {
             "\r\nDate: ",
             date,
         ]);
-        say(&[
-            "\r\nX-Content-Type-Options: nosniff\r\nContent-Type: ",
-            self.content_type,
-        ]);
-        say(&["\r\nContent-Length: ", &length, "\r\n", connection]);
+        say(&["\r\nX-Content-Type-Options: nosniff\r\n"]);
+        // A 304 has no body, and would only say these of another answer.
+        if self.status != NOT_MODIFIED {
+            say(&["Content-Type: ", self.content_type]);
+            say(&["\r\nContent-Length: ", &length, "\r\n"]);
+        }
+        say(&[connection]);
         for (name, value) in &self.headers {
             say(&[name, ": ", value, "\r\n"]);
         }
         say(&["\r\n"]);
         if !to_head {
-            output.extend_from_slice(self.body.as_bytes());
+            output.extend_from_slice(&self.body);
         }
     }
 }

@@ -13,6 +13,7 @@ mod login;
 mod logout;
 mod own;
 mod pages;
+mod pictures;
 mod rate;
 mod readers;
 mod recent;

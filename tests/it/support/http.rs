@@ -204,6 +204,11 @@ impl Wire {
 
     /// Reads one whole response; what follows it stays for the next call.
     pub fn response(&mut self) -> Result<Response, String> {
+        self.response_to("GET")
+    }
+
+    /// The same for a request with this method.
+    pub fn response_to(&mut self, method: &str) -> Result<Response, String> {
         let head_end = loop {
             if let Some(at) = find(&self.buffered, b"\r\n\r\n") {
                 break at;
@@ -229,7 +234,8 @@ impl Wire {
             let found = headers.iter().find(|(name, _)| name == wanted);
             found.map(|(_, value)| value.clone())
         };
-        let body = if status == 100 || status == 204 || status == 304 {
+        let is_empty = matches!(status, 100 | 204 | 304) || method == "HEAD";
+        let body = if is_empty {
             Vec::new()
         } else if let Some(length) = header("content-length") {
             let length = length
@@ -312,7 +318,7 @@ pub fn exchange(address: &Address, request: &Request, log: &Log) -> Answer {
         .unwrap_or_else(|error| panic!("cannot connect to {address:?}: {error}\n{log}"));
     // A server may answer and close before it has read everything (413); only the answer matters.
     let sent = wire.send(&bytes);
-    match wire.response() {
+    match wire.response_to(&request.method) {
         Ok(response) => Answer {
             response,
             took: started.elapsed(),
