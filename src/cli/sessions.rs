@@ -15,7 +15,7 @@ pub(super) enum Commands {
     #[command(after_help = "Examples:
   wechatd sessions list
   wechatd sessions list --openid oSyn1aAQe7rT0uXk3mPzLc9WvBh4
-  wechatd sessions list --json | jq -r '.[] | select(.method == \"scan\") | .openid'
+  wechatd sessions list --json | jq -r '.[].openid'
 
 A session is one browser of one person. `seen` is when it was used last; the server writes it once an hour.")]
     List(ListArguments),
