@@ -168,7 +168,7 @@ pub const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head],
         caller: Caller::Browser,
         runs: Runs::OnPool,
-        handler: |site, live, request| site.web(|web| web.jsapi(live, &request)),
+        handler: |site, _, request| site.web(|web| web.jsapi(&request)),
     },
     Route {
         path: Path::Web("/logout"),

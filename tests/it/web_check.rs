@@ -1,5 +1,6 @@
 //! What `wechatd check` says of the web part, and what it finds at the public address.
 
+use crate::support::account::APP_ID;
 use crate::support::receiver::{answer, hang};
 use crate::support::store::change;
 use crate::support::*;
@@ -191,6 +192,31 @@ fn check_online_finds_routes_and_verify_files_at_the_public_address() {
         .map(|call| call.path.clone())
         .collect();
     assert_eq!(asked.len(), 4, "{asked:?}");
+}
+
+#[test]
+fn check_online_says_whether_a_page_is_signed_for_the_js_sdk() {
+    let (platform, receiver) = (Platform::start(), Receiver::start());
+    let url = receiver.url("").trim_end_matches('/').to_owned();
+    let config = format!("[web]\nurl = {url:?}\n");
+    let account = account(Setup::new().platform(&platform), &config);
+    let signed = |app_id: &str| json!({"appId": app_id, "signature": "0f9d"}).to_string();
+    for (status, body, line) in [
+        ("200 OK", signed(APP_ID), "ok       a page is signed"),
+        ("200 OK", signed("wx1"), "wrong    something else answers"),
+        (
+            "503 Service Unavailable",
+            String::new(),
+            "no       no page is signed",
+        ),
+        ("404 Not Found", String::new(), "wrong    404 Not Found"),
+    ] {
+        receiver.answers(move |_| answer(status, "", &body));
+        let ran = account.command(&["check", "--online"]);
+        ran.says(&format!("/wx/jsapi  {line}"));
+    }
+    let asked = receiver.calls().pop().unwrap();
+    assert_eq!(asked.query["url"], format!("{url}/"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::online::{Line, Verdict, line, ok};
 use crate::config::{Config, VerifyFile, WebUrl};
 use crate::outbound::{NetworkCause, Outbound, OutboundError, Request};
+use crate::percent;
 use crate::visible::Visible;
 
 /// The most that is read of an answer, in bytes: more than any that is expected.
@@ -18,7 +19,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Tries the routes and the verify files; nothing where there is no web part.
+/// Tries the routes, the JS-SDK and the verify files; nothing where there is no web part.
 pub(super) fn look(config: &Config) -> Vec<Line> {
     let Some(url) = &config.web.url else {
         return Vec::new();
@@ -29,6 +30,9 @@ pub(super) fn look(config: &Config) -> Vec<Line> {
     };
     let get = |path: &str| get(&outbound, &format!("{url}{path}"), config.api.timeout);
     let mut lines = vec![routes(url, &config.web.path, get)];
+    if let Some((app_id, _)) = config.api_rights() {
+        lines.push(jsapi(url, &config.web.path, app_id, get));
+    }
     let files = config.web.verify_files.iter();
     lines.extend(files.map(|file| verify_file(file, get)));
     lines
@@ -46,6 +50,32 @@ fn routes(url: &WebUrl, prefix: &str, get: impl Fn(&str) -> Result<Answer, Outbo
     match get(&path) {
         Ok(answer) if expected(&answer) => {
             ok(path, format!("{url} leads to a server with this web.url"))
+        }
+        Ok(answer) => wrong(&path, &answer),
+        Err(error) => no_answer(&path, &error),
+    }
+}
+
+/// Whether a page is signed for the JS-SDK.
+fn jsapi(
+    url: &WebUrl,
+    prefix: &str,
+    app_id: &str,
+    get: impl Fn(&str) -> Result<Answer, OutboundError>,
+) -> Line {
+    let path = format!("{prefix}/jsapi");
+    let page = percent::encode(&format!("{url}/"));
+    let is_signed = |answer: &Answer| {
+        let json: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
+        let is_ours =
+            |json: serde_json::Value| json["appId"] == app_id && json["signature"].is_string();
+        answer.status == 200 && json.is_some_and(is_ours)
+    };
+    match get(&format!("{path}?url={page}")) {
+        Ok(answer) if is_signed(&answer) => ok(path, "a page is signed for the JS-SDK"),
+        Ok(answer) if answer.status == 503 => {
+            let what = "no page is signed for the JS-SDK: there is no ticket; the log says why";
+            line(path, Verdict::No, what)
         }
         Ok(answer) => wrong(&path, &answer),
         Err(error) => no_answer(&path, &error),

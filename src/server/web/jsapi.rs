@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Web, unavailable};
+use crate::api::Client;
 use crate::api::token_cache::JSAPI_TICKET;
-use crate::app::Live;
 use crate::clock;
 use crate::config::WebUrl;
 use crate::percent;
@@ -28,7 +28,7 @@ enum NotSigned {
 
 impl Web {
     /// `jsapi`: what `wx.config` of a page wants. The ticket comes from the store, where the background keeps it.
-    pub fn jsapi(&self, live: &Live, request: &Request) -> Response {
+    pub fn jsapi(&self, request: &Request) -> Response {
         let (_, query) = request.path_and_query();
         let url = match page_of(query, &self.url) {
             Ok(url) => url,
@@ -52,7 +52,7 @@ impl Web {
             (Err(_), _) | (_, Err(_)) => return unavailable(),
         };
         let signed = json!({
-            "appId": live.config.account.app_id,
+            "appId": self.app.api.as_ref().map(Client::app_id),
             "timestamp": now,
             "nonceStr": nonce,
             "signature": sign_page(ticket.expose(), &nonce, now, &url),
