@@ -189,3 +189,24 @@ fn a_gate_that_was_changed_counts_from_the_next_request_on() {
         (200, 403)
     );
 }
+
+#[test]
+fn who_does_not_follow_is_shown_the_accounts_code_to_follow() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let create = "/cgi-bin/qrcode/create";
+    let refused = |browser: &Browser<'_>| browser.get("/wx/gate/members").is_status(403).body();
+    let fan = Browser::new(&account);
+    fan.log_in(&follower(&account));
+    assert_eq!(platform.count(create), 0);
+    for stranger in ["oStrangerOne", "oStrangerTwo"] {
+        let browser = Browser::new(&account);
+        browser.log_in(stranger);
+        assert!(refused(&browser).contains("<img class=\"qr\""));
+    }
+    // One code is enough, and the checks ask for none.
+    assert_eq!(platform.count(create), 1);
+    let asked = &platform.bodies(create)[0];
+    assert_eq!(asked["action_info"]["scene"]["scene_str"], "web-follow");
+    assert_eq!(asked["expire_seconds"], 2_592_000);
+}

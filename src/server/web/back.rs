@@ -96,6 +96,7 @@ impl Web {
         let Some(cookie) = self.begin_session(live, request, openid, unionid, Method::OAuth) else {
             return self.begin_again(live, request, to, 503, Trouble::NoAnswer);
         };
+        self.prepare_follow_code(&known.openid);
         self.logged_in.note(browser.flow.0);
         Response::text(303, "logged in")
             .with("Location", to.location(&self.url))

@@ -12,7 +12,7 @@ use crate::app::Live;
 use crate::clock;
 use crate::config::Gate;
 use crate::login::cookie::TokenHash;
-use crate::login::gate::{Passage, check};
+use crate::login::gate::{Passage, Refusal, check};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
 use crate::server::callback::not_found;
@@ -54,7 +54,7 @@ impl Web {
             Err(_) => unavailable(),
             Ok((Some(known), Passage::Pass)) => admitted(&known),
             Ok((_, Passage::Refused(refusal))) => match asked().is_page {
-                true => shown(pages::refused(Language::of_request(request), &refusal)),
+                true => self.refuse(request, &refusal),
                 false => forbidden(),
             },
             Ok((_, Passage::LogIn | Passage::Pass)) => {
@@ -125,6 +125,13 @@ impl Web {
         let visitor = known.as_ref().map(|(_, visitor)| visitor);
         let passage = check(gate, &live.config.login, visitor, now);
         Ok((known, passage))
+    }
+
+    /// The page for a person whom a gate does not admit.
+    pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Response {
+        let language = Language::of_request(request);
+        let follow = self.follow_code.known();
+        shown(pages::refused(language, refusal, follow.as_deref()))
     }
 
     fn unauthorized(&self, gate: &Gate, to: &ReturnTo) -> Response {

@@ -30,7 +30,7 @@ impl Web {
                 }
                 Response::text(303, "logged in").with("Location", to.location(&self.url))
             }
-            Ok((_, Passage::Refused(refusal))) => shown(pages::refused(language, &refusal)),
+            Ok((_, Passage::Refused(refusal))) => self.refuse(request, &refusal),
             Ok((_, Passage::LogIn | Passage::Pass)) => {
                 let offers_oauth = self.offers_oauth(live, gate);
                 if is_wechat(request) && offers_oauth {

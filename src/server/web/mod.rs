@@ -6,6 +6,7 @@
 mod asked;
 mod back;
 mod check;
+mod follow;
 mod form;
 mod headers;
 mod jsapi;
@@ -36,6 +37,7 @@ use crate::login::cookie::{Cookies, TokenHash};
 use crate::login::exchange::Exchange;
 use crate::login::return_to::ReturnTo;
 use crate::login::state::StateKey;
+use follow::FollowCode;
 pub use headers::common;
 use pages::Page;
 use rate::Rate;
@@ -62,6 +64,7 @@ pub struct Web {
     /// Browsers that completed one.
     logged_in: Recent<[u8; 16]>,
     exchange: Exchange,
+    follow_code: FollowCode,
 }
 
 impl Web {
@@ -86,6 +89,7 @@ impl Web {
             begun: Recent::new(),
             logged_in: Recent::new(),
             exchange: Exchange::default(),
+            follow_code: FollowCode::default(),
         }))
     }
 

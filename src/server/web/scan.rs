@@ -90,7 +90,7 @@ impl Web {
             Err(NotBegun::Full) => return unavailable_for("30"),
             Err(NotBegun::NoRandomNumbers) => return unavailable(),
         };
-        let qr = self.ask_for_qr_code(&begun.id);
+        let qr = self.ask_for_qr_code(&Scene::Text(scene(&begun.id)), QR_CODE);
         let stand = self
             .app
             .scans
@@ -108,15 +108,15 @@ impl Web {
         json_answer(201, &body).with("Set-Cookie", self.cookies.set_flow(&flow))
     }
 
-    /// What the QR code of a log-in says; `None`: there is none, and people type the code.
-    fn ask_for_qr_code(&self, id: &str) -> Option<String> {
+    /// What a new QR code says; `None`: there is none, and people type the code to log in. Calls the platform.
+    pub fn ask_for_qr_code(&self, scene: &Scene, life: Life) -> Option<String> {
         let api = self.app.api.as_ref()?;
         let now = clock::unix_seconds();
         let may_make = self.readers.read(|reader| reader.may_make_qr_codes(now));
         if !may_make.unwrap_or(false) || !self.app.scans.may_ask_for_qr_code(Instant::now()) {
             return None;
         }
-        match api.qrcode_create(&Scene::Text(scene(id)), QR_CODE) {
+        match api.qrcode_create(scene, life) {
             Ok(code) => Some(code.url),
             Err(error) if error.errcode() == Some(errcode::UNAUTHORIZED) => {
                 log::warn!(

@@ -97,25 +97,32 @@ fn in_wechat(language: Language, address: &str) -> Markup {
     }
 }
 
-/// Refuses a person whom the gate does not admit, and who cannot change that by another log-in.
-pub fn refused(language: Language, refusal: &Refusal) -> Page {
+/// Refuses a person whom the gate does not admit, and who cannot change that by another log-in. `follow` is what the
+/// account's QR code says, if it is known.
+pub fn refused(language: Language, refusal: &Refusal, follow: Option<&str>) -> Page {
     let say = |chinese, english| language.say(chinese, english);
-    let why = match refusal {
-        Refusal::NotFollowing => say(
-            "本页仅对公众号的关注者开放。请先在微信中关注公众号，再重新打开本页。",
-            "This page is for followers of the account. Follow it in WeChat, then open this page again.",
-        ),
-        Refusal::WithoutTag(_) | Refusal::NotListed => say(
-            "您已登录，但没有查看本页的权限。",
-            "You are logged in, but this page is not open to you.",
-        ),
+    let body = match refusal {
+        Refusal::NotFollowing => html! {
+            p { (say(
+                "本页仅对公众号的关注者开放。请先在微信中关注公众号，再重新打开本页。",
+                "This page is for followers of the account. Follow it in WeChat, then open this page again.",
+            )) }
+            @if let Some(code) = follow.and_then(|text| qr::image(text, say("公众号的二维码", "The account's QR code"))) {
+                (code)
+                p { (say(
+                    "在微信中长按二维码，或用微信扫描，即可关注。",
+                    "To follow, press and hold the code in WeChat, or scan it.",
+                )) }
+            }
+        },
+        Refusal::WithoutTag(_) | Refusal::NotListed => html! {
+            p { (say(
+                "您已登录，但没有查看本页的权限。",
+                "You are logged in, but this page is not open to you.",
+            )) }
+        },
     };
-    render(
-        403,
-        language,
-        say("无法访问", "No access"),
-        &html! { p { (why) } },
-    )
+    render(403, language, say("无法访问", "No access"), &body)
 }
 
 /// Tells that the log-in worked, but that the site sends the person back to it every time.
