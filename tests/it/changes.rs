@@ -113,6 +113,8 @@ const LOCAL: &[&str] = &[
 const READS: &[&str] = &[
     "check",
     "explain",
+    "gate test",
+    "proxy",
     "followers list",
     "followers show",
     "followers export",
