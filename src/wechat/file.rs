@@ -4,6 +4,7 @@ mod unsupported;
 
 use std::fmt;
 
+use crate::counted::counted;
 pub use unsupported::Unsupported;
 
 /// The type of a file in a message.
@@ -205,7 +206,8 @@ impl Kind {
 pub fn shown_size(bytes: usize) -> String {
     match bytes {
         bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
-        bytes => format!("{} KiB", bytes >> 10),
+        bytes if bytes >= 1 << 10 => format!("{} KiB", bytes >> 10),
+        bytes => counted(bytes, "byte"),
     }
 }
 
