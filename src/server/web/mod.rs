@@ -93,6 +93,11 @@ impl Web {
         }))
     }
 
+    /// Lets go of the store, before it is closed.
+    pub fn close(&self) {
+        self.readers.close();
+    }
+
     /// What follows the prefix in the path of a request, if it begins with it.
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         path.strip_prefix(self.path.as_str())

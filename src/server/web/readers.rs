@@ -1,6 +1,6 @@
 //! Connections to the store that are kept from one request to the next: to open one takes longer than most requests.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::{Reader, Store, StoreError};
 
@@ -8,7 +8,8 @@ use crate::store::{Reader, Store, StoreError};
 #[derive(Debug)]
 pub struct Readers {
     store: Arc<Store>,
-    idle: Mutex<Vec<Reader>>,
+    /// `None`: none are kept any more.
+    idle: Mutex<Option<Vec<Reader>>>,
 }
 
 impl Readers {
@@ -16,7 +17,7 @@ impl Readers {
     pub fn new(store: &Arc<Store>) -> Readers {
         Readers {
             store: Arc::clone(store),
-            idle: Mutex::default(),
+            idle: Mutex::new(Some(Vec::new())),
         }
     }
 
@@ -28,11 +29,20 @@ impl Readers {
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle().pop();
+        let kept = self.idle().as_mut().and_then(Vec::pop);
         let reader = kept.map_or_else(|| self.store.reader(), Ok)?;
         let found = read(&reader)?;
-        idle().push(reader);
+        if let Some(idle) = &mut *self.idle() {
+            idle.push(reader);
+        }
         Ok(found)
+    }
+    /// Closes those that are kept: the last connection to a store moves its write-ahead log into the file.
+    pub fn close(&self) {
+        *self.idle() = None;
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Reader>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
