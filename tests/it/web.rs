@@ -210,13 +210,3 @@ fn who_does_not_follow_is_shown_the_accounts_code_to_follow() {
     assert_eq!(asked["action_info"]["scene"]["scene_str"], "web-follow");
     assert_eq!(asked["expire_seconds"], 2_592_000);
 }
-
-#[test]
-fn a_stop_leaves_one_file_of_the_store_although_checks_have_read_it() {
-    let platform = Platform::start();
-    let mut account = setup(&platform).start();
-    Browser::new(&account).log_in("oFanOne");
-    account.stop();
-    let log = account.folder().join("wechat.db-wal");
-    assert!(account.store_path().exists() && !log.exists());
-}

@@ -46,3 +46,27 @@ impl Readers {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_kept_and_let_go_before_the_store_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Arc::new(Store::open(&path.as_path().into()).unwrap());
+        let readers = Readers::new(&store);
+        let follows = || readers.read(|reader| reader.follower("oNobody"));
+        let kept = || readers.idle().as_ref().map(Vec::len);
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(kept(), Some(1));
+        readers.close();
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(kept(), None);
+        store.close();
+        let log = folder.path().join("wechat.db-wal");
+        assert!(path.exists() && !log.exists());
+    }
+}
