@@ -297,8 +297,14 @@ impl Site {
         }
     }
 
-    fn answer(&self, route: Route, live: &Live, request: Request, deferred: Deferred) {
-        let from = ClientAddress::of(&request, &live.config.server.trusted_proxies);
+    fn answer(
+        &self,
+        route: Route,
+        live: &Live,
+        from: ClientAddress,
+        request: Request,
+        deferred: Deferred,
+    ) {
         match (route.handler)(self, live, request) {
             Ok(Reply::Now(response)) => drop(deferred.answer(route.path.dress(response))),
             Ok(Reply::Later(hand_over)) => hand_over(deferred),
@@ -376,7 +382,7 @@ impl Router {
             return self.site.refuse(route.path, from, &why, deferred);
         }
         let (pool, is_taken) = match route.runs {
-            Runs::OnWorker => return self.site.answer(route, &live, request, deferred),
+            Runs::OnWorker => return self.site.answer(route, &live, from, request, deferred),
             // It waits for the store at most.
             Runs::OnPool => (&self.pool, true),
             Runs::Apart => (&self.apart, deferred.hold()),
@@ -386,7 +392,7 @@ impl Router {
         if let Some(pool) = pool.as_ref().filter(|_| is_taken) {
             pool.submit(move || {
                 if deferred.is_awaited() {
-                    site.answer(route, &live, request, deferred);
+                    site.answer(route, &live, from, request, deferred);
                 }
             });
         }
