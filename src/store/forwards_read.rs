@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::Reader;
-use super::page::page;
+use super::page::{newest_first, page};
 
 /// The states of a forwarded push: `asked` its service, which has `answered` the push itself; a late answer is `sending`
 /// and then `sent` as a message, unless it is `unknown` whether that arrived, or is `kept` and then `shown` with the next
@@ -72,7 +72,7 @@ impl Reader {
     pub fn forwards<E: From<StoreError>>(
         &self,
         filter: &ForwardFilter,
-        mut each: impl FnMut(ForwardRow) -> Result<(), E>,
+        each: impl FnMut(ForwardRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self
@@ -84,19 +84,11 @@ impl Reader {
                  ORDER BY id DESC LIMIT coalesce(?3, -1)",
             )
             .map_err(failed)?;
-        let (mut left, mut last) = (filter.limit, i64::MAX);
-        loop {
+        let next = |left, last| {
             let values = params![filter.state, filter.since, left, last];
-            let page = page(&mut statement, values, forward).map_err(failed)?;
-            for row in page.rows {
-                last = row.id;
-                left = left.map(|left| left - 1);
-                each(row)?;
-            }
-            if page.is_last {
-                return Ok(());
-            }
-        }
+            page(&mut statement, values, forward)
+        };
+        newest_first(filter.limit, next, |row| row.id, each)
     }
 
     /// How a service is doing.

@@ -7,7 +7,7 @@ use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::finding::{MESSAGES_OF_PERSON, messages_by_quarter};
 use super::open::{Reader, Store};
-use super::page::page;
+use super::page::{newest_first, page};
 use super::signatures::remove_messages;
 
 /// A row of `messages`, without the raw XML.
@@ -126,25 +126,17 @@ impl Reader {
     pub fn messages<E: From<StoreError>>(
         &self,
         filter: &MessageFilter,
-        mut each: impl FnMut(MessageRow) -> Result<(), E>,
+        each: impl FnMut(MessageRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let first = self.first_message_of(filter)?;
         let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
-        let (mut left, mut last) = (filter.limit, MessageFilter::BEGINNING);
-        loop {
+        let next = |left, last| {
             let values = params![filter.openid, first, filter.since, left, last];
-            let page = page(&mut statement, values, message).map_err(failed)?;
-            for row in page.rows {
-                last = row.id;
-                left = left.map(|left| left - 1);
-                each(row)?;
-            }
-            if page.is_last {
-                return Ok(());
-            }
-        }
+            page(&mut statement, values, message)
+        };
+        newest_first(filter.limit, next, |row| row.id, each)
     }
 
     /// One message; `None` if there is none with this id.

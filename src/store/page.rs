@@ -3,6 +3,9 @@
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Row, Statement, ToSql};
 
+use super::error::StoreError;
+use super::open::Reader;
+
 /// Most rows in a page.
 const ROWS: usize = 1_000;
 
@@ -45,6 +48,31 @@ pub(super) fn page<R>(
         rows,
         is_last: true,
     })
+}
+
+/// Calls `each` for the rows of a list, newest first, a page at a time. `next` reads the page of at most so many rows
+/// before the row with this id.
+///
+/// # Errors
+/// When the store cannot be read, or `each` fails.
+pub(super) fn newest_first<R, E: From<StoreError>>(
+    limit: Option<u32>,
+    mut next: impl FnMut(Option<u32>, i64) -> rusqlite::Result<Page<R>>,
+    id: fn(&R) -> i64,
+    mut each: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut left, mut last) = (limit, i64::MAX);
+    loop {
+        let page = next(left, last).map_err(|error| Reader::failed(&error))?;
+        for row in page.rows {
+            last = id(&row);
+            left = left.map(|left| left - 1);
+            each(row)?;
+        }
+        if page.is_last {
+            return Ok(());
+        }
+    }
 }
 
 /// All columns of a row; text that is not UTF-8 becomes NULL.

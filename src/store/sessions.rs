@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::page::page;
+use super::page::{newest_first, page};
 
 /// Most sessions of one person; another one ends the oldest. Deleting all of them stays a small part of a commit.
 const MOST: u32 = 100;
@@ -274,7 +274,7 @@ impl Reader {
     pub fn sessions<E: From<StoreError>>(
         &self,
         filter: &SessionFilter,
-        mut each: impl FnMut(SessionRow) -> Result<(), E>,
+        each: impl FnMut(SessionRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self
@@ -287,19 +287,11 @@ impl Reader {
                  ORDER BY id DESC LIMIT coalesce(?3, -1)",
             )
             .map_err(failed)?;
-        let (mut left, mut last) = (filter.limit, i64::MAX);
-        loop {
+        let next = |left, last| {
             let values = params![filter.openid, filter.now, left, last];
-            let page = page(&mut statement, values, session).map_err(failed)?;
-            for row in page.rows {
-                last = row.id;
-                left = left.map(|left| left - 1);
-                each(row)?;
-            }
-            if page.is_last {
-                return Ok(());
-            }
-        }
+            page(&mut statement, values, session)
+        };
+        newest_first(filter.limit, next, |row| row.id, each)
     }
 }
 
