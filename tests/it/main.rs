@@ -84,4 +84,5 @@ mod waiting;
 mod web;
 mod web_check;
 mod web_files;
+mod web_proxies;
 mod web_scan;

@@ -1,7 +1,8 @@
-//! A browser with its cookies, as it reaches the server through a reverse proxy on this machine.
+//! A browser with its cookies, as it reaches the server through a reverse proxy on this machine: one that is played
+//! here, or a real one.
 
 use super::account::Account;
-use super::http::{Answer, Request};
+use super::http::{Address, Answer, Request, exchange};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub const FLOW: &str = "__Host-wechatd-flow";
 /// A browser; WeChat's on a phone unless it calls itself otherwise.
 pub struct Browser<'a> {
     account: &'a Account,
+    site: String,
+    through: Option<Address>,
     jar: RefCell<BTreeMap<String, String>>,
     /// Cookies of these names are not kept.
     loses: Vec<&'static str>,
@@ -31,10 +34,19 @@ impl<'a> Browser<'a> {
     pub fn new(account: &'a Account) -> Self {
         Self {
             account,
+            site: SITE.into(),
+            through: None,
             jar: RefCell::default(),
             loses: Vec::new(),
             agent: WECHAT,
         }
+    }
+
+    /// Goes through the real proxy here, for the site that is this `web.url`.
+    pub fn through(mut self, proxy: Address, site: &str) -> Self {
+        self.through = Some(proxy);
+        self.site = site.into();
+        self
     }
 
     /// Another browser than WeChat's.
@@ -73,7 +85,7 @@ impl<'a> Browser<'a> {
     #[track_caller]
     pub fn post(&self, target: &str, form: &str) -> Answer {
         let request = Request::new("POST", target).body(form);
-        self.send(request.header("Origin", SITE))
+        self.send(request.header("Origin", &self.site))
     }
 
     /// Sends a request with what a browser adds, and keeps the cookies of the answer.
@@ -85,22 +97,31 @@ impl<'a> Browser<'a> {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut request = request
-            .header("User-Agent", self.agent)
-            .header("Sec-Fetch-Mode", "navigate");
+        let mut request = request.header("User-Agent", self.agent);
+        if !request.has("Sec-Fetch-Mode") {
+            request = request.header("Sec-Fetch-Mode", "navigate");
+        }
         if !cookies.is_empty() {
             request = request.header("Cookie", &cookies.join("; "));
         }
-        let answer = self.account.send(&request);
+        let answer = match &self.through {
+            None => self.account.send(&request),
+            Some(proxy) => {
+                let (_, host) = self.site.split_once("://").expect("an address");
+                exchange(proxy, &request.header("Host", host), self.account.log())
+            }
+        };
         for (name, value) in &answer.response.headers {
             if name != "set-cookie" {
                 continue;
             }
             let (name, rest) = value.split_once('=').expect("a cookie");
             let (value, flags) = rest.split_once(';').expect("flags");
-            for flag in ["Path=/", "HttpOnly", "Secure", "SameSite=Lax"] {
+            for flag in ["Path=/", "HttpOnly", "SameSite=Lax"] {
                 answer.expect(flags.contains(flag), flag);
             }
+            let is_secure = self.site.starts_with("https:");
+            answer.expect(flags.contains("Secure") == is_secure, "Secure over TLS");
             let is_kept = !flags.contains("Max-Age=0;") && !self.loses.contains(&name);
             self.plant(name, is_kept.then_some(value));
         }
@@ -126,7 +147,7 @@ impl<'a> Browser<'a> {
     /// Begins a log-in; the path and query at which WeChat sends the browser back with this code.
     #[track_caller]
     pub fn begin(&self, target: &str, code: &str) -> String {
-        sent_back(&self.get(target), code)
+        sent_back_to(&self.site, &self.get(target), code)
     }
 
     /// Logs in as this person, for the page `/docs`.
@@ -162,15 +183,26 @@ pub fn location(answer: &Answer) -> String {
 /// Path and query of an address of the site.
 #[track_caller]
 pub fn on_the_site(address: &str) -> String {
-    let path = address.strip_prefix(SITE);
+    on(SITE, address)
+}
+
+/// The same for another site.
+#[track_caller]
+pub fn on(site: &str, address: &str) -> String {
+    let path = address.strip_prefix(site);
     path.filter(|path| path.starts_with('/'))
-        .unwrap_or_else(|| panic!("{address} is not on the site"))
+        .unwrap_or_else(|| panic!("{address} is not on {site}"))
         .to_owned()
 }
 
 /// Follows the way to WeChat's log-in as the platform does: back to the `redirect_uri` with a code and the state.
 #[track_caller]
 pub fn sent_back(answer: &Answer, code: &str) -> String {
+    sent_back_to(SITE, answer, code)
+}
+
+#[track_caller]
+fn sent_back_to(site: &str, answer: &Answer, code: &str) -> String {
     answer.is_status(302);
     let address = location(answer);
     let query = address
@@ -182,7 +214,7 @@ pub fn sent_back(answer: &Answer, code: &str) -> String {
         pairs.find(|(own, _)| *own == name).unwrap().1
     };
     let redirect_uri = wechatd::percent::decode(value("redirect_uri")).unwrap();
-    let target = on_the_site(&redirect_uri);
+    let target = on(site, &redirect_uri);
     let sign = if target.contains('?') { '&' } else { '?' };
     format!("{target}{sign}code={code}&state={}", value("state"))
 }

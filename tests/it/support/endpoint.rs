@@ -74,8 +74,8 @@ impl Drop for Endpoint {
 }
 
 /// A socket bound to a free port. It is bound a second time by number, because a socket keeps its port after listening
-/// only if it was bound by number; the first socket reserves the port until then.
-fn bound_socket() -> (Socket, SocketAddr) {
+/// only if it was bound by number; the first socket reserves the port until then. Another program can listen on it.
+pub fn bound_socket() -> (Socket, SocketAddr) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let free = socket_at(any);
     let address = free.local_addr().unwrap().as_socket().unwrap();

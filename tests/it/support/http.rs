@@ -25,7 +25,7 @@ pub struct Request {
     pub method: String,
     /// Path and query, percent-encoded.
     pub target: String,
-    /// Headers in addition to `Host`, `Connection` and `Content-Length`.
+    /// Headers in addition to `Connection`, `Content-Length` and, where it is not among them, `Host`.
     pub headers: Vec<(String, String)>,
     /// Sent with its `Content-Length` if it is not empty or the method is POST.
     pub body: Vec<u8>,
@@ -57,6 +57,11 @@ impl Request {
         self
     }
 
+    /// It has a header of this name, written like this.
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| own == name)
+    }
+
     /// Keeps the connection open for another request.
     pub fn keep_alive(mut self) -> Self {
         self.keep_alive = true;
@@ -70,8 +75,12 @@ impl Request {
         } else {
             "close"
         };
+        let host = match self.has("Host") {
+            true => "",
+            false => "Host: wechat.example\r\n",
+        };
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: wechat.example\r\nConnection: {connection}\r\n",
+            "{} {} HTTP/1.1\r\n{host}Connection: {connection}\r\n",
             self.method, self.target
         );
         for (name, value) in &self.headers {

@@ -67,6 +67,11 @@ impl Receiver {
         *self.behaviour.lock().unwrap() = Arc::new(behaviour);
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.endpoint.address()
+    }
+
     /// Refuses connections from now on, and breaks open ones.
     pub fn down(&self) {
         self.endpoint.down();

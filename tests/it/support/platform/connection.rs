@@ -22,7 +22,7 @@ pub struct Call {
     pub path: String,
     /// Decoded names and values.
     pub query: HashMap<String, String>,
-    /// By their names in lower case.
+    /// By their names in lower case; the values of a repeated one are joined by `, `.
     pub headers: HashMap<String, String>,
     /// Invalid UTF-8 is replaced.
     pub body: String,
@@ -122,8 +122,10 @@ fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
         let Some((name, value)) = header.split_once(':') else {
             break;
         };
-        let name = name.to_ascii_lowercase();
-        call.headers.insert(name, value.trim().to_owned());
+        let values = call.headers.entry(name.to_ascii_lowercase());
+        values
+            .and_modify(|values| *values += &format!(", {}", value.trim()))
+            .or_insert_with(|| value.trim().to_owned());
     }
     let body = if call.headers.contains_key("transfer-encoding") {
         read_chunks(reader)?
