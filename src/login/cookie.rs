@@ -96,6 +96,12 @@ impl Cookies {
         self.set(self.flow_name(), flow.0.expose(), FLOW_LIVES)
     }
 
+    /// The value of `Set-Cookie` that ends a log-in under way.
+    #[must_use]
+    pub fn clear_flow(self) -> String {
+        self.set(self.flow_name(), "", Duration::ZERO)
+    }
+
     fn set(self, name: &str, value: &str, lives: Duration) -> String {
         let secure = if self.is_https { " Secure;" } else { "" };
         // Lax: with Strict the cookie would be missing when WeChat sends the browser back.

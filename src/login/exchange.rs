@@ -43,6 +43,8 @@ pub struct Browser {
     /// Whether the browser brought the cookie of that flow, too. What was learned for one that did is never told to one
     /// that did not, which may be another.
     pub has_cookie: bool,
+    /// Tells browsers without the cookie apart as far as that can be done, see [`looks`].
+    pub looks: Digest,
 }
 
 /// Who opened the page.
@@ -76,8 +78,8 @@ struct Known {
     by_age: VecDeque<(Instant, Digest)>,
 }
 
-/// The SHA-256 of a code: the code itself is not kept.
-type Digest = [u8; 32];
+/// A SHA-256: neither a code nor an address is kept.
+pub type Digest = [u8; 32];
 
 struct Entry {
     since: Instant,
@@ -99,6 +101,27 @@ enum Turn {
     StartAgain,
 }
 
+impl Browser {
+    /// Whether this browser may be told what was learned for that one. Without the cookie the address is all that
+    /// somebody needs who was sent it by the person whose code it has.
+    fn may_be(self, first: Browser) -> bool {
+        let looks_alike = !first.has_cookie && self.looks == first.looks;
+        self.flow == first.flow && (self.has_cookie || looks_alike)
+    }
+}
+
+/// What a browser shows of itself: where it is, and what it calls itself.
+#[must_use]
+pub fn looks(address: &str, agent: &str) -> Digest {
+    sha256(&format!("{address} {agent}"))
+}
+
+fn sha256(text: &str) -> Digest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}
+
 impl Exchange {
     /// What is known of a code: `ask` exchanges it, unless it was exchanged before or is right now. Blocks for as long as
     /// that takes.
@@ -118,8 +141,7 @@ impl Exchange {
         browser: Browser,
         ask: impl FnOnce() -> Result<LogIn, ApiError>,
     ) -> Learned {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, code.as_bytes()).as_ref());
+        let key = sha256(code);
         let turn = self.lock().turn(now, key, browser);
         match turn {
             Turn::StartAgain => Learned::StartAgain,
@@ -196,8 +218,7 @@ impl Known {
             }
         }
         if let Some(entry) = self.codes.get(&key) {
-            let is_same = entry.browser.flow == browser.flow
-                && (browser.has_cookie || !entry.browser.has_cookie);
+            let is_same = browser.may_be(entry.browser);
             return match is_same && now.saturating_duration_since(entry.since) < SHARED {
                 true => Turn::Wait(Arc::clone(&entry.answer)),
                 false => Turn::StartAgain,
@@ -285,14 +306,17 @@ mod tests {
     const OWN: Browser = Browser {
         flow: FlowDigest([1; 16]),
         has_cookie: true,
+        looks: [0; 32],
     };
     const WITHOUT_COOKIE: Browser = Browser {
         flow: FlowDigest([1; 16]),
         has_cookie: false,
+        looks: [0; 32],
     };
     const OTHER: Browser = Browser {
         flow: FlowDigest([2; 16]),
         has_cookie: true,
+        looks: [0; 32],
     };
 
     fn log_in(openid: &str) -> LogIn {

@@ -6,9 +6,10 @@ use super::{Web, shown};
 use crate::app::Live;
 use crate::clock;
 use crate::config::Method;
-use crate::login::exchange::{Browser, Learned, Person as Known};
+use crate::login::exchange::{Browser, Learned, Person as Known, looks};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
+use crate::server::http::client::ClientAddress;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
 
@@ -54,9 +55,12 @@ impl Web {
             return begin_again(200, Trouble::NotInTime);
         };
         let flow = self.cookies.flow(request.header("Cookie"));
+        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
+        let agent = request.header("User-Agent").unwrap_or_default();
         let browser = Browser {
             flow: checked.flow,
             has_cookie: flow.is_some_and(|flow| checked.began_in(&flow)),
+            looks: looks(&from.to_string(), agent),
         };
         let learned = self
             .exchange

@@ -32,5 +32,7 @@ impl Web {
         Response::text(303, "logged out")
             .with("Location", to.location(&self.url))
             .with("Set-Cookie", self.cookies.clear_session())
+            // The way back of the log-in may still be good, and is one step back in the browser.
+            .with("Set-Cookie", self.cookies.clear_flow())
     }
 }

@@ -331,6 +331,48 @@ fn threat_5_a_code_is_exchanged_once_however_often_it_comes() {
 }
 
 #[test]
+fn threat_5_who_is_sent_the_address_of_a_browser_without_cookies_gets_no_session() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let browser = Browser::new(&account).losing(FLOW);
+    let back = browser.begin("/wx/login/all?to=/docs", &code("oFanOne"));
+    let form = back.split_once('?').unwrap().1;
+    let asked = browser.get(&back);
+    asked
+        .is_status(200)
+        .expect(asked.body().contains("<form"), "the button");
+    let from = |method: &str, target: &str, from: &str| {
+        let request = Request::new(method, target)
+            .body(form)
+            .header("Origin", SITE);
+        let request = request.header("X-Forwarded-For", from);
+        Browser::new(&account).send(request)
+    };
+    let shown = from("GET", &back, "192.0.2.9");
+    shown
+        .is_status(200)
+        .expect(!shown.body().contains("<form"), "no button");
+    let pressed = from("POST", "/wx/back", "192.0.2.9");
+    assert_eq!(pressed.is_status(200).header("set-cookie"), None);
+    assert_eq!(browser.post("/wx/back", form).response.status, 303);
+    assert_eq!(browser.check("all"), 200);
+    assert_eq!(platform.count(EXCHANGE), 1);
+}
+
+#[test]
+fn who_has_logged_out_is_not_logged_in_by_going_back() {
+    let platform = Platform::start();
+    let account = setup(&platform).start();
+    let browser = Browser::new(&account);
+    let back = browser.begin("/wx/login/all?to=/docs", &code("oFanOne"));
+    browser.get(&back).is_status(303);
+    browser.post("/wx/logout", "").is_status(303);
+    browser.get(&back).is_status(200);
+    assert_eq!(browser.cookie(SESSION), None);
+    assert_eq!(browser.check("all"), 401);
+}
+
+#[test]
 fn threat_6_a_planted_session_is_dead_after_the_log_in() {
     let platform = Platform::start();
     let account = setup(&platform).start();
