@@ -282,6 +282,14 @@ impl Scans {
         }
     }
 
+    /// Whether a log-in that was taken still counts: its person may have left before the session was in the store.
+    #[must_use]
+    pub fn still_counts(&self, id: &str) -> bool {
+        let state = self.lock();
+        let log_in = state.log_ins.get(id);
+        log_in.is_none_or(|log_in| log_in.phase != Phase::Denied)
+    }
+
     /// A log-in that was taken could not be completed: it may be tried again.
     pub fn give_back(&self, id: &str) {
         if let Some(log_in) = self.lock().log_ins.get_mut(id)
@@ -537,9 +545,13 @@ impl LogIn {
         }
     }
 
-    /// Whether this person has scanned it, and it is not over.
+    /// Whether this person has scanned it, and it is not over. One that is completed may not have its session yet.
     fn is_of(&self, openid: &str, now: Instant) -> bool {
-        self.by.as_deref() == Some(openid) && self.is_under_way(now)
+        let is_open = match self.phase {
+            Phase::Waiting | Phase::Scanned | Phase::Approved | Phase::Completed => true,
+            Phase::Denied => false,
+        };
+        self.by.as_deref() == Some(openid) && is_open && self.ends > now
     }
 
     fn stand(&self, now: Instant) -> Stand {

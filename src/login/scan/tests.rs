@@ -325,6 +325,22 @@ fn who_waits_is_answered_when_it_changes() {
 }
 
 #[test]
+fn who_leaves_while_the_session_begins_is_not_logged_in() {
+    let pages = pages();
+    let id = pages.begin().id;
+    pages.says(&scan(AMY, &id)).unwrap();
+    let (right, _) = pages.numbers(&id);
+    pages.says(&text(AMY, &right.to_string())).unwrap();
+    assert!(matches!(pages.take(&id), Taken::Person { .. }));
+    let leaves = |openid| push(openid, "<MsgType>event</MsgType><Event>unsubscribe</Event>");
+    pages.says(&leaves(BEN));
+    assert!(pages.scans.still_counts(&id));
+    pages.says(&leaves(AMY));
+    assert!(!pages.scans.still_counts(&id));
+    assert_eq!(pages.take(&id), Taken::NotApproved);
+}
+
+#[test]
 fn an_address_has_five_at_a_time_and_a_page_that_is_loaded_again_replaces_its_own() {
     let mut pages = pages();
     let first = pages.begin().id;

@@ -24,7 +24,7 @@ use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
-use crate::store::Follower;
+use crate::store::{Ending, Follower};
 
 /// How long a request waits for a log-in to change. Reverse proxies wait for 60 s by default.
 const POLL: Duration = Duration::from_secs(25);
@@ -181,6 +181,13 @@ impl Web {
         };
         let follower = self.readers.read(|reader| reader.follower(&openid));
         match follower.ok().and_then(begin) {
+            // The push came between the two, when there was no session yet that it could end.
+            Some(_) if !self.app.scans.still_counts(id) => {
+                match self.app.store.end_sessions(Ending::Of(openid)) {
+                    Ok(_) => Response::text(409, "not approved"),
+                    Err(_) => unavailable(),
+                }
+            }
             Some(cookie) => json_answer(200, &json!({ "to": to.location(&self.url) }))
                 .with("Set-Cookie", cookie),
             None => {
