@@ -19,7 +19,7 @@ use crate::visible::Visible;
 /// Threads for handlers that read the store, and how many requests may wait for one.
 const POOL: (usize, usize) = (4, 1_024);
 
-/// The same for handlers that call out or write. Several may wait for the same call.
+/// The most of both for handlers that call out or write. Several may wait for the same call.
 const APART: (usize, usize) = (16, 64);
 
 /// One route.
@@ -351,7 +351,10 @@ impl Router {
         };
         Ok(Router {
             pool: pool(Runs::OnPool, POOL)?,
-            apart: pool(Runs::Apart, APART)?,
+            apart: pool(
+                Runs::Apart,
+                apart(site.app.live().config.server.max_waiting()),
+            )?,
             site,
             routes,
         })
@@ -397,6 +400,15 @@ impl Router {
             });
         }
     }
+}
+
+/// Threads and places for handlers that run apart: a slow platform must leave half of the requests that may wait to
+/// pushes. As when the server started.
+fn apart(max_waiting: usize) -> (usize, usize) {
+    let (threads, places) = APART;
+    let most = max_waiting / 2;
+    let threads = most.clamp(1, threads);
+    (threads, most.saturating_sub(threads).clamp(1, places))
 }
 
 impl Path {

@@ -6,7 +6,9 @@ use crate::support::account::RULES;
 use crate::support::browser::{
     Browser, FLOW, SESSION, SITE, code, location, on_the_site, sent_back,
 };
+use crate::support::service::{Act, FORWARD_ALL};
 use crate::support::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const EXCHANGE: &str = "/sns/oauth2/access_token";
 
@@ -143,6 +145,39 @@ fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
         assert_eq!(browser.check("all"), 401);
         platform.release();
         waiting.join().unwrap().is_status(200);
+    });
+}
+
+#[test]
+fn log_ins_under_way_leave_room_for_pushes_that_a_rule_forwards() {
+    let (platform, service) = (Platform::start(), Service::wechat());
+    service.always(Act::text("from the bot"));
+    let account = setup(&platform)
+        .rules(&format!("{FORWARD_ALL}{GATES}"))
+        .service(&service, "")
+        .set("server.max_waiting", "8")
+        .start();
+    platform.always(EXCHANGE, Fault::Hang);
+    let refused = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let back = Browser::new(&account).begin("/wx/login/all", &code(&format!("oFan{n}")));
+            let (account, refused) = (&account, &refused);
+            scope.spawn(move || {
+                let answer = Browser::new(account).get(&back);
+                refused.fetch_add(
+                    usize::from(answer.response.status == 503),
+                    Ordering::Relaxed,
+                );
+            });
+        }
+        // Four are asked for and one waits for its turn.
+        eventually("the calls", account.log(), || {
+            platform.count(EXCHANGE) == 4 && refused.load(Ordering::Relaxed) == 3
+        });
+        account.post(&text("hello")).is_text("from the bot");
+        platform.always(EXCHANGE, Fault::Errcode(-1, "system error"));
+        platform.release();
     });
 }
 
