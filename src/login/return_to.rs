@@ -5,8 +5,12 @@ use std::fmt;
 use crate::config::WebUrl;
 use crate::percent;
 
-/// The longest path, in bytes; a longer one becomes `/`. Proxies take heads of answers of 4 KiB.
+/// The longest path, in bytes; a longer one becomes `/`.
 const MOST: usize = 2_048;
+
+/// The same for the path percent-encoded twice, as it stands in the address of WeChat's log-in. nginx takes heads of
+/// answers of 4 KiB and makes 502 of longer ones (measured).
+const MOST_ENCODED: usize = 3_000;
 
 /// A path with all that follows it, such as `/members?page=2#top`. Behind `web.url` it leads to that site only: it begins
 /// with one slash, and has neither control characters nor backslashes, which browsers read as slashes.
@@ -133,7 +137,8 @@ fn read(text: &str) -> Option<ReturnTo> {
             false => path.push_str(&percent::encode(c.encode_utf8(&mut [0; 4]))),
         }
     }
-    (path.len() <= MOST).then_some(ReturnTo(path))
+    let fits = path.len() <= MOST && percent::encode(&percent::encode(&path)).len() <= MOST_ENCODED;
+    fits.then_some(ReturnTo(path))
 }
 
 /// What stands behind the first `to=` of a query.
@@ -346,6 +351,15 @@ mod tests {
         let long = |length: usize| format!("/{}", "a".repeat(length - 1));
         assert_eq!(ReturnTo::new(&long(MOST), &example()).0, long(MOST));
         assert_eq!(ReturnTo::new(&long(MOST + 1), &example()), ReturnTo::home());
+        for (unit, times) in [("%E4%BD%A0", 140), ("&a=b", 240), ("/", 580)] {
+            let fits = format!("/s?q={}", unit.repeat(times));
+            assert_eq!(ReturnTo::new(&fits, &example()).0, fits);
+            let more = unit.repeat(times / 10);
+            assert_eq!(
+                ReturnTo::new(&format!("{fits}{more}"), &example()),
+                ReturnTo::home()
+            );
+        }
         let grows = format!("/{}", "é".repeat(MOST / 3));
         assert_eq!(ReturnTo::new(&grows, &example()), ReturnTo::home());
     }
