@@ -495,7 +495,8 @@ impl State {
             said,
             verdict,
         } = step;
-        if self.judge(&openid, &said, now).as_ref() != Some(&verdict) {
+        let is_so = self.judge(&openid, &said, now).as_ref() == Some(&verdict);
+        if !is_so && !self.was_approved_meanwhile(&verdict) {
             return;
         }
         match verdict {
@@ -520,6 +521,15 @@ impl State {
             Verdict::Approve(id) => self.enter(&id, Phase::Approved, None, now, answers),
             Verdict::Deny(id) => self.enter(&id, Phase::Denied, None, now, answers),
         }
+    }
+
+    /// Whether the right number came at the same time as this wrong one, which is answered with a denial.
+    fn was_approved_meanwhile(&self, verdict: &Verdict) -> bool {
+        let Verdict::Deny(id) = verdict else {
+            return false;
+        };
+        let log_in = self.log_ins.get(id);
+        log_in.is_some_and(|log_in| log_in.phase == Phase::Approved)
     }
 
     fn enter(

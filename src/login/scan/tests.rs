@@ -341,6 +341,29 @@ fn who_leaves_while_the_session_begins_is_not_logged_in() {
 }
 
 #[test]
+fn of_two_numbers_at_the_same_time_the_wrong_one_counts() {
+    for right_comes_first in [true, false] {
+        let pages = pages();
+        let id = pages.begin().id;
+        pages.says(&scan(AMY, &id)).unwrap();
+        let (right, wrong) = pages.numbers(&id);
+        let consider = |number: u8| {
+            let push = text(AMY, &number.to_string());
+            pages.scans.consider(&push, WORD, pages.now).unwrap().0
+        };
+        let (approve, deny) = (consider(right), consider(wrong));
+        let (first, second) = match right_comes_first {
+            true => (approve, deny),
+            false => (deny, approve),
+        };
+        pages.scans.commit(first, pages.now);
+        pages.scans.commit(second, pages.now);
+        assert_eq!(pages.stand(&id), Some(Stand::Denied));
+        assert_eq!(pages.take(&id), Taken::NotApproved);
+    }
+}
+
+#[test]
 fn an_address_has_five_at_a_time_and_a_page_that_is_loaded_again_replaces_its_own() {
     let mut pages = pages();
     let first = pages.begin().id;
