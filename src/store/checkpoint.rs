@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 
 use super::error::{ErrorKind, StoreError};
 use super::main_file::{Main, beside};
@@ -171,6 +171,12 @@ impl Rounds {
                     let held = state.filter(|state| state.left() > 0);
                     self.warn_if_large(held.is_some());
                     held.is_some()
+                }
+                // Only the end of this thread interrupts it.
+                (Err(error), _)
+                    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
+                {
+                    return;
                 }
                 (Err(error), _) => self.failed(&error.to_string()),
                 (Ok(_), Err(error)) => self.failed(&error.to_string()),
