@@ -3,15 +3,20 @@
 //! Proxies from the environment are not used: the platform answers only addresses listed in the console, and the program
 //! must not depend on the shell it was started from.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout};
 
 use crate::byte_order_mark;
 
@@ -128,7 +133,7 @@ impl Outbound {
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
         let connector = Connecting(DefaultConnector::default());
-        let resolver = DefaultResolver::default();
+        let resolver = Lookups::default();
         Ok(Outbound {
             agent: ureq::Agent::with_parts(config, connector, resolver),
         })
@@ -225,7 +230,7 @@ impl Body {
 
 /// The host of an `http://` or `https://` URL; `None` if it is not one.
 pub(crate) fn host_of(url: &str) -> Option<String> {
-    let url = url.parse::<ureq::http::Uri>().ok()?;
+    let url = url.parse::<Uri>().ok()?;
     let host = url.host().filter(|host| !host.is_empty())?;
     matches!(url.scheme_str(), Some("http" | "https")).then(|| host.to_owned())
 }
@@ -246,6 +251,61 @@ fn read_roots(file: &Path) -> Result<RootCerts, TrustError> {
         return Err(refused("it holds no certificate"));
     }
     Ok(RootCerts::new_with_certs(&roots))
+}
+
+/// How long the addresses of a name are used again.
+const LOOKED_UP: Duration = Duration::from_secs(10);
+
+/// Looks up names as the default resolver does, which starts a thread for each: so not for an address, and for a name
+/// not with every request. Names come from the configuration, so there are few.
+#[derive(Debug, Default)]
+struct Lookups {
+    default: DefaultResolver,
+    known: Mutex<HashMap<Authority, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Lookups {
+    fn known(&self, authority: &Authority) -> Option<Vec<SocketAddr>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, addresses) = known.get(authority)?;
+        (at.elapsed() < LOOKED_UP).then(|| addresses.clone())
+    }
+}
+
+impl Resolver for Lookups {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let Some(authority) = uri.authority() else {
+            return self.default.resolve(uri, config, timeout);
+        };
+        let addresses = address_in(uri).map(|address| vec![address]);
+        if let Some(addresses) = addresses.or_else(|| self.known(authority)) {
+            let mut found = self.default.empty();
+            addresses
+                .into_iter()
+                .for_each(|address| found.push(address));
+            return Ok(found);
+        }
+        let found = self.default.resolve(uri, config, timeout)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(authority.clone(), (Instant::now(), found.to_vec()));
+        Ok(found)
+    }
+}
+
+/// The address in a URL that has one instead of a name.
+fn address_in(uri: &Uri) -> Option<SocketAddr> {
+    let port = match (uri.port_u16(), uri.scheme_str()) {
+        (Some(port), _) => port,
+        (None, Some("https")) => 443,
+        (None, _) => 80,
+    };
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    Some(SocketAddr::new(host.parse().ok()?, port))
 }
 
 /// The default connector; marks errors that come before there is a connection, when no request was sent.
@@ -396,3 +456,49 @@ impl fmt::Display for TrustError {
 }
 
 impl std::error::Error for TrustError {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_a_url_is_not_looked_up() {
+        for (url, address) in [
+            ("http://127.0.0.1:9000/x", Some("127.0.0.1:9000")),
+            ("http://127.0.0.1", Some("127.0.0.1:80")),
+            ("https://[::1]/x?y", Some("[::1]:443")),
+            ("https://[::1]:8443", Some("[::1]:8443")),
+            ("http://localhost:9000", None),
+            ("https://1.example.com", None),
+        ] {
+            let address = address.map(|address| address.parse().unwrap());
+            assert_eq!(address_in(&url.parse().unwrap()), address, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_for_a_while() {
+        let lookups = Lookups::default();
+        let uri: Uri = "http://localhost:9000/x".parse().unwrap();
+        let authority = uri.authority().unwrap();
+        assert_eq!(lookups.known(authority), None);
+        let look = || {
+            let config = ureq::Agent::config_builder().build();
+            lookups
+                .resolve(&uri, &config, NextTimeout::default())
+                .unwrap()
+                .to_vec()
+        };
+        let found = look();
+        assert_eq!(lookups.known(authority), Some(found.clone()));
+        let other: SocketAddr = "192.0.2.1:9000".parse().unwrap();
+        let mut known = lookups.known.lock().unwrap();
+        known.get_mut(authority).unwrap().1 = vec![other];
+        drop(known);
+        assert_eq!(look(), [other]);
+        let begun = Instant::now().checked_sub(LOOKED_UP).unwrap();
+        lookups.known.lock().unwrap().get_mut(authority).unwrap().0 = begun;
+        assert_eq!(look(), found);
+    }
+}

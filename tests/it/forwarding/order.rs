@@ -40,11 +40,7 @@ fn each_follower_is_served_in_order_by_few_calls_at_a_time_and_few_threads() {
         assert_eq!(wire.response().unwrap().status, 200, "{}", account.log());
     }
     most_threads = most_threads.max(threads(&account));
-    // A thread that one of them starts has its name for a moment.
-    assert!(
-        (1..=2 * CONCURRENCY).contains(&most_threads),
-        "{most_threads}"
-    );
+    assert!((1..=CONCURRENCY).contains(&most_threads), "{most_threads}");
     let most = service.most_at_once();
     assert!((2..=CONCURRENCY).contains(&most), "{most} at a time");
     let mut heard: HashMap<String, Vec<Asked>> = HashMap::new();
