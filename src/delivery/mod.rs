@@ -413,8 +413,7 @@ impl Deliveries {
 
     /// What the store knows of a person; `null` if nothing.
     fn follower(&self, openid: &str) -> Option<Value> {
-        let reader = self.store.reader().ok()?;
-        let follower = reader.follower(openid).ok()??;
+        let follower = self.store.read(|reader| reader.follower(openid)).ok()??;
         serde_json::to_value(follower).ok()
     }
 

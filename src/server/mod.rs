@@ -173,7 +173,6 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         );
     }
     workers.stop();
-    site.close();
     app.notifiers.close();
     if !close_store(&app, stop_by.saturating_duration_since(Instant::now())) {
         log::warn!(

@@ -231,13 +231,6 @@ impl Site {
         })
     }
 
-    /// Lets go of the store, before it is closed.
-    pub fn close(&self) {
-        if let Some(web) = &self.web {
-            web.close();
-        }
-    }
-
     /// The callback.
     pub fn callback(&self) -> &Callback {
         &self.callback

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub struct Store {
     pub(super) main: &'static Main,
     pub(super) writer: Writer,
     pub(super) process: Process,
+    /// Readers that nobody uses at the moment: as many as have read at a time. `None`: none are kept any more.
+    idle: Mutex<Option<Vec<Reader>>>,
 }
 
 impl Store {
@@ -60,6 +63,7 @@ impl Store {
             main,
             writer,
             process: Process::this()?,
+            idle: Mutex::new(Some(Vec::new())),
         })
     }
 
@@ -77,8 +81,31 @@ impl Store {
         Reader::at(&self.path)
     }
 
+    /// Reads with a connection that is kept for the next call: to open one takes longer than most reads.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the next call opens it again.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let kept = self.idle().as_mut().and_then(Vec::pop);
+        let reader = kept.map_or_else(|| self.reader(), Ok)?;
+        let found = read(&reader)?;
+        if let Some(idle) = &mut *self.idle() {
+            idle.push(reader);
+        }
+        Ok(found)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Reader>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ends the writer after all submitted work, and moves the write-ahead log into the file.
     pub fn close(&self) {
+        // The last connection to a store moves the log.
+        *self.idle() = None;
         self.writer.stop();
     }
 }
@@ -291,5 +318,23 @@ mod tests {
         emptied.set_len(0).unwrap();
         assert!(store.reader().is_err());
         assert!(folder.path().join("wechat.db-wal").exists());
+    }
+
+    #[test]
+    fn a_reader_is_kept_and_let_go_when_the_store_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let follows = || store.read(|reader| reader.follower("oNobody"));
+        let kept = || store.idle().as_ref().map(Vec::len);
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(kept(), Some(1));
+        store.close();
+        assert_eq!(kept(), None);
+        let log = folder.path().join("wechat.db-wal");
+        assert!(path.exists() && !log.exists());
+        assert_eq!(follows().unwrap(), None);
+        assert_eq!(kept(), None);
     }
 }

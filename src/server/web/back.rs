@@ -117,7 +117,7 @@ impl Web {
         state: &str,
         to: &ReturnTo,
     ) -> Response {
-        let follower = self.readers.read(|reader| reader.follower(&known.openid));
+        let follower = self.app.store.read(|reader| reader.follower(&known.openid));
         // A page without the name would be pressed blindly.
         let Ok(follower) = follower else {
             return super::unavailable();

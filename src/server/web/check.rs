@@ -106,7 +106,10 @@ impl Web {
         let Some(token) = self.cookies.session(request.header("Cookie")) else {
             return Ok(None);
         };
-        let visitor = self.readers.read(|reader| reader.visitor(&token.0, now))?;
+        let visitor = self
+            .app
+            .store
+            .read(|reader| reader.visitor(&token.0, now))?;
         if let Some(visitor) = &visitor {
             self.app.seen.note(visitor.id, now);
         }

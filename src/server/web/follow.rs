@@ -66,7 +66,7 @@ impl Web {
         if self.follow_code.known_at(now).is_some() {
             return;
         }
-        let follower = self.readers.read(|reader| reader.follower(openid));
+        let follower = self.app.store.read(|reader| reader.follower(openid));
         if matches!(follower, Ok(None)) && self.follow_code.is_due(now) {
             let scene = Scene::Text(SCENE.to_owned());
             if let Some(text) = self.ask_for_qr_code(&scene, Life::Temporary(MAX_EXPIRE_SECONDS)) {

@@ -42,7 +42,8 @@ impl Web {
         };
         let now = clock::unix_seconds();
         let ticket = self
-            .readers
+            .app
+            .store
             .read(|reader| reader.valid_token(JSAPI_TICKET, now));
         let (ticket, nonce) = match (ticket, random::hex()) {
             (Ok(Some(ticket)), Ok(nonce)) => (ticket, nonce),

@@ -16,7 +16,6 @@ mod own;
 mod pages;
 mod pictures;
 mod rate;
-mod readers;
 mod recent;
 mod scan;
 mod session;
@@ -41,7 +40,6 @@ use follow::FollowCode;
 pub use headers::common;
 use pages::Page;
 use rate::Rate;
-use readers::Readers;
 use recent::Recent;
 pub use verify::verify_file;
 
@@ -56,7 +54,6 @@ pub struct Web {
     cookies: Cookies,
     state_key: StateKey,
     rate: Rate,
-    readers: Readers,
     /// Sessions that came to log in although they need not.
     let_through: Recent<TokenHash>,
     /// Browsers that began a log-in inside WeChat.
@@ -84,18 +81,12 @@ impl Web {
             path: config.path.clone(),
             state_key: StateKey::of(&app.store)?,
             rate: Rate::new(),
-            readers: Readers::new(&app.store),
             let_through: Recent::new(),
             begun: Recent::new(),
             logged_in: Recent::new(),
             exchange: Exchange::default(),
             follow_code: FollowCode::default(),
         }))
-    }
-
-    /// Lets go of the store, before it is closed.
-    pub fn close(&self) {
-        self.readers.close();
     }
 
     /// What follows the prefix in the path of a request, if it begins with it.

@@ -22,7 +22,7 @@ impl Web {
         let is_known = request
             .header("If-None-Match")
             .is_some_and(|tags| has(tags, &tag));
-        let found = self.readers.read(|reader| match is_known {
+        let found = self.app.store.read(|reader| match is_known {
             true => {
                 let is_there = reader.has_picture(hash, media_type)?;
                 Ok(is_there.then(Response::not_modified))

@@ -112,7 +112,7 @@ impl Web {
     pub fn ask_for_qr_code(&self, scene: &Scene, life: Life) -> Option<String> {
         let api = self.app.api.as_ref()?;
         let now = clock::unix_seconds();
-        let may_make = self.readers.read(|reader| reader.may_make_qr_codes(now));
+        let may_make = self.app.store.read(|reader| reader.may_make_qr_codes(now));
         if !may_make.unwrap_or(false) || !self.app.scans.may_ask_for_qr_code(Instant::now()) {
             return None;
         }
@@ -179,7 +179,7 @@ impl Web {
             let unionid = follower.and_then(|follower| follower.unionid);
             self.begin_session(live, request, openid.clone(), unionid, Method::Scan)
         };
-        let follower = self.readers.read(|reader| reader.follower(&openid));
+        let follower = self.app.store.read(|reader| reader.follower(&openid));
         match follower.ok().and_then(begin) {
             // The push came between the two, when there was no session yet that it could end.
             Some(_) if !self.app.scans.still_counts(id) => {
