@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::is_made_by_the_service;
+use super::warnings::is_made_by_the_service;
 use crate::api;
 use crate::cli::simulate::Target;
 use crate::config::{Config, HEALTH_PATH, Listen};
