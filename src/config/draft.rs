@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mode::ModeName;
-use super::{Account, AllowIps, Api, Config, Gate, Listen, Login, Menu, Mode, Server, Web};
+use super::{
+    Account, Admin, AllowIps, Api, Config, Gate, Listen, Login, Menu, Mode, Server, Watch, Web,
+};
 use crate::store::Options;
 use crate::wechat::AesKey;
 
@@ -51,6 +53,7 @@ impl Draft {
             store: Options {
                 path: PathBuf::new(),
                 keep_messages: Duration::ZERO,
+                media: None,
             },
             api: Api {
                 base_url: String::new(),
@@ -66,6 +69,8 @@ impl Draft {
             web: Web::default(),
             login: Login::default(),
             gates: vec![Gate::default_gate()],
+            admin: Admin::default(),
+            watch: Watch::default(),
             secrets: Vec::new(),
             menu: Menu::default(),
         };

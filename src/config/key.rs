@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::mode::ModeName;
+use super::secret_url::SecretUrl;
 use super::value::{self, Parsed, Value};
-use super::{AllowIps, Config, web};
+use super::{AllowIps, Config, admin, web};
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
 use crate::wechat::AesKey;
@@ -316,6 +317,15 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "store.media",
+        secret: false,
+        default: None,
+        without: "none: nothing is fetched",
+        change: Change::Live,
+        meaning: "A folder for the pictures, recordings, videos and files that followers send, which the platform keeps for three days; relative to the folder of the configuration file. They stay as long as their message.",
+        set: |draft, value| put(&mut draft.config.store.media, path(value).map(Some)),
+    },
+    Key {
         name: "api.base_url",
         secret: false,
         default: Some("\"https://api.weixin.qq.com\""),
@@ -439,6 +449,85 @@ pub const KEYS: &[Key] = &[
         change: Change::Live,
         meaning: "What a person types before the code.",
         set: |draft, value| put(&mut draft.config.login.word, web::word(value)),
+    },
+    Key {
+        name: "admin.listen",
+        secret: false,
+        default: Some("\"off\""),
+        without: "",
+        change: Change::Restart(|old, new| old.admin.listen == new.admin.listen),
+        meaning: "Where the operator's page is served: an address of its own with a port, \"127.0.0.1:8081\", or a Unix socket. An address that other machines can reach needs `admin.url` with https.",
+        set: |draft, value| put(&mut draft.config.admin.listen, admin::listen(value)),
+    },
+    Key {
+        name: "admin.url",
+        secret: false,
+        default: None,
+        without: "none: by a loopback name only",
+        change: Change::Restart(|old, new| old.admin.url == new.admin.url),
+        meaning: "How browsers reach the operator's page through a proxy, with a path or without one: \"https://example.com/admin\".",
+        set: |draft, value| put(&mut draft.config.admin.url, admin::url(value).map(Some)),
+    },
+    Key {
+        name: "admin.session",
+        secret: false,
+        default: Some("\"30d\""),
+        without: "",
+        change: Change::Live,
+        meaning: "How long a sign-in lasts without use, \"1h\" to \"90d\".",
+        set: |draft, value| {
+            let least = Duration::from_secs(3_600);
+            put(
+                &mut draft.config.admin.session,
+                value::duration(value, least, DAY * 90),
+            )
+        },
+    },
+    Key {
+        name: "admin.owners",
+        secret: false,
+        default: Some("[]"),
+        without: "",
+        change: Change::Live,
+        meaning: "The openids of those who may sign in with their own WeChat, where `web.url` is set.",
+        set: |draft, value| put(&mut draft.config.admin.owners, admin::owners(value)),
+    },
+    Key {
+        name: "admin.metrics",
+        secret: false,
+        default: Some("false"),
+        without: "",
+        change: Change::Live,
+        meaning: "true: answer `GET /metrics` there, for Prometheus on this machine.",
+        set: |draft, value| put(&mut draft.config.admin.metrics, value::boolean(value)),
+    },
+    Key {
+        name: "watch.heartbeat",
+        secret: true,
+        default: None,
+        without: "none",
+        change: Change::Live,
+        meaning: "A URL that is fetched at the start and every 5 minutes while the store takes writes, of healthchecks.io or Uptime Kuma: when it goes silent, they raise the alarm.",
+        set: |draft, value| {
+            put(
+                &mut draft.config.watch.heartbeat,
+                SecretUrl::read(value).map(Some),
+            )
+        },
+    },
+    Key {
+        name: "watch.disk",
+        secret: false,
+        default: Some("\"500MiB\""),
+        without: "",
+        change: Change::Live,
+        meaning: "Less free space than this on the store's disk is reported as trouble.",
+        set: |draft, value| {
+            put(
+                &mut draft.config.watch.disk,
+                value::size(value, 1 << 20, 1 << 40),
+            )
+        },
     },
 ];
 

@@ -1,5 +1,6 @@
 //! The configuration file: found, parsed and checked completely before anything starts.
 
+mod admin;
 mod draft;
 mod entry;
 mod exposure;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use admin::{Admin, AdminUrl, Watch};
 pub use exposure::{SERVICE_USER, ServiceUser};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
 pub use gate::{GATE_KEYS, Gate, Who};
@@ -92,6 +94,10 @@ pub struct Config {
     pub login: Login,
     /// `[[gate]]`, in order; at least one.
     pub gates: Vec<Gate>,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[watch]`
+    pub watch: Watch,
     /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.
@@ -256,11 +262,9 @@ impl Config {
         parser.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
         config.store.path = parser::relative_to(file, &config.store.path);
-        config.api.token_file = config
-            .api
-            .token_file
-            .take()
-            .map(|token| parser::relative_to(file, &token));
+        for path in [&mut config.api.token_file, &mut config.store.media] {
+            *path = path.take().map(|path| parser::relative_to(file, &path));
+        }
         parser.secret(root.get_ref(), config, secret);
         parser.verify_files(&mut draft);
         parser.cross_check(root.get_ref(), &mut draft);

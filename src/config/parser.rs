@@ -401,6 +401,10 @@ impl Parser {
                 );
             }
         }
+        if let Some(what) = config.admin.conflict(&config.server.listen) {
+            let at = position(root, "admin", "listen");
+            self.report(at.unwrap_or(0), "admin.listen", what);
+        }
         let (prefix, callback) = (&config.web.path, &config.server.path);
         let below = callback.strip_prefix(prefix.as_str());
         let is_taken = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

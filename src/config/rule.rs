@@ -77,6 +77,10 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
         "with `forward`: the text that is shown when the service fails",
     ),
     (ActionKey::Silent.name(), "true: answer nothing"),
+    (
+        "todo",
+        "true: what it answered is listed under *To do* until somebody marks it done; a rule with `transfer` has it anyway",
+    ),
 ];
 
 /// The key beside `forward` for what is shown when the service fails.
@@ -144,6 +148,8 @@ pub struct Rule {
     pub case: bool,
     /// The answer.
     pub action: Action,
+    /// What it answers waits for somebody until it is marked done.
+    pub todo: bool,
 }
 
 /// The kind of push that a rule is about.

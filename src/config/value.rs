@@ -160,13 +160,21 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
 /// `"64KiB"`, `"1MiB"`, or a number of bytes with `B`.
 pub(super) fn size(value: &Value, least: usize, most: usize) -> Parsed<usize> {
     let text = string(value).map_err(|_| expected("a size such as \"1MiB\"", value))?;
-    let read = scaled(&text, &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20)])
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| {
-            format!(
-                "{text:?} is not a size; write a whole number with B, KiB or MiB, such as \"1MiB\""
-            )
-        })?;
+    let read = scaled(
+        &text,
+        &[
+            ("B", 1),
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+        ],
+    )
+    .and_then(|bytes| usize::try_from(bytes).ok())
+    .ok_or_else(|| {
+        format!(
+            "{text:?} is not a size; write a whole number with B, KiB, MiB or GiB, such as \"1MiB\""
+        )
+    })?;
     if read < least || read > most {
         let (least, most) = (written(least), written(most));
         return Err(format!(
@@ -178,7 +186,7 @@ pub(super) fn size(value: &Value, least: usize, most: usize) -> Parsed<usize> {
 
 /// A size as an owner writes it, in the largest unit that fits.
 fn written(bytes: usize) -> String {
-    let units = [(1 << 20, "MiB"), (1 << 10, "KiB")];
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let fits = units
         .iter()
         .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));

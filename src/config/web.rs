@@ -247,11 +247,15 @@ pub(super) fn url(value: &Value) -> Parsed<WebUrl> {
 
 /// The value of `web.path`.
 pub(super) fn path(value: &Value) -> Parsed<String> {
-    let text = value::string(value)?;
+    prefix(&value::string(value)?)
+}
+
+/// A prefix for routes, without a slash at its end.
+pub(super) fn prefix(text: &str) -> Parsed<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(plain) && part != "." && part != "..";
-    let path = text.strip_suffix('/').unwrap_or(&text);
+    let path = text.strip_suffix('/').unwrap_or(text);
     let parts = path.strip_prefix('/').filter(|_| path.len() <= 128);
     match parts {
         Some(parts) if parts.split('/').all(is_part) => Ok(path.to_owned()),

@@ -377,6 +377,7 @@ mod tests {
                     about,
                     aim: if scans { Aim::Scan } else { Aim::Key },
                     tests: Vec::new(),
+                    todo: false,
                     case,
                     action: Action::Silent,
                 };

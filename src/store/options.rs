@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the store is, and how long it keeps messages.
+/// Where the store is, and what it keeps for how long.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The SQLite file.
     pub path: PathBuf,
     /// Age at which messages are removed; zero: never.
     pub keep_messages: Duration,
+    /// The folder for media that followers send; `None`: they are not fetched.
+    pub media: Option<PathBuf>,
 }
 
 /// A store in this file that keeps all messages.
@@ -18,6 +20,7 @@ impl From<&Path> for Options {
         Options {
             path: path.to_owned(),
             keep_messages: Duration::ZERO,
+            media: None,
         }
     }
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     HOOKS,
     FORWARDS,
     WEB,
+    OPERATOR,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -509,6 +510,64 @@ SELECT id, openid, method, datetime(created_at, 'unixepoch', 'localtime') AS sin
        datetime(expires_at, 'unixepoch', 'localtime') AS expires, datetime(seen_at, 'unixepoch', 'localtime') AS seen,
        address, agent
 FROM sessions ORDER BY id DESC;
+";
+
+/// What the operator's page and its commands need: what was sent, what is to be done, who is signed in, what is wrong.
+const OPERATOR: &str = "
+-- Customer-service messages, also of `wechatd send` and late answers of services.
+CREATE TABLE sent (
+    id       INTEGER PRIMARY KEY,
+    openid   TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    msg_type TEXT NOT NULL,
+    content  TEXT,
+    by       TEXT NOT NULL,             -- cli, service, or the name of who is signed in
+    once     TEXT UNIQUE,               -- the number of a form, which works once
+    -- Not IN: SQLite would build a table of the values for each row.
+    state    TEXT NOT NULL CHECK (state = 'sending' OR state = 'sent' OR state = 'refused' OR state = 'unknown'),
+    errcode  INTEGER
+);
+CREATE INDEX sent_openid ON sent (openid, id);
+CREATE INDEX sent_at ON sent (at);
+
+-- NULL: nobody need do anything; 1: somebody should; 0: done.
+ALTER TABLE messages ADD COLUMN todo INTEGER;
+ALTER TABLE messages ADD COLUMN done_at INTEGER;
+ALTER TABLE messages ADD COLUMN done_by TEXT;
+CREATE INDEX messages_todo ON messages (id) WHERE todo = 1;
+
+-- Links to sign in, and who is signed in. Of keys and cookies the store has SHA-256 only.
+CREATE TABLE admin_keys (
+    key_hash   BLOB PRIMARY KEY,
+    name       TEXT,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE admin_sessions (
+    id         INTEGER PRIMARY KEY,
+    token_hash BLOB NOT NULL UNIQUE,
+    name       TEXT,
+    openid     TEXT,
+    csrf       TEXT NOT NULL,           -- the token of its forms
+    created_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL,
+    address    TEXT
+);
+
+CREATE TABLE troubles (
+    id    INTEGER PRIMARY KEY,
+    kind  TEXT NOT NULL,
+    text  TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER                       -- NULL: it is not over
+);
+
+CREATE VIEW sent_v AS
+SELECT id, datetime(at, 'unixepoch', 'localtime') AS sent, openid, msg_type AS kind, content, by, state, errcode
+FROM sent ORDER BY id DESC;
+
+CREATE VIEW troubles_v AS
+SELECT id, kind, text, datetime(since, 'unixepoch', 'localtime') AS since, datetime(until, 'unixepoch', 'localtime') AS until
+FROM troubles ORDER BY id DESC;
 ";
 
 /// Migrates the file to [`VERSION`], each step in its own transaction.

@@ -1,5 +1,6 @@
 //! `wechat.conf`: all mistakes are reported at once with their line, and a Token is generated if none is set.
 
+mod admin;
 mod files;
 mod services;
 mod web;

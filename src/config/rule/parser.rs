@@ -51,6 +51,7 @@ pub(in crate::config) fn parse(
     let aim = parser.aim(about.as_ref());
     let tests = parser.tests(case, about.as_ref().map(|about| aim.folding(about)));
     let action = parser.action();
+    let todo = parser.entry.optional("todo", value::boolean);
     if let Some(action) = &action {
         parser.check_groups(action, &tests);
         if let (Action::Forward { service, .. }, Some(services)) = (action, services) {
@@ -72,6 +73,7 @@ pub(in crate::config) fn parse(
         aim,
         tests,
         case,
+        todo: todo.unwrap_or(matches!(action, Action::Transfer(_))),
         action,
     })
 }
