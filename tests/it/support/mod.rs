@@ -21,6 +21,7 @@ pub mod service;
 pub mod store;
 pub mod terminal;
 pub mod tls;
+pub mod webdriver;
 
 pub use account::{Account, Setup, TOKEN};
 pub use command::{Ran, wechatd};
