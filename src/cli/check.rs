@@ -1,9 +1,9 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
 mod files;
-mod online;
+pub(super) mod online;
 mod public;
-mod starting;
+pub(super) mod starting;
 mod warnings;
 mod web;
 

@@ -9,6 +9,7 @@ mod followers;
 mod forwards;
 mod gate;
 mod hooks;
+mod init;
 mod input;
 mod kf;
 mod login;
@@ -80,6 +81,9 @@ Signals: SIGTERM stops after what is under way is answered, SIGHUP reads the con
 
 Log levels: RUST_LOG=debug shows more, message texts included.")]
     Serve,
+    /// Ask what the configuration needs, try it, and write it
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::Arguments),
     /// Read the configuration and show what will happen
     #[command(after_help = "Example:
   wechatd check
@@ -273,10 +277,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     if !matches!(command, Command::Serve) {
         logging::start("warn");
     }
-    let file = || config::find(arguments.config.as_deref());
+    let named = arguments.config;
+    let file = || config::find(named.as_deref());
     let config = || -> Result<Config, Failure> { Ok(Config::load(&file()?)?) };
     match command {
         Command::Serve => serve::run(config),
+        Command::Init(arguments) => init::run(named.as_deref(), &arguments),
         Command::Check(arguments) => check::run(&config()?, &arguments),
         Command::Simulate(arguments) => simulate::run(&config()?, &arguments),
         Command::Explain(arguments) => explain::run(config()?, &arguments),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod draft;
+mod edit;
 mod entry;
 mod exposure;
 mod fold;
@@ -31,6 +32,7 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use admin::{Admin, AdminUrl, Watch};
+pub use edit::with_key;
 pub use exposure::{SERVICE_USER, ServiceUser};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
 pub use gate::{GATE_KEYS, Gate, Who};

@@ -28,6 +28,7 @@ mod forwarding;
 mod gate;
 mod handshake;
 mod hooks;
+mod init;
 mod kf;
 mod limits;
 mod lists;

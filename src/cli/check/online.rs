@@ -22,7 +22,7 @@ const NO_PATH: &str = "/cgi-bin/no/such/path";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(in crate::cli) enum Verdict {
     /// As it should be.
     Ok,
     /// Missing, or not available to this account; the rest works without it.
@@ -35,10 +35,17 @@ pub(super) enum Verdict {
 
 /// The result of one check.
 #[derive(Debug, Serialize)]
-pub(super) struct Line {
+pub(in crate::cli) struct Line {
     what: String,
     verdict: Verdict,
     detail: String,
+}
+
+impl Line {
+    /// The detail, if something needs to be fixed.
+    pub(in crate::cli) fn wrong(&self) -> Option<String> {
+        (self.verdict == Verdict::Wrong).then(|| format!("{}: {}", self.what, self.detail))
+    }
 }
 
 /// A harmless read from each family of calls, and what needs it.
@@ -63,39 +70,19 @@ const TRIES: [Try; 6] = [
     }),
 ];
 
+/// Whether the platform takes the AppID and the AppSecret from this address: what has to be right before anything else.
+pub(in crate::cli) fn look_at_account(config: &Config) -> Result<Vec<Line>, Failure> {
+    let (_, api) = connect(config)?;
+    Ok(account(config, &api.once()).0)
+}
+
 /// Tries everything, in the order in which an owner would fix it.
 pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
-    // No retries: a person is watching.
     let (store, api) = connect(config)?;
+    // No retries: a person is watching.
     let api = api.once();
-    let token = api.token_fetched();
-    let mut lines = Vec::new();
-    match &token {
-        Ok(_) => {
-            lines.push(ok(
-                "access_token",
-                "the platform takes the AppID and the AppSecret",
-            ));
-            lines.push(address(&api));
-        }
-        Err(error) => match error.unlisted_address() {
-            Some(address) => {
-                lines.push(unknown("access_token", "see the next line"));
-                let what = format!(
-                    "{address} is not in the IP whitelist: enter it in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
-                );
-                lines.push(line("address", Verdict::Wrong, what));
-            }
-            None if error.errcode().is_none() => {
-                lines.push(line("platform", Verdict::Wrong, error.to_string()));
-                let what = "nobody said whether the AppID and the AppSecret are right";
-                lines.push(unknown("access_token", what));
-            }
-            None => lines.push(line("access_token", Verdict::Wrong, error.to_string())),
-        },
-    }
-    lines.push(clock(config, &api));
-    if token.is_err() {
+    let (mut lines, is_taken) = account(config, &api);
+    if !is_taken {
         let rest = "not tried, because there is no token";
         lines.push(unknown("callback, calls, menu", rest));
         return Ok(lines);
@@ -128,8 +115,40 @@ pub(super) fn look(config: &Config) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
+/// The lines about the account itself, and whether there is a token to go on with.
+fn account(config: &Config, api: &Client) -> (Vec<Line>, bool) {
+    let token = api.token_fetched();
+    let mut lines = Vec::new();
+    match &token {
+        Ok(_) => {
+            lines.push(ok(
+                "access_token",
+                "the platform takes the AppID and the AppSecret",
+            ));
+            lines.push(address(api));
+        }
+        Err(error) => match error.unlisted_address() {
+            Some(address) => {
+                lines.push(unknown("access_token", "see the next line"));
+                let what = format!(
+                    "{address} is not in the IP whitelist: enter it in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
+                );
+                lines.push(line("address", Verdict::Wrong, what));
+            }
+            None if error.errcode().is_none() => {
+                lines.push(line("platform", Verdict::Wrong, error.to_string()));
+                let what = "nobody said whether the AppID and the AppSecret are right";
+                lines.push(unknown("access_token", what));
+            }
+            None => lines.push(line("access_token", Verdict::Wrong, error.to_string())),
+        },
+    }
+    lines.push(clock(config, api));
+    (lines, token.is_ok())
+}
+
 /// Prints the lines below the output of `check`.
-pub(super) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
+pub(in crate::cli) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
     let width = lines.iter().map(|line| line.what.len()).max().unwrap_or(0);
     for line in lines {
         out.line(&format!(
@@ -141,7 +160,7 @@ pub(super) fn print(out: &mut Output, lines: &[Line]) -> Result<(), Failure> {
 }
 
 /// Whether something needs to be fixed.
-pub(super) fn is_wrong(lines: &[Line]) -> bool {
+pub(in crate::cli) fn is_wrong(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.verdict == Verdict::Wrong)
 }
 

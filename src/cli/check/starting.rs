@@ -13,7 +13,9 @@ use crate::server::{ListenError, Listener};
 use crate::store::{Found, Reader, StoreError, examine};
 
 /// Everything that would keep `serve` from starting, in a sentence each, and the store if it can be read.
-pub(super) fn obstacles(config: &Config) -> Result<(Vec<String>, Option<Reader>), StoreError> {
+pub(in crate::cli) fn obstacles(
+    config: &Config,
+) -> Result<(Vec<String>, Option<Reader>), StoreError> {
     let mut obstacles = Vec::new();
     obstacles.extend(missing_folder(&target_of(&config.store.path)));
     let found = examine(&config.store);
