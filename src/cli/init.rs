@@ -389,12 +389,16 @@ impl Interview {
                 Some(what) => Err(Failure::Wrong(format!("--aes-key-file: {what}"))),
             };
         }
-        while self.terminal && !self.yes {
-            let key = prompt_hidden("EncodingAESKey (not shown) [make one]: ")?;
-            match wrong(&key) {
-                _ if key.is_empty() => break,
-                None => return Ok(Secret::new(key)),
-                Some(what) => complain(&what),
+        if self.terminal && !self.yes {
+            let key = loop {
+                let key = prompt_hidden("EncodingAESKey (not shown) [make one]: ")?;
+                match wrong(&key) {
+                    Some(what) if !key.is_empty() => complain(&what),
+                    Some(_) | None => break key,
+                }
+            };
+            if !key.is_empty() {
+                return Ok(Secret::new(key));
             }
         }
         made_aes_key().map_err(|error| Failure::Failed(error.to_string()))

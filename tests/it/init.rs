@@ -8,7 +8,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use wechatd::config::{Config, Mode};
 
-const SECRET: &str = "fedcba9876543210fedcba9876543210";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const TOKENS: &str = "/cgi-bin/stable_token";
 
 /// Runs `init` in the folder with this standard input.
@@ -64,7 +64,7 @@ fn what_is_given_is_tried_and_written_into_two_private_files() {
     assert_eq!(mode_of(&file), 0o600);
     assert_eq!(mode_of(&folder.path().join("app_secret")), 0o600);
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(!text.contains(SECRET));
+    assert!(!text.contains("\napp_secret = "));
     assert!(text.contains("# The AppID and AppSecret of the console."));
     let config = Config::load(&file).unwrap();
     assert_eq!(config.account.app_id.as_deref(), Some(APP_ID));
