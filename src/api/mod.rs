@@ -16,6 +16,7 @@ pub mod token_cache;
 
 pub mod article;
 pub mod blacklist;
+pub mod comment;
 pub mod custom;
 pub mod kf;
 pub mod login;

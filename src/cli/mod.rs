@@ -4,6 +4,7 @@ mod article;
 mod backup;
 mod blacklist;
 mod check;
+mod comments;
 mod explain;
 mod followers;
 mod forwards;
@@ -165,6 +166,12 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd article draft open-day.json"
     )]
     Article(article::Commands),
+    /// Comments below articles: open, read, star, answer, delete
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd comments list 2247490001"
+    )]
+    Comments(comments::Commands),
     /// Template messages: forms filled in for one user
     #[command(subcommand, after_help = "Example:\n  wechatd template list")]
     Template(template::Commands),
@@ -301,6 +308,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Media(command) => media::run(&config()?, command),
         Command::Material(command) => material::run(&config()?, command),
         Command::Article(command) => article::run(&config()?, command),
+        Command::Comments(command) => comments::run(&config()?, command),
         Command::Template(command) => template::run(&config()?, command),
         Command::Notify(command) => notify::run(&config()?, command),
         Command::Mass(command) => mass::run(&config()?, command),

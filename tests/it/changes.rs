@@ -73,6 +73,13 @@ const CHANGES: &[Change] = &[
     change(&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "`wechatd material list` shows it"),
     change(&["article", "draft", "article.json"], "/cgi-bin/draft/add", "look in the console before you repeat it"),
     change(&["article", "publish", "SYN_1", "--yes"], "/cgi-bin/freepublish/submit", "look in the console before you repeat it"),
+    prepared(commented, change(&["comments", "open", "7"], "/cgi-bin/comment/open", "repeating it does no harm")),
+    prepared(commented, change(&["comments", "close", "7"], "/cgi-bin/comment/close", "repeating it does no harm")),
+    prepared(commented, change(&["comments", "star", "7", "42"], "/cgi-bin/comment/markelect", "`wechatd comments list` shows it")),
+    prepared(commented, change(&["comments", "unstar", "7", "42"], "/cgi-bin/comment/unmarkelect", "`wechatd comments list` shows it")),
+    prepared(commented, change(&["comments", "delete", "7", "42", "--yes"], "/cgi-bin/comment/delete", "`wechatd comments list` shows it")),
+    prepared(commented, change(&["comments", "delete", "7", "43", "--reply", "--yes"], "/cgi-bin/comment/reply/delete", "`wechatd comments list` shows it")),
+    prepared(commented, change(&["comments", "reply", "7", "42", "thanks"], "/cgi-bin/comment/reply/add", "`wechatd comments list` shows it")),
     change(&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "`wechatd template status`"),
     change(&["template", "add", "TM00015"], "/cgi-bin/template/api_add_template", "`wechatd template list` shows it"),
     prepared(with_templates, change(&["template", "delete", "T1", "--yes"], "/cgi-bin/template/del_private_template", "`wechatd template list` shows it")),
@@ -149,6 +156,7 @@ const READS: &[&str] = &[
     "material count",
     "material get",
     "article status",
+    "comments list",
     "template list",
     "template industry",
     "template status",
@@ -204,6 +212,16 @@ fn with_templates(platform: &Platform, _: &Account) {
         forms
             .notifications
             .push(serde_json::json!({"priTmplId": "N1"}));
+    });
+}
+
+fn commented(platform: &Platform, _: &Account) {
+    platform.comments(|comments| {
+        comments.articles.push((7, 0));
+        comments.list = vec![
+            serde_json::json!({"user_comment_id": 42}),
+            serde_json::json!({"user_comment_id": 43, "reply": {"content": "thanks"}}),
+        ];
     });
 }
 

@@ -19,6 +19,7 @@ mod changes;
 mod check_start;
 mod chunked;
 mod commands;
+mod comments;
 mod config;
 mod durability;
 mod explain;

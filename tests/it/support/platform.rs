@@ -4,6 +4,7 @@
 //! An unknown path gets an errcode and is recorded with the name of the sample that would describe it, so that a test of
 //! a new call reports what is missing.
 
+mod comments;
 pub mod connection;
 mod content;
 mod outgoing;
@@ -68,6 +69,7 @@ struct State {
     released: u64,
     outgoing: outgoing::Outgoing,
     content: content::Content,
+    comments: comments::Comments,
 }
 
 struct Shared {
@@ -198,6 +200,11 @@ impl Platform {
     /// Reads or changes permanent material and articles.
     pub fn content<T>(&self, look: impl FnOnce(&mut content::Content) -> T) -> T {
         look(&mut self.shared.state.lock().unwrap().content)
+    }
+
+    /// Reads or changes comments below articles.
+    pub fn comments<T>(&self, look: impl FnOnce(&mut comments::Comments) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().comments)
     }
 
     /// The bodies of the calls of `path` so far, as JSON.
@@ -331,7 +338,8 @@ fn regular_answer(call: &Call, state: &mut State) -> String {
     }
     if authorised {
         let answer = state.agents.answer(call);
-        if let Some(answer) = answer.or_else(|| state.forms.answer(call)) {
+        let answer = answer.or_else(|| state.forms.answer(call));
+        if let Some(answer) = answer.or_else(|| state.comments.answer(call)) {
             return answer;
         }
     }

@@ -1,8 +1,11 @@
 //! The samples of content and web pages: material, articles, pictures of QR codes, log-in.
 
+use std::num::NonZeroU32;
+
 use super::{AMY, BINARY, Case, MEDIA, THUMB, case};
 use crate::api::Client;
 use crate::api::article::DraftArticle;
+use crate::api::comment::{CommentFilter, CommentName, CommentedArticle};
 use crate::api::login::{Scope, authorize_url};
 use crate::api::material::{MaterialType, VideoDescription};
 use crate::api::media::MediaType;
@@ -13,7 +16,7 @@ const TICKET: &str =
     "gQSYN0_8TAAAAAAAAAAS5odHRwOi8vd2VpeGluLnFxLmNvbS9xL1NZTlRIRVRJQwACBEVYQU0DBAAAAAA=";
 
 pub fn cases() -> Vec<Case> {
-    [material(), articles(), web_pages()]
+    [material(), articles(), comments(), web_pages()]
         .into_iter()
         .flatten()
         .collect()
@@ -142,6 +145,80 @@ fn articles() -> Vec<Case> {
                 r#"article_urls: ["https://mp.weixin.qq.com/s/SYNTHETIC_3"]"#,
                 "failed: Some([])",
             ],
+        ),
+    ]
+}
+
+fn comments() -> Vec<Case> {
+    let article = CommentedArticle {
+        msg_data_id: 2_247_490_001,
+        index: NonZeroU32::MIN,
+    };
+    let comment = CommentName {
+        article,
+        user_comment_id: 42,
+    };
+    let list = move |client: &Client| client.comment_list(article, CommentFilter::All, 0, 49);
+    vec![
+        case(
+            "comment_open",
+            move |client| client.comment_open(article),
+            &["()"],
+        ),
+        case(
+            "comment_close",
+            move |client| client.comment_close(article),
+            &["()"],
+        ),
+        case(
+            "comment_list",
+            list,
+            &[
+                "total: Some(2)",
+                "user_comment_id: 42",
+                AMY,
+                r#"content: Some("很有用 👍")"#,
+                "comment_type: Some(1)",
+                r#"reply: Some(CommentReply { content: Some("谢谢"), create_time: Some(1767232600) })"#,
+                "user_comment_id: 43, openid: None",
+                "reply: None",
+            ],
+        ),
+        case(
+            "comment_list/reply_as_array",
+            list,
+            &[r#"reply: Some(CommentReply { content: Some("r"), create_time: Some(1767232600) })"#],
+        ),
+        case("comment_list/none", list, &["total: Some(0), comments: []"]),
+        case(
+            "comment_list/none_but_counted",
+            list,
+            &["total: Some(0), comments: []"],
+        ),
+        case(
+            "comment_markelect",
+            move |client| client.comment_markelect(comment),
+            &["()"],
+        ),
+        case(
+            "comment_unmarkelect",
+            move |client| client.comment_unmarkelect(comment),
+            &["()"],
+        ),
+        case(
+            "comment_delete",
+            move |client| client.comment_delete(comment),
+            &["()"],
+        ),
+        case(
+            "comment_reply_add",
+            move |client| client.comment_reply_add(comment, "谢谢您的留言"),
+            &["()"],
+        ),
+        case(
+            "comment_reply_delete",
+            move |client| client.comment_reply_delete(comment),
+            &["()"],
         ),
     ]
 }
