@@ -1,5 +1,7 @@
 //! One call as data: its address, its query and body, and whether it may be repeated.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::called::{Called, Effect};
@@ -11,11 +13,11 @@ pub(super) struct Call {
     /// For errors and logs, and whether it may be sent again.
     pub(super) called: Called,
     /// The path on the platform, from the slash on.
-    pub(super) path: &'static str,
+    pub(super) path: Cow<'static, str>,
     /// The platform's host for it.
     pub(super) host: Host,
     /// The query without the access_token, values not yet percent-encoded.
-    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) query: Vec<(Cow<'static, str>, String)>,
     /// The body of a POST; `None`: it is a GET.
     pub(super) body: Option<Body>,
     /// Whether it is sent with the access_token.
@@ -45,6 +47,12 @@ const SECRET: [&str; 6] = [
     "ticket",
 ];
 
+/// What errors and logs call the call of this path.
+fn name_of(path: &str) -> &str {
+    path.strip_prefix("/cgi-bin/")
+        .unwrap_or(path.trim_start_matches('/'))
+}
+
 /// A request body and its content type.
 pub(super) struct Body {
     pub(super) content_type: String,
@@ -54,8 +62,21 @@ pub(super) struct Body {
 impl Call {
     /// A call that changes nothing: it is repeated with pauses if the platform fails.
     pub(super) fn read(path: &'static str) -> Call {
+        Call::to(path.into(), Called::from(name_of(path)))
+    }
+
+    /// A call whose path and effect come from the owner.
+    pub(super) fn raw(path: &str, effect: Effect) -> Call {
+        let called = Called {
+            name: name_of(path).to_owned().into(),
+            effect,
+        };
+        Call::to(path.to_owned().into(), called)
+    }
+
+    fn to(path: Cow<'static, str>, called: Called) -> Call {
         Call {
-            called: path.strip_prefix("/cgi-bin/").unwrap_or(&path[1..]).into(),
+            called,
             path,
             host: Host::Api,
             query: Vec::new(),
@@ -81,20 +102,29 @@ impl Call {
     }
 
     /// Adds a query parameter.
-    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call {
-        self.query.push((name, value.into()));
+    pub(super) fn query(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Call {
+        self.query.push((name.into(), value.into()));
         self
     }
 
     /// Makes it a POST with a JSON body, in raw UTF-8.
     pub(super) fn json(self, body: &impl Serialize) -> Result<Call, ApiError> {
         match serde_json::to_vec(body) {
-            Ok(bytes) => Ok(self.body(Body {
-                content_type: "application/json; charset=utf-8".to_owned(),
-                bytes,
-            })),
+            Ok(bytes) => Ok(self.json_bytes(bytes)),
             Err(_) => Err(self.refused("the request cannot be written as JSON")),
         }
+    }
+
+    /// Makes it a POST with a JSON body that is written already.
+    pub(super) fn json_bytes(self, bytes: Vec<u8>) -> Call {
+        self.body(Body {
+            content_type: "application/json; charset=utf-8".to_owned(),
+            bytes,
+        })
     }
 
     /// Makes it a POST with this body.
@@ -119,7 +149,7 @@ impl Call {
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         let query = self.query.iter();
         query
-            .filter(|(name, _)| SECRET.contains(name))
+            .filter(|(name, _)| SECRET.contains(&&**name))
             .map(|(_, value)| value.as_str())
     }
 
@@ -138,7 +168,7 @@ impl Call {
     /// The error for a request that cannot be right and so is not sent.
     pub(super) fn refused(&self, cause: impl Into<String>) -> ApiError {
         ApiError::Request {
-            call: self.called,
+            call: self.called.clone(),
             cause: cause.into(),
         }
     }

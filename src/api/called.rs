@@ -1,13 +1,14 @@
 //! The name of a call in errors and logs, and whether it changes something on the platform.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Which call an error is about, and what the call does. Every error of a call carries it, so that no caller can
 /// forget to mention that a change may have been made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     /// The platform's path without `/cgi-bin/`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What the call does.
     pub effect: Effect,
 }
@@ -28,7 +29,7 @@ pub enum Effect {
 impl From<&'static str> for Called {
     fn from(name: &'static str) -> Called {
         Called {
-            name,
+            name: name.into(),
             effect: Effect::Reads,
         }
     }
@@ -36,6 +37,6 @@ impl From<&'static str> for Called {
 
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(&self.name)
     }
 }

@@ -126,7 +126,7 @@ impl Client {
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
         let value = self.run(call, |answer| checked(call, answer.json()?))?;
         lenient::read(value).map_err(|cause| ApiError::Unexpected {
-            call: call.called,
+            call: call.called.clone(),
             cause,
         })
     }
@@ -208,10 +208,10 @@ pub(super) fn checked(call: &Call, answer: Value) -> Result<Value, ApiError> {
                 .get("errmsg")
                 .and_then(lenient::as_text)
                 .unwrap_or_default();
-            Err(ApiError::platform(call.called, errcode, &errmsg))
+            Err(ApiError::platform(call.called.clone(), errcode, &errmsg))
         }
         None => Err(ApiError::Unexpected {
-            call: call.called,
+            call: call.called.clone(),
             cause: "its errcode is no number".to_owned(),
         }),
     }

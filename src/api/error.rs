@@ -100,7 +100,7 @@ impl ApiError {
     pub fn action(&self) -> Action {
         match self {
             ApiError::Platform { call, errcode, .. } => {
-                errcode::find_in(call.name, *errcode).map_or(Action::Fix, |line| line.action)
+                errcode::find_in(&call.name, *errcode).map_or(Action::Fix, |line| line.action)
             }
             ApiError::Network {
                 cause: NetworkCause::Tls(_),
@@ -202,8 +202,8 @@ impl ApiError {
 
     /// The call that failed, as the platform's path without `/cgi-bin/`.
     #[must_use]
-    pub fn call(&self) -> Option<&'static str> {
-        self.called().map(|called| called.name)
+    pub fn call(&self) -> Option<&str> {
+        self.called().map(|called| &*called.name)
     }
 
     /// The platform's number for the request, if it gave one.
@@ -228,7 +228,7 @@ impl ApiError {
                         "enter {address} in the console, under Basic configuration (基本配置), IP whitelist (IP白名单); it counts after 5 to 10 minutes"
                     ));
                 }
-                match errcode::find_in(call.name, *errcode) {
+                match errcode::find_in(&call.name, *errcode) {
                     None => "look it up in the platform's documentation",
                     Some(line) if line.advice.is_empty() => line.action.advice(),
                     Some(line) => line.advice,
@@ -328,7 +328,7 @@ impl fmt::Display for ApiError {
                         ": this machine's address {address} is not in the IP whitelist"
                     )?;
                 } else {
-                    let line = errcode::find_in(call.name, *errcode);
+                    let line = errcode::find_in(&call.name, *errcode);
                     let meaning = line.map_or("this code is not known here", |line| line.meaning);
                     write!(f, ": {meaning}")?;
                 }
@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn only_an_unanswered_change_may_have_been_done() {
         let sends = Called {
-            name: "message/custom/send",
+            name: "message/custom/send".into(),
             effect: Effect::Changes { if_unknown: "look" },
         };
         let network = |call, cause| ApiError::Network { call, cause };
@@ -473,7 +473,10 @@ mod tests {
             NetworkCause::Closed,
             NetworkCause::Other(other()),
         ] {
-            assert!(network(sends, cause.clone()).may_be_done(), "{cause:?}");
+            assert!(
+                network(sends.clone(), cause.clone()).may_be_done(),
+                "{cause:?}"
+            );
             assert!(!network("user/get".into(), cause).may_be_done());
         }
         for cause in [
@@ -483,10 +486,13 @@ mod tests {
             NetworkCause::Tls(other()),
             NetworkCause::Unreachable(other()),
         ] {
-            assert!(!network(sends, cause.clone()).may_be_done(), "{cause:?}");
+            assert!(
+                !network(sends.clone(), cause.clone()).may_be_done(),
+                "{cause:?}"
+            );
         }
         let page = |status| ApiError::NotJson {
-            call: sends,
+            call: sends.clone(),
             status,
             cause: "an HTML or XML page".to_owned(),
         };
@@ -500,11 +506,14 @@ mod tests {
             assert_eq!(page(status).may_be_done(), unknown, "{status}");
         }
         for busy in [-1, 61450, 268_487_001, 268_487_002] {
-            assert!(ApiError::platform(sends, busy, "").may_be_done(), "{busy}");
+            assert!(
+                ApiError::platform(sends.clone(), busy, "").may_be_done(),
+                "{busy}"
+            );
             assert!(!ApiError::platform("token", busy, "").may_be_done());
         }
         for refused in [45015, 99999] {
-            assert!(!ApiError::platform(sends, refused, "").may_be_done());
+            assert!(!ApiError::platform(sends.clone(), refused, "").may_be_done());
         }
     }
 
@@ -512,7 +521,7 @@ mod tests {
     fn what_may_have_been_done_should_be_checked_not_repeated() {
         let cause = NetworkCause::Closed;
         let call = Called {
-            name: "tags/create",
+            name: "tags/create".into(),
             effect: Effect::Changes {
                 if_unknown: "`wechatd tags list` shows it",
             },

@@ -150,11 +150,11 @@ impl Http {
             self.timeout
         };
         let own = call.query.iter();
-        let own = own.map(|(name, value)| (*name, value.as_str()));
+        let own = own.map(|(name, value)| (&**name, value.as_str()));
         let token = token.map(|token| ("access_token", token));
         let body = call.body.as_ref();
         let answer = self.request(
-            call.called,
+            call.called.clone(),
             &Request {
                 url: &url,
                 query: token.into_iter().chain(own).collect(),
@@ -198,7 +198,7 @@ impl Answer {
         let mut body = Vec::new();
         let mut rest = self.response.into_body();
         rest.read_rest(MAX_JSON + 1, &mut body)
-            .map_err(|error| ApiError::outbound(self.call, error))?;
+            .map_err(|error| ApiError::outbound(self.call.clone(), error))?;
         if body.len() as u64 > MAX_JSON {
             return Err(too_long(self.call, MAX_JSON));
         }
@@ -241,12 +241,12 @@ impl Answer {
         let mut start = vec![0; 1];
         let read = rest
             .read(&mut start)
-            .map_err(|error| ApiError::outbound(call, error))?;
+            .map_err(|error| ApiError::outbound(call.clone(), error))?;
         start.truncate(read);
         if textual && disposition.is_none() || start == b"{" {
             // A file may start with a brace, too. It is JSON only if all of it parses.
             rest.read_rest(MAX_JSON, &mut start)
-                .map_err(|error| ApiError::outbound(call, error))?;
+                .map_err(|error| ApiError::outbound(call.clone(), error))?;
             let cause = match lenient::parse(&start) {
                 Ok(value @ Value::Object(_)) => return Ok(Download::Json(value)),
                 Ok(_) => "JSON that is no object".to_owned(),
@@ -277,14 +277,14 @@ impl Incoming {
         let mut buffer = std::mem::take(&mut self.start);
         loop {
             to.write_all(&buffer).map_err(|error| ApiError::Request {
-                call: self.call,
+                call: self.call.clone(),
                 cause: format!("the file cannot be written: {error}"),
             })?;
             buffer.resize(64 * 1024, 0);
             let read = self
                 .rest
                 .read(&mut buffer)
-                .map_err(|error| ApiError::outbound(self.call, error))?;
+                .map_err(|error| ApiError::outbound(self.call.clone(), error))?;
             if read == 0 {
                 return Ok(length);
             }

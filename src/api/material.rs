@@ -226,7 +226,7 @@ impl Client {
         }
         let call =
             Call::read("/cgi-bin/material/get_material").json(&json!({ "media_id": media_id }))?;
-        let name = call.called;
+        let name = call.called.clone();
         match self.download(call)? {
             Download::File(incoming) => saved(*incoming, to).map(Material::File),
             Download::Json(value) => match lenient::read(value) {

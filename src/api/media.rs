@@ -150,7 +150,7 @@ impl Client {
     }
 
     fn media(&self, call: Call, to: &mut dyn Write) -> Result<Media, ApiError> {
-        let name = call.called;
+        let name = call.called.clone();
         match self.download(call)? {
             Download::Json(value) => match value.get("video_url").and_then(lenient::as_text) {
                 Some(video_url) => Ok(Media::Video { video_url }),
@@ -165,7 +165,12 @@ impl Client {
 
     fn video(&self, video_url: &str) -> Result<Box<Incoming>, ApiError> {
         let called = Called::from("the URL of a video");
-        match self.shared.http.fetch(called, video_url)?.download()? {
+        match self
+            .shared
+            .http
+            .fetch(called.clone(), video_url)?
+            .download()?
+        {
             Download::File(incoming) => Ok(incoming),
             Download::Json(_) => Err(ApiError::Unexpected {
                 call: called,

@@ -27,6 +27,7 @@ pub mod menu;
 pub mod network;
 pub mod qrcode;
 pub mod quota;
+pub mod raw;
 pub mod record;
 pub mod session;
 pub mod shorten;

@@ -4,7 +4,7 @@ use super::call::{Body, Call};
 use super::error::ApiError;
 
 /// The largest file that is sent, in bytes: twice the platform's highest limit.
-const MAX_FILE: usize = 20 * 1024 * 1024;
+pub(super) const MAX_FILE: usize = 20 * 1024 * 1024;
 
 /// Content types by file extension. The platform looks at the extension and the content, not at these.
 const CONTENT_TYPES: &[(&str, &str)] = &[

@@ -99,9 +99,9 @@ impl Client {
             .without_token()
             .at_pages()
             .query("ticket", ticket);
-        let name = call.called;
+        let name = call.called.clone();
         let unexpected = |cause: &str| ApiError::Unexpected {
-            call: name,
+            call: name.clone(),
             cause: cause.to_owned(),
         };
         match self.download(call) {

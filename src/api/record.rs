@@ -92,7 +92,7 @@ impl Client {
             // The rest cannot be fetched, and must not be dropped silently.
             Some(_) | None if full => {
                 return Err(ApiError::Unexpected {
-                    call: call.called,
+                    call: call.called.clone(),
                     cause: "a full page does not say where the next one starts".to_owned(),
                 });
             }

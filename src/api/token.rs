@@ -133,7 +133,7 @@ fn kept(call: &Call, value: String, expires_in: Option<i64>) -> Result<KeptToken
     if value.is_empty() {
         let cause = "its token is empty".to_owned();
         return Err(ApiError::Unexpected {
-            call: call.called,
+            call: call.called.clone(),
             cause,
         });
     }

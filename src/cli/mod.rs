@@ -1,5 +1,6 @@
 //! The command line: one file per family of commands.
 
+mod api;
 mod article;
 mod backup;
 mod blacklist;
@@ -139,6 +140,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
     #[command(after_help = "Example:
   wechatd rid 66f0a1b2-1c2d3e4f-5a6b7c8d")]
     Rid(quota::Rid),
+    /// Make any call of WeChat, also one that has no command here
+    #[command(after_help = api::EXAMPLES)]
+    Api(api::Arguments),
     /// Print a valid access_token, for the owner's other programs
     #[command(after_help = token::EXAMPLES)]
     Token(token::Arguments),
@@ -301,6 +305,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Kf(command) => kf::run(&config()?, command),
         Command::Quota(arguments) => quota::run(&config()?, &arguments),
         Command::Rid(arguments) => quota::rid(&config()?, &arguments),
+        Command::Api(arguments) => api::run(&config()?, &arguments),
         Command::Token(arguments) => token::run(&file()?, &arguments),
         Command::Menu(command) => menu::run(&config()?, command),
         Command::Qrcode(command) => qrcode::run(&config()?, command),

@@ -449,7 +449,7 @@ mod tests {
     fn timed_out() -> ApiError {
         ApiError::Network {
             call: Called {
-                name: "sns/oauth2/access_token",
+                name: "sns/oauth2/access_token".into(),
                 effect: Effect::Changes { if_unknown: "" },
             },
             cause: NetworkCause::Timeout(5_000),

@@ -9,6 +9,7 @@
 
 mod advice;
 mod allow_ips;
+mod api;
 mod arguments;
 mod article;
 mod attacks;

@@ -47,7 +47,7 @@ pub struct Details {
     /// The whole line for people, including what to do.
     text: String,
     /// The call to the platform that failed.
-    call: Option<&'static str>,
+    call: Option<String>,
     errcode: Option<i64>,
     rid: Option<String>,
     what_to_do: Option<String>,
@@ -145,7 +145,7 @@ impl Details {
         #[derive(Serialize)]
         struct Fields<'a> {
             text: &'a str,
-            call: Option<&'static str>,
+            call: Option<&'a str>,
             errcode: Option<i64>,
             rid: Option<&'a str>,
             may_be_done: bool,
@@ -153,7 +153,7 @@ impl Details {
         }
         let error = Fields {
             text: &self.text,
-            call: self.call,
+            call: self.call.as_deref(),
             errcode: self.errcode,
             rid: self.rid.as_deref(),
             may_be_done: self.exit == Exit::MayBeDone,
@@ -214,7 +214,7 @@ impl From<ApiError> for Failure {
                 false => Exit::Failed,
             },
             text: error.to_string(),
-            call: error.call(),
+            call: error.call().map(str::to_owned),
             errcode: error.errcode(),
             rid: error.rid().map(str::to_owned),
             what_to_do: error.what_to_do(),
