@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::check::{online, starting};
 use super::terminal::{Failure, Json, Output, complain};
 use crate::byte_order_mark;
-use crate::config::{Config, with_key};
+use crate::config::{Config, SHIPPED, with_key};
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 
@@ -22,9 +22,6 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd init --app-id wx0123456789abcdef --app-secret-file secret.txt --yes
 
 It asks on the terminal for what is not given, tries the answers with WeChat, and writes nothing if they do not work. A file that is there is never overwritten. The AppSecret goes into a file of its own, app_secret, beside the configuration.";
-
-/// The file that it writes, and starts from.
-const SHIPPED: &str = include_str!("../../wechat.conf");
 
 /// The name of the file with the AppSecret, beside the configuration.
 const SECRET_FILE: &str = "app_secret";

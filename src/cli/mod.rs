@@ -13,6 +13,7 @@ mod gate;
 mod hooks;
 mod init;
 mod input;
+mod install;
 mod kf;
 mod login;
 mod mass;
@@ -239,6 +240,13 @@ The copy is one plain SQLite file with mode 0600, and has .part behind its name 
 
 The server must be stopped. The copy is checked first; the store that was there stays beside it, with .before behind its name (or .before-2 and so on: none is overwritten), and the file keeps its owner.")]
     Restore(restore::Arguments),
+    /// Install this program as a service of systemd, or upgrade it
+    #[command(after_help = install::EXAMPLES)]
+    Install(install::Arguments),
+    /// Take the service away again, but for the configuration and the store
+    #[command(after_help = "Example:
+  sudo wechatd uninstall")]
+    Uninstall(install::Arguments),
     /// Print a hardened systemd unit for this binary and configuration
     #[command(after_help = "Example:
   wechatd unit --config /etc/wechatd/wechat.conf \\
@@ -327,13 +335,18 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Proxy(arguments) => proxy::run(&config()?, &arguments),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
+        Command::Install(arguments) => install::install(named.as_deref(), &arguments, completions),
+        Command::Uninstall(arguments) => install::uninstall(&arguments),
         Command::Unit(arguments) => unit::run(&config()?, &arguments),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);
-            Output::for_reading().bytes(&script)
-        }
+        Command::Completions { shell } => Output::for_reading().bytes(&completions(shell)),
     }
+}
+
+/// The script that completes this command line in a shell.
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "wechatd", &mut script);
+    script
 }
 
 /// Every command and subcommand, such as `followers list`, with its line of help; for tests of the documentation.

@@ -16,12 +16,33 @@ pub(super) struct Arguments {
 
 /// Prints the unit to stdout, and what else the owner has to do to stderr.
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let binary = std::env::current_exe()
+        .map_err(|error| Failure::Failed(format!("unit: where this program is: {error}")))?;
+    let text = with_unit(config, &binary, |unit| {
+        for advice in unit_advice(unit)
+            .into_iter()
+            .chain(unreadable(unit, &ServiceUser::find()))
+        {
+            complain(&advice);
+        }
+        match arguments.backup {
+            true => backup_text(unit),
+            false => unit_text(unit),
+        }
+    })?;
+    Output::for_reading().bytes(text.as_bytes())
+}
+
+/// What `use_it` makes of the unit of this program and this configuration.
+pub(super) fn with_unit<T>(
+    config: &Config,
+    binary: &Path,
+    use_it: impl FnOnce(&Unit) -> Result<T, UnwritablePath>,
+) -> Result<T, Failure> {
     let place = |path: &Path| {
         absolute(path)
             .map_err(|error| Failure::Failed(format!("unit: {}: {error}", path.display())))
     };
-    let binary = std::env::current_exe()
-        .map_err(|error| Failure::Failed(format!("unit: where this program is: {error}")))?;
     let (file, store) = (place(&config.file)?, place(&config.store.path)?);
     let secret = config
         .account
@@ -31,7 +52,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         .transpose()?;
     let token = config.api.token_file.as_deref().map(place).transpose()?;
     let unit = Unit {
-        binary: &binary,
+        binary,
         config: &file,
         store: &store,
         entrance: match &config.server.listen {
@@ -41,18 +62,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         app_secret_file: secret.as_deref(),
         token_file: token.as_deref(),
     };
-    let text = match arguments.backup {
-        true => backup_text(&unit),
-        false => unit_text(&unit),
-    };
-    let text = text.map_err(|error| Failure::Failed(error.to_string()))?;
-    for advice in unit_advice(&unit)
-        .into_iter()
-        .chain(unreadable(&unit, &ServiceUser::find()))
-    {
-        complain(&advice);
-    }
-    Output::for_reading().bytes(text.as_bytes())
+    use_it(&unit).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Everything that a unit depends on. All paths are absolute, as the service sees them.
@@ -285,11 +295,14 @@ SystemCallErrorNumber=EPERM
 /// The folder for nightly copies.
 const BACKUPS: &str = "wechatd-backups";
 
-/// Shell commands that install a service and a timer for a nightly copy of the store.
+/// The names of the units that make a nightly copy of the store.
+pub(super) const BACKUP_UNITS: [&str; 2] = ["wechatd-backup.service", "wechatd-backup.timer"];
+
+/// The texts of these units.
 ///
 /// # Errors
 /// As [`unit_text`].
-pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
+pub(super) fn backup_units(unit: &Unit<'_>) -> Result<[String; 2], UnwritablePath> {
     let binary = quoted(&text(unit.binary)?);
     let config = argument(&text(unit.config)?);
     let store = folder(unit.store)?;
@@ -312,13 +325,8 @@ pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
              Environment={SECRET_VARIABLE}=NotNeededHere\n"
         ),
     };
-    Ok(format!(
+    let service = format!(
         "\
-# Printed by `wechatd unit --backup`. To install it, as root:
-#   {binary} --config {config} unit --backup | sh
-# When the last copy was made: wechatd check. What it said: journalctl -u wechatd-backup.
-
-cat > /etc/systemd/system/wechatd-backup.service <<'END'
 [Unit]
 Description=a copy of the store of wechatd
 
@@ -340,9 +348,9 @@ PrivateUsers=yes
 PrivateNetwork=yes
 NoNewPrivileges=yes
 
-{sandbox}END
-
-cat > /etc/systemd/system/wechatd-backup.timer <<'END'
+{sandbox}"
+    );
+    let timer = "\
 [Unit]
 Description=a copy of the store of wechatd every night
 
@@ -354,9 +362,32 @@ Persistent=yes
 
 [Install]
 WantedBy=timers.target
-END
+";
+    Ok([service, timer.to_owned()])
+}
 
-systemctl daemon-reload && systemctl enable --now wechatd-backup.timer
+/// Shell commands that install a service and a timer for a nightly copy of the store.
+///
+/// # Errors
+/// As [`unit_text`].
+pub fn backup_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
+    let binary = quoted(&text(unit.binary)?);
+    let config = argument(&text(unit.config)?);
+    let [service, timer] = backup_units(unit)?;
+    let [service_name, timer_name] = BACKUP_UNITS;
+    Ok(format!(
+        "\
+# Printed by `wechatd unit --backup`. To install it, as root:
+#   {binary} --config {config} unit --backup | sh
+# When the last copy was made: wechatd check. What it said: journalctl -u wechatd-backup.
+
+cat > /etc/systemd/system/{service_name} <<'END'
+{service}END
+
+cat > /etc/systemd/system/{timer_name} <<'END'
+{timer}END
+
+systemctl daemon-reload && systemctl enable --now {timer_name}
 ",
     ))
 }

@@ -62,6 +62,9 @@ use crate::store::Options;
 /// Where the configuration is searched for without `--config`.
 pub const PLACES: [&str; 2] = ["wechat.conf", "/etc/wechatd/wechat.conf"];
 
+/// The configuration that comes with the program: every key with its default, and rules to begin with.
+pub const SHIPPED: &str = include_str!("../../wechat.conf");
+
 /// The environment variable for the AppSecret; it takes precedence over the file.
 pub const SECRET_VARIABLE: &str = "WECHATD_APP_SECRET";
 

@@ -27,25 +27,42 @@ impl Reader {
     /// # Errors
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        // One read transaction around all steps: without it SQLite starts over after every commit. In WAL mode writers
-        // are not blocked; the log keeps their pages until the copy is done.
-        let moment = || {
-            let moment = self.connection.unchecked_transaction()?;
-            moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-            Ok(moment)
-        };
-        let moment = moment().map_err(|error| Reader::failed(&error))?;
-        if fs::symlink_metadata(target).is_ok() {
-            return Err(StoreError::at(target, "exists already; name another file"));
-        }
-        let part = part_of(target);
-        copy(&moment, &part, progress)?;
-        let named = || {
-            fs::rename(&part, target)?;
-            File::open(folder_of(target))?.sync_all()
-        };
-        named().map_err(|error| StoreError::at(target, error))
+        copy_out(&self.connection, target, progress)
     }
+}
+
+/// Makes such a copy of the store at `path`, which may be of an earlier version and is not changed: what an upgrade needs
+/// for the way back.
+///
+/// # Errors
+/// Also when it is not an intact store.
+pub fn copy_any_version(path: &Path, target: &Path) -> Result<(), StoreError> {
+    copy_out(&sound(path)?, target, |_, _| {})
+}
+
+fn copy_out(
+    source: &Connection,
+    target: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    // One read transaction around all steps: without it SQLite starts over after every commit. In WAL mode writers
+    // are not blocked; the log keeps their pages until the copy is done.
+    let moment = || {
+        let moment = source.unchecked_transaction()?;
+        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(moment)
+    };
+    let moment = moment().map_err(|error| Reader::failed(&error))?;
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(StoreError::at(target, "exists already; name another file"));
+    }
+    let part = part_of(target);
+    copy(&moment, &part, progress)?;
+    let named = || {
+        fs::rename(&part, target)?;
+        File::open(folder_of(target))?.sync_all()
+    };
+    named().map_err(|error| StoreError::at(target, error))
 }
 
 /// Removes the partial file of an interrupted backup to `target`. True if there was one.

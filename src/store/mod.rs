@@ -67,7 +67,7 @@ mod tags;
 mod wal;
 mod writer;
 
-pub use copy::{owner_of_copy, remove_part_of, restore};
+pub use copy::{copy_any_version, owner_of_copy, remove_part_of, restore};
 pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};

@@ -31,6 +31,7 @@ mod gate;
 mod handshake;
 mod hooks;
 mod init;
+mod install;
 mod kf;
 mod limits;
 mod lists;
