@@ -1,10 +1,11 @@
 //! Followers on the owner's web pages: the log-in inside WeChat from the first page to the last, and what strangers try.
 
+mod chromium;
 mod threats;
 
 use crate::support::account::RULES;
 use crate::support::browser::{
-    Browser, FLOW, SESSION, SITE, code, location, on_the_site, sent_back,
+    Browser, FLOW, SESSION, SITE, code, location, offered, on_the_site, sent_back,
 };
 use crate::support::service::{Act, FORWARD_ALL};
 use crate::support::*;

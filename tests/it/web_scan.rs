@@ -2,7 +2,7 @@
 //! those of the threats in the contract of the web log-in.
 
 use crate::support::account::{HELP, RULES, WELCOME};
-use crate::support::browser::{Browser, FLOW, SESSION, SITE};
+use crate::support::browser::{Browser, FLOW, SESSION, SITE, offered};
 use crate::support::http::Answer;
 use crate::support::*;
 use serde_json::{Value, json};
@@ -101,14 +101,6 @@ impl<'a> Page<'a> {
 
 fn json_of(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body()).unwrap_or_else(|_| panic!("{}", answer.explained("JSON")))
-}
-
-/// The numbers that a reply offers.
-fn offered(reply: &str) -> Vec<String> {
-    let links = reply.split("weixin://bizmsgmenu?msgmenucontent=").skip(1);
-    links
-        .map(|link| link.split('&').next().unwrap().to_owned())
-        .collect()
 }
 
 #[track_caller]

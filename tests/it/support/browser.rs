@@ -195,6 +195,14 @@ pub fn on(site: &str, address: &str) -> String {
         .to_owned()
 }
 
+/// The numbers that an answer to a scan offers.
+pub fn offered(reply: &str) -> Vec<String> {
+    let links = reply.split("weixin://bizmsgmenu?msgmenucontent=").skip(1);
+    links
+        .map(|link| link.split('&').next().unwrap().to_owned())
+        .collect()
+}
+
 /// Follows the way to WeChat's log-in as the platform does: back to the `redirect_uri` with a code and the state.
 #[track_caller]
 pub fn sent_back(answer: &Answer, code: &str) -> String {

@@ -220,11 +220,16 @@ impl Chromium {
         let Some(folder) = std::env::var_os("WECHATD_SCREENSHOTS") else {
             return;
         };
+        let file = std::path::Path::new(&folder).join(format!("{name}.png"));
+        std::fs::write(file, self.picture()).unwrap();
+    }
+
+    /// The whole page as a PNG.
+    #[track_caller]
+    pub fn picture(&self) -> Vec<u8> {
         let whole = json!({"captureBeyondViewport": true});
         let taken = self.emulate("Page.captureScreenshot", whole);
-        let png = STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
-        let file = std::path::Path::new(&folder).join(format!("{name}.png"));
-        std::fs::write(file, png).unwrap();
+        STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 
     /// Waits for something that the browser does by itself.

@@ -65,7 +65,7 @@ pub fn snapshot(language: Language) -> Page {
             "WeChat shows a snapshot of this page, in which nobody can log in.",
         )) }
         p { (say(
-            "请点击屏幕下方的“使用完整服务”,然后继续。",
+            "请点击屏幕下方的“使用完整服务”，然后继续。",
             "Tap “使用完整服务” (use the full service) in the bar below to go on.",
         )) }
     };

@@ -24,9 +24,10 @@ h1{font-size:1.4em;line-height:1.3;margin:0 0 .8em}\
 p{margin:0 0 1em}\
 small{opacity:.75}\
 [hidden]{display:none!important}\
-.number{font-size:3em;font-weight:bold;line-height:1.2}\
+#code{display:inline-block}\
+.number{font-size:3em;font-weight:bold;line-height:1.2;margin:0 0 .35em}\
 .qr{display:block;width:100%;max-width:16em;height:auto;margin:0 0 1em}\
-.button{display:block;box-sizing:border-box;width:100%;padding:.7em 1em;border:0;border-radius:.4em;background:#07803d;color:#fff;font:inherit;text-align:center;text-decoration:none}";
+.button{display:block;box-sizing:border-box;width:100%;margin:0 0 1em;padding:.7em 1em;border:0;border-radius:.4em;background:#07803d;color:#fff;font:inherit;text-align:center;text-decoration:none}";
 
 /// What can be done on the log-in page.
 #[derive(Debug)]
@@ -187,6 +188,8 @@ fn render_with(
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                // Without it browsers ask the owner's site for one, as people who are not logged in.
+                link rel="icon" href="data:,";
                 title { (title) }
                 style nonce=(nonce.text()) { (PreEscaped(STYLE)) }
             }

@@ -20,17 +20,17 @@ pub fn part(language: Language, action: &str, form: &str) -> Markup {
         div #scan hidden data-url=(action) data-form=(form) {
             p data-in="begin" { (say("请稍候…", "One moment …")) }
             div data-in="waiting" hidden {
-                p { (say("请用微信扫描二维码:", "Scan this code with WeChat:")) }
+                p { (say("请用微信扫描二维码：", "Scan this code with WeChat:")) }
                 div #qr {}
             }
             p data-in="waiting typed" hidden {
-                span data-in="waiting" { (say("或者在公众号中发送:", "Or send this to the account:")) }
-                span data-in="typed" { (say("请在微信中向公众号发送:", "In WeChat, send this to the account:")) }
+                span data-in="waiting" { (say("或者在公众号中发送：", "Or send this to the account:")) }
+                span data-in="typed" { (say("请在微信中向公众号发送：", "In WeChat, send this to the account:")) }
                 " " strong #code {}
             }
             div data-in="scanned" hidden aria-live="polite" {
                 p { (say(
-                    "请在手机上的聊天中点击或发送这个数字:",
+                    "请在手机上的聊天中点击或发送这个数字：",
                     "In the chat on your phone, tap or send this number:",
                 )) }
                 p .number #number {}
