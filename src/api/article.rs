@@ -1,38 +1,104 @@
-//! Articles: saved as a draft, then published for everybody to read. (Sending one to followers is a mass message.)
+//! Published articles: from a draft for everybody to read, listed and deleted. (Sending one to followers is a mass
+//! message.)
+
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use crate::wechat::lenient;
 
-/// An article of a draft.
+/// The most drafts or publications that one call lists.
+pub const ARTICLES_PAGE: u32 = 20;
+
+/// An article of a draft or of a publication, as WeChat returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DraftArticle {
+pub struct StoredArticle {
     /// Its title.
-    pub title: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub title: Option<String>,
     /// Who wrote it.
-    #[serde(default)]
-    pub author: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub author: Option<String>,
     /// The few lines under the title in the chat.
-    #[serde(default)]
-    pub digest: String,
-    /// The article itself, as HTML. Its pictures have URLs from `media/uploadimg`.
-    pub content: String,
-    /// Where "Read more" leads.
-    #[serde(default)]
-    pub content_source_url: String,
-    /// The cover: a picture of the permanent material.
-    pub thumb_media_id: String,
-    /// 1: users can comment.
-    #[serde(default)]
-    pub need_open_comment: u8,
-    /// 1: only followers can.
-    #[serde(default)]
-    pub only_fans_can_comment: u8,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub digest: Option<String>,
+    /// The article itself, as HTML; missing in lists.
+    #[serde(
+        default,
+        deserialize_with = "lenient::text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub content: Option<String>,
+    /// Where it can be read; of a draft for a while only.
+    #[serde(default, deserialize_with = "lenient::filled")]
+    pub url: Option<String>,
+    /// Whether it was published and has been deleted since.
+    #[serde(
+        default,
+        deserialize_with = "truth",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub is_deleted: Option<bool>,
+    /// All other fields: the cover, whether there are comments, pictures and so on.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+impl StoredArticle {
+    /// The msg_data_id of a published article: the `mid` of its long URL. Short URLs do not have it.
+    #[must_use]
+    pub fn msg_data_id(&self) -> Option<&str> {
+        let (_, query) = self.url.as_deref()?.split_once('?')?;
+        let query = query.split('#').next().unwrap_or_default();
+        let mid = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("mid="))?;
+        let digits = !mid.is_empty() && mid.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then_some(mid)
+    }
+}
+
+/// Some drafts or publications.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct Page<T> {
+    /// How many there are in all.
+    #[serde(default, deserialize_with = "lenient::int")]
+    pub total_count: Option<i64>,
+    /// Those of this page.
+    #[serde(default, rename = "item", deserialize_with = "lenient::list")]
+    pub items: Vec<T>,
+}
+
+/// A publication in a list: articles that were published together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// Its name in messages, menus and other calls.
+    #[serde(deserialize_with = "lenient::id")]
+    pub article_id: String,
+    /// When, in Unix seconds.
+    #[serde(default, deserialize_with = "lenient::int")]
+    pub update_time: Option<i64>,
+    /// Its articles, without their content unless it was asked for.
+    #[serde(
+        default,
+        rename(deserialize = "content"),
+        deserialize_with = "in_content"
+    )]
+    pub articles: Vec<StoredArticle>,
+}
+
+/// Which articles of a publication are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// This one, counted from 1.
+    One(NonZeroU32),
+    /// All of them.
+    All,
 }
 
 /// A draft that the platform took for publishing.
@@ -125,9 +191,27 @@ fn status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PublishSt
         .ok_or_else(|| serde::de::Error::custom("publish_status is no number"))
 }
 
+/// A truth that comes as such or as 0 and 1.
+fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(lenient::int(deserializer)?.map(|number| number != 0))
+}
+
+/// The `news_item` of a `content`, both of which may be missing.
+pub(super) fn in_content<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<StoredArticle>, D::Error> {
+    #[derive(Deserialize)]
+    struct Content {
+        #[serde(default, deserialize_with = "lenient::list")]
+        news_item: Vec<StoredArticle>,
+    }
+    let content = Option::<Content>::deserialize(deserializer)?;
+    Ok(content.map(|content| content.news_item).unwrap_or_default())
+}
+
 /// The `article_url` of each `item`, in their order.
 fn urls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let detail = serde_json::Value::deserialize(deserializer)?;
+    let detail = Value::deserialize(deserializer)?;
     let items = detail["item"].as_array().into_iter().flatten();
     Ok(items
         .filter_map(|item| lenient::as_text(&item["article_url"]))
@@ -135,39 +219,6 @@ fn urls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 impl Client {
-    /// Saves articles as a draft (`draft/add`), once, and returns its media_id. Only the account sees it.
-    ///
-    /// # Errors
-    /// [`ApiError::Request`] for a draft without an article, and an article without title, content or cover; any
-    /// [`ApiError`]. After a [timeout](crate::outbound::NetworkCause::Timeout) it may have been saved.
-    pub fn draft_add(&self, articles: &[DraftArticle]) -> Result<String, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(deserialize_with = "lenient::id")]
-            media_id: String,
-        }
-        let call = Call::change(
-            "/cgi-bin/draft/add",
-            "the draft may have been kept; look in the console before you repeat it",
-        );
-        if articles.is_empty() {
-            return Err(call.refused("a draft has at least one article"));
-        }
-        for (number, article) in (1..).zip(articles) {
-            let needed = [
-                ("title", &article.title),
-                ("content", &article.content),
-                ("thumb_media_id", &article.thumb_media_id),
-            ];
-            if let Some((field, _)) = needed.iter().find(|(_, text)| text.trim().is_empty()) {
-                return Err(call.refused(format!("article {number} has no {field}")));
-            }
-        }
-        Ok(self
-            .call::<Answer>(&call.json(&json!({ "articles": articles }))?)?
-            .media_id)
-    }
-
     /// Publishes a draft (`freepublish/submit`), once. The result comes with the event
     /// `PUBLISHJOBFINISH`, or from [`Client::freepublish_get`].
     ///
@@ -189,5 +240,80 @@ impl Client {
     pub fn freepublish_get(&self, publish_id: &str) -> Result<Publishing, ApiError> {
         let call = Call::read("/cgi-bin/freepublish/get");
         self.call(&call.json(&json!({ "publish_id": publish_id }))?)
+    }
+
+    /// Lists up to `count` publications from `offset` on (`freepublish/batchget`). What was sent to followers is not
+    /// among them.
+    ///
+    /// # Errors
+    /// [`ApiError::Request`] for a count that is not 1 to [`ARTICLES_PAGE`]; 48001 for personal and unverified accounts
+    /// since July 2025; any [`ApiError`].
+    pub fn freepublish_batchget(
+        &self,
+        offset: u32,
+        count: u32,
+        with_content: bool,
+    ) -> Result<Page<Publication>, ApiError> {
+        let call = Call::read("/cgi-bin/freepublish/batchget");
+        if !(1..=ARTICLES_PAGE).contains(&count) {
+            return Err(call.refused(format!("it lists 1 to {ARTICLES_PAGE} at once")));
+        }
+        let no_content = u8::from(!with_content);
+        let body = json!({"offset": offset, "count": count, "no_content": no_content});
+        self.call(&call.json(&body)?)
+    }
+
+    /// The articles of a publication (`freepublish/getarticle`).
+    ///
+    /// # Errors
+    /// 53600 for an unknown article_id; as [`Client::freepublish_batchget`].
+    pub fn freepublish_getarticle(&self, article_id: &str) -> Result<Vec<StoredArticle>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            news_item: Vec<StoredArticle>,
+        }
+        let call = Call::read("/cgi-bin/freepublish/getarticle");
+        let call = call.json(&json!({ "article_id": article_id }))?;
+        Ok(self.call::<Answer>(&call)?.news_item)
+    }
+
+    /// Deletes published articles for good (`freepublish/delete`).
+    ///
+    /// # Errors
+    /// As [`Client::freepublish_getarticle`].
+    pub fn freepublish_delete(&self, article_id: &str, which: Deleted) -> Result<(), ApiError> {
+        let call = Call::change(
+            "/cgi-bin/freepublish/delete",
+            "`wechatd article published show` shows it",
+        );
+        let index = match which {
+            Deleted::One(index) => index.get(),
+            // Without an index the call deletes all of them too.
+            Deleted::All => 0,
+        };
+        self.done(&call.json(&json!({"article_id": article_id, "index": index}))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_msg_data_id_is_in_long_urls() {
+        for (url, id) in [
+            (
+                "http://mp.weixin.qq.com/s?__biz=SYN==&mid=2247490001&idx=1&sn=SYN#rd",
+                Some("2247490001"),
+            ),
+            ("https://mp.weixin.qq.com/s?mid=7#mid=8", Some("7")),
+            ("https://mp.weixin.qq.com/s/SHORT", None),
+            ("https://mp.weixin.qq.com/s?mid=", None),
+            ("https://mp.weixin.qq.com/s?mid=7%2", None),
+        ] {
+            let article: StoredArticle =
+                serde_json::from_value(json!({ "url": url })).expect("an article");
+            assert_eq!(article.msg_data_id(), id, "{url}");
+        }
     }
 }

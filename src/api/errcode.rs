@@ -91,13 +91,15 @@ pub fn find(errcode: i64) -> Option<&'static Errcode> {
         .find(|line| (line.from..=line.to).contains(&errcode))
 }
 
-/// Finds the entry of a code for this call: calls for web pages (`sns/…`) have access_tokens of their own, and calls
-/// that fetch one have none, so that some codes mean something else there.
+/// Finds the entry of a code for this call: calls for web pages (`sns/…`) have access_tokens of their own, calls that
+/// fetch one have none, and drafts are not uploaded again, so that some codes mean something else there.
 #[must_use]
 pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
     let own = match call {
         call if call.starts_with("sns/") => PAGE_ERRCODES,
         call if TOKEN_CALLS.contains(&call) => TOKEN_ERRCODES,
+        call if call.starts_with("draft/") => DRAFT_ERRCODES,
+        call if call.starts_with("freepublish/") => PUBLISH_ERRCODES,
         _ => &[],
     };
     own.iter()
@@ -218,6 +220,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40066, Fix, "the platform has no such call", "check api.base_url"),
         one(40092, Fix, "the remark is too long or has characters that are not allowed", "use fewer than 30 characters"),
         one(40097, Fix, "wrong parameter", ""),
+        one(40114, Fix, "there is no article with this index", "see how many there are with `wechatd article show`"),
         range(40117, 40121, Fix, "menu: wrong media_id or type of a button", ""),
         one(40125, Fix, "the AppSecret is wrong", "compare account.app_secret with the console, or reset it there"),
         one(40132, Fix, "wrong WeChat id", ""),
@@ -232,6 +235,7 @@ pub const ERRCODES: &[Errcode] = {
         one(40249, Fix, "the template message was refused", ""),
         range(41001, 41009, Fix, "a required parameter is missing", ""),
         one(41030, Fix, "wrong page", "name a page of the mini program, or a URL of the account's domain"),
+        one(41039, Fix, "wrong content_source_url", "give a whole URL, or none"),
         one(42001, Token, "the access_token has expired", ""),
         one(42002, RestartOauth, "the refresh_token has expired", ""),
         one(42003, RestartOauth, "the code has expired", ""),
@@ -269,9 +273,11 @@ pub const ERRCODES: &[Errcode] = {
         one(45081, Ignore, "typing is shown already", ""),
         range(45083, 45084, Fix, "wrong speed", "use 0 to 4"),
         one(45087, Admin, "customer-service messages are blocked for this account", ""),
+        one(45110, Fix, "the author's name is too long", "use at most 16 characters"),
         one(45157, Fix, "the tag's name is taken or not allowed", "choose another name"),
         one(45158, Fix, "the tag's name is over 30 bytes", "shorten it"),
         one(45159, Fix, "there is no such tag", "see `wechatd tags list`"),
+        one(45166, Fix, "WeChat does not take this content", "look for links, scripts and words that it forbids"),
         one(45171, User, "some of the users could not be tagged", "see which, and repeat for them"),
         one(46001, Fix, "there is no such media", ""),
         one(46002, Fix, "there is no such menu version", ""),
@@ -293,7 +299,10 @@ pub const ERRCODES: &[Errcode] = {
         one(50005, User, "the user does not follow any more", ""),
         one(50007, Admin, "the account is frozen", "see the notice at mp.weixin.qq.com"),
         one(53404, Admin, "the account is banned from this feature", "see the notice at mp.weixin.qq.com"),
+        one(53405, Fix, "the goods in the article are wrong", ""),
+        one(53406, Admin, "goods in articles are not switched on", "switch them on in the console"),
         range(53503, 53505, Admin, "the draft did not pass the checks before publishing", "publish it in the console"),
+        one(53600, Fix, "there is no such article_id", "see `wechatd article published list`"),
         one(61004, Admin, "this machine's address is not registered", "register it in the console"),
         one(61450, Retry, "the platform is busy", ""),
         range(61451, 61457, Fix, "customer-service account: wrong name, nickname, picture or number", ""),
@@ -373,6 +382,29 @@ const TOKEN_ERRCODES: &[Errcode] = {
     ]
 };
 
+/// Codes that mean something else for drafts. Personal and unverified accounts report 48001, although WeChat's table of
+/// rights has drafts for every account.
+#[rustfmt::skip]
+const DRAFT_ERRCODES: &[Errcode] = {
+    use Action::{Admin, Fix};
+    &[
+        one(40007, Fix, "there is no such draft, or no such cover in the permanent material", "a draft is gone once it is published or sent: see `wechatd article list`; a cover is uploaded with `wechatd material upload`"),
+        one(48001, Admin, "this account may not use drafts through the API", "personal and unverified accounts have lost such calls since July 2025: write the article in the console, or get the account verified"),
+    ]
+};
+
+/// Codes that mean something else for published articles.
+/// From the platform's notice of July 2025 and its page "freepublish/get".
+#[rustfmt::skip]
+const PUBLISH_ERRCODES: &[Errcode] = {
+    use Action::{Admin, Fix};
+    &[
+        one(40002, Fix, "there is no such publish_id", "see `wechatd article status`"),
+        one(40007, Fix, "there is no such draft", "a draft is gone once it is published or sent: see `wechatd article list`"),
+        one(48001, Admin, "this account may not publish through the API", "personal and unverified accounts have lost these calls since July 2025: publish in the console, or get the account verified"),
+    ]
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,7 +456,14 @@ mod tests {
 
     #[test]
     fn every_line_says_what_it_means_and_what_to_do() {
-        for line in ERRCODES.iter().chain(PAGE_ERRCODES).chain(TOKEN_ERRCODES) {
+        let own = [
+            PAGE_ERRCODES,
+            TOKEN_ERRCODES,
+            DRAFT_ERRCODES,
+            PUBLISH_ERRCODES,
+        ]
+        .concat();
+        for line in ERRCODES.iter().chain(&own) {
             assert!(!line.meaning.is_empty(), "{line:?}");
             assert!(!line.action.advice().is_empty(), "{line:?}");
             for text in [line.meaning, line.advice, line.action.advice()] {

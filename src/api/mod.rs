@@ -18,6 +18,7 @@ pub mod article;
 pub mod blacklist;
 pub mod comment;
 pub mod custom;
+pub mod draft;
 pub mod kf;
 pub mod login;
 pub mod mass;

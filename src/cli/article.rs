@@ -1,24 +1,23 @@
 //! `wechatd article …`: turns files into drafts, and publishes drafts for everybody.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod drafts;
+mod file;
+mod published;
 
-use serde_json::{Value, json};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 
-use super::input::json::in_plain_words;
-use super::input::{NotBlank, Yes, confirm, limit};
+use serde_json::json;
+
+use super::input::{NotBlank, Yes, confirm, limit, whole_number};
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
-use crate::api::ApiError;
-use crate::api::article::{DraftArticle, PublishStatus, Submitted};
-use crate::byte_order_mark;
+use crate::api::article::{PublishStatus, StoredArticle, Submitted};
 use crate::clock;
 use crate::config::Config;
+use crate::counted::counted;
 use crate::store::{Job, NewJob, Reader};
 use crate::wechat::JobKind;
-
-/// Fields that the platform returns but does not accept; `wechatd material get` writes them too.
-const READ_ONLY: [&str; 2] = ["show_cover_pic", "url"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -42,11 +41,75 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
         #[command(flatten)]
         json: Json,
     },
+    /// List the drafts, the last saved first; those of the console too
+    #[command(after_help = "Examples:
+  wechatd article list
+  wechatd article list --json | jq -r '.[].media_id'")]
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
+        limit: u32,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show the articles of a draft
+    #[command(after_help = "Examples:
+  wechatd article show MEDIA_ID
+  wechatd article show MEDIA_ID --index 2 --json > article.json
+
+`wechatd article edit` and `article draft` take that file.")]
+    Show {
+        /// The draft's media_id; `wechatd article list` shows them
+        media_id: NotBlank,
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Replace one article of a draft by the one in a file
+    #[command(after_help = "Examples:
+  wechatd article edit MEDIA_ID article.json
+  wechatd article edit MEDIA_ID article.json --index 2
+
+The file is one of `wechatd article draft`, with one article. The whole article is replaced. No call adds an article to a draft or changes their order: delete the draft and make another one.")]
+    Edit {
+        /// The draft's media_id; `wechatd article list` shows them
+        media_id: NotBlank,
+        /// The article, as JSON
+        file: PathBuf,
+        /// Which of the draft's articles, from 1
+        #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, value_parser = whole_number::<NonZeroU32>(1..=u32::MAX), allow_negative_numbers = true)]
+        index: NonZeroU32,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Delete a draft with all its articles
+    #[command(after_help = "Example:
+  wechatd article delete MEDIA_ID")]
+    Delete {
+        /// The draft's media_id; `wechatd article list` shows them
+        media_id: NotBlank,
+        #[command(flatten)]
+        yes: Yes,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Articles that are published: list, show, delete
+    #[command(
+        subcommand,
+        after_help = "Example:
+  wechatd article published list
+
+Personal and unverified accounts have lost the calls for published articles since July 2025; they get 48001."
+    )]
+    Published(published::Commands),
     /// Publish a draft for everybody to read; followers get no message
     #[command(after_help = "Example:
   wechatd article publish MEDIA_ID
 
-It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.")]
+It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.
+
+Personal and unverified accounts have lost this call since July 2025; they get 48001, and publish in the console.")]
     Publish {
         /// The draft's media_id
         media_id: NotBlank,
@@ -72,9 +135,35 @@ When it is published, it shows the article_id, for `wechatd send --article` and 
     },
 }
 
+/// Which articles are shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Only this article, counted from 1
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>(1..=u32::MAX), allow_negative_numbers = true)]
+    index: Option<NonZeroU32>,
+}
+
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
-        Commands::Draft { file, json } => draft(config, &file, json),
+        Commands::Draft { file, json } => drafts::make(config, &file, json),
+        Commands::List { limit, json } => drafts::list(config, limit, json),
+        Commands::Show {
+            media_id,
+            which,
+            json,
+        } => drafts::show(config, &media_id, &which, json),
+        Commands::Edit {
+            media_id,
+            file,
+            index,
+            json,
+        } => drafts::edit(config, &media_id, &file, index, json),
+        Commands::Delete {
+            media_id,
+            yes,
+            json,
+        } => drafts::delete(config, &media_id, yes, json),
+        Commands::Published(command) => published::run(config, command),
         Commands::Publish {
             media_id,
             yes,
@@ -91,48 +180,6 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
             json,
         } => list(config, limit, json),
     }
-}
-
-fn draft(config: &Config, file: &Path, json: Json) -> Result<(), Failure> {
-    let wrong = |what: String| Failure::Wrong(format!("{}: {what}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let articles = articles(&text).map_err(|what| {
-        wrong(format!(
-            "{what}; `wechatd article draft --help` shows an example"
-        ))
-    })?;
-    let (_store, api) = connect(config)?;
-    let made = api.draft_add(&articles).map_err(|error| match error {
-        ApiError::Request { cause, .. } => wrong(cause),
-        error => error.into(),
-    })?;
-    let value = json!({ "media_id": made, "articles": articles.len() });
-    Output::for_change().answer(json, &value, &made)
-}
-
-/// The articles in a file: one, a list, or a list under `articles`.
-fn articles(text: &str) -> Result<Vec<DraftArticle>, String> {
-    let mut value: Value = serde_json::from_str(byte_order_mark::skip(text))
-        .map_err(|error| in_plain_words(&error))?;
-    if let Some(list) = value.get_mut("articles") {
-        value = list.take();
-    }
-    let list = match value {
-        Value::Array(list) => list,
-        one => vec![one],
-    };
-    if list.is_empty() {
-        return Err("it holds no article".to_owned());
-    }
-    let article = |(number, mut value): (usize, Value)| {
-        if let Value::Object(fields) = &mut value {
-            // A field that is null counts as missing.
-            fields.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
-        }
-        serde_json::from_value(value)
-            .map_err(|error| format!("article {number}: {}", in_plain_words(&error)))
-    };
-    (1..).zip(list).map(article).collect()
 }
 
 fn publish(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
@@ -277,35 +324,88 @@ fn status_text(status: PublishStatus) -> String {
     .to_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_holds_one_article_or_several() {
-        let one = r#"{"title": "T", "content": "<p>x</p>", "thumb_media_id": "SYN"}"#;
-        let two = format!("[{one}, {one}]");
-        for (text, count) in [
-            (one.to_owned(), 1),
-            (two.clone(), 2),
-            (format!("{{\"articles\": {two}}}"), 2),
-        ] {
-            assert_eq!(articles(&text).map(|list| list.len()), Ok(count), "{text}");
+impl Which {
+    /// The articles to show, with their numbers from 1.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] for an index that there is not.
+    fn of(&self, articles: Vec<StoredArticle>) -> Result<Vec<(usize, StoredArticle)>, Failure> {
+        let many = articles.len();
+        let mut numbered: Vec<(usize, StoredArticle)> = (1..).zip(articles).collect();
+        if let Some(index) = self.index {
+            let index = usize::try_from(index.get()).unwrap_or(usize::MAX);
+            numbered.retain(|(number, _)| *number == index);
+            if numbered.is_empty() {
+                return Err(Failure::Failed(format!(
+                    "there is no article {index}: it has {}",
+                    counted(many, "article")
+                )));
+            }
         }
-        let returned = one.replace(
-            '}',
-            r#", "url": "http://x", "show_cover_pic": 1, "author": null}"#,
-        );
-        assert_eq!(articles(&returned), articles(one));
-        for (text, why) in [
-            ("", "ends too early"),
-            ("[]", "no article"),
-            ("{}", "article 1: the field `title` is missing"),
-            (r#"{"titel": "T"}"#, "unknown field `titel`"),
-            ("7", "article 1"),
-        ] {
-            let error = articles(text).expect_err(text);
-            assert!(error.contains(why), "{error}");
+        Ok(numbered)
+    }
+}
+
+/// The titles of articles on one line of a list; `(deleted)` marks what readers no longer see.
+fn titles(articles: &[StoredArticle]) -> String {
+    let title = |article: &StoredArticle| {
+        let title = article.title.as_deref().unwrap_or_default();
+        match article.is_deleted {
+            Some(true) => format!("{title} (deleted)"),
+            Some(false) | None => title.to_owned(),
+        }
+    };
+    let titles: Vec<String> = articles.iter().map(title).collect();
+    titles.join(" / ")
+}
+
+/// Prints what articles are, each with its number, and their contents.
+fn describe(
+    out: &mut Output,
+    articles: &[(usize, StoredArticle)],
+    more: &[(&str, String)],
+) -> Result<(), Failure> {
+    for (at, (number, article)) in articles.iter().enumerate() {
+        if at > 0 {
+            out.line("")?;
+        }
+        let mut facts = facts(*number, article);
+        facts.extend_from_slice(more);
+        out.pairs(&facts)?;
+        if let Some(content) = article.content.as_deref().filter(|text| !text.is_empty()) {
+            out.line(&format!("\n{content}"))?;
         }
     }
+    Ok(())
+}
+
+/// What an article is.
+fn facts(number: usize, article: &StoredArticle) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("article", number.to_string())];
+    let mut fact = |name, value: Option<&str>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            facts.push((name, value.to_owned()));
+        }
+    };
+    let other = |name: &str| article.others.get(name);
+    let text = |name: &str| other(name).and_then(serde_json::Value::as_str);
+    let is_on = |name: &str| other(name).is_some_and(|value| *value == 1 || *value == "1");
+    fact("type", text("article_type").filter(|kind| *kind != "news"));
+    fact("title", article.title.as_deref());
+    fact("author", article.author.as_deref());
+    fact("digest", article.digest.as_deref());
+    fact("cover", text("thumb_media_id"));
+    fact("read more", text("content_source_url"));
+    let comments = match (is_on("need_open_comment"), is_on("only_fans_can_comment")) {
+        (true, true) => Some("from followers"),
+        (true, false) => Some("from everybody"),
+        (false, _) => None,
+    };
+    fact("comments", comments);
+    fact("url", article.url.as_deref());
+    fact(
+        "deleted",
+        article.is_deleted.filter(|gone| *gone).map(|_| "yes"),
+    );
+    facts
 }

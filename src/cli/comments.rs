@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use serde_json::json;
 
 use super::input::{NotBlank, Yes, confirm, limit, whole_number};
-use super::platform::connect;
+use super::platform::{connect, in_pages};
 use super::terminal::{Failure, Json, Output, cell, complain, text, time, whole};
 use crate::api::comment::{
     COMMENT_PAGE, Comment, CommentFilter, CommentName, CommentReply, CommentedArticle,
@@ -232,16 +232,17 @@ fn list(
     json: Json,
 ) -> Result<(), Failure> {
     let (_, api) = connect(config)?;
-    let (comments, total) = listed(&api, article, filter, limit)?;
-    if let Some(total) = total
-        && usize::try_from(total).is_ok_and(|total| total > comments.len())
-        && comments.len() >= usize::try_from(limit).unwrap_or(usize::MAX)
-    {
-        let shown = comments.len();
-        complain(&format!(
-            "{shown} of {total} are shown; --limit N shows more"
-        ));
+    let listed = in_pages(limit, COMMENT_PAGE, |begin, count| {
+        let page = api.comment_list(article, filter, begin, count)?;
+        Ok::<_, ApiError>((page.comments, page.total))
+    })?;
+    if let Some(part) = listed.left_out() {
+        complain(&format!("{part} are shown; --limit N shows more"));
     }
+    // A comment that arrives meanwhile moves another one to the next page.
+    let mut seen = HashSet::new();
+    let mut comments = listed.items;
+    comments.retain(|comment| seen.insert(comment.user_comment_id));
     let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&comments);
@@ -274,31 +275,4 @@ fn list(
         "there are no such comments",
     )?;
     out.done()
-}
-
-/// Up to `limit` comments, page by page, and how many there are in all. A comment that arrives meanwhile can move
-/// another one to the next page; it is listed once.
-fn listed(
-    api: &Client,
-    article: CommentedArticle,
-    filter: CommentFilter,
-    limit: u32,
-) -> Result<(Vec<Comment>, Option<i64>), ApiError> {
-    let mut comments: Vec<Comment> = Vec::new();
-    let mut seen = HashSet::new();
-    let (mut begin, mut total) = (0, None);
-    while begin < limit {
-        let count = (limit - begin).min(COMMENT_PAGE);
-        let page = api.comment_list(article, filter, begin, count)?;
-        total = page.total.or(total);
-        let came = u32::try_from(page.comments.len()).unwrap_or(u32::MAX);
-        let fresh = page.comments.into_iter();
-        comments.extend(fresh.filter(|comment| seen.insert(comment.user_comment_id)));
-        begin = begin.saturating_add(came);
-        if came < count || total.is_some_and(|total| i64::from(begin) >= total) {
-            break;
-        }
-    }
-    comments.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok((comments, total))
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::input::attachment::{Lifetime, LocalFile, media_types};
 use super::input::{NotBlank, Yes, confirm, limit, one_of};
-use super::platform::connect;
+use super::platform::{connect, in_pages};
 use super::terminal::{
     Failure, Json, Output, WholeFile, cell, complain, download, text, time, whole,
 };
-use crate::api::Client;
+use crate::api::ApiError;
 use crate::api::material::{MATERIAL_PAGE, Material, MaterialItem, MaterialType, VideoDescription};
 use crate::api::media::MediaType;
 use crate::config::Config;
@@ -145,16 +145,15 @@ fn list(
     let mut shown = Vec::new();
     let mut left_out = Vec::new();
     for material_type in types {
-        let (items, total) = listed(&api, material_type, limit)?;
-        let total = total.and_then(|total| usize::try_from(total).ok());
-        if let Some(total) = total.filter(|total| *total > items.len()) {
-            left_out.push(format!(
-                "{} of {total} {}",
-                items.len(),
-                material_type.name()
-            ));
+        let listed = in_pages(limit, MATERIAL_PAGE, |offset, count| {
+            let page = api.batchget_material(material_type, offset, count)?;
+            Ok::<_, ApiError>((page.items, page.total_count))
+        })?;
+        if let Some(part) = listed.left_out() {
+            left_out.push(format!("{part} {}", material_type.name()));
         }
-        shown.extend(items.into_iter().map(|item| as_shown(material_type, item)));
+        let items = listed.items.into_iter();
+        shown.extend(items.map(|item| as_shown(material_type, item)));
     }
     if !left_out.is_empty() {
         complain(&format!(
@@ -194,28 +193,6 @@ fn list(
         &nothing,
     )?;
     out.done()
-}
-
-/// Up to `limit` items, page by page, and how many there are in all.
-fn listed(
-    api: &Client,
-    material_type: MaterialType,
-    limit: u32,
-) -> Result<(Vec<MaterialItem>, Option<i64>), Failure> {
-    let mut items = Vec::new();
-    let (mut offset, mut total) = (0, None);
-    while offset < limit {
-        let count = (limit - offset).min(MATERIAL_PAGE);
-        let page = api.batchget_material(material_type, offset, count)?;
-        total = page.total_count.or(total);
-        let came = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
-        items.extend(page.items);
-        offset = offset.saturating_add(came);
-        if came < count || total.is_some_and(|total| i64::from(offset) >= total) {
-            break;
-        }
-    }
-    Ok((items, total))
 }
 
 fn as_shown(material_type: MaterialType, item: MaterialItem) -> Shown {

@@ -55,7 +55,7 @@ fn an_invalid_draft_file_is_refused_before_any_call() {
         (r#"{"titel": "T"}"#, "titel"),
         (
             &OPEN_DAY.replace("SYN_cover", ""),
-            "article 1 has no thumb_media_id",
+            "article 1: it has no thumb_media_id",
         ),
     ] {
         std::fs::write(account.folder().join("wrong.json"), text).unwrap();
@@ -79,7 +79,7 @@ fn a_draft_is_not_retried_when_the_answer_is_lost() {
     account
         .command(&["article", "draft", "day.json"])
         .may_be_done()
-        .complains("may have been kept");
+        .complains("the draft may have been kept");
     assert_eq!(platform.count(DRAFT), 1);
     platform.fault(DRAFT, Fault::Errcode(53404, "account banned"));
     account

@@ -71,7 +71,10 @@ const CHANGES: &[Change] = &[
     change(&["media", "image", "a.png"], "/cgi-bin/media/uploadimg", "repeating it does no harm"),
     change(&["material", "upload", "a.png"], "/cgi-bin/material/add_material", "`wechatd material list` shows it"),
     change(&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "`wechatd material list` shows it"),
-    change(&["article", "draft", "article.json"], "/cgi-bin/draft/add", "look in the console before you repeat it"),
+    change(&["article", "draft", "article.json"], "/cgi-bin/draft/add", "look there before you repeat it"),
+    prepared(with_articles, change(&["article", "edit", "D1", "article.json"], "/cgi-bin/draft/update", "`wechatd article show` shows it")),
+    prepared(with_articles, change(&["article", "delete", "D1", "--yes"], "/cgi-bin/draft/delete", "`wechatd article list` shows it")),
+    prepared(with_articles, change(&["article", "published", "delete", "A1", "--all", "--yes"], "/cgi-bin/freepublish/delete", "`wechatd article published show` shows it")),
     change(&["article", "publish", "SYN_1", "--yes"], "/cgi-bin/freepublish/submit", "look in the console before you repeat it"),
     prepared(commented, change(&["comments", "open", "7"], "/cgi-bin/comment/open", "repeating it does no harm")),
     prepared(commented, change(&["comments", "close", "7"], "/cgi-bin/comment/close", "repeating it does no harm")),
@@ -156,6 +159,10 @@ const READS: &[&str] = &[
     "material count",
     "material get",
     "article status",
+    "article list",
+    "article show",
+    "article published list",
+    "article published show",
     "comments list",
     "template list",
     "template industry",
@@ -212,6 +219,17 @@ fn with_templates(platform: &Platform, _: &Account) {
         forms
             .notifications
             .push(serde_json::json!({"priTmplId": "N1"}));
+    });
+}
+
+fn with_articles(platform: &Platform, _: &Account) {
+    platform.articles(|articles| {
+        let together = |id: &str| Together {
+            id: id.into(),
+            articles: vec![serde_json::json!({"title": "T"})],
+        };
+        articles.drafts.push(together("D1"));
+        articles.published.push(together("A1"));
     });
 }
 

@@ -22,6 +22,7 @@ mod chunked;
 mod commands;
 mod comments;
 mod config;
+mod drafts;
 mod durability;
 mod explain;
 mod export;

@@ -1,5 +1,6 @@
 //! How a command reaches the platform: the store, which keeps the tokens, and the API client.
 
+mod pages;
 mod patience;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::api::Client;
 use crate::app;
 use crate::config::Config;
 use crate::store::Store;
+pub use pages::in_pages;
 pub use patience::Patience;
 
 /// Opens the store and prepares the API client. Makes no call yet.

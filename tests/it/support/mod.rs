@@ -29,7 +29,7 @@ pub use console::{Console, Delivery, Mode};
 pub use disk::Disk;
 pub use http::{Request, Wire};
 pub use people::crowd;
-pub use platform::{Call, Fault, Piece, Platform};
+pub use platform::{Call, Fault, Piece, Platform, Together};
 pub use process::Vitals;
 pub use push::*;
 pub use receiver::Receiver;

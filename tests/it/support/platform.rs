@@ -4,11 +4,13 @@
 //! An unknown path gets an errcode and is recorded with the name of the sample that would describe it, so that a test of
 //! a new call reports what is missing.
 
+mod articles;
 mod comments;
 pub mod connection;
 mod content;
 mod outgoing;
 
+pub use articles::Together;
 pub use connection::{APP_ID, APP_SECRET, Call};
 pub use content::Piece;
 
@@ -70,6 +72,7 @@ struct State {
     outgoing: outgoing::Outgoing,
     content: content::Content,
     comments: comments::Comments,
+    articles: articles::Articles,
 }
 
 struct Shared {
@@ -197,9 +200,14 @@ impl Platform {
         look(&mut self.shared.state.lock().unwrap().outgoing)
     }
 
-    /// Reads or changes permanent material and articles.
+    /// Reads or changes permanent material.
     pub fn content<T>(&self, look: impl FnOnce(&mut content::Content) -> T) -> T {
         look(&mut self.shared.state.lock().unwrap().content)
+    }
+
+    /// Reads or changes drafts and what is published.
+    pub fn articles<T>(&self, look: impl FnOnce(&mut articles::Articles) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().articles)
     }
 
     /// Reads or changes comments below articles.
@@ -339,7 +347,10 @@ fn regular_answer(call: &Call, state: &mut State) -> String {
     if authorised {
         let answer = state.agents.answer(call);
         let answer = answer.or_else(|| state.forms.answer(call));
-        if let Some(answer) = answer.or_else(|| state.comments.answer(call)) {
+        if let Some(answer) = answer
+            .or_else(|| state.comments.answer(call))
+            .or_else(|| state.articles.answer(call))
+        {
             return answer;
         }
     }

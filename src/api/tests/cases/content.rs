@@ -2,10 +2,13 @@
 
 use std::num::NonZeroU32;
 
+use serde_json::json;
+
 use super::{AMY, BINARY, Case, MEDIA, THUMB, case};
 use crate::api::Client;
-use crate::api::article::DraftArticle;
+use crate::api::article::Deleted;
 use crate::api::comment::{CommentFilter, CommentName, CommentedArticle};
+use crate::api::draft::{DraftArticle, NewsArticle, PictureMessage};
 use crate::api::login::{Scope, authorize_url};
 use crate::api::material::{MaterialType, VideoDescription};
 use crate::api::media::MediaType;
@@ -16,7 +19,7 @@ const TICKET: &str =
     "gQSYN0_8TAAAAAAAAAAS5odHRwOi8vd2VpeGluLnFxLmNvbS9xL1NZTlRIRVRJQwACBEVYQU0DBAAAAAA=";
 
 pub fn cases() -> Vec<Case> {
-    [material(), articles(), comments(), web_pages()]
+    [material(), drafts(), articles(), comments(), web_pages()]
         .into_iter()
         .flatten()
         .collect()
@@ -113,23 +116,199 @@ fn material() -> Vec<Case> {
     ]
 }
 
-fn articles() -> Vec<Case> {
+/// The article of the samples.
+fn news(title: &str) -> NewsArticle {
+    NewsArticle {
+        title: title.to_owned(),
+        author: "A".to_owned(),
+        digest: "D".to_owned(),
+        content: "<p>x</p>".to_owned(),
+        thumb_media_id: THUMB.to_owned(),
+        ..NewsArticle::default()
+    }
+}
+
+/// The picture message of the samples.
+fn pictures() -> DraftArticle {
+    let crop = json!({"ratio": "1_1", "x1": "0.166454", "y1": "0", "x2": "0.833545", "y2": "1"});
+    DraftArticle::Pictures(PictureMessage {
+        article_type: "newspic".to_owned(),
+        title: "P".to_owned(),
+        content: "plain text".to_owned(),
+        need_open_comment: 0,
+        only_fans_can_comment: 0,
+        image_info: json!({"image_list": [{"image_media_id": MEDIA}]}),
+        cover_info: Some(json!({ "crop_percent_list": [crop] })),
+        product_info: None,
+    })
+}
+
+fn drafts() -> Vec<Case> {
+    let kind = || Some("news".to_owned());
     vec![
         case(
             "draft_add",
-            |client| {
-                client.draft_add(&[DraftArticle {
-                    title: "T".to_owned(),
-                    author: "A".to_owned(),
-                    digest: "D".to_owned(),
-                    content: "<p>x</p>".to_owned(),
-                    content_source_url: String::new(),
-                    thumb_media_id: THUMB.to_owned(),
-                    need_open_comment: 0,
-                    only_fans_can_comment: 0,
-                }])
+            |client| client.draft_add(&[DraftArticle::News(news("T"))]),
+            &[MEDIA],
+        ),
+        case(
+            "draft_add_newspic",
+            |client| client.draft_add(&[pictures()]),
+            &[MEDIA],
+        ),
+        case(
+            "draft_add_newspic/news_with_crop",
+            move |client| {
+                client.draft_add(&[DraftArticle::News(NewsArticle {
+                    article_type: kind(),
+                    pic_crop_235_1: Some("0.1945_0_1_0.5236".to_owned()),
+                    pic_crop_1_1: Some("0.166454_0_0.833545_1".to_owned()),
+                    ..news("T")
+                })])
             },
             &[MEDIA],
+        ),
+        case(
+            "draft_add_newspic/with_item",
+            |client| client.draft_add(&[pictures()]),
+            &[MEDIA],
+        ),
+        case(
+            "draft_get",
+            |client| client.draft_get(MEDIA),
+            &[
+                r#"title: Some("T")"#,
+                r#"content: Some("<p>x</p>")"#,
+                "tempkey=SYN",
+                THUMB,
+                "need_open_comment",
+            ],
+        ),
+        case(
+            "draft_get/picture_message",
+            |client| client.draft_get(MEDIA),
+            &[r#"title: Some("P")"#, "author: None", "image_media_id"],
+        ),
+        case(
+            "draft_get/with_times",
+            |client| client.draft_get(MEDIA),
+            &[r#"title: Some("T")"#],
+        ),
+        case(
+            "draft_update",
+            move |client| {
+                let article = NewsArticle {
+                    article_type: kind(),
+                    ..news("T2")
+                };
+                client.draft_update(MEDIA, NonZeroU32::MIN, &DraftArticle::News(article))
+            },
+            &["()"],
+        ),
+        case("draft_delete", |client| client.draft_delete(MEDIA), &["()"]),
+        case(
+            "draft_batchget",
+            |client| client.draft_batchget(0, 20, false),
+            &[
+                "total_count: Some(21)",
+                MEDIA,
+                r#"title: Some("T")"#,
+                r#"title: Some("P")"#,
+                "content: None",
+                "update_time: Some(1767232000)",
+            ],
+        ),
+        case(
+            "draft_batchget/with_content",
+            |client| client.draft_batchget(20, 20, true),
+            &[r#"content: Some("<p>x</p>")"#],
+        ),
+        case(
+            "draft_batchget/no_content_key_at_all",
+            |client| client.draft_batchget(0, 20, false),
+            &[MEDIA, "articles: []"],
+        ),
+        case(
+            "draft_batchget/empty",
+            |client| client.draft_batchget(0, 20, false),
+            &["total_count: Some(0), items: []"],
+        ),
+    ]
+}
+
+fn articles() -> Vec<Case> {
+    let state = |client: &Client| client.freepublish_get("2247500010");
+    vec![
+        case(
+            "freepublish_batchget",
+            |client| client.freepublish_batchget(0, 20, false),
+            &[
+                "total_count: Some(1)",
+                r#"article_id: "SYN_ARTICLE_1""#,
+                "mid=2247490001",
+                "is_deleted: Some(false)",
+                "update_time: Some(1767236000)",
+            ],
+        ),
+        case(
+            "freepublish_batchget/with_deleted",
+            |client| client.freepublish_batchget(0, 20, true),
+            &["is_deleted: Some(true)", r#"content: Some("<p>x</p>")"#],
+        ),
+        case(
+            "freepublish_batchget/empty",
+            |client| client.freepublish_batchget(0, 20, false),
+            &["items: []"],
+        ),
+        case(
+            "freepublish_getarticle",
+            |client| client.freepublish_getarticle("SYN_ARTICLE_1"),
+            &[r#"content: Some("<p>x</p>")"#, "http://mmbiz.qpic.cn/SYN/0"],
+        ),
+        case(
+            "freepublish_delete",
+            |client| client.freepublish_delete("SYN_ARTICLE_1", Deleted::One(NonZeroU32::MIN)),
+            &["()"],
+        ),
+        case(
+            "freepublish_submit_now",
+            |client| client.freepublish_submit(MEDIA),
+            &[r#"msg_data_id: Some("2247490001")"#],
+        ),
+        case(
+            "freepublish_submit_now/numbers",
+            |client| client.freepublish_submit(MEDIA),
+            &[r#"publish_id: "2247500010", msg_data_id: Some("2247490001")"#],
+        ),
+        case(
+            "freepublish_get_states",
+            state,
+            &["status: UnderWay", "article_id: None"],
+        ),
+        case(
+            "freepublish_get_states/publishing_with_fail_idx",
+            state,
+            &["status: UnderWay", "failed: Some([1])"],
+        ),
+        case(
+            "freepublish_get_states/originality",
+            state,
+            &["status: NotOriginal", "failed: Some([1, 2])"],
+        ),
+        case(
+            "freepublish_get_states/refused",
+            state,
+            &["status: Refused"],
+        ),
+        case(
+            "freepublish_get_states/deleted_later",
+            state,
+            &["status: Deleted"],
+        ),
+        case(
+            "freepublish_get_states/banned_later",
+            state,
+            &["status: Banned"],
         ),
         case(
             "freepublish_submit",

@@ -1,4 +1,4 @@
-//! The fake platform's permanent material, articles, pictures of QR codes, and people who open web pages.
+//! The fake platform's permanent material, pictures of QR codes, and people who open web pages.
 
 use super::super::account::{APP_ID, APP_SECRET};
 use super::super::now;
@@ -22,7 +22,6 @@ pub struct Content {
     /// Oldest first.
     pub material: Vec<Piece>,
     added: usize,
-    drafts: usize,
     /// Codes of web pages that were already exchanged.
     used: Vec<String>,
 }
@@ -110,18 +109,6 @@ impl Content {
             ("POST", "/cgi-bin/material/del_material") => {
                 self.material.retain(|one| one.media_id != media_id);
                 json!({"errcode": 0, "errmsg": "ok"}).to_string()
-            }
-            ("POST", "/cgi-bin/draft/add") => {
-                self.drafts += 1;
-                json!({"media_id": format!("SYN_draft_{}", self.drafts)}).to_string()
-            }
-            ("POST", "/cgi-bin/freepublish/submit") => {
-                json!({"errcode": 0, "errmsg": "ok", "publish_id": "2247500010"}).to_string()
-            }
-            ("POST", "/cgi-bin/freepublish/get") => {
-                let sample = super::super::sample("api/freepublish_get.json");
-                let sample: Value = serde_json::from_str(&sample).unwrap();
-                sample["response"].to_string()
             }
             _ => return None,
         };
