@@ -117,6 +117,9 @@ const LOCAL: &[&str] = &[
     "restore",
     "simulate",
     "serve",
+    "init",
+    "install",
+    "uninstall",
 ];
 
 /// Commands that change nothing.
