@@ -1,12 +1,10 @@
 //! `wechatd blacklist …`: people whose messages the platform does not deliver, although they stay followers.
 
-use std::io::{self, IsTerminal};
-
 use super::input::bulk;
 use super::input::bulk::BulkOperation;
+use super::openids;
 use super::platform::{Patience, connect};
-use super::terminal::{Failure, Json, Output};
-use crate::api::Client;
+use super::terminal::{Failure, Json};
 use crate::api::blacklist::MAX_BATCHBLACKLIST;
 use crate::config::Config;
 
@@ -43,40 +41,13 @@ pub(super) struct Change {
 
 pub(super) fn run(config: &Config, command: Blacklist) -> Result<(), Failure> {
     match command {
-        Blacklist::List { json } => list(&connect(config)?.1, json),
+        Blacklist::List { json } => {
+            let (_, api) = connect(config)?;
+            openids::list(json, |begin| api.getblacklist(begin), "nobody is blocked")
+        }
         Blacklist::Add(arguments) => change(config, &arguments, true),
         Blacklist::Remove(arguments) => change(config, &arguments, false),
     }
-}
-
-fn list(api: &Client, json: Json) -> Result<(), Failure> {
-    let mut out = Output::for_reading();
-    let mut all = Vec::new();
-    let mut blocked = 0;
-    let mut begin = String::new();
-    loop {
-        let page = api.getblacklist(&begin)?;
-        blocked += page.openids.len();
-        match json.wanted {
-            true => all.extend(page.openids),
-            false => page
-                .openids
-                .iter()
-                .try_for_each(|openid| out.line(openid))?,
-        }
-        match page.next_openid {
-            Some(next) if next != begin => begin = next,
-            Some(_) | None => break,
-        }
-    }
-    if json.wanted {
-        return out.json(&all);
-    }
-    // Other programs get openids only.
-    if blocked == 0 && io::stdout().is_terminal() {
-        out.line("nobody is blocked")?;
-    }
-    out.done()
 }
 
 fn change(config: &Config, arguments: &Change, adds: bool) -> Result<(), Failure> {

@@ -279,8 +279,8 @@ fn ask(config: &Config, openid: &str) -> Result<Profile, Failure> {
     Ok(profile)
 }
 
-/// The platform's answer, without empty fields.
-fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
+/// The platform's answer, without empty fields, and with the names of tags as far as the store has them.
+fn answer(profile: &Profile, names: &BTreeMap<i64, String>) -> Vec<(&'static str, String)> {
     let follows = match profile.subscribe {
         Some(0) => "no",
         Some(_) | None => "yes",
@@ -288,8 +288,8 @@ fn answer(profile: &Profile) -> Vec<(&'static str, String)> {
     let subscribed = profile.subscribe_time.filter(|time| *time > 0);
     let subscribed = subscribed.map(local_time::format);
     let tags = profile.tagid_list.as_ref().map(|tags| {
-        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        tags.join(", ")
+        let name = |id: &i64| names.get(id).cloned().unwrap_or_else(|| id.to_string());
+        tags.iter().map(name).collect::<Vec<_>>().join(", ")
     });
     let scene = profile
         .qr_scene_str
@@ -350,7 +350,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     if let Some(profile) = &shown.platform {
         out.line("The platform:")?;
-        out.pairs(&answer(profile))?;
+        out.pairs(&answer(profile, &reader.tags()?))?;
         out.line("")?;
         out.line("The store:")?;
     }

@@ -4,6 +4,7 @@ mod api;
 mod article;
 mod backup;
 mod blacklist;
+mod callback_ips;
 mod check;
 mod comments;
 mod explain;
@@ -22,6 +23,7 @@ mod media;
 mod menu;
 mod messages;
 mod notify;
+mod openids;
 mod platform;
 mod proxy;
 mod qrcode;
@@ -141,6 +143,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
     #[command(after_help = "Example:
   wechatd rid 66f0a1b2-1c2d3e4f-5a6b7c8d")]
     Rid(quota::Rid),
+    /// List the addresses that WeChat's pushes come from
+    #[command(after_help = callback_ips::EXAMPLES)]
+    CallbackIps(callback_ips::Arguments),
     /// Make any call of WeChat, also one that has no command here
     #[command(after_help = api::EXAMPLES)]
     Api(api::Arguments),
@@ -313,6 +318,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Kf(command) => kf::run(&config()?, command),
         Command::Quota(arguments) => quota::run(&config()?, &arguments),
         Command::Rid(arguments) => quota::rid(&config()?, &arguments),
+        Command::CallbackIps(arguments) => callback_ips::run(&config()?, &arguments),
         Command::Api(arguments) => api::run(&config()?, &arguments),
         Command::Token(arguments) => token::run(&file()?, &arguments),
         Command::Menu(command) => menu::run(&config()?, command),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::input::bulk::{BulkOperation, NOT_NOTED};
 use super::input::{NotBlank, Openid, Yes, bulk, confirm};
+use super::openids;
 use super::platform::{Patience, connect};
 use super::terminal::{Failure, Json, Output, cell, text, whole};
 use crate::api::Client;
@@ -19,6 +20,27 @@ pub(super) enum Tags {
     /// List the account's tags
     #[command(after_help = "Example:\n  wechatd tags list")]
     List {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List who has a tag, an openid a line
+    #[command(after_help = "Examples:
+  wechatd tags members regulars
+  wechatd tags members old | wechatd tags remove old -
+
+It asks WeChat; `wechatd followers list --tag regulars` shows the store's followers with their names.")]
+    Members {
+        /// Id or name
+        tag: NotBlank,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the tags of one follower
+    #[command(after_help = "Example:
+  wechatd tags of oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
+    Of {
+        /// The follower's openid
+        openid: Openid,
         #[command(flatten)]
         json: Json,
     },
@@ -87,7 +109,20 @@ pub(super) struct Remark {
 pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
     match command {
-        Tags::List { json } => list(&store, &api, json),
+        Tags::List { json } => {
+            let tags = all(&store, &api)?;
+            list(&tags, "the account has no tag", json)
+        }
+        Tags::Members { tag, json } => {
+            let Tag { id, name, .. } = find(&store, &api, &tag)?;
+            let nothing = format!("nobody has the tag {name} ({id})");
+            openids::list(json, |next| api.user_tag_get(id, next), &nothing)
+        }
+        Tags::Of { openid, json } => {
+            let ids = api.tags_getidlist(&openid)?;
+            let tags = named(&ids, all(&store, &api)?);
+            list(&tags, &format!("{openid} has no tag"), json)
+        }
         Tags::Create { name, json } => {
             let Tag { id, name, .. } = api.tags_create(&name)?;
             let value = json!({ "id": id, "name": name });
@@ -116,8 +151,7 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
     }
 }
 
-fn list(store: &Store, api: &Client, json: Json) -> Result<(), Failure> {
-    let tags = all(store, api)?;
+fn list(tags: &[Tag], nothing: &str, json: Json) -> Result<(), Failure> {
     let mut out = Output::for_reading();
     if json.wanted {
         return out.json(&tags);
@@ -136,9 +170,22 @@ fn list(store: &Store, api: &Client, json: Json) -> Result<(), Failure> {
     out.table(
         [whole("id"), text("name"), whole("followers")],
         &lines,
-        "the account has no tag",
+        nothing,
     )?;
     out.done()
+}
+
+/// The tags with these ids. One that was deleted a moment ago has no name.
+fn named(ids: &[i64], tags: Vec<Tag>) -> Vec<Tag> {
+    let unnamed = |id| Tag {
+        id,
+        name: String::new(),
+        count: None,
+    };
+    let known = |id: &i64| tags.iter().find(|tag| tag.id == *id).cloned();
+    ids.iter()
+        .map(|id| known(id).unwrap_or_else(|| unnamed(*id)))
+        .collect()
 }
 
 /// All tags of the account. Their names are stored for lists; if that fails, lists show numbers.

@@ -205,6 +205,35 @@ fn the_platforms_list_is_fetched_and_kept_for_when_the_platform_is_down() {
 }
 
 #[test]
+fn the_platforms_addresses_are_listed_with_those_that_the_server_would_refuse() {
+    let platform = Platform::start();
+    platform.callback_ips(&["203.0.113.10", "203.0.113.128/25"]);
+    let open = Setup::new().platform(&platform).stopped();
+    let list = open.command(&["callback-ips"]);
+    assert_eq!(list.ok().stdout, "203.0.113.10\n203.0.113.128/25\n");
+    assert_eq!(list.stderr, "");
+
+    // Two halves are as good as the whole.
+    let halves = r#"["203.0.113.128/26", "203.0.113.192/26"]"#;
+    let listed = Setup::new().platform(&platform);
+    let listed = listed.set("server.allow_ips", halves).stopped();
+    let json = listed.command(&["callback-ips", "--json"]).json();
+    assert_eq!(json["refused"], serde_json::json!(["203.0.113.10"]));
+    let ran = listed.command(&["callback-ips"]);
+    ran.ok()
+        .complains("refuses pushes from 203.0.113.10: add them");
+
+    let fetched = with_platforms_list(&platform).start();
+    fetched.log().says("list of 2 networks is in force");
+    let ran = fetched.command(&["callback-ips"]);
+    assert_eq!(ran.ok().stderr, "");
+    platform.callback_ips(&["203.0.113.10", "198.51.100.7"]);
+    let ran = fetched.command(&["callback-ips"]);
+    ran.ok()
+        .complains("refuses pushes from 198.51.100.7: the server fetches the list again");
+}
+
+#[test]
 fn until_the_list_arrives_everybody_is_accepted_and_the_log_says_so() {
     let platform = Platform::start();
     platform.down();

@@ -616,8 +616,11 @@ fn show_online_fetches_the_profile_of_one_person_and_keeps_that_of_a_follower() 
         r#"{{"subscribe":1,"openid":"{FAN}","remark":"met at the fair","tagid_list":[7],"subscribe_time":1700000000}}"#
     );
     platform.profile(FAN, &said);
+    platform.people(|all| drop(all.tags.insert(7, "regulars".into())));
+    account.command(&["tags", "list"]).ok();
     let ran = account.command(&["followers", "show", FAN, "--online"]);
     ran.ok().says("follows     yes").says("met at the fair");
+    assert_eq!(ran.stdout.matches("regulars").count(), 2, "{}", ran.stdout);
     account.store().is(
         "SELECT remark, tagid_list FROM followers",
         &["met at the fair|[7]"],

@@ -114,6 +114,51 @@ fn people_are_tagged_fifty_at_a_time_on_the_platform_and_in_the_store() {
 }
 
 #[test]
+fn the_members_of_a_tag_are_listed_page_by_page_and_the_tags_of_one_follower_by_name() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let people = crowd(0..25);
+    platform.people(|all| {
+        all.followers = people.clone();
+        all.page = 10;
+        all.tags.insert(129, "poster".into());
+        all.tagged.insert(people[3].clone(), vec![129, 140]);
+    });
+    let members = account.command(&["tags", "members", "regulars"]);
+    let others: Vec<&str> = members.ok().stdout.lines().collect();
+    assert_eq!(others.len(), 24);
+    assert!(!others.contains(&people[3].as_str()), "{others:?}");
+    // The last page with people names a next one, which is empty.
+    assert_eq!(platform.count("/cgi-bin/user/tag/get"), 4);
+    let json = account.command(&["tags", "members", "129", "--json"]);
+    assert_eq!(json.json(), serde_json::json!([people[3]]));
+    platform.people(|all| drop(all.tags.insert(130, "nobody's".into())));
+    let none = ["tags", "members", "130"];
+    assert_eq!(account.command(&none).ok().stdout, "");
+    account
+        .on_a_terminal(&none)
+        .says("nobody has the tag nobody's (130)");
+    account
+        .command(&["tags", "members", "none"])
+        .failed()
+        .complains("no tag \"none\"");
+
+    let of = ["tags", "of", &people[3]];
+    account.command(&of).ok().says("poster").says("140");
+    let json = account
+        .command(&["tags", "of", &people[0], "--json"])
+        .json();
+    assert_eq!(
+        (&json[0]["name"], &json[1]["id"]),
+        (&"regulars".into(), &2.into())
+    );
+    account
+        .command(&["tags", "of", "xOfAnotherAccount"])
+        .failed()
+        .complains("40003");
+}
+
+#[test]
 fn people_who_cannot_be_tagged_are_listed_and_the_others_are_tagged() {
     let platform = Platform::start();
     let account = synced(&platform, 60);

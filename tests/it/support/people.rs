@@ -80,6 +80,21 @@ impl People {
                     .collect();
                 json!({ "tags": tags }).to_string()
             }
+            ("POST", "tags/getidlist") => {
+                if !text("openid").starts_with('o') {
+                    return Some(errcode(40003, "invalid openid"));
+                }
+                json!({"tagid_list": self.tags_of(&text("openid"))}).to_string()
+            }
+            ("POST", "user/tag/get") => {
+                let id = asked["tagid"].as_i64().unwrap_or(-1);
+                if !self.tags.contains_key(&id) {
+                    return Some(errcode(45159, "invalid tag id"));
+                }
+                let has_it = |openid: &&String| self.tags_of(openid).contains(&id);
+                let people: Vec<String> = self.followers.iter().filter(has_it).cloned().collect();
+                page(&people, &text("next_openid"), self.page, None)
+            }
             ("POST", "tags/create") => {
                 let name = asked["tag"]["name"].as_str().unwrap_or_default();
                 if self.tags.values().any(|known| known == name) {
@@ -136,6 +151,12 @@ impl People {
             }
             _ => return None,
         })
+    }
+
+    /// The tags of a person; two, unless they were changed.
+    pub fn tags_of(&self, openid: &str) -> Vec<i64> {
+        let tags = self.tagged.get(openid).cloned();
+        tags.unwrap_or_else(|| vec![128, 2])
     }
 
     fn change_tag(&mut self, asked: &Value, adds: bool) -> String {

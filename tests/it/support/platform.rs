@@ -430,8 +430,7 @@ fn profile_of(openid: &str, state: &State) -> Option<String> {
     }
     let remark = state.people.remarks.get(openid);
     let remark = remark.map_or("VIP", String::as_str);
-    let tags = state.people.tagged.get(openid).cloned();
-    let tags = tags.unwrap_or_else(|| vec![128, 2]);
+    let tags = state.people.tags_of(openid);
     let profile = json!({
         "subscribe": 1, "openid": openid, "nickname": "", "sex": 0, "language": "zh_CN", "city": "",
         "province": "", "country": "", "headimgurl": "", "subscribe_time": 1_767_000_000,
