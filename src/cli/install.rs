@@ -244,8 +244,8 @@ fn installing(
         ));
         return Ok((steps, notes));
     }
-    // Nothing is started again where nothing has changed.
-    if is_new || steps.iter().any(Step::is_needed) {
+    // Nothing is started again where nothing has changed and it runs.
+    if is_new || steps.iter().any(Step::is_needed) || !step::runs(UNIT) {
         steps.push(Step::new(Act::Systemctl(vec!["daemon-reload"])));
         steps.push(Step::new(Act::Systemctl(vec!["enable", UNIT, timer_name])));
         steps.push(Step::new(Act::Systemctl(vec!["restart", UNIT, timer_name])));

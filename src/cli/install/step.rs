@@ -179,6 +179,11 @@ fn replace(path: &Path, bytes: &[u8], mode: u32, for_service: bool) -> io::Resul
     })
 }
 
+/// Whether a unit of systemd runs.
+pub(super) fn runs(unit: &str) -> bool {
+    execute("systemctl", &["is-active", unit]).is_ok()
+}
+
 /// Runs a program of the system and shows what it says only where it fails.
 fn execute(program: &str, arguments: &[&str]) -> Result<(), Failure> {
     let line = format!("{program} {}", arguments.join(" "));
