@@ -40,6 +40,55 @@ pub fn this_year() -> i16 {
     ZonedDateTime::now().year()
 }
 
+/// A local day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    /// Such as `2026-11-21`.
+    pub date: String,
+    /// Its first moment, in Unix seconds: not midnight where the clocks skip it.
+    pub start: i64,
+    /// Days since Monday, 0 to 6.
+    pub weekday: usize,
+}
+
+/// The local days from that of `from` to that of `to`, both in Unix seconds; none beyond the calendar.
+#[must_use]
+pub fn days(from: i64, to: i64) -> Vec<Day> {
+    let zone = TimeZone::system();
+    let day = |date: Date| {
+        let start = zone.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
+        Some(Day {
+            date: date.to_string(),
+            start: start.as_second(),
+            weekday: weekday(date),
+        })
+    };
+    let (Ok(first), Ok(last)) = (local(from), local(to)) else {
+        return Vec::new();
+    };
+    let all = first.date().series(jiff::Span::new().days(1));
+    all.take_while(|date| *date <= last.date())
+        .map_while(day)
+        .collect()
+}
+
+/// The hours, 0 to 23, and the days since Monday, 0 to 6, that local clocks show at these times in Unix seconds.
+pub fn hours_and_weekdays(at: impl Iterator<Item = i64>) -> impl Iterator<Item = (usize, usize)> {
+    let zone = TimeZone::system();
+    at.map(move |at| {
+        let local = Timestamp::from_second(at).map(|at| zone.to_datetime(at));
+        let local = local.unwrap_or_default();
+        (
+            usize::from(local.hour().unsigned_abs()),
+            weekday(local.date()),
+        )
+    })
+}
+
+fn weekday(date: Date) -> usize {
+    usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())
+}
+
 fn local(at: i64) -> Result<DateTime, Error> {
     let at = Timestamp::from_second(at)?;
     Ok(TimeZone::system().to_datetime(at))

@@ -1,5 +1,5 @@
-//! Chores: erases people who closed their account, and removes messages older than `store.keep_messages`, sessions that
-//! have expired and the like, a few at a time, by a clock that the platform has confirmed.
+//! Chores: erases people who closed their account, removes messages older than `store.keep_messages`, sessions that
+//! have expired and the like, a few at a time, by a clock that the platform has confirmed, and counts hits of rules.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(super) fn run(app: &App) {
     loop {
         // Each is done even if the other fails.
         let emptied = forget(app, &mut log_has_traces);
-        let removed = remove_old(app, &mut logged);
+        let removed = remove_old(app, &mut logged).and_then(|removed| count_rules(app, removed));
         let woken = match (emptied, removed) {
             (_, Ok(Removed::Woken(woken))) => woken,
             (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
@@ -231,6 +231,22 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
             woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
+}
+
+/// Counts how often each rule answered, until what is over is counted or it is notified. `removed` is what ended before,
+/// which comes first: it changes what there is to count.
+fn count_rules(app: &App, removed: Removed) -> Result<Removed, StoreError> {
+    if let Removed::Woken(_) = removed {
+        return Ok(removed);
+    }
+    let reader = app.store.reader()?;
+    while app.store.count_rules(&reader, clock::unix_seconds())? > 0 {
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+    Ok(removed)
 }
 
 /// Removes signatures that are no longer accepted, and digests of messages that would have been removed by now.

@@ -77,8 +77,8 @@ const NAMING: &[Naming] = &[
         goes: Goes::Message,
     },
     Naming {
-        find: "SELECT id, scene FROM follow_log WHERE instr(scene, ?1)",
-        goes: Goes::Scene("UPDATE follow_log SET scene = NULL WHERE id = ?1"),
+        find: "SELECT id, scene, way FROM follow_log WHERE instr(scene, ?1) OR instr(way, ?1)",
+        goes: Goes::Scene("UPDATE follow_log SET scene = NULL, way = NULL WHERE id = ?1"),
     },
     Naming {
         find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",

@@ -369,7 +369,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::{
-        FetchedProfile, ProfileOutcome, Record, Recorded, ShowsKept, Store, SyncStep,
+        FetchedProfile, ProfileOutcome, Reader, Record, Recorded, ShowsKept, Store, SyncStep,
     };
     use crate::wechat::{Effect, short_digest};
 
@@ -469,6 +469,7 @@ mod tests {
         let outcome = || match known {
             true => ProfileOutcome::Fetched(Box::new(FetchedProfile {
                 subscribe_time: Some(at),
+                subscribe_scene: Some("ADD_SCENE_SEARCH".to_owned()),
                 ..FetchedProfile::default()
             })),
             false => ProfileOutcome::Left,
@@ -482,11 +483,27 @@ mod tests {
         store.sync_end(Some(at)).unwrap();
     }
 
+    /// Scene, how often people came by it, and how many are still here: as counted all the time, and by hand.
+    fn scenes(reader: &Reader) -> [Vec<(String, i64, i64)>; 2] {
+        let sums = [
+            "SELECT scene, came, here FROM scene_counts ORDER BY scene",
+            "SELECT scene, sum(came), sum(here) FROM (
+                 SELECT coalesce(scene, way, '') AS scene, 1 AS came, 0 AS here FROM follow_log WHERE action = 'subscribe'
+                 UNION ALL SELECT coalesce(qr_scene_str, subscribe_scene, ''), 0, 1 FROM followers
+             ) GROUP BY scene ORDER BY scene",
+        ];
+        sums.map(|sql| {
+            let mut statement = reader.connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            rows.unwrap().map(Result::unwrap).collect()
+        })
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn net_is_the_change_of_the_number_of_followers_whatever_happens(
+        fn net_and_scenes_are_what_a_count_by_hand_gives_whatever_happens(
             steps in proptest::collection::vec(step(), 1..40)
         ) {
             let folder = tempfile::tempdir().unwrap();
@@ -500,7 +517,8 @@ mod tests {
                 };
                 let new = match step {
                     Step::Subscribe { person, at } => {
-                        Some(sent(person, at, Effect::Follow { scene: None }))
+                        let scene = (at % 2 == 0).then(|| format!("poster-{}", at % 6));
+                        Some(sent(person, at, Effect::Follow { scene }))
                     }
                     Step::Unsubscribe { person, at } => Some(sent(person, at, Effect::Leave)),
                     Step::CloseAccount { person, at } => {
@@ -542,6 +560,8 @@ mod tests {
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 ).unwrap();
                 prop_assert_eq!(net, followers, "after {:?} of {:?}", step, steps);
+                let [counted, by_hand] = scenes(&store.reader().unwrap());
+                prop_assert_eq!(counted, by_hand, "after {:?} of {:?}", step, steps);
             }
         }
     }

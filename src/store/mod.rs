@@ -19,6 +19,7 @@
 //! - [`pictures`]: pictures that the web part serves
 //! - [`sessions`]: people who are logged in on the owner's web pages
 //! - [`scenes`]: follows and scans of QR codes
+//! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
 //!   something, held by a [`process`]
 //! - [`signatures`]: used signatures, and pushes that are not recorded again
@@ -41,6 +42,7 @@ mod finding;
 mod followers;
 mod forwards;
 mod forwards_read;
+mod growth;
 mod hooks;
 mod jobs;
 mod kept;
@@ -56,6 +58,7 @@ mod pictures;
 mod process;
 mod profiles;
 mod record;
+mod rule_counts;
 mod scenes;
 mod schema;
 mod scrub;
@@ -75,6 +78,7 @@ pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
 pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Sent, Settled, ShowsKept};
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
+pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
 };
@@ -88,6 +92,7 @@ pub use outbox::NewHookEvent;
 pub use pictures::NewPicture;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
+pub use rule_counts::RuleHits;
 pub use scenes::{SceneCount, recorded_scene};
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;

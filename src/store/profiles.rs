@@ -121,7 +121,8 @@ pub(super) fn done(
                     profile.qr_scene,
                     profile.qr_scene_str.clone().map(recorded_scene),
                     now,
-                ])?
+                ])?;
+            note_way(connection, openid)?
         }
         ProfileOutcome::Left => {
             let why = "the platform says that this person does not follow any more".to_owned();
@@ -167,6 +168,22 @@ fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Re
             .execute(params![openid, time, known])?;
     }
     Ok(())
+}
+
+/// Notes at a person's last follow by which scene it was, for when the person has left, see [`scene_growth`]. The push of
+/// it has the scene of a QR code only.
+///
+/// [`scene_growth`]: Reader::scene_growth
+fn note_way(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "UPDATE follow_log SET way = person.scene
+             FROM (SELECT coalesce(nullif(qr_scene_str, ''), nullif(qr_scene, 0), subscribe_scene) AS scene
+                   FROM followers WHERE openid = ?1) AS person
+             WHERE id = (SELECT id FROM follow_log WHERE openid = ?1 AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1)
+                 AND follow_log.scene IS NULL AND way IS NOT person.scene",
+        )?
+        .execute([openid])
 }
 
 /// Whether the person has revoked access to the profile: then only the account's own data is kept.

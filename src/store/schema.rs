@@ -561,6 +561,84 @@ CREATE TABLE troubles (
     until INTEGER                       -- NULL: it is not over
 );
 
+-- By which scene somebody came, as their profile tells it: the push of a follow has the scene of a QR code only.
+ALTER TABLE follow_log ADD COLUMN way TEXT;
+UPDATE follow_log SET way = coalesce(nullif(person.qr_scene_str, ''), nullif(person.qr_scene, 0), person.subscribe_scene)
+FROM followers AS person WHERE person.openid = follow_log.openid AND action = 'subscribe' AND scene IS NULL
+    AND follow_log.id = (SELECT id FROM follow_log WHERE openid = person.openid AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1);
+
+-- How often people came by each scene in a quarter of an hour, and how many of them are still here; '': unknown.
+-- Changed with follows, leaves and profiles, not with messages.
+CREATE TABLE scene_counts (
+    scene   TEXT NOT NULL,
+    quarter INTEGER NOT NULL,
+    came    INTEGER NOT NULL DEFAULT 0,
+    here    INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (scene, quarter)
+) WITHOUT ROWID;
+-- Row by row, as the messages above.
+INSERT INTO scene_counts (quarter, scene, came)
+SELECT CAST(at AS INTEGER) / 900, coalesce(scene, way, ''), 1 FROM follow_log WHERE action = 'subscribe'
+ON CONFLICT DO UPDATE SET came = came + 1;
+INSERT INTO scene_counts (quarter, scene, here)
+SELECT CAST(subscribe_time AS INTEGER) / 900, coalesce(nullif(qr_scene_str, ''), nullif(qr_scene, 0), subscribe_scene, ''), 1
+FROM followers WHERE TRUE
+ON CONFLICT DO UPDATE SET here = here + 1;
+
+CREATE TRIGGER follow_log_scene_counted AFTER INSERT ON follow_log WHEN new.action = 'subscribe' BEGIN
+    INSERT INTO scene_counts (quarter, scene, came) VALUES (CAST(new.at AS INTEGER) / 900, coalesce(new.scene, new.way, ''), 1)
+    ON CONFLICT DO UPDATE SET came = came + 1;
+END;
+CREATE TRIGGER follow_log_scene_uncounted AFTER DELETE ON follow_log WHEN old.action = 'subscribe' BEGIN
+    UPDATE scene_counts SET came = came - 1
+    WHERE quarter = CAST(old.at AS INTEGER) / 900 AND scene = coalesce(old.scene, old.way, '');
+END;
+CREATE TRIGGER follow_log_scene_moved AFTER UPDATE OF action, at, scene, way ON follow_log BEGIN
+    UPDATE scene_counts SET came = came - 1
+    WHERE quarter = CAST(old.at AS INTEGER) / 900 AND scene = coalesce(old.scene, old.way, '') AND old.action = 'subscribe';
+    INSERT INTO scene_counts (quarter, scene, came)
+    SELECT CAST(new.at AS INTEGER) / 900, coalesce(new.scene, new.way, ''), 1 WHERE new.action = 'subscribe'
+    ON CONFLICT DO UPDATE SET came = came + 1;
+END;
+CREATE TRIGGER followers_scene_counted AFTER INSERT ON followers BEGIN
+    INSERT INTO scene_counts (quarter, scene, here)
+    VALUES (CAST(new.subscribe_time AS INTEGER) / 900,
+        coalesce(nullif(new.qr_scene_str, ''), nullif(new.qr_scene, 0), new.subscribe_scene, ''), 1)
+    ON CONFLICT DO UPDATE SET here = here + 1;
+END;
+CREATE TRIGGER followers_scene_uncounted AFTER DELETE ON followers BEGIN
+    UPDATE scene_counts SET here = here - 1 WHERE quarter = CAST(old.subscribe_time AS INTEGER) / 900
+        AND scene = coalesce(nullif(old.qr_scene_str, ''), nullif(old.qr_scene, 0), old.subscribe_scene, '');
+END;
+CREATE TRIGGER followers_scene_moved AFTER UPDATE OF subscribe_time, subscribe_scene, qr_scene, qr_scene_str ON followers
+WHEN CAST(new.subscribe_time AS INTEGER) / 900 <> CAST(old.subscribe_time AS INTEGER) / 900
+    OR new.qr_scene_str IS NOT old.qr_scene_str OR new.qr_scene IS NOT old.qr_scene OR new.subscribe_scene IS NOT old.subscribe_scene
+BEGIN
+    UPDATE scene_counts SET here = here - 1 WHERE quarter = CAST(old.subscribe_time AS INTEGER) / 900
+        AND scene = coalesce(nullif(old.qr_scene_str, ''), nullif(old.qr_scene, 0), old.subscribe_scene, '');
+    INSERT INTO scene_counts (quarter, scene, here)
+    VALUES (CAST(new.subscribe_time AS INTEGER) / 900,
+        coalesce(nullif(new.qr_scene_str, ''), nullif(new.qr_scene, 0), new.subscribe_scene, ''), 1)
+    ON CONFLICT DO UPDATE SET here = here + 1;
+END;
+-- A scene may name a person, and nothing of one who was forgotten stays.
+CREATE TRIGGER scene_counts_empty AFTER UPDATE ON scene_counts WHEN new.came <= 0 AND new.here <= 0 BEGIN
+    DELETE FROM scene_counts WHERE quarter = new.quarter AND scene = new.scene;
+END;
+
+-- How often each rule answered in a quarter of an hour. Counted by the chores when it is over, so that a push pays
+-- nothing; again if then its number of pushes is another.
+CREATE TABLE rule_counts (
+    rule    TEXT NOT NULL,
+    quarter INTEGER NOT NULL,
+    hits    INTEGER NOT NULL,
+    last    INTEGER NOT NULL,           -- Unix seconds
+    PRIMARY KEY (rule, quarter)
+) WITHOUT ROWID;
+CREATE INDEX rule_counts_quarter ON rule_counts (quarter, rule, hits, last);
+-- The pushes of the quarter when its rules were counted; NULL: never.
+ALTER TABLE daily_counts ADD COLUMN counted INTEGER;
+
 CREATE VIEW sent_v AS
 SELECT id, datetime(at, 'unixepoch', 'localtime') AS sent, openid, msg_type AS kind, content, by, state, errcode
 FROM sent ORDER BY id DESC;

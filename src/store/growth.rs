@@ -1,0 +1,391 @@
+//! How the account grows: who came and who left a day, when messages come, and by which scenes people came and stayed.
+
+use rusqlite::params;
+use serde::Serialize;
+
+use super::columns::some_text;
+use super::error::StoreError;
+use super::open::Reader;
+use crate::local_time::{self, Day};
+
+/// A quarter of an hour in seconds: days of every time zone begin with one.
+const QUARTER: i64 = 900;
+
+/// The most days that are counted one by one, ten years.
+const MOST_DAYS: usize = 3_660;
+
+/// What happened on a local day, or in a week.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayCount {
+    /// The day, or the first of the days, such as `2026-11-21`.
+    pub day: String,
+    /// Days since Monday, 0 to 6.
+    #[serde(skip)]
+    pub weekday: usize,
+    /// Its first moment, in Unix seconds.
+    #[serde(skip)]
+    pub start: i64,
+    /// How many people came, as `subscribed` in `daily_v`.
+    pub arrivals: i64,
+    /// How many left, as `unsubscribed` there.
+    pub departures: i64,
+    /// How many messages came, without events.
+    pub messages: i64,
+}
+
+impl DayCount {
+    fn of(day: Day) -> DayCount {
+        DayCount {
+            day: day.date,
+            weekday: day.weekday,
+            start: day.start,
+            arrivals: 0,
+            departures: 0,
+            messages: 0,
+        }
+    }
+
+    /// By how much the number of followers changed.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.arrivals - self.departures
+    }
+}
+
+/// By how much the number of followers changed on the last so many of these days: 1 is today, 7 today and the six days
+/// before.
+#[must_use]
+pub fn net_of_last(days: &[DayCount], count: usize) -> i64 {
+    days.iter().rev().take(count).map(DayCount::net).sum()
+}
+
+/// The same as weeks from Monday on. The first and the last may have fewer than seven days.
+#[must_use]
+pub fn by_week(days: &[DayCount]) -> Vec<DayCount> {
+    let weeks = days.chunk_by(|_, next| next.weekday > 0);
+    let sum = |week: &[DayCount]| DayCount {
+        arrivals: week.iter().map(|day| day.arrivals).sum(),
+        departures: week.iter().map(|day| day.departures).sum(),
+        messages: week.iter().map(|day| day.messages).sum(),
+        ..week[0].clone()
+    };
+    weeks.map(sum).collect()
+}
+
+/// When messages come, by local clocks. Events are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MessageTimes {
+    /// By hour of the day, from midnight on.
+    pub hours: [i64; 24],
+    /// By day of the week, from Monday on.
+    pub weekdays: [i64; 7],
+}
+
+/// How people came by one scene, and how many of them stayed.
+///
+/// A scene is how somebody came: the scene of the QR code that they scanned, else what the platform calls
+/// `subscribe_scene` in their profile, such as `ADD_SCENE_SEARCH`; empty while neither is known, as without API rights,
+/// or of people who left before their profile was fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SceneGrowth {
+    /// The scene.
+    pub scene: String,
+    /// How often somebody came by it. Who came, left, and came again by the same scene came twice.
+    pub came: i64,
+    /// How many of those are still here: people who follow now, and who came by this scene when they came last. So
+    /// nobody counts twice, or for two scenes; over all time the scenes add up to the followers.
+    pub still_here: i64,
+}
+
+impl SceneGrowth {
+    /// How many of a hundred stayed; `None` if nobody came.
+    #[must_use]
+    pub fn stayed_percent(&self) -> Option<i64> {
+        stayed_percent(self.came, self.still_here)
+    }
+}
+
+/// How many of a hundred stayed; `None` if nobody came.
+pub(super) fn stayed_percent(came: i64, still_here: i64) -> Option<i64> {
+    // The platform's time of a follow may differ a little from that of its push.
+    (came > 0).then(|| (still_here * 100 + came / 2).div_euclid(came).min(100))
+}
+
+impl Reader {
+    /// Who came and left on each local day from that of `from` to that of `to`, Unix seconds, oldest first, at most ten
+    /// years back; days on which nothing happened are there too. The same as `daily_v`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn growth(&self, from: i64, to: i64) -> Result<Vec<DayCount>, StoreError> {
+        let most = i64::try_from(MOST_DAYS).unwrap_or(i64::MAX) * 86_400;
+        let days = local_time::days(from.max(to.saturating_sub(most)), to);
+        let mut days: Vec<DayCount> = days.into_iter().map(DayCount::of).collect();
+        let Some(first) = days.first().map(|day| day.start) else {
+            return Ok(days);
+        };
+        let mut read = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT quarter * ?1, subscribed, unsubscribed, messages FROM daily_counts WHERE quarter >= ?2 ORDER BY quarter",
+            )?;
+            let mut rows = statement.query([QUARTER, first.div_euclid(QUARTER)])?;
+            let mut at = 0;
+            while let Some(row) = rows.next()? {
+                let start: i64 = row.get(0)?;
+                while days.get(at + 1).is_some_and(|next| next.start <= start) {
+                    at += 1;
+                }
+                // What comes after the last day was written by a wrong clock, or since `to`.
+                if start > to {
+                    break;
+                }
+                let day = &mut days[at];
+                day.arrivals += row.get::<_, i64>(1)?;
+                day.departures += row.get::<_, i64>(2)?;
+                day.messages += row.get::<_, i64>(3)?;
+            }
+            Ok(())
+        };
+        read().map_err(|error| Reader::failed(&error))?;
+        Ok(days)
+    }
+
+    /// When messages came since `since`, Unix seconds, to within a quarter of an hour.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message_times(&self, since: i64) -> Result<MessageTimes, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT quarter * ?1, messages FROM daily_counts WHERE quarter >= ?2 AND messages > 0",
+            )?;
+            let rows = statement.query_map([QUARTER, since.div_euclid(QUARTER)], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let counts = read().map_err(|error| Reader::failed(&error))?;
+        let mut times = MessageTimes::default();
+        let at = counts.iter().map(|(start, _)| *start);
+        for ((hour, weekday), (_, messages)) in local_time::hours_and_weekdays(at).zip(&counts) {
+            times.hours[hour] += messages;
+            times.weekdays[weekday] += messages;
+        }
+        Ok(times)
+    }
+
+    /// How people came since `since`, Unix seconds, to within a quarter of an hour, and how many of them are still here:
+    /// at most `limit` scenes, those by which most people came first. `None`: ever.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scene_growth(
+        &self,
+        since: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<SceneGrowth>, StoreError> {
+        let first = since.map_or(i64::MIN, |since| since.div_euclid(QUARTER));
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    // Until version 3 each log-in had a scene of its own.
+                    "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene), sum(came), sum(here)
+                     FROM (SELECT scene, sum(came) AS came, sum(here) AS here FROM scene_counts WHERE quarter >= ?1 GROUP BY scene)
+                     GROUP BY 1 HAVING sum(came) > 0 OR sum(here) > 0 ORDER BY 2 DESC, 3 DESC, 1 LIMIT ?2",
+                )?
+                .query_map(params![first, limit], |row| {
+                    Ok(SceneGrowth {
+                        scene: some_text(row, 0)?,
+                        came: row.get(1)?,
+                        still_here: row.get(2)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::finding::tests::badly_timed;
+
+    /// A Wednesday, 23 September 2026 in UTC.
+    const NOW: i64 = 1_790_172_800;
+
+    fn store_with(rows: &str) -> (tempfile::TempDir, Store, Reader) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let connection = rusqlite::Connection::open(store.path()).unwrap();
+        connection.execute_batch(rows).unwrap();
+        let reader = store.reader().unwrap();
+        (folder, store, reader)
+    }
+
+    #[test]
+    fn growth_has_the_numbers_of_daily_v_and_the_days_between() {
+        let (_folder, _store, reader) = store_with(
+            "INSERT INTO follow_log (openid, action, at, source) VALUES
+                 ('a', 'subscribe', 1790000000, 'push'), ('b', 'subscribe', 1790000900, 'sync'),
+                 ('a', 'unsubscribe', 1790172800, 'push'), ('c', 'subscribe', 1790272800, 'push');
+             INSERT INTO messages (dedup_key, openid, msg_type, received_at) VALUES
+                 ('1', 'a', 'text', 1790000001), ('2', 'a', 'event', 1790000001), ('3', 'b', 'image', 1789740000);",
+        );
+        let days = reader.growth(NOW - 9 * 86_400, NOW).unwrap();
+        assert_eq!(days.len(), 10);
+        assert!(days.windows(2).all(|two| two[0].start < two[1].start));
+        let counted = days
+            .iter()
+            .filter(|day| day.arrivals > 0 || day.departures > 0 || day.messages > 0);
+        let counted: Vec<(String, i64, i64, i64, i64)> = counted
+            .map(|day| {
+                (
+                    day.day.clone(),
+                    day.arrivals,
+                    day.departures,
+                    day.net(),
+                    day.messages,
+                )
+            })
+            .collect();
+        let mut statement = reader
+            .connection
+            .prepare(
+                "SELECT day, subscribed, unsubscribed, net, messages FROM daily_v ORDER BY day",
+            )
+            .unwrap();
+        let rows = statement.query_map([], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        });
+        let mut view: Vec<(String, i64, i64, i64, i64)> =
+            rows.unwrap().map(Result::unwrap).collect();
+        // It happens after the last day.
+        assert_eq!(view.pop().map(|day| day.1), Some(1));
+        assert_eq!(counted, view);
+        assert_eq!((net_of_last(&days, 1), net_of_last(&days, 7)), (-1, 1));
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_lose_nothing() {
+        let (_folder, _store, reader) = store_with("");
+        let mut days = reader.growth(NOW - 20 * 86_400, NOW).unwrap();
+        for (number, day) in (0..).zip(&mut days) {
+            day.arrivals = number;
+        }
+        let weeks = by_week(&days);
+        assert!(weeks[1..].iter().all(|week| week.weekday == 0), "{weeks:?}");
+        let all = weeks.iter().map(|week| week.arrivals).sum::<i64>();
+        assert_eq!((weeks.len(), all), (4, 210));
+        assert_eq!(by_week(&[]), []);
+    }
+
+    #[test]
+    fn messages_are_counted_by_hour_and_weekday_whatever_the_clock_did() {
+        let (_folder, _store, reader) = badly_timed();
+        let times = reader.message_times(0).unwrap();
+        let all: i64 = reader
+            .connection
+            .query_row(
+                "SELECT count(*) FROM messages WHERE msg_type <> 'event'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(times.hours.iter().sum::<i64>(), all);
+        assert_eq!(times.weekdays.iter().sum::<i64>(), all);
+    }
+
+    #[test]
+    fn hits_of_rules_are_those_of_the_messages_before_they_are_counted_and_after() {
+        let (_folder, store, reader) = store_with(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+             INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule)
+             SELECT i, 'a', 'text', 1790172800 - i * 900, iif(i % 5, 'rule ' || (i % 3), NULL) FROM n",
+        );
+        let by_hand = |rule: &str, days: i64| -> i64 {
+            let sql = "SELECT count(*) FROM messages WHERE rule = ?1 AND received_at >= (?2 - ?3 * 86400) / 900 * 900";
+            let values = rusqlite::params![rule, NOW, days];
+            reader
+                .connection
+                .query_row(sql, values, |row| row.get(0))
+                .unwrap()
+        };
+        let check = |when: &str| {
+            let hits = reader.rule_hits(NOW).unwrap();
+            assert_eq!(hits.len(), 3, "{when}");
+            for hit in &hits {
+                assert_eq!(hit.days_7, by_hand(&hit.rule, 7), "{when}: {hit:?}");
+                assert_eq!(hit.days_30, by_hand(&hit.rule, 30), "{when}: {hit:?}");
+            }
+            hits
+        };
+        let before = check("before");
+        while store.count_rules(&reader, NOW).unwrap() > 0 {}
+        assert_eq!(check("after"), before);
+        let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule) VALUES ('new', 'a', 'text', 1790172800, 'rule 1');
+            DELETE FROM messages WHERE received_at BETWEEN 1790172800 - 86400 AND 1790172799";
+        rusqlite::Connection::open(store.path())
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
+        assert_ne!(check("after a change"), before);
+        let mut counted = 0;
+        while let more @ 1.. = store.count_rules(&reader, NOW + 900).unwrap() {
+            counted += more;
+        }
+        assert_eq!(counted, 97);
+        let again = check("counted again");
+        assert_eq!(again.iter().map(|hit| hit.last).max(), Some(NOW));
+        // Older hits tell when the last one was.
+        let later = reader.rule_hits(NOW + 400 * 86_400).unwrap();
+        assert!(
+            later.iter().all(|hit| hit.days_30 == 0 && hit.last > 0),
+            "{later:?}"
+        );
+        assert_eq!(store.count_rules(&reader, NOW + 900).unwrap(), 0);
+    }
+
+    #[test]
+    fn who_came_twice_by_one_scene_is_still_here_once() {
+        let (_folder, _store, reader) = store_with(
+            "INSERT INTO follow_log (openid, action, at, scene, source) VALUES
+                 ('twice', 'subscribe', 1790000000, 'poster', 'push'), ('twice', 'unsubscribe', 1790001000, NULL, 'push'),
+                 ('twice', 'subscribe', 1790002000, 'poster', 'push'),
+                 ('moved', 'subscribe', 1790000000, 'poster', 'push'), ('moved', 'unsubscribe', 1790001000, NULL, 'push'),
+                 ('moved', 'subscribe', 1790100000, NULL, 'push'),
+                 ('gone', 'subscribe', 1790000000, NULL, 'push'), ('gone', 'unsubscribe', 1790001000, NULL, 'push');
+             INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene_str) VALUES
+                 ('twice', 1790002000, 'ADD_SCENE_QR_CODE', 'poster'), ('moved', 1790100000, NULL, NULL);
+             UPDATE followers SET subscribe_scene = 'ADD_SCENE_SEARCH' WHERE openid = 'moved';
+             UPDATE follow_log SET way = 'ADD_SCENE_SEARCH' WHERE openid = 'moved' AND at = 1790100000;",
+        );
+        let scenes = |since, limit| -> Vec<(String, i64, i64, Option<i64>)> {
+            let scenes = reader.scene_growth(since, limit).unwrap();
+            let each = scenes.into_iter().map(|scene| {
+                let stayed = scene.stayed_percent();
+                (scene.scene, scene.came, scene.still_here, stayed)
+            });
+            each.collect()
+        };
+        let search = ("ADD_SCENE_SEARCH".to_owned(), 1, 1, Some(100));
+        assert_eq!(
+            scenes(None, 10),
+            [
+                ("poster".to_owned(), 3, 1, Some(33)),
+                search.clone(),
+                (String::new(), 1, 0, Some(0)),
+            ]
+        );
+        assert_eq!(scenes(Some(1_790_100_000), 10), [search]);
+        assert_eq!(scenes(None, 1).len(), 1);
+    }
+}
