@@ -254,7 +254,7 @@ fn an_event_that_takes_no_answer_is_forwarded_and_answered_at_once() {
     become_(&account, &["answered"]);
     assert_eq!(service.asked().len(), 1);
     account.store().is(
-        "SELECT reply, pending, answer, done_at IS NULL FROM messages JOIN forwards ON message_id = messages.id",
+        "SELECT reply, pending, answer, forwards.done_at IS NULL FROM messages JOIN forwards ON message_id = messages.id",
         &["NULL|NULL|NULL|0"],
     );
     // Nor with the next message.

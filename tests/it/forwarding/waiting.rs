@@ -97,14 +97,14 @@ pub fn without_wait_the_next_message_shows_what_comes_late() {
 
 pub fn what_the_platform_does_not_fetch_any_more_goes_on() {
     let service = Service::wechat();
-    service.always(Act::text("not lost").after(millis(2_500)));
+    service.always(Act::text("not lost").after(millis(4_000)));
     // A further delivery finds no place while the first one waits, and is not answered.
     let setup = forwarding(&service, "").set("server.max_waiting", "1");
     let account = setup.start();
     let push = text("hello");
     let first = sent(&account, &push);
     asked(&service, &account, 1);
-    let phone = account.deliver(&push, patience(1, 200));
+    let phone = account.deliver(&push, patience(1, 1_500));
     assert_eq!(phone.came(), [&Came::Closed], "{}", account.log());
     drop(first);
     become_(&account, &["kept"]);
