@@ -83,6 +83,47 @@ pub(super) trait Work: Send {
     fn is_awaited(&self) -> bool;
 }
 
+/// Work that is to be finished. Where it is dropped instead, as by a panic or when the writer ends, it is finished with an
+/// error: somebody waits for that.
+struct Unfinished(Option<Box<dyn Work>>);
+
+impl Unfinished {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.0.as_mut().map_or(Ok(()), |work| work.run(connection))
+    }
+
+    fn hook_events(&self) -> &[NewHookEvent] {
+        self.0.as_ref().map_or(&[], |work| work.hook_events())
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_none_or(|work| work.is_awaited())
+    }
+
+    fn finish(mut self, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
+        if let Some(work) = self.0.take()
+            && catch_unwind(AssertUnwindSafe(|| work.finish(outcome, after))).is_err()
+        {
+            log::error!("store: write: telling the outcome of work panicked; the commit stands");
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            let error = failed(ErrorKind::Other, "the writer ended before it could");
+            let work = Unfinished(self.0.take());
+            work.finish(Err(error), &mut AfterCommit::default());
+        }
+    }
+}
+
+/// The error of work that the writer did not do.
+fn failed(kind: ErrorKind, why: impl fmt::Display) -> StoreError {
+    StoreError::new(kind, format!("store: write: {why}"))
+}
+
 /// The handle to the writer thread.
 pub(super) struct Writer {
     queue: SyncSender<Message>,
@@ -93,7 +134,7 @@ pub(super) struct Writer {
 }
 
 enum Message {
-    Work(Box<dyn Work>),
+    Work(Unfinished),
     Stop,
 }
 
@@ -137,21 +178,21 @@ impl Writer {
 
     /// Queues work without waiting. If the queue refuses it, finishes it with the error at once.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
-        let (work, kind, why) = match self.queue.try_send(Message::Work(work)) {
-            Err(TrySendError::Full(Message::Work(work))) => (
-                work,
-                ErrorKind::Busy,
-                format!("{QUEUE} requests are waiting already; the disk is too slow"),
-            ),
+        let work = Message::Work(Unfinished(Some(work)));
+        let (work, error) = match self.queue.try_send(work) {
+            Err(TrySendError::Full(Message::Work(work))) => {
+                let why =
+                    format_args!("{QUEUE} requests are waiting already; the disk is too slow");
+                (work, failed(ErrorKind::Busy, why))
+            }
             Err(TrySendError::Disconnected(Message::Work(work))) => {
-                (work, ErrorKind::Other, "the store is closed".to_owned())
+                (work, failed(ErrorKind::Other, "the store is closed"))
             }
             Ok(())
             | Err(TrySendError::Full(Message::Stop) | TrySendError::Disconnected(Message::Stop)) => {
                 return;
             }
         };
-        let error = StoreError::new(kind, format!("store: write: {why}"));
         work.finish(Err(error), &mut AfterCommit::default());
     }
 
@@ -166,12 +207,9 @@ impl Writer {
             value: None,
             done,
         }));
-        outcome.recv().unwrap_or_else(|_| {
-            Err(StoreError::new(
-                ErrorKind::Other,
-                "store: write: the writer ended before it could",
-            ))
-        })
+        outcome
+            .recv()
+            .unwrap_or_else(|_| Err(failed(ErrorKind::Other, "it panicked")))
     }
 
     /// Runs a closure in the writer's next transaction and returns at once; `done` runs after the commit, on the writer's
@@ -308,7 +346,7 @@ where
 }
 
 fn nothing_done() -> StoreError {
-    StoreError::new(ErrorKind::Other, "store: write: nothing was done")
+    failed(ErrorKind::Other, "nothing was done")
 }
 
 struct Loop {
@@ -322,7 +360,7 @@ struct Loop {
 
 impl Loop {
     fn run(mut self, waiting: &Receiver<Message>) {
-        let mut batch: Vec<Box<dyn Work>> = Vec::new();
+        let mut batch: Vec<Unfinished> = Vec::new();
         let mut stopping = false;
         let mut is_crowded = false;
         while !stopping {
@@ -355,22 +393,22 @@ impl Loop {
         }
     }
 
-    /// Commits a batch. A panic loses the unfinished work of the batch, never the thread.
-    fn commit_guarded(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+    /// Commits a batch. A panic fails what is unfinished of the batch, never the thread.
+    fn commit_guarded(&mut self, batch: &mut Vec<Unfinished>) {
         if catch_unwind(AssertUnwindSafe(|| self.commit(batch))).is_err() {
             log::error!(
                 "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
             );
-            batch.clear();
             if !self.connection.is_autocommit() {
                 self.connection.execute_batch("ROLLBACK").ok();
             }
+            batch.clear();
         }
         self.checkpointer
             .between_commits(&self.connection, self.file.log_length());
     }
 
-    fn commit(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+    fn commit(&mut self, batch: &mut Vec<Unfinished>) {
         if batch.is_empty() {
             return;
         }
@@ -380,35 +418,35 @@ impl Loop {
                 self.recovered();
                 batch
                     .drain(..)
-                    .for_each(|work| finish(work, Ok(()), &mut after));
+                    .for_each(|work| work.finish(Ok(()), &mut after));
             }
             Err(error) if batch.len() > 1 && !concerns_all(&error) => {
                 // One failing piece of work must not fail the others: commit each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
                     let outcome = self.noted(outcome, work.is_awaited());
-                    finish(work, outcome, &mut AfterCommit::default());
+                    work.finish(outcome, &mut AfterCommit::default());
                 }
             }
             Err(error) => {
-                let is_awaited = batch.iter().all(|work| work.is_awaited());
+                let is_awaited = batch.iter().all(Unfinished::is_awaited);
                 let outcome = self.noted(Err(error), is_awaited);
                 batch
                     .drain(..)
-                    .for_each(|work| finish(work, outcome.clone(), &mut after));
+                    .for_each(|work| work.finish(outcome.clone(), &mut after));
             }
         }
     }
 
-    fn transaction(&mut self, batch: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+    fn transaction(&mut self, batch: &mut [Unfinished]) -> rusqlite::Result<()> {
         self.file.before_commit(&self.connection)?;
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
         let done = batch
             .iter_mut()
-            .try_for_each(|work| run(work.as_mut(), &self.connection));
-        let events = batch.iter().flat_map(|work| work.hook_events());
+            .try_for_each(|work| run(work, &self.connection));
+        let events = batch.iter().flat_map(Unfinished::hook_events);
         let done = done.and_then(|()| outbox::add(&self.connection, events));
         let done = done.and_then(|()| {
             self.connection
@@ -488,17 +526,11 @@ fn concerns_all(error: &rusqlite::Error) -> bool {
 }
 
 /// Runs work; a panic fails the work, not the writer.
-fn run(work: &mut dyn Work, connection: &Connection) -> rusqlite::Result<()> {
+fn run(work: &mut Unfinished, connection: &Connection) -> rusqlite::Result<()> {
     catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or_else(|_| {
         log::error!("store: write: work panicked; it was rolled back");
         Err(rusqlite::Error::InvalidQuery)
     })
-}
-
-fn finish(work: Box<dyn Work>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
-    if catch_unwind(AssertUnwindSafe(|| work.finish(outcome, after))).is_err() {
-        log::error!("store: write: telling the outcome of work panicked; the commit stands");
-    }
 }
 
 #[cfg(test)]
@@ -512,14 +544,28 @@ mod tests {
     /// Work that says when it is finished, and when what it has for after the commit is done.
     struct Saying {
         name: &'static str,
-        panics: bool,
+        panics: Panics,
         said: Sender<String>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Panics {
+        Never,
+        /// In its own part of the commit.
+        Within,
+        /// In the part that all of the commit share.
+        Outside,
     }
 
     impl Work for Saying {
         fn run(&mut self, _: &Connection) -> rusqlite::Result<()> {
-            assert!(!self.panics, "what this test is about");
+            assert!(self.panics != Panics::Within, "what this test is about");
             Ok(())
+        }
+
+        fn hook_events(&self) -> &[NewHookEvent] {
+            assert!(self.panics != Panics::Outside, "what this test is about");
+            &[]
         }
 
         fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
@@ -533,34 +579,40 @@ mod tests {
         }
     }
 
-    /// What three pieces of work say that wait for the writer at the same time.
-    fn said(panics: bool) -> Vec<String> {
+    /// Has the writer wait; returns when it does. It goes on when the sender is dropped.
+    fn block(writer: &Writer) -> Sender<()> {
+        let (begin, begun) = channel();
+        let (go, gate) = channel();
+        let busy = move |_: &Connection| {
+            begin.send(()).unwrap();
+            gate.recv().ok();
+            Ok(())
+        };
+        writer.write_then(busy, |_, _| {});
+        begun.recv().unwrap();
+        go
+    }
+
+    /// What three pieces of work say that wait for the writer at the same time. The second may panic, and the third.
+    fn said(second: Panics, third: Panics) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let (said, heard) = channel();
-        thread::scope(|scope| {
-            let (begun, is_begun) = channel();
-            let (go, gate) = channel::<()>();
-            let busy = move |_: &Connection| {
-                begun.send(()).unwrap();
-                gate.recv().unwrap();
-                Ok(())
-            };
-            scope.spawn(|| store.writer.write(busy));
-            is_begun.recv().unwrap();
-            for (name, panics) in [("a", false), ("b", panics), ("c", false)] {
-                let said = said.clone();
-                store.writer.submit(Box::new(Saying { name, panics, said }));
-            }
-            go.send(()).unwrap();
-        });
+        let go = block(&store.writer);
+        for (name, panics) in [("a", Panics::Never), ("b", second), ("c", third)] {
+            let said = said.clone();
+            store.writer.submit(Box::new(Saying { name, panics, said }));
+        }
+        drop(go);
+        store.probe(|probed| assert!(probed.is_ok()));
         drop((store, said));
         heard.iter().collect()
     }
 
     #[test]
     fn all_of_one_commit_have_one_thing_done_after_it() {
-        assert_eq!(said(false), ["a true", "b true", "c true", "after a"]);
+        let all = said(Panics::Never, Panics::Never);
+        assert_eq!(all, ["a true", "b true", "c true", "after a"]);
     }
 
     #[test]
@@ -568,6 +620,42 @@ mod tests {
         let each = [
             "a true", "after a", "b false", "after b", "c true", "after c",
         ];
-        assert_eq!(said(true), each);
+        assert_eq!(said(Panics::Within, Panics::Never), each);
+    }
+
+    #[test]
+    fn whatever_panics_all_hear_of_the_end_of_their_work() {
+        let all = [
+            "a false", "after a", "b false", "after b", "c false", "after c",
+        ];
+        assert_eq!(said(Panics::Outside, Panics::Never), all);
+        let each = [
+            "a true", "after a", "b false", "after b", "c false", "after c",
+        ];
+        assert_eq!(said(Panics::Within, Panics::Outside), each);
+    }
+
+    #[test]
+    fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let (said, heard) = channel();
+        let go = block(&store.writer);
+        store.writer.queue.send(Message::Stop).ok();
+        let (last, is_last) = channel::<()>();
+        let (begin, begun) = channel();
+        let busy = move |_: &Connection| {
+            begin.send(()).unwrap();
+            is_last.recv().ok();
+            Ok(())
+        };
+        store.writer.write_then(busy, |_, _| {});
+        drop(go);
+        begun.recv().unwrap();
+        let (name, panics) = ("late", Panics::Never);
+        store.writer.submit(Box::new(Saying { name, panics, said }));
+        drop(last);
+        let all: Vec<String> = heard.iter().collect();
+        assert_eq!(all, ["late false", "after late"]);
     }
 }
