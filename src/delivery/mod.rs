@@ -179,9 +179,19 @@ impl Deliveries {
         } = open;
         let (id, now) = (forwarded.id, clock::unix_seconds());
         let received = received.unwrap_or_default().into_bytes();
-        let (Some(backend), Ok(push)) = (services.get(&service), Push::parse(&received)) else {
-            let why = "the service is not in the configuration any more".to_owned();
-            return self.store.fail_forward(id, why, None, now, |_, _| {});
+        let cannot_be_asked = |why: String| {
+            self.refused(&service, &why);
+            self.store.fail_forward(id, why, None, now, |_, _| {});
+        };
+        let Some(backend) = services.get(&service) else {
+            let why = "the service is not in the configuration any more";
+            return cannot_be_asked(why.to_owned());
+        };
+        let push = match Push::parse(&received) {
+            Ok(push) => push,
+            Err(error) => {
+                return cannot_be_asked(format!("the push in the store cannot be read: {error}"));
+            }
         };
         let about = Arc::new(About {
             backend: Arc::clone(backend),

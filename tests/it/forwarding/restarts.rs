@@ -94,6 +94,33 @@ fn what_a_kill_left_behind_ends_as_far_as_it_may() {
     assert_eq!(platform.count(SEND), 0);
 }
 
+#[test]
+fn a_push_about_which_nothing_can_be_asked_after_a_kill_says_why() {
+    let service = Service::wechat();
+    let mut account = forwarding(&service, "").start();
+    killed_while_waiting(&mut account, &service, &text("hello"));
+    let tear = "UPDATE messages SET xml = '<xml><MsgType>te'";
+    change(&account.store_path(), tear);
+    account.begin();
+    let errors = "SELECT error FROM forwards ORDER BY id";
+    let torn = "the push in the store cannot be read: xml: not well-formed at 1:17";
+    become_(&account, &["failed"]);
+    account.store().is(errors, &[torn]);
+    account
+        .log()
+        .says(&format!("service bot: 1 answer not shown ({torn})"));
+    killed_while_waiting(&mut account, &service, &text("hello"));
+    account.rewrite_config(|config| config.split("\n[[rule]]").next().unwrap().to_owned());
+    account.begin();
+    become_(&account, &["failed"; 2]);
+    let gone = "the service is not in the configuration any more";
+    account.store().is(errors, &[torn, gone]);
+    account
+        .log()
+        .says(&format!("service bot: 1 answer not shown ({gone})"));
+    assert_eq!(service.asked().len(), 2);
+}
+
 pub fn a_stop_does_not_wait_for_a_service_and_the_next_delivery_gets_the_answer() {
     let service = Service::wechat();
     let mut account = forwarding(&service, "").start();
