@@ -396,29 +396,36 @@ impl Deliveries {
         let again_until = (self.now)() + AGAIN_FOR;
         let job = move || {
             let service = &about.backend.service;
-            let outcome = match desk.circuit.begin((me.now)()) {
-                false => Asked::Failed(OPEN.to_owned()),
-                true => {
-                    if let ServiceFormat::Json { .. } = service.format {
-                        question.follower = me.follower(&about.openid);
+            let outcome = if me.is_erased(id) {
+                Asked::Reply(None)
+            } else if !desk.circuit.begin((me.now)()) {
+                Asked::Failed(OPEN.to_owned())
+            } else {
+                if let ServiceFormat::Json { .. } = service.format {
+                    question.follower = me.follower(&about.openid);
+                }
+                let still_wanted = || (me.now)() < again_until;
+                match ask(&about.backend, &question, &still_wanted) {
+                    Ok(reply) => {
+                        desk.circuit.succeeded();
+                        Asked::Reply(reply.filter(|_| about.shows))
                     }
-                    let still_wanted = || (me.now)() < again_until;
-                    match ask(&about.backend, &question, &still_wanted) {
-                        Ok(reply) => {
-                            desk.circuit.succeeded();
-                            Asked::Reply(reply.filter(|_| about.shows))
-                        }
-                        Err(failure) => {
-                            let why = failure.to_string();
-                            desk.circuit.failed((me.now)(), &why);
-                            Asked::Failed(why)
-                        }
+                    Err(failure) => {
+                        let why = failure.to_string();
+                        desk.circuit.failed((me.now)(), &why);
+                        Asked::Failed(why)
                     }
                 }
             };
             me.asked(id, outcome);
         };
         at.queue.submit(place, &openid, Box::new(job));
+    }
+
+    /// Whether the push was erased with its sender while it waited. A store that cannot be read stops nothing.
+    fn is_erased(&self, id: i64) -> bool {
+        let is_there = self.store.read(|reader| reader.has_forward(id));
+        is_there.is_ok_and(|is_there| !is_there)
     }
 
     /// What the store knows of a person; `null` if nothing.
@@ -560,10 +567,13 @@ impl Deliveries {
         };
         let (me, openid) = (Arc::clone(self), about.openid.clone());
         let job = move || {
-            let send = || me.send.as_ref().map(|send| send(&openid, &message));
-            let sent = catch_unwind(AssertUnwindSafe(send))
-                .unwrap_or_else(|_| Some(Sent::Unknown(PANIC.to_owned())));
-            me.sent(id, sent.unwrap_or_else(|| no("there are no API rights")));
+            let send = || match &me.send {
+                _ if me.is_erased(id) => no("the person was erased"),
+                Some(send) => send(&openid, &message),
+                None => no("there are no API rights"),
+            };
+            let sent = catch_unwind(AssertUnwindSafe(send));
+            me.sent(id, sent.unwrap_or_else(|_| Sent::Unknown(PANIC.to_owned())));
         };
         self.senders.submit(place, &about.openid, Box::new(job));
     }

@@ -270,6 +270,7 @@ impl Store {
             )?;
             connection
                 .prepare(
+                    // None is `sending` any more; the words are those of the index.
                     "SELECT forwards.id, deliveries, service, forwards.openid, pending IS 1, asked_at, dedup_key, xml
                      FROM forwards JOIN messages ON messages.id = message_id
                      WHERE state IN ('asked', 'sending') ORDER BY forwards.id",
@@ -322,6 +323,19 @@ impl Store {
 }
 
 impl Reader {
+    /// Whether this forwarded push is still in the store: it goes when its sender is erased.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_forward(&self, id: i64) -> Result<bool, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached("SELECT 1 FROM forwards WHERE id = ?1")?
+                .exists([id])
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
     /// The services of which an answer is kept.
     ///
     /// # Errors

@@ -84,7 +84,6 @@ mod tags;
 mod template;
 mod tidy;
 mod token;
-mod unasked;
 mod waiting;
 mod web;
 mod web_check;

@@ -156,6 +156,37 @@ fn what_was_forwarded_goes_with_the_person_and_with_old_messages() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_person_who_was_erased_while_the_push_waited_for_its_turn() {
+    let service = Service::wechat();
+    let account = forwarding(&service, "concurrency = 1").start();
+    service.script([Act::text("first").after(millis(1_500)), Act::text("last")]);
+    let pushes = [(); 3].map(|()| text("hello").from(&another_fan()));
+    let mut waits = pushes.each_ref().map(|push| sent(&account, push));
+    asked(&service, &account, 1);
+    eventually("three that wait", account.log(), || {
+        account.store().count("forwards WHERE state = 'asked'") == 3
+    });
+    // The first that came has its turn.
+    let order = account
+        .store()
+        .rows("SELECT openid FROM forwards ORDER BY id");
+    let of = |fan: &str| pushes.iter().position(|push| push.sender() == fan).unwrap();
+    let [first, erased, last] = [0, 1, 2].map(|n| of(&order[n]));
+    let forget = ["followers", "forget", pushes[erased].sender(), "--yes"];
+    account.command(&forget).ok();
+    for (at, said) in [(first, "first"), (last, "last")] {
+        let answer = waits[at].response().unwrap();
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(body.contains(said), "{body}");
+    }
+    let times = pushes.each_ref().map(|push| service.times(push));
+    assert_eq!(times[erased], 0, "{}", account.log());
+    assert_eq!(service.asked().len(), 2);
+    account.post(&pushes[erased]).is_success();
+    assert_eq!(states(&account), ["answered|1|NULL"; 2]);
+}
+
+#[test]
 fn a_backup_has_what_was_forwarded_and_a_restore_goes_on_with_it() {
     let service = Service::wechat();
     service.always(Act::text("kept for later"));
