@@ -11,6 +11,7 @@
 //! | [`app`] | the wiring: what is built once and shared |
 //! | [`hooks`] | events for programs and group robots: what is sent to whom, in which format, and when again |
 //! | [`delivery`] | answers of services on their way to the followers: in time, late, at most once |
+//! | [`inbox`] | what an owner does with messages: the window for answers, sending, what no rule answers; knows no HTTP and no SQL |
 //! | [`service`] | the owner's own programs: one call, its queue, and when none is made |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
 //! | [`login`] | log-in on the owner's web pages: gates, cookies, the way back; knows no HTTP and no SQL |
@@ -65,6 +66,8 @@ pub mod app;
 pub mod hooks;
 
 pub mod delivery;
+
+pub mod inbox;
 
 pub mod service;
 

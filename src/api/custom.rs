@@ -182,6 +182,25 @@ impl CustomMessage {
             CustomMessage::Miniprogrampage(_) => "miniprogrampage",
         }
     }
+
+    /// What it shows, in short: a text itself, the id of what the platform has, else the fields as JSON.
+    #[must_use]
+    pub fn content(&self) -> String {
+        let json = |fields: serde_json::Result<String>| fields.unwrap_or_default();
+        match self {
+            CustomMessage::Text { content } => content.clone(),
+            CustomMessage::Image { media_id }
+            | CustomMessage::Voice { media_id }
+            | CustomMessage::Mpnews { media_id } => media_id.clone(),
+            CustomMessage::Mpnewsarticle { article_id } => article_id.clone(),
+            CustomMessage::Wxcard { card_id } => card_id.clone(),
+            CustomMessage::Video(video) => json(serde_json::to_string(video)),
+            CustomMessage::Music(music) => json(serde_json::to_string(music)),
+            CustomMessage::News { articles } => json(serde_json::to_string(articles)),
+            CustomMessage::Msgmenu(menu) => json(serde_json::to_string(menu)),
+            CustomMessage::Miniprogrampage(page) => json(serde_json::to_string(page)),
+        }
+    }
 }
 
 impl Client {

@@ -126,6 +126,10 @@ pub const SECRET_MISSING: i64 = 41004;
 pub const REQUIRE_POST: i64 = 43002;
 /// Too many calls this minute.
 pub const MINUTE_LIMIT: i64 = 45011;
+/// The user did nothing lately that allows a customer-service message.
+pub const NO_WINDOW: i64 = 45015;
+/// All customer-service messages that the user's last action allowed were sent.
+pub const WINDOW_USED_UP: i64 = 45047;
 /// The clientmsgid was used before; the answer has the earlier msg_id.
 pub const CLIENTMSGID_EXIST: i64 = 45065;
 /// The clientmsgid was used within the last minute: a message with it may be being sent.
@@ -138,6 +142,8 @@ pub const SOME_NOT_TAGGED: i64 = 45171;
 pub const NO_MENU: i64 = 46003;
 /// This account may not use this call.
 pub const UNAUTHORIZED: i64 = 48001;
+/// The user has switched messages off.
+pub const MESSAGES_OFF: i64 = 48002;
 /// The limits were cleared as often as the month allows.
 pub const CLEARED_TOO_OFTEN: i64 = 48006;
 /// This account may not use this call (the code of some calls).

@@ -165,6 +165,7 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
         remove_hook_events,
         remove_expired_sessions,
         remove_unused_pictures,
+        remove_old_sent,
     ] {
         let removed = remove(app)?;
         if removed != Removed::All {
@@ -326,6 +327,24 @@ fn remove_unused_pictures(app: &App) -> Result<Removed, StoreError> {
         };
         let before = now.saturating_sub_unsigned(PICTURES);
         if !app.store.remove_unused_picture(before)? {
+            return Ok(Removed::All);
+        }
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+}
+
+/// Removes messages to followers that are older than `store.keep_messages`.
+fn remove_old_sent(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let keep = app.live().config.store.keep_messages.as_secs();
+        let Some(now) = Now::read(app).at.filter(|_| keep > 0) else {
+            return Ok(Removed::All);
+        };
+        let before = now.saturating_sub_unsigned(keep);
+        if app.store.remove_old_sent(before, STEP)? == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {

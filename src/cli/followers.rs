@@ -529,6 +529,10 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         counted(erased.messages, "message"),
         counted(erased.jobs, "template message"),
     ))?;
+    if erased.sent > 0 {
+        let messages = counted(erased.sent, "customer-service message");
+        out.line(&format!("also {messages} sent"))?;
+    }
     if erased.sessions > 0 {
         let sessions = counted(erased.sessions, "session");
         out.line(&format!("also {sessions} on web pages"))?;

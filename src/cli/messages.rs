@@ -1,6 +1,7 @@
 //! `wechatd messages …`: lists, shows and exports messages and events, and fetches their files.
 
 mod described;
+mod done;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::terminal::{
 };
 use crate::config::Config;
 use crate::counted::counted;
+use crate::local_time;
 use crate::store::{MessageFilter, MessageRow, Reader, WholeMessage};
 use crate::visible::Visible;
 
@@ -52,6 +54,17 @@ A picture is mostly JPEG, a recording AMR, a video MP4. Of a file that somebody 
         #[command(flatten)]
         json: Json,
     },
+    /// Answer the sender of a message, and mark it as done
+    #[command(after_help = "Example:
+  wechatd messages reply 12 'We are open until 8'
+
+The answer is a customer-service message, as `wechatd send` sends it.")]
+    Reply(done::ReplyArguments),
+    /// Mark messages as done: `wechatd messages list --todo` no longer shows them
+    #[command(after_help = "Examples:
+  wechatd messages done 12 15
+  wechatd messages done --undo 12")]
+    Done(done::DoneArguments),
     /// Write messages and events to standard output, every column of them, newest first
     #[command(after_help = "Examples:
   wechatd messages export > messages.csv
@@ -94,6 +107,8 @@ pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
         Messages::List(arguments) => list(config, arguments),
         Messages::Show { id, json } => show(config, id, json),
         Messages::Save { id, out, json } => save(config, id, out.as_deref(), json),
+        Messages::Reply(arguments) => done::reply(config, &arguments),
+        Messages::Done(arguments) => done::done(config, &arguments),
         Messages::Export(arguments) => export(config, arguments),
     }
 }
@@ -171,6 +186,7 @@ fn show(config: &Config, id: i64, json: Json) -> Result<(), Failure> {
         facts.push(("its file", format!("wechatd messages save {id} --out FILE")));
     }
     facts.push(("answered by", answered_by(&row)));
+    facts.push(("to do", to_do(&row)));
     facts.push((
         "reply",
         row.reply
@@ -272,6 +288,19 @@ pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Res
 /// The name of the event, or the kind of message.
 fn kind(row: &MessageRow) -> String {
     row.event.clone().unwrap_or_else(|| row.msg_type.clone())
+}
+
+/// Whether somebody should look at it, or who did and when.
+fn to_do(row: &MessageRow) -> String {
+    match (row.todo, &row.done_by) {
+        (Some(0), Some(by)) => format!(
+            "done by {by}, {}",
+            row.done_at.map(local_time::format).unwrap_or_default()
+        ),
+        (Some(0), None) => "done".to_owned(),
+        (Some(_), _) => "yes".to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 fn answered_by(row: &MessageRow) -> String {

@@ -2,17 +2,20 @@
 
 use serde_json::Value;
 
-use super::input::attachment::{Attachment, with_media};
+use super::input::attachment::{Attachment, SendError, with_media};
 use super::input::{NotBlank, Openid, json};
 use super::platform::connect;
-use super::terminal::{Failure, Json, Output};
+use super::terminal::{Failure, Json, Output, complain};
 use crate::api::custom::{
     Article, CustomMessage, MAX_TEXT, MiniprogramPage, Music, Sender, Typing, Video,
 };
 use crate::api::media::MediaType;
 use crate::api::{Action, errcode};
+use crate::clock;
 use crate::config::Config;
-use crate::wechat::cut_text;
+use crate::inbox::sending::{NoMessage, SendFailure, Sending, parts};
+use crate::inbox::window::{LONGEST, Window, left, window};
+use crate::store::{Store, StoreError};
 
 /// Written here because clap's own usage would list all kinds of messages in one long line.
 pub(super) const USAGE: &str = "\
@@ -40,7 +43,7 @@ JSON has these fields; a thumb_media_id may be a JPEG file of at most 64 KiB:
 
 A text of more than 2048 bytes goes out as several messages.
 
-The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a scan or a menu click.";
+The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a scan or a menu click. What is left of them is said on standard error, as far as it is known here.";
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
@@ -112,30 +115,117 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     if arguments.typing_stop {
         return typing(config, arguments, Typing::Hidden);
     }
-    let drafts = drafts(arguments)?;
-    let (store, api) = connect(config)?;
     let sender = Sender {
         kf_account: arguments.kf_account.clone().map(String::from),
         is_ai: false,
     };
-    let all = drafts.len();
-    let mut out = Output::for_change();
-    for (done, draft) in drafts.iter().enumerate() {
-        let attachments: Vec<&Attachment> = draft.attachments.iter().collect();
-        let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
-            api.custom_send(&arguments.openid, &(draft.build)(&ids), &sender)
-        });
-        sent.map_err(|error| match all {
-            1 => Failure::from(error),
-            all => Failure::from(error).after(&format!("{done} of {all} messages were sent")),
-        })?;
-    }
-    let value = serde_json::json!({"openid": arguments.openid, "messages": all});
-    let line = match all {
-        1 => "sent".to_owned(),
-        all => format!("sent as {all} messages"),
+    let all = Outgoing {
+        openid: &arguments.openid,
+        drafts: drafts(arguments)?,
+        sender,
     };
-    out.answer(arguments.json, &value, &line)
+    all.send(config, arguments.json, |_| Ok(()))
+}
+
+/// Who sends, for the table `sent` and marks on messages.
+pub(super) const BY: &str = "cli";
+
+/// Messages to one user.
+pub(super) struct Outgoing<'a> {
+    openid: &'a str,
+    drafts: Vec<Draft>,
+    sender: Sender,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A text, as several messages if it is long.
+    pub(super) fn text(openid: &'a str, text: &str) -> Result<Outgoing<'a>, Failure> {
+        Ok(Outgoing {
+            openid,
+            drafts: text_drafts(text)?,
+            sender: Sender::default(),
+        })
+    }
+
+    /// Sends them all, and says what is left of the window. `then` follows if all are sent.
+    pub(super) fn send(
+        &self,
+        config: &Config,
+        json: Json,
+        then: impl FnOnce(&Store) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (store, api) = connect(config)?;
+        if let Window::Shut(shut) = self.window(&store)?
+            && !json.wanted
+        {
+            complain(&format!(
+                "{}, as far as known here; the platform decides; {}",
+                shut.why(),
+                shut.reopens()
+            ));
+        }
+        let sending = Sending {
+            store: &store,
+            api: &api,
+            openid: self.openid,
+            by: BY,
+        };
+        let all = self.drafts.len();
+        let mut out = Output::for_change();
+        for (done, draft) in self.drafts.iter().enumerate() {
+            let attachments: Vec<&Attachment> = draft.attachments.iter().collect();
+            let sent = with_media(&attachments, &api, &store, &mut out, |ids| {
+                sending.send(&(draft.build)(&ids), &self.sender, None)
+            });
+            sent.map_err(|error| match all {
+                1 => Failure::from(error),
+                all => Failure::from(error).after(&format!("{done} of {all} messages were sent")),
+            })?;
+        }
+        then(&store)?;
+        let window = self.window(&store)?;
+        let value = serde_json::json!({
+            "openid": self.openid,
+            "messages": all,
+            "window": window.as_json(),
+        });
+        let line = match all {
+            1 => "sent".to_owned(),
+            all => format!("sent as {all} messages"),
+        };
+        out.answer(json, &value, &line)?;
+        if !json.wanted {
+            complain(&match window {
+                Window::Open {
+                    until,
+                    left: messages,
+                    of,
+                } => left(until, messages, of, clock::unix_seconds()),
+                Window::Shut(shut) => format!("{}; {}", shut.why(), shut.reopens()),
+            });
+        }
+        Ok(())
+    }
+
+    fn window(&self, store: &Store) -> Result<Window, StoreError> {
+        let now = clock::unix_seconds();
+        let contact =
+            store.read(|reader| reader.contact(self.openid, now.saturating_sub(LONGEST)))?;
+        Ok(window(&contact, now))
+    }
+}
+
+impl From<SendFailure> for SendError {
+    fn from(failure: SendFailure) -> SendError {
+        match failure {
+            SendFailure::Store(error) => SendError::Before(error.into()),
+            SendFailure::Call(error) => SendError::Call(error),
+            SendFailure::Again(row) => SendError::Before(Failure::Failed(format!(
+                "message {} was begun before",
+                row.id
+            ))),
+        }
+    }
 }
 
 fn typing(config: &Config, arguments: &Arguments, typing: Typing) -> Result<(), Failure> {
@@ -180,16 +270,7 @@ fn only_with_video(arguments: &Arguments) -> Result<(), Failure> {
 fn drafts(arguments: &Arguments) -> Result<Vec<Draft>, Failure> {
     only_with_video(arguments)?;
     if let Some(text) = &arguments.text {
-        let part = |content: &str| {
-            let content = content.to_owned();
-            Draft {
-                attachments: Vec::new(),
-                build: Box::new(move |_| CustomMessage::Text {
-                    content: content.clone(),
-                }),
-            }
-        };
-        return Ok(parts(text)?.into_iter().map(part).collect());
+        return text_drafts(text);
     }
     let draft = |attachments, build: Build| Ok(vec![Draft { attachments, build }]);
     if let Some(image) = &arguments.image {
@@ -287,26 +368,25 @@ fn first(ids: &[String]) -> String {
     ids.first().cloned().unwrap_or_default()
 }
 
-/// Splits the text into parts of a length that the platform accepts, between characters and outside links.
-fn parts(text: &str) -> Result<Vec<&str>, Failure> {
-    if text.trim().is_empty() {
-        return Err(Failure::Wrong("an empty text cannot be sent".to_owned()));
-    }
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let part = cut_text(rest, MAX_TEXT);
-        if part.is_empty() {
-            return Err(Failure::Wrong(format!(
-                "the text has a link of more than {MAX_TEXT} bytes, which no message can hold"
-            )));
+fn text_drafts(text: &str) -> Result<Vec<Draft>, Failure> {
+    let part = |content: &str| {
+        let content = content.to_owned();
+        Draft {
+            attachments: Vec::new(),
+            build: Box::new(move |_| CustomMessage::Text {
+                content: content.clone(),
+            }),
         }
-        parts.push(part);
-        rest = &rest[part.len()..];
-    }
-    // The platform refuses a message that is only white space.
-    parts.retain(|part| !part.trim().is_empty());
-    Ok(parts)
+    };
+    let parts = parts(text).map_err(|why| {
+        Failure::Wrong(match why {
+            NoMessage::Empty => "an empty text cannot be sent".to_owned(),
+            NoMessage::LongLink => format!(
+                "the text has a link of more than {MAX_TEXT} bytes, which no message can hold"
+            ),
+        })
+    })?;
+    Ok(parts.into_iter().map(part).collect())
 }
 
 /// An example for `--news`.
@@ -328,27 +408,4 @@ fn article(text: &str) -> Result<Article, Failure> {
         value = list.remove(0);
     }
     json::read("--news", &value.to_string(), NEWS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_is_split_into_parts_that_make_the_whole() {
-        let text = "好".repeat(1_500);
-        let pieces = parts(&text).expect("pieces");
-        assert_eq!(pieces.concat(), text);
-        assert_eq!(
-            pieces.iter().map(|p| p.len()).collect::<Vec<_>>(),
-            [2046, 2046, 408]
-        );
-        assert_eq!(parts("hello").expect("one"), ["hello"]);
-        assert!(parts(" \n").is_err());
-        let link = format!(
-            "<a href=\"https://www.example.com/{}\">x</a>",
-            "y".repeat(2_048)
-        );
-        assert!(parts(&link).is_err());
-    }
 }

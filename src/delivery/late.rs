@@ -1,13 +1,7 @@
 //! What a late answer can be: a customer-service message, or the answer to a later push.
 
-use crate::api::custom::{Article, CustomMessage, MAX_TEXT, Music, Sender};
-use crate::api::{Client, errcode};
-use crate::clock;
-use crate::store::Sent;
+use crate::api::custom::{Article, CustomMessage, MAX_TEXT, Music};
 use crate::wechat::{Reply, cut_text};
-
-/// How long it is remembered that the account has no right to such messages, in seconds.
-const REMEMBERED: i64 = 7 * 24 * 3600;
 
 /// A reply as a customer-service message, if it can be one. Of several articles the first is sent, which is all that the
 /// follower would see of the reply, too.
@@ -61,20 +55,5 @@ pub fn can_wait(reply: &Reply) -> bool {
         | Reply::Music { .. }
         | Reply::News(_) => true,
         Reply::Transfer { .. } | Reply::TransferAi => false,
-    }
-}
-
-/// Sends a message, once.
-pub fn send(api: &Client, openid: &str, message: &CustomMessage) -> Sent {
-    match api.custom_send(openid, message, &Sender::default()) {
-        Ok(()) => Sent::Yes,
-        Err(error) if error.may_be_done() => Sent::Unknown(error.to_string()),
-        Err(error) => {
-            let has_no_right = error.errcode() == Some(errcode::UNAUTHORIZED);
-            Sent::No {
-                why: error.to_string(),
-                no_right_until: has_no_right.then(|| clock::unix_seconds() + REMEMBERED),
-            }
-        }
     }
 }

@@ -21,10 +21,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::api::Client;
-use crate::api::custom::CustomMessage;
+use crate::api::custom::{CustomMessage, Sender};
 use crate::clock;
 use crate::config::{Service, ServiceFormat};
 use crate::dispatch::{Outcome, Rules, decide};
+use crate::inbox::sending::{ended, recorded};
+use crate::inbox::window::{LONGEST, Window, window};
 use crate::notifier::Notifier;
 use crate::service::{Backend, Circuit, Failure, Place, Question, Queue, Services};
 use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
@@ -32,7 +34,7 @@ use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
 use case::{Asked, Case, Step};
 use kept::Kept;
-use late::{as_message, can_wait, send};
+use late::{as_message, can_wait};
 use warnings::Warnings;
 
 /// How long an answer is kept whose service is not in the configuration any more.
@@ -131,7 +133,9 @@ impl Deliveries {
     #[must_use]
     pub fn new(store: Arc<Store>, api: Option<Client>, notifier: Arc<Notifier>) -> Arc<Deliveries> {
         let by = |api: Client| -> Box<Send> {
-            Box::new(move |openid, message| send(&api, openid, message))
+            Box::new(move |openid, message| {
+                ended(&api.custom_send(openid, message, &Sender::default()))
+            })
         };
         Deliveries::with(store, api.map(by), Box::new(Instant::now), notifier)
     }
@@ -511,9 +515,10 @@ impl Deliveries {
     }
 
     fn rungs(&self, service: &Service, reply: Option<&Reply>) -> Rungs {
-        let can_be_sent = self.send.is_some() && reply.and_then(as_message).is_some();
+        let sends = service.slow.message && self.send.is_some();
+        let message = reply.filter(|_| sends).and_then(as_message);
         Rungs {
-            message: service.slow.message && can_be_sent,
+            message: message.as_ref().map(recorded),
             next: service.slow.next && reply.is_some_and(can_wait),
         }
     }
@@ -557,6 +562,7 @@ impl Deliveries {
     fn send(self: &Arc<Self>, id: i64, about: &About, reply: &Reply) {
         let no = |why: &str| Sent::No {
             why: why.to_owned(),
+            errcode: None,
             no_right_until: None,
         };
         let Some(message) = as_message(reply) else {
@@ -569,13 +575,28 @@ impl Deliveries {
         let job = move || {
             let send = || match &me.send {
                 _ if me.is_erased(id) => no("the person was erased"),
-                Some(send) => send(&openid, &message),
+                Some(send) => match me.refused_before(&openid) {
+                    Some(why) => no(why),
+                    None => send(&openid, &message),
+                },
                 None => no("there are no API rights"),
             };
             let sent = catch_unwind(AssertUnwindSafe(send));
             me.sent(id, sent.unwrap_or_else(|_| Sent::Unknown(PANIC.to_owned())));
         };
         self.senders.submit(place, &about.openid, Box::new(job));
+    }
+
+    /// Why the platform takes no message to this person now: it has said so since the person last did anything.
+    fn refused_before(&self, openid: &str) -> Option<&'static str> {
+        let now = clock::unix_seconds();
+        let contact = self
+            .store
+            .read(|reader| reader.contact(openid, now.saturating_sub(LONGEST)));
+        match window(&contact.ok()?, now) {
+            Window::Shut(shut) => Some(shut.why()).filter(|_| shut.is_told()),
+            Window::Open { .. } => None,
+        }
     }
 
     fn sent(self: &Arc<Self>, id: i64, sent: Sent) {

@@ -220,6 +220,7 @@ impl World {
                 Right::No => panic!("it is known that there is no right"),
                 Right::NotYetRefused => Sent::No {
                     why: "48001".to_owned(),
+                    errcode: Some(48_001),
                     no_right_until: Some(clock::unix_seconds() + 1_000),
                 },
             }
@@ -281,6 +282,7 @@ impl World {
             received_at: 1_790_000_000,
             rule: None,
             reply: None,
+            todo: false,
             media_id: None,
             effect: Effect::None,
             forward: forwards.then(|| NewForward {

@@ -119,6 +119,9 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
     let router = Router::new(Arc::clone(&site))?;
+    app.store
+        .end_interrupted_sending()
+        .map_err(AppError::Store)?;
     // Before any delivery of theirs can come.
     app.deliveries
         .resume(&live.services, &live.rules)

@@ -29,6 +29,8 @@ pub struct Erased {
     pub messages: usize,
     /// Rows of `jobs`: template messages to the person.
     pub jobs: usize,
+    /// Rows of `sent`: customer-service messages to the person.
+    pub sent: usize,
     /// Rows of `sessions`: where the person is logged in.
     pub sessions: usize,
     /// Rows of `hook_events` about the person.
@@ -58,8 +60,9 @@ const DISTINCTIVE_LENGTH: usize = 6;
 enum Goes {
     /// The whole message.
     Message,
-    /// Only the scene, by this statement: the follower used the person's own QR code.
-    Scene(&'static str),
+    /// Only that column, by this statement: a scene, because the follower used the person's own QR code; the content
+    /// of a message to somebody else, which goes on to count.
+    Column(&'static str),
     /// An event for a hook, by this statement.
     HookEvent(&'static str),
 }
@@ -78,11 +81,15 @@ const NAMING: &[Naming] = &[
     },
     Naming {
         find: "SELECT id, scene, way FROM follow_log WHERE instr(scene, ?1) OR instr(way, ?1)",
-        goes: Goes::Scene("UPDATE follow_log SET scene = NULL, way = NULL WHERE id = ?1"),
+        goes: Goes::Column("UPDATE follow_log SET scene = NULL, way = NULL WHERE id = ?1"),
     },
     Naming {
         find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
-        goes: Goes::Scene("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
+        goes: Goes::Column("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
+    },
+    Naming {
+        find: "SELECT id, content FROM sent WHERE openid <> ?1 AND instr(content, ?1)",
+        goes: Goes::Column("UPDATE sent SET content = NULL WHERE id = ?1"),
     },
     Naming {
         find: "SELECT number, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)",
@@ -162,7 +169,7 @@ impl Store {
                 erased.messages += self.writer.write(move |connection| {
                     let go = |key| match goes {
                         Goes::Message => remove_messages(connection, "id = ?1", [key], i64::MIN),
-                        Goes::Scene(sql) | Goes::HookEvent(sql) => {
+                        Goes::Column(sql) | Goes::HookEvent(sql) => {
                             connection.prepare_cached(sql)?.execute([key]).map(|_| 0)
                         }
                     };
@@ -279,6 +286,7 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         follow_log: delete("follow_log")?,
         messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
         jobs: delete("jobs")?,
+        sent: delete("sent")?,
         sessions: delete("sessions")?,
         // They are found without the writer, see `erase`.
         hook_events: 0,

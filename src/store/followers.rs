@@ -438,6 +438,7 @@ mod tests {
             received_at: at,
             rule: None,
             reply: None,
+            todo: false,
             media_id: None,
             effect,
             forward: None,

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::sent::{self, NewSent, Sent, SentMessage};
 use super::settings::{self, NO_CUSTOM_SEND, NO_QR_CODES};
 use super::writer::AfterCommit;
 use crate::wechat::{MAX_TEXT_BYTES, Reply};
@@ -50,10 +51,10 @@ pub struct Forwarded {
 }
 
 /// What may be tried with a late answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rungs {
-    /// A customer-service message, unless the account is known not to have the right.
-    pub message: bool,
+    /// This customer-service message, unless the account is known not to have the right.
+    pub message: Option<SentMessage>,
     /// The follower's next message.
     pub next: bool,
 }
@@ -73,22 +74,6 @@ pub enum Settled {
     Nothing,
     /// Another step was faster, or the push is gone.
     Moot,
-}
-
-/// How a customer-service message ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sent {
-    /// The platform took it.
-    Yes,
-    /// Nobody knows; it is not sent again.
-    Unknown(String),
-    /// It was not sent, for this reason.
-    No {
-        /// For the row.
-        why: String,
-        /// The account has no right to such messages until then, in Unix seconds.
-        no_right_until: Option<i64>,
-    },
 }
 
 /// A push whose service is still to be asked.
@@ -122,7 +107,7 @@ impl Store {
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         let work = move |connection: &Connection| {
-            answer_forward(connection, id, answer.as_deref(), rungs, now)
+            answer_forward(connection, id, answer.as_deref(), &rungs, now)
         };
         self.writer.write_then(work, done);
     }
@@ -187,7 +172,7 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| stop_waiting(connection, forwarded, rungs, now);
+        let work = move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
         self.writer.write_then(work, done);
     }
 
@@ -195,7 +180,7 @@ impl Store {
     pub fn end_sending(
         &self,
         id: i64,
-        sent: Sent,
+        ended: Sent,
         rungs: Rungs,
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
@@ -204,19 +189,13 @@ impl Store {
             if !matches!(state(connection, id)?, Some((State::Sending, _))) {
                 return Ok(Settled::Moot);
             }
-            let (state, why, settled) = match &sent {
+            let (state, why, settled) = match &ended {
                 Sent::Yes => ("sent", None, Settled::Nothing),
                 Sent::Unknown(why) => ("unknown", Some(why), Settled::Nothing),
                 Sent::No { why, .. } if rungs.next => ("kept", Some(why), Settled::Kept),
                 Sent::No { why, .. } => ("expired", Some(why), Settled::Expired),
             };
-            if let Sent::No {
-                no_right_until: Some(until),
-                ..
-            } = &sent
-            {
-                settings::put(connection, NO_CUSTOM_SEND, &format!("none {until}"))?;
-            }
+            sent::end(connection, "once = ?1", once(id), &ended)?;
             let done_at = Some(now).filter(|_| state != "kept");
             connection
                 .prepare_cached(
@@ -409,7 +388,7 @@ fn answer_forward(
     connection: &Connection,
     id: i64,
     answer: Option<&str>,
-    rungs: Rungs,
+    rungs: &Rungs,
     now: i64,
 ) -> rusqlite::Result<Settled> {
     let Some((State::Asked, pending)) = state(connection, id)? else {
@@ -421,7 +400,7 @@ fn answer_forward(
             ("answered", Settled::Answer(answer.map(str::to_owned)))
         }
         (None, None) => ("answered", Settled::Nothing),
-        (None, Some(_)) => next_rung(connection, rungs, now)?,
+        (None, Some(_)) => next_rung(connection, id, rungs, now)?,
     };
     connection
         .prepare_cached(
@@ -434,7 +413,7 @@ fn answer_forward(
 fn stop_waiting(
     connection: &Connection,
     forwarded: Forwarded,
-    rungs: Rungs,
+    rungs: &Rungs,
     now: i64,
 ) -> rusqlite::Result<Settled> {
     let Forwarded { id, deliveries } = forwarded;
@@ -451,7 +430,7 @@ fn stop_waiting(
             Ok(Settled::Nothing)
         }
         (State::Answered, _) => {
-            let (state, settled) = next_rung(connection, rungs, now)?;
+            let (state, settled) = next_rung(connection, id, rungs, now)?;
             set_reply(connection, message_id, None)?;
             connection
                 .prepare_cached("UPDATE forwards SET state = ?2, done_at = ?3 WHERE id = ?1")?
@@ -472,15 +451,38 @@ fn done_at(settled: &Settled, now: i64) -> Option<i64> {
 /// Where an answer goes that the push can no longer carry.
 fn next_rung(
     connection: &Connection,
-    rungs: Rungs,
+    id: i64,
+    rungs: &Rungs,
     now: i64,
 ) -> rusqlite::Result<(&'static str, Settled)> {
-    let may_send = rungs.message && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?;
-    Ok(match (may_send, rungs.next) {
-        (true, _) => ("sending", Settled::Sending),
-        (false, true) => ("kept", Settled::Kept),
-        (false, false) => ("expired", Settled::Expired),
+    if let Some(message) = &rungs.message
+        && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?
+    {
+        let openid = connection
+            .prepare_cached("SELECT openid FROM forwards WHERE id = ?1")?
+            .query_row([id], |row| some_text(row, 0))?;
+        let new = NewSent {
+            openid,
+            at: now,
+            message: message.clone(),
+            by: BY_SERVICE.to_owned(),
+            once: Some(once(id)),
+        };
+        sent::begin(connection, &new)?;
+        return Ok(("sending", Settled::Sending));
+    }
+    Ok(match rungs.next {
+        true => ("kept", Settled::Kept),
+        false => ("expired", Settled::Expired),
     })
+}
+
+/// Who sends the answers of services, for `sent`.
+const BY_SERVICE: &str = "service";
+
+/// The number that the message with the answer to this forwarded push has in `sent`.
+fn once(id: i64) -> String {
+    format!("forward {id}")
 }
 
 /// Records a forwarded push together with its message.

@@ -31,6 +31,10 @@ pub struct MessageRow {
     pub media_id: Option<String>,
     /// It is forwarded, and has no answer yet.
     pub pending: bool,
+    /// `None`: nobody need do anything; 1: somebody should; 0: done.
+    pub todo: Option<i64>,
+    pub done_at: Option<i64>,
+    pub done_by: Option<String>,
     /// `received_at` as local date and time, for people.
     pub received: String,
     /// The push as received, for lists, if it has no `content`.
@@ -75,11 +79,12 @@ impl MessageFilter {
     }
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
-    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL), pending IS 1";
+    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL), pending IS 1,
+    todo, done_at, done_by";
 
-fn message(row: &Row) -> rusqlite::Result<MessageRow> {
+pub(super) fn message(row: &Row) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
         id: row.get(0)?,
         openid: some_text(row, 1)?,
@@ -96,6 +101,9 @@ fn message(row: &Row) -> rusqlite::Result<MessageRow> {
         media_id: text(row, 12)?,
         without_content: text(row, 13)?,
         pending: row.get(14)?,
+        todo: number(row, 15)?,
+        done_at: number(row, 16)?,
+        done_by: text(row, 17)?,
     })
 }
 
@@ -148,11 +156,30 @@ impl Reader {
         let whole = |row: &Row| {
             Ok(WholeMessage {
                 row: message(row)?,
-                xml: text(row, 15)?,
+                xml: text(row, 18)?,
             })
         };
         let found = self.connection.query_row(&sql, [id], whole).optional();
         found.map_err(|error| Reader::failed(&error))
+    }
+
+    /// The last messages of a person before the row with this id, newest first.
+    pub(super) fn messages_of(
+        &self,
+        openid: &str,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM messages WHERE id IN ({MESSAGES_OF_PERSON}) AND id < ?2
+                     ORDER BY id DESC LIMIT ?3"
+                ))?
+                .query_map(params![openid, before, most], message)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
     }
 
     /// Whether somebody sent this media_id.

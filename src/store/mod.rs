@@ -15,6 +15,9 @@
 //! - [`outbox`]: adding events for the hooks; [`hooks`]: what became of them, and the state of each hook
 //! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
+//! - [`sent`]: customer-service messages, each before and after it is sent
+//! - [`contact`]: what came from one person and went to them
+//! - [`inbox`]: lists of messages that are searched, and marking messages as done
 //! - [`media`]: uploaded files, valid or expired
 //! - [`pictures`]: pictures that the web part serves
 //! - [`sessions`]: people who are logged in on the owner's web pages
@@ -31,6 +34,7 @@
 
 mod checkpoint;
 mod columns;
+mod contact;
 mod copy;
 mod dbpage;
 mod erase;
@@ -44,6 +48,7 @@ mod forwards;
 mod forwards_read;
 mod growth;
 mod hooks;
+mod inbox;
 mod jobs;
 mod kept;
 mod lease;
@@ -62,6 +67,7 @@ mod rule_counts;
 mod scenes;
 mod schema;
 mod scrub;
+mod sent;
 mod sessions;
 mod settings;
 mod signatures;
@@ -70,18 +76,20 @@ mod tags;
 mod wal;
 mod writer;
 
+pub use contact::{Before, Contact, Conversation, Said, SentMark};
 pub use copy::{copy_any_version, owner_of_copy, remove_part_of, restore};
 pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
 pub use followers::{FollowLogEntry, Follower, FollowerFilter};
-pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Sent, Settled, ShowsKept};
+pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Settled, ShowsKept};
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
 };
+pub use inbox::{InboxFilter, InboxPage, Kinds, Mark, Older, TextRow};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::{PERMANENT, PERMANENT_VIDEO};
@@ -94,6 +102,7 @@ pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use rule_counts::RuleHits;
 pub use scenes::{SceneCount, recorded_scene};
+pub use sent::{NewSent, SendBegun, Sent, SentMessage, SentRow, SentState};
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};

@@ -42,6 +42,8 @@ pub struct Record {
     pub rule: Option<String>,
     /// The answer as plain XML; `None`: `success`.
     pub reply: Option<String>,
+    /// Whether somebody should look at it, by the rule.
+    pub todo: bool,
     /// How to fetch the picture, recording or video that was sent.
     pub media_id: Option<String>,
     /// What the push means for the followers.
@@ -143,8 +145,8 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         .is_some_and(|forward| forward.begins == Begins::Pending);
     let mut insert: CachedStatement = connection.prepare_cached(
         "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
-             media_id, signature, pending)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (dedup_key) DO NOTHING",
+             media_id, signature, pending, todo)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (dedup_key) DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         record.dedup_key,
@@ -162,6 +164,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         record.media_id,
         record.signature,
         is_pending.then_some(1),
+        record.todo.then_some(1),
     ])?;
     if inserted == 0 {
         return not_new(connection, record);

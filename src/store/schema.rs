@@ -516,19 +516,22 @@ FROM sessions ORDER BY id DESC;
 const OPERATOR: &str = "
 -- Customer-service messages, also of `wechatd send` and late answers of services.
 CREATE TABLE sent (
-    id       INTEGER PRIMARY KEY,
+    -- No id is used again: a call may end when its row is gone.
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     openid   TEXT NOT NULL,
     at       INTEGER NOT NULL,
     msg_type TEXT NOT NULL,
     content  TEXT,
     by       TEXT NOT NULL,             -- cli, service, or the name of who is signed in
-    once     TEXT UNIQUE,               -- the number of a form, which works once
+    once     TEXT UNIQUE,               -- the number of a form, which works once; of a late answer its row of forwards
     -- Not IN: SQLite would build a table of the values for each row.
     state    TEXT NOT NULL CHECK (state = 'sending' OR state = 'sent' OR state = 'refused' OR state = 'unknown'),
     errcode  INTEGER
 );
 CREATE INDEX sent_openid ON sent (openid, id);
 CREATE INDEX sent_at ON sent (at);
+-- What a start goes on with.
+CREATE INDEX sent_sending ON sent (id) WHERE state = 'sending';
 
 -- NULL: nobody need do anything; 1: somebody should; 0: done.
 ALTER TABLE messages ADD COLUMN todo INTEGER;

@@ -90,3 +90,4 @@ mod web_check;
 mod web_files;
 mod web_proxies;
 mod web_scan;
+mod window;

@@ -292,20 +292,21 @@ fn permanent_video(
 
 /// Calls `send` with the media_ids of these attachments. If the platform refuses the message because a stored media_id
 /// has expired, the files are uploaded again and `send` is called once more.
-pub fn with_media<T>(
+pub fn with_media<T, E: Into<SendError>>(
     attachments: &[&Attachment],
     api: &Client,
     store: &Store,
     out: &mut Output,
-    send: impl Fn(Vec<String>) -> Result<T, ApiError>,
+    send: impl Fn(Vec<String>) -> Result<T, E>,
 ) -> Result<T, SendError> {
+    let send = |ids| send(ids).map_err(Into::into);
     let mut ids = || -> Result<Vec<String>, Failure> {
         let ids = attachments.iter().map(|one| one.media_id(api, store, out));
         ids.collect()
     };
     let first = ids().map_err(SendError::Before)?;
     match send(first.clone()) {
-        Err(error) if error.action() == Action::UploadAgain => {
+        Err(SendError::Call(error)) if error.action() == Action::UploadAgain => {
             let mut kept = false;
             for media_id in &first {
                 kept |= store
@@ -315,9 +316,9 @@ pub fn with_media<T>(
             if !kept {
                 return Err(SendError::Call(error));
             }
-            send(ids().map_err(SendError::Before)?).map_err(SendError::Call)
+            send(ids().map_err(SendError::Before)?)
         }
-        result => result.map_err(SendError::Call),
+        result => result,
     }
 }
 
@@ -328,6 +329,12 @@ pub enum SendError {
     Before(Failure),
     /// The call that sends failed.
     Call(ApiError),
+}
+
+impl From<ApiError> for SendError {
+    fn from(error: ApiError) -> SendError {
+        SendError::Call(error)
+    }
 }
 
 impl From<SendError> for Failure {

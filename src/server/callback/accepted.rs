@@ -43,6 +43,7 @@ impl Accepted {
         let received_at = clock::unix_seconds();
         let Decided {
             rule,
+            todo,
             outcome,
             step,
             is_log_in,
@@ -132,6 +133,7 @@ impl Accepted {
             received_at,
             rule,
             reply,
+            todo,
             effect,
             openid: push.from_user,
             account: push.to_user,
@@ -152,6 +154,8 @@ impl Accepted {
 /// The answer to a push, and where it comes from.
 struct Decided {
     rule: Option<String>,
+    /// The rule leaves it to somebody.
+    todo: bool,
     outcome: Outcome,
     step: Option<Step>,
     /// It was taken by a log-in under way, and not by a rule.
@@ -169,6 +173,7 @@ impl Decided {
                 let decision = decide(&live.rules, push);
                 Decided {
                     rule: decision.rule.map(|rule| rule.name.clone()),
+                    todo: decision.rule.is_some_and(|rule| rule.todo),
                     outcome: decision.outcome,
                     step,
                     is_log_in: false,
@@ -184,6 +189,7 @@ impl Decided {
                 }
                 Decided {
                     rule: Some(scan::RULE.to_owned()),
+                    todo: false,
                     outcome: Outcome::Reply(wechat::Reply::Text(text)),
                     step,
                     is_log_in: true,

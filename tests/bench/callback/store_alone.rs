@@ -98,6 +98,7 @@ impl StoreAlone {
             received_at,
             rule: decision.rule.map(|rule| rule.name.clone()),
             reply,
+            todo: false,
             effect: push.effect(),
             forward: None,
             shows_kept: ShowsKept::No,

@@ -1,0 +1,155 @@
+//! What came from one person and went to them: what decides about the window, and the conversation.
+
+use rusqlite::params;
+
+use super::columns::{number, some_number, some_text};
+use super::error::StoreError;
+use super::messages::{MessageFilter, MessageRow};
+use super::open::Reader;
+use super::sent::{SentRow, SentState};
+
+/// What decides whether a person can be answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The last message, which is called `""`, and the last event of each name, in lower case: when they were received,
+    /// in Unix seconds.
+    pub came: Vec<(String, i64)>,
+    /// The last messages that were sent.
+    pub sent: Vec<SentMark>,
+}
+
+/// One message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMark {
+    /// Unix seconds.
+    pub at: i64,
+    /// How it ended.
+    pub state: SentState,
+    /// Why the platform refused it.
+    pub errcode: Option<i64>,
+}
+
+/// As many messages that were sent as decide about anything.
+const MOST_SENT: u32 = 200;
+
+/// Something in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A message of the person or an event, with its answer.
+    Came(MessageRow),
+    /// A message to the person.
+    Sent(SentRow),
+}
+
+/// A part of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// The oldest first. In one second what came stands before what was sent.
+    pub said: Vec<Said>,
+    /// Where the part before this one ends; `None`: this is the beginning.
+    pub older: Option<Before>,
+}
+
+/// A place in a conversation: before these rows of `messages` and `sent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Of `messages`.
+    pub message: i64,
+    /// Of `sent`.
+    pub sent: i64,
+}
+
+impl Before {
+    /// After everything.
+    pub const END: Before = Before {
+        message: i64::MAX,
+        sent: i64::MAX,
+    };
+}
+
+impl Reader {
+    /// What came from a person and went to them since then, in Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn contact(&self, openid: &str, since: i64) -> Result<Contact, StoreError> {
+        let filter = MessageFilter {
+            since: Some(since),
+            ..MessageFilter::default()
+        };
+        let first = self.first_message_of(&filter)?;
+        let read = || {
+            let came = self
+                .connection
+                .prepare_cached(
+                    "WITH RECURSIVE block (number) AS (
+                         SELECT max(id) / 512 FROM messages
+                         UNION ALL SELECT number - 1 FROM block WHERE number > ?2 / 512
+                     )
+                     SELECT iif(theirs.msg_type = 'event', lower(coalesce(event, 'event')), ''), max(received_at)
+                     FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
+                     WHERE theirs.id / 512 = block.number AND theirs.openid = ?1 AND received_at >= ?3
+                     GROUP BY 1",
+                )?
+                .query_map(params![openid, first, since], |row| {
+                    Ok((some_text(row, 0)?, some_number(row, 1)?))
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let sent = self
+                .connection
+                .prepare_cached(
+                    "SELECT at, state, errcode FROM sent WHERE openid = ?1 AND at >= ?2
+                     ORDER BY id DESC LIMIT ?3",
+                )?
+                .query_map(params![openid, since, MOST_SENT], |row| {
+                    Ok(SentMark {
+                        at: some_number(row, 0)?,
+                        state: SentState::read(&some_text(row, 1)?),
+                        errcode: number(row, 2)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(Contact { came, sent })
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// The last `most` things that were said by and to a person before a place.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn conversation(
+        &self,
+        openid: &str,
+        before: Before,
+        most: usize,
+    ) -> Result<Conversation, StoreError> {
+        let and_one = u32::try_from(most).unwrap_or(u32::MAX).saturating_add(1);
+        let came = self.messages_of(openid, before.message, and_one)?;
+        let sent = self.sent_to(openid, before.sent, and_one)?;
+        let (mut came, mut sent) = (came.into_iter().peekable(), sent.into_iter().peekable());
+        let (mut said, mut place) = (Vec::new(), before);
+        while said.len() < most {
+            let next = match (came.peek(), sent.peek()) {
+                (Some(message), Some(row)) if message.received_at > row.at => {
+                    came.next().map(Said::Came)
+                }
+                (Some(_), None) => came.next().map(Said::Came),
+                (_, Some(_)) => sent.next().map(Said::Sent),
+                (None, None) => break,
+            };
+            match &next {
+                Some(Said::Came(message)) => place.message = message.id,
+                Some(Said::Sent(row)) => place.sent = row.id,
+                None => {}
+            }
+            said.extend(next);
+        }
+        said.reverse();
+        let is_more = came.peek().is_some() || sent.peek().is_some();
+        Ok(Conversation {
+            said,
+            older: is_more.then_some(place),
+        })
+    }
+}
