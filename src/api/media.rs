@@ -135,8 +135,16 @@ impl Client {
     pub fn media_file(&self, media_id: &str, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
         match self.media_get(media_id, to)? {
             Media::File(saved) => Ok(saved),
-            Media::Video { video_url } => saved(*self.video(&video_url)?, to),
+            Media::Video { video_url } => self.video_file(&video_url, to),
         }
+    }
+
+    /// Fetches a video from a URL that the platform gave, and writes it to `to`.
+    ///
+    /// # Errors
+    /// [`ApiError::Unexpected`] over 64 MiB, and where it is no file; any [`ApiError`].
+    pub fn video_file(&self, video_url: &str, to: &mut dyn Write) -> Result<SavedFile, ApiError> {
+        saved(*self.video(video_url)?, to)
     }
 
     /// Fetches a recording made on a web page with the JS-SDK (`media/get/jssdk`) and writes it to `to`, as

@@ -15,6 +15,7 @@ pub mod token;
 pub mod token_cache;
 
 pub mod article;
+pub mod autoreply;
 pub mod blacklist;
 pub mod comment;
 pub mod custom;

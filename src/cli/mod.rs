@@ -29,6 +29,7 @@ mod proxy;
 mod qrcode;
 mod quota;
 mod restore;
+mod rules;
 mod send;
 mod serve;
 mod service;
@@ -103,6 +104,12 @@ The exit code is 1 when something keeps the server from starting, such as its po
     /// Show which rule answers and why each earlier one does not
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
+    /// Take over the console's automatic replies, and test rules
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd rules pull >> wechat.conf"
+    )]
+    Rules(rules::Commands),
     /// Who follows
     #[command(
         subcommand,
@@ -310,6 +317,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(arguments) => check::run(&config()?, &arguments),
         Command::Simulate(arguments) => simulate::run(&config()?, &arguments),
         Command::Explain(arguments) => explain::run(config()?, &arguments),
+        Command::Rules(command) => rules::run(config()?, command),
         Command::Followers(command) => followers::run(&config()?, command),
         Command::Messages(command) => messages::run(&config()?, command),
         Command::Tags(command) => tags::run(&config()?, command),

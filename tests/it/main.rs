@@ -22,6 +22,7 @@ mod chunked;
 mod commands;
 mod comments;
 mod config;
+mod console_rules;
 mod drafts;
 mod durability;
 mod explain;

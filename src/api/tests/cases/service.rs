@@ -166,7 +166,43 @@ fn templates() -> Vec<Case> {
 }
 
 fn others() -> Vec<Case> {
+    let replies = Client::get_current_autoreply_info;
     vec![
+        case(
+            "get_current_autoreply_info",
+            replies,
+            &[
+                "is_autoreply_open: Some(1)",
+                r#"match_mode: Some("equal")"#,
+                r#"reply_mode: Some("random_one")"#,
+                r#"title: Some("How to find us")"#,
+            ],
+        ),
+        case(
+            "get_current_autoreply_info/nothing_set",
+            replies,
+            &["add_friend_autoreply_info: None", "list: []"],
+        ),
+        case(
+            "get_current_autoreply_info/welcome_only_open_without_text",
+            replies,
+            &[r#"kind: Some("img")"#],
+        ),
+        case(
+            "get_current_autoreply_info/news_without_content_key",
+            replies,
+            &["content: None", r#"digest: Some("When we are open")"#],
+        ),
+        case(
+            "get_current_autoreply_info/switched_off_but_kept",
+            replies,
+            &["is_autoreply_open: Some(0)", "old default"],
+        ),
+        case(
+            "get_current_autoreply_info/unknown_kind",
+            replies,
+            &["finder_card"],
+        ),
         case(
             "mass_speed_get",
             Client::mass_speed_get,
