@@ -100,6 +100,7 @@ pub fn find_in(call: &str, errcode: i64) -> Option<&'static Errcode> {
         call if TOKEN_CALLS.contains(&call) => TOKEN_ERRCODES,
         call if call.starts_with("draft/") => DRAFT_ERRCODES,
         call if call.starts_with("freepublish/") => PUBLISH_ERRCODES,
+        call if call.starts_with("wxaapi/newtmpl/") => NOTIFICATION_ERRCODES,
         _ => &[],
     };
     own.iter()
@@ -360,6 +361,14 @@ pub const ERRCODES: &[Errcode] = {
         range(89504, 89505, Admin, "the message needs a confirmation", "the administrator confirms it in WeChat"),
         one(89506, Admin, "the administrator refused this machine's address", "wait 24 hours and ask again"),
         one(89507, Admin, "the administrator refused this machine's address", "wait an hour and ask again"),
+        one(200_011, Admin, "the account may not use notification templates", "see the notice at mp.weixin.qq.com"),
+        one(200_012, Fix, "the account has as many notification templates as it may", "give one up with `wechatd notify delete`"),
+        one(200_013, Fix, "this template may not be used", "choose another one of `wechatd notify library`"),
+        one(200_014, Fix, "the library has no template with this number", "see `wechatd notify library`"),
+        range(200_016, 200_017, Fix, "templates are listed 1 to 30 at once", ""),
+        range(200_018, 200_019, Fix, "this category is not one of the account's", "see `wechatd notify library`"),
+        one(200_020, Fix, "wrong numbers of keywords", "take 2 to 5 of `wechatd notify library TID`"),
+        one(200_021, Fix, "what the template is for is missing or too long", "use at most 15 characters"),
         range(9_410_010, 9_410_012, Fix, "short key: the text or its life is too long, or the key is unknown or has expired", "use at most 4096 bytes and 30 days, or make a new key"),
         range(268_487_001, 268_487_002, Retry, "the platform is busy", ""),
     ]
@@ -408,6 +417,15 @@ const PUBLISH_ERRCODES: &[Errcode] = {
         one(40002, Fix, "there is no such publish_id", "see `wechatd article status`"),
         one(40007, Fix, "there is no such draft", "a draft is gone once it is published or sent: see `wechatd article list`"),
         one(48001, Admin, "this account may not publish through the API", "personal and unverified accounts have lost these calls since July 2025: publish in the console, or get the account verified"),
+    ]
+};
+
+/// Codes that mean something else for templates of notifications.
+#[rustfmt::skip]
+const NOTIFICATION_ERRCODES: &[Errcode] = {
+    use Action::Admin;
+    &[
+        one(48001, Admin, "this account has no subscription notifications", "a service account switches them on in the console (订阅通知); a subscription account cannot have them"),
     ]
 };
 
@@ -467,6 +485,7 @@ mod tests {
             TOKEN_ERRCODES,
             DRAFT_ERRCODES,
             PUBLISH_ERRCODES,
+            NOTIFICATION_ERRCODES,
         ]
         .concat();
         for line in ERRCODES.iter().chain(&own) {

@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::input::{NotBlank, Openid, Yes, confirm, json, limit};
-use super::platform::connect;
+use super::platform::{connect, in_pages};
 use super::template;
-use super::terminal::{Failure, Json, Output, cell, text, whole};
-use crate::api::subscription::{Notification, PrivateTemplate};
+use super::terminal::{Failure, Json, Output, cell, complain, text, whole};
+use crate::api::ApiError;
+use crate::api::subscription::{
+    LIBRARY_PAGE, LibraryKeyword, LibraryTemplate, Notification, PrivateTemplate,
+};
 use crate::api::template::Miniprogram;
 use crate::config::Config;
 
@@ -20,11 +23,30 @@ pub(super) enum Commands {
         #[command(flatten)]
         json: Json,
     },
+    /// List the templates of WeChat's library in the account's categories, or the keywords of one of them
+    #[command(after_help = "Examples:
+  wechatd notify library
+  wechatd notify library --category 616
+  wechatd notify library 401          # its keywords, with their numbers
+
+The categories are chosen in the console. `wechatd notify add` takes the numbers.")]
+    Library {
+        /// Show the keywords of this template
+        tid: Option<u64>,
+        /// Only templates of this category, by its number
+        #[arg(long, value_name = "N", conflicts_with = "tid")]
+        category: Option<u32>,
+        /// At most so many templates
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = limit, allow_negative_numbers = true)]
+        limit: u32,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Take a template of the platform's library
     #[command(after_help = "Example:
   wechatd notify add 401 1 2 --scene 'an order was paid'
 
-TID and the numbers of its keywords stand in the console, under subscription notifications.")]
+`wechatd notify library` shows the templates with their TID, `wechatd notify library TID` the keywords with their numbers.")]
     Add {
         /// Its number in the library
         tid: NotBlank,
@@ -80,6 +102,17 @@ pub(super) struct Send {
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::List { json } => list(config, json),
+        Commands::Library {
+            tid: Some(tid),
+            json,
+            ..
+        } => keywords(config, tid, json),
+        Commands::Library {
+            tid: None,
+            category,
+            limit,
+            json,
+        } => library(config, category, limit, json),
         Commands::Add {
             tid,
             keywords,
@@ -104,16 +137,10 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
     }
     let row = |template: &PrivateTemplate| {
         let keys: Vec<&str> = template.keys().collect();
-        let agreed = match template.kind {
-            Some(2) => "once".to_owned(),
-            Some(3) => "for good".to_owned(),
-            Some(other) => format!("type {other}"),
-            None => String::new(),
-        };
         [
             cell(&template.pri_tmpl_id, 60),
             cell(template.title.as_deref().unwrap_or_default(), 30),
-            agreed,
+            agreed(template.kind),
             cell(&keys.join(", "), 80),
         ]
     };
@@ -146,6 +173,99 @@ impl<'a> From<&'a PrivateTemplate> for WithId<'a> {
             template,
         }
     }
+}
+
+/// How often a user who agreed can be notified.
+fn agreed(kind: Option<i64>) -> String {
+    match kind {
+        Some(2) => "once".to_owned(),
+        Some(3) => "for good".to_owned(),
+        Some(other) => format!("type {other}"),
+        None => String::new(),
+    }
+}
+
+fn library(config: &Config, category: Option<u32>, limit: u32, json: Json) -> Result<(), Failure> {
+    let (_, api) = connect(config)?;
+    let categories = api.newtmpl_getcategory()?;
+    let asked: Vec<i64> = match category {
+        Some(one) => vec![one.into()],
+        None => categories.iter().map(|category| category.id).collect(),
+    };
+    if asked.is_empty() {
+        return Err(Failure::failed(
+            "the account has no category, and templates are found by categories",
+            "choose some in the console, under subscription notifications (订阅通知)",
+        ));
+    }
+    let listed = in_pages(limit, LIBRARY_PAGE, |start, count| {
+        let page = api.newtmpl_getpubtemplatetitles(&asked, start, count)?;
+        Ok::<_, ApiError>((page.templates, page.count))
+    })?;
+    if let Some(part) = listed.left_out() {
+        complain(&format!("{part} are shown; --limit N shows more"));
+    }
+    let mut out = Output::for_reading();
+    if json.wanted {
+        return out.json(&listed.items);
+    }
+    let row = |template: &LibraryTemplate| {
+        let number = template.category_id;
+        let known = categories
+            .iter()
+            .find(|category| number == Some(category.id));
+        let name = known.and_then(|category| category.name.as_deref());
+        let number = number.map(|number| number.to_string());
+        [
+            template.tid.to_string(),
+            cell(template.title.as_deref().unwrap_or_default(), 60),
+            agreed(template.kind),
+            number.unwrap_or_default(),
+            cell(name.unwrap_or_default(), 60),
+        ]
+    };
+    let rows: Vec<[String; 5]> = listed.items.iter().map(row).collect();
+    out.table(
+        [
+            whole("tid"),
+            text("title"),
+            text("agreed"),
+            whole("category"),
+            text("name"),
+        ],
+        &rows,
+        "the library has no template in these categories",
+    )?;
+    out.done()
+}
+
+fn keywords(config: &Config, tid: u64, json: Json) -> Result<(), Failure> {
+    let keywords = connect(config)?.1.newtmpl_getpubtemplatekeywords(tid)?;
+    let mut out = Output::for_reading();
+    if json.wanted {
+        return out.json(&keywords);
+    }
+    let row = |keyword: &LibraryKeyword| {
+        let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default(), 60);
+        [
+            keyword.kid.to_string(),
+            text(&keyword.name),
+            text(&keyword.rule),
+            text(&keyword.example),
+        ]
+    };
+    let rows: Vec<[String; 4]> = keywords.iter().map(row).collect();
+    out.table(
+        [
+            whole("keyword"),
+            text("name"),
+            text("kind"),
+            text("example"),
+        ],
+        &rows,
+        &format!("template {tid} has no keywords"),
+    )?;
+    out.done()
 }
 
 fn add(

@@ -171,6 +171,7 @@ const READS: &[&str] = &[
     "template industry",
     "template status",
     "notify list",
+    "notify library",
     "mass status",
     "shorten show",
     "login url",

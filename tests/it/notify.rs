@@ -49,6 +49,90 @@ fn templates_are_listed_added_and_deleted() {
 }
 
 #[test]
+fn the_library_shows_the_numbers_that_add_takes() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    platform.forms(|forms| {
+        let more = |tid: u32| json!({"tid": tid, "title": format!("通知{tid}"), "type": 2, "categoryId": "616"});
+        forms.library.extend((1000..1040).map(more));
+    });
+    account
+        .command(&["notify", "library"])
+        .ok()
+        .says("TID")
+        .says("99")
+        .says("付款成功通知")
+        .says("for good")
+        .says("612")
+        .says("类目616")
+        .says("通知1039");
+    let asked: Vec<String> = platform
+        .calls()
+        .iter()
+        .filter(|call| call.path.ends_with("getpubtemplatetitles"))
+        .map(|call| format!("{} {}", call.query["ids"], call.query["start"]))
+        .collect();
+    assert_eq!(asked, ["616,612 0", "616,612 30"]);
+    account
+        .command(&["notify", "library", "--category", "612"])
+        .ok()
+        .says("预约成功提醒")
+        .says_nothing_of("付款成功通知");
+    account
+        .command(&["notify", "library", "--limit", "1"])
+        .ok()
+        .complains("1 of 42 are shown");
+    let list = account.command(&["notify", "library", "--json"]).json();
+    assert_eq!(
+        (&list[0]["tid"], &list[1]["categoryId"]),
+        (&json!(99), &json!(612))
+    );
+
+    account
+        .command(&["notify", "library", "99"])
+        .ok()
+        .says("KEYWORD")
+        .says("2        付款金额  amount")
+        .says("100元");
+    let keywords = account
+        .command(&["notify", "library", "99", "--json"])
+        .json();
+    assert_eq!(keywords[2]["kid"], 3);
+}
+
+#[test]
+fn what_the_library_refuses_is_explained() {
+    let platform = Platform::start();
+    let account = account(&platform);
+    account
+        .command(&["notify", "library", "7"])
+        .failed()
+        .complains("the library has no template with this number")
+        .complains("wechatd notify library");
+    account
+        .command(&["notify", "library", "--category", "7"])
+        .failed()
+        .complains("this category is not one of the account's");
+    account
+        .command(&["notify", "library", "99", "--category", "616"])
+        .refused();
+    platform.forms(|forms| forms.categories.clear());
+    account
+        .command(&["notify", "library"])
+        .failed()
+        .complains("the account has no category")
+        .complains("订阅通知");
+    platform.fault(
+        "/wxaapi/newtmpl/getcategory",
+        Fault::Errcode(48001, "api unauthorized"),
+    );
+    account
+        .command(&["notify", "library"])
+        .failed()
+        .complains("a service account switches them on in the console");
+}
+
+#[test]
 fn a_notification_is_sent_as_in_its_sample_and_uses_up_the_subscription() {
     let platform = Platform::start();
     let account = account(&platform);

@@ -10,6 +10,10 @@ pub struct Forms {
     pub templates: Vec<Value>,
     /// Templates of notifications.
     pub notifications: Vec<Value>,
+    /// Numbers of the account's categories, of which the library has templates.
+    pub categories: Vec<u32>,
+    /// Templates of the library.
+    pub library: Vec<Value>,
     /// Numbers of the primary and secondary industry.
     pub industries: (String, String),
     /// Openids of people who agreed to a notification, one entry per notification.
@@ -33,6 +37,8 @@ impl Default for Forms {
                 "template_list",
             ),
             notifications: listed("api/newtmpl_gettemplate.json", "data"),
+            categories: vec![616, 612],
+            library: listed("api/newtmpl_getpubtemplatetitles.json", "data"),
             industries: ("1".into(), "4".into()),
             agreed: Vec::new(),
             speed: 3,
@@ -87,6 +93,23 @@ impl Forms {
             ("GET", "/wxaapi/newtmpl/gettemplate") => {
                 json!({"errcode": 0, "errmsg": "ok", "data": self.notifications}).to_string()
             }
+            ("GET", "/wxaapi/newtmpl/getcategory") => {
+                let category = |id: &u32| json!({"id": id, "name": format!("类目{id}")});
+                let data: Vec<Value> = self.categories.iter().map(category).collect();
+                json!({"errcode": 0, "errmsg": "ok", "data": data}).to_string()
+            }
+            ("GET", "/wxaapi/newtmpl/getpubtemplatetitles") => self.titles(call),
+            ("GET", "/wxaapi/newtmpl/getpubtemplatekeywords") => {
+                let tid = call.query.get("tid").and_then(|tid| tid.parse().ok());
+                match self.library.iter().any(|one| one["tid"].as_u64() == tid) {
+                    false => errcode(200_014, "模版 tid 参数错误"),
+                    true => {
+                        let sample = super::sample("api/newtmpl_getpubtemplatekeywords.json");
+                        let sample: Value = serde_json::from_str(&sample).unwrap();
+                        sample["response"].to_string()
+                    }
+                }
+            }
             ("POST", "/wxaapi/newtmpl/addtemplate") => {
                 let id = self.made("SYNpri");
                 let added = json!({"priTmplId": id, "title": text("sceneDesc"), "content": "{{thing1.DATA}}", "example": "", "type": 3});
@@ -133,6 +156,24 @@ impl Forms {
             },
             _ => return None,
         })
+    }
+
+    fn titles(&self, call: &Call) -> String {
+        let parameter = |name: &str| call.query.get(name).map_or("", String::as_str);
+        let ids: Vec<&str> = parameter("ids").split(',').collect();
+        let known = |id: &&str| self.categories.iter().any(|one| one.to_string() == **id);
+        if !ids.iter().all(known) {
+            return errcode(200_019, "类目 ids 不合法");
+        }
+        let limit: usize = parameter("limit").parse().unwrap();
+        if limit > 30 {
+            return errcode(200_017, "limit 参数错误");
+        }
+        let of_them = |one: &&Value| ids.contains(&one["categoryId"].as_str().unwrap());
+        let all: Vec<&Value> = self.library.iter().filter(of_them).collect();
+        let start = parameter("start").parse().unwrap();
+        let page: Vec<&&Value> = all.iter().skip(start).take(limit).collect();
+        json!({"errcode": 0, "errmsg": "ok", "count": all.len(), "data": page}).to_string()
     }
 
     /// A new identifier.

@@ -158,6 +158,33 @@ fn templates() -> Vec<Case> {
             &[TEMPLATE, "Order paid", "kind: Some(2)"],
         ),
         case(
+            "newtmpl_getcategory",
+            Client::newtmpl_getcategory,
+            &[r#"Category { id: 616, name: Some("公交") }"#, "id: 612"],
+        ),
+        case(
+            "newtmpl_getpubtemplatetitles",
+            |client| client.newtmpl_getpubtemplatetitles(&[616, 612], 0, 30),
+            &[
+                "count: Some(55)",
+                r#"tid: 99, title: Some("付款成功通知"), kind: Some(2), category_id: Some(616)"#,
+                "tid: 401",
+            ],
+        ),
+        case(
+            "newtmpl_getpubtemplatekeywords",
+            |client| client.newtmpl_getpubtemplatekeywords(99),
+            &[
+                r#"kid: 1, name: Some("物品名称"), example: Some("名称"), rule: Some("thing")"#,
+                r#"rule: Some("amount")"#,
+            ],
+        ),
+        case(
+            "newtmpl_getpubtemplatekeywords/without_count",
+            |client| client.newtmpl_getpubtemplatekeywords(99),
+            &["[]"],
+        ),
+        case(
             "newtmpl_addtemplate",
             |client| client.newtmpl_addtemplate("401", &[1, 2], "order"),
             &[TEMPLATE],
