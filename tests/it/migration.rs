@@ -8,7 +8,7 @@ use std::path::Path;
 const OLD_MESSAGE: &str = "7700000000000001";
 
 /// The versions with a store in `tests/samples/store`.
-const VERSIONS: [u32; 3] = [1, 5, 6];
+const VERSIONS: [u32; 5] = [1, 5, 6, 7, 10];
 
 /// Creates a store as an earlier version left it.
 fn create_earlier(version: u32, path: &Path, platform: &Platform) {
