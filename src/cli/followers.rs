@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::input::{Limit, NotBlank, Openid, Yes, confirm, limit, since};
+use super::input::{NotBlank, Openid, Yes, confirm, limit, since};
+use super::list::List;
 use super::platform::{Patience, connect};
 use super::terminal::{
     Export, Failure, FormatArguments, Json, Output, ProgressLine, cell, complain, interrupt, text,
@@ -135,12 +136,7 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
 }
 
 impl Filters {
-    fn read(
-        &self,
-        config: &Config,
-        reader: &Reader,
-        limit: Option<u32>,
-    ) -> Result<FollowerFilter, Failure> {
+    fn read(&self, config: &Config, reader: &Reader) -> Result<FollowerFilter, Failure> {
         let tag = self.tag.as_deref();
         Ok(FollowerFilter {
             since: since(self.since.as_deref())?,
@@ -149,7 +145,7 @@ impl Filters {
                 .map(|tag| tags::id_of(config, reader, tag))
                 .transpose()?,
             search: self.search.as_ref().map(NotBlank::to_string),
-            limit,
+            limit: None,
         })
     }
 
@@ -174,28 +170,24 @@ const TOO_MANY_TO_COUNT: i64 = 1_000_001;
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
     let filters = arguments.filters.as_phrase();
-    let limit = Limit(arguments.limit);
-    let filter = arguments
-        .filters
-        .read(config, &reader, Some(limit.and_one()))?;
-    let mut followers: Vec<Follower> = Vec::new();
-    reader.followers(&filter, |follower| {
-        followers.push(follower);
-        Ok::<(), Failure>(())
-    })?;
-    let more = limit.cut(&mut followers);
-    if arguments.json.wanted {
-        Output::for_reading().json(&followers)?;
-    } else {
-        table(&reader, &followers, &filters)?;
-    }
-    if more {
-        limit.say_there_are_more("`wechatd followers export` gives all");
-    }
-    Ok(())
+    let filter = arguments.filters.read(config, &reader)?;
+    let list = List {
+        limit: arguments.limit,
+        json: arguments.json,
+        all: "`wechatd followers export` gives all",
+    };
+    list.show(
+        |limit, each| reader.followers(&FollowerFilter { limit, ..filter }, each),
+        |out, rows| table(out, &reader, rows, &filters),
+    )
 }
 
-fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), Failure> {
+fn table(
+    out: &mut Output,
+    reader: &Reader,
+    followers: &[Follower],
+    filters: &str,
+) -> Result<(), Failure> {
     let names = reader.tags()?;
     let lines: Vec<[String; 6]> = followers
         .iter()
@@ -214,7 +206,6 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
         "" => "nobody follows".to_owned(),
         filters => format!("no follower{filters}"),
     };
-    let mut out = Output::for_reading();
     out.table(
         [
             time("subscribed"),
@@ -236,7 +227,7 @@ fn table(reader: &Reader, followers: &[Follower], filters: &str) -> Result<(), F
         };
         out.line(&format!("{} of {all}", lines.len()))?;
     }
-    out.done()
+    Ok(())
 }
 
 /// A follower's tags, by name where the name is known.
@@ -254,7 +245,7 @@ fn tags_of(follower: &Follower, names: &BTreeMap<i64, String>) -> Option<String>
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
-    let filter = arguments.filters.read(config, &reader, None)?;
+    let filter = arguments.filters.read(config, &reader)?;
     let mut export = Export::to_stdout(arguments.format)?;
     reader.export_followers(&filter, |names, cells| export.row(names, cells))?;
     export.done()

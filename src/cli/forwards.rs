@@ -2,7 +2,8 @@
 
 use clap::builder::PossibleValuesParser;
 
-use super::input::{Limit, limit, since};
+use super::input::{limit, since};
+use super::list::List;
 use super::terminal::{Failure, Json, Output, text, time, whole};
 use crate::config::Config;
 use crate::store::{FORWARD_STATES, ForwardFilter, ForwardRow, Reader};
@@ -42,36 +43,27 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
-    let limit = Limit(arguments.limit);
     let filter = ForwardFilter {
         state: arguments.state.clone(),
         since: since(arguments.since.as_deref())?,
-        limit: Some(limit.and_one()),
+        limit: None,
     };
-    let mut rows = Vec::new();
-    reader.forwards(&filter, |row| {
-        rows.push(row);
-        Ok::<(), Failure>(())
-    })?;
-    let more = limit.cut(&mut rows);
-    let mut out = Output::for_reading();
-    if arguments.json.wanted {
-        out.json(&rows)?;
-    } else {
-        let state = arguments.state.map(|state| format!(" is {state}"));
-        let since = arguments.since.map(|since| format!(" since {since}"));
-        let nothing = format!(
-            "nothing{}{}",
-            state.unwrap_or_else(|| " was forwarded".to_owned()),
-            since.unwrap_or_default()
-        );
-        table(&mut out, &rows, &nothing)?;
-        out.done()?;
-    }
-    if more {
-        limit.say_there_are_more("the view forwards_v has all");
-    }
-    Ok(())
+    let state = arguments.state.map(|state| format!(" is {state}"));
+    let since = arguments.since.map(|since| format!(" since {since}"));
+    let nothing = format!(
+        "nothing{}{}",
+        state.unwrap_or_else(|| " was forwarded".to_owned()),
+        since.unwrap_or_default()
+    );
+    let list = List {
+        limit: arguments.limit,
+        json: arguments.json,
+        all: "the view forwards_v has all",
+    };
+    list.show(
+        |limit, each| reader.forwards(&ForwardFilter { limit, ..filter }, each),
+        |out, rows| table(out, rows, &nothing),
+    )
 }
 
 fn table(out: &mut Output, rows: &[ForwardRow], nothing: &str) -> Result<(), Failure> {

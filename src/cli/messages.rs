@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::input::{Limit, Openid, limit, since};
+use super::input::{Openid, limit, since};
+use super::list::List;
 use super::platform::connect;
 use super::terminal::{
     Export, Failure, FormatArguments, Json, Output, complain, download, readable, text, time, whole,
@@ -114,11 +115,11 @@ pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
 }
 
 impl Filters {
-    fn read(&self, limit: Option<u32>) -> Result<MessageFilter, Failure> {
+    fn read(&self) -> Result<MessageFilter, Failure> {
         Ok(MessageFilter {
             openid: self.from.as_ref().map(Openid::to_string),
             since: since(self.since.as_deref())?,
-            limit,
+            limit: None,
         })
     }
 
@@ -132,26 +133,17 @@ impl Filters {
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
-    let limit = Limit(arguments.limit);
-    let filter = arguments.filters.read(Some(limit.and_one()))?;
-    let mut rows = Vec::new();
-    reader.messages(&filter, |row| {
-        rows.push(row);
-        Ok::<(), Failure>(())
-    })?;
-    let more = limit.cut(&mut rows);
-    let mut out = Output::for_reading();
-    if arguments.json.wanted {
-        out.json(&rows)?;
-    } else {
-        let nothing = format!("no message{}", arguments.filters.as_phrase());
-        table(&mut out, &rows, &nothing)?;
-        out.done()?;
-    }
-    if more {
-        limit.say_there_are_more("`wechatd messages export` gives all");
-    }
-    Ok(())
+    let filter = arguments.filters.read()?;
+    let nothing = format!("no message{}", arguments.filters.as_phrase());
+    let list = List {
+        limit: arguments.limit,
+        json: arguments.json,
+        all: "`wechatd messages export` gives all",
+    };
+    list.show(
+        |limit, each| reader.messages(&MessageFilter { limit, ..filter }, each),
+        |out, rows| table(out, rows, &nothing),
+    )
 }
 
 fn find(reader: &Reader, id: i64) -> Result<WholeMessage, Failure> {
@@ -252,7 +244,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
 
 fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
-    let filter = arguments.filters.read(None)?;
+    let filter = arguments.filters.read()?;
     let mut export = Export::to_stdout(arguments.format)?;
     reader.export_messages(&filter, |names, cells| export.row(names, cells))?;
     export.done()

@@ -16,6 +16,7 @@ mod init;
 mod input;
 mod install;
 mod kf;
+mod list;
 mod login;
 mod mass;
 mod material;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::input::{Limit, Openid, Yes, confirm, limit};
+use super::input::{Openid, Yes, confirm, limit};
+use super::list::List;
 use super::terminal::{Failure, Json, Output, text, time, whole};
 use crate::clock;
 use crate::config::Config;
@@ -73,34 +74,21 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
-    let limit = Limit(arguments.limit);
-    let filter = SessionFilter {
-        openid: arguments.openid.map(String::from),
-        now: clock::unix_seconds(),
-        limit: Some(limit.and_one()),
+    let openid = arguments.openid.map(String::from);
+    let nothing = openid.as_ref().map_or_else(
+        || "nobody is logged in".to_owned(),
+        |openid| format!("{openid} is not logged in"),
+    );
+    let now = clock::unix_seconds();
+    let list = List {
+        limit: arguments.limit,
+        json: arguments.json,
+        all: "the view sessions_v has all",
     };
-    let mut rows = Vec::new();
-    reader.sessions(&filter, |row| {
-        rows.push(row);
-        Ok::<(), Failure>(())
-    })?;
-    let more = limit.cut(&mut rows);
-    let mut out = Output::for_reading();
-    if arguments.json.wanted {
-        out.json(&rows)?;
-    } else {
-        let who = filter.openid.as_deref();
-        let nothing = who.map_or_else(
-            || "nobody is logged in".to_owned(),
-            |openid| format!("{openid} is not logged in"),
-        );
-        table(&mut out, &rows, &nothing)?;
-        out.done()?;
-    }
-    if more {
-        limit.say_there_are_more("the view sessions_v has all");
-    }
-    Ok(())
+    list.show(
+        |limit, each| reader.sessions(&SessionFilter { openid, now, limit }, each),
+        |out, rows| table(out, rows, &nothing),
+    )
 }
 
 fn table(out: &mut Output, rows: &[SessionRow], nothing: &str) -> Result<(), Failure> {

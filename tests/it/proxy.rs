@@ -16,7 +16,8 @@ name = \"all\"
 who = \"anyone\"
 ";
 
-const HEADERS: [&str; 7] = [
+/// The headers that tell the app who its visitor is.
+pub const HEADERS: [&str; 7] = [
     "Remote-User",
     "X-WeChat-Openid",
     "X-WeChat-Subscribed",

@@ -1,6 +1,7 @@
 //! Pages behind the real nginx and the real Caddy with the snippets that `wechatd proxy` prints. Where such a program is
 //! not installed its tests say so and pass.
 
+use crate::proxy::HEADERS;
 use crate::support::account::RULES;
 use crate::support::browser::{Browser, code, location, on};
 use crate::support::endpoint::bound_socket;
@@ -12,17 +13,6 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-/// The headers that tell the app who its visitor is.
-const HEADERS: [&str; 7] = [
-    "Remote-User",
-    "X-WeChat-Openid",
-    "X-WeChat-Subscribed",
-    "X-WeChat-Unionid",
-    "X-WeChat-Nickname",
-    "X-WeChat-Method",
-    "X-WeChat-Session",
-];
 
 const GATES: &str = "
 [[gate]]
