@@ -9,6 +9,8 @@
 
 mod routes;
 
+mod router;
+
 mod callback;
 mod guard;
 mod http;
@@ -43,7 +45,8 @@ pub use http::headers::FORWARDED_HEADER;
 use http::lanes::Lanes;
 use http::peer::Peer;
 use http::workers::Workers;
-use routes::{Router, Site};
+use router::Router;
+use routes::{ROUTES, Site};
 use systemd::State;
 
 /// How long a stop waits for answers under way and for the store. The contract allows 5 s in all; the rest is for the
@@ -118,7 +121,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (lanes, requests) = Lanes::start(live.config.server.workers, folder)?;
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
-    let router = Router::new(Arc::clone(&site))?;
+    let router = Router::with(Arc::clone(&site), ROUTES)?;
     app.store
         .end_interrupted_sending()
         .map_err(AppError::Store)?;

@@ -1,16 +1,13 @@
 //! The table of routes: path, methods, who may call, and which threads run the handler.
 
-use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use super::callback::{self, Callback, Refusals, Refused};
 use super::http::client::ClientAddress;
-use super::http::outbox::Deferred;
-use super::http::pool::Pool;
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
 use super::http::response::Response;
+use super::router::{self, Part, Pools, Runs};
 use super::web::{self, Web};
 use crate::app::{App, AppError, Live};
 use crate::config::HEALTH_PATH;
@@ -23,14 +20,7 @@ const POOL: (usize, usize) = (4, 1_024);
 const APART: (usize, usize) = (16, 64);
 
 /// One route.
-#[derive(Clone, Copy)]
-pub struct Route {
-    pub path: Path,
-    pub methods: &'static [Method],
-    pub caller: Caller,
-    pub runs: Runs,
-    pub handler: Handler,
-}
+pub type Route = router::Route<Site>;
 
 /// A handler gets everything it needs as arguments, so that tests need no socket.
 pub type Handler = fn(&Site, &Live, Request) -> Result<Reply, Refused>;
@@ -64,17 +54,6 @@ pub enum Caller {
     Proxy,
     /// Forms of our own pages, at `web.rate`.
     OwnForm,
-}
-
-/// Which threads run the handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
-    /// The workers, which every push needs: such a handler must not read the store, call out or wait.
-    OnWorker,
-    /// The pool, whose handlers may read the store.
-    OnPool,
-    /// On other threads still: such a handler may take as long as the platform or the disk.
-    Apart,
 }
 
 /// All routes.
@@ -209,16 +188,6 @@ pub struct Site {
     refusals: Arc<Refusals>,
 }
 
-/// Finds the route of a request and runs its handler.
-#[derive(Debug)]
-pub struct Router {
-    site: Arc<Site>,
-    routes: &'static [Route],
-    /// Only where a route needs them.
-    pool: Option<Pool>,
-    apart: Option<Pool>,
-}
-
 impl Site {
     /// # Errors
     /// When the store cannot be read.
@@ -241,8 +210,28 @@ impl Site {
         let reply = self.web.as_ref().map(|web| answer(web).into());
         Ok(reply.unwrap_or_else(|| Reply::Now(callback::not_found())))
     }
+}
 
-    /// Whether there can be requests that a route takes.
+impl Part for Site {
+    type Path = Path;
+    type Caller = Caller;
+    type Handler = Handler;
+
+    fn app(&self) -> &App {
+        &self.app
+    }
+
+    fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    fn pools(&self) -> Pools {
+        Pools {
+            on_pool: POOL,
+            apart: apart(self.app.live().config.server.max_waiting()),
+        }
+    }
+
     fn has(&self, route: Path) -> bool {
         match route {
             Path::Callback | Path::Exactly(_) => true,
@@ -250,7 +239,11 @@ impl Site {
         }
     }
 
-    /// Whether a route takes requests for this path.
+    /// Every name that leads here is good: requests are believed by their signature or cookie.
+    fn is_meant(&self, _: &Request) -> Result<(), Refused> {
+        Ok(())
+    }
+
     fn takes(&self, live: &Live, route: Path, path: &str) -> bool {
         let below = || self.web.as_ref()?.below(path);
         match route {
@@ -267,7 +260,6 @@ impl Site {
         }
     }
 
-    /// Whether a request may be made. Takes no time to speak of: workers ask.
     fn admit(
         &self,
         caller: Caller,
@@ -290,107 +282,41 @@ impl Site {
         }
     }
 
-    fn answer(
+    fn run(
         &self,
-        route: Route,
+        handler: Handler,
         live: &Live,
-        from: ClientAddress,
+        _: ClientAddress,
         request: Request,
-        deferred: Deferred,
-    ) {
-        match (route.handler)(self, live, request) {
-            Ok(Reply::Now(response)) => drop(deferred.answer(route.path.dress(response))),
-            Ok(Reply::Later(hand_over)) => hand_over(deferred),
-            Err(why) => self.refuse(route.path, from, &why, deferred),
-        }
+    ) -> Result<Reply, Refused> {
+        handler(self, live, request)
     }
 
-    fn refuse(&self, path: Path, from: ClientAddress, why: &Refused, deferred: Deferred) {
-        self.refusals.note(from, why);
-        deferred.answer(path.dress(callback::refusal(why)));
-    }
-
-    /// Answers 404. A validly signed request means that the console has the wrong URL, which is worth a warning; all
-    /// else is the noise of the internet.
-    fn elsewhere(&self, live: &Live, request: &Request, deferred: Deferred) {
-        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
+    /// A validly signed request means that the console has the wrong URL, which is worth a warning; all else is the noise
+    /// of the internet.
+    fn elsewhere(&self, live: &Live, request: &Request) -> Result<Response, Refused> {
         let (path, query) = request.path_and_query();
         if Callback::is_signed(live, query) {
-            let why = Refused::OtherPath {
+            return Err(Refused::OtherPath {
                 asked: path.to_owned(),
                 callback: live.config.server.path.clone(),
-            };
-            return self.refuse(Path::Callback, from, &why, deferred);
-        }
-        log::debug!("404 to {from}: {}", Visible(path));
-        deferred.answer(callback::not_found());
-    }
-}
-
-impl Router {
-    /// # Errors
-    /// When the system gives no threads.
-    pub fn new(site: Arc<Site>) -> io::Result<Router> {
-        Router::with(site, ROUTES)
-    }
-
-    /// The same with other routes.
-    pub fn with(site: Arc<Site>, routes: &'static [Route]) -> io::Result<Router> {
-        let pool = |runs, (threads, places)| {
-            let is_needed = routes
-                .iter()
-                .any(|route| route.runs == runs && site.has(route.path));
-            is_needed.then(|| Pool::start(threads, places)).transpose()
-        };
-        Ok(Router {
-            pool: pool(Runs::OnPool, POOL)?,
-            apart: pool(
-                Runs::Apart,
-                apart(site.app.live().config.server.max_waiting()),
-            )?,
-            site,
-            routes,
-        })
-    }
-
-    /// Answers one request, or hands over the duty to answer it.
-    pub fn handle(&self, request: Request, deferred: Deferred) {
-        let live = self.site.app.live();
-        let (path, _) = request.path_and_query();
-        let here = || {
-            let takes = |route: &&Route| self.site.takes(&live, route.path, path);
-            self.routes.iter().filter(takes)
-        };
-        let Some(first) = here().next() else {
-            return self.site.elsewhere(&live, &request, deferred);
-        };
-        let from = || ClientAddress::of(&request, &live.config.server.trusted_proxies);
-        let Some(&route) = here().find(|route| route.methods.contains(&request.method)) else {
-            let methods: Vec<&str> = here()
-                .flat_map(|route| route.methods)
-                .map(|method| method.name())
-                .collect();
-            let why = Refused::Method(methods.join(", "));
-            return self.site.refuse(first.path, from(), &why, deferred);
-        };
-        let from = from();
-        if let Err(why) = self.site.admit(route.caller, &live, from, &request) {
-            return self.site.refuse(route.path, from, &why, deferred);
-        }
-        let (pool, is_taken) = match route.runs {
-            Runs::OnWorker => return self.site.answer(route, &live, from, request, deferred),
-            // It waits for the store at most.
-            Runs::OnPool => (&self.pool, true),
-            Runs::Apart => (&self.apart, deferred.hold()),
-        };
-        let site = Arc::clone(&self.site);
-        // Where it may not be held, or the queue is full, the duty to answer is dropped, which answers 503.
-        if let Some(pool) = pool.as_ref().filter(|_| is_taken) {
-            pool.submit(move || {
-                if deferred.is_awaited() {
-                    site.answer(route, &live, from, request, deferred);
-                }
             });
+        }
+        let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
+        log::debug!("404 to {from}: {}", Visible(path));
+        Ok(callback::not_found())
+    }
+
+    fn refusal(&self, why: &Refused) -> Response {
+        callback::refusal(why)
+    }
+
+    fn dress(&self, route: Option<Path>, response: Response) -> Response {
+        match route {
+            None | Some(Path::Callback | Path::Exactly(_)) => response,
+            Some(Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile) => {
+                web::common(response)
+            }
         }
     }
 }
@@ -402,25 +328,4 @@ fn apart(max_waiting: usize) -> (usize, usize) {
     let most = max_waiting / 2;
     let threads = most.clamp(1, threads);
     (threads, most.saturating_sub(threads).clamp(1, places))
-}
-
-impl Path {
-    /// Gives an answer the headers that all of its part have.
-    fn dress(self, response: Response) -> Response {
-        match self {
-            Path::Callback | Path::Exactly(_) => response,
-            Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile => {
-                web::common(response)
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Route")
-            .field(&self.path)
-            .field(&self.methods)
-            .finish()
-    }
 }

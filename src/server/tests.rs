@@ -11,7 +11,8 @@ use super::http::outbox::{Collect, Deferred, Given, Outbox};
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
 use super::http::response::Response;
-use super::routes::{Caller, Path, Route, Router, Runs};
+use super::router::Runs;
+use super::routes::{Caller, Path, Route};
 use super::*;
 use crate::clock;
 use crate::wechat::sign;
@@ -26,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The product's own routes, and two that take long.
 const WITH_SLOW_ROUTES: &[Route] = &[
-    routes::ROUTES[0],
-    routes::ROUTES[1],
-    routes::ROUTES[2],
+    ROUTES[0],
+    ROUTES[1],
+    ROUTES[2],
     Route {
         path: Path::Exactly("/slow"),
         methods: &[Method::Get],
@@ -84,12 +85,12 @@ fn message(number: u32) -> String {
 }
 
 /// The answer to one request: status, headers and body.
-fn ask(router: &Router, method: Method, target: &str, body: &str) -> (u16, String) {
+fn ask(router: &Router<Site>, method: Method, target: &str, body: &str) -> (u16, String) {
     answer(router, Request::of(method, target, &[], body))
 }
 
 /// The same for any request.
-pub(super) fn answer(router: &Router, request: Request) -> (u16, String) {
+pub(super) fn answer(router: &Router<Site>, request: Request) -> (u16, String) {
     let asked = format!("{request:?}");
     let (wake, woken) = channel();
     let outbox = Arc::new(Outbox::new(move || wake.send(()).unwrap_or_default()));
@@ -116,7 +117,7 @@ pub(super) fn answer(router: &Router, request: Request) -> (u16, String) {
 #[test]
 fn a_request_finds_its_route_by_path_and_method() {
     let (_folder, site) = site("");
-    let router = Router::new(site).unwrap();
+    let router = Router::with(site, ROUTES).unwrap();
     for (method, target, status, said) in [
         (Method::Get, "/healthz", 200, "\r\n\r\nok"),
         (Method::Head, "/healthz", 200, ""),
@@ -137,7 +138,7 @@ fn a_request_finds_its_route_by_path_and_method() {
 #[test]
 fn the_callback_is_verified_and_answers_a_push_after_its_commit() {
     let (_folder, site) = site("");
-    let router = Router::new(Arc::clone(&site)).unwrap();
+    let router = Router::with(Arc::clone(&site), ROUTES).unwrap();
     let target = format!("/wechat?{}&echostr=echo", signed("1"));
     assert!(
         ask(&router, Method::Get, &target, "")
@@ -169,7 +170,7 @@ fn the_callback_is_verified_and_answers_a_push_after_its_commit() {
 #[test]
 fn who_may_not_ask_is_refused_before_the_handler_runs() {
     let (_folder, site) = site("server.allow_ips = [\"203.0.113.0/24\"]");
-    let router = Router::new(site).unwrap();
+    let router = Router::with(site, ROUTES).unwrap();
     let target = format!("/wechat?{}", signed("1"));
     assert_eq!(ask(&router, Method::Post, &target, &message(1)).0, 403);
     assert_eq!(ask(&router, Method::Get, "/healthz", "").0, 200);
@@ -177,7 +178,7 @@ fn who_may_not_ask_is_refused_before_the_handler_runs() {
 
 #[test]
 fn every_route_with_a_path_of_its_own_is_closed_to_the_callback() {
-    for route in routes::ROUTES {
+    for route in ROUTES {
         if let Path::Exactly(path) = route.path {
             let (text, file) = (
                 format!("server.path = {path:?}"),

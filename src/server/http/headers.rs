@@ -30,12 +30,13 @@ pub struct Passed {
 }
 
 /// All headers that pass.
-pub const PASSED: [Passed; 16] = [
+pub const PASSED: [Passed; 17] = [
     Passed {
         name: FORWARDED_HEADER,
         several: Several::Joined(", "),
         ascii_only: true,
     },
+    passed("Host", Several::Refused),
     passed("Cookie", Several::Joined("; ")),
     passed("Origin", Several::Refused),
     passed("Referer", Several::Refused),

@@ -17,7 +17,8 @@ use crate::secret::Secret;
 use crate::server::http::peer::Peer;
 use crate::server::http::request::Method;
 use crate::server::http::response::Persistence;
-use crate::server::routes::{Router, Site};
+use crate::server::router::Router;
+use crate::server::routes::{ROUTES, Site};
 use crate::server::tests::{answer, site};
 use crate::store::{KeptToken, NewSession};
 use crate::wechat::sign_page;
@@ -48,7 +49,7 @@ type Headers<'a> = &'a [(&'static str, &'a str)];
 struct Server {
     _folder: TempDir,
     site: Arc<Site>,
-    router: Router,
+    router: Router<Site>,
 }
 
 /// An answer as written.
@@ -61,7 +62,7 @@ fn server() -> Server {
     let (folder, site) = site(SETTINGS);
     Server {
         _folder: folder,
-        router: Router::new(Arc::clone(&site)).unwrap(),
+        router: Router::with(Arc::clone(&site), ROUTES).unwrap(),
         site,
     }
 }
@@ -181,7 +182,7 @@ impl Answer {
 #[test]
 fn without_a_web_address_there_is_nothing_of_it() {
     let (_folder, site) = site("");
-    let router = Router::new(site).unwrap();
+    let router = Router::with(site, ROUTES).unwrap();
     for path in [
         "/wx",
         "/wx/",

@@ -364,7 +364,7 @@ fn headers_that_handlers_ask_for_pass_and_a_push_has_none_of_them() {
     let (_, inner) = passes(&format!("GET /page HTTP/1.1\r\n{headers}\r\n"));
     assert_eq!(
         inner,
-        "GET /page HTTP/1.1\r\nCookie: a=1; b=%C3%BC\r\nReferer: https://example.com/\r\nAccept: x\r\n\
+        "GET /page HTTP/1.1\r\nHost: h\r\nCookie: a=1; b=%C3%BC\r\nReferer: https://example.com/\r\nAccept: x\r\n\
          X-Forwarded-Uri: /%C3%BC?q\r\nX-Wechatd-Peer: 7.42 192.0.2.7\r\nContent-Length: 0\r\n\r\n"
     );
     for target in ["/wechat", "/wechat?a=/x", "http://h/wechat"] {
