@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | the command line: one file per family of commands, their input and output |
 //! | [`server`] | connections, limits, requests from signature to answer, pages of the web log-in; the only one that names `tiny_http` |
+//! | [`page`] | the operator's page as HTML: a file for each page, all texts, style and plots; knows no HTTP and no SQL |
 //! | [`background`] | threads for profiles of new followers, the nightly sync, removal of old data |
 //! | [`sync`] | syncs the followers in the store with the platform |
 //! | [`app`] | the wiring: what is built once and shared |
@@ -22,7 +23,7 @@
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
 //! | [`metrics`] | the server's counters |
 //! | [`webhook`] | Standard Webhooks: secrets and signatures |
-//! | [`byte_order_mark`], [`clock`], [`counted`], [`local_time`], [`notifier`], [`percent`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
+//! | [`byte_order_mark`], [`clock`], [`counted`], [`language`], [`local_time`], [`notifier`], [`percent`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
 //!
 //! `store` and `api` do not know each other; `app` lets the store keep the tokens of the API.
 //!
@@ -56,6 +57,8 @@
 
 pub mod cli;
 pub mod server;
+
+pub mod page;
 
 pub mod background;
 
@@ -92,6 +95,7 @@ pub mod webhook;
 pub mod byte_order_mark;
 pub mod clock;
 pub mod counted;
+pub mod language;
 pub mod local_time;
 pub mod notifier;
 pub mod percent;

@@ -164,6 +164,7 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
         remove_used,
         remove_hook_events,
         remove_expired_sessions,
+        remove_old_admin_sessions,
         remove_unused_pictures,
         remove_old_sent,
     ] {
@@ -311,6 +312,16 @@ fn remove_expired_sessions(app: &App) -> Result<Removed, StoreError> {
             woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
+}
+
+/// Removes sign-ins on the operator's page that were not used for as long as they last; there are few.
+fn remove_old_admin_sessions(app: &App) -> Result<Removed, StoreError> {
+    if let Some(now) = Now::read(app).at {
+        let lasts = app.live().config.admin.session.as_secs();
+        let before = now.saturating_sub_unsigned(lasts);
+        app.store.remove_old_admin_sessions(before)?;
+    }
+    Ok(Removed::All)
 }
 
 /// Removes pictures that no answer has used for a while.

@@ -1,5 +1,6 @@
 //! The command line: one file per family of commands.
 
+mod admin;
 mod api;
 mod article;
 mod backup;
@@ -217,6 +218,13 @@ The exit code is 1 when something keeps the server from starting, such as its po
     /// Who is logged in on the owner's web pages
     #[command(subcommand, after_help = "Example:\n  wechatd sessions list")]
     Sessions(sessions::Commands),
+    /// The operator's page: show it, and sign in
+    #[command(after_help = "Examples:
+  wechatd admin
+  wechatd admin link --name Li
+
+Alone it prints a link that signs a browser in. Where the server does not show the page (admin.listen is off), it shows the page itself on this machine until Ctrl-C, also without any configuration, and beside a running server.")]
+    Admin(admin::Arguments),
     /// Programs of the owner that answer messages
     #[command(subcommand, after_help = "Example:\n  wechatd service list")]
     Service(service::Commands),
@@ -312,6 +320,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let named = arguments.config;
     let file = || config::find(named.as_deref());
     let config = || -> Result<Config, Failure> { Ok(Config::load(&file()?)?) };
+    // What can be tried before there is a configuration.
+    let config_or_none = || match (&named, file()) {
+        (None, Err(_)) => Ok(Config::without_file()?),
+        (None | Some(_), Ok(file)) => Ok(Config::load(&file)?),
+        (Some(_), Err(problems)) => Err(Failure::from(problems)),
+    };
     match command {
         Command::Serve => serve::run(config),
         Command::Init(arguments) => init::run(named.as_deref(), &arguments),
@@ -343,6 +357,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Shorten(command) => shorten::run(&config()?, command),
         Command::Login(command) => login::run(&config()?, command),
         Command::Sessions(command) => sessions::run(&config()?, command),
+        Command::Admin(arguments) => admin::run(config_or_none()?, arguments),
         Command::Service(command) => service::run(&config()?, command),
         Command::Forwards(command) => forwards::run(&config()?, command),
         Command::Hooks(command) => hooks::run(&config()?, command),

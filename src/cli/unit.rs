@@ -55,10 +55,8 @@ pub(super) fn with_unit<T>(
         binary,
         config: &file,
         store: &store,
-        entrance: match &config.server.listen {
-            Listen::Tcp(address) => Entrance::Port(address.port()),
-            Listen::Unix(path) => Entrance::Socket(path),
-        },
+        entrance: Entrance::of(&config.server.listen),
+        admin: config.admin.listen.as_ref().map(Entrance::of),
         app_secret_file: secret.as_deref(),
         token_file: token.as_deref(),
     };
@@ -76,6 +74,8 @@ pub struct Unit<'a> {
     pub store: &'a Path,
     /// Where `server.listen` accepts connections.
     pub entrance: Entrance<'a>,
+    /// The same of `admin.listen`, if there is one.
+    pub admin: Option<Entrance<'a>>,
     /// `account.app_secret_file`, if it is set.
     pub app_secret_file: Option<&'a Path>,
     /// `api.token_file`, if it is set.
@@ -89,6 +89,21 @@ pub enum Entrance<'a> {
     Port(u16),
     /// The path of a Unix socket.
     Socket(&'a Path),
+}
+
+impl Unit<'_> {
+    fn entrances(&self) -> impl Iterator<Item = Entrance<'_>> {
+        std::iter::once(self.entrance).chain(self.admin)
+    }
+}
+
+impl Entrance<'_> {
+    fn of(listen: &Listen) -> Entrance<'_> {
+        match listen {
+            Listen::Tcp(address) => Entrance::Port(address.port()),
+            Listen::Unix(path) => Entrance::Socket(path),
+        }
+    }
 }
 
 /// A path that cannot be written in a unit, and why.
@@ -132,13 +147,15 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     if state.is_none() {
         writable.push(store.as_str());
     }
-    let socket = match unit.entrance {
-        Entrance::Port(_) => None,
-        Entrance::Socket(path) => Some(folder(path)?),
-    };
+    let mut sockets = Vec::new();
+    for entrance in unit.entrances() {
+        if let Entrance::Socket(path) = entrance {
+            sockets.push(folder(path)?);
+        }
+    }
     let token = unit.token_file.map(folder).transpose()?;
     let mut runtime = Vec::new();
-    for folder in socket.iter().chain(&token) {
+    for folder in sockets.iter().chain(&token) {
         match below("/run", folder) {
             Some(name) if !runtime.contains(&name) => runtime.push(name),
             None if *folder != store && !writable.contains(&folder.as_str()) => {
@@ -169,7 +186,9 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
             specifiers_escaped(&text(path)?)
         ),
     };
-    let privileged_port = matches!(unit.entrance, Entrance::Port(1..1024));
+    let privileged_port = unit
+        .entrances()
+        .any(|entrance| matches!(entrance, Entrance::Port(1..1024)));
     let checked = format!("--config {} check --quiet", argument(&config));
     let check = match unit.app_secret_file {
         None => format!("{} {checked}", quoted(&binary)),

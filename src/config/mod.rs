@@ -230,7 +230,16 @@ impl Config {
         Config::read(file, &text_of(file)?, environment.as_deref())
     }
 
-    /// The same without the AppSecret, for users who may not read it.
+    /// What is in force where there is no file: everything is as in an empty `./wechat.conf`.
+    ///
+    /// # Errors
+    /// When the AppSecret from the environment cannot be one.
+    pub fn without_file() -> Result<Config, Problems> {
+        let environment = std::env::var(SECRET_VARIABLE).ok();
+        Config::read(Path::new(PLACES[0]), "", environment.as_deref())
+    }
+
+    /// [`Config::load`] without the AppSecret, for users who may not read it.
     ///
     /// # Errors
     /// All other mistakes of the file at once.

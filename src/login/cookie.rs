@@ -1,4 +1,4 @@
-//! The two cookies of a browser: of its session, and of a log-in under way (the flow).
+//! The cookies of a browser: of its session, of a log-in under way (the flow), and of a sign-in on the operator's page.
 
 use std::time::Duration;
 
@@ -17,10 +17,18 @@ pub const FLOW_LIVES: Duration = Duration::from_secs(600);
 /// Characters of a session's mark.
 const MARK: usize = 12;
 
-/// The names of the cookies, and how they are written, by the scheme of `web.url`.
+/// The names of the cookies, and how they are written, by the scheme of the pages' address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cookies {
     is_https: bool,
+    of: Pages,
+}
+
+/// The pages that cookies are for. Those of one host share all cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Owner,
+    Operator,
 }
 
 /// The text of a session's cookie: 32 random bytes. The store has its hash only.
@@ -45,6 +53,16 @@ impl Cookies {
     pub fn of(url: &WebUrl) -> Cookies {
         Cookies {
             is_https: url.is_https,
+            of: Pages::Owner,
+        }
+    }
+
+    /// The cookies of the operator's page under this address; `None`: under loopback names.
+    #[must_use]
+    pub fn of_operator(url: Option<&WebUrl>) -> Cookies {
+        Cookies {
+            is_https: url.is_some_and(|url| url.is_https),
+            of: Pages::Operator,
         }
     }
 
@@ -52,9 +70,11 @@ impl Cookies {
     /// host itself and for all of its paths: no other site and no subdomain can plant it.
     #[must_use]
     pub fn session_name(self) -> &'static str {
-        match self.is_https {
-            true => "__Host-wechatd",
-            false => "wechatd",
+        match (self.of, self.is_https) {
+            (Pages::Owner, true) => "__Host-wechatd",
+            (Pages::Owner, false) => "wechatd",
+            (Pages::Operator, true) => "__Host-wechatd-admin",
+            (Pages::Operator, false) => "wechatd-admin",
         }
     }
 
@@ -70,7 +90,12 @@ impl Cookies {
     /// The hash of the session's cookie among the values of the headers `Cookie`; `None` if there is none, or it
     /// cannot be ours.
     pub fn session<'a>(self, headers: impl IntoIterator<Item = &'a str>) -> Option<TokenHash> {
-        find(headers, self.session_name(), 32).map(TokenHash::of)
+        self.token(headers).map(|token| token.hash())
+    }
+
+    /// The session's cookie itself, found in the same way.
+    pub fn token<'a>(self, headers: impl IntoIterator<Item = &'a str>) -> Option<SessionToken> {
+        find(headers, self.session_name(), 32).map(|text| SessionToken(Secret::new(text)))
     }
 
     /// The flow cookie among the values of the headers `Cookie`; `None` if there is none, or it cannot be ours.
@@ -141,15 +166,30 @@ impl SessionToken {
         Ok(SessionToken(Secret::new(URL_SAFE_NO_PAD.encode(bytes))))
     }
 
+    /// The text itself, for the one place that must send it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
     /// What the store knows of it.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(self.0.expose())
     }
+
+    /// What the forms of this session's pages carry: no other site can know it, and neither the cookie nor the store's
+    /// hash can be told from it.
+    #[must_use]
+    pub fn form_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(sha256(&format!("form {}", self.0.expose())))
+    }
 }
 
 impl TokenHash {
-    fn of(text: &str) -> TokenHash {
+    /// Of a text.
+    #[must_use]
+    pub fn of(text: &str) -> TokenHash {
         TokenHash(sha256(text))
     }
 
@@ -201,8 +241,14 @@ mod tests {
     use super::*;
     use crate::store::{NewSession, Store};
 
-    const HTTPS: Cookies = Cookies { is_https: true };
-    const HTTP: Cookies = Cookies { is_https: false };
+    const HTTPS: Cookies = Cookies {
+        is_https: true,
+        of: Pages::Owner,
+    };
+    const HTTP: Cookies = Cookies {
+        is_https: false,
+        of: Pages::Owner,
+    };
 
     /// A value of `Set-Cookie` as a browser sends it back.
     fn sent_back(set: &str) -> String {
@@ -251,6 +297,24 @@ mod tests {
         assert_eq!(
             HTTP.set_flow(&flow),
             "wechatd-flow=F; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn the_operators_page_has_a_cookie_and_form_tokens_of_its_own() {
+        let token = SessionToken::random().unwrap();
+        let local = Cookies::of_operator(None);
+        let set = local.set_session(&token, Duration::from_secs(60));
+        assert!(set.starts_with("wechatd-admin="), "{set}");
+        let cookie = sent_back(&set);
+        assert_eq!(HTTP.session([cookie.as_str()]), None);
+        assert_eq!(local.session([cookie.as_str()]), Some(token.hash()));
+        let same = local.token([cookie.as_str()]).unwrap();
+        assert_eq!(same.form_token(), token.form_token());
+        assert_ne!(
+            token.form_token(),
+            URL_SAFE_NO_PAD.encode(token.hash().0),
+            "the store's hash is no form token"
         );
     }
 

@@ -9,19 +9,25 @@
 
 mod routes;
 
+mod admin;
+mod web;
+
 mod router;
 
 mod callback;
+mod form;
 mod guard;
 mod http;
+mod language;
+mod rate;
 mod systemd;
-mod web;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +43,8 @@ use crate::background::{self, AFTER_PANIC, restarting};
 use crate::config::{Config, Listen};
 use crate::counted::counted;
 use crate::dispatch::{Advice, advise};
+use admin::AdminServer;
+pub use admin::{AdminRoute, admin_routes};
 use callback::{Refusals, Refused, Stall};
 use guard::{Guard, Limits, Refusal, Reports};
 pub use guard::{ListenError, Listener};
@@ -66,6 +74,8 @@ pub enum ServeError {
     App(AppError),
     /// The address.
     Listen(ListenError),
+    /// The address of the operator's page.
+    AdminListen(ListenError),
     /// The system gave no threads, sockets or signals.
     System(io::Error),
     /// It ended by a fault while it ran.
@@ -115,6 +125,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let started = Arc::new(AtomicBool::new(false));
     listen_to_signals(signals, events.clone(), Arc::clone(&started))?;
     let listener = Listener::bind(&config.server.listen)?;
+    let admin_listener = match &config.admin.listen {
+        Some(listen) => Some(Listener::bind(listen).map_err(ServeError::AdminListen)?),
+        None => None,
+    };
     let app = Arc::new(App::new(config)?);
     let live = app.live();
     let folder = app.store.path().parent().unwrap_or(Path::new("."));
@@ -140,6 +154,11 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let guard = Arc::new(guard);
     let handle = move |request, deferred| router.handle(request, deferred);
     let workers = Workers::start(live.config.server.workers, requests, guard.outbox(), handle)?;
+    let admin = match admin_listener {
+        Some(listener) => Some(AdminServer::start(&app, listener, folder)?),
+        None => None,
+    };
+    let admin = Arc::new(admin);
     background::start(&app)?;
     let watched = Arc::clone(&app);
     thread::Builder::new()
@@ -149,9 +168,9 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
                 systemd::feed_watchdog(&watched);
             });
         })?;
-    greet(&app, guard.local_addr());
+    greet(&app, guard.local_addr(), admin.as_ref().as_ref());
     systemd::notify(State::Ready);
-    let reloads = reloading(&app, &guard)?;
+    let reloads = reloading(&app, &guard, &admin)?;
     let ended = run(&reloads, &happened);
     let stop_by = Instant::now() + STOP_PATIENCE;
     // A second signal ends at once, without waiting for anything.
@@ -170,7 +189,11 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
             }
         })?;
     systemd::notify(State::Stopping);
-    let left = guard.stop((stop_by - STORE_PATIENCE).saturating_duration_since(Instant::now()));
+    let patience = (stop_by - STORE_PATIENCE).saturating_duration_since(Instant::now());
+    let left = thread::scope(|scope| {
+        scope.spawn(|| admin.iter().for_each(|admin| admin.stop(patience)));
+        guard.stop(patience)
+    });
     log::debug!("guard: stopped: {}", app.counters);
     if left > 0 {
         log::warn!(
@@ -187,6 +210,32 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     }
     log::info!("stopped");
     ended
+}
+
+/// Serves the operator's page alone, on a free loopback port, until SIGINT or SIGTERM. `shown` is called with the address
+/// before the first request is answered; what it makes in the store works at once.
+///
+/// # Errors
+/// When it cannot start; the text says what to do. What `shown` returns.
+pub fn serve_page<E: From<ServeError>>(
+    config: Config,
+    shown: impl FnOnce(&App, &Listen) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = |error: io::Error| ServeError::System(error);
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let listen = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let listener = Listener::bind(&listen).map_err(ServeError::from)?;
+    let app = Arc::new(App::new(config).map_err(ServeError::from)?);
+    let folder = app.store.path().parent().unwrap_or(Path::new("."));
+    let page = AdminServer::start(&app, listener, folder).map_err(failed)?;
+    let told = shown(&app, page.local_addr());
+    if told.is_ok() {
+        signals.forever().next();
+    }
+    page.stop(STOP_PATIENCE);
+    app.notifiers.close();
+    app.store.close();
+    told
 }
 
 /// Turns signals into events. Until the server has started, a signal to stop ends it at once: no request has been
@@ -219,7 +268,7 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
     let (done, closed) = channel();
     let app = Arc::clone(app);
     let close = move || {
-        app.store.keep_listening(None).ok();
+        app.store.keep_listening([None, None]).ok();
         app.store.close();
         done.send(()).ok();
     };
@@ -237,17 +286,22 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
 
 /// Starts the thread that warns about the configuration in force and reloads it on request. It may wait for the disk and
 /// compare thousands of rules; the main thread still handles signals meanwhile.
-fn reloading(app: &Arc<App>, guard: &Arc<Guard>) -> io::Result<Sender<()>> {
+fn reloading(
+    app: &Arc<App>,
+    guard: &Arc<Guard>,
+    admin: &Arc<Option<AdminServer>>,
+) -> io::Result<Sender<()>> {
     let (sender, wanted) = channel();
-    let (app, guard) = (Arc::clone(app), Arc::clone(guard));
-    let listening = guard.local_addr().to_string();
+    let (app, guard, admin) = (Arc::clone(app), Arc::clone(guard), Arc::clone(admin));
+    let page = admin.iter().next().map(AdminServer::local_addr);
+    let listening = [Some(guard.local_addr()), page].map(|at| Some(at?.to_string()));
     let work = move || {
-        // Lets `check` tell this server's port from one that another program has. A store that cannot be written
-        // reports that itself.
-        app.store.keep_listening(Some(listening)).ok();
+        // Lets `check` tell this server's port from one that another program has, and `admin link` name the page. A store
+        // that cannot be written reports that itself.
+        app.store.keep_listening(listening).ok();
         warn(&app.live());
         while let Ok(()) = wanted.recv() {
-            reload(&app, &guard);
+            reload(&app, &guard, admin.as_ref().as_ref());
         }
     };
     thread::Builder::new()
@@ -278,7 +332,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
 }
 
 /// Reads the configuration again: whole or not at all.
-fn reload(app: &App, guard: &Guard) {
+fn reload(app: &App, guard: &Guard, admin: Option<&AdminServer>) {
     systemd::notify(State::Reloading);
     let old = app.live();
     match Config::load(&old.config.file) {
@@ -297,6 +351,9 @@ fn reload(app: &App, guard: &Guard) {
                 ),
                 Ok(()) => {
                     guard.set_limits(limits);
+                    if let Some(admin) = admin {
+                        admin.reload(&app.live());
+                    }
                     app.notifiers.config_changed();
                     if !waiting.is_empty() {
                         log::warn!(
@@ -320,12 +377,21 @@ fn reload(app: &App, guard: &Guard) {
 }
 
 /// Says where it listens, where the store is, and what to enter in the console.
-fn greet(app: &App, address: &Listen) {
+fn greet(app: &App, address: &Listen, admin: Option<&AdminServer>) {
     let live = app.live();
     let path = &live.config.server.path;
     match address {
         Listen::Tcp(address) => log::info!("listening on http://{address}{path}"),
         Listen::Unix(_) => log::info!("listening on {address}, path {path}"),
+    }
+    match admin.map(AdminServer::local_addr) {
+        None => log::info!("operator page: off; \"wechatd admin\" shows it"),
+        Some(at) => match &live.config.admin.url {
+            Some(url) => {
+                log::info!("operator page: {url}, on {at}; \"wechatd admin link\" signs in")
+            }
+            None => log::info!("operator page: {at}; \"wechatd admin link\" signs in"),
+        },
     }
     log::info!(
         "store: {}, {}, mode {}",
@@ -355,6 +421,7 @@ impl fmt::Display for ServeError {
         match self {
             ServeError::App(error) => error.fmt(f),
             ServeError::Listen(error) => error.fmt(f),
+            ServeError::AdminListen(error) => f.write_str(&error.advising("admin.listen")),
             ServeError::System(error) => error.fmt(f),
             ServeError::Fault(reason) => f.write_str(reason),
         }

@@ -294,6 +294,7 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
     // A running sync must not bring the person back. If its next page begins with the person, it reads the list again;
     // and new pushes may reuse the ids of the log that are free now.
     delete("sync_people")?;
+    delete("admin_sessions")?;
     connection.execute(
         "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
              log_mark = min(log_mark, (SELECT coalesce(max(id), 0) FROM follow_log))",

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, params};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
-    self, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING, NO_QR_CODES,
-    SERVICE_SECRET, TOKEN, WEB_KEY,
+    self, ADMIN_LISTENING, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING,
+    NO_QR_CODES, SERVICE_SECRET, TOKEN, WEB_KEY,
 };
 use crate::secret::Secret;
 
@@ -204,14 +204,17 @@ impl Store {
         self.reader()?.callback_ips()
     }
 
-    /// Stores where the server listens; `None`: it stops.
+    /// Stores where the server and its operator's page listen; `None`: it stops, or there is no such page.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn keep_listening(&self, address: Option<String>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| match &address {
-            Some(address) => settings::put(connection, LISTENING, address),
-            None => settings::remove(connection, LISTENING),
+    pub fn keep_listening(&self, addresses: [Option<String>; 2]) -> Result<(), StoreError> {
+        self.writer.write(move |connection| {
+            let mut both = [LISTENING, ADMIN_LISTENING].iter().zip(&addresses);
+            both.try_for_each(|(name, address)| match address {
+                Some(address) => settings::put(connection, name, address),
+                None => settings::remove(connection, name),
+            })
         })
     }
 
@@ -312,6 +315,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn listening(&self) -> Result<Option<String>, StoreError> {
         settings::get(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
+    }
+
+    /// The same of its operator's page; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn admin_listening(&self) -> Result<Option<String>, StoreError> {
+        settings::get(&self.connection, ADMIN_LISTENING).map_err(|error| Reader::failed(&error))
     }
 
     /// The last backup, if there is one.

@@ -21,6 +21,7 @@
 //! - [`media`]: uploaded files, valid or expired
 //! - [`pictures`]: pictures that the web part serves
 //! - [`sessions`]: people who are logged in on the owner's web pages
+//! - [`admin`]: who may use the operator's page
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
@@ -32,6 +33,7 @@
 //! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
 //!   [`file`]: whether the open files are still in place; [`error`]: what failed, and what to do
 
+mod admin;
 mod checkpoint;
 mod columns;
 mod contact;
@@ -76,6 +78,7 @@ mod tags;
 mod wal;
 mod writer;
 
+pub use admin::{AdminEnding, AdminProof, AdminSession, NewAdminKey, NewAdminSession};
 pub use contact::{Before, Contact, Conversation, Said, SentMark};
 pub use copy::{copy_any_version, owner_of_copy, remove_part_of, restore};
 pub use erase::Erased;

@@ -542,15 +542,14 @@ CREATE INDEX messages_todo ON messages (id) WHERE todo = 1;
 -- Links to sign in, and who is signed in. Of keys and cookies the store has SHA-256 only.
 CREATE TABLE admin_keys (
     key_hash   BLOB PRIMARY KEY,
-    name       TEXT,
+    name       TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE admin_sessions (
     id         INTEGER PRIMARY KEY,
     token_hash BLOB NOT NULL UNIQUE,
-    name       TEXT,
-    openid     TEXT,
-    csrf       TEXT NOT NULL,           -- the token of its forms
+    name       TEXT NOT NULL,
+    openid     TEXT,                    -- of who signed in with their own WeChat
     created_at INTEGER NOT NULL,
     seen_at    INTEGER NOT NULL,
     address    TEXT

@@ -17,6 +17,9 @@ pub(super) const CALLBACK_IPS_AT: &str = "callback_ips_at";
 /// Where the server of this store listens, while it runs.
 pub(super) const LISTENING: &str = "listening";
 
+/// Where its operator's page is, while it runs.
+pub(super) const ADMIN_LISTENING: &str = "admin_listening";
+
 /// When the last follower sync ended.
 pub(super) const SYNCED_AT: &str = "synced_at";
 

@@ -7,6 +7,7 @@
     reason = "a test that meets an impossible value should stop right there"
 )]
 
+mod admin;
 mod advice;
 mod allow_ips;
 mod api;

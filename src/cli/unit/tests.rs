@@ -22,6 +22,7 @@ impl Usual {
             config: Path::new(self.config),
             store: Path::new(self.store),
             entrance: Entrance::Port(8080),
+            admin: None,
             app_secret_file: None,
             token_file: None,
         }
@@ -106,6 +107,7 @@ fn spaces_percents_and_dollars_in_paths_are_escaped_for_their_setting() {
         config: Path::new("/etc/my 50%/$y/wechat.conf"),
         store: Path::new("/srv/my 10%/wechat.db"),
         entrance: Entrance::Port(8080),
+        admin: None,
         app_secret_file: Some(Path::new("/etc/my 50%/secret")),
         token_file: None,
     })
@@ -222,6 +224,17 @@ fn a_unix_socket_gets_its_folder() {
             Vec::from_iter(writable),
             "{socket}"
         );
+        // The operator's page may have the same folder, or is the only one with a socket.
+        for own in [entrance, Entrance::Port(8080)] {
+            let both = unit_text(&Unit {
+                entrance: own,
+                admin: Some(Entrance::Socket(
+                    &Path::new(socket).with_file_name("admin.sock"),
+                )),
+                ..USUAL.unit()
+            });
+            assert_eq!(both.expect("writable"), text, "{socket}");
+        }
     }
 }
 

@@ -46,7 +46,13 @@ pub fn refusal(why: &Refused) -> Response {
         Refused::Method(methods) => {
             Response::text(405, "method not allowed").with("Allow", methods.clone())
         }
-        Refused::ForeignForm => Response::text(403, "this form was sent from another site"),
+        Refused::ForeignForm | Refused::ForeignAdminForm => {
+            Response::text(403, "this form was sent from another site")
+        }
+        Refused::OtherHost => Response::text(
+            421,
+            "this page has another name: localhost, or that of admin.url",
+        ),
         // At least one request a second is admitted.
         Refused::TooMany => Response::text(429, "too many requests").with("Retry-After", "1"),
         Refused::Http(refusal) => refusal.response(),

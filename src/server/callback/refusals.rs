@@ -80,6 +80,10 @@ pub enum Refused {
     Method(String),
     /// 403: a form that is not from one of our own pages.
     ForeignForm,
+    /// 403: the same on the operator's page.
+    ForeignAdminForm,
+    /// 421: a name that the operator's page does not have.
+    OtherHost,
     /// 429: more than `web.rate` from one address.
     TooMany,
     /// 400: the first bytes are those of TLS.
@@ -142,6 +146,12 @@ impl fmt::Display for Refused {
             Refused::ForeignForm => f.write_str(
                 "a form was sent from another address than web.url: does the browser show web.url, exactly so?",
             ),
+            Refused::ForeignAdminForm => f.write_str(
+                "a form of the operator's page was sent from another site: does the browser show admin.url, exactly so?",
+            ),
+            Refused::OtherHost => f.write_str(
+                "the operator's page was asked for by another name than localhost, an address of this machine or that of admin.url (421)",
+            ),
             Refused::TooMany => f.write_str(
                 "it makes more requests to the web part than web.rate allows (429); does the reverse proxy send X-Forwarded-For?",
             ),
@@ -191,6 +201,8 @@ impl Refused {
             | Refused::OtherPath { .. }
             | Refused::Method(_)
             | Refused::ForeignForm
+            | Refused::ForeignAdminForm
+            | Refused::OtherHost
             | Refused::TooMany
             | Refused::Tls
             | Refused::Http(_) => false,

@@ -35,27 +35,30 @@ pub enum ListenError {
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.advising("server.listen"))
+    }
+}
+
+impl ListenError {
+    /// What is wrong, and what to do; `key` is the one that names the address.
+    #[must_use]
+    pub fn advising(&self, key: &str) -> String {
         match self {
-            ListenError::InUse(listen) => write!(
-                f,
-                "listen: {listen}: already in use; stop the other program or change server.listen"
-            ),
-            ListenError::Denied(Listen::Tcp(address)) => write!(
-                f,
+            ListenError::InUse(listen) => {
+                format!("listen: {listen}: already in use; stop the other program or change {key}")
+            }
+            ListenError::Denied(Listen::Tcp(address)) => format!(
                 "listen: {address}: permission denied; ports below 1024 need the capability \
-                 CAP_NET_BIND_SERVICE, or choose a higher port in server.listen"
+                 CAP_NET_BIND_SERVICE, or choose a higher port in {key}"
             ),
-            ListenError::Denied(listen @ Listen::Unix(_)) => write!(
-                f,
+            ListenError::Denied(listen @ Listen::Unix(_)) => format!(
                 "listen: {listen}: permission denied; the folder must be writable by this user"
             ),
-            ListenError::Occupied(path) => write!(
-                f,
-                "listen: unix:{}: there is a file that is not a socket; remove it or change \
-                 server.listen",
+            ListenError::Occupied(path) => format!(
+                "listen: unix:{}: there is a file that is not a socket; remove it or change {key}",
                 path.display()
             ),
-            ListenError::Failed(listen, error) => write!(f, "listen: {listen}: {error}"),
+            ListenError::Failed(listen, error) => format!("listen: {listen}: {error}"),
         }
     }
 }

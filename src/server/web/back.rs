@@ -1,7 +1,6 @@
 //! The way back from WeChat's own log-in: the code is exchanged, and the browser gets its session.
 
-use super::form::value;
-use super::pages::{self, Language, Person, Trouble};
+use super::pages::{self, Person, Trouble};
 use super::{Web, shown};
 use crate::app::Live;
 use crate::clock;
@@ -9,9 +8,11 @@ use crate::config::Method;
 use crate::login::exchange::{Browser, Learned, Person as Known, looks};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
+use crate::server::form::value;
 use crate::server::http::client::ClientAddress;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
+use crate::server::language;
 
 /// How often a log-in is begun again without asking.
 const MOST_ATTEMPTS: u8 = 2;
@@ -67,7 +68,7 @@ impl Web {
             .learn(&code, browser, || api.sns_access_token(&code));
         match learned {
             Learned::Person(known) if known.is_snapshot => {
-                shown(pages::snapshot(Language::of_request(request)))
+                shown(pages::snapshot(language::of(request)))
             }
             Learned::Person(known) if browser.has_cookie || brought.is_confirmed => {
                 self.log_in(live, request, &known, browser, &to)
@@ -132,7 +133,7 @@ impl Web {
         };
         let action = format!("{}/back", self.path);
         let fields = [("code", code), ("state", state), ("to", to.path())];
-        let language = Language::of_request(request);
+        let language = language::of(request);
         shown(pages::confirm(language, &person, &action, &fields))
     }
 
@@ -148,7 +149,7 @@ impl Web {
             Some(gate) => self.login_url(gate, to),
             None => to.location(&self.url),
         };
-        let language = Language::of_request(request);
+        let language = language::of(request);
         shown(pages::start_again(language, status, trouble, &again))
     }
 }

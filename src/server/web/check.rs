@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use super::asked::Asked;
-use super::pages::{self, Language};
+use super::pages;
 use super::{Web, shown, unavailable};
 use crate::app::Live;
 use crate::clock;
@@ -18,6 +18,7 @@ use crate::percent;
 use crate::server::callback::not_found;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
+use crate::server::language;
 use crate::store::{StoreError, Visitor};
 
 /// Stands for a header's value that is absent. A proxy may leave in place what the visitor sent where ours is missing or
@@ -132,7 +133,7 @@ impl Web {
 
     /// The page for a person whom a gate does not admit.
     pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Response {
-        let language = Language::of_request(request);
+        let language = language::of(request);
         let follow = self.follow_code.known();
         shown(pages::refused(language, refusal, follow.as_deref()))
     }

@@ -1,6 +1,6 @@
 //! The log-in page, and the way to WeChat's own log-in for browsers inside WeChat.
 
-use super::pages::{self, Language, Offer};
+use super::pages::{self, Offer};
 use super::recent::TIMES;
 use super::{Web, shown, unavailable};
 use crate::api::Client;
@@ -13,6 +13,7 @@ use crate::login::return_to::ReturnTo;
 use crate::server::callback::not_found;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
+use crate::server::language;
 
 impl Web {
     /// `login`: lets through who is logged in, and logs in who is not.
@@ -21,7 +22,7 @@ impl Web {
             return not_found();
         };
         let to = ReturnTo::of_query(request.path_and_query().1, &self.url);
-        let language = Language::of_request(request);
+        let language = language::of(request);
         match self.passage(live, request, gate) {
             Err(_) => unavailable(),
             Ok((Some((token, _)), Passage::Pass)) => {
@@ -97,7 +98,7 @@ impl Web {
 
     fn unseen(&self, request: &Request, gate: &Gate, to: &ReturnTo) -> Response {
         shown(pages::unseen(
-            Language::of_request(request),
+            language::of(request),
             self.cookies.session_name(),
             &self.url.origin,
             &self.login_url(gate, to),

@@ -1,17 +1,18 @@
 //! Logging out.
 
-use super::pages::{self, Language};
+use super::pages;
 use super::{Web, shown, unavailable};
 use crate::login::return_to::ReturnTo;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
+use crate::server::language;
 
 impl Web {
     /// A page with the button: a link or a picture on another page must not log anybody out.
     pub fn ask_log_out(&self, request: &Request) -> Response {
         let to = ReturnTo::of_query(request.path_and_query().1, &self.url);
         let action = format!("{}/logout?to={}", self.path, to.encoded());
-        shown(pages::log_out(Language::of_request(request), &action))
+        shown(pages::log_out(language::of(request), &action))
     }
 
     /// Ends the session of this browser. Writes.

@@ -7,7 +7,6 @@ mod asked;
 mod back;
 mod check;
 mod follow;
-mod form;
 mod headers;
 mod jsapi;
 mod login;
@@ -15,7 +14,6 @@ mod logout;
 mod own;
 mod pages;
 mod pictures;
-mod rate;
 mod recent;
 mod scan;
 mod session;
@@ -25,6 +23,7 @@ mod verify;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::callback::Refused;
 use super::http::client::ClientAddress;
@@ -36,12 +35,15 @@ use crate::login::cookie::{Cookies, TokenHash};
 use crate::login::exchange::Exchange;
 use crate::login::return_to::ReturnTo;
 use crate::login::state::StateKey;
+use crate::server::rate::{Pace, Rate};
 use follow::FollowCode;
 pub use headers::common;
 use pages::Page;
-use rate::Rate;
 use recent::Recent;
 pub use verify::verify_file;
+
+/// Requests that may come at once, in seconds' worth of them.
+const BURST: u32 = 10;
 
 /// What the handlers of the web part share.
 #[derive(Debug)]
@@ -96,7 +98,12 @@ impl Web {
 
     /// Whether this address may make one more request now.
     pub fn admit(&self, live: &Live, from: ClientAddress) -> Result<(), Refused> {
-        match self.rate.admits(from, live.config.web.rate) {
+        let rate = live.config.web.rate.max(1);
+        let pace = Pace {
+            every: Duration::from_secs(1) / rate,
+            burst: rate.saturating_mul(BURST),
+        };
+        match self.rate.admits(from, pace) {
             true => Ok(()),
             false => Err(Refused::TooMany),
         }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::form::value;
 use super::headers::common;
 use super::pages::qr_code;
 use super::{Web, unavailable};
@@ -19,6 +18,7 @@ use crate::login::cookie::Flow;
 use crate::login::return_to::ReturnTo;
 use crate::login::scan::{NewLogIn, NotBegun, Page, Stand, Taken, Waiting, scene};
 use crate::server::callback::not_found;
+use crate::server::form::value;
 use crate::server::http::client::ClientAddress;
 use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;

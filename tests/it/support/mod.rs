@@ -11,6 +11,7 @@ pub mod disk;
 pub mod endpoint;
 pub mod forms;
 pub mod http;
+pub mod operator;
 pub mod people;
 pub mod phone;
 pub mod platform;

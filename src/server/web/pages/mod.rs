@@ -1,18 +1,17 @@
 //! The pages that people see: each in Chinese and English, with nothing from elsewhere, and without scripts but for the log-in.
 
 mod back;
-mod language;
 mod qr;
 mod scan;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::headers::{self, Nonce};
+pub use crate::language::Language;
 use crate::login::gate::Refusal;
 use crate::random::NoRandomNumbers;
 use crate::server::http::response::Response;
 pub use back::{Person, Trouble, confirm, snapshot, start_again};
-pub use language::Language;
 pub use scan::qr_code;
 
 /// Dark on light and light on dark, readable from 320 pixels on; the fonts are the system's.

@@ -1,4 +1,4 @@
-//! How many requests one address may make to the web part: a bucket for each, in a table of fixed size.
+//! How often one address may do something: a bucket for each, in a table of fixed size.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -9,14 +9,20 @@ use std::time::{Duration, Instant};
 
 use crate::server::http::client::ClientAddress;
 
-/// Requests that may come at once, in seconds' worth of them.
-const BURST: u32 = 10;
-
 /// Addresses that share a row of the table: those of other rows are never looked at.
 const WAYS: usize = 4;
 
 /// Rows of the table. With all rows full, 16,384 addresses are known.
 const ROWS: usize = 4_096;
+
+/// How often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two, in the long run.
+    pub every: Duration,
+    /// At once.
+    pub burst: u32,
+}
 
 /// The buckets. An address that is not known has a full one, and so forgetting one that is full again loses nothing; of
 /// a full row the bucket is forgotten that will be full soonest.
@@ -54,13 +60,33 @@ impl Rate {
         }
     }
 
-    /// Whether this address may make a request now, at this many a second. Takes the same time for every address and
-    /// however many there are.
-    pub fn admits(&self, from: ClientAddress, rate: u32) -> bool {
-        self.admits_at(from, rate, self.begun.elapsed())
+    /// Whether this address may do it now, which counts. Takes the same time for every address and however many there
+    /// are.
+    pub fn admits(&self, from: ClientAddress, pace: Pace) -> bool {
+        self.admits_at(from, pace, self.begun.elapsed())
     }
 
-    fn admits_at(&self, from: ClientAddress, rate: u32, now: Duration) -> bool {
+    /// Whether this address might do it now, which does not count.
+    pub fn has_left(&self, from: ClientAddress, pace: Pace) -> bool {
+        let now = self.begun.elapsed();
+        self.bucket(from, now, |bucket| pace.next(bucket, now).is_some())
+    }
+
+    fn admits_at(&self, from: ClientAddress, pace: Pace, now: Duration) -> bool {
+        self.bucket(from, now, |bucket| {
+            let next = pace.next(bucket, now);
+            bucket.full_at = next.unwrap_or(bucket.full_at);
+            next.is_some()
+        })
+    }
+
+    /// Looks at the bucket of an address.
+    fn bucket(
+        &self,
+        from: ClientAddress,
+        now: Duration,
+        look: impl FnOnce(&mut Bucket) -> bool,
+    ) -> bool {
         let of = self.hasher.hash_one(Client::from(from));
         // From other bits than those that tell apart addresses of a row.
         let row = usize::try_from(of >> 32).unwrap_or_default() % ROWS;
@@ -76,13 +102,15 @@ impl Rate {
         if known.is_none() {
             *bucket = Bucket { of, full_at: now };
         }
-        let request = Duration::from_secs(1) / rate.max(1);
-        let full_at = bucket.full_at.max(now) + request;
-        let is_admitted = full_at <= now + request * rate.max(1) * BURST;
-        if is_admitted {
-            bucket.full_at = full_at;
-        }
-        is_admitted
+        look(bucket)
+    }
+}
+
+impl Pace {
+    /// When a bucket will be full again after one more; `None`: it is empty.
+    fn next(self, bucket: &Bucket, now: Duration) -> Option<Duration> {
+        let full_at = bucket.full_at.max(now) + self.every;
+        (full_at <= now + self.every * self.burst).then_some(full_at)
     }
 }
 
@@ -114,6 +142,12 @@ mod tests {
 
     const START: Duration = Duration::from_secs(1);
 
+    /// Ten a second.
+    const TEN: Pace = Pace {
+        every: Duration::from_millis(100),
+        burst: 100,
+    };
+
     fn client(address: &str) -> ClientAddress {
         ClientAddress::Ip(address.parse().unwrap())
     }
@@ -121,7 +155,7 @@ mod tests {
     /// How many of these requests are admitted at this time.
     fn admitted(rate: &Rate, from: ClientAddress, requests: usize, now: Duration) -> usize {
         (0..requests)
-            .filter(|_| rate.admits_at(from, 10, now))
+            .filter(|_| rate.admits_at(from, TEN, now))
             .count()
     }
 
@@ -159,7 +193,7 @@ mod tests {
         assert_eq!(admitted(&rate, busy, 100, START), 100);
         for number in 0..200_000u32 {
             let stranger = ClientAddress::Ip(Ipv4Addr::from(number).into());
-            assert!(rate.admits_at(stranger, 10, START), "{number}");
+            assert!(rate.admits_at(stranger, TEN, START), "{number}");
         }
         assert_eq!(rate.rows.lock().unwrap().len(), ROWS);
         // Whose bucket is emptiest is remembered longest.

@@ -1,18 +1,19 @@
 //! The language of a page: Chinese or English.
 
-use crate::server::http::request::Request;
-
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
+    /// 简体中文.
     Chinese,
+    /// English.
     English,
 }
 
 impl Language {
     /// The better liked one in a header `Accept-Language`. Chinese where it says nothing, English where it names others
     /// only.
-    fn of(accept: Option<&str>) -> Language {
+    #[must_use]
+    pub fn of(accept: Option<&str>) -> Language {
         let accept = accept.unwrap_or_default();
         let mut best: Option<(u16, Language)> = None;
         let mut others = false;
@@ -42,12 +43,8 @@ impl Language {
         }
     }
 
-    /// The one that a request asks for.
-    pub fn of_request(request: &Request) -> Language {
-        Language::of(request.header("Accept-Language"))
-    }
-
     /// The text in this language.
+    #[must_use]
     pub fn say(self, chinese: &'static str, english: &'static str) -> &'static str {
         match self {
             Language::Chinese => chinese,
@@ -56,6 +53,7 @@ impl Language {
     }
 
     /// As it stands in the attribute `lang`.
+    #[must_use]
     pub fn tag(self) -> &'static str {
         self.say("zh-CN", "en")
     }

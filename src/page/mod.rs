@@ -1,0 +1,21 @@
+//! The operator's page as HTML, one file for each page. Knows no HTTP and no SQL: a page is a function from a [`Frame`]
+//! and plain values to markup.
+//!
+//! - [`frame`]: what all pages have around them, and the form of an action
+//! - [`texts`]: every text, in both languages
+//! - [`person`]: what people are called, and their texts as text
+//! - [`plot`]: bars, and the same numbers as a table
+//! - [`files`]: style, script and icon
+//! - one module for each page: [`login`], [`overview`], [`failure`]
+
+pub mod failure;
+pub mod files;
+pub mod frame;
+pub mod login;
+pub mod overview;
+pub mod person;
+pub mod plot;
+pub mod texts;
+
+pub use frame::{Frame, Place, SignedIn};
+pub use texts::Text;

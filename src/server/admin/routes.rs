@@ -1,0 +1,136 @@
+//! The table of routes of the operator's page. A page is one row, and so is each thing that it can do.
+
+use super::asked::Asked;
+use super::visit::Visit;
+use super::{Admin, Answer, news, overview, sign_in, switch};
+use crate::page::files::{File, ICON, SCRIPT, STYLE};
+use crate::server::http::request::Method;
+use crate::server::router::{self, Runs};
+
+/// One route.
+pub type Route = router::Route<Admin>;
+
+/// A path below the prefix; `*` is any one part of it, such as an openid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern(pub &'static str);
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Anyone,
+    /// Forms of our own pages.
+    OwnForm,
+}
+
+/// What answers.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// A file, for everybody.
+    File(File),
+    /// For everybody.
+    Open(fn(&Asked<'_>) -> Answer),
+    /// A page for who is signed in; others are sent to sign in.
+    Page(fn(&Visit<'_>) -> Answer),
+    /// JSON for who is signed in; asking for it does not prolong the sign-in.
+    Data(fn(&Visit<'_>) -> Answer),
+    /// What a form with the token of who is signed in does.
+    Form(fn(&Visit<'_>) -> Answer),
+}
+
+/// All routes.
+pub const ROUTES: &[Route] = &[
+    file(STYLE),
+    file(SCRIPT),
+    file(ICON),
+    open("/login", sign_in::offer),
+    open("/login/*", sign_in::confirm),
+    open_form("/login", sign_in::with_wechat),
+    open_form("/login/*", sign_in::with_key),
+    // Changes nothing but a cookie of the browser.
+    open_form("/language", switch::choose),
+    form("/logout", sign_in::sign_out),
+    page("/", overview::page),
+    data("/news", news::news),
+];
+
+const fn file(file: File) -> Route {
+    get(file.path, Runs::OnWorker, Handler::File(file))
+}
+
+const fn open(path: &'static str, handler: fn(&Asked<'_>) -> Answer) -> Route {
+    get(path, Runs::OnPool, Handler::Open(handler))
+}
+
+const fn page(path: &'static str, handler: fn(&Visit<'_>) -> Answer) -> Route {
+    get(path, Runs::OnPool, Handler::Page(handler))
+}
+
+const fn data(path: &'static str, handler: fn(&Visit<'_>) -> Answer) -> Route {
+    get(path, Runs::OnPool, Handler::Data(handler))
+}
+
+const fn get(path: &'static str, runs: Runs, handler: Handler) -> Route {
+    Route {
+        path: Pattern(path),
+        methods: &[Method::Get, Method::Head],
+        caller: Caller::Anyone,
+        runs,
+        handler,
+    }
+}
+
+/// A form that has a proof of its own, or needs none.
+const fn open_form(path: &'static str, handler: fn(&Asked<'_>) -> Answer) -> Route {
+    post(path, Runs::OnPool, Handler::Open(handler))
+}
+
+const fn form(path: &'static str, handler: fn(&Visit<'_>) -> Answer) -> Route {
+    post(path, Runs::OnPool, Handler::Form(handler))
+}
+
+const fn post(path: &'static str, runs: Runs, handler: Handler) -> Route {
+    Route {
+        path: Pattern(path),
+        methods: &[Method::Post],
+        caller: Caller::OwnForm,
+        runs,
+        handler,
+    }
+}
+
+impl Pattern {
+    /// Whether a path is one of these.
+    pub fn takes(self, path: &str) -> bool {
+        let (mut own, mut asked) = (self.0.split('/'), path.split('/'));
+        loop {
+            match (own.next(), asked.next()) {
+                (None, None) => return true,
+                (Some("*"), Some(part)) if !part.is_empty() => {}
+                (Some(own), Some(part)) if own == part => {}
+                (_, _) => return false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_its_own_paths_only() {
+        for (pattern, path, takes) in [
+            ("/", "/", true),
+            ("/", "/x", false),
+            ("/login/*", "/login/abc", true),
+            ("/login/*", "/login", false),
+            ("/login/*", "/login/", false),
+            ("/login/*", "/login/a/b", false),
+            ("/people/*/send", "/people/o/send", true),
+            ("/people/*/send", "/people/o/tag", false),
+            ("/health", "/health.json", false),
+        ] {
+            assert_eq!(Pattern(pattern).takes(path), takes, "{pattern} {path}");
+        }
+    }
+}
