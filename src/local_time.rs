@@ -1,11 +1,12 @@
-//! Local dates and times as people write and read them, in the format of the store's views.
+//! Local dates and times as people write and read them, in the format of the store's views, and the days of Beijing.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
-use jiff::{Error, Timestamp, ZonedDateTime};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Error, SignedDuration, Timestamp, ZonedDateTime};
+use serde::{Serialize, Serializer};
 
 /// A time in Unix seconds as `2026-11-21 08:30:00`. Beyond the year 9999: the number itself.
 #[must_use]
@@ -142,9 +143,99 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
+/// A day of Beijing, by which the platform counts: it begins at 16:00 UTC of the day before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BeijingDay(Date);
+
+/// Beijing's distance from UTC, the same all year.
+const BEIJING: Offset = Offset::constant(8);
+
+impl BeijingDay {
+    /// A day of the calendar, known when this is compiled.
+    ///
+    /// # Panics
+    /// If there is no such day.
+    #[must_use]
+    pub const fn new(year: i16, month: i8, day: i8) -> BeijingDay {
+        BeijingDay(jiff::civil::date(year, month, day))
+    }
+
+    /// The day in Beijing at a time in Unix seconds. Beyond the calendar's end: its first or last day.
+    #[must_use]
+    pub fn at(time: i64) -> BeijingDay {
+        let end = if time < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        let time = Timestamp::from_second(time).unwrap_or(end);
+        BeijingDay(BEIJING.to_datetime(time).date())
+    }
+
+    /// So many days later, or earlier if negative, but not beyond the calendar's end.
+    #[must_use]
+    pub fn plus(self, days: i32) -> BeijingDay {
+        let hours = SignedDuration::from_hours(24 * i64::from(days));
+        BeijingDay(self.0.saturating_add(hours))
+    }
+
+    /// How many days it is after another one; negative if it is before.
+    #[must_use]
+    pub fn days_after(self, other: BeijingDay) -> i32 {
+        self.0.since(other.0).map_or(0, |span| span.get_days())
+    }
+}
+
+impl FromStr for BeijingDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<BeijingDay, String> {
+        let day = text.parse().ok().filter(|_| text.len() == 10);
+        day.map(BeijingDay)
+            .ok_or_else(|| format!("{text:?} is not a day such as 2026-11-21"))
+    }
+}
+
+/// As `2026-11-21`.
+impl fmt::Display for BeijingDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for BeijingDay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_of_beijing_begins_eight_hours_before_that_of_utc() {
+        // 2026-01-05 15:59:59 and 16:00 UTC.
+        assert_eq!(BeijingDay::at(1_767_628_799).to_string(), "2026-01-05");
+        let day = BeijingDay::at(1_767_628_800);
+        assert_eq!(day, BeijingDay::new(2026, 1, 6));
+        assert_eq!("2026-01-06".parse(), Ok(day));
+        for text in ["", "2026-1-6", "2026-02-30", "2026-01-06T10:00", "20260106"] {
+            assert!(text.parse::<BeijingDay>().is_err(), "{text}");
+        }
+        for time in [i64::MIN, i64::MAX] {
+            BeijingDay::at(time).plus(i32::MAX).plus(i32::MIN);
+        }
+    }
+
+    #[test]
+    fn days_are_counted_over_months_and_leap_years() {
+        let day = BeijingDay::new(2028, 2, 28);
+        assert_eq!(day.plus(2), BeijingDay::new(2028, 3, 1));
+        assert_eq!(day.plus(-28), BeijingDay::new(2028, 1, 31));
+        assert_eq!(BeijingDay::new(2028, 3, 1).days_after(day), 2);
+        assert_eq!(day.days_after(BeijingDay::new(2029, 2, 28)), -366);
+    }
 
     #[test]
     fn a_time_of_day_is_read_and_shown_in_the_same_form() {

@@ -139,6 +139,8 @@ pub const CLIENTMSGID_TOO_SOON: i64 = 45066;
 pub const TYPING_NOT_SHOWN: i64 = 45080;
 /// Some of the users could not be tagged; the answer lists them.
 pub const SOME_NOT_TAGGED: i64 = 45171;
+/// The numbers of yesterday are not ready yet.
+pub const NOT_READY: i64 = 61503;
 /// No menu was created through the API.
 pub const NO_MENU: i64 = 46003;
 /// This account may not use this call.
@@ -292,6 +294,7 @@ pub const ERRCODES: &[Errcode] = {
         one(46004, Fix, "there is no such user", ""),
         one(47001, Fix, "the platform cannot read the body", ""),
         one(47003, Fix, "a value of the template breaks its rules", "correct the value that the platform's text names"),
+        one(47009, Fix, "WeChat has switched this call off", "use the one that took its place"),
         one(48001, Admin, "this account may not use this call", "see the console's list of interface permissions; most calls need a verified account"),
         one(48002, User, "the user switched messages off", ""),
         one(48003, Admin, "the agreement on mass messages is not accepted", "accept it in the console"),
@@ -313,7 +316,8 @@ pub const ERRCODES: &[Errcode] = {
         one(61004, Admin, "this machine's address is not registered", "register it in the console"),
         one(61450, Retry, "the platform is busy", ""),
         range(61451, 61457, Fix, "customer-service account: wrong name, nickname, picture or number", ""),
-        range(61500, 61501, Fix, "wrong date or span of dates", ""),
+        range(61500, 61501, Fix, "wrong date or span of dates", "end with yesterday, as it is in Beijing"),
+        one(61503, Wait, "the numbers of yesterday are not ready", "try again after 8:00 in Beijing"),
         one(65301, Fix, "there is no such conditional menu", "see `wechatd menu pull`"),
         one(65302, Fix, "there is no such user, or they do not follow", "give an openid or WeChat id of a follower"),
         one(65303, Fix, "conditional menu: there is no default menu", "make the default menu first"),

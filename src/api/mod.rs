@@ -33,6 +33,7 @@ pub mod raw;
 pub mod record;
 pub mod session;
 pub mod shorten;
+pub mod statistics;
 pub mod subscription;
 pub mod tags;
 pub mod template;

@@ -2,6 +2,7 @@
 
 mod content;
 mod service;
+mod statistics;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -581,6 +582,7 @@ pub fn cases() -> Vec<Case> {
     ];
     cases.extend(content::cases());
     cases.extend(service::cases());
+    cases.extend(statistics::cases());
     cases
 }
 
