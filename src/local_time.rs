@@ -224,7 +224,9 @@ mod tests {
             assert!(text.parse::<BeijingDay>().is_err(), "{text}");
         }
         for time in [i64::MIN, i64::MAX] {
-            BeijingDay::at(time).plus(i32::MAX).plus(i32::MIN);
+            let last = BeijingDay::at(time).plus(i32::MAX);
+            assert_eq!(last, BeijingDay::new(9999, 12, 31));
+            assert!(last.plus(i32::MIN) < BeijingDay::new(0, 1, 1));
         }
     }
 

@@ -38,6 +38,7 @@ mod service;
 mod sessions;
 mod shorten;
 mod simulate;
+mod statistics;
 mod tags;
 mod template;
 mod terminal;
@@ -141,6 +142,9 @@ The exit code is 1 when something keeps the server from starting, such as its po
     /// The customer-service agents, and what they do with users
     #[command(subcommand, after_help = "Example:\n  wechatd kf online")]
     Kf(kf::Kf),
+    /// What WeChat counts itself: followers, readers, messages, and whether our answers arrive
+    #[command(subcommand, after_help = statistics::EXAMPLES)]
+    Statistics(statistics::Statistics),
     /// Show how often the platform's calls may be made, and were
     #[command(after_help = "Examples:
   wechatd quota
@@ -339,6 +343,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Remark(arguments) => tags::remark(&config()?, &arguments),
         Command::Blacklist(command) => blacklist::run(&config()?, command),
         Command::Kf(command) => kf::run(&config()?, command),
+        Command::Statistics(command) => statistics::run(&config()?, &command),
         Command::Quota(arguments) => quota::run(&config()?, &arguments),
         Command::Rid(arguments) => quota::rid(&config()?, &arguments),
         Command::CallbackIps(arguments) => callback_ips::run(&config()?, &arguments),

@@ -77,6 +77,7 @@ mod shorten;
 mod simulate;
 mod stalls;
 mod start;
+mod statistics;
 mod stop;
 mod store;
 mod store_faults;

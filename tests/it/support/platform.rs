@@ -9,10 +9,12 @@ mod comments;
 pub mod connection;
 mod content;
 mod outgoing;
+mod statistics;
 
 pub use articles::Together;
 pub use connection::{APP_ID, APP_SECRET, Call};
 pub use content::Piece;
+pub use statistics::days_ago;
 
 use super::agents::Agents;
 use super::desk::Desk;
@@ -71,6 +73,7 @@ struct State {
     released: u64,
     outgoing: outgoing::Outgoing,
     content: content::Content,
+    statistics: statistics::Statistics,
     comments: comments::Comments,
     articles: articles::Articles,
 }
@@ -215,6 +218,11 @@ impl Platform {
         look(&mut self.shared.state.lock().unwrap().comments)
     }
 
+    /// Reads or changes what it has counted.
+    pub fn statistics<T>(&self, look: impl FnOnce(&mut statistics::Statistics) -> T) -> T {
+        look(&mut self.shared.state.lock().unwrap().statistics)
+    }
+
     /// The bodies of the calls of `path` so far, as JSON.
     pub fn bodies(&self, path: &str) -> Vec<Value> {
         let calls = self.calls();
@@ -331,7 +339,7 @@ fn answer(call: &Call, shared: &Shared) -> Reply {
 }
 
 /// Paths that need an access_token.
-const NEEDS_TOKEN: [&str; 3] = ["/cgi-bin/", "/customservice/", "/wxaapi/"];
+const NEEDS_TOKEN: [&str; 4] = ["/cgi-bin/", "/customservice/", "/datacube/", "/wxaapi/"];
 
 fn regular_answer(call: &Call, state: &mut State) -> String {
     let authorised = call.query.get("access_token") == Some(&token_text(state.token));
@@ -348,6 +356,7 @@ fn regular_answer(call: &Call, state: &mut State) -> String {
         let answer = state.agents.answer(call);
         let answer = answer.or_else(|| state.forms.answer(call));
         if let Some(answer) = answer
+            .or_else(|| state.statistics.answer(call))
             .or_else(|| state.comments.answer(call))
             .or_else(|| state.articles.answer(call))
         {
