@@ -189,6 +189,8 @@ struct World {
     messages: Arc<Mutex<Vec<(String, Shown)>>>,
     /// The store breaks when a message is sent.
     breaks_by_sending: Arc<AtomicBool>,
+    /// Whoever gets a message is erased when two wait to be sent.
+    erases_by_sending: Arc<AtomicBool>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -204,12 +206,21 @@ impl World {
         let (clock, says, sent) = (Arc::clone(&time), Arc::clone(&right), Arc::clone(&messages));
         let breaks_by_sending: Arc<AtomicBool> = Arc::default();
         let (breaking, breaks) = (Arc::clone(&store), Arc::clone(&breaks_by_sending));
+        let erases_by_sending: Arc<AtomicBool> = Arc::default();
+        let erases = Arc::clone(&erases_by_sending);
         let send = move |openid: &str, message: &crate::api::custom::CustomMessage| {
             let crate::api::custom::CustomMessage::Text { content } = message else {
                 panic!("{message:?}");
             };
             if breaks.load(Ordering::Relaxed) {
                 breaking.break_forwards(true).unwrap();
+            }
+            if erases.load(Ordering::Relaxed) {
+                let reader = breaking.reader().unwrap();
+                while sending(&reader).len() < 2 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                breaking.erase(&reader, openid).unwrap();
             }
             match *says.lock().unwrap() {
                 Right::Yes => {
@@ -240,6 +251,7 @@ impl World {
             right,
             messages,
             breaks_by_sending,
+            erases_by_sending,
             deliveries,
         }
     }
@@ -311,16 +323,7 @@ impl World {
 
     /// Whether a message is on its way: what was told of one waits for its commit.
     fn is_sending(&self) -> bool {
-        let filter = ForwardFilter {
-            state: Some("sending".to_owned()),
-            ..ForwardFilter::default()
-        };
-        let mut ids = Vec::new();
-        let each = |row: ForwardRow| -> Result<(), StoreError> {
-            ids.push(row.id);
-            Ok(())
-        };
-        self.reader.forwards(&filter, each).unwrap();
+        let ids = sending(&self.reader);
         let state = self.deliveries.lock();
         ids.iter().any(|id| {
             let entry = state.entries.get(id);
@@ -464,6 +467,21 @@ impl World {
     }
 }
 
+/// The forwarded pushes whose answer is on its way as a message.
+fn sending(reader: &Reader) -> Vec<i64> {
+    let filter = ForwardFilter {
+        state: Some("sending".to_owned()),
+        ..ForwardFilter::default()
+    };
+    let mut ids = Vec::new();
+    let each = |row: ForwardRow| -> Result<(), StoreError> {
+        ids.push(row.id);
+        Ok(())
+    };
+    reader.forwards(&filter, each).unwrap();
+    ids
+}
+
 /// What is known of a push of this person.
 fn about(world: &World, cell: Cell, openid: &str) -> About {
     About {
@@ -581,7 +599,12 @@ fn in_every_cell_an_answer_is_shown_once_at_most_while_the_store_breaks_and_reco
 
 /// A push of this person that was recorded and waits for its service.
 fn pending(world: &World, cell: Cell, openid: &str) -> (Forwarded, Phone) {
-    let Recorded::Pending(forwarded) = world.record(openid, 1, true, ShowsKept::No) else {
+    pending_as(world, cell, openid, 1)
+}
+
+/// The same for one of several pushes of this person.
+fn pending_as(world: &World, cell: Cell, openid: &str, push: u64) -> (Forwarded, Phone) {
+    let Recorded::Pending(forwarded) = world.record(openid, push, true, ShowsKept::No) else {
         panic!("it is new");
     };
     let phone = Phone::default();
@@ -615,6 +638,32 @@ fn the_answer_for_somebody_who_was_erased_meanwhile_reaches_nobody_else() {
     let shown = Shown::Reply(1, "for the second".to_owned());
     assert_eq!(*second.lock().unwrap(), [shown]);
     assert_eq!(*first.lock().unwrap(), []);
+}
+
+#[test]
+fn somebody_who_was_erased_meanwhile_is_sent_no_message() {
+    let world = World::new();
+    world.erases_by_sending.store(true, Ordering::Relaxed);
+    let cell = Cell {
+        message: true,
+        right: Right::Yes,
+        ..CELL
+    };
+    let pushes = [1, 2].map(|push| pending_as(&world, cell, "oGone", push).0);
+    *world.time.lock().unwrap() = 4_500;
+    world.deliveries.tick();
+    world.settle();
+    for push in pushes {
+        world.deliveries.asked(push.id, says(ANSWER));
+    }
+    let until = Instant::now() + Duration::from_secs(30);
+    while !world.deliveries.lock().entries.is_empty() {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // The first was on its way already.
+    assert_eq!(world.messages.lock().unwrap().len(), 1);
+    assert_eq!(world.states(None).count(), 0);
 }
 
 #[test]
