@@ -25,7 +25,7 @@ pub struct Limits {
     /// Connections at a time, at least 1. When full, the oldest one whose request is still incomplete makes room, then
     /// those that do not take their answers, then those that have sent further requests ahead.
     pub max_connections: usize,
-    /// Requests that may wait for something other than the store at a time; one more gets 503.
+    /// Requests that may wait for something other than the store at a time. One more finds no place.
     pub max_waiting: usize,
     /// A request must have arrived whole by then, counted from the connection's beginning or, after
     /// an answer, from its first byte. A client has as long to take its answer.
