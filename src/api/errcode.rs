@@ -115,6 +115,8 @@ pub(super) const TOKEN_CALLS: [&str; 2] = ["stable_token", "token"];
 
 /// The openid is not one of this account's followers.
 pub const INVALID_OPENID: i64 = 40003;
+/// The media_id, or the draft, is unknown or no longer there.
+pub const INVALID_MEDIA_ID: i64 = 40007;
 /// The platform has no such call.
 pub const INVALID_URL: i64 = 40066;
 /// This machine's address is not in the IP whitelist.

@@ -2,6 +2,9 @@
 
 mod drafts;
 mod file;
+mod front_matter;
+mod markdown;
+mod post;
 mod published;
 
 use std::num::NonZeroU32;
@@ -21,23 +24,41 @@ use crate::wechat::JobKind;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Keep articles as a draft, and print its media_id
-    #[command(after_help = "Example:
-  wechatd material upload cover.jpg
-  wechatd media image kitchen.png
+    /// Make a draft of a Markdown file, or of articles as JSON, and print its media_id
+    #[command(after_help = "Examples:
+  wechatd article draft open-day.md --dry-run > open-day.html
+  wechatd article draft open-day.md
   wechatd article draft open-day.json
 
-The file holds one article, a list of them, or {\"articles\": [...]}:
+A Markdown file (.md) begins with title and cover, and perhaps author and digest:
+  ---
+  title: Open day
+  author: Amy
+  digest: Come in
+  cover: cover.jpg
+  ---
+  On **Saturday** the kitchen is open.
+
+  ![The kitchen](kitchen.png)
+
+The cover is a picture beside the file, or a media_id; it is added to the permanent material once. Pictures in the text are PNG or JPEG files beside it, less than 1 MiB each, and are uploaded; those of other servers are refused, as WeChat would not show them. CommonMark with tables and ~~strikethrough~~ is taken; of HTML only comments and <br>. Links to mp.weixin.qq.com stay; WeChat drops all others, so their addresses are listed at the end.
+
+At most 32 characters of title, 16 of author, 128 of digest, and fewer than 20000 of content with its tags: all is checked before anything is uploaded.
+
+A JSON file holds one article, a list of them, or {\"articles\": [...]}:
   {\"title\": \"Open day\", \"author\": \"Amy\", \"digest\": \"Come in\",
    \"content\": \"<p>On Saturday</p>\", \"thumb_media_id\": \"MEDIA_ID\",
    \"content_source_url\": \"https://www.example.com/\"}
 
 title, content (HTML) and thumb_media_id (the cover, of `wechatd material upload`) are needed; need_open_comment and only_fans_can_comment are 0 or 1. Pictures inside the content lie at URLs of `wechatd media image`.
 
-A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published with `wechatd article publish MEDIA_ID`.")]
+A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published with `wechatd article publish MEDIA_ID`. Personal and unverified accounts have lost the calls for publishing since July 2025; they publish in the console, where the draft is too.")]
     Draft {
-        /// The articles, as JSON
+        /// The article as Markdown (.md), or articles as JSON
         file: PathBuf,
+        /// Print the HTML of a Markdown file, and upload nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -68,14 +89,14 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
     },
     /// Replace one article of a draft by the one in a file
     #[command(after_help = "Examples:
-  wechatd article edit MEDIA_ID article.json
+  wechatd article edit MEDIA_ID open-day.md
   wechatd article edit MEDIA_ID article.json --index 2
 
-The file is one of `wechatd article draft`, with one article. The whole article is replaced. No call adds an article to a draft or changes their order: delete the draft and make another one.")]
+The file is one of `wechatd article draft`, with one article. JSON replaces the whole article; Markdown keeps what it does not say: \"Read more\" and who may comment. No call adds an article to a draft or changes their order: delete the draft and make another one.")]
     Edit {
         /// The draft's media_id; `wechatd article list` shows them
         media_id: NotBlank,
-        /// The article, as JSON
+        /// The article as Markdown (.md) or JSON
         file: PathBuf,
         /// Which of the draft's articles, from 1
         #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, value_parser = whole_number::<NonZeroU32>(1..=u32::MAX), allow_negative_numbers = true)]
@@ -145,7 +166,11 @@ pub(super) struct Which {
 
 pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
     match command {
-        Commands::Draft { file, json } => drafts::make(config, &file, json),
+        Commands::Draft {
+            file,
+            dry_run,
+            json,
+        } => drafts::make(config, &file, dry_run, json),
         Commands::List { limit, json } => drafts::list(config, limit, json),
         Commands::Show {
             media_id,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::input::NotBlank;
-use super::input::attachment::{Kind, Lifetime, LocalFile, media_types};
+use super::input::attachment::{Lifetime, LocalFile, media_types};
 use super::platform::connect;
 use super::terminal::{Failure, Json, Output, complain, download};
-use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, Media, MediaType};
+use crate::api::media::{MEDIA_LIFE, Media, MediaType};
 use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
@@ -119,13 +119,7 @@ fn get(config: &Config, media_id: &str, speex: bool, out: Option<&Path>) -> Resu
 }
 
 fn image(config: &Config, path: &Path, json: Json) -> Result<(), Failure> {
-    let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
-    if !matches!(file.kind, Kind::Png | Kind::Jpeg) {
-        return Err(Failure::Wrong(format!(
-            "{}: a picture inside an article is PNG or JPEG: save it as one of them",
-            path.display()
-        )));
-    }
+    let file = LocalFile::read_for_article(path)?;
     let (_store, api) = connect(config)?;
     let url = api.media_uploadimg(&file.name, &file.bytes)?;
     Output::for_change().answer(json, &json!({ "url": url }), &url)

@@ -72,6 +72,9 @@ const CHANGES: &[Change] = &[
     change(&["material", "upload", "a.png"], "/cgi-bin/material/add_material", "`wechatd material list` shows it"),
     change(&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "`wechatd material list` shows it"),
     change(&["article", "draft", "article.json"], "/cgi-bin/draft/add", "look there before you repeat it"),
+    change(&["article", "draft", "post.md"], "/cgi-bin/draft/add", "look there before you repeat it"),
+    change(&["article", "draft", "post.md"], "/cgi-bin/media/uploadimg", "repeating it does no harm"),
+    change(&["article", "draft", "post.md"], "/cgi-bin/material/add_material", "`wechatd material list` shows it"),
     prepared(with_articles, change(&["article", "edit", "D1", "article.json"], "/cgi-bin/draft/update", "`wechatd article show` shows it")),
     prepared(with_articles, change(&["article", "delete", "D1", "--yes"], "/cgi-bin/draft/delete", "`wechatd article list` shows it")),
     prepared(with_articles, change(&["article", "published", "delete", "A1", "--all", "--yes"], "/cgi-bin/freepublish/delete", "`wechatd article published show` shows it")),
@@ -262,6 +265,10 @@ fn stage(change: &Change) -> (Platform, Account) {
     put(
         "article.json",
         br#"{"title": "T", "content": "<p>x</p>", "thumb_media_id": "SYN"}"#,
+    );
+    put(
+        "post.md",
+        b"---\ntitle: T\ncover: a.png\n---\nText ![](a.png)\n",
     );
     (change.prepare)(&platform, &account);
     (platform, account)

@@ -42,6 +42,7 @@ mod local_time;
 mod login;
 mod logs;
 mod lost_files;
+mod markdown;
 mod mass;
 mod material;
 mod media;

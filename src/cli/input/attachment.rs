@@ -7,11 +7,11 @@ use clap::builder::TypedValueParser;
 
 use super::arguments::one_of;
 use crate::api::material::{AddedMaterial, VideoDescription};
-use crate::api::media::{MEDIA_LIFE, MediaType, Uploaded};
+use crate::api::media::{MAX_UPLOADIMG, MEDIA_LIFE, MediaType, Uploaded};
 use crate::api::{Action, ApiError, Client};
 use crate::cli::terminal::{Failure, Output};
 use crate::clock;
-use crate::store::{PERMANENT_VIDEO, Store};
+use crate::store::{PERMANENT, PERMANENT_VIDEO, Store};
 use crate::wechat;
 pub use crate::wechat::file::{Kind, Lifetime};
 use crate::wechat::file::{Unfit, Unsupported, shown_size};
@@ -19,9 +19,9 @@ use crate::wechat::file::{Unfit, Unsupported, shown_size};
 /// A stored media_id is used if it is valid for at least this many seconds more, as mass messages are queued.
 const MARGIN: i64 = 3600;
 
-/// The type under which the store keeps permanent videos, next to temporary media, and for how many seconds. There is a
-/// limit because a video may be deleted in the console, and then has to be uploaded again.
-const KEPT_VIDEO: (&str, i64) = (PERMANENT_VIDEO, 10 * 365 * 24 * 3600);
+/// For how many seconds the store keeps what was added to the permanent material. There is a limit because it may be
+/// deleted in the console, and then has to be uploaded again.
+const KEPT_FOR_GOOD: i64 = 10 * 365 * 24 * 3600;
 
 /// A file that was read, and what it is according to its first bytes.
 #[derive(Debug)]
@@ -103,6 +103,23 @@ impl LocalFile {
         }
         file.check(media_type, lifetime)?;
         Ok((file, media_type))
+    }
+
+    /// Reads a picture for use inside an article.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] for a file that cannot be one.
+    pub fn read_for_article(path: &Path) -> Result<LocalFile, Failure> {
+        let file = LocalFile::read(path, MAX_UPLOADIMG - 1)?;
+        match file.kind {
+            Kind::Png | Kind::Jpeg => Ok(file),
+            Kind::Gif | Kind::Bmp | Kind::Amr | Kind::Mp3 | Kind::Wma | Kind::Wav | Kind::Mp4 => {
+                Err(Failure::Wrong(format!(
+                    "{}: a picture inside an article is PNG or JPEG: save it as one of them",
+                    path.display()
+                )))
+            }
+        }
     }
 
     /// Checks that the file can be sent as this type.
@@ -272,20 +289,46 @@ fn permanent_video(
     store: &Store,
     out: &mut Output,
 ) -> Result<String, Failure> {
-    let (kept_as, life) = KEPT_VIDEO;
-    let now = clock::unix_seconds();
     let VideoDescription {
         title,
         introduction,
     } = description;
     let digest = format!("{} {title}\n{introduction}", file.digest(api));
     let digest = wechat::digest(digest.as_bytes());
-    if let Some(media_id) = store.kept_media(kept_as, &digest, now)? {
+    kept_for_good(PERMANENT_VIDEO, &digest, api, store, out, || {
+        file.add(api, MediaType::Video, Some(description))
+    })
+}
+
+/// The media_id of a picture in the permanent material, to which it is added unless the store has it already.
+pub fn add_once(
+    file: &LocalFile,
+    api: &Client,
+    store: &Store,
+    out: &mut Output,
+) -> Result<String, Failure> {
+    let kept_as = format!("{PERMANENT}{}", MediaType::Image.name());
+    kept_for_good(&kept_as, &file.digest(api), api, store, out, || {
+        file.add(api, MediaType::Image, None)
+    })
+}
+
+fn kept_for_good(
+    kept_as: &str,
+    digest: &str,
+    api: &Client,
+    store: &Store,
+    out: &mut Output,
+    add: impl FnOnce() -> Result<AddedMaterial, Failure>,
+) -> Result<String, Failure> {
+    let now = clock::unix_seconds();
+    if let Some(media_id) = store.kept_media(kept_as, digest, now)? {
         return Ok(media_id);
     }
-    let added = file.add(api, MediaType::Video, Some(description))?;
+    let added = add()?;
     let confirmed = api.platform_time();
-    let kept = store.keep_media(kept_as, &digest, &added.media_id, now + life, confirmed);
+    let until = now + KEPT_FOR_GOOD;
+    let kept = store.keep_media(kept_as, digest, &added.media_id, until, confirmed);
     out.warn_on_error(kept, UPLOADED_AGAIN);
     Ok(added.media_id)
 }
