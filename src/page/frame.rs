@@ -37,10 +37,15 @@ pub struct SignedIn<'a> {
 pub enum Place {
     /// `/`
     Overview,
+    /// `/followers`
+    Followers,
 }
 
 /// The menu, in its order.
-const MENU: &[(Place, &str, Text)] = &[(Place::Overview, "/", Text::Overview)];
+const MENU: &[(Place, &str, Text)] = &[
+    (Place::Overview, "/", Text::Overview),
+    (Place::Followers, "/followers", Text::Followers),
+];
 
 impl Frame<'_> {
     /// A text.

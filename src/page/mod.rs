@@ -6,10 +6,11 @@
 //! - [`person`]: what people are called, and their texts as text
 //! - [`plot`]: bars, and the same numbers as a table
 //! - [`files`]: style, script and icon
-//! - one module for each page: [`login`], [`overview`], [`failure`]
+//! - one module for each page: [`login`], [`overview`], [`followers`], [`failure`]
 
 pub mod failure;
 pub mod files;
+pub mod followers;
 pub mod frame;
 pub mod login;
 pub mod overview;

@@ -29,6 +29,12 @@ pub fn text(text: &str) -> Markup {
     html! { bdi { (maud::display(Visible(text))) } }
 }
 
+/// The same where no element can be, as in a list to choose from.
+#[must_use]
+pub fn plain(text: &str) -> Markup {
+    html! { (maud::display(Visible(text))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

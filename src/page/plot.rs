@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::Frame;
 use super::texts::Text;
+use crate::store::{DayCount, by_week};
 
 /// More bars than these become weeks.
 const MOST: usize = 180;
@@ -11,28 +12,12 @@ const MOST: usize = 180;
 /// The height of the picture in its own units.
 const HEIGHT: i64 = 1_000;
 
-/// One day: what goes up and what goes down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bar {
-    /// The day, as `2026-11-28`.
-    pub day: String,
-    /// At least 0.
-    pub up: i64,
-    /// At least 0.
-    pub down: i64,
-}
-
 /// Arrivals up, departures down, oldest day first.
 #[must_use]
-pub fn growth(frame: &Frame<'_>, days: &[Bar]) -> Markup {
+pub fn growth(frame: &Frame<'_>, days: &[DayCount]) -> Markup {
     let weeks = days.len() > MOST;
-    let grouped: Vec<Bar>;
-    let bars = if weeks {
-        grouped = days.chunks(7).map(week).collect();
-        &grouped
-    } else {
-        days
-    };
+    let grouped = if weeks { by_week(days) } else { Vec::new() };
+    let bars = if weeks { &grouped } else { days };
     let (up, down) = (frame.say(Text::Arrivals), frame.say(Text::Departures));
     html! {
         figure .plot {
@@ -61,12 +46,12 @@ pub fn growth(frame: &Frame<'_>, days: &[Bar]) -> Markup {
                         }
                     }
                     tbody {
-                        @for Bar { day, up, down } in bars.iter().rev() {
+                        @for bar in bars.iter().rev() {
                             tr {
-                                td { (day) }
-                                td .n { (up) }
-                                td .n { (down) }
-                                td .n { (signed(up - down)) }
+                                td { (bar.day) }
+                                td .n { (bar.arrivals) }
+                                td .n { (bar.departures) }
+                                td .n { (signed(bar.net())) }
                             }
                         }
                     }
@@ -86,9 +71,9 @@ pub fn signed(number: i64) -> String {
     }
 }
 
-fn picture(frame: &Frame<'_>, bars: &[Bar], [up, down]: [&str; 2]) -> Markup {
-    let most = |value: fn(&Bar) -> i64| bars.iter().map(value).max().unwrap_or(0);
-    let (highest, lowest) = (most(|bar| bar.up), most(|bar| bar.down));
+fn picture(frame: &Frame<'_>, bars: &[DayCount], [up, down]: [&str; 2]) -> Markup {
+    let most = |value: fn(&DayCount) -> i64| bars.iter().map(value).max().unwrap_or(0);
+    let (highest, lowest) = (most(|bar| bar.arrivals), most(|bar| bar.departures));
     // Both directions have one scale.
     let height = |value: i64| value * HEIGHT / (highest + lowest).max(1);
     let axis = height(highest);
@@ -96,28 +81,16 @@ fn picture(frame: &Frame<'_>, bars: &[Bar], [up, down]: [&str; 2]) -> Markup {
     html! {
         svg role="img" aria-label=(frame.say(Text::Growth)) viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" {
             @for (bar, left) in bars.iter().zip((1..).step_by(10)) {
-                @let Bar { day, up: came, down: left_us } = bar;
-                @if *came > 0 {
-                    rect .up x=(left) y=(axis - height(*came)) width="8" height=(height(*came)) { title { (day) " " (up) " " (came) } }
+                @let (day, came, left_us) = (&bar.day, bar.arrivals, bar.departures);
+                @if came > 0 {
+                    rect .up x=(left) y=(axis - height(came)) width="8" height=(height(came)) { title { (day) " " (up) " " (came) } }
                 }
-                @if *left_us > 0 {
-                    rect .down x=(left) y=(axis) width="8" height=(height(*left_us)) { title { (day) " " (down) " " (left_us) } }
+                @if left_us > 0 {
+                    rect .down x=(left) y=(axis) width="8" height=(height(left_us)) { title { (day) " " (down) " " (left_us) } }
                 }
             }
             line .axis x1="0" x2=(width) y1=(axis) y2=(axis) {}
         }
-    }
-}
-
-fn week(days: &[Bar]) -> Bar {
-    let sum = |value: fn(&Bar) -> i64| days.iter().map(value).sum();
-    Bar {
-        day: days
-            .first()
-            .map(|first| first.day.clone())
-            .unwrap_or_default(),
-        up: sum(|bar| bar.up),
-        down: sum(|bar| bar.down),
     }
 }
 
@@ -133,13 +106,17 @@ mod tests {
         signed_in: None,
     };
 
-    fn days(count: usize) -> Vec<Bar> {
-        let bar = |n: usize| Bar {
+    /// So many days, the first of which is a Monday.
+    fn days(count: usize) -> Vec<DayCount> {
+        let day = |n: usize| DayCount {
             day: format!("day {n}"),
-            up: 2,
-            down: i64::from(n == 1),
+            weekday: n % 7,
+            start: 0,
+            arrivals: 2,
+            departures: i64::from(n == 1),
+            messages: 0,
         };
-        (0..count).map(bar).collect()
+        (0..count).map(day).collect()
     }
 
     #[test]
@@ -175,11 +152,8 @@ mod tests {
     #[test]
     fn nothing_and_very_much_can_be_drawn() {
         assert!(growth(&FRAME, &[]).into_string().contains("<svg"));
-        let most = Bar {
-            day: String::new(),
-            up: 1_000_000_000_000,
-            down: 1,
-        };
+        let mut most = days(1).remove(0);
+        (most.arrivals, most.departures) = (1_000_000_000_000, 1);
         assert!(
             growth(&FRAME, &[most])
                 .into_string()

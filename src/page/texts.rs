@@ -84,6 +84,28 @@ texts! {
     Day: "日期", "Day";
     WeekFrom: "周（起始日）", "Week from";
     Numbers: "数据", "Numbers";
+    ToDo: "待办", "To do";
+    Trouble: "异常", "Trouble";
+    ByScene: "按来源", "By scene";
+    Scene: "来源", "Scene";
+    StillHere: "仍在关注", "Still here";
+    Stayed: "留存率", "Stayed";
+    UnknownScene: "未知", "unknown";
+    NobodyCame: "这段时间内没有新粉丝。", "Nobody came in this time.";
+
+    // Followers.
+    SearchPeople: "备注、昵称或 openid", "Remark, nickname or openid";
+    Search: "搜索", "Search";
+    Tag: "标签", "Tag";
+    AnyTag: "所有标签", "Any tag";
+    Person: "粉丝", "Person";
+    Since: "关注时间", "Since";
+    Tags: "标签", "Tags";
+    NobodyFound: "没有找到。", "Nobody was found.";
+    NotLookedFurther: "在查找过的 20 万名粉丝中没有找到。", "Nobody was found among the 200,000 that were looked at.";
+    LookFurther: "继续查找更早的粉丝", "Look further back";
+    Newest: "最新", "Newest";
+    Older: "更早", "Older";
 }
 
 #[cfg(test)]

@@ -75,18 +75,55 @@ pub struct FollowerFilter {
     pub limit: Option<u32>,
 }
 
-impl FollowerFilter {
-    /// The filter as SQL. Its parameters are `since`, scene, tag, the search text and the limit, then time and openid of
-    /// the last row of the previous page. ASCII letters match in upper and lower case.
-    pub(super) const WHERE: &str = "WHERE subscribe_time >= coalesce(?1, subscribe_time)
+/// What a follower must be, with the first four parameters of [`FollowerFilter::WHERE`].
+macro_rules! matching {
+    () => {
+        "subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
            AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
-           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))"
+    };
+}
+
+impl FollowerFilter {
+    /// Whether a row matches.
+    const MATCHES: &str = matching!();
+
+    /// The filter as SQL. Its parameters are `since`, scene, tag, the search text and the limit, then time and openid of
+    /// the last row of the previous page. ASCII letters match in upper and lower case.
+    pub(super) const WHERE: &str = concat!(
+        "WHERE ",
+        matching!(),
+        "
            AND (subscribe_time, openid) < (?6, ?7)
-         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)";
+         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)"
+    );
 
     /// Time and openid before the first page.
     pub(super) const BEGINNING: (i64, &str) = (i64::MAX, "");
+}
+
+/// Followers that one page of a search looks at.
+const MOST_LOOKED_AT: usize = 200_000;
+
+/// Where a page of followers begins: behind this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowerMark {
+    /// `subscribe_time`, Unix seconds.
+    pub subscribe_time: i64,
+    /// Tells apart those who came in one second.
+    pub openid: String,
+}
+
+/// One page of followers, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowerPage {
+    /// Those that match.
+    pub rows: Vec<Follower>,
+    /// Where the next page begins; `None`: there are no more.
+    pub next: Option<FollowerMark>,
+    /// Whether the page is not full because 200,000 were looked at: the next one may have more.
+    pub is_cut: bool,
 }
 
 const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
@@ -133,6 +170,63 @@ impl Reader {
                 return Ok(());
             }
         }
+    }
+
+    /// The newest `most` followers that match the filter, whose `limit` means nothing here, behind `after`. Looks at
+    /// 200,000 at most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn follower_page(
+        &self,
+        filter: &FollowerFilter,
+        after: Option<&FollowerMark>,
+        most: usize,
+    ) -> Result<FollowerPage, StoreError> {
+        let FollowerFilter {
+            since,
+            scene,
+            tag,
+            search,
+            limit: _,
+        } = filter;
+        let (time, openid) = after.map_or(FollowerFilter::BEGINNING, |mark| {
+            (mark.subscribe_time, mark.openid.as_str())
+        });
+        let sql = format!(
+            "SELECT {}, subscribe_time, openid FROM followers WHERE (subscribe_time, openid) < (?5, ?6)
+             ORDER BY subscribe_time DESC, openid DESC",
+            FollowerFilter::MATCHES
+        );
+        let find = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![since, scene, tag, search, time, openid])?;
+            let (mut found, mut last) = (Vec::new(), None);
+            for looked in 0.. {
+                let Some(row) = rows.next()? else {
+                    return Ok((found, None, false));
+                };
+                if looked == MOST_LOOKED_AT || found.len() == most {
+                    return Ok((found, last, looked == MOST_LOOKED_AT));
+                }
+                let mark = FollowerMark {
+                    subscribe_time: some_number(row, 1)?,
+                    openid: some_text(row, 2)?,
+                };
+                if row.get::<_, Option<bool>>(0)?.unwrap_or(false) {
+                    found.push(mark.openid.clone());
+                }
+                last = Some(mark);
+            }
+            Ok((found, None, false))
+        };
+        let (found, next, is_cut) =
+            find().map_err(|error: rusqlite::Error| Reader::failed(&error))?;
+        let mut rows = Vec::with_capacity(found.len());
+        for openid in found {
+            rows.extend(self.follower(&openid)?);
+        }
+        Ok(FollowerPage { rows, next, is_cut })
     }
 
     /// One follower, if the person follows now.

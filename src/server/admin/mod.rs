@@ -3,6 +3,7 @@
 
 mod asked;
 mod files;
+mod followers;
 mod language;
 mod news;
 mod origin;

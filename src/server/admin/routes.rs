@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::visit::Visit;
-use super::{Admin, Answer, news, overview, sign_in, switch};
+use super::{Admin, Answer, followers, news, overview, sign_in, switch};
 use crate::page::files::{File, ICON, SCRIPT, STYLE};
 use crate::server::http::request::Method;
 use crate::server::router::{self, Runs};
@@ -50,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     open_form("/language", switch::choose),
     form("/logout", sign_in::sign_out),
     page("/", overview::page),
+    page("/followers", followers::page),
     data("/news", news::news),
 ];
 

@@ -1,0 +1,106 @@
+//! What the overview and the list of followers show.
+
+use super::with_page;
+use crate::support::operator::Operator;
+use crate::support::store::change;
+use crate::support::*;
+
+#[test]
+fn the_overview_counts_who_came_left_and_stayed() {
+    let account = with_page();
+    let operator = Operator::of(&account);
+    let empty = operator.get("/");
+    empty.expect(
+        empty.body().contains("<b>0</b><span>Followers</span>"),
+        "none",
+    );
+    empty.expect(empty.body().contains("Nobody came in this time."), "none");
+    let people = crowd(0..3);
+    for person in &people {
+        let scan = subscribe_by("poster").from(person).at(now());
+        account.post(&scan).is_status(200);
+    }
+    let leaves = unsubscribe().from(&people[0]).at(now());
+    account.post(&leaves).is_status(200);
+    account.post(&text("@ more tea").from(&people[1]));
+    let answer = operator.get("/?days=90");
+    let body = answer.body();
+    for part in [
+        "<b>2</b><span>Followers</span>",
+        "<b>+2</b><span>Today</span>",
+        "<b>+2</b><span>7 days</span>",
+        "<b>+2</b><span>30 days</span>",
+        "<bdi>poster</bdi></td><td class=\"n\">3</td><td class=\"n\">2</td><td class=\"n\">67%</td>",
+        "aria-current=\"true\">90 days</a>",
+        "Came 3</title>",
+        "Left 1</title>",
+    ] {
+        answer.expect(body.contains(part), part);
+    }
+    // The table has every day that the plot has, and those without anything.
+    let (_, table) = body.split_once("<tbody>").unwrap();
+    let (table, _) = table.split_once("</tbody>").unwrap();
+    assert_eq!(table.matches("<tr>").count(), 90);
+}
+
+#[test]
+fn followers_are_listed_newest_first_and_found_by_name_tag_and_scene() {
+    let account = with_page();
+    let operator = Operator::of(&account);
+    change(
+        &account.store_path(),
+        "INSERT INTO tags (id, name) VALUES (100, 'VIP <b>');
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+         INSERT INTO followers (openid, subscribe_time, nickname) SELECT 'oSynFollower' || i, 1790000000 + i, 'name ' || i FROM n;
+         UPDATE followers SET remark = 'Li & \"Co\" <script>' || char(8238), tagid_list = '[100]' WHERE openid = 'oSynFollower7';
+         UPDATE followers SET nickname = NULL, qr_scene_str = 'poster' WHERE openid = 'oSynFollower8';",
+    );
+    let names = |path: &str| {
+        let body = operator.get(path).is_status(200).body();
+        let rows = body.split("<td><a href=\"/people/").skip(1);
+        let names: Vec<String> = rows
+            .map(|row| {
+                let (_, name) = row.split_once("<bdi>").unwrap();
+                name.split_once("</bdi>").unwrap().0.to_owned()
+            })
+            .collect();
+        let next = body.split("href=\"/followers?").skip(1).find_map(|link| {
+            let link = link.split('"').next()?.replace("&amp;", "&");
+            link.contains("after=")
+                .then(|| format!("/followers?{link}"))
+        });
+        (names, next)
+    };
+    let (mut all, mut next) = names("/followers");
+    assert_eq!(all.len(), 50);
+    assert_eq!(all[0], "name 120");
+    while let Some(path) = next {
+        let (more, then) = names(&path);
+        all.extend(more);
+        next = then;
+    }
+    assert_eq!(all.len(), 120);
+    assert_eq!(all[112], "…lower8");
+    assert_eq!(all[113], "Li &amp; &quot;Co&quot; &lt;script&gt;\\u{202e}");
+    for (query, found) in [
+        ("q=li+%26", 1),
+        ("q=oSynFollower11", 11),
+        ("q=name", 119),
+        ("tag=100", 1),
+        ("tag=7", 0),
+        ("scene=poster", 1),
+        ("scene=poster&q=name", 0),
+        ("tag=x&after=nonsense", 120),
+    ] {
+        let (mut all, mut next) = names(&format!("/followers?{query}"));
+        while let Some(path) = next {
+            let (more, then) = names(&path);
+            all.extend(more);
+            next = then;
+        }
+        assert_eq!(all.len(), found, "{query}: {all:?}");
+    }
+    let body = operator.get("/followers?q=%22%3E%3Cscript%3E").body();
+    assert!(!body.contains("\"><script>"), "{body}");
+    assert!(body.contains("VIP &lt;b&gt;</option>"), "{body}");
+}
