@@ -23,6 +23,7 @@ use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::service::{Services, ServicesError};
 use crate::store::{self, NewPicture, Store, StoreError};
+use crate::trouble::{Signing, Troubles};
 pub use callback_ips::{CallbackIps, Networks};
 pub use uploads::{kept_as, uploaded};
 
@@ -46,6 +47,10 @@ pub struct App {
     pub callback_ips: CallbackIps,
     /// Counters of the server.
     pub counters: Arc<Counters>,
+    /// What is wrong now.
+    pub troubles: Arc<Troubles>,
+    /// How requests to the callback are signed.
+    pub signing: Signing,
     /// The time, as far as the platform has confirmed it.
     pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
@@ -74,6 +79,8 @@ pub struct Notifiers {
     pub ticket: Notifier,
     /// Pauses between two pings of systemd's watchdog; never notified, only closed.
     pub watchdog: Notifier,
+    /// Notified when trouble begins or ends.
+    pub watch: Arc<Notifier>,
 }
 
 /// What a reload replaces as a whole.
@@ -134,7 +141,11 @@ impl App {
         let confirmed = ConfirmedClock::new(store.confirmed_time()?);
         let notifiers = Notifiers::default();
         let wake = Arc::clone(&notifiers.deliveries);
-        let deliveries = Deliveries::new(Arc::clone(&store), api.clone(), wake);
+        let troubles = Arc::new(Troubles::new(Arc::clone(&notifiers.watch)));
+        let heard = Arc::clone(&troubles);
+        let deliveries = Deliveries::new(Arc::clone(&store), api.clone(), wake, heard);
+        // What fails before is why there is no server.
+        store.report_to(Arc::clone(&troubles));
         Ok(App {
             confirmed,
             store,
@@ -145,6 +156,8 @@ impl App {
             scans: Scans::default(),
             notifiers,
             counters: Arc::default(),
+            troubles,
+            signing: Signing::default(),
             callback_ips,
             live: RwLock::new(Arc::new(live)),
         })
@@ -177,6 +190,7 @@ impl Notifiers {
             &self.sync,
             &self.hooks,
             &self.uploads,
+            &self.watch,
         ] {
             notifier.notify();
         }
@@ -195,10 +209,11 @@ impl Notifiers {
             token_file,
             ticket,
             watchdog,
+            watch,
         } = self;
         for notifier in [
             profiles, chores, addresses, sync, hooks, deliveries, uploads, token_file, ticket,
-            watchdog,
+            watchdog, watch,
         ] {
             notifier.close();
         }

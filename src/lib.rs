@@ -21,6 +21,7 @@
 //! | [`api`] | calls to the platform |
 //! | [`outbound`] | requests to other servers: trust, limits, errors; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |
+//! | [`trouble`] | what is wrong now, of a closed list of kinds, and who is told when |
 //! | [`metrics`] | the server's counters |
 //! | [`webhook`] | Standard Webhooks: secrets and signatures |
 //! | [`byte_order_mark`], [`clock`], [`counted`], [`language`], [`local_time`], [`notifier`], [`percent`], [`random`], [`resolver`], [`secret`], [`visible`] | small things that all modules may use |
@@ -87,6 +88,8 @@ pub mod api;
 pub mod outbound;
 
 pub mod wechat;
+
+pub mod trouble;
 
 pub mod metrics;
 

@@ -12,6 +12,7 @@ use super::call::Call;
 use super::errcode::Action;
 use super::error::ApiError;
 use super::http::{Answer, Http};
+use super::standing::Standing;
 use super::token_cache::{ACCESS_TOKEN, JSAPI_TICKET, TokenCache, TokenStore};
 use crate::outbound::Outbound;
 use crate::secret::Secret;
@@ -58,6 +59,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) access_token: TokenCache,
     pub(super) jsapi_ticket: TokenCache,
+    pub(super) standing: Standing,
 }
 
 impl Client {
@@ -74,6 +76,7 @@ impl Client {
                 http,
                 access_token: cache(ACCESS_TOKEN),
                 jsapi_ticket: cache(JSAPI_TICKET),
+                standing: Standing::default(),
                 settings,
             }),
             pauses: PAUSES.to_vec(),
@@ -110,6 +113,12 @@ impl Client {
     #[must_use]
     pub fn clock_difference(&self) -> Option<i64> {
         self.shared.http.clock_difference()
+    }
+
+    /// How the calls of this process have gone.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.shared.standing
     }
 
     /// The AppID of the account.
@@ -156,6 +165,10 @@ impl Client {
                     replaced = true;
                     token = Some(self.token_instead_of(refused)?);
                 }
+                Some(_) if error.action() == Action::Token => {
+                    self.shared.standing.fresh_token_refused(&error);
+                    return Err(error);
+                }
                 _ if error.is_passing() => match pauses.next() {
                     Some(pause) => thread::sleep(*pause),
                     None => return Err(error),
@@ -185,6 +198,10 @@ impl Client {
                 ];
                 error.without(own.into_iter().chain(call.secrets()))
             });
+        let failure = result.as_ref().err();
+        self.shared
+            .standing
+            .note(&call.called.name, failure, Instant::now());
         match &result {
             Ok(_) => log::debug!(
                 "api: {}: done in {} ms",

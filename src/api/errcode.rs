@@ -121,6 +121,8 @@ pub const INVALID_MEDIA_ID: i64 = 40007;
 pub const INVALID_URL: i64 = 40066;
 /// This machine's address is not in the IP whitelist.
 pub const ADDRESS_NOT_LISTED: i64 = 40164;
+/// The AppSecret is wrong.
+pub const WRONG_SECRET: i64 = 40125;
 /// The AppID is missing.
 pub const APPID_MISSING: i64 = 41002;
 /// The AppSecret is missing.

@@ -45,6 +45,7 @@ mod call;
 mod called;
 mod http;
 mod multipart;
+mod standing;
 
 #[cfg(test)]
 mod tests;
@@ -54,4 +55,5 @@ pub use client::{Client, Settings};
 pub use errcode::Action;
 pub use error::ApiError;
 pub use http::look_at_roots;
+pub use standing::Standing;
 pub use token_cache::{KeptToken, TokenStore};

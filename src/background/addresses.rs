@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::api::{ApiError, Client};
 use crate::app::{App, Networks};
 use crate::clock;
@@ -24,17 +24,17 @@ const BACKOFF: Backoff = Backoff::seconds(5, 900);
 
 /// Runs until the notifier is closed. Reads the configuration at once when notified, after a reload.
 pub(super) fn run(app: &App) {
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     loop {
         let pause = match round(app) {
             Ok(()) => {
-                if trouble.succeeded() {
+                if failing.succeeded() {
                     log::info!("server.allow_ips: the platform's list could be fetched again");
                 }
                 ROUND
             }
             Err(Failed { text, least_pause }) => {
-                trouble.failed(&text, BACKOFF.at_least(least_pause), |_| {
+                failing.failed(&text, BACKOFF.at_least(least_pause), |_| {
                     log::warn!(
                         "server.allow_ips: the platform's list could not be fetched: {text}; {}",
                         in_force(app)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::api::Client;
 use crate::app::{App, hashes};
 use crate::clock::{self, Confirmed};
@@ -30,6 +30,9 @@ const DELIVERED: u64 = 7 * 86_400;
 const DEAD: u64 = 30 * 86_400;
 const CLOSED: u64 = 86_400;
 
+/// How long trouble is kept after it is over, in seconds.
+const TROUBLE: u64 = 30 * 86_400;
+
 /// How long a picture of an article is kept after the configuration no longer names it: messages that were sent point
 /// to it. 30 days, and what passes until a use is noted, in seconds.
 const PICTURES: u64 = 30 * 86_400 + 2 * 3_600;
@@ -47,7 +50,7 @@ const BACKOFF: Backoff = Backoff::seconds(5, 900);
 pub(super) fn run(app: &App) {
     // What an earlier process erased just before it ended may still be in the write-ahead log.
     let mut log_has_traces = true;
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     let mut logged = Logged::default();
     loop {
         // Each is done even if the other fails.
@@ -56,7 +59,7 @@ pub(super) fn run(app: &App) {
         let woken = match (emptied, removed) {
             (_, Ok(Removed::Woken(woken))) => woken,
             (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
-                trouble.succeeded();
+                failing.succeeded();
                 // Only results of calls must be polled for; a push notifies.
                 let polls = removed == Removed::Waiting && app.api.is_some();
                 let pause = match emptied && !polls {
@@ -67,7 +70,7 @@ pub(super) fn run(app: &App) {
             }
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
-                let pause = trouble.failed(&text, BACKOFF, |seconds| {
+                let pause = failing.failed(&text, BACKOFF, |seconds| {
                     log::warn!(
                         "chores: {text}; trying again in {seconds} s, then less and less often"
                     );
@@ -167,6 +170,7 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
         remove_old_admin_sessions,
         remove_unused_pictures,
         remove_old_sent,
+        remove_troubles,
     ] {
         let removed = remove(app)?;
         if removed != Removed::All {
@@ -249,6 +253,23 @@ fn count_rules(app: &App, removed: Removed) -> Result<Removed, StoreError> {
         }
     }
     Ok(removed)
+}
+
+/// Removes troubles that were over long ago.
+fn remove_troubles(app: &App) -> Result<Removed, StoreError> {
+    loop {
+        let Some(now) = Now::read(app).at else {
+            return Ok(Removed::All);
+        };
+        let before = now.saturating_sub_unsigned(TROUBLE);
+        if app.store.remove_troubles(before, STEP)? == 0 {
+            return Ok(Removed::All);
+        }
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
 }
 
 /// Removes signatures that are no longer accepted, and digests of messages that would have been removed by now.

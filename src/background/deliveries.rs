@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::app::App;
 use crate::notifier::Woken;
 
@@ -15,18 +15,18 @@ const BACKOFF: Backoff = Backoff::seconds(60, 600);
 /// Runs until the notifier is closed. A notification means that something is due earlier than was known.
 pub(super) fn run(app: &App) {
     let mut next_round = Instant::now();
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     loop {
         if next_round <= Instant::now() {
             let expired = app.deliveries.expire_kept(&app.live().config.services);
             let pause = match expired {
                 Ok(()) => {
-                    trouble.succeeded();
+                    failing.succeeded();
                     ROUND
                 }
                 Err(error) => {
                     let text = error.to_string();
-                    trouble.failed(&text, BACKOFF, |seconds| {
+                    failing.failed(&text, BACKOFF, |seconds| {
                         log::warn!("kept answers: {text}; trying again in {seconds} s");
                     })
                 }

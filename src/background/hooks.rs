@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::failing::{Backoff, Failing};
 use super::supervisor::{AFTER_PANIC, restarting};
-use super::trouble::{Backoff, Trouble};
 use crate::app::App;
 use crate::hooks::{Courier, Pause, Round};
 use crate::notifier::{Notifier, Woken};
@@ -67,7 +67,7 @@ pub(super) fn run(app: &App) {
 /// Delivers to one hook until its notifier is closed.
 fn work(app: &App, name: &str, notifier: &Notifier) {
     let mut round = Round::default();
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     let mut reader = None;
     loop {
         let stops = || {
@@ -84,11 +84,11 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
                 Some(reader) => reader,
                 none => none.insert(app.store.reader()?),
             };
-            round.run(&courier, reader, &app.store, &stops)
+            round.run(&courier, reader, &app.store, &app.troubles, &stops)
         };
         let pause = match run() {
             Ok(pause) => {
-                trouble.succeeded();
+                failing.succeeded();
                 pause
             }
             // What fails because the program stops is no trouble.
@@ -96,7 +96,7 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
             Err(error) => {
                 reader = None;
                 let text = error.to_string();
-                let pause = trouble.failed(&text, BACKOFF, |seconds| {
+                let pause = failing.failed(&text, BACKOFF, |seconds| {
                     log::warn!("hook {name}: {text}; trying again in {seconds} s");
                 });
                 if notifier.pause(pause) == Woken::Closing {

@@ -1,18 +1,20 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
 //! the hooks, the times of forwarded pushes, the ticket of the JS-SDK, uploads of
-//! files that rules answer with.
+//! files that rules answer with, the watch for trouble.
 
 mod addresses;
 mod chores;
 mod deliveries;
+mod failing;
 mod hooks;
 mod profiles;
 mod supervisor;
 mod sync;
 mod ticket;
 mod token_file;
-mod trouble;
+
 mod uploads;
+mod watch;
 
 pub use supervisor::{AFTER_PANIC, restarting};
 
@@ -43,5 +45,6 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("uploads", |all| &all.uploads, uploads::run)?;
     spawn("ticket", |all| &all.ticket, ticket::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;
+    spawn("watch", |all| &all.watch, watch::run)?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::api::user::MAX_BATCHGET;
 use crate::api::{Action, Client};
 use crate::app::App;
@@ -37,7 +37,7 @@ pub(super) fn run(app: &App) {
         api: api.once(),
         reader: None,
         done: Vec::new(),
-        trouble: Trouble::default(),
+        failing: Failing::default(),
     };
     loop {
         let woken = match worker.round() {
@@ -57,7 +57,7 @@ struct Worker<'a> {
     reader: Option<Reader>,
     /// The openids whose outcomes the last round wrote.
     done: Vec<String>,
-    trouble: Trouble,
+    failing: Failing,
 }
 
 enum Next {
@@ -80,7 +80,7 @@ impl Worker<'_> {
                 // New followers are still fetched at once.
                 return Next::Wait(self.failed(text, PASSING));
             }
-            if self.trouble.succeeded() {
+            if self.failing.succeeded() {
                 log::info!("profiles: the platform answers again");
             }
         }
@@ -137,7 +137,7 @@ impl Worker<'_> {
     }
 
     fn failed(&mut self, text: &str, backoff: Backoff) -> Duration {
-        self.trouble.failed(text, backoff, |seconds| {
+        self.failing.failed(text, backoff, |seconds| {
             log::warn!("profiles: {text}; trying again in {seconds} s, then less and less often");
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::api::{Action, Client};
 use crate::app::App;
 use crate::clock;
@@ -29,19 +29,19 @@ const BUSY: Duration = Duration::from_secs(60);
 /// Runs until the notifier is closed. Reads the configuration again when notified.
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else { return };
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     loop {
         let woken = match wait_for(app) {
             Ok(None) => match sync(app, api) {
                 Ok(()) => {
-                    trouble.succeeded();
+                    failing.succeeded();
                     Woken::Notified
                 }
                 Err(SyncError::Stopped) => return,
                 Err(SyncError::Busy) => app.notifiers.sync.pause(BUSY),
                 Err(error) => {
                     let text = error.to_string();
-                    let pause = trouble.failed(&text, backoff(&error), |seconds| {
+                    let pause = failing.failed(&text, backoff(&error), |seconds| {
                         log::warn!("{text}; trying again in {seconds} s, then less and less often");
                     });
                     app.notifiers.sync.pause(pause)
@@ -145,9 +145,9 @@ mod tests {
                 errmsg: String::new(),
                 rid: None,
             });
-            let mut trouble = Trouble::default();
+            let mut failing = Failing::default();
             [(); 4].map(|()| {
-                let pause = trouble.failed(&error.to_string(), backoff(&error), drop);
+                let pause = failing.failed(&error.to_string(), backoff(&error), drop);
                 pause.as_secs()
             })
         };

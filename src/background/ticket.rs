@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::app::App;
 use crate::notifier::Woken;
 
@@ -19,18 +19,18 @@ pub(super) fn run(app: &App) {
     let (Some(api), Some(_)) = (api, &app.live().config.web.url) else {
         return;
     };
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     loop {
         let pause = match api.ticket() {
             Ok(_) => {
-                if trouble.succeeded() {
+                if failing.succeeded() {
                     log::info!("JS-SDK: there is a jsapi_ticket again");
                 }
                 ROUND
             }
             Err(error) => {
                 let backoff = BACKOFF.at_least(error.action().least_pause());
-                trouble.failed(&error.to_string(), backoff, |_| {
+                failing.failed(&error.to_string(), backoff, |_| {
                     log::warn!("JS-SDK: there is no jsapi_ticket, and no page is signed: {error}");
                 })
             }

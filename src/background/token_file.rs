@@ -8,7 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::app::App;
 use crate::notifier::Woken;
 
@@ -27,7 +27,7 @@ pub(super) fn run(app: &App) {
     let (Some(api), Some(file)) = (app.api.as_ref().map(|api| api.once()), file) else {
         return;
     };
-    let mut trouble = Trouble::default();
+    let mut failing = Failing::default();
     loop {
         let kept = match api.token() {
             Ok(token) => keep(&file, &token).map_err(|error| error.to_string()),
@@ -39,12 +39,12 @@ pub(super) fn run(app: &App) {
         };
         let pause = match kept {
             Ok(()) => {
-                if trouble.succeeded() {
+                if failing.succeeded() {
                     log::info!("api.token_file: {} holds a token again", file.display());
                 }
                 ROUND
             }
-            Err(text) => trouble.failed(&text, BACKOFF, |_| {
+            Err(text) => failing.failed(&text, BACKOFF, |_| {
                 log::warn!("api.token_file: {}: {text}", file.display());
             }),
         };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::trouble::{Backoff, Trouble};
+use super::failing::{Backoff, Failing};
 use crate::api::material::VideoDescription;
 use crate::api::{Action, ApiError, Client};
 use crate::app::{App, kept_as};
@@ -34,7 +34,7 @@ struct Failed {
 /// A file that could not be uploaded, and when it is tried again.
 #[derive(Default)]
 struct Waiting {
-    trouble: Trouble,
+    failing: Failing,
     due: Option<Instant>,
 }
 
@@ -82,7 +82,7 @@ fn round(app: &App, api: &Client, waiting: &mut HashMap<String, Waiting>) -> Opt
                 waiting.remove(&key);
             }
             Err(Failed { text, backoff }) => {
-                let pause = waits.trouble.failed(&text, backoff, |_| {
+                let pause = waits.failing.failed(&text, backoff, |_| {
                     log::warn!("{rule} answers nothing: {name} is not uploaded: {text}");
                 });
                 waits.due = Some(Instant::now() + pause);

@@ -39,6 +39,7 @@ mod sessions;
 mod shorten;
 mod simulate;
 mod statistics;
+mod status;
 mod tags;
 mod template;
 mod terminal;
@@ -101,6 +102,9 @@ Log levels: RUST_LOG=debug shows more, message texts included.")]
 
 The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something is to be mended.")]
     Check(check::Arguments),
+    /// Whether the server runs, and what is wrong
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::Arguments),
     /// Play the platform: send one signed push to the running server and print the answer
     #[command(after_help = simulate::help())]
     Simulate(simulate::Arguments),
@@ -334,6 +338,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(config),
         Command::Init(arguments) => init::run(named.as_deref(), &arguments),
         Command::Check(arguments) => check::run(&config()?, &arguments),
+        Command::Status(arguments) => status::run(&file()?, &arguments),
         Command::Simulate(arguments) => simulate::run(&config()?, &arguments),
         Command::Explain(arguments) => explain::run(config()?, &arguments),
         Command::Rules(command) => rules::run(config()?, command),

@@ -21,7 +21,7 @@ pub const HOOK_KEYS: &[(&str, &str)] = &[
     ),
     (
         "events",
-        "the events that it receives, a list of follow, leave, message, event (all other events), closed, job; without it all",
+        "the events that it receives, a list of follow, leave, message, event (all other events), closed, job, trouble (something is wrong), recovered, todo (messages to do); without it all",
     ),
     (
         "format",
@@ -59,17 +59,26 @@ pub enum EventType {
     Closed,
     /// A mass message, template message or publication has finished.
     Job,
+    /// Something has been wrong for a minute.
+    Trouble,
+    /// It is over.
+    Recovered,
+    /// A message was put into the to-do list.
+    Todo,
 }
 
 impl EventType {
     /// All of them, in the order of the documentation.
-    pub const ALL: [EventType; 6] = [
+    pub const ALL: [EventType; 9] = [
         EventType::Follow,
         EventType::Leave,
         EventType::Message,
         EventType::Event,
         EventType::Closed,
         EventType::Job,
+        EventType::Trouble,
+        EventType::Recovered,
+        EventType::Todo,
     ];
 
     /// Its name in the configuration, in the store and in what is sent.
@@ -82,6 +91,9 @@ impl EventType {
             EventType::Event => "event",
             EventType::Closed => "closed",
             EventType::Job => "job",
+            EventType::Trouble => "trouble",
+            EventType::Recovered => "recovered",
+            EventType::Todo => "todo",
         }
     }
 }

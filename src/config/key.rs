@@ -525,7 +525,7 @@ pub const KEYS: &[Key] = &[
         set: |draft, value| {
             put(
                 &mut draft.config.watch.disk,
-                value::size(value, 1 << 20, 1 << 40),
+                value::size(value, 1 << 20, 1 << 50),
             )
         },
     },

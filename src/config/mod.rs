@@ -254,11 +254,31 @@ impl Config {
         Ok(config)
     }
 
+    /// The configuration as far as it can be read, and its mistakes. A key with a mistake has its default.
+    #[must_use]
+    pub fn load_in_part(file: &Path) -> (Config, Option<Problems>) {
+        let environment = std::env::var(SECRET_VARIABLE).ok();
+        match text_of(file) {
+            Ok(text) => Config::read_in_part(file, &text, environment.as_deref()),
+            Err(problems) => {
+                let (config, _) = Config::read_in_part(file, "", None);
+                (config, Some(problems))
+            }
+        }
+    }
+
     /// Checks the text of a file. `secret` is the AppSecret from the environment.
     ///
     /// # Errors
     /// All mistakes of the text at once.
     pub fn read(file: &Path, text: &str, secret: Option<&str>) -> Result<Config, Problems> {
+        match Config::read_in_part(file, text, secret) {
+            (config, None) => Ok(config),
+            (_, Some(problems)) => Err(problems),
+        }
+    }
+
+    fn read_in_part(file: &Path, text: &str, secret: Option<&str>) -> (Config, Option<Problems>) {
         let text = byte_order_mark::skip(text);
         let repaired = syntax::repair(text);
         let text = repaired
@@ -268,10 +288,7 @@ impl Config {
         for error in repaired.iter().flat_map(|repaired| &repaired.errors) {
             parser.syntax_error(error);
         }
-        let Some(text) = text else {
-            return Err(parser.problems(file));
-        };
-        let (root, _) = DeTable::parse_recoverable(text);
+        let (root, _) = DeTable::parse_recoverable(text.unwrap_or_default());
         let mut draft = key::defaults(file);
         parser.sections(root.get_ref(), &mut draft);
         let config = &mut draft.config;
@@ -279,13 +296,14 @@ impl Config {
         for path in [&mut config.api.token_file, &mut config.store.media] {
             *path = path.take().map(|path| parser::relative_to(file, &path));
         }
+        if text.is_none() {
+            return (draft.config, Some(parser.problems(file)));
+        }
         parser.secret(root.get_ref(), config, secret);
         parser.verify_files(&mut draft);
         parser.cross_check(root.get_ref(), &mut draft);
-        match parser.list.is_empty() {
-            true => Ok(draft.config),
-            false => Err(parser.problems(file)),
-        }
+        let problems = (!parser.list.is_empty()).then(|| parser.problems(file));
+        (draft.config, problems)
     }
 
     /// AppID and AppSecret, if both are known: then the platform's API can be called.

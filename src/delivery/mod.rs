@@ -28,8 +28,9 @@ use crate::dispatch::{Outcome, Rules, decide};
 use crate::inbox::sending::{ended, recorded};
 use crate::inbox::window::{LONGEST, Window, window};
 use crate::notifier::Notifier;
-use crate::service::{Backend, Circuit, Failure, Place, Question, Queue, Services};
+use crate::service::{Backend, Change, Circuit, Failure, Place, Question, Queue, Services};
 use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
+use crate::trouble::{Kind, Troubles};
 use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
 use case::{Asked, Case, Step};
@@ -60,6 +61,8 @@ pub struct Deliveries {
     senders: Queue,
     kept: Kept,
     warnings: Warnings,
+    /// Hears of open circuits.
+    troubles: Arc<Troubles>,
 }
 
 type Send = dyn Fn(&str, &CustomMessage) -> Sent + std::marker::Send + Sync;
@@ -131,13 +134,19 @@ pub struct Request {
 impl Deliveries {
     /// Nothing is under way yet. `notifier` wakes the thread that calls [`Deliveries::tick`].
     #[must_use]
-    pub fn new(store: Arc<Store>, api: Option<Client>, notifier: Arc<Notifier>) -> Arc<Deliveries> {
+    pub fn new(
+        store: Arc<Store>,
+        api: Option<Client>,
+        notifier: Arc<Notifier>,
+        troubles: Arc<Troubles>,
+    ) -> Arc<Deliveries> {
         let by = |api: Client| -> Box<Send> {
             Box::new(move |openid, message| {
                 ended(&api.custom_send(openid, message, &Sender::default()))
             })
         };
-        Deliveries::with(store, api.map(by), Box::new(Instant::now), notifier)
+        let now = Box::new(Instant::now);
+        Deliveries::with(store, api.map(by), now, notifier, troubles)
     }
 
     fn with(
@@ -145,6 +154,7 @@ impl Deliveries {
         send: Option<Box<Send>>,
         now: Box<Now>,
         notifier: Arc<Notifier>,
+        troubles: Arc<Troubles>,
     ) -> Arc<Deliveries> {
         Arc::new(Deliveries {
             store,
@@ -156,6 +166,7 @@ impl Deliveries {
             senders: Queue::new(SENDERS),
             kept: Kept::default(),
             warnings: Warnings::default(),
+            troubles,
         })
     }
 
@@ -291,7 +302,7 @@ impl Deliveries {
         let desk = Arc::new(Desk {
             concurrency: AtomicUsize::new(service.concurrency),
             queue: Queue::new(service.concurrency),
-            circuit: Circuit::new(&service.name),
+            circuit: Circuit::new(),
         });
         state.desks.insert(service.name.clone(), Arc::clone(&desk));
         desk
@@ -411,12 +422,20 @@ impl Deliveries {
                 let still_wanted = || (me.now)() < again_until;
                 match ask(&about.backend, &question, &still_wanted) {
                     Ok(reply) => {
-                        desk.circuit.succeeded();
+                        let closed = desk.circuit.succeeded().unwrap_or(Change::Closed);
+                        // Also if another thread was about to say that it opened.
+                        if me.troubles.has(Kind::Service) {
+                            let subject = Kind::Service.of(&service.name);
+                            me.troubles.end(subject, &closed.to_string());
+                        }
                         Asked::Reply(reply.filter(|_| about.shows))
                     }
                     Err(failure) => {
                         let why = failure.to_string();
-                        desk.circuit.failed((me.now)(), &why);
+                        if let Some(opened) = desk.circuit.failed((me.now)(), &why) {
+                            let subject = Kind::Service.of(&service.name);
+                            me.troubles.begin(subject, &opened.to_string());
+                        }
                         Asked::Failed(why)
                     }
                 }

@@ -241,6 +241,7 @@ impl World {
             Some(Box::new(send)),
             Box::new(move || begun + Duration::from_millis(*clock.lock().unwrap())),
             Arc::new(Notifier::default()),
+            Arc::default(),
         );
         World {
             _folder: folder,

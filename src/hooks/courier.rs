@@ -15,8 +15,10 @@ use crate::counted::counted;
 use crate::outbound::{Outbound, Request};
 use crate::random;
 use crate::store::{
-    EventState, HookChange, HookEvent, HookOutcome, HookState, Reader, Store, StoreError,
+    EventState, HookChange, HookEvent, HookOutcome, HookState, NewHookEvent, Reader, Store,
+    StoreError,
 };
+use crate::trouble::{Kind, Troubles};
 use crate::webhook::SigningSecret;
 
 /// For one call, from the DNS lookup to the end of the answer.
@@ -68,6 +70,27 @@ impl Courier {
             created_at: now,
             attempts: 0,
             next_at: now,
+            last_status: None,
+            last_error: None,
+        };
+        self.deliver(&[event], 0)
+    }
+
+    /// Sends an event now, without the store, which may be what the event is about.
+    ///
+    /// # Errors
+    /// Why it was not delivered.
+    pub fn send_now(&self, event: &NewHookEvent) -> Result<u16, Failure> {
+        let event = HookEvent {
+            number: 0,
+            id: format!("evt_{:016x}", event.digest),
+            hook: self.hook.name.clone(),
+            kind: event.kind.to_owned(),
+            openid: event.openid.clone(),
+            body: event.body.to_string(),
+            created_at: event.created_at,
+            attempts: 0,
+            next_at: event.created_at,
             last_status: None,
             last_error: None,
         };
@@ -187,12 +210,19 @@ impl Round {
         courier: &Courier,
         reader: &Reader,
         store: &Store,
+        troubles: &Troubles,
         stops: &dyn Fn() -> bool,
     ) -> Result<Pause, StoreError> {
-        let name = &courier.hook.name;
+        let Hook { name, url, .. } = &courier.hook;
         let state = reader.hook_state(name)?;
-        if state.paused.is_some() {
+        if let Some(why) = state.paused {
+            let text =
+                format!("{url}: {why}: it is paused; `wechatd hooks resume {name}` lets it go on");
+            troubles.begin(Kind::Hook.of(name), &text);
             return Ok(Pause::Whole(LOOK));
+        }
+        if troubles.has(Kind::Hook) {
+            troubles.end(Kind::Hook.of(name), "goes on");
         }
         if state.waiting == 0 {
             return Ok(Pause::UntilNotified(LOOK));
@@ -294,10 +324,8 @@ impl Round {
         let Hook { name, url, .. } = &courier.hook;
         let why = &failure.error;
         if failure.is_gone {
+            // That it is paused is trouble, which the next round finds in the store.
             self.logged = Logged::Nothing;
-            log::error!(
-                "hook {name}: {url}: {why}: it is paused; `wechatd hooks resume {name}` lets it go on"
-            );
         } else if failures >= PROBING && self.logged != Logged::Probing {
             self.logged = Logged::Probing;
             log::warn!(

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::config::{EventType, Hook};
 use crate::local_time;
 use crate::store::{Announce, Change, NewHookEvent};
+use crate::trouble::{Kind, Notice, Told};
 use crate::wechat::{Body, Effect, JobResult, Push, short_digest};
 
 /// The hooks and the types of events that each receives.
@@ -62,6 +63,17 @@ enum Data<'a> {
         sent: Option<i64>,
         failed: Option<i64>,
         article_id: Option<&'a str>,
+    },
+    Trouble {
+        kind: &'static str,
+        name: Option<&'a str>,
+        text: &'a str,
+        since: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    },
+    Todo {
+        waiting: i64,
     },
 }
 
@@ -142,6 +154,48 @@ impl Subscribers {
         };
         let key = format!("closed|{openid}|{now}");
         self.rows(&event, short_digest(key.as_bytes()), now)
+    }
+
+    /// The events for trouble that has begun or is over. A hook does not hear of its own. `now` in Unix seconds.
+    #[must_use]
+    pub fn trouble(&self, notice: &Notice, now: i64) -> Vec<NewHookEvent> {
+        let Notice { told, trouble } = notice;
+        let kind = match told {
+            Told::Began => EventType::Trouble,
+            Told::Over => EventType::Recovered,
+        };
+        let until = trouble.until;
+        let name = trouble.subject.name.as_deref();
+        let event = Event {
+            kind,
+            openid: None,
+            at: until.unwrap_or(trouble.since),
+            data: Data::Trouble {
+                kind: trouble.subject.kind.name(),
+                name,
+                text: &trouble.text,
+                since: local_time::utc(trouble.since),
+                until: until.map(local_time::utc),
+            },
+        };
+        let key = format!("{}|{}|{}", kind.name(), trouble.subject, event.at);
+        let mut rows = self.rows(&event, short_digest(key.as_bytes()), now);
+        if trouble.subject.kind == Kind::Hook {
+            rows.retain(|row| name != Some(&row.hook));
+        }
+        rows
+    }
+
+    /// The events for messages that were put into the to-do list, in which this many wait. `now` in Unix seconds.
+    #[must_use]
+    pub fn todo(&self, waiting: i64, now: i64) -> Vec<NewHookEvent> {
+        let event = Event {
+            kind: EventType::Todo,
+            openid: None,
+            at: now,
+            data: Data::Todo { waiting },
+        };
+        self.rows(&event, short_digest(format!("todo|{now}").as_bytes()), now)
     }
 
     /// Makes the events for people that a follower sync adds and removes; `None` if no hook receives these.

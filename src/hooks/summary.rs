@@ -8,6 +8,9 @@ use crate::visible::Visible;
 /// The most characters of what a follower wrote.
 const MOST_WRITTEN: usize = 60;
 
+/// The most characters of what is wrong.
+const MOST_TOLD: usize = 300;
+
 /// The sentence for the body of an event in the standard form.
 pub(super) fn summary(event: &Value) -> String {
     let data = &event["data"];
@@ -67,9 +70,43 @@ pub(super) fn summary(event: &Value) -> String {
                 ),
             }
         }
+        "trouble" => format!("{}：{}", trouble("故障", data), written_whole(data)),
+        "recovered" => format!("{}：{}", trouble("已恢复", data), written_whole(data)),
+        "todo" => match data["waiting"].as_i64().unwrap_or_default() {
+            1 => "有 1 条消息待处理".to_owned(),
+            waiting => format!("有新的待处理消息，共 {waiting} 条"),
+        },
         "test" => "这是 wechatd 的测试通知".to_owned(),
         other => plain(other),
     }
+}
+
+/// What has trouble, behind this word.
+fn trouble(word: &str, data: &Value) -> String {
+    let kind = match data["kind"].as_str().unwrap_or_default() {
+        "store" => "存储",
+        "disk" => "磁盘空间",
+        "token" => "access_token",
+        "api" => "平台接口",
+        "profiles" => "粉丝资料",
+        "sync" => "粉丝同步",
+        "silent" => "没有推送",
+        "refused" => "签名错误",
+        "config" => "配置",
+        "service" => "服务",
+        "hook" => "通知",
+        other => other,
+    };
+    match data["name"].as_str() {
+        Some(name) => plain(&format!("{word}（{kind} {name}）")),
+        None => plain(&format!("{word}（{kind}）")),
+    }
+}
+
+/// The program's own words, longer than what followers write.
+fn written_whole(data: &Value) -> String {
+    let text = data["text"].as_str().unwrap_or_default();
+    plain(&text.chars().take(MOST_TOLD).collect::<String>())
 }
 
 /// What a type of event is called where many are counted.
@@ -81,6 +118,9 @@ pub(super) fn type_in_chinese(kind: &str) -> &str {
         "event" => "事件",
         "closed" => "删除资料",
         "job" => "群发结果",
+        "trouble" => "故障",
+        "recovered" => "恢复",
+        "todo" => "待处理",
         other => other,
     }
 }
@@ -158,6 +198,17 @@ mod tests {
                 json!({ "kind": "mass", "msg_id": "7", "sent": 95, "failed": 5 }),
                 "群发 7 已完成：送达 95 人，失败 5 人",
             ),
+            (
+                "trouble",
+                json!({ "kind": "service", "name": "bot", "text": "circuit open: <HTTP 502>" }),
+                "故障（服务 bot）：circuit open: ＜HTTP 502＞",
+            ),
+            (
+                "recovered",
+                json!({ "kind": "disk", "name": null, "text": "3 MiB left" }),
+                "已恢复（磁盘空间）：3 MiB left",
+            ),
+            ("todo", json!({ "waiting": 3 }), "有新的待处理消息，共 3 条"),
         ] {
             assert_eq!(summary(&json!({ "type": kind, "data": data })), sentence);
         }

@@ -59,11 +59,8 @@ impl Callback {
         if let Some(received_at) = beyond {
             replay.begins_after(received_at);
         }
-        Ok(Callback {
-            app,
-            replay,
-            stall: Arc::default(),
-        })
+        let stall = Arc::new(Stall::new(Arc::clone(&app.troubles)));
+        Ok(Callback { app, replay, stall })
     }
 
     /// Counts late answers.
@@ -144,6 +141,7 @@ impl Callback {
         let dedup_key = push.dedup_key();
         let digest = short_digest(dedup_key.as_bytes());
         let is_new = self.replay.admit(&seen, Some(digest))?;
+        self.app.signing.right();
         if is_new && let Some(timestamp) = signed.timestamp {
             self.confirm(timestamp);
         }

@@ -40,9 +40,11 @@ use signal_hook::iterator::Signals;
 
 use crate::app::{App, AppError, Live};
 use crate::background::{self, AFTER_PANIC, restarting};
+use crate::clock;
 use crate::config::{Config, Listen};
 use crate::counted::counted;
 use crate::dispatch::{Advice, advise};
+use crate::trouble::Kind;
 use admin::AdminServer;
 pub use admin::{AdminRoute, admin_routes};
 use callback::{Refusals, Refused, Stall};
@@ -268,7 +270,7 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
     let (done, closed) = channel();
     let app = Arc::clone(app);
     let close = move || {
-        app.store.keep_listening([None, None]).ok();
+        app.store.keep_listening([None, None], 0).ok();
         app.store.close();
         done.send(()).ok();
     };
@@ -298,7 +300,9 @@ fn reloading(
     let work = move || {
         // Lets `check` tell this server's port from one that another program has, and `admin link` name the page. A store
         // that cannot be written reports that itself.
-        app.store.keep_listening(listening).ok();
+        app.store
+            .keep_listening(listening, clock::unix_seconds())
+            .ok();
         warn(&app.live());
         while let Ok(()) = wanted.recv() {
             reload(&app, &guard, admin.as_ref().as_ref());
@@ -340,16 +344,23 @@ fn reload(app: &App, guard: &Guard, admin: Option<&AdminServer>) {
             for problem in problems.to_string().lines() {
                 log::error!("{problem}");
             }
-            log::error!("the configuration was not read again: the old one stays in force");
+            refused(
+                app,
+                "the configuration was not read again: the old one stays in force",
+            );
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);
             let limits = Limits::of(&config.server);
             match app.replace(config) {
-                Err(error) => log::error!(
-                    "the configuration cannot be put in force, the old one stays: {error}"
+                Err(error) => refused(
+                    app,
+                    &format!(
+                        "the configuration cannot be put in force, the old one stays: {error}"
+                    ),
                 ),
                 Ok(()) => {
+                    app.troubles.end(Kind::Config, "read again");
                     guard.set_limits(limits);
                     if let Some(admin) = admin {
                         admin.reload(&app.live());
@@ -373,6 +384,13 @@ fn reload(app: &App, guard: &Guard, admin: Option<&AdminServer>) {
     let live = app.live();
     if !Arc::ptr_eq(&live, &old) {
         warn(&live);
+    }
+}
+
+/// A reload was refused. Whoever asked for it looks into the log, also the second time.
+fn refused(app: &App, why: &str) {
+    if !app.troubles.begin(Kind::Config, why) {
+        log::error!("{}: {why}", Kind::Config.name());
     }
 }
 

@@ -289,7 +289,11 @@ impl Part for Site {
         _: ClientAddress,
         request: Request,
     ) -> Result<Reply, Refused> {
-        handler(self, live, request)
+        handler(self, live, request).inspect_err(|why| {
+            if why.is_wrongly_signed() {
+                self.app.signing.wrong();
+            }
+        })
     }
 
     /// A validly signed request means that the console has the wrong URL, which is worth a warning; all else is the noise

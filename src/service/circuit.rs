@@ -17,10 +17,7 @@ const LONGEST_TRY: Duration = Duration::from_secs(330);
 
 /// The circuit of one service: closed while it works.
 #[derive(Debug)]
-pub struct Circuit {
-    service: String,
-    state: Mutex<State>,
-}
+pub struct Circuit(Mutex<State>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -42,13 +39,10 @@ pub enum Change {
 }
 
 impl Circuit {
-    /// A closed circuit. `service` is its name for the log.
+    /// A closed circuit.
     #[must_use]
-    pub fn new(service: &str) -> Circuit {
-        Circuit {
-            service: service.to_owned(),
-            state: Mutex::new(State::Closed(0)),
-        }
+    pub fn new() -> Circuit {
+        Circuit(Mutex::new(State::Closed(0)))
     }
 
     /// Whether a call that is asked for now has a chance.
@@ -75,18 +69,15 @@ impl Circuit {
         }
     }
 
-    /// A call succeeded. The change is in the log.
+    /// A call succeeded.
     pub fn succeeded(&self) -> Option<Change> {
         match mem::replace(&mut *self.lock(), State::Closed(0)) {
             State::Closed(_) => None,
-            State::Open(_) | State::Trying(_) => {
-                log::info!("service {}: {}", self.service, Change::Closed);
-                Some(Change::Closed)
-            }
+            State::Open(_) | State::Trying(_) => Some(Change::Closed),
         }
     }
 
-    /// A call failed. The change is in the log.
+    /// A call failed.
     pub fn failed(&self, now: Instant, why: &str) -> Option<Change> {
         let mut state = self.lock();
         match *state {
@@ -96,10 +87,7 @@ impl Circuit {
             }
             State::Closed(_) => {
                 *state = State::Open(now + PAUSE);
-                drop(state);
-                let change = Change::Opened(why.to_owned());
-                log::warn!("service {}: {change}", self.service);
-                Some(change)
+                Some(Change::Opened(why.to_owned()))
             }
             State::Trying(_) => {
                 *state = State::Open(now + PAUSE);
@@ -111,7 +99,13 @@ impl Circuit {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Circuit {
+    fn default() -> Circuit {
+        Circuit::new()
     }
 }
 
@@ -133,7 +127,7 @@ mod tests {
 
     /// An open circuit, and the time at which it opened.
     fn open() -> (Circuit, Instant) {
-        let (circuit, now) = (Circuit::new("bot"), Instant::now());
+        let (circuit, now) = (Circuit::new(), Instant::now());
         for _ in 1..MOST_FAILURES {
             assert_eq!(circuit.failed(now, "HTTP 500"), None);
             assert!(circuit.admits(now) && circuit.begin(now));
@@ -145,7 +139,7 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_open_it_and_others_do_not() {
-        let (circuit, now) = (Circuit::new("bot"), Instant::now());
+        let (circuit, now) = (Circuit::new(), Instant::now());
         for _ in 0..10 {
             for _ in 1..MOST_FAILURES {
                 assert_eq!(circuit.failed(now, "HTTP 500"), None);

@@ -91,6 +91,19 @@ impl Reader {
         newest_first(filter.limit, next, |row| row.id, each)
     }
 
+    /// How many forwarded pushes wait for an answer, or for the delivery of one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forwards_waiting(&self) -> Result<i64, StoreError> {
+        // Each part has an index of its own.
+        let count = "SELECT (SELECT count(*) FROM forwards WHERE state IN ('asked', 'sending'))
+                            + (SELECT count(*) FROM forwards WHERE state = 'kept')";
+        self.connection
+            .query_row(count, [], |row| row.get(0))
+            .map_err(|error| Reader::failed(&error))
+    }
+
     /// How a service is doing.
     ///
     /// # Errors

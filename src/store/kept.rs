@@ -2,11 +2,12 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::columns::number;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
     self, ADMIN_LISTENING, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING,
-    NO_QR_CODES, SERVICE_SECRET, TOKEN, WEB_KEY,
+    NO_QR_CODES, SERVICE_SECRET, STARTED_AT, TOKEN, WEB_KEY,
 };
 use crate::secret::Secret;
 
@@ -204,15 +205,26 @@ impl Store {
         self.reader()?.callback_ips()
     }
 
-    /// Stores where the server and its operator's page listen; `None`: it stops, or there is no such page.
+    /// Stores where the server and its operator's page listen, since when in Unix seconds; `None`: it stops, or there is
+    /// no such page.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn keep_listening(&self, addresses: [Option<String>; 2]) -> Result<(), StoreError> {
+    pub fn keep_listening(
+        &self,
+        addresses: [Option<String>; 2],
+        since: i64,
+    ) -> Result<(), StoreError> {
+        let [server, page] = addresses;
+        let since = server.as_ref().map(|_| since.to_string());
         self.writer.write(move |connection| {
-            let mut both = [LISTENING, ADMIN_LISTENING].iter().zip(&addresses);
-            both.try_for_each(|(name, address)| match address {
-                Some(address) => settings::put(connection, name, address),
+            let all = [
+                (LISTENING, &server),
+                (ADMIN_LISTENING, &page),
+                (STARTED_AT, &since),
+            ];
+            all.iter().try_for_each(|(name, value)| match value {
+                Some(value) => settings::put(connection, name, value),
                 None => settings::remove(connection, name),
             })
         })
@@ -280,6 +292,19 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
+    /// When a stored token of the platform's API expires or expired, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn token_expires_at(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let expires = "SELECT expires_at FROM tokens WHERE name = ?1";
+        let read = self
+            .connection
+            .query_row(expires, [name], |row| number(row, 0));
+        let read = read.optional().map(Option::flatten);
+        read.map_err(|error| Reader::failed(&error))
+    }
+
     /// Whether the account may make QR codes at this time, in Unix seconds, as far as known.
     ///
     /// # Errors
@@ -323,6 +348,16 @@ impl Reader {
     /// When the store cannot be read.
     pub fn admin_listening(&self) -> Result<Option<String>, StoreError> {
         settings::get(&self.connection, ADMIN_LISTENING).map_err(|error| Reader::failed(&error))
+    }
+
+    /// When the server of this store last started, in Unix seconds, unless it has stopped since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn started_at(&self) -> Result<Option<i64>, StoreError> {
+        settings::get(&self.connection, STARTED_AT)
+            .map(|value| value.and_then(|value| value.parse().ok()))
+            .map_err(|error| Reader::failed(&error))
     }
 
     /// The last backup, if there is one.

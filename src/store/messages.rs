@@ -219,6 +219,36 @@ impl Reader {
         oldest.optional().map_err(|error| Reader::failed(&error))
     }
 
+    /// When the last push was received, Unix seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_push(&self) -> Result<Option<i64>, StoreError> {
+        let last = self.connection.query_row(
+            "SELECT received_at FROM messages ORDER BY id DESC LIMIT 1",
+            [],
+            |row| number(row, 0),
+        );
+        let last = last.optional().map(Option::flatten);
+        last.map_err(|error| Reader::failed(&error))
+    }
+
+    /// The quarters of an hour since 1970, from `since` in Unix seconds on, in which pushes came, with how many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pushes_by_quarter(&self, since: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare(
+                    "SELECT quarter, pushes FROM daily_counts WHERE quarter >= ?1 AND pushes > 0 ORDER BY quarter",
+                )?
+                .query_map([since / 900], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
+    }
+
     /// Ids of up to `step` [`OLD`] messages after `place`, by the quarter of an hour; moves `place` to the last of them.
     fn old_messages(
         &self,

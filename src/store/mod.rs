@@ -24,12 +24,14 @@
 //! - [`admin`]: who may use the operator's page
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
+//! - [`troubles`]: what was wrong, from when to when
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
 //!   something, held by a [`process`]
 //! - [`signatures`]: used signatures, and pushes that are not recorded again
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages, through [`dbpage`]
 //! - [`columns`]: columns with values of unexpected types
 //! - [`copy`]: backup and restore
+//! - [`room`]: how large the store is, and how much room is beside it
 //! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
 //!   [`file`]: whether the open files are still in place; [`error`]: what failed, and what to do
 
@@ -65,6 +67,7 @@ mod pictures;
 mod process;
 mod profiles;
 mod record;
+mod room;
 mod rule_counts;
 mod scenes;
 mod schema;
@@ -75,6 +78,7 @@ mod settings;
 mod signatures;
 mod sync;
 mod tags;
+mod troubles;
 mod wal;
 mod writer;
 
@@ -103,6 +107,7 @@ pub use outbox::NewHookEvent;
 pub use pictures::NewPicture;
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
+pub use room::{free_beside, size_of};
 pub use rule_counts::RuleHits;
 pub use scenes::{SceneCount, recorded_scene};
 pub use sent::{NewSent, SendBegun, Sent, SentMessage, SentRow, SentState};

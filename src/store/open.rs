@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::process::Process;
 use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
 use super::{dbpage, schema};
+use crate::trouble::Troubles;
 
 /// Commands may wait longer than the server: a person is watching.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
@@ -65,6 +66,11 @@ impl Store {
             process: Process::this()?,
             idle: Mutex::new(Some(Vec::new())),
         })
+    }
+
+    /// From now on it is trouble when commits fail. A command reports what fails by itself.
+    pub fn report_to(&self, troubles: Arc<Troubles>) {
+        self.writer.troubles.set(troubles).ok();
     }
 
     /// The file.

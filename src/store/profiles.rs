@@ -62,6 +62,31 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Whether this person's profile must still be fetched.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn profile_waits(&self, openid: &str) -> Result<bool, StoreError> {
+        let waits =
+            "SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1 AND profile_at IS NULL)";
+        self.connection
+            .query_row(waits, [openid], |row| row.get(0))
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many profiles must be fetched.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn profiles_waiting(&self) -> Result<i64, StoreError> {
+        let count = "SELECT count(*) FROM followers WHERE profile_at IS NULL";
+        self.connection
+            .query_row(count, [], |row| row.get(0))
+            .map_err(|error| Reader::failed(&error))
+    }
+}
+
 impl Store {
     /// Stores the results of a batch of profiles. Followers who have left in the meantime stay removed.
     ///

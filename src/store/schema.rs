@@ -558,9 +558,11 @@ CREATE TABLE admin_sessions (
 CREATE TABLE troubles (
     id    INTEGER PRIMARY KEY,
     kind  TEXT NOT NULL,
+    name  TEXT,                         -- the service or hook that has it
     text  TEXT NOT NULL,
     since INTEGER NOT NULL,
-    until INTEGER                       -- NULL: it is not over
+    until INTEGER,                      -- NULL: it is not over
+    told  INTEGER NOT NULL DEFAULT 0    -- 1: hooks were told that it began, and not yet that it is over
 );
 
 -- By which scene somebody came, as their profile tells it: the push of a follow has the scene of a QR code only.
@@ -646,7 +648,7 @@ SELECT id, datetime(at, 'unixepoch', 'localtime') AS sent, openid, msg_type AS k
 FROM sent ORDER BY id DESC;
 
 CREATE VIEW troubles_v AS
-SELECT id, kind, text, datetime(since, 'unixepoch', 'localtime') AS since, datetime(until, 'unixepoch', 'localtime') AS until
+SELECT id, kind, name, text, datetime(since, 'unixepoch', 'localtime') AS since, datetime(until, 'unixepoch', 'localtime') AS until
 FROM troubles ORDER BY id DESC;
 ";
 

@@ -19,6 +19,8 @@ pub(super) const LISTENING: &str = "listening";
 
 /// Where its operator's page is, while it runs.
 pub(super) const ADMIN_LISTENING: &str = "admin_listening";
+/// When the server of this store started, while it runs.
+pub(super) const STARTED_AT: &str = "started_at";
 
 /// When the last follower sync ended.
 pub(super) const SYNCED_AT: &str = "synced_at";

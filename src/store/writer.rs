@@ -4,11 +4,10 @@
 //! requests that arrive during one commit share the next. Work is finished after its commit.
 
 use std::fmt;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use super::file::OpenFile;
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, PROBE};
 use crate::clock;
+use crate::trouble::{Kind, Troubles};
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
 /// be written is refused before that, and the platform delivers it again.
@@ -129,6 +129,8 @@ pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
+    /// Where the server hears that commits fail.
+    pub(super) troubles: Arc<OnceLock<Arc<Troubles>>>,
     /// When a probe last wrote.
     probed: Mutex<Option<Instant>>,
 }
@@ -150,6 +152,8 @@ impl Writer {
             .busy_handler(Some(wait_for_others(Arc::clone(&failing))))
             .map_err(|error| StoreError::from_sqlite("busy_handler", &error))?;
         let state = Arc::clone(&failing);
+        let troubles = Arc::<OnceLock<_>>::default();
+        let told = Arc::clone(&troubles);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
@@ -158,7 +162,7 @@ impl Writer {
                     file,
                     checkpointer,
                     failing: state,
-                    said: false,
+                    troubles: told,
                 }
                 .run(&waiting)
             })
@@ -172,6 +176,7 @@ impl Writer {
             queue,
             thread: Mutex::new(Some(thread)),
             failing,
+            troubles,
             probed: Mutex::new(None),
         })
     }
@@ -354,8 +359,7 @@ struct Loop {
     file: OpenFile,
     checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
-    /// The log already says that pushes are answered 503.
-    said: bool,
+    troubles: Arc<OnceLock<Arc<Troubles>>>,
 }
 
 impl Loop {
@@ -460,8 +464,8 @@ impl Loop {
         done.and_then(|()| self.file.after_commit(&self.connection))
     }
 
-    /// Records the outcome of a transaction. A failure is logged once, not for every push, and not when every caller
-    /// reports it.
+    /// Records the outcome of a transaction. What fails all is trouble, which is logged once and not for every push; what
+    /// fails one piece of work is logged unless a caller reports it.
     fn noted(&mut self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
         let Err(error) = outcome else {
             self.recovered();
@@ -471,10 +475,13 @@ impl Loop {
         let error = StoreError::from_sqlite("write", &error);
         if of_the_store {
             self.failing.store(true, Ordering::Relaxed);
-            if !is_awaited && !mem::replace(&mut self.said, true) {
-                log::error!(
-                    "{error}; pushes are answered 503 until it works again, so that the platform delivers them again"
+            if let Some(troubles) = self.troubles.get() {
+                let text = error.to_string();
+                let what = text.strip_prefix("store: ").unwrap_or(&text);
+                let text = format!(
+                    "{what}; pushes are answered 503 until it works again, so that the platform delivers them again"
                 );
+                troubles.begin(Kind::Store, &text);
             }
         } else if !is_awaited {
             log::error!("{error}; everything else goes on");
@@ -485,9 +492,9 @@ impl Loop {
     fn recovered(&mut self) {
         if self.failing.load(Ordering::Relaxed) {
             self.failing.store(false, Ordering::Relaxed);
-        }
-        if mem::take(&mut self.said) {
-            log::info!("store: write: works again");
+            if let Some(troubles) = self.troubles.get() {
+                troubles.end(Kind::Store, "write: works again");
+            }
         }
     }
 }

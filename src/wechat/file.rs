@@ -205,6 +205,7 @@ impl Kind {
 #[must_use]
 pub fn shown_size(bytes: usize) -> String {
     match bytes {
+        bytes if bytes >= 10 << 30 => format!("{} GiB", bytes >> 30),
         bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
         bytes if bytes >= 1 << 10 => format!("{} KiB", bytes >> 10),
         bytes => counted(bytes, "byte"),

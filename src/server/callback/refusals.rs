@@ -209,6 +209,11 @@ impl Refused {
         }
     }
 
+    /// Whether it was signed with another Token, or by somebody who has none.
+    pub fn is_wrongly_signed(&self) -> bool {
+        matches!(self, Refused::WrongSignature | Refused::WrongMsgSignature)
+    }
+
     fn kind(&self) -> Kind {
         let mut which = DefaultHasher::new();
         if let Refused::OtherPath { asked, .. } = self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The failure that a background thread is in, if any.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct Failing {
     now: Option<(String, Duration)>,
 }
 
@@ -33,7 +33,7 @@ impl Backoff {
     }
 }
 
-impl Trouble {
+impl Failing {
     /// A try failed. Returns the pause before the next; if `text` is new, `log` is called with its seconds.
     pub(super) fn failed(
         &mut self,
@@ -64,32 +64,32 @@ mod tests {
 
     #[test]
     fn a_failure_is_logged_once_and_its_pauses_double_up_to_the_last() {
-        let mut trouble = Trouble::default();
+        let mut failing = Failing::default();
         let mut logged = Vec::new();
-        let mut failed = |trouble: &mut Trouble, text: &str| {
-            let pause = trouble.failed(text, Backoff::seconds(5, 30), |seconds| {
+        let mut failed = |failing: &mut Failing, text: &str| {
+            let pause = failing.failed(text, Backoff::seconds(5, 30), |seconds| {
                 logged.push(format!("{text} {seconds}"));
             });
             pause.as_secs()
         };
         let pauses =
-            ["away", "away", "away", "full", "full"].map(|text| failed(&mut trouble, text));
+            ["away", "away", "away", "full", "full"].map(|text| failed(&mut failing, text));
         assert_eq!(pauses, [5, 10, 20, 30, 30]);
-        assert!(trouble.succeeded());
-        assert!(!trouble.succeeded());
-        assert_eq!(failed(&mut trouble, "full"), 5);
+        assert!(failing.succeeded());
+        assert!(!failing.succeeded());
+        assert_eq!(failed(&mut failing, "full"), 5);
         assert_eq!(logged, ["away 5", "full 30", "full 5"]);
     }
 
     #[test]
     fn no_pause_is_shorter_than_the_least() {
         let limit = Backoff::seconds(1, 300).at_least(Duration::from_secs(600));
-        let mut trouble = Trouble::default();
+        let mut failing = Failing::default();
         for _ in 0..3 {
-            assert_eq!(trouble.failed("full", limit, drop).as_secs(), 600);
+            assert_eq!(failing.failed("full", limit, drop).as_secs(), 600);
         }
         // A failure of another kind has its own pauses, however long the ones before were.
         let short = Backoff::seconds(60, 60);
-        assert_eq!(trouble.failed("busy", short, drop).as_secs(), 60);
+        assert_eq!(failing.failed("busy", short, drop).as_secs(), 60);
     }
 }
