@@ -27,7 +27,7 @@ fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
 
 /// An account on a disk of 1.5 MiB, mounted for the server only; needs root or user namespaces.
 fn on_a_small_disk() -> Option<Account> {
-    let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 700000 /dev/zero >data/ballast && exec \"$@\"";
+    let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 670000 /dev/zero >data/ballast && exec \"$@\"";
     let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
     let probe = Command::new("unshare")
         .args([
