@@ -94,8 +94,8 @@ mod tests {
                 "unrecognized subcommand 'bogus'; see `wechatd --help`",
             ),
             (
-                "blaclist",
-                "unrecognized subcommand 'blaclist'; a similar subcommand exists: 'blacklist'; see `wechatd --help`",
+                "simulat",
+                "unrecognized subcommand 'simulat'; a similar subcommand exists: 'simulate'; see `wechatd --help`",
             ),
             (
                 "--config my.conf followers list --limt 7",
