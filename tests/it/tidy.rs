@@ -312,6 +312,20 @@ fn every_dependency_has_its_reason_beside_it_or_is_prescribed_in_the_readme() {
 }
 
 #[test]
+fn the_newest_entry_of_the_changelog_is_this_version() {
+    let text = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let entry = text.lines().find(|line| line.starts_with("## ")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let date = entry.strip_prefix(&format!("## [{version}] - "));
+    let is_date = |date: &str| {
+        let parts: Vec<&str> = date.split('-').collect();
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.into_iter().all(digits)
+    };
+    assert!(date.is_some_and(is_date), "not of {version}: {entry}");
+}
+
+#[test]
 fn the_readme_lists_every_command() {
     let readme = readme();
     let commands = wechatd::cli::commands();
