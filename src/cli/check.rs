@@ -112,6 +112,9 @@ struct ShownRule {
     line: usize,
     about: String,
     answer: &'static str,
+    /// Where the rule forwards to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -197,8 +200,10 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         ("rules", checked.rules.len().to_string()),
     ])?;
     for rule in &checked.rules {
+        let service = rule.service.as_ref();
+        let service = service.map_or(String::new(), |service| format!(" to {service}"));
         out.line(&format!(
-            "  {} (line {}): {} → {}",
+            "  {} (line {}): {} → {}{service}",
             rule.name, rule.line, rule.about, rule.answer
         ))?;
     }
@@ -316,6 +321,7 @@ fn look(
                     About::Events(Kinds::Listed(names)) => format!("event {}", names.join(", ")),
                 },
                 answer: rule.action.key(),
+                service: rule.action.service().map(str::to_owned),
             })
             .collect(),
         pictures: files::ShownPicture::all(config, reader)?,

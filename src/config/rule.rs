@@ -343,6 +343,22 @@ impl Aim {
 }
 
 impl Action {
+    /// The service that it forwards to.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Action::Forward { service, .. } => Some(service),
+            Action::Silent
+            | Action::Text(_)
+            | Action::Image(_)
+            | Action::Voice(_)
+            | Action::Video { .. }
+            | Action::Music { .. }
+            | Action::News(_)
+            | Action::Transfer(_) => None,
+        }
+    }
+
     /// The key of the rule that sets this action.
     #[must_use]
     pub fn key(&self) -> &'static str {

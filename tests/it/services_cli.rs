@@ -60,6 +60,8 @@ fn check_and_service_list_show_how_each_service_is_doing() {
     let account = forwarded();
     let ran = account.command(&["check"]);
     ran.ok()
+        .says(": text → forward to bot\n")
+        .says(": any message → forward to crm\n")
         .says("services       2\n")
         .says("bot (line 4): http://127.0.0.1:9000 (wechat, wait → message → next): works, 1 waiting, 2 kept\n")
         .says("crm (line 8): http://127.0.0.1:9001 (json, wait): failed: connection refused; `wechatd service check crm` tries it\n")
@@ -68,6 +70,7 @@ fn check_and_service_list_show_how_each_service_is_doing() {
     let checked = account.command(&["check", "--json"]).json();
     let listed = account.command(&["service", "list", "--json"]).json();
     assert_eq!(checked["services"], listed);
+    assert_eq!(checked["rules"][1]["service"], "crm");
     assert_eq!(
         listed[0],
         json!({

@@ -6,7 +6,7 @@ use super::super::simulate::SimulatedPush;
 use super::super::terminal::Failure;
 use super::web;
 use crate::clock;
-use crate::config::{Action, Config, Listen, Media, Menu};
+use crate::config::{Config, Listen, Media, Menu};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
 use crate::store::Reader;
@@ -61,17 +61,8 @@ fn questionable(config: &Config) -> Vec<String> {
 /// Warns of services that are never asked, and of parts of their settings without effect.
 fn services_in_vain(config: &Config) -> Vec<String> {
     let has_rule = |name: &str| {
-        config.rules.iter().any(|rule| match &rule.action {
-            Action::Forward { service, .. } => service == name,
-            Action::Silent
-            | Action::Text(_)
-            | Action::Image(_)
-            | Action::Voice(_)
-            | Action::Video { .. }
-            | Action::Music { .. }
-            | Action::News(_)
-            | Action::Transfer(_) => false,
-        })
+        let mut rules = config.rules.iter();
+        rules.any(|rule| rule.action.service() == Some(name))
     };
     let mut warnings = Vec::new();
     for service in &config.services {
