@@ -6,6 +6,7 @@ use super::input::find_named;
 use super::simulate::Target;
 use super::terminal::{Failure, Output};
 use crate::config::{Config, Gate, VerifyFile, WebUrl};
+use crate::login::gate::HEADERS;
 
 pub(super) const EXAMPLES: &str = "Examples:
   wechatd proxy nginx > /etc/nginx/conf.d/example.com.conf
@@ -28,17 +29,6 @@ enum Program {
     Caddy,
     Traefik,
 }
-
-/// What an answer of a gate says about the person, in headers of these names.
-const HEADERS: [&str; 7] = [
-    "Remote-User",
-    "X-WeChat-Openid",
-    "X-WeChat-Subscribed",
-    "X-WeChat-Unionid",
-    "X-WeChat-Nickname",
-    "X-WeChat-Method",
-    "X-WeChat-Session",
-];
 
 /// What verify files are usually called, before letters and digits.
 const VERIFY: &str = "/MP_verify_";

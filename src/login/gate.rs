@@ -5,6 +5,18 @@ use std::fmt;
 use crate::config::{Gate, Login, Method, Who};
 use crate::store::Visitor;
 
+/// The headers that tell the app who a visitor is. A proxy has to set every one of them: else the app believes what the
+/// visitor sent under its name.
+pub const HEADERS: [&str; 7] = [
+    "Remote-User",
+    "X-WeChat-Openid",
+    "X-WeChat-Subscribed",
+    "X-WeChat-Unionid",
+    "X-WeChat-Nickname",
+    "X-WeChat-Method",
+    "X-WeChat-Session",
+];
+
 /// What becomes of a visitor at a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passage {

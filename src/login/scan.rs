@@ -1,12 +1,13 @@
 //! Log-ins by a scanned or typed code that are under way: in memory only, at most 1,000, 5 for one address, 3 minutes,
 //! one use.
 
+mod log_in;
+mod qr_codes;
 mod said;
 mod texts;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ use super::cookie::FlowDigest;
 use super::return_to::ReturnTo;
 use crate::random::{self, NoRandomNumbers};
 use crate::wechat::Push;
+use log_in::{Answers, LogIn, Phase};
+pub use log_in::{NewLogIn, Stand, Waiting};
+pub use qr_codes::QrCodes;
 pub use said::{Said, scene};
 pub use texts::Page;
 
@@ -25,9 +29,6 @@ pub const RULE: &str = "login";
 
 /// How long a log-in may take.
 pub const LIVES: Duration = Duration::from_secs(180);
-
-/// How long an approved log-in can be completed at least: the page has to fetch its session.
-const APPROVED_LIVES: Duration = Duration::from_secs(30);
 
 /// How long it is known of a log-in that it is over.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -45,49 +46,6 @@ const PAUSE: Duration = Duration::from_secs(600);
 
 /// Followers whose wrong codes are remembered. While there are as many, no codes of others are tried.
 const MOST_GUESSERS: usize = 10_000;
-
-/// QR codes that are asked of the platform in [`MINUTE`].
-const MOST_QR_CODES: usize = 60;
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// How long none is asked for after one could not be made: people would wait for each.
-const AFTER_FAILURE: Duration = Duration::from_secs(15);
-
-/// How a log-in stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stand {
-    /// Nobody has scanned or typed its code.
-    Waiting,
-    /// Somebody has, and is to choose this number.
-    Scanned(u8),
-    /// The right number was chosen.
-    Approved,
-    /// Another was, or the person has left.
-    Denied,
-    /// Its time is over.
-    Expired,
-}
-
-/// A request that waits for a log-in to change.
-pub trait Waiting: Send {
-    /// Whether its client still waits.
-    fn is_awaited(&self) -> bool;
-    /// Answers it.
-    fn answer(self: Box<Self>, stand: Stand);
-}
-
-/// A log-in to be begun.
-#[derive(Debug, Clone)]
-pub struct NewLogIn {
-    /// The browser.
-    pub flow: FlowDigest,
-    /// What counts as one address: an IPv4 address, or the first half of an IPv6 address; `None` for all others.
-    pub network: Option<IpAddr>,
-    /// What the person who scans is told of the page.
-    pub page: Page,
-    /// Where the browser goes after it.
-    pub to: ReturnTo,
-}
 
 /// A log-in that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +110,8 @@ enum Verdict {
 /// The log-ins under way.
 #[derive(Default)]
 pub struct Scans {
+    /// The QR codes of log-ins.
+    pub qr_codes: QrCodes,
     state: Mutex<State>,
 }
 
@@ -160,60 +120,6 @@ struct State {
     log_ins: HashMap<String, LogIn>,
     /// When each of these followers was wrong, newest first.
     wrong: HashMap<String, [Option<Instant>; MOST_WRONG]>,
-    /// When QR codes were asked for.
-    asked: Vec<Instant>,
-    /// When the last one could not be made.
-    failed: Option<Instant>,
-}
-
-struct LogIn {
-    code: u32,
-    new: NewLogIn,
-    numbers: [u8; 3],
-    /// One of them.
-    right: u8,
-    phase: Phase,
-    /// Who scanned or typed its code first.
-    by: Option<String>,
-    begun: Instant,
-    ends: Instant,
-    waiting: Vec<Box<dyn Waiting>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Waiting,
-    Scanned,
-    Approved,
-    /// The browser has its session.
-    Completed,
-    Denied,
-}
-
-/// Answers to be given when the lock is free.
-type Answers = Vec<(Box<dyn Waiting>, Stand)>;
-
-impl Stand {
-    /// Its name in answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Stand::Waiting => "waiting",
-            Stand::Scanned(_) => "scanned",
-            Stand::Approved => "approved",
-            Stand::Denied => "denied",
-            Stand::Expired => "expired",
-        }
-    }
-
-    /// The number that the page shows.
-    #[must_use]
-    pub fn number(self) -> Option<u8> {
-        match self {
-            Stand::Scanned(number) => Some(number),
-            Stand::Waiting | Stand::Approved | Stand::Denied | Stand::Expired => None,
-        }
-    }
 }
 
 impl Scans {
@@ -299,24 +205,6 @@ impl Scans {
         }
     }
 
-    /// Whether one more QR code may be asked of the platform now; notes that it is.
-    pub fn may_ask_for_qr_code(&self, now: Instant) -> bool {
-        let is_within = |at: &Instant, time| now.saturating_duration_since(*at) < time;
-        let mut state = self.lock();
-        state.asked.retain(|at| is_within(at, MINUTE));
-        let may = state.asked.len() < MOST_QR_CODES
-            && !state.failed.is_some_and(|at| is_within(&at, AFTER_FAILURE));
-        if may {
-            state.asked.push(now);
-        }
-        may
-    }
-
-    /// Notes that a QR code could not be made now.
-    pub fn pause_qr_codes(&self, now: Instant) {
-        self.lock().failed = Some(now);
-    }
-
     /// What a push means for a log-in, and the text that answers it; without a text it goes to the rules all the same.
     /// Changes nothing: the push may be one that was delivered before, or not get into the store.
     #[must_use]
@@ -398,18 +286,7 @@ impl State {
             return Err(NotBegun::Full);
         }
         let code = self.unused_code()?;
-        let (numbers, right) = numbers()?;
-        let log_in = LogIn {
-            code,
-            new,
-            numbers,
-            right,
-            phase: Phase::Waiting,
-            by: None,
-            begun: now,
-            ends: now + LIVES,
-            waiting: Vec::new(),
-        };
+        let log_in = LogIn::new(code, new, now, now + LIVES)?;
         self.log_ins.insert(id.clone(), log_in);
         let code = format!("{code:06}");
         Ok(Begun { id, code })
@@ -545,68 +422,6 @@ impl State {
             log_in.enter(phase, now, answers);
         }
     }
-}
-
-impl LogIn {
-    fn is_under_way(&self, now: Instant) -> bool {
-        match self.phase {
-            Phase::Waiting | Phase::Scanned | Phase::Approved => self.ends > now,
-            Phase::Completed | Phase::Denied => false,
-        }
-    }
-
-    /// Whether this person has scanned it, and it is not over. One that is completed may not have its session yet.
-    fn is_of(&self, openid: &str, now: Instant) -> bool {
-        let is_open = match self.phase {
-            Phase::Waiting | Phase::Scanned | Phase::Approved | Phase::Completed => true,
-            Phase::Denied => false,
-        };
-        self.by.as_deref() == Some(openid) && is_open && self.ends > now
-    }
-
-    fn stand(&self, now: Instant) -> Stand {
-        if self.ends <= now {
-            return Stand::Expired;
-        }
-        match self.phase {
-            Phase::Waiting => Stand::Waiting,
-            Phase::Scanned => Stand::Scanned(self.right),
-            Phase::Approved | Phase::Completed => Stand::Approved,
-            Phase::Denied => Stand::Denied,
-        }
-    }
-
-    fn enter(&mut self, phase: Phase, now: Instant, answers: &mut Answers) {
-        if self.phase == phase {
-            return;
-        }
-        self.phase = phase;
-        if phase == Phase::Approved {
-            self.ends = self.ends.max(now + APPROVED_LIVES);
-        }
-        self.tell(self.stand(now), answers);
-    }
-
-    fn tell(&mut self, stand: Stand, answers: &mut Answers) {
-        answers.extend(self.waiting.drain(..).map(|waiting| (waiting, stand)));
-    }
-}
-
-/// Three different numbers of two digits in any order, and one of them.
-fn numbers() -> Result<([u8; 3], u8), NoRandomNumbers> {
-    let mut numbers = [0; 3];
-    let mut found = 0;
-    while found < 3 {
-        let [byte]: [u8; 1] = random::bytes()?;
-        let number = 10 + byte % 90;
-        // Bytes from 180 on would make some numbers more likely than others.
-        if byte < 180 && !numbers.contains(&number) {
-            numbers[found] = number;
-            found += 1;
-        }
-    }
-    let [byte]: [u8; 1] = random::bytes()?;
-    Ok((numbers, numbers[usize::from(byte % 3)]))
 }
 
 impl From<NoRandomNumbers> for NotBegun {

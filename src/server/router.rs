@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::callback::{Refusals, Refused};
 use super::http::client::ClientAddress;
-use super::http::outbox::Deferred;
+use super::http::outbox::{Deferred, Dress};
 use super::http::pool::Pool;
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
@@ -94,8 +94,9 @@ pub trait Part: Send + Sync + Sized + 'static {
     /// The answer to a refused request.
     fn refusal(&self, why: &Refused) -> Response;
 
-    /// Gives an answer the headers that all of its route have, or all where no route takes the path.
-    fn dress(&self, route: Option<Self::Path>, response: Response) -> Response;
+    /// What gives every answer of this route the headers that all of them have, or every answer for this path where no
+    /// route takes it; refusals, too.
+    fn dress(&self, route: Option<Self::Path>, path: &str) -> Option<Dress>;
 }
 
 /// Finds the route of a request and runs its handler.
@@ -132,29 +133,32 @@ impl<P: Part> Router<P> {
         let (path, _) = request.path_and_query();
         let from = || ClientAddress::of(&request, &live.config.server.trusted_proxies);
         if let Err(why) = self.part.is_meant(&request) {
-            return refuse(&*self.part, None, from(), &why, deferred);
+            let deferred = deferred.dressed(self.part.dress(None, path));
+            return refuse(&*self.part, from(), &why, deferred);
         }
         let here = || {
             let takes = |route: &&Route<P>| self.part.takes(&live, route.path, path);
             self.routes.iter().filter(takes)
         };
-        let Some(first) = here().next() else {
+        let first = here().next().map(|route| route.path);
+        let deferred = deferred.dressed(self.part.dress(first, path));
+        if first.is_none() {
             return match self.part.elsewhere(&live, &request) {
-                Ok(response) => drop(deferred.answer(self.part.dress(None, response))),
-                Err(why) => refuse(&*self.part, None, from(), &why, deferred),
+                Ok(response) => drop(deferred.answer(response)),
+                Err(why) => refuse(&*self.part, from(), &why, deferred),
             };
-        };
+        }
         let Some(route) = here().find(|route| route.methods.contains(&request.method)) else {
             let methods: Vec<&str> = here()
                 .flat_map(|route| route.methods)
                 .map(|method| method.name())
                 .collect();
             let why = Refused::Method(methods.join(", "));
-            return refuse(&*self.part, Some(first.path), from(), &why, deferred);
+            return refuse(&*self.part, from(), &why, deferred);
         };
         let from = from();
         if let Err(why) = self.part.admit(route.caller, &live, from, &request) {
-            return refuse(&*self.part, Some(route.path), from, &why, deferred);
+            return refuse(&*self.part, from, &why, deferred);
         }
         let (pool, is_taken) = match route.runs {
             Runs::OnWorker => return answer(&*self.part, route, &live, from, request, deferred),
@@ -183,21 +187,15 @@ fn answer<P: Part>(
     deferred: Deferred,
 ) {
     match part.run(route.handler, live, from, request) {
-        Ok(Reply::Now(response)) => drop(deferred.answer(part.dress(Some(route.path), response))),
+        Ok(Reply::Now(response)) => drop(deferred.answer(response)),
         Ok(Reply::Later(hand_over)) => hand_over(deferred),
-        Err(why) => refuse(part, Some(route.path), from, &why, deferred),
+        Err(why) => refuse(part, from, &why, deferred),
     }
 }
 
-fn refuse<P: Part>(
-    part: &P,
-    path: Option<P::Path>,
-    from: ClientAddress,
-    why: &Refused,
-    deferred: Deferred,
-) {
+fn refuse<P: Part>(part: &P, from: ClientAddress, why: &Refused, deferred: Deferred) {
     part.refusals().note(from, why);
-    deferred.answer(part.dress(path, part.refusal(why)));
+    deferred.answer(part.refusal(why));
 }
 
 impl<P: Part> Clone for Route<P> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::callback::{self, Callback, Refusals, Refused};
 use super::http::client::ClientAddress;
+use super::http::outbox::Dress;
 use super::http::reply::Reply;
 use super::http::request::{Method, Request};
 use super::http::response::Response;
@@ -315,13 +316,13 @@ impl Part for Site {
         callback::refusal(why)
     }
 
-    fn dress(&self, route: Option<Path>, response: Response) -> Response {
-        match route {
-            None | Some(Path::Callback | Path::Exactly(_)) => response,
-            Some(Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile) => {
-                web::common(response)
-            }
-        }
+    fn dress(&self, route: Option<Path>, path: &str) -> Option<Dress> {
+        let is_for_browser = match route {
+            Some(Path::Callback | Path::Exactly(_)) => false,
+            Some(Path::Web(_) | Path::Gate(_) | Path::Named(_) | Path::VerifyFile) => true,
+            None => self.web.as_ref().is_some_and(|web| web.owns(path)),
+        };
+        is_for_browser.then_some(Response::for_browser)
     }
 }
 

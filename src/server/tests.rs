@@ -91,10 +91,19 @@ fn ask(router: &Router<Site>, method: Method, target: &str, body: &str) -> (u16,
 
 /// The same for any request.
 pub(super) fn answer(router: &Router<Site>, request: Request) -> (u16, String) {
+    answer_where(1, router, request)
+}
+
+/// The same where so many may wait.
+pub(super) fn answer_where(
+    max_waiting: usize,
+    router: &Router<Site>,
+    request: Request,
+) -> (u16, String) {
     let asked = format!("{request:?}");
     let (wake, woken) = channel();
     let outbox = Arc::new(Outbox::new(move || wake.send(()).unwrap_or_default()));
-    outbox.set_max_waiting(1);
+    outbox.set_max_waiting(max_waiting);
     assert!(outbox.rest());
     let deferred = Deferred::new(outbox.open(0), &outbox);
     router.handle(request, deferred);

@@ -142,7 +142,10 @@ fn while_the_platform_fails_people_see_a_page_and_pushes_are_answered() {
         account.post(&text("hello")).is_status(200);
         // There is no place for another log-in under way; a check needs none.
         let other = browser.begin("/wx/login/all", &code("oFanThree"));
-        browser.get(&other).is_status(503);
+        let busy = browser.get(&other);
+        busy.is_status(503)
+            .has_header("retry-after", "1")
+            .has_header("cache-control", "no-store");
         assert_eq!(browser.check("all"), 401);
         platform.release();
         waiting.join().unwrap().is_status(200);
@@ -183,6 +186,23 @@ fn log_ins_under_way_leave_room_for_pushes_that_a_rule_forwards() {
 }
 
 #[test]
+fn what_is_no_request_is_kept_by_nobody_either() {
+    let account = setup(&Platform::start()).start();
+    let large = "x".repeat(40_000);
+    for (request, status) in [
+        (Request::new("GET", "/wx/me").header("Cookie", &large), 431),
+        (Request::new("POST", "/wx/back").header("Expect", "x"), 417),
+        (Request::new("GET", "/wx /me"), 505),
+    ] {
+        account
+            .send(&request)
+            .is_status(status)
+            .has_header("cache-control", "no-store")
+            .has_header("referrer-policy", "same-origin");
+    }
+}
+
+#[test]
 fn the_files_of_the_console_are_served_and_no_others() {
     let platform = Platform::start();
     let name = "MP_verify_aBcD1234eFgH5678.txt";
@@ -196,6 +216,9 @@ fn the_files_of_the_console_are_served_and_no_others() {
         .has_header("content-type", "text/plain");
     let posted = account.send(&Request::new("POST", &file));
     posted.is_status(405).has_header("allow", "GET, HEAD");
+    for answer in [&served, &posted] {
+        answer.has_header("cache-control", "no-store");
+    }
     for other in [
         "/MP_verify_other.txt",
         "/wechat.conf",

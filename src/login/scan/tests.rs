@@ -415,14 +415,14 @@ fn sixty_qr_codes_a_minute_are_asked_for_and_none_for_a_while_after_a_failure() 
     let mut pages = pages();
     let asked = |pages: &Pages| {
         (0..1_000)
-            .filter(|_| pages.scans.may_ask_for_qr_code(pages.now))
+            .filter(|_| pages.scans.qr_codes.may_ask(pages.now))
             .count()
     };
     assert_eq!(asked(&pages), 60);
     pages.later(59);
     assert_eq!(asked(&pages), 0);
     pages.later(1);
-    pages.scans.pause_qr_codes(pages.now);
+    pages.scans.qr_codes.pause(pages.now);
     pages.later(14);
     assert_eq!(asked(&pages), 0);
     pages.later(1);
@@ -446,14 +446,4 @@ fn one_person_with_two_pages_approves_the_one_whose_number_it_is() {
     pages.says(&text(AMY, "20")).unwrap();
     assert_eq!(pages.stand(&ids[0]), Some(Stand::Approved));
     assert_eq!(pages.stand(&ids[1]), Some(Stand::Scanned(30)));
-}
-
-#[test]
-fn the_numbers_differ_and_each_has_two_digits() {
-    for _ in 0..1_000 {
-        let ([a, b, c], right) = numbers().unwrap();
-        assert!(a != b && b != c && a != c);
-        assert!([a, b, c].contains(&right));
-        assert!([a, b, c].iter().all(|number| (10..=99).contains(number)));
-    }
 }

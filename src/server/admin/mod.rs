@@ -22,6 +22,7 @@ use super::callback::{self, Refusals, Refused};
 use super::guard::{Guard, Limits, Listener, Refusal, Reports};
 use super::http::client::ClientAddress;
 use super::http::lanes::Lanes;
+use super::http::outbox::Dress;
 use super::http::peer::Peer;
 use super::http::reply::Reply;
 use super::http::request::Request;
@@ -294,13 +295,11 @@ impl Part for Admin {
     }
 
     /// What is for one person and one moment is kept nowhere, and loads nothing from elsewhere.
-    fn dress(&self, _: Option<Pattern>, response: Response) -> Response {
-        let response = match response.says("Cache-Control") {
-            true => response,
-            false => response.with("Cache-Control", "no-store"),
-        };
-        response
-            .with("Content-Security-Policy", POLICY)
-            .with("Referrer-Policy", "same-origin")
+    fn dress(&self, _: Option<Pattern>, _: &str) -> Option<Dress> {
+        Some(|response| {
+            response
+                .for_browser()
+                .with("Content-Security-Policy", POLICY)
+        })
     }
 }

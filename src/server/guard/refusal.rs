@@ -35,10 +35,20 @@ impl Refusal {
         self.parts().0
     }
 
-    /// The answer.
+    /// The answer. Nobody knows yet whether a browser asks.
     pub fn response(self) -> Response {
         let (status, text) = self.parts();
-        Response::text(status, text)
+        let response = Response::text(status, text).for_browser();
+        match self {
+            Refusal::Unavailable => response.with("Retry-After", "1"),
+            Refusal::BadRequest
+            | Refusal::RequestTimeout
+            | Refusal::LengthRequired
+            | Refusal::BodyTooLarge
+            | Refusal::ExpectationFailed
+            | Refusal::HeadTooLarge
+            | Refusal::VersionNotSupported => response,
+        }
     }
 
     /// What was wrong, for the log, and the key or the proxy's setting that changes it.

@@ -271,10 +271,14 @@ impl State {
     }
 }
 
+/// Gives an answer the headers that all of a kind have.
+pub type Dress = fn(Response) -> Response;
+
 /// The duty to answer one request, now or later, from any thread. Dropped without an answer it becomes a 503.
 pub struct Deferred {
     ticket: Ticket,
     outbox: Arc<Outbox>,
+    dress: Option<Dress>,
 }
 
 impl Deferred {
@@ -283,17 +287,26 @@ impl Deferred {
         Deferred {
             ticket,
             outbox: Arc::clone(outbox),
+            dress: None,
         }
+    }
+
+    /// Every answer goes through this, also the 503 of a duty that is dropped.
+    pub fn dressed(mut self, dress: Option<Dress>) -> Deferred {
+        self.dress = dress;
+        self
     }
 
     /// Hands the answer to the guard. `false`: it was too late, because the client had gone, or its time was over.
     pub fn answer(self, response: Response) -> bool {
+        let response = self.finished(response);
         self.outbox.give(self.ticket, Given::Answer(response))
     }
 
     /// The same for one of several answers: it leaves when [`Outbox::release`] is called on the returned outbox. `None`:
     /// it was too late.
     pub fn answer_together(self, response: Response) -> Option<Arc<Outbox>> {
+        let response = self.finished(response);
         let is_awaited = self.outbox.give_and_hold_back(self.ticket, response);
         is_awaited.then(|| Arc::clone(&self.outbox))
     }
@@ -319,6 +332,7 @@ impl Deferred {
     /// The same for a request that may be answered at any time, as a long poll: at the latest `until` it gets this
     /// answer, and earlier where another request needs its place. To be called once, and not after the other two.
     pub fn hold_until(&self, until: Instant, answer: Response) -> bool {
+        let answer = self.finished(answer);
         self.outbox
             .wait(self.ticket, Wait::HeldUntil(until), Some(answer))
     }
@@ -327,13 +341,29 @@ impl Deferred {
     pub fn hang_up(self) {
         self.outbox.give(self.ticket, Given::HangUp);
     }
+
+    fn finished(&self, response: Response) -> Response {
+        match self.dress {
+            Some(dress) => dress(response),
+            None => response,
+        }
+    }
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
         // Does nothing after an answer, which has closed the ticket.
-        self.outbox.give(self.ticket, Given::Nothing);
+        let given = match self.dress {
+            Some(dress) => Given::Answer(dress(unavailable())),
+            None => Given::Nothing,
+        };
+        self.outbox.give(self.ticket, given);
     }
+}
+
+/// There is no room for the request, or its handler panicked: the browser may ask again at once.
+fn unavailable() -> Response {
+    Response::text(503, "unavailable").with("Retry-After", "1")
 }
 
 impl fmt::Display for Ticket {

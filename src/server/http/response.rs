@@ -71,6 +71,17 @@ impl Response {
         self.headers.iter().any(|(said, _)| *said == name)
     }
 
+    /// Says what every answer to a browser says: it is for this person and this moment, and where it leads is told to
+    /// nobody else. (With `no-referrer` browsers would send `Origin: null` from our own forms.) What says itself how long
+    /// it may be kept, as a picture, stays so.
+    pub fn for_browser(self) -> Response {
+        let response = match self.says("Cache-Control") {
+            true => self,
+            false => self.with("Cache-Control", "no-store"),
+        };
+        response.with("Referrer-Policy", "same-origin")
+    }
+
     /// The same with another header; not Content-Type, Content-Length, Date, Connection or Transfer-Encoding.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         self.headers.push((name, value.into()));

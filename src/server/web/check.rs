@@ -12,7 +12,7 @@ use crate::app::Live;
 use crate::clock;
 use crate::config::Gate;
 use crate::login::cookie::TokenHash;
-use crate::login::gate::{Passage, Refusal, check};
+use crate::login::gate::{HEADERS, Passage, Refusal, check};
 use crate::login::return_to::ReturnTo;
 use crate::percent;
 use crate::server::callback::not_found;
@@ -151,20 +151,19 @@ fn forbidden() -> Response {
 fn admitted((token, visitor): &(TokenHash, Visitor)) -> Response {
     let openid = plain(Some(&visitor.openid));
     let nickname = visitor.nickname.as_deref().filter(|name| !name.is_empty());
-    Response::text(200, "ok")
-        .with("Remote-User", openid.clone())
-        .with("X-WeChat-Openid", openid)
-        .with(
-            "X-WeChat-Subscribed",
-            if visitor.subscribed { "1" } else { "0" },
-        )
-        .with("X-WeChat-Unionid", plain(visitor.unionid.as_deref()))
-        .with(
-            "X-WeChat-Nickname",
-            nickname.map_or(ABSENT.into(), percent::encode),
-        )
-        .with("X-WeChat-Method", plain(Some(&visitor.method)))
-        .with("X-WeChat-Session", token.mark())
+    let values: [Cow<'static, str>; HEADERS.len()] = [
+        openid.clone(),
+        openid,
+        if visitor.subscribed { "1" } else { "0" }.into(),
+        plain(visitor.unionid.as_deref()),
+        nickname.map_or(ABSENT.into(), |name| percent::encode(name).into()),
+        plain(Some(&visitor.method)),
+        token.mark().into(),
+    ];
+    let headers = HEADERS.into_iter().zip(values);
+    headers.fold(Response::text(200, "ok"), |response, (name, value)| {
+        response.with(name, value)
+    })
 }
 
 /// A value as it is. What could end a header is percent-encoded: the platform's ids have nothing of it.

@@ -24,17 +24,6 @@ impl Nonce {
     }
 }
 
-/// What every answer says: it is for this person and this moment, and where it leads is told to nobody else. (With
-/// `no-referrer` browsers would send `Origin: null` from our own forms.)
-/// A picture says itself that it may be kept.
-pub fn common(response: Response) -> Response {
-    let response = match response.says("Cache-Control") {
-        true => response,
-        false => response.with("Cache-Control", "no-store"),
-    };
-    response.with("Referrer-Policy", "same-origin")
-}
-
 /// A page of HTML, which loads nothing and is shown in no frame.
 pub fn page(status: u16, html: String, nonce: &Nonce) -> Response {
     let nonce = nonce.text();

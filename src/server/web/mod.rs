@@ -37,7 +37,6 @@ use crate::login::return_to::ReturnTo;
 use crate::login::state::StateKey;
 use crate::server::rate::{Pace, Rate};
 use follow::FollowCode;
-pub use headers::common;
 use pages::Page;
 use recent::Recent;
 pub use verify::verify_file;
@@ -89,6 +88,12 @@ impl Web {
             exchange: Exchange::default(),
             follow_code: FollowCode::default(),
         }))
+    }
+
+    /// Whether a path is the prefix or below it.
+    pub fn owns(&self, path: &str) -> bool {
+        self.below(path)
+            .is_some_and(|below| below.is_empty() || below.starts_with('/'))
     }
 
     /// What follows the prefix in the path of a request, if it begins with it.

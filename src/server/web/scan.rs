@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::headers::common;
 use super::pages::qr_code;
 use super::{Web, unavailable};
 use crate::api::errcode;
@@ -44,7 +43,7 @@ impl Waiting for Poll {
     }
 
     fn answer(self: Box<Self>, stand: Stand) {
-        self.0.answer(common(told(stand)));
+        self.0.answer(told(stand));
     }
 }
 
@@ -113,7 +112,7 @@ impl Web {
         let api = self.app.api.as_ref()?;
         let now = clock::unix_seconds();
         let may_make = self.app.store.read(|reader| reader.may_make_qr_codes(now));
-        if !may_make.unwrap_or(false) || !self.app.scans.may_ask_for_qr_code(Instant::now()) {
+        if !may_make.unwrap_or(false) || !self.app.scans.qr_codes.may_ask(Instant::now()) {
             return None;
         }
         match api.qrcode_create(scene, life) {
@@ -130,7 +129,7 @@ impl Web {
             }
             Err(error) => {
                 log::warn!("web: no QR code to log in by, people can type the code: {error}");
-                self.app.scans.pause_qr_codes(Instant::now());
+                self.app.scans.qr_codes.pause(Instant::now());
                 None
             }
         }
@@ -152,7 +151,7 @@ impl Web {
         let app = Arc::clone(&self.app);
         Reply::later(move |deferred: Deferred| {
             let until = Instant::now() + POLL.min(left);
-            let unchanged = common(told(stand));
+            let unchanged = told(stand);
             match deferred.hold_until(until, unchanged.clone()) {
                 true => {
                     let poll = Box::new(Poll(deferred));

@@ -2,6 +2,7 @@
 
 mod people;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -18,8 +19,8 @@ use crate::server::http::peer::Peer;
 use crate::server::http::request::Method;
 use crate::server::http::response::Persistence;
 use crate::server::router::Router;
-use crate::server::routes::{ROUTES, Site};
-use crate::server::tests::{answer, site};
+use crate::server::routes::{Path, ROUTES, Site};
+use crate::server::tests::{answer, answer_where, site};
 use crate::store::{KeptToken, NewSession};
 use crate::wechat::sign_page;
 
@@ -73,6 +74,13 @@ impl Server {
         let mut request = Request::of(method, target, headers, "");
         request.peer = peer.parse::<Peer>().unwrap();
         let (status, text) = answer(&self.router, request);
+        Answer { status, text }
+    }
+
+    /// Asks while as many requests wait as may.
+    fn ask_where_nothing_may_wait(&self, target: &str) -> Answer {
+        let request = Request::of(Method::Get, target, &[], "");
+        let (status, text) = answer_where(0, &self.router, request);
         Answer { status, text }
     }
 
@@ -143,6 +151,13 @@ impl Answer {
     }
 
     #[track_caller]
+    fn says_what_all_say(&self) -> &Answer {
+        self.has("X-Content-Type-Options: nosniff\r\n")
+            .has("Cache-Control: no-store\r\n")
+            .has("Referrer-Policy: same-origin\r\n")
+    }
+
+    #[track_caller]
     fn leads_to(&self, address: &str) -> &Answer {
         assert_eq!(self.header("Location"), Some(address), "{}", self.text);
         self
@@ -200,7 +215,59 @@ fn without_a_web_address_there_is_nothing_of_it() {
 }
 
 #[test]
-fn each_route_takes_its_methods_and_says_what_all_answers_say() {
+fn whatever_is_answered_below_the_path_it_says_what_all_answers_say() {
+    let server = server();
+    let methods = [Method::Get, Method::Head, Method::Post, Method::Other];
+    let mut targets: BTreeSet<String> = ["", "/", "/x", "/x/y?z", "/scan/", "/p/"]
+        .map(|end| format!("/wx{end}"))
+        .into();
+    for route in ROUTES {
+        match route.path {
+            Path::Callback | Path::Exactly(_) | Path::VerifyFile => {}
+            Path::Web(end) | Path::Gate(end) => {
+                targets.extend(["", "/", "/all", "/nobody"].map(|name| format!("/wx{end}{name}")));
+            }
+            Path::Named(end) => {
+                targets.extend(["1", "1/2"].map(|name| format!("/wx{end}{name}")));
+            }
+        }
+    }
+    let mut statuses = BTreeSet::new();
+    for (n, target) in targets.iter().enumerate() {
+        // Each from an address of its own, and with a form of ours and none.
+        let stranger = format!("2001:db8:{n}::1");
+        for (method, headers) in methods
+            .iter()
+            .flat_map(|method| [(*method, &[][..]), (*method, &[OWN])])
+        {
+            let answer = server.ask_as(&stranger, method, target, headers);
+            statuses.insert(answer.status);
+            answer.says_what_all_say();
+        }
+    }
+    for _ in 0..100 {
+        server.ask_as(STRANGER, Method::Get, "/wx/me", &[]);
+    }
+    server
+        .ask_as(STRANGER, Method::Get, "/wx/me", &[])
+        .is(429)
+        .says_what_all_say();
+    let all = [200, 201, 303, 400, 401, 403, 404, 405];
+    assert!(
+        all.iter().all(|status| statuses.contains(status)),
+        "{statuses:?}"
+    );
+    // There is no room for the request.
+    let busy = server.ask_where_nothing_may_wait("/wx/back");
+    busy.is(503).has("Retry-After: 1\r\n").says_what_all_say();
+    // Not ours: the owner's app, if anything.
+    for target in ["/", "/wxyz", "/docs"] {
+        server.get(target, &[]).is(404).lacks("Cache-Control");
+    }
+}
+
+#[test]
+fn each_route_takes_its_methods() {
     let server = server();
     for (method, target, status) in [
         (Method::Get, "/wx/auth", 401),
@@ -213,10 +280,7 @@ fn each_route_takes_its_methods_and_says_what_all_answers_say() {
         (Method::Get, "/wx/gate/", 404),
         (Method::Get, "/wx/login/members/more", 404),
     ] {
-        let answer = server.ask_as(STRANGER, method, target, &[]);
-        answer.is(status).has("Cache-Control: no-store\r\n");
-        answer.has("Referrer-Policy: same-origin\r\n");
-        answer.has("X-Content-Type-Options: nosniff\r\n");
+        server.ask_as(STRANGER, method, target, &[]).is(status);
     }
     for (method, target, allow) in [
         (Method::Post, "/wx/login", "GET, HEAD"),
@@ -227,7 +291,6 @@ fn each_route_takes_its_methods_and_says_what_all_answers_say() {
     ] {
         let answer = server.ask_as(STRANGER, method, target, &[]);
         answer.is(405).has(&format!("Allow: {allow}\r\n"));
-        answer.has("Cache-Control: no-store\r\n");
     }
     for target in [
         "/wx",
