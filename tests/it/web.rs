@@ -1,6 +1,7 @@
 //! Followers on the owner's web pages: the log-in inside WeChat from the first page to the last, and what strangers try.
 
 mod chromium;
+mod flood;
 mod threats;
 
 use crate::support::account::RULES;
