@@ -40,6 +40,7 @@ mod shorten;
 mod simulate;
 mod statistics;
 mod status;
+mod stats;
 mod tags;
 mod template;
 mod terminal;
@@ -129,6 +130,14 @@ The exit code is 1 when something keeps the server from starting, such as its po
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
+    /// How the account grows: who came and left, when people write, what answers them, who stayed
+    #[command(after_help = "Examples:
+  wechatd stats
+  wechatd stats --since 90d
+  wechatd stats --since 2026-11-01 --json
+
+A day is a line: +12 came, -3 left. More than 62 days become weeks. \"Stayed\" says how many of a hundred that came by a scene are still here: a scene is that of a QR code, else the platform's word for how somebody came, such as ADD_SCENE_SEARCH.")]
+    Stats(stats::Arguments),
     /// Words that the account puts on followers
     #[command(subcommand, after_help = "Example:\n  wechatd tags list")]
     Tags(tags::Tags),
@@ -344,6 +353,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rules(command) => rules::run(config()?, command),
         Command::Followers(command) => followers::run(&config()?, command),
         Command::Messages(command) => messages::run(&config()?, command),
+        Command::Stats(arguments) => stats::run(&config()?, &arguments),
         Command::Tags(command) => tags::run(&config()?, command),
         Command::Remark(arguments) => tags::remark(&config()?, &arguments),
         Command::Blacklist(command) => blacklist::run(&config()?, command),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::input::{NotBlank, since};
 use super::platform::connect;
+use super::stats::percent;
 use super::terminal::{
     Failure, Json, Output, WholeFile, cell, complain, download, text, time, whole,
 };
@@ -44,12 +45,12 @@ It works as long as the code. `wechatd qrcode create --out` draws the same code 
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Follows and scans per scene
+    /// Follows and scans per scene, and how many stayed
     #[command(after_help = "Examples:
   wechatd qrcode stats
   wechatd qrcode stats --since 30d --json
 
-Scans of people who follow already are counted as far back as messages are kept (store.keep_messages).")]
+STAYED: of a hundred that came by the code, so many are still here. Who left and came back by another way is not. Scans of people who follow already are counted as far back as messages are kept (store.keep_messages).")]
     Stats(Stats),
 }
 
@@ -252,6 +253,7 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
             cell(&scene.scene, 64),
             scene.follows.to_string(),
             scene.scans.to_string(),
+            percent(scene.stayed_percent),
             scene.last.clone(),
         ]
     };
@@ -259,12 +261,13 @@ fn stats(config: &Config, arguments: &Stats) -> Result<(), Failure> {
         Some(since) => format!("nobody came by a code since {since}"),
         None => "nobody came by a code".to_owned(),
     };
-    let rows: Vec<[String; 4]> = scenes.iter().map(row).collect();
+    let rows: Vec<[String; 5]> = scenes.iter().map(row).collect();
     out.table(
         [
             text("scene"),
             whole("follows"),
             whole("scans"),
+            whole("stayed"),
             time("last"),
         ],
         &rows,

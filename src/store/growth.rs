@@ -101,14 +101,12 @@ impl SceneGrowth {
     /// How many of a hundred stayed; `None` if nobody came.
     #[must_use]
     pub fn stayed_percent(&self) -> Option<i64> {
-        stayed_percent(self.came, self.still_here)
+        let SceneGrowth {
+            came, still_here, ..
+        } = self;
+        // The platform's time of a follow may differ a little from that of its push.
+        (*came > 0).then(|| (still_here * 100 + came / 2).div_euclid(*came).min(100))
     }
-}
-
-/// How many of a hundred stayed; `None` if nobody came.
-pub(super) fn stayed_percent(came: i64, still_here: i64) -> Option<i64> {
-    // The platform's time of a follow may differ a little from that of its push.
-    (came > 0).then(|| (still_here * 100 + came / 2).div_euclid(came).min(100))
 }
 
 impl Reader {

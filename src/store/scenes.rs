@@ -1,9 +1,12 @@
 //! Results of the account's QR codes: follows and scans per scene.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::columns::some_text;
 use super::error::StoreError;
+use super::growth::SceneGrowth;
 use super::open::Reader;
 
 /// The scene of all QR codes for logging in.
@@ -21,6 +24,10 @@ pub struct SceneCount {
     pub follows: i64,
     /// How often a follower scanned it, as long as the messages are kept.
     pub scans: i64,
+    /// How many of those that came by it are still here, see [`SceneGrowth`].
+    pub still_here: i64,
+    /// The same of a hundred; `None` if nobody came.
+    pub stayed_percent: Option<i64>,
     /// The last of them as local date and time.
     pub last: String,
 }
@@ -31,6 +38,11 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn scenes(&self, since: Option<i64>) -> Result<Vec<SceneCount>, StoreError> {
+        let growth = self.scene_growth(since, u32::MAX)?;
+        let growth: HashMap<&str, &SceneGrowth> = growth
+            .iter()
+            .map(|growth| (growth.scene.as_str(), growth))
+            .collect();
         let read = || {
             self.connection
                 .prepare(
@@ -49,8 +61,12 @@ impl Reader {
                      GROUP BY 1 ORDER BY sum(follows) DESC, sum(scans) DESC, scene",
                 )?
                 .query_map([since], |row| {
+                    let scene = some_text(row, 0)?;
+                    let growth = growth.get(scene.as_str());
                     Ok(SceneCount {
-                        scene: some_text(row, 0)?,
+                        still_here: growth.map_or(0, |growth| growth.still_here),
+                        stayed_percent: growth.and_then(|growth| growth.stayed_percent()),
+                        scene,
                         follows: row.get(1)?,
                         scans: row.get(2)?,
                         last: some_text(row, 3)?,

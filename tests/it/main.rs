@@ -80,6 +80,7 @@ mod stalls;
 mod start;
 mod statistics;
 mod status;
+mod stats;
 mod stop;
 mod store;
 mod store_faults;

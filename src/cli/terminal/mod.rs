@@ -1,5 +1,6 @@
 //! The output of a command: its answer on stdout, and everything else on stderr.
 
+mod chart;
 pub mod download;
 mod export;
 mod failure;
@@ -12,6 +13,7 @@ pub mod refusal;
 mod reply;
 mod whole_file;
 
+pub use chart::{Chart, Stroke};
 pub use export::{Export, FormatArguments};
 pub use failure::{Failure, complain};
 pub use output::{Column, Json, Output, cell, text, time, whole};

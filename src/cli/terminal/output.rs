@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use super::chart::terminal_width;
 use super::failure::{Failure, complain};
 use crate::local_time;
 use crate::visible::Visible;
@@ -135,9 +136,7 @@ impl Output {
             })
         };
         let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
-        let terminal = terminal_size::terminal_size_of(io::stdout());
-        let room = terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns));
-        let widths = layout(&columns, &rows, room.filter(|columns| *columns > 0));
+        let widths = layout(&columns, &rows, terminal_width());
         self.row(
             &columns.map(|column| column.heading.to_uppercase()),
             &widths,

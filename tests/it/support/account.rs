@@ -302,12 +302,23 @@ impl Account {
     /// Runs a command in a terminal (`script` of util-linux): stdout has both outputs as the terminal shows them.
     #[track_caller]
     pub fn on_a_terminal(&self, arguments: &[&str]) -> Ran {
+        self.in_a_script("", arguments)
+    }
+
+    /// The same in a terminal of so many columns.
+    #[track_caller]
+    pub fn on_a_terminal_of(&self, columns: u16, arguments: &[&str]) -> Ran {
+        self.in_a_script(&format!("stty rows 24 cols {columns}; "), arguments)
+    }
+
+    #[track_caller]
+    fn in_a_script(&self, before: &str, arguments: &[&str]) -> Ran {
         let program = self.program(arguments);
         let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy());
         let words = std::iter::once(program.get_program()).chain(program.get_args());
         let line: Vec<String> = words.map(quoted).collect();
         let mut script = Command::new("script");
-        script.args(["-qec", &line.join(" "), "/dev/null"]);
+        script.args(["-qec", &format!("{before}{}", line.join(" ")), "/dev/null"]);
         script.current_dir(self.folder()).env("TERM", "xterm");
         for (name, value) in program.get_envs() {
             match value {
