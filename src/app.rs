@@ -1,11 +1,12 @@
 //! The program as a value: what is built once and shared. All wiring is here.
 
 mod callback_ips;
+mod media_folder;
 mod uploads;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::api::{self, Client, TokenStore};
@@ -25,6 +26,7 @@ use crate::service::{Services, ServicesError};
 use crate::store::{self, NewPicture, Store, StoreError};
 use crate::trouble::{Signing, Troubles};
 pub use callback_ips::{CallbackIps, Networks};
+pub use media_folder::MediaFolder;
 pub use uploads::{kept_as, uploaded};
 
 /// Everything that the server and its background work share.
@@ -54,6 +56,8 @@ pub struct App {
     /// The time, as far as the platform has confirmed it.
     pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
+    /// Whether the thread that fetches media runs.
+    fetches: Mutex<bool>,
 }
 
 /// A notifier for each background thread.
@@ -73,6 +77,8 @@ pub struct Notifiers {
     pub deliveries: Arc<Notifier>,
     /// Notified when there may be files to upload.
     pub uploads: Notifier,
+    /// Notified when there may be a file that a follower sent to fetch.
+    pub media: Notifier,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
     /// Pauses of the thread that keeps the ticket of the JS-SDK; never notified, only closed.
@@ -160,6 +166,7 @@ impl App {
             signing: Signing::default(),
             callback_ips,
             live: RwLock::new(Arc::new(live)),
+            fetches: Mutex::new(false),
         })
     }
 
@@ -179,6 +186,51 @@ impl App {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         Ok(())
     }
+
+    /// Whether the thread that fetches media is to be started: it is wanted, and does not run. From now on it counts as
+    /// running.
+    #[must_use]
+    pub fn fetching_begins(&self) -> bool {
+        let mut fetches = self.fetches();
+        let begins = !*fetches && self.live().config.store.media.is_some();
+        *fetches |= begins;
+        begins
+    }
+
+    /// The folder to fetch media to; `None`: the thread that asks ends, and counts as ended.
+    #[must_use]
+    pub fn fetching_goes_on(&self) -> Option<PathBuf> {
+        // Locked first: a folder that is configured from now on starts the thread again.
+        let mut fetches = self.fetches();
+        let folder = self.live().config.store.media.clone();
+        *fetches = folder.is_some();
+        folder
+    }
+
+    /// The thread that fetches media could not be started.
+    pub fn fetching_ended(&self) {
+        *self.fetches() = false;
+    }
+
+    fn fetches(&self) -> MutexGuard<'_, bool> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the files of media whose message is gone.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a file stays; the text says why.
+    pub fn sweep_media(&self) -> Result<(), String> {
+        let live = self.live();
+        let Some(path) = &live.config.store.media else {
+            return Ok(());
+        };
+        let reader = self.store.reader().map_err(|error| error.to_string())?;
+        match MediaFolder::if_taken(path, &reader).map_err(|error| error.to_string())? {
+            Some(folder) => folder.sweep(&reader).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Notifiers {
@@ -191,6 +243,7 @@ impl Notifiers {
             &self.hooks,
             &self.uploads,
             &self.watch,
+            &self.media,
         ] {
             notifier.notify();
         }
@@ -206,14 +259,15 @@ impl Notifiers {
             hooks,
             deliveries,
             uploads,
+            media,
             token_file,
             ticket,
             watchdog,
             watch,
         } = self;
         for notifier in [
-            profiles, chores, addresses, sync, hooks, deliveries, uploads, token_file, ticket,
-            watchdog, watch,
+            profiles, chores, addresses, sync, hooks, deliveries, uploads, media, token_file,
+            ticket, watchdog, watch,
         ] {
             notifier.close();
         }

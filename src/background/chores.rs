@@ -52,10 +52,22 @@ pub(super) fn run(app: &App) {
     let mut log_has_traces = true;
     let mut failing = Failing::default();
     let mut logged = Logged::default();
+    // Messages went whose files may still be in `store.media`. At the start the thread that fetches them looks.
+    let mut files_are_left = false;
     loop {
         // Each is done even if the other fails.
-        let emptied = forget(app, &mut log_has_traces);
-        let removed = remove_old(app, &mut logged).and_then(|removed| count_rules(app, removed));
+        let emptied = forget(app, &mut log_has_traces, &mut files_are_left);
+        let removed = remove_old(app, &mut logged, &mut files_are_left)
+            .and_then(|removed| count_rules(app, removed));
+        if files_are_left {
+            files_are_left = match app.sweep_media() {
+                Ok(()) => false,
+                Err(error) => {
+                    log::warn!("chores: files of messages that are gone stay: {error}");
+                    true
+                }
+            };
+        }
         let woken = match (emptied, removed) {
             (_, Ok(Removed::Woken(woken))) => woken,
             (Ok(emptied), Ok(removed @ (Removed::All | Removed::Waiting))) => {
@@ -86,10 +98,15 @@ pub(super) fn run(app: &App) {
 
 /// Removes what still names people who closed their account. False while another program keeps the write-ahead log
 /// from being emptied.
-fn forget(app: &App, log_has_traces: &mut bool) -> Result<bool, StoreError> {
+fn forget(
+    app: &App,
+    log_has_traces: &mut bool,
+    files_are_left: &mut bool,
+) -> Result<bool, StoreError> {
     let reader = app.store.reader()?;
     for openid in reader.people_to_erase()? {
         *log_has_traces = true;
+        *files_are_left = true;
         app.store.erase(&reader, &openid)?;
         log::info!("chores: forgot a person who closed the account");
     }
@@ -159,7 +176,11 @@ impl Now {
 }
 
 /// Removes old messages, signatures and digests until none is left or it is notified.
-fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
+fn remove_old(
+    app: &App,
+    logged: &mut Logged,
+    files_are_left: &mut bool,
+) -> Result<Removed, StoreError> {
     if let Confirmed::Fresh(now) = app.confirmed.now() {
         app.store.keep_confirmed_time(now)?;
     }
@@ -212,6 +233,7 @@ fn remove_old(app: &App, logged: &mut Logged) -> Result<Removed, StoreError> {
             }
         };
         logged.removed += step;
+        *files_are_left |= step > 0;
         if step == 0 {
             if logged.removed > 0 {
                 log::info!(

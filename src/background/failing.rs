@@ -52,6 +52,11 @@ impl Failing {
         pause
     }
 
+    /// Whether no try failed since the last that succeeded.
+    pub(super) fn is_over(&self) -> bool {
+        self.now.is_none()
+    }
+
     /// A try succeeded. Returns whether the one before had failed.
     pub(super) fn succeeded(&mut self) -> bool {
         self.now.take().is_some()

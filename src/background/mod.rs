@@ -1,12 +1,13 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
 //! the hooks, the times of forwarded pushes, the ticket of the JS-SDK, uploads of
-//! files that rules answer with, the watch for trouble.
+//! files that rules answer with, files that followers send, the watch for trouble.
 
 mod addresses;
 mod chores;
 mod deliveries;
 mod failing;
 mod hooks;
+mod media;
 mod profiles;
 mod supervisor;
 mod sync;
@@ -46,5 +47,26 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("ticket", |all| &all.ticket, ticket::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;
     spawn("watch", |all| &all.watch, watch::run)?;
-    Ok(())
+    start_fetching(app)
+}
+
+/// Starts the thread that fetches media, if the configuration wants it and it does not run yet. It ends when the
+/// configuration no longer does.
+///
+/// # Errors
+/// When the system cannot start another thread.
+pub fn start_fetching(app: &Arc<App>) -> std::io::Result<()> {
+    if !app.fetching_begins() {
+        return Ok(());
+    }
+    let fetching = Arc::clone(app);
+    let work = move || {
+        let notifier = &fetching.notifiers.media;
+        restarting("media", notifier, AFTER_PANIC, || media::run(&fetching));
+    };
+    let started = thread::Builder::new().name("media".to_owned()).spawn(work);
+    if started.is_err() {
+        app.fetching_ended();
+    }
+    started.map(drop)
 }

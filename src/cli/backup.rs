@@ -59,6 +59,12 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         file.display(),
         config.store.path.display()
     ))?;
+    if let Some(media) = &config.store.media {
+        out.line(&format!(
+            "The files of {} (store.media) are not in it: copy the folder too",
+            media.display()
+        ))?;
+    }
     out.done()?;
     // The copy is made, whatever happens to the rest.
     if let Err(error) = note(config, now, &file) {

@@ -51,6 +51,8 @@ struct Checked {
     store: String,
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
+    /// `None` without `store.media`.
+    media: Option<files::ShownMedia>,
     rules: Vec<ShownRule>,
     pictures: Vec<files::ShownPicture>,
     files: Vec<files::ShownFile>,
@@ -130,6 +132,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         return failure.map_or(Ok(()), Err);
     }
     let mut checked = look(config, obstacles, reader.as_ref())?;
+    // The server starts all the same.
+    let problem = checked.media.as_ref().and_then(files::ShownMedia::problem);
+    failure = failure.or(problem.map(|_| Failure::Shown));
     if arguments.online {
         let lines = public::look(config);
         failure = failure.or(online::is_wrong(&lines).then_some(Failure::Shown));
@@ -207,6 +212,9 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             rule.name, rule.line, rule.about, rule.answer
         ))?;
     }
+    if let Some(media) = &checked.media {
+        out.line(&format!("media          {}", media.line()))?;
+    }
     files::print(&checked.pictures, &checked.files, &mut out)?;
     if !checked.services.is_empty() {
         out.line(&format!("services       {}", checked.services.len()))?;
@@ -231,6 +239,9 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     }
     for warning in &checked.warnings {
         out.line(&format!("warning: {warning}"))?;
+    }
+    if let Some(problem) = checked.media.as_ref().and_then(files::ShownMedia::problem) {
+        out.line(&format!("wrong: {problem}"))?;
     }
     for obstacle in &checked.obstacles {
         out.line(&format!("the server cannot start: {obstacle}"))?;
@@ -326,6 +337,7 @@ fn look(
             .collect(),
         pictures: files::ShownPicture::all(config, reader)?,
         files: files::ShownFile::all(config, reader)?,
+        media: files::ShownMedia::of(config, reader)?,
         services: config
             .services
             .iter()

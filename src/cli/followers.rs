@@ -14,6 +14,7 @@ use super::terminal::{
 };
 use super::{messages, tags};
 use crate::api::user::Profile;
+use crate::app::MediaFolder;
 use crate::clock;
 use crate::config::{Config, EventType};
 use crate::counted::counted;
@@ -503,6 +504,7 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         .collect();
     let hook_events = subscribers.closed(openid, clock::unix_seconds());
     let erased = store.forget(&reader, openid, hook_events)?;
+    remove_files(config, &reader)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
@@ -539,6 +541,23 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         ))?;
     }
     out.done()
+}
+
+/// Removes what the person sent from the folder of media.
+fn remove_files(config: &Config, reader: &Reader) -> Result<(), Failure> {
+    let Some(path) = &config.store.media else {
+        return Ok(());
+    };
+    let swept = match MediaFolder::if_taken(path, reader)? {
+        Some(folder) => folder.sweep(reader).map(drop),
+        None => Ok(()),
+    };
+    swept.map_err(|error| {
+        Failure::failed(
+            format!("the rows are gone, but files of the person may still be there: {error}"),
+            "the server tries to remove them every hour and at its start",
+        )
+    })
 }
 
 /// What `forget` did.

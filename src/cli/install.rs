@@ -287,6 +287,7 @@ fn installed(system: &System) -> Result<Config, Failure> {
     for path in [
         &mut config.account.app_secret_file,
         &mut config.api.token_file,
+        &mut config.store.media,
     ] {
         *path = path.as_deref().map(inside);
     }

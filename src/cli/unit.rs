@@ -51,6 +51,7 @@ pub(super) fn with_unit<T>(
         .map(place)
         .transpose()?;
     let token = config.api.token_file.as_deref().map(place).transpose()?;
+    let media = config.store.media.as_deref().map(place).transpose()?;
     let unit = Unit {
         binary,
         config: &file,
@@ -59,6 +60,7 @@ pub(super) fn with_unit<T>(
         admin: config.admin.listen.as_ref().map(Entrance::of),
         app_secret_file: secret.as_deref(),
         token_file: token.as_deref(),
+        media: media.as_deref(),
     };
     use_it(&unit).map_err(|error| Failure::Failed(error.to_string()))
 }
@@ -80,6 +82,8 @@ pub struct Unit<'a> {
     pub app_secret_file: Option<&'a Path>,
     /// `api.token_file`, if it is set.
     pub token_file: Option<&'a Path>,
+    /// `store.media`, if it is set.
+    pub media: Option<&'a Path>,
 }
 
 /// How the reverse proxy reaches the server, as far as a unit needs to know.
@@ -163,6 +167,15 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
             }
             Some(_) | None => {}
         }
+    }
+
+    // Beside the store it is writable anyway.
+    let media = unit.media.map(text).transpose()?;
+    if let Some(media) = media
+        .as_deref()
+        .filter(|media| !Path::new(media).starts_with(&store))
+    {
+        writable.push(media);
     }
 
     let writable: String = writable

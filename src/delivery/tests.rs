@@ -297,6 +297,7 @@ impl World {
             reply: None,
             todo: false,
             media_id: None,
+            fetches_media: false,
             effect: Effect::None,
             forward: forwards.then(|| NewForward {
                 service: "bot".to_owned(),

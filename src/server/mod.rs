@@ -336,7 +336,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
 }
 
 /// Reads the configuration again: whole or not at all.
-fn reload(app: &App, guard: &Guard, admin: Option<&AdminServer>) {
+fn reload(app: &Arc<App>, guard: &Guard, admin: Option<&AdminServer>) {
     systemd::notify(State::Reloading);
     let old = app.live();
     match Config::load(&old.config.file) {
@@ -366,6 +366,9 @@ fn reload(app: &App, guard: &Guard, admin: Option<&AdminServer>) {
                         admin.reload(&app.live());
                     }
                     app.notifiers.config_changed();
+                    if let Err(error) = background::start_fetching(app) {
+                        log::error!("store.media: no thread to fetch files with: {error}");
+                    }
                     if !waiting.is_empty() {
                         log::warn!(
                             "changed, and in force only after a restart: {}",

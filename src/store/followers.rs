@@ -534,6 +534,7 @@ mod tests {
             reply: None,
             todo: false,
             media_id: None,
+            fetches_media: false,
             effect,
             forward: None,
             shows_kept: ShowsKept::No,

@@ -18,7 +18,7 @@
 //! - [`sent`]: customer-service messages, each before and after it is sent
 //! - [`contact`]: what came from one person and went to them
 //! - [`inbox`]: lists of messages that are searched, and marking messages as done
-//! - [`media`]: uploaded files, valid or expired
+//! - [`media`]: uploaded files, valid or expired; [`media_files`]: the files of messages, to be fetched or fetched
 //! - [`pictures`]: pictures that the web part serves
 //! - [`sessions`]: people who are logged in on the owner's web pages
 //! - [`admin`]: who may use the operator's page
@@ -58,6 +58,7 @@ mod kept;
 mod lease;
 mod main_file;
 mod media;
+mod media_files;
 mod messages;
 mod open;
 mod options;
@@ -100,6 +101,7 @@ pub use inbox::{InboxFilter, InboxPage, Kinds, Mark, Older, TextRow};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::{PERMANENT, PERMANENT_VIDEO};
+pub use media_files::{DueMedia, FetchedMedia, MediaCounts};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
 pub use options::Options;

@@ -46,6 +46,8 @@ pub struct Record {
     pub todo: bool,
     /// How to fetch the picture, recording or video that was sent.
     pub media_id: Option<String>,
+    /// Whether that is to be fetched to the folder of media.
+    pub fetches_media: bool,
     /// What the push means for the followers.
     pub effect: Effect,
     /// What is recorded of it as a forwarded push; `None`: it is not.
@@ -170,6 +172,11 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
         return not_new(connection, record);
     }
     let id = connection.last_insert_rowid();
+    if record.fetches_media {
+        connection
+            .prepare_cached("INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)")?
+            .execute(params![id, record.received_at])?;
+    }
     let at = record.created_at;
     match &record.effect {
         Effect::None => {}

@@ -630,6 +630,20 @@ CREATE TRIGGER scene_counts_empty AFTER UPDATE ON scene_counts WHEN new.came <= 
     DELETE FROM scene_counts WHERE quarter = new.quarter AND scene = new.scene;
 END;
 
+-- The files of messages that are fetched to the folder store.media; of each message with one, while it is set.
+CREATE TABLE media_files (
+    message_id INTEGER PRIMARY KEY,
+    file       TEXT,                    -- its name in the folder; NULL: none yet
+    type       TEXT,                    -- by its content, such as image/jpeg; NULL: not fetched
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    next_at    INTEGER,                 -- the next attempt; NULL: fetched, or given up
+    error      TEXT                     -- of the last attempt
+);
+CREATE INDEX media_files_waiting ON media_files (next_at) WHERE next_at IS NOT NULL;
+CREATE TRIGGER messages_media_removed AFTER DELETE ON messages BEGIN
+    DELETE FROM media_files WHERE message_id = old.id;
+END;
+
 -- How often each rule answered in a quarter of an hour. Counted by the chores when it is over, so that a push pays
 -- nothing; again if then its number of pushes is another.
 CREATE TABLE rule_counts (

@@ -65,6 +65,9 @@ pub(super) const FAILED_UPLOAD: &str = "failed upload ";
 /// 32 random bytes in hexadecimal digits: the key of what is signed for browsers.
 pub(super) const WEB_KEY: &str = "web_key";
 
+/// The key by which the folder of media knows its store.
+pub(super) const MEDIA_FOLDER: &str = "media_folder";
+
 /// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 

@@ -1,12 +1,13 @@
-//! What `wechatd check` says of the files that rules name: pictures of articles, and files that are uploaded.
+//! What `wechatd check` says of files: those that rules name, pictures of articles and files that are uploaded, and those
+//! that followers send.
 
 use serde::Serialize;
 
-use crate::app::kept_as;
+use crate::app::{MediaFolder, kept_as};
 use crate::cli::terminal::{Failure, Output};
 use crate::clock;
 use crate::config::{Config, MediaFile, Picture};
-use crate::store::Reader;
+use crate::store::{MediaCounts, Reader};
 use crate::wechat::file::shown_size;
 
 /// A picture of an article.
@@ -29,6 +30,57 @@ pub(super) struct ShownFile {
     media_id: Option<String>,
     /// Why the last upload failed.
     failed: Option<String>,
+}
+
+/// The folder for files that followers send.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownMedia {
+    folder: String,
+    #[serde(flatten)]
+    counts: MediaCounts,
+    /// Why nothing is fetched.
+    problem: Option<String>,
+}
+
+impl ShownMedia {
+    /// `None` without `store.media`.
+    pub(super) fn of(
+        config: &Config,
+        reader: Option<&Reader>,
+    ) -> Result<Option<ShownMedia>, Failure> {
+        let Some(folder) = &config.store.media else {
+            return Ok(None);
+        };
+        let counts = reader.map(Reader::media_counts).transpose()?;
+        Ok(Some(ShownMedia {
+            folder: folder.display().to_string(),
+            counts: counts.unwrap_or_default(),
+            problem: match config.api_rights() {
+                Some(_) => MediaFolder::problem(folder, reader)?,
+                None => Some(
+                    "files are fetched with account.app_id and account.app_secret only".to_owned(),
+                ),
+            },
+        }))
+    }
+
+    /// What keeps files from being fetched, as a sentence.
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        Some(format!("store.media: {problem}"))
+    }
+
+    pub(super) fn line(&self) -> String {
+        let MediaCounts {
+            fetched,
+            waiting,
+            failed,
+        } = self.counts;
+        format!(
+            "{}: {fetched} fetched, {waiting} to be fetched, {failed} given up",
+            self.folder
+        )
+    }
 }
 
 impl ShownPicture {

@@ -25,6 +25,7 @@ impl Usual {
             admin: None,
             app_secret_file: None,
             token_file: None,
+            media: None,
         }
     }
 
@@ -110,6 +111,7 @@ fn spaces_percents_and_dollars_in_paths_are_escaped_for_their_setting() {
         admin: None,
         app_secret_file: Some(Path::new("/etc/my 50%/secret")),
         token_file: None,
+        media: None,
     })
     .expect("the paths are writable");
     // A `$` is literal in the program's path, and starts a variable after it.
@@ -314,6 +316,7 @@ fn the_folder_of_the_token_file_belongs_to_the_service() {
                 Entrance::Socket(Path::new(socket))
             }),
             token_file: Some(Path::new(token)),
+            media: None,
             ..USUAL.unit()
         })
         .expect("writable");

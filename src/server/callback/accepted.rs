@@ -116,6 +116,7 @@ impl Accepted {
             event_key: push.event_key().map(str::to_owned),
             msg_id: push.msg_id().map(str::to_owned),
             media_id: push.media_id().map(str::to_owned),
+            fetches_media: push.media_id().is_some() && live.config.store.media.is_some(),
             content: Some(push.subject())
                 .filter(|subject| !subject.is_empty())
                 .map(str::to_owned),

@@ -40,6 +40,7 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
         );
         let closes_account = matches!(record.effect, Effect::AccountClosed { .. });
         let has_hook_events = !record.hook_events.is_empty();
+        let fetches_media = record.fetches_media;
         let store = Arc::clone(&app.store);
         let recording = Recording {
             admitted,
@@ -68,6 +69,9 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
                 }
                 if has_hook_events {
                     app.notifiers.hooks.notify();
+                }
+                if fetches_media {
+                    app.notifiers.media.notify();
                 }
             },
         );

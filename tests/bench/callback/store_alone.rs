@@ -92,6 +92,7 @@ impl StoreAlone {
             event_key: push.event_key().map(str::to_owned),
             msg_id: push.msg_id().map(str::to_owned),
             media_id: push.media_id().map(str::to_owned),
+            fetches_media: false,
             content: Some(push.subject().to_owned()),
             xml: String::from_utf8(body).ok(),
             created_at: push.create_time,
