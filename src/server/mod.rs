@@ -31,7 +31,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,9 @@ const STOP_PATIENCE: Duration = Duration::from_millis(4_600);
 
 /// The part of it reserved for the store, to finish its last write and fold the log into the file.
 const STORE_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Until a start that the store could not note is noted again.
+const NOTE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Two signals within this time are one: `timeout` and some supervisors send it to the program and to its group.
 const ONE_SIGNAL: Duration = Duration::from_millis(300);
@@ -298,14 +301,22 @@ fn reloading(
     let page = admin.iter().next().map(AdminServer::local_addr);
     let listening = [Some(guard.local_addr()), page].map(|at| Some(at?.to_string()));
     let work = move || {
-        // Lets `check` tell this server's port from one that another program has, and `admin link` name the page. A store
-        // that cannot be written reports that itself.
-        app.store
-            .keep_listening(listening, clock::unix_seconds())
-            .ok();
+        // Lets `check` tell this server's port from one that another program has, `status` find it, and `admin link` name
+        // the page. A store that cannot be written reports that itself.
+        let since = clock::unix_seconds();
+        let note = || app.store.keep_listening(listening.clone(), since).is_ok();
+        let mut is_noted = note();
         warn(&app.live());
-        while let Ok(()) = wanted.recv() {
-            reload(&app, &guard, admin.as_ref().as_ref());
+        loop {
+            let asked = match is_noted {
+                true => wanted.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => wanted.recv_timeout(NOTE_AGAIN),
+            };
+            match asked {
+                Ok(()) => reload(&app, &guard, admin.as_ref().as_ref()),
+                Err(RecvTimeoutError::Timeout) => is_noted = note(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     };
     thread::Builder::new()
