@@ -310,7 +310,7 @@ pub const ERRCODES: &[Errcode] = {
         one(50001, Admin, "this account may not use this call", "see the console's list of interface permissions"),
         one(50002, User, "the user's WeChat account is frozen or closed", ""),
         one(50004, Admin, "the account is barred from access_tokens", "see the notice at mp.weixin.qq.com"),
-        one(50005, User, "the user does not follow any more", ""),
+        one(50005, User, "the user no longer follows", ""),
         one(50007, Admin, "the account is frozen", "see the notice at mp.weixin.qq.com"),
         one(53404, Admin, "the account is banned from this feature", "see the notice at mp.weixin.qq.com"),
         one(53405, Fix, "the goods in the article are wrong", ""),

@@ -83,9 +83,7 @@ pub(super) fn run(app: &App) {
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
                 let pause = failing.failed(&text, BACKOFF, |seconds| {
-                    log::warn!(
-                        "chores: {text}; trying again in {seconds} s, then less and less often"
-                    );
+                    log::warn!("chores: {text}; retrying in {seconds} s with increasing pauses");
                 });
                 app.notifiers.chores.wait(pause)
             }

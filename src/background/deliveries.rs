@@ -27,7 +27,7 @@ pub(super) fn run(app: &App) {
                 Err(error) => {
                     let text = error.to_string();
                     failing.failed(&text, BACKOFF, |seconds| {
-                        log::warn!("kept answers: {text}; trying again in {seconds} s");
+                        log::warn!("kept answers: {text}; retrying in {seconds} s");
                     })
                 }
             };

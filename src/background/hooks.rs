@@ -97,7 +97,7 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
                 reader = None;
                 let text = error.to_string();
                 let pause = failing.failed(&text, BACKOFF, |seconds| {
-                    log::warn!("hook {name}: {text}; trying again in {seconds} s");
+                    log::warn!("hook {name}: {text}; retrying in {seconds} s");
                 });
                 if notifier.pause(pause) == Woken::Closing {
                     return;

@@ -108,7 +108,7 @@ impl Worker<'_> {
         for (openid, outcome) in &outcomes {
             match outcome {
                 ProfileOutcome::Fetched(_) => log::debug!("profile: {openid}: fetched"),
-                ProfileOutcome::Left => log::warn!("profile: {openid}: does not follow any more"),
+                ProfileOutcome::Left => log::warn!("profile: {openid} no longer follows"),
                 ProfileOutcome::Refused(why) | ProfileOutcome::Later(why) => {
                     log::warn!("profile: {openid}: {why}")
                 }
@@ -138,7 +138,7 @@ impl Worker<'_> {
 
     fn failed(&mut self, text: &str, backoff: Backoff) -> Duration {
         self.failing.failed(text, backoff, |seconds| {
-            log::warn!("profiles: {text}; trying again in {seconds} s, then less and less often");
+            log::warn!("profiles: {text}; retrying in {seconds} s with increasing pauses");
         })
     }
 }

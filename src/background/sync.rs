@@ -42,7 +42,7 @@ pub(super) fn run(app: &App) {
                 Err(error) => {
                     let text = error.to_string();
                     let pause = failing.failed(&text, backoff(&error), |seconds| {
-                        log::warn!("{text}; trying again in {seconds} s, then less and less often");
+                        log::warn!("{text}; retrying in {seconds} s with increasing pauses");
                     });
                     app.notifiers.sync.pause(pause)
                 }

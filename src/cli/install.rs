@@ -18,7 +18,7 @@ use settings::NewConfig;
 use step::{Act, Step};
 
 pub(super) const EXAMPLES: &str = "Examples:
-  sudo ./wechatd install --dry-run
+  wechatd install --dry-run
   sudo ./wechatd install
   sudo wechatd uninstall
 

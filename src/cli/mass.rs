@@ -342,7 +342,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
                 text("what"),
                 text("status"),
                 whole("total"),
-                whole("got it"),
+                whole("delivered"),
                 whole("failed"),
             ],
             &rows,

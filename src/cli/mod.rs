@@ -282,7 +282,8 @@ The server must be stopped. The copy is checked first; the store that was there 
     #[command(after_help = install::EXAMPLES)]
     Install(install::Arguments),
     /// Take the service away again, but for the configuration and the store
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
+  wechatd uninstall --dry-run
   sudo wechatd uninstall")]
     Uninstall(install::Arguments),
     /// Print a hardened systemd unit for this binary and configuration

@@ -146,12 +146,12 @@ const HEADING: [Column; 5] = [
     whole("a day"),
     whole("used"),
     whole("left"),
-    text("besides"),
+    text("rate limit"),
 ];
 
 fn row(path: &str, quota: &Quota) -> [String; 5] {
     let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
-    let besides = quota.rate_limit.as_ref().and_then(|limit| {
+    let rate_limit = quota.rate_limit.as_ref().and_then(|limit| {
         let (calls, seconds) = limit.call_count.zip(limit.refresh_second)?;
         Some(format!("{calls} in {seconds} s"))
     });
@@ -160,7 +160,7 @@ fn row(path: &str, quota: &Quota) -> [String; 5] {
         number(quota.daily_limit),
         number(quota.used),
         number(quota.remain),
-        besides.unwrap_or_default(),
+        rate_limit.unwrap_or_default(),
     ]
 }
 

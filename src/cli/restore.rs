@@ -35,12 +35,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let before = restored?;
     let mut out = Output::for_reading();
     out.line(&format!(
-        "{} is what {} holds",
+        "Restored {} from {}",
         path.display(),
         arguments.file.display()
     ))?;
     if let Some(before) = before {
-        out.line(&format!("what was there before is {}", before.display()))?;
+        out.line(&format!(
+            "The previous store is kept as {}",
+            before.display()
+        ))?;
     }
     out.done()
 }

@@ -55,7 +55,7 @@ pub enum Window {
 pub enum Shut {
     /// The person did nothing lately that opens the window, as far as the store knows.
     Over,
-    /// The person does not follow any more.
+    /// The person no longer follows.
     Left,
     /// All messages of the window were sent.
     UsedUp,
@@ -160,7 +160,7 @@ impl Shut {
     pub fn why(self) -> &'static str {
         match self {
             Shut::Over => "the person has not written in the last 48 hours",
-            Shut::Left => "the person does not follow any more",
+            Shut::Left => "the user no longer follows",
             Shut::UsedUp => "all messages of this window were sent",
             Shut::UsedUpThere => {
                 "the platform says that all messages of this window were sent (45047)"

@@ -335,7 +335,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
                 }
             }
             Ok(Event::Signal(_)) | Err(_) => {
-                log::info!("stopping: no new requests, those under way are answered");
+                log::info!("shutting down, finishing requests in progress");
                 return Ok(());
             }
             Ok(Event::Fault(reason)) => {
@@ -355,10 +355,7 @@ fn reload(app: &Arc<App>, guard: &Guard, admin: Option<&AdminServer>) {
             for problem in problems.to_string().lines() {
                 log::error!("{problem}");
             }
-            refused(
-                app,
-                "the configuration was not read again: the old one stays in force",
-            );
+            refused(app, "configuration not reloaded, the old one stays active");
         }
         Ok(config) => {
             let waiting = old.config.restart_keys(&config);
@@ -366,9 +363,7 @@ fn reload(app: &Arc<App>, guard: &Guard, admin: Option<&AdminServer>) {
             match app.replace(config) {
                 Err(error) => refused(
                     app,
-                    &format!(
-                        "the configuration cannot be put in force, the old one stays: {error}"
-                    ),
+                    &format!("configuration not reloaded, the old one stays active: {error}"),
                 ),
                 Ok(()) => {
                     app.troubles.end(Kind::Config, "read again");
@@ -387,7 +382,7 @@ fn reload(app: &Arc<App>, guard: &Guard, admin: Option<&AdminServer>) {
                         );
                     }
                     log::info!(
-                        "the configuration was read again: {} in force",
+                        "configuration reloaded, {} active",
                         counted(app.live().rules.iter().len(), "rule")
                     );
                 }

@@ -150,7 +150,7 @@ pub(super) fn done(
             note_way(connection, openid)?
         }
         ProfileOutcome::Left => {
-            let why = "the platform says that this person does not follow any more".to_owned();
+            let why = "the platform says that this user no longer follows".to_owned();
             return done(connection, openid, &ProfileOutcome::Refused(why), now);
         }
         ProfileOutcome::Refused(why) => connection

@@ -123,6 +123,7 @@ const LOCAL: &[&str] = &[
     "init",
     "install",
     "uninstall",
+    "rules pull",
 ];
 
 /// Commands that change nothing.
@@ -130,6 +131,7 @@ const READS: &[&str] = &[
     "check",
     "explain",
     "gate test",
+    "rules test",
     "proxy",
     "followers list",
     "followers show",

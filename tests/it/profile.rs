@@ -647,7 +647,7 @@ fn show_online_fetches_the_profile_of_one_person_and_keeps_that_of_a_follower() 
         .command(&["followers", "show", FAN, "--online"])
         .ok()
         .says("follows  no")
-        .says("does not follow any more");
+        .says("no longer follows");
     assert_eq!(account.store().count("followers"), 1);
     account
         .command(&["followers", "show", "xOfAnotherAccount", "--online"])

@@ -119,9 +119,7 @@ fn a_refused_reload_is_trouble_until_one_succeeds() {
     let account = Account::start();
     account.rewrite_config(|config| config.replace("name = \"help\"", "nam = \"help\""));
     account.hang_up();
-    account
-        .log()
-        .says("config: the configuration was not read again");
+    account.log().says("config: configuration not reloaded");
     row(&account, "config", false);
     account.rewrite_config(|config| config.replace("nam = \"help\"", "name = \"help\""));
     account.reload();

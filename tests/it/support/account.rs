@@ -269,7 +269,7 @@ impl Account {
     /// Sends SIGHUP and waits until the log reports the result of the reload.
     #[track_caller]
     pub fn reload(&self) {
-        let ends = ["the configuration was read again", "the old one stays"];
+        let ends = ["configuration reloaded", "the old one stays"];
         let said = || ends.iter().map(|end| self.log.count(end)).sum::<usize>();
         let before = said();
         self.hang_up();
