@@ -12,6 +12,7 @@ mod explain;
 mod followers;
 mod forwards;
 mod gate;
+mod groups;
 mod hooks;
 mod init;
 mod input;
@@ -55,22 +56,19 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{self, Config};
 use terminal::{Failure, Output, logging, refusal};
 
-/// The back end of one WeChat Official Account.
+/// A self-hosted back end for one WeChat Official Account.
 #[derive(Debug, Parser)]
 #[command(
     name = "wechatd",
     version,
-    about = "The back end of one WeChat Official Account: answers its followers, keeps them in one SQLite file",
-    after_help = "Examples:
-  wechatd                        # run the server with ./wechat.conf
-  wechatd check                  # what the configuration means, and the Token
-  wechatd simulate text hello    # try it: a message as the platform sends it
-  wechatd followers list         # who follows
+    about = "A self-hosted back end for one WeChat Official Account (公众号)",
+    help_template = groups::template(),
+    styles = groups::STYLES,
+    after_help = "Example:
+  wechatd simulate text hello    # what your server answers a follower
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is
-wrong, 3 it may have been done: the platform's answer did not come.
-
-With --json an error is one JSON object on standard error.",
+`wechatd help COMMAND` explains a command. Exit codes: 0 done, 1 failed,
+2 wrong command line or configuration, 3 perhaps done: WeChat did not answer.",
     propagate_version = false
 )]
 struct Arguments {

@@ -326,6 +326,39 @@ fn the_newest_entry_of_the_changelog_is_this_version() {
 }
 
 #[test]
+fn the_help_groups_every_command_once_and_fits_a_small_terminal() {
+    let help = wechatd(&["--help"]);
+    let help = &help.ok().stdout;
+    assert!(help.lines().count() <= 24, "{help}");
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let (_, groups) = help.split_once("\n\n  Try ").unwrap();
+    let (groups, _) = groups.split_once("\n\nOptions:").unwrap();
+    let listed: Vec<&str> = groups
+        .split([' ', ',', '\n'])
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    for family in families() {
+        let times = listed.iter().filter(|name| **name == family).count();
+        assert_eq!(times, 1, "{family} in src/cli/groups.rs");
+    }
+    assert_eq!(listed.len(), families().len(), "{listed:?}");
+}
+
+/// The first words of all commands.
+fn families() -> Vec<String> {
+    let commands = wechatd::cli::commands();
+    let mut families: Vec<String> = commands
+        .iter()
+        .filter_map(|(command, _)| command.split(' ').next().map(str::to_owned))
+        .collect();
+    families.dedup();
+    assert!(families.len() >= 10, "{families:?}");
+    families
+}
+
+#[test]
 fn the_readme_lists_every_command() {
     let readme = readme();
     let commands = wechatd::cli::commands();
