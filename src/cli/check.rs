@@ -48,6 +48,8 @@ struct Checked {
     token_from: &'static str,
     app_id: Option<String>,
     api: bool,
+    /// Where the operator's page is; `None`: the server does not show it.
+    operator_page: Option<String>,
     store: String,
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
@@ -193,6 +195,13 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
                 (None, _) => "off: account.app_id and account.app_secret are not set".to_owned(),
             },
         ),
+        (
+            "operator page",
+            checked
+                .operator_page
+                .clone()
+                .unwrap_or_else(|| "off; `wechatd admin` shows it".to_owned()),
+        ),
         ("store", store),
         (
             "last backup",
@@ -316,6 +325,10 @@ fn look(
         token_from,
         app_id: account.app_id.clone(),
         api: config.api_rights().is_some(),
+        operator_page: config.admin.listen.as_ref().map(|listen| {
+            let url = config.admin.url.as_ref();
+            url.map_or_else(|| listen.to_string(), |url| format!("{url}, on {listen}"))
+        }),
         store: config.store.path.display().to_string(),
         followers,
         last_backup: last_backup.transpose()?,

@@ -79,7 +79,7 @@ fn table(frame: &Frame<'_>, tags: &BTreeMap<i64, String>, rows: &[Follower]) -> 
                             td { a href=(frame.to(&format!("/people/{}", percent::encode(&row.openid)))) {
                                 (person::text(&person::called(row.remark.as_deref(), row.nickname.as_deref(), &row.openid)))
                             } }
-                            td { (row.subscribed) }
+                            td .t { (row.subscribed) }
                             td { @if let Some(scene) = row.scene() { (person::text(&scene)) } }
                             td {
                                 @for (n, tag) in names(tags, row).enumerate() {

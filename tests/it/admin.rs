@@ -1,6 +1,7 @@
 //! The operator's page: where it is, who may sign in, and what no request can do to it.
 
 mod forms;
+mod owners;
 mod pages;
 mod signing_in;
 mod texts;

@@ -12,6 +12,12 @@ use crate::hooks;
 use crate::server::{ListenError, Listener};
 use crate::store::{Found, Reader, StoreError, examine};
 
+/// What the server answers to the health check.
+const SERVER: [u16; 2] = [200, 503];
+
+/// What its operator's page answers: there is no such path.
+const PAGE: [u16; 2] = [404, 421];
+
 /// Everything that would keep `serve` from starting, in a sentence each, and the store if it can be read.
 pub(in crate::cli) fn obstacles(
     config: &Config,
@@ -27,14 +33,23 @@ pub(in crate::cli) fn obstacles(
         Ok(Found::Nothing | Found::Older) | Err(_) => None,
     };
     // A store from an older version does not say where its server listens.
-    let may_be_ours = match (&found, &reader) {
-        (Ok(Found::Older), _) => true,
-        (Ok(Found::Current | Found::Nothing) | Err(_), Some(reader)) => {
-            reader.listening()?.as_deref() == Some(&config.server.listen.to_string())
-        }
-        (Ok(Found::Current | Found::Nothing) | Err(_), None) => false,
+    let (listening, page) = match &reader {
+        Some(reader) => (reader.listening()?, reader.admin_listening()?),
+        None => (None, None),
     };
-    obstacles.extend(listening_obstacle(&config.server.listen, may_be_ours));
+    let may_be_ours = |kept: Option<String>, listen: &Listen| match found {
+        Ok(Found::Older) => true,
+        Ok(Found::Current | Found::Nothing) | Err(_) => kept == Some(listen.to_string()),
+    };
+    let listen = &config.server.listen;
+    if let Some(error) = listening_obstacle(listen, may_be_ours(listening, listen), &SERVER) {
+        obstacles.push(error.to_string());
+    }
+    if let Some(listen) = &config.admin.listen
+        && let Some(error) = listening_obstacle(listen, may_be_ours(page, listen), &PAGE)
+    {
+        obstacles.push(error.advising("admin.listen"));
+    }
     if config.api_rights().is_some()
         && let Err(error) = api::look_at_roots(&config.api.base_url)
     {
@@ -48,7 +63,7 @@ pub(in crate::cli) fn obstacles(
 }
 
 /// Why the server could not listen there. That it already does is not a reason.
-fn listening_obstacle(listen: &Listen, may_be_ours: bool) -> Option<String> {
+fn listening_obstacle(listen: &Listen, may_be_ours: bool, statuses: &[u16]) -> Option<ListenError> {
     if let Listen::Unix(path) = listen
         && is_made_by_the_service(path)
         && path.parent().is_some_and(|folder| !folder.exists())
@@ -56,16 +71,20 @@ fn listening_obstacle(listen: &Listen, may_be_ours: bool) -> Option<String> {
         return None;
     }
     match Listener::look(listen).err()? {
-        ListenError::InUse(_) | ListenError::Denied(_) if may_be_ours && answers(listen) => None,
-        error => Some(error.to_string()),
+        ListenError::InUse(_) | ListenError::Denied(_)
+            if may_be_ours && answers(listen, statuses) =>
+        {
+            None
+        }
+        error => Some(error),
     }
 }
 
-/// Whether a wechatd is listening there.
-fn answers(listen: &Listen) -> bool {
+/// Whether a wechatd is listening there, by what it answers to the health check.
+fn answers(listen: &Listen, statuses: &[u16]) -> bool {
     Target::of(listen)
         .send("GET", HEALTH_PATH, None, b"", Duration::from_secs(15))
-        .is_ok_and(|answer| matches!(answer.status, 200 | 503))
+        .is_ok_and(|answer| statuses.contains(&answer.status))
 }
 
 /// Where the store would be created: SQLite follows a link to a file that does not exist yet.

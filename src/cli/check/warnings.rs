@@ -6,7 +6,7 @@ use super::super::simulate::SimulatedPush;
 use super::super::terminal::Failure;
 use super::web;
 use crate::clock;
-use crate::config::{Config, Listen, Media, Menu};
+use crate::config::{Config, Listen, Media, Menu, WebUrl};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
 use crate::store::Reader;
@@ -55,7 +55,28 @@ fn questionable(config: &Config) -> Vec<String> {
     warnings.extend(folder_of_the_service(&config.store.path));
     warnings.extend(equal_names(&config.menu));
     warnings.extend(services_in_vain(config));
+    warnings.extend(owners_in_vain(config));
     warnings
+}
+
+/// Warns of owners who cannot sign in on the operator's page: the cookie of the log-in must reach it.
+fn owners_in_vain(config: &Config) -> Option<String> {
+    let admin = &config.admin;
+    let origin = |url: &WebUrl| url.origin.clone();
+    let page = admin.url.as_ref().map(|url| origin(&url.origin));
+    let is_one = page.is_some() && page == config.web.url.as_ref().map(origin);
+    if admin.owners.is_empty() || (is_one && admin.listen.is_some()) {
+        return None;
+    }
+    let what = match &admin.listen {
+        None => "admin.listen is off",
+        Some(_) => {
+            "set admin.url and web.url to addresses of one origin, such as https://example.com/admin and https://example.com"
+        }
+    };
+    Some(format!(
+        "admin.owners: nobody can sign in with WeChat: {what}"
+    ))
 }
 
 /// Warns of services that are never asked, and of parts of their settings without effect.
