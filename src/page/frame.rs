@@ -39,12 +39,15 @@ pub enum Place {
     Overview,
     /// `/followers`
     Followers,
+    /// `/health`
+    Health,
 }
 
 /// The menu, in its order.
 const MENU: &[(Place, &str, Text)] = &[
     (Place::Overview, "/", Text::Overview),
     (Place::Followers, "/followers", Text::Followers),
+    (Place::Health, "/health", Text::Health),
 ];
 
 impl Frame<'_> {

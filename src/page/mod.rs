@@ -6,12 +6,13 @@
 //! - [`person`]: what people are called, and their texts as text
 //! - [`plot`]: bars, and the same numbers as a table
 //! - [`files`]: style, script and icon
-//! - one module for each page: [`login`], [`overview`], [`followers`], [`failure`]
+//! - one module for each page: [`login`], [`overview`], [`followers`], [`health`], [`failure`]
 
 pub mod failure;
 pub mod files;
 pub mod followers;
 pub mod frame;
+pub mod health;
 pub mod login;
 pub mod overview;
 pub mod person;

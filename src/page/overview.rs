@@ -20,7 +20,7 @@ pub struct Overview {
     /// What somebody should do.
     pub todo: i64,
     /// What is wrong now.
-    pub trouble: i64,
+    pub trouble: usize,
 }
 
 /// The times that can be shown, in days.

@@ -93,6 +93,44 @@ texts! {
     UnknownScene: "未知", "unknown";
     NobodyCame: "这段时间内没有新粉丝。", "Nobody came in this time.";
 
+    // Health.
+    Health: "状态", "Health";
+    TroubleNow: "当前异常", "Trouble now";
+    TroubleBefore: "三十天内的异常", "Trouble of 30 days";
+    NothingIsWrong: "一切正常。", "Nothing is wrong.";
+    Server: "服务器", "Server";
+    Version: "版本", "Version";
+    ListensAt: "监听地址", "Listens at";
+    NotRunning: "未运行", "it does not run";
+    Started: "启动时间", "Started";
+    LastPush: "最近一次推送", "Last push";
+    LastSync: "最近一次同步", "Last sync";
+    TokenExpires: "access_token 过期时间", "The access_token expires";
+    NotYet: "尚无", "not yet";
+    ProfilesWaiting: "待获取的用户资料", "Profiles to be fetched";
+    ForwardsWaiting: "等待答复的转发", "Forwarded pushes without an answer";
+    StoreSize: "数据库大小", "Size of the store";
+    DiskFree: "磁盘剩余空间", "Free on the disk";
+    Kind: "类型", "Kind";
+    From: "开始", "From";
+    Until: "结束", "Until";
+    What: "说明", "What";
+    Services: "服务", "Services";
+    Hooks: "通知", "Hooks";
+    Name: "名称", "Name";
+    Waiting: "等待", "Waiting";
+    Answered: "已答复", "Answered";
+    Failed: "失败", "Failed";
+    LastError: "最近的错误", "Last error";
+    Delivered: "已送达", "Delivered";
+    GivenUp: "已放弃", "Given up";
+    Paused: "暂停原因", "Paused because";
+    WhoIsSignedIn: "已登录的浏览器", "Who is signed in";
+    SignedInSince: "登录时间", "Since when";
+    LastSeen: "最近使用", "Last seen";
+    Address: "地址", "Address";
+    SignOutEverybody: "让所有人退出登录", "Sign out everybody";
+
     // Followers.
     SearchPeople: "备注、昵称或 openid", "Remark, nickname or openid";
     Search: "搜索", "Search";

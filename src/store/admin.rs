@@ -206,17 +206,6 @@ impl Reader {
             .map_err(|error| Reader::failed(&error))
     }
 
-    /// How many troubles are not over.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn trouble_count(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) FROM troubles WHERE until IS NULL";
-        self.connection
-            .query_row(sql, [], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
-    }
-
     /// All sessions that were used after `since`, Unix seconds; the one that was used last comes first.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod asked;
 mod files;
 mod followers;
+mod health;
 mod language;
 mod news;
 mod origin;
@@ -11,6 +12,7 @@ mod overview;
 pub mod routes;
 mod sign_in;
 mod switch;
+mod trouble;
 mod visit;
 
 use std::io;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Answer;
+use super::trouble;
 use super::visit::Visit;
 
 /// What came after the newest message that the page knows.
@@ -13,7 +14,7 @@ pub fn news(visit: &Visit<'_>) -> Answer {
         Ok(json!({
             "new": reader.count_newer(after)?,
             "todo": reader.todo_count()?,
-            "trouble": reader.trouble_count()?,
+            "trouble": trouble::count(&asked.admin.app, reader)?,
         }))
     })?;
     Ok(asked.json(200, &news))

@@ -1,6 +1,7 @@
 //! What the overview shows.
 
 use super::Answer;
+use super::trouble;
 use super::visit::Visit;
 use crate::page::overview::{self, Overview, SPANS};
 
@@ -12,7 +13,8 @@ pub fn page(visit: &Visit<'_>) -> Answer {
     let asked = visit.asked.query("days");
     let span = SPANS.into_iter().find(|span| span.to_string() == asked);
     let span = span.unwrap_or(SPANS[0]);
-    let overview = visit.asked.admin.app.store.read(|reader| {
+    let app = &visit.asked.admin.app;
+    let overview = app.store.read(|reader| {
         // A day more than is shown: one may have had 25 hours.
         let before = i64::try_from(span)
             .unwrap_or(i64::MAX)
@@ -24,7 +26,7 @@ pub fn page(visit: &Visit<'_>) -> Answer {
             followers: reader.count_followers()?,
             scenes: reader.scene_growth(since, SCENES)?,
             todo: reader.todo_count()?,
-            trouble: reader.trouble_count()?,
+            trouble: trouble::count(app, reader)?,
             days,
         })
     })?;

@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::visit::Visit;
-use super::{Admin, Answer, followers, news, overview, sign_in, switch};
+use super::{Admin, Answer, followers, health, news, overview, sign_in, switch};
 use crate::page::files::{File, ICON, SCRIPT, STYLE};
 use crate::server::http::request::Method;
 use crate::server::router::{self, Runs};
@@ -51,6 +51,9 @@ pub const ROUTES: &[Route] = &[
     form("/logout", sign_in::sign_out),
     page("/", overview::page),
     page("/followers", followers::page),
+    page("/health", health::page),
+    data("/health.json", health::value),
+    form("/health/sign-out", health::sign_out_everybody),
     data("/news", news::news),
 ];
 

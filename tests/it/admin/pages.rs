@@ -104,3 +104,58 @@ fn followers_are_listed_newest_first_and_found_by_name_tag_and_scene() {
     assert!(!body.contains("\"><script>"), "{body}");
     assert!(body.contains("VIP &lt;b&gt;</option>"), "{body}");
 }
+
+#[test]
+fn health_shows_what_is_wrong_and_how_the_parts_are_doing() {
+    let account = with_page();
+    let operator = Operator::of(&account);
+    account.post(&text("hello")).is_status(200);
+    let well = operator.get("/health");
+    well.is_status(200);
+    well.expect(well.body().contains("Nothing is wrong."), "nothing");
+    change(
+        &account.store_path(),
+        "INSERT INTO troubles (kind, text, since) VALUES ('disk', 'only <3> MiB', unixepoch() - 50);
+         INSERT INTO troubles (kind, name, text, since, until) VALUES ('hook', 'crm', 'it was 410', unixepoch() - 500, unixepoch() - 400);
+         INSERT INTO troubles (kind, text, since, until) VALUES ('sync', 'long over', 1, 2);",
+    );
+    let answer = operator.get("/health");
+    let body = answer.body();
+    for part in [
+        "<bdi>only &lt;3&gt; MiB</bdi>",
+        "hook <bdi>crm</bdi>",
+        "<bdi>it was 410</bdi>",
+        "<bdi>owner</bdi>",
+    ] {
+        answer.expect(body.contains(part), part);
+    }
+    answer.expect(!body.contains("long over"), "not what was over long ago");
+    let answer = operator.get("/health.json");
+    let health: serde_json::Value = serde_json::from_str(&answer.body()).unwrap();
+    assert_eq!(health["troubles"].as_array().unwrap().len(), 2, "{health}");
+    assert_eq!(health["troubles"][1]["kind"], "disk", "{health}");
+    assert!(
+        health["last_push"].as_i64().unwrap() >= now() - 100,
+        "{health}"
+    );
+    assert!(health["store_bytes"].as_u64().unwrap() > 0, "{health}");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    operator
+        .get("/news?after=0")
+        .is(200, "{\"new\":1,\"todo\":0,\"trouble\":1}");
+    let overview = operator.get("/");
+    let trouble = "<b class=\"warn\">1</b><span>Trouble</span>";
+    overview.expect(overview.body().contains(trouble), trouble);
+}
+
+#[test]
+fn everybody_is_signed_out_from_the_health_page() {
+    let account = with_page();
+    let (one, two) = (Operator::of(&account), Operator::of(&account));
+    one.post("/health/sign-out", "")
+        .is_status(303)
+        .has_header("location", "/login");
+    one.get("/").is_status(303);
+    two.get("/").is_status(303);
+    assert_eq!(account.store().count("admin_sessions"), 0);
+}
