@@ -106,7 +106,7 @@ texts! {
     LastPush: "最近一次推送", "Last push";
     LastSync: "最近一次同步", "Last sync";
     TokenExpires: "access_token 过期时间", "The access_token expires";
-    NotYet: "尚无", "not yet";
+    NotYet: "尚无", "none yet";
     ProfilesWaiting: "待获取的用户资料", "Profiles to be fetched";
     ForwardsWaiting: "等待答复的转发", "Forwarded pushes without an answer";
     StoreSize: "数据库大小", "Size of the store";
@@ -140,7 +140,7 @@ texts! {
     Since: "关注时间", "Since";
     Tags: "标签", "Tags";
     NobodyFound: "没有找到。", "Nobody was found.";
-    NotLookedFurther: "在查找过的 20 万名粉丝中没有找到。", "Nobody was found among the 200,000 that were looked at.";
+    NotLookedFurther: "在查找过的 10 万名粉丝中没有找到。", "Nobody was found among the 100,000 that were looked at.";
     LookFurther: "继续查找更早的粉丝", "Look further back";
     Newest: "最新", "Newest";
     Older: "更早", "Older";
