@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::platform::{Patience, connect};
-use super::terminal::{Failure, Json, ProgressLine, complain};
+use super::terminal::{Chart, Failure, Json, Output, ProgressLine, Stroke, complain};
 use crate::api::Client;
 use crate::api::errcode::NOT_READY;
 use crate::api::rate::Rate;
@@ -264,6 +264,29 @@ impl Asker {
             complain("WeChat says that some of these numbers will still change");
         }
     }
+}
+
+/// Draws bars below a table, a line for each day or hour; nothing if all of them are empty.
+fn draw<const N: usize>(
+    out: &mut Output,
+    title: &str,
+    bars: &[(String, [(Stroke, i64); N])],
+) -> Result<(), Failure> {
+    let length = |(_, parts): &(String, [(Stroke, i64); N])| {
+        let lengths = parts.iter().map(|(_, length)| *length);
+        lengths.fold(0, i64::saturating_add)
+    };
+    let longest = bars.iter().map(length).max().unwrap_or(0);
+    if longest <= 0 {
+        return Ok(());
+    }
+    out.line("")?;
+    out.line(title)?;
+    let chart = Chart::for_stdout();
+    for (label, parts) in bars {
+        out.raw_line(&chart.line(label, parts, longest))?;
+    }
+    Ok(())
 }
 
 /// The hour of a row: WeChat counts 0, 100, … 2300.

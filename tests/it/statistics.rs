@@ -78,7 +78,9 @@ fn who_came_and_left_is_added_up_by_day_and_by_source() {
         );
     });
     let users = ["statistics", "users", "--since", "3d"];
-    let ran = account.command(&users);
+    let mut ascii = account.program(&users);
+    ascii.env("LC_ALL", "C");
+    let ran = Ran::of(ascii, "");
     ran.ok();
     let day = |ago| line(&ran, &days_ago(ago));
     assert_eq!(day(3), format!("{} 0 0 +0", days_ago(3)));
@@ -87,6 +89,18 @@ fn who_came_and_left_is_added_up_by_day_and_by_source() {
     assert_eq!(line(&ran, "QR code"), "QR code 150 1");
     assert_eq!(line(&ran, "source 999"), "source 999 1 0");
     assert_eq!(line(&ran, "other"), "other 0 5");
+    let bars = ran
+        .stdout
+        .split_once("Who came and left\n")
+        .expect("bars")
+        .1;
+    let bars: Vec<&str> = bars.lines().take(3).collect();
+    assert_eq!(bars[0], days_ago(3));
+    assert!(
+        bars[1].contains("####") && bars[1].ends_with('-'),
+        "{bars:?}"
+    );
+    assert_eq!(bars[2], format!("{} #", days_ago(1)));
 
     let shown = account.command(&[&users[..], &["--json"]].concat()).json();
     assert_eq!(shown["days"][1]["new_user"], 150);

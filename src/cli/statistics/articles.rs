@@ -9,7 +9,7 @@ use crate::api::statistics::{
     ACCOUNT_READERS, ARTICLE_READERS, ARTICLE_SHARERS, ARTICLES, ARTICLES_BEGINNING, AccountDay,
     ArticleDay, PublishedArticle,
 };
-use crate::cli::terminal::{Failure, Output, cell, text, whole};
+use crate::cli::terminal::{Failure, Output, Stroke, cell, text, whole};
 use crate::config::Config;
 
 /// How many days are shown if no first one is given; each takes a call.
@@ -94,7 +94,13 @@ fn account_table(out: &mut Output, days: &[AccountDay]) -> Result<(), Failure> {
         heading,
         &rows,
         "nobody read on these days, as far as WeChat says",
-    )
+    )?;
+    let bar = |day: &AccountDay| {
+        let readers = day.detail.read_user.unwrap_or(0);
+        (cell(&day.ref_date, 10), [(Stroke::Full, readers)])
+    };
+    let bars: Vec<_> = days.iter().map(bar).collect();
+    super::draw(out, "Readers", &bars)
 }
 
 fn article_table(out: &mut Output, articles: &[PublishedArticle]) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Arguments, Asker, hour};
 use crate::api::statistics::{BEGINNING, PUSHES, PUSHES_BY_HOUR, Pushes};
-use crate::cli::terminal::{Failure, Output, whole};
+use crate::cli::terminal::{Failure, Output, Stroke, whole};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::local_time::BeijingDay;
@@ -103,11 +103,21 @@ pub(super) fn run(config: &Config, arguments: &Arguments, hours: bool) -> Result
         return out.json(&asker.shown(found));
     }
     let days = found.days.iter();
-    let mut rows: Vec<[String; 5]> = days
-        .map(|day| day.totals.row(day.date.to_string()))
+    let mut rows: Vec<(String, &Totals)> = days
+        .map(|day| (day.date.to_string(), &day.totals))
         .collect();
     let hours = found.hours.iter();
-    rows.extend(hours.map(|hour| hour.totals.row(format!("{:02}:00", hour.hour))));
+    rows.extend(hours.map(|hour| (format!("{:02}:00", hour.hour), &hour.totals)));
+    let bar = |(name, totals): &(String, &Totals)| {
+        let answered = totals.callback_count.saturating_sub(totals.fail_count);
+        let parts = [(Stroke::Full, answered), (Stroke::Light, totals.fail_count)];
+        (name.clone(), parts)
+    };
+    let bars: Vec<_> = rows.iter().map(bar).collect();
+    let rows: Vec<[String; 5]> = rows
+        .into_iter()
+        .map(|(name, totals)| totals.row(name))
+        .collect();
     let heading = [
         whole(if found.hours.is_empty() {
             "day"
@@ -120,6 +130,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments, hours: bool) -> Result
         whole("slowest ms"),
     ];
     out.table(heading, &rows, "WeChat has no numbers of these days")?;
+    super::draw(
+        &mut out,
+        "Pushes that were answered, and that were not",
+        &bars,
+    )?;
     out.line("")?;
     out.line(&found.verdict.text)?;
     out.done()?;

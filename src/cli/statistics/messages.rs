@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Arguments, Asker, hour};
 use crate::api::statistics::{BEGINNING, MESSAGES, MESSAGES_BY_HOUR, Messages, WRITERS};
-use crate::cli::terminal::{Column, Failure, Output, whole};
+use crate::cli::terminal::{Column, Failure, Output, Stroke, whole};
 use crate::config::Config;
 use crate::local_time::BeijingDay;
 
@@ -65,9 +65,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments, hours: bool) -> Result
         if arguments.json.wanted {
             return out.json(&asker.shown(ByHour { hours }));
         }
-        let rows = hours
-            .iter()
-            .map(|hour| hour.counts.row(format!("{:02}:00", hour.hour), None));
+        let name = |hour: &Hour| format!("{:02}:00", hour.hour);
+        let rows = hours.iter().map(|hour| (name(hour), None, &hour.counts));
         table(&mut out, "hour", &rows.collect::<Vec<_>>())?;
     } else {
         let rows = asker.ask(&MESSAGES)?;
@@ -91,7 +90,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments, hours: bool) -> Result
         }
         let rows = days
             .iter()
-            .map(|day| day.counts.row(day.date.to_string(), day.people));
+            .map(|day| (day.date.to_string(), day.people, &day.counts));
         table(&mut out, "day", &rows.collect::<Vec<_>>())?;
     }
     out.done()?;
@@ -99,7 +98,12 @@ pub(super) fn run(config: &Config, arguments: &Arguments, hours: bool) -> Result
     Ok(())
 }
 
-fn table(out: &mut Output, first: &'static str, rows: &[[String; 8]]) -> Result<(), Failure> {
+/// The table and its bars: a day or hour, how many people wrote, and how many messages.
+fn table(
+    out: &mut Output,
+    first: &'static str,
+    rows: &[(String, Option<i64>, &Counts)],
+) -> Result<(), Failure> {
     let heading: [Column; 8] = [
         whole(first),
         whole("people"),
@@ -110,7 +114,17 @@ fn table(out: &mut Output, first: &'static str, rows: &[[String; 8]]) -> Result<
         whole("video"),
         whole("other"),
     ];
-    out.table(heading, rows, "WeChat has no numbers of these days")
+    let bars = rows.iter().map(|(name, _, counts)| {
+        let messages = [(Stroke::Full, counts.messages)];
+        (name.clone(), messages)
+    });
+    let bars: Vec<_> = bars.collect();
+    let rows = rows
+        .iter()
+        .map(|(name, people, counts)| counts.row(name.clone(), *people));
+    let rows: Vec<[String; 8]> = rows.collect();
+    out.table(heading, &rows, "WeChat has no numbers of these days")?;
+    super::draw(out, "Messages", &bars)
 }
 
 impl Counts {

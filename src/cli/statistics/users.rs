@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Arguments, Asker};
 use crate::api::statistics::{BEGINNING, USER_CHANGES, USER_TOTALS, UserChange, source_name};
-use crate::cli::terminal::{Failure, Output, text, whole};
+use crate::cli::terminal::{Failure, Output, Stroke, text, whole};
 use crate::config::Config;
 use crate::local_time::BeijingDay;
 
@@ -84,6 +84,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         whole("followers"),
     ];
     out.table(heading, &rows, "WeChat has no numbers of these days")?;
+    let bar = |day: &Day| {
+        let parts = [
+            (Stroke::Full, day.new_user),
+            (Stroke::Light, day.cancel_user),
+        ];
+        (day.date.to_string(), parts)
+    };
+    let bars: Vec<_> = found.days.iter().map(bar).collect();
+    super::draw(&mut out, "Who came and left", &bars)?;
     let sources = found.sources.iter();
     let rows: Vec<[String; 3]> = sources
         .filter(|source| source.new_user > 0 || source.cancel_user > 0)
