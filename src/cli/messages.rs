@@ -2,22 +2,29 @@
 
 mod described;
 mod done;
+mod follow;
+mod unanswered;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::input::{Openid, limit, since};
-use super::list::List;
+use super::input::{NotBlank, Openid, limit, since};
+use super::list::{Each, List};
 use super::platform::connect;
 use super::terminal::{
     Export, Failure, FormatArguments, Json, Output, complain, download, readable, text, time, whole,
 };
+use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
+use crate::dispatch::Rules;
+use crate::inbox::unanswered::{PERIOD, latest};
 use crate::local_time;
-use crate::store::{MessageFilter, MessageRow, Reader, WholeMessage};
+use crate::store::{
+    InboxFilter, MOST_LOOKED_AT as MOST, MessageFilter, MessageRow, Older, Reader, WholeMessage,
+};
 use crate::visible::Visible;
 
 #[derive(Debug, clap::Subcommand)]
@@ -27,6 +34,13 @@ pub(super) enum Messages {
   wechatd messages list --limit 50
   wechatd messages list --from oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --since 7d
   wechatd messages list --since 2026-11-01 --json
+  wechatd messages list --search 'opening hours'
+  wechatd messages list --todo
+  wechatd messages list --follow
+
+--search, --todo and --unanswered look at the newest 200000 messages and events, and say so where there are more.
+
+--follow goes on until Ctrl-C; with --json each message is one object on a line of its own.
 
 A content that does not fit on the line is cut: `--json` and `wechatd messages export` give whole texts.")]
     List(ListArguments),
@@ -55,6 +69,14 @@ A picture is mostly JPEG, a recording AMR, a video MP4. Of a file that somebody 
         #[command(flatten)]
         json: Json,
     },
+    /// List the texts of 30 days that no rule answers, or only one without a condition, the most frequent first
+    #[command(after_help = "Examples:
+  wechatd messages unanswered
+  wechatd messages unanswered --since 7d --limit 50
+  wechatd messages done --same 120
+
+Texts that rules take for equal are counted together. Today's rules count, not those that answered then; a rule without a condition that forwards or transfers counts as an answer. Below the list stands a rule for each text, to be pasted above the last one.")]
+    Unanswered(unanswered::Arguments),
     /// Answer the sender of a message, and mark it as done
     #[command(after_help = "Example:
   wechatd messages reply 12 'We are open until 8'
@@ -64,6 +86,7 @@ The answer is a customer-service message, as `wechatd send` sends it.")]
     /// Mark messages as done: `wechatd messages list --todo` no longer shows them
     #[command(after_help = "Examples:
   wechatd messages done 12 15
+  wechatd messages done --same 120
   wechatd messages done --undo 12")]
     Done(done::DoneArguments),
     /// Write messages and events to standard output, every column of them, newest first
@@ -91,6 +114,21 @@ pub(super) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
+    /// Only with this text in the content
+    #[arg(long, value_name = "TEXT")]
+    search: Option<NotBlank>,
+    /// Only what a rule with `todo` left to somebody, and is not done
+    #[arg(long)]
+    todo: bool,
+    /// Only texts that no rule answers, or only one without a condition; of 30 days, or --since
+    #[arg(long, conflicts_with_all = ["search", "todo", "follow"])]
+    unanswered: bool,
+    /// Only those before the one with this id
+    #[arg(long, value_name = "ID", conflicts_with = "follow")]
+    before: Option<i64>,
+    /// Go on with each that comes
+    #[arg(long, short)]
+    follow: bool,
     #[command(flatten)]
     json: Json,
 }
@@ -108,6 +146,7 @@ pub(super) fn run(config: &Config, command: Messages) -> Result<(), Failure> {
         Messages::List(arguments) => list(config, arguments),
         Messages::Show { id, json } => show(config, id, json),
         Messages::Save { id, out, json } => save(config, id, out.as_deref(), json),
+        Messages::Unanswered(arguments) => unanswered::run(config, &arguments),
         Messages::Reply(arguments) => done::reply(config, &arguments),
         Messages::Done(arguments) => done::done(config, &arguments),
         Messages::Export(arguments) => export(config, arguments),
@@ -132,18 +171,77 @@ impl Filters {
 }
 
 fn list(config: &Config, arguments: ListArguments) -> Result<(), Failure> {
+    let filter = InboxFilter {
+        todo: arguments.todo,
+        openid: arguments.filters.from.as_ref().map(Openid::to_string),
+        since: since(arguments.filters.since.as_deref())?,
+        search: arguments.search.clone().map(String::from),
+        ..InboxFilter::default()
+    };
+    if arguments.follow {
+        let first = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+        return follow::run(config, &filter, first, arguments.json.wanted);
+    }
     let reader = Reader::open(&config.store)?;
-    let filter = arguments.filters.read()?;
-    let nothing = format!("no message{}", arguments.filters.as_phrase());
+    let whole = arguments.filters.read()?;
+    let mut not_looked_at = None;
+    let read = |limit: Option<u32>, each: Each<MessageRow>| {
+        let most = limit.map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
+        let rows = if arguments.unanswered {
+            let rules = Rules::new(config.rules.clone());
+            let since = filter
+                .since
+                .unwrap_or_else(|| clock::unix_seconds().saturating_sub(PERIOD));
+            let from = filter.openid.as_deref();
+            let found = latest(&reader, &rules, since, arguments.before, from, most)?;
+            not_looked_at = found.not_looked_at;
+            reader.messages_with(&found.ids)?
+        } else if filter.todo || filter.search.is_some() || arguments.before.is_some() {
+            let page = reader.inbox(&filter, arguments.before, most)?;
+            if let Older::NotLookedAt(before) = page.older {
+                not_looked_at = Some(before);
+            }
+            page.rows
+        } else {
+            return reader.messages(&MessageFilter { limit, ..whole }, each);
+        };
+        rows.into_iter().try_for_each(each)
+    };
+    let nothing = format!("no message{}", arguments.as_phrase());
     let list = List {
         limit: arguments.limit,
         json: arguments.json,
         all: "`wechatd messages export` gives all",
     };
-    list.show(
-        |limit, each| reader.messages(&MessageFilter { limit, ..filter }, each),
-        |out, rows| table(out, rows, &nothing),
-    )
+    list.show(read, |out, rows| table(out, rows, &nothing))?;
+    if let Some(before) = not_looked_at {
+        complain(&format!(
+            "only the newest {MOST} messages and events were looked at; --before {before} goes on"
+        ));
+    }
+    Ok(())
+}
+
+impl ListArguments {
+    /// What is listed as the end of a sentence.
+    fn as_phrase(&self) -> String {
+        let which = match (self.todo, self.unanswered) {
+            (true, _) => " to do",
+            (false, true) => " without an answer",
+            (false, false) => "",
+        };
+        let with = self
+            .search
+            .as_ref()
+            .map(|text| format!(" with {:?}", text.to_string()));
+        format!(
+            "{which}{}{}",
+            with.unwrap_or_default(),
+            self.filters.as_phrase()
+        )
+    }
 }
 
 fn find(reader: &Reader, id: i64) -> Result<WholeMessage, Failure> {
@@ -296,10 +394,14 @@ fn to_do(row: &MessageRow) -> String {
 }
 
 fn answered_by(row: &MessageRow) -> String {
-    match (&row.rule, &row.reply) {
+    let by = match (&row.rule, &row.reply) {
         (Some(rule), Some(_)) => rule.clone(),
         (Some(rule), None) if row.pending => format!("{rule} (not yet)"),
         (Some(rule), None) => format!("{rule} (success)"),
         (None, _) => "success".to_owned(),
+    };
+    match row.todo {
+        Some(1) => format!("{by} (to do)"),
+        Some(_) | None => by,
     }
 }

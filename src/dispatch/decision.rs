@@ -50,6 +50,13 @@ pub fn decide<'r>(rules: &'r Rules, push: &Push) -> Decision<'r> {
     }
 }
 
+/// The rule that matches a push, without its answer.
+#[must_use]
+pub fn matching<'r>(rules: &'r Rules, push: &Push) -> Option<&'r Rule> {
+    let found = rules.first(push, &Subjects::of(push))?;
+    Some(found.rule)
+}
+
 /// `subject` is the text that the rule tests.
 fn outcome(rules: &Rules, push: &Push, subject: &str, found: &Found) -> Outcome {
     let shows = !matches!(found.rule.action, Action::Silent | Action::Forward { .. });

@@ -9,7 +9,7 @@ mod uploads;
 
 mod index;
 
-pub use decision::{Decision, Outcome, decide};
+pub use decision::{Decision, Outcome, decide, matching};
 pub use explain::{Advice, Step, Verdict, advise, explain, may_answer};
 pub use rules::Rules;
 pub use uploads::Uploads;

@@ -10,8 +10,8 @@ use super::finding::MESSAGES_OF_PERSON;
 use super::messages::{COLUMNS, MessageFilter, MessageRow, message};
 use super::open::{Reader, Store};
 
-/// The most messages and events that one call looks at. About 0.2 s.
-const MOST: usize = 200_000;
+/// The most messages and events that one call looks at.
+pub const MOST_LOOKED_AT: usize = 200_000;
 
 /// The most that one call for texts passes over, besides the texts.
 const MOST_PASSED: usize = 1_000_000;
@@ -91,10 +91,7 @@ impl InboxFilter {
             Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
             None => "?1 IS NULL".to_owned(),
         };
-        let todo = match self.todo {
-            true => "todo = 1",
-            false => "TRUE",
-        };
+        let todo = self.todo();
         let kinds = match self.kinds {
             Kinds::All => "TRUE",
             Kinds::Messages => "msg_type <> 'event'",
@@ -107,6 +104,13 @@ impl InboxFilter {
                  AND (?6 IS NULL OR content LIKE ?6 ESCAPE '\\')"
             ),
         )
+    }
+
+    fn todo(&self) -> &'static str {
+        match self.todo {
+            true => "todo = 1",
+            false => "TRUE",
+        }
     }
 
     fn pattern(&self) -> Option<String> {
@@ -156,7 +160,7 @@ impl Reader {
             let mut looked = 0;
             let mut last = 0;
             while let Some(row) = rows.next()? {
-                if looked == MOST {
+                if looked == MOST_LOOKED_AT {
                     return Ok((ids, Older::NotLookedAt(last)));
                 }
                 looked += 1;
@@ -189,9 +193,12 @@ impl Reader {
         after: i64,
         most: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        let (which, matches) = filter.sql();
+        let (_, matches) = filter.sql();
+        let todo = filter.todo();
+        // Few have come: they are looked at one by one, whoever sent them.
         let sql = format!(
-            "SELECT {COLUMNS} FROM messages WHERE {which} AND id < ?3 AND {matches} ORDER BY id LIMIT ?7"
+            "SELECT {COLUMNS} FROM messages WHERE id >= ?2 AND id < ?3 AND (?1 IS NULL OR openid = ?1) AND {todo}
+                 AND {matches} ORDER BY id LIMIT ?7"
         );
         let read = || {
             self.connection
@@ -255,8 +262,8 @@ impl Reader {
         self.count("SELECT count(*) FROM messages WHERE todo = 1", [])
     }
 
-    /// Calls `each` for the texts that people wrote since then and that are not done, newest first, until it breaks.
-    /// `false`: not all were looked at, because there are more than 200,000.
+    /// Calls `each` for the texts that people wrote since then and that are not done, newest first, until it breaks. If
+    /// not all were looked at, because there are more than 200,000: the id before which the others are.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -265,7 +272,7 @@ impl Reader {
         since: i64,
         before: Option<i64>,
         mut each: impl FnMut(TextRow) -> ControlFlow<()>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let filter = InboxFilter {
             since: Some(since),
             ..InboxFilter::default()
@@ -273,26 +280,23 @@ impl Reader {
         let first = self.first_id(&filter)?;
         let mut read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL,
-                     id, openid, received_at, content, rule
+                "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
                  FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
             )?;
             let mut rows = statement.query(params![first, before.unwrap_or(i64::MAX), since])?;
-            let (mut texts, mut passed) = (0, 0);
+            let (mut texts, mut others, mut last) = (0, 0, i64::MAX);
             while let Some(row) = rows.next()? {
-                if !row.get::<_, Option<bool>>(0)?.unwrap_or(false) {
-                    passed += 1;
-                    if passed > MOST_PASSED {
-                        return Ok(false);
-                    }
+                if texts == MOST_LOOKED_AT || others == MOST_PASSED {
+                    return Ok(Some(last));
+                }
+                last = row.get(0)?;
+                if !row.get::<_, Option<bool>>(1)?.unwrap_or(false) {
+                    others += 1;
                     continue;
                 }
                 texts += 1;
-                if texts > MOST {
-                    return Ok(false);
-                }
                 let flow = each(TextRow {
-                    id: row.get(1)?,
+                    id: last,
                     openid: some_text(row, 2)?,
                     received_at: some_number(row, 3)?,
                     content: some_text(row, 4)?,
@@ -302,7 +306,7 @@ impl Reader {
                     break;
                 }
             }
-            Ok(true)
+            Ok(None)
         };
         read().map_err(|error: rusqlite::Error| Reader::failed(&error))
     }

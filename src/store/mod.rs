@@ -33,7 +33,7 @@
 //! - [`copy`]: backup and restore
 //! - [`room`]: how large the store is, and how much room is beside it
 //! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
-//!   [`file`]: whether the open files are still in place; [`error`]: what failed, and what to do
+//!   [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`error`]: what failed, and what to do
 
 mod admin;
 mod checkpoint;
@@ -81,6 +81,7 @@ mod sync;
 mod tags;
 mod troubles;
 mod wal;
+mod watch;
 mod writer;
 
 pub use admin::{AdminEnding, AdminProof, AdminSession, NewAdminKey, NewAdminSession};
@@ -97,7 +98,7 @@ pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
 };
-pub use inbox::{InboxFilter, InboxPage, Kinds, Mark, Older, TextRow};
+pub use inbox::{InboxFilter, InboxPage, Kinds, MOST_LOOKED_AT, Mark, Older, TextRow};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use media::{PERMANENT, PERMANENT_VIDEO};
@@ -117,4 +118,5 @@ pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};
+pub use watch::{Looked, Watch};
 pub use writer::AfterCommit;

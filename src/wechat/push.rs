@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::body;
 use super::error::{Format, ParseError};
 use super::event::{self, Event};
-use super::fields::Elements;
+use super::fields::{Elements, Fields};
 use super::message::Message;
 
 /// Valid values of `CreateTime`: up to the year 9999, so that each has a date.
@@ -74,6 +74,21 @@ impl Push {
             body,
             dedup_key,
         })
+    }
+
+    /// A text, with nothing else that a push has: to ask rules about it.
+    #[must_use]
+    pub fn of_text(text: &str) -> Push {
+        let mut fields = Fields::new();
+        fields.insert("Content".to_owned(), text.into());
+        let text = Message::read("text".to_owned(), fields);
+        Push {
+            to_user: String::new(),
+            from_user: String::new(),
+            create_time: 0,
+            body: Body::Message(text),
+            dedup_key: String::new(),
+        }
     }
 
     /// Equal only for deliveries of the same push. For a message it is `MsgId|FromUserName`; for an event, or a message

@@ -141,6 +141,7 @@ fn wide_account(platform: &Platform) -> Account {
              ('1', 'oSyn1aAQe7rT0uXk3mPzLc9WvBh4', 'text', replace(hex(zeroblob(100)), '00', '好 '), unixepoch(),
               'a rule with a name that is rather long', '<xml/>'),
              ('2', 'oSyn1bN2_yKd8GfJ6sHqRt5EwVx0', 'text', 'short', unixepoch() - 800 * 86400, NULL, NULL);
+         UPDATE messages SET todo = 1 WHERE id = 1;
          INSERT INTO jobs (kind, msg_id, msg_type, target, content, sent_at, status, total, sent, failed) VALUES
              ('mass', '1000002301', 'text', 'all followers (120000 in the store)', 'We are closed on Monday and Tuesday',
               unixepoch(), 'err(20013)', 120000, 119000, 1000);
@@ -168,6 +169,28 @@ fn every_row_of_a_list_fits_on_one_line_of_the_terminal() {
         for columns in [80, 60, 132] {
             fits(&on_terminal_of_width(&account, columns, list), columns);
         }
+    }
+    let inbox = [
+        "messages list",
+        "messages list --todo",
+        "messages list --unanswered",
+    ];
+    for list in inbox {
+        for columns in [80, 40] {
+            let shown = on_terminal_of_width(&account, columns, list);
+            fits(&shown, columns);
+            shown.says("好 ");
+        }
+    }
+    // Lines to be pasted are not cut.
+    for columns in [80, 40] {
+        let shown = on_terminal_of_width(&account, columns, "messages unanswered");
+        let (table, _) = shown.ok().stdout.split_once("[[rule]]").unwrap();
+        let table = Ran {
+            stdout: table.to_owned(),
+            ..shown.clone()
+        };
+        fits(&table, columns);
     }
     // An ordinary openid is shown in full, so that it can be copied.
     on_terminal_of_width(&account, 80, "followers list").says("oSyn1aAQe7rT0uXk3mPzLc9WvBh4  ");

@@ -33,6 +33,7 @@ mod forwarding;
 mod gate;
 mod handshake;
 mod hooks;
+mod inbox;
 mod init;
 mod install;
 mod kf;

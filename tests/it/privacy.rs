@@ -298,6 +298,42 @@ fn a_person_whom_a_late_answer_to_somebody_else_names_is_forgotten() {
 }
 
 #[test]
+fn a_person_is_forgotten_with_what_was_sent_to_them_and_what_was_written_of_them() {
+    let account = Account::start();
+    let gone = another_fan();
+    account.post(&text("hello").from(&gone)).is_text(HELP);
+    account.post(&text("hello")).is_text(HELP);
+    let send = |openid: &str, content: &str| {
+        format!(
+            "INSERT INTO sent (openid, at, msg_type, content, by, state)
+             VALUES ('{openid}', unixepoch(), 'text', '{content}', 'cli', 'sent');"
+        )
+    };
+    let rows = [
+        send(&gone, "only for you"),
+        send(FAN, &format!("{gone} comes, too")),
+        send(FAN, "hello"),
+        format!("UPDATE messages SET todo = 1 WHERE openid = '{gone}';"),
+    ];
+    change(&account.store_path(), &rows.concat());
+    let ran = account.command(&["followers", "forget", &gone, "--yes"]);
+    ran.ok().says("also 1 customer-service message sent");
+    vanishes(&account, &gone);
+    vanishes(&account, "only for you");
+    // What others were sent goes on to count in their window.
+    account.store().is(
+        "SELECT openid, content FROM sent ORDER BY id",
+        &[&format!("{FAN}|NULL"), &format!("{FAN}|hello")],
+    );
+    assert_eq!(account.store().count("messages WHERE todo = 1"), 0);
+    // Whose account is closed, too.
+    change(&account.store_path(), &send(&gone, "only for you"));
+    let push = authorization("user_authorization_cancellation", &gone, "OpenID");
+    account.post(&push).is_success();
+    vanishes(&account, &gone);
+}
+
+#[test]
 fn a_person_is_erased_to_the_last_byte_among_thousands_of_rows() {
     // Growing tables move rows between pages, and may leave copies in a page's free space.
     let account = Setup::new().set("server.max_connections", "64").start();

@@ -73,6 +73,31 @@ fn messages_older_than_half_a_year_are_removed_and_nothing_else() {
 }
 
 #[test]
+fn what_was_sent_is_kept_as_long_as_what_came() {
+    let mut account = with_old_messages(Some("30d"), 1, 29);
+    account.stop();
+    let sent = |days: u32| {
+        format!(
+            "INSERT INTO sent (openid, at, msg_type, content, by, state)
+             VALUES ('o', unixepoch() - {days} * 86400, 'text', 'old', 'cli', 'sent');"
+        )
+    };
+    let many = sent(31).repeat(300);
+    change(&account.store_path(), &(many + &sent(29)));
+    account.begin();
+    account.post(&text("hello")).is_text(HELP);
+    eventually("the old ones are removed", account.log(), || {
+        account.store().count("sent") == 1
+    });
+    account.command(&["backup", "copy.db"]).ok();
+    let copy = Store::open(&account.folder().join("copy.db"), account.log());
+    copy.is("SELECT content, by, state FROM sent", &["old|cli|sent"]);
+    set_keep(&account, "0d");
+    account.reload();
+    assert_eq!(account.store().count("sent"), 1);
+}
+
+#[test]
 fn younger_messages_are_kept() {
     let mut account = with_old_messages(None, 300, 179);
     account.stop();

@@ -8,6 +8,8 @@ use crate::cli::terminal::{Failure, Json, Output};
 use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
+use crate::dispatch::Rules;
+use crate::inbox::unanswered::{PERIOD, group};
 use crate::store::{Mark, Reader, Store};
 
 #[derive(Debug, clap::Args)]
@@ -16,8 +18,11 @@ pub struct DoneArguments {
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
     /// They are to be looked at again
-    #[arg(long)]
+    #[arg(long, conflicts_with = "same")]
     undo: bool,
+    /// Also the earlier ones with the same text, as `wechatd messages unanswered` counts them
+    #[arg(long)]
+    same: bool,
     #[command(flatten)]
     json: Json,
 }
@@ -38,12 +43,22 @@ pub(super) fn done(config: &Config, arguments: &DoneArguments) -> Result<(), Fai
     for id in &arguments.ids {
         find(&reader, *id)?;
     }
+    let mut ids = arguments.ids.clone();
+    if arguments.same {
+        let since = clock::unix_seconds().saturating_sub(PERIOD);
+        let rules = Rules::new(config.rules.clone());
+        for id in &arguments.ids {
+            ids.extend(group(&reader, &rules, since, *id)?);
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
     let store = Store::open(&config.store)?;
     let mark = match arguments.undo {
         true => Mark::Undone,
         false => done_now(),
     };
-    let marked = store.mark(&arguments.ids, &mark)?;
+    let marked = store.mark(&ids, &mark)?;
     let messages = counted(marked.len(), "message");
     let line = match arguments.undo {
         true => format!("{messages} to do"),

@@ -104,6 +104,12 @@ impl Output {
         self.done()
     }
 
+    /// Prints one JSON value on a line of its own.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        self.raw_line(&line)
+    }
+
     /// Prints lines of `name  value`, with the values in one column.
     pub fn pairs(&mut self, pairs: &[(&str, String)]) -> Result<(), Failure> {
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -128,6 +134,17 @@ impl Output {
         if rows.is_empty() {
             return self.line(nothing);
         }
+        self.rows(columns, rows, None, true)
+    }
+
+    /// Prints rows of a table that may go on later: its columns are at least as wide as those of the `usual` row.
+    pub fn rows<const N: usize>(
+        &mut self,
+        columns: [Column; N],
+        rows: &[[String; N]],
+        usual: Option<[String; N]>,
+        with_heading: bool,
+    ) -> Result<(), Failure> {
         let this_year = format!("{}-", local_time::this_year());
         let shown = |row: &[String; N]| {
             std::array::from_fn(|n| match columns[n].kind {
@@ -135,12 +152,15 @@ impl Output {
                 Kind::Time => short(&row[n], &this_year),
             })
         };
-        let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
+        let mut rows: Vec<[String; N]> = rows.iter().map(shown).collect();
+        let count = rows.len();
+        rows.extend(usual);
         let widths = layout(&columns, &rows, terminal_width());
-        self.row(
-            &columns.map(|column| column.heading.to_uppercase()),
-            &widths,
-        )?;
+        rows.truncate(count);
+        if with_heading {
+            let headings = columns.map(|column| column.heading.to_uppercase());
+            self.row(&headings, &widths)?;
+        }
         rows.iter().try_for_each(|row| self.row(row, &widths))
     }
 

@@ -1,0 +1,146 @@
+//! `wechatd messages list --follow`: messages and events as they come.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{answered_by, described, kind};
+use crate::cli::terminal::{Column, Failure, Output, complain, interrupt, text, time, whole};
+use crate::config::Config;
+use crate::store::{InboxFilter, Looked, MessageRow, Reader, StoreError, Watch};
+
+/// Between two looks at the files of the store.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The most messages that are read at once.
+const STEP: u32 = 500;
+
+const COLUMNS: [Column; 6] = [
+    whole("id"),
+    time("received"),
+    whole("openid"),
+    text("kind"),
+    text("answered by"),
+    text("content"),
+];
+
+/// Prints the `first` newest that match, and then each that comes, until it is interrupted.
+pub(super) fn run(
+    config: &Config,
+    filter: &InboxFilter,
+    first: usize,
+    as_json: bool,
+) -> Result<(), Failure> {
+    interrupt::ends_well()?;
+    let mut watch = Watch::new(&config.store.path);
+    watch.look();
+    let mut printer = Printer {
+        out: Output::for_reading(),
+        as_json,
+        has_heading: false,
+    };
+    let reader = Reader::open(&config.store)?;
+    let mut last = reader.newest_message()?;
+    let mut rows = reader
+        .inbox(filter, Some(last.saturating_add(1)), first)?
+        .rows;
+    drop(reader);
+    rows.reverse();
+    printer.print(&rows)?;
+    // Why it cannot be read, if that was said.
+    let mut said = None;
+    let mut is_new = false;
+    loop {
+        thread::sleep(PAUSE);
+        match watch.look() {
+            Looked::Same if said.is_none() => continue,
+            Looked::Same | Looked::Changed => {}
+            Looked::Gone => {
+                is_new = true;
+                say(&mut said, "the store is gone; waiting for another");
+                continue;
+            }
+            Looked::Replaced => is_new = true,
+        }
+        // Opened each time: a store that is open cannot be restored.
+        let opened = Reader::open(&config.store);
+        let read = opened.and_then(|reader| match is_new {
+            true => reader.newest_message().map(|newest| (newest, Vec::new())),
+            false => news(&reader, filter, last),
+        });
+        match read {
+            Ok((newest, rows)) => {
+                said = None;
+                last = newest;
+                if std::mem::take(&mut is_new) {
+                    complain(
+                        "another store is in the place of the old one; what comes there follows",
+                    );
+                }
+                printer.print(&rows)?;
+            }
+            Err(error) => say(&mut said, &format!("{error}; waiting")),
+        }
+    }
+}
+
+/// Says it unless it was said last.
+fn say(said: &mut Option<String>, what: &str) {
+    if said.as_deref() != Some(what) {
+        complain(what);
+        *said = Some(what.to_owned());
+    }
+}
+
+/// What came after the message `last`, and which one is the last now.
+fn news(
+    reader: &Reader,
+    filter: &InboxFilter,
+    last: i64,
+) -> Result<(i64, Vec<MessageRow>), StoreError> {
+    let newest = reader.newest_message()?;
+    let mut all = Vec::new();
+    let mut after = last;
+    loop {
+        let rows = reader.newer(filter, after, STEP)?;
+        let is_last = rows.len() < STEP as usize;
+        after = rows.last().map_or(after, |row| row.id);
+        all.extend(rows);
+        if is_last {
+            // Of messages that were removed the ids are given again.
+            return Ok((all.last().map_or(newest, |row| newest.max(row.id)), all));
+        }
+    }
+}
+
+struct Printer {
+    out: Output,
+    as_json: bool,
+    has_heading: bool,
+}
+
+impl Printer {
+    fn print(&mut self, rows: &[MessageRow]) -> Result<(), Failure> {
+        if self.as_json {
+            for row in rows {
+                self.out.json_line(row)?;
+            }
+            return self.out.flush();
+        }
+        let line = |row: &MessageRow| {
+            [
+                row.id.to_string(),
+                row.received.clone(),
+                row.openid.clone(),
+                kind(row),
+                answered_by(row),
+                described::shown(row),
+            ]
+        };
+        let lines: Vec<_> = rows.iter().map(line).collect();
+        // So that later lines stand below the first ones.
+        let usual = [6, 11, 28, 9, 16, 1].map(|width| "x".repeat(width));
+        let with_heading = !std::mem::replace(&mut self.has_heading, true);
+        self.out.rows(COLUMNS, &lines, Some(usual), with_heading)?;
+        self.out.flush()
+    }
+}
