@@ -1,6 +1,7 @@
 //! The program as a value: what is built once and shared. All wiring is here.
 
 mod callback_ips;
+mod forget;
 mod media_folder;
 mod uploads;
 
@@ -26,6 +27,7 @@ use crate::service::{Services, ServicesError};
 use crate::store::{self, NewPicture, Store, StoreError};
 use crate::trouble::{Signing, Troubles};
 pub use callback_ips::{CallbackIps, Networks};
+pub use forget::{ForgetError, forget};
 pub use media_folder::MediaFolder;
 pub use uploads::{kept_as, uploaded};
 

@@ -121,6 +121,17 @@ impl MediaFolder {
         Ok(Part { file, path })
     }
 
+    /// The bytes of a file with a name that is made here.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        match read_name(name) {
+            Some((name, ..)) => fs::read(self.path.join(name)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Removes a file, if it is there.
     ///
     /// # Errors

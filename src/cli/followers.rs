@@ -14,7 +14,7 @@ use super::terminal::{
 };
 use super::{messages, tags};
 use crate::api::user::Profile;
-use crate::app::MediaFolder;
+use crate::app::{ForgetError, forget as forget_person};
 use crate::clock;
 use crate::config::{Config, EventType};
 use crate::counted::counted;
@@ -502,9 +502,7 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
         .names_for(EventType::Closed)
         .map(|hook| &**hook)
         .collect();
-    let hook_events = subscribers.closed(openid, clock::unix_seconds());
-    let erased = store.forget(&reader, openid, hook_events)?;
-    remove_files(config, &reader)?;
+    let erased = forget_person(config, &store, &reader, openid)?;
     if erased == Erased::default() {
         return Err(unknown(openid));
     }
@@ -543,21 +541,16 @@ fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Fai
     out.done()
 }
 
-/// Removes what the person sent from the folder of media.
-fn remove_files(config: &Config, reader: &Reader) -> Result<(), Failure> {
-    let Some(path) = &config.store.media else {
-        return Ok(());
-    };
-    let swept = match MediaFolder::if_taken(path, reader)? {
-        Some(folder) => folder.sweep(reader).map(drop),
-        None => Ok(()),
-    };
-    swept.map_err(|error| {
-        Failure::failed(
-            format!("the rows are gone, but files of the person may still be there: {error}"),
-            "the server tries to remove them every hour and at its start",
-        )
-    })
+impl From<ForgetError> for Failure {
+    fn from(error: ForgetError) -> Failure {
+        match error {
+            ForgetError::Store(error) => error.into(),
+            ForgetError::Files(why) => Failure::failed(
+                format!("the rows are gone, but files of the person may still be there: {why}"),
+                "the server tries to remove them every hour and at its start",
+            ),
+        }
+    }
 }
 
 /// What `forget` did.

@@ -1,6 +1,5 @@
 //! `wechatd messages …`: lists, shows and exports messages and events, and fetches their files.
 
-mod described;
 mod done;
 mod follow;
 mod unanswered;
@@ -20,6 +19,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::counted::counted;
 use crate::dispatch::Rules;
+use crate::inbox::described;
 use crate::inbox::unanswered::{PERIOD, latest};
 use crate::local_time;
 use crate::store::{
@@ -268,7 +268,7 @@ fn show(config: &Config, id: i64, json: Json) -> Result<(), Failure> {
         ("kind", kind(&row)),
         ("key", row.event_key.clone().unwrap_or_default()),
         ("msg_id", row.msg_id.clone().unwrap_or_default()),
-        ("content", described::shown(&row)),
+        ("content", described::shown(&row, described::english)),
     ];
     facts.extend(described::facts(&xml));
     if let Some(media_id) = &row.media_id {
@@ -356,7 +356,7 @@ pub(super) fn table(out: &mut Output, rows: &[MessageRow], nothing: &str) -> Res
             row.received.clone(),
             row.openid.clone(),
             kind(row),
-            described::shown(row),
+            described::shown(row, described::english),
             answered_by(row),
         ]
     };

@@ -137,7 +137,8 @@ impl Window {
 
 impl Shut {
     /// What a refusal of the platform means for the window; `None`: nothing.
-    fn told(errcode: Option<i64>) -> Option<Shut> {
+    #[must_use]
+    pub fn told(errcode: Option<i64>) -> Option<Shut> {
         match errcode? {
             errcode::NO_WINDOW => Some(Shut::OverThere),
             errcode::WINDOW_USED_UP => Some(Shut::UsedUpThere),

@@ -14,6 +14,8 @@ pub enum Failure<'a> {
     OldForm,
     /// The store fails; with what it says.
     Store(&'a str),
+    /// Files of somebody who was forgotten may still be there; why.
+    Files(&'a str),
 }
 
 /// The page.
@@ -23,6 +25,7 @@ pub fn page(frame: &Frame<'_>, failure: Failure<'_>) -> Markup {
         Failure::NotFound => (Text::NotFound, ""),
         Failure::OldForm => (Text::FormRefused, frame.say(Text::FormRefusedWhy)),
         Failure::Store(why) => (Text::StoreFails, why),
+        Failure::Files(why) => (Text::FilesLeft, why),
     };
     let content = html! {
         div .narrow {

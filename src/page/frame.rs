@@ -37,6 +37,8 @@ pub struct SignedIn<'a> {
 pub enum Place {
     /// `/`
     Overview,
+    /// `/inbox`
+    Inbox,
     /// `/followers`
     Followers,
     /// `/health`
@@ -46,6 +48,7 @@ pub enum Place {
 /// The menu, in its order.
 const MENU: &[(Place, &str, Text)] = &[
     (Place::Overview, "/", Text::Overview),
+    (Place::Inbox, "/inbox", Text::Inbox),
     (Place::Followers, "/followers", Text::Followers),
     (Place::Health, "/health", Text::Health),
 ];
@@ -106,7 +109,7 @@ impl Frame<'_> {
                     a .skip href="#content" { (self.say(Text::SkipToContent)) }
                     (self.top(place))
                     main #content tabindex="-1" {
-                        h1 { (heading) }
+                        h1 { bdi { (heading) } }
                         (content)
                     }
                     (self.foot())

@@ -14,12 +14,19 @@ pub fn called(remark: Option<&str>, nickname: Option<&str>, openid: &str) -> Str
     let mut name = name.filter(|name| !name.trim().is_empty());
     match name.next() {
         Some(name) => name.to_owned(),
-        None => {
-            let skipped = openid.chars().count().saturating_sub(LAST);
-            let end: String = openid.chars().skip(skipped).collect();
-            format!("…{end}")
-        }
+        None => format!("…{}", end_of(openid)),
     }
+}
+
+/// Whether a text is the end of an openid that stands for it.
+#[must_use]
+pub fn is_end_of(openid: &str, text: &str) -> bool {
+    end_of(openid) == text
+}
+
+fn end_of(openid: &str) -> String {
+    let skipped = openid.chars().count().saturating_sub(LAST);
+    openid.chars().skip(skipped).collect()
 }
 
 /// A text of a stranger on one line: it cannot change the direction of what stands around it, and what nobody would see
@@ -31,8 +38,8 @@ pub fn text(text: &str) -> Markup {
 
 /// The same where no element can be, as in a list to choose from.
 #[must_use]
-pub fn plain(text: &str) -> Markup {
-    html! { (maud::display(Visible(text))) }
+pub fn plain(text: &str) -> String {
+    Visible(text).to_string()
 }
 
 #[cfg(test)]

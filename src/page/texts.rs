@@ -71,6 +71,7 @@ texts! {
     FormRefused: "未执行任何操作", "Nothing was done";
     FormRefusedWhy: "此表单已过期：您可能已退出登录，或在其他窗口重新登录。请返回、刷新页面后再试。", "This form is out of date: you may have signed out, or signed in again in another window. Go back, reload the page and try again.";
     StoreFails: "数据库暂时不可用", "The store cannot be used at the moment";
+    FilesLeft: "数据已删除，但此人发来的文件可能还在；服务器每小时会再次尝试删除", "The rows are gone, but files of the person may still be there; the server tries again every hour";
     BackToOverview: "返回概览", "Back to the overview";
 
     // Overview.
@@ -144,6 +145,103 @@ texts! {
     LookFurther: "继续查找更早的粉丝", "Look further back";
     Newest: "最新", "Newest";
     Older: "更早", "Older";
+
+    // Inbox.
+    Inbox: "消息", "Inbox";
+    Lists: "列表", "Lists";
+    Unanswered: "无人回答", "Unanswered";
+    Messages: "全部消息", "Messages";
+    Events: "事件", "Events";
+    NothingToDo: "没有待办。带有 todo = true 的规则所回答的消息，以及转给客服的消息，会留在这里，直到有人标记为已处理。", "Nothing to do. What a rule with todo = true answers, and what is handed to customer service, waits here until somebody marks it as done.";
+    NothingUnanswered: "最近 30 天的每条文字都有规则回答。当前规则没有专门回答的文字会列在这里。", "A rule answers every text of the last 30 days. Texts that today's rules leave to nobody, or to a rule without a condition, are listed here.";
+    NoMessages: "还没有消息。粉丝发来的文字、图片和语音会立即出现在这里。", "No message yet. What people write or send to the account is listed here as soon as it comes.";
+    NoEvents: "还没有事件。关注、取消关注、扫码和点击菜单会列在这里。", "No event yet. Follows, departures, scans and taps on the menu are listed here.";
+    NothingFound: "没有找到符合条件的内容。", "Nothing was found.";
+    NotFoundSoFar: "在最新的 20 万条中没有找到。", "Nothing was found among the newest 200,000.";
+    SearchFurther: "继续查找更早的内容", "Look further back";
+    SearchMessages: "在消息中查找", "Search in messages";
+    MoreFilters: "更多条件", "More filters";
+    FromPerson: "发送者", "From";
+    SinceDay: "起始日期", "Since";
+    AnsweredBy: "规则", "Rule";
+    Rule: "规则", "Rule";
+    NoRuleAnswered: "没有规则回答", "No rule answered";
+    AnswerPending: "正在等待回答", "waiting for its answer";
+    Done: "标记为已处理", "Done";
+    Undo: "撤销", "Undo";
+    DoneBy: "已处理：", "Done by";
+    MarkedDone: "已将 {n} 条标记为已处理。", "{n} marked as done.";
+    AllOfThesePageDone: "将本页全部标记为已处理", "Mark all on this page as done";
+    KindText: "文字", "Text";
+    KindImage: "图片", "Picture";
+    KindVoice: "语音", "Voice";
+    KindVideo: "视频", "Video";
+    KindLocation: "位置", "Place";
+    KindLink: "链接", "Link";
+    KindFile: "文件", "File";
+    KindMiniProgram: "小程序", "Mini program";
+    EventFollowed: "关注", "Followed";
+    EventLeft: "取消关注", "Left";
+    EventScanned: "扫描二维码", "Scanned a QR code";
+    EventTapped: "点击菜单", "Tapped the menu";
+    EventOpened: "从菜单打开页面", "Opened a page from the menu";
+    EventLocation: "上报位置", "Reported the location";
+    EventScannedFromMenu: "从菜单扫码", "Scanned from the menu";
+
+    // A person.
+    FollowsSince: "{time} 关注", "Follows since {time}";
+    DoesNotFollow: "目前没有关注", "Does not follow";
+    NothingSaid: "还没有对话。对方发来消息后会显示在这里。", "Nothing was said yet. What the person writes is shown here.";
+    NothingShown: "没有显示任何内容；规则：", "nothing was shown, by the rule";
+    KindMusic: "音乐", "Music";
+    HandedOver: "已转给客服", "handed to customer service";
+    HandedToAi: "已转给平台的智能回复", "handed to the platform's AI";
+    Download: "下载", "Download";
+    Answer: "回复", "Answer";
+    Send: "发送", "Send";
+    LongAnswer: "每条消息最多 {bytes} 字节（约 680 个汉字）；更长的回复会分成几条，每条都计数。", "A message has up to {bytes} bytes; a longer answer goes out as several messages, each of which counts.";
+    AndMarkDone: "同时把待办标记为已处理", "and mark what waits here as done";
+    CannotSend: "没有设置 account.app_id 和 account.app_secret，无法发送。", "Sending needs account.app_id and account.app_secret.";
+    WindowLeft: "还剩 {time}，最多还能发 {left} 条（共 {of} 条）", "{time} left, at most {left} of {of} messages";
+    HoursAndMinutes: "{h} 小时 {m} 分钟", "{h} h {m} min";
+    Minutes: "{m} 分钟", "{m} min";
+    Seconds: "{s} 秒", "{s} s";
+    ShutOver: "对方在 48 小时内没有发来消息。", "The person has not written in the last 48 hours.";
+    ShutLeft: "对方已取消关注。", "The person does not follow any more.";
+    ShutUsedUp: "这段时间内能发的消息已经发完。", "All messages of this window were sent.";
+    ShutUsedUpThere: "平台提示：这段时间内能发的消息已经发完。", "The platform says that all messages of this window were sent.";
+    ShutOverThere: "平台提示：对方近期没有可以回复的互动。", "The platform says that the person did nothing lately that allows a message.";
+    ShutDeclined: "平台提示：对方已关闭接收消息。", "The platform says that the person has switched messages off.";
+    ReopensWithFollow: "对方重新关注后可发送一分钟。", "Following again opens it for a minute.";
+    ReopensWhenSwitchedOn: "对方重新打开并发来消息后即可发送。", "It opens when the person switches them on again and writes.";
+    ReopensWithMessage: "对方发来消息后可在 48 小时内回复；关注、扫码或点击菜单后可在一分钟内回复。", "A message of the person opens it for 48 hours; a follow, a scan or a tap on the menu for a minute.";
+    StateSending: "正在发送", "being sent";
+    StateSent: "已发送", "sent";
+    StateRefused: "未发送", "not sent";
+    MayHaveArrived: "可能已送达", "may have arrived";
+    MayHaveArrivedWhy: "可能已送达，不会自动重发。", "It may have arrived, and is not repeated by itself.";
+    AnswerIsEmpty: "请先输入回复内容。", "Write an answer first.";
+    AnswerHasLongLink: "其中有一个链接太长，一条消息放不下。", "It has a link that is too long for a message.";
+    NotSentShut: "未发送，原因见下方。", "Not sent; why is said below.";
+    TooManyMessages: "未发送：这段回复需要 {n} 条消息，但最多只能再发 {left} 条。", "Not sent: this answer makes {n} messages, and at most {left} can be sent.";
+    NotSent: "未发送。", "Not sent.";
+    SentInPart: "{of} 条消息中只发送了 {n} 条。", "Only {n} of {of} messages were sent.";
+    NotDone: "未完成。", "That was not done.";
+    WrongEnd: "openid 的最后六个字符不对，没有删除任何内容。", "These are not the last six characters of the openid: nothing was removed.";
+    NowBlocked: "已拉黑。", "The person is blocked now.";
+    NowUnblocked: "已取消拉黑。", "The person is not blocked any more.";
+    MoreAboutPerson: "备注、标签、拉黑、删除", "Remark, tags, block, forget";
+    Remark: "备注", "Remark";
+    Save: "保存", "Save";
+    TakeOff: "去掉", "Take off";
+    PutOn: "加上", "Put on";
+    BlockedMeans: "被拉黑的人仍是粉丝，但发来的消息不会送达，也无法给其发消息；对方不会收到通知。", "Whoever is blocked stays a follower, but cannot write or be written to, and is not told.";
+    Block: "拉黑", "Block";
+    Unblock: "取消拉黑", "Unblock";
+    Forget: "删除此人的所有数据", "Forget this person";
+    ForgetMeans: "消息、关注记录和发送记录会从这里彻底删除，无法恢复。", "Messages, follows and what was sent are removed from here for good.";
+    LastSix: "请输入 openid 的最后六个字符：", "The last six characters of the openid:";
+    Forgotten: "已删除此人的所有数据。", "Every trace of the person was removed.";
 }
 
 #[cfg(test)]

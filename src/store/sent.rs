@@ -162,6 +162,16 @@ impl Store {
 }
 
 impl Reader {
+    /// Whether a message was begun with this number of a form.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn was_begun(&self, once: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE once = ?1)";
+        let begun = self.connection.query_row(sql, [once], |row| row.get(0));
+        begun.map_err(|error| Reader::failed(&error))
+    }
+
     /// The last messages to a person before the row with this id, newest first.
     pub(super) fn sent_to(
         &self,

@@ -74,7 +74,9 @@ pub const MESSAGE_TYPES: [&str; KINDS.len()] = {
 const DEVICE_TYPES: [&str; 4] = ["device_text", "device_event", "device_status", "hardware"];
 
 impl MessageKind {
-    fn of(msg_type: &str) -> MessageKind {
+    /// The kind of a `MsgType`, ignoring case.
+    #[must_use]
+    pub fn of(msg_type: &str) -> MessageKind {
         let is = |name: &str| name.eq_ignore_ascii_case(msg_type);
         match KINDS.iter().find(|(name, _)| is(name)) {
             Some((_, kind)) => *kind,

@@ -1,9 +1,11 @@
 //! The operator's page: where it is, who may sign in, and what no request can do to it.
 
 mod forms;
+mod inbox;
 mod owners;
 mod pages;
 mod signing_in;
+mod talk;
 mod texts;
 mod wire;
 

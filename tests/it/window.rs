@@ -1,6 +1,5 @@
 //! The window in which a person can be answered, as `wechatd send` sees it; and the rows of `sent`.
 
-use crate::support::store::change;
 use crate::support::*;
 use serde_json::{Value, json};
 
@@ -31,12 +30,7 @@ fn is_open(window: &Value, left: u8, of: u8, seconds: i64) {
 
 /// Time passes: all that is in the store happened earlier.
 fn pass(account: &Account, seconds: i64) {
-    change(
-        &account.store_path(),
-        &format!(
-            "UPDATE messages SET received_at = received_at - {seconds}; UPDATE sent SET at = at - {seconds}"
-        ),
-    );
+    store::pass(&account.store_path(), seconds);
 }
 
 /// A push comes, later than everything else.
@@ -50,6 +44,7 @@ fn five_messages_go_to_somebody_who_wrote_and_three_after_a_tap() {
     let platform = Platform::start();
     let account = Setup::new().platform(&platform).start();
     comes(&account, &text("hello"));
+    pass(&account, 1);
     let first = send(&account, &["one"]);
     first.ok().says("sent");
     first.expect(

@@ -133,7 +133,7 @@ impl Printer {
                 row.openid.clone(),
                 kind(row),
                 answered_by(row),
-                described::shown(row),
+                described::shown(row, described::english),
             ]
         };
         let lines: Vec<_> = rows.iter().map(line).collect();

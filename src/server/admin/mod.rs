@@ -5,13 +5,16 @@ mod asked;
 mod files;
 mod followers;
 mod health;
+mod inbox;
 mod language;
 mod news;
 mod origin;
 mod overview;
+mod people;
 pub mod routes;
 mod sign_in;
 mod switch;
+mod talk;
 mod trouble;
 mod visit;
 

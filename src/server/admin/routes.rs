@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::visit::Visit;
-use super::{Admin, Answer, followers, health, news, overview, sign_in, switch};
+use super::{Admin, Answer, followers, health, inbox, news, overview, sign_in, switch, talk};
 use crate::page::files::{File, ICON, SCRIPT, STYLE};
 use crate::server::http::request::Method;
 use crate::server::router::{self, Runs};
@@ -50,6 +50,18 @@ pub const ROUTES: &[Route] = &[
     open_form("/language", switch::choose),
     form("/logout", sign_in::sign_out),
     page("/", overview::page),
+    page("/inbox", inbox::page),
+    form("/inbox/done", inbox::done),
+    form("/inbox/undone", inbox::undone),
+    page("/people/*", talk::page),
+    apart("/people/*/send", talk::send),
+    apart("/people/*/remark", talk::remark),
+    apart("/people/*/tag", talk::tag),
+    apart("/people/*/untag", talk::untag),
+    apart("/people/*/block", talk::block),
+    apart("/people/*/unblock", talk::unblock),
+    apart("/people/*/forget", talk::forget),
+    page("/media/*", talk::file),
     page("/followers", followers::page),
     page("/health", health::page),
     data("/health.json", health::value),
@@ -90,6 +102,11 @@ const fn open_form(path: &'static str, handler: fn(&Asked<'_>) -> Answer) -> Rou
 
 const fn form(path: &'static str, handler: fn(&Visit<'_>) -> Answer) -> Route {
     post(path, Runs::OnPool, Handler::Form(handler))
+}
+
+/// A form that calls the platform, or takes long.
+const fn apart(path: &'static str, handler: fn(&Visit<'_>) -> Answer) -> Route {
+    post(path, Runs::Apart, Handler::Form(handler))
 }
 
 const fn post(path: &'static str, runs: Runs, handler: Handler) -> Route {

@@ -18,7 +18,7 @@ pub fn choose(asked: &Asked<'_>) -> Answer {
 }
 
 /// A path of ours, which browsers do not take for the name of another host.
-fn is_path(text: &str) -> bool {
+pub fn is_path(text: &str) -> bool {
     text.starts_with('/')
         && !text[1..].starts_with(['/', '\\'])
         && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -113,6 +113,17 @@ pub fn change(path: &Path, sql: &str) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+/// Time passes: all that is in the store happened so many seconds earlier.
+#[track_caller]
+pub fn pass(path: &Path, seconds: i64) {
+    change(
+        path,
+        &format!(
+            "UPDATE messages SET received_at = received_at - {seconds}; UPDATE sent SET at = at - {seconds}"
+        ),
+    );
+}
+
 /// A long-running reader: it holds a snapshot of the store until dropped.
 pub fn hold_a_snapshot(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();

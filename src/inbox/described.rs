@@ -3,8 +3,10 @@
 use crate::store::MessageRow;
 use crate::wechat::{Body, EventKind, Message, MessageKind, Push};
 
-/// What a list shows for a message: its text, or in brackets what it is.
-pub(super) fn shown(row: &MessageRow) -> String {
+/// What a list shows for a message: its text, or in brackets what it is. `name` says what a kind of message is called, if
+/// it has a name.
+#[must_use]
+pub fn shown(row: &MessageRow, name: impl Fn(MessageKind) -> Option<&'static str>) -> String {
     if let Some(content) = &row.content {
         return content.clone();
     }
@@ -13,7 +15,7 @@ pub(super) fn shown(row: &MessageRow) -> String {
         Ok(Push {
             body: Body::Message(message),
             ..
-        }) => described(&message),
+        }) => described(&message, name),
         Ok(Push {
             body: Body::Event(event),
             ..
@@ -30,20 +32,38 @@ pub(super) fn shown(row: &MessageRow) -> String {
     }
 }
 
-fn described(message: &Message) -> String {
-    let text = |element| message.text(element).unwrap_or_default();
-    let (what, more) = match message.kind {
+/// What a kind of message is called in English.
+#[must_use]
+pub fn english(kind: MessageKind) -> Option<&'static str> {
+    match kind {
+        MessageKind::Image => Some("image"),
+        MessageKind::Voice => Some("voice"),
+        MessageKind::Video => Some("video"),
+        MessageKind::ShortVideo => Some("short video"),
+        MessageKind::Location => Some("location"),
+        MessageKind::Link => Some("link"),
+        MessageKind::File => Some("file"),
+        MessageKind::MiniProgramPage => Some("mini program"),
+        MessageKind::Text | MessageKind::Device | MessageKind::Other => None,
+    }
+}
+
+fn described(message: &Message, name: impl Fn(MessageKind) -> Option<&'static str>) -> String {
+    let text = |element| message.text(element).unwrap_or_default().to_owned();
+    let more = match message.kind {
         MessageKind::Text => return String::new(),
-        MessageKind::Image => ("image", ""),
-        MessageKind::Voice => ("voice", ""),
-        MessageKind::Video => ("video", ""),
-        MessageKind::ShortVideo => ("short video", ""),
-        MessageKind::Location => ("location", &*place(message.coordinates())),
-        MessageKind::Link => ("link", text("Url")),
-        MessageKind::File => ("file", text("Description")),
-        MessageKind::MiniProgramPage => ("mini program", text("Title")),
-        MessageKind::Device | MessageKind::Other => (&*message.msg_type, ""),
+        MessageKind::Location => place(message.coordinates()),
+        MessageKind::Link => text("Url"),
+        MessageKind::File => text("Description"),
+        MessageKind::MiniProgramPage => text("Title"),
+        MessageKind::Image
+        | MessageKind::Voice
+        | MessageKind::Video
+        | MessageKind::ShortVideo
+        | MessageKind::Device
+        | MessageKind::Other => String::new(),
     };
+    let what = name(message.kind).unwrap_or(&message.msg_type);
     format!("[{what}] {more}").trim_end().to_owned()
 }
 
@@ -57,7 +77,8 @@ fn place(coordinates: Option<(&str, &str)>) -> String {
 }
 
 /// The rest of the push, for `messages show`: names and values that are not in the row.
-pub(super) fn facts(body: &str) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn facts(body: &str) -> Vec<(&'static str, String)> {
     let Ok(push) = Push::parse(body.as_bytes()) else {
         return Vec::new();
     };
