@@ -40,7 +40,7 @@ enum Commands {
   wechatd admin link
   wechatd admin link --name Li
 
-Whoever has the link can sign in: send it to nobody but the person it is for. The name stands behind what is done on the page.")]
+Anyone with the link can sign in: send it only to the one it is for. Actions on the page are recorded under the name.")]
     Link(LinkArguments),
     /// List who is signed in
     #[command(after_help = "Examples:
@@ -55,13 +55,13 @@ Whoever has the link can sign in: send it to nobody but the person it is for. Th
   wechatd admin logout 3
   wechatd admin logout --all --yes
 
-With --all, links that were not used yet stop working, too.")]
+With --all, unused links stop working, too.")]
     Logout(LogoutArguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct Name {
-    /// The name of who signs in
+    /// The name of the one who signs in
     #[arg(long, value_name = "NAME", default_value = "owner", value_parser = name)]
     name: String,
 }
@@ -87,9 +87,9 @@ struct LogoutArguments {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The one with this id, that `admin sessions` shows
+    /// The session's id, from `wechatd admin sessions`
     id: Option<i64>,
-    /// Everybody
+    /// All browsers
     #[arg(long)]
     all: bool,
 }

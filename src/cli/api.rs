@@ -23,7 +23,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd api '/cgi-bin/media/upload?type=image' --file photo.jpg
   wechatd api /cgi-bin/material/get_material '{\"media_id\": \"M\"}' --out a.jpg
 
-It is a POST where there is JSON or a file, else a GET. The access_token is added; one that WeChat no longer takes is replaced once. A GET is repeated while WeChat is busy, a POST never is: without an answer the exit code is 3, as it may have been done. JSON beside a file goes into the part `description`.
+With JSON or a file it sends a POST, else a GET. The access_token is added; one that WeChat refuses is replaced once. A GET is repeated while WeChat is busy, a POST never is: without an answer the exit code is 3, as it may have been done. JSON together with a file goes into the part `description`.
 
 Cards, stores, Wi-Fi, devices, invoices, OCR and the like have no command: this one reaches them.";
 

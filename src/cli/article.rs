@@ -24,7 +24,7 @@ use crate::wechat::JobKind;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Make a draft of a Markdown file, or of articles as JSON, and print its media_id
+    /// Create a draft from a Markdown file or from JSON, and print its media_id
     #[command(after_help = "Examples:
   wechatd article draft open-day.md --dry-run > open-day.html
   wechatd article draft open-day.md
@@ -41,7 +41,7 @@ A Markdown file (.md) begins with title and cover, and perhaps author and digest
 
   ![The kitchen](kitchen.png)
 
-The cover is a picture beside the file, or a media_id; it is added to the permanent material once. Pictures in the text are PNG or JPEG files beside it, less than 1 MiB each, and are uploaded; those of other servers are refused, as WeChat would not show them. CommonMark with tables and ~~strikethrough~~ is taken; of HTML only comments and <br>. Links to mp.weixin.qq.com stay; WeChat drops all others, so their addresses are listed at the end.
+The cover is a picture in the file's folder, or a media_id; it is added to the permanent material once. Pictures in the text are PNG or JPEG files in that folder, less than 1 MiB each, and are uploaded; those of other servers are refused, as WeChat would not show them. CommonMark with tables and ~~strikethrough~~ is taken; of HTML only comments and <br>. Links to mp.weixin.qq.com stay; WeChat drops all others, so their addresses are listed at the end.
 
 At most 32 characters of title, 16 of author, 128 of digest, and fewer than 20000 of content with its tags: all is checked before anything is uploaded.
 
@@ -62,12 +62,12 @@ A draft goes out with `wechatd mass send --article MEDIA_ID`, or is published wi
         #[command(flatten)]
         json: Json,
     },
-    /// List the drafts, the last saved first; those of the console too
+    /// List the drafts, including the console's, last saved first
     #[command(after_help = "Examples:
   wechatd article list
   wechatd article list --json | jq -r '.[].media_id'")]
     List {
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
@@ -124,11 +124,11 @@ The file is one of `wechatd article draft`, with one article. JSON replaces the 
 Personal and unverified accounts have lost the calls for published articles since July 2025; they get 48001."
     )]
     Published(published::Commands),
-    /// Publish a draft for everybody to read; followers get no message
+    /// Publish a draft for everyone to read; followers get no message
     #[command(after_help = "Example:
   wechatd article publish MEDIA_ID
 
-It prints the publish_id. The platform checks the draft first: `wechatd article status PUBLISH_ID`.
+It prints the publish_id. WeChat checks the draft first: `wechatd article status PUBLISH_ID`.
 
 Personal and unverified accounts have lost this call since July 2025; they get 48001, and publish in the console.")]
     Publish {
@@ -139,16 +139,16 @@ Personal and unverified accounts have lost this call since July 2025; they get 4
         #[command(flatten)]
         json: Json,
     },
-    /// What was published, the newest first; or how far the publishing of a draft is
+    /// What was published, newest first, or the progress of one
     #[command(after_help = "Examples:
   wechatd article status
-  wechatd article status 2247500010      # asks the platform too
+  wechatd article status 2247500010      # asks WeChat, too
 
 When it is published, it shows the article_id, for `wechatd send --article` and for menus, the msg_data_id, by which comments and statistics know it, and where it can be read.")]
     Status {
-        /// Only this one, and ask the platform how far it is
+        /// Only this one, and ask WeChat for its progress
         publish_id: Option<NotBlank>,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]

@@ -10,20 +10,20 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Blacklist {
-    /// List who is blocked, an openid a line
+    /// List who is blocked, one openid per line
     #[command(after_help = "Example:\n  wechatd blacklist list")]
     List {
         #[command(flatten)]
         json: Json,
     },
-    /// Block people: their messages do not arrive and they cannot be sent any
+    /// Block followers: their messages do not arrive, and none can be sent to them
     #[command(after_help = "Examples:
   wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd blacklist add - < openids.txt
 
 They are not told, and stay followers.")]
     Add(Change),
-    /// Unblock people
+    /// Unblock followers
     #[command(after_help = "Examples:
   wechatd blacklist remove oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd blacklist list | wechatd blacklist remove -")]
@@ -32,7 +32,7 @@ They are not told, and stay followers.")]
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
-    /// Whom; - reads openids from standard input, one a line
+    /// The followers' openids; - reads them from standard input, one per line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
     #[command(flatten)]

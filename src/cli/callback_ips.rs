@@ -12,7 +12,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd callback-ips
   wechatd callback-ips | sed 's/.*/allow &;/' > /etc/nginx/wechat-ips.conf
 
-It asks WeChat now, which changes the list a few times a year. With `server.allow_ips = \"wechat\"` the server fetches it by itself, once a day. The command says where `server.allow_ips` would refuse one of the addresses.";
+This asks WeChat, which changes the list a few times a year. With `server.allow_ips = \"wechat\"` the server fetches it once a day. Addresses that `server.allow_ips` would refuse are pointed out.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

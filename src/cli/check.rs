@@ -26,7 +26,7 @@ use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Also ask the platform (token, address, clock, callback, allowed calls, menu) and your public address (routes, verify files)
+    /// Also ask WeChat (token, address, clock, callback, allowed calls, menu) and try your public address (routes, verify files)
     #[arg(long)]
     online: bool,
     /// Print only what keeps the server from starting

@@ -24,7 +24,7 @@ pub(super) enum Commands {
 
 Only an account with comments (留言) in the console can; the draft may open them itself with need_open_comment.")]
     Open(OnArticle),
-    /// Take no more comments on an article; those that it has stay
+    /// Accept no more comments on an article; existing ones stay
     #[command(after_help = "Example:
   wechatd comments close 2247490001")]
     Close(OnArticle),
@@ -44,17 +44,17 @@ MSG_DATA_ID: `wechatd mass send` and `article publish` print it, and `wechatd ar
         /// Only those that are not
         #[arg(long)]
         ordinary: bool,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
     },
-    /// Star a comment: it stands first below the article
+    /// Star a comment, which puts it first
     #[command(after_help = "Example:
   wechatd comments star 2247490001 42")]
     Star(OnComment),
-    /// Take the star off a comment
+    /// Remove a comment's star
     #[command(after_help = "Example:
   wechatd comments unstar 2247490001 42")]
     Unstar(OnComment),
@@ -73,7 +73,7 @@ MSG_DATA_ID: `wechatd mass send` and `article publish` print it, and `wechatd ar
         #[command(flatten)]
         json: Json,
     },
-    /// Reply to a comment, which takes one reply
+    /// Reply to a comment; each can have one reply
     #[command(after_help = "Example:
   wechatd comments reply 2247490001 42 '谢谢您的留言'")]
     Reply {

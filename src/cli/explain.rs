@@ -25,13 +25,13 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What a person writes
+    /// What a follower writes
     text: Option<String>,
     /// An event instead of a message
     #[arg(long, value_name = "EVENT", conflicts_with_all = ["message", "text"],
         value_parser = Suggested(known_events().collect()), hide_possible_values = true)]
     event: Option<String>,
-    /// Another MsgType than text
+    /// A MsgType other than text
     #[arg(long, value_name = "TYPE", value_parser = clap::builder::PossibleValuesParser::new(crate::config::MESSAGE_TYPES))]
     message: Option<String>,
     /// The EventKey: a menu button's key or URL
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// What was scanned from the menu; the event is scancode_waitmsg unless --event says another
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["message", "text"])]
     scan: Option<String>,
-    /// Who writes
+    /// The follower's openid
     #[arg(long, value_name = "OPENID")]
     from: Option<String>,
     #[command(flatten)]

@@ -36,42 +36,42 @@ pub(super) enum Followers {
   wechatd followers list --search 小明
   wechatd followers list --tag regulars --limit 1000 --json
 
-`wechatd followers export` gives all of them, with every column.")]
+`wechatd followers export` writes all of them, with every column.")]
     List(ListArguments),
-    /// Show one person: the row, the comings and goings, the last messages
+    /// Show one follower: profile, follow history, last messages
     #[command(after_help = "Examples:
   wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd followers show oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --online
 
---online asks the platform about the person, shows its answer, and keeps the profile of somebody who follows. Who comes in or goes out by it does so with the next sync.")]
+With --online WeChat's answer is shown, and the profile of a follower is kept; the list of followers changes with the next sync only.")]
     Show(ShowArguments),
-    /// Write followers to standard output, every column of them, newest first
+    /// Write all columns of all followers to standard output, newest first
     #[command(after_help = "Examples:
   wechatd followers export > followers.csv
   wechatd followers export --excel > followers.csv
   wechatd followers export --format jsonl --tag regulars | jq -r .openid")]
     Export(ExportArguments),
-    /// Make the followers the platform's: who came or left unnoticed comes in or goes out
+    /// Bring the local list in line with WeChat's: add and remove whoever was missed
     #[command(after_help = "Examples:
   wechatd followers sync
   wechatd followers sync --json | jq .gone
 
-Reads the platform's whole list and fetches all profiles anew, `api.rate` calls a second. It can be ended at any time: the next one goes on where it was. Where the platform takes no more calls this minute, it waits for the next one. The server does the same every day at `api.sync`.
+Reads WeChat's whole list and fetches all profiles again, at `api.rate` calls a second: about nine minutes and 20 MiB of memory for a million followers. You can interrupt it at any time; the next run resumes where it stopped, and pushes that arrive meanwhile take precedence. When WeChat takes no more calls this minute, it waits. The server does the same every day at `api.sync`.
 
-Where more than 20 people and more than a tenth would go out, counting those of the last 7 days, it shows the numbers and asks. --yes believes the list, also one that lacks a few of those whom the platform counts; one that lacks more than a tenth is never believed.")]
+A list that looks wrong removes nobody. If it holds fewer followers than WeChat counts, nobody is removed and the summary says so. If more than 20 followers and more than a tenth would be removed, counting those removed by syncs in the last 7 days, the command shows the numbers and asks; the server logs an error once, and `check` shows it until a sync gets a list that can be believed. --yes accepts such a list, and from then on a count that is too high by the same number; a list that lacks more than a tenth of WeChat's count is never accepted.")]
     Sync {
         #[command(flatten)]
         yes: Yes,
         #[command(flatten)]
         json: Json,
     },
-    /// Remove every trace of a person from the store
+    /// Remove every trace of a follower from the store
     #[command(after_help = "Example:
   wechatd followers forget oSyn1aAQe7rT0uXk3mPzLc9WvBh4
 
-The bytes are overwritten in the file and its write-ahead log. Copies made by `wechatd backup` are not touched. A person who still follows the account is recorded again with the next message or sync.")]
+WeChat's event user_authorization_cancellation does the same, and user_authorization_revoke clears the profile. The bytes are overwritten in the file and its write-ahead log, also where the messages of others name the openid. Copies made by `wechatd backup` are not touched, and the journal has its own limit (MaxRetentionSec=). For as long as the messages would have been kept, a number per message remains that identifies nobody: it keeps a push that is delivered again from being recorded. Someone who still follows the account is recorded again with the next message or sync.")]
     Forget {
-        /// Whom
+        /// The follower's openid
         openid: Openid,
         #[command(flatten)]
         yes: Yes,
@@ -82,13 +82,13 @@ The bytes are overwritten in the file and its write-ahead log. Copies made by `w
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
-    /// Only with this tag: its id or name
+    /// Only with this tag (id or name)
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only whose nickname, remark, openid or unionid holds this text
+    /// Only those whose nickname, remark, openid or unionid contains this text
     #[arg(long, value_name = "TEXT")]
     search: Option<NotBlank>,
-    /// Only who came by this QR scene
+    /// Only those who followed by this QR scene
     #[arg(long, value_name = "SCENE")]
     scene: Option<String>,
     /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
@@ -100,7 +100,7 @@ pub(super) struct Filters {
 pub(super) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
     #[command(flatten)]
@@ -117,9 +117,9 @@ pub(super) struct ExportArguments {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArguments {
-    /// Whom
+    /// The follower's openid
     openid: Openid,
-    /// Also ask the platform, and keep the profile that it gives
+    /// Also ask WeChat, and keep the profile it returns
     #[arg(long)]
     online: bool,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(super) struct ListArguments {
     /// Only since this local time: 2026-11-21, "2026-11-21 08:30", or how long ago, such as 7d or 12h
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
     #[command(flatten)]

@@ -11,14 +11,28 @@ use crate::config::{Config, Gate, Method, read_duration, show_duration};
 use crate::login::gate::{Passage, check};
 use crate::store::Reader;
 
+pub(super) const HELP: &str = "Example:
+  wechatd gate test members oSyn1aAQe7rT0uXk3mPzLc9WvBh4
+
+A gate is a [[gate]] of wechat.conf and says who may pass; `wechatd proxy` lets the reverse proxy ask it. Your app gets these headers with every request; what is unknown is -. The proxy must replace those that a visitor sends, as the printed configuration does, and only the proxy may be able to reach the app.
+
+  Remote-User, X-WeChat-Openid  the openid
+  X-WeChat-Subscribed           1 for a follower, as of now, else 0
+  X-WeChat-Unionid              as far as known
+  X-WeChat-Nickname             as far as known: UTF-8, percent-encoded
+  X-WeChat-Method               how they logged in: oauth, or scan by a code
+  X-WeChat-Session              12 characters that change with the session
+
+Inside WeChat a visitor is logged in silently. In other browsers they scan a QR code, or send a code such as 登录 483920 to the account, and then tap in the chat the number that the page shows, so that nobody can log in a page that someone else opened. An account that may not make QR codes (48001) offers the code only. Those who follow by such a scan are welcomed as always, with the scene `login`. Someone who unsubscribes is out with the next request.";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Tell whether a person would pass, by what the store knows now; exit code 1 and the reason where not
+    /// Tell whether someone would pass; exit code 1 and the reason if not
     #[command(after_help = "Examples:
   wechatd gate test members oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd gate test members oSyn1aAQe7rT0uXk3mPzLc9WvBh4 --method scan --age 3h
 
-A gate is a [[gate]] of the configuration; without any there is one, default. The person need not be logged in: it is as if they had, in this way and so long ago. Tags are those of the last sync.")]
+A gate is a [[gate]] of the configuration; without any there is one, default. The answer is for someone who logged in by --method and --age ago, whether they did or not. Tags are those of the last sync.")]
     Test(Arguments),
 }
 
@@ -26,9 +40,9 @@ A gate is a [[gate]] of the configuration; without any there is one, default. Th
 pub(super) struct Arguments {
     /// The gate
     gate: String,
-    /// Who
+    /// The follower's openid
     openid: Openid,
-    /// How the person has logged in [default: the first way that the gate takes]
+    /// How they have logged in [default: the first way that the gate takes]
     #[arg(long, value_parser = one_of(Method::ALL.map(|method| (method.name(), method))))]
     method: Option<Method>,
     /// How long ago, such as 3h or 2d

@@ -14,9 +14,32 @@ use crate::hooks::{self, Hooks, PROBING};
 use crate::local_time;
 use crate::store::{HookEvent, Reader, Store};
 
+pub(super) const HELP: &str = "Examples:
+  wechatd hooks test crm
+  wechatd hooks resend --failed crm
+
+A hook is a [[hook]] of wechat.conf, which explains its keys: a URL to which events are sent.
+
+A robot gets a Chinese sentence with the last six characters of the openid. Nothing that a follower writes can mention the group or make a link there. Events within a few seconds become one message, as robots allow only some 20 a minute.
+
+A program gets each event by itself, signed as Standard Webhooks say, whose libraries check it:
+
+  webhook-id: evt_00000004d2ca12d8bf53e60917
+  webhook-timestamp: 1795864148
+  webhook-signature: v1,YvkFVAYO+HHdXmx…
+
+  {\"type\":\"follow\",\"timestamp\":\"2026-11-28T11:09:08Z\",\"data\":
+   {\"openid\":\"oSyn1aAQe7rT0uXk3mPzLc9WvBh4\",\"scene\":null,\"source\":\"push\"}}
+
+An event is committed together with the push, sync or command that it is about, and delivered at least once, also after a crash: ignore a webhook-id that you have seen. Delivered means 2xx within 15 s, and for a robot that its JSON says so. Otherwise it is retried after 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 h, or later where Retry-After asks for it; then it is given up, and kept for 30 days. Later events do not wait for it.
+
+After 10 failures in a row one event a minute is tried, and the others wait. 410 pauses the hook. At most 100000 events wait for one hook; the next delivery says in `dropped` how many more there were. No push waits for a hook, and no hook for another; there can be 16. Redirects and proxies are not used. URLs are logged without user, path and query, as these are the secret of most robots.
+
+The first sync reports nobody, as it finds those who follow already; later ones report whoever was missed, with \"source\":\"sync\".";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// The hooks of the configuration, and how each is doing
+    /// List the hooks and how each is doing
     #[command(after_help = "Examples:
   wechatd hooks list
   wechatd hooks list --json | jq '.[] | select(.dead > 0)'
@@ -26,7 +49,7 @@ A hook is a [[hook]] of the configuration: a URL to which events are sent. Deliv
         #[command(flatten)]
         json: Json,
     },
-    /// The events that a hook never received, newest first
+    /// List the events that a hook never received, newest first
     #[command(after_help = "Examples:
   wechatd hooks failed crm
   wechatd hooks failed crm --json | jq -r '.[].body'
@@ -35,23 +58,23 @@ An event is given up after its tenth attempt, some three days after the first. `
     Failed {
         /// The hook
         name: String,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
     },
-    /// Deliver events again, now and with all their attempts
+    /// Deliver events again, now, with all retries
     #[command(after_help = "Examples:
   wechatd hooks resend evt_00000004d2ca12d8bf53e60917
   wechatd hooks resend --failed crm
 
 The server does it, within seconds. An event that was delivered is delivered once more, with the same webhook-id.")]
     Resend {
-        /// Ids of events, that `hooks failed` and the view `hooks_v` show
+        /// Ids of events, from `wechatd hooks failed` or the view `hooks_v`
         #[arg(required_unless_present = "failed", conflicts_with = "failed")]
         ids: Vec<String>,
-        /// All events of this hook that were given up
+        /// All events that this hook never received
         #[arg(long, value_name = "NAME")]
         failed: Option<String>,
         #[command(flatten)]
@@ -68,18 +91,18 @@ It needs no running server. A program gets an event of the type \"test\".")]
         #[command(flatten)]
         json: Json,
     },
-    /// Let a hook go on that was paused because it answered 410 Gone
+    /// Resume a hook that was paused because it answered 410 Gone
     #[command(after_help = "Example:
   wechatd hooks resume crm
 
-What has waited meanwhile is delivered then.")]
+Events that have waited are delivered then.")]
     Resume {
         /// The hook
         name: String,
         #[command(flatten)]
         json: Json,
     },
-    /// Print the secret that a hook's calls are signed with
+    /// Print the secret that signs a hook's calls
     #[command(after_help = "Examples:
   wechatd hooks secret crm
 

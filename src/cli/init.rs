@@ -21,7 +21,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd init
   wechatd init --app-id wx0123456789abcdef --app-secret-file secret.txt --yes
 
-It asks on the terminal for what is not given, tries the answers with WeChat, and writes nothing if they do not work. A file that is there is never overwritten. The AppSecret goes into a file of its own, app_secret, beside the configuration.";
+It asks on the terminal for what is not given, tries the answers with WeChat, and writes nothing if they do not work. Existing files are never overwritten. The AppSecret goes into a file of its own, app_secret, next to the configuration.";
 
 /// The name of the file with the AppSecret, beside the configuration.
 const SECRET_FILE: &str = "app_secret";
@@ -51,10 +51,10 @@ pub(super) struct Arguments {
     /// Where the server listens; 127.0.0.1:8080 is proposed
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// WeChat's API, where it is another one, such as a pretend platform
+    /// Another address of WeChat's API, for a try
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Take what is proposed for what is not given, without asking
+    /// Use the proposed values where none is given; do not ask
     #[arg(long)]
     yes: bool,
     /// Write the files even if WeChat refuses the account, or the server could not start

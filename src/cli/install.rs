@@ -45,12 +45,12 @@ const COMPLETIONS: [(Shell, &str); 3] = [
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Show the steps and do none
+    /// Show the steps, do nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     yes: Yes,
-    /// Another system's root folder: only files are written, below it
+    /// Write files below this folder only, for the image of another system
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Kf {
-    /// List the agents and who is invited to be one
+    /// List the agents and open invitations
     #[command(after_help = "Example:\n  wechatd kf list")]
     List {
         #[command(flatten)]
@@ -24,12 +24,12 @@ pub(super) enum Kf {
         #[command(flatten)]
         json: Json,
     },
-    /// Make an agent
+    /// Create an agent
     #[command(after_help = "Example:
   wechatd kf add amy@shop Amy
   wechatd kf invite amy@shop amy_wx
 
-The account name is a prefix, an @, and the WeChat id of your Official Account. Nobody is at work as an agent before a person has accepted an invitation. An account can have 100 agents.")]
+The account name is a prefix, an @, and the WeChat id of your Official Account. An agent cannot work until someone has accepted an invitation. An account can have 100 agents.")]
     Add {
         /// Its account name: 1 to 10 letters, digits or underscores, then @ and the WeChat id of your account
         account: NotBlank,
@@ -38,7 +38,7 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         #[command(flatten)]
         json: Json,
     },
-    /// Give an agent another nickname
+    /// Change an agent's nickname
     #[command(after_help = "Example:\n  wechatd kf rename amy@shop 'Amy L.'")]
     Rename {
         /// Which; `wechatd kf list` shows them
@@ -48,14 +48,14 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         #[command(flatten)]
         json: Json,
     },
-    /// Ask a person to be an agent; they answer in WeChat
+    /// Invite someone to be the agent; they answer in WeChat
     #[command(after_help = "Example:
   wechatd kf invite amy@shop amy_wx
   wechatd kf list                      # shows what became of it")]
     Invite {
         /// Which agent; `wechatd kf list` shows them
         account: NotBlank,
-        /// The person's WeChat id, which is not the openid
+        /// Their WeChat id (not the openid)
         wechat_id: NotBlank,
         #[command(flatten)]
         json: Json,
@@ -70,19 +70,19 @@ The account name is a prefix, an @, and the WeChat id of your Official Account. 
         #[command(flatten)]
         json: Json,
     },
-    /// Sessions: which agent talks with which user
+    /// Sessions between agents and followers
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
     )]
     Session(session::Commands),
-    /// List the users whom no agent has taken yet, 100 at most
+    /// List followers waiting for an agent, 100 at most
     #[command(after_help = "Example:\n  wechatd kf waiting")]
     Waiting {
         #[command(flatten)]
         json: Json,
     },
-    /// What agents and users wrote to each other, the oldest first
+    /// What agents and followers wrote, oldest first
     #[command(after_help = records::EXAMPLES)]
     Records(records::Arguments),
 }

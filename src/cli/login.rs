@@ -12,7 +12,7 @@ use crate::random;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Print the URL to which a page sends the browser first
+    /// Print the URL that starts a log-in
     #[command(after_help = "Examples:
   wechatd login url https://www.example.com/cb
   wechatd login url https://www.example.com/cb --scope userinfo --state order7
@@ -21,7 +21,7 @@ The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The 
     Url {
         /// The page that the browser comes back to
         redirect_uri: String,
-        /// base: only the openid, and nobody is asked; userinfo: name and picture too
+        /// base: only the openid, without asking; userinfo: asks for name and picture, too
         #[arg(long, value_name = "SCOPE", default_value = "base", value_parser = scope)]
         scope: Scope,
         /// 1 to 128 letters and digits that come back [default: random ones]
@@ -30,18 +30,18 @@ The browser comes back to https://www.example.com/cb?code=CODE&state=STATE. The 
         #[command(flatten)]
         json: Json,
     },
-    /// Exchange the code that a browser brought, and print who it is, with tokens
+    /// Exchange a code for the visitor's openid and tokens
     #[command(after_help = "Example:
   wechatd login code 061fRb0w3XqJk23
 
-The tokens are the person's, not the account's. Keep them on the server, never in a page.")]
+The tokens are the visitor's, not the account's. Keep them on the server, never in a page.")]
     Code {
         /// What came as `code`; - reads it from standard input
         code: Hidden,
         #[command(flatten)]
         json: Json,
     },
-    /// Print another access_token of a person, whose former one has expired
+    /// Renew a visitor's expired access_token
     #[command(after_help = "Example:
   wechatd login refresh - < refresh-token.txt
 
@@ -52,26 +52,26 @@ An access_token works for two hours, a refresh_token for 30 days. With - the tok
         #[command(flatten)]
         json: Json,
     },
-    /// Show the name and picture of a person who opened a page with --scope userinfo
+    /// Show the name and picture of a visitor who agreed to --scope userinfo
     #[command(after_help = "Example:
   wechatd login user oSyn1aAQe7rT0uXk3mPzLc9WvBh4 - < access-token.txt")]
     User {
         /// Who
         openid: Openid,
-        /// The person's, of `wechatd login code`; - reads it from standard input
+        /// The visitor's, from `wechatd login code`; - reads it from standard input
         access_token: Hidden,
         #[command(flatten)]
         json: Json,
     },
-    /// Ask whether a person's access_token still works; exit code 1 where it does not
+    /// Check whether a visitor's access_token still works; exit code 1 if not
     #[command(after_help = "Example:
   wechatd login check oSyn1aAQe7rT0uXk3mPzLc9WvBh4 - < access-token.txt
 
-Where it does not, or where the platform cannot be asked, a line on stderr says why.")]
+If it does not, or if WeChat cannot be asked, a line on stderr says why.")]
     Check {
-        /// Whose
+        /// The visitor's openid
         openid: Openid,
-        /// The person's, of `wechatd login code`; - reads it from standard input
+        /// The visitor's, from `wechatd login code`; - reads it from standard input
         access_token: Hidden,
         #[command(flatten)]
         json: Json,

@@ -50,7 +50,7 @@ F is a file or a media_id. A video file is added to the permanent material, wher
 
 A service account reaches each follower 4 times a month, a subscription account once a day.
 
-The same message to the same people within 24 hours is the same message: it keeps its clientmsgid, and the platform sends it once, whatever became of the first attempt. What became of it: `wechatd mass status`.")]
+The same message to the same followers within 24 hours keeps its clientmsgid, and WeChat sends it only once: repeating the command cannot send twice. `wechatd mass status` shows the result.")]
     Send(Box<Send>),
     /// Show a message to one follower first
     #[command(override_usage = PREVIEW_USAGE, after_help = "Examples:
@@ -58,27 +58,27 @@ The same message to the same people within 24 hours is the same message: it keep
       --to oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd mass preview --article MEDIA_ID --wechat-id amy_w
 
-The platform allows 100 a day.")]
+WeChat allows 100 a day.")]
     Preview(Box<Preview>),
-    /// What became of the mass messages, the newest first
+    /// The mass messages that were sent and how many arrived, newest first
     #[command(after_help = "Examples:
   wechatd mass status
-  wechatd mass status 1000002301      # asks the platform too")]
+  wechatd mass status 1000002301      # asks WeChat, too")]
     Status {
-        /// Only this one, and ask the platform how far it is
+        /// Only this one, and ask WeChat for its progress
         msg_id: Option<NotBlank>,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
     },
-    /// Take back a mass message of articles or a video
+    /// Delete a mass message of articles or a video
     #[command(after_help = "Examples:
   wechatd mass delete 1000002301
   wechatd mass delete 1000002301 --article 2 --yes
 
-It stays on phones that already show it.")]
+Phones that already show it keep it.")]
     Delete {
         /// Which; `wechatd mass status` shows them
         msg_id: NotBlank,
@@ -95,7 +95,7 @@ It stays on phones that already show it.")]
   wechatd mass speed
   wechatd mass speed 4
 
-Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Slower is kinder to a web site that all readers open at once.")]
+Messages a minute: 0 is 800000, 1 is 600000, 2 is 450000, 3 is 300000, 4 is 100000. Choose a slower speed if all readers then open your web site at once.")]
     Speed {
         /// From 0, the fastest, to 4
         #[arg(value_parser = whole_number::<u8>(0..=SLOWEST), allow_negative_numbers = true)]

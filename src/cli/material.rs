@@ -20,30 +20,30 @@ use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// List what the platform keeps, the newest of each type first
+    /// List the permanent material, newest of each type first
     #[command(after_help = "Examples:
   wechatd material list
   wechatd material list --type news --limit 500 --json
 
-It shows what was made in the console too.")]
+Material made in the console is listed, too.")]
     List {
         /// image, voice, video or news [default: all of them]
         #[arg(long = "type", value_name = "TYPE", value_parser = one_of(MaterialType::ALL.map(|one| (one.name(), one))))]
         material_type: Option<MaterialType>,
-        /// At most so many of each type
+        /// At most this many of each type
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
     },
-    /// How much of each type there is
+    /// Count the permanent material of each type
     #[command(after_help = "Example:
   wechatd material count")]
     Count {
         #[command(flatten)]
         json: Json,
     },
-    /// Upload a file that stays, and print its media_id
+    /// Upload a permanent file, and print its media_id
     #[command(after_help = "Examples:
   wechatd material upload cover.jpg
   wechatd material upload tour.mp4 --title 'The house' \\
@@ -52,7 +52,7 @@ It shows what was made in the console too.")]
 
 image: PNG, JPEG, GIF or BMP, 10 MiB; voice: AMR, MP3, WMA or WAV, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
 
-An account has 100000 pictures, and 1000 of each other kind. What is used for some days only: `wechatd media upload`.")]
+An account has 100000 pictures, and 1000 of each other kind. For a few days' use there is `wechatd media upload`.")]
     Upload {
         /// The file
         file: PathBuf,
@@ -68,16 +68,16 @@ An account has 100000 pictures, and 1000 of each other kind. What is used for so
         #[command(flatten)]
         json: Json,
     },
-    /// Fetch a file or articles
+    /// Download a file or articles
     #[command(after_help = "Examples:
   wechatd material get MEDIA_ID --out cover.jpg
   wechatd material get MEDIA_ID > article.json
 
-Articles come as JSON, in the form that `wechatd article draft` takes. Of a video the platform gives a URL, which is printed.")]
+Articles come as JSON, in the form that `wechatd article draft` takes. For a video WeChat gives a URL, which is printed.")]
     Get {
         /// Its media_id; `wechatd material list` shows them
         media_id: NotBlank,
-        /// Where to write it [default: standard output, unless that is a terminal]
+        /// Where to write it [default: standard output, if that is no terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -85,7 +85,7 @@ Articles come as JSON, in the form that `wechatd article draft` takes. Of a vide
     #[command(after_help = "Example:
   wechatd material delete MEDIA_ID
 
-Messages that were sent with it keep it. The platform refuses while an auto-reply or a menu uses it.")]
+Messages sent with it keep it. WeChat refuses while an auto-reply or a menu uses it.")]
     Delete {
         /// Its media_id; `wechatd material list` shows them
         media_id: NotBlank,

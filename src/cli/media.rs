@@ -16,14 +16,14 @@ use crate::counted::counted;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Upload a file for messages; it works for three days
+    /// Upload a file for messages; it expires after three days
     #[command(after_help = "Examples:
   wechatd media upload photo.jpg
   wechatd media upload cover.jpg --type thumb --json | jq -r .media_id
 
 image: PNG, JPEG or GIF, 10 MiB; voice: AMR or MP3, 2 MiB and 60 s; video: MP4, 10 MiB; thumb: JPEG, 64 KiB.
 
-For rules and the menu: `wechatd material upload`, whose media_id stays. `wechatd send` and `mass send` upload files by themselves, and once only while they work.")]
+For rules and the menu use `wechatd material upload`, whose media_id does not expire. `wechatd send` and `mass send` upload files themselves, and reuse them until they expire.")]
     Upload {
         /// The file
         file: PathBuf,
@@ -33,28 +33,28 @@ For rules and the menu: `wechatd material upload`, whose media_id stays. `wechat
         #[command(flatten)]
         json: Json,
     },
-    /// Fetch a file by its media_id, for instance of a message that somebody sent
+    /// Download a file by its media_id, such as that of a message
     #[command(after_help = "Examples:
   wechatd media get MEDIA_ID --out photo.jpg
   wechatd media get MEDIA_ID > photo.jpg
   wechatd media get MEDIA_ID --speex --out voice.speex
 
-Of a video the platform gives a URL, which is printed.")]
+For a video WeChat gives a URL, which is printed.")]
     Get {
         /// Its media_id
         media_id: NotBlank,
         /// A recording that a web page made with the JS-SDK, as Speex at 16 kHz instead of AMR
         #[arg(long)]
         speex: bool,
-        /// Where to write it [default: standard output, unless that is a terminal]
+        /// Where to write it [default: standard output, if that is no terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Upload a picture for use inside an article, and print its URL
+    /// Upload a picture for an article's text, and print its URL
     #[command(after_help = "Example:
   wechatd media image cover.png
 
-JPEG or PNG, less than 1 MiB. It does not end and does not count as material.")]
+JPEG or PNG, less than 1 MiB. It never expires and does not count as material.")]
     Image {
         /// The file
         file: PathBuf,

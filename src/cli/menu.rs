@@ -30,30 +30,30 @@ pub(super) enum Commands {
   wechatd menu show
   wechatd menu show --json | jq .button")]
     Show(Json),
-    /// Print the platform's present menu as configuration text, also one made in the console
+    /// Print WeChat's current menu as configuration, including one made in the console
     #[command(after_help = "Example:
   wechatd menu pull >> wechat.conf
 
 What only the console can make is printed as comments.")]
     Pull(Json),
-    /// Compare the platform's menu with the configuration; exit code 1 where they differ
+    /// Compare WeChat's menu with the configuration; exit code 1 if they differ
     #[command(after_help = "Example:
   wechatd menu diff && echo the same
 
-Lines with - are on the platform only, lines with + in the configuration only. Where the platform cannot be asked the exit code is 2, and a line on stderr says why.")]
+Lines with - are WeChat's only, lines with + are the configuration's only. If WeChat cannot be asked the exit code is 2, and a line on stderr says why.")]
     Diff(Json),
-    /// Put the menu of the configuration in force
+    /// Make the configuration's menu the current one
     #[command(after_help = "Examples:
   wechatd menu apply
   wechatd menu apply --yes          # where nobody can be asked
 
-The menu before is kept: `wechatd menu rollback` puts it back. Phones show the new menu after up to 24 hours; at once after following the account again.")]
+The previous menu is kept: `wechatd menu rollback` restores it. Phones show the new menu after up to 24 hours; unfollow and follow again to see it at once.")]
     Apply(ChangeArguments),
-    /// Put back the menu that was in force before the last apply, rollback or delete
+    /// Restore the menu from before the last apply, rollback or delete
     #[command(after_help = "Example:
   wechatd menu rollback
 
-After an apply that failed it undoes that one; else a second rollback takes the first one back.")]
+After an apply that failed it undoes that one; otherwise a second rollback undoes the first.")]
     Rollback(ChangeArguments),
     /// Delete the menu and all conditional menus
     #[command(after_help = "Example:
@@ -63,7 +63,7 @@ After an apply that failed it undoes that one; else a second rollback takes the 
     #[command(after_help = "Example:
   wechatd menu trymatch oSyn1aAQe7rT0uXk3mPzLc9WvBh4")]
     Trymatch {
-        /// Whose: an openid, or a WeChat id
+        /// The follower's openid or WeChat id
         openid: Openid,
         #[command(flatten)]
         json: Json,

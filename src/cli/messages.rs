@@ -42,34 +42,34 @@ pub(super) enum Messages {
 
 --follow goes on until Ctrl-C; with --json each message is one object on a line of its own.
 
-A content that does not fit on the line is cut: `--json` and `wechatd messages export` give whole texts.")]
+Texts that do not fit on the line are cut; `--json` and `wechatd messages export` have them in full.")]
     List(ListArguments),
-    /// Show one message or event whole
+    /// Show everything about one message or event
     #[command(after_help = "Examples:
   wechatd messages show 12
   wechatd messages show 12 --json | jq -r .xml")]
     Show {
-        /// Its id, that `wechatd messages list` shows
+        /// Its id, from `wechatd messages list`
         id: i64,
         #[command(flatten)]
         json: Json,
     },
-    /// Fetch the picture, recording or video of a message; the platform keeps it for 3 days
+    /// Download the picture, recording or video of a message; WeChat keeps it for 3 days
     #[command(after_help = "Examples:
   wechatd messages save 12 --out photo.jpg
   wechatd messages save 12 > photo.jpg
 
-A picture is mostly JPEG, a recording AMR, a video MP4. Of a file that somebody sent as such, the platform gives the name and the size, and not the file.")]
+A picture is mostly JPEG, a recording AMR, a video MP4. Of a file sent as such, WeChat gives only the name and the size.")]
     Save {
-        /// Its id, that `wechatd messages list` shows
+        /// Its id, from `wechatd messages list`
         id: i64,
-        /// Where to write it [default: standard output, unless that is a terminal]
+        /// Where to write it [default: standard output, if that is no terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
         json: Json,
     },
-    /// List the texts of 30 days that no rule answers, or only one without a condition, the most frequent first
+    /// List the texts of 30 days that no rule answers, or only one without a condition, most frequent first
     #[command(after_help = "Examples:
   wechatd messages unanswered
   wechatd messages unanswered --since 7d --limit 50
@@ -83,13 +83,13 @@ Texts that rules take for equal are counted together. Today's rules count, not t
 
 The answer is a customer-service message, as `wechatd send` sends it.")]
     Reply(done::ReplyArguments),
-    /// Mark messages as done: `wechatd messages list --todo` no longer shows them
+    /// Mark messages as done, which removes them from `wechatd messages list --todo`
     #[command(after_help = "Examples:
   wechatd messages done 12 15
   wechatd messages done --same 120
   wechatd messages done --undo 12")]
     Done(done::DoneArguments),
-    /// Write messages and events to standard output, every column of them, newest first
+    /// Write all columns of messages and events to standard output, newest first
     #[command(after_help = "Examples:
   wechatd messages export > messages.csv
   wechatd messages export --excel --since 30d > messages.csv
@@ -111,22 +111,22 @@ pub(super) struct Filters {
 pub(super) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
-    /// Only with this text in the content
+    /// Only those whose content contains this text
     #[arg(long, value_name = "TEXT")]
     search: Option<NotBlank>,
-    /// Only what a rule with `todo` left to somebody, and is not done
+    /// Only what a rule with `todo` left for you and is not done yet
     #[arg(long)]
     todo: bool,
     /// Only texts that no rule answers, or only one without a condition; of 30 days, or --since
     #[arg(long, conflicts_with_all = ["search", "todo", "follow"])]
     unanswered: bool,
-    /// Only those before the one with this id
+    /// Only those before this id
     #[arg(long, value_name = "ID", conflicts_with = "follow")]
     before: Option<i64>,
-    /// Go on with each that comes
+    /// Keep running and show each new one
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]

@@ -82,204 +82,207 @@ struct Arguments {
 /// The commands, in the order of the documentation.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server (this is what `wechatd` alone does)
+    /// Run the server; `wechatd` alone does the same
     #[command(after_help = "Example:
   wechatd serve --config /etc/wechatd/wechat.conf
 
-Signals: SIGTERM stops after what is under way is answered, SIGHUP reads the configuration again.
+SIGTERM finishes the requests in progress and exits; a second one exits at once. SIGHUP reloads the configuration.
 
-Log levels: RUST_LOG=debug shows more, message texts included.")]
+The log goes to standard error: one line per push with its kind, sender, rule, outcome and milliseconds, in UTC on a terminal. RUST_LOG sets the level: error is what needs you; warn is what was refused, or failed and is retried; info is the default; debug adds the texts of messages. A refused request logs the reason and what to change, once a minute for each kind and address, with a count of the others; a 404 without a valid signature is logged at debug only. No level shows the Token, the AppSecret, keys, access tokens or signatures. If nobody reads the log, lines beyond 1 MiB are dropped and counted.
+
+If the disk is full, the store is locked or damaged, or a commit takes longer than 4.2 s, pushes get 503, WeChat delivers them again, and the server goes on by itself. Exit code 2 means a mistake in the configuration.
+
+For the service: `systemctl edit wechatd`, in [Service] the line Environment=RUST_LOG=debug, then restart.")]
     Serve,
-    /// Ask what the configuration needs, try it, and write it
+    /// Create the configuration: ask a few questions, try the answers with WeChat, write it
     #[command(after_help = init::EXAMPLES)]
     Init(init::Arguments),
-    /// Read the configuration and show what will happen
+    /// Check the configuration and show what it means
     #[command(after_help = "Example:
   wechatd check
   wechatd check --json | jq -r .token
   wechatd check --online
 
-The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something is to be mended.")]
+The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something needs fixing.")]
     Check(check::Arguments),
-    /// Whether the server runs, and what is wrong
+    /// Show whether the server runs and what is wrong
     #[command(after_help = status::EXAMPLES)]
     Status(status::Arguments),
-    /// Play the platform: send one signed push to the running server and print the answer
+    /// Pretend to be WeChat: send one signed push to the running server and print the answer
     #[command(after_help = simulate::help())]
     Simulate(simulate::Arguments),
-    /// Show which rule answers and why each earlier one does not
+    /// Show which rule answers, and why each earlier one does not
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
-    /// Take over the console's automatic replies, and test rules
+    /// Import the console's automatic replies, and test rules
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd rules pull >> wechat.conf"
     )]
     Rules(rules::Commands),
-    /// Who follows
+    /// List, show, export, sync and forget followers
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd followers list --since 7d"
     )]
     Followers(followers::Followers),
-    /// What was written and what happened
+    /// Messages and events: read, answer, export
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd messages list --limit 50"
     )]
     Messages(messages::Messages),
-    /// How the account grows: who came and left, when people write, what answers them, who stayed
+    /// How the account grows: who came, left and stayed, when followers write, which rules answer
     #[command(after_help = "Examples:
   wechatd stats
   wechatd stats --since 90d
   wechatd stats --since 2026-11-01 --json
 
-A day is a line: +12 came, -3 left. More than 62 days become weeks. \"Stayed\" says how many of a hundred that came by a scene are still here: a scene is that of a QR code, else the platform's word for how somebody came, such as ADD_SCENE_SEARCH.")]
+A day is a line: +12 followed, -3 left. More than 62 days become weeks. By scene it counts who came, and how many of a hundred are still here: those who follow now and came by that scene the last time, so the scenes of all time add up to the followers. A scene is that of a QR code, else WeChat's word for how someone came, such as ADD_SCENE_SEARCH, which needs the API; it is unknown of those who left before their profile was fetched.")]
     Stats(stats::Arguments),
-    /// Words that the account puts on followers
+    /// Tags on followers
     #[command(subcommand, after_help = "Example:\n  wechatd tags list")]
     Tags(tags::Tags),
-    /// Note a remark about a follower, that only the account sees
+    /// Set a remark about a follower, which only you see
     #[command(after_help = "Examples:
   wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 'met at the fair'
   wechatd remark oSyn1aAQe7rT0uXk3mPzLc9WvBh4 ''")]
     Remark(tags::Remark),
-    /// People whose messages are not delivered
+    /// Block and unblock followers
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd blacklist add oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
     )]
     Blacklist(blacklist::Blacklist),
-    /// The customer-service agents, and what they do with users
+    /// Customer-service agents and their sessions with followers
     #[command(subcommand, after_help = "Example:\n  wechatd kf online")]
     Kf(kf::Kf),
-    /// What WeChat counts itself: followers, readers, messages, and whether our answers arrive
+    /// WeChat's own numbers: followers, readers, messages, and how well your server answers
     #[command(subcommand, after_help = statistics::EXAMPLES)]
     Statistics(statistics::Statistics),
-    /// Show how often the platform's calls may be made, and were
+    /// Show API quotas and how much of them is used
     #[command(after_help = "Examples:
   wechatd quota
   wechatd quota message/custom/send
   wechatd quota clear message/custom/send
   wechatd quota clear")]
     Quota(quota::Arguments),
-    /// Show what the platform remembers of a request, by the rid of an error; it forgets after 7 days
+    /// Show what WeChat recorded about a call, by the rid of its error; kept for 7 days
     #[command(after_help = "Example:
   wechatd rid 66f0a1b2-1c2d3e4f-5a6b7c8d")]
     Rid(quota::Rid),
     /// List the addresses that WeChat's pushes come from
     #[command(after_help = callback_ips::EXAMPLES)]
     CallbackIps(callback_ips::Arguments),
-    /// Make any call of WeChat, also one that has no command here
+    /// Call any WeChat API, including those that have no command here
     #[command(after_help = api::EXAMPLES)]
     Api(api::Arguments),
-    /// Print a valid access_token, for the owner's other programs
+    /// Print a valid access_token for your other programs
     #[command(after_help = token::EXAMPLES)]
     Token(token::Arguments),
-    /// The menu below the chat
+    /// The menu below the chat: compare, apply, roll back
     #[command(subcommand, after_help = "Example:\n  wechatd menu diff")]
     Menu(menu::Commands),
-    /// QR codes that tell where a follower comes from
+    /// QR codes that show where followers come from
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd qrcode create poster-7 --permanent"
     )]
     Qrcode(qrcode::Commands),
-    /// Send a customer-service message to one user
+    /// Send a customer-service message to one follower
     #[command(override_usage = send::USAGE, after_help = send::EXAMPLES)]
     Send(Box<send::Arguments>),
-    /// Upload and fetch files
+    /// Temporary files: upload, download
     #[command(subcommand, after_help = "Example:\n  wechatd media upload photo.jpg")]
     Media(media::Commands),
-    /// Files and articles that the platform keeps for good
+    /// Permanent files and articles, kept by WeChat
     #[command(subcommand, after_help = "Example:\n  wechatd material list")]
     Material(material::Commands),
-    /// Articles: from a file to a draft, and from a draft to everybody
+    /// Articles: drafts, publishing, what is published
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd article draft open-day.json"
     )]
     Article(article::Commands),
-    /// Comments below articles: open, read, star, answer, delete
+    /// Comments on articles: open, read, star, reply, delete
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd comments list 2247490001"
     )]
     Comments(comments::Commands),
-    /// Template messages: forms filled in for one user
+    /// Template messages
     #[command(subcommand, after_help = "Example:\n  wechatd template list")]
     Template(template::Commands),
-    /// Subscription notifications: forms filled in for users who agreed to get them
+    /// Subscription notifications, for users who agreed to get them
     #[command(subcommand, after_help = "Example:\n  wechatd notify list")]
     Notify(notify::Commands),
-    /// Mass messages: one message to many
+    /// Mass messages: one message to many followers
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd mass send 'We are closed on Monday' --all --dry-run"
     )]
     Mass(mass::Commands),
-    /// Short keys: 15 characters that stand for a longer text, kept by the platform for up to 30 days
+    /// Short keys for long texts, kept by WeChat for up to 30 days
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd shorten create 'https://www.example.com/?from=poster-7' --expires 7d"
     )]
     Shorten(shorten::Commands),
-    /// Who opens a web page in WeChat, for the owner's own pages
+    /// WeChat's log-in (OAuth) for your own web pages, one call at a time
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd login url https://www.example.com/cb"
     )]
     Login(login::Commands),
-    /// Who is logged in on the owner's web pages
+    /// Who is logged in on your web pages
     #[command(subcommand, after_help = "Example:\n  wechatd sessions list")]
     Sessions(sessions::Commands),
-    /// The operator's page: show it, and sign in
+    /// The operator's page: open it, sign in
     #[command(after_help = "Examples:
   wechatd admin
   wechatd admin link --name Li
 
-Alone it prints a link that signs a browser in. Where the server does not show the page (admin.listen is off), it shows the page itself on this machine until Ctrl-C, also without any configuration, and beside a running server.")]
+Alone it prints a link that signs a browser in. Where the server does not show the page (admin.listen is off), it shows the page itself on this machine until Ctrl-C, also without any configuration, and while a server is running.")]
     Admin(admin::Arguments),
-    /// Programs of the owner that answer messages
-    #[command(subcommand, after_help = "Example:\n  wechatd service list")]
+    /// Your own programs that answer messages
+    #[command(subcommand, after_help = service::HELP)]
     Service(service::Commands),
-    /// What was forwarded to services, and what became of their answers
+    /// What was forwarded to services, and what they answered
     #[command(
         subcommand,
         after_help = "Example:\n  wechatd forwards list --since 1d"
     )]
     Forwards(forwards::Commands),
-    /// Programs and group robots that are notified of events
-    #[command(subcommand, after_help = "Example:\n  wechatd hooks test crm")]
+    /// Programs and chat robots that are notified of events
+    #[command(subcommand, after_help = hooks::HELP)]
     Hooks(hooks::Commands),
-    /// Who may pass to the owner's web pages
-    #[command(
-        subcommand,
-        after_help = "Example:\n  wechatd gate test members oSyn1aAQe7rT0uXk3mPzLc9WvBh4"
-    )]
+    /// Who may open your web pages
+    #[command(subcommand, after_help = gate::HELP)]
     Gate(gate::Commands),
-    /// Print the configuration of a reverse proxy that asks a gate who may pass to your app
+    /// Print the configuration of a reverse proxy for your web pages
     #[command(after_help = proxy::EXAMPLES)]
     Proxy(proxy::Arguments),
-    /// Make a consistent copy of the store while the server runs
+    /// Copy the store while the server runs
     #[command(after_help = "Examples:
   wechatd backup /var/backups/before-the-move.db
   wechatd backup --keep 14 /var/backups/wechatd
 
-The copy is one plain SQLite file with mode 0600, and has .part behind its name until it is whole. With --keep the folder is made if need be, and of the files wechat-DATE-TIME.db in it all but the newest N are removed; others are not touched. `wechatd restore` puts a copy back, `wechatd check` says when the last one was made, and `wechatd unit --backup` makes one every night.")]
+The copy is consistent: one plain SQLite file with mode 0600, named .part until it is complete. With --keep the folder is created if needed, and all but the newest N files wechat-DATE-TIME.db in it are removed; other files are not touched. `wechatd restore` restores a copy, `wechatd check` shows when the last one was made, and `wechatd install` and `wechatd unit --backup` set up a nightly one. Without systemd, in root's crontab (cron searches /usr/bin and /bin only):
+
+  15 4 * * * /usr/local/bin/wechatd backup --keep 14 /var/backups/wechatd")]
     Backup(backup::Arguments),
-    /// Put a copy that `backup` made in the place of the store
+    /// Replace the store with a copy
     #[command(after_help = "Example:
   systemctl stop wechatd
   wechatd restore /var/backups/wechat-2026-11-21.db
   systemctl start wechatd
 
-The server must be stopped. The copy is checked first; the store that was there stays beside it, with .before behind its name (or .before-2 and so on: none is overwritten), and the file keeps its owner.")]
+The server must be stopped. The copy is checked first. The previous store is kept with .before added to its name (or .before-2 and so on: none is overwritten), and the file keeps its owner.")]
     Restore(restore::Arguments),
-    /// Install this program as a service of systemd, or upgrade it
+    /// Install the systemd service, or upgrade it
     #[command(after_help = install::EXAMPLES)]
     Install(install::Arguments),
-    /// Take the service away again, but for the configuration and the store
+    /// Remove the service; the configuration and the store stay
     #[command(after_help = "Examples:
   wechatd uninstall --dry-run
   sudo wechatd uninstall")]
@@ -293,7 +296,7 @@ The server must be stopped. The copy is checked first; the store that was there 
 
 With --backup it prints shell commands, to be run by root, that write and start a service and a timer for `wechatd backup --keep 14 /var/lib/wechatd-backups` every night.")]
     Unit(unit::Arguments),
-    /// Print completions for a shell
+    /// Print shell completions
     #[command(after_help = "Example:
   wechatd completions bash > /etc/bash_completion.d/wechatd")]
     Completions {

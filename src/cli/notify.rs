@@ -36,13 +36,13 @@ The categories are chosen in the console. `wechatd notify add` takes the numbers
         /// Only templates of this category, by its number
         #[arg(long, value_name = "N", conflicts_with = "tid")]
         category: Option<u32>,
-        /// At most so many templates
+        /// At most this many templates
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
         json: Json,
     },
-    /// Take a template of the platform's library
+    /// Add a template from WeChat's library
     #[command(after_help = "Example:
   wechatd notify add 401 1 2 --scene 'an order was paid'
 
@@ -53,13 +53,13 @@ The categories are chosen in the console. `wechatd notify add` takes the numbers
         /// Which of its keywords, by their numbers, in the order in which users shall see them
         #[arg(required = true, value_parser = limit, allow_negative_numbers = true)]
         keywords: Vec<u32>,
-        /// What it is for, in a few words for the platform
+        /// What it is for, in a few words for WeChat
         #[arg(long, value_name = "TEXT")]
         scene: NotBlank,
         #[command(flatten)]
         json: Json,
     },
-    /// Give a template up; notifications can no longer be sent with it
+    /// Remove a template from the account
     #[command(after_help = "Example:\n  wechatd notify delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd notify list` shows them
@@ -69,22 +69,22 @@ The categories are chosen in the console. `wechatd notify add` takes the numbers
         #[command(flatten)]
         json: Json,
     },
-    /// Fill in a template and send it to one user who agreed to get it
+    /// Send a notification to one user who agreed to get it
     #[command(after_help = "Examples:
   wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
       --data '{\"thing1\": \"Blue mug\", \"time3\": \"2026-01-01 12:00\"}'
   wechatd notify send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
       --data \"$DATA\" --page https://www.example.com/o/1
 
-The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template is one to be kept. The platform pushes what became of it: `wechatd messages list`.")]
+The user agrees in an article or on a page of yours; each agreement is good for one notification, unless the template is one to be kept. WeChat pushes the result: `wechatd messages list`.")]
     Send(Box<Send>),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
-    /// To whom
+    /// The follower's openid
     openid: Openid,
-    /// Which template; `wechatd notify list` shows them
+    /// The template's id, from `wechatd notify list`
     template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]

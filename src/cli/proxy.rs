@@ -12,13 +12,31 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd proxy nginx > /etc/nginx/conf.d/example.com.conf
   wechatd proxy caddy --gate members
 
-It is a starting point: your app, and for nginx your certificate, are yours to enter. Print it again after a change of server.listen, server.path, web.url, web.path or of the gate's name.";
+Enter your app and, for nginx, your certificate. Print it again after you change server.listen, server.path, web.url, web.path or the gate's name. The one for Traefik has not been tried with a real Traefik.
+
+These routes are wechatd's, below web.path; without a name of a gate it is the first one:
+
+  GET /wx/auth/GATE   whether this visitor may pass, for nginx: 200 with the
+                      headers, 401 with the log-in in X-WeChat-Login, or 403
+  GET /wx/gate/GATE   the same for Caddy and Traefik: who wants a page is sent
+                      to the log-in, scripts get the 401
+  GET /wx/login/GATE  logs in and leads to ?to=…, a path of web.url, else /
+  GET /wx/me          the visitor as JSON, for scripts of the same site; 401
+                      {\"error\":\"not_logged_in\",\"login\":\"https://…\"}
+  GET /wx/logout      a page with a button; POST logs out
+  GET /wx/jsapi       what wx.config of the JS-SDK wants for ?url=…, which is
+                      encodeURIComponent(location.href). 503 with Retry-After
+                      while there is no ticket, 403 for another host
+  GET /wx/p/…         pictures of answers
+  GET /MP_verify_….txt  a file of web.verify_files
+
+/wx/back and /wx/scan belong to the log-in. The return address comes from X-Forwarded-Proto, -Host and -Uri of server.trusted_proxies only. `curl -i -H 'Sec-Fetch-Mode: navigate' https://example.com/` shows the redirect; with cors instead of navigate, the 401 that scripts get.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The program before wechatd and your app
+    /// The reverse proxy in front of wechatd and your app
     program: Program,
-    /// Who may pass to the app: a [[gate]] [default: the first one]
+    /// The [[gate]] that visitors have to pass [default: the first one]
     #[arg(long)]
     gate: Option<String>,
 }

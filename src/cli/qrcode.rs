@@ -22,26 +22,26 @@ use picture::{Colours, Format, Picture};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Make a code: its ticket, its URL, and the code itself
+    /// Create a code: prints its ticket, its URL and the code itself
     #[command(after_help = "Examples:
   wechatd qrcode create poster-7 --permanent --out poster-7.svg
   wechatd qrcode create 10086 --expires 30d
   wechatd qrcode create table-4 --json
 
-A scene of digits in the platform's range (1 to 4294967295, permanent 1 to 100000) is made as a number, any other as a text of 1 to 64 characters. Whoever scans the code and follows is recorded with the scene.
+A scene of digits in WeChat's range (1 to 4294967295, permanent 1 to 100000) is created as a number, any other as a text of 1 to 64 characters. Those who follow by the code are recorded with its scene.
 
-A permanent code cannot be taken back, and an account can have 100000 of them.")]
+A permanent code cannot be revoked, and an account can have 100000 of them.")]
     Create(Create),
-    /// Fetch the platform's own picture of a code, a JPEG
+    /// Download WeChat's own picture of a code, a JPEG
     #[command(after_help = "Example:
   ticket=$(wechatd qrcode create poster-7 --permanent --json | jq -r .ticket)
   wechatd qrcode picture \"$ticket\" --out poster-7.jpg
 
 It works as long as the code. `wechatd qrcode create --out` draws the same code without it.")]
     Picture {
-        /// What `wechatd qrcode create` printed as ticket
+        /// The ticket that `wechatd qrcode create` printed
         ticket: NotBlank,
-        /// Where to write it [default: standard output, unless that is a terminal]
+        /// Where to write it [default: standard output, if that is no terminal]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -50,13 +50,13 @@ It works as long as the code. `wechatd qrcode create --out` draws the same code 
   wechatd qrcode stats
   wechatd qrcode stats --since 30d --json
 
-STAYED: of a hundred that came by the code, so many are still here. Who left and came back by another way is not. Scans of people who follow already are counted as far back as messages are kept (store.keep_messages).")]
+STAYED: how many of a hundred that came by the code are still here; those who left and came back another way are not counted. Scans by followers are counted as far back as messages are kept (store.keep_messages).")]
     Stats(Stats),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
-    /// What a scan of the code tells: a number or a text
+    /// The scene that a scan reports: a number or a text
     scene: NotBlank,
     /// How long it works, at most 30d
     #[arg(
@@ -66,7 +66,7 @@ pub(super) struct Create {
         conflicts_with = "permanent"
     )]
     expires: String,
-    /// For ever
+    /// It never expires
     #[arg(long)]
     permanent: bool,
     /// Write the code to this file, which ends in .png or .svg

@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Set all daily counters to zero, 10 times a month, or that of one call, 50 times a month
+    /// Reset all daily counters (10 times a month), or that of one call (50 times a month)
     #[command(after_help = "Examples:
   wechatd quota clear message/custom/send
   wechatd quota clear --yes         # where nobody can be asked")]
@@ -58,7 +58,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rid {
-    /// As it stands at the end of an error, such as 66f0a1b2-1c2d3e4f-5a6b7c8d
+    /// The rid at the end of an error, such as 66f0a1b2-1c2d3e4f-5a6b7c8d
     rid: NotBlank,
     #[command(flatten)]
     json: Json,

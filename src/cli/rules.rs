@@ -15,7 +15,7 @@ pub(super) enum Commands {
   wechatd rules pull >> wechat.conf
   wechatd rules pull --text-only
 
-Do it before you switch the callback on, which switches the console's replies off. Pictures, recordings and videos are uploaded as permanent material, because the console's own media_ids end after three days. What has no counterpart comes as a comment. The default reply takes every message: put it below your own rules.")]
+Do this before you enable the callback, which switches off the console's replies. Pictures, recordings and videos are uploaded as permanent material, because the console's own media_ids end after three days. What has no counterpart becomes a comment. The default reply takes every message: put it below your own rules.")]
     Pull {
         /// Upload nothing: pictures, recordings and videos become comments
         #[arg(long)]
@@ -23,7 +23,7 @@ Do it before you switch the callback on, which switches the console's replies of
         #[command(flatten)]
         json: Json,
     },
-    /// Check that the rules answer as a file of examples says
+    /// Check the rules against a file of examples
     #[command(after_help = "Example:
   wechatd rules test rules-test.toml
 

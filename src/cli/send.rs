@@ -43,12 +43,14 @@ JSON has these fields; a thumb_media_id may be a JPEG file of at most 64 KiB:
 
 A text of more than 2048 bytes goes out as several messages.
 
-The platform allows 5 messages in the 48 hours after a message of the user, and 3 in the minute after a follow, a scan or a menu click. What is left of them is said on standard error, as far as it is known here.";
+WeChat allows 5 messages in the 48 hours after a message of the follower, and 3 in the minute after a follow, a scan or a menu click. How many are left, as far as this server knows, is printed on standard error.
+
+Nothing is ever sent again by itself: after a timeout, or when WeChat says that it is busy, the command says that the message may have arrived.";
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]
 pub(super) struct Arguments {
-    /// To whom
+    /// The follower's openid
     openid: Openid,
     /// A text
     #[arg(group = "what")]
@@ -77,10 +79,10 @@ pub(super) struct Arguments {
     /// A published article, by its article_id
     #[arg(long, value_name = "ID", group = "what")]
     article: Option<NotBlank>,
-    /// No message: the user sees that somebody writes
+    /// Send no message; the follower sees that someone is typing
     #[arg(long, group = "what", conflicts_with = "kf_account")]
     typing: bool,
-    /// No message: the user no longer sees that
+    /// Send no message; the follower no longer sees that
     #[arg(long, group = "what", conflicts_with = "kf_account")]
     typing_stop: bool,
     /// The picture shown before a video plays: a JPEG file or a media_id
@@ -92,7 +94,7 @@ pub(super) struct Arguments {
     /// The description of a video
     #[arg(long)]
     description: Option<String>,
-    /// As this agent of the customer service, by its account
+    /// As this customer-service agent, by its account
     #[arg(long = "as", value_name = "KF_ACCOUNT")]
     kf_account: Option<NotBlank>,
     #[command(flatten)]

@@ -15,9 +15,40 @@ use crate::service::{self, Question, Services};
 use crate::store::{Reader, ServiceCounts, Store};
 use crate::wechat::Push;
 
+pub(super) const HELP: &str = "Examples:
+  wechatd service check bot
+  wechatd service list
+
+A service is a [[service]] of wechat.conf, which explains its keys. A rule with `forward` sends it messages and events. `wechatd hooks` is for programs that only want to be notified.
+
+Format \"wechat\": WeChat's own XML, freshly signed and always in plain mode, for bots written with WeRoBot, wechatpy, EasyWeChat, WxJava or node's wechat. The program answers with success, nothing, or reply XML, which is checked.
+
+Format \"json\": a POST signed as Standard Webhooks say. Its webhook-id stays the same for one message.
+
+  webhook-id: msg_0f5c1a…
+  webhook-timestamp: 1795864148
+  webhook-signature: v1,YvkFVAYO+HHdXmx…
+
+  {\"type\":\"message.text\",\"timestamp\":\"2026-11-28T11:09:08Z\",
+   \"data\":{\"openid\":\"oSyn1aAQe7rT0uXk3mPzLc9WvBh4\",\"kind\":\"text\",
+    \"content\":\"hello\",\"key\":null,\"msg_id\":\"24531\",
+    \"created_at\":1795864148,\"follower\":null,\"xml\":\"<xml>…\"}}
+
+The program answers with 204 for nothing, with text/plain, or with JSON that has one answer key of the rules: {\"text\":\"Hello\"}, {\"news\":[…]}, {\"transfer\":true}.
+
+WeChat waits 5 s and delivers a message up to three times. An answer is shown once, in the first way that works:
+
+  up to 4.5 s   as the reply
+  up to 14 s    \"wait\": as the reply to the second or third delivery
+  later         \"message\": as a customer-service message, if the account may
+                send them, which is found out by trying
+  else          \"next\": above the answer to what the follower sends next
+
+The program is called once for a message, however often WeChat delivers it, and for one message of a follower after another. A failure shows `otherwise` at once: an answer other than 2xx, a refused connection, more than 256 KiB. After 5 failures in a row no call is made for 10 s, then one tries. Redirects and proxies are not used; addresses are logged without user, path and query. There can be 16 services, and 256 messages can wait for each.";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// The services of the configuration, and how each is doing
+    /// List the services and how each is doing
     #[command(after_help = "Examples:
   wechatd service list
   wechatd service list --json | jq '.[] | select(.failed > 0)'
@@ -39,7 +70,7 @@ A program of the format \"wechat\" must first prove that it knows the Token, as 
         #[command(flatten)]
         json: Json,
     },
-    /// Print the secret that the calls to a service of the format \"json\" are signed with
+    /// Print the secret that signs the calls to a service of the format "json"
     #[command(after_help = "Example:
   wechatd service secret bot
 

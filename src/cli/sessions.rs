@@ -18,7 +18,7 @@ pub(super) enum Commands {
   wechatd sessions list --openid oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd sessions list --json | jq -r '.[].openid'
 
-A session is one browser of one person. `seen` is when it was used last; the server writes it once an hour.")]
+A session is one browser of one visitor. `seen` is when it was used last; the server writes it once an hour.")]
     List(ListArguments),
     /// End sessions: the browser has to log in again
     #[command(after_help = "Examples:
@@ -26,16 +26,16 @@ A session is one browser of one person. `seen` is when it was used last; the ser
   wechatd sessions end --openid oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd sessions end --all --yes
 
-The next request of the browser finds no session any more. Inside WeChat the next log-in is silent: this keeps nobody out who may come in. Sessions end by themselves when somebody unsubscribes.")]
+The browser's next request has no session. Inside WeChat the next log-in is silent, so this locks nobody out; to do that, change the gate or block the follower. Sessions of someone who unsubscribes end by themselves.")]
     End(EndArguments),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArguments {
-    /// Only of this person
+    /// Only of this openid
     #[arg(long, value_name = "OPENID")]
     openid: Option<Openid>,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
     limit: u32,
     #[command(flatten)]
@@ -55,12 +55,12 @@ pub(super) struct EndArguments {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The session with this id, that `sessions list` shows
+    /// The session's id, from `wechatd sessions list`
     id: Option<i64>,
-    /// All sessions of this person
+    /// All sessions of this openid
     #[arg(long, value_name = "OPENID")]
     openid: Option<Openid>,
-    /// The sessions of everybody
+    /// All sessions
     #[arg(long)]
     all: bool,
 }

@@ -12,7 +12,7 @@ use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
-    /// Make a key for a text
+    /// Create a key for a text
     #[command(after_help = "Examples:
   wechatd shorten create 'https://www.example.com/?from=poster-7'
   wechatd shorten create \"$TEXT\" --expires 7d --json | jq -r .short_key")]
@@ -25,7 +25,7 @@ pub(super) enum Commands {
         #[command(flatten)]
         json: Json,
     },
-    /// Show the text that a key stands for
+    /// Show the text of a key
     #[command(
         after_help = "Example:\n  wechatd shorten show aB3dE5fG7hJ9kL1\n\nWith --json it is the text with its line breaks, when the key was made, and how long it still works."
     )]

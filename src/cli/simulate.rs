@@ -39,7 +39,7 @@ pub(super) fn help() -> String {
   events of cards, shops and others:
 {}
 
-Any other name is played as an event, too.
+Any other name is sent as an event, too.
 
 Examples:
   wechatd simulate verify
@@ -93,9 +93,9 @@ pub(super) struct Arguments {
     /// `verify`, a MsgType or an Event name
     #[arg(value_parser = kinds(), hide_possible_values = true)]
     kind: String,
-    /// What the person says; of the result of a sending its Status
+    /// The text of the message; for the result of a sending its Status
     text: Option<String>,
-    /// Who sends it, or whom it is about
+    /// The follower's openid
     #[arg(long, value_name = "OPENID")]
     from: Option<String>,
     /// The EventKey: a menu button's key or URL
@@ -107,16 +107,16 @@ pub(super) struct Arguments {
     /// What was scanned from the menu, with scancode_waitmsg or scancode_push
     #[arg(long, value_name = "TEXT")]
     scan: Option<String>,
-    /// Another address than the configuration's, such as the public one: https://HOST/PATH
+    /// Send to this address instead of the configuration's, such as https://HOST/PATH
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Send the body in this file instead of a made one
+    /// Send the body in this file instead of a generated one
     #[arg(long, value_name = "FILE")]
     xml: Option<PathBuf>,
-    /// The MsgId; the same one again is the same message delivered again. Of a result: which sending
+    /// The MsgId; repeat one to deliver the same message again. For a result: which sending
     #[arg(long, value_name = "ID")]
     msg_id: Option<String>,
-    /// Wait as the platform does: deliver again after 5 s without an answer, three times in all
+    /// Wait as WeChat does: deliver again after 5 s without an answer, up to three times
     #[arg(long)]
     patient: bool,
     #[command(flatten)]

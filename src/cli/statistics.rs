@@ -26,7 +26,7 @@ For verified accounts. Days are those of Beijing; the numbers of yesterday come 
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Statistics {
-    /// How many followed and left on each day, and how they found the account
+    /// Followers won and lost on each day, and how they found the account
     #[command(after_help = "Examples:
   wechatd statistics users
   wechatd statistics users --since 2026-10-01 --until 2026-10-31 --json")]
@@ -54,7 +54,7 @@ Numbers are people, from 2025-11-01 on. WeChat adds up an article for 30 days.")
         #[command(flatten)]
         hours: Hours,
     },
-    /// Whether WeChat thinks that our answers to its pushes fail or are slow
+    /// Whether WeChat thinks that your server's answers fail or are slow
     #[command(after_help = "Examples:
   wechatd statistics interface
   wechatd statistics interface --since 7d --hours

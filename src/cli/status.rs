@@ -23,7 +23,26 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd status || mail -s 'wechatd has trouble' you@example.com
   wechatd status --json | jq -r '.troubles[].text'
 
-The exit code is 1 when nothing runs, something is wrong or the configuration has mistakes.";
+The exit code is 1 if nothing runs, something is wrong or the configuration has mistakes. What can be wrong, from when until when:
+
+  store     a commit failed or takes too long, until one works
+  disk      less space than watch.disk, until there is 5 % more than that
+  token     WeChat refuses the access_token, the AppSecret or this machine's
+            address (40001, 40125, 40164), until a call works
+  api       calls have failed for 5 minutes, until one is answered
+  profiles  a profile has waited for over an hour, until it is fetched
+  sync      no good follower sync for 36 hours, or one that would have removed
+            suspiciously many, until a good one
+  silent    no push for 5 times the longest gap of 14 days, at least 6 hours,
+            and not before a day with ten pushes, until one comes
+  refused   more than 20 requests with a wrong signature in 10 minutes, and
+            no right one since 10 of them, until a right one comes
+  config    a reload was refused, until one succeeds
+  service   a service fails and is not called for now, until it works
+  hook      a hook is paused, until `wechatd hooks resume`; the hook itself
+            does not hear of this
+
+Each is an error in the log, a row in the table troubles and, once it has lasted a minute, an event `trouble` for the hooks; its end is an event `recovered`. There are at most 10 such events an hour. While the store takes no writes the hooks are called without it, once a minute until one has heard. A machine that is off tells nobody: set watch.heartbeat.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

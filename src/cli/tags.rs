@@ -23,14 +23,14 @@ pub(super) enum Tags {
         #[command(flatten)]
         json: Json,
     },
-    /// List who has a tag, an openid a line
+    /// List who has a tag, one openid per line
     #[command(after_help = "Examples:
   wechatd tags members regulars
   wechatd tags members old | wechatd tags remove old -
 
-It asks WeChat; `wechatd followers list --tag regulars` shows the store's followers with their names.")]
+This asks WeChat; `wechatd followers list --tag regulars` shows the followers in the store, with their names.")]
     Members {
-        /// Id or name
+        /// The tag's id or name
         tag: NotBlank,
         #[command(flatten)]
         json: Json,
@@ -44,7 +44,7 @@ It asks WeChat; `wechatd followers list --tag regulars` shows the store's follow
         #[command(flatten)]
         json: Json,
     },
-    /// Make a tag
+    /// Create a tag
     #[command(after_help = "Example:\n  wechatd tags create regulars")]
     Create {
         /// At most 30 bytes
@@ -52,33 +52,33 @@ It asks WeChat; `wechatd followers list --tag regulars` shows the store's follow
         #[command(flatten)]
         json: Json,
     },
-    /// Give a tag another name
+    /// Rename a tag
     #[command(after_help = "Example:\n  wechatd tags rename regulars friends")]
     Rename {
-        /// Id or name
+        /// The tag's id or name
         tag: NotBlank,
         /// The new name
         name: NotBlank,
         #[command(flatten)]
         json: Json,
     },
-    /// Delete a tag and take it off everybody
+    /// Delete a tag and remove it from all followers
     #[command(after_help = "Example:\n  wechatd tags delete friends")]
     Delete {
-        /// Id or name
+        /// The tag's id or name
         tag: NotBlank,
         #[command(flatten)]
         yes: Yes,
         #[command(flatten)]
         json: Json,
     },
-    /// Put a tag on people
+    /// Add a tag to followers
     #[command(after_help = "Examples:
   wechatd tags add regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd followers export --format jsonl --scene poster-7 \\
       | jq -r .openid | wechatd tags add poster -")]
     Add(Change),
-    /// Take a tag off people
+    /// Remove a tag from followers
     #[command(after_help = "Examples:
   wechatd tags remove regulars oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd tags remove 128 - < openids.txt")]
@@ -87,9 +87,9 @@ It asks WeChat; `wechatd followers list --tag regulars` shows the store's follow
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
-    /// Id or name
+    /// The tag's id or name
     tag: NotBlank,
-    /// Whom; - reads openids from standard input, one a line
+    /// The followers' openids; - reads them from standard input, one per line
     #[arg(required = true, value_name = "OPENID")]
     openids: Vec<String>,
     #[command(flatten)]
@@ -98,9 +98,9 @@ pub(super) struct Change {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Remark {
-    /// Whom it is about
+    /// The follower's openid
     openid: Openid,
-    /// Fewer than 30 characters; an empty text takes the remark away
+    /// Fewer than 30 characters; an empty text removes the remark
     text: String,
     #[command(flatten)]
     json: Json,

@@ -26,21 +26,21 @@ pub(super) enum Commands {
         #[command(flatten)]
         json: Json,
     },
-    /// Fill in a template for one user and send it
+    /// Send a template message to one follower
     #[command(after_help = "Examples:
   wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
       --data '{\"thing1\": \"Blue mug\", \"amount2\": \"39.80\"}'
   wechatd template send oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
       --data \"$DATA\" --url https://www.example.com/o/1 --id order-1-paid
 
-The platform tells later what became of it: `wechatd template status`.")]
+WeChat reports later whether it arrived: `wechatd template status`.")]
     Send(Box<Send>),
-    /// Take a template of the platform's library; an account can have 25
+    /// Add a template from WeChat's library; an account can have 25
     #[command(after_help = "Examples:
   wechatd template add TM00015
   wechatd template add 43216 '商品名称' '金额'
 
-SHORT_ID and the keywords stand in the console, in the library of template messages.")]
+The console shows SHORT_ID and the keywords in its template library.")]
     Add {
         /// Its number in the library
         short_id: NotBlank,
@@ -49,7 +49,7 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
         #[command(flatten)]
         json: Json,
     },
-    /// Give a template up; messages can no longer be sent with it
+    /// Remove a template from the account
     #[command(after_help = "Example:\n  wechatd template delete TEMPLATE_ID")]
     Delete {
         /// Which; `wechatd template list` shows them
@@ -59,22 +59,22 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
         #[command(flatten)]
         json: Json,
     },
-    /// Show what the account is in, or set it: templates are offered by it
+    /// Show or set the account's industry, which decides the templates on offer
     #[command(after_help = "Examples:
   wechatd template industry
   wechatd template industry set 1 4")]
     Industry(industry::Arguments),
-    /// Send a message that the user agreed to once, on the platform's page for one-time subscriptions
+    /// Send a one-time subscription message that the user agreed to
     #[command(after_help = once::EXAMPLES)]
     Once(Box<once::Arguments>),
-    /// What became of the template messages that were sent, the newest first
+    /// The template messages that were sent and whether they arrived, newest first
     #[command(after_help = "Examples:
   wechatd template status
   wechatd template status --limit 100 --json")]
     Status {
         /// Only this one
         msg_id: Option<NotBlank>,
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]
@@ -84,9 +84,9 @@ SHORT_ID and the keywords stand in the console, in the library of template messa
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Send {
-    /// To whom
+    /// The follower's openid
     openid: Openid,
-    /// Which template; `wechatd template list` shows them
+    /// The template's id, from `wechatd template list`
     template_id: NotBlank,
     /// The values by the template's keys, as texts, numbers or {"value": …}
     #[arg(long, value_name = "JSON")]
@@ -97,7 +97,7 @@ pub(super) struct Send {
     /// Where a tap leads on phones that open mini programs: {"appid": …, "pagepath": …}
     #[arg(long, value_name = "JSON")]
     miniprogram: Option<String>,
-    /// The platform sends the same ID once within 10 minutes
+    /// WeChat sends the same ID only once within 10 minutes
     #[arg(long, value_name = "ID")]
     id: Option<String>,
     #[command(flatten)]

@@ -24,15 +24,15 @@ pub(super) const EXAMPLES: &str = "Examples:
   printf %s \"$TOKEN\" | wechatd token --refused -
   wechatd token --jsapi-ticket
 
---refused is for a token that the platform answered with 40001, 40014 or 42001; - reads it from standard input, because every user of this machine can see a command line. --jsapi-ticket is for signing pages of the JS-SDK.
+--refused is for a token that WeChat answered with 40001, 40014 or 42001; - reads it from standard input, because every user of this machine can see a command line. --jsapi-ticket is for signing pages of the JS-SDK.
 
-Who may not read the AppSecret or the store gets the token that the server keeps in `api.token_file`, if that is set.
+The server, the commands and all programs that ask here share one token: a program that fetches its own would end the others'. Ask for each use instead of keeping it; a token that is still good costs no call.
 
-The server, the commands and all programs that ask here share one token, so none ends the others' token. Ask for each use instead of keeping it: a token that is still good costs no call to the platform.";
+Programs of another user, who may read neither the AppSecret nor the store, get the token that the server keeps in a file. Set `token_file = \"/run/wechatd/access_token\"` under [api], run `wechatd install` again (or print the unit again), restart the server, and add that user to its group, such as `usermod -aG wechatd www-data`. The file has mode 0640, holds the token and nothing else, and does not exist while no token works. The server renews it five minutes before it expires; one replaced with --refused is there within 10 s. Anything else at that path is left alone, and the log says so. Members of the group can do whatever the token can do, and read wechat.conf: add only programs that you trust with the account.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A token that the platform no longer took: fetch another one, unless somebody has already
+    /// A token that WeChat refused: fetch a new one, unless that has been done already
     #[arg(long, value_name = "TOKEN", conflicts_with = "jsapi_ticket")]
     refused: Option<Hidden>,
     /// The ticket of the JS-SDK instead, kept and shared in the same way

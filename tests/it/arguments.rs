@@ -15,7 +15,7 @@ fn refused_in_one_line(ran: &Ran, part: &str) {
 fn a_wrong_command_line_is_refused_in_one_line() {
     for (arguments, part) in [
         (&["bogus"][..], "see `wechatd --help`"),
-        (&["blaclist"], "a similar subcommand exists: 'blacklist'"),
+        (&["folowers"], "'followers'"),
         (
             &["menu"],
             "show, pull, diff, apply, rollback, delete, trymatch",

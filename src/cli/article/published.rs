@@ -25,7 +25,7 @@ What was sent to followers is not in this list. MSG_DATA_ID is for `wechatd comm
 
 Personal and unverified accounts have lost the calls for published articles since July 2025; they get 48001.")]
     List {
-        /// At most so many
+        /// At most this many
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit, allow_negative_numbers = true)]
         limit: u32,
         #[command(flatten)]

@@ -15,7 +15,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd kf records --since 7d --json
   wechatd kf records --since 2026-11-01 --until '2026-11-03 12:00'
 
-The platform gives one day at a time; a longer span is asked for day by day.";
+WeChat gives one day at a time; a longer span is asked for day by day.";
 
 /// Lines per call: fewer than the platform allows, so that even the longest ones stay far below the size limit of an
 /// answer.

@@ -12,7 +12,7 @@ use crate::local_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum Commands {
-    /// Hand a user to an agent at work
+    /// Assign a follower to an agent who is online
     #[command(
         after_help = "Example:\n  wechatd kf session open oSyn1aAQe7rT0uXk3mPzLc9WvBh4 amy@shop"
     )]
@@ -24,7 +24,7 @@ pub(in crate::cli) enum Commands {
         #[command(flatten)]
         json: Json,
     },
-    /// End the session of a user and an agent
+    /// End the session of a follower and an agent
     #[command(
         after_help = "Example:\n  wechatd kf session close oSyn1aAQe7rT0uXk3mPzLc9WvBh4 amy@shop"
     )]
@@ -36,7 +36,7 @@ pub(in crate::cli) enum Commands {
         #[command(flatten)]
         json: Json,
     },
-    /// Show which agent has a user
+    /// Show which agent a follower talks to
     #[command(
         after_help = "Example:\n  wechatd kf session show oSyn1aAQe7rT0uXk3mPzLc9WvBh4\n\nWith --json a user without a session is null."
     )]

@@ -14,13 +14,13 @@ use crate::store::{Mark, Reader, Store};
 
 #[derive(Debug, clap::Args)]
 pub struct DoneArguments {
-    /// Their ids, that `wechatd messages list` shows
+    /// Their ids, from `wechatd messages list`
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
-    /// They are to be looked at again
+    /// Put them back on the list
     #[arg(long, conflicts_with = "same")]
     undo: bool,
-    /// Also the earlier ones with the same text, as `wechatd messages unanswered` counts them
+    /// Also mark earlier messages with the same text, as `wechatd messages unanswered` counts them
     #[arg(long)]
     same: bool,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub struct DoneArguments {
 
 #[derive(Debug, clap::Args)]
 pub struct ReplyArguments {
-    /// The id of the message, that `wechatd messages list` shows
+    /// The id of the message, from `wechatd messages list`
     id: i64,
     /// The answer
     text: String,

@@ -17,11 +17,11 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what the account is in; the platform allows it once a month
+    /// Set the account's industry; WeChat allows it once a month
     #[command(after_help = "Example:
   wechatd template industry set 1 4
 
-The numbers stand in the platform's documentation, Template messages, industries: 1 is Internet and electronic commerce.")]
+The numbers are in WeChat's documentation of template messages: 1 is Internet and electronic commerce.")]
     Set {
         /// The number of the main industry
         #[arg(value_parser = limit, allow_negative_numbers = true)]

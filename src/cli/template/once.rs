@@ -12,11 +12,11 @@ pub(super) const EXAMPLES: &str = "Example:
   wechatd template once oSyn1aAQe7rT0uXk3mPzLc9WvBh4 TEMPLATE_ID \\
       'class starts at 9' --scene 1000 --title Reminder
 
-The user agrees on the platform's page subscribemsg (action=get_confirm) to one message for a template and a scene; TEMPLATE_ID and the scene are those of that page. The console names the template, under interface permissions, one-time subscription messages.";
+The user agrees on WeChat's page subscribemsg (action=get_confirm) to one message for a template and a scene; TEMPLATE_ID and the scene are those of that page. The console names the template, under interface permissions, one-time subscription messages.";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// To whom
+    /// The follower's openid
     openid: Openid,
     /// The template that the user agreed to
     template_id: NotBlank,

@@ -29,7 +29,7 @@ pub struct FormatArguments {
     /// csv or jsonl
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
-    /// CSV that Excel opens as it is: Chinese shown right, and no cell of a stranger taken for a formula
+    /// CSV for Excel: shows Chinese correctly, and takes no text for a formula
     #[arg(long, conflicts_with = "format")]
     excel: bool,
 }

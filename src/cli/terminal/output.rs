@@ -14,7 +14,7 @@ use crate::visible::Visible;
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Json {
-    /// One JSON value
+    /// Print JSON
     #[arg(id = "json", long = "json")]
     pub wanted: bool,
 }
