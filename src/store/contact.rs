@@ -153,3 +153,94 @@ impl Reader {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// A conversation with oA: a message each ten seconds, an answer in the same second as every third, and what others
+    /// wrote in between.
+    const TALK: &str = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+        INSERT INTO messages (dedup_key, openid, msg_type, event, received_at)
+        SELECT i, iif(i % 2, 'oA', 'oB'), iif(i = 5, 'event', 'text'), iif(i = 5, 'CLICK', NULL), 1790000000 + i * 10 FROM n;
+        INSERT INTO sent (openid, at, msg_type, by, state)
+        SELECT openid, received_at, 'text', 'cli', 'sent' FROM messages WHERE id % 3 = 0;";
+
+    fn talk() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        store
+            .writer
+            .write(|connection| connection.execute_batch(TALK))
+            .unwrap();
+        (folder, store)
+    }
+
+    /// When, and whether it was sent.
+    fn short(said: &[Said]) -> Vec<(i64, bool)> {
+        let short = said.iter().map(|said| match said {
+            Said::Came(message) => ((message.received_at - 1_790_000_000) / 10, false),
+            Said::Sent(row) => ((row.at - 1_790_000_000) / 10, true),
+        });
+        short.collect()
+    }
+
+    #[test]
+    fn a_conversation_is_read_back_part_by_part_and_whole() {
+        let (_folder, store) = talk();
+        let reader = store.reader().unwrap();
+        let came = (1..=30).filter(|i| i % 2 == 1);
+        let whole: Vec<(i64, bool)> = came
+            .flat_map(|i| {
+                [(i, false)]
+                    .into_iter()
+                    .chain((i % 3 == 0).then_some((i, true)))
+            })
+            .collect();
+        for most in [1, 2, 3, 7, 19, 20, 21, 100] {
+            let (mut read, mut before) = (Vec::new(), Before::END);
+            loop {
+                let part = reader.conversation("oA", before, most).unwrap();
+                assert!(part.said.len() <= most);
+                let mut said = short(&part.said);
+                said.append(&mut read);
+                read = said;
+                match part.older {
+                    Some(older) => before = older,
+                    None => break,
+                }
+            }
+            assert_eq!(read, whole, "{most} at a time");
+        }
+        let nobody = reader.conversation("oC", Before::END, 10).unwrap();
+        assert_eq!((nobody.said.len(), nobody.older), (0, None));
+    }
+
+    #[test]
+    fn the_contact_is_the_last_of_each_kind_and_what_was_sent() {
+        let (_folder, store) = talk();
+        let reader = store.reader().unwrap();
+        let mut contact = reader.contact("oA", 1_790_000_000).unwrap();
+        contact.came.sort();
+        assert_eq!(
+            contact.came,
+            [
+                (String::new(), 1_790_000_290),
+                ("click".to_owned(), 1_790_000_050)
+            ]
+        );
+        let sent: Vec<i64> = contact
+            .sent
+            .iter()
+            .map(|sent| sent.at - 1_790_000_000)
+            .collect();
+        assert_eq!(sent, [270, 210, 150, 90, 30]);
+        let later = reader.contact("oA", 1_790_000_215).unwrap();
+        assert_eq!((later.came.len(), later.sent.len()), (1, 1));
+        assert_eq!(reader.contact("oC", 0).unwrap(), Contact::default());
+    }
+}

@@ -380,3 +380,85 @@ pub enum Mark {
     /// Somebody should look at it again.
     Undone,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_page_by_page_by_every_filter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let rows = "
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+            INSERT INTO messages (dedup_key, openid, msg_type, content, received_at, rule, todo)
+            SELECT i, 'o' || (i % 2), iif(i % 3, 'text', 'event'), 'number ' || i, 1790000000 + i, iif(i % 4, NULL, 'help'),
+                   iif(i % 5, NULL, i % 10 = 0) FROM n";
+        store
+            .writer
+            .write(move |connection| connection.execute_batch(rows))
+            .unwrap();
+        let reader = store.reader().unwrap();
+        let all = |filter: &InboxFilter, is_it: &dyn Fn(i64) -> bool| {
+            let expected: Vec<i64> = (1..=60).rev().filter(|i| is_it(*i)).collect();
+            for most in [1, 7, 60, 100] {
+                let (mut ids, mut before) = (Vec::new(), None);
+                loop {
+                    let page = reader.inbox(filter, before, most).unwrap();
+                    assert!(page.rows.len() <= most);
+                    ids.extend(page.rows.iter().map(|row| row.id));
+                    match page.older {
+                        Older::Page(older) => before = Some(older),
+                        Older::Nothing => break,
+                        Older::NotLookedAt(id) => panic!("{id}"),
+                    }
+                }
+                assert_eq!(ids, expected, "{filter:?}, {most} at a time");
+            }
+            let newer = reader.newer(filter, 30, 100).unwrap();
+            let newer: Vec<i64> = newer.iter().rev().map(|row| row.id).collect();
+            let later: Vec<i64> = expected.into_iter().filter(|id| *id > 30).collect();
+            assert_eq!(newer, later, "{filter:?}");
+        };
+        let with = InboxFilter::default;
+        all(&with(), &|_| true);
+        let (messages, events) = (Kinds::Messages, Kinds::Events);
+        all(
+            &InboxFilter {
+                kinds: messages,
+                ..with()
+            },
+            &|i| i % 3 != 0,
+        );
+        all(
+            &InboxFilter {
+                kinds: events,
+                ..with()
+            },
+            &|i| i % 3 == 0,
+        );
+        all(
+            &InboxFilter {
+                todo: true,
+                ..with()
+            },
+            &|i| i % 10 == 0,
+        );
+        let openid = Some("o1".to_owned());
+        all(&InboxFilter { openid, ..with() }, &|i| i % 2 == 1);
+        let since = Some(1_790_000_040);
+        all(&InboxFilter { since, ..with() }, &|i| i >= 40);
+        let rule = Some("help".to_owned());
+        all(&InboxFilter { rule, ..with() }, &|i| i % 4 == 0);
+        let search = Some("NUMBER 5".to_owned());
+        all(&InboxFilter { search, ..with() }, &|i| {
+            i == 5 || (50..60).contains(&i)
+        });
+        assert_eq!(reader.todo_count().unwrap(), 6);
+        let counts = [0, 30, 60, 99].map(|after| reader.count_newer(after).unwrap());
+        assert_eq!(counts, [60, 30, 0, 0]);
+        assert_eq!(reader.newest_message().unwrap(), 60);
+    }
+}

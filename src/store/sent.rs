@@ -251,3 +251,56 @@ pub(super) fn end(
         Sent::Yes | Sent::Unknown(_) | Sent::No { .. } => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn new(once: Option<&str>) -> NewSent {
+        NewSent {
+            openid: "oA".to_owned(),
+            at: 1_790_000_000,
+            message: SentMessage {
+                msg_type: "text",
+                content: "hello".to_owned(),
+            },
+            by: "Amy".to_owned(),
+            once: once.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_number_works_once_whatever_became_of_the_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let begin = |once| store.begin_sending(new(once)).unwrap();
+        assert_eq!(begin(None), SendBegun::New(1));
+        assert_eq!(
+            begin(None),
+            SendBegun::New(2),
+            "without a number nothing is held back"
+        );
+        assert_eq!(begin(Some("7f")), SendBegun::New(3));
+        let state = || match begin(Some("7f")) {
+            SendBegun::Again(row) => (row.id, row.state, row.errcode),
+            SendBegun::New(id) => panic!("{id} would be sent again"),
+        };
+        assert_eq!(state(), (3, SentState::Sending, None));
+        store.end_interrupted_sending().unwrap();
+        assert_eq!(state(), (3, SentState::Unknown, None));
+        let refused = Sent::No {
+            why: "used up".to_owned(),
+            errcode: Some(45_047),
+            no_right_until: None,
+        };
+        store.end_of_sending(3, refused).unwrap();
+        assert_eq!(state(), (3, SentState::Refused, Some(45_047)));
+        store.end_of_sending(3, Sent::Yes).unwrap();
+        assert_eq!(state(), (3, SentState::Sent, None));
+        // The id of a row that is gone is never that of another.
+        store.remove_old_sent(i64::MAX, 10).unwrap();
+        assert_eq!(begin(None), SendBegun::New(4));
+    }
+}

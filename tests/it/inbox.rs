@@ -231,7 +231,7 @@ fn add(account: &Account, count: u32, content: &str) {
         &format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
              INSERT INTO messages (dedup_key, openid, msg_type, content, received_at)
-             SELECT i, 'o' || i % 1000, 'text', iif(i = 1, 'the first', {content}), unixepoch() - 60 FROM n"
+             SELECT i, 'o' || (i % 1000), 'text', iif(i = 1, 'the first', {content}), unixepoch() - 60 FROM n"
         ),
     );
 }

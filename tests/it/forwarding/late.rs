@@ -54,6 +54,11 @@ fn the_right_to_messages_is_learned_and_forgotten() {
     late.comes(&[(&one, Act::text("for one"))]);
     become_(&late.account, &["sent"]);
     assert_eq!(messages(&platform), ["for one"]);
+    let recorded = |late: &Late, rows: &[&str]| {
+        let sql = "SELECT content, by, state, errcode FROM sent ORDER BY id";
+        late.account.store().is(sql, rows);
+    };
+    recorded(&late, &["for one|service|sent|NULL"]);
     late.account.store().is(RIGHT, &[]);
 
     // A refusal of the moment, and one for good.
@@ -61,6 +66,8 @@ fn the_right_to_messages_is_learned_and_forgotten() {
     late.comes(&[(&one, Act::text("one again"))]);
     become_(&late.account, &["sent", "kept"]);
     late.account.store().is(RIGHT, &[]);
+    let refused = "one again|service|refused|45047";
+    recorded(&late, &["for one|service|sent|NULL", refused]);
     platform.fault(SEND, Fault::Errcode(48001, "api unauthorized"));
     late.comes(&[(&two, Act::text("for two"))]);
     become_(&late.account, &["sent", "kept", "kept"]);
@@ -278,4 +285,32 @@ fn an_answer_is_kept_as_long_as_the_configuration_says() {
     account
         .post(&text("hello").from(&fan))
         .is_text(&format!("younger\n\n{OUT}"));
+}
+
+#[test]
+fn nobody_is_sent_a_message_whose_window_the_platform_has_called_shut_until_they_write() {
+    let platform = Platform::start();
+    let mut late = Late::new(|setup| setup.platform(&platform));
+    let fan = another_fan();
+    // The platform has refused a message between this push and its answer.
+    let refused = format!(
+        "INSERT INTO sent (openid, at, msg_type, content, by, state, errcode)
+         VALUES ('{fan}', unixepoch() + 100, 'text', 'earlier', 'cli', 'refused', 45015)"
+    );
+    change(&late.account.store_path(), &refused);
+    late.comes(&[(&fan, Act::text("late"))]);
+    become_(&late.account, &["kept"]);
+    assert_eq!(platform.count(SEND), 0);
+    late.account.store().is(
+        "SELECT content, state, errcode FROM sent ORDER BY id",
+        &["earlier|refused|45015", "late|refused|NULL"],
+    );
+    let why: String = late.account.store().one("SELECT error FROM forwards");
+    assert!(why.contains("45015"), "{why}");
+    // Another one may be sent.
+    change(&late.account.store_path(), "UPDATE sent SET at = at - 1000");
+    late.comes(&[(&fan, Act::text("later"))]);
+    eventually("the message", late.account.log(), || {
+        messages(&platform) == ["later"]
+    });
 }
