@@ -108,11 +108,18 @@ fn every_example_of_the_help_and_the_readme_can_be_pasted() {
             after.lines().filter(|line| line.starts_with("  ")),
         ));
     }
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(readme).expect("README.md");
-    let blocks = readme.split("```").skip(1).step_by(2);
-    let lines = blocks.flat_map(str::lines);
-    examples.extend(shell_lines(lines.map(|line| line.trim_start_matches("$ "))));
+    let root = env!("CARGO_MANIFEST_DIR");
+    for name in ["README.md", "README.zh-CN.md"] {
+        let readme = std::fs::read_to_string(format!("{root}/{name}")).expect(name);
+        let blocks = readme.split("```").skip(1).step_by(2);
+        let lines = blocks.flat_map(str::lines);
+        examples.extend(shell_lines(lines.map(|line| line.trim_start_matches("$ "))));
+        let sentences = readme.split("```").step_by(2);
+        let quoted = sentences.flat_map(|text| text.split('`').skip(1).step_by(2));
+        // Of two words it may be the name of a command only.
+        let whole = quoted.filter(|code| code.split(' ').count() > 2);
+        examples.extend(whole.map(str::to_owned));
+    }
     let mut tried = 0;
     for example in examples {
         for (words, fed) in typed(&example) {

@@ -224,18 +224,3 @@ fn what_cannot_be_printed_says_what_to_do() {
         .is_code(2)
         .complains("Traefik reaches no Unix socket; let server.listen be an address");
 }
-
-#[test]
-fn the_readme_shows_what_is_printed() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, section) = readme.split_once("\n## Pages for followers\n").unwrap();
-    let (_, config) = section.split_once("```toml\n").unwrap();
-    let (config, _) = config.split_once("```").unwrap();
-    let config: Vec<&str> = config.lines().map(str::trim).collect();
-    for (name, fence) in [("nginx", "```nginx\n"), ("caddy", "```\n")] {
-        let ran = proxy(&config.join("\n"), &[name]);
-        let block = format!("{fence}{}```\n", ran.ok().stdout);
-        assert!(section.contains(&block), "the README needs\n{block}");
-    }
-}

@@ -672,15 +672,8 @@ fn the_rules_in_the_readme_work_as_described() {
         .post(&subscribe_by("poster-7"))
         .is_text("Welcome! Show this at the counter: POSTER7");
     account
-        .post(&scan("table-5"))
-        .is_text("You sit at table-5. What can we bring?");
-    account
-        .post(&scanned("CHECK", "EAN_13,6901234567892"))
-        .is_text("Article 6901234567892 is on shelf 4.");
-    for push in [image(), voice("hello")] {
-        let reply = account.post(&push).reply();
-        assert_eq!(reply.msg_type, "transfer_customer_service");
-    }
+        .post(&text("请问营业时间？"))
+        .is_text("我们每天 9:00 开门。");
     account.post(&text("hello")).is_success();
     let advice = account.command(&["check", "--json"]).json();
     assert_eq!(advice["advice"], serde_json::json!([]), "{advice}");

@@ -4,6 +4,7 @@ mod imports;
 
 use crate::support::wechatd;
 use imports::{Imports, Library, mentions, rings};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -254,7 +255,13 @@ fn no_absolute_path_of_a_developers_machine_is_left() {
     for (_, text) in &mut texts {
         *text = code(text);
     }
-    for name in ["README.md", "wechat.conf", "Cargo.toml", ".ci/run"] {
+    for name in [
+        "README.md",
+        "README.zh-CN.md",
+        "wechat.conf",
+        "Cargo.toml",
+        ".ci/run",
+    ] {
         if let Ok(text) = std::fs::read_to_string(root().join(name)) {
             texts.push((name.into(), text));
         }
@@ -359,18 +366,122 @@ fn families() -> Vec<String> {
 }
 
 #[test]
-fn the_readme_lists_every_command() {
+fn the_readme_has_a_row_for_every_family_of_commands_with_all_its_subcommands() {
     let readme = readme();
+    let table = section(&readme, "Commands");
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "))
+        .collect();
+    for family in families() {
+        let own: Vec<_> = rows
+            .iter()
+            .filter(|(first, _)| first.contains(&format!("`{family}`")))
+            .collect();
+        let [(_, rest)] = own[..] else {
+            panic!("README.md has {} rows for {family}", own.len());
+        };
+        for (command, _) in wechatd::cli::commands() {
+            if let Some(subcommand) = command.strip_prefix(&format!("{family} ")) {
+                assert!(
+                    rest.contains(&format!("`{subcommand}`")),
+                    "the row of {family} in README.md lacks `{subcommand}`"
+                );
+            }
+        }
+    }
+}
+
+/// The text below a heading of the second level, up to the next one.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, below) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    below.split("\n## ").next().unwrap()
+}
+
+#[test]
+fn the_readme_is_short_and_in_the_order_in_which_an_owner_needs_it() {
+    let readme = readme();
+    let lines = readme.lines().count();
+    assert!(lines <= 350, "README.md has {lines} lines");
+    let headings = readme.lines().filter_map(|line| line.strip_prefix("## "));
+    assert_eq!(
+        headings.collect::<Vec<_>>(),
+        [
+            "Try it",
+            "Going live",
+            "Rules",
+            "The menu",
+            "Reading the data",
+            "Web log-in",
+            "Your own program",
+            "The operator's page",
+            "Upgrade, backup, moving",
+            "When something goes wrong",
+            "Configuration",
+            "Commands",
+            "More than one machine",
+            "How fast",
+            "Building",
+            "Contributing",
+            "Licence",
+        ]
+    );
+}
+
+/// The commands of this program that a text names.
+fn named(text: &str) -> BTreeSet<String> {
     let commands = wechatd::cli::commands();
-    assert!(commands.len() >= 10, "{commands:?}");
-    for (command, _) in commands {
-        let in_table = readme
-            .lines()
-            .any(|line| line.starts_with("| `") && line.contains(&format!("`{command}")));
-        assert!(
-            in_table,
-            "no line of a table in README.md begins with `{command}`"
-        );
+    let called = text.split("wechatd ").skip(1).filter_map(|words| {
+        let is_it = |name: &str| {
+            let after = words.strip_prefix(name);
+            after.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
+        };
+        let names = commands.iter().map(|(name, _)| name.as_str());
+        names
+            .filter(|name| is_it(name))
+            .max_by_key(|name| name.len())
+    });
+    called.map(str::to_owned).collect()
+}
+
+#[test]
+fn both_readmes_try_it_and_go_live_by_the_same_commands() {
+    let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
+    for (heading, in_chinese) in [("Try it", "先试一试"), ("Going live", "上线")] {
+        let own = named(section(&readme(), heading));
+        assert!(own.len() >= 4, "{heading}: {own:?}");
+        assert_eq!(own, named(section(&chinese, in_chinese)), "{heading}");
+    }
+}
+
+#[test]
+fn links_between_the_readmes_lead_somewhere() {
+    let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
+    for (text, file, own) in [
+        (&readme(), "README.md#", true),
+        (&chinese, "README.md#", false),
+    ] {
+        let mut links: Vec<&str> = text.split(&format!("({file}")).skip(1).collect();
+        if own {
+            links.extend(text.split("](#").skip(1));
+        }
+        assert!(!links.is_empty());
+        for link in links {
+            let anchor = link.split(')').next().unwrap();
+            let leads = readme().lines().any(|line| {
+                line.strip_prefix("## ").is_some_and(|heading| {
+                    let kept = |c: &char| c.is_alphanumeric() || " -".contains(*c);
+                    let heading = heading.to_lowercase();
+                    heading
+                        .chars()
+                        .filter(kept)
+                        .collect::<String>()
+                        .replace(' ', "-")
+                        == anchor
+                })
+            });
+            assert!(leads, "README.md has no heading #{anchor}");
+        }
     }
 }
 
@@ -388,19 +499,6 @@ fn the_readme_lists_every_configuration_key_with_its_default() {
             );
         }
     }
-    let lists = [
-        wechatd::config::RULE_KEYS,
-        wechatd::config::HOOK_KEYS,
-        wechatd::config::SERVICE_KEYS,
-        wechatd::config::GATE_KEYS,
-        wechatd::config::MENU_KEYS,
-    ];
-    for (key, _) in lists.concat() {
-        assert!(
-            readme.contains(&format!("`{key}`")),
-            "README.md does not mention the key {key}"
-        );
-    }
 }
 
 #[test]
@@ -409,7 +507,9 @@ fn the_readme_lists_no_unknown_key() {
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
     for name in rows.filter_map(|row| row.split('`').next()) {
         let section = name.split('.').next().unwrap_or_default();
-        let sections = ["account", "server", "store", "api", "web", "login"];
+        let sections = [
+            "account", "server", "store", "api", "web", "login", "admin", "watch",
+        ];
         if sections.contains(&section) && name.contains('.') {
             let known = wechatd::config::KEYS.iter().any(|key| key.name == name);
             assert!(known, "README.md lists {name}, which does not exist");
