@@ -7,14 +7,14 @@ mod uploads;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::api::{self, Client, TokenStore};
 use crate::clock::{self, ConfirmedClock};
 use crate::config::{Config, Picture};
 use crate::delivery::Deliveries;
-use crate::dispatch::{Rules, Uploads};
+use crate::dispatch::{Advice, Rules, Uploads, advise};
 use crate::hooks::{Hooks, HooksError};
 use crate::login::scan::Scans;
 use crate::login::seen::Seen;
@@ -104,6 +104,7 @@ pub struct Live {
     pub services: Services,
     /// The Tokens that are accepted; the first is the current one.
     pub tokens: Vec<Secret>,
+    advice: OnceLock<Vec<Advice>>,
 }
 
 /// Why the program cannot start.
@@ -294,7 +295,13 @@ impl Live {
             services: Services::new(&config.services, &current, store)?,
             tokens,
             config,
+            advice: OnceLock::new(),
         })
+    }
+
+    /// What is questionable about the rules. The first call compares thousands of rules for seconds.
+    pub fn advice(&self) -> &[Advice] {
+        self.advice.get_or_init(|| advise(&self.rules))
     }
 }
 

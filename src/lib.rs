@@ -16,6 +16,7 @@
 //! | [`service`] | the owner's own programs: one call, its queue, and when none is made |
 //! | [`dispatch`] | the answer to a push; knows no HTTP and no SQL |
 //! | [`login`] | log-in on the owner's web pages: gates, cookies, the way back; knows no HTTP and no SQL |
+//! | [`simulated`] | pushes as the platform would send them, to be played or explained |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
 //! | [`store`] | the SQLite file; the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform |
@@ -78,6 +79,8 @@ pub mod service;
 pub mod dispatch;
 
 pub mod login;
+
+pub mod simulated;
 
 pub mod config;
 

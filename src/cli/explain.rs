@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::input::Suggested;
 use super::service::shown_kind;
-use super::simulate::SimulatedPush;
+use super::simulate;
 use super::terminal::{Failure, Json, Output, readable};
 use crate::app::uploaded;
 use crate::clock;
 use crate::config::{Config, Method};
 use crate::dispatch::{Outcome, Rules, Step, Uploads, Verdict, decide, explain};
 use crate::login::scan::Said;
+use crate::simulated::SimulatedPush;
 use crate::store::Reader;
 use crate::wechat::{Push, Reply, known_events};
 
@@ -136,7 +137,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         scan: arguments.scan.as_deref(),
         msg_id: None,
     };
-    simulated_push.check()?;
+    simulate::check(&simulated_push)?;
     let push = Push::parse(simulated_push.xml().as_bytes()).map_err(|error| {
         Failure::Wrong(format!("explain: no push can be made of this: {error}"))
     })?;

@@ -6,12 +6,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::input::{find_named, none_configured};
-use super::simulate::{self, SimulatedPush};
+use super::simulate;
 use super::terminal::{Failure, Json, Output, readable, text, whole};
 use crate::clock;
 use crate::config::{Config, Service, ServiceFormat};
 use crate::secret::Secret;
 use crate::service::{self, Question, Services};
+use crate::simulated::SimulatedPush;
 use crate::store::{Reader, ServiceCounts, Store};
 use crate::wechat::Push;
 

@@ -2,7 +2,6 @@
 
 mod delivery;
 mod http;
-mod push;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,17 +10,17 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::input::Suggested;
-use super::terminal::{Failure, Json, Output, readable};
+use super::terminal::{Failure, Json, Output, complain, readable};
 use crate::app::Networks;
 use crate::byte_order_mark;
 use crate::config::{AllowIps, Config, MESSAGE_TYPES};
 use crate::secret::Secret;
+use crate::simulated::{Implausible, SimulatedPush};
 use crate::store::Reader;
 use crate::wechat::{EVENTS, Envelope, PRODUCT_EVENTS, known_events};
 use delivery::{Delivery, Sender, Waiting};
 use http::Answer;
 pub(super) use http::Target;
-pub(super) use push::SimulatedPush;
 
 /// The help: everything that can be simulated, from the tables of the protocol, and examples.
 pub(super) fn help() -> String {
@@ -139,6 +138,23 @@ struct Simulated {
     deliveries: Option<Vec<Delivery>>,
 }
 
+/// Refuses a push that is hardly meant so, and warns of one that the platform may not send.
+pub(super) fn check(push: &SimulatedPush) -> Result<(), Failure> {
+    if let Some(warning) = push.check()? {
+        complain(&warning);
+    }
+    Ok(())
+}
+
+impl From<Implausible> for Failure {
+    fn from(Implausible { why, instead }: Implausible) -> Failure {
+        match instead {
+            Some(instead) => Failure::wrong(why, instead),
+            None => Failure::Wrong(why),
+        }
+    }
+}
+
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let verifies = arguments.kind.eq_ignore_ascii_case("verify");
     let simulated_push = SimulatedPush {
@@ -152,7 +168,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     };
     let made = match (verifies, &arguments.xml) {
         (false, None) => {
-            simulated_push.check()?;
+            check(&simulated_push)?;
             None
         }
         (true, None) => Some("verify sends no push"),

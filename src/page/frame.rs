@@ -41,6 +41,10 @@ pub enum Place {
     Inbox,
     /// `/followers`
     Followers,
+    /// `/rules`
+    Rules,
+    /// `/unanswered`
+    Unanswered,
     /// `/health`
     Health,
 }
@@ -50,6 +54,8 @@ const MENU: &[(Place, &str, Text)] = &[
     (Place::Overview, "/", Text::Overview),
     (Place::Inbox, "/inbox", Text::Inbox),
     (Place::Followers, "/followers", Text::Followers),
+    (Place::Rules, "/rules", Text::Rules),
+    (Place::Unanswered, "/unanswered", Text::Unanswered),
     (Place::Health, "/health", Text::Health),
 ];
 

@@ -142,7 +142,10 @@ pub fn page(frame: &Frame<'_>, inbox: &Inbox) -> Markup {
     let back = search.address();
     let content = html! {
         (tabs(frame, search.tab, *todo))
-        (form(frame, search))
+        @match search.tab {
+            Tab::Unanswered => p { a href=(frame.to("/unanswered")) { (frame.say(Text::InGroups)) } },
+            Tab::ToDo | Tab::Messages | Tab::Events => (form(frame, search)),
+        }
         @if !done.is_empty() {
             div .notice role="status" {
                 span { (frame.with(Text::MarkedDone, &[("n", &done.len())])) }

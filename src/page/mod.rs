@@ -8,7 +8,7 @@
 //! - [`bubble`]: what a person sees on the phone
 //! - [`plot`]: bars, and the same numbers as a table
 //! - [`files`]: style, script and icon
-//! - one module for each page: [`login`], [`overview`], [`inbox`], [`talk`], [`followers`], [`health`], [`failure`]
+//! - one module for each page: [`login`], [`overview`], [`inbox`], [`talk`], [`followers`], [`rules`], [`unanswered`], [`health`], [`failure`]
 
 pub mod bubble;
 pub mod failure;
@@ -22,8 +22,10 @@ pub mod message;
 pub mod overview;
 pub mod person;
 pub mod plot;
+pub mod rules;
 pub mod talk;
 pub mod texts;
+pub mod unanswered;
 
 pub use frame::{Frame, Place, SignedIn};
 pub use texts::Text;

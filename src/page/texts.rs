@@ -160,6 +160,7 @@ texts! {
     NotFoundSoFar: "在最新的 20 万条中没有找到。", "Nothing was found among the newest 200,000.";
     SearchFurther: "继续查找更早的内容", "Look further back";
     SearchMessages: "在消息中查找", "Search in messages";
+    InGroups: "按内容合并，并给出可以粘贴的规则", "In groups, with rules to paste";
     MoreFilters: "更多条件", "More filters";
     FromPerson: "发送者", "From";
     SinceDay: "起始日期", "Since";
@@ -241,6 +242,41 @@ texts! {
     Forget: "删除此人的所有数据", "Forget this person";
     ForgetMeans: "消息、关注记录和发送记录会从这里彻底删除，无法恢复。", "Messages, follows and what was sent are removed from here for good.";
     LastSix: "请输入 openid 的最后六个字符：", "The last six characters of the openid:";
+    // Rules, and what they do not answer.
+    Rules: "规则", "Rules";
+    TryAText: "试一试", "Try a text";
+    WhatSomebodyWrites: "粉丝发来的文字", "What somebody writes";
+    Try: "试一试", "Try";
+    OrAnEvent: "或者一个事件", "Or an event";
+    Event: "事件", "Event";
+    KeyOrScene: "按钮的 key 或二维码场景值", "Key of the button, or scene";
+    RulesInForce: "正在生效的规则", "The rules in force";
+    NoRules: "配置文件里还没有 [[rule]]。添加后，规则会按顺序列在这里。", "The configuration has no [[rule]] yet. Those that it has are listed here in their order.";
+    FirstRuleAnswers: "由第一条符合条件的规则回答。", "The first rule that matches answers.";
+    Before: "前面的规则", "The rules before";
+    Further: "后面的规则", "Further rules";
+    Line: "第 {n} 行", "line {n}";
+    RuleIsSilent: "不回答", "says nothing";
+    NothingIsShown: "不显示任何内容：", "Nothing is shown:";
+    ServiceIsAsked: "转给服务", "asks the service";
+    WhenItFails: "服务失败时：", "when it fails:";
+    OtherRulesAsked: "前面的 {n} 条规则为什么不回答", "Why the {n} rules above do not answer";
+    HitsOf7And30Days: "7 天 {week} 次，30 天 {month} 次", "{week} in 7 days, {month} in 30";
+    LastHit: "最近一次：{time}", "last {time}";
+    NeverHit: "还没有回答过", "never answered";
+    AboutMessages: "消息", "Messages";
+    AboutEvents: "事件", "Events";
+    TestEquals: "等于", "is";
+    TestPrefix: "开头为", "begins with";
+    TestContains: "包含", "contains";
+    TestRegex: "匹配", "matches";
+    TextsUnanswered: "没有规则回答的话", "What no rule answers";
+    UnansweredMeans: "最近 30 天有 {texts} 条文字没有专门的规则回答，共 {groups} 种。标记为已处理后不再列出，直到又有人发来。", "In the last 30 days {texts} texts were left to nobody or to a rule without a condition, {groups} different ones. What is marked as done is not listed until somebody writes it again.";
+    LargestShown: "只显示最多的 {n} 种。", "The {n} most frequent are shown.";
+    OlderNotLookedAt: "消息太多，更早的没有查看。", "Older texts were not looked at: there are too many.";
+    OneByOne: "逐条查看", "One by one";
+    TimesAndPeople: "{times} 次，{people} 人", "{times} times, by {people} people";
+    LinesToPaste: "可以粘贴到配置文件的规则", "Lines to paste into the configuration";
     Forgotten: "已删除此人的所有数据。", "Every trace of the person was removed.";
 }
 

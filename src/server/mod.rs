@@ -43,7 +43,7 @@ use crate::background::{self, AFTER_PANIC, restarting};
 use crate::clock;
 use crate::config::{Config, Listen};
 use crate::counted::counted;
-use crate::dispatch::{Advice, advise};
+use crate::dispatch::Advice;
 use crate::trouble::Kind;
 use admin::AdminServer;
 pub use admin::{AdminRoute, admin_routes};
@@ -438,7 +438,7 @@ fn warn(live: &Live) {
     for exposure in live.config.exposures() {
         log::warn!("{exposure}");
     }
-    for Advice { rule, line, what } in advise(&live.rules) {
+    for Advice { rule, line, what } in live.advice() {
         log::warn!("{}:{line}: {rule}: {what}", live.config.file.display());
     }
 }

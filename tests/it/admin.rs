@@ -4,6 +4,7 @@ mod forms;
 mod inbox;
 mod owners;
 mod pages;
+mod rules;
 mod signing_in;
 mod talk;
 mod texts;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::super::simulate::SimulatedPush;
 use super::super::terminal::Failure;
 use super::web;
 use crate::clock;
 use crate::config::{Config, Listen, Media, Menu, WebUrl};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
+use crate::simulated::SimulatedPush;
 use crate::store::Reader;
 use crate::wechat::Push;
 use crate::wechat::menu::{Button, Tap};

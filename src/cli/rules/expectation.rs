@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::super::simulate::SimulatedPush;
+use super::super::simulate;
 use super::super::terminal::{Failure, Json, Output};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::dispatch::{Outcome, Rules, decide};
+use crate::simulated::SimulatedPush;
 use crate::wechat::{Push, Reply};
 
 #[derive(Debug, Deserialize)]
@@ -138,7 +139,7 @@ impl Example {
             scan: self.scan.as_deref(),
             msg_id: None,
         };
-        simulated.check().map_err(|failure| failure.to_string())?;
+        simulate::check(&simulated).map_err(|failure| failure.to_string())?;
         Push::parse(simulated.xml().as_bytes())
             .map_err(|error| format!("no push can be made of this: {error}"))
     }

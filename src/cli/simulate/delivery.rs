@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::http::{Answer, Target};
-use super::push::ACCOUNT;
 use crate::cli::terminal::Failure;
 use crate::clock;
 use crate::config::Mode;
 use crate::random;
 use crate::secret::Secret;
+use crate::simulated::ACCOUNT;
 use crate::wechat::{Envelope, Format, Push, seal, sign};
 
 /// How long an answer is waited for, and how often a push is delivered without one.

@@ -5,9 +5,10 @@ use super::asked::Asked;
 use super::people;
 use super::switch::is_path;
 use super::visit::Visit;
+use crate::inbox::unanswered::{PERIOD, latest};
 use crate::local_time;
 use crate::page::inbox::{self, Inbox, Search, Tab};
-use crate::store::{InboxFilter, InboxPage, Kinds, Mark, Reader, StoreError};
+use crate::store::{InboxFilter, InboxPage, Kinds, Mark, Older, Reader, StoreError};
 
 /// Rows on a page.
 const PAGE: usize = 50;
@@ -20,7 +21,10 @@ pub fn page(visit: &Visit<'_>) -> Answer {
     let asked = visit.asked;
     let search = search(&asked);
     let (todo, found) = asked.admin.app.store.read(|reader| {
-        let InboxPage { rows, older } = list(reader, &search)?;
+        let InboxPage { rows, older } = match search.tab {
+            Tab::Unanswered => not_answered(reader, visit, &search)?,
+            Tab::ToDo | Tab::Messages | Tab::Events => list(reader, &search)?,
+        };
         let names = people::names(reader, rows.iter().map(|row| row.openid.as_str()))?;
         let rows = rows.into_iter().map(|row| {
             let name = names.get(&row.openid).cloned().unwrap_or_default();
@@ -51,6 +55,28 @@ fn search(asked: &Asked<'_>) -> Search {
         rule: asked.query("rule"),
         before: asked.query("before").parse().ok(),
     }
+}
+
+/// What today's rules leave to nobody.
+fn not_answered(
+    reader: &Reader,
+    visit: &Visit<'_>,
+    search: &Search,
+) -> Result<InboxPage, StoreError> {
+    let since = visit.now.saturating_sub(PERIOD);
+    let rules = &visit.asked.live.rules;
+    // One more shows whether there are more.
+    let mut found = latest(reader, rules, since, search.before, None, PAGE + 1)?;
+    let older = match (found.ids.len() > PAGE, found.not_looked_at) {
+        (true, _) => Older::Page(found.ids[PAGE - 1]),
+        (false, Some(id)) => Older::NotLookedAt(id),
+        (false, None) => Older::Nothing,
+    };
+    found.ids.truncate(PAGE);
+    Ok(InboxPage {
+        rows: reader.messages_with(&found.ids)?,
+        older,
+    })
 }
 
 fn list(reader: &Reader, search: &Search) -> Result<InboxPage, StoreError> {

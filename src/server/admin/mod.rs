@@ -12,10 +12,12 @@ mod origin;
 mod overview;
 mod people;
 pub mod routes;
+mod rules;
 mod sign_in;
 mod switch;
 mod talk;
 mod trouble;
+mod unanswered;
 mod visit;
 
 use std::io;

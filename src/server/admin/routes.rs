@@ -2,7 +2,10 @@
 
 use super::asked::Asked;
 use super::visit::Visit;
-use super::{Admin, Answer, followers, health, inbox, news, overview, sign_in, switch, talk};
+use super::{
+    Admin, Answer, followers, health, inbox, news, overview, rules, sign_in, switch, talk,
+    unanswered,
+};
 use crate::page::files::{File, ICON, SCRIPT, STYLE};
 use crate::server::http::request::Method;
 use crate::server::router::{self, Runs};
@@ -62,6 +65,9 @@ pub const ROUTES: &[Route] = &[
     apart("/people/*/unblock", talk::unblock),
     apart("/people/*/forget", talk::forget),
     page("/media/*", talk::file),
+    page("/rules", rules::page),
+    page("/unanswered", unanswered::page),
+    form("/unanswered/done", unanswered::done),
     page("/followers", followers::page),
     page("/health", health::page),
     data("/health.json", health::value),

@@ -39,10 +39,17 @@ fn an_empty_list_says_what_will_come_there() {
     for (tab, says) in [
         ("todo", "What a rule with todo = true answers"),
         ("messages", "as soon as it comes"),
+        (
+            "unanswered",
+            "A rule answers every text of the last 30 days.",
+        ),
         ("events", "Follows, departures, scans"),
     ] {
         let answer = operator.get(&format!("/inbox?tab={tab}"));
         answer.expect(answer.body().contains(says), says);
+        if tab == "unanswered" {
+            continue;
+        }
         let narrow = operator.get(&format!("/inbox?tab={tab}&q=nothing"));
         narrow.expect(narrow.body().contains("Nothing was found."), "nothing");
     }

@@ -1,6 +1,5 @@
-//! Pushes as the platform would send them, for `simulate` and `explain`.
+//! Pushes as the platform would send them, to be played or explained.
 
-use crate::cli::terminal::{Failure, complain};
 use crate::clock;
 use crate::config::{MESSAGE_TYPES, nearest};
 use crate::wechat::{EventKind, known_events, push_element};
@@ -37,6 +36,7 @@ pub struct SimulatedPush<'a> {
     pub kind: &'a str,
     /// What the person says, in the element that rules look at; the `Status` of a result.
     pub text: Option<&'a str>,
+    /// Who sends it; `None`: somebody made up.
     pub from: Option<&'a str>,
     /// `EventKey`.
     pub key: Option<&'a str>,
@@ -44,7 +44,17 @@ pub struct SimulatedPush<'a> {
     pub scene: Option<&'a str>,
     /// The text of the code that was scanned, for `scancode_…`.
     pub scan: Option<&'a str>,
+    /// `MsgId`, or `MsgID` of a result; `None`: one made up.
     pub msg_id: Option<&'a str>,
+}
+
+/// Why a push is hardly meant so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Implausible {
+    /// For people.
+    pub why: String,
+    /// What may be meant.
+    pub instead: Option<String>,
 }
 
 impl SimulatedPush<'_> {
@@ -76,6 +86,7 @@ impl SimulatedPush<'_> {
     }
 
     /// Whether only the kind is given.
+    #[must_use]
     pub fn is_bare(&self) -> bool {
         let SimulatedPush {
             kind: _,
@@ -92,29 +103,31 @@ impl SimulatedPush<'_> {
     }
 
     /// Refuses a kind that looks like a misspelt one, and arguments that do not go into such a push. An unknown Event is
-    /// allowed with a warning, as the platform may have it.
+    /// allowed with a warning, which is returned, as the platform may have it.
     ///
     /// # Errors
-    /// [`Failure::Wrong`] with what to type instead.
-    pub fn check(&self) -> Result<(), Failure> {
+    /// With what to type instead.
+    pub fn check(&self) -> Result<Option<String>, Implausible> {
         let kind = self.kind;
+        let mut warning = None;
         if !self.is_message() && !known_events().any(|event| self.is(event)) {
+            let unknown =
+                format!("{kind:?} is neither a MsgType nor an Event that the platform documents");
             let known = MESSAGE_TYPES.iter().copied().chain(known_events());
             if let Some(near) = nearest(kind, known.chain(["verify"])) {
-                return Err(Failure::wrong(
-                    format!(
-                        "{kind:?} is neither a MsgType nor an Event that the platform documents"
-                    ),
-                    format!("did you mean {near}?"),
-                ));
+                return Err(Implausible {
+                    why: unknown,
+                    instead: Some(format!("did you mean {near}?")),
+                });
             }
-            complain(&format!(
-                "{kind:?} is neither a MsgType nor an Event that the platform documents: it is played as an Event"
-            ));
+            warning = Some(format!("{unknown}: it is played as an Event"));
         }
         match self.superfluous() {
-            Some(what) => Err(Failure::Wrong(format!("{kind}: {what}"))),
-            None => Ok(()),
+            Some(what) => Err(Implausible {
+                why: format!("{kind}: {what}"),
+                instead: None,
+            }),
+            None => Ok(warning),
         }
     }
 
@@ -167,6 +180,7 @@ impl SimulatedPush<'_> {
     }
 
     /// The body of the push.
+    #[must_use]
     pub fn xml(&self) -> String {
         let mut xml = String::from("<xml>");
         let mut element = |name: &str, text: &str| push_element(&mut xml, name, text);
