@@ -37,6 +37,22 @@ Format \"json\": a POST signed as Standard Webhooks say. Its webhook-id stays th
 
 The program answers with 204 for nothing, with text/plain, or with JSON that has one answer key of the rules: {\"text\":\"Hello\"}, {\"news\":[…]}, {\"transfer\":true}.
 
+A whole program in Python, for url = \"http://127.0.0.1:9000\":
+
+  import http.server, json
+
+  class Bot(http.server.BaseHTTPRequestHandler):
+      def do_POST(self):
+          length = int(self.headers[\"Content-Length\"])
+          call = json.loads(self.rfile.read(length))
+          answer = {\"text\": \"You wrote: \" + call[\"data\"][\"content\"]}
+          self.send_response(200)
+          self.send_header(\"Content-Type\", \"application/json\")
+          self.end_headers()
+          self.wfile.write(json.dumps(answer).encode())
+
+  http.server.HTTPServer((\"127.0.0.1\", 9000), Bot).serve_forever()
+
 WeChat waits 5 s and delivers a message up to three times. An answer is shown once, in the first way that works:
 
   up to 4.5 s   as the reply
@@ -45,7 +61,7 @@ WeChat waits 5 s and delivers a message up to three times. An answer is shown on
                 send them, which is found out by trying
   else          \"next\": above the answer to what the follower sends next
 
-The program is called once for a message, however often WeChat delivers it, and for one message of a follower after another. A failure shows `otherwise` at once: an answer other than 2xx, a refused connection, more than 256 KiB. After 5 failures in a row no call is made for 10 s, then one tries. Redirects and proxies are not used; addresses are logged without user, path and query. There can be 16 services, and 256 messages can wait for each.";
+The program is called once per message, however often WeChat delivers it; messages of one follower are sent to it one after another. A failure shows `otherwise` at once: an answer other than 2xx, a refused connection, more than 256 KiB. After 5 failures in a row no call is made for 10 s, then one tries. Redirects and proxies are not used; addresses are logged without user, path and query. There can be 16 services, and 256 messages can wait for each.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
