@@ -7,6 +7,9 @@ use crate::wechat::{EventKind, known_events, push_element};
 /// The account that simulated pushes are for.
 pub const ACCOUNT: &str = "gh_000000000000";
 
+/// How the openids of simulated people begin.
+pub const SIMULATED: &str = "oSimulated";
+
 /// The default sender.
 pub const FOLLOWER: &str = "oSimulatedFollower0000000001";
 

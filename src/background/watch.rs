@@ -210,23 +210,27 @@ impl Watch {
         let last = reader.synced_at()?;
         let age = now.unix.saturating_sub(last.unwrap_or(self.started.unix));
         let runs_for = now.instant.saturating_duration_since(self.started.instant);
-        let text = match (is_wanted, reader.sync_doubt()?) {
-            (false, _) => None,
-            (true, Some(doubt)) => Some(format!("the last one took out nobody: {doubt}")),
-            (true, None) if age <= SYNC_AGE => None,
+        let over = "the followers are synced";
+        match (is_wanted, reader.sync_doubt()?) {
+            (false, _) => app.troubles.end(Kind::Sync, over),
+            // The sync itself says so in the log, once.
+            (true, Some(doubt)) => app.troubles.begin_logged(
+                Kind::Sync,
+                &format!("the last one took out nobody: {doubt}"),
+            ),
+            (true, None) if age <= SYNC_AGE => app.troubles.end(Kind::Sync, over),
             // One that was missed while the server was off is being made up for.
-            (true, None) if runs_for < SYNC_GRACE && !app.troubles.has(Kind::Sync) => None,
-            (true, None) => Some(match last {
-                Some(last) => format!(
-                    "the last good one was at {}; the log says why",
-                    local_time::format(last)
-                ),
-                None => "none has succeeded yet; the log says why".to_owned(),
-            }),
-        };
-        match text {
-            Some(text) => drop(app.troubles.begin(Kind::Sync, &text)),
-            None => app.troubles.end(Kind::Sync, "the followers are synced"),
+            (true, None) if runs_for < SYNC_GRACE && !app.troubles.has(Kind::Sync) => {}
+            (true, None) => {
+                let text = match last {
+                    Some(last) => format!(
+                        "the last good one was at {}; the log says why",
+                        local_time::format(last)
+                    ),
+                    None => "none has succeeded yet; the log says why".to_owned(),
+                };
+                app.troubles.begin(Kind::Sync, &text);
+            }
         }
         Ok(())
     }

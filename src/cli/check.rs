@@ -1,6 +1,7 @@
 //! `wechatd check`: what the configuration means, before and while the server runs.
 
 mod files;
+mod next;
 pub(super) mod online;
 mod public;
 pub(super) mod starting;
@@ -66,6 +67,8 @@ struct Checked {
     warnings: Vec<String>,
     /// Everything that would keep `serve` from starting.
     obstacles: Vec<String>,
+    /// What is left to do until the account is live, in order.
+    to_do: Vec<String>,
     /// The platform's answers, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<Vec<online::Line>>,
@@ -273,6 +276,13 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
             online::print(&mut out, lines)?;
         }
     }
+    if !checked.to_do.is_empty() {
+        out.line("")?;
+        out.line("Still to do:")?;
+    }
+    for (number, step) in (1..).zip(&checked.to_do) {
+        out.line(&format!("{number}. {step}"))?;
+    }
     out.done()
 }
 
@@ -364,6 +374,7 @@ fn look(
         web: web::ShownWeb::of(config),
         warnings: warnings::all(config, &rules, reader)?,
         obstacles,
+        to_do: next::steps(config, reader)?,
         online: None,
         public: None,
     })

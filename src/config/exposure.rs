@@ -136,6 +136,12 @@ fn exposed(file: &Path) -> Option<Metadata> {
     (metadata.mode() & READ != 0).then_some(metadata)
 }
 
+/// Whether the service's unit is installed on this machine.
+#[must_use]
+pub fn is_installed() -> bool {
+    UNITS.iter().any(|unit| Path::new(unit).exists())
+}
+
 /// Whether this machine runs the service, or is meant to.
 #[derive(Debug)]
 enum Service {
@@ -159,8 +165,7 @@ enum Owner {
 impl Service {
     fn find() -> Service {
         let user = ServiceUser::find();
-        let has_unit = UNITS.iter().any(|unit| Path::new(unit).exists());
-        match user == ServiceUser::Dynamic && !has_unit {
+        match user == ServiceUser::Dynamic && !is_installed() {
             true => Service::Nowhere,
             false => Service::Here(user),
         }

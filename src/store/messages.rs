@@ -182,6 +182,17 @@ impl Reader {
         read().map_err(|error| Reader::failed(&error))
     }
 
+    /// Whether there is a push of anybody whose openid does not begin with this.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_pushes_but_of(&self, prefix: &str) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE substr(openid, 1, length(?1)) <> ?1)";
+        let found = self.connection.query_row(sql, [prefix], |row| row.get(0));
+        found.map_err(|error| Reader::failed(&error))
+    }
+
     /// Whether somebody sent this media_id.
     ///
     /// # Errors

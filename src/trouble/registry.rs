@@ -70,9 +70,22 @@ impl Troubles {
     /// Trouble begins. While it goes on this does nothing, and the first text stays. Returns whether it is new.
     pub fn begin(&self, subject: impl Into<Subject>, text: &str) -> bool {
         let subject = subject.into();
+        let is_new = self.enter(&subject, text);
+        if is_new {
+            log::error!("{subject}: {text}");
+        }
+        is_new
+    }
+
+    /// The same for what the log says already.
+    pub fn begin_logged(&self, subject: impl Into<Subject>, text: &str) {
+        self.enter(&subject.into(), text);
+    }
+
+    fn enter(&self, subject: &Subject, text: &str) -> bool {
         let kind = subject.kind;
         let mut entries = self.lock();
-        let before = entries.get(&subject);
+        let before = entries.get(subject);
         if before.is_some_and(|entry| entry.ended.is_none()) {
             return false;
         }
@@ -97,8 +110,7 @@ impl Troubles {
             // Still to be told that the one before is over: it is not.
             entry.trouble.told = before.trouble.told;
         }
-        log::error!("{subject}: {text}");
-        entries.insert(subject, entry);
+        entries.insert(subject.clone(), entry);
         self.open.fetch_or(kind.bit(), Ordering::Relaxed);
         drop(entries);
         self.changed.notify();

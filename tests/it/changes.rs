@@ -124,11 +124,29 @@ const LOCAL: &[&str] = &[
     "install",
     "uninstall",
     "rules pull",
+    "messages done",
+    "admin",
+    "admin link",
+    "admin logout",
 ];
+
+/// Commands that make the call of another one, or any call; they have tests of their own.
+const ELSEWHERE: &[&str] = &["messages reply", "api"];
 
 /// Commands that change nothing.
 const READS: &[&str] = &[
     "check",
+    "status",
+    "stats",
+    "statistics users",
+    "statistics articles",
+    "statistics messages",
+    "statistics interface",
+    "messages unanswered",
+    "tags members",
+    "tags of",
+    "callback-ips",
+    "admin sessions",
     "explain",
     "gate test",
     "rules test",
@@ -336,16 +354,19 @@ fn every_call_that_changes_something_is_in_the_table() {
 
 #[test]
 fn every_command_is_listed_as_changing_something_or_not() {
-    for (command, _) in wechatd::cli::commands() {
-        let typed = |change: &&Change| {
+    let commands = wechatd::cli::commands();
+    let commands = commands.iter().map(|(command, _)| command.as_str());
+    let is_unlisted = |command: &&str| {
+        let typed = |change: &Change| {
             let words = command.split(' ');
             words.clone().count() <= change.line.len()
                 && words.zip(change.line).all(|(a, b)| a == *b)
         };
-        let changes = CHANGES.iter().any(|change| typed(&change));
-        let otherwise_listed = LOCAL.contains(&&*command) || READS.contains(&&*command);
-        assert!(changes || otherwise_listed, "{command} is in no list");
-    }
+        let lists = [LOCAL, READS, ELSEWHERE];
+        !CHANGES.iter().any(typed) && !lists.iter().any(|list| list.contains(command))
+    };
+    let unlisted: Vec<&str> = commands.filter(is_unlisted).collect();
+    assert!(unlisted.is_empty(), "in no list: {unlisted:?}");
 }
 
 #[test]
@@ -358,7 +379,10 @@ fn a_change_without_an_answer_is_reported_as_possible_and_not_retried() {
         ran.complains("it may have been done: ")
             .complains(change.if_unknown);
         ran.expect(!ran.stderr.contains("try again"), "no advice to try again");
-        ran.expect(ran.stderr.trim_end().lines().count() == 1, "one line");
+        // `send` says beforehand that nobody has written.
+        let about_it = |line: &&str| !line.contains("in the last 48 hours");
+        let lines = ran.stderr.trim_end().lines().filter(about_it);
+        ran.expect(lines.count() == 1, "one line");
         assert_eq!(platform.count(change.path) - before, 1, "{}", ran.line);
     });
 }
@@ -467,7 +491,6 @@ const RECORDED: &[(&[&str], &str, &str)] = &[
     (&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "sent as 4250000000000000001"),
     (&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "The platform sends it as 1000002301"),
     (&["media", "upload", "a.png"], "/cgi-bin/media/upload", "SYN_image_1"),
-    (&["send", FAN, "--image", "a.png"], "/cgi-bin/media/upload", "sent"),
     (&["mass", "preview", "--video", "tour.mp4", "--to", FAN], "/cgi-bin/material/add_material", "shown"),
     (&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "SYN_1 is deleted"),
     (&["remark", FAN, "met at the fair"], "/cgi-bin/user/info/updateremark", "remark on"),

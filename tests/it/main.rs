@@ -31,6 +31,7 @@ mod export;
 mod folding;
 mod forwarding;
 mod gate;
+mod going_live;
 mod handshake;
 mod hooks;
 mod inbox;

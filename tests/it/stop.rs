@@ -121,7 +121,7 @@ fn is_ended_by(second: &str) -> bool {
     let mut ended = None;
     let answer = blocked.push_and(|account| {
         account::send_signal(account.pid(), "TERM");
-        account.log().says("stopping");
+        account.log().says("shutting down");
         // A signal that comes sooner counts as the same one.
         std::thread::sleep(Duration::from_millis(400));
         ended = Some(account.signal(second));

@@ -66,7 +66,7 @@ fn a_stop_with_two_hundred_waiting_pushes_loses_none() {
     let ended = std::thread::scope(|scope| {
         let log = account.log().clone();
         scope.spawn(move || {
-            log.says("stopping");
+            log.says("shutting down");
             locked.execute_batch("ROLLBACK").unwrap();
         });
         account.stop()
