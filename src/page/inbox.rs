@@ -234,6 +234,11 @@ fn line(frame: &Frame<'_>, row: &MessageRow, name: &str, search: &Search, back: 
     // The newest part is at the end.
     let person = format!("/people/{}#answer", percent::encode(&row.openid));
     let said = message::said(frame, row);
+    // The line names the kind already.
+    let said = match (&row.content, said.strip_prefix('[')) {
+        (None, Some(named)) => named.split_once("] ").map_or("", |(_, more)| more),
+        (_, _) => &said,
+    };
     html! {
         li .line {
             div .head {
@@ -241,8 +246,8 @@ fn line(frame: &Frame<'_>, row: &MessageRow, name: &str, search: &Search, back: 
                 span .soft { (message::kind(frame, row)) }
                 time .soft { (row.received) }
             }
-            @if !said.is_empty() { p .said { (person::text(&said)) } }
-            div .foot {
+            @if !said.is_empty() { p .said { (person::text(said)) } }
+            div .under {
                 (answered(frame, row))
                 (state(frame, row, search.tab == Tab::Unanswered, back))
             }

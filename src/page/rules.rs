@@ -172,7 +172,7 @@ fn line(frame: &Frame<'_>, rule: &Rule, rules: &Rules<'_>) -> Markup {
             @for advice in rules.advice.iter().filter(|advice| advice.line == rule.line && advice.rule == rule.name) {
                 p .warn { (person::text(&advice.what)) }
             }
-            div .foot {
+            div .under {
                 a href=(frame.to(&format!("/inbox?tab={tab}&rule={}", percent::encode(&rule.name)))) {
                     (frame.with(Text::HitsOf7And30Days, &[("week", &week), ("month", &month)]))
                 }

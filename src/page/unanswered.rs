@@ -41,7 +41,7 @@ fn line(frame: &Frame<'_>, group: &Group) -> Markup {
                 b { (person::text(text)) }
                 time .soft { (group.latest.received) }
             }
-            div .foot {
+            div .under {
                 span .soft { (frame.with(Text::TimesAndPeople, &[("times", &group.times), ("people", &group.people)])) }
                 (frame.form("/unanswered/done", "inline", &html! {
                     input type="hidden" name="id" value=(group.latest.id);

@@ -1,5 +1,6 @@
 //! The operator's page: where it is, who may sign in, and what no request can do to it.
 
+mod browser;
 mod forms;
 mod inbox;
 mod owners;
