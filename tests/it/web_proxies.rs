@@ -3,16 +3,18 @@
 
 use crate::proxy::HEADERS;
 use crate::support::account::RULES;
-use crate::support::browser::{Browser, code, location, on};
+use crate::support::browser::{Browser, code, location, offered, on};
 use crate::support::endpoint::bound_socket;
 use crate::support::http::Address;
 use crate::support::receiver::answer;
 use crate::support::*;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
 const GATES: &str = "
 [[gate]]
@@ -49,6 +51,12 @@ impl Site {
     /// Starts all of it; `None` where the proxy is not installed.
     #[track_caller]
     fn behind(program: &str) -> Option<Self> {
+        Self::with(program, Setup::new())
+    }
+
+    /// The same with this configuration of the server.
+    #[track_caller]
+    fn with(program: &str, setup: Setup) -> Option<Self> {
         let version = match program {
             "nginx" => "-v",
             _ => "version",
@@ -63,7 +71,7 @@ impl Site {
         // It is bound until the proxy listens, so that the port is nobody else's.
         let (socket, address) = bound_socket();
         let url = format!("http://{address}");
-        let account = Setup::new()
+        let account = setup
             .platform(&platform)
             .set("web.url", &format!("\"{url}\""))
             .set("web.rate", "1000")
@@ -335,6 +343,54 @@ fn threat_15_neither_query_nor_forwarded_headers_of_a_visitor_decide(program: &s
     assert_eq!(site.app.calls().len(), 2);
 }
 
+#[track_caller]
+fn a_page_that_waits_for_the_scan_hears_of_it_at_once(program: &str) {
+    // One waits at a time, so that the answer to one of two tells that the other has come through and waits.
+    let Some(site) = Site::with(program, Setup::new().set("server.max_waiting", "1")) else {
+        return;
+    };
+    let (account, fan) = (&site.account, another_fan());
+    account.post(&subscribe().from(&fan)).is_status(200);
+    let browser = site.browser();
+    let begun = browser.post("/wx/scan", "gate=members&to=%2Fdocs");
+    let begun: Value = serde_json::from_str(&begun.is_status(201).body()).unwrap();
+    let id = begun["id"].as_str().unwrap();
+    let (_, host) = site.url.split_once("://").unwrap();
+    let flow = browser.cookie("wechatd-flow").unwrap();
+    let poll = Request::new("GET", &format!("/wx/scan/{id}?state=waiting"))
+        .header("Host", host)
+        .header("Cookie", &format!("wechatd-flow={flow}"));
+    let (answered, answers) = mpsc::channel();
+    for _ in 0..2 {
+        let mut wire = Wire::connect(&Address::Tcp(site.address)).unwrap();
+        wire.send(&poll.bytes()).unwrap();
+        let answered = answered.clone();
+        std::thread::spawn(move || answered.send(wire.response()));
+    }
+    let heard = || -> Value {
+        let response = answers.recv().unwrap().unwrap();
+        serde_json::from_slice(&response.body).unwrap()
+    };
+    assert_eq!(heard(), json!({"state": "waiting", "number": null}));
+    let scanned = account.post(&scan(&format!("login-{id}")).from(&fan));
+    let (asked, heard) = (scanned.reply().content, heard());
+    assert_eq!(heard["state"], "scanned");
+    let number = heard["number"].to_string();
+    assert!(offered(&asked).contains(&number), "{asked}");
+    account.post(&text(&number).from(&fan)).is_status(200);
+    let done = browser.post(&format!("/wx/scan/{id}"), "");
+    done.is(
+        200,
+        &json!({"to": format!("{}/docs", site.url)}).to_string(),
+    );
+    browser.get("/docs").is(200, "the app");
+    let seen = site.seen_by_the_app();
+    assert_eq!(
+        (&seen["remote-user"], &*seen["x-wechat-method"]),
+        (&fan, "scan")
+    );
+}
+
 mod nginx {
     #[test]
     fn visitors_are_led_to_the_log_in_and_the_app_learns_who_they_are() {
@@ -344,6 +400,11 @@ mod nginx {
     #[test]
     fn threat_14_no_visitor_writes_the_headers_that_the_app_believes() {
         super::threat_14_no_visitor_writes_the_headers_that_the_app_believes("nginx");
+    }
+
+    #[test]
+    fn a_page_that_waits_for_the_scan_hears_of_it_at_once() {
+        super::a_page_that_waits_for_the_scan_hears_of_it_at_once("nginx");
     }
 
     #[test]
@@ -361,6 +422,11 @@ mod caddy {
     #[test]
     fn threat_14_no_visitor_writes_the_headers_that_the_app_believes() {
         super::threat_14_no_visitor_writes_the_headers_that_the_app_believes("caddy");
+    }
+
+    #[test]
+    fn a_page_that_waits_for_the_scan_hears_of_it_at_once() {
+        super::a_page_that_waits_for_the_scan_hears_of_it_at_once("caddy");
     }
 
     #[test]
