@@ -23,9 +23,9 @@ h1{font-size:1.4em;line-height:1.3;margin:0 0 .8em}\
 p{margin:0 0 1em}\
 small{opacity:.75}\
 [hidden]{display:none!important}\
-#code{display:inline-block}\
+#code{display:block;font-size:1.5em;line-height:1.5}\
 .number{font-size:3em;font-weight:bold;line-height:1.2;margin:0 0 .35em}\
-.qr{display:block;width:100%;max-width:16em;height:auto;margin:0 0 1em}\
+.qr{display:block;box-sizing:border-box;width:100%;max-width:16em;height:auto;margin:0 0 1em;border:1px solid #8886;border-radius:.4em}\
 .button{display:block;box-sizing:border-box;width:100%;margin:0 0 1em;padding:.7em 1em;border:0;border-radius:.4em;background:#07803d;color:#fff;font:inherit;text-align:center;text-decoration:none}";
 
 /// What can be done on the log-in page.
