@@ -1,8 +1,9 @@
-//! How the server holds up: the latency of honest pushes and the memory of the process under attack, while another
-//! process locks the store, while the disk stalls, while nobody reads the log, and in the long run.
+//! How the server holds up: the latency of honest pushes and the memory of the process under attack, in a flood of
+//! log-ins, while another process locks the store, while the disk stalls, while nobody reads the log, and in the long
+//! run.
 //!
-//! `cargo bench --bench hold` takes about twelve minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30`
-//! about one. All traffic is on the loopback. Exit code 1: a limit was exceeded.
+//! `cargo bench --bench hold` takes about fourteen minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30 --each 3`
+//! about two. All traffic is on the loopback. Exit code 1: a limit was exceeded.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,6 +13,7 @@
 mod attacks;
 mod hitches;
 mod honest;
+mod log_ins;
 mod waiting;
 
 #[path = "../../it/support/mod.rs"]
@@ -45,6 +47,7 @@ usage: cargo bench --bench hold -- [OPTION]...
   --each SECONDS  duration of honest pushes under each attack [10]
   --pushes N      then pushes at full speed [200000] …
   --seconds N     … and at an ordinary rate, for this time in all [600]
+  --log-ins       only the flood of log-ins
   --json          print one JSON value instead of tables
 Exit code 1: a limit was exceeded.";
 
@@ -54,6 +57,7 @@ struct Arguments {
     pushes: usize,
     seconds: u64,
     each: u64,
+    log_ins: bool,
     json: bool,
 }
 
@@ -86,11 +90,21 @@ fn main() -> ExitCode {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
+    let each = Duration::from_secs(arguments.each);
+    if arguments.log_ins {
+        let hitch = log_ins::flood(each);
+        match arguments.json {
+            true => println!("{}", json!(hitch)),
+            false => print_hitch(&hitch),
+        }
+        return verdict(&hitch.broken, arguments.json);
+    }
     let figures: Vec<Figures> = Attack::ALL
         .into_iter()
-        .map(|attack| under(attack, Duration::from_secs(arguments.each)))
+        .map(|attack| under(attack, each))
         .collect();
     let hitches = [
+        log_ins::flood(each),
         waiting::two_hundred(),
         hitches::stalled_disk(),
         hitches::unread_log(),
@@ -100,7 +114,17 @@ fn main() -> ExitCode {
     broken.extend(hitches.iter().flat_map(|hitch| hitch.broken.clone()));
     match arguments.json {
         true => println!("{}", as_json(&figures, &hitches, &endurance, &broken)),
-        false => print(&figures, &hitches, &endurance, &broken),
+        false => print(&figures, &hitches, &endurance),
+    }
+    verdict(&broken, arguments.json)
+}
+
+/// Says what does not hold, unless in JSON, and ends with that.
+fn verdict(broken: &[String], json: bool) -> ExitCode {
+    match (broken, json) {
+        ([], false) => println!("all of it holds"),
+        (_, false) => println!("does not hold: {}", broken.join("; ")),
+        (_, true) => {}
     }
     match broken.is_empty() {
         true => ExitCode::SUCCESS,
@@ -193,7 +217,7 @@ fn broken(figures: &[Figures], endurance: &Endurance) -> Vec<String> {
     broken
 }
 
-fn print(figures: &[Figures], hitches: &[Hitch], endurance: &Endurance, broken: &[String]) {
+fn print(figures: &[Figures], hitches: &[Hitch], endurance: &Endurance) {
     println!(
         "attack               answered  failed   p50 ms   p99 ms   max ms  threads   fds  RSS MiB"
     );
@@ -215,14 +239,7 @@ fn print(figures: &[Figures], hitches: &[Hitch], endurance: &Endurance, broken: 
             mebibytes(most),
         );
     }
-    for hitch in hitches {
-        let figures: Vec<String> = hitch
-            .figures
-            .iter()
-            .map(|(what, figure)| format!("{what} {figure:.1}"))
-            .collect();
-        println!("{}: {}", hitch.name, figures.join(", "));
-    }
+    hitches.iter().for_each(print_hitch);
     println!(
         "memory: {:.1} MiB at the beginning, {:.1} after {} pushes, {:.1} after {} s",
         mebibytes(&endurance.begin),
@@ -231,10 +248,15 @@ fn print(figures: &[Figures], hitches: &[Hitch], endurance: &Endurance, broken: 
         mebibytes(&endurance.end),
         endurance.seconds
     );
-    match broken {
-        [] => println!("all of it holds"),
-        _ => println!("does not hold: {}", broken.join("; ")),
-    }
+}
+
+fn print_hitch(hitch: &Hitch) {
+    let figures: Vec<String> = hitch
+        .figures
+        .iter()
+        .map(|(what, figure)| format!("{what} {figure:.1}"))
+        .collect();
+    println!("{}: {}", hitch.name, figures.join(", "));
 }
 
 fn as_json(
@@ -280,6 +302,7 @@ impl Arguments {
             pushes: 200_000,
             seconds: 600,
             each: 10,
+            log_ins: false,
             json: false,
         };
         let mut words = std::env::args().skip(1);
@@ -294,6 +317,7 @@ impl Arguments {
                 "--pushes" => arguments.pushes = number()? as usize,
                 "--seconds" => arguments.seconds = number()?,
                 "--each" => arguments.each = number()?.max(1),
+                "--log-ins" => arguments.log_ins = true,
                 "--json" => arguments.json = true,
                 "--help" | "-h" => arguments.help = true,
                 // `cargo bench` passes this.
