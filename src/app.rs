@@ -5,8 +5,10 @@ mod forget;
 mod media_folder;
 mod uploads;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,16 +18,17 @@ use crate::config::{Config, Picture};
 use crate::delivery::Deliveries;
 use crate::dispatch::{Advice, Rules, Uploads, advise};
 use crate::hooks::{Hooks, HooksError};
-use crate::login::scan::Scans;
+use crate::login::scan::{self, Scans};
 use crate::login::seen::Seen;
 use crate::login::state::StateKeyError;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Named, Pushes};
 use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::service::{Services, ServicesError};
 use crate::store::{self, NewPicture, Store, StoreError};
 use crate::trouble::{Signing, Troubles};
+use crate::wechat::push_kinds;
 pub use callback_ips::{CallbackIps, Networks};
 pub use forget::{ForgetError, forget};
 pub use media_folder::MediaFolder;
@@ -49,8 +52,11 @@ pub struct App {
     pub notifiers: Notifiers,
     /// The addresses that the platform sends from, as far as known.
     pub callback_ips: CallbackIps,
-    /// Counters of the server.
+    /// Counters of the server's guard.
     pub counters: Arc<Counters>,
+    /// The pushes so far.
+    pub pushes: Arc<Pushes>,
+    rule_hits: Named,
     /// What is wrong now.
     pub troubles: Arc<Troubles>,
     /// How requests to the callback are signed.
@@ -104,6 +110,8 @@ pub struct Live {
     pub services: Services,
     /// The Tokens that are accepted; the first is the current one.
     pub tokens: Vec<Secret>,
+    /// How often each rule has answered since the program started, by its name; a log-in under way counts like one.
+    pub rule_hits: HashMap<String, Arc<AtomicU64>>,
     advice: OnceLock<Vec<Advice>>,
 }
 
@@ -142,7 +150,8 @@ impl App {
         let store = Arc::new(Store::open(&config.store)?);
         let api = client(&config, &store)?;
         let uploads = Arc::default();
-        let live = Live::new(config, &store, &uploads)?;
+        let rule_hits = Named::default();
+        let live = Live::new(config, &store, &uploads, &rule_hits)?;
         let callback_ips = CallbackIps::default();
         if let Some(list) = store.callback_ips()?.as_ref().and_then(Networks::read) {
             callback_ips.replace(list);
@@ -165,6 +174,8 @@ impl App {
             scans: Scans::default(),
             notifiers,
             counters: Arc::default(),
+            pushes: Arc::new(Pushes::new(push_kinds())),
+            rule_hits,
             troubles,
             signing: Signing::default(),
             callback_ips,
@@ -185,7 +196,12 @@ impl App {
     /// When the Token cannot be read from the store, or the store belongs to another account; the old configuration stays
     /// in force.
     pub fn replace(&self, config: Config) -> Result<(), AppError> {
-        let live = Arc::new(Live::new(config, &self.store, &self.uploads)?);
+        let live = Arc::new(Live::new(
+            config,
+            &self.store,
+            &self.uploads,
+            &self.rule_hits,
+        )?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         Ok(())
     }
@@ -278,7 +294,12 @@ impl Notifiers {
 }
 
 impl Live {
-    fn new(config: Config, store: &Store, uploads: &Arc<Uploads>) -> Result<Live, AppError> {
+    fn new(
+        config: Config,
+        store: &Store,
+        uploads: &Arc<Uploads>,
+        rule_hits: &Named,
+    ) -> Result<Live, AppError> {
         claim(&config, store)?;
         keep_pictures(&config.pictures, store)?;
         let current = match &config.account.token {
@@ -289,7 +310,12 @@ impl Live {
             .chain(config.account.previous_token.clone())
             .collect();
         uploads.replace(uploaded(&config, || store.reader())?);
+        let names = config.rules.iter().map(|rule| rule.name.as_str());
         Ok(Live {
+            rule_hits: names
+                .chain([scan::RULE])
+                .map(|name| (name.to_owned(), rule_hits.counter(name)))
+                .collect(),
             rules: Rules::new(config.rules.clone()).with_uploads(uploads),
             hooks: Hooks::new(&config.hooks, store)?,
             services: Services::new(&config.services, &current, store)?,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::call::Call;
+use super::calls::Calls;
 use super::errcode::Action;
 use super::error::ApiError;
 use super::http::{Answer, Http};
@@ -60,6 +61,7 @@ pub(super) struct Shared {
     pub(super) access_token: TokenCache,
     pub(super) jsapi_ticket: TokenCache,
     pub(super) standing: Standing,
+    calls: Calls,
 }
 
 impl Client {
@@ -77,6 +79,7 @@ impl Client {
                 access_token: cache(ACCESS_TOKEN),
                 jsapi_ticket: cache(JSAPI_TICKET),
                 standing: Standing::default(),
+                calls: Calls::default(),
                 settings,
             }),
             pauses: PAUSES.to_vec(),
@@ -119,6 +122,12 @@ impl Client {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.shared.standing
+    }
+
+    /// The calls of this process so far.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.shared.calls
     }
 
     /// The AppID of the account.
@@ -199,16 +208,14 @@ impl Client {
                 error.without(own.into_iter().chain(call.secrets()))
             });
         let failure = result.as_ref().err();
+        let took = begun.elapsed();
+        self.shared.calls.note(&call.called, failure, took);
         self.shared
             .standing
             .note(&call.called.name, failure, Instant::now());
         match &result {
-            Ok(_) => log::debug!(
-                "api: {}: done in {} ms",
-                call.called,
-                begun.elapsed().as_millis()
-            ),
-            Err(error) => log::debug!("{error} ({} ms)", begun.elapsed().as_millis()),
+            Ok(_) => log::debug!("api: {}: done in {} ms", call.called, took.as_millis()),
+            Err(error) => log::debug!("{error} ({} ms)", took.as_millis()),
         }
         result
     }

@@ -43,6 +43,7 @@ pub mod rate;
 
 mod call;
 mod called;
+mod calls;
 mod http;
 mod multipart;
 mod standing;
@@ -51,6 +52,7 @@ mod standing;
 mod tests;
 
 pub use called::{Called, Effect};
+pub use calls::{CallResult, Calls, CallsOfPath};
 pub use client::{Client, Settings};
 pub use errcode::Action;
 pub use error::ApiError;

@@ -109,7 +109,7 @@ impl Standing {
 }
 
 /// Whether the platform answered: also a refusal is an answer, unless it is only too busy.
-fn is_answer(error: &ApiError) -> bool {
+pub(super) fn is_answer(error: &ApiError) -> bool {
     matches!(error, ApiError::Platform { .. }) && !error.is_passing()
 }
 

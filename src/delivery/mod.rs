@@ -14,7 +14,7 @@ mod warnings;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,43 @@ struct Desk {
     /// What the queue was last set to.
     concurrency: AtomicUsize,
     circuit: Circuit,
+    /// By [`ServiceResult`].
+    ended: [AtomicU64; ServiceResult::ALL.len()],
+}
+
+/// What became of a call to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceResult {
+    /// The service answered.
+    Answered,
+    /// No usable answer came.
+    Failed,
+    /// It was not made: the circuit is open, or too many wait.
+    NotMade,
+}
+
+impl ServiceResult {
+    const ALL: [ServiceResult; 3] = [
+        ServiceResult::Answered,
+        ServiceResult::Failed,
+        ServiceResult::NotMade,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServiceResult::Answered => "answered",
+            ServiceResult::Failed => "failed",
+            ServiceResult::NotMade => "not_made",
+        }
+    }
+}
+
+impl Desk {
+    fn count(&self, result: ServiceResult) {
+        self.ended[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A push that may be forwarded.
@@ -284,7 +321,21 @@ impl Deliveries {
 
     /// A push was recorded whose service is not asked, for this reason.
     pub fn refused(&self, service: &str, why: &str) {
+        if let Some(desk) = self.lock().desks.get(service) {
+            desk.count(ServiceResult::NotMade);
+        }
         self.warnings.lost(service, 1, why);
+    }
+
+    /// How the calls to a service have ended since the program started.
+    #[must_use]
+    pub fn calls(&self, service: &str) -> [(ServiceResult, u64); ServiceResult::ALL.len()] {
+        let state = self.lock();
+        let desk = state.desks.get(service);
+        ServiceResult::ALL.map(|result| {
+            let count = desk.map(|desk| desk.ended[result as usize].load(Ordering::Relaxed));
+            (result, count.unwrap_or(0))
+        })
     }
 
     /// The queue of a service, with as many calls at a time as the configuration says now.
@@ -303,6 +354,7 @@ impl Deliveries {
             concurrency: AtomicUsize::new(service.concurrency),
             queue: Queue::new(service.concurrency),
             circuit: Circuit::new(),
+            ended: Default::default(),
         });
         state.desks.insert(service.name.clone(), Arc::clone(&desk));
         desk
@@ -414,6 +466,7 @@ impl Deliveries {
             let outcome = if me.is_erased(id) {
                 Asked::Reply(None)
             } else if !desk.circuit.begin((me.now)()) {
+                desk.count(ServiceResult::NotMade);
                 Asked::Failed(OPEN.to_owned())
             } else {
                 if let ServiceFormat::Json { .. } = service.format {
@@ -422,6 +475,7 @@ impl Deliveries {
                 let still_wanted = || (me.now)() < again_until;
                 match ask(&about.backend, &question, &still_wanted) {
                     Ok(reply) => {
+                        desk.count(ServiceResult::Answered);
                         let closed = desk.circuit.succeeded().unwrap_or(Change::Closed);
                         // Also if another thread was about to say that it opened.
                         if me.troubles.has(Kind::Service) {
@@ -431,6 +485,7 @@ impl Deliveries {
                         Asked::Reply(reply.filter(|_| about.shows))
                     }
                     Err(failure) => {
+                        desk.count(ServiceResult::Failed);
                         let why = failure.to_string();
                         if let Some(opened) = desk.circuit.failed((me.now)(), &why) {
                             let subject = Kind::Service.of(&service.name);

@@ -150,7 +150,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         .map_err(AppError::Store)?;
     let reports = Reporter {
         events,
-        refusals,
+        refusals: Arc::clone(&refusals),
         stall: Arc::clone(site.callback().stall()),
     };
     started.store(true, Ordering::Relaxed);
@@ -160,7 +160,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let handle = move |request, deferred| router.handle(request, deferred);
     let workers = Workers::start(live.config.server.workers, requests, guard.outbox(), handle)?;
     let admin = match admin_listener {
-        Some(listener) => Some(AdminServer::start(&app, listener, folder)?),
+        Some(listener) => Some(AdminServer::start(&app, listener, folder, refusals)?),
         None => None,
     };
     let admin = Arc::new(admin);
@@ -232,7 +232,7 @@ pub fn serve_page<E: From<ServeError>>(
     let listener = Listener::bind(&listen).map_err(ServeError::from)?;
     let app = Arc::new(App::new(config).map_err(ServeError::from)?);
     let folder = app.store.path().parent().unwrap_or(Path::new("."));
-    let page = AdminServer::start(&app, listener, folder).map_err(failed)?;
+    let page = AdminServer::start(&app, listener, folder, Arc::default()).map_err(failed)?;
     let told = shown(&app, page.local_addr());
     if told.is_ok() {
         signals.forever().next();

@@ -48,6 +48,17 @@ impl Follower {
     }
 }
 
+/// How many rows of `follow_log` are of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowCount {
+    /// `subscribe` or `unsubscribe`.
+    pub action: String,
+    /// `push` or `sync`.
+    pub source: String,
+    /// The rows.
+    pub count: i64,
+}
+
 /// A row of `follow_log`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the columns")]
@@ -264,6 +275,43 @@ impl Reader {
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|error| Reader::failed(&error))
+    }
+
+    /// The id of the last row of `follow_log`; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_follow_event(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row("SELECT coalesce(max(id), 0) FROM follow_log", [], |row| {
+                row.get(0)
+            })
+            .map_err(|error| Reader::failed(&error))
+    }
+
+    /// Counts the rows of `follow_log` after this id, up to 100,000, and returns the last id of them. Rows that were erased
+    /// are not counted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn follow_events_after(&self, id: i64) -> Result<(Vec<FollowCount>, i64), StoreError> {
+        let last = self.last_follow_event()?.min(id.saturating_add(100_000));
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT action, source, count(*) FROM follow_log WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2",
+                )?
+                .query_map([id, last], |row| {
+                    Ok(FollowCount {
+                        action: some_text(row, 0)?,
+                        source: some_text(row, 1)?,
+                        count: row.get(2)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let counts = read().map_err(|error| Reader::failed(&error))?;
+        Ok((counts, last))
     }
 
     /// How many people follow now. SQLite scans them: ten million take a second.

@@ -1,5 +1,6 @@
 //! The events of the hooks after they were added, and the state of each hook.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -392,6 +393,22 @@ impl Reader {
                 },
             )
             .map_err(|error| Reader::failed(&error))
+    }
+
+    /// How many events of each hook were given up and are still in the store; 100,000 in all at most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn dead_by_hook(&self) -> Result<HashMap<String, i64>, StoreError> {
+        let read = || {
+            self.connection
+                .prepare_cached(
+                    "SELECT hook, count(*) FROM (SELECT hook FROM hook_events WHERE state = 'dead' LIMIT 100000) GROUP BY hook",
+                )?
+                .query_map([], |row| Ok((some_text(row, 0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| Reader::failed(&error))
     }
 
     fn hook_events(

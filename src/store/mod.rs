@@ -91,7 +91,9 @@ pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};
 pub use examine::{Found, examine};
 pub use export::Cell;
-pub use followers::{FollowLogEntry, Follower, FollowerFilter, FollowerMark, FollowerPage};
+pub use followers::{
+    FollowCount, FollowLogEntry, Follower, FollowerFilter, FollowerMark, FollowerPage,
+};
 pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Settled, ShowsKept};
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};

@@ -19,6 +19,7 @@ use super::process::Process;
 use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
 use super::{dbpage, schema};
+use crate::metrics::Commits;
 use crate::trouble::Troubles;
 
 /// Commands may wait longer than the server: a person is watching.
@@ -71,6 +72,12 @@ impl Store {
     /// From now on it is trouble when commits fail. A command reports what fails by itself.
     pub fn report_to(&self, troubles: Arc<Troubles>) {
         self.writer.troubles.set(troubles).ok();
+    }
+
+    /// The commits so far.
+    #[must_use]
+    pub fn commits(&self) -> &Commits {
+        &self.writer.commits
     }
 
     /// The file.

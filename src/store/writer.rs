@@ -20,6 +20,7 @@ use super::file::OpenFile;
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, PROBE};
 use crate::clock;
+use crate::metrics::Commits;
 use crate::trouble::{Kind, Troubles};
 
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
@@ -129,6 +130,7 @@ pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
+    pub(super) commits: Arc<Commits>,
     /// Where the server hears that commits fail.
     pub(super) troubles: Arc<OnceLock<Arc<Troubles>>>,
     /// When a probe last wrote.
@@ -154,6 +156,8 @@ impl Writer {
         let state = Arc::clone(&failing);
         let troubles = Arc::<OnceLock<_>>::default();
         let told = Arc::clone(&troubles);
+        let commits = Arc::<Commits>::default();
+        let counted = Arc::clone(&commits);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
@@ -162,6 +166,7 @@ impl Writer {
                     file,
                     checkpointer,
                     failing: state,
+                    commits: counted,
                     troubles: told,
                 }
                 .run(&waiting)
@@ -176,6 +181,7 @@ impl Writer {
             queue,
             thread: Mutex::new(Some(thread)),
             failing,
+            commits,
             troubles,
             probed: Mutex::new(None),
         })
@@ -184,6 +190,7 @@ impl Writer {
     /// Queues work without waiting. If the queue refuses it, finishes it with the error at once.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
         let work = Message::Work(Unfinished(Some(work)));
+        self.commits.enter();
         let (work, error) = match self.queue.try_send(work) {
             Err(TrySendError::Full(Message::Work(work))) => {
                 let why =
@@ -198,6 +205,7 @@ impl Writer {
                 return;
             }
         };
+        self.commits.leave();
         work.finish(Err(error), &mut AfterCommit::default());
     }
 
@@ -359,6 +367,7 @@ struct Loop {
     file: OpenFile,
     checkpointer: Checkpointer,
     failing: Arc<AtomicBool>,
+    commits: Arc<Commits>,
     troubles: Arc<OnceLock<Arc<Troubles>>>,
 }
 
@@ -376,7 +385,10 @@ impl Loop {
             }
             for message in std::iter::once(first).chain(waiting.try_iter()) {
                 match message {
-                    Message::Work(work) => batch.push(work),
+                    Message::Work(work) => {
+                        self.commits.leave();
+                        batch.push(work);
+                    }
                     Message::Stop => stopping = true,
                 }
                 if batch.len() == BATCH {
@@ -442,7 +454,18 @@ impl Loop {
         }
     }
 
+    /// Commits this as one, and counts it.
     fn transaction(&mut self, batch: &mut [Unfinished]) -> rusqlite::Result<()> {
+        let begun = Instant::now();
+        let done = self.run_and_commit(batch);
+        match &done {
+            Ok(()) => self.commits.seconds.observe(begun.elapsed()),
+            Err(_) => self.commits.fail(),
+        }
+        done
+    }
+
+    fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> rusqlite::Result<()> {
         self.file.before_commit(&self.connection)?;
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?

@@ -44,7 +44,7 @@ pub use event::{EVENTS, Event, EventKind, PRODUCT_EVENTS, event_may_be_answered,
 pub use fields::Fields;
 pub use job::{JobArticles, JobCounts, JobKind, JobResult, mass_error_meaning};
 pub use message::{Message, MessageKind};
-pub use push::{Body, Push, push_as_xml};
+pub use push::{Body, Push, push_as_xml, push_kinds};
 pub use reply::{Article, MAX_ARTICLES, Reply, ReplyError};
 pub use signature::{digest, short_digest, sign, sign_page, signature_bytes, verify};
 pub use text::{MAX_TEXT_BYTES, cut_text, push_element};

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::body;
 use super::error::{Format, ParseError};
-use super::event::{self, Event};
+use super::event::{self, Event, known_events};
 use super::fields::{Elements, Fields};
-use super::message::Message;
+use super::message::{MESSAGE_TYPES, Message};
 
 /// Valid values of `CreateTime`: up to the year 9999, so that each has a date.
 const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
@@ -117,6 +117,20 @@ impl Push {
             .filter(|name| !name.is_empty())
     }
 
+    /// The position of its kind in [`push_kinds`]; `None`: it is of another one.
+    pub fn kind_number(&self) -> Option<usize> {
+        match &self.body {
+            Body::Message(message) => {
+                let is = |known: &&str| known.eq_ignore_ascii_case(&message.msg_type);
+                MESSAGE_TYPES.iter().position(is)
+            }
+            Body::Event(event) => {
+                let is = |known: &str| known.eq_ignore_ascii_case(&event.name);
+                Some(MESSAGE_TYPES.len() + known_events().position(is)?)
+            }
+        }
+    }
+
     /// `EventKey` as received; `None` when empty.
     pub fn event_key(&self) -> Option<&str> {
         self.as_event()?.key()
@@ -191,6 +205,11 @@ impl Push {
             Body::Event(event) => Some(event),
         }
     }
+}
+
+/// All kinds of pushes that are documented, in the platform's spelling: those of messages, then those of events.
+pub fn push_kinds() -> impl Iterator<Item = &'static str> {
+    MESSAGE_TYPES.into_iter().chain(known_events())
 }
 
 /// A push as XML: as it came if it is XML, otherwise written so that [`Push::parse`] reads the same from it.

@@ -3,6 +3,7 @@
 mod browser;
 mod forms;
 mod inbox;
+mod metrics;
 mod owners;
 mod pages;
 mod rules;

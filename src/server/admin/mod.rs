@@ -7,6 +7,7 @@ mod followers;
 mod health;
 mod inbox;
 mod language;
+mod metrics;
 mod news;
 mod origin;
 mod overview;
@@ -43,7 +44,8 @@ use crate::login::cookie::Cookies;
 use crate::page::failure::Failure;
 use crate::store::StoreError;
 use asked::Asked;
-use routes::{Handler, Pattern, ROUTES};
+use metrics::FollowEvents;
+use routes::{Handler, METRICS, Pattern, ROUTES};
 
 /// What a browser may do with a page: load what is ours, and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
@@ -81,7 +83,8 @@ pub struct Admin {
     url: Option<AdminUrl>,
     cookies: Cookies,
     tries: Rate,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
+    follow_events: FollowEvents,
 }
 
 /// The running page.
@@ -113,12 +116,18 @@ impl Reports for Reporter {
 }
 
 impl AdminServer {
-    /// Serves the page on this listener; `folder` is a last resort for the private socket.
+    /// Serves the page on this listener; `folder` is a last resort for the private socket, `refusals` hears also of what
+    /// is refused here.
     ///
     /// # Errors
     /// When the system gives no threads or sockets.
-    pub fn start(app: &Arc<App>, listener: Listener, folder: &Path) -> io::Result<AdminServer> {
-        let admin = Arc::new(Admin::new(Arc::clone(app)));
+    pub fn start(
+        app: &Arc<App>,
+        listener: Listener,
+        folder: &Path,
+        refusals: Arc<Refusals>,
+    ) -> io::Result<AdminServer> {
+        let admin = Arc::new(Admin::new(Arc::clone(app), refusals));
         // One of each is enough for people; what takes long is done by the pools.
         let (lanes, requests) = Lanes::start(1, folder)?;
         let router = Router::with(Arc::clone(&admin), ROUTES)?;
@@ -187,14 +196,15 @@ fn limits(live: &Live) -> Limits {
 }
 
 impl Admin {
-    fn new(app: Arc<App>) -> Admin {
+    fn new(app: Arc<App>, refusals: Arc<Refusals>) -> Admin {
         let url = app.live().config.admin.url.clone();
         Admin {
             cookies: Cookies::of_operator(url.as_ref().map(|url| &url.origin)),
             url,
+            follow_events: FollowEvents::of(&app.store),
             app,
             tries: Rate::new(),
-            refusals: Refusals::default(),
+            refusals,
         }
     }
 
@@ -241,8 +251,9 @@ impl Part for Admin {
         }
     }
 
-    fn takes(&self, _: &Live, route: Pattern, path: &str) -> bool {
-        self.below(path).is_some_and(|path| route.takes(path))
+    fn takes(&self, live: &Live, route: Pattern, path: &str) -> bool {
+        let is_there = route != METRICS || live.config.admin.metrics;
+        is_there && self.below(path).is_some_and(|path| route.takes(path))
     }
 
     fn admit(
@@ -254,6 +265,10 @@ impl Part for Admin {
     ) -> Result<(), Refused> {
         match caller {
             routes::Caller::Anyone => Ok(()),
+            routes::Caller::Scraper => match metrics::may_read(request) {
+                true => Ok(()),
+                false => Err(Refused::ForeignScraper),
+            },
             routes::Caller::OwnForm => match origin::is_own(request, self.url.as_ref()) {
                 true => Ok(()),
                 false => Err(Refused::ForeignAdminForm),

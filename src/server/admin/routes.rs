@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use super::visit::Visit;
 use super::{
-    Admin, Answer, followers, health, inbox, news, overview, rules, sign_in, switch, talk,
+    Admin, Answer, followers, health, inbox, metrics, news, overview, rules, sign_in, switch, talk,
     unanswered,
 };
 use crate::page::files::{File, ICON, SCRIPT, STYLE};
@@ -23,6 +23,8 @@ pub enum Caller {
     Anyone,
     /// Forms of our own pages.
     OwnForm,
+    /// Programs on this machine, where `admin.metrics` is on; else there is no such route.
+    Scraper,
 }
 
 /// What answers.
@@ -39,6 +41,9 @@ pub enum Handler {
     /// What a form with the token of who is signed in does.
     Form(fn(&Visit<'_>) -> Answer),
 }
+
+/// Where the metrics are.
+pub const METRICS: Pattern = Pattern("/metrics");
 
 /// All routes.
 pub const ROUTES: &[Route] = &[
@@ -73,6 +78,10 @@ pub const ROUTES: &[Route] = &[
     data("/health.json", health::value),
     form("/health/sign-out", health::sign_out_everybody),
     data("/news", news::news),
+    Route {
+        caller: Caller::Scraper,
+        ..open(METRICS.0, metrics::metrics)
+    },
 ];
 
 const fn file(file: File) -> Route {

@@ -1,6 +1,7 @@
 //! A push with the decision about it: what is recorded, and what answers it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::exchange::Exchange;
@@ -10,6 +11,7 @@ use crate::clock;
 use crate::delivery::Request;
 use crate::dispatch::{Outcome, decide};
 use crate::login::scan::{self, Step};
+use crate::metrics::PushOutcome;
 use crate::store::{Begins, NewForward, Record, ShowsKept, Signature, recorded_scene};
 use crate::visible::Visible;
 use crate::wechat::{self, Effect, Push};
@@ -22,6 +24,10 @@ pub struct Accepted {
     pub forward: Option<Request>,
     /// What it means for a log-in under way.
     pub step: Option<Step>,
+    /// What becomes of it, unless it was delivered before.
+    pub becomes: PushOutcome,
+    /// Counts the hits of its rule.
+    pub hits: Option<Arc<AtomicU64>>,
 }
 
 impl Accepted {
@@ -89,6 +95,16 @@ impl Accepted {
             Outcome::Forward { service, .. } => service,
             Outcome::Withheld(why) => why,
         };
+        let becomes = match &outcome {
+            Outcome::Reply(_) => PushOutcome::Reply,
+            Outcome::NoRule => PushOutcome::NoRule,
+            Outcome::Silent => PushOutcome::Silent,
+            Outcome::Forward { .. } => PushOutcome::Forward,
+            Outcome::Withheld(_) => PushOutcome::Withheld,
+        };
+        let hits = rule.as_ref().and_then(|rule| live.rule_hits.get(rule));
+        let hits = hits.map(Arc::clone);
+        let kind_number = push.kind_number();
         let kind = push.event().unwrap_or(push.msg_type());
         let (what, from) = (Visible(kind), Visible(&push.from_user));
         let line = match &rule {
@@ -145,9 +161,13 @@ impl Accepted {
                 line,
                 sealing,
                 since,
+                pushes: Arc::clone(&app.pushes),
+                kind: kind_number,
             },
             forward,
             step,
+            becomes,
+            hits,
         }
     }
 }

@@ -49,6 +49,7 @@ pub fn refusal(why: &Refused) -> Response {
         Refused::ForeignForm | Refused::ForeignAdminForm => {
             Response::text(403, "this form was sent from another site")
         }
+        Refused::ForeignScraper => Response::text(403, "only for programs on this machine"),
         Refused::OtherHost => Response::text(
             421,
             "this page has another name: localhost, or that of admin.url",

@@ -1,10 +1,12 @@
 //! One delivery of a push: how its answer is written, and its line in the log.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer;
 use super::sealing::Sealing;
 use crate::delivery::{Answer, Waiting};
+use crate::metrics::{PushOutcome, Pushes};
 use crate::server::http::outbox::Deferred;
 use crate::server::http::response::Response;
 use crate::wechat::Format;
@@ -16,6 +18,9 @@ pub struct Exchange {
     pub sealing: Option<Sealing>,
     /// When the request was whole.
     pub since: Instant,
+    pub pushes: Arc<Pushes>,
+    /// See [`Push::kind_number`](crate::wechat::Push::kind_number).
+    pub kind: Option<usize>,
 }
 
 impl Exchange {
@@ -28,10 +33,17 @@ impl Exchange {
         }
     }
 
-    /// `word` says more about what was recorded; `is_taken`: somebody still waited for the answer.
+    /// Counts the push.
+    pub fn count(&self, outcome: PushOutcome) {
+        self.pushes.add(self.kind, outcome);
+    }
+
+    /// The answer was given. `word` says more about what was recorded; `is_taken`: somebody still waited for the answer.
     pub fn log(&self, word: &str, status: u16, is_taken: bool) {
         let Exchange { line, .. } = self;
-        let took = self.since.elapsed().as_millis();
+        let took = self.since.elapsed();
+        self.pushes.answers.observe(took);
+        let took = took.as_millis();
         match (is_taken, status) {
             (true, _) => log::info!("{line}{word}: {status} in {took} ms"),
             (false, 503) => {

@@ -1,6 +1,7 @@
 //! A push on its way into the store, and its answer after the commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::accepted::Accepted;
@@ -10,6 +11,7 @@ use super::stall::Stall;
 use crate::app::App;
 use crate::clock;
 use crate::delivery::{Admitted, Deliveries, Request, Waiting};
+use crate::metrics::PushOutcome;
 use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::response::Response;
@@ -29,6 +31,8 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
             exchange,
             forward,
             step,
+            becomes,
+            hits,
         } = accepted;
         let admitted =
             forward.map(|forward| admit(&app.deliveries, forward, &mut record, &deferred));
@@ -45,6 +49,8 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
         let recording = Recording {
             admitted,
             exchange,
+            becomes,
+            hits,
             fresh,
             deferred,
         };
@@ -120,6 +126,9 @@ struct Recording {
     /// If a rule forwards it.
     admitted: Option<Result<Admitted, Refused>>,
     exchange: Exchange,
+    /// What becomes of it if it is new.
+    becomes: PushOutcome,
+    hits: Option<Arc<AtomicU64>>,
     /// The answer, if the push is new and has one.
     fresh: Response,
     deferred: Deferred,
@@ -136,10 +145,24 @@ impl Recording {
         let Recording {
             admitted,
             exchange,
+            becomes,
+            hits,
             fresh,
             deferred,
         } = self;
         let since = exchange.since;
+        exchange.count(match &recorded {
+            Ok(Recorded::New { .. } | Recorded::Pending(_)) => {
+                if let Some(hits) = hits {
+                    hits.fetch_add(1, Ordering::Relaxed);
+                }
+                becomes
+            }
+            Ok(Recorded::PendingAgain(_) | Recorded::Again { .. } | Recorded::Removed) => {
+                PushOutcome::Again
+            }
+            Err(_) => PushOutcome::Failed,
+        });
         match recorded {
             Ok(Recorded::Pending(forwarded)) => {
                 // It has its place already; whose time is over delivers it again.

@@ -1,6 +1,6 @@
 //! Why requests are refused, and the log of it: one line for each kind and address in a while, however many come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::{self, Discriminant};
@@ -84,6 +84,8 @@ pub enum Refused {
     ForeignAdminForm,
     /// 421: a name that the operator's page does not have.
     OtherHost,
+    /// 403: the metrics are for this machine only.
+    ForeignScraper,
     /// 429: more than `web.rate` from one address.
     TooMany,
     /// 400: the first bytes are those of TLS.
@@ -152,6 +154,9 @@ impl fmt::Display for Refused {
             Refused::OtherHost => f.write_str(
                 "the operator's page was asked for by another name than localhost, an address of this machine or that of admin.url (421)",
             ),
+            Refused::ForeignScraper => f.write_str(
+                "the metrics were asked for from another machine, or through a proxy (403); they are for programs on this machine, without X-Forwarded-For",
+            ),
             Refused::TooMany => f.write_str(
                 "it makes more requests to the web part than web.rate allows (429); does the reverse proxy send X-Forwarded-For?",
             ),
@@ -203,9 +208,43 @@ impl Refused {
             | Refused::ForeignForm
             | Refused::ForeignAdminForm
             | Refused::OtherHost
+            | Refused::ForeignScraper
             | Refused::TooMany
             | Refused::Tls
             | Refused::Http(_) => false,
+        }
+    }
+
+    /// Its name in metrics: a closed list.
+    fn reason(&self) -> &'static str {
+        match self {
+            Refused::Address { .. } => "address",
+            Refused::Query => "query",
+            Refused::NoTimestamp => "no_timestamp",
+            Refused::NoSignature => "no_signature",
+            Refused::WrongSignature => "wrong_signature",
+            Refused::Timestamp => "timestamp",
+            Refused::TimestampOff(_) => "timestamp_off",
+            Refused::NoEchostr => "no_echostr",
+            Refused::EncryptType => "encrypt_type",
+            Refused::EncryptedInPlain => "encrypted_in_plain",
+            Refused::PlainInSecure => "plain_in_secure",
+            Refused::NoMsgSignature => "no_msg_signature",
+            Refused::WrongMsgSignature => "wrong_msg_signature",
+            Refused::NotEncrypted => "not_encrypted",
+            Refused::BrokenEnvelope(_) => "broken_envelope",
+            Refused::Undecryptable(_) => "undecryptable",
+            Refused::Replayed => "replayed",
+            Refused::TooOld => "too_old",
+            Refused::NotAPush(_) => "not_a_push",
+            Refused::OtherPath { .. } => "other_path",
+            Refused::Method(_) => "method",
+            Refused::ForeignForm | Refused::ForeignAdminForm => "foreign_form",
+            Refused::OtherHost => "other_host",
+            Refused::ForeignScraper => "foreign_scraper",
+            Refused::TooMany => "too_many",
+            Refused::Tls => "tls",
+            Refused::Http(refusal) => refusal.reason(),
         }
     }
 
@@ -238,6 +277,8 @@ struct Noted {
     /// When each had its last line.
     lines: HashMap<(Kind, ClientAddress), Instant>,
     kinds: HashMap<Kind, Pace>,
+    /// All so far, by their name in metrics.
+    counts: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug)]
@@ -259,11 +300,18 @@ impl Refusals {
         }
     }
 
+    /// All refusals so far, by their name in metrics.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.counts.clone()
+    }
+
     /// Whether a line is due, and how many refusals of this kind had none since the last one.
     fn unsaid(&self, from: ClientAddress, why: &Refused, now: Instant) -> Option<u64> {
         let kind = why.kind();
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { lines, kinds } = &mut *noted;
+        *noted.counts.entry(why.reason()).or_default() += 1;
+        let Noted { lines, kinds, .. } = &mut *noted;
         let is_recent = |last: &Instant| now.saturating_duration_since(*last) < WHILE;
         if lines.len() >= MOST {
             lines.retain(|_, last| is_recent(last));

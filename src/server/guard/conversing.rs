@@ -163,6 +163,7 @@ impl EventLoop {
         let is_tls =
             refusal == Refusal::BadRequest && connection.input.first() == Some(&TLS_HANDSHAKE);
         self.reports.refused(connection.peer(), refusal, is_tls);
+        self.shared.counters.answers.add(refusal.status());
         connection.last = true;
         // What is left of the request is of no use, and more of it may be on its way.
         connection.input = Vec::new();

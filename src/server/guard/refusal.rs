@@ -51,6 +51,20 @@ impl Refusal {
         }
     }
 
+    /// Its name in metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refusal::BadRequest => "bad_request",
+            Refusal::RequestTimeout => "request_timeout",
+            Refusal::LengthRequired => "length_required",
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::ExpectationFailed => "expectation_failed",
+            Refusal::HeadTooLarge => "head_too_large",
+            Refusal::Unavailable => "unavailable",
+            Refusal::VersionNotSupported => "version_not_supported",
+        }
+    }
+
     /// What was wrong, for the log, and the key or the proxy's setting that changes it.
     pub fn why(self) -> &'static str {
         match self {

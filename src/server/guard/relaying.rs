@@ -109,6 +109,7 @@ impl EventLoop {
         }
         connection.last |=
             connection.requests >= MOST_REQUESTS || needs_places && connection.may_have_unread();
+        self.shared.counters.answers.add(response.status);
         connection.take_answer(response, &self.date.0);
         self.connections.account(index);
         self.write(index);

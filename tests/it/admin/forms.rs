@@ -1,7 +1,7 @@
 //! No other site can make a browser do something, for any route of the table.
 
 use super::with_page;
-use crate::support::operator::{Operator, link, page};
+use crate::support::operator::{Operator, PAGE, link, page};
 use crate::support::*;
 use wechatd::server::{AdminRoute, admin_routes};
 
@@ -58,7 +58,8 @@ fn a_form_without_the_token_of_its_own_session_or_from_another_site_does_nothing
 
 #[test]
 fn nothing_is_changed_by_looking() {
-    let account = with_page();
+    let setup = Setup::new().set(PAGE.0, PAGE.1);
+    let account = setup.set("admin.metrics", "true").start();
     account.post(&text("hello"));
     let key = link(&account);
     let operator = Operator::of(&account);

@@ -1,4 +1,4 @@
-//! The server's counters since it started, each declared once.
+//! The counters of the guard since it started, each declared once.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Declares the counters: one list for the struct and its log line.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// The server's counters since it started.
+        /// The counters of a guard since it started.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[doc = $doc])+ pub $name: AtomicU64,)+
+            /// Answers, by their status code.
+            pub answers: Answers,
         }
 
         impl fmt::Display for Counters {
@@ -50,6 +52,31 @@ counters! {
     buffered,
 }
 
+/// Answers, by their status code.
+#[derive(Debug)]
+pub struct Answers([AtomicU64; 500]);
+
+impl Answers {
+    /// Counts an answer.
+    pub fn add(&self, status: u16) {
+        if let Some(count) = self.0.get(usize::from(status).wrapping_sub(100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The codes that were given, each with how often.
+    pub fn given(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        (100..).zip(counts).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers([const { AtomicU64::new(0) }; 500])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +90,14 @@ mod tests {
             line.starts_with("0 open, 0 waiting, 7 accepted, "),
             "{line}"
         );
+    }
+
+    #[test]
+    fn answers_are_counted_by_their_code_and_nonsense_is_not() {
+        let answers = Answers::default();
+        for status in [200, 599, 200, 0, 99, 600, u16::MAX] {
+            answers.add(status);
+        }
+        assert_eq!(answers.given().collect::<Vec<_>>(), [(200, 2), (599, 1)]);
     }
 }
