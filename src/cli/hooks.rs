@@ -35,7 +35,7 @@ An event is committed together with the push, sync or command that it is about, 
 
 After 10 failures in a row one event a minute is tried, and the others wait. 410 pauses the hook. At most 100000 events wait for one hook; the next delivery says in `dropped` how many more there were. No push waits for a hook, and no hook for another; there can be 16. Redirects and proxies are not used. URLs are logged without user, path and query, as these are the secret of most robots.
 
-The first sync reports nobody, as it finds those who follow already; later ones report whoever was missed, with \"source\":\"sync\".";
+The first sync reports nobody, as it finds those who follow already; later ones report whoever was missed, with \"source\":\"sync\". The data of `trouble` and `recovered` is kind, name, text and since, see `wechatd status --help`.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {

@@ -103,7 +103,7 @@ For the service: `systemctl edit wechatd`, in [Service] the line Environment=RUS
   wechatd check --json | jq -r .token
   wechatd check --online
 
-The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something needs fixing.")]
+The exit code is 1 when something keeps the server from starting, such as its port or its store, and with --online when something needs fixing: \"wrong\". There \"no\" marks what the account may not use, such as calls for which it is not verified.")]
     Check(check::Arguments),
     /// Show whether the server runs and what is wrong
     #[command(after_help = status::EXAMPLES)]

@@ -45,7 +45,7 @@ A text of more than 2048 bytes goes out as several messages.
 
 WeChat allows 5 messages in the 48 hours after a message of the follower, and 3 in the minute after a follow, a scan or a menu click. How many are left, as far as this server knows, is printed on standard error.
 
-Nothing is ever sent again by itself: after a timeout, or when WeChat says that it is busy, the command says that the message may have arrived.";
+Nothing is ever sent again by itself: after a timeout, or when WeChat says that it is busy, the command says that the message may have arrived. The view sent_v has every message: sent, refused, or unknown, which may have arrived.";
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(false)))]

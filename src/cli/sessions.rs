@@ -18,7 +18,7 @@ pub(super) enum Commands {
   wechatd sessions list --openid oSyn1aAQe7rT0uXk3mPzLc9WvBh4
   wechatd sessions list --json | jq -r '.[].openid'
 
-A session is one browser of one visitor. `seen` is when it was used last; the server writes it once an hour.")]
+A session is one browser of one visitor. `seen` is when it was used last; the server writes it once an hour. Of a cookie only its SHA-256 is kept.")]
     List(ListArguments),
     /// End sessions: the browser has to log in again
     #[command(after_help = "Examples:

@@ -42,7 +42,7 @@ The exit code is 1 if nothing runs, something is wrong or the configuration has 
   hook      a hook is paused, until `wechatd hooks resume`; the hook itself
             does not hear of this
 
-Each is an error in the log, a row in the table troubles and, once it has lasted a minute, an event `trouble` for the hooks; its end is an event `recovered`. There are at most 10 such events an hour. While the store takes no writes the hooks are called without it, once a minute until one has heard. A machine that is off tells nobody: set watch.heartbeat.";
+Each is an error in the log, a row in the view troubles_v for 30 days and, once it has lasted a minute, an event `trouble` for the hooks; its end is an event `recovered`. There are at most 10 such events an hour. While the store takes no writes the hooks are called without it, once a minute until one has heard. A machine that is off tells nobody: set watch.heartbeat.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
