@@ -329,7 +329,7 @@ fn reported_status(job: &Job) -> String {
             Err(_) => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
-        (None, None) => "unknown: the platform did not say; look in the console".to_owned(),
+        (None, None) => "unknown: WeChat did not say; look in the console".to_owned(),
     }
 }
 
@@ -339,9 +339,9 @@ fn status_text(status: PublishStatus) -> String {
         PublishStatus::UnderWay => "under way",
         PublishStatus::NotOriginal => "not published: the check for originality failed",
         PublishStatus::Failed => "not published: it failed",
-        PublishStatus::Refused => "not published: the platform refused it",
+        PublishStatus::Refused => "not published: WeChat refused it",
         PublishStatus::Deleted => "was published, and its articles were deleted since",
-        PublishStatus::Banned => "was published, and the platform banned its articles since",
+        PublishStatus::Banned => "was published, and WeChat banned its articles since",
         PublishStatus::Unknown(number) => {
             return format!("publish_status {number}, which is not documented");
         }

@@ -267,7 +267,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         web.print_console(&mut out)?;
     }
     for (whose, lines) in [
-        ("The platform:", &checked.online),
+        ("WeChat:", &checked.online),
         ("The public address:", &checked.public),
     ] {
         if let Some(lines) = lines {
@@ -428,12 +428,12 @@ impl ShownAddresses {
                 format!("{} (server.allow_ips)", self.networks.join(", "))
             }
             (Source::Platform, Some(told_at)) if !self.networks.is_empty() => format!(
-                "the platform's list: {}, fetched {} h ago",
+                "WeChat's list: {}, fetched {} h ago",
                 counted(self.networks.len(), "network"),
                 clock::unix_seconds().saturating_sub(told_at).max(0) / 3_600
             ),
             (Source::Platform, _) => {
-                "the platform's list: not fetched yet, any address until it is".to_owned()
+                "WeChat's list: not fetched yet, any address until it is".to_owned()
             }
         }
     }

@@ -166,7 +166,7 @@ pub(super) fn run(config: Config, arguments: &Arguments) -> Result<(), Failure> 
         Outcome::Forward { service, otherwise } => {
             explained.answer = "forward";
             if !push.may_be_answered() {
-                explained.why = Some("the platform takes no reply to this event".to_owned());
+                explained.why = Some("WeChat takes no reply to this event".to_owned());
             }
             let known = config.services.iter().find(|known| known.name == *service);
             explained.forward = known.map(|service| ShownForward {

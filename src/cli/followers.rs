@@ -341,7 +341,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         return out.json(&shown);
     }
     if let Some(profile) = &shown.platform {
-        out.line("The platform:")?;
+        out.line("WeChat:")?;
         out.pairs(&answer(profile, &reader.tags()?))?;
         out.line("")?;
         out.line("The store:")?;

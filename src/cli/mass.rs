@@ -250,9 +250,9 @@ fn send(config: &Config, arguments: &Send) -> Result<(), Failure> {
     }
     out.line(&match sent.repeated {
         true => format!("This message was sent before, as {msg_id}; nothing was sent now."),
-        false => format!(
-            "The platform sends it as {msg_id}; `wechatd mass status` shows what became of it."
-        ),
+        false => {
+            format!("WeChat sends it as {msg_id}; `wechatd mass status` shows what became of it.")
+        }
     })?;
     if let Some(msg_data_id) = &shown.msg_data_id {
         out.line(&format!(
@@ -360,7 +360,7 @@ fn status(config: &Config, msg_id: Option<&str>, limit: u32, json: Json) -> Resu
         out.pairs(&known.collect::<Vec<_>>())?;
     }
     if let Some(now) = now {
-        out.line(&format!("The platform says now: {now}"))?;
+        out.line(&format!("WeChat says now: {now}"))?;
     }
     out.done()?;
     known
@@ -374,7 +374,7 @@ fn status_text(job: &Job) -> String {
             None => cell(status, 40),
         },
         (None, Some(_)) => "no result yet".to_owned(),
-        (None, None) => "unknown: the platform did not say; repeat the command".to_owned(),
+        (None, None) => "unknown: WeChat did not say; repeat the command".to_owned(),
     }
 }
 

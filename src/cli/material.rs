@@ -178,8 +178,8 @@ fn list(
         ]
     };
     let nothing = match material_type {
-        Some(one) => format!("the platform keeps nothing of the type {}", one.name()),
-        None => "the platform keeps nothing".to_owned(),
+        Some(one) => format!("WeChat keeps nothing of the type {}", one.name()),
+        None => "WeChat keeps nothing".to_owned(),
     };
     let rows: Vec<[String; 4]> = shown.iter().map(row).collect();
     out.table(
@@ -242,7 +242,7 @@ fn upload(
         }),
         (MediaType::Video, _) => {
             return Err(Failure::Wrong(
-                "the platform wants a title for a video: give it one with --title TEXT".to_owned(),
+                "WeChat wants a title for a video: give it one with --title TEXT".to_owned(),
             ));
         }
         (MediaType::Image | MediaType::Voice | MediaType::Thumb, None)
@@ -297,10 +297,7 @@ fn get(config: &Config, media_id: &str, out: Option<&Path>) -> Result<(), Failur
 
 fn delete(config: &Config, media_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (store, api) = connect(config)?;
-    confirm::ask(
-        &format!("Delete {media_id} from the platform for good?"),
-        yes,
-    )?;
+    confirm::ask(&format!("Delete {media_id} from WeChat for good?"), yes)?;
     api.del_material(media_id)?;
     let mut out = Output::for_change();
     out.warn_on_error(

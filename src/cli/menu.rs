@@ -199,7 +199,7 @@ fn show(menu: &Menu, json: Json) -> Result<(), Failure> {
         return out.json(menu);
     }
     if menu.is_empty() {
-        out.line("The configuration has no menu; `wechatd menu pull` prints the platform's.")?;
+        out.line("The configuration has no menu; `wechatd menu pull` prints WeChat's.")?;
     }
     for line in drawing::tree(menu) {
         out.line(&line)?;
@@ -218,9 +218,9 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
         Origin::None if off => {
             "# The menu of the console. It is switched off: nobody sees it until `wechatd menu apply`."
         }
-        Origin::None => "# The platform has no menu.",
-        Origin::Console => "# The platform's menu, made in the console.",
-        Origin::Api => "# The platform's menu, made through the API.",
+        Origin::None => "# WeChat has no menu.",
+        Origin::Console => "# WeChat's menu, made in the console.",
+        Origin::Api => "# WeChat's menu, made through the API.",
     })?;
     out.line("")?;
     let mut menu = current.menu();
@@ -236,7 +236,7 @@ fn pull(api: &Client, json: Json) -> Result<(), Failure> {
             .collect();
         if !retired.is_empty() {
             complain(&format!(
-                "warning: conditional menu #{n}: the platform no longer takes {} in a matchrule; it is printed as a comment",
+                "warning: conditional menu #{n}: WeChat no longer takes {} in a matchrule; it is printed as a comment",
                 retired.join(", ")
             ));
         }
@@ -272,7 +272,7 @@ fn lines(changes: &[Change]) -> Vec<String> {
 
 fn print(out: &mut Output, changes: &[Change]) -> Result<(), Failure> {
     if changes.iter().all(Change::is_same) {
-        return out.line("The platform has this menu.");
+        return out.line("WeChat has this menu.");
     }
     changes
         .iter()
@@ -283,7 +283,7 @@ fn apply(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
     if config.menu.is_empty() {
         return Err(Failure::wrong(
             "the configuration has no [[menu.button]]",
-            "`wechatd menu delete` takes the platform's menu away",
+            "`wechatd menu delete` deletes WeChat's menu",
         ));
     }
     MenuChange::prepare(config, Direction::Forward)?.put(
@@ -344,7 +344,7 @@ impl MenuChange {
         let mut out = Output::for_change();
         if self.current.origin != Origin::Api {
             if !arguments.json.wanted {
-                out.line("The platform has no menu that was made through the API.")?;
+                out.line("WeChat has no menu that was made through the API.")?;
             }
             return self.end(out, &[], arguments.json, None);
         }
@@ -504,7 +504,7 @@ fn trymatch(api: &Client, openid: &str, json: Json) -> Result<(), Failure> {
         conditional: Vec::new(),
     };
     if menu.is_empty() {
-        out.line("The platform shows this person no menu.")?;
+        out.line("WeChat shows this follower no menu.")?;
     }
     for line in drawing::tree(&menu) {
         out.line(&line)?;

@@ -301,7 +301,7 @@ fn save(config: &Config, id: i64, out: Option<&Path>, json: Json) -> Result<(), 
     let Some(media_id) = &row.media_id else {
         let why = match &*row.msg_type.to_ascii_lowercase() {
             "file" => {
-                "the platform gives no way to fetch a file that somebody sent, only its name and size"
+                "WeChat gives no way to fetch a file that somebody sent, only its name and size"
             }
             _ => "nothing that can be fetched came with it",
         };

@@ -70,23 +70,23 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         let path = path.as_deref().map(full_path);
         let question = match &path {
             Some(path) => format!(
-                "Set the daily counter of {path} to zero? The platform allows this 50 times a month."
+                "Set the daily counter of {path} to zero? WeChat allows this 50 times a month."
             ),
-            None => "Set all daily counters to zero? The platform allows this 10 times a month."
-                .to_owned(),
+            None => {
+                "Set all daily counters to zero? WeChat allows this 10 times a month.".to_owned()
+            }
         };
         confirm::ask(&question, *yes)?;
         let line = match &path {
             Some(path) => {
                 api.openapi_quota_clear(path)?;
                 format!(
-                    "the daily counter of {path} is at zero; the platform allows this 50 times a month"
+                    "the daily counter of {path} is at zero; WeChat allows this 50 times a month"
                 )
             }
             None => {
                 clear(&api)?;
-                "all daily counters are at zero; the platform allows this 10 times a month"
-                    .to_owned()
+                "all daily counters are at zero; WeChat allows this 10 times a month".to_owned()
             }
         };
         let value = serde_json::json!({ "path": path });
@@ -128,7 +128,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         "the account has none of the calls that are shown without a PATH",
     )?;
     if !rows.is_empty() {
-        out.line("The counters start anew at midnight Beijing time.")?;
+        out.line("The counters are reset at midnight Beijing time.")?;
     }
     out.done()
 }

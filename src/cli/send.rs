@@ -161,7 +161,7 @@ impl<'a> Outgoing<'a> {
             && !json.wanted
         {
             complain(&format!(
-                "{}, as far as known here; the platform decides; {}",
+                "{}, as far as known here; WeChat decides; {}",
                 shut.why(),
                 shut.reopens()
             ));

@@ -291,6 +291,6 @@ fn status_text(job: &Job) -> &str {
     match (&job.status, &job.msg_id) {
         (Some(status), _) => status,
         (None, Some(_)) => "no result yet",
-        (None, None) => "unknown: the platform did not say",
+        (None, None) => "unknown: WeChat did not say",
     }
 }

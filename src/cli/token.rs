@@ -113,8 +113,7 @@ fn print_from_file(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
             "holds the access_token only; --refused and --jsapi-ticket need the right to read the AppSecret and the store",
         ));
     }
-    let none =
-        "there is no token: the server keeps it there while it runs and the platform gives it one";
+    let none = "there is no token: the server keeps it there while it runs and WeChat gives it one";
     let token = fs::read_to_string(file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => failed(none),
         io::ErrorKind::PermissionDenied => failed(

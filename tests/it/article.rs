@@ -135,7 +135,7 @@ fn status_shows_the_progress_of_a_publication_and_its_links() {
     account
         .command(&["article", "status", "2247500010"])
         .ok()
-        .says("the platform refused it")
+        .says("WeChat refused it")
         .says("article 2, 3");
     let json = account
         .command(&["article", "status", "2247500010", "--json"])
@@ -231,7 +231,7 @@ fn publications_by_another_program_and_those_without_an_answer_are_recorded() {
     account
         .command(&["article", "status"])
         .ok()
-        .says("the platform did not say");
+        .says("WeChat did not say");
     platform.fault(
         SUBMIT,
         Fault::Errcode(53503, "draft did not pass publish check"),

@@ -489,7 +489,7 @@ fn a_change_that_needs_confirmation_is_refused_without_a_terminal() {
 #[rustfmt::skip]
 const RECORDED: &[(&[&str], &str, &str)] = &[
     (&["template", "send", FAN, "T1", "--data", "{}"], "/cgi-bin/message/template/send", "sent as 4250000000000000001"),
-    (&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "The platform sends it as 1000002301"),
+    (&["mass", "send", "closed", "--all", "--yes"], "/cgi-bin/message/mass/sendall", "WeChat sends it as 1000002301"),
     (&["media", "upload", "a.png"], "/cgi-bin/media/upload", "SYN_image_1"),
     (&["mass", "preview", "--video", "tour.mp4", "--to", FAN], "/cgi-bin/material/add_material", "shown"),
     (&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "SYN_1 is deleted"),
@@ -748,6 +748,6 @@ fn trymatch_says_when_a_person_sees_no_menu() {
         account
             .command(&["menu", "trymatch", FAN])
             .ok()
-            .says("The platform shows this person no menu.");
+            .says("WeChat shows this follower no menu.");
     }
 }

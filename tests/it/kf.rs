@@ -184,7 +184,7 @@ fn waiting_says_when_the_platform_does_not_show_everybody() {
     account
         .command(&["kf", "waiting"])
         .ok()
-        .says("130 wait; the platform shows 100 of them");
+        .says("130 wait; WeChat shows 100 of them");
 }
 
 fn said(at: i64, opercode: i64, text: &str) -> Value {

@@ -262,7 +262,7 @@ fn repeating_after_a_lost_answer_says_whether_the_message_arrived() {
     account
         .command(&["mass", "status"])
         .ok()
-        .says("unknown: the platform did not say");
+        .says("unknown: WeChat did not say");
     platform.fault(
         ALL,
         Fault::Errcode(45066, "same clientmsgid retry too fast"),
@@ -402,7 +402,7 @@ fn status_shows_the_result_that_was_pushed() {
         .says("err(10001): advertising");
     let ran = account.command(&["mass", "status", "1000002301"]);
     ran.ok()
-        .says("The platform says now: SENDING")
+        .says("WeChat says now: SENDING")
         .says_nothing_of("advertising");
     assert_eq!(
         platform.bodies("/cgi-bin/message/mass/get"),

@@ -294,8 +294,8 @@ fn a_retired_condition_is_pulled_as_a_comment() {
         .says("# name = \"China\"")
         .says("matchrule = { client_platform_type = \"2\" }")
         .says_nothing_of("{  }")
-        .complains("conditional menu #1: the platform no longer takes sex")
-        .complains("conditional menu #2: the platform no longer takes country, language");
+        .complains("conditional menu #1: WeChat no longer takes sex")
+        .complains("conditional menu #2: WeChat no longer takes country, language");
     account
         .command(&["menu", "diff"])
         .is_code(1)

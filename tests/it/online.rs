@@ -12,10 +12,7 @@ fn account(platform: &Platform) -> Account {
 /// The line of `check --online` that begins with `what`, with single spaces.
 #[track_caller]
 fn line(ran: &Ran, what: &str) -> String {
-    let mut lines = ran
-        .stdout
-        .lines()
-        .skip_while(|line| *line != "The platform:");
+    let mut lines = ran.stdout.lines().skip_while(|line| *line != "WeChat:");
     let found = lines.find(|line| line.starts_with(&format!("{what} ")));
     ran.expect(found.is_some(), &format!("a line about {what}"));
     found
@@ -34,8 +31,8 @@ fn every_line_is_ok_when_nothing_is_wrong() {
     let ran = account.command(&["check", "--online"]);
     ran.ok().says("callback");
     for (what, says) in [
-        ("access_token", "access_token ok the platform takes"),
-        ("address", "address ok the platform sees 203.0.113.77"),
+        ("access_token", "access_token ok WeChat takes"),
+        ("address", "address ok WeChat sees 203.0.113.77"),
         ("clock", "clock ok"),
         ("user/get", "user/get ok allowed, for followers sync"),
         ("tags/get", "tags/get ok"),
@@ -111,7 +108,7 @@ fn a_wrong_clock_is_reported_with_the_difference() {
     );
     platform.desk(|desk| desk.clock = Some(-120));
     let ran = account.command(&["check", "--online"]);
-    ran.is_code(1).says("s ahead of the platform's");
+    ran.is_code(1).says("s ahead of WeChat's");
     platform.desk(|desk| desk.clock = None);
     let ran = account.command(&["check", "--online"]);
     assert!(line(&ran.ok().clone(), "clock").starts_with("clock unknown"));

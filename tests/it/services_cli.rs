@@ -267,7 +267,7 @@ otherwise = "Not now"
     let ran = account.command(&["explain", "--event", "unsubscribe"]);
     ran.ok()
         .says("forward → bot")
-        .says("nothing is shown, whatever it says: the platform takes no reply to this event")
+        .says("nothing is shown, whatever it says: WeChat takes no reply to this event")
         .says_nothing_of("Not now");
     let shown = account.command(&["explain", "--message", "image", "--json"]);
     assert_eq!(shown.json()["forward"]["otherwise"], json!(null));

@@ -163,7 +163,7 @@ fn simulate_can_use_the_public_https_address() {
         .command(&["simulate", "verify", "--url", &url])
         .failed()
         .complains("its certificate is not good")
-        .complains("the platform");
+        .complains("WeChat");
     let without_tls = account.url().replace("http://", "https://");
     account
         .command(&["simulate", "verify", "--url", &without_tls])
@@ -421,7 +421,7 @@ fn simulate_with_patience_ends_when_the_platform_would_give_up() {
     server.always(Act::close(""));
     patient(&server, &account, &["--json"])
         .failed()
-        .complains("nor to the 2 deliveries before: the platform gives up");
+        .complains("nor to the 2 deliveries before: WeChat gives up");
     assert_eq!(server.asked().len(), 3);
     server.script([Act::close(""), Act::nothing()]);
     let json = patient(&server, &account, &["--json"]).json();

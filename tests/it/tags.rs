@@ -171,7 +171,7 @@ fn people_who_cannot_be_tagged_are_listed_and_the_others_are_tagged() {
         .says(&format!("not {}", people[3]))
         .says("not xOfAnotherAccount: ")
         .says("49003")
-        .complains("the platform refused 2 of 61 people");
+        .complains("WeChat refused 2 of 61 people");
     let ran = piped(
         &account,
         &["tags", "add", "regulars", "-", "--json"],

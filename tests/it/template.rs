@@ -170,7 +170,7 @@ fn a_refusal_leaves_no_row_but_an_unknown_outcome_does() {
     account
         .command(&["template", "status"])
         .ok()
-        .says("unknown: the platform did not say");
+        .says("unknown: WeChat did not say");
 }
 
 #[test]

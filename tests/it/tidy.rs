@@ -455,6 +455,20 @@ fn both_readmes_try_it_and_go_live_by_the_same_commands() {
 }
 
 #[test]
+fn what_owners_read_calls_wechat_by_its_name() {
+    let shipped = std::fs::read_to_string(root().join("wechat.conf")).unwrap();
+    let mut texts = vec![("README.md", readme()), ("wechat.conf", shipped)];
+    let help = wechatd::cli::commands();
+    texts.extend(help.into_iter().map(|(_, about)| ("the help", about)));
+    for (name, text) in texts {
+        for line in text.lines() {
+            let line = line.to_lowercase();
+            assert!(!line.contains("the platform"), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
 fn links_between_the_readmes_lead_somewhere() {
     let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
     for (text, file, own) in [

@@ -63,9 +63,10 @@ fn five_messages_go_to_somebody_who_wrote_and_three_after_a_tap() {
         (&json!(false), &json!("used_up"))
     );
     // Only a warning: the platform decides.
-    send(&account, &["one more"]).ok().says("sent").complains(
-        "all messages of this window were sent, as far as known here; the platform decides",
-    );
+    send(&account, &["one more"])
+        .ok()
+        .says("sent")
+        .complains("all messages of this window were sent, as far as known here; WeChat decides");
     assert_eq!(platform.count(SEND), 6);
 
     comes(&account, &text("are you there?"));

@@ -123,7 +123,7 @@ fn account(config: &Config, api: &Client) -> (Vec<Line>, bool) {
         Ok(_) => {
             lines.push(ok(
                 "access_token",
-                "the platform takes the AppID and the AppSecret",
+                "WeChat takes the AppID and the AppSecret",
             ));
             lines.push(address(api));
         }
@@ -176,25 +176,25 @@ fn address(api: &Client) -> Line {
         Ok(_) | Err(_) => None,
     };
     match client_ip {
-        Some(address) => ok("address", format!("the platform sees {address}")),
+        Some(address) => ok("address", format!("WeChat sees {address}")),
         None => unknown(
             "address",
-            "the platform does not tell which it sees; it takes calls from it",
+            "WeChat does not tell which it sees; it takes calls from it",
         ),
     }
 }
 
 fn clock(config: &Config, api: &Client) -> Line {
     let Some(ahead) = api.clock_difference() else {
-        return unknown("clock", "no answer told the platform's time");
+        return unknown("clock", "no answer told WeChat's time");
     };
     let side = if ahead < 0 { "behind" } else { "ahead of" };
     let seconds = ahead.unsigned_abs();
     if seconds == 0 {
-        return ok("clock", "agrees with the platform's");
+        return ok("clock", "agrees with WeChat's");
     }
     if ahead.abs() <= CLOCK {
-        return ok("clock", format!("{seconds} s {side} the platform's"));
+        return ok("clock", format!("{seconds} s {side} WeChat's"));
     }
     let skew = config.server.max_clock_skew;
     let refused = if !skew.is_zero() && seconds >= skew.as_secs() {
@@ -203,7 +203,7 @@ fn clock(config: &Config, api: &Client) -> Line {
         "and pushes are refused from that on"
     };
     let what = format!(
-        "{seconds} s {side} the platform's: set it, and keep it by NTP; server.max_clock_skew is {}, {refused}",
+        "{seconds} s {side} WeChat's: set it, and keep it by NTP; server.max_clock_skew is {}, {refused}",
         show_duration(skew)
     );
     line("clock", Verdict::Wrong, what)

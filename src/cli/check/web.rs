@@ -235,7 +235,7 @@ pub(super) fn in_vain(config: &Config, reader: Option<&Reader>) -> Result<Vec<St
             && !tags.values().any(|known| known == tag)
         {
             warn(format!(
-                "nobody passes: no tag {tag} is known; `wechatd tags list` asks the platform for all"
+                "nobody passes: no tag {tag} is known; `wechatd tags list` asks WeChat for all"
             ));
         }
     }

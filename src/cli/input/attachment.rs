@@ -47,7 +47,7 @@ fn unfit(path: &Path, why: &Unfit) -> Failure {
     let path = path.display();
     match why {
         Unfit::Unsupported(Unsupported { name, save_as }) => {
-            let why = format!("{path}: is {name}, which the platform does not take");
+            let why = format!("{path}: is {name}, which WeChat does not take");
             Failure::wrong(why, format!("save it as {save_as}"))
         }
         Unfit::Unknown | Unfit::OtherType(..) => Failure::Wrong(format!("{path}: {why}")),
@@ -67,7 +67,7 @@ impl LocalFile {
         }
         if usize::try_from(about.len()).is_ok_and(|length| length > most) {
             return Err(wrong(format!(
-                "has {} KiB, and the platform takes {}",
+                "has {} KiB, and WeChat takes {}",
                 about.len() >> 10,
                 shown_size(most)
             )));
@@ -226,7 +226,7 @@ impl Attachment {
             }
             Attachment::MediaId(_) if title.is_some() || introduction.is_some() => {
                 Err(Failure::Wrong(
-                    "--title and --introduction go with a file only: the platform has those of a media_id".to_owned(),
+                    "--title and --introduction go with a file only: WeChat has those of a media_id".to_owned(),
                 ))
             }
             found => Ok(found),

@@ -119,7 +119,7 @@ impl BulkOperation {
             outcome.done += good.len();
             outcome.failed.extend(bad.into_iter().map(|openid| Refused {
                 openid,
-                why: "the platform could not".to_owned(),
+                why: "WeChat could not".to_owned(),
             }));
             if let Err(error) = note(good) {
                 outcome.not_noted.get_or_insert(error);
@@ -192,7 +192,7 @@ impl Outcome {
                 )))
             }
             None if failed > 0 => Err(Failure::Failed(format!(
-                "the platform refused {failed} of {}",
+                "WeChat refused {failed} of {}",
                 counted(all, "person")
             ))),
             None => Ok(()),

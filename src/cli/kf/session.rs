@@ -132,7 +132,7 @@ pub(super) fn waiting(config: &Config, json: Json) -> Result<(), Failure> {
     out.table([whole("openid"), time("wrote last")], &rows, "nobody waits")?;
     let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if let Some(count) = waiting.count.filter(|count| *count > shown) {
-        out.line(&format!("{count} wait; the platform shows {shown} of them"))?;
+        out.line(&format!("{count} wait; WeChat shows {shown} of them"))?;
     }
     out.done()
 }

@@ -46,7 +46,7 @@ impl RecipientArguments {
         match MASS_OPENIDS.contains(&openids.len()) {
             true => Ok(Named::Openids(openids)),
             false => Err(Failure::Wrong(format!(
-                "--to: {}; the platform takes {} to {} in one mass message",
+                "--to: {}; WeChat takes {} to {} in one mass message",
                 counted(openids.len(), "openid"),
                 MASS_OPENIDS.start(),
                 MASS_OPENIDS.end()

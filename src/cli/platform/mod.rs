@@ -18,7 +18,7 @@ pub fn connect(config: &Config) -> Result<(Arc<Store>, Client), Failure> {
     let missing = || {
         Failure::wrong(
             format!(
-                "{}: account.app_id and account.app_secret are not set, and this command calls the platform's API",
+                "{}: account.app_id and account.app_secret are not set, and this command calls WeChat's API",
                 config.file.display()
             ),
             "take both from the console, Basic configuration (基本配置)",

@@ -44,7 +44,7 @@ impl Patience {
         self.left -= 1;
         line.clear();
         (self.tell)(&format!(
-            "the platform takes no more calls this minute ({MINUTE_LIMIT}); going on in {} s",
+            "WeChat takes no more calls this minute ({MINUTE_LIMIT}); going on in {} s",
             self.pause.as_secs()
         ));
         thread::sleep(self.pause);

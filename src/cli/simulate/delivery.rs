@@ -96,7 +96,7 @@ impl Sender<'_> {
             };
             if deliveries.len() == waiting.deliveries {
                 return Err(Failure::Failed(format!(
-                    "{what}, nor to the {} deliveries before: the platform gives up, and the follower reads that the account is out of service",
+                    "{what}, nor to the {} deliveries before: WeChat gives up, and the follower reads that the account is out of service",
                     waiting.deliveries - 1
                 )));
             }
@@ -138,7 +138,7 @@ impl Sender<'_> {
                 "; is the server running? Start it with `wechatd serve`"
             }
             ErrorKind::UnexpectedEof => {
-                "; the platform would deliver again, as --patient does: a service may be slow"
+                "; WeChat would deliver again, as --patient does: a service may be slow"
             }
             _ => "",
         };

@@ -179,7 +179,7 @@ fn send_by_tls(url: &str, body: &[u8], wait: Duration) -> io::Result<Answer> {
         })
         .map_err(no_answer)?;
     let redirect = response.header("location").map(|place| {
-        format!("it redirects to {place}; the platform does not follow, enter that address")
+        format!("it redirects to {place}; WeChat does not follow, enter that address")
     });
     let mut answer = Answer {
         status: response.status(),
@@ -211,7 +211,7 @@ fn no_answer(error: OutboundError, wait: Duration) -> io::Error {
         }
         NetworkCause::Tls(why) => io::Error::other(match why.contains("certificate") {
             true => {
-                format!("its certificate is not good ({why}); the platform does not take it either")
+                format!("its certificate is not good ({why}); WeChat does not take it either")
             }
             false => format!("no TLS there ({why}): is this the port for http://?"),
         }),

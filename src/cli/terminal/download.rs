@@ -123,7 +123,7 @@ pub fn video(url: &str, out: Option<&Path>) -> Result<(), Failure> {
     match out {
         None => Ok(()),
         Some(path) => Err(Failure::Failed(format!(
-            "{}: not written: of a video the platform gives this URL, fetch it from there",
+            "{}: not written: of a video WeChat gives this URL, fetch it from there",
             path.display()
         ))),
     }
