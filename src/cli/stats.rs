@@ -7,6 +7,9 @@ use super::input::since;
 use super::terminal::{Chart, Failure, Json, Output, Stroke, cell, text, time, whole};
 use crate::clock;
 use crate::config::Config;
+use crate::counted::counted;
+use crate::dispatch::Rules;
+use crate::inbox::unanswered::{PERIOD, unanswered};
 use crate::local_time;
 use crate::store::{DayCount, MessageTimes, Reader, RuleHits, SceneGrowth, by_week, net_of_last};
 
@@ -47,6 +50,8 @@ struct Stats {
     times: MessageTimes,
     rules: Vec<RuleHits>,
     scenes: Vec<SceneGrowth>,
+    /// Texts of 30 days that today's rules leave unanswered; of the newest 200,000.
+    unanswered: usize,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -59,7 +64,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             "write a date of the past, or how long ago, such as 30d",
         ));
     }
-    let stats = Stats::read(&reader, since, now)?;
+    let rules = Rules::new(config.rules.clone());
+    let stats = Stats::read(&reader, &rules, since, now)?;
     let out = Output::for_reading();
     match arguments.json.wanted {
         true => out.json(&stats.value()),
@@ -68,7 +74,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
 }
 
 impl Stats {
-    fn read(reader: &Reader, since: i64, now: i64) -> Result<Stats, Failure> {
+    fn read(reader: &Reader, rules: &Rules, since: i64, now: i64) -> Result<Stats, Failure> {
         let days = reader.growth(since, now)?;
         // One day more: 30 local days may be longer than 30 times 24 hours.
         let month = reader.growth(now - 30 * DAY, now)?;
@@ -82,6 +88,7 @@ impl Stats {
             times: reader.message_times(first)?,
             rules: reader.rule_hits(now)?,
             scenes: reader.scene_growth(Some(first), MOST_SCENES)?,
+            unanswered: unanswered(reader, rules, now - PERIOD, 0)?.texts,
             days,
         })
     }
@@ -109,6 +116,13 @@ impl Stats {
         self.show_times(&mut out, &chart)?;
         self.show_rules(&mut out)?;
         self.show_scenes(&mut out)?;
+        if self.unanswered > 0 {
+            out.line("")?;
+            out.line(&format!(
+                "{} of 30 days without an answer; `wechatd messages unanswered` lists them",
+                counted(self.unanswered, "text")
+            ))?;
+        }
         out.done()
     }
 

@@ -252,3 +252,20 @@ fn an_empty_store_says_what_will_come() {
         .refused()
         .complains("is in the future");
 }
+
+#[test]
+fn texts_that_no_rule_answers_are_counted_as_messages_unanswered_does() {
+    let account = Account::start();
+    for content in ["are you open", "Are you open", "@a suggestion"] {
+        account.post(&text(content)).is_status(200);
+    }
+    let value = stats(&account, "C", "UTC", &["--json"]).json();
+    assert_eq!(value["unanswered"], 2);
+    let listed = account
+        .command(&["messages", "unanswered", "--json"])
+        .json();
+    assert_eq!(listed["texts"], 2);
+    stats(&account, "C", "UTC", &[])
+        .ok()
+        .says("2 texts of 30 days without an answer");
+}
