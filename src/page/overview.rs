@@ -19,6 +19,8 @@ pub struct Overview {
     pub scenes: Vec<SceneGrowth>,
     /// What somebody should do.
     pub todo: i64,
+    /// Texts of 30 days that no rule answers.
+    pub unanswered: usize,
     /// What is wrong now.
     pub trouble: usize,
 }
@@ -34,6 +36,7 @@ pub fn page(frame: &Frame<'_>, overview: &Overview) -> Markup {
         days,
         scenes,
         todo,
+        unanswered,
         trouble,
     } = overview;
     let content = html! {
@@ -46,6 +49,7 @@ pub fn page(frame: &Frame<'_>, overview: &Overview) -> Markup {
         }
         ul .figures {
             li .figure { a href=(frame.to("/inbox?tab=todo")) { b { (todo) } span { (frame.say(Text::ToDo)) } } }
+            li .figure { a href=(frame.to("/unanswered")) { b { (unanswered) } span { (frame.say(Text::Unanswered)) } } }
             li .figure { a href=(frame.to("/health")) { b .warn[*trouble > 0] { (trouble) } span { (frame.say(Text::Trouble)) } } }
         }
         h2 { (frame.say(Text::Growth)) }

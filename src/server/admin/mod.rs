@@ -19,6 +19,7 @@ mod switch;
 mod talk;
 mod trouble;
 mod unanswered;
+mod unanswered_count;
 mod visit;
 
 use std::io;
@@ -46,6 +47,7 @@ use crate::store::StoreError;
 use asked::Asked;
 use metrics::FollowEvents;
 use routes::{Handler, METRICS, Pattern, ROUTES};
+use unanswered_count::UnansweredCount;
 
 /// What a browser may do with a page: load what is ours, and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
@@ -85,6 +87,7 @@ pub struct Admin {
     tries: Rate,
     refusals: Arc<Refusals>,
     follow_events: FollowEvents,
+    unanswered: UnansweredCount,
 }
 
 /// The running page.
@@ -205,6 +208,7 @@ impl Admin {
             app,
             tries: Rate::new(),
             refusals,
+            unanswered: UnansweredCount::default(),
         }
     }
 

@@ -13,7 +13,8 @@ pub fn page(visit: &Visit<'_>) -> Answer {
     let asked = visit.asked.query("days");
     let span = SPANS.into_iter().find(|span| span.to_string() == asked);
     let span = span.unwrap_or(SPANS[0]);
-    let app = &visit.asked.admin.app;
+    let admin = visit.asked.admin;
+    let app = &admin.app;
     let overview = app.store.read(|reader| {
         // A day more than is shown: one may have had 25 hours.
         let before = i64::try_from(span)
@@ -26,6 +27,7 @@ pub fn page(visit: &Visit<'_>) -> Answer {
             followers: reader.count_followers()?,
             scenes: reader.scene_growth(since, SCENES)?,
             todo: reader.todo_count()?,
+            unanswered: admin.unanswered.get(reader, &app.live(), visit.now)?,
             trouble: trouble::count(app, reader)?,
             days,
         })
