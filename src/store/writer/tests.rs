@@ -1,0 +1,124 @@
+//! Work that is committed together, fails alone, and always hears of its end.
+
+use std::sync::mpsc::{Sender, channel};
+
+use super::*;
+use crate::store::Store;
+
+/// Work that says when it is finished, and when what it has for after the commit is done.
+struct Saying {
+    name: &'static str,
+    panics: Panics,
+    said: Sender<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Panics {
+    Never,
+    /// In its own part of the commit.
+    Within,
+    /// In the part that all of the commit share.
+    Outside,
+}
+
+impl Work for Saying {
+    fn run(&mut self, _: &Connection) -> rusqlite::Result<()> {
+        assert!(self.panics != Panics::Within, "what this test is about");
+        Ok(())
+    }
+
+    fn hook_events(&self) -> &[NewHookEvent] {
+        assert!(self.panics != Panics::Outside, "what this test is about");
+        &[]
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
+        let Saying { name, said, .. } = *self;
+        said.send(format!("{name} {}", outcome.is_ok())).unwrap();
+        after.then(move || said.send(format!("after {name}")).unwrap());
+    }
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
+}
+
+/// Has the writer wait; returns when it does. It goes on when the sender is dropped.
+fn block(writer: &Writer) -> Sender<()> {
+    let (begin, begun) = channel();
+    let (go, gate) = channel();
+    let busy = move |_: &Connection| {
+        begin.send(()).unwrap();
+        gate.recv().ok();
+        Ok(())
+    };
+    writer.write_then(busy, |_, _| {});
+    begun.recv().unwrap();
+    go
+}
+
+/// What three pieces of work say that wait for the writer at the same time. The second may panic, and the third.
+fn said(second: Panics, third: Panics) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+    let (said, heard) = channel();
+    let go = block(&store.writer);
+    for (name, panics) in [("a", Panics::Never), ("b", second), ("c", third)] {
+        let said = said.clone();
+        store.writer.submit(Box::new(Saying { name, panics, said }));
+    }
+    drop(go);
+    store.probe(|probed| assert!(probed.is_ok()));
+    drop((store, said));
+    heard.iter().collect()
+}
+
+#[test]
+fn all_of_one_commit_have_one_thing_done_after_it() {
+    let all = said(Panics::Never, Panics::Never);
+    assert_eq!(all, ["a true", "b true", "c true", "after a"]);
+}
+
+#[test]
+fn work_that_has_a_commit_of_its_own_waits_for_no_other() {
+    let each = [
+        "a true", "after a", "b false", "after b", "c true", "after c",
+    ];
+    assert_eq!(said(Panics::Within, Panics::Never), each);
+}
+
+#[test]
+fn whatever_panics_all_hear_of_the_end_of_their_work() {
+    let all = [
+        "a false", "after a", "b false", "after b", "c false", "after c",
+    ];
+    assert_eq!(said(Panics::Outside, Panics::Never), all);
+    let each = [
+        "a true", "after a", "b false", "after b", "c false", "after c",
+    ];
+    assert_eq!(said(Panics::Within, Panics::Outside), each);
+}
+
+#[test]
+fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+    let (said, heard) = channel();
+    let go = block(&store.writer);
+    store.writer.queue.send(Message::Stop).ok();
+    let (last, is_last) = channel::<()>();
+    let (begin, begun) = channel();
+    let busy = move |_: &Connection| {
+        begin.send(()).unwrap();
+        is_last.recv().ok();
+        Ok(())
+    };
+    store.writer.write_then(busy, |_, _| {});
+    drop(go);
+    begun.recv().unwrap();
+    let (name, panics) = ("late", Panics::Never);
+    store.writer.submit(Box::new(Saying { name, panics, said }));
+    drop(last);
+    let all: Vec<String> = heard.iter().collect();
+    assert_eq!(all, ["late false", "after late"]);
+}
