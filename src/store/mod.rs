@@ -6,7 +6,7 @@
 //! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read
 //! - [`finding`]: messages by the time they were received, and by person
-//! - [`page`]: rows one page at a time
+//! - [`page`]: rows one page at a time; [`pauses`]: reads that give way to pushes
 //! - [`profiles`]: followers whose profile must be fetched
 //! - [`sync`]: the working tables of a follower sync
 //! - [`tags`]: tags and remarks, kept in step with the platform's
@@ -64,6 +64,7 @@ mod open;
 mod options;
 mod outbox;
 mod page;
+mod pauses;
 mod pictures;
 mod process;
 mod profiles;
