@@ -146,6 +146,8 @@ fn what_was_forwarded_goes_with_the_person_and_with_old_messages() {
     eventually("the rows of those who stay", account.log(), || {
         left(&account) == [stays.as_str()]
     });
+    // What is erased in the background must not be what they write now.
+    account.await_rest_of("chores");
     // Nothing is shown to them any more.
     for fan in [&forgotten, &closed, &old] {
         account.post(&text("and?").from(fan)).is_success();
