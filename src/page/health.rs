@@ -1,10 +1,13 @@
 //! `/health`: what is wrong, how the parts of the server are doing, and who is signed in.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use serde::Serialize;
 
 use super::frame::{Frame, Place};
 use super::person;
+use super::refusals::meaning;
 use super::texts::Text;
 use crate::local_time;
 use crate::store::AdminSession;
@@ -31,6 +34,8 @@ pub struct Health {
     pub troubles: Vec<TroubleRow>,
     pub services: Vec<ServiceHealth>,
     pub hooks: Vec<HookHealth>,
+    /// Since the start, by their name in metrics.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 /// A trouble.
@@ -95,6 +100,12 @@ pub fn page(frame: &Frame<'_>, health: &Health, signed_in: &[AdminSession]) -> M
         @if !health.hooks.is_empty() {
             h2 { (frame.say(Text::Hooks)) }
             (hooks(frame, &health.hooks))
+        }
+        h2 { (frame.say(Text::RefusedRequests)) }
+        @if health.refused.is_empty() {
+            p { (frame.say(Text::RefusedNone)) }
+        } @else {
+            (refused(frame, &health.refused))
         }
         h2 { (frame.say(Text::WhoIsSignedIn)) }
         (sessions(frame, signed_in))
@@ -210,6 +221,26 @@ fn hooks(frame: &Frame<'_>, rows: &[HookHealth]) -> Markup {
                     td .n { (row.delivered) }
                     td .n { (row.dead) }
                     td { @if let Some(why) = &row.paused { (person::text(why)) } }
+                }
+            }
+        },
+    )
+}
+
+fn refused(frame: &Frame<'_>, counts: &BTreeMap<&'static str, u64>) -> Markup {
+    let heads = [(Text::Reason, false), (Text::Number, true)];
+    table(
+        frame,
+        Text::RefusedRequests,
+        &heads,
+        &html! {
+            @for (reason, count) in counts {
+                tr {
+                    td {
+                        code { (reason) }
+                        @if let Some(meaning) = meaning(reason) { " " (frame.say(meaning)) }
+                    }
+                    td .n { (count) }
                 }
             }
         },

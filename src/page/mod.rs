@@ -7,6 +7,7 @@
 //! - [`message`]: what came from a person, in a few words
 //! - [`bubble`]: what a person sees on the phone
 //! - [`plot`]: bars, and the same numbers as a table
+//! - [`refusals`]: why requests were refused, in words
 //! - [`files`]: style, script and icon
 //! - one module for each page: [`login`], [`overview`], [`inbox`], [`talk`], [`followers`], [`rules`], [`unanswered`], [`health`], [`failure`]
 
@@ -22,6 +23,7 @@ pub mod message;
 pub mod overview;
 pub mod person;
 pub mod plot;
+pub mod refusals;
 pub mod rules;
 pub mod talk;
 pub mod texts;

@@ -132,6 +132,40 @@ texts! {
     Address: "地址", "Address";
     SignOutEverybody: "让所有人退出登录", "Sign out everybody";
 
+    // Why requests were refused.
+    RefusedRequests: "启动以来被拒绝的请求", "Requests refused since the start";
+    RefusedNone: "没有被拒绝的请求。", "None was refused.";
+    Reason: "原因", "Reason";
+    Number: "次数", "Number";
+    RefusedAddress: "来源地址不在允许范围内", "its address is not allowed";
+    RefusedQuery: "参数重复或编码错误", "a parameter comes twice, or is not UTF-8";
+    RefusedNoTimestamp: "缺少 timestamp 或 nonce", "no timestamp or no nonce";
+    RefusedNoSignature: "没有签名", "no signature";
+    RefusedWrongSignature: "签名错误：Token 与微信后台一致吗？", "wrong signature: is the Token that of the console?";
+    RefusedTimestamp: "timestamp 不是数字", "the timestamp is not a number";
+    RefusedTimestampOff: "时间相差太大：本机时钟准确吗？", "the timestamp is far off: is this machine's clock right?";
+    RefusedNoEchostr: "缺少 echostr", "no echostr";
+    RefusedEncryptType: "未知的 encrypt_type", "unknown encrypt_type";
+    RefusedEncryptedInPlain: "收到密文，但 account.mode 是 plain", "encrypted, but account.mode is plain";
+    RefusedPlainInSecure: "收到明文，但 account.mode 是 secure", "not encrypted, but account.mode is secure";
+    RefusedNoMsgSignature: "密文没有 msg_signature", "encrypted without msg_signature";
+    RefusedNotEncrypted: "声明为密文，内容却是明文", "announced as encrypted, but readable";
+    RefusedBrokenEnvelope: "密文的格式错误", "not the form of an encrypted push";
+    RefusedUndecryptable: "无法解密：aes_key 和 app_id 与微信后台一致吗？", "cannot be decrypted: are aes_key and app_id those of the console?";
+    RefusedReplayed: "重放的请求", "somebody replays requests";
+    RefusedNotAPush: "签名正确，但不是推送", "rightly signed, but not a push";
+    RefusedOtherPath: "微信后台填写的路径与 server.path 不同", "the console asks for another path than server.path";
+    RefusedMethod: "不支持的请求方法", "a method that is not taken here";
+    RefusedForeignForm: "其他网站发来的表单", "a form of another site";
+    RefusedOtherHost: "用其他域名访问此页面", "this page under another name";
+    RefusedForeignScraper: "从其他机器读取 /metrics", "/metrics from another machine";
+    RefusedTooMany: "同一地址的请求过多", "too many from one address";
+    RefusedTls: "在 HTTP 端口使用 https", "https on the plain HTTP port";
+    RefusedMalformed: "不是正确的 HTTP 请求", "not a well-formed HTTP request";
+    RefusedTooSlow: "未能及时收完整个请求", "did not arrive whole in time";
+    RefusedTooLarge: "请求过大", "too large";
+    RefusedProtocol: "不支持的 HTTP 特性", "something of HTTP that is not understood";
+
     // Followers.
     SearchPeople: "备注、昵称或 openid", "Remark, nickname or openid";
     Search: "搜索", "Search";

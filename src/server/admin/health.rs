@@ -91,5 +91,6 @@ fn read(visit: &Visit<'_>, reader: &Reader) -> Result<Health, StoreError> {
             .collect(),
         services: services.collect::<Result<_, StoreError>>()?,
         hooks: hooks.collect::<Result<_, StoreError>>()?,
+        refused: visit.asked.admin.refusals.counts(),
     })
 }

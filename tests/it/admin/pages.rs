@@ -1,6 +1,7 @@
 //! What the overview and the list of followers show.
 
 use super::with_page;
+use crate::support::http::Request;
 use crate::support::operator::Operator;
 use crate::support::store::change;
 use crate::support::*;
@@ -154,6 +155,30 @@ fn health_shows_what_is_wrong_and_how_the_parts_are_doing() {
     let overview = operator.get("/");
     let trouble = "<b class=\"warn\">1</b><span>Trouble</span>";
     overview.expect(overview.body().contains(trouble), trouble);
+}
+
+#[test]
+fn health_counts_what_was_refused_by_reason_in_both_languages() {
+    let mut account = with_page();
+    let none = Operator::of(&account).get("/health");
+    none.expect(none.body().contains("None was refused."), "none");
+    account.token = "another".to_owned();
+    let operator = Operator::of(&account);
+    for _ in 0..3 {
+        account.post(&text("hello")).is_status(403);
+    }
+    for (language, says) in [
+        ("en", "wrong signature: is the Token that of the console?"),
+        ("zh-CN", "签名错误：Token 与微信后台一致吗？"),
+    ] {
+        let asked = Request::new("GET", "/health").header("Accept-Language", language);
+        let shown = operator.send(asked);
+        let row = format!("<td><code>wrong_signature</code> {says}</td><td class=\"n\">3</td>");
+        shown.expect(shown.body().contains(&row), &row);
+    }
+    let value = operator.get("/health.json");
+    let value: serde_json::Value = serde_json::from_str(&value.body()).unwrap();
+    assert_eq!(value["refused"], serde_json::json!({"wrong_signature": 3}));
 }
 
 #[test]

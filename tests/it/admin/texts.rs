@@ -40,6 +40,26 @@ fn every_text_is_used() {
 }
 
 #[test]
+fn every_reason_of_a_refusal_has_a_text() {
+    let mut reasons = 0;
+    for file in ["callback/refusals.rs", "guard/refusal.rs"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/server")
+            .join(file);
+        let code = std::fs::read_to_string(path).unwrap();
+        let (_, names) = code.split_once("fn reason(").unwrap();
+        let (names, _) = names.split_once("\n    }\n").unwrap();
+        for (_, reason) in literals(names) {
+            reasons += 1;
+            // Of this one there is no count.
+            let has_text = wechatd::page::refusals::meaning(reason).is_some();
+            assert_eq!(has_text, reason != "unavailable", "{reason}");
+        }
+    }
+    assert!(reasons > 30, "{reasons}");
+}
+
+#[test]
 fn no_text_of_the_page_stands_outside_of_the_table() {
     // What people type, and what only browsers read.
     let allowed = ["wechatd admin link"];
