@@ -59,7 +59,7 @@ impl StoreError {
             ),
             Some(ErrorCode::DatabaseCorrupt) => (
                 ErrorKind::Damaged,
-                "the file is damaged: put back a copy made by `wechatd backup`",
+                "the file is damaged: restore a copy made by `wechatd backup`",
             ),
             Some(ErrorCode::SystemIoFailure) => (ErrorKind::Other, "the disk reports an error"),
             Some(ErrorCode::CannotOpen) => (

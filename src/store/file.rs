@@ -156,7 +156,7 @@ impl OpenFile {
         if main.length < self.main.seen.length && !self.has_all_pages(connection, &main) {
             return Err(broken(
                 &self.main.path,
-                "was made shorter while it was in use; stop the server and put back a copy made by `wechatd backup`",
+                "was made shorter while it was in use; stop the server and restore a copy made by `wechatd backup`",
             ));
         }
         self.open.length.store(main.length, Ordering::Relaxed);
@@ -260,7 +260,7 @@ impl Part {
                 Ok(Seen::of(&found))
             }
             Ok(_) => Err("another file was put in its place".to_owned()),
-            Err(error) => Err(format!("it was taken away ({error})")),
+            Err(error) => Err(format!("it was removed ({error})")),
         }
     }
 }
@@ -288,7 +288,7 @@ fn with_retries<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
 fn lost(path: &Path, how: &str, then: &str) -> rusqlite::Error {
     broken(
         path,
-        &format!("is not the file that is open any more, {how}: {then}"),
+        &format!("is no longer the file that is open, {how}: {then}"),
     )
 }
 

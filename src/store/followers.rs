@@ -15,7 +15,7 @@ use super::scenes;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the columns, and the columns the platform's names"
+    reason = "the fields are the columns, and the columns WeChat's names"
 )]
 pub struct Follower {
     pub openid: String,

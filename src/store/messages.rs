@@ -14,7 +14,7 @@ use super::signatures::remove_messages;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the columns, and the columns the platform's names"
+    reason = "the fields are the columns, and the columns WeChat's names"
 )]
 pub struct MessageRow {
     pub id: i64,

@@ -176,7 +176,7 @@ impl Reader {
             older => Err(StoreError::at(
                 path,
                 format!(
-                    "is of the older version {older}; start the server once, it brings the store to version {}",
+                    "is of the older version {older}; start the server once, it upgrades the store to version {}",
                     schema::VERSION
                 ),
             )),
@@ -200,7 +200,7 @@ fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
         .open(path);
     let file = made.map_err(|error| {
         let advice = match error.kind() {
-            io::ErrorKind::NotFound => "; make its folder first",
+            io::ErrorKind::NotFound => "; create its folder first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; it must be writable by this user"
             }
@@ -260,7 +260,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
     schema::migrate(connection).map_err(fail)?;
     if (1..schema::VERSION).contains(&before) {
         log::info!(
-            "store: brought from version {before} to {}; an older wechatd refuses it from now on",
+            "store: upgraded from version {before} to {}; an older wechatd refuses it from now on",
             schema::VERSION
         );
     }

@@ -13,7 +13,7 @@ pub(super) const REVOKED: &str = "authorisation revoked";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
     missing_docs,
-    reason = "the fields are the columns, and the columns the platform's names"
+    reason = "the fields are the columns, and the columns WeChat's names"
 )]
 pub struct FetchedProfile {
     pub unionid: Option<String>,
@@ -150,7 +150,7 @@ pub(super) fn done(
             note_way(connection, openid)?
         }
         ProfileOutcome::Left => {
-            let why = "the platform says that this user no longer follows".to_owned();
+            let why = "WeChat says that this user no longer follows".to_owned();
             return done(connection, openid, &ProfileOutcome::Refused(why), now);
         }
         ProfileOutcome::Refused(why) => connection
@@ -202,11 +202,11 @@ fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Re
 fn note_way(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "UPDATE follow_log SET way = person.scene
+            "UPDATE follow_log SET way = profile.scene
              FROM (SELECT coalesce(nullif(qr_scene_str, ''), nullif(qr_scene, 0), subscribe_scene) AS scene
-                   FROM followers WHERE openid = ?1) AS person
+                   FROM followers WHERE openid = ?1) AS profile
              WHERE id = (SELECT id FROM follow_log WHERE openid = ?1 AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1)
-                 AND follow_log.scene IS NULL AND way IS NOT person.scene",
+                 AND follow_log.scene IS NULL AND way IS NOT profile.scene",
         )?
         .execute([openid])
 }

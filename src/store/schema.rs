@@ -147,7 +147,7 @@ CREATE TABLE jobs (
     target      TEXT,               -- who gets a mass message
     content     TEXT,
     sent_at     INTEGER,            -- NULL: sent by another program
-    status      TEXT,               -- the platform's word; NULL: no result yet
+    status      TEXT,               -- WeChat's word; NULL: no result yet
     total       INTEGER,
     filtered    INTEGER,
     sent        INTEGER,
@@ -255,13 +255,13 @@ CREATE TRIGGER follow_log_uncounted AFTER DELETE ON follow_log WHEN old.counts B
     WHERE quarter = old.at / 900;
 END;
 
--- The account's tags, as the platform last listed them: lists name them without asking.
+-- The account's tags, as WeChat last listed them: lists name them without asking.
 CREATE TABLE tags (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL
 );
 
--- How to fetch the picture, voice or video that somebody sent. Of old rows as far as it stands in what was received:
+-- How to fetch the picture, voice or video that somebody sent. Of old rows as far as it is in what was received:
 -- <MediaId><![CDATA[...]]></MediaId>, or the same without CDATA, or JSON.
 ALTER TABLE messages ADD COLUMN media_id TEXT;
 UPDATE messages SET media_id = iif(json_valid(xml), json_extract(xml, '$.MediaId'),
@@ -291,7 +291,7 @@ CREATE TABLE new_jobs (
     target       TEXT,              -- who gets a mass message
     content      TEXT,
     sent_at      INTEGER,           -- NULL: sent by another program
-    status       TEXT,              -- the platform's word, of what was published its number; NULL: no result yet
+    status       TEXT,              -- WeChat's word, of what was published its number; NULL: no result yet
     total        INTEGER,
     filtered     INTEGER,
     sent         INTEGER,
@@ -319,7 +319,7 @@ DROP TABLE media;
 ALTER TABLE new_media RENAME TO media;
 CREATE INDEX media_digest ON media (type, digest, expires_at);
 
--- The time of a follow that a sync found is a guess until the platform has told it: then the row moves.
+-- The time of a follow that a sync found is a guess until WeChat has told it: then the row moves.
 CREATE TRIGGER follow_log_moved AFTER UPDATE OF at ON follow_log WHEN new.counts BEGIN
     UPDATE daily_counts SET
         subscribed = subscribed - (old.action = 'subscribe'), unsubscribed = unsubscribed - (old.action = 'unsubscribe')
@@ -337,7 +337,7 @@ ALTER TABLE sync_state ADD COLUMN unfollowed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX follow_log_sync_leaves ON follow_log (at) WHERE source = 'sync' AND action = 'unsubscribe';
 
 -- The signature (20 bytes) of the request that brought the push. It brings that push again and no other, also after a
--- restart. Those that are not in a row of messages stand here, until they cannot be accepted any more.
+-- restart. Those that are not in a row of messages are kept here, until they cannot be accepted any more.
 ALTER TABLE messages ADD COLUMN signature BLOB;
 CREATE TABLE used_signatures (
     signature   BLOB PRIMARY KEY,
@@ -346,7 +346,7 @@ CREATE TABLE used_signatures (
 ) WITHOUT ROWID;
 CREATE INDEX used_signatures_received ON used_signatures (received_at);
 
--- Digests of the dedup_key of messages that were removed before they were old, as those of a person who was forgotten:
+-- Digests of the dedup_key of messages that were removed before they were old, as those of a follower who was forgotten:
 -- the same push is not recorded again.
 CREATE TABLE removed_pushes (
     digest      INTEGER PRIMARY KEY,
@@ -460,7 +460,7 @@ CREATE TABLE forwards (
     -- Not IN: SQLite would build a table of the values for each row.
     state       TEXT NOT NULL CHECK (state = 'asked' OR state = 'answered' OR state = 'sending' OR state = 'sent' OR
         state = 'unknown' OR state = 'kept' OR state = 'shown' OR state = 'expired' OR state = 'failed'),
-    deliveries  INTEGER NOT NULL DEFAULT 1,     -- how often the platform delivered the push
+    deliveries  INTEGER NOT NULL DEFAULT 1,     -- how often WeChat delivered the push
     answer      TEXT,                           -- plain XML; NULL: none, or nothing to show
     error       TEXT,
     asked_at    INTEGER NOT NULL,
@@ -567,9 +567,9 @@ CREATE TABLE troubles (
 
 -- By which scene somebody came, as their profile tells it: the push of a follow has the scene of a QR code only.
 ALTER TABLE follow_log ADD COLUMN way TEXT;
-UPDATE follow_log SET way = coalesce(nullif(person.qr_scene_str, ''), nullif(person.qr_scene, 0), person.subscribe_scene)
-FROM followers AS person WHERE person.openid = follow_log.openid AND action = 'subscribe' AND scene IS NULL
-    AND follow_log.id = (SELECT id FROM follow_log WHERE openid = person.openid AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1);
+UPDATE follow_log SET way = coalesce(nullif(profile.qr_scene_str, ''), nullif(profile.qr_scene, 0), profile.subscribe_scene)
+FROM followers AS profile WHERE profile.openid = follow_log.openid AND action = 'subscribe' AND scene IS NULL
+    AND follow_log.id = (SELECT id FROM follow_log WHERE openid = profile.openid AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1);
 
 -- How often people came by each scene in a quarter of an hour, and how many of them are still here; '': unknown.
 -- Changed with follows, leaves and profiles, not with messages.
@@ -625,7 +625,7 @@ BEGIN
         coalesce(nullif(new.qr_scene_str, ''), nullif(new.qr_scene, 0), new.subscribe_scene, ''), 1)
     ON CONFLICT DO UPDATE SET here = here + 1;
 END;
--- A scene may name a person, and nothing of one who was forgotten stays.
+-- A scene may name a follower, and nothing of one who was forgotten stays.
 CREATE TRIGGER scene_counts_empty AFTER UPDATE ON scene_counts WHEN new.came <= 0 AND new.here <= 0 BEGIN
     DELETE FROM scene_counts WHERE quarter = new.quarter AND scene = new.scene;
 END;

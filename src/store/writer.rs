@@ -105,7 +105,7 @@ impl Unfinished {
         if let Some(work) = self.0.take()
             && catch_unwind(AssertUnwindSafe(|| work.finish(outcome, after))).is_err()
         {
-            log::error!("store: write: telling the outcome of work panicked; the commit stands");
+            log::error!("store: write: reporting a result panicked; what was committed is kept");
         }
     }
 }
@@ -502,7 +502,7 @@ impl Loop {
                 let text = error.to_string();
                 let what = text.strip_prefix("store: ").unwrap_or(&text);
                 let text = format!(
-                    "{what}; pushes are answered 503 until it works again, so that the platform delivers them again"
+                    "{what}; pushes are answered 503 until it works again, so that WeChat delivers them again"
                 );
                 troubles.begin(Kind::Store, &text);
             }
