@@ -9,7 +9,7 @@ const CALL: &str = "/cgi-bin/get_current_autoreply_info";
 
 fn account(platform: &Platform, replies: &Value) -> Account {
     platform.always(CALL, Fault::Body(replies.to_string()));
-    Setup::new().platform(platform).stopped()
+    Setup::new().rules("").platform(platform).stopped()
 }
 
 fn sample() -> Value {
@@ -204,4 +204,20 @@ fn an_example_that_is_not_met_is_named_with_its_line() {
         .command(&["rules", "test", "tests.toml"])
         .is_code(2)
         .complains("tests.toml: No such file");
+}
+
+#[test]
+fn what_is_pulled_behind_the_rules_that_are_there_has_names_of_its_own() {
+    let platform = Platform::start();
+    platform.always(CALL, Fault::Body(sample().to_string()));
+    let account = Setup::new().platform(&platform).stopped();
+    let ran = account.command(&["rules", "pull", "--text-only"]);
+    ran.ok()
+        .says("take out the earlier ones that these replace");
+    account.rewrite_config(|config| format!("{config}{}", ran.stdout));
+    account
+        .command(&["check"])
+        .ok()
+        .says("welcome 2")
+        .says("never answers");
 }

@@ -17,13 +17,18 @@ pub(super) fn pull(config: &Config, text_only: bool, json: Json) -> Result<(), F
         return Output::for_reading().json(&replies);
     }
     let mut out = Output::for_change();
-    let text = written(&replies, |media_type, content, title| match text_only {
-        true => Err("--text-only leaves it out".to_owned()),
-        false => keep(&api, media_type, content, title).map_err(|failure| {
-            complain(&format!("warning: {title}: {failure}"));
-            failure.to_string()
-        }),
-    });
+    let present = config.rules.iter().map(|rule| rule.name.clone()).collect();
+    let text = written(
+        &replies,
+        present,
+        |media_type, content, title| match text_only {
+            true => Err("--text-only leaves it out".to_owned()),
+            false => keep(&api, media_type, content, title).map_err(|failure| {
+                complain(&format!("warning: {title}: {failure}"));
+                failure.to_string()
+            }),
+        },
+    );
     out.line(&text)?;
     out.done()
 }
@@ -49,19 +54,26 @@ fn keep(
     Ok(added.media_id)
 }
 
-/// The text for the configuration. `keep` makes a media_id that stays of one that does not, for a reply of a type and
+/// The text for a configuration that has rules with the names in `present`. `keep` makes a media_id that stays of one that does not, for a reply of a type and
 /// with a title; else it says why there is none.
 fn written(
     replies: &AutoReplies,
+    present: HashSet<String>,
     keep: impl FnMut(MediaType, &str, &str) -> Result<String, String>,
 ) -> String {
+    let others = present.len();
     let mut writer = Writer {
         text:
             "# The automatic replies of the console, as rules. Printed by `wechatd rules pull`.\n"
                 .to_owned(),
-        names: HashSet::new(),
+        names: present,
         keep,
     };
+    if others > 0 {
+        writer.comment(
+            "The first rule that matches answers: take out the earlier ones that these replace.",
+        );
+    }
     if let Some(welcome) = &replies.add_friend_autoreply_info {
         let is_on = replies.is_add_friend_reply_open == Some(1);
         writer.single("welcome", "event = \"subscribe\"\n", welcome, is_on);
@@ -76,7 +88,7 @@ fn written(
         }
         writer.single("default reply", "message = \"any\"\n", default, is_on);
     }
-    if writer.names.is_empty() {
+    if writer.names.len() == others {
         writer.comment(
             "There are none, or WeChat shows them no more because the callback is switched on.",
         );
@@ -86,7 +98,7 @@ fn written(
 
 struct Writer<K> {
     text: String,
-    /// The names of the rules so far, and of those that are comments.
+    /// The names of the configuration's rules, of the rules so far, and of those that are comments.
     names: HashSet<String>,
     keep: K,
 }
