@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{ErrorKind, StoreError};
-use super::main_file::beside;
+use super::main_file::{beside, folder_of};
 use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
 use super::settings;
 
@@ -261,13 +261,6 @@ fn linked(path: &Path) -> PathBuf {
         }
     }
     path
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -86,3 +86,10 @@ pub(super) fn beside(path: &Path, appended: &str) -> PathBuf {
     name.push(appended);
     PathBuf::from(name)
 }
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,8 +1,8 @@
 //! Opening the store for writing or reading.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::checkpoint::Checkpointer;
 use super::error::{ErrorKind, StoreError};
 use super::file::OpenFile;
-use super::main_file::Main;
+use super::main_file::{Main, folder_of};
 use super::options::Options;
 use super::process::Process;
 use super::wal::{KEPT, limit_log};
@@ -191,14 +191,16 @@ impl Reader {
 /// Creates a missing file, private from its first byte, and fixes the mode of an existing one.
 fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
     refuse_irregular(path)?;
-    let made = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .open(path);
-    let file = made.map_err(|error| {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(MODE);
+    let opened = match options.create_new(true).open(path) {
+        Ok(made) => give_to_owner_of_folder(&made, path).map(|()| made),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create_new(false).create(true).open(path)
+        }
+        Err(error) => Err(error),
+    };
+    let file = opened.map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; create its folder first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -218,6 +220,15 @@ fn private_file(path: &Path) -> Result<&'static Main, StoreError> {
             .map_err(|error| StoreError::at(path, error))?;
     }
     Ok(Main::of(file))
+}
+
+/// A store that root's command makes before the server has made one must not lock the server out.
+fn give_to_owner_of_folder(made: &File, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = fs::metadata(folder_of(path))?;
+    fchown(made, Some(folder.uid()), Some(folder.gid()))
 }
 
 /// Refuses anything but a regular file before SQLite touches it: SQLite would block on a FIFO and write to a device.

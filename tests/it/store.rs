@@ -4,7 +4,7 @@ use crate::support::account::{HELP, THANKS, WELCOME};
 use crate::support::http::Answer;
 use crate::support::store::{change, hold_a_snapshot};
 use crate::support::*;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::Barrier;
 
 #[test]
@@ -510,4 +510,18 @@ fn a_log_kept_large_by_a_reader_is_reported_once_with_the_cause() {
         std::fs::metadata(&log).unwrap().len() <= 24 << 20
     });
     assert_eq!(account.log().count(warning), 1, "{}", account.log());
+}
+
+#[test]
+fn a_store_that_a_command_of_root_makes_belongs_to_whom_its_folder_belongs() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let platform = Platform::start();
+    let setup = Setup::new().platform(&platform);
+    chown(setup.folder(), Some(65_534), Some(65_534)).unwrap();
+    let account = setup.stopped();
+    account.command(&["token"]).ok();
+    let store = account.folder().join("wechat.db").metadata().unwrap();
+    assert_eq!([store.uid(), store.gid()], [65_534, 65_534]);
 }
