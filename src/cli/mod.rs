@@ -53,8 +53,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Config};
-use terminal::{Failure, Output, logging, refusal};
+use crate::config::{self, Config, Problems};
+use terminal::{Failure, Output, complain, logging, refusal};
 
 /// A self-hosted back end for one WeChat Official Account.
 #[derive(Debug, Parser)]
@@ -339,7 +339,17 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         logging::start("warn");
     }
     let named = arguments.config;
-    let file = || config::find(named.as_deref());
+    let file = || {
+        let found = config::find(named.as_deref())?;
+        if let (None, Some(other)) = (&named, config::passed_over(&found)) {
+            complain(&format!(
+                "using ./{}, not {}, which is used in any other folder",
+                found.display(),
+                other.display()
+            ));
+        }
+        Ok::<_, Problems>(found)
+    };
     let config = || -> Result<Config, Failure> { Ok(Config::load(&file()?)?) };
     // What can be tried before there is a configuration.
     let config_or_none = || match (&named, file()) {

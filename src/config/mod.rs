@@ -220,6 +220,14 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Problems> {
         })
 }
 
+/// The other of [`PLACES`] that is there as well, where `found` is in the folder that a command happens to run in: what it
+/// says may not be about the service.
+#[must_use]
+pub fn passed_over(found: &Path) -> Option<&'static Path> {
+    let [here, system] = PLACES.map(Path::new);
+    (found == here && system.exists()).then_some(system)
+}
+
 impl Config {
     /// Loads and checks the file.
     ///
