@@ -260,9 +260,18 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     }
     out.line("")?;
     out.line("In the console of the account (设置与开发 → 基本配置 → 服务器配置; Settings and Development, Basic configuration, server configuration):")?;
-    out.line(&format!("  URL    {}", config.callback_url()))?;
-    out.line("  Token  as above")?;
-    out.line(&format!("  mode   {}", checked.mode))?;
+    let mode = &config.account.mode;
+    let mut console = vec![
+        ("  URL", config.callback_url()),
+        ("  Token", "as above".to_owned()),
+    ];
+    if mode.keys().is_some() {
+        let key = format!("account.aes_key in {}", checked.configuration);
+        console.push(("  EncodingAESKey", key));
+    }
+    let name = mode.in_the_console();
+    console.push(("  mode", format!("{name} ({})", checked.mode)));
+    out.pairs(&console)?;
     if let Some(web) = &checked.web {
         web.print_console(&mut out)?;
     }

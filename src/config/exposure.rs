@@ -19,6 +19,9 @@ const UNITS: [&str; 3] = [
     "/lib/systemd/system/wechatd.service",
 ];
 
+/// Where `wechatd install` puts the timer of the nightly backup.
+const BACKUP_TIMER: &str = "/etc/systemd/system/wechatd-backup.timer";
+
 /// The permission bits of others: to read a file, and to pass through a folder.
 const READ: u32 = 0o4;
 const PASS: u32 = 0o1;
@@ -140,6 +143,12 @@ fn exposed(file: &Path) -> Option<Metadata> {
 #[must_use]
 pub fn is_installed() -> bool {
     UNITS.iter().any(|unit| Path::new(unit).exists())
+}
+
+/// Whether the timer of its nightly backup is installed, too.
+#[must_use]
+pub fn has_backup_timer() -> bool {
+    Path::new(BACKUP_TIMER).exists()
 }
 
 /// Whether this machine runs the service, or is meant to.

@@ -33,7 +33,7 @@ use toml::de::DeTable;
 
 pub use admin::{Admin, AdminUrl, Watch};
 pub use edit::with_key;
-pub use exposure::{SERVICE_USER, ServiceUser, is_installed};
+pub use exposure::{SERVICE_USER, ServiceUser, has_backup_timer, is_installed};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
 pub use gate::{GATE_KEYS, Gate, Who};
 pub use hook::{EventType, HOOK_KEYS, Hook, HookFormat, Placeholder, last_part};

@@ -47,6 +47,16 @@ impl Mode {
         name.text()
     }
 
+    /// Its name in the console.
+    #[must_use]
+    pub const fn in_the_console(&self) -> &'static str {
+        match self {
+            Mode::Plain => "明文模式",
+            Mode::Compatible(_) => "兼容模式",
+            Mode::Secure(_) => "安全模式",
+        }
+    }
+
     /// Its keys; `None` if nothing is encrypted.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {

@@ -1,7 +1,7 @@
 //! What is left to do until the account is live, in order, as far as it can be seen from here.
 
 use crate::cli::terminal::Failure;
-use crate::config::{Config, Mode, is_installed};
+use crate::config::{Config, Mode, has_backup_timer, is_installed};
 use crate::simulated::SIMULATED;
 use crate::store::Reader;
 
@@ -12,6 +12,8 @@ pub(super) fn steps(config: &Config, reader: Option<&Reader>) -> Result<Vec<Stri
         None => false,
     };
     let has_backup = match reader {
+        // The first one may be to come tonight.
+        _ if has_backup_timer() => true,
         Some(reader) => reader.last_backup()?.is_some(),
         None => false,
     };
