@@ -181,7 +181,7 @@ fn text(events: &[HookEvent], dropped: i64, most: usize) -> String {
         .iter()
         .map(|(kind, count)| format!("{kind} {count} 条"))
         .collect();
-    let rest = (!counts.is_empty()).then(|| format!("另有:{}", counts.join("、")));
+    let rest = (!counts.is_empty()).then(|| format!("另有：{}", counts.join("、")));
     for line in rest.into_iter().chain(dropped_line(dropped)) {
         if text.len() > TITLE.len() {
             text.push('\n');
@@ -282,7 +282,7 @@ mod tests {
         let shown = lines.len() - 2;
         assert_eq!(
             lines[shown],
-            format!("另有:消息 {} 条、关注 1 条", 40 - shown)
+            format!("另有：消息 {} 条、关注 1 条", 40 - shown)
         );
         assert!(lines[shown + 1].contains("3 条"), "{content}");
         // Two short ones stand below each other.

@@ -52,7 +52,7 @@ pub(super) fn summary(event: &Value) -> String {
                 None => format!("{who} {what}"),
             }
         }
-        "closed" => format!("{who} 的资料须删除（注销账号或要求遗忘）"),
+        "closed" => format!("请删除{who} 的资料（已注销微信，或资料已在后台删除）"),
         "job" => {
             let kind = match text("kind").unwrap_or_default() {
                 "mass" => "群发",
@@ -73,8 +73,8 @@ pub(super) fn summary(event: &Value) -> String {
         "trouble" => format!("{}：{}", trouble("故障", data), written_whole(data)),
         "recovered" => format!("{}：{}", trouble("已恢复", data), written_whole(data)),
         "todo" => match data["waiting"].as_i64().unwrap_or_default() {
-            1 => "有 1 条消息待处理".to_owned(),
-            waiting => format!("有新的待处理消息，共 {waiting} 条"),
+            1 => "有 1 条待办消息".to_owned(),
+            waiting => format!("有新的待办消息，共 {waiting} 条"),
         },
         "test" => "这是 wechatd 的测试通知".to_owned(),
         other => plain(other),
@@ -87,10 +87,10 @@ fn trouble(word: &str, data: &Value) -> String {
         "store" => "存储",
         "disk" => "磁盘空间",
         "token" => "access_token",
-        "api" => "平台接口",
+        "api" => "微信接口",
         "profiles" => "粉丝资料",
         "sync" => "粉丝同步",
-        "silent" => "没有推送",
+        "silent" => "收不到推送",
         "refused" => "签名错误",
         "config" => "配置",
         "service" => "服务",
@@ -120,7 +120,7 @@ pub(super) fn type_in_chinese(kind: &str) -> &str {
         "job" => "群发结果",
         "trouble" => "故障",
         "recovered" => "恢复",
-        "todo" => "待处理",
+        "todo" => "待办",
         other => other,
     }
 }
@@ -191,7 +191,7 @@ mod tests {
             (
                 "closed",
                 json!({ "openid": openid }),
-                "粉丝…9WvBh4 的资料须删除（注销账号或要求遗忘）",
+                "请删除粉丝…9WvBh4 的资料（已注销微信，或资料已在后台删除）",
             ),
             (
                 "job",
@@ -208,7 +208,7 @@ mod tests {
                 json!({ "kind": "disk", "name": null, "text": "3 MiB left" }),
                 "已恢复（磁盘空间）：3 MiB left",
             ),
-            ("todo", json!({ "waiting": 3 }), "有新的待处理消息，共 3 条"),
+            ("todo", json!({ "waiting": 3 }), "有新的待办消息，共 3 条"),
         ] {
             assert_eq!(summary(&json!({ "type": kind, "data": data })), sentence);
         }

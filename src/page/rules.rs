@@ -187,13 +187,14 @@ fn line(frame: &Frame<'_>, rule: &Rule, rules: &Rules<'_>) -> Markup {
 
 /// What a rule answers.
 fn condition(frame: &Frame<'_>, rule: &Rule) -> Markup {
-    let (what, kinds) = match &rule.about {
-        About::Messages(kinds) => (Text::AboutMessages, kinds),
-        About::Events(kinds) => (Text::AboutEvents, kinds),
+    let (what, names): (_, &[String]) = match &rule.about {
+        About::Messages(Kinds::Any) => (Text::AnyMessage, &[]),
+        About::Messages(Kinds::Listed(names)) => (Text::AboutMessages, names),
+        About::Events(Kinds::Any) => (Text::AnyEvent, &[]),
+        About::Events(Kinds::Listed(names)) => (Text::AboutEvents, names),
     };
     html! {
-        (frame.say(what))
-        @if let Kinds::Listed(names) = kinds { " " (names.join(", ")) }
+        (frame.say(what)) " " (names.join(", "))
         @for test in &rule.tests {
             @let (verb, patterns) = test_of(test);
             " · " (frame.say(verb)) " "
@@ -237,7 +238,7 @@ fn action(frame: &Frame<'_>, action: &Action) -> Markup {
                 (person::text(&shape(&item.title)))
             }
         },
-        Action::Transfer(_) => said(Text::HandedOver),
+        Action::Transfer(_) => said(Text::HandsOver),
         Action::Forward { service, .. } => {
             html! { (frame.say(Text::ServiceIsAsked)) " " (person::text(service)) }
         }

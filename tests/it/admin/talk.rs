@@ -233,7 +233,7 @@ fn a_refusal_is_told_in_the_platforms_meaning_and_shuts_the_box() {
         (45015, "did nothing lately that allows a message"),
         (
             45047,
-            "The platform says that all messages of this window were sent.",
+            "WeChat says that all messages of this window were sent.",
         ),
         (48002, "has switched messages off"),
     ] {
