@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn add_admin_key(&self, key: NewAdminKey, now: i64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute("DELETE FROM admin_keys WHERE expires_at <= ?1", [now])?;
             connection.execute(
                 "DELETE FROM admin_keys WHERE key_hash IN
@@ -110,7 +110,7 @@ impl Store {
         &self,
         session: NewAdminSession,
     ) -> Result<Option<String>, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let (openid, name) = match &session.proof {
                 AdminProof::Owner { openid, name } => (Some(openid), name.clone()),
                 AdminProof::Key(hash) => match use_up(connection, hash, session.now)? {
@@ -139,11 +139,11 @@ impl Store {
     /// nothing can be written.
     pub fn admin_session_seen(&self, id: i64, at: i64) {
         self.writer.write_then(
-            move |connection| {
-                connection.execute(
+            move |sql| {
+                Ok(sql.sqlite().execute(
                     "UPDATE admin_sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2",
                     [id, at],
-                )
+                )?)
             },
             |noted, _| {
                 if let Err(error) = noted {
@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn end_admin_sessions(&self, which: AdminEnding) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| match which {
+        self.writer.write_sqlite(move |connection| match which {
             AdminEnding::One(id) => {
                 connection.execute("DELETE FROM admin_sessions WHERE id = ?1", [id])
             }
@@ -175,7 +175,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_old_admin_sessions(&self, before: i64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute("DELETE FROM admin_keys WHERE expires_at < ?1", [before])?;
             connection
                 .execute("DELETE FROM admin_sessions WHERE seen_at < ?1", [before])
@@ -194,7 +194,7 @@ impl Reader {
         token_hash: &[u8; 32],
         since: i64,
     ) -> Result<Option<AdminSession>, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(
                 &format!(
                     "SELECT {COLUMNS} FROM admin_sessions WHERE token_hash = ?1 AND seen_at > ?2"
@@ -212,7 +212,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn admin_sessions(&self, since: i64) -> Result<Vec<AdminSession>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(&format!(
                     "SELECT {COLUMNS} FROM admin_sessions WHERE seen_at > ?1 ORDER BY seen_at DESC, id DESC"
                 ))?

@@ -80,7 +80,7 @@ impl Reader {
         let first = self.first_message_of(&filter)?;
         let read = || {
             let came = self
-                .connection
+                .sqlite()
                 .prepare_cached(
                     "WITH RECURSIVE block (number) AS (
                          SELECT max(id) / 512 FROM messages
@@ -96,7 +96,7 @@ impl Reader {
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             let sent = self
-                .connection
+                .sqlite()
                 .prepare_cached(
                     "SELECT at, state, errcode FROM sent WHERE openid = ?1 AND at >= ?2
                      ORDER BY id DESC LIMIT ?3",
@@ -175,7 +175,7 @@ mod tests {
         let store = Store::open(&path.as_path().into()).unwrap();
         store
             .writer
-            .write(|connection| connection.execute_batch(TALK))
+            .write_sqlite(|connection| connection.execute_batch(TALK))
             .unwrap();
         (folder, store)
     }

@@ -16,7 +16,7 @@ use super::open::{Reader, Store};
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
-use super::wal::move_log;
+use super::sqlite::wal::move_log;
 
 /// How many rows were erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -119,7 +119,7 @@ impl Store {
         }
         let person = openid.to_owned();
         self.writer
-            .write(move |connection| queue(connection, &person))?;
+            .write_sqlite(move |connection| queue(connection, &person))?;
         Err(StoreError::new(
             ErrorKind::Busy,
             format!(
@@ -145,17 +145,17 @@ impl Store {
         hook_events: Vec<NewHookEvent>,
     ) -> Result<Erased, StoreError> {
         let person = openid.to_owned();
-        let mut erased = self.writer.write(move |connection| {
+        let mut erased = self.writer.write_sqlite(move |connection| {
             let erased = rows_of(connection, &person)?;
             if erased != Erased::default() {
-                outbox::add(connection, hook_events.iter())?;
+                outbox::add(&mut &*connection, hook_events.iter())?;
             }
             Ok(erased)
         })?;
         let events = reader.hook_events_of(openid);
         for rows in events.map_err(|error| Reader::failed(&error))?.chunks(100) {
             let rows = rows.to_vec();
-            erased.hook_events += self.writer.write(move |connection| {
+            erased.hook_events += self.writer.write_sqlite(move |connection| {
                 let mut remove =
                     connection.prepare_cached("DELETE FROM hook_events WHERE number = ?1")?;
                 let rows = rows.iter().map(|row| remove.execute([row]));
@@ -166,7 +166,7 @@ impl Store {
         for Naming { find, goes } in others {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
-                erased.messages += self.writer.write(move |connection| {
+                erased.messages += self.writer.write_sqlite(move |connection| {
                     let go = |key| match goes {
                         Goes::Message => remove_messages(connection, "id = ?1", [key], i64::MIN),
                         Goes::Column(sql) | Goes::HookEvent(sql) => {
@@ -182,7 +182,7 @@ impl Store {
         }
         let queued = format!("{FORGET}{openid}");
         self.writer
-            .write(move |connection| settings::remove(connection, &queued))?;
+            .write(move |sql| settings::remove(sql, &queued))?;
         Ok(erased)
     }
 
@@ -197,11 +197,11 @@ impl Store {
             let connection = Connection::open(self.path())?;
             connection.busy_timeout(CHECKPOINT_PATIENCE)?;
             // Move most of it while pushes go on: the second step blocks the writer.
-            let state = move_log(&connection, self.main)?;
-            if state.is_none_or(|state| state.left() > 0) || self.main.sync().is_err() {
+            let state = move_log(&connection, self.engine.file())?;
+            if state.is_none_or(|state| state.left() > 0) || self.engine.file().sync().is_err() {
                 return Ok(true);
             }
-            let busy = self.main.moving(|| {
+            let busy = self.engine.file().moving(|| {
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
             })?;
             Ok(busy.unwrap_or(true))
@@ -226,7 +226,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn people_to_erase(&self) -> Result<Vec<String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare("SELECT substr(name, length(?1) + 1) FROM settings WHERE name >= ?1 AND name < ?1 || char(0x10ffff)")?
                 .query_map([FORGET], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
@@ -237,7 +237,7 @@ impl Reader {
     /// Keys of other people's rows that name the person.
     fn naming(&self, find: &str, openid: &str) -> Result<Vec<Value>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(find)?
                 .query_map([openid], |row| {
                     let columns = 1..row.as_ref().column_count();

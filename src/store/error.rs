@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use super::sql::SqlError;
 
 /// Why the store could not do something. Cheap to clone: one failed commit answers many requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,40 +37,13 @@ impl StoreError {
         }
     }
 
-    /// `doing` is what failed, such as `write`; the error code decides which advice is added.
-    pub(super) fn from_sqlite(doing: &str, error: &rusqlite::Error) -> StoreError {
-        let failed = |kind| StoreError::new(kind, format!("store: {doing}: {error}"));
-        let (kind, advice) = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => (
-                ErrorKind::Full,
-                "the disk is full: make room, the server goes on by itself",
-            ),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-                ErrorKind::Busy,
-                "another program holds the store: end its transaction, the server goes on by itself",
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
-                ErrorKind::Other,
-                "the file or its folder is not writable by this user",
-            ),
-            Some(ErrorCode::NotADatabase) => (
-                ErrorKind::Damaged,
-                "the file is not an SQLite database: move it away, or name another in store.path",
-            ),
-            Some(ErrorCode::DatabaseCorrupt) => (
-                ErrorKind::Damaged,
-                "the file is damaged: restore a copy made by `wechatd backup`",
-            ),
-            Some(ErrorCode::SystemIoFailure) => (ErrorKind::Other, "the disk reports an error"),
-            Some(ErrorCode::CannotOpen) => (
-                ErrorKind::Other,
-                "check that the folder exists and is writable by this user",
-            ),
-            // From the checks of `OpenFile` before and after a commit; their text has the advice.
-            Some(ErrorCode::NotFound) => return failed(ErrorKind::Gone),
-            _ => return failed(ErrorKind::Other),
-        };
-        failed(kind).advising(advice)
+    /// `doing` is what failed, such as `write`.
+    pub(super) fn of_sql(doing: &str, error: &SqlError) -> StoreError {
+        let failed = StoreError::new(error.kind, format!("store: {doing}: {}", error.reason));
+        match error.what_to_do {
+            Some(what_to_do) => failed.advising(what_to_do),
+            None => failed,
+        }
     }
 
     /// What kind of trouble it is.
@@ -112,36 +85,3 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use rusqlite::ffi;
-
-    use super::super::{Options, Reader};
-    use super::*;
-
-    #[test]
-    fn an_error_of_sqlite_is_of_the_kind_that_its_code_says() {
-        for (code, kind) in [
-            (ffi::SQLITE_FULL, ErrorKind::Full),
-            (ffi::SQLITE_BUSY, ErrorKind::Busy),
-            (ffi::SQLITE_LOCKED, ErrorKind::Busy),
-            (ffi::SQLITE_NOTFOUND, ErrorKind::Gone),
-            (ffi::SQLITE_CORRUPT, ErrorKind::Damaged),
-            (ffi::SQLITE_NOTADB, ErrorKind::Damaged),
-            (ffi::SQLITE_READONLY, ErrorKind::Other),
-            (ffi::SQLITE_CONSTRAINT, ErrorKind::Other),
-        ] {
-            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            assert_eq!(StoreError::from_sqlite("write", &error).kind(), kind);
-        }
-    }
-
-    #[test]
-    fn where_there_is_no_store_it_is_gone() {
-        let error = Reader::open(&Options::from(Path::new("/nonexistent/wechat.db"))).err();
-        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Gone));
-    }
-}

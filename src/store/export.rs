@@ -32,7 +32,12 @@ impl Reader {
         filter: &FollowerFilter,
         each: impl FnMut(&[&str], &[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = format!("SELECT * FROM followers {}", FollowerFilter::WHERE);
+        let sql = "SELECT * FROM followers WHERE subscribe_time >= coalesce(?1, subscribe_time)
+           AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
+           AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))
+           AND (subscribe_time, openid) < (?6, ?7)
+         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)";
         let FollowerFilter {
             since,
             scene,
@@ -43,7 +48,7 @@ impl Reader {
         let (time, openid) = FollowerFilter::BEGINNING;
         let last = [Value::from(time), Value::from(openid.to_owned())];
         self.export(
-            &sql,
+            sql,
             params![since, scene, tag, search],
             filter.limit,
             &["subscribe_time", "openid"],
@@ -86,7 +91,7 @@ impl Reader {
         mut each: impl FnMut(&[&str], &[Cell]) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut statement = self.sqlite().prepare(sql).map_err(failed)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let keys = key.iter().map(|name| statement.column_index(name));

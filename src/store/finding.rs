@@ -25,7 +25,7 @@ pub(super) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::schema::migrate;
+    use crate::store::sqlite::schema::migrate;
     use crate::store::{Reader, Store};
 
     /// Messages and events with times that jump by seconds and by years; some were removed, and their ids reused.
@@ -49,7 +49,7 @@ pub(super) mod tests {
         let reader = store.reader().unwrap();
         store
             .writer
-            .write(|connection| connection.execute_batch(BADLY_TIMED))
+            .write_sqlite(|connection| connection.execute_batch(BADLY_TIMED))
             .unwrap();
         (folder, store, reader)
     }

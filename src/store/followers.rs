@@ -1,15 +1,17 @@
 //! The current followers, and the log of follows and unfollows.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::Reader;
-use super::page::page;
+use super::page::page_of;
 use super::profiles::REVOKED;
 use super::scenes;
+use super::sql::{self, Owned, Row, Sql, limit, values};
+use super::statement::statements;
+use crate::local_time;
 
 /// A row of `followers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,30 +88,7 @@ pub struct FollowerFilter {
     pub limit: Option<u32>,
 }
 
-/// What a follower must be, with the first four parameters of [`FollowerFilter::WHERE`].
-macro_rules! matching {
-    () => {
-        "subscribe_time >= coalesce(?1, subscribe_time)
-           AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
-           AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
-           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))"
-    };
-}
-
 impl FollowerFilter {
-    /// Whether a row matches.
-    const MATCHES: &str = matching!();
-
-    /// The filter as SQL. Its parameters are `since`, scene, tag, the search text and the limit, then time and openid of
-    /// the last row of the previous page. ASCII letters match in upper and lower case.
-    pub(super) const WHERE: &str = concat!(
-        "WHERE ",
-        matching!(),
-        "
-           AND (subscribe_time, openid) < (?6, ?7)
-         ORDER BY subscribe_time DESC, openid DESC LIMIT coalesce(?5, -1)"
-    );
-
     /// Time and openid before the first page.
     pub(super) const BEGINNING: (i64, &str) = (i64::MAX, "");
 }
@@ -137,9 +116,72 @@ pub struct FollowerPage {
     pub is_cut: bool,
 }
 
-const COLUMNS: &str = "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
-    subscribe_time, subscribe_scene, qr_scene, qr_scene_str, profile_at, profile_error,
-    datetime(subscribe_time, 'unixepoch', 'localtime')";
+/// The columns, in the order in which [`follower`] reads them.
+macro_rules! columns {
+    () => {
+        "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
+         subscribe_time, subscribe_scene, qr_scene, qr_scene_str, profile_at, profile_error"
+    };
+}
+
+/// What a follower must be: `?1` to `?4` are the first four of [`FollowerFilter`]. ASCII letters match in upper and lower
+/// case.
+macro_rules! matching {
+    (sqlite) => {
+        "subscribe_time >= coalesce(?1, subscribe_time)
+           AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS TEXT)))
+           AND (?3 IS NULL OR (json_valid(tagid_list) AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?3)))
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, openid, unionid)), lower(?4)))"
+    };
+    (mysql) => {
+        "subscribe_time >= coalesce(?1, subscribe_time)
+           AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS CHAR)))
+           AND (?3 IS NULL OR (json_valid(tagid_list) AND json_contains(tagid_list, CAST(?3 AS CHAR))))
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, convert(openid USING utf8mb4), unionid)), lower(?4)))"
+    };
+}
+
+/// The order of lists, a page at a time: `?5` rows at most, behind the one with this time and openid.
+macro_rules! newest_first {
+    () => {
+        " AND (subscribe_time, openid) < (?6, ?7) ORDER BY subscribe_time DESC, openid DESC LIMIT ?5"
+    };
+}
+
+statements! {
+    LIST = {
+        sqlite: concat!("SELECT ", columns!(), " FROM followers WHERE ", matching!(sqlite), newest_first!()),
+        mysql: concat!("SELECT ", columns!(), " FROM followers WHERE ", matching!(mysql), newest_first!()),
+    };
+    // Whether they match, of all behind the one with this time and openid.
+    LOOK = {
+        sqlite: concat!("SELECT ", matching!(sqlite), ", subscribe_time, openid FROM followers
+                 WHERE (subscribe_time, openid) < (?5, ?6) ORDER BY subscribe_time DESC, openid DESC"),
+        mysql: concat!("SELECT ", matching!(mysql), ", subscribe_time, openid FROM followers
+                WHERE (subscribe_time, openid) < (?5, ?6) ORDER BY subscribe_time DESC, openid DESC"),
+    };
+    ONE = (concat!("SELECT ", columns!(), " FROM followers WHERE openid = ?1"));
+    LOG_OF = "SELECT action, at, scene, source FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC";
+    LAST_EVENT = "SELECT coalesce(max(id), 0) FROM follow_log";
+    EVENTS_AFTER = "SELECT action, source, count(*) FROM follow_log WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2";
+    COUNT = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1) AS counted";
+    HAS_LEFT_SINCE = "SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push' LIMIT 1";
+    FOLLOW = {
+        sqlite: "INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene, qr_scene_str) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (openid) DO UPDATE SET subscribe_time = max(subscribe_time, excluded.subscribe_time),
+                     subscribe_scene = excluded.subscribe_scene, qr_scene = excluded.qr_scene, qr_scene_str = excluded.qr_scene_str,
+                     profile_at = NULL, profile_error = NULL",
+        mysql: "INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene, qr_scene_str) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON DUPLICATE KEY UPDATE subscribe_time = greatest(subscribe_time, ?2),
+                    subscribe_scene = ?3, qr_scene = ?4, qr_scene_str = ?5, profile_at = NULL, profile_error = NULL",
+    };
+    LEAVE = "DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2";
+    FOLLOWS = "SELECT 1 FROM followers WHERE openid = ?1";
+    QUEUE_PROFILE = "UPDATE followers SET profile_at = NULL, profile_error = NULL WHERE openid = ?1";
+    CLEAR_PROFILE = "UPDATE followers SET nickname = NULL, sex = NULL, language = NULL, city = NULL, province = NULL, country = NULL,
+                         headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = ?3 WHERE openid = ?1";
+    LOG = "INSERT INTO follow_log (id, openid, action, at, scene, source, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+}
 
 impl Reader {
     /// Calls `each` for every follower that matches the filter, newest first.
@@ -151,17 +193,10 @@ impl Reader {
         filter: &FollowerFilter,
         mut each: impl FnMut(Follower) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = format!("SELECT {COLUMNS} FROM followers {}", FollowerFilter::WHERE);
-        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
-        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let (time, openid) = FollowerFilter::BEGINNING;
         let mut left = filter.limit;
         // The raw values, of whatever type: converted values may sort differently.
-        let mut last = (Value::from(time), Value::from(openid.to_owned()));
-        let keyed = |row: &Row| {
-            let key = (row.get("subscribe_time")?, row.get("openid")?);
-            Ok((key, follower(row)?))
-        };
+        let mut last = (Owned::Integer(time), Owned::Text(openid.into()));
         loop {
             let FollowerFilter {
                 since,
@@ -170,8 +205,13 @@ impl Reader {
                 search,
                 limit: _,
             } = filter;
-            let values = params![since, scene, tag, search, left, last.0, last.1];
-            let page = page(&mut statement, values, keyed).map_err(failed)?;
+            let most = limit(left);
+            let values = values![since, scene, tag, search, most, last.0, last.1];
+            let page = self.read(|sql| {
+                page_of(sql, &LIST, values, |row| {
+                    Ok(((row.get(12)?, row.get(0)?), follower(row)))
+                })
+            })?;
             for (key, row) in page.rows {
                 last = key;
                 left = left.map(|left| left - 1);
@@ -204,35 +244,29 @@ impl Reader {
         let (time, openid) = after.map_or(FollowerFilter::BEGINNING, |mark| {
             (mark.subscribe_time, mark.openid.as_str())
         });
-        let sql = format!(
-            "SELECT {}, subscribe_time, openid FROM followers WHERE (subscribe_time, openid) < (?5, ?6)
-             ORDER BY subscribe_time DESC, openid DESC",
-            FollowerFilter::MATCHES
-        );
-        let find = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![since, scene, tag, search, time, openid])?;
-            let (mut found, mut last) = (Vec::new(), None);
-            for looked in 0.. {
-                let Some(row) = rows.next()? else {
-                    return Ok((found, None, false));
-                };
+        let (mut found, mut last) = (Vec::new(), None);
+        let (mut looked, mut is_last) = (0, true);
+        let values = values![since, scene, tag, search, time, openid];
+        self.read(|sql| {
+            sql.rows(&LOOK, values, &mut |row| {
                 if looked == MOST_LOOKED_AT || found.len() == most {
-                    return Ok((found, last, looked == MOST_LOOKED_AT));
+                    is_last = false;
+                    return Ok(ControlFlow::Break(()));
                 }
+                looked += 1;
                 let mark = FollowerMark {
-                    subscribe_time: some_number(row, 1)?,
-                    openid: some_text(row, 2)?,
+                    subscribe_time: row.some_number(1),
+                    openid: row.some_text(2),
                 };
-                if row.get::<_, Option<bool>>(0)?.unwrap_or(false) {
+                if row.number(0).is_some_and(|matches| matches != 0) {
                     found.push(mark.openid.clone());
                 }
                 last = Some(mark);
-            }
-            Ok((found, None, false))
-        };
-        let (found, next, is_cut) =
-            find().map_err(|error: rusqlite::Error| Reader::failed(&error))?;
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        let next = last.filter(|_| !is_last);
+        let is_cut = next.is_some() && looked == MOST_LOOKED_AT;
         let mut rows = Vec::with_capacity(found.len());
         for openid in found {
             rows.extend(self.follower(&openid)?);
@@ -245,14 +279,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn follower(&self, openid: &str) -> Result<Option<Follower>, StoreError> {
-        self.connection
-            .query_row(
-                &format!("SELECT {COLUMNS} FROM followers WHERE openid = ?1"),
-                [openid],
-                follower,
-            )
-            .optional()
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&ONE, values![openid], |row| Ok(follower(row))))
     }
 
     /// The entries of `follow_log` about a person, newest first.
@@ -260,21 +287,18 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn follow_log(&self, openid: &str) -> Result<Vec<FollowLogEntry>, StoreError> {
-        let read = || {
-            self.connection
-                .prepare("SELECT action, at, scene, source, datetime(at, 'unixepoch', 'localtime') FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC")?
-                .query_map([openid], |row| {
-                    Ok(FollowLogEntry {
-                        action: some_text(row, 0)?,
-                        at: some_number(row, 1)?,
-                        scene: text(row, 2)?,
-                        source: some_text(row, 3)?,
-                        time: some_text(row, 4)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.all(&LOG_OF, values![openid], |row| {
+                let at = row.some_number(1);
+                Ok(FollowLogEntry {
+                    action: row.some_text(0),
+                    at,
+                    scene: row.text(2),
+                    source: row.some_text(3),
+                    time: local_time::format(at),
+                })
+            })
+        })
     }
 
     /// The id of the last row of `follow_log`; 0 if there is none.
@@ -282,11 +306,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn last_follow_event(&self) -> Result<i64, StoreError> {
-        self.connection
-            .query_row("SELECT coalesce(max(id), 0) FROM follow_log", [], |row| {
-                row.get(0)
-            })
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&LAST_EVENT, &[], |row| row.get(0)))
     }
 
     /// Counts the rows of `follow_log` after this id, up to 100,000, and returns the last id of them. Rows that were erased
@@ -296,21 +316,15 @@ impl Reader {
     /// When the store cannot be read.
     pub fn follow_events_after(&self, id: i64) -> Result<(Vec<FollowCount>, i64), StoreError> {
         let last = self.last_follow_event()?.min(id.saturating_add(100_000));
-        let read = || {
-            self.connection
-                .prepare_cached(
-                    "SELECT action, source, count(*) FROM follow_log WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2",
-                )?
-                .query_map([id, last], |row| {
-                    Ok(FollowCount {
-                        action: some_text(row, 0)?,
-                        source: some_text(row, 1)?,
-                        count: row.get(2)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let counts = read().map_err(|error| Reader::failed(&error))?;
+        let counts = self.read(|sql| {
+            sql.all(&EVENTS_AFTER, values![id, last], |row| {
+                Ok(FollowCount {
+                    action: row.some_text(0),
+                    source: row.some_text(1),
+                    count: row.get(2)?,
+                })
+            })
+        })?;
         Ok((counts, last))
     }
 
@@ -327,49 +341,45 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn count_followers_up_to(&self, most: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1)";
-        self.connection
-            .query_row(sql, [most], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&COUNT, values![most], |row| row.get(0)))
     }
 }
 
-fn follower(row: &Row) -> rusqlite::Result<Follower> {
-    let tags = text(row, 11)?;
-    Ok(Follower {
-        openid: some_text(row, 0)?,
-        unionid: text(row, 1)?,
-        nickname: text(row, 2)?,
-        sex: number(row, 3)?,
-        language: text(row, 4)?,
-        city: text(row, 5)?,
-        province: text(row, 6)?,
-        country: text(row, 7)?,
-        headimgurl: text(row, 8)?,
-        remark: text(row, 9)?,
-        groupid: number(row, 10)?,
-        tagid_list: tags.and_then(|tags| serde_json::from_str(&tags).ok()),
-        subscribe_time: some_number(row, 12)?,
-        subscribe_scene: text(row, 13)?,
-        qr_scene: number(row, 14)?,
-        qr_scene_str: text(row, 15)?,
-        profile_at: number(row, 16)?,
-        profile_error: text(row, 17)?,
-        subscribed: some_text(row, 18)?,
-    })
+fn follower(row: &dyn Row) -> Follower {
+    let subscribe_time = row.some_number(12);
+    Follower {
+        openid: row.some_text(0),
+        unionid: row.text(1),
+        nickname: row.text(2),
+        sex: row.number(3),
+        language: row.text(4),
+        city: row.text(5),
+        province: row.text(6),
+        country: row.text(7),
+        headimgurl: row.text(8),
+        remark: row.text(9),
+        groupid: row.number(10),
+        tagid_list: row
+            .text(11)
+            .and_then(|tags| serde_json::from_str(&tags).ok()),
+        subscribe_time,
+        subscribe_scene: row.text(13),
+        qr_scene: row.number(14),
+        qr_scene_str: row.text(15),
+        profile_at: row.number(16),
+        profile_error: row.text(17),
+        subscribed: local_time::format(subscribe_time),
+    }
 }
 
 /// A person follows at `at`. Pushes arrive in any order: one older than the last unfollow is only logged. Unfollows
 /// found by a sync do not count: they have the time of this machine's clock, which may differ from the platform's.
 pub(super) fn follow(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     openid: &str,
     at: i64,
     scene: Option<&str>,
-) -> rusqlite::Result<()> {
-    let has_left_since: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push')")?
-        .query_row(params![openid, at], |row| row.get(0))?;
+) -> sql::Result<()> {
     let event = FollowEvent {
         source: Source::Push,
         openid,
@@ -377,27 +387,19 @@ pub(super) fn follow(
         at,
         scene,
     };
-    if has_left_since {
-        return log(connection, &event, false);
+    if sql.exists(&HAS_LEFT_SINCE, values![openid, at])? {
+        return log(sql, &event, false);
     }
     let number = scene.and_then(|scene| scene.parse::<u32>().ok());
-    let followed_before = follows(connection, openid)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene, qr_scene_str) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (openid) DO UPDATE SET subscribe_time = max(subscribe_time, excluded.subscribe_time),
-                 subscribe_scene = excluded.subscribe_scene, qr_scene = excluded.qr_scene, qr_scene_str = excluded.qr_scene_str,
-                 profile_at = NULL, profile_error = NULL",
-        )?
-        .execute(params![openid, at, scene.map(|_| "ADD_SCENE_QR_CODE"), number, scene])?;
-    log(connection, &event, !followed_before)
+    let followed_before = sql.exists(&FOLLOWS, values![openid])?;
+    let way = scene.map(|_| "ADD_SCENE_QR_CODE");
+    sql.run(&FOLLOW, values![openid, at, way, number, scene])?;
+    log(sql, &event, !followed_before)
 }
 
 /// A person unfollows at `at`. A person who has followed again since then stays.
-pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite::Result<()> {
-    let left = connection
-        .prepare_cached("DELETE FROM followers WHERE openid = ?1 AND subscribe_time <= ?2")?
-        .execute(params![openid, at])?;
+pub(super) fn leave(sql: &mut dyn Sql, openid: &str, at: i64) -> sql::Result<()> {
+    let left = sql.run(&LEAVE, values![openid, at])?;
     let event = FollowEvent {
         source: Source::Push,
         openid,
@@ -405,39 +407,19 @@ pub(super) fn leave(connection: &Connection, openid: &str, at: i64) -> rusqlite:
         at,
         scene: None,
     };
-    log(connection, &event, left > 0)
-}
-
-fn follows(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1)")?
-        .query_row([openid], |row| row.get(0))
+    log(sql, &event, left > 0)
 }
 
 /// Queues the profile to be fetched again.
-pub(super) fn queue_profile(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE followers SET profile_at = NULL, profile_error = NULL WHERE openid = ?1",
-        )?
-        .execute([openid])?;
-    Ok(())
+pub(super) fn queue_profile(sql: &mut dyn Sql, openid: &str) -> sql::Result<()> {
+    sql.run(&QUEUE_PROFILE, values![openid]).map(drop)
 }
 
 /// The person has revoked access to the profile: their data is cleared and not fetched again. Remark and tags are the
 /// account's own and stay.
-pub(super) fn clear_profile(
-    connection: &Connection,
-    openid: &str,
-    now: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE followers SET nickname = NULL, sex = NULL, language = NULL, city = NULL, province = NULL, country = NULL,
-                 headimgurl = NULL, unionid = NULL, profile_at = ?2, profile_error = ?3 WHERE openid = ?1",
-        )?
-        .execute(params![openid, now, REVOKED])?;
-    Ok(())
+pub(super) fn clear_profile(sql: &mut dyn Sql, openid: &str, now: i64) -> sql::Result<()> {
+    sql.run(&CLEAR_PROFILE, values![openid, now, REVOKED])
+        .map(drop)
 }
 
 /// How a follow or unfollow became known.
@@ -487,11 +469,7 @@ pub(super) struct FollowEvent<'a> {
 }
 
 /// Writes a row of `follow_log`. `counts` says whether the number of followers changed: `daily_v` adds up those rows.
-pub(super) fn log(
-    connection: &Connection,
-    event: &FollowEvent,
-    counts: bool,
-) -> rusqlite::Result<()> {
+pub(super) fn log(sql: &mut dyn Sql, event: &FollowEvent, counts: bool) -> sql::Result<()> {
     let FollowEvent {
         source,
         openid,
@@ -499,10 +477,9 @@ pub(super) fn log(
         at,
         scene,
     } = event;
-    connection
-        .prepare_cached("INSERT INTO follow_log (openid, action, at, scene, source, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![openid, action.name(), at, scene, source.name(), counts])?;
-    Ok(())
+    let (action, source) = (action.name(), source.name());
+    sql.insert(&LOG, values![openid, action, at, scene, source, counts])
+        .map(drop)
 }
 
 #[cfg(test)]

@@ -106,10 +106,11 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| {
+        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
             answer_forward(connection, id, answer.as_deref(), &rungs, now)
         };
-        self.writer.write_then(work, done);
+        self.writer
+            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }
 
     /// Records that a service failed; `otherwise` answers the push if nothing has yet.
@@ -121,7 +122,7 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| {
+        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
             let Some((State::Asked, pending)) = state(connection, id)? else {
                 return Ok(Settled::Moot);
             };
@@ -138,7 +139,8 @@ impl Store {
                 None => Settled::Nothing,
             })
         };
-        self.writer.write_then(work, done);
+        self.writer
+            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }
 
     /// Answers a push without its service, which may still answer: with `wait_text`, unless a customer-service message may
@@ -151,16 +153,17 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| {
+        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
             let Some((_, Some(message_id))) = state(connection, id)? else {
                 return Ok(Settled::Moot);
             };
-            let sends = may_send && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?;
+            let sends = may_send && !settings::lacks_right(&mut &*connection, NO_CUSTOM_SEND, now)?;
             let reply = wait_text.clone().filter(|_| !sends);
             set_reply(connection, message_id, reply.as_deref())?;
             Ok(Settled::Answer(reply))
         };
-        self.writer.write_then(work, done);
+        self.writer
+            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }
 
     /// Closes a push that the platform no longer delivers: further deliveries get `success`. An answer that nobody got
@@ -172,8 +175,10 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
-        self.writer.write_then(work, done);
+        let mut work =
+            move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
+        self.writer
+            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }
 
     /// Records how a customer-service message ended.
@@ -185,7 +190,7 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| {
+        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
             if !matches!(state(connection, id)?, Some((State::Sending, _))) {
                 return Ok(Settled::Moot);
             }
@@ -204,7 +209,8 @@ impl Store {
                 .execute(params![id, state, why, done_at])?;
             Ok(settled)
         };
-        self.writer.write_then(work, done);
+        self.writer
+            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }
 
     /// Gives up the answers of a service that were kept since before `before`, in Unix seconds. Returns how many.
@@ -213,7 +219,7 @@ impl Store {
     /// When the store cannot write.
     pub fn expire_kept(&self, service: &str, before: i64, now: i64) -> Result<usize, StoreError> {
         let service = service.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .prepare_cached(
                     "UPDATE forwards SET state = 'expired', done_at = ?3
@@ -233,7 +239,7 @@ impl Store {
         let reader = self.reader()?;
         let fail = |error| Reader::failed(&error);
         if !reader
-            .connection
+            .sqlite()
             .prepare(has_open)
             .map_err(fail)?
             .exists([])
@@ -241,7 +247,7 @@ impl Store {
         {
             return Ok(Vec::new());
         }
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute(
                 "UPDATE forwards SET state = 'unknown', error = 'the server ended while it was being sent', done_at = ?1
                  WHERE state = 'sending'",
@@ -282,7 +288,7 @@ impl Store {
             false => "DROP TRIGGER IF EXISTS breaks",
         };
         self.writer
-            .write(move |connection| connection.execute_batch(sql))
+            .write_sqlite(move |connection| connection.execute_batch(sql))
     }
 
     /// Forgets that the account has no right to customer-service messages, and none to make QR codes. For each: whether
@@ -291,10 +297,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn forget_missing_rights(&self) -> Result<[bool; 2], StoreError> {
-        self.writer.write(|connection| {
+        self.writer.write_sqlite(|connection| {
             let forget = |right| {
-                let was_known = settings::get(connection, right)?.is_some();
-                settings::remove(connection, right).map(|()| was_known)
+                let was_known = settings::get(&mut &*connection, right)?.is_some();
+                settings::remove(&mut &*connection, right).map(|()| was_known)
             };
             Ok([forget(NO_CUSTOM_SEND)?, forget(NO_QR_CODES)?])
         })
@@ -308,7 +314,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn has_forward(&self, id: i64) -> Result<bool, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT 1 FROM forwards WHERE id = ?1")?
                 .exists([id])
         };
@@ -333,7 +339,7 @@ impl Reader {
 
     fn kept_answers(&self, column: &str) -> Result<Vec<String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(&format!(
                     "SELECT DISTINCT {column} FROM forwards WHERE state = 'kept'"
                 ))?
@@ -456,7 +462,7 @@ fn next_rung(
     now: i64,
 ) -> rusqlite::Result<(&'static str, Settled)> {
     if let Some(message) = &rungs.message
-        && !settings::lacks_right(connection, NO_CUSTOM_SEND, now)?
+        && !settings::lacks_right(&mut &*connection, NO_CUSTOM_SEND, now)?
     {
         let openid = connection
             .prepare_cached("SELECT openid FROM forwards WHERE id = ?1")?

@@ -76,7 +76,7 @@ impl Reader {
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self
-            .connection
+            .sqlite()
             .prepare(
                 "SELECT id, message_id, service, openid, state, deliveries, answer, error, asked_at, answered_at, done_at,
                      datetime(asked_at, 'unixepoch', 'localtime')
@@ -99,7 +99,7 @@ impl Reader {
         // Each part has an index of its own.
         let count = "SELECT (SELECT count(*) FROM forwards WHERE state IN ('asked', 'sending'))
                             + (SELECT count(*) FROM forwards WHERE state = 'kept')";
-        self.connection
+        self.sqlite()
             .query_row(count, [], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
@@ -110,7 +110,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn service_counts(&self, service: &str) -> Result<ServiceCounts, StoreError> {
         let counts = || {
-            self.connection.query_row(
+            self.sqlite().query_row(
                 "SELECT sum(state = 'asked'), sum(state IN ('kept', 'sending')),
                      sum(state IN ('answered', 'sent', 'unknown', 'shown')), sum(state = 'expired'), sum(state = 'failed'),
                      sum(state = 'failed' AND id > (SELECT coalesce(max(id), 0) FROM forwards
@@ -131,7 +131,7 @@ impl Reader {
             )
         };
         let error = || {
-            self.connection
+            self.sqlite()
                 .query_row(
                     "SELECT error FROM forwards WHERE service = ?1 AND state = 'failed' ORDER BY id DESC LIMIT 1",
                     [service],

@@ -123,7 +123,7 @@ impl Reader {
             return Ok(days);
         };
         let mut read = || {
-            let mut statement = self.connection.prepare_cached(
+            let mut statement = self.sqlite().prepare_cached(
                 "SELECT quarter * ?1, subscribed, unsubscribed, messages FROM daily_counts WHERE quarter >= ?2 ORDER BY quarter",
             )?;
             let mut rows = statement.query([QUARTER, first.div_euclid(QUARTER)])?;
@@ -154,7 +154,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn message_times(&self, since: i64) -> Result<MessageTimes, StoreError> {
         let read = || {
-            let mut statement = self.connection.prepare_cached(
+            let mut statement = self.sqlite().prepare_cached(
                 "SELECT quarter * ?1, messages FROM daily_counts WHERE quarter >= ?2 AND messages > 0",
             )?;
             let rows = statement.query_map([QUARTER, since.div_euclid(QUARTER)], |row| {
@@ -184,7 +184,7 @@ impl Reader {
     ) -> Result<Vec<SceneGrowth>, StoreError> {
         let first = since.map_or(i64::MIN, |since| since.div_euclid(QUARTER));
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     // Until version 3 each log-in had a scene of its own.
                     "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene), sum(came), sum(here)
@@ -250,7 +250,7 @@ mod tests {
             })
             .collect();
         let mut statement = reader
-            .connection
+            .sqlite()
             .prepare(
                 "SELECT day, subscribed, unsubscribed, net, messages FROM daily_v ORDER BY day",
             )
@@ -291,7 +291,7 @@ mod tests {
         let (_folder, _store, reader) = badly_timed();
         let times = reader.message_times(0).unwrap();
         let all: i64 = reader
-            .connection
+            .sqlite()
             .query_row(
                 "SELECT count(*) FROM messages WHERE msg_type <> 'event'",
                 [],
@@ -313,7 +313,7 @@ mod tests {
             let sql = "SELECT count(*) FROM messages WHERE rule = ?1 AND received_at >= (?2 - ?3 * 86400) / 900 * 900";
             let values = rusqlite::params![rule, NOW, days];
             reader
-                .connection
+                .sqlite()
                 .query_row(sql, values, |row| row.get(0))
                 .unwrap()
         };

@@ -133,7 +133,7 @@ impl Store {
         change: HookChange,
     ) -> Result<(), StoreError> {
         let hook = hook.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             for outcome in &outcomes {
                 let (state, at) = match outcome.state {
                     EventState::Waiting(at) => ("waiting", at),
@@ -169,7 +169,7 @@ impl Store {
     /// When the store cannot write.
     pub fn made_hook_secret(&self, hook: &str, fresh: &Secret) -> Result<Secret, StoreError> {
         let (hook, fresh) = (hook.to_owned(), fresh.expose().to_owned());
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.query_row(
                 "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET secret = iif(secret GLOB 'whsec_?*', secret, excluded.secret) RETURNING secret",
@@ -185,7 +185,7 @@ impl Store {
     /// When the store cannot write.
     pub fn resume_hook(&self, hook: &str) -> Result<bool, StoreError> {
         let hook = hook.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let resumed = connection.execute(
                 "UPDATE hooks SET paused = NULL, failures = 0 WHERE name = ?1 AND paused IS NOT NULL",
                 [&hook],
@@ -202,7 +202,7 @@ impl Store {
         let Some((number, digest)) = read_webhook_id(id) else {
             return Ok(None);
         };
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let hook: Option<String> = connection
                 .query_row(
                     "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?3
@@ -224,7 +224,7 @@ impl Store {
     /// When the store cannot write.
     pub fn resend_failed_hook_events(&self, hook: &str, now: i64) -> Result<usize, StoreError> {
         let hook = hook.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             tries_at_once(connection, &hook)?;
             connection.execute(
                 "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE hook = ?1 AND state = 'dead'",
@@ -246,7 +246,7 @@ impl Store {
         most: u32,
     ) -> Result<usize, StoreError> {
         let hooks = serde_json::json!(hooks).to_string();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let remove = |which: &str, before: i64| {
                 connection
                     .prepare_cached(&format!(
@@ -282,7 +282,7 @@ impl Store {
             .map_err(|error| Reader::failed(&error))?;
         for (number, openid) in &gone {
             let number = *number;
-            self.writer.write(move |connection| {
+            self.writer.write_sqlite(move |connection| {
                 connection
                     .prepare_cached("DELETE FROM hook_events WHERE number = ?1")?
                     .execute([number])
@@ -300,7 +300,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn hook_state(&self, hook: &str) -> Result<HookState, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT waiting, dropped, failures, paused FROM hooks WHERE name = ?1",
                 )?
@@ -324,7 +324,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn made_hook_secret(&self, hook: &str) -> Result<Option<Secret>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .query_row("SELECT secret FROM hooks WHERE name = ?1", [hook], |row| {
                     text(row, 0)
                 })
@@ -356,7 +356,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn next_hook_event_at(&self, hook: &str) -> Result<Option<i64>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT min(next_at) FROM hook_events WHERE hook = ?1 AND state = 'waiting'",
                 )?
@@ -381,7 +381,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn hook_counts(&self, hook: &str) -> Result<HookCounts, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(
                 "SELECT sum(state = 'delivered'), sum(state = 'dead') FROM hook_events WHERE hook = ?1 AND state <> 'waiting'",
                 [hook],
@@ -401,7 +401,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn dead_by_hook(&self) -> Result<HashMap<String, i64>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT hook, count(*) FROM (SELECT hook FROM hook_events WHERE state = 'dead' LIMIT 100000) GROUP BY hook",
                 )?
@@ -417,7 +417,7 @@ impl Reader {
         values: impl rusqlite::Params,
     ) -> Result<Vec<HookEvent>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(&format!(
                     "SELECT number, digest, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
                      FROM hook_events WHERE {which}"
@@ -429,7 +429,7 @@ impl Reader {
     }
 
     fn closed_before(&self, before: i64) -> rusqlite::Result<Vec<(i64, String)>> {
-        self.connection
+        self.sqlite()
             .prepare(
                 "SELECT number, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1",
             )?
@@ -439,7 +439,7 @@ impl Reader {
 
     /// Events about a person except `closed` ones.
     pub(super) fn hook_events_of(&self, openid: &str) -> rusqlite::Result<Vec<i64>> {
-        self.connection
+        self.sqlite()
             .prepare("SELECT number FROM hook_events WHERE openid = ?1 AND type <> ?2")?
             .query_map([openid, CLOSED], |row| row.get(0))?
             .collect()

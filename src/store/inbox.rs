@@ -147,7 +147,7 @@ impl Reader {
             "SELECT id, {matches} FROM messages WHERE {which} AND id < ?3 ORDER BY id DESC"
         );
         let find = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut statement = self.sqlite().prepare_cached(&sql)?;
             let values = params![
                 filter.openid,
                 first,
@@ -204,7 +204,7 @@ impl Reader {
                  AND {matches} ORDER BY id LIMIT ?7"
         );
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(&sql)?
                 .query_map(
                     params![
@@ -230,7 +230,7 @@ impl Reader {
     pub fn messages_with(&self, ids: &[i64]) -> Result<Vec<MessageRow>, StoreError> {
         let read = || {
             let sql = format!("SELECT {COLUMNS} FROM messages WHERE id = ?1");
-            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut statement = self.sqlite().prepare_cached(&sql)?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 found.extend(statement.query_row([id], message).optional()?);
@@ -282,7 +282,7 @@ impl Reader {
         };
         let first = self.first_id(&filter)?;
         let mut read = || {
-            let mut statement = self.connection.prepare_cached(
+            let mut statement = self.sqlite().prepare_cached(
                 "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
                  FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
             )?;
@@ -325,7 +325,7 @@ impl Reader {
 
     fn count(&self, sql: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
         let counted = || {
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut statement = self.sqlite().prepare_cached(sql)?;
             statement.query_row(values, |row| row.get(0))
         };
         counted().map_err(|error| Reader::failed(&error))
@@ -341,7 +341,7 @@ impl Store {
         let mut marked = Vec::with_capacity(ids.len());
         for some in ids.chunks(STEP) {
             let (some, mark) = (some.to_vec(), mark.clone());
-            marked.extend(self.writer.write(move |connection| {
+            marked.extend(self.writer.write_sqlite(move |connection| {
                 let mut there = Vec::new();
                 let mut exists =
                     connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?;
@@ -403,7 +403,7 @@ mod tests {
                    iif(i % 5, NULL, i % 10 = 0) FROM n";
         store
             .writer
-            .write(move |connection| connection.execute_batch(rows))
+            .write_sqlite(move |connection| connection.execute_batch(rows))
             .unwrap();
         let reader = store.reader().unwrap();
         let all = |filter: &InboxFilter, is_it: &dyn Fn(i64) -> bool| {

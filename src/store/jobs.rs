@@ -78,7 +78,7 @@ impl Store {
         since: i64,
     ) -> Result<Begun, StoreError> {
         let (fingerprint, fresh) = (fingerprint.to_owned(), fresh_client_id.to_owned());
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let earlier = connection
                 .query_row(
                     "SELECT id, client_id, sent_at FROM jobs
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn job_refused(&self, id: i64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .execute("DELETE FROM jobs WHERE id = ?1 AND msg_id IS NULL", [id])
                 .map(drop)
@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn begin_job(&self, job: NewJob) -> Result<i64, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             insert(connection, &job)?;
             Ok(connection.last_insert_rowid())
         })
@@ -146,8 +146,9 @@ impl Store {
         msg_data_id: Option<&str>,
     ) -> Result<(), StoreError> {
         let (msg_id, msg_data_id) = (msg_id.to_owned(), msg_data_id.map(str::to_owned));
-        self.writer
-            .write(move |connection| taken(connection, kind, id, &msg_id, msg_data_id.as_deref()))
+        self.writer.write_sqlite(move |connection| {
+            taken(connection, kind, id, &msg_id, msg_data_id.as_deref())
+        })
     }
 }
 
@@ -163,7 +164,7 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<Job>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(
                     "SELECT msg_id, client_id, msg_type, openid, target, content, sent_at, status, total, filtered,
                             sent, failed, finished_at, datetime(coalesce(sent_at, finished_at), 'unixepoch', 'localtime'),

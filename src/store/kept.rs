@@ -44,9 +44,9 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn lacks_qr_codes(&self, until: i64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
-            settings::put(connection, NO_QR_CODES, &format!("none {until}"))
-        })
+        let until = format!("none {until}");
+        self.writer
+            .write(move |sql| settings::put(sql, NO_QR_CODES, &until))
     }
 
     /// The Token generated on first start; stores `fresh` if there is none yet.
@@ -55,7 +55,7 @@ impl Store {
     /// When the store cannot write.
     pub fn made_token(&self, fresh: &Secret) -> Result<Secret, StoreError> {
         let fresh = fresh.expose().to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute(
                 // An empty value, cleared by the owner or mistyped, counts as none: with an empty Token anybody could sign.
                 "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
@@ -79,7 +79,7 @@ impl Store {
             format!("{SERVICE_SECRET}{service}"),
             fresh.expose().to_owned(),
         );
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.query_row(
                 "INSERT INTO settings (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = iif(value GLOB 'whsec_?*', value, excluded.value) RETURNING value",
@@ -95,7 +95,7 @@ impl Store {
     /// When the store cannot write.
     pub fn made_web_key(&self, fresh: &Secret) -> Result<Secret, StoreError> {
         let fresh = fresh.expose().to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.query_row(
                 // An empty value, cleared by the owner or mistyped, counts as none: with an empty key anybody could sign.
                 "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value =
@@ -112,11 +112,11 @@ impl Store {
     /// When the store cannot write.
     pub fn claim(&self, app_id: &str) -> Result<String, StoreError> {
         let app_id = app_id.to_owned();
-        self.writer.write(move |connection| {
-            if let Some(owner) = settings::owner(connection)? {
+        self.writer.write_sqlite(move |connection| {
+            if let Some(owner) = settings::owner(&mut &*connection)? {
                 return Ok(owner);
             }
-            settings::put(connection, APP_ID, &app_id)?;
+            settings::put(&mut &*connection, APP_ID, &app_id)?;
             Ok(app_id.clone())
         })
     }
@@ -131,7 +131,7 @@ impl Store {
             token.value.expose().to_owned(),
             token.expires_at,
         );
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute(
                 "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
@@ -147,7 +147,7 @@ impl Store {
     /// When the store cannot be read.
     pub fn kept_token(&self, name: &str) -> Result<Option<KeptToken>, StoreError> {
         let name = name.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .prepare_cached(
                     // An empty value, cleared by the owner or mistyped, counts as none.
@@ -190,10 +190,10 @@ impl Store {
             (CALLBACK_IPS, kept.addresses.join(" ")),
             (CALLBACK_IPS_AT, kept.fetched_at.to_string()),
         ];
-        self.writer.write(move |connection| {
+        self.writer.write(move |sql| {
             values
                 .iter()
-                .try_for_each(|(name, value)| settings::put(connection, name, value))
+                .try_for_each(|(name, value)| settings::put(sql, name, value))
         })
     }
 
@@ -217,15 +217,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let [server, page] = addresses;
         let since = server.as_ref().map(|_| since.to_string());
-        self.writer.write(move |connection| {
+        self.writer.write(move |sql| {
             let all = [
                 (LISTENING, &server),
                 (ADMIN_LISTENING, &page),
                 (STARTED_AT, &since),
             ];
             all.iter().try_for_each(|(name, value)| match value {
-                Some(value) => settings::put(connection, name, value),
-                None => settings::remove(connection, name),
+                Some(value) => settings::put(sql, name, value),
+                None => settings::remove(sql, name),
             })
         })
     }
@@ -245,7 +245,7 @@ impl Store {
     pub fn keep_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.writer
-            .write(move |connection| settings::put(connection, &name, &value))
+            .write(move |sql| settings::put(sql, &name, &value))
     }
 
     /// A stored value.
@@ -254,8 +254,7 @@ impl Store {
     /// When the store cannot be read.
     pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        self.writer
-            .write(move |connection| settings::get(connection, &name))
+        self.writer.write(move |sql| settings::get(sql, &name))
     }
 
     /// Proves that the store can be written: writes at most once a second, otherwise only takes the write lock.
@@ -266,7 +265,7 @@ impl Store {
 
     /// The same, and checks that there is room for a large push: half a MiB.
     pub fn probe_room(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        let main = self.main;
+        let main = self.engine.file();
         self.probe(move |probed| done(probed.and_then(|()| main.has_room())));
     }
 }
@@ -278,7 +277,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn valid_token(&self, name: &str, now: i64) -> Result<Option<Secret>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT value FROM tokens
                      WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'
@@ -299,7 +298,7 @@ impl Reader {
     pub fn token_expires_at(&self, name: &str) -> Result<Option<i64>, StoreError> {
         let expires = "SELECT expires_at FROM tokens WHERE name = ?1";
         let read = self
-            .connection
+            .sqlite()
             .query_row(expires, [name], |row| number(row, 0));
         let read = read.optional().map(Option::flatten);
         read.map_err(|error| Reader::failed(&error))
@@ -310,10 +309,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn may_make_qr_codes(&self, now: i64) -> Result<bool, StoreError> {
-        let lacks = settings::lacks_right(&self.connection, NO_QR_CODES, now);
-        lacks
-            .map(|lacks| !lacks)
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| Ok(!settings::lacks_right(sql, NO_QR_CODES, now)?))
     }
 
     /// The Token generated on first start, if there is one.
@@ -321,9 +317,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn made_token(&self) -> Result<Option<Secret>, StoreError> {
-        settings::get(&self.connection, TOKEN)
-            .map(|value| value.map(Secret::new))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| Ok(settings::get(sql, TOKEN)?.map(Secret::new)))
     }
 
     /// The AppID of the account that the store belongs to; `None` as long as it belongs to none.
@@ -331,7 +325,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn owner(&self) -> Result<Option<String>, StoreError> {
-        settings::owner(&self.connection).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::owner(sql))
     }
 
     /// Where the server of this store listened when it last started, unless it has stopped since.
@@ -339,7 +333,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn listening(&self) -> Result<Option<String>, StoreError> {
-        settings::get(&self.connection, LISTENING).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::get(sql, LISTENING))
     }
 
     /// The same of its operator's page; `None`: there is none.
@@ -347,7 +341,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn admin_listening(&self) -> Result<Option<String>, StoreError> {
-        settings::get(&self.connection, ADMIN_LISTENING).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::get(sql, ADMIN_LISTENING))
     }
 
     /// When the server of this store last started, in Unix seconds, unless it has stopped since.
@@ -355,9 +349,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn started_at(&self) -> Result<Option<i64>, StoreError> {
-        settings::get(&self.connection, STARTED_AT)
-            .map(|value| value.and_then(|value| value.parse().ok()))
-            .map_err(|error| Reader::failed(&error))
+        let value = self.read(|sql| settings::get(sql, STARTED_AT))?;
+        Ok(value.and_then(|value| value.parse().ok()))
     }
 
     /// The last backup, if there is one.
@@ -365,8 +358,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn last_backup(&self) -> Result<Option<KeptBackup>, StoreError> {
-        let kept =
-            settings::get(&self.connection, BACKUP).map_err(|error| Reader::failed(&error))?;
+        let kept = self.read(|sql| settings::get(sql, BACKUP))?;
         Ok(kept.and_then(|kept| {
             let (at, file) = kept.split_once(' ')?;
             Some(KeptBackup {
@@ -381,8 +373,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn callback_ips(&self) -> Result<Option<KeptAddresses>, StoreError> {
-        let read =
-            |name| settings::get(&self.connection, name).map_err(|error| Reader::failed(&error));
+        let read = |name| self.read(|sql| settings::get(sql, name));
         let (Some(addresses), Some(fetched_at)) = (read(CALLBACK_IPS)?, read(CALLBACK_IPS_AT)?)
         else {
             return Ok(None);

@@ -1,25 +1,29 @@
 //! Leases: the exclusive right to do something, across processes, for a limited time. Each is a row of `settings`.
 
-use rusqlite::Connection;
-
 use super::error::StoreError;
 use super::open::Store;
 use super::process::Process;
 use super::settings::{self, LEASE};
+use super::sql::{Result, Sql};
 
 impl Store {
     /// Takes the lease `name` until `until`, Unix seconds; false if another process holds it.
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn take_lease(&self, name: &str, now: i64, until: i64) -> Result<bool, StoreError> {
+    pub fn take_lease(
+        &self,
+        name: &str,
+        now: i64,
+        until: i64,
+    ) -> std::result::Result<bool, StoreError> {
         let (name, process) = (row(name), self.process.clone());
-        self.writer.write(move |connection| {
-            let held = holder(connection, &name)?;
+        self.writer.write(move |sql| {
+            let held = holder(sql, &name)?;
             if held.is_some_and(|(end, holder)| end > now && process.sees_alive(&holder)) {
                 return Ok(false);
             }
-            put(connection, &name, until, &process)?;
+            put(sql, &name, until, &process)?;
             Ok(true)
         })
     }
@@ -28,13 +32,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn renew_lease(&self, name: &str, longer: i64) -> Result<bool, StoreError> {
+    pub fn renew_lease(&self, name: &str, longer: i64) -> std::result::Result<bool, StoreError> {
         let (name, process) = (row(name), self.process.clone());
-        self.writer.write(move |connection| {
-            if !is_held_by(connection, &name, &process)? {
+        self.writer.write(move |sql| {
+            if !is_held_by(sql, &name, &process)? {
                 return Ok(false);
             }
-            put(connection, &name, longer, &process)?;
+            put(sql, &name, longer, &process)?;
             Ok(true)
         })
     }
@@ -43,13 +47,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot write.
-    pub fn end_lease(&self, name: &str) -> Result<(), StoreError> {
+    pub fn end_lease(&self, name: &str) -> std::result::Result<(), StoreError> {
         let (name, process) = (row(name), self.process.clone());
-        self.writer.write(move |connection| {
-            if !is_held_by(connection, &name, &process)? {
+        self.writer.write(move |sql| {
+            if !is_held_by(sql, &name, &process)? {
                 return Ok(());
             }
-            settings::remove(connection, &name)
+            settings::remove(sql, &name)
         })
     }
 }
@@ -58,17 +62,17 @@ fn row(name: &str) -> String {
     format!("{LEASE}{name}")
 }
 
-fn put(connection: &Connection, name: &str, until: i64, process: &Process) -> rusqlite::Result<()> {
-    settings::put(connection, name, &format!("{until} {process}"))
+fn put(sql: &mut dyn Sql, name: &str, until: i64, process: &Process) -> Result<()> {
+    settings::put(sql, name, &format!("{until} {process}"))
 }
 
-fn is_held_by(connection: &Connection, name: &str, process: &Process) -> rusqlite::Result<bool> {
-    Ok(holder(connection, name)?.is_some_and(|(_, holder)| holder == *process))
+fn is_held_by(sql: &mut dyn Sql, name: &str, process: &Process) -> Result<bool> {
+    Ok(holder(sql, name)?.is_some_and(|(_, holder)| holder == *process))
 }
 
 /// When the lease ends, and who holds it.
-fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Process)>> {
-    let value = settings::get(connection, name)?;
+fn holder(sql: &mut dyn Sql, name: &str) -> Result<Option<(i64, Process)>> {
+    let value = settings::get(sql, name)?;
     Ok(value.and_then(|value| {
         let (end, process) = value.split_once(' ')?;
         Some((end.parse().ok()?, process.parse().ok()?))

@@ -29,7 +29,7 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let (media_type, digest) = (media_type.to_owned(), digest.to_owned());
         self.writer
-            .write(move |connection| kept(connection, &media_type, &digest, at))
+            .write_sqlite(move |connection| kept(connection, &media_type, &digest, at))
     }
 
     /// Stores a media_id, and removes those that expired more than a year before `now`. `now` is the platform's time,
@@ -51,7 +51,7 @@ impl Store {
             media_id.to_owned(),
             expires_at,
         );
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let ended = now.map(|now| now.saturating_sub(REMEMBERED));
             connection.execute("DELETE FROM media WHERE expires_at <= ?1", [ended])?;
             let (media_type, digest, media_id, expires_at) = &kept;
@@ -70,7 +70,7 @@ impl Store {
     /// When the store cannot write.
     pub fn forget_media(&self, media_id: &str) -> Result<bool, StoreError> {
         let media_id = media_id.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let gone = connection.execute("DELETE FROM media WHERE media_id = ?1", [&media_id])?;
             Ok(gone > 0)
         })
@@ -85,9 +85,9 @@ impl Store {
     pub fn note_failed_upload(&self, digest: &str, why: Option<&str>) -> Result<(), StoreError> {
         let name = format!("{FAILED_UPLOAD}{digest}");
         let why = why.map(str::to_owned);
-        self.writer.write(move |connection| match &why {
-            Some(why) => settings::put(connection, &name, why),
-            None => settings::remove(connection, &name),
+        self.writer.write(move |sql| match &why {
+            Some(why) => settings::put(sql, &name, why),
+            None => settings::remove(sql, &name),
         })
     }
 
@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn forget_failed_uploads(&self) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let sql = "DELETE FROM settings WHERE substr(name, 1, length(?1)) = ?1";
             connection.execute(sql, [FAILED_UPLOAD]).map(drop)
         })
@@ -114,7 +114,7 @@ impl Reader {
         digest: &str,
         at: i64,
     ) -> Result<Option<String>, StoreError> {
-        kept(&self.connection, media_type, digest, at).map_err(|error| Reader::failed(&error))
+        kept(&self.sqlite(), media_type, digest, at).map_err(|error| Reader::failed(&error))
     }
 
     /// Why the last upload of a file with this digest failed.
@@ -123,7 +123,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn failed_upload(&self, digest: &str) -> Result<Option<String>, StoreError> {
         let name = format!("{FAILED_UPLOAD}{digest}");
-        settings::get(&self.connection, &name).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::get(sql, &name))
     }
 
     /// When a media_id that was uploaded here expires or expired, in Unix seconds; `None` for one of the permanent
@@ -134,7 +134,7 @@ impl Reader {
     pub fn media_ends_at(&self, media_id: &str) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT expires_at FROM media WHERE media_id = ?1 AND substr(type, 1, length(?2)) <> ?2";
         let values = params![media_id, PERMANENT];
-        let found = self.connection.query_row(sql, values, |row| row.get(0));
+        let found = self.sqlite().query_row(sql, values, |row| row.get(0));
         found.optional().map_err(|error| Reader::failed(&error))
     }
 }

@@ -48,13 +48,13 @@ impl Store {
     /// When the store cannot write.
     pub fn made_media_key(&self, fresh: &str) -> Result<String, StoreError> {
         let fresh = fresh.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             if let Some(key) =
-                settings::get(connection, MEDIA_FOLDER)?.filter(|key| !key.is_empty())
+                settings::get(&mut &*connection, MEDIA_FOLDER)?.filter(|key| !key.is_empty())
             {
                 return Ok(key);
             }
-            settings::put(connection, MEDIA_FOLDER, &fresh)?;
+            settings::put(&mut &*connection, MEDIA_FOLDER, &fresh)?;
             Ok(fresh.clone())
         })
     }
@@ -68,7 +68,7 @@ impl Store {
         let missing = reader.media_not_queued(since)?;
         for rows in missing.chunks(200) {
             let rows = rows.to_vec();
-            self.writer.write(move |connection| {
+            self.writer.write_sqlite(move |connection| {
                 let mut insert = connection.prepare_cached(
                     // A row may be gone, and its id that of another message.
                     "INSERT INTO media_files (message_id, next_at)
@@ -125,7 +125,7 @@ impl Store {
                  AND EXISTS (SELECT 1 FROM messages WHERE id = ?1 AND media_id = ?2)"
         );
         let (id, media_id) = (due.message_id, due.media_id.clone());
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let changed = connection.execute(&sql, params![id, media_id, value])?;
             Ok(changed > 0)
         })
@@ -138,7 +138,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn media_key(&self) -> Result<Option<String>, StoreError> {
-        settings::get(&self.connection, MEDIA_FOLDER).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::get(sql, MEDIA_FOLDER))
     }
 
     /// The picture, recording or video of a message, if it was fetched.
@@ -148,7 +148,7 @@ impl Reader {
     pub fn media_file(&self, message_id: i64) -> Result<Option<FetchedMedia>, StoreError> {
         let sql = "SELECT file, type FROM media_files
              WHERE message_id = ?1 AND next_at IS NULL AND file IS NOT NULL AND type IS NOT NULL";
-        let found = self.connection.query_row(sql, [message_id], |row| {
+        let found = self.sqlite().query_row(sql, [message_id], |row| {
             Ok(FetchedMedia {
                 file: some_text(row, 0)?,
                 media_type: some_text(row, 1)?,
@@ -164,7 +164,7 @@ impl Reader {
     pub fn media_error(&self, message_id: i64) -> Result<Option<String>, StoreError> {
         let sql = "SELECT error FROM media_files WHERE message_id = ?1";
         let found = self
-            .connection
+            .sqlite()
             .query_row(sql, [message_id], |row| text(row, 0));
         let found = found.optional().map_err(|error| Reader::failed(&error))?;
         Ok(found.flatten())
@@ -176,7 +176,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn has_media(&self, message_id: i64, file: Option<&str>) -> Result<bool, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT 1 FROM media_files WHERE message_id = ?1 AND (?2 IS NULL OR file = ?2)",
                 )?
@@ -191,7 +191,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn due_media(&self, now: i64) -> Result<Option<DueMedia>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT message_id, messages.media_id, messages.received_at, attempts
                      FROM media_files INDEXED BY media_files_waiting JOIN messages ON messages.id = message_id
@@ -216,7 +216,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn next_media(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT min(next_at) FROM media_files WHERE next_at IS NOT NULL";
-        let next = self.connection.query_row(sql, [], |row| row.get(0));
+        let next = self.sqlite().query_row(sql, [], |row| row.get(0));
         next.map_err(|error| Reader::failed(&error))
     }
 
@@ -228,7 +228,7 @@ impl Reader {
         let sql = "SELECT count(*) FILTER (WHERE next_at IS NULL AND type IS NOT NULL),
                 count(*) FILTER (WHERE next_at IS NOT NULL),
                 count(*) FILTER (WHERE next_at IS NULL AND type IS NULL) FROM media_files";
-        let counts = self.connection.query_row(sql, [], |row| {
+        let counts = self.sqlite().query_row(sql, [], |row| {
             Ok(MediaCounts {
                 fetched: row.get(0)?,
                 waiting: row.get(1)?,
@@ -246,7 +246,7 @@ impl Reader {
                  AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)"
         );
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(&sql)?
                 .query_map([since], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
                 .collect::<rusqlite::Result<Vec<_>>>()

@@ -139,7 +139,7 @@ impl Reader {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let first = self.first_message_of(filter)?;
         let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
-        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+        let mut statement = self.sqlite().prepare(&sql).map_err(failed)?;
         let next = |left, last| {
             let values = params![filter.openid, first, filter.since, left, last];
             page(&mut statement, values, message)
@@ -159,7 +159,7 @@ impl Reader {
                 xml: text(row, 18)?,
             })
         };
-        let found = self.connection.query_row(&sql, [id], whole).optional();
+        let found = self.sqlite().query_row(&sql, [id], whole).optional();
         found.map_err(|error| Reader::failed(&error))
     }
 
@@ -171,7 +171,7 @@ impl Reader {
         most: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM messages WHERE id IN ({MESSAGES_OF_PERSON}) AND id < ?2
                      ORDER BY id DESC LIMIT ?3"
@@ -189,7 +189,7 @@ impl Reader {
     pub fn has_pushes_but_of(&self, prefix: &str) -> Result<bool, StoreError> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM messages WHERE substr(openid, 1, length(?1)) <> ?1)";
-        let found = self.connection.query_row(sql, [prefix], |row| row.get(0));
+        let found = self.sqlite().query_row(sql, [prefix], |row| row.get(0));
         found.map_err(|error| Reader::failed(&error))
     }
 
@@ -199,7 +199,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn was_sent(&self, media_id: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE media_id = ?1)";
-        let found = self.connection.query_row(sql, [media_id], |row| row.get(0));
+        let found = self.sqlite().query_row(sql, [media_id], |row| row.get(0));
         found.map_err(|error| Reader::failed(&error))
     }
 
@@ -212,7 +212,7 @@ impl Reader {
         // If there is none: larger than every id.
         let first = "SELECT coalesce(min(first_id), 9223372036854775807) FROM daily_counts
              WHERE pushes > 0 AND quarter >= ?1 / 900";
-        self.connection
+        self.sqlite()
             .query_row(first, [since], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
@@ -226,7 +226,7 @@ impl Reader {
         let sql = format!(
             "SELECT message.received_at FROM {by_quarter} ORDER BY quarter, message.received_at LIMIT 1"
         );
-        let oldest = self.connection.query_row(&sql, [], |row| row.get(0));
+        let oldest = self.sqlite().query_row(&sql, [], |row| row.get(0));
         oldest.optional().map_err(|error| Reader::failed(&error))
     }
 
@@ -235,7 +235,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn last_push(&self) -> Result<Option<i64>, StoreError> {
-        let last = self.connection.query_row(
+        let last = self.sqlite().query_row(
             "SELECT received_at FROM messages ORDER BY id DESC LIMIT 1",
             [],
             |row| number(row, 0),
@@ -250,7 +250,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn pushes_by_quarter(&self, since: i64) -> Result<Vec<(i64, i64)>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(
                     "SELECT quarter, pushes FROM daily_counts WHERE quarter >= ?1 AND pushes > 0 ORDER BY quarter",
                 )?
@@ -274,7 +274,7 @@ impl Reader {
              ORDER BY quarter, message.id LIMIT ?5"
         );
         let mut read = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut statement = self.sqlite().prepare_cached(&sql)?;
             let values = params![before, now, place.quarter, place.id, step];
             let mut rows = statement.query(values)?;
             let mut ids = Vec::new();
@@ -313,7 +313,7 @@ impl Store {
         }
         // A new push may have got the id of a message that went since.
         let which = format!("{OLD} AND id = ?3");
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let remove = |id| {
                 let values = params![before, now, id];
                 remove_messages(connection, &which, values, remembered_from)
@@ -337,7 +337,7 @@ mod tests {
         let count = |which: &str| -> u32 {
             let sql = format!("SELECT count(*) FROM messages WHERE {which}");
             reader
-                .connection
+                .sqlite()
                 .query_row(&sql, [], |row| row.get(0))
                 .unwrap()
         };

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use super::sql::{Result, Sql, values};
+use super::statement::statements;
 
 /// The most events that wait for one hook; more are dropped, and counted.
 const MOST_WAITING: i64 = 100_000;
@@ -24,13 +25,25 @@ pub struct NewHookEvent {
     pub created_at: i64,
 }
 
+statements! {
+    ADD = "INSERT INTO hook_events (number, digest, hook, type, openid, body, created_at, next_at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    WAITING = "SELECT waiting FROM hooks WHERE name = ?1";
+    COUNT = {
+        sqlite: "INSERT INTO hooks (name, waiting, dropped) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
+                 SET waiting = waiting + excluded.waiting, dropped = dropped + excluded.dropped",
+        mysql: "INSERT INTO hooks (name, waiting, dropped) VALUES (?1, ?2, ?3) ON DUPLICATE KEY UPDATE
+                waiting = waiting + ?2, dropped = dropped + ?3",
+    };
+}
+
 /// Adds events. Those beyond the limit of a hook are dropped, and counted.
 ///
 /// Each hook's events are counted together: for a commit of many pushes that is less work.
 pub(super) fn add<'a>(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     events: impl Iterator<Item = &'a NewHookEvent> + Clone,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     let mut hooks: Vec<(&str, i64)> = Vec::new();
     for event in events.clone() {
         match hooks.iter_mut().find(|(hook, _)| *hook == &*event.hook) {
@@ -39,39 +52,30 @@ pub(super) fn add<'a>(
         }
     }
     for (hook, count) in hooks {
-        let taken = usize::try_from(count_waiting(connection, hook, count)?).unwrap_or(0);
+        let taken = usize::try_from(count_waiting(sql, hook, count)?).unwrap_or(0);
         let theirs = events.clone().filter(|event| &*event.hook == hook);
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO hook_events (digest, hook, type, openid, body, created_at, next_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-        )?;
         for event in theirs.take(taken) {
-            insert.execute(params![
-                event.digest,
-                hook,
-                event.kind,
-                event.openid,
-                &*event.body,
-                event.created_at,
-            ])?;
+            sql.insert(
+                &ADD,
+                values![
+                    event.digest,
+                    hook,
+                    event.kind,
+                    event.openid,
+                    event.body,
+                    event.created_at,
+                ],
+            )?;
         }
     }
     Ok(())
 }
 
 /// Counts this many more events of a hook, and returns how many of them may wait.
-fn count_waiting(connection: &Connection, hook: &str, count: i64) -> rusqlite::Result<i64> {
-    let waiting: Option<i64> = connection
-        .prepare_cached("SELECT waiting FROM hooks WHERE name = ?1")?
-        .query_row([hook], |row| row.get(0))
-        .optional()?;
+fn count_waiting(sql: &mut dyn Sql, hook: &str, count: i64) -> Result<i64> {
+    let waiting: Option<i64> = sql.optional(&WAITING, values![hook], |row| row.get(0))?;
     let taken = count.min((MOST_WAITING - waiting.unwrap_or(0)).max(0));
-    connection
-        .prepare_cached(
-            "INSERT INTO hooks (name, waiting, dropped) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
-             SET waiting = waiting + excluded.waiting, dropped = dropped + excluded.dropped",
-        )?
-        .execute(params![hook, taken, count - taken])?;
+    sql.run(&COUNT, values![hook, taken, count - taken])?;
     Ok(taken)
 }
 
@@ -79,7 +83,9 @@ fn count_waiting(connection: &Connection, hook: &str, count: i64) -> rusqlite::R
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::store::schema::migrate;
+    use rusqlite::Connection;
+
+    use crate::store::sqlite::schema::migrate;
 
     #[test]
     fn of_events_in_one_commit_the_first_may_wait_up_to_the_limit_of_each_hook() {
@@ -97,20 +103,20 @@ mod tests {
         let rows = |sql: &str| -> Vec<(String, i64, i64)> {
             let mut statement = connection.prepare(sql).unwrap();
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-            rows.unwrap().map(Result::unwrap).collect()
+            rows.unwrap().map(std::result::Result::unwrap).collect()
         };
         let hooks = || rows("SELECT name, waiting, dropped FROM hooks ORDER BY name");
         let of = |hook: &str, waiting: i64, dropped: i64| (hook.to_owned(), waiting, dropped);
-        add(&connection, [].iter()).unwrap();
+        add(&mut &connection, [].iter()).unwrap();
         assert_eq!(hooks(), []);
-        add(&connection, both.iter()).unwrap();
+        add(&mut &connection, both.iter()).unwrap();
         assert_eq!(hooks(), [of("a", 3, 0), of("b", 2, 0)]);
         let nearly = MOST_WAITING - 1;
         connection
             .execute("UPDATE hooks SET waiting = ?1 WHERE name = 'a'", [nearly])
             .unwrap();
         for dropped in [2, 5] {
-            add(&connection, both.iter()).unwrap();
+            add(&mut &connection, both.iter()).unwrap();
             assert_eq!(hooks()[0], of("a", MOST_WAITING, dropped));
         }
         assert_eq!(hooks()[1], of("b", 6, 0));

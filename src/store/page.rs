@@ -1,10 +1,14 @@
 //! Rows read one page at a time: between two pages the write-ahead log is not held, however slow the consumer is.
 
+use std::ops::ControlFlow;
+
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Row, Statement, ToSql};
 
 use super::error::StoreError;
 use super::open::Reader;
+use super::sql::{self, Sql};
+use super::statement::Statement as Listing;
 
 /// Most rows in a page.
 const ROWS: usize = 1_000;
@@ -48,6 +52,29 @@ pub(super) fn page<R>(
         rows,
         is_last: true,
     })
+}
+
+/// Reads the first page of the statement's rows.
+pub(super) fn page_of<R>(
+    sql: &mut dyn Sql,
+    statement: &Listing,
+    values: &[sql::Value<'_>],
+    mut read: impl FnMut(&dyn sql::Row) -> sql::Result<R>,
+) -> sql::Result<Page<R>> {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let mut is_last = true;
+    sql.rows(statement, values, &mut |row| {
+        bytes += (0..row.columns())
+            .map(|column| row.value(column).length())
+            .sum::<usize>();
+        rows.push(read(row)?);
+        if rows.len() == ROWS || bytes >= BYTES {
+            is_last = false;
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(Page { rows, is_last })
 }
 
 /// Calls `each` for the rows of a list, newest first, a page at a time. `next` reads the page of at most so many rows

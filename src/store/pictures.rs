@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn keep_picture(&self, picture: NewPicture) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .execute(
                     "INSERT INTO pictures (hash, type, bytes, name, used_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn pictures_used(&self, hashes: Vec<String>, now: i64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let mut update = connection.prepare_cached(
                 "UPDATE pictures SET used_at = ?2 WHERE hash = ?1 AND used_at NOT BETWEEN ?2 - ?3 AND ?2",
             )?;
@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_unused_picture(&self, before: i64) -> Result<bool, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let removed = connection.execute(
                 "DELETE FROM pictures WHERE hash IN (SELECT hash FROM pictures WHERE used_at < ?1 LIMIT 1)",
                 [before],
@@ -83,7 +83,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn has_picture(&self, hash: &str, media_type: &str) -> Result<bool, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT 1 FROM pictures WHERE hash = ?1 AND type = ?2")?
                 .exists([hash, media_type])
         };
@@ -96,7 +96,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn picture(&self, hash: &str, media_type: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT bytes FROM pictures WHERE hash = ?1 AND type = ?2")?
                 .query_row([hash, media_type], |row| row.get(0))
                 .optional()

@@ -53,7 +53,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn profile_queue(&self, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT openid FROM followers WHERE profile_at IS NULL AND typeof(openid) = 'text' ORDER BY subscribe_time LIMIT ?1")?
                 .query_map([limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
@@ -70,7 +70,7 @@ impl Reader {
     pub fn profile_waits(&self, openid: &str) -> Result<bool, StoreError> {
         let waits =
             "SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1 AND profile_at IS NULL)";
-        self.connection
+        self.sqlite()
             .query_row(waits, [openid], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
@@ -81,7 +81,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn profiles_waiting(&self) -> Result<i64, StoreError> {
         let count = "SELECT count(*) FROM followers WHERE profile_at IS NULL";
-        self.connection
+        self.sqlite()
             .query_row(count, [], |row| row.get(0))
             .map_err(|error| Reader::failed(&error))
     }
@@ -97,7 +97,7 @@ impl Store {
         outcomes: Vec<(String, ProfileOutcome)>,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             outcomes
                 .iter()
                 .try_for_each(|(openid, outcome)| done(connection, openid, outcome, now))

@@ -1,12 +1,12 @@
 //! Recording a push: its message and its effect on followers and jobs, in one commit.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-
 use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::open::Store;
 use super::outbox::NewHookEvent;
 use super::signatures::{Signature, UsedSignature, use_up};
+use super::sql::{self, Sql, values};
+use super::statement::statements;
 use super::writer::{AfterCommit, Work};
 use super::{erase, followers, jobs, sessions};
 use crate::wechat::Effect;
@@ -111,8 +111,8 @@ struct RecordWork<D> {
 }
 
 impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.recorded = write(connection, &self.record)?;
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+        self.recorded = write(sql, &self.record)?;
         Ok(())
     }
 
@@ -133,72 +133,78 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
     }
 }
 
-fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
+statements! {
     // A separate statement: INSERT ... SELECT into a table with triggers would copy each row to a temporary table.
-    let is_removed = connection
-        .prepare_cached("SELECT 1 FROM removed_pushes WHERE digest = ?1")?
-        .exists([record.digest])?;
-    if is_removed {
-        return not_new(connection, record);
+    IS_REMOVED = "SELECT 1 FROM removed_pushes WHERE digest = ?1";
+    INSERT = {
+        sqlite: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
+                     rule, reply, media_id, signature, pending, todo)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (dedup_key) DO NOTHING",
+        mysql: "",
+    };
+    FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
+    // `?2` is the signature of this delivery.
+    KEPT = {
+        sqlite: "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
+        mysql: "",
+    };
+}
+
+fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
+    if sql.exists(&IS_REMOVED, values![record.digest])? {
+        return not_new(sql, record);
     }
     let is_pending = record
         .forward
         .as_ref()
         .is_some_and(|forward| forward.begins == Begins::Pending);
-    let mut insert: CachedStatement = connection.prepare_cached(
-        "INSERT INTO messages (dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
-             media_id, signature, pending, todo)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (dedup_key) DO NOTHING",
+    let inserted = sql.insert(
+        &INSERT,
+        values![
+            record.dedup_key,
+            record.openid,
+            record.msg_type,
+            record.event,
+            record.event_key,
+            record.msg_id,
+            record.content,
+            record.xml,
+            record.created_at,
+            record.received_at,
+            record.rule,
+            record.reply,
+            record.media_id,
+            record.signature,
+            is_pending.then_some(1),
+            record.todo.then_some(1),
+        ],
     )?;
-    let inserted = insert.execute(params![
-        record.dedup_key,
-        record.openid,
-        record.msg_type,
-        record.event,
-        record.event_key,
-        record.msg_id,
-        record.content,
-        record.xml,
-        record.created_at,
-        record.received_at,
-        record.rule,
-        record.reply,
-        record.media_id,
-        record.signature,
-        is_pending.then_some(1),
-        record.todo.then_some(1),
-    ])?;
-    if inserted == 0 {
-        return not_new(connection, record);
-    }
-    let id = connection.last_insert_rowid();
+    let Some(id) = inserted else {
+        return not_new(sql, record);
+    };
     if record.fetches_media {
-        connection
-            .prepare_cached("INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)")?
-            .execute(params![id, record.received_at])?;
+        sql.run(&FETCH_MEDIA, values![id, record.received_at])?;
     }
     let at = record.created_at;
     match &record.effect {
         Effect::None => {}
-        Effect::Follow { scene } => {
-            followers::follow(connection, &record.openid, at, scene.as_deref())?
-        }
+        Effect::Follow { scene } => followers::follow(sql, &record.openid, at, scene.as_deref())?,
         Effect::Leave => {
-            followers::leave(connection, &record.openid, at)?;
-            sessions::end_of(connection, &record.openid)?;
+            followers::leave(sql, &record.openid, at)?;
+            sessions::end_of(sql.sqlite(), &record.openid)?;
         }
-        Effect::ProfileChanged { openid } => followers::queue_profile(connection, openid)?,
+        Effect::ProfileChanged { openid } => followers::queue_profile(sql, openid)?,
         Effect::ProfileRevoked { openid } => {
-            followers::clear_profile(connection, openid, record.received_at)?;
-            sessions::end_of(connection, openid)?;
+            followers::clear_profile(sql, openid, record.received_at)?;
+            sessions::end_of(sql.sqlite(), openid)?;
         }
-        Effect::AccountClosed { openid } => erase::close_account(connection, openid)?,
-        Effect::JobFinished(result) => jobs::finish(connection, result, &record.openid, at)?,
+        Effect::AccountClosed { openid } => erase::close_account(sql.sqlite(), openid)?,
+        Effect::JobFinished(result) => jobs::finish(sql.sqlite(), result, &record.openid, at)?,
     }
     let forwarded = match &record.forward {
         None => None,
         Some(forward) => Some(forwards::add(
-            connection,
+            sql.sqlite(),
             forward,
             id,
             &record.openid,
@@ -208,7 +214,7 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
     let shown = match &record.shows_kept {
         ShowsKept::No => None,
         shows @ (ShowsKept::Alone | ShowsKept::Before(_)) => forwards::show_kept(
-            connection,
+            sql.sqlite(),
             id,
             shows,
             &record.openid,
@@ -223,19 +229,14 @@ fn write(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded>
 }
 
 /// The answer to a push that is already recorded, or must not be. Its signature is used up anyway.
-fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorded> {
-    let kept = connection
-        .prepare_cached(
-            "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
-        )?
-        .query_row(params![record.dedup_key, record.signature], |row| {
-            let (id, reply): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
-            Ok((id, reply, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
+fn not_new(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
+    let kept = sql.optional(&KEPT, values![record.dedup_key, record.signature], |row| {
+        let (id, reply): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+        Ok((id, reply, row.get(2)?, row.get(3)?))
+    })?;
     let (recorded, same_signature) = match kept {
         Some((id, reply, is_pending, same_signature)) => {
-            let recorded = match forwards::delivered_again(connection, id)? {
+            let recorded = match forwards::delivered_again(sql.sqlite(), id)? {
                 Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
                 forwarded => Recorded::Again { reply, forwarded },
             };
@@ -249,7 +250,7 @@ fn not_new(connection: &Connection, record: &Record) -> rusqlite::Result<Recorde
             received_at: record.received_at,
             push: Some(record.digest),
         };
-        use_up(connection, &used)?;
+        use_up(sql, &used)?;
     }
     Ok(recorded)
 }

@@ -73,7 +73,7 @@ impl Reader {
         let mut hits: HashMap<String, RuleHits> = HashMap::new();
         let mut read = || {
             for sql in &sums {
-                let mut statement = self.connection.prepare_cached(sql)?;
+                let mut statement = self.sqlite().prepare_cached(sql)?;
                 let mut rows = statement.query([week, month])?;
                 while let Some(row) = rows.next()? {
                     let rule = some_text(row, 0)?;
@@ -99,14 +99,14 @@ impl Reader {
     fn rules_to_count(&self, now: i64) -> Result<Vec<Counted>, StoreError> {
         let read = || {
             let uncounted = self
-                .connection
+                .sqlite()
                 .prepare_cached(
                     "SELECT quarter, pushes FROM daily_counts WHERE counted IS NOT pushes AND quarter < ?1 ORDER BY quarter LIMIT ?2",
                 )?
                 .query_map(params![now / 900, QUARTERS], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
             let by_quarter = messages_by_quarter("first_id");
-            let mut statement = self.connection.prepare_cached(&format!(
+            let mut statement = self.sqlite().prepare_cached(&format!(
                 "SELECT rule, count(*), max(received_at) FROM {by_quarter} WHERE quarter = ?1 AND rule IS NOT NULL GROUP BY rule"
             ))?;
             let (mut counted, mut read) = (Vec::new(), 0);
@@ -143,7 +143,7 @@ impl Store {
         if counted.is_empty() {
             return Ok(0);
         }
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             for Counted {
                 quarter,
                 pushes,

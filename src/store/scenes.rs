@@ -44,7 +44,7 @@ impl Reader {
             .map(|growth| (growth.scene.as_str(), growth))
             .collect();
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare(
                     // Each half uses its own index, in the order of its grouping.
                     "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene) AS scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (

@@ -106,7 +106,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn begin_sending(&self, new: NewSent) -> Result<SendBegun, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let earlier = connection
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM sent WHERE once = ?1"))?
                 .query_row([&new.once], sent_row)
@@ -125,7 +125,7 @@ impl Store {
     /// server on.
     pub fn end_of_sending(&self, id: i64, ended: Sent) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| end(connection, "id = ?1", id, &ended))
+            .write_sqlite(move |connection| end(connection, "id = ?1", id, &ended))
     }
 
     /// Messages that were being sent when the server ended may have arrived.
@@ -136,10 +136,10 @@ impl Store {
         let is_any = "SELECT EXISTS (SELECT 1 FROM sent WHERE state = 'sending')";
         // Not one that is kept: a server that nobody asks anything needs none.
         let reader = self.reader()?;
-        let any = reader.connection.query_row(is_any, [], |row| row.get(0));
+        let any = reader.sqlite().query_row(is_any, [], |row| row.get(0));
         match any.map_err(|error| Reader::failed(&error))? {
             false => Ok(()),
-            true => self.writer.write(|connection| {
+            true => self.writer.write_sqlite(|connection| {
                 let sql = "UPDATE sent SET state = 'unknown' WHERE state = 'sending'";
                 connection.execute(sql, []).map(drop)
             }),
@@ -151,7 +151,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_old_sent(&self, before: i64, step: u32) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute(
                 "DELETE FROM sent WHERE id IN (SELECT id FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2)",
                 params![before, step],
@@ -167,7 +167,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn was_begun(&self, once: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE once = ?1)";
-        let begun = self.connection.query_row(sql, [once], |row| row.get(0));
+        let begun = self.sqlite().query_row(sql, [once], |row| row.get(0));
         begun.map_err(|error| Reader::failed(&error))
     }
 
@@ -179,7 +179,7 @@ impl Reader {
         most: u32,
     ) -> Result<Vec<SentRow>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM sent WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
                 ))?
@@ -246,7 +246,11 @@ pub(super) fn end(
         Sent::No {
             no_right_until: Some(until),
             ..
-        } => settings::put(connection, NO_CUSTOM_SEND, &format!("none {until}")),
+        } => Ok(settings::put(
+            &mut &*connection,
+            NO_CUSTOM_SEND,
+            &format!("none {until}"),
+        )?),
         Sent::Yes | Sent::Unknown(_) | Sent::No { .. } => Ok(()),
     }
 }

@@ -118,7 +118,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let agent = session.agent.as_deref();
         let agent: Option<String> = agent.map(|agent| agent.chars().take(AGENT).collect());
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             if let Some(replaces) = &replaces {
                 end(connection, replaces)?;
             }
@@ -153,7 +153,7 @@ impl Store {
     /// When the store cannot write.
     pub fn end_session(&self, token_hash: [u8; 32]) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| end(connection, &token_hash))
+            .write_sqlite(move |connection| end(connection, &token_hash))
     }
 
     /// Ends sessions and returns how many. All of them end a few at a time, so that pushes do not wait; those that
@@ -163,19 +163,19 @@ impl Store {
     /// When the store cannot write.
     pub fn end_sessions(&self, which: Ending) -> Result<usize, StoreError> {
         match which {
-            Ending::One(id) => self.writer.write(move |connection| {
+            Ending::One(id) => self.writer.write_sqlite(move |connection| {
                 connection.execute("DELETE FROM sessions WHERE id = ?1", [id])
             }),
             Ending::Of(openid) => self
                 .writer
-                .write(move |connection| end_of(connection, &openid)),
+                .write_sqlite(move |connection| end_of(connection, &openid)),
             Ending::All => {
-                let last: Option<i64> = self.writer.write(|connection| {
+                let last: Option<i64> = self.writer.write_sqlite(|connection| {
                     connection.query_row("SELECT max(id) FROM sessions", [], |row| row.get(0))
                 })?;
                 let mut ended = 0;
                 loop {
-                    let step = self.writer.write(move |connection| {
+                    let step = self.writer.write_sqlite(move |connection| {
                         connection
                             .prepare_cached(
                                 "DELETE FROM sessions WHERE id IN
@@ -197,7 +197,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_expired_sessions(&self, now: i64, limit: u32) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .prepare_cached(
                     "DELETE FROM sessions WHERE id IN
@@ -212,7 +212,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sessions_seen(&self, seen: Vec<(i64, i64)>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             // The id of a session that has ended may be another's now.
             let mut update = connection.prepare_cached(
                 "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND created_at <= ?2 AND coalesce(seen_at, 0) < ?2",
@@ -240,7 +240,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn visitor(&self, token_hash: &[u8; 32], now: i64) -> Result<Option<Visitor>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(VISITOR)?
                 .query_row(params![token_hash, now], visitor)
                 .optional()
@@ -263,7 +263,7 @@ impl Reader {
              AS (VALUES (0, ?1, ?3, NULL, ?4, ?5, ?6)) {VISITOR}"
         );
         let session = params![b"", now, openid, method, created_at, expires_at];
-        let read = self.connection.query_row(&sql, session, visitor);
+        let read = self.sqlite().query_row(&sql, session, visitor);
         read.optional().map_err(|error| Reader::failed(&error))
     }
 
@@ -278,7 +278,7 @@ impl Reader {
     ) -> Result<(), E> {
         let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let mut statement = self
-            .connection
+            .sqlite()
             .prepare(
                 "SELECT id, openid, unionid, method, created_at, expires_at, seen_at, address, agent,
                      datetime(created_at, 'unixepoch', 'localtime'), datetime(expires_at, 'unixepoch', 'localtime'),
@@ -380,7 +380,7 @@ mod tests {
     fn change(store: &Store, sql: &'static str) {
         let done: Result<(), StoreError> = store
             .writer
-            .write(move |connection| connection.execute_batch(sql));
+            .write_sqlite(move |connection| connection.execute_batch(sql));
         done.unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! The table `settings`: small values that outlive the process, under the names listed here.
 
-use rusqlite::{Connection, OptionalExtension};
+use super::sql::{Result, Sql, values};
+use super::statement::statements;
 
 // The names of all rows of `settings`. Times are in Unix seconds.
 
@@ -71,45 +72,40 @@ pub(super) const MEDIA_FOLDER: &str = "media_folder";
 /// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 
+statements! {
+    PUT = {
+        sqlite: "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        mysql: "INSERT INTO settings (name, value) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE value = ?2",
+    };
+    REMOVE = "DELETE FROM settings WHERE name = ?1";
+    GET = "SELECT value FROM settings WHERE name = ?1";
+}
+
 /// The AppID that the store belongs to. An empty one, cleared by hand, counts as none.
-pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    Ok(get(connection, APP_ID)?.filter(|owner| !owner.is_empty()))
+pub(super) fn owner(sql: &mut dyn Sql) -> Result<Option<String>> {
+    Ok(get(sql, APP_ID)?.filter(|owner| !owner.is_empty()))
 }
 
 /// Whether the platform has said that the account has not the right with this name, and that still counts at this time.
-pub(super) fn lacks_right(connection: &Connection, name: &str, now: i64) -> rusqlite::Result<bool> {
-    let kept = get(connection, name)?;
+pub(super) fn lacks_right(sql: &mut dyn Sql, name: &str, now: i64) -> Result<bool> {
+    let kept = get(sql, name)?;
     let until = kept.and_then(|kept| kept.strip_prefix("none ")?.trim().parse::<i64>().ok());
     Ok(until.is_some_and(|until| now < until))
 }
 
 /// Sets the value with this name.
-pub(super) fn put(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO settings (name, value) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute([name, value])
-        .map(drop)
+pub(super) fn put(sql: &mut dyn Sql, name: &str, value: &str) -> Result<()> {
+    sql.run(&PUT, values![name, value]).map(drop)
 }
 
 /// Removes a value.
-pub(super) fn remove(connection: &Connection, name: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM settings WHERE name = ?1")?
-        .execute([name])
-        .map(drop)
+pub(super) fn remove(sql: &mut dyn Sql, name: &str) -> Result<()> {
+    sql.run(&REMOVE, values![name]).map(drop)
 }
 
 /// The value with this name.
-pub(super) fn get(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    connection
-        .query_row(
-            "SELECT value FROM settings WHERE name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()
-        .map(Option::flatten)
+pub(super) fn get(sql: &mut dyn Sql, name: &str) -> Result<Option<String>> {
+    let value = sql.optional(&GET, values![name], |row| row.get(0))?;
+    Ok(value.flatten())
 }

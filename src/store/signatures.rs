@@ -9,6 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::error::StoreError;
 use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
+use super::sql::{self, Sql, values};
+use super::statement::statements;
 use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
@@ -44,7 +46,7 @@ impl Store {
         digests: Option<i64>,
         step: u32,
     ) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let signatures = connection
                 .prepare_cached(
                     "DELETE FROM used_signatures WHERE signature IN
@@ -65,8 +67,8 @@ impl Store {
 struct UseUp(UsedSignature);
 
 impl Work for UseUp {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        use_up(connection, &self.0)
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+        use_up(sql, &self.0)
     }
 
     fn finish(self: Box<Self>, _: Result<(), StoreError>, _: &mut AfterCommit) {}
@@ -92,7 +94,7 @@ impl Reader {
         let mut read = || {
             let others = "SELECT signature, received_at, push FROM used_signatures
                  WHERE received_at >= ?1 AND length(signature) = 20 LIMIT ?2";
-            let mut others = self.connection.prepare(others)?;
+            let mut others = self.sqlite().prepare(others)?;
             let mut rows = others.query(params![since, most])?;
             while let Some(row) = rows.next()? {
                 each(UsedSignature {
@@ -109,7 +111,7 @@ impl Reader {
                      ORDER BY quarter DESC, message.received_at DESC LIMIT 1 OFFSET ?2"
                 );
                 let values = params![at, without];
-                let found = self.connection.query_row(&sql, values, |row| row.get(0));
+                let found = self.sqlite().query_row(&sql, values, |row| row.get(0));
                 found.optional()
             };
             let left_out: Option<i64> = newest(
@@ -123,7 +125,7 @@ impl Reader {
                  WHERE quarter >= ?1 / 900 AND message.received_at >= ?1 AND length(signature) = 20
                  ORDER BY quarter, message.id"
             );
-            let mut messages = self.connection.prepare(&messages)?;
+            let mut messages = self.sqlite().prepare(&messages)?;
             let mut rows = messages.query([beyond])?;
             while let Some(row) = rows.next()? {
                 let dedup_key = row.get_ref(2)?.as_str().unwrap_or_default();
@@ -143,15 +145,19 @@ impl Reader {
     }
 }
 
+statements! {
+    USE_UP = {
+        sqlite: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
+        mysql: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
+                ON DUPLICATE KEY UPDATE push = coalesce(push, ?3)",
+    };
+}
+
 /// Stores a signature that is not in a row of `messages`.
-pub(super) fn use_up(connection: &Connection, used: &UsedSignature) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
-             ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
-        )?
-        .execute(params![used.signature, used.received_at, used.push])
-        .map(drop)
+pub(super) fn use_up(sql: &mut dyn Sql, used: &UsedSignature) -> sql::Result<()> {
+    let values = values![used.signature, used.received_at, used.push];
+    sql.run(&USE_UP, values).map(drop)
 }
 
 /// Removes the messages that `which` selects. Messages received at or after `remembered_from` are never recorded again,
@@ -185,7 +191,7 @@ pub(super) fn remove_messages(
                 received_at: *received_at,
                 push: Some(*digest),
             };
-            use_up(connection, &used)?;
+            use_up(&mut &*connection, &used)?;
         }
     }
     Ok(removed.len())
@@ -201,7 +207,7 @@ mod tests {
     fn the_newest_signatures_are_read_back_whatever_the_clock_did() {
         let (_folder, _store, reader) = badly_timed();
         let sql = "SELECT received_at, signature FROM messages ORDER BY received_at";
-        let mut statement = reader.connection.prepare(sql).unwrap();
+        let mut statement = reader.sqlite().prepare(sql).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         let rows: Vec<(i64, Option<Signature>)> = rows.unwrap().map(Result::unwrap).collect();
         for (since, most) in [

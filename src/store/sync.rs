@@ -94,7 +94,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_begin(&self, now: i64) -> Result<SyncState, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute(
                 "INSERT INTO sync_state (id, step, started_at, log_mark)
                  VALUES (1, ?1, ?2, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
@@ -109,7 +109,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_list(&self, openids: Vec<String>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let mut insert = connection.prepare_cached(
                 "INSERT INTO sync_people (openid) VALUES (?1) ON CONFLICT DO NOTHING",
             )?;
@@ -127,7 +127,7 @@ impl Store {
     /// When the store cannot write.
     pub fn sync_page_done(&self, next: &str, total: Option<i64>) -> Result<(), StoreError> {
         let next = next.to_owned();
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .execute(
                     "UPDATE sync_state SET next_openid = ?1, total = max(coalesce(total, ?2), coalesce(?2, total))",
@@ -146,7 +146,7 @@ impl Store {
         step: SyncStep,
         nobody_leaves: Option<String>,
     ) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .execute(
                     "UPDATE sync_state SET step = ?1, next_openid = '', nobody_leaves = coalesce(?2, nobody_leaves)",
@@ -161,7 +161,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_believe(&self) -> Result<(), StoreError> {
-        self.writer.write(|connection| {
+        self.writer.write_sqlite(|connection| {
             connection
                 .execute("UPDATE sync_state SET believed = 1", [])
                 .map(drop)
@@ -179,7 +179,7 @@ impl Store {
         openids: Vec<String>,
         announce: Option<Announce>,
     ) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let mut gone = 0;
             for openid in &openids {
                 gone += leave(connection, openid, announce.as_ref())?;
@@ -199,7 +199,7 @@ impl Store {
         now: i64,
         announce: Option<Announce>,
     ) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             outcomes.iter().try_for_each(|(openid, outcome)| {
                 profile(connection, openid, outcome, now, announce.as_ref())
             })
@@ -211,7 +211,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_clean(&self) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .prepare_cached("DELETE FROM sync_people WHERE openid IN (SELECT openid FROM sync_people ORDER BY openid LIMIT ?1)")?
                 .execute([SYNC_ROWS])
@@ -224,11 +224,11 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let ended = connection.query_row(STATE, [], state).optional()?;
             connection.execute("DELETE FROM sync_state", [])?;
             if let Some(ended_at) = ended_at {
-                settings::put(connection, SYNCED_AT, &ended_at.to_string())?;
+                settings::put(&mut &*connection, SYNCED_AT, &ended_at.to_string())?;
                 ended.map_or(Ok(()), |ended| keep_belief(connection, &ended))?;
             }
             Ok(())
@@ -242,7 +242,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_state(&self) -> Result<Option<SyncState>, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(STATE, [], state)
             .optional()
             .map_err(|error| Reader::failed(&error))
@@ -253,9 +253,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn synced_at(&self) -> Result<Option<i64>, StoreError> {
-        settings::get(&self.connection, SYNCED_AT)
-            .map(|value| value.and_then(|value| value.parse().ok()))
-            .map_err(|error| Reader::failed(&error))
+        let value = self.read(|sql| settings::get(sql, SYNCED_AT))?;
+        Ok(value.and_then(|value| value.parse().ok()))
     }
 
     /// Why the last sync removed nobody, if so.
@@ -263,7 +262,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_doubt(&self) -> Result<Option<String>, StoreError> {
-        settings::get(&self.connection, SYNC_DOUBT).map_err(|error| Reader::failed(&error))
+        self.read(|sql| settings::get(sql, SYNC_DOUBT))
     }
 
     /// How many of the people that the platform counts may be missing from the list, because the owner accepted such a
@@ -272,9 +271,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_missing(&self) -> Result<i64, StoreError> {
-        settings::get(&self.connection, SYNC_MISSING)
-            .map(|value| value.and_then(|value| value.parse().ok()).unwrap_or(0))
-            .map_err(|error| Reader::failed(&error))
+        let value = self.read(|sql| settings::get(sql, SYNC_MISSING))?;
+        Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
     }
 
     /// How many people are in `followers` but not in the list.
@@ -282,7 +280,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_absent(&self) -> Result<i64, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(
                 "SELECT count(*) FROM followers
                  WHERE typeof(openid) = 'text'
@@ -300,7 +298,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_taken_out_since(&self, since: i64) -> Result<i64, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(
                 "SELECT count(*) FROM follow_log WHERE source = 'sync' AND action = 'unsubscribe' AND at > ?1
                  AND id > coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?2), 0)",
@@ -327,7 +325,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_pushes(&self) -> Result<i64, StoreError> {
-        self.connection
+        self.sqlite()
             .query_row(
                 "SELECT count(*) FROM follow_log WHERE id > (SELECT log_mark FROM sync_state) AND source = 'push'",
                 [],
@@ -364,7 +362,7 @@ impl Reader {
 
     fn openids(&self, sql: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(sql)?
                 .query_map(params![after, limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
@@ -400,14 +398,14 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
 /// Stores the doubts of a finished sync about the list, and what the owner accepted.
 fn keep_belief(connection: &Connection, ended: &SyncState) -> rusqlite::Result<()> {
     match &ended.nobody_leaves {
-        Some(why) => settings::put(connection, SYNC_DOUBT, why)?,
-        None => settings::remove(connection, SYNC_DOUBT)?,
+        Some(why) => settings::put(&mut &*connection, SYNC_DOUBT, why)?,
+        None => settings::remove(&mut &*connection, SYNC_DOUBT)?,
     }
     let missing = ended.total.unwrap_or(0).saturating_sub(ended.listed);
     if missing <= 0 {
-        settings::remove(connection, SYNC_MISSING)?;
+        settings::remove(&mut &*connection, SYNC_MISSING)?;
     } else if ended.believed {
-        settings::put(connection, SYNC_MISSING, &missing.to_string())?;
+        settings::put(&mut &*connection, SYNC_MISSING, &missing.to_string())?;
     }
     if ended.believed {
         connection.execute(
@@ -459,7 +457,7 @@ fn log_and_announce(
     event: &FollowEvent,
     announce: Option<&Announce>,
 ) -> rusqlite::Result<()> {
-    log(connection, event, true)?;
+    log(&mut &*connection, event, true)?;
     let Some(Announce(announce)) = announce else {
         return Ok(());
     };
@@ -469,7 +467,7 @@ fn log_and_announce(
         at: event.at,
         scene: event.scene,
     };
-    outbox::add(connection, announce(&change).iter())
+    Ok(outbox::add(&mut &*connection, announce(&change).iter())?)
 }
 
 fn profile(

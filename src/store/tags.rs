@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn keep_tags(&self, tags: Vec<(i64, String)>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection.execute("DELETE FROM tags", [])?;
             let mut insert = connection
                 .prepare_cached("INSERT OR REPLACE INTO tags (id, name) VALUES (?1, ?2)")?;
@@ -42,7 +42,7 @@ impl Store {
             "UPDATE followers SET tagid_list = (SELECT json_group_array(value) FROM json_each(tagid_list) WHERE value <> ?2)
              WHERE openid = ?1 AND json_valid(tagid_list)"
         };
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             let mut update = connection.prepare_cached(sql)?;
             openids
                 .iter()
@@ -56,7 +56,7 @@ impl Store {
     /// When the store cannot write.
     pub fn note_remark(&self, openid: &str, remark: &str) -> Result<(), StoreError> {
         let (openid, remark) = (openid.to_owned(), remark.to_owned());
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .execute(
                     "UPDATE followers SET remark = nullif(?2, '') WHERE openid = ?1",
@@ -74,7 +74,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn tags(&self) -> Result<BTreeMap<i64, String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT id, name FROM tags")?
                 .query_map([], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
                 .collect::<rusqlite::Result<_>>()
@@ -88,7 +88,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn tagged(&self, tag: i64, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT openid FROM followers WHERE openid > ?2 AND typeof(openid) = 'text' AND json_valid(tagid_list)
                      AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?1) ORDER BY openid LIMIT ?3",

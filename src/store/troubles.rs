@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn keep_troubles(&self, changes: Vec<Change>) -> Result<Vec<i64>, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             changes
                 .iter()
                 .map(|change| keep(connection, change))
@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_troubles(&self, before: i64, most: u32) -> Result<usize, StoreError> {
-        self.writer.write(move |connection| {
+        self.writer.write_sqlite(move |connection| {
             connection
                 .prepare_cached(
                     "DELETE FROM troubles WHERE id IN (SELECT id FROM troubles WHERE until < ?1 LIMIT ?2)",
@@ -42,7 +42,7 @@ impl Store {
     /// When the store cannot write.
     pub fn add_hook_events(&self, events: Vec<NewHookEvent>) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| outbox::add(connection, events.iter()))
+            .write(move |sql| outbox::add(sql, events.iter()))
     }
 }
 
@@ -53,7 +53,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn troubles(&self, since: i64) -> Result<Vec<Change>, StoreError> {
         let read = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached(
                     "SELECT id, kind, name, text, since, until, told FROM troubles
                      WHERE until IS NULL OR until >= ?1 ORDER BY id DESC",
@@ -71,13 +71,13 @@ impl Reader {
     /// When the store cannot be read.
     pub fn todo(&self) -> Result<Option<(i64, i64)>, StoreError> {
         let newest = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT id FROM messages WHERE todo = 1 ORDER BY id DESC LIMIT 1")?
                 .query_row([], |row| row.get(0))
                 .optional()
         };
         let count = || {
-            self.connection
+            self.sqlite()
                 .prepare_cached("SELECT count(*) FROM messages WHERE todo = 1")?
                 .query_row([], |row| row.get(0))
         };

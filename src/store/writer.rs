@@ -1,9 +1,10 @@
-//! The writer thread: it owns the writing connection and commits all queued work in one transaction.
+//! The writer threads: each owns a connection that commits all queued work in one transaction.
 //!
 //! A commit with `synchronous=FULL` costs a disk sync whether it holds one row or five hundred, so
 //! requests that arrive during one commit share the next. Work is finished after its commit.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,14 +12,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode};
-
-use super::checkpoint::Checkpointer;
+use super::engine::Committer;
 use super::error::{ErrorKind, StoreError};
-use super::file::OpenFile;
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, PROBE};
+use super::sql::{self, Sql, SqlError};
 use crate::clock;
 use crate::metrics::Commits;
 use crate::trouble::{Kind, Troubles};
@@ -26,13 +24,6 @@ use crate::trouble::{Kind, Troubles};
 /// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
 /// be written is refused before that, and the platform delivers it again.
 pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
-
-/// The same after a failed commit: requests that arrived during the long wait need a timely answer, too.
-const PATIENCE_WHILE_FAILING: Duration = Duration::from_millis(100);
-
-/// Pause between two attempts to get a lock. SQLite's own busy handler soon sleeps 100 ms at a time, and misses the
-/// short gaps of a program that commits continuously, such as a fast `followers sync`.
-const RETRY: Duration = Duration::from_millis(1);
 
 /// Probes write no more often than this, because anybody may request one.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
@@ -73,7 +64,7 @@ impl fmt::Debug for AfterCommit {
 /// One piece of work for the writer.
 pub(super) trait Work: Send {
     /// Runs inside the transaction. Called again, in a separate transaction, when other work of the batch failed.
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()>;
     /// Events for the hooks, to be added in the same transaction after all its work was run.
     fn hook_events(&self) -> &[NewHookEvent] {
         &[]
@@ -89,8 +80,8 @@ pub(super) trait Work: Send {
 struct Unfinished(Option<Box<dyn Work>>);
 
 impl Unfinished {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.0.as_mut().map_or(Ok(()), |work| work.run(connection))
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+        self.0.as_mut().map_or(Ok(()), |work| work.run(sql))
     }
 
     fn hook_events(&self) -> &[NewHookEvent] {
@@ -128,7 +119,7 @@ fn failed(kind: ErrorKind, why: impl fmt::Display) -> StoreError {
 /// The handle to the writer thread.
 pub(super) struct Writer {
     queue: SyncSender<Message>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
     pub(super) commits: Arc<Commits>,
     /// Where the server hears that commits fail.
@@ -143,43 +134,36 @@ enum Message {
 }
 
 impl Writer {
+    /// Starts a thread for each of the committers, which share the queue.
     pub(super) fn start(
-        mut connection: Connection,
-        file: OpenFile,
-        checkpointer: Checkpointer,
+        committers: Vec<Committer>,
+        failing: Arc<AtomicBool>,
     ) -> Result<Writer, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
-        let failing = Arc::new(AtomicBool::new(false));
-        connection
-            .busy_handler(Some(wait_for_others(Arc::clone(&failing))))
-            .map_err(|error| StoreError::from_sqlite("busy_handler", &error))?;
-        let state = Arc::clone(&failing);
+        let waiting = Arc::new(Mutex::new(waiting));
         let troubles = Arc::<OnceLock<_>>::default();
-        let told = Arc::clone(&troubles);
         let commits = Arc::<Commits>::default();
-        let counted = Arc::clone(&commits);
-        let thread = thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                Loop {
-                    connection,
-                    file,
-                    checkpointer,
-                    failing: state,
-                    commits: counted,
-                    troubles: told,
-                }
-                .run(&waiting)
-            })
-            .map_err(|error| {
-                StoreError::new(
-                    ErrorKind::Other,
-                    format!("store: cannot start the writer thread: {error}"),
-                )
-            })?;
+        let start = |committer| {
+            let state = Loop {
+                committer,
+                failing: Arc::clone(&failing),
+                commits: Arc::clone(&commits),
+                troubles: Arc::clone(&troubles),
+            };
+            let waiting = Arc::clone(&waiting);
+            let thread = thread::Builder::new().name("writer".to_owned());
+            thread.spawn(move || state.run(&waiting))
+        };
+        let threads = committers.into_iter().map(start);
+        let threads = threads.collect::<io::Result<_>>().map_err(|error| {
+            StoreError::new(
+                ErrorKind::Other,
+                format!("store: cannot start the writer thread: {error}"),
+            )
+        })?;
         Ok(Writer {
             queue,
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(threads),
             failing,
             commits,
             troubles,
@@ -212,7 +196,7 @@ impl Writer {
     /// Runs a closure in the writer's next transaction and waits for its commit.
     pub(super) fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&mut dyn Sql) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (done, outcome) = sync_channel(1);
         self.submit(Box::new(Closure {
@@ -225,11 +209,19 @@ impl Writer {
             .unwrap_or_else(|_| Err(failed(ErrorKind::Other, "it panicked")))
     }
 
+    /// As [`Writer::write`], for statements that are not written for every engine yet.
+    pub(super) fn write_sqlite<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(move |sql| Ok(work(sql.sqlite())?))
+    }
+
     /// Runs a closure in the writer's next transaction and returns at once; `done` runs after the commit, on the writer's
     /// thread.
     pub(super) fn write_then<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&mut dyn Sql) -> sql::Result<T> + Send + 'static,
         done: impl FnOnce(Result<T, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
         self.submit(Box::new(Step {
@@ -252,15 +244,14 @@ impl Writer {
         self.submit(Box::new(Probe { writes, done }));
     }
 
-    /// Ends the thread after all submitted work.
+    /// Ends the threads after all submitted work.
     pub(super) fn stop(&self) {
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = std::mem::take(&mut *threads);
+        for _ in &threads {
             self.queue.send(Message::Stop).ok();
+        }
+        for thread in threads {
             thread.join().ok();
         }
     }
@@ -286,9 +277,9 @@ struct Probe<D> {
 }
 
 impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
         if self.writes {
-            settings::put(connection, PROBE, &clock::unix_seconds().to_string())?;
+            settings::put(sql, PROBE, &clock::unix_seconds().to_string())?;
         }
         Ok(())
     }
@@ -310,11 +301,11 @@ struct Closure<F, T> {
 
 impl<F, T> Work for Closure<F, T>
 where
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&mut dyn Sql) -> sql::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.value = Some((self.work)(connection)?);
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+        self.value = Some((self.work)(sql)?);
         Ok(())
     }
 
@@ -339,12 +330,12 @@ struct Step<F, T, D> {
 
 impl<F, T, D> Work for Step<F, T, D>
 where
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&mut dyn Sql) -> sql::Result<T> + Send,
     T: Send,
     D: FnOnce(Result<T, StoreError>, &mut AfterCommit) + Send,
 {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.value = Some((self.work)(connection)?);
+    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+        self.value = Some((self.work)(sql)?);
         Ok(())
     }
 
@@ -363,50 +354,53 @@ fn nothing_done() -> StoreError {
 }
 
 struct Loop {
-    connection: Connection,
-    file: OpenFile,
-    checkpointer: Checkpointer,
+    committer: Committer,
     failing: Arc<AtomicBool>,
     commits: Arc<Commits>,
     troubles: Arc<OnceLock<Arc<Troubles>>>,
 }
 
 impl Loop {
-    fn run(mut self, waiting: &Receiver<Message>) {
+    fn run(mut self, waiting: &Mutex<Receiver<Message>>) {
         let mut batch: Vec<Unfinished> = Vec::new();
-        let mut stopping = false;
-        let mut is_crowded = false;
-        while !stopping {
-            let Ok(first) = waiting.recv() else { break };
-            if is_crowded {
-                // More pushes are about to arrive. Letting the threads that bring them go first makes larger commits: in
-                // pairs 0.85 to 0.99 of the processor time for each push, and 0.99 to 1.08 of the pushes a second.
-                thread::yield_now();
-            }
-            for message in std::iter::once(first).chain(waiting.try_iter()) {
-                match message {
-                    Message::Work(work) => {
-                        self.commits.leave();
-                        batch.push(work);
-                    }
-                    Message::Stop => stopping = true,
-                }
-                if batch.len() == BATCH {
-                    self.commit_guarded(&mut batch);
-                }
-            }
+        let (mut goes_on, mut is_crowded) = (true, false);
+        while goes_on {
+            goes_on = self.gather(waiting, &mut batch, is_crowded);
             is_crowded = batch.len() > 1;
             self.commit_guarded(&mut batch);
         }
-        self.checkpointer.stop();
-        // The last process to close the store leaves one plain file, without a write-ahead log.
-        if !self.file.may_fold(&self.connection) {
-            let no_fold = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-            self.connection.set_db_config(no_fold, true).ok();
+        self.committer.close();
+    }
+
+    /// Waits for work and adds what is there to the batch; false if it was the last.
+    fn gather(
+        &self,
+        waiting: &Mutex<Receiver<Message>>,
+        batch: &mut Vec<Unfinished>,
+        is_crowded: bool,
+    ) -> bool {
+        let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(first) = waiting.recv() else {
+            return false;
+        };
+        if is_crowded {
+            // More pushes are about to arrive. Letting the threads that bring them go first makes larger commits: in
+            // pairs 0.85 to 0.99 of the processor time for each push, and 0.99 to 1.08 of the pushes a second.
+            thread::yield_now();
         }
-        if let Err((_, error)) = self.connection.close() {
-            log::warn!("store: close: {error}");
+        for message in std::iter::once(first).chain(waiting.try_iter()) {
+            match message {
+                Message::Work(work) => {
+                    self.commits.leave();
+                    batch.push(work);
+                }
+                Message::Stop => return false,
+            }
+            if batch.len() == BATCH {
+                break;
+            }
         }
+        true
     }
 
     /// Commits a batch. A panic fails what is unfinished of the batch, never the thread.
@@ -415,13 +409,10 @@ impl Loop {
             log::error!(
                 "store: write: a panic in the writer (RUST_BACKTRACE=1 shows where); what was not committed is delivered again"
             );
-            if !self.connection.is_autocommit() {
-                self.connection.execute_batch("ROLLBACK").ok();
-            }
+            self.committer.roll_back();
             batch.clear();
         }
-        self.checkpointer
-            .between_commits(&self.connection, self.file.log_length());
+        self.committer.between_commits();
     }
 
     fn commit(&mut self, batch: &mut Vec<Unfinished>) {
@@ -436,7 +427,7 @@ impl Loop {
                     .drain(..)
                     .for_each(|work| work.finish(Ok(()), &mut after));
             }
-            Err(error) if batch.len() > 1 && !concerns_all(&error) => {
+            Err(error) if batch.len() > 1 && !error.concerns_all => {
                 // One failing piece of work must not fail the others: commit each alone.
                 for mut work in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut work));
@@ -455,7 +446,7 @@ impl Loop {
     }
 
     /// Commits this as one, and counts it.
-    fn transaction(&mut self, batch: &mut [Unfinished]) -> rusqlite::Result<()> {
+    fn transaction(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
         let begun = Instant::now();
         let done = self.run_and_commit(batch);
         match &done {
@@ -465,37 +456,22 @@ impl Loop {
         done
     }
 
-    fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> rusqlite::Result<()> {
-        self.file.before_commit(&self.connection)?;
-        self.connection
-            .prepare_cached("BEGIN IMMEDIATE")?
-            .execute([])?;
-        let done = batch
-            .iter_mut()
-            .try_for_each(|work| run(work, &self.connection));
-        let events = batch.iter().flat_map(Unfinished::hook_events);
-        let done = done.and_then(|()| outbox::add(&self.connection, events));
-        let done = done.and_then(|()| {
-            self.connection
-                .prepare_cached("COMMIT")?
-                .execute([])
-                .map(drop)
-        });
-        if done.is_err() && !self.connection.is_autocommit() {
-            self.connection.execute_batch("ROLLBACK").ok();
-        }
-        done.and_then(|()| self.file.after_commit(&self.connection))
+    fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
+        self.committer.commit(&mut |sql| {
+            batch.iter_mut().try_for_each(|work| run(work, sql))?;
+            outbox::add(sql, batch.iter().flat_map(Unfinished::hook_events))
+        })
     }
 
     /// Records the outcome of a transaction. What fails all is trouble, which is logged once and not for every push; what
     /// fails one piece of work is logged unless a caller reports it.
-    fn noted(&mut self, outcome: rusqlite::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
+    fn noted(&mut self, outcome: sql::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
         let Err(error) = outcome else {
             self.recovered();
             return Ok(());
         };
-        let of_the_store = concerns_all(&error);
-        let error = StoreError::from_sqlite("write", &error);
+        let of_the_store = error.concerns_all;
+        let error = StoreError::of_sql("write", &error);
         if of_the_store {
             self.failing.store(true, Ordering::Relaxed);
             if let Some(troubles) = self.troubles.get() {
@@ -522,44 +498,11 @@ impl Loop {
     }
 }
 
-/// The busy handler: decides whether SQLite retries while another program holds the lock.
-fn wait_for_others(failing: Arc<AtomicBool>) -> impl FnMut(i32) -> bool + Send + 'static {
-    let mut begun = Instant::now();
-    move |tries| {
-        if tries == 0 {
-            begun = Instant::now();
-        }
-        let patience = match failing.load(Ordering::Relaxed) {
-            true => PATIENCE_WHILE_FAILING,
-            false => PATIENCE,
-        };
-        let goes_on = begun.elapsed() < patience;
-        if goes_on {
-            thread::sleep(RETRY);
-        }
-        goes_on
-    }
-}
-
-/// Whether the error is about the store, not about one piece of work: retrying each alone would only wait again.
-fn concerns_all(error: &rusqlite::Error) -> bool {
-    match error.sqlite_error_code() {
-        None
-        | Some(
-            ErrorCode::ConstraintViolation
-            | ErrorCode::TypeMismatch
-            | ErrorCode::TooBig
-            | ErrorCode::ParameterOutOfRange,
-        ) => false,
-        Some(_) => true,
-    }
-}
-
 /// Runs work; a panic fails the work, not the writer.
-fn run(work: &mut Unfinished, connection: &Connection) -> rusqlite::Result<()> {
-    catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or_else(|_| {
+fn run(work: &mut Unfinished, sql: &mut dyn Sql) -> sql::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| work.run(sql))).unwrap_or_else(|_| {
         log::error!("store: write: work panicked; it was rolled back");
-        Err(rusqlite::Error::InvalidQuery)
+        Err(SqlError::of_one("it panicked"))
     })
 }
 

@@ -129,7 +129,7 @@ fn scenes(reader: &Reader) -> [Vec<(String, i64, i64)>; 2] {
          ) GROUP BY scene ORDER BY scene",
     ];
     sums.map(|sql| {
-        let mut statement = reader.connection.prepare(sql).unwrap();
+        let mut statement = reader.sqlite().prepare(sql).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         rows.unwrap().map(Result::unwrap).collect()
     })
@@ -190,7 +190,7 @@ proptest! {
                 prop_assert_eq!(record(&store, new.clone()), NEW);
                 pushes.push(new);
             }
-            let (net, followers): (i64, i64) = store.reader().unwrap().connection.query_row(
+            let (net, followers): (i64, i64) = store.reader().unwrap().sqlite().query_row(
                 "SELECT (SELECT coalesce(sum(net), 0) FROM daily_v), (SELECT count(*) FROM followers)",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),

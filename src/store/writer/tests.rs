@@ -22,7 +22,7 @@ enum Panics {
 }
 
 impl Work for Saying {
-    fn run(&mut self, _: &Connection) -> rusqlite::Result<()> {
+    fn run(&mut self, _: &mut dyn Sql) -> sql::Result<()> {
         assert!(self.panics != Panics::Within, "what this test is about");
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Work for Saying {
 fn block(writer: &Writer) -> Sender<()> {
     let (begin, begun) = channel();
     let (go, gate) = channel();
-    let busy = move |_: &Connection| {
+    let busy = move |_: &mut dyn Sql| {
         begin.send(()).unwrap();
         gate.recv().ok();
         Ok(())
@@ -106,19 +106,9 @@ fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
     let (said, heard) = channel();
     let go = block(&store.writer);
     store.writer.queue.send(Message::Stop).ok();
-    let (last, is_last) = channel::<()>();
-    let (begin, begun) = channel();
-    let busy = move |_: &Connection| {
-        begin.send(()).unwrap();
-        is_last.recv().ok();
-        Ok(())
-    };
-    store.writer.write_then(busy, |_, _| {});
-    drop(go);
-    begun.recv().unwrap();
     let (name, panics) = ("late", Panics::Never);
     store.writer.submit(Box::new(Saying { name, panics, said }));
-    drop(last);
+    drop(go);
     let all: Vec<String> = heard.iter().collect();
     assert_eq!(all, ["late false", "after late"]);
 }

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 /// Warns, when the store is opened, what forgetting cannot do in this build.
-pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()> {
     if !has_pages(connection)? {
         log::warn!(
             "store: built without SQLite's table of pages, so that copies of what is forgotten can stay in unused space of the file: build wechatd in its repository's folder, where .cargo/config.toml asks for the table, or run VACUUM with sqlite3 after forgetting somebody"
@@ -14,7 +14,7 @@ pub(super) fn warn_without_pages(connection: &Connection) -> rusqlite::Result<()
 }
 
 /// Whether SQLite was built with `sqlite_dbpage`, as `.cargo/config.toml` requests.
-pub(super) fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
+pub(in crate::store) fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage')",
         [],
@@ -23,7 +23,10 @@ pub(super) fn has_pages(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Numbers of the pages that contain the bytes of `text`; empty without `sqlite_dbpage`.
-pub(super) fn pages_with(connection: &Connection, text: &str) -> rusqlite::Result<Vec<i64>> {
+pub(in crate::store) fn pages_with(
+    connection: &Connection,
+    text: &str,
+) -> rusqlite::Result<Vec<i64>> {
     if !has_pages(connection)? {
         return Ok(Vec::new());
     }
@@ -34,7 +37,7 @@ pub(super) fn pages_with(connection: &Connection, text: &str) -> rusqlite::Resul
 }
 
 /// Overwrites the unallocated space in the middle of a page.
-pub(super) fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+pub(in crate::store) fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()> {
     let mut page: Vec<u8> = connection
         .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?
         .query_row([number], |row| row.get(0))?;
@@ -50,7 +53,7 @@ pub(super) fn clean(connection: &Connection, number: i64) -> rusqlite::Result<()
 
 /// The unallocated space of a b-tree page, see SQLite's file format (section "B-tree Pages"). `None` for other pages:
 /// they start with a page number, and so with a zero byte.
-pub(super) fn free_middle(page: &[u8], number: i64) -> Option<std::ops::Range<usize>> {
+pub(in crate::store) fn free_middle(page: &[u8], number: i64) -> Option<std::ops::Range<usize>> {
     let header = if number == 1 { 100 } else { 0 };
     let two = |at: usize| -> Option<usize> {
         let bytes = page.get(header + at..header + at + 2)?;

@@ -7,9 +7,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
-use super::error::StoreError;
+use super::super::error::StoreError;
+use super::super::options::Options;
 use super::open::{refuse_foreign, refuse_irregular};
-use super::options::Options;
 use super::schema;
 
 /// What is at `store.path`.

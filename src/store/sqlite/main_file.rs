@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::error::{ErrorKind, StoreError};
+use super::super::error::{ErrorKind, StoreError};
 
 /// Bytes that a large push may need: its text is stored twice, as received and as rules see it, in whole pages. A push
 /// of 60 kB, more than the platform sends, needs a third of this.
@@ -13,17 +13,17 @@ const ROOM: u64 = 512 << 10;
 
 /// The main file, open for the lifetime of the process: closing it would release SQLite's POSIX locks on it.
 #[derive(Debug)]
-pub(super) struct Main {
+pub(in crate::store) struct Main {
     file: File,
     /// Counts starts and ends of moves from the log by this process; odd while one is running.
-    pub(super) moves: AtomicU64,
+    pub(in crate::store) moves: AtomicU64,
     /// Its last known length in bytes; only a `VACUUM` makes it shorter.
-    pub(super) length: AtomicU64,
+    pub(in crate::store) length: AtomicU64,
     is_low: AtomicBool,
 }
 
 impl Main {
-    pub(super) fn of(file: File) -> &'static Main {
+    pub(in crate::store) fn of(file: File) -> &'static Main {
         Box::leak(Box::new(Main {
             file,
             moves: AtomicU64::new(0),
@@ -34,7 +34,7 @@ impl Main {
 
     /// Runs `what`, which moves pages of the log to the file. Does nothing if the file was cut short: it would grow
     /// back with a hole that nobody notices.
-    pub(super) fn moving<T>(
+    pub(in crate::store) fn moving<T>(
         &self,
         what: impl FnOnce() -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Option<T>> {
@@ -49,7 +49,7 @@ impl Main {
     }
 
     /// Checks that the disk has room for a large push; logs once when it has not.
-    pub(super) fn has_room(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn has_room(&self) -> Result<(), StoreError> {
         // If the file system does not say, a failed write will.
         let Ok(disk) = rustix::fs::fstatvfs(&self.file) else {
             return Ok(());
@@ -75,13 +75,13 @@ impl Main {
     }
 
     /// Waits until everything written to it is on disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::store) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
 /// The path with `appended` at the end of its file name.
-pub(super) fn beside(path: &Path, appended: &str) -> PathBuf {
+pub(in crate::store) fn beside(path: &Path, appended: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path);
     name.push(appended);
     PathBuf::from(name)

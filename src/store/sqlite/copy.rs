@@ -9,10 +9,11 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::{ErrorKind, StoreError};
+use super::super::error::{ErrorKind, StoreError};
+use super::super::open::Reader;
+use super::super::settings;
 use super::main_file::{beside, folder_of};
-use super::open::{MODE, Reader, refuse_foreign, refuse_irregular};
-use super::settings;
+use super::open::{MODE, refuse_foreign, refuse_irregular};
 
 /// Pages copied in one step: 8 MB, a few milliseconds.
 const STEP: i32 = 2_000;
@@ -27,7 +28,7 @@ impl Reader {
     /// # Errors
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        copy_out(&self.connection, target, progress)
+        copy_out(&self.sqlite(), target, progress)
     }
 }
 
@@ -108,7 +109,7 @@ pub fn owner_of_copy(copy: &Path) -> Option<String> {
         return None;
     }
     let copy = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-    settings::owner(&copy).ok().flatten()
+    settings::owner(&mut &copy).ok().flatten()
 }
 
 /// Copies everything in `source` to a new file, private to its owner. Replaces the leftovers of a killed attempt.

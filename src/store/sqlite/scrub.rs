@@ -5,9 +5,9 @@
 //! its new place. Such pages are found by searching their bytes, and their unallocated space is overwritten through
 //! `sqlite_dbpage`, in small commits.
 
+use super::super::error::StoreError;
+use super::super::open::{Reader, Store};
 use super::dbpage::{clean, pages_with};
-use super::error::StoreError;
-use super::open::{Reader, Store};
 
 /// Most pages cleaned in one commit.
 const STEP: usize = 50;
@@ -18,11 +18,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(super) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
-        let pages = pages_with(&reader.connection, text).map_err(|error| Reader::failed(&error))?;
+    pub(in crate::store) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
+        let pages = pages_with(&reader.sqlite(), text).map_err(|error| Reader::failed(&error))?;
         for pages in pages.chunks(STEP) {
             let pages = pages.to_vec();
-            self.writer.write(move |connection| {
+            self.writer.write_sqlite(move |connection| {
                 pages
                     .iter()
                     .try_for_each(|number| clean(connection, *number))
@@ -45,9 +45,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wechat.db");
         let store = Store::open(&path.as_path().into()).unwrap();
-        let has_pages = has_pages(&store.reader().unwrap().connection).unwrap();
+        let has_pages = has_pages(store.reader().unwrap().sqlite()).unwrap();
         assert!(has_pages, "built without what .cargo/config.toml asks for");
-        let left: Result<usize, StoreError> = store.writer.write(|connection| {
+        let left: Result<usize, StoreError> = store.writer.write_sqlite(|connection| {
             let add = "INSERT INTO settings (name, value) VALUES (?1, 'a value that stays')";
             for n in 0..40 {
                 connection.execute(add, [format!("setting {n}")])?;
@@ -80,7 +80,7 @@ mod tests {
         let sound: (String, i64) = store
             .reader()
             .unwrap()
-            .connection
+            .sqlite()
             .query_row(
                 "SELECT (SELECT integrity_check FROM pragma_integrity_check), count(*) FROM settings WHERE value = 'a value that stays'",
                 [],

@@ -6,38 +6,41 @@ use super::main_file::Main;
 
 /// The log keeps this many bytes when it starts over. A commit that overwrites them syncs only its own pages; one that
 /// extends the file also syncs the file system's journal.
-pub(super) const KEPT: u64 = 24 << 20;
+pub(in crate::store) const KEPT: u64 = 24 << 20;
 
 /// How much of the log must still be moved.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LogState {
+pub(in crate::store) struct LogState {
     /// Pages in the log.
-    pub(super) frames: u64,
+    pub(in crate::store) frames: u64,
     /// How many of them, from the start, are already in the main file.
     moved: u64,
 }
 
 impl LogState {
-    pub(super) fn left(self) -> u64 {
+    pub(in crate::store) fn left(self) -> u64 {
         self.frames.saturating_sub(self.moved)
     }
 }
 
 /// How full the log is; touches no file.
-pub(super) fn log_state(connection: &Connection) -> rusqlite::Result<LogState> {
+pub(in crate::store) fn log_state(connection: &Connection) -> rusqlite::Result<LogState> {
     let state = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
     state.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
 /// Moves the pages that no reader needs, without waiting. `None` if another thread or program is moving them, or
 /// [`Main::moving`] does not allow it.
-pub(super) fn move_log(connection: &Connection, main: &Main) -> rusqlite::Result<Option<LogState>> {
+pub(in crate::store) fn move_log(
+    connection: &Connection,
+    main: &Main,
+) -> rusqlite::Result<Option<LogState>> {
     let moved = main.moving(|| checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)"));
     moved.map(Option::flatten)
 }
 
 /// Sets the length to which this connection truncates the log when it starts over.
-pub(super) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+pub(in crate::store) fn limit_log(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(
         None,
         "journal_size_limit",

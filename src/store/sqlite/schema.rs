@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 
 /// `application_id` of the file, "WCHD": distinguishes our store from any other SQLite file.
-pub(super) const APPLICATION_ID: i32 = 0x5743_4844;
+pub(in crate::store) const APPLICATION_ID: i32 = 0x5743_4844;
 
 /// The schema version that this program writes.
-pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(in crate::store) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step N migrates a store from version N to N+1. Released steps never change.
 const MIGRATIONS: &[&str] = &[
@@ -667,7 +667,7 @@ FROM troubles ORDER BY id DESC;
 ";
 
 /// Migrates the file to [`VERSION`], each step in its own transaction.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     loop {
         let step =
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -685,7 +685,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
 }
 
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(in crate::store) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 
-use super::error::{ErrorKind, StoreError};
+use super::super::error::{ErrorKind, StoreError};
 use super::main_file::{Main, beside};
 use super::wal::{KEPT, limit_log, log_state, move_log};
 use crate::notifier::{Notifier, Woken};
@@ -221,7 +221,7 @@ impl Rounds {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::super::open::Store;
+    use super::super::super::open::Store;
     use super::*;
 
     /// Sizes of the log in bytes, after each of `values` writes of 64 KiB by two threads without a pause.
@@ -248,7 +248,7 @@ mod tests {
     fn no_commit_moves_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let pages = store.writer.write(|connection| {
+        let pages = store.writer.write_sqlite(|connection| {
             connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0))
         });
         assert_eq!(pages, Ok(0));
@@ -275,7 +275,7 @@ mod tests {
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let reader = store.reader().unwrap();
         reader
-            .connection
+            .sqlite()
             .execute_batch("BEGIN; SELECT count(*) FROM settings")
             .unwrap();
         // The threads need not end at the same time.

@@ -1,0 +1,135 @@
+//! The engine that holds the store: the one seam between the logic and what is an engine's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+use super::options::Options;
+use super::sql::{Result, Sql};
+use super::sqlite;
+use super::sqlite::main_file::Main;
+
+/// Where an open store is.
+#[derive(Debug)]
+pub(super) enum Engine {
+    /// In a file on this machine.
+    Sqlite { path: PathBuf, main: &'static Main },
+}
+
+impl Engine {
+    /// Opens the store for writing. Creates it, or migrates it to this program's schema, first. Returns also what commits:
+    /// each on a thread of its own. They have less patience while `failing`.
+    ///
+    /// # Errors
+    /// When it belongs to another program or a newer version, is damaged or not writable.
+    pub(super) fn open(
+        options: &Options,
+        failing: Arc<AtomicBool>,
+    ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
+        let path = &options.path;
+        let (connection, main) = sqlite::open::for_writing(path)?;
+        let committer = sqlite::committer::Committer::new(path, main, connection, failing)?;
+        let path = path.to_owned();
+        Ok((
+            Engine::Sqlite { path, main },
+            vec![Committer::Sqlite(committer)],
+        ))
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub(super) fn session(&self) -> std::result::Result<Session, StoreError> {
+        match self {
+            Engine::Sqlite { path, .. } => Session::of_file(path),
+        }
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &'static Main {
+        match self {
+            Engine::Sqlite { main, .. } => main,
+        }
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Engine::Sqlite { path, .. } => path,
+        }
+    }
+}
+
+/// A connection for reading.
+#[derive(Debug)]
+pub(super) enum Session {
+    /// To a file on this machine.
+    Sqlite(Connection),
+}
+
+impl Session {
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    /// When there is none, or it belongs to another program or another version.
+    pub(super) fn open(options: &Options) -> std::result::Result<Session, StoreError> {
+        Session::of_file(&options.path)
+    }
+
+    fn of_file(path: &Path) -> std::result::Result<Session, StoreError> {
+        Ok(Session::Sqlite(sqlite::open::for_reading(path)?))
+    }
+
+    /// Lends the connection.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&mut dyn Sql) -> T) -> T {
+        match self {
+            Session::Sqlite(connection) => read(&mut &*connection),
+        }
+    }
+}
+
+/// A connection that commits.
+pub(super) enum Committer {
+    /// To a file on this machine.
+    Sqlite(sqlite::committer::Committer),
+}
+
+impl Committer {
+    /// Runs `work` in one transaction, and commits it.
+    ///
+    /// # Errors
+    /// When nothing was committed, or that is not known.
+    pub(super) fn commit(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Committer::Sqlite(committer) => committer.commit(work),
+        }
+    }
+
+    /// Ends a transaction that was left open, as by a panic.
+    pub(super) fn roll_back(&mut self) {
+        match self {
+            Committer::Sqlite(committer) => committer.roll_back(),
+        }
+    }
+
+    /// Called between two commits, after the last one was answered.
+    pub(super) fn between_commits(&mut self) {
+        match self {
+            Committer::Sqlite(committer) => committer.between_commits(),
+        }
+    }
+
+    /// Closes the connection.
+    pub(super) fn close(self) {
+        match self {
+            Committer::Sqlite(committer) => committer.close(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The SQLite file: the only folder that names `rusqlite`.
+//!
+//! - [`session`]: statements on a connection; [`committer`]: the one connection that writes
+//! - [`schema`]: tables, views, migrations
+//! - [`open`]: opening the file; [`examine`]: whether it can be opened; [`copy`]: backup and restore
+//! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
+//! - [`scrub`]: erasing also from the unallocated space of pages, through [`dbpage`]
+//! - [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`room`]: how large
+//!   they are, and how much room is beside them
+
+pub(super) mod checkpoint;
+pub(super) mod committer;
+pub(super) mod copy;
+pub(super) mod dbpage;
+pub(super) mod examine;
+pub(super) mod file;
+pub(super) mod main_file;
+pub(super) mod open;
+pub(super) mod room;
+pub(super) mod schema;
+pub(super) mod scrub;
+pub(super) mod session;
+pub(super) mod wal;
+pub(super) mod watch;

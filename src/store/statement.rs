@@ -1,0 +1,36 @@
+//! Statements: each text stands once for every engine, side by side.
+
+/// One statement in the words of each engine. Parameters are `?1`, `?2` and so on in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Statement {
+    /// In the words of SQLite.
+    pub(super) sqlite: &'static str,
+}
+
+/// Statements as constants: `NAME = "…";` and `NAME = (concat!(…));` are the same for every engine,
+/// `NAME = { sqlite: "…", mysql: "…" };` is not.
+/// An empty text does nothing: the engine does it by itself, as SQLite does by its triggers.
+macro_rules! statements {
+    ($($(#[$about:meta])* $name:ident = $text:tt;)*) => {
+        $($(#[$about])* const $name: $crate::store::statement::Statement = $crate::store::statement::statement!($text);)*
+
+        /// All of this file.
+        #[cfg(test)]
+        pub(in crate::store) const STATEMENTS: &[(&str, &$crate::store::statement::Statement)] =
+            &[$((stringify!($name), &$name)),*];
+    };
+}
+pub(super) use statements;
+
+macro_rules! statement {
+    ({ sqlite: $sqlite:expr, mysql: $mysql:expr $(,)? }) => {
+        $crate::store::statement::Statement { sqlite: $sqlite }
+    };
+    (($both:expr)) => {
+        $crate::store::statement::Statement { sqlite: $both }
+    };
+    ($both:literal) => {
+        $crate::store::statement::Statement { sqlite: $both }
+    };
+}
+pub(super) use statement;
