@@ -175,8 +175,7 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let mut work =
-            move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
+        let work = move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
         self.writer
             .write_then(move |sql| Ok(work(sql.sqlite())?), done);
     }

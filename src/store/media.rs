@@ -114,7 +114,7 @@ impl Reader {
         digest: &str,
         at: i64,
     ) -> Result<Option<String>, StoreError> {
-        kept(&self.sqlite(), media_type, digest, at).map_err(|error| Reader::failed(&error))
+        kept(self.sqlite(), media_type, digest, at).map_err(|error| Reader::failed(&error))
     }
 
     /// Why the last upload of a file with this digest failed.

@@ -28,7 +28,7 @@ impl Reader {
     /// # Errors
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        copy_out(&self.sqlite(), target, progress)
+        copy_out(self.sqlite(), target, progress)
     }
 }
 

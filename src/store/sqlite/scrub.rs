@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub(in crate::store) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
-        let pages = pages_with(&reader.sqlite(), text).map_err(|error| Reader::failed(&error))?;
+        let pages = pages_with(reader.sqlite(), text).map_err(|error| Reader::failed(&error))?;
         for pages in pages.chunks(STEP) {
             let pages = pages.to_vec();
             self.writer.write_sqlite(move |connection| {
