@@ -84,6 +84,30 @@ impl Session {
         Ok(Session::Sqlite(sqlite::open::for_reading(path)?))
     }
 
+    /// Makes a consistent copy of the store, see `Reader::backup`.
+    ///
+    /// # Errors
+    /// When `target` exists already or cannot be written.
+    pub(super) fn backup(
+        &self,
+        target: &Path,
+        progress: impl FnMut(u64, u64),
+    ) -> std::result::Result<(), StoreError> {
+        match self {
+            Session::Sqlite(connection) => sqlite::copy::copy_out(connection, target, progress),
+        }
+    }
+
+    /// Numbers of the pages of the file that contain the bytes of `text`; none where there is no file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn pages_with(&self, text: &str) -> Result<Vec<i64>> {
+        match self {
+            Session::Sqlite(connection) => Ok(sqlite::dbpage::pages_with(connection, text)?),
+        }
+    }
+
     /// Lends the connection.
     pub(super) fn with<T>(&self, read: impl FnOnce(&mut dyn Sql) -> T) -> T {
         match self {

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::Path;
 
-use super::sql::SqlError;
-
 /// Why the store could not do something. Cheap to clone: one failed commit answers many requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError {
@@ -85,3 +83,34 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why an engine could not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SqlError {
+    /// What kind of trouble it is.
+    pub(super) kind: ErrorKind,
+    /// The engine's words.
+    pub(super) reason: String,
+    /// What the owner can do about it.
+    pub(super) what_to_do: Option<&'static str>,
+    /// Whether it is about the store, not about one piece of work: every other commit would fail, too.
+    pub(super) concerns_all: bool,
+}
+
+impl SqlError {
+    /// An error of one piece of work.
+    pub(super) fn of_one(reason: impl Into<String>) -> SqlError {
+        SqlError {
+            kind: ErrorKind::Other,
+            reason: reason.into(),
+            what_to_do: None,
+            concerns_all: false,
+        }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}

@@ -66,6 +66,7 @@ mod profiles;
 mod record;
 mod rule_counts;
 mod scenes;
+mod scrub;
 mod sent;
 mod sessions;
 mod settings;
@@ -73,6 +74,8 @@ mod signatures;
 mod sql;
 mod sqlite;
 mod statement;
+#[cfg(test)]
+mod statements;
 mod sync;
 mod tags;
 mod troubles;

@@ -117,6 +117,21 @@ impl Reader {
         }
     }
 
+    /// Makes a consistent copy of the store in a new file, private to its owner, while the server runs. The file name
+    /// ends with `.part` until it is complete and on disk. `progress` gets the copied pages and the total.
+    ///
+    /// # Errors
+    /// When `target` exists already or cannot be written.
+    pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+        self.0.backup(target, progress)
+    }
+
+    /// Numbers of the pages of the file that contain the bytes of `text`.
+    pub(super) fn pages_with(&self, text: &str) -> Result<Vec<i64>, StoreError> {
+        let pages = self.0.pages_with(text);
+        pages.map_err(|error| StoreError::of_sql("read", &error))
+    }
+
     /// Reads with one connection.
     ///
     /// # Errors

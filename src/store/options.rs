@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
+/// be written is refused before that, and the platform delivers it again.
+pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
+
 /// Where the store is, and what it keeps for how long.
 #[derive(Debug, Clone)]
 pub struct Options {

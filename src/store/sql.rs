@@ -1,10 +1,9 @@
 //! The one way to an engine: statements with their values, and rows, whatever the engine is.
 
-use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::error::ErrorKind;
+use super::error::SqlError;
 use super::statement::Statement;
 
 /// The outcome of a statement.
@@ -36,6 +35,12 @@ pub(super) trait Sql {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()>;
+
+    /// Overwrites the unallocated space of these pages of the file. Does nothing where there is no file.
+    ///
+    /// # Errors
+    /// As [`Sql::run`].
+    fn clean(&mut self, pages: &[i64]) -> Result<()>;
 
     /// The SQLite connection behind this, for statements that are not written for every engine yet.
     fn sqlite(&self) -> &rusqlite::Connection;
@@ -363,36 +368,5 @@ impl<T: FromValue> FromValue for Option<T> {
                 T::from_value(value).map(Some)
             }
         }
-    }
-}
-
-/// Why an engine could not do something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SqlError {
-    /// What kind of trouble it is.
-    pub(super) kind: ErrorKind,
-    /// The engine's words.
-    pub(super) reason: String,
-    /// What the owner can do about it.
-    pub(super) what_to_do: Option<&'static str>,
-    /// Whether it is about the store, not about one piece of work: every other commit would fail, too.
-    pub(super) concerns_all: bool,
-}
-
-impl SqlError {
-    /// An error of one piece of work.
-    pub(super) fn of_one(reason: impl Into<String>) -> SqlError {
-        SqlError {
-            kind: ErrorKind::Other,
-            reason: reason.into(),
-            what_to_do: None,
-            concerns_all: false,
-        }
-    }
-}
-
-impl fmt::Display for SqlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
     }
 }

@@ -13,17 +13,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::engine::Committer;
-use super::error::{ErrorKind, StoreError};
+use super::error::{ErrorKind, SqlError, StoreError};
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, PROBE};
-use super::sql::{self, Sql, SqlError};
+use super::sql::{self, Sql};
 use crate::clock;
 use crate::metrics::Commits;
 use crate::trouble::{Kind, Troubles};
-
-/// How long a commit waits for another program's lock. The platform waits 5 s for an answer, so a push that cannot
-/// be written is refused before that, and the platform delivers it again.
-pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// Probes write no more often than this, because anybody may request one.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);

@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::super::error::StoreError;
+use super::super::options::PATIENCE;
 use super::super::sql::{Result, Sql};
-use super::super::writer::PATIENCE;
 use super::checkpoint::Checkpointer;
 use super::file::OpenFile;
 use super::main_file::Main;

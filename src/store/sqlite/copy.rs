@@ -10,7 +10,6 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::error::{ErrorKind, StoreError};
-use super::super::open::Reader;
 use super::super::settings;
 use super::main_file::{beside, folder_of};
 use super::open::{MODE, refuse_foreign, refuse_irregular};
@@ -21,18 +20,7 @@ const STEP: i32 = 2_000;
 /// Pause while another program holds a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl Reader {
-    /// Makes a consistent copy of the store in a new file, private to its owner, while the server runs. The file name
-    /// ends with `.part` until it is complete and on disk. `progress` gets the copied pages and the total.
-    ///
-    /// # Errors
-    /// When `target` exists already or cannot be written.
-    pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        copy_out(self.sqlite(), target, progress)
-    }
-}
-
-/// Makes such a copy of the store at `path`, which may be of an earlier version and is not changed: what an upgrade needs
+/// Makes a copy of the store at `path`, which may be of an earlier version and is not changed: what an upgrade needs
 /// for the way back.
 ///
 /// # Errors
@@ -41,7 +29,11 @@ pub fn copy_any_version(path: &Path, target: &Path) -> Result<(), StoreError> {
     copy_out(&sound(path)?, target, |_, _| {})
 }
 
-fn copy_out(
+/// Makes a consistent copy of the store in a new file, see `Reader::backup`.
+///
+/// # Errors
+/// When `target` exists already or cannot be written.
+pub(in crate::store) fn copy_out(
     source: &Connection,
     target: &Path,
     progress: impl FnMut(u64, u64),
@@ -53,7 +45,7 @@ fn copy_out(
         moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(moment)
     };
-    let moment = moment().map_err(|error| Reader::failed(&error))?;
+    let moment = moment().map_err(|error| StoreError::from_sqlite("read", &error))?;
     if fs::symlink_metadata(target).is_ok() {
         return Err(StoreError::at(target, "exists already; name another file"));
     }
@@ -78,7 +70,7 @@ fn part_of(target: &Path) -> PathBuf {
     beside(target, ".part")
 }
 
-/// Replaces the store at `path` by a copy that [`Reader::backup`] made, and returns the new path of the old store. It
+/// Replaces the store at `path` by a copy that `Reader::backup` made, and returns the new path of the old store. It
 /// can be killed at any moment and repeated.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! - [`schema`]: tables, views, migrations
 //! - [`open`]: opening the file; [`examine`]: whether it can be opened; [`copy`]: backup and restore
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
-//! - [`scrub`]: erasing also from the unallocated space of pages, through [`dbpage`]
+//! - [`dbpage`]: raw pages, to erase also from their unallocated space
 //! - [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`room`]: how large
 //!   they are, and how much room is beside them
 
@@ -18,7 +18,6 @@ pub(super) mod main_file;
 pub(super) mod open;
 pub(super) mod room;
 pub(super) mod schema;
-pub(super) mod scrub;
 pub(super) mod session;
 pub(super) mod wal;
 pub(super) mod watch;

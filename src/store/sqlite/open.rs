@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::error::{ErrorKind, StoreError};
-use super::super::writer::PATIENCE;
+use super::super::options::PATIENCE;
 use super::main_file::{Main, folder_of};
 use super::wal::{KEPT, limit_log};
 use super::{dbpage, schema};

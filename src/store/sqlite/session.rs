@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
-use super::super::error::{ErrorKind, StoreError};
-use super::super::sql::{Result, Row, Sql, SqlError, Value};
+use super::super::error::{ErrorKind, SqlError, StoreError};
+use super::super::sql::{Result, Row, Sql, Value};
 use super::super::statement::Statement;
+use super::dbpage;
 
 impl Sql for &Connection {
     fn run(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<usize> {
@@ -37,6 +38,11 @@ impl Sql for &Connection {
             }
         }
         Ok(())
+    }
+
+    fn clean(&mut self, pages: &[i64]) -> Result<()> {
+        let mut pages = pages.iter();
+        Ok(pages.try_for_each(|number| dbpage::clean(self, *number))?)
     }
 
     fn sqlite(&self) -> &Connection {

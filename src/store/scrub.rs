@@ -5,28 +5,22 @@
 //! its new place. Such pages are found by searching their bytes, and their unallocated space is overwritten through
 //! `sqlite_dbpage`, in small commits.
 
-use super::super::error::StoreError;
-use super::super::open::{Reader, Store};
-use super::dbpage::{clean, pages_with};
+use super::error::StoreError;
+use super::open::{Reader, Store};
 
 /// Most pages cleaned in one commit.
 const STEP: usize = 50;
 
 impl Store {
     /// Overwrites every copy of `text` in unallocated space of the file. Does nothing if SQLite was built without
-    /// `sqlite_dbpage`; a warning says so when the store is opened.
+    /// `sqlite_dbpage`; a warning says so when the store is opened. Does nothing on other engines.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(in crate::store) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
-        let pages = pages_with(reader.sqlite(), text).map_err(|error| Reader::failed(&error))?;
-        for pages in pages.chunks(STEP) {
+    pub(super) fn scrub(&self, reader: &Reader, text: &str) -> Result<(), StoreError> {
+        for pages in reader.pages_with(text)?.chunks(STEP) {
             let pages = pages.to_vec();
-            self.writer.write_sqlite(move |connection| {
-                pages
-                    .iter()
-                    .try_for_each(|number| clean(connection, *number))
-            })?;
+            self.writer.write(move |sql| sql.clean(&pages))?;
         }
         Ok(())
     }
@@ -37,8 +31,8 @@ impl Store {
 mod tests {
     use rusqlite::params;
 
-    use super::super::dbpage::{free_middle, has_pages};
     use super::*;
+    use crate::store::sqlite::dbpage::{free_middle, has_pages};
 
     #[test]
     fn a_copy_in_the_middle_of_a_page_is_overwritten_and_rows_stay() {

@@ -1,0 +1,100 @@
+//! All statements of the store: each engine understands its own texts.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::sqlite::schema::migrate;
+use super::statement::Statement;
+use super::{followers, outbox, record, settings, signatures};
+
+/// The statements of every file that has some.
+const ALL: &[(&str, &[(&str, &Statement)])] = &[
+    ("followers", followers::STATEMENTS),
+    ("outbox", outbox::STATEMENTS),
+    ("record", record::STATEMENTS),
+    ("settings", settings::STATEMENTS),
+    ("signatures", signatures::STATEMENTS),
+];
+
+/// Words that another engine does not know, or understands in its own way.
+const NOT_IN_MYSQL: &[&str] = &[
+    "CONFLICT",
+    "EXCLUDED",
+    "FOREIGN KEY",
+    "GENERATED",
+    "GET_LOCK",
+    "GLOB",
+    "IGNORE",
+    "IIF",
+    "INDEXED BY",
+    "JSON_EACH",
+    "JSON_GROUP_ARRAY",
+    "LAST_INSERT_ID",
+    "LOCALTIME",
+    "PRAGMA",
+    "PRINTF",
+    "REPLACE INTO",
+    "RETURNING",
+    "SKIP LOCKED",
+    "TRIGGER",
+    "UNIXEPOCH",
+    "VALUES(",
+];
+
+fn all() -> impl Iterator<Item = (String, &'static Statement)> {
+    let of = |(file, statements): &(&str, &'static [(&str, &'static Statement)])| {
+        let file = (*file).to_owned();
+        let name = move |(name, statement): &(&str, &'static Statement)| {
+            (format!("{file}: {name}"), *statement)
+        };
+        statements.iter().map(name).collect::<Vec<_>>()
+    };
+    ALL.iter().flat_map(of)
+}
+
+#[test]
+fn every_file_with_statements_is_listed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
+    let mut with = BTreeSet::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let has = |text: &str| text.contains("\nstatements! {");
+        if path.is_file() && has(&fs::read_to_string(&path).unwrap()) {
+            with.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    let listed: BTreeSet<String> = ALL.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(listed, with);
+}
+
+#[test]
+fn sqlite_understands_every_statement() {
+    let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+    migrate(&mut connection).unwrap();
+    for (name, statement) in all() {
+        let prepared = connection.prepare(statement.sqlite);
+        assert!(
+            statement.sqlite.is_empty() || prepared.is_ok(),
+            "{name}: {:?}",
+            prepared.err()
+        );
+    }
+}
+
+#[test]
+fn what_only_one_engine_knows_stands_in_its_own_text() {
+    for (name, statement) in all() {
+        let words = statement.mysql.to_uppercase();
+        assert!(!words.is_empty(), "{name}");
+        for word in NOT_IN_MYSQL {
+            assert!(!words.contains(word), "{name}: {word}");
+        }
+        // `IS` compares in SQLite; MySQL has `<=>` for that.
+        for (at, _) in words.match_indices(" IS ") {
+            let rest = &words[at + 4..];
+            let known = ["NULL", "NOT NULL", "TRUE", "FALSE", "NOT TRUE", "NOT FALSE"];
+            assert!(known.iter().any(|known| rest.starts_with(known)), "{name}");
+        }
+    }
+}
