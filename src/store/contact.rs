@@ -1,12 +1,11 @@
 //! What came from one person and went to them: what decides about the window, and the conversation.
 
-use rusqlite::params;
-
-use super::columns::{number, some_number, some_text};
 use super::error::StoreError;
 use super::messages::{MessageFilter, MessageRow};
 use super::open::Reader;
 use super::sent::{SentRow, SentState};
+use super::sql::values;
+use super::statement::statements;
 
 /// What decides whether a person can be answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +66,23 @@ impl Before {
     };
 }
 
+statements! {
+    // `?2` is the smallest id since then.
+    CAME = {
+        sqlite: "WITH RECURSIVE block (number) AS (
+                     SELECT max(id) / 512 FROM messages
+                     UNION ALL SELECT number - 1 FROM block WHERE number > ?2 / 512
+                 )
+                 SELECT iif(theirs.msg_type = 'event', lower(coalesce(event, 'event')), ''), max(received_at)
+                 FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
+                 WHERE theirs.id / 512 = block.number AND theirs.openid = ?1 AND received_at >= ?3
+                 GROUP BY 1",
+        mysql: "SELECT if(msg_type = 'event', lower(convert(coalesce(event, 'event') USING utf8mb4)), '') AS kind, max(received_at)
+                FROM messages WHERE openid = ?1 AND id >= ?2 AND received_at >= ?3 GROUP BY kind",
+    };
+    SENT = "SELECT at, state, errcode FROM sent WHERE openid = ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3";
+}
+
 impl Reader {
     /// What came from a person and went to them since then, in Unix seconds.
     ///
@@ -78,40 +94,19 @@ impl Reader {
             ..MessageFilter::default()
         };
         let first = self.first_message_of(&filter)?;
-        let read = || {
-            let came = self
-                .sqlite()
-                .prepare_cached(
-                    "WITH RECURSIVE block (number) AS (
-                         SELECT max(id) / 512 FROM messages
-                         UNION ALL SELECT number - 1 FROM block WHERE number > ?2 / 512
-                     )
-                     SELECT iif(theirs.msg_type = 'event', lower(coalesce(event, 'event')), ''), max(received_at)
-                     FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
-                     WHERE theirs.id / 512 = block.number AND theirs.openid = ?1 AND received_at >= ?3
-                     GROUP BY 1",
-                )?
-                .query_map(params![openid, first, since], |row| {
-                    Ok((some_text(row, 0)?, some_number(row, 1)?))
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            let sent = self
-                .sqlite()
-                .prepare_cached(
-                    "SELECT at, state, errcode FROM sent WHERE openid = ?1 AND at >= ?2
-                     ORDER BY id DESC LIMIT ?3",
-                )?
-                .query_map(params![openid, since, MOST_SENT], |row| {
-                    Ok(SentMark {
-                        at: some_number(row, 0)?,
-                        state: SentState::read(&some_text(row, 1)?),
-                        errcode: number(row, 2)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+        self.read(|sql| {
+            let came = sql.all(&CAME, values![openid, first, since], |row| {
+                Ok((row.some_text(0), row.some_number(1)))
+            })?;
+            let sent = sql.all(&SENT, values![openid, since, MOST_SENT], |row| {
+                Ok(SentMark {
+                    at: row.some_number(0),
+                    state: SentState::read(&row.some_text(1)),
+                    errcode: row.number(2),
+                })
+            })?;
             Ok(Contact { came, sent })
-        };
-        read().map_err(|error| Reader::failed(&error))
+        })
     }
 
     /// The last `most` things that were said by and to a person before a place.

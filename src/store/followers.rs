@@ -116,7 +116,29 @@ pub struct FollowerPage {
     pub is_cut: bool,
 }
 
-/// The columns, in the order in which [`follower`] reads them.
+/// All columns, for exports, in the order in which [`follower`] reads them.
+pub(super) const COLUMNS: &[&str] = &[
+    "openid",
+    "unionid",
+    "nickname",
+    "sex",
+    "language",
+    "city",
+    "province",
+    "country",
+    "headimgurl",
+    "remark",
+    "groupid",
+    "tagid_list",
+    "subscribe_time",
+    "subscribe_scene",
+    "qr_scene",
+    "qr_scene_str",
+    "profile_at",
+    "profile_error",
+];
+
+/// The same as SQL.
 macro_rules! columns {
     () => {
         "openid, unionid, nickname, sex, language, city, province, country, headimgurl, remark, groupid, tagid_list,
@@ -149,7 +171,7 @@ macro_rules! newest_first {
 }
 
 statements! {
-    LIST = {
+    pub(super) LIST = {
         sqlite: concat!("SELECT ", columns!(), " FROM followers WHERE ", matching!(sqlite), newest_first!()),
         mysql: concat!("SELECT ", columns!(), " FROM followers WHERE ", matching!(mysql), newest_first!()),
     };

@@ -86,7 +86,7 @@ impl Reader {
             .map_err(failed)?;
         let next = |left, last| {
             let values = params![filter.state, filter.since, left, last];
-            page(&mut statement, values, forward)
+            page(&mut statement, values, forward).map_err(|error| Reader::failed(&error))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }

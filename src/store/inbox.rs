@@ -2,14 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::{OptionalExtension, params};
-
-use super::columns::{some_number, some_text, text};
 use super::error::StoreError;
-use super::finding::MESSAGES_OF_PERSON;
-use super::messages::{COLUMNS, MessageFilter, MessageRow, message};
+use super::finding::messages_of_person;
+use super::messages::{MessageFilter, MessageRow, columns, message};
 use super::open::{Reader, Store};
-use super::pauses::Pauses;
+use super::sql::{Value, values};
+use super::statement::{Statement, statements};
 
 /// The most messages and events that one call looks at.
 pub const MOST_LOOKED_AT: usize = 200_000;
@@ -84,33 +82,94 @@ pub struct TextRow {
     pub rule: Option<String>,
 }
 
-impl InboxFilter {
-    /// The rows to look at, in SQL; and whether one matches. Parameters: the sender, the smallest id, the id before which
-    /// they are, the time, the rule, the pattern.
-    fn sql(&self) -> (String, String) {
-        let whose = match self.openid {
-            Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
-            None => "?1 IS NULL".to_owned(),
-        };
-        let todo = self.todo();
-        let kinds = match self.kinds {
-            Kinds::All => "TRUE",
-            Kinds::Messages => "msg_type <> 'event'",
-            Kinds::Events => "msg_type = 'event'",
-        };
-        (
-            format!("{whose} AND id >= ?2 AND {todo}"),
-            format!(
-                "{kinds} AND (?4 IS NULL OR received_at >= ?4) AND (?5 IS NULL OR rule = ?5)
-                 AND (?6 IS NULL OR content LIKE ?6 ESCAPE '\\')"
-            ),
+/// Whether a message matches: `?4` to `?7` are the time, the rule, the pattern, and what kinds: 1 messages, 0 events, NULL
+/// both.
+macro_rules! matching {
+    (sqlite) => {
+        "(?7 IS NULL OR ?7 = (msg_type <> 'event')) AND (?4 IS NULL OR received_at >= ?4) AND (?5 IS NULL OR rule = ?5)
+         AND (?6 IS NULL OR content LIKE ?6 ESCAPE '\\')"
+    };
+    (mysql) => {
+        "(?7 IS NULL OR ?7 = (msg_type <> 'event')) AND (?4 IS NULL OR received_at >= ?4) AND (?5 IS NULL OR rule = ?5)
+         AND (?6 IS NULL OR lower(content) LIKE lower(?6))"
+    };
+}
+
+/// Of all, or of one sender's, those from the id `?2` up to before `?3`, newest first.
+macro_rules! look {
+    ($engine:ident, $which:expr) => {
+        concat!("SELECT id, ", matching!($engine), " FROM messages WHERE ", $which, " AND id >= ?2 AND id < ?3 ORDER BY id DESC")
+    };
+}
+
+/// Few have come since `?2`: they are looked at one by one, whoever sent them.
+macro_rules! newer {
+    ($engine:ident, $which:expr) => {
+        concat!(
+            "SELECT ", columns!($engine), " FROM messages WHERE id >= ?2 AND id < ?3 AND (?1 IS NULL OR openid = ?1) AND ",
+            $which, " AND ", matching!($engine), " ORDER BY id LIMIT ?8"
         )
+    };
+}
+
+statements! {
+    LOOK = {
+        sqlite: look!(sqlite, "?1 IS NULL"),
+        mysql: look!(mysql, "?1 IS NULL"),
+    };
+    LOOK_OF = {
+        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ")")),
+        mysql: look!(mysql, "openid = ?1"),
+    };
+    LOOK_TODO = {
+        sqlite: look!(sqlite, "?1 IS NULL AND todo = 1"),
+        mysql: look!(mysql, "?1 IS NULL AND todo = 1"),
+    };
+    LOOK_TODO_OF = {
+        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ") AND todo = 1")),
+        mysql: look!(mysql, "openid = ?1 AND todo = 1"),
+    };
+    NEWER = { sqlite: newer!(sqlite, "TRUE"), mysql: newer!(mysql, "TRUE") };
+    NEWER_TODO = { sqlite: newer!(sqlite, "todo = 1"), mysql: newer!(mysql, "todo = 1") };
+    ONE = {
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id = ?1"),
+        mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE id = ?1"),
+    };
+    NEWEST = "SELECT coalesce(max(id), 0) FROM messages";
+    COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT 1000) AS newer";
+    COUNT_TODO = "SELECT count(*) FROM messages WHERE todo = 1";
+    TEXTS = {
+        sqlite: "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
+                 FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
+        mysql: "SELECT id, received_at >= ?3 AND NOT todo <=> 0 AND lower(convert(msg_type USING utf8mb4)) = 'text' AND content IS NOT NULL,
+                    openid, received_at, content, rule
+                FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
+    };
+    EXISTS = "SELECT 1 FROM messages WHERE id = ?1";
+    DONE = {
+        sqlite: "UPDATE messages SET todo = 0, done_at = ?2, done_by = ?3 WHERE id = ?1 AND todo IS NOT 0",
+        mysql: "UPDATE messages SET todo = 0, done_at = ?2, done_by = ?3 WHERE id = ?1 AND NOT todo <=> 0",
+    };
+    UNDONE = "UPDATE messages SET todo = 1, done_at = NULL, done_by = NULL WHERE id = ?1 AND todo = 0";
+}
+
+impl InboxFilter {
+    /// The statement that looks through the messages that may match.
+    fn look(&self) -> &'static Statement {
+        match (&self.openid, self.todo) {
+            (None, false) => &LOOK,
+            (Some(_), false) => &LOOK_OF,
+            (None, true) => &LOOK_TODO,
+            (Some(_), true) => &LOOK_TODO_OF,
+        }
     }
 
-    fn todo(&self) -> &'static str {
-        match self.todo {
-            true => "todo = 1",
-            false => "TRUE",
+    /// The parameter for the kinds.
+    fn are_messages(&self) -> Option<bool> {
+        match self.kinds {
+            Kinds::All => None,
+            Kinds::Messages => Some(true),
+            Kinds::Events => Some(false),
         }
     }
 
@@ -142,46 +201,41 @@ impl Reader {
         most: usize,
     ) -> Result<InboxPage, StoreError> {
         let first = self.first_id(filter)?;
-        let (which, matches) = filter.sql();
-        let sql = format!(
-            "SELECT id, {matches} FROM messages WHERE {which} AND id < ?3 ORDER BY id DESC"
-        );
-        let find = || {
-            let mut statement = self.sqlite().prepare_cached(&sql)?;
-            let values = params![
-                filter.openid,
-                first,
-                before.unwrap_or(i64::MAX),
-                filter.since,
-                filter.rule,
-                filter.pattern()
-            ];
-            let mut rows = statement.query(values)?;
-            let mut ids = Vec::new();
-            let mut looked = 0;
-            let mut last = 0;
-            let mut pauses = Pauses::new();
-            while let Some(row) = rows.next()? {
+        let (mut ids, mut looked, mut last) = (Vec::new(), 0, 0);
+        let mut older = Older::Nothing;
+        let mut pauses = self.turn.pauses();
+        let (pattern, kinds) = (filter.pattern(), filter.are_messages());
+        let before = before.unwrap_or(i64::MAX);
+        let values = values![
+            filter.openid,
+            first,
+            before,
+            filter.since,
+            filter.rule,
+            pattern,
+            kinds
+        ];
+        self.read(|sql| {
+            sql.rows(filter.look(), values, &mut |row| {
                 pauses.row();
                 if looked == MOST_LOOKED_AT {
-                    return Ok((ids, Older::NotLookedAt(last)));
+                    older = Older::NotLookedAt(last);
+                    return Ok(ControlFlow::Break(()));
                 }
                 looked += 1;
                 last = row.get(0)?;
-                if !row.get::<_, Option<bool>>(1)?.unwrap_or(false) {
-                    continue;
+                if !row.get::<Option<bool>>(1)?.unwrap_or(false) {
+                    return Ok(ControlFlow::Continue(()));
                 }
                 if ids.len() == most {
-                    return Ok((
-                        ids.clone(),
-                        Older::Page(ids.last().copied().unwrap_or(last)),
-                    ));
+                    older = Older::Page(ids.last().copied().unwrap_or(last));
+                    return Ok(ControlFlow::Break(()));
                 }
                 ids.push(last);
-            }
-            Ok((ids, Older::Nothing))
-        };
-        let (ids, older) = find().map_err(|error: rusqlite::Error| Reader::failed(&error))?;
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        drop(pauses);
         let rows = self.messages_with(&ids)?;
         Ok(InboxPage { rows, older })
     }
@@ -196,31 +250,23 @@ impl Reader {
         after: i64,
         most: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        let (_, matches) = filter.sql();
-        let todo = filter.todo();
-        // Few have come: they are looked at one by one, whoever sent them.
-        let sql = format!(
-            "SELECT {COLUMNS} FROM messages WHERE id >= ?2 AND id < ?3 AND (?1 IS NULL OR openid = ?1) AND {todo}
-                 AND {matches} ORDER BY id LIMIT ?7"
-        );
-        let read = || {
-            self.sqlite()
-                .prepare_cached(&sql)?
-                .query_map(
-                    params![
-                        filter.openid,
-                        after.saturating_add(1),
-                        i64::MAX,
-                        filter.since,
-                        filter.rule,
-                        filter.pattern(),
-                        most
-                    ],
-                    message,
-                )?
-                .collect::<rusqlite::Result<Vec<_>>>()
+        let newer = match filter.todo {
+            true => &NEWER_TODO,
+            false => &NEWER,
         };
-        read().map_err(|error| Reader::failed(&error))
+        let (pattern, kinds) = (filter.pattern(), filter.are_messages());
+        let from = after.saturating_add(1);
+        let values = values![
+            filter.openid,
+            from,
+            i64::MAX,
+            filter.since,
+            filter.rule,
+            pattern,
+            kinds,
+            most
+        ];
+        self.read(|sql| sql.all(newer, values, |row| Ok(message(row))))
     }
 
     /// The messages with these ids, in this order; without those that are gone.
@@ -228,16 +274,13 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn messages_with(&self, ids: &[i64]) -> Result<Vec<MessageRow>, StoreError> {
-        let read = || {
-            let sql = format!("SELECT {COLUMNS} FROM messages WHERE id = ?1");
-            let mut statement = self.sqlite().prepare_cached(&sql)?;
+        self.read(|sql| {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
-                found.extend(statement.query_row([id], message).optional()?);
+                found.extend(sql.optional(&ONE, values![id], |row| Ok(message(row)))?);
             }
             Ok(found)
-        };
-        read().map_err(|error: rusqlite::Error| Reader::failed(&error))
+        })
     }
 
     /// The id of the newest message or event; 0 if there is none.
@@ -245,7 +288,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn newest_message(&self) -> Result<i64, StoreError> {
-        self.count("SELECT coalesce(max(id), 0) FROM messages", [])
+        self.count(&NEWEST, &[])
     }
 
     /// How many messages and events came after the one with this id; 1,000 at most.
@@ -253,8 +296,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn count_newer(&self, after: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT 1000)";
-        self.count(sql, [after])
+        self.count(&COUNT_NEWER, values![after])
     }
 
     /// How many messages and events somebody should look at.
@@ -262,7 +304,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn todo_count(&self) -> Result<i64, StoreError> {
-        self.count("SELECT count(*) FROM messages WHERE todo = 1", [])
+        self.count(&COUNT_TODO, &[])
     }
 
     /// Calls `each` for the texts that people wrote since then and that are not done, newest first, until it breaks. If
@@ -281,39 +323,33 @@ impl Reader {
             ..InboxFilter::default()
         };
         let first = self.first_id(&filter)?;
-        let mut read = || {
-            let mut statement = self.sqlite().prepare_cached(
-                "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
-                 FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
-            )?;
-            let mut rows = statement.query(params![first, before.unwrap_or(i64::MAX), since])?;
-            let (mut texts, mut others, mut last) = (0, 0, i64::MAX);
-            let mut pauses = Pauses::new();
-            while let Some(row) = rows.next()? {
+        let (mut texts, mut others, mut last) = (0, 0, i64::MAX);
+        let mut rest = None;
+        let mut pauses = self.turn.pauses();
+        let before = before.unwrap_or(i64::MAX);
+        self.read(|sql| {
+            sql.rows(&TEXTS, values![first, before, since], &mut |row| {
                 pauses.row();
                 if texts == MOST_LOOKED_AT || others == MOST_PASSED {
-                    return Ok(Some(last));
+                    rest = Some(last);
+                    return Ok(ControlFlow::Break(()));
                 }
                 last = row.get(0)?;
-                if !row.get::<_, Option<bool>>(1)?.unwrap_or(false) {
+                if !row.get::<Option<bool>>(1)?.unwrap_or(false) {
                     others += 1;
-                    continue;
+                    return Ok(ControlFlow::Continue(()));
                 }
                 texts += 1;
-                let flow = each(TextRow {
+                Ok(each(TextRow {
                     id: last,
-                    openid: some_text(row, 2)?,
-                    received_at: some_number(row, 3)?,
-                    content: some_text(row, 4)?,
-                    rule: text(row, 5)?,
-                });
-                if flow.is_break() {
-                    break;
-                }
-            }
-            Ok(None)
-        };
-        read().map_err(|error: rusqlite::Error| Reader::failed(&error))
+                    openid: row.some_text(2),
+                    received_at: row.some_number(3),
+                    content: row.some_text(4),
+                    rule: row.text(5),
+                }))
+            })
+        })?;
+        Ok(rest)
     }
 
     fn first_id(&self, filter: &InboxFilter) -> Result<i64, StoreError> {
@@ -323,12 +359,8 @@ impl Reader {
         })
     }
 
-    fn count(&self, sql: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
-        let counted = || {
-            let mut statement = self.sqlite().prepare_cached(sql)?;
-            statement.query_row(values, |row| row.get(0))
-        };
-        counted().map_err(|error| Reader::failed(&error))
+    fn count(&self, statement: &Statement, values: &[Value<'_>]) -> Result<i64, StoreError> {
+        self.read(|sql| sql.one(statement, values, |row| row.get(0)))
     }
 }
 
@@ -341,28 +373,16 @@ impl Store {
         let mut marked = Vec::with_capacity(ids.len());
         for some in ids.chunks(STEP) {
             let (some, mark) = (some.to_vec(), mark.clone());
-            marked.extend(self.writer.write_sqlite(move |connection| {
+            marked.extend(self.writer.write(move |sql| {
                 let mut there = Vec::new();
-                let mut exists =
-                    connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?;
                 for id in &some {
-                    if !exists.exists([id])? {
+                    if !sql.exists(&EXISTS, values![id])? {
                         continue;
                     }
                     there.push(*id);
                     match &mark {
-                        Mark::Done { by, at } => connection
-                            .prepare_cached(
-                                "UPDATE messages SET todo = 0, done_at = ?2, done_by = ?3
-                                 WHERE id = ?1 AND todo IS NOT 0",
-                            )?
-                            .execute(params![id, at, by])?,
-                        Mark::Undone => connection
-                            .prepare_cached(
-                                "UPDATE messages SET todo = 1, done_at = NULL, done_by = NULL
-                                 WHERE id = ?1 AND todo = 0",
-                            )?
-                            .execute([id])?,
+                        Mark::Done { by, at } => sql.run(&DONE, values![id, at, by])?,
+                        Mark::Undone => sql.run(&UNDONE, values![id])?,
                     };
                 }
                 Ok(there)

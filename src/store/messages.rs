@@ -1,14 +1,17 @@
 //! Messages and events: reading them, and removing old ones.
 
-use rusqlite::{OptionalExtension, Row, params};
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
-use super::finding::{MESSAGES_OF_PERSON, messages_by_quarter};
+use super::finding::{messages_by_quarter, messages_of_person};
 use super::open::{Reader, Store};
-use super::page::{newest_first, page};
+use super::page::{newest_first, page_of};
 use super::signatures::remove_messages;
+use super::sql::{Row, limit, values};
+use super::statement::{Statement, statements};
+use crate::local_time;
 
 /// A row of `messages`, without the raw XML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,54 +65,158 @@ pub struct MessageFilter {
     pub limit: Option<u32>,
 }
 
-impl MessageFilter {
-    /// The id before the first page.
-    pub(super) const BEGINNING: i64 = i64::MAX;
+/// The columns, in the order in which [`message`] reads them.
+macro_rules! columns {
+    (sqlite) => {
+        "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
+         media_id, iif(content IS NULL, xml, NULL), pending IS 1, todo, done_at, done_by"
+    };
+    (mysql) => {
+        "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
+         media_id, if(content IS NULL, xml, NULL), pending <=> 1, todo, done_at, done_by"
+    };
+}
+pub(super) use columns;
 
-    /// The filter as SQL. Its parameters are the sender, the smallest id, `since`, the limit, and the last id of the
-    /// previous page.
-    pub(super) fn conditions(&self) -> String {
-        let whose = match self.openid {
-            Some(_) => format!("id IN ({MESSAGES_OF_PERSON})"),
-            None => "?1 IS NULL".to_owned(),
-        };
-        format!(
-            "WHERE {whose} AND id >= ?2 AND (?3 IS NULL OR +received_at >= ?3) AND id < ?5 ORDER BY id DESC LIMIT coalesce(?4, -1)"
-        )
-    }
+/// All columns of the table, for exports.
+pub(super) const ALL_COLUMNS: &[&str] = &[
+    "id",
+    "dedup_key",
+    "openid",
+    "msg_type",
+    "event",
+    "event_key",
+    "msg_id",
+    "content",
+    "xml",
+    "created_at",
+    "received_at",
+    "rule",
+    "reply",
+    "media_id",
+    "signature",
+    "pending",
+    "todo",
+    "done_at",
+    "done_by",
+];
+
+macro_rules! all_columns {
+    () => {
+        "id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at, rule, reply,
+         media_id, signature, pending, todo, done_at, done_by"
+    };
 }
 
-pub(super) const COLUMNS: &str =
-    "id, openid, msg_type, event, event_key, msg_id, content, created_at, received_at, rule, reply,
-    datetime(received_at, 'unixepoch', 'localtime'), media_id, iif(content IS NULL, xml, NULL), pending IS 1,
-    todo, done_at, done_by";
-
-pub(super) fn message(row: &Row) -> rusqlite::Result<MessageRow> {
-    Ok(MessageRow {
-        id: row.get(0)?,
-        openid: some_text(row, 1)?,
-        msg_type: some_text(row, 2)?,
-        event: text(row, 3)?,
-        event_key: text(row, 4)?,
-        msg_id: text(row, 5)?,
-        content: text(row, 6)?,
-        created_at: number(row, 7)?,
-        received_at: some_number(row, 8)?,
-        rule: text(row, 9)?,
-        reply: text(row, 10)?,
-        received: some_text(row, 11)?,
-        media_id: text(row, 12)?,
-        without_content: text(row, 13)?,
-        pending: row.get(14)?,
-        todo: number(row, 15)?,
-        done_at: number(row, 16)?,
-        done_by: text(row, 17)?,
-    })
+/// What a message must be, and the order of lists: the parameters are the sender, the smallest id, the time, the number
+/// of rows, and the last id of the previous page.
+macro_rules! newest_of {
+    (sqlite) => {
+        " AND id >= ?2 AND (?3 IS NULL OR +received_at >= ?3) AND id < ?5 ORDER BY id DESC LIMIT ?4"
+    };
+    (mysql) => {
+        " AND id >= ?2 AND (?3 IS NULL OR received_at >= ?3) AND id < ?5 ORDER BY id DESC LIMIT ?4"
+    };
 }
 
 /// An old message: received before `?1`, unless it was sent between `?1` and `?2` by the platform's time. Such a message
 /// came while this machine's clock was behind.
-const OLD: &str = "received_at < ?1 AND NOT coalesce(created_at BETWEEN ?1 AND ?2, FALSE)";
+macro_rules! old {
+    () => {
+        "received_at < ?1 AND NOT coalesce(created_at BETWEEN ?1 AND ?2, FALSE)"
+    };
+}
+
+statements! {
+    LIST = {
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE ?1 IS NULL", newest_of!(sqlite)),
+        mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE ?1 IS NULL", newest_of!(mysql)),
+    };
+    LIST_OF = {
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ")", newest_of!(sqlite)),
+        mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE openid = ?1", newest_of!(mysql)),
+    };
+    EXPORT = {
+        sqlite: concat!("SELECT ", all_columns!(), " FROM messages WHERE ?1 IS NULL", newest_of!(sqlite)),
+        mysql: concat!("SELECT ", all_columns!(), " FROM messages WHERE ?1 IS NULL", newest_of!(mysql)),
+    };
+    EXPORT_OF = {
+        sqlite: concat!("SELECT ", all_columns!(), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ")", newest_of!(sqlite)),
+        mysql: concat!("SELECT ", all_columns!(), " FROM messages WHERE openid = ?1", newest_of!(mysql)),
+    };
+    ONE = {
+        sqlite: concat!("SELECT ", columns!(sqlite), ", xml FROM messages WHERE id = ?1"),
+        mysql: concat!("SELECT ", columns!(mysql), ", xml FROM messages WHERE id = ?1"),
+    };
+    LAST_OF = {
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ") AND id < ?2
+                 ORDER BY id DESC LIMIT ?3"),
+        mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"),
+    };
+    OF_OTHERS = "SELECT 1 FROM messages WHERE substr(openid, 1, length(?1)) <> ?1 LIMIT 1";
+    WITH_MEDIA = "SELECT 1 FROM messages WHERE media_id = ?1 LIMIT 1";
+    // If there is none: larger than every id.
+    FIRST_SINCE = {
+        sqlite: "SELECT coalesce(min(first_id), 9223372036854775807) FROM daily_counts WHERE pushes > 0 AND quarter >= ?1 / 900",
+        mysql: "SELECT coalesce(min(id), 9223372036854775807) FROM messages WHERE received_at >= ?1",
+    };
+    OLDEST = {
+        sqlite: concat!("SELECT message.received_at FROM ", messages_by_quarter!("first_id"), " ORDER BY quarter, message.received_at LIMIT 1"),
+        mysql: "SELECT received_at FROM messages ORDER BY received_at LIMIT 1",
+    };
+    LAST_PUSH = "SELECT received_at FROM messages ORDER BY id DESC LIMIT 1";
+    BY_QUARTER = {
+        sqlite: "SELECT quarter, pushes FROM daily_counts WHERE quarter >= ?1 AND pushes > 0 ORDER BY quarter",
+        mysql: "SELECT quarter, CAST(sum(pushes) AS SIGNED) FROM daily_counts WHERE quarter >= ?1 GROUP BY quarter HAVING sum(pushes) > 0 ORDER BY quarter",
+    };
+    // By the quarter of an hour, behind the one in quarter `?3` with the id `?4`.
+    OLD = {
+        sqlite: concat!("SELECT quarter, message.id FROM ", messages_by_quarter!("iif(quarter = ?3, ?4 + 1, first_id)"), "
+                 WHERE quarter BETWEEN ?3 AND ?1 / 900 AND ", old!(), " ORDER BY quarter, message.id LIMIT ?5"),
+        mysql: concat!("SELECT received_at DIV 900 AS quarter, id FROM messages
+                WHERE received_at >= greatest(?3, 0) * 900 AND (received_at DIV 900 > ?3 OR id > ?4) AND ", old!(), "
+                ORDER BY quarter, id LIMIT ?5"),
+    };
+    // A new push may have got the id of a message that went since.
+    STILL_OLD = (concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE ", old!(), " AND id = ?3"));
+}
+
+impl MessageFilter {
+    /// The id before the first page.
+    pub(super) const BEGINNING: i64 = i64::MAX;
+
+    /// The statement that exports what matches.
+    pub(super) fn export(&self) -> &'static Statement {
+        match self.openid {
+            Some(_) => &EXPORT_OF,
+            None => &EXPORT,
+        }
+    }
+}
+
+pub(super) fn message(row: &dyn Row) -> MessageRow {
+    let received_at = row.some_number(8);
+    MessageRow {
+        id: row.some_number(0),
+        openid: row.some_text(1),
+        msg_type: row.some_text(2),
+        event: row.text(3),
+        event_key: row.text(4),
+        msg_id: row.text(5),
+        content: row.text(6),
+        created_at: row.number(7),
+        received_at,
+        rule: row.text(9),
+        reply: row.text(10),
+        received: local_time::format(received_at),
+        media_id: row.text(11),
+        without_content: row.text(12),
+        pending: row.some_number(13) != 0,
+        todo: row.number(14),
+        done_at: row.number(15),
+        done_by: row.text(16),
+    }
+}
 
 /// How far a removal of old messages has got: the last one that it found.
 #[derive(Debug)]
@@ -136,13 +243,15 @@ impl Reader {
         filter: &MessageFilter,
         each: impl FnMut(MessageRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
         let first = self.first_message_of(filter)?;
-        let sql = format!("SELECT {COLUMNS} FROM messages {}", filter.conditions());
-        let mut statement = self.sqlite().prepare(&sql).map_err(failed)?;
+        let list = match filter.openid {
+            Some(_) => &LIST_OF,
+            None => &LIST,
+        };
         let next = |left, last| {
-            let values = params![filter.openid, first, filter.since, left, last];
-            page(&mut statement, values, message)
+            let most = limit(left);
+            let values = values![filter.openid, first, filter.since, most, last];
+            self.read(|sql| page_of(sql, list, values, |row| Ok(message(row))))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }
@@ -152,15 +261,14 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn message(&self, id: i64) -> Result<Option<WholeMessage>, StoreError> {
-        let sql = format!("SELECT {COLUMNS}, xml FROM messages WHERE id = ?1");
-        let whole = |row: &Row| {
-            Ok(WholeMessage {
-                row: message(row)?,
-                xml: text(row, 18)?,
+        self.read(|sql| {
+            sql.optional(&ONE, values![id], |row| {
+                Ok(WholeMessage {
+                    row: message(row),
+                    xml: row.text(17),
+                })
             })
-        };
-        let found = self.sqlite().query_row(&sql, [id], whole).optional();
-        found.map_err(|error| Reader::failed(&error))
+        })
     }
 
     /// The last messages of a person before the row with this id, newest first.
@@ -170,16 +278,10 @@ impl Reader {
         before: i64,
         most: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM messages WHERE id IN ({MESSAGES_OF_PERSON}) AND id < ?2
-                     ORDER BY id DESC LIMIT ?3"
-                ))?
-                .query_map(params![openid, before, most], message)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            let values = values![openid, before, most];
+            sql.all(&LAST_OF, values, |row| Ok(message(row)))
+        })
     }
 
     /// Whether there is a push of anybody whose openid does not begin with this.
@@ -187,10 +289,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn has_pushes_but_of(&self, prefix: &str) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM messages WHERE substr(openid, 1, length(?1)) <> ?1)";
-        let found = self.sqlite().query_row(sql, [prefix], |row| row.get(0));
-        found.map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&OF_OTHERS, values![prefix]))
     }
 
     /// Whether somebody sent this media_id.
@@ -198,9 +297,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn was_sent(&self, media_id: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE media_id = ?1)";
-        let found = self.sqlite().query_row(sql, [media_id], |row| row.get(0));
-        found.map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&WITH_MEDIA, values![media_id]))
     }
 
     /// A lower bound of the ids that match the filter. Ids grow in the order of arrival, but not always with the time:
@@ -209,12 +306,7 @@ impl Reader {
         let Some(since) = filter.since else {
             return Ok(0);
         };
-        // If there is none: larger than every id.
-        let first = "SELECT coalesce(min(first_id), 9223372036854775807) FROM daily_counts
-             WHERE pushes > 0 AND quarter >= ?1 / 900";
-        self.sqlite()
-            .query_row(first, [since], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&FIRST_SINCE, values![since], |row| row.get(0)))
     }
 
     /// When the oldest message was received, Unix seconds.
@@ -222,12 +314,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn oldest_message(&self) -> Result<Option<i64>, StoreError> {
-        let by_quarter = messages_by_quarter("first_id");
-        let sql = format!(
-            "SELECT message.received_at FROM {by_quarter} ORDER BY quarter, message.received_at LIMIT 1"
-        );
-        let oldest = self.sqlite().query_row(&sql, [], |row| row.get(0));
-        oldest.optional().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&OLDEST, &[], |row| row.get(0)))
     }
 
     /// When the last push was received, Unix seconds.
@@ -235,13 +322,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn last_push(&self) -> Result<Option<i64>, StoreError> {
-        let last = self.sqlite().query_row(
-            "SELECT received_at FROM messages ORDER BY id DESC LIMIT 1",
-            [],
-            |row| number(row, 0),
-        );
-        let last = last.optional().map(Option::flatten);
-        last.map_err(|error| Reader::failed(&error))
+        let last = self.read(|sql| sql.optional(&LAST_PUSH, &[], |row| Ok(row.number(0))))?;
+        Ok(last.flatten())
     }
 
     /// The quarters of an hour since 1970, from `since` in Unix seconds on, in which pushes came, with how many.
@@ -249,15 +331,11 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn pushes_by_quarter(&self, since: i64) -> Result<Vec<(i64, i64)>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare(
-                    "SELECT quarter, pushes FROM daily_counts WHERE quarter >= ?1 AND pushes > 0 ORDER BY quarter",
-                )?
-                .query_map([since / 900], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.all(&BY_QUARTER, values![since / 900], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })
     }
 
     /// Ids of up to `step` [`OLD`] messages after `place`, by the quarter of an hour; moves `place` to the last of them.
@@ -268,24 +346,17 @@ impl Reader {
         now: i64,
         step: u32,
     ) -> Result<Vec<i64>, StoreError> {
-        let by_quarter = messages_by_quarter("iif(quarter = ?3, ?4 + 1, first_id)");
-        let sql = format!(
-            "SELECT quarter, message.id FROM {by_quarter} WHERE quarter BETWEEN ?3 AND ?1 / 900 AND {OLD}
-             ORDER BY quarter, message.id LIMIT ?5"
-        );
-        let mut read = || {
-            let mut statement = self.sqlite().prepare_cached(&sql)?;
-            let values = params![before, now, place.quarter, place.id, step];
-            let mut rows = statement.query(values)?;
-            let mut ids = Vec::new();
-            while let Some(row) = rows.next()? {
+        let mut ids = Vec::new();
+        let (quarter, id) = (place.quarter, place.id);
+        self.read(|sql| {
+            sql.rows(&OLD, values![before, now, quarter, id, step], &mut |row| {
                 place.quarter = row.get(0)?;
                 place.id = row.get(1)?;
                 ids.push(place.id);
-            }
-            Ok(ids)
-        };
-        read().map_err(|error| Reader::failed(&error))
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        Ok(ids)
     }
 }
 
@@ -311,13 +382,9 @@ impl Store {
         if old.is_empty() {
             return Ok(0);
         }
-        // A new push may have got the id of a message that went since.
-        let which = format!("{OLD} AND id = ?3");
-        self.writer.write_sqlite(move |connection| {
-            let remove = |id| {
-                let values = params![before, now, id];
-                remove_messages(connection, &which, values, remembered_from)
-            };
+        self.writer.write(move |sql| {
+            let remove =
+                |id| remove_messages(sql, &STILL_OLD, values![before, now, id], remembered_from);
             old.iter().map(remove).sum()
         })
     }

@@ -84,13 +84,13 @@ pub(super) fn page_of<R>(
 /// When the store cannot be read, or `each` fails.
 pub(super) fn newest_first<R, E: From<StoreError>>(
     limit: Option<u32>,
-    mut next: impl FnMut(Option<u32>, i64) -> rusqlite::Result<Page<R>>,
+    mut next: impl FnMut(Option<u32>, i64) -> Result<Page<R>, StoreError>,
     id: fn(&R) -> i64,
     mut each: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
     let (mut left, mut last) = (limit, i64::MAX);
     loop {
-        let page = next(left, last).map_err(|error| Reader::failed(&error))?;
+        let page = next(left, last)?;
         for row in page.rows {
             last = id(&row);
             left = left.map(|left| left - 1);

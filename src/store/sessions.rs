@@ -289,7 +289,7 @@ impl Reader {
             .map_err(failed)?;
         let next = |left, last| {
             let values = params![filter.openid, filter.now, left, last];
-            page(&mut statement, values, session)
+            page(&mut statement, values, session).map_err(|error| Reader::failed(&error))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }

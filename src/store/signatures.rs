@@ -4,13 +4,13 @@
 //! of the callback URL, a body that is not a push) are in `used_signatures`. A removed message leaves its signature and
 //! a digest of its key; neither identifies the person.
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::ops::ControlFlow;
 
 use super::error::StoreError;
 use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
-use super::sql::{self, Sql, values};
-use super::statement::statements;
+use super::sql::{self, Sql, Value, values};
+use super::statement::{Statement, statements};
 use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
@@ -26,6 +26,59 @@ pub struct UsedSignature {
     pub received_at: i64,
     /// The `short_digest` of the dedup key of its push; `None`: there was no push.
     pub push: Option<i64>,
+}
+
+statements! {
+    USE_UP = {
+        sqlite: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
+        mysql: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
+                ON DUPLICATE KEY UPDATE push = coalesce(push, ?3)",
+    };
+    REMOVE_USED = {
+        sqlite: "DELETE FROM used_signatures WHERE signature IN
+                     (SELECT signature FROM used_signatures WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)",
+        mysql: "DELETE FROM used_signatures WHERE received_at < ?1 ORDER BY received_at LIMIT ?2",
+    };
+    REMOVE_DIGESTS = {
+        sqlite: "DELETE FROM removed_pushes WHERE digest IN
+                     (SELECT digest FROM removed_pushes WHERE received_at < ?1 LIMIT ?2)",
+        mysql: "DELETE FROM removed_pushes WHERE received_at < ?1 ORDER BY received_at LIMIT ?2",
+    };
+    USED = "SELECT signature, received_at, push FROM used_signatures WHERE received_at >= ?1 AND length(signature) = 20 LIMIT ?2";
+    // Without this many of the newest.
+    NEWEST_SINCE = {
+        sqlite: concat!("SELECT message.received_at FROM ", messages_by_quarter!("first_id"), "
+                 WHERE quarter >= ?1 / 900 AND message.received_at >= ?1
+                 ORDER BY quarter DESC, message.received_at DESC LIMIT 1 OFFSET ?2"),
+        mysql: "SELECT received_at FROM messages WHERE received_at >= ?1 ORDER BY received_at DESC LIMIT 1 OFFSET ?2",
+    };
+    NEWEST_BEFORE = {
+        sqlite: concat!("SELECT message.received_at FROM ", messages_by_quarter!("first_id"), "
+                 WHERE quarter <= ?1 / 900 AND message.received_at < ?1
+                 ORDER BY quarter DESC, message.received_at DESC LIMIT 1"),
+        mysql: "SELECT received_at FROM messages WHERE received_at < ?1 ORDER BY received_at DESC LIMIT 1",
+    };
+    OF_MESSAGES = {
+        sqlite: concat!("SELECT signature, message.received_at, dedup_key FROM ", messages_by_quarter!("first_id"), "
+                 WHERE quarter >= ?1 / 900 AND message.received_at >= ?1 AND length(signature) = 20
+                 ORDER BY quarter, message.id"),
+        mysql: "SELECT signature, received_at, dedup_key FROM messages
+                WHERE received_at >= ?1 AND length(signature) = 20 ORDER BY received_at DIV 900, id",
+    };
+    REMOVE = "DELETE FROM messages WHERE id = ?1";
+    // What else goes with a message; in SQLite by triggers.
+    REMOVE_FORWARD = { sqlite: "", mysql: "DELETE FROM forwards WHERE message_id = ?1" };
+    REMOVE_MEDIA = { sqlite: "", mysql: "DELETE FROM media_files WHERE message_id = ?1" };
+    UNCOUNT = {
+        sqlite: "",
+        mysql: "INSERT INTO daily_counts (quarter, shard, messages, pushes) VALUES (?1 DIV 900, 0, -?2, -1)
+                ON DUPLICATE KEY UPDATE messages = messages - ?2, pushes = pushes - 1",
+    };
+    REMEMBER = {
+        sqlite: "INSERT INTO removed_pushes (digest, received_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        mysql: "INSERT INTO removed_pushes (digest, received_at) VALUES (?1, ?2)",
+    };
 }
 
 impl Store {
@@ -46,19 +99,9 @@ impl Store {
         digests: Option<i64>,
         step: u32,
     ) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let signatures = connection
-                .prepare_cached(
-                    "DELETE FROM used_signatures WHERE signature IN
-                         (SELECT signature FROM used_signatures WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)",
-                )?
-                .execute(params![signatures, step])?;
-            let digests = connection
-                .prepare_cached(
-                    "DELETE FROM removed_pushes WHERE digest IN
-                         (SELECT digest FROM removed_pushes WHERE received_at < ?1 LIMIT ?2)",
-                )?
-                .execute(params![digests, step])?;
+        self.writer.write(move |sql| {
+            let signatures = sql.run(&REMOVE_USED, values![signatures, step])?;
+            let digests = sql.run(&REMOVE_DIGESTS, values![digests, step])?;
             Ok(signatures + digests)
         })
     }
@@ -91,67 +134,30 @@ impl Reader {
         most: u32,
         mut each: impl FnMut(UsedSignature),
     ) -> Result<Option<i64>, StoreError> {
-        let mut read = || {
-            let others = "SELECT signature, received_at, push FROM used_signatures
-                 WHERE received_at >= ?1 AND length(signature) = 20 LIMIT ?2";
-            let mut others = self.sqlite().prepare(others)?;
-            let mut rows = others.query(params![since, most])?;
-            while let Some(row) = rows.next()? {
+        self.read(|sql| {
+            sql.rows(&USED, values![since, most], &mut |row| {
                 each(UsedSignature {
                     signature: row.get(0)?,
                     received_at: row.get(1)?,
                     push: row.get(2)?,
                 });
-            }
-            let by_quarter = messages_by_quarter("first_id");
-            // Without this many of the newest.
-            let newest = |which: &str, at: i64, without: u32| {
-                let sql = format!(
-                    "SELECT message.received_at FROM {by_quarter} WHERE {which}
-                     ORDER BY quarter DESC, message.received_at DESC LIMIT 1 OFFSET ?2"
-                );
-                let values = params![at, without];
-                let found = self.sqlite().query_row(&sql, values, |row| row.get(0));
-                found.optional()
-            };
-            let left_out: Option<i64> = newest(
-                "quarter >= ?1 / 900 AND message.received_at >= ?1",
-                since,
-                most,
-            )?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            let left_out: Option<i64> =
+                sql.optional(&NEWEST_SINCE, values![since, most], |row| row.get(0))?;
             let beyond = left_out.map_or(since, |received_at| received_at + 1);
-            let messages = format!(
-                "SELECT signature, message.received_at, dedup_key FROM {by_quarter}
-                 WHERE quarter >= ?1 / 900 AND message.received_at >= ?1 AND length(signature) = 20
-                 ORDER BY quarter, message.id"
-            );
-            let mut messages = self.sqlite().prepare(&messages)?;
-            let mut rows = messages.query([beyond])?;
-            while let Some(row) = rows.next()? {
-                let dedup_key = row.get_ref(2)?.as_str().unwrap_or_default();
+            sql.rows(&OF_MESSAGES, values![beyond], &mut |row| {
+                let dedup_key = row.value(2);
                 each(UsedSignature {
                     signature: row.get(0)?,
                     received_at: row.get(1)?,
-                    push: Some(short_digest(dedup_key.as_bytes())),
+                    push: Some(short_digest(dedup_key.as_str().unwrap_or_default().as_bytes())),
                 });
-            }
-            newest(
-                "quarter <= ?1 / 900 AND message.received_at < ?1",
-                beyond,
-                0,
-            )
-        };
-        read().map_err(|error| Reader::failed(&error))
+                Ok(ControlFlow::Continue(()))
+            })?;
+            sql.optional(&NEWEST_BEFORE, values![beyond], |row| row.get(0))
+        })
     }
-}
-
-statements! {
-    USE_UP = {
-        sqlite: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
-        mysql: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
-                ON DUPLICATE KEY UPDATE push = coalesce(push, ?3)",
-    };
 }
 
 /// Stores a signature that is not in a row of `messages`.
@@ -160,38 +166,37 @@ pub(super) fn use_up(sql: &mut dyn Sql, used: &UsedSignature) -> sql::Result<()>
     sql.run(&USE_UP, values).map(drop)
 }
 
-/// Removes the messages that `which` selects. Messages received at or after `remembered_from` are never recorded again,
-/// and their signatures stay used up.
+/// Removes the messages that `which` selects: a statement that returns id, dedup_key, received_at, signature and msg_type.
+/// Messages received at or after `remembered_from` are never recorded again, and their signatures stay used up.
 pub(super) fn remove_messages(
-    connection: &Connection,
-    which: &str,
-    values: impl Params,
+    sql: &mut dyn Sql,
+    which: &Statement,
+    values: &[Value<'_>],
     remembered_from: i64,
-) -> rusqlite::Result<usize> {
-    let removed = connection
-        .prepare_cached(&format!(
-            "DELETE FROM messages WHERE {which} RETURNING dedup_key, received_at, signature"
-        ))?
-        .query_map(values, |row| {
-            let dedup_key: String = row.get(0)?;
-            Ok((short_digest(dedup_key.as_bytes()), row.get(1)?, row.get(2)?))
-        })?
-        .collect::<rusqlite::Result<Vec<(i64, i64, Option<Signature>)>>>()?;
-    let mut remember = connection.prepare_cached(
-        "INSERT INTO removed_pushes (digest, received_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?;
-    for (digest, received_at, signature) in &removed {
+) -> sql::Result<usize> {
+    let removed = sql.all(which, values, |row| {
+        let id: i64 = row.get(0)?;
+        let digest = short_digest(row.some_text(1).as_bytes());
+        let received_at: i64 = row.get(2)?;
+        let signature: Option<Signature> = row.get(3)?;
+        Ok((id, digest, received_at, signature, row.some_text(4)))
+    })?;
+    for (id, digest, received_at, signature, msg_type) in &removed {
+        sql.run(&REMOVE, values![id])?;
+        sql.run(&REMOVE_FORWARD, values![id])?;
+        sql.run(&REMOVE_MEDIA, values![id])?;
+        sql.run(&UNCOUNT, values![received_at, msg_type != "event"])?;
         if *received_at < remembered_from {
             continue;
         }
-        remember.execute([digest, received_at])?;
+        sql.run(&REMEMBER, values![digest, received_at])?;
         if let Some(signature) = *signature {
             let used = UsedSignature {
                 signature,
                 received_at: *received_at,
                 push: Some(*digest),
             };
-            use_up(&mut &*connection, &used)?;
+            use_up(sql, &used)?;
         }
     }
     Ok(removed.len())

@@ -13,8 +13,8 @@ pub(super) struct Statement {
 /// Statements as constants: `NAME = "…";` and `NAME = (concat!(…));` are the same for every engine,
 /// `NAME = { sqlite: "…", mysql: "…" };` is not.
 macro_rules! statements {
-    ($($(#[$about:meta])* $name:ident = $text:tt;)*) => {
-        $($(#[$about])* const $name: $crate::store::statement::Statement = $crate::store::statement::statement!($text);)*
+    ($($(#[$about:meta])* $vis:vis $name:ident = $text:tt;)*) => {
+        $($(#[$about])* $vis const $name: $crate::store::statement::Statement = $crate::store::statement::statement!($text);)*
 
         /// All of this file.
         #[cfg(test)]

@@ -6,11 +6,14 @@ use std::fs;
 
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
-use super::{followers, outbox, record, settings, signatures};
+use super::{contact, followers, inbox, messages, outbox, record, settings, signatures};
 
 /// The statements of every file that has some.
 const ALL: &[(&str, &[(&str, &Statement)])] = &[
+    ("contact", contact::STATEMENTS),
     ("followers", followers::STATEMENTS),
+    ("inbox", inbox::STATEMENTS),
+    ("messages", messages::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("record", record::STATEMENTS),
     ("settings", settings::STATEMENTS),
