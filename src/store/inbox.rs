@@ -9,7 +9,6 @@ use super::error::StoreError;
 use super::finding::MESSAGES_OF_PERSON;
 use super::messages::{COLUMNS, MessageFilter, MessageRow, message};
 use super::open::{Reader, Store};
-use super::pauses::Pauses;
 
 /// The most messages and events that one call looks at.
 pub const MOST_LOOKED_AT: usize = 200_000;
@@ -160,7 +159,7 @@ impl Reader {
             let mut ids = Vec::new();
             let mut looked = 0;
             let mut last = 0;
-            let mut pauses = Pauses::new();
+            let mut pauses = self.turn.pauses();
             while let Some(row) = rows.next()? {
                 pauses.row();
                 if looked == MOST_LOOKED_AT {
@@ -288,7 +287,7 @@ impl Reader {
             )?;
             let mut rows = statement.query(params![first, before.unwrap_or(i64::MAX), since])?;
             let (mut texts, mut others, mut last) = (0, 0, i64::MAX);
-            let mut pauses = Pauses::new();
+            let mut pauses = self.turn.pauses();
             while let Some(row) = rows.next()? {
                 pauses.row();
                 if texts == MOST_LOOKED_AT || others == MOST_PASSED {

@@ -15,6 +15,7 @@ use super::error::{ErrorKind, StoreError};
 use super::file::OpenFile;
 use super::main_file::{Main, folder_of};
 use super::options::Options;
+use super::pauses::Turn;
 use super::process::Process;
 use super::wal::{KEPT, limit_log};
 use super::writer::{PATIENCE, Writer};
@@ -40,6 +41,8 @@ pub struct Store {
     pub(super) process: Process,
     /// Readers that nobody uses at the moment: as many as have read at a time. `None`: none are kept any more.
     idle: Mutex<Option<Vec<Reader>>>,
+    /// Of the long reads of all its readers.
+    turn: Turn,
 }
 
 impl Store {
@@ -66,6 +69,7 @@ impl Store {
             writer,
             process: Process::this()?,
             idle: Mutex::new(Some(Vec::new())),
+            turn: Turn::default(),
         })
     }
 
@@ -91,7 +95,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::at(&self.path)
+        let turn = self.turn.clone();
+        Reader::at(&self.path).map(|reader| Reader { turn, ..reader })
     }
 
     /// Reads with a connection that is kept for the next call: to open one takes longer than most reads.
@@ -127,6 +132,7 @@ impl Store {
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
+    pub(super) turn: Turn,
 }
 
 impl Reader {
@@ -171,7 +177,10 @@ impl Reader {
             .map_err(|error| fail(&error))?;
         refuse_foreign(path, &connection)?;
         match schema::version(&connection).map_err(|error| fail(&error))? {
-            schema::VERSION => Ok(Reader { connection }),
+            schema::VERSION => Ok(Reader {
+                connection,
+                turn: Turn::default(),
+            }),
             0 => Err(empty()),
             older => Err(StoreError::at(
                 path,
