@@ -262,6 +262,7 @@ texts! {
     NotSent: "未发送。", "Not sent.";
     SentInPart: "{of} 条消息中只发送了 {n} 条。", "Only {n} of {of} messages were sent.";
     NotDone: "未完成。", "That was not done.";
+    NotNoted: "微信已执行，但未能记入数据库，下次同步后此处才会更新。", "WeChat has done it, but it could not be noted here; this page shows it after the next sync.";
     WrongEnd: "openid 的最后六个字符不对，没有删除任何内容。", "These are not the last six characters of the openid: nothing was removed.";
     NowBlocked: "已拉黑。", "The person is blocked now.";
     NowUnblocked: "已取消拉黑。", "The person is not blocked any more.";
