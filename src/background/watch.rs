@@ -1,21 +1,21 @@
-//! Watches for trouble that no event tells of, keeps the rows of trouble, and tells the hooks; sends the heartbeat.
+//! Watches for trouble that no event tells of, keeps the rows of trouble, and tells the hooks; sends the heartbeat
+//! (in [`heartbeat`]).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod heartbeat;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::Client;
 use crate::app::App;
 use crate::clock;
-use crate::config::SecretUrl;
 use crate::counted::counted;
 use crate::local_time;
 use crate::notifier::Woken;
-use crate::outbound::{Outbound, Request};
 use crate::store::{NewHookEvent, Reader, StoreError, free_beside};
 use crate::trouble::{GAPS_OF, Kind, LEAST_SILENCE, Notices, WrongSignatures, patience};
 use crate::wechat::file::shown_size;
+use heartbeat::Heartbeat;
 
 /// Between two looks. Also until trouble that nobody could be told of is tried again.
 const ROUND: Duration = Duration::from_secs(10);
@@ -32,10 +32,6 @@ const PROFILE_WAITS: Duration = Duration::from_secs(3_600);
 /// A good follower sync that is older is trouble, in seconds; and how long after the start one may be made up for.
 const SYNC_AGE: i64 = 36 * 3_600;
 const SYNC_GRACE: Duration = Duration::from_secs(600);
-
-/// Between two heartbeats, and for one.
-const HEARTBEAT: Duration = Duration::from_secs(300);
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Between two tries to tell the hooks without the store.
 const RETRY: Duration = Duration::from_secs(60);
@@ -92,7 +88,7 @@ struct Watch {
     todo: Option<i64>,
     /// When hooks may be told without the store.
     next_call: Option<Instant>,
-    heartbeat: Option<Heartbeat>,
+    heartbeat: Heartbeat,
 }
 
 impl Watch {
@@ -107,7 +103,7 @@ impl Watch {
             notices: Notices::default(),
             todo: newest.map(|newest| newest.map_or(0, |(_, id)| id)),
             next_call: None,
-            heartbeat: None,
+            heartbeat: Heartbeat::default(),
         }
     }
 
@@ -145,7 +141,7 @@ impl Watch {
         if let Err(error) = read {
             log::debug!("watch: {error}");
         }
-        self.beat(app, now);
+        self.heartbeat.beat(app, now.instant);
     }
 
     fn look_at_signatures(&mut self, app: &App, now: Moment) {
@@ -334,36 +330,6 @@ impl Watch {
             self.todo = Some(newest);
         }
     }
-
-    /// Sends a heartbeat if one is due and the store takes writes.
-    fn beat(&mut self, app: &App, now: Moment) {
-        let url = app.live().config.watch.heartbeat.clone();
-        let is_same = self.heartbeat.as_ref().map(|one| &one.url) == url.as_ref();
-        if !is_same {
-            self.heartbeat = url.map(Heartbeat::new);
-        }
-        let Some(heartbeat) = &mut self.heartbeat else {
-            return;
-        };
-        if heartbeat.next.is_some_and(|next| now.instant < next) {
-            return;
-        }
-        heartbeat.next = Some(now.instant + HEARTBEAT);
-        let (url, Some(sender)) = (heartbeat.url.clone(), heartbeat.sender.clone()) else {
-            return;
-        };
-        app.store.probe(move |probed| {
-            if probed.is_err() {
-                return;
-            }
-            // On the writer's thread nothing may wait.
-            let work = move || sender.fetch(&url);
-            let thread = thread::Builder::new().name("heartbeat".to_owned());
-            if let Err(error) = thread.spawn(work) {
-                log::warn!("watch.heartbeat: no thread for it: {error}");
-            }
-        });
-    }
 }
 
 /// Calls the hooks of these events at the same time. Whether any has heard of it.
@@ -442,65 +408,6 @@ fn look_at_calls(app: &App) {
 
 fn size(bytes: u64) -> String {
     shown_size(usize::try_from(bytes).unwrap_or(usize::MAX))
-}
-
-/// The owner's URL whose silence is an alarm.
-struct Heartbeat {
-    url: SecretUrl,
-    /// `None`: the trusted roots cannot be read.
-    sender: Option<Arc<Sender>>,
-    next: Option<Instant>,
-}
-
-struct Sender {
-    outbound: Outbound,
-    /// The last one failed, and the log says so.
-    failed: AtomicBool,
-}
-
-impl Heartbeat {
-    fn new(url: SecretUrl) -> Heartbeat {
-        let sender = match Outbound::new() {
-            Ok(outbound) => Some(Arc::new(Sender {
-                outbound,
-                failed: AtomicBool::new(false),
-            })),
-            Err(error) => {
-                log::error!("watch.heartbeat: {error}");
-                None
-            }
-        };
-        Heartbeat {
-            url,
-            sender,
-            next: None,
-        }
-    }
-}
-
-impl Sender {
-    /// Fetches the URL, which is secret; a failure is logged once.
-    fn fetch(&self, url: &SecretUrl) {
-        let fetched = self.outbound.send(&Request {
-            url: url.expose(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: None,
-            timeout: HEARTBEAT_TIMEOUT,
-            redirects: 3,
-        });
-        let why = match fetched {
-            Ok(response) if (200..300).contains(&response.status()) => None,
-            Ok(response) => Some(format!("HTTP {}", response.status())),
-            Err(error) => Some(error.to_string()),
-        };
-        let failed_before = self.failed.swap(why.is_some(), Ordering::Relaxed);
-        match (why, failed_before) {
-            (Some(why), false) => log::warn!("watch.heartbeat: {why}; tried again every 5 min"),
-            (None, true) => log::info!("watch.heartbeat: works again"),
-            (Some(_), true) | (None, false) => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -615,5 +522,42 @@ mod tests {
         assert!(is_trouble(12));
         push(at(12).unix);
         assert!(!is_trouble(12));
+    }
+
+    #[test]
+    fn a_profile_that_waits_for_over_an_hour_is_trouble_until_it_is_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wechat.conf");
+        let text = "[account]\ntoken = \"aTokenOfThisTest\"\napp_id = \"wx0000000000000001\"\napp_secret = \"00000000000000000000000000000001\"\n";
+        let app = App::new(Config::read(&file, text, None).unwrap()).unwrap();
+        let start = Moment::now();
+        let store = rusqlite::Connection::open(app.store.path()).unwrap();
+        let run = |sql: &str| store.execute_batch(sql).unwrap();
+        let mut watch = Watch::new(&app, start);
+        let mut is_trouble = |minutes: u64| {
+            let reader = app.store.reader().unwrap();
+            let now = Moment {
+                instant: start.instant + Duration::from_secs(minutes * 60),
+                unix: start.unix,
+            };
+            watch.look_at_profiles(&app, &reader, now).unwrap();
+            app.troubles.has(Kind::Profiles)
+        };
+        assert!(!is_trouble(0));
+        run("INSERT INTO followers (openid, subscribe_time) VALUES ('one', 1), ('two', 2)");
+        assert!(!is_trouble(1));
+        assert!(!is_trouble(60));
+        assert!(is_trouble(61));
+        let told = app.troubles.now().remove(0).text;
+        assert!(told.starts_with("2 profiles to be fetched"), "{told}");
+        // Another one has not waited for long, as far as anybody saw.
+        let first = app.store.reader().unwrap().profile_queue(1).unwrap();
+        let fetched = "UPDATE followers SET profile_at = 5 WHERE openid";
+        run(&format!("{fetched} = '{}'", first[0]));
+        assert!(!is_trouble(62));
+        assert!(!is_trouble(121));
+        assert!(is_trouble(122));
+        run(&format!("{fetched} IS NOT NULL"));
+        assert!(!is_trouble(123));
     }
 }

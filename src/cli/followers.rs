@@ -1,17 +1,16 @@
 //! `wechatd followers …`: lists, shows, exports, syncs and forgets followers.
 
+mod sync;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::input::{NotBlank, Openid, Yes, confirm, limit, since};
 use super::list::List;
-use super::platform::{Patience, connect};
-use super::terminal::{
-    Export, Failure, FormatArguments, Json, Output, ProgressLine, cell, complain, interrupt, text,
-    time, whole,
-};
+use super::platform::connect;
+use super::terminal::{Export, Failure, FormatArguments, Json, Output, cell, text, time, whole};
 use super::{messages, tags};
 use crate::api::user::Profile;
 use crate::app::{ForgetError, forget as forget_person};
@@ -22,10 +21,8 @@ use crate::hooks::Subscribers;
 use crate::local_time;
 use crate::store::{
     Erased, FollowLogEntry, Follower, FollowerFilter, MessageFilter, MessageRow, Reader, Store,
-    SyncStep,
 };
 use crate::sync::profile;
-use crate::sync::{Belief, Doubt, FollowerSync, Progress, SyncError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Followers {
@@ -131,7 +128,7 @@ pub(super) fn run(config: &Config, command: Followers) -> Result<(), Failure> {
         Followers::List(arguments) => list(config, arguments),
         Followers::Export(arguments) => export(config, arguments),
         Followers::Show(arguments) => show(config, &arguments),
-        Followers::Sync { yes, json } => sync(config, yes, json),
+        Followers::Sync { yes, json } => sync::run(config, yes, json),
         Followers::Forget { openid, yes, json } => forget(config, &openid, yes, json),
     }
 }
@@ -409,90 +406,6 @@ fn scene(follower: &Follower) -> String {
         .unwrap_or_default()
 }
 
-fn sync(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> {
-    let (store, api) = connect(config)?;
-    let line = Arc::new(ProgressLine::on_stderr());
-    let at_the_end = Arc::clone(&line);
-    interrupt::on_interrupt(move || {
-        at_the_end.clear();
-        complain(&SyncError::Stopped.to_string());
-    })?;
-    let announce = Subscribers::of(&config.hooks).announce();
-    let sync = FollowerSync {
-        store: &store,
-        api: &api,
-        rate: config.api.rate,
-        announce: announce.as_ref(),
-    };
-    let show = |progress: Progress| {
-        let label = match progress.step {
-            SyncStep::List => "reading the list",
-            SyncStep::Leave | SyncStep::Unfollowed => "taking out who left",
-            SyncStep::Profiles => "fetching profiles",
-            SyncStep::Clean => "tidying up",
-        };
-        line.show(label, progress.done, progress.of);
-    };
-    let furthest = Mutex::new(None);
-    let note = |progress: Progress| {
-        *furthest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
-        show(progress);
-    };
-    let refused = Mutex::new(None);
-    let believe = |doubt: Doubt| match doubt {
-        _ if yes.given => Belief::Yes,
-        Doubt::Short { .. } => Belief::No,
-        Doubt::Many { .. } => {
-            line.clear();
-            match confirm::ask(&format!("{doubt}. Take them out?"), yes) {
-                Ok(()) => Belief::Yes,
-                Err(failure) => {
-                    *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-                    Belief::Stop
-                }
-            }
-        }
-    };
-    let summary = run_to_the_end(Patience::new(), &line, || {
-        let ended = sync.run(&note, &|| false, &believe);
-        let furthest = *furthest.lock().unwrap_or_else(PoisonError::into_inner);
-        (ended, furthest)
-    });
-    line.clear();
-    if let Some(failure) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(failure);
-    }
-    let summary = summary?;
-    let mut out = Output::for_change();
-    if json.wanted {
-        return out.json(&summary);
-    }
-    out.line(&summary.to_string())?;
-    out.done()
-}
-
-/// Runs a sync, and goes on with it each time that it stops only for the limit per minute. `run` returns how far it got;
-/// progress resets the number of waits.
-fn run_to_the_end<T>(
-    all: Patience,
-    line: &ProgressLine,
-    run: impl Fn() -> (Result<T, SyncError>, Option<Progress>),
-) -> Result<T, SyncError> {
-    let mut patience = all;
-    let mut before = None;
-    loop {
-        let (ended, furthest) = run();
-        if furthest != before {
-            before = furthest;
-            patience = all;
-        }
-        match ended {
-            Err(SyncError::Api(error)) if patience.waits(&error, line) => {}
-            ended => return ended,
-        }
-    }
-}
-
 fn forget(config: &Config, openid: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let reader = Reader::open(&config.store)?;
     let store = Arc::new(Store::open(&config.store)?);
@@ -560,48 +473,4 @@ struct Forgotten<'a> {
     erased: Erased,
     /// The hooks that are notified.
     hooks: Vec<&'a str>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::ApiError;
-    use std::cell::Cell;
-
-    /// How often a sync runs that is stopped after each of these followers, and whether it ends.
-    fn runs(stops: &[i64]) -> (usize, bool) {
-        let run = Cell::new(0);
-        let ended = run_to_the_end(
-            Patience::without_pauses(),
-            &ProgressLine::on_stderr(),
-            || {
-                let at = stops.get(run.get());
-                run.set(run.get() + 1);
-                let progress = |done| Progress {
-                    step: SyncStep::Profiles,
-                    done,
-                    of: None,
-                };
-                let full = ApiError::Platform {
-                    call: "user/info/batchget".into(),
-                    errcode: 45011,
-                    errmsg: String::new(),
-                    rid: None,
-                };
-                match at {
-                    Some(done) => (Err(SyncError::Api(full)), Some(progress(*done))),
-                    None => (Ok(()), None),
-                }
-            },
-        );
-        (run.get(), ended.is_ok())
-    }
-
-    #[test]
-    fn a_sync_goes_on_after_the_limit_per_minute_as_long_as_it_makes_progress() {
-        assert_eq!(runs(&[]), (1, true));
-        assert_eq!(runs(&[0, 0, 100]), (4, true));
-        assert_eq!(runs(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), (10, true));
-        assert_eq!(runs(&[7; 20]), (6, false));
-    }
 }

@@ -1,5 +1,6 @@
 //! `wechatd init`: asks what the configuration needs, tries it, and only then writes it.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -128,24 +129,35 @@ fn show(written: &Written, json: Json) -> Result<(), Failure> {
         "wechat.conf" => String::new(),
         file => format!(" --config {file}"),
     };
+    let program = as_called(std::env::args_os().next());
     out.line("")?;
     out.line("Next:")?;
     out.pairs(&[
-        (&format!("  wechatd{config}"), "start the server".to_owned()),
         (
-            &format!("  wechatd{config} simulate subscribe"),
+            &format!("  {program}{config}"),
+            "start the server".to_owned(),
+        ),
+        (
+            &format!("  {program}{config} simulate subscribe"),
             "in a second terminal: pretend to be WeChat".to_owned(),
         ),
         (
-            &format!("  wechatd{config} check"),
+            &format!("  {program}{config} check"),
             "what to enter in the console".to_owned(),
         ),
         (
-            &format!("  sudo wechatd{config} install"),
+            &format!("  sudo {program}{config} install"),
             "run it as a service".to_owned(),
         ),
     ])?;
     out.done()
+}
+
+/// The program as somebody in this folder calls it, for lines to copy: `./wechatd` before it is installed.
+fn as_called(name: Option<OsString>) -> String {
+    let name = name.and_then(|name| name.into_string().ok());
+    let is_near = |name: &String| name.contains('/') && !name.starts_with('/');
+    name.filter(is_near).unwrap_or_else(|| "wechatd".to_owned())
 }
 
 /// The answers that a configuration is made from.
@@ -485,7 +497,7 @@ fn refuse_present(file: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(file) {
         Ok(_) => Err(Failure::wrong(
             format!("{} exists already and is not overwritten", file.display()),
-            "name another file: `wechatd init FILE`",
+            "run it in another folder, or name another file: `wechatd init FILE`",
         )),
         Err(_) => Ok(()),
     }
@@ -520,5 +532,23 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_called;
+
+    #[test]
+    fn lines_to_copy_call_the_program_by_its_path_from_here() {
+        for (called, shown) in [
+            ("wechatd", "wechatd"),
+            ("./wechatd", "./wechatd"),
+            ("target/release/wechatd", "target/release/wechatd"),
+            ("/usr/local/bin/wechatd", "wechatd"),
+        ] {
+            assert_eq!(as_called(Some(called.into())), shown);
+        }
+        assert_eq!(as_called(None), "wechatd");
     }
 }

@@ -46,12 +46,12 @@ pub struct Group {
 }
 
 impl Group {
-    /// The lines of a configuration that answer them, with a text to be replaced.
+    /// The lines of a configuration that answer them; `answer` is to be replaced, and needs no escapes.
     #[must_use]
-    pub fn rule(&self) -> String {
+    pub fn rule(&self, answer: &str) -> String {
         let text = self.latest.content.as_deref().unwrap_or_default();
         let text = quoted(&plain(text, Folding::Text));
-        format!("[[rule]]\nmessage = \"text\"\ncontains = [{text}]\ntext = \"Your answer\"\n")
+        format!("[[rule]]\nmessage = \"text\"\ncontains = [{text}]\ntext = \"{answer}\"\n")
     }
 }
 

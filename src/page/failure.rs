@@ -30,9 +30,10 @@ pub fn page(frame: &Frame<'_>, failure: Failure<'_>) -> Markup {
     let content = html! {
         div .narrow {
             @if !why.is_empty() { p { (why) } }
-            @match frame.signed_in {
-                Some(_) => p { a href=(frame.to("/")) { (frame.say(Text::BackToOverview)) } }
-                None => p { a href=(frame.to("/login")) { (frame.say(Text::SignIn)) } }
+            @match (failure, frame.signed_in) {
+                // Who is signed in was not looked up; the overview asks for it.
+                (Failure::NotFound, _) | (_, Some(_)) => p { a href=(frame.to("/")) { (frame.say(Text::BackToOverview)) } }
+                (_, None) => p { a href=(frame.to("/login")) { (frame.say(Text::SignIn)) } }
             }
         }
     };

@@ -68,6 +68,8 @@ pub enum Told {
     Unknown(String),
     /// It was not done, for this reason.
     NotDone(String),
+    /// The platform has done it, and the store could not note it, for this reason.
+    NotNoted(String),
     /// The last characters of the openid were not right.
     WrongEnd,
     /// The person is blocked now.
@@ -128,6 +130,7 @@ fn told_markup(frame: &Frame<'_>, told: &Told) -> Markup {
         ),
         Told::Unknown(why) => (frame.say(Text::MayHaveArrivedWhy).to_owned(), why.as_str()),
         Told::NotDone(why) => (frame.say(Text::NotDone).to_owned(), why.as_str()),
+        Told::NotNoted(why) => (frame.say(Text::NotNoted).to_owned(), why.as_str()),
         Told::WrongEnd => (frame.say(Text::WrongEnd).to_owned(), ""),
         Told::Blocked => (frame.say(Text::NowBlocked).to_owned(), ""),
         Told::Unblocked => (frame.say(Text::NowUnblocked).to_owned(), ""),
@@ -327,7 +330,9 @@ fn more(frame: &Frame<'_>, talk: &Talk) -> Markup {
     let remark = talk.follower.as_ref().and_then(|row| row.remark.as_deref());
     let is_open = matches!(
         talk.told,
-        Some(Told::NotDone(_) | Told::WrongEnd | Told::Blocked | Told::Unblocked)
+        Some(
+            Told::NotDone(_) | Told::NotNoted(_) | Told::WrongEnd | Told::Blocked | Told::Unblocked
+        )
     );
     html! {
         details open[is_open] {

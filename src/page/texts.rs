@@ -262,6 +262,7 @@ texts! {
     NotSent: "未发送。", "Not sent.";
     SentInPart: "{of} 条消息中只发送了 {n} 条。", "Only {n} of {of} messages were sent.";
     NotDone: "未完成。", "That was not done.";
+    NotNoted: "微信已执行，但未能记入数据库，下次同步后此处才会更新。", "WeChat has done it, but it could not be noted here; this page shows it after the next sync.";
     WrongEnd: "openid 的最后六个字符不对，没有删除任何内容。", "These are not the last six characters of the openid: nothing was removed.";
     NowBlocked: "已拉黑。", "The person is blocked now.";
     NowUnblocked: "已取消拉黑。", "The person is not blocked any more.";
@@ -295,7 +296,7 @@ texts! {
     HandsOver: "转给人工客服", "hands it to customer service";
     ServiceIsAsked: "转给服务", "asks the service";
     WhenItFails: "服务失败时：", "when it fails:";
-    OtherRulesAsked: "前面的 {n} 条规则为什么没有匹配", "Why the {n} rules above do not answer";
+    OtherRulesAsked: "前面的 {n} 条规则为什么没有匹配", "Why not the rules above ({n})";
     HitsOf7And30Days: "7 天 {week} 次，30 天 {month} 次", "{week} in 7 days, {month} in 30";
     LastHit: "最近一次：{time}", "last {time}";
     NeverHit: "还没有匹配过", "never answered";
@@ -308,11 +309,12 @@ texts! {
     TestContains: "包含", "contains";
     TestRegex: "符合正则", "matches";
     TextsUnanswered: "未匹配规则的消息", "What no rule answers";
-    UnansweredMeans: "最近 30 天有 {texts} 条文字消息没有匹配到专门的规则，共 {groups} 种。标记为已处理后不再列出，直到又有人发来。", "In the last 30 days {texts} texts were left to nobody or to a rule without a condition, {groups} different ones. What is marked as done is not listed until somebody writes it again.";
+    UnansweredMeans: "最近 30 天有 {texts} 条文字消息没有匹配到专门的规则，共 {groups} 种。标记为已处理后不再列出，直到又有人发来。", "Texts of the last 30 days that were left to nobody or to a rule without a condition: {texts}, {groups} of them different. What is marked as done is not listed until somebody writes it again.";
     LargestShown: "只显示最多的 {n} 种。", "The {n} most frequent are shown.";
     OlderNotLookedAt: "消息太多，更早的没有查看。", "Older texts were not looked at: there are too many.";
     OneByOne: "逐条查看", "One by one";
-    TimesAndPeople: "{times} 次，{people} 人", "{times} times, by {people} people";
+    TimesAndPeople: "{times} 次，{people} 人", "times: {times}, people: {people}";
+    YourAnswer: "您的回复", "Your answer";
     LinesToPaste: "可以粘贴到配置文件的规则", "Lines to paste into the configuration";
     Forgotten: "已删除此人的所有数据。", "Every trace of the person was removed.";
 }

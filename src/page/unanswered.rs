@@ -50,7 +50,7 @@ fn line(frame: &Frame<'_>, group: &Group) -> Markup {
             }
             details {
                 summary { (frame.say(Text::LinesToPaste)) }
-                pre { (group.rule().trim_end()) }
+                pre { (group.rule(frame.say(Text::YourAnswer)).trim_end()) }
             }
         }
     }

@@ -11,12 +11,14 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
-use super::finding::MESSAGES_OF_PERSON;
+use super::finding::messages_of_person;
 use super::open::{Reader, Store};
 use super::outbox::{self, NewHookEvent};
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
+use super::sql::values;
 use super::sqlite::wal::move_log;
+use super::statement::statements;
 
 /// How many rows were erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -97,6 +99,14 @@ const NAMING: &[Naming] = &[
     },
 ];
 
+statements! {
+    MESSAGE = "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id = ?1";
+    MESSAGES_OF = {
+        sqlite: concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id IN (", messages_of_person!(sqlite), ")"),
+        mysql: "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE openid = ?1",
+    };
+}
+
 impl Store {
     /// Removes every trace of `openid` from all tables, the file and its write-ahead log. `hook_events`
     /// report it to the hooks and are kept for a day; they are not written if nothing was known about the person.
@@ -167,8 +177,19 @@ impl Store {
             for keys in reader.naming(find, openid)?.chunks(100) {
                 let keys = keys.to_vec();
                 erased.messages += self.writer.write_sqlite(move |connection| {
-                    let go = |key| match goes {
-                        Goes::Message => remove_messages(connection, "id = ?1", [key], i64::MIN),
+                    let go = |key: &Value| match goes {
+                        Goes::Message => {
+                            let key = super::sql::Value::Integer(match key {
+                                Value::Integer(id) => *id,
+                                _ => 0,
+                            });
+                            Ok(remove_messages(
+                                &mut &*connection,
+                                &MESSAGE,
+                                &[key],
+                                i64::MIN,
+                            )?)
+                        }
                         Goes::Column(sql) | Goes::HookEvent(sql) => {
                             connection.prepare_cached(sql)?.execute([key]).map(|_| 0)
                         }
@@ -280,11 +301,10 @@ pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result
         let sql = format!("DELETE FROM {table} WHERE openid = ?1");
         connection.execute(&sql, params![openid])
     };
-    let theirs = format!("id IN ({MESSAGES_OF_PERSON})");
     let erased = Erased {
         followers: delete("followers")?,
         follow_log: delete("follow_log")?,
-        messages: remove_messages(connection, &theirs, [openid], i64::MIN)?,
+        messages: remove_messages(&mut &*connection, &MESSAGES_OF, values![openid], i64::MIN)?,
         jobs: delete("jobs")?,
         sent: delete("sent")?,
         sessions: delete("sessions")?,

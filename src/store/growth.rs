@@ -1,11 +1,13 @@
 //! How the account grows: who came and who left a day, when messages come, and by which scenes people came and stayed.
 
-use rusqlite::params;
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
-use super::columns::some_text;
 use super::error::StoreError;
 use super::open::Reader;
+use super::sql::values;
+use super::statement::statements;
 use crate::local_time::{self, Day};
 
 /// A quarter of an hour in seconds: days of every time zone begin with one.
@@ -109,6 +111,30 @@ impl SceneGrowth {
     }
 }
 
+statements! {
+    // `?1` is the length of a quarter.
+    DAYS = {
+        sqlite: "SELECT quarter * ?1, subscribed, unsubscribed, messages FROM daily_counts WHERE quarter >= ?2 ORDER BY quarter",
+        mysql: "SELECT quarter * ?1, CAST(sum(subscribed) AS SIGNED), CAST(sum(unsubscribed) AS SIGNED), CAST(sum(messages) AS SIGNED)
+                FROM daily_counts WHERE quarter >= ?2 GROUP BY quarter ORDER BY quarter",
+    };
+    TIMES = {
+        sqlite: "SELECT quarter * ?1, messages FROM daily_counts WHERE quarter >= ?2 AND messages > 0",
+        mysql: "SELECT quarter * ?1, CAST(sum(messages) AS SIGNED) FROM daily_counts WHERE quarter >= ?2
+                GROUP BY quarter HAVING sum(messages) > 0",
+    };
+    // Until version 3 each log-in had a scene of its own.
+    SCENES = {
+        sqlite: "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene), sum(came), sum(here)
+                 FROM (SELECT scene, sum(came) AS came, sum(here) AS here FROM scene_counts WHERE quarter >= ?1 GROUP BY scene)
+                 GROUP BY 1 HAVING sum(came) > 0 OR sum(here) > 0 ORDER BY 2 DESC, 3 DESC, 1 LIMIT ?2",
+        mysql: "SELECT if(scene LIKE 'login-%' AND length(scene) = 28, 'login', scene) AS name,
+                    CAST(sum(came) AS SIGNED) AS arrivals, CAST(sum(here) AS SIGNED) AS stayed
+                FROM scene_counts WHERE quarter >= ?1 GROUP BY name HAVING arrivals > 0 OR stayed > 0
+                ORDER BY arrivals DESC, stayed DESC, name LIMIT ?2",
+    };
+}
+
 impl Reader {
     /// Who came and left on each local day from that of `from` to that of `to`, Unix seconds, oldest first, at most ten
     /// years back; days on which nothing happened are there too. The same as `daily_v`.
@@ -122,29 +148,25 @@ impl Reader {
         let Some(first) = days.first().map(|day| day.start) else {
             return Ok(days);
         };
-        let mut read = || {
-            let mut statement = self.sqlite().prepare_cached(
-                "SELECT quarter * ?1, subscribed, unsubscribed, messages FROM daily_counts WHERE quarter >= ?2 ORDER BY quarter",
-            )?;
-            let mut rows = statement.query([QUARTER, first.div_euclid(QUARTER)])?;
-            let mut at = 0;
-            while let Some(row) = rows.next()? {
+        let mut at = 0;
+        let since = first.div_euclid(QUARTER);
+        self.read(|sql| {
+            sql.rows(&DAYS, values![QUARTER, since], &mut |row| {
                 let start: i64 = row.get(0)?;
                 while days.get(at + 1).is_some_and(|next| next.start <= start) {
                     at += 1;
                 }
                 // What comes after the last day was written by a wrong clock, or since `to`.
                 if start > to {
-                    break;
+                    return Ok(ControlFlow::Break(()));
                 }
                 let day = &mut days[at];
-                day.arrivals += row.get::<_, i64>(1)?;
-                day.departures += row.get::<_, i64>(2)?;
-                day.messages += row.get::<_, i64>(3)?;
-            }
-            Ok(())
-        };
-        read().map_err(|error| Reader::failed(&error))?;
+                day.arrivals += row.get::<i64>(1)?;
+                day.departures += row.get::<i64>(2)?;
+                day.messages += row.get::<i64>(3)?;
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
         Ok(days)
     }
 
@@ -153,16 +175,12 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn message_times(&self, since: i64) -> Result<MessageTimes, StoreError> {
-        let read = || {
-            let mut statement = self.sqlite().prepare_cached(
-                "SELECT quarter * ?1, messages FROM daily_counts WHERE quarter >= ?2 AND messages > 0",
-            )?;
-            let rows = statement.query_map([QUARTER, since.div_euclid(QUARTER)], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let counts = read().map_err(|error| Reader::failed(&error))?;
+        let since = since.div_euclid(QUARTER);
+        let counts = self.read(|sql| {
+            sql.all(&TIMES, values![QUARTER, since], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
+            })
+        })?;
         let mut times = MessageTimes::default();
         let at = counts.iter().map(|(start, _)| *start);
         for ((hour, weekday), (_, messages)) in local_time::hours_and_weekdays(at).zip(&counts) {
@@ -183,24 +201,15 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<SceneGrowth>, StoreError> {
         let first = since.map_or(i64::MIN, |since| since.div_euclid(QUARTER));
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    // Until version 3 each log-in had a scene of its own.
-                    "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene), sum(came), sum(here)
-                     FROM (SELECT scene, sum(came) AS came, sum(here) AS here FROM scene_counts WHERE quarter >= ?1 GROUP BY scene)
-                     GROUP BY 1 HAVING sum(came) > 0 OR sum(here) > 0 ORDER BY 2 DESC, 3 DESC, 1 LIMIT ?2",
-                )?
-                .query_map(params![first, limit], |row| {
-                    Ok(SceneGrowth {
-                        scene: some_text(row, 0)?,
-                        came: row.get(1)?,
-                        still_here: row.get(2)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.all(&SCENES, values![first, limit], |row| {
+                Ok(SceneGrowth {
+                    scene: row.some_text(0),
+                    came: row.get(1)?,
+                    still_here: row.get(2)?,
+                })
+            })
+        })
     }
 }
 

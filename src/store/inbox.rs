@@ -98,7 +98,13 @@ macro_rules! matching {
 /// Of all, or of one sender's, those from the id `?2` up to before `?3`, newest first.
 macro_rules! look {
     ($engine:ident, $which:expr) => {
-        concat!("SELECT id, ", matching!($engine), " FROM messages WHERE ", $which, " AND id >= ?2 AND id < ?3 ORDER BY id DESC")
+        concat!(
+            "SELECT id, ",
+            matching!($engine),
+            " FROM messages WHERE ",
+            $which,
+            " AND id >= ?2 AND id < ?3 ORDER BY id DESC"
+        )
     };
 }
 
@@ -106,8 +112,13 @@ macro_rules! look {
 macro_rules! newer {
     ($engine:ident, $which:expr) => {
         concat!(
-            "SELECT ", columns!($engine), " FROM messages WHERE id >= ?2 AND id < ?3 AND (?1 IS NULL OR openid = ?1) AND ",
-            $which, " AND ", matching!($engine), " ORDER BY id LIMIT ?8"
+            "SELECT ",
+            columns!($engine),
+            " FROM messages WHERE id >= ?2 AND id < ?3 AND (?1 IS NULL OR openid = ?1) AND ",
+            $which,
+            " AND ",
+            matching!($engine),
+            " ORDER BY id LIMIT ?8"
         )
     };
 }

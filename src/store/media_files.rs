@@ -240,14 +240,13 @@ impl Reader {
 
     /// Messages received since `since` with media that are not queued: their ids and media_ids.
     fn media_not_queued(&self, since: i64) -> Result<Vec<(i64, String)>, StoreError> {
-        let by_quarter = messages_by_quarter("first_id");
-        let sql = format!(
-            "SELECT message.id, message.media_id FROM {by_quarter} WHERE quarter >= ?1 / 900 AND message.media_id IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)"
+        let sql = concat!(
+            "SELECT message.id, message.media_id FROM ", messages_by_quarter!("first_id"), " WHERE quarter >= ?1 / 900
+                 AND message.media_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)"
         );
         let read = || {
             self.sqlite()
-                .prepare(&sql)?
+                .prepare(sql)?
                 .query_map([since], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
                 .collect::<rusqlite::Result<Vec<_>>>()
         };

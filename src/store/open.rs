@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::engine::{Engine, Session};
 use super::error::StoreError;
 use super::options::Options;
+use super::pauses::Turn;
 use super::process::Process;
 use super::sql::{self, Sql};
 use super::writer::Writer;
@@ -21,6 +22,8 @@ pub struct Store {
     pub(super) process: Process,
     /// Readers that nobody uses at the moment: as many as have read at a time. `None`: none are kept any more.
     idle: Mutex<Option<Vec<Reader>>>,
+    /// Of the long reads of all its readers.
+    turn: Turn,
 }
 
 impl Store {
@@ -36,6 +39,7 @@ impl Store {
             writer: Writer::start(committers, failing)?,
             process: Process::this()?,
             idle: Mutex::new(Some(Vec::new())),
+            turn: Turn::default(),
         })
     }
 
@@ -61,7 +65,9 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        self.engine.session().map(Reader)
+        let session = self.engine.session()?;
+        let turn = self.turn.clone();
+        Ok(Reader { session, turn })
     }
 
     /// Reads with a connection that is kept for the next call: to open one takes longer than most reads.
@@ -95,7 +101,10 @@ impl Store {
 
 /// The store, open for reading.
 #[derive(Debug)]
-pub struct Reader(Session);
+pub struct Reader {
+    session: Session,
+    pub(super) turn: Turn,
+}
 
 impl Reader {
     /// Opens an existing store for reading.
@@ -103,7 +112,10 @@ impl Reader {
     /// # Errors
     /// When there is none, or it belongs to another program or another version.
     pub fn open(options: &Options) -> Result<Reader, StoreError> {
-        Session::open(options).map(Reader)
+        Ok(Reader {
+            session: Session::open(options)?,
+            turn: Turn::default(),
+        })
     }
 
     /// The same; `None` if there is none yet.
@@ -123,12 +135,12 @@ impl Reader {
     /// # Errors
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        self.0.backup(target, progress)
+        self.session.backup(target, progress)
     }
 
     /// Numbers of the pages of the file that contain the bytes of `text`.
     pub(super) fn pages_with(&self, text: &str) -> Result<Vec<i64>, StoreError> {
-        let pages = self.0.pages_with(text);
+        let pages = self.session.pages_with(text);
         pages.map_err(|error| StoreError::of_sql("read", &error))
     }
 
@@ -140,7 +152,7 @@ impl Reader {
         &self,
         read: impl FnOnce(&mut dyn Sql) -> sql::Result<T>,
     ) -> Result<T, StoreError> {
-        self.0
+        self.session
             .with(read)
             .map_err(|error| StoreError::of_sql("read", &error))
     }
@@ -152,7 +164,7 @@ impl Reader {
 
     /// For statements that are not written for every engine yet.
     pub(super) fn sqlite(&self) -> &rusqlite::Connection {
-        match &self.0 {
+        match &self.session {
             Session::Sqlite(connection) => connection,
         }
     }

@@ -2,11 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, ToSql};
 
 use super::error::StoreError;
-use super::open::Reader;
 use super::sql::{self, Sql};
 use super::statement::Statement as Listing;
 
@@ -100,20 +99,4 @@ pub(super) fn newest_first<R, E: From<StoreError>>(
             return Ok(());
         }
     }
-}
-
-/// All columns of a row; text that is not UTF-8 becomes NULL.
-pub(super) fn all(row: &Row) -> rusqlite::Result<Vec<Value>> {
-    let value = |column| {
-        Ok(match row.get_ref(column)? {
-            ValueRef::Integer(number) => Value::Integer(number),
-            ValueRef::Text(text) => {
-                std::str::from_utf8(text).map_or(Value::Null, |text| text.to_owned().into())
-            }
-            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-            ValueRef::Real(number) => Value::Real(number),
-            ValueRef::Null => Value::Null,
-        })
-    };
-    (0..row.as_ref().column_count()).map(value).collect()
 }

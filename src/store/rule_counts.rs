@@ -1,14 +1,15 @@
 //! How often each rule answered: counted by the quarter of an hour once that is over, so that a push pays nothing for it.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
-use rusqlite::params;
 use serde::Serialize;
 
-use super::columns::some_text;
 use super::error::StoreError;
 use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
+use super::sql::values;
+use super::statement::statements;
 
 const DAY: i64 = 86_400;
 
@@ -41,6 +42,54 @@ struct Counted {
     rules: Vec<(String, i64, i64)>,
 }
 
+statements! {
+    // Since the quarters `?1` and `?2`.
+    COUNTED = {
+        sqlite: "SELECT rule, sum(iif(quarter >= ?1, hits, 0)), sum(hits), max(last)
+                 FROM daily_counts CROSS JOIN rule_counts USING (quarter)
+                 WHERE quarter >= ?2 AND counted IS pushes GROUP BY rule",
+        mysql: "SELECT rule, CAST(sum(if(quarter >= ?1, hits, 0)) AS SIGNED), CAST(sum(hits) AS SIGNED), max(last)
+                FROM rule_counts WHERE quarter >= ?2 AND quarter IN (
+                    SELECT quarter FROM daily_counts WHERE quarter >= ?2 GROUP BY quarter HAVING max(counted) <=> sum(pushes))
+                GROUP BY rule",
+    };
+    NOT_COUNTED = {
+        sqlite: concat!("SELECT rule, sum(quarter >= ?1), count(*), max(received_at) FROM ", messages_by_quarter!("first_id"), "
+                 WHERE quarter >= ?2 AND counted IS NOT pushes AND rule IS NOT NULL GROUP BY rule"),
+        mysql: "SELECT rule, CAST(sum(quarter >= ?1) AS SIGNED), count(*), max(received_at)
+                FROM (SELECT quarter FROM daily_counts WHERE quarter >= ?2 GROUP BY quarter HAVING NOT max(counted) <=> sum(pushes)) AS uncounted
+                JOIN messages ON received_at >= quarter * 900 AND received_at < (quarter + 1) * 900
+                WHERE rule IS NOT NULL GROUP BY rule",
+    };
+    // The last hit of each, from the end of its rows.
+    LAST = {
+        sqlite: "WITH RECURSIVE name (rule) AS (
+                     SELECT min(rule) FROM rule_counts
+                     UNION ALL SELECT (SELECT min(rule) FROM rule_counts WHERE rule > name.rule) FROM name WHERE rule IS NOT NULL
+                 )
+                 SELECT rule, 0, 0, (SELECT last FROM rule_counts WHERE rule = name.rule ORDER BY quarter DESC LIMIT 1)
+                 FROM name WHERE rule IS NOT NULL AND ?1 AND ?2",
+        mysql: "SELECT rule, 0, 0, max(last) FROM rule_counts WHERE ?1 AND ?2 GROUP BY rule",
+    };
+    TO_COUNT = {
+        sqlite: "SELECT quarter, pushes FROM daily_counts WHERE counted IS NOT pushes AND quarter < ?1 ORDER BY quarter LIMIT ?2",
+        mysql: "SELECT quarter, CAST(sum(pushes) AS SIGNED) FROM daily_counts WHERE quarter < ?1
+                GROUP BY quarter HAVING NOT max(counted) <=> sum(pushes) ORDER BY quarter LIMIT ?2",
+    };
+    HITS = {
+        sqlite: concat!("SELECT rule, count(*), max(received_at) FROM ", messages_by_quarter!("first_id"), "
+                 WHERE quarter = ?1 AND rule IS NOT NULL GROUP BY rule"),
+        mysql: "SELECT rule, count(*), max(received_at) FROM messages
+                WHERE received_at >= ?1 * 900 AND received_at < (?1 + 1) * 900 AND rule IS NOT NULL GROUP BY rule",
+    };
+    CLEAR = "DELETE FROM rule_counts WHERE quarter = ?1";
+    PUT = "INSERT INTO rule_counts (rule, quarter, hits, last) VALUES (?1, ?2, ?3, ?4)";
+    IS_COUNTED = {
+        sqlite: "UPDATE daily_counts SET counted = ?2 WHERE quarter = ?1",
+        mysql: "INSERT INTO daily_counts (quarter, shard, counted) VALUES (?1, 0, ?2) ON DUPLICATE KEY UPDATE counted = ?2",
+    };
+}
+
 impl Reader {
     /// How often each rule answered, the busiest of the last 30 days before `now`, Unix seconds, first. Also rules that
     /// the configuration has no longer; none that never answered.
@@ -51,41 +100,19 @@ impl Reader {
     /// When the store cannot be read.
     pub fn rule_hits(&self, now: i64) -> Result<Vec<RuleHits>, StoreError> {
         let (week, month) = ((now - 7 * DAY) / 900, (now - 30 * DAY) / 900);
-        let uncounted = messages_by_quarter("first_id");
-        let sums = [
-            "SELECT rule, sum(iif(quarter >= ?1, hits, 0)), sum(hits), max(last)
-             FROM daily_counts CROSS JOIN rule_counts USING (quarter)
-             WHERE quarter >= ?2 AND counted IS pushes GROUP BY rule"
-                .to_owned(),
-            format!(
-                "SELECT rule, sum(quarter >= ?1), count(*), max(received_at) FROM {uncounted}
-                 WHERE quarter >= ?2 AND counted IS NOT pushes AND rule IS NOT NULL GROUP BY rule"
-            ),
-            // The last hit of each, from the end of its rows.
-            "WITH RECURSIVE name (rule) AS (
-                 SELECT min(rule) FROM rule_counts
-                 UNION ALL SELECT (SELECT min(rule) FROM rule_counts WHERE rule > name.rule) FROM name WHERE rule IS NOT NULL
-             )
-             SELECT rule, 0, 0, (SELECT last FROM rule_counts WHERE rule = name.rule ORDER BY quarter DESC LIMIT 1)
-             FROM name WHERE rule IS NOT NULL AND ?1 AND ?2"
-                .to_owned(),
-        ];
         let mut hits: HashMap<String, RuleHits> = HashMap::new();
-        let mut read = || {
-            for sql in &sums {
-                let mut statement = self.sqlite().prepare_cached(sql)?;
-                let mut rows = statement.query([week, month])?;
-                while let Some(row) = rows.next()? {
-                    let rule = some_text(row, 0)?;
-                    let hits = hits.entry(rule).or_default();
-                    hits.days_7 += row.get::<_, i64>(1)?;
-                    hits.days_30 += row.get::<_, i64>(2)?;
+        self.read(|sql| {
+            for sums in [&COUNTED, &NOT_COUNTED, &LAST] {
+                sql.rows(sums, values![week, month], &mut |row| {
+                    let hits = hits.entry(row.some_text(0)).or_default();
+                    hits.days_7 += row.get::<i64>(1)?;
+                    hits.days_30 += row.get::<i64>(2)?;
                     hits.last = hits.last.max(row.get(3)?);
-                }
+                    Ok(ControlFlow::Continue(()))
+                })?;
             }
             Ok(())
-        };
-        read().map_err(|error| Reader::failed(&error))?;
+        })?;
         let mut hits: Vec<RuleHits> = hits
             .into_iter()
             .map(|(rule, hits)| RuleHits { rule, ..hits })
@@ -97,25 +124,15 @@ impl Reader {
     /// Counts the rules of a few quarters of an hour before that of `now` that are not counted yet, or whose number of
     /// pushes changed since.
     fn rules_to_count(&self, now: i64) -> Result<Vec<Counted>, StoreError> {
-        let read = || {
-            let uncounted = self
-                .sqlite()
-                .prepare_cached(
-                    "SELECT quarter, pushes FROM daily_counts WHERE counted IS NOT pushes AND quarter < ?1 ORDER BY quarter LIMIT ?2",
-                )?
-                .query_map(params![now / 900, QUARTERS], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
-            let by_quarter = messages_by_quarter("first_id");
-            let mut statement = self.sqlite().prepare_cached(&format!(
-                "SELECT rule, count(*), max(received_at) FROM {by_quarter} WHERE quarter = ?1 AND rule IS NOT NULL GROUP BY rule"
-            ))?;
+        self.read(|sql| {
+            let uncounted = sql.all(&TO_COUNT, values![now / 900, QUARTERS], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
+            })?;
             let (mut counted, mut read) = (Vec::new(), 0);
             for (quarter, pushes) in uncounted {
-                let rules = statement
-                    .query_map([quarter], |row| {
-                        Ok((some_text(row, 0)?, row.get(1)?, row.get(2)?))
-                    })?
-                    .collect::<rusqlite::Result<_>>()?;
+                let rules = sql.all(&HITS, values![quarter], |row| {
+                    Ok((row.some_text(0), row.get(1)?, row.get(2)?))
+                })?;
                 counted.push(Counted {
                     quarter,
                     pushes,
@@ -127,8 +144,7 @@ impl Reader {
                 }
             }
             Ok(counted)
-        };
-        read().map_err(|error| Reader::failed(&error))
+        })
     }
 }
 
@@ -143,25 +159,18 @@ impl Store {
         if counted.is_empty() {
             return Ok(0);
         }
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             for Counted {
                 quarter,
                 pushes,
                 rules,
             } in &counted
             {
-                connection
-                    .prepare_cached("DELETE FROM rule_counts WHERE quarter = ?1")?
-                    .execute([quarter])?;
-                let mut insert = connection.prepare_cached(
-                    "INSERT INTO rule_counts (rule, quarter, hits, last) VALUES (?1, ?2, ?3, ?4)",
-                )?;
+                sql.run(&CLEAR, values![quarter])?;
                 for (rule, hits, last) in rules {
-                    insert.execute(params![rule, quarter, hits, last])?;
+                    sql.run(&PUT, values![rule, quarter, hits, last])?;
                 }
-                connection
-                    .prepare_cached("UPDATE daily_counts SET counted = ?2 WHERE quarter = ?1")?
-                    .execute([quarter, pushes])?;
+                sql.run(&IS_COUNTED, values![quarter, pushes])?;
             }
             Ok(counted.len())
         })

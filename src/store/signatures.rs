@@ -151,7 +151,9 @@ impl Reader {
                 each(UsedSignature {
                     signature: row.get(0)?,
                     received_at: row.get(1)?,
-                    push: Some(short_digest(dedup_key.as_str().unwrap_or_default().as_bytes())),
+                    push: Some(short_digest(
+                        dedup_key.as_str().unwrap_or_default().as_bytes(),
+                    )),
                 });
                 Ok(ControlFlow::Continue(()))
             })?;

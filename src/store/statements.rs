@@ -6,16 +6,22 @@ use std::fs;
 
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
-use super::{contact, followers, inbox, messages, outbox, record, settings, signatures};
+use super::{
+    contact, erase, followers, growth, inbox, messages, outbox, record, rule_counts, settings,
+    signatures,
+};
 
 /// The statements of every file that has some.
 const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("contact", contact::STATEMENTS),
+    ("erase", erase::STATEMENTS),
     ("followers", followers::STATEMENTS),
+    ("growth", growth::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
     ("messages", messages::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("record", record::STATEMENTS),
+    ("rule_counts", rule_counts::STATEMENTS),
     ("settings", settings::STATEMENTS),
     ("signatures", signatures::STATEMENTS),
 ];

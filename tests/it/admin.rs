@@ -2,6 +2,7 @@
 
 mod browser;
 mod forms;
+mod full_disk;
 mod inbox;
 mod metrics;
 mod owners;

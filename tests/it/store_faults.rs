@@ -25,34 +25,10 @@ fn fill(account: &Account) -> (Vec<(Push, String)>, Push) {
     }
 }
 
-/// An account on a disk of 1.5 MiB, mounted for the server only; needs root or user namespaces.
+/// An account on a small disk.
 fn on_a_small_disk() -> Option<Account> {
-    let script = "mkdir data && mount -t tmpfs -o size=1536k tmpfs data && head -c 670000 /dev/zero >data/ballast && exec \"$@\"";
-    let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
-    let probe = Command::new("unshare")
-        .args([
-            "--mount",
-            "--map-root-user",
-            "mount",
-            "-t",
-            "tmpfs",
-            "tmpfs",
-            "/mnt",
-        ])
-        .output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        eprintln!("cannot mount here, skipped");
-        return None;
-    }
     let setup = Setup::new().set("store.path", "\"data/wechat.db\"");
-    let mut account = setup.stopped().wrapped_in(&script);
-    account.begin();
-    // What the start notes takes room, too.
-    account.log().says("less than watch.disk");
-    for thread in ["watch", "configuration", "chores"] {
-        account.await_rest_of(thread);
-    }
-    Some(account)
+    disk::small(setup.stopped())
 }
 
 #[test]
@@ -87,8 +63,7 @@ fn a_full_disk_gives_503_until_there_is_room_again() {
     answer.is_status(503);
     answer.expect(answer.took < IN_TIME, "an answer at once");
     // The owner makes room.
-    let ballast = format!("{}/data/ballast", account.folder().display());
-    std::fs::remove_file(format!("/proc/{}/root{ballast}", account.pid())).unwrap();
+    disk::make_room(&account);
     account.post(&refused).is_text(HELP);
     account.get("/healthz").is(200, "ok");
     account.log().says("works again");

@@ -53,7 +53,7 @@ impl ShownGroup<'_> {
             people: group.people,
             last: group.latest.received_at,
             id: group.latest.id,
-            rule: group.rule(),
+            rule: group.rule("Your answer"),
         }
     }
 }

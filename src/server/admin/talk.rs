@@ -218,26 +218,39 @@ pub fn send(visit: &Visit<'_>) -> Answer {
     };
     match sent.failure {
         None => {
-            answered(visit, &openid)?;
+            // It was sent: what fails now must not look as if it was not.
+            if let Err(error) = answered(visit, &openid) {
+                log::warn!(
+                    "operator page: an answer was sent, and what it is for not marked as done: {error}"
+                );
+            }
             Ok(back(visit, &openid, "#answer"))
         }
         Some(SendFailure::Again(_)) => Ok(back(visit, &openid, "#answer")),
-        Some(SendFailure::Store(error)) if sent.sent == 0 => Err(error),
-        Some(SendFailure::Store(error)) => {
-            let told = Told::Failed(sent.sent, sent.of, error.to_string());
-            shown(visit, 503, Some(told), String::new())
-        }
         Some(SendFailure::Call(error)) if error.may_be_done() => {
             let told = Told::Unknown(error.to_string());
             shown(visit, 504, Some(told), String::new())
         }
+        Some(SendFailure::Store(error)) => {
+            not_sent(visit, 503, (sent.sent, sent.of), error.to_string(), text)
+        }
         Some(SendFailure::Call(error)) => {
-            let told = Told::Failed(sent.sent, sent.of, error.to_string());
-            // Of a long answer, what is left to send is not known any more.
-            let draft = if sent.sent == 0 { text } else { String::new() };
-            shown(visit, 502, Some(told), draft)
+            not_sent(visit, 502, (sent.sent, sent.of), error.to_string(), text)
         }
     }
+}
+
+/// The page with an answer of which only some of its messages were sent, or none.
+fn not_sent(
+    visit: &Visit<'_>,
+    status: u16,
+    (sent, of): (usize, usize),
+    why: String,
+    text: String,
+) -> Answer {
+    // Of a long answer, what is left to send is not known any more.
+    let draft = if sent == 0 { text } else { String::new() };
+    shown(visit, status, Some(Told::Failed(sent, of, why)), draft)
 }
 
 /// Marks what the answer was for as done, as far as it is from this person.
@@ -269,15 +282,13 @@ fn change(
     let Some((openid, api)) = person(visit).zip(visit.asked.admin.app.api.as_ref()) else {
         return Ok(visit.failed(404, Failure::NotFound));
     };
-    let why = match call(api, &openid) {
-        Ok(true) => {
-            note(&openid)?;
-            return Ok(back(visit, &openid, then));
-        }
-        Ok(false) => String::new(),
-        Err(error) => error.to_string(),
+    let (status, told) = match call(api, &openid).map(|done| done.then(|| note(&openid))) {
+        Ok(Some(Ok(()))) => return Ok(back(visit, &openid, then)),
+        Ok(Some(Err(error))) => (503, Told::NotNoted(error.to_string())),
+        Ok(None) => (502, Told::NotDone(String::new())),
+        Err(error) => (502, Told::NotDone(error.to_string())),
     };
-    shown(visit, 502, Some(Told::NotDone(why)), String::new())
+    shown(visit, status, Some(told), String::new())
 }
 
 /// `POST /people/OPENID/remark`

@@ -8,6 +8,9 @@ use crate::support::webdriver::{Chromium, DESK, ENTER, Look, PHONE, TAB};
 use crate::support::*;
 use serde_json::json;
 
+/// A script that returns what some people could not use of a page: the rules of axe-core that matter here.
+const FAULTS: &str = include_str!("browser/accessible.js");
+
 const SEND: &str = "/cgi-bin/message/custom/send";
 
 fn start(platform: &Platform) -> Account {
@@ -198,6 +201,8 @@ fn every_page_fits_on_a_phone_and_a_desk_in_light_and_dark_and_both_languages() 
             ("rules", "/rules?text=%40tea"),
             ("unanswered", "/unanswered"),
             ("health", "/health"),
+            ("login", "/login"),
+            ("nowhere", "/nowhere"),
         ]
         .map(|(name, path)| (name, path.to_owned()))
         .into();
@@ -212,13 +217,63 @@ fn every_page_fits_on_a_phone_and_a_desk_in_light_and_dark_and_both_languages() 
                     widths[0].as_i64() <= widths[1].as_i64(),
                     "{path} {look_name} {amount}: {widths}"
                 );
-                assert_eq!(
-                    browser.console(),
-                    Vec::<String>::new(),
-                    "{path} {look_name}"
-                );
+                let mut console = browser.console();
+                // Chromium notes an answer 404 there.
+                console.retain(|said| !said.contains("/nowhere - Failed to load"));
+                assert_eq!(console, Vec::<String>::new(), "{path} {look_name}");
+                let faults = browser.run(FAULTS);
+                assert_eq!(faults, json!([]), "{path} {look_name} {amount}");
                 browser.screenshot(&format!("{name}-{amount}-{look_name}"));
             }
         }
+    }
+}
+
+#[test]
+fn a_page_that_some_people_cannot_use_has_faults() {
+    let Some(browser) = Chromium::free() else {
+        return;
+    };
+    let pages = Receiver::start();
+    let good = "<!doctype html><html lang=en><meta charset=utf-8><title>Good</title><style>.head { background: #222; color: #eee }</style>\
+        <main><h1>Good</h1><h2 class=head>Bright on dark</h2><label>Name <input name=a></label> <a href=/x>Go</a>\
+        <img alt=Cat><button disabled>Not now</button><p style='color: #999; font-size: 24px; background: #222'>Large</p></main>";
+    let bad = [
+        ("", "", ""),
+        ("no language", "lang=en", "lang=xx"),
+        ("no title", "<title>Good", "<title> "),
+        ("not one main", "main", "div"),
+        ("not one h1", "h1>", "h2>"),
+        ("a heading skips a level", "h2", "h3"),
+        ("no label", "<label>Name ", "<label> "),
+        ("no name", ">Go</a>", "> </a>"),
+        ("no text for a picture", "alt=Cat", ""),
+        ("an id twice", "<a ", "<b id=x>1</b><b id=x>2</b><a "),
+        ("for of nothing", "<label>", "<label for=gone aria-label=x>"),
+        ("an order of its own", "<a ", "<a tabindex=3 "),
+        ("contrast 1.", "color: #eee", "color: #eee; opacity: 0.1"),
+        ("contrast", "color: #eee", "color: rgb(255 255 255 / 20%)"),
+        ("contrast", "background: #222; color: #eee", "color: #aaa"),
+    ];
+    let answered = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let page = std::sync::Arc::clone(&answered);
+    pages.answers(move |_| {
+        let page = page.lock().unwrap().clone();
+        receiver::answer("200 OK", "Content-Type: text/html\r\n", &page)
+    });
+    for (fault, from, to) in bad {
+        *answered.lock().unwrap() = match fault {
+            "" => good.to_owned(),
+            _ => good.replace(from, to),
+        };
+        browser.open(&pages.url(""));
+        let faults = browser.run(FAULTS);
+        let found = faults.as_array().unwrap();
+        let has = |one: &serde_json::Value| one.as_str().unwrap().starts_with(fault);
+        let is_as_expected = match fault {
+            "" => found.is_empty(),
+            _ => found.iter().any(has),
+        };
+        assert!(is_as_expected, "{fault}: {faults}");
     }
 }

@@ -192,3 +192,12 @@ fn everybody_is_signed_out_from_the_health_page() {
     two.get("/").is_status(303);
     assert_eq!(account.store().count("admin_sessions"), 0);
 }
+
+#[test]
+fn a_page_that_is_not_there_leads_to_the_overview() {
+    let account = with_page();
+    let answer = Operator::of(&account).get("/nowhere");
+    answer.is_status(404);
+    let link = "<a href=\"/\">Back to the overview</a>";
+    answer.expect(answer.body().contains(link), link);
+}

@@ -60,7 +60,7 @@ fn rules_are_listed_with_hits_and_warnings_and_a_text_can_be_tried() {
             "<div class=\"card\"><b><bdi>Fair &lt;b&gt;</bdi></b><p><bdi>On Sunday</bdi></p>",
         ),
         ("event=CLICK&key=OTHER", "No rule answered"),
-        ("text=x", "Why the 2 rules above do not answer"),
+        ("text=x", "Why not the rules above (2)"),
         (
             "text=%3Cscript%3E&event=&key=%22%3E%3Cscript%3E",
             "<bdi>&lt;script&gt;</bdi>",
@@ -141,7 +141,7 @@ fn what_no_rule_answers_is_listed_in_groups_until_a_rule_does_or_it_is_done() {
     let (texts, body) = list("/unanswered");
     assert_eq!(texts.len(), body.matches("Lines to paste").count());
     assert_eq!(texts[0], "delivery");
-    assert!(body.contains("2 times, by 2 people"), "{body}");
+    assert!(body.contains("times: 2, people: 2"), "{body}");
     assert!(
         body.contains("contains = [&quot;parking &lt;b&gt;&quot;]"),
         "{body}"

@@ -1,6 +1,7 @@
-//! A disk that can be stalled: a preloaded library makes every sync of the server hang.
+//! A disk that can be stalled: a preloaded library makes every sync of the server hang. And one that is small.
 
-use super::Setup;
+use super::{Account, Setup, eventually, text};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -58,4 +59,62 @@ fn library() -> &'static Path {
         (folder, library)
     });
     library
+}
+
+/// Starts the account on a disk of 1.5 MiB, with what the folder `data` holds of it; the disk is mounted for the server
+/// only, which needs root or user namespaces.
+pub fn small(account: Account) -> Option<Account> {
+    let script = "mkdir -p data seed && cp -p data/* seed 2>/dev/null; mount -t tmpfs -o size=1536k tmpfs data && \
+        { cp -p seed/* data 2>/dev/null; head -c 670000 /dev/zero >data/ballast; } && exec \"$@\"";
+    let script = format!("exec unshare --mount --map-root-user sh -c '{script}' sh \"$@\"");
+    let probe = Command::new("unshare")
+        .args([
+            "--mount",
+            "--map-root-user",
+            "mount",
+            "-t",
+            "tmpfs",
+            "tmpfs",
+            "/mnt",
+        ])
+        .output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("cannot mount here, skipped");
+        return None;
+    }
+    let mut account = account.wrapped_in(&script);
+    account.begin();
+    // What the start notes takes room, too.
+    account.log().says("less than watch.disk");
+    for thread in ["watch", "configuration", "chores"] {
+        account.await_rest_of(thread);
+    }
+    Some(account)
+}
+
+/// A file on the small disk of a running account.
+fn on_it(account: &Account, file: &str) -> PathBuf {
+    let folder = account.folder().display();
+    format!("/proc/{}/root{folder}/data/{file}", account.pid()).into()
+}
+
+/// Fills a small disk until not even a small push can be taken, and none will be before there is room.
+pub fn fill_up(account: &Account) {
+    let mut filler = std::fs::File::create(on_it(account, "filler")).unwrap();
+    while filler.write_all(&[0; 1_024]).is_ok() {}
+    for size in [20_000, 1] {
+        let mut refused = 0;
+        eventually("no push is taken any more", account.log(), || {
+            match account.post(&text(&"x".repeat(size))).response.status {
+                503 => refused += 1,
+                _ => refused = 0,
+            }
+            refused == 3
+        });
+    }
+}
+
+/// Makes room on a small disk.
+pub fn make_room(account: &Account) {
+    std::fs::remove_file(on_it(account, "ballast")).unwrap();
 }

@@ -47,7 +47,12 @@ impl<'a> Operator<'a> {
     /// Signed in.
     #[track_caller]
     pub fn of(account: &'a Account) -> Self {
-        let key = link(account);
+        Operator::by(account, &link(account))
+    }
+
+    /// Signed in by this link.
+    #[track_caller]
+    pub fn by(account: &'a Account, key: &str) -> Self {
         let mut operator = Operator {
             account,
             at: page(account),
@@ -55,7 +60,7 @@ impl<'a> Operator<'a> {
             cookie: String::new(),
             token: String::new(),
         };
-        let answer = operator.send(Request::new("POST", &key));
+        let answer = operator.send(Request::new("POST", key));
         answer.is_status(303);
         operator.cookie = cookie(&answer);
         let body = operator.get("/").is_status(200).body();
