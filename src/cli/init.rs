@@ -246,7 +246,7 @@ impl Interview {
         }
         if self.terminal && !self.yes && arguments.app_id.is_none() {
             complain(
-                "AppID and AppSecret are in the console, under 设置与开发 → 基本配置. Enter takes what stands in brackets.",
+                "AppID and AppSecret are in the console, under 设置与开发 → 基本配置. Enter takes what is in brackets.",
             );
         }
         let app_id = self.answer(

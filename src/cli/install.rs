@@ -109,10 +109,10 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
     go(
         arguments,
         uninstalling(&system),
-        "Take the service away?",
+        "Uninstall the service?",
         |out| {
             out.line(&format!(
-                "Kept: {FOLDER}, the store and its copies in /var/lib, and the user {SERVICE_USER} to whom they belong."
+                "Kept: {FOLDER}, the store and its copies in /var/lib, and the user {SERVICE_USER}, who owns them."
             ))
         },
     )

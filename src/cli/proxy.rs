@@ -103,7 +103,7 @@ impl Site<'_> {
         let port = self.url.port();
         let listen = match self.url.is_https {
             true => format!(
-                "    # listen {port} ssl;    # take the # away once these two files are there\n    \
+                "    # listen {port} ssl;    # remove the # once these two files are there\n    \
                  # ssl_certificate /etc/ssl/{host}.pem;\n    \
                  # ssl_certificate_key /etc/ssl/{host}.key;\n",
                 host = self.url.host

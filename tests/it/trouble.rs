@@ -52,7 +52,7 @@ fn too_little_room_on_the_disk_is_trouble_until_there_is_enough() {
     account.rewrite_config(|config| config.replace("1048576GiB", "1MiB"));
     account.reload();
     row(&account, "disk", true);
-    account.log().says("free beside the store");
+    account.log().says("free on the store's disk");
     assert_eq!(account.log().count("less than watch.disk"), 1);
 }
 
@@ -160,9 +160,7 @@ fn a_wrong_secret_is_trouble_until_a_call_is_done() {
         .post(&subscribe().from(&another_fan()))
         .is_status(200);
     eventually("the token is taken", account.log(), || {
-        account
-            .log()
-            .has("token: the platform takes the token again")
+        account.log().has("token: WeChat takes the token again")
     });
     row(&account, "token", true);
 }
@@ -183,7 +181,7 @@ fn a_follower_list_that_would_take_out_too_many_is_trouble() {
     let text = "SELECT text FROM troubles WHERE kind = 'sync'";
     account
         .store()
-        .is(text, &["the last one took out nobody: nearly all would go"]);
+        .is(text, &["the last one removed nobody: nearly all would go"]);
     change(
         &account.store_path(),
         "DELETE FROM settings WHERE name = 'sync_doubt'",
