@@ -80,14 +80,7 @@ impl NewConfig {
             set("account.app_secret_file", SECRET);
             others.push((PathBuf::from(SECRET), read(secret)?, true));
         }
-        let pictures = config.pictures.iter().map(|picture| &picture.file.name);
-        let media = config
-            .rules
-            .iter()
-            .filter_map(|rule| rule.action.media_file());
-        let media = media.map(|media| &media.file.name);
-        let verify = config.web.verify_files.iter().map(|file| &file.name);
-        for name in pictures.chain(media).chain(verify) {
+        for name in self::others(&config) {
             let to = Path::new(FOLDER).join(name);
             if others.iter().all(|(other, ..)| *other != to) {
                 others.push((to, read(&folder.join(name))?, false));
@@ -134,6 +127,18 @@ impl NewConfig {
         }));
         steps
     }
+}
+
+/// The names of the files beside the configuration that it names.
+pub(super) fn others(config: &Config) -> impl Iterator<Item = &String> {
+    let pictures = config.pictures.iter().map(|picture| &picture.file.name);
+    let media = config
+        .rules
+        .iter()
+        .filter_map(|rule| rule.action.media_file());
+    let media = media.map(|media| &media.file.name);
+    let verify = config.web.verify_files.iter().map(|file| &file.name);
+    pictures.chain(media).chain(verify)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
