@@ -38,7 +38,8 @@ impl NewConfig {
         };
         let config = Config::load(&file)?;
         let text = fs::read_to_string(&file).map_err(|error| failed(&file, &error))?;
-        let tried = config.store.path.exists().then(|| {
+        let is_of_a_try = !config.store.path.starts_with("/var/lib") && config.store.path.exists();
+        let tried = is_of_a_try.then(|| {
             format!(
                 "{} stays where it is; the service has a store of its own, {STORE}",
                 config.store.path.display()
