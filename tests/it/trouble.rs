@@ -190,6 +190,38 @@ fn a_follower_list_that_would_take_out_too_many_is_trouble() {
 }
 
 #[test]
+fn profiles_that_have_waited_too_long_are_trouble_until_they_are_fetched_also_by_the_next_process()
+{
+    let (platform, receiver) = (Platform::start(), Receiver::start());
+    platform.down();
+    let mut account = hooked(&receiver, "[\"recovered\"]")
+        .platform(&platform)
+        .start();
+    account.post(&subscribe()).is_status(200);
+    account.log().says("profiles: ");
+    account.kill();
+    // As if that had gone on for over an hour.
+    change(
+        &account.store_path(),
+        "INSERT INTO troubles (kind, text, since, told) VALUES ('profiles', '1 profile to be fetched', 5, 1)",
+    );
+    account.begin();
+    eventually("a fetch that fails", account.log(), || {
+        account.log().count("profiles: ") >= 2
+    });
+    let ran = account.command(&["status"]);
+    ran.is_code(1).says("1 profile to be fetched");
+    row(&account, "profiles", false);
+    platform.up();
+    account
+        .log()
+        .says("profiles: the profiles that waited are fetched");
+    row(&account, "profiles", true);
+    let events = told(&account, &receiver, 1);
+    assert_eq!(events[0]["data"]["kind"], "profiles");
+}
+
+#[test]
 fn a_paused_hook_is_trouble_that_it_does_not_hear_of_itself() {
     let (gone, other) = (Receiver::start(), Receiver::start());
     gone.answers(|_| receiver::answer("410 Gone", "", ""));
