@@ -14,9 +14,6 @@ pub fn counted(number: impl Display, noun: &str) -> String {
 
 /// The plural of an English noun; covers the nouns of this program.
 fn plural(noun: &str) -> String {
-    if let Some(before) = noun.strip_suffix("person") {
-        return format!("{before}people");
-    }
     match noun.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
         _ if noun.ends_with(['s', 'x']) || noun.ends_with("ch") || noun.ends_with("sh") => {
@@ -36,8 +33,6 @@ mod tests {
             (0, "follower", "0 followers"),
             (1, "follower", "1 follower"),
             (2, "conditional menu", "2 conditional menus"),
-            (1, "person", "1 person"),
-            (0, "person", "0 people"),
             (12, "entry", "12 entries"),
             (2, "day", "2 days"),
             (2, "address", "2 addresses"),

@@ -115,7 +115,7 @@ impl SimulatedPush<'_> {
         let mut warning = None;
         if !self.is_message() && !known_events().any(|event| self.is(event)) {
             let unknown =
-                format!("{kind:?} is neither a MsgType nor an Event that the platform documents");
+                format!("{kind:?} is neither a MsgType nor an Event that WeChat documents");
             let known = MESSAGE_TYPES.iter().copied().chain(known_events());
             if let Some(near) = nearest(kind, known.chain(["verify"])) {
                 return Err(Implausible {
@@ -159,7 +159,7 @@ impl SimulatedPush<'_> {
             return Some("such an event has no EventKey: leave --key out");
         }
         if self.from.is_some() && self.event() == EventKind::MassResult {
-            return Some("such an event comes from the platform: leave --from out");
+            return Some("such an event comes from WeChat: leave --from out");
         }
         if self.text.is_some() && self.result().is_none() {
             return Some(match follows || scans {

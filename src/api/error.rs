@@ -229,7 +229,7 @@ impl ApiError {
                     ));
                 }
                 match errcode::find_in(&call.name, *errcode) {
-                    None => "look it up in the platform's documentation",
+                    None => "look it up in WeChat's documentation",
                     Some(line) if line.advice.is_empty() => line.action.advice(),
                     Some(line) => line.advice,
                 }
@@ -339,10 +339,7 @@ impl fmt::Display for ApiError {
             } => write!(f, "the name of api.base_url has no address ({cause})")?,
             ApiError::Network { cause, .. } => write!(f, "{cause}")?,
             ApiError::NotJson { status, cause, .. } => {
-                write!(
-                    f,
-                    "the answer is not the platform's: HTTP {status}, {cause}"
-                )?;
+                write!(f, "the answer is not WeChat's: HTTP {status}, {cause}")?;
             }
             ApiError::Unexpected { cause, .. } => {
                 write!(f, "the answer cannot be used: {cause}")?;
@@ -369,14 +366,14 @@ impl NetworkCause {
     fn advice(&self) -> Option<&'static str> {
         Some(match self {
             NetworkCause::Timeout(_) => {
-                "the platform is slow or out of reach; api.timeout sets the limit"
+                "WeChat is slow or out of reach; api.timeout sets the limit"
             }
             NetworkCause::ConnectTimeout | NetworkCause::Unreachable(_) => {
                 "check this machine's network and firewall"
             }
             NetworkCause::Dns(_) => "check this machine's DNS",
             NetworkCause::Tls(_) => {
-                "check this machine's clock and SSL_CERT_FILE, and that no proxy stands in between"
+                "check this machine's clock and SSL_CERT_FILE, and that there is no proxy in between"
             }
             NetworkCause::Refused => "nobody listens at api.base_url",
             NetworkCause::Closed => "try again in a while",

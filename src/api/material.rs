@@ -93,7 +93,7 @@ pub enum Material {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are the platform's, see its page on material"
+    reason = "the fields are WeChat's, see its page on material"
 )]
 pub struct NewsItem {
     #[serde(default, deserialize_with = "lenient::text")]

@@ -113,7 +113,7 @@ impl Client {
         if !matchrule.retired.is_empty() {
             let names: Vec<&str> = matchrule.retired.keys().map(String::as_str).collect();
             let names = names.join(", ");
-            return Err(call.refused(format!("matchrule: {names}: the platform has retired it")));
+            return Err(call.refused(format!("matchrule: {names}: WeChat has retired it")));
         }
         let call = call.json(&json!({"button": button, "matchrule": matchrule}))?;
         Ok(self.call::<Answer>(&call)?.menuid)

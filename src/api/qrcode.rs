@@ -108,7 +108,7 @@ impl Client {
             Ok(Download::File(incoming)) => saved(*incoming, to),
             Ok(Download::Json(_)) => Err(unexpected("it is no picture")),
             Err(ApiError::NotJson { status: 404, .. }) => Err(unexpected(
-                "HTTP 404: the platform does not know this ticket, or its code has expired: make another code",
+                "HTTP 404: WeChat does not know this ticket, or its code has expired: make another code",
             )),
             Err(error) => Err(error),
         }

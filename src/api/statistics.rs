@@ -238,7 +238,7 @@ pub struct PublishedArticle {
 #[serde(default)]
 #[expect(
     missing_docs,
-    reason = "the fields are the platform's: people, unless something else is said"
+    reason = "the fields are WeChat's: people, unless something else is said"
 )]
 pub struct ArticleTotals {
     #[serde(deserialize_with = "lenient::text")]
@@ -306,7 +306,7 @@ pub struct AccountDay {
 #[serde(default)]
 #[expect(
     missing_docs,
-    reason = "the fields are the platform's: people, unless something else is said"
+    reason = "the fields are WeChat's: people, unless something else is said"
 )]
 pub struct AccountDayDetail {
     #[serde(deserialize_with = "lenient::int")]

@@ -125,7 +125,7 @@ impl Client {
     pub fn subscribe_bizsend(&self, notification: &Notification) -> Result<(), ApiError> {
         let call = Call::change(
             "/cgi-bin/message/subscribe/bizsend",
-            "the message may have arrived; `wechatd messages list` shows what the platform reports of it",
+            "the message may have arrived; `wechatd messages list` shows what WeChat reports of it",
         );
         self.done(&call.json(notification)?)
     }

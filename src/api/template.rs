@@ -174,7 +174,7 @@ impl Client {
             #[serde(deserialize_with = "lenient::id")]
             msgid: String,
         }
-        let call = Call::change("/cgi-bin/message/template/send", "the message may have arrived; `wechatd template status` shows what the platform reports of it").json(message)?;
+        let call = Call::change("/cgi-bin/message/template/send", "the message may have arrived; `wechatd template status` shows what WeChat reports of it").json(message)?;
         Ok(self.call::<Answer>(&call)?.msgid)
     }
 

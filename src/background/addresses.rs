@@ -29,14 +29,14 @@ pub(super) fn run(app: &App) {
         let pause = match round(app) {
             Ok(()) => {
                 if failing.succeeded() {
-                    log::info!("server.allow_ips: the platform's list could be fetched again");
+                    log::info!("server.allow_ips: WeChat's list could be fetched again");
                 }
                 ROUND
             }
             Err(Failed { text, least_pause }) => {
                 failing.failed(&text, BACKOFF.at_least(least_pause), |_| {
                     log::warn!(
-                        "server.allow_ips: the platform's list could not be fetched: {text}; {}",
+                        "server.allow_ips: WeChat's list could not be fetched: {text}; {}",
                         in_force(app)
                     );
                 })
@@ -52,7 +52,7 @@ pub(super) fn run(app: &App) {
 fn in_force(app: &App) -> String {
     match app.callback_ips.current() {
         Some(list) => format!(
-            "the list of {} networks from {} h ago stays in force",
+            "the list of {} networks from {} h ago stays active",
             list.networks.len(),
             age(list.fetched_at).as_secs() / 3_600
         ),
@@ -106,7 +106,7 @@ fn round(app: &App) -> Result<(), Failed> {
     let list = Networks::read(&kept).ok_or("there is no address in it")?;
     if !list.unreadable.is_empty() {
         log::warn!(
-            "server.allow_ips: the platform's list has entries that are no addresses: {}",
+            "server.allow_ips: WeChat's list has entries that are not addresses: {}",
             list.unreadable.join(", ").escape_debug()
         );
     }
@@ -114,7 +114,7 @@ fn round(app: &App) -> Result<(), Failed> {
     app.callback_ips.replace(list);
     // It is in force already. If it cannot be stored, a restart fetches it again.
     let stored = app.store.keep_callback_ips(&kept);
-    log::info!("server.allow_ips: the platform's list of {networks} is in force");
+    log::info!("server.allow_ips: WeChat's list of {networks} is active");
     stored.map_err(|error| Failed::from(error.to_string().as_str()))
 }
 

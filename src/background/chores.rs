@@ -106,7 +106,7 @@ fn forget(
         *log_has_traces = true;
         *files_are_left = true;
         app.store.erase(&reader, &openid)?;
-        log::info!("chores: forgot a person who closed the account");
+        log::info!("chores: forgot a follower who closed their account");
     }
     if let Some(now) = Now::read(app).at {
         let before = now.saturating_sub_unsigned(CLOSED);
@@ -246,7 +246,7 @@ fn remove_old(
             if !std::mem::replace(&mut logged.waiting, true) {
                 log::warn!(
                     "chores: by this machine's clock messages should have been removed {} ago, but nothing has confirmed the clock yet: \
-                     they stay until a push or an answer of the platform does",
+                     they stay until a push or an answer of WeChat does",
                     counted(usize::try_from(due_for / 86_400).unwrap_or(0), "day")
                 );
             }

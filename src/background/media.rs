@@ -137,7 +137,7 @@ fn round(
         Err(Failed::One(text, least)) => {
             // An hour more, as the clocks may differ.
             if now > due.received_at.saturating_add(MEDIA_LIFE + 3_600) {
-                let why = format!("the platform keeps files for three days, until then: {text}");
+                let why = format!("WeChat keeps files for three days, until then: {text}");
                 give_up(app, &due, &why).map_err(of_store)?;
                 return Ok(BREATH);
             }

@@ -27,7 +27,7 @@ const PERSON: Backoff = Backoff::seconds(30, 600);
 pub(super) fn run(app: &App) {
     let Some(api) = &app.api else {
         log::info!(
-            "no account.app_id and account.app_secret: profiles are not fetched, commands that need the platform's API are off"
+            "no account.app_id and account.app_secret: profiles are not fetched, commands that need WeChat's API are off"
         );
         return;
     };
@@ -81,7 +81,7 @@ impl Worker<'_> {
                 return Next::Wait(self.failed(text, PASSING));
             }
             if self.failing.succeeded() {
-                log::info!("profiles: the platform answers again");
+                log::info!("profiles: WeChat answers again");
             }
         }
         match batch.is_empty() {

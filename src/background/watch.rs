@@ -210,10 +210,9 @@ impl Watch {
         match (is_wanted, reader.sync_doubt()?) {
             (false, _) => app.troubles.end(Kind::Sync, over),
             // The sync itself says so in the log, once.
-            (true, Some(doubt)) => app.troubles.begin_logged(
-                Kind::Sync,
-                &format!("the last one took out nobody: {doubt}"),
-            ),
+            (true, Some(doubt)) => app
+                .troubles
+                .begin_logged(Kind::Sync, &format!("the last one removed nobody: {doubt}")),
             (true, None) if age <= SYNC_AGE => app.troubles.end(Kind::Sync, over),
             // One that was missed while the server was off is being made up for.
             (true, None) if runs_for < SYNC_GRACE && !app.troubles.has(Kind::Sync) => {}
@@ -367,14 +366,14 @@ fn look_at_disk(app: &App) {
     };
     if free < least {
         let text = format!(
-            "{} free beside the store, less than watch.disk ({})",
+            "{} free on the store's disk, less than watch.disk ({})",
             size(free),
             size(least)
         );
         app.troubles.begin(Kind::Disk, &text);
     } else if free >= least.saturating_add(least / 20) {
         // A little more than that: the line is not crossed to and fro all the time.
-        let text = format!("{} free beside the store", size(free));
+        let text = format!("{} free on the store's disk", size(free));
         app.troubles.end(Kind::Disk, &text);
     }
 }
@@ -394,7 +393,7 @@ fn look_at_calls(app: &App) {
         Some(why) => drop(app.troubles.begin(Kind::Token, &why)),
         None => app
             .troubles
-            .end(Kind::Token, "the platform takes the token again"),
+            .end(Kind::Token, "WeChat takes the token again"),
     }
     match standing.failing() {
         Some((lasts, why)) if lasts >= API_FAILS => {
@@ -402,7 +401,7 @@ fn look_at_calls(app: &App) {
             app.troubles.begin(Kind::Api, &text);
         }
         Some(_) => {}
-        None => app.troubles.end(Kind::Api, "the platform answers again"),
+        None => app.troubles.end(Kind::Api, "WeChat answers again"),
     }
 }
 

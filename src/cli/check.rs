@@ -109,7 +109,7 @@ enum Source {
     Anywhere,
     #[serde(rename = "server.allow_ips")]
     Configuration,
-    #[serde(rename = "the platform's list")]
+    #[serde(rename = "WeChat's list")]
     Platform,
 }
 

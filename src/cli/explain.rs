@@ -110,7 +110,7 @@ fn taken_by_log_in(config: &Config, push: &Push) -> Option<&'static str> {
             "taken by a log-in under way, if the server has one with this code (rule login); else by the rules:",
         ),
         Said::Number(_) => Some(
-            "taken by a log-in under way, if the server has just offered this number to the person (rule login); else by the rules:",
+            "taken by a log-in under way, if the server has just offered this number to the follower (rule login); else by the rules:",
         ),
         Said::Left(_) => None,
     }

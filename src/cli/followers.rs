@@ -251,9 +251,9 @@ fn export(config: &Config, arguments: ExportArguments) -> Result<(), Failure> {
 
 #[derive(Debug, Serialize)]
 struct Shown {
-    /// The platform's answer, if it was asked.
+    /// WeChat's answer, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<Profile>,
+    wechat: Option<Profile>,
     follower: Option<Follower>,
     follow_log: Vec<FollowLogEntry>,
     messages: Vec<MessageRow>,
@@ -311,7 +311,7 @@ fn known<const N: usize>(
 
 fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     let openid = &arguments.openid;
-    let platform = arguments.online.then(|| ask(config, openid)).transpose()?;
+    let wechat = arguments.online.then(|| ask(config, openid)).transpose()?;
     let reader = Reader::open(&config.store)?;
     let filter = MessageFilter {
         openid: Some(openid.to_string()),
@@ -319,7 +319,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
         ..MessageFilter::default()
     };
     let mut shown = Shown {
-        platform,
+        wechat,
         follower: reader.follower(openid)?,
         follow_log: reader.follow_log(openid)?,
         messages: Vec::new(),
@@ -330,14 +330,14 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     })?;
     let is_known =
         shown.follower.is_some() || !shown.follow_log.is_empty() || !shown.messages.is_empty();
-    if !is_known && shown.platform.is_none() {
+    if !is_known && shown.wechat.is_none() {
         return Err(unknown(openid));
     }
     let mut out = Output::for_reading();
     if arguments.json.wanted {
         return out.json(&shown);
     }
-    if let Some(profile) = &shown.platform {
+    if let Some(profile) = &shown.wechat {
         out.line("WeChat:")?;
         out.pairs(&answer(profile, &reader.tags()?))?;
         out.line("")?;
@@ -345,7 +345,7 @@ fn show(config: &Config, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     match &shown.follower {
         Some(follower) => out.pairs(&facts(follower, &reader.tags()?))?,
-        None => out.line(&match &shown.platform {
+        None => out.line(&match &shown.wechat {
             None => format!("{openid} does not follow now"),
             Some(_) => format!("{openid} is not among its followers"),
         })?,
@@ -459,7 +459,7 @@ impl From<ForgetError> for Failure {
         match error {
             ForgetError::Store(error) => error.into(),
             ForgetError::Files(why) => Failure::failed(
-                format!("the rows are gone, but files of the person may still be there: {why}"),
+                format!("the rows are gone, but files of this follower may still be there: {why}"),
                 "the server tries to remove them every hour and at its start",
             ),
         }

@@ -367,7 +367,7 @@ fn what_to_do(hook: &Hook) -> &'static str {
             "compare `url` and `secret` with the robot's settings (签名校验)"
         }
         HookFormat::Ntfy => {
-            "`url` ends with the topic; a user or token stands in it as https://:TOKEN@HOST/TOPIC"
+            "`url` ends with the topic; a user or token is part of it, as https://:TOKEN@HOST/TOPIC"
         }
         HookFormat::Bark => "`url` ends with the device key that the app shows",
     }

@@ -1,6 +1,5 @@
 //! `wechatd init`: asks what the configuration needs, tries it, and only then writes it.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,7 +11,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
 use super::check::{online, starting};
-use super::terminal::{Failure, Json, Output, complain};
+use super::terminal::{Failure, Json, Output, called, complain};
 use crate::byte_order_mark;
 use crate::config::{Config, SHIPPED, with_key};
 use crate::random::{self, NoRandomNumbers};
@@ -129,7 +128,7 @@ fn show(written: &Written, json: Json) -> Result<(), Failure> {
         "wechat.conf" => String::new(),
         file => format!(" --config {file}"),
     };
-    let program = as_called(std::env::args_os().next());
+    let program = called();
     out.line("")?;
     out.line("Next:")?;
     out.pairs(&[
@@ -151,13 +150,6 @@ fn show(written: &Written, json: Json) -> Result<(), Failure> {
         ),
     ])?;
     out.done()
-}
-
-/// The program as somebody in this folder calls it, for lines to copy: `./wechatd` before it is installed.
-fn as_called(name: Option<OsString>) -> String {
-    let name = name.and_then(|name| name.into_string().ok());
-    let is_near = |name: &String| name.contains('/') && !name.starts_with('/');
-    name.filter(is_near).unwrap_or_else(|| "wechatd".to_owned())
 }
 
 /// The answers that a configuration is made from.
@@ -246,7 +238,7 @@ impl Interview {
         }
         if self.terminal && !self.yes && arguments.app_id.is_none() {
             complain(
-                "AppID and AppSecret are in the console, under 设置与开发 → 基本配置. Enter takes what stands in brackets.",
+                "AppID and AppSecret are in the console, under 设置与开发 → 基本配置. Enter takes what is in brackets.",
             );
         }
         let app_id = self.answer(
@@ -532,23 +524,5 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::as_called;
-
-    #[test]
-    fn lines_to_copy_call_the_program_by_its_path_from_here() {
-        for (called, shown) in [
-            ("wechatd", "wechatd"),
-            ("./wechatd", "./wechatd"),
-            ("target/release/wechatd", "target/release/wechatd"),
-            ("/usr/local/bin/wechatd", "wechatd"),
-        ] {
-            assert_eq!(as_called(Some(called.into())), shown);
-        }
-        assert_eq!(as_called(None), "wechatd");
     }
 }

@@ -22,7 +22,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   sudo ./wechatd install
   sudo wechatd uninstall
 
-It shows each step and asks before the first. The configuration is ./wechat.conf or what --config names, and goes to /etc/wechatd with the files that it names; one that is there already is never touched. Run the new binary with `install` to upgrade: it takes the place of the old one, and the store is copied first where the new version changes it. What was interrupted can be run again.";
+It shows each step and asks before the first. The configuration is ./wechat.conf or what --config names, and goes to /etc/wechatd with the files that it names; one that is there already stays as it is, but for the right of the service to read it. Run the new binary with `install` to upgrade: it takes the place of the old one, and the store is copied first where the new version changes it. What was interrupted can be run again.";
 
 const BINARY: &str = "/usr/local/bin/wechatd";
 const FOLDER: &str = "/etc/wechatd";
@@ -109,10 +109,10 @@ pub(super) fn uninstall(arguments: &Arguments) -> Result<(), Failure> {
     go(
         arguments,
         uninstalling(&system),
-        "Take the service away?",
+        "Uninstall the service?",
         |out| {
             out.line(&format!(
-                "Kept: {FOLDER}, the store and its copies in /var/lib, and the user {SERVICE_USER} to whom they belong."
+                "Kept: {FOLDER}, the store and its copies in /var/lib, and the user {SERVICE_USER}, who owns them."
             ))
         },
     )
@@ -196,7 +196,20 @@ fn installing(
     let config = match system.has(CONFIG) {
         true => {
             notes.push(format!("Kept: {CONFIG}"));
-            installed(system)?
+            let config = installed(system)?;
+            if system.is_running() {
+                // A copy from another machine, or an editor's, may belong to root alone.
+                let others = settings::others(&config).map(|name| Path::new(FOLDER).join(name));
+                let files = std::iter::once(PathBuf::from(CONFIG)).chain(others);
+                let folder = Path::new(FOLDER);
+                steps.extend(files.map(|file| {
+                    Step::new(Act::Admit {
+                        folder: folder.to_owned(),
+                        file,
+                    })
+                }));
+            }
+            config
         }
         false => {
             let new = NewConfig::of(named)?;

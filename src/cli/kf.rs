@@ -166,7 +166,7 @@ fn add(config: &Config, account: &str, nickname: &str, json: Json) -> Result<(),
         json,
         &value,
         &format!(
-            "{account} is made; `wechatd kf invite {account} WECHAT_ID` asks a person to be it"
+            "created {account}; `wechatd kf invite {account} WECHAT_ID` invites someone to be this agent"
         ),
     )
 }
@@ -195,8 +195,8 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
         .iter()
         .map(|agent| {
             let nickname = agent.kf_nick.as_deref().unwrap_or_default();
-            let person = match (&agent.kf_wx, &agent.invite_wx) {
-                (Some(person), _) if !person.is_empty() => person.clone(),
+            let user = match (&agent.kf_wx, &agent.invite_wx) {
+                (Some(user), _) if !user.is_empty() => user.clone(),
                 (_, Some(invited)) => {
                     let status = agent.invite_status.as_deref().unwrap_or("invited");
                     format!("{invited} ({status})")
@@ -207,7 +207,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
                 agent.kf_id.clone().unwrap_or_default(),
                 cell(&agent.kf_account, 60),
                 cell(nickname, 32),
-                cell(&person, 60),
+                cell(&user, 60),
             ]
         })
         .collect();
@@ -216,7 +216,7 @@ fn list(config: &Config, json: Json) -> Result<(), Failure> {
             whole("id"),
             whole("account"),
             text("nickname"),
-            text("person"),
+            text("user"),
         ],
         &lines,
         "the account has no agent; `wechatd kf add` makes one",

@@ -163,7 +163,7 @@ fn show(log_in: &LogIn, json: Json) -> Result<(), Failure> {
     let refresh_token = log_in.refresh_token.as_ref().map(|token| token.expose());
     if log_in.is_snapshot {
         complain(
-            "the page was opened as a snapshot: this openid is nobody's, make no account for it; it changes when the person opens the page in full",
+            "the page was opened as a snapshot: this openid is nobody's, create no account for it; it changes when the visitor opens the page in full",
         );
     }
     let mut out = Output::for_change();

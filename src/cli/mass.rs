@@ -121,15 +121,15 @@ pub(super) struct Send {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
+#[command(group(clap::ArgGroup::new("recipients").required(true).multiple(false)))]
 pub(super) struct Preview {
     #[command(flatten)]
     message: message::MessageArguments,
     /// To this openid
-    #[arg(long, value_name = "OPENID", group = "whom")]
+    #[arg(long, value_name = "OPENID", group = "recipients")]
     to: Option<Openid>,
     /// To this WeChat id
-    #[arg(long, value_name = "ID", group = "whom")]
+    #[arg(long, value_name = "ID", group = "recipients")]
     wechat_id: Option<NotBlank>,
     #[command(flatten)]
     json: Json,

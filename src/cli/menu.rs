@@ -253,7 +253,7 @@ fn diff(config: &Config, json: Json) -> Result<(), Failure> {
     let shown = if json.wanted {
         let lines = lines(&changes);
         out.json(&json!({
-            "same": same, "platform": current, "configuration": config.menu, "lines": lines,
+            "same": same, "wechat": current, "configuration": config.menu, "lines": lines,
         }))
     } else {
         print(&mut out, &changes).and_then(|()| out.done())
@@ -288,7 +288,7 @@ fn apply(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> {
     }
     MenuChange::prepare(config, Direction::Forward)?.put(
         &config.menu,
-        "Put this menu in force?",
+        "Apply this menu?",
         arguments,
     )
 }
@@ -335,7 +335,7 @@ impl MenuChange {
         self.stored
             .begin(&self.store, &self.current, self.direction)?;
         put_in_force(&self.api, &self.current, wanted, self.direction)?;
-        let line = format!("The menu is in force. {WHEN}");
+        let line = format!("The menu is active. {WHEN}");
         self.end(out, &changes, arguments.json, Some(&line))
     }
 
@@ -432,7 +432,7 @@ fn put_in_force(
     };
     let halfway = |n: usize, failure: Failure| {
         failure.and(&format!(
-            "the default menu is in force, conditional menu #{n} and those behind it are not: {again}"
+            "the default menu is active, conditional menu #{n} and those after it are not: {again}"
         ))
     };
     let mut conditional = current.conditional.clone();

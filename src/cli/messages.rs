@@ -75,7 +75,7 @@ A picture is mostly JPEG, a recording AMR, a video MP4. Of a file sent as such, 
   wechatd messages unanswered --since 7d --limit 50
   wechatd messages done --same 120
 
-Texts that rules take for equal are counted together. Today's rules count, not those that answered then; a rule without a condition that forwards or transfers counts as an answer. Below the list stands a rule for each text, to be pasted above the last one.")]
+Texts that rules take for equal are counted together. Today's rules count, not those that answered then; a rule without a condition that forwards or transfers counts as an answer. Below the list is a rule for each text, to be pasted above the last one.")]
     Unanswered(unanswered::Arguments),
     /// Answer the sender of a message, and mark it as done
     #[command(after_help = "Example:

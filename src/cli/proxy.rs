@@ -12,7 +12,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wechatd proxy nginx > /etc/nginx/conf.d/example.com.conf
   wechatd proxy caddy --gate members
 
-Enter your app and, for nginx, your certificate. Print it again after you change server.listen, server.path, web.url, web.path or the gate's name. The one for Traefik has not been tried with a real Traefik.
+Enter your app and, for nginx, your certificate. Print it again after you change server.listen, server.path, web.url, web.path, admin.listen, admin.url or the gate's name. The operator's page is in it where admin.listen is set and admin.url has the origin of web.url. The one for Traefik has not been tried with a real Traefik.
 
 These routes are wechatd's, below web.path; without a name of a gate it is the first one:
 
@@ -68,11 +68,17 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         config,
         gate: gate.unwrap_or(&default),
         target: Target::of(&config.server.listen),
+        operator: operator(config, url),
     };
-    for (key, path) in [
-        ("server.path", config.server.path.as_str()),
-        ("server.listen", &site.wechatd("")),
-    ] {
+    let mut written = vec![
+        ("server.path", config.server.path.clone()),
+        ("server.listen", at(&site.target, "")),
+    ];
+    if let Some((path, target)) = &site.operator {
+        written.push(("admin.url", (*path).to_owned()));
+        written.push(("admin.listen", at(target, "")));
+    }
+    for (key, path) in written {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~:[]".contains(&b);
         if !path.bytes().all(plain) {
             return Err(Failure::failed(
@@ -96,6 +102,24 @@ struct Site<'a> {
     gate: &'a Gate,
     /// How a proxy on this machine reaches the server.
     target: Target,
+    /// The path of the operator's page, and how a proxy reaches it, where it is on this site.
+    operator: Option<(&'a str, Target)>,
+}
+
+/// The operator's page, where it is on the site with this URL.
+fn operator<'a>(config: &'a Config, url: &WebUrl) -> Option<(&'a str, Target)> {
+    let listen = config.admin.listen.as_ref()?;
+    let own = config.admin.url.as_ref()?;
+    let is_here = own.origin == *url && !own.path.is_empty();
+    is_here.then(|| (own.path.as_str(), Target::of(listen)))
+}
+
+/// Where a proxy finds it; `unix` stands before the path of a socket.
+fn at(target: &Target, unix: &str) -> String {
+    match target {
+        Target::Tcp { host } | Target::Tls { host } => host.clone(),
+        Target::Unix(path) => format!("{unix}{}", path.display()),
+    }
 }
 
 impl Site<'_> {
@@ -103,7 +127,7 @@ impl Site<'_> {
         let port = self.url.port();
         let listen = match self.url.is_https {
             true => format!(
-                "    # listen {port} ssl;    # take the # away once these two files are there\n    \
+                "    # listen {port} ssl;    # remove the # once these two files are there\n    \
                  # ssl_certificate /etc/ssl/{host}.pem;\n    \
                  # ssl_certificate_key /etc/ssl/{host}.key;\n",
                 host = self.url.host
@@ -126,7 +150,16 @@ impl Site<'_> {
         self.fill(
             include_str!("proxy/nginx.conf"),
             &[
-                ("wechatd", &self.wechatd("unix:")),
+                (
+                    "operator",
+                    self.if_operator(include_str!("proxy/nginx-operator.conf")),
+                ),
+                (
+                    "operator-upstream",
+                    self.if_operator(include_str!("proxy/nginx-operator-upstream.conf")),
+                ),
+                ("page", &self.page("unix:")),
+                ("wechatd", &at(&self.target, "unix:")),
                 ("authority", &authority),
                 ("listen", &listen),
                 ("files", &files.chain(others).map(file).collect::<String>()),
@@ -146,8 +179,13 @@ impl Site<'_> {
         self.fill(
             include_str!("proxy/Caddyfile"),
             &[
+                (
+                    "operator",
+                    self.if_operator(include_str!("proxy/Caddyfile-operator")),
+                ),
+                ("page", &self.page("unix/")),
                 ("site", site),
-                ("wechatd", &self.wechatd("unix/")),
+                ("wechatd", &at(&self.target, "unix/")),
                 ("files", &files.join(" ")),
                 ("headers", &HEADERS.join(" ")),
             ],
@@ -155,11 +193,16 @@ impl Site<'_> {
     }
 
     fn traefik(&self) -> Result<String, Failure> {
-        if matches!(self.target, Target::Unix(_)) {
-            return Err(Failure::wrong(
-                "Traefik reaches no Unix socket",
-                "let server.listen be an address with a port, such as \"127.0.0.1:8080\"",
-            ));
+        let page = self.operator.as_ref().map(|(_, target)| target);
+        for (key, target) in [("server", Some(&self.target)), ("admin", page)] {
+            if matches!(target, Some(Target::Unix(_))) {
+                return Err(Failure::wrong(
+                    "Traefik reaches no Unix socket",
+                    format!(
+                        "let {key}.listen be an address with a port, such as \"127.0.0.1:8080\""
+                    ),
+                ));
+            }
         }
         let files = std::iter::once(format!("PathPrefix(`{VERIFY}`)"));
         let others = self.other_files().map(|name| format!("Path(`{name}`)"));
@@ -172,7 +215,16 @@ impl Site<'_> {
         Ok(self.fill(
             include_str!("proxy/traefik.yml"),
             &[
-                ("wechatd", &self.wechatd("")),
+                (
+                    "operator",
+                    self.if_operator(include_str!("proxy/traefik-operator.yml")),
+                ),
+                (
+                    "operator-service",
+                    self.if_operator(include_str!("proxy/traefik-operator-service.yml")),
+                ),
+                ("page", &self.page("")),
+                ("wechatd", &at(&self.target, "")),
                 (
                     "entry",
                     if self.url.is_https {
@@ -196,12 +248,18 @@ impl Site<'_> {
         ))
     }
 
-    /// Where a proxy finds the server; `unix` stands before the path of a socket.
-    fn wechatd(&self, unix: &str) -> String {
-        match &self.target {
-            Target::Tcp { host } | Target::Tls { host } => host.clone(),
-            Target::Unix(path) => format!("{unix}{}", path.display()),
+    /// A part of a snippet that is there only where the operator's page is on this site.
+    const fn if_operator(&self, part: &'static str) -> &'static str {
+        match self.operator {
+            Some(_) => part,
+            None => "",
         }
+    }
+
+    /// Where a proxy finds the operator's page.
+    fn page(&self, unix: &str) -> String {
+        let page = self.operator.as_ref();
+        page.map_or_else(String::new, |(_, target)| at(target, unix))
     }
 
     /// The paths of verify files that have an unusual name.
@@ -222,6 +280,10 @@ impl Site<'_> {
             ("host", self.url.host.as_str()),
             ("callback", &self.config.server.path),
             ("prefix", &self.config.web.path),
+            (
+                "page-path",
+                self.operator.as_ref().map_or("", |(path, _)| path),
+            ),
             ("name", &name),
             ("gate", &format!("{:?} ({})", gate.name, gate.who)),
             ("trust", &self.trust()),

@@ -273,6 +273,14 @@ fn described(simulated: &Simulated, target: Option<&Target>) -> Vec<String> {
             simulated.body.clone(),
             "the server has another Token, AppID, AES key, mode or server.allow_ips than this configuration, or the clocks differ; its log says which".to_owned(),
         ],
+        (404, _) => vec![
+            simulated.body.clone(),
+            "nothing answers at this path: the server's is server.path, and a proxy has to pass it on".to_owned(),
+        ],
+        (502 | 504, _) => vec![
+            simulated.body.clone(),
+            "the proxy does not reach the server: `wechatd status` shows whether it runs, and where".to_owned(),
+        ],
         _ => vec![simulated.body.clone()],
     }
 }

@@ -132,7 +132,7 @@ impl Stats {
             return part(
                 out,
                 &format!("Who came and left since {}", self.since),
-                "nobody yet. A bar for each day stands here once somebody follows, or after the first sync of the followers.",
+                "nobody yet. A bar for each day is shown here once somebody follows, or after the first sync of the followers.",
             );
         };
         let days = &self.days[first..];
@@ -170,7 +170,7 @@ impl Stats {
             return part(
                 out,
                 "When they write",
-                "no message yet. The hours and weekdays with the most messages stand here once people write.",
+                "no message yet. The hours and weekdays with the most messages are shown here once people write.",
             );
         }
         let mut bars = |title: &str, counts: &[i64], name: &dyn Fn(usize) -> String| {

@@ -219,7 +219,7 @@ impl Status {
         let least = u64::try_from(config.watch.disk).unwrap_or(u64::MAX);
         if let Some(free) = self.disk_free_bytes.filter(|free| *free < least) {
             let text = format!(
-                "{} free beside the store, less than watch.disk ({})",
+                "{} free on the store's disk, less than watch.disk ({})",
                 size(free),
                 size(least)
             );

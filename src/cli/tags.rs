@@ -138,7 +138,7 @@ pub(super) fn run(config: &Config, command: Tags) -> Result<(), Failure> {
         }
         Tags::Delete { tag, yes, json } => {
             let Tag { id, name, .. } = find(&store, &api, &tag)?;
-            let question = format!("Delete the tag {name} ({id}) and take it off everybody?");
+            let question = format!("Delete the tag {name} ({id}) and remove it from everybody?");
             confirm::ask(&question, yes)?;
             api.tags_delete(id)?;
             let mut out = Output::for_change();
@@ -267,7 +267,7 @@ fn change(
     outcome.report(
         |people| match adds {
             true => format!("tagged {people} with {tag}"),
-            false => format!("took the tag {tag} off {people}"),
+            false => format!("removed the tag {tag} from {people}"),
         },
         arguments.json,
     )

@@ -248,7 +248,7 @@ Type=notify
 # The name in the journal, whichever command below a line comes from.
 SyslogIdentifier=wechatd
 ExecStart={command} --config {config} serve
-# Reads the configuration again; with a mistake in it the reload fails and the old one stays in force.
+# Reloads the configuration; with a mistake in it the reload fails and the old one stays active.
 # (A reload gets no credentials: the check takes any AppSecret. Type=notify-reload would need systemd 253.)
 ExecReload={check}
 ExecReload=kill -HUP $MAINPID

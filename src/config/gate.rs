@@ -15,7 +15,7 @@ use crate::counted::counted;
 pub const GATE_KEYS: &[(&str, &str)] = &[
     (
         "name",
-        "what stands in paths and in commands: letters, digits, - and _",
+        "its name in paths and commands: letters, digits, - and _",
     ),
     (
         "who",
@@ -23,7 +23,7 @@ pub const GATE_KEYS: &[(&str, &str)] = &[
     ),
     (
         "methods",
-        "how the person must have logged in, a list of oauth, scan; without it in any way",
+        "how the visitor must have logged in, a list of oauth, scan; without it in any way",
     ),
     ("max_age", "how long ago that may be at most"),
 ];
@@ -108,7 +108,7 @@ fn gate(entry: &mut Entry, line: usize, allowed: Methods) -> Option<Gate> {
     let needed = [
         (
             "name",
-            "needs a name, which stands in the paths of its routes",
+            "needs a name, which is part of the paths of its routes",
         ),
         (
             "who",
@@ -121,7 +121,7 @@ fn gate(entry: &mut Entry, line: usize, allowed: Methods) -> Option<Gate> {
         let off = |method: &Method| methods.include(*method) && !allowed.include(*method);
         match Method::ALL.into_iter().find(off) {
             Some(method) => Err(format!(
-                "login.methods does not have {:?}; add it there, or take it out here",
+                "login.methods does not have {:?}; add it there, or remove it here",
                 method.name()
             )),
             None => Ok(methods),
@@ -146,7 +146,7 @@ fn who(value: &Value) -> Parsed<Who> {
             .map_err(|_| "is a list of openids, at least one".to_owned())?;
         return match openids.iter().find(|openid| !is_openid(openid)) {
             Some(other) => Err(format!(
-                "{other:?} is no openid; a list has openids only, \"followers\" or \"tag:VIP\" stand alone"
+                "{other:?} is no openid; a list has openids only, \"followers\" or \"tag:VIP\" are not part of one"
             )),
             None => Ok(Who::Listed(openids)),
         };
@@ -175,7 +175,7 @@ fn who_is_meant(text: &str) -> String {
             format!("did you mean {:?}?", format!("tag:{}", tag.trim()))
         }
         (None, _) if is_openid(text) && text.len() >= 20 => {
-            format!("for one person write a list: [{text:?}]")
+            format!("for one user write a list: [{text:?}]")
         }
         (None, _) => {
             "it can be \"anyone\", \"followers\", a tag such as \"tag:VIP\", or a list of openids"

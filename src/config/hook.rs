@@ -217,7 +217,7 @@ impl BodyTemplate {
                     Some(near) => format!("did you mean {{{near}}}?"),
                     None => format!("it can be {}", names().collect::<Vec<_>>().join(", ")),
                 };
-                return Err(format!("{{{word}}} stands for nothing; {advice}"));
+                return Err(format!("{{{word}}} is not a placeholder; {advice}"));
             };
             parts.push(Part::Text(std::mem::take(&mut plain)));
             parts.push(Part::Placeholder(*known));
@@ -230,7 +230,7 @@ impl BodyTemplate {
         match serde_json::from_str::<serde_json::Value>(&sample) {
             Ok(_) => Ok(template),
             Err(error) => Err(format!(
-                "is no JSON when it is filled in ({error}); placeholders stand inside strings, as in '{{\"text\":\"{{summary}}\"}}'"
+                "is no JSON when it is filled in ({error}); placeholders go inside strings, as in '{{\"text\":\"{{summary}}\"}}'"
             )),
         }
     }

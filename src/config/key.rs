@@ -80,7 +80,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_id == new.account.app_id),
-        meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs the platform's API is off. A store belongs to the first AppID that is used with it.",
+        meaning: "The AppID (`wx…`). Without it and the AppSecret the server answers and records, and everything that needs WeChat's API is off. A store belongs to the first AppID that is used with it.",
         set: |draft, value| put(&mut draft.config.account.app_id, app_id(value).map(Some)),
     },
     Key {
@@ -89,7 +89,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none",
         change: Change::Restart(|old, new| old.account.app_secret == new.account.app_secret),
-        meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, and so it need not stand in a file.",
+        meaning: "The AppSecret. The environment variable WECHATD_APP_SECRET wins over it, so it need not be in a file.",
         set: |draft, value| {
             put(
                 &mut draft.config.account.app_secret,
@@ -260,7 +260,7 @@ pub const KEYS: &[Key] = &[
                     value,
                     Duration::from_secs(10),
                     DAY * 365,
-                    "the platform delivers a push again for some 15 s, and clocks are seconds apart; \"0s\" accepts any time",
+                    "WeChat delivers a push again for some 15 s, and clocks are seconds apart; \"0s\" accepts any time",
                 ),
             )
         },
@@ -271,7 +271,7 @@ pub const KEYS: &[Key] = &[
         default: Some("[]"),
         without: "",
         change: Change::Live,
-        meaning: "Addresses or networks that requests may come from, the others get 403; or \"wechat\": the platform's own list, fetched daily and kept in the store. Empty: any.",
+        meaning: "Addresses or networks that requests may come from, the others get 403; or \"wechat\": WeChat's own list, fetched daily and kept in the store. Empty: any.",
         set: |draft, value| put(&mut draft.config.server.allow_ips, allow_ips(value)),
     },
     Key {
@@ -322,7 +322,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none: nothing is fetched",
         change: Change::Live,
-        meaning: "A folder for the pictures, recordings, videos and files that followers send, which the platform keeps for three days; relative to the folder of the configuration file. They stay as long as their message.",
+        meaning: "A folder for the pictures, recordings, videos and files that followers send, which WeChat keeps for three days; relative to the folder of the configuration file. They stay as long as their message.",
         set: |draft, value| put(&mut draft.config.store.media, path(value).map(Some)),
     },
     Key {
@@ -331,7 +331,7 @@ pub const KEYS: &[Key] = &[
         default: Some("\"https://api.weixin.qq.com\""),
         without: "",
         change: Change::Restart(|old, new| old.api.base_url == new.api.base_url),
-        meaning: "The platform's API. Another region's host, or a pretend platform while trying things out.",
+        meaning: "WeChat's API. Another region's host, or a pretend WeChat while trying things out.",
         set: |draft, value| put(&mut draft.config.api.base_url, base_url(value)),
     },
     Key {
@@ -355,7 +355,7 @@ pub const KEYS: &[Key] = &[
         default: Some("\"03:30\""),
         without: "",
         change: Change::Live,
-        meaning: "When the followers are compared with the platform's list every day, local time; \"off\" leaves it to `wechatd followers sync`.",
+        meaning: "When the followers are compared with WeChat's list every day, local time; \"off\" leaves it to `wechatd followers sync`.",
         set: |draft, value| put(&mut draft.config.api.sync, daily(value)),
     },
     Key {
@@ -405,7 +405,7 @@ pub const KEYS: &[Key] = &[
         default: Some("[]"),
         without: "",
         change: Change::Live,
-        meaning: "Files beside the configuration that the console demands at the root of the domain, \"MP_verify_aBcD1234.txt\".",
+        meaning: "Files next to the configuration that the console wants at the root of the domain, \"MP_verify_aBcD1234.txt\".",
         set: |draft, value| put(&mut draft.verify_files, names(value)),
     },
     Key {
@@ -447,7 +447,7 @@ pub const KEYS: &[Key] = &[
         default: Some("\"登录\""),
         without: "",
         change: Change::Live,
-        meaning: "What a person types before the code.",
+        meaning: "What is typed before the code.",
         set: |draft, value| put(&mut draft.config.login.word, web::word(value)),
     },
     Key {

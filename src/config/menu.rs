@@ -242,7 +242,7 @@ impl Buttons<'_> {
         let (kind, unfolds) = (kind.map(str::to_owned), table.get("sub_button"));
         if let (Some(kind), Some(_)) = (&kind, unfolds) {
             let what = format!(
-                "a button has either sub_button or a type, and this one is {kind:?}; take one of them out"
+                "a button has either sub_button or a type, and this one is {kind:?}; remove one of them"
             );
             self.fail(path, "sub_button", what);
             fields.retain(|key, _| key == "name");
@@ -270,8 +270,8 @@ impl Buttons<'_> {
         for key in fields.keys().filter(|key| *key != "name") {
             if !taken.contains(&key.as_str()) {
                 let what = match &kind {
-                    Some(kind) => format!("a button of type {kind:?} has no {key}; take it out"),
-                    None => format!("a button with sub_button has no {key}; take it out"),
+                    Some(kind) => format!("a button of type {kind:?} has no {key}; remove it"),
+                    None => format!("a button with sub_button has no {key}; remove it"),
                 };
                 self.fail(path, key, what);
             }

@@ -367,7 +367,7 @@ impl Parser {
             self.report(
                 position(root, "server", "allow_ips").unwrap_or(0),
                 "server.allow_ips",
-                "\"wechat\" asks the platform for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
+                "\"wechat\" asks WeChat for its list, and needs account.app_id and account.app_secret for that; enter them, or list the networks here",
             );
         }
         if let Some(at) = draft.first_upload
@@ -377,7 +377,7 @@ impl Parser {
             self.report(
                 at,
                 "rule",
-                "a file is uploaded to the platform before the rule answers with it, which needs account.app_id and account.app_secret; enter them",
+                "a file is uploaded to WeChat before the rule answers with it, which needs account.app_id and account.app_secret; enter them",
             );
         }
         if let Some(token) = &config.api.token_file {

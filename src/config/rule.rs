@@ -49,7 +49,7 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
     (ActionKey::Text.name(), "answer with a text"),
     (
         ActionKey::Image.name(),
-        "answer with a picture: its media_id, of `material upload`, or a file beside this one",
+        "answer with a picture: its media_id, of `material upload`, or a file next to this one",
     ),
     (ActionKey::Voice.name(), "answer with a recording: the same"),
     (

@@ -21,7 +21,7 @@ pub const SERVICE_KEYS: &[(&str, &str)] = &[
     ("url", "where it listens"),
     (
         "format",
-        "\"wechat\" (the platform's XML, freshly signed) or \"json\" (Standard Webhooks)",
+        "\"wechat\" (WeChat's XML, freshly signed) or \"json\" (Standard Webhooks)",
     ),
     (
         "token",

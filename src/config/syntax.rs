@@ -237,7 +237,7 @@ impl Repairer {
                 .split_once('=')
                 .map(|(_, value)| format!("line-{n} ={value}"));
             format!(
-                "{} is here a second time; take one of the two out",
+                "{} is here a second time; remove one of the two",
                 Visible(key)
             )
         } else if message.contains("missing comma") {
@@ -249,7 +249,7 @@ impl Repairer {
                 None => "this is no key = value; a remark begins with #".to_owned(),
             }
         } else if message.contains("unexpected key or value") {
-            "something stands behind the value: a line has one key and one value, and a quote within a text in double quotes is written \\\"".to_owned()
+            "there is something after the value: a line has one key and one value, and a quote within a text in double quotes is written \\\"".to_owned()
         } else if message.contains("carriage return") {
             "a line ends in a way that only old Macs know; save the file with the line ends of Unix or Windows".to_owned()
         } else if value.is_empty() && line.contains('=') {
@@ -264,7 +264,7 @@ impl Repairer {
                 _ if value.contains(['"', '\'', '[', '{', '\\']) => message.to_owned(),
                 _ => {
                     repaired = Some(format!("{key} = {}", line::quoted(value)));
-                    "a text stands between quotes".to_owned()
+                    "a text needs quotes around it".to_owned()
                 }
             }
         } else {

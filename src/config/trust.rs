@@ -44,7 +44,7 @@ pub(super) fn overtrust(trusted: &[IpNet]) -> Option<String> {
         return None;
     }
     public.sort_by_key(IpNet::prefix_len);
-    let whom = match public.first().map(IpNet::prefix_len) {
+    let who = match public.first().map(IpNet::prefix_len) {
         Some(0) => "everybody",
         Some(_) | None => "large public networks",
     };
@@ -53,7 +53,7 @@ pub(super) fn overtrust(trusted: &[IpNet]) -> Option<String> {
         shown.push("…".to_owned());
     }
     Some(format!(
-        "server.trusted_proxies trusts {whom} ({}): anyone there can claim any address in X-Forwarded-For, \
+        "server.trusted_proxies trusts {who} ({}): anyone there can claim any address in X-Forwarded-For, \
          and so pass server.allow_ips; list your own proxies only",
         shown.join(", ")
     ))

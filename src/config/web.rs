@@ -127,7 +127,7 @@ impl WebUrl {
         let (authority, path) = rest.split_at(end);
         if authority.contains('@') {
             return Err(
-                "has a user part; leave out what stands before the host, with the @".to_owned(),
+                "has a user part; leave out what is before the host, with the @".to_owned(),
             );
         }
         if !matches!(path, "" | "/") {
@@ -188,7 +188,7 @@ fn split_port(authority: &str) -> Parsed<(&str, Option<u16>)> {
     match number.and_then(|digits| digits.parse().ok()) {
         Some(port) if port > 0 => Ok((host, Some(port))),
         Some(_) | None => Err(format!(
-            "{port:?} is no port; it is : and a number up to 65535, and an IPv6 address stands between [ and ]"
+            "{port:?} is no port; it is : and a number up to 65535, and an IPv6 address goes between [ and ]"
         )),
     }
 }

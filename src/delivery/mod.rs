@@ -619,7 +619,7 @@ impl Deliveries {
             (Ok(Settled::Kept), _) => self.kept.add(about.openid.clone()),
             (Ok(Settled::Expired), _) => {
                 let why = match step {
-                    Step::EndSending(_) => "the platform took no message",
+                    Step::EndSending(_) => "WeChat took no message",
                     Step::Record(_) | Step::GiveUpWaiting | Step::StopWaiting(_) => {
                         "it came too late"
                     }
@@ -648,7 +648,7 @@ impl Deliveries {
         let (me, openid) = (Arc::clone(self), about.openid.clone());
         let job = move || {
             let send = || match &me.send {
-                _ if me.is_erased(id) => no("the person was erased"),
+                _ if me.is_erased(id) => no("the follower was erased"),
                 Some(send) => match me.refused_before(&openid) {
                     Some(why) => no(why),
                     None => send(&openid, &message),

@@ -61,7 +61,7 @@ pub fn matching<'r>(rules: &'r Rules, push: &Push) -> Option<&'r Rule> {
 fn outcome(rules: &Rules, push: &Push, subject: &str, found: &Found) -> Outcome {
     let shows = !matches!(found.rule.action, Action::Silent | Action::Forward { .. });
     if shows && !push.may_be_answered() {
-        return Outcome::Withheld("the platform takes no reply to this event");
+        return Outcome::Withheld("WeChat takes no reply to this event");
     }
     let (scan_type, scan) = push.scan().unwrap_or_default();
     let (latitude, longitude) = push.coordinates().unwrap_or_default();

@@ -105,7 +105,7 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
                 .all(|name| event_may_be_answered(name) == Some(false))
         {
             say(format!(
-                "the platform takes no reply to {} events, so no answer of {service} is shown; a [[hook]] is the thing for those",
+                "WeChat takes no reply to {} events, so no answer of {service} is shown; a [[hook]] is the thing for those",
                 names.join(" and ")
             ));
         }
@@ -119,12 +119,12 @@ pub fn advise(rules: &Rules) -> Vec<Advice> {
                 Some(true) => {}
                 Some(false) if matches!(rule.action, Action::Silent | Action::Forward { .. }) => {}
                 Some(false) => say(format!(
-                    "the platform takes no reply to {name} events; they are answered success"
+                    "WeChat takes no reply to {name} events; they are answered success"
                 )),
                 None => {
                     if let Some(near) = nearest(name, known_events()) {
                         say(format!(
-                            "{name:?} is not an event that the platform documents; did you mean {near:?}?"
+                            "{name:?} is not an event that WeChat documents; did you mean {near:?}?"
                         ));
                     }
                 }

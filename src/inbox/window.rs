@@ -160,16 +160,14 @@ impl Shut {
     #[must_use]
     pub fn why(self) -> &'static str {
         match self {
-            Shut::Over => "the person has not written in the last 48 hours",
+            Shut::Over => "the follower has not written in the last 48 hours",
             Shut::Left => "the user no longer follows",
             Shut::UsedUp => "all messages of this window were sent",
-            Shut::UsedUpThere => {
-                "the platform says that all messages of this window were sent (45047)"
-            }
+            Shut::UsedUpThere => "WeChat says that all messages of this window were sent (45047)",
             Shut::OverThere => {
-                "the platform says that the person did nothing lately that allows a message (45015)"
+                "WeChat says that the follower did nothing lately that allows a message (45015)"
             }
-            Shut::Declined => "the platform says that the person has switched messages off (48002)",
+            Shut::Declined => "WeChat says that the follower has switched messages off (48002)",
         }
     }
 
@@ -178,9 +176,9 @@ impl Shut {
     pub fn reopens(self) -> &'static str {
         match self {
             Shut::Left => "following again opens it for a minute",
-            Shut::Declined => "it opens when the person switches them on again and writes",
+            Shut::Declined => "it opens when the follower switches them on again and writes",
             Shut::Over | Shut::UsedUp | Shut::UsedUpThere | Shut::OverThere => {
-                "a message of the person opens it for 48 hours; a follow, a scan or a tap on the menu for a minute"
+                "a message of the follower opens it for 48 hours; a follow, a scan or a tap on the menu for a minute"
             }
         }
     }

@@ -166,8 +166,8 @@ fn troubles(frame: &Frame<'_>, what: Text, rows: &[&TroubleRow]) -> Markup {
                         (row.kind)
                         @if let Some(name) = &row.name { " " (person::text(name)) }
                     }
-                    td { (local_time::format(row.since)) }
-                    td { @if let Some(until) = row.until { (local_time::format(until)) } }
+                    td .t { (local_time::format(row.since)) }
+                    td .t { @if let Some(until) = row.until { (local_time::format(until)) } }
                     td { (person::text(&row.text)) }
                 }
             }
@@ -262,8 +262,8 @@ fn sessions(frame: &Frame<'_>, rows: &[AdminSession]) -> Markup {
             @for row in rows {
                 tr {
                     td { (person::text(&row.name)) }
-                    td { (row.since) }
-                    td { (row.seen) }
+                    td .t { (row.since) }
+                    td .t { (row.seen) }
                     td { @if let Some(address) = &row.address { (address) } }
                 }
             }

@@ -71,7 +71,7 @@ texts! {
     FormRefused: "未执行任何操作", "Nothing was done";
     FormRefusedWhy: "此表单已过期：您可能已退出登录，或在其他窗口重新登录。请返回、刷新页面后再试。", "This form is out of date: you may have signed out, or signed in again in another window. Go back, reload the page and try again.";
     StoreFails: "数据库暂时不可用", "The store cannot be used at the moment";
-    FilesLeft: "数据已删除，但此人发来的文件可能还在；服务器每小时会再次尝试删除", "The rows are gone, but files of the person may still be there; the server tries again every hour";
+    FilesLeft: "数据已删除，但此人发来的文件可能还在；服务器每小时会再次尝试删除", "The rows are gone, but files of this follower may still be there; the server tries again every hour";
     BackToOverview: "返回概览", "Back to the overview";
 
     // Overview.
@@ -92,7 +92,7 @@ texts! {
     StillHere: "仍在关注", "Still here";
     Stayed: "留存率", "Stayed";
     UnknownScene: "未知", "unknown";
-    NobodyCame: "这段时间内没有新粉丝。", "Nobody came in this time.";
+    NobodyCame: "这段时间内没有新粉丝。", "No new followers in this period.";
 
     // Health.
     Health: "状态", "Health";
@@ -171,7 +171,7 @@ texts! {
     Search: "搜索", "Search";
     Tag: "标签", "Tag";
     AnyTag: "所有标签", "Any tag";
-    Person: "粉丝", "Person";
+    Person: "粉丝", "Follower";
     Since: "关注时间", "Since";
     Tags: "标签", "Tags";
     NobodyFound: "没有找到。", "Nobody was found.";
@@ -226,7 +226,7 @@ texts! {
     // A person.
     FollowsSince: "{time} 关注", "Follows since {time}";
     DoesNotFollow: "目前没有关注", "Does not follow";
-    NothingSaid: "还没有对话。对方发来消息后会显示在这里。", "Nothing was said yet. What the person writes is shown here.";
+    NothingSaid: "还没有对话。对方发来消息后会显示在这里。", "Nothing was said yet. What the follower writes is shown here.";
     NothingShown: "没有显示任何内容；规则：", "nothing was shown, by the rule";
     KindMusic: "音乐", "Music";
     HandedOver: "已转给客服", "handed to customer service";
@@ -241,15 +241,15 @@ texts! {
     HoursAndMinutes: "{h} 小时 {m} 分钟", "{h} h {m} min";
     Minutes: "{m} 分钟", "{m} min";
     Seconds: "{s} 秒", "{s} s";
-    ShutOver: "对方在 48 小时内没有发来消息。", "The person has not written in the last 48 hours.";
-    ShutLeft: "对方已取消关注。", "The person does not follow any more.";
+    ShutOver: "对方在 48 小时内没有发来消息。", "The follower has not written in the last 48 hours.";
+    ShutLeft: "对方已取消关注。", "The user no longer follows.";
     ShutUsedUp: "这段时间内能发的消息已经发完。", "All messages of this window were sent.";
     ShutUsedUpThere: "微信提示：这段时间内能发的消息已经发完。", "WeChat says that all messages of this window were sent.";
-    ShutOverThere: "微信提示：对方近期没有可以回复的互动。", "WeChat says that the person did nothing lately that allows a message.";
-    ShutDeclined: "微信提示：对方已关闭接收消息。", "WeChat says that the person has switched messages off.";
+    ShutOverThere: "微信提示：对方近期没有可以回复的互动。", "WeChat says that the follower did nothing lately that allows a message.";
+    ShutDeclined: "微信提示：对方已关闭接收消息。", "WeChat says that the follower has switched messages off.";
     ReopensWithFollow: "对方重新关注后可发送一分钟。", "Following again opens it for a minute.";
-    ReopensWhenSwitchedOn: "对方重新打开并发来消息后即可发送。", "It opens when the person switches them on again and writes.";
-    ReopensWithMessage: "对方发来消息后可在 48 小时内回复；关注、扫码或点击菜单后可在一分钟内回复。", "A message of the person opens it for 48 hours; a follow, a scan or a tap on the menu for a minute.";
+    ReopensWhenSwitchedOn: "对方重新打开并发来消息后即可发送。", "It opens when the follower switches them on again and writes.";
+    ReopensWithMessage: "对方发来消息后可在 48 小时内回复；关注、扫码或点击菜单后可在一分钟内回复。", "A message of the follower opens it for 48 hours; a follow, a scan or a tap on the menu for a minute.";
     StateSending: "正在发送", "being sent";
     StateSent: "已发送", "sent";
     StateRefused: "未发送", "not sent";
@@ -264,17 +264,17 @@ texts! {
     NotDone: "未完成。", "That was not done.";
     NotNoted: "微信已执行，但未能记入数据库，下次同步后此处才会更新。", "WeChat has done it, but it could not be noted here; this page shows it after the next sync.";
     WrongEnd: "openid 的最后六个字符不对，没有删除任何内容。", "These are not the last six characters of the openid: nothing was removed.";
-    NowBlocked: "已拉黑。", "The person is blocked now.";
-    NowUnblocked: "已取消拉黑。", "The person is not blocked any more.";
+    NowBlocked: "已拉黑。", "This follower is blocked now.";
+    NowUnblocked: "已取消拉黑。", "This follower is no longer blocked.";
     MoreAboutPerson: "备注、标签、拉黑、删除", "Remark, tags, block, forget";
     Remark: "备注", "Remark";
     Save: "保存", "Save";
-    TakeOff: "移除", "Take off";
-    PutOn: "添加", "Put on";
+    TakeOff: "移除", "Remove";
+    PutOn: "添加", "Add";
     BlockedMeans: "被拉黑的人仍是粉丝，但发来的消息不会送达，也无法给其发消息；对方不会收到通知。", "Whoever is blocked stays a follower, but cannot write or be written to, and is not told.";
     Block: "拉黑", "Block";
     Unblock: "取消拉黑", "Unblock";
-    Forget: "删除此人的所有数据", "Forget this person";
+    Forget: "删除此人的所有数据", "Forget this follower";
     ForgetMeans: "消息、关注记录和发送记录会从这里彻底删除，无法恢复。", "Messages, follows and what was sent are removed from here for good.";
     LastSix: "请输入 openid 的最后六个字符：", "The last six characters of the openid:";
     // Rules, and what they do not answer.
@@ -285,7 +285,7 @@ texts! {
     OrAnEvent: "或者一个事件", "Or an event";
     Event: "事件", "Event";
     KeyOrScene: "按钮的 key 或二维码场景值", "Key of the button, or scene";
-    RulesInForce: "正在生效的规则", "The rules in force";
+    RulesInForce: "正在生效的规则", "The active rules";
     NoRules: "配置文件里还没有 [[rule]]。添加后，规则会按顺序列在这里。", "The configuration has no [[rule]] yet. Those that it has are listed here in their order.";
     FirstRuleAnswers: "从上到下，由第一条匹配的规则回复。", "The first rule that matches answers.";
     Before: "前面的规则", "The rules before";
@@ -316,7 +316,7 @@ texts! {
     TimesAndPeople: "{times} 次，{people} 人", "times: {times}, people: {people}";
     YourAnswer: "您的回复", "Your answer";
     LinesToPaste: "可以粘贴到配置文件的规则", "Lines to paste into the configuration";
-    Forgotten: "已删除此人的所有数据。", "Every trace of the person was removed.";
+    Forgotten: "已删除此人的所有数据。", "Every trace of the follower was removed.";
 }
 
 #[cfg(test)]

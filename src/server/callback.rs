@@ -201,7 +201,7 @@ impl Callback {
         }
         match query.echostr {
             Some(echostr) => {
-                log::info!("the platform verified the callback URL");
+                log::info!("WeChat verified the callback URL");
                 Ok(Reply::Now(answer::echo(echostr.into_owned())))
             }
             None => Err(Refused::NoEchostr),

@@ -202,7 +202,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     log::debug!("guard: stopped: {}", app.counters);
     if left > 0 {
         log::warn!(
-            "{} left without an answer; the platform delivers again",
+            "{} left without an answer; WeChat delivers again",
             counted(left, "request")
         );
     }
@@ -377,7 +377,7 @@ fn reload(app: &Arc<App>, guard: &Guard, admin: Option<&AdminServer>) {
                     }
                     if !waiting.is_empty() {
                         log::warn!(
-                            "changed, and in force only after a restart: {}",
+                            "changed, but active only after a restart: {}",
                             waiting.join(", ")
                         );
                     }

@@ -57,7 +57,7 @@ pub(super) enum Listed {
 /// people come and go while it is read: one in a thousand, and `allowed` more.
 pub(super) fn doubt(state: &SyncState, allowed: i64) -> Option<Listed> {
     let Some(total) = state.total else {
-        let why = "the platform did not say how many followers there are";
+        let why = "WeChat did not say how many followers there are";
         return Some(Listed::Broken(why.to_owned()));
     };
     let doubt = Doubt::Short {
@@ -77,7 +77,7 @@ impl fmt::Display for Doubt {
         match *self {
             Doubt::Short { total, listed } => write!(
                 f,
-                "the platform counts {} and its list holds only {listed}",
+                "WeChat counts {} and its list holds only {listed}",
                 counted(total, "follower")
             ),
             Doubt::Many {
@@ -87,7 +87,7 @@ impl fmt::Display for Doubt {
             } => {
                 write!(
                     f,
-                    "{leaving} of {} would go out by the platform's list",
+                    "{leaving} of {} would be removed by WeChat's list",
                     counted(of, "follower")
                 )?;
                 match before {

@@ -475,7 +475,7 @@ impl fmt::Display for Summary {
         }
         write!(f, ", in {} s", self.seconds)?;
         match &self.nobody_left_because {
-            Some(why) => write!(f, "; nobody was taken out, because {why}"),
+            Some(why) => write!(f, "; nobody was removed, because {why}"),
             None => Ok(()),
         }
     }
@@ -492,9 +492,9 @@ impl fmt::Display for SyncError {
                 write!(f, "{error}; what was done is kept, the next sync goes on from here")
             }
             SyncError::Store(error) => error.fmt(f),
-            SyncError::NotBelieved(doubt) => write!(f, "sync: {doubt}: nobody was taken out"),
+            SyncError::NotBelieved(doubt) => write!(f, "sync: {doubt}: nobody was removed"),
             SyncError::Endless => f.write_str(
-                "sync: the platform's list repeats itself and does not end: nothing was taken out, try again in a while",
+                "sync: WeChat's list repeats itself and does not end: nobody was removed, try again in a while",
             ),
         }
     }

@@ -68,9 +68,9 @@ pub(crate) fn pair(
             let outcome = match found {
                 Some(profile) if profile.subscribe == Some(0) => ProfileOutcome::Left,
                 Some(profile) => ProfileOutcome::Fetched(Box::new(columns(profile))),
-                None => ProfileOutcome::Refused(
-                    "the platform's answer does not hold this openid".to_owned(),
-                ),
+                None => {
+                    ProfileOutcome::Refused("WeChat's answer does not hold this openid".to_owned())
+                }
             };
             (openid.clone(), outcome)
         })

@@ -49,7 +49,7 @@ impl fmt::Display for AesKeyError {
         match self {
             AesKeyError::Length(length) => write!(
                 f,
-                "EncodingAESKey: must have 43 characters, has {length}: copy it from the platform's console"
+                "EncodingAESKey: must have 43 characters, has {length}: copy it from WeChat's console"
             ),
             AesKeyError::Character => {
                 f.write_str("EncodingAESKey: may hold only letters and digits")

@@ -223,7 +223,7 @@ impl fmt::Display for Unfit {
         match self {
             Unfit::Unsupported(Unsupported { name, save_as }) => write!(
                 f,
-                "is {name}, which the platform does not take: save it as {save_as}"
+                "is {name}, which WeChat does not take: save it as {save_as}"
             ),
             Unfit::Unknown => f.write_str(
                 "is none of PNG, JPEG, GIF, BMP, AMR, MP3, WMA, WAV, MP4 by its content",

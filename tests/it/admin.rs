@@ -2,9 +2,9 @@
 
 mod browser;
 mod forms;
-mod full_disk;
 mod inbox;
 mod metrics;
+mod no_writes;
 mod owners;
 mod pages;
 mod rules;

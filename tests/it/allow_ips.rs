@@ -180,7 +180,7 @@ fn the_platforms_list_is_fetched_and_kept_for_when_the_platform_is_down() {
     let platform = Platform::start();
     platform.callback_ips(&["203.0.113.0/25", INSIDE, "192.0.2.1"]);
     let mut account = with_platforms_list(&platform).start();
-    account.log().says("is in force");
+    account.log().says("is active");
     push_from(&account, INSIDE).is_text(HELP);
     push_from(&account, "192.0.2.1").is_text(HELP);
     push_from(&account, OUTSIDE).is_refused();
@@ -189,7 +189,7 @@ fn the_platforms_list_is_fetched_and_kept_for_when_the_platform_is_down() {
         &["203.0.113.0/25 203.0.113.7 192.0.2.1"],
     );
     let checked = account.command(&["check", "--json"]).json();
-    assert_eq!(checked["allow_ips"]["from"], "the platform's list");
+    assert_eq!(checked["allow_ips"]["from"], "WeChat's list");
     assert_eq!(
         checked["allow_ips"]["networks"].as_array().unwrap().len(),
         3
@@ -224,7 +224,7 @@ fn the_platforms_addresses_are_listed_with_those_that_the_server_would_refuse() 
         .complains("refuses pushes from 203.0.113.10: add them");
 
     let fetched = with_platforms_list(&platform).start();
-    fetched.log().says("list of 2 networks is in force");
+    fetched.log().says("list of 2 networks is active");
     let ran = fetched.command(&["callback-ips"]);
     assert_eq!(ran.ok().stderr, "");
     platform.callback_ips(&["203.0.113.10", "198.51.100.7"]);
@@ -245,7 +245,7 @@ fn until_the_list_arrives_everybody_is_accepted_and_the_log_says_so() {
     account.command(&["check"]).ok().says("not fetched yet");
     platform.callback_ips(&[INSIDE]);
     platform.up();
-    account.log().says("is in force");
+    account.log().says("is active");
     push_from(&account, OUTSIDE).is_refused();
     push_from(&account, INSIDE).is_text(HELP);
 }
@@ -255,7 +255,7 @@ fn an_unusable_list_does_not_replace_a_good_one() {
     let platform = Platform::start();
     platform.callback_ips(&[INSIDE]);
     let mut account = with_platforms_list(&platform).start();
-    account.log().says("is in force");
+    account.log().says("is active");
     for (list, fault) in [
         (&[][..], None),
         (&["everywhere", "10.0.0.*"], None),
@@ -273,10 +273,10 @@ fn an_unusable_list_does_not_replace_a_good_one() {
         if let Some(fault) = fault {
             platform.always(IPS, fault);
         }
-        let before = account.log().count("stays in force");
+        let before = account.log().count("stays active");
         account.begin();
         eventually("the old list is kept", account.log(), || {
-            account.log().count("stays in force") > before
+            account.log().count("stays active") > before
         });
         push_from(&account, INSIDE).is_text(HELP);
         push_from(&account, OUTSIDE).is_refused();
@@ -284,10 +284,10 @@ fn an_unusable_list_does_not_replace_a_good_one() {
     account.stop();
     platform.heal();
     platform.callback_ips(&[OUTSIDE]);
-    let before = account.log().count("is in force");
+    let before = account.log().count("is active");
     account.begin();
     eventually("the new list", account.log(), || {
-        account.log().count("is in force") > before
+        account.log().count("is active") > before
     });
     push_from(&account, OUTSIDE).is_text(HELP);
 }

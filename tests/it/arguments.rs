@@ -92,7 +92,7 @@ fn wrong_json_is_explained_in_plain_words_with_an_example() {
     let account = Setup::new().stopped();
     let send = ["template", "send", "oX", "ID", "--data"];
     for (json, explained) in [
-        ("[]", "a list stands where an object in braces belongs"),
+        ("[]", "found a list where an object in braces belongs"),
         ("", "the JSON ends too early"),
         (
             "thing1: Blue mug",

@@ -494,8 +494,8 @@ const RECORDED: &[(&[&str], &str, &str)] = &[
     (&["mass", "preview", "--video", "tour.mp4", "--to", FAN], "/cgi-bin/material/add_material", "shown"),
     (&["material", "delete", "SYN_1", "--yes"], "/cgi-bin/material/del_material", "SYN_1 is deleted"),
     (&["remark", FAN, "met at the fair"], "/cgi-bin/user/info/updateremark", "remark on"),
-    (&["tags", "add", "128", FAN], "/cgi-bin/tags/members/batchtagging", "tagged 1 person"),
-    (&["menu", "apply", "--yes"], "/cgi-bin/menu/addconditional", "The menu is in force"),
+    (&["tags", "add", "128", FAN], "/cgi-bin/tags/members/batchtagging", "tagged 1 follower"),
+    (&["menu", "apply", "--yes"], "/cgi-bin/menu/addconditional", "The menu is active"),
 ];
 
 #[test]
@@ -574,7 +574,7 @@ fn a_failed_bulk_change_lists_who_is_done_unknown_and_left() {
     platform.always(path, Fault::Errcode(48001, "api unauthorized"));
     let program = account.program(&["blacklist", "add", "-"]);
     let ran = Ran::of(program, &people.join("\n"));
-    ran.failed().says("blocked 20 people");
+    ran.failed().says("blocked 20 followers");
     ran.complains("it was done for 20 of 120; repeating it for all does no harm");
 }
 
@@ -585,7 +585,7 @@ fn a_menu_whose_later_calls_are_not_answered_is_reported_as_half_applied() {
     let ran = account.command(&["menu", "apply", "--yes", "--json"]);
     let error = error_of(ran.is_code(3));
     let text = error["text"].as_str().unwrap();
-    assert!(text.contains("the default menu is in force"), "{text}");
+    assert!(text.contains("the default menu is active"), "{text}");
     let ran = account.command(&["menu", "apply", "--yes", "--json"]);
     assert_eq!(
         ran.json(),

@@ -304,7 +304,7 @@ fn invalid_toml_is_explained_in_plain_words_with_all_other_mistakes() {
     );
     explains("\u{200b}text = \"hello\"", &["the invisible sign U+200B"]);
     explains("text = \"hello\"；", &["put ; in place of ；"]);
-    explains("text = \"hello\";", &["take out the ; at the end"]);
+    explains("text = \"hello\";", &["remove the ; at the end"]);
     explains("ｔｅｘｔ = \"hello\"", &["put t in place of ｔ"]);
     explains(
         "news = [{ title = “a”， url = “https://a/” }]",
@@ -333,7 +333,7 @@ fn invalid_toml_is_explained_in_plain_words_with_all_other_mistakes() {
     explains("text = hello\"", &["a quote (\") is missing"]);
     explains(
         "text = hello you",
-        &["a text stands between quotes", "text = \"hello you\""],
+        &["a text needs quotes around it", "text = \"hello you\""],
     );
     explains("text = \"say \"hi\" now\"", &["quote"]);
     explains("text = 'it's'", &["a quote (') is missing or one too many"]);

@@ -212,8 +212,7 @@ fn what_is_pulled_behind_the_rules_that_are_there_has_names_of_its_own() {
     platform.always(CALL, Fault::Body(sample().to_string()));
     let account = Setup::new().platform(&platform).stopped();
     let ran = account.command(&["rules", "pull", "--text-only"]);
-    ran.ok()
-        .says("take out the earlier ones that these replace");
+    ran.ok().says("remove the earlier ones that these replace");
     account.rewrite_config(|config| format!("{config}{}", ran.stdout));
     account
         .command(&["check"])

@@ -288,7 +288,7 @@ fn delete_asks_first_and_explains_a_refusal() {
     account
         .command(&["material", "delete", "SYN_image_0", "--yes"])
         .failed()
-        .complains("take it out there first");
+        .complains("remove it there first");
     account
         .command(&["material", "delete", "SYN_image_0", "--yes"])
         .ok()

@@ -417,7 +417,7 @@ fn on_a_terminal_a_change_needs_an_explicit_yes() {
     }
     at_a_terminal(account.program(&["menu", "apply"]), "y\n")
         .ok()
-        .says("in force");
+        .says("active");
     at_a_terminal(account.program(&["menu", "delete"]), "Yes\n").ok();
     assert_eq!(platform.outgoing(|state| state.menu()), None);
 }

@@ -627,7 +627,7 @@ fn show_online_fetches_the_profile_of_one_person_and_keeps_that_of_a_follower() 
     );
     let json = account.command(&["followers", "show", FAN, "--online", "--json"]);
     let json = json.json();
-    assert_eq!(json["platform"]["subscribe"], 1);
+    assert_eq!(json["wechat"]["subscribe"], 1);
     assert_eq!(json["follower"]["remark"], "met at the fair");
     // Somebody who is not in the store.
     let stranger = another_fan();

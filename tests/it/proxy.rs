@@ -59,7 +59,13 @@ fn configurations() -> Vec<String> {
             "web.url = \"http://localhost:8880\"\n",
             "web.url = \"http://[::1]:8880\"\n",
         ];
-        urls.map(|url| format!("{url}{more}"))
+        urls.into_iter().flat_map(move |url| {
+            let page = url
+                .replace("web.url", "admin.url")
+                .replace("\"\n", "/admin\"\n");
+            let page = format!("{page}admin.listen = \"127.0.0.1:9081\"\n");
+            [format!("{url}{more}"), format!("{url}{page}{more}")]
+        })
     })
     .collect()
 }
@@ -184,6 +190,33 @@ fn a_snippet_has_the_paths_of_the_configuration() {
             .ok()
             .says("\"default\" (followers)")
             .says_nothing_of("/default");
+    }
+}
+
+#[test]
+fn the_operators_page_is_in_it_where_it_is_on_the_same_site() {
+    let page =
+        |url: &str| format!("{URL}admin.listen = \"127.0.0.1:9081\"\nadmin.url = \"{url}\"\n");
+    for (name, parts) in [
+        ("nginx", ["location /admin/ {", "server 127.0.0.1:9081;"]),
+        (
+            "caddy",
+            [
+                "@operator path /admin /admin/*",
+                "reverse_proxy 127.0.0.1:9081",
+            ],
+        ),
+        (
+            "traefik",
+            ["PathPrefix(`/admin/`)", "url: \"http://127.0.0.1:9081\""],
+        ),
+    ] {
+        let ran = proxy(&page("https://example.com/admin"), &[name]);
+        ran.ok().says(parts[0]).says(parts[1]);
+        for elsewhere in ["https://admin.example.com", "https://example.com"] {
+            let ran = proxy(&page(elsewhere), &[name]);
+            ran.ok().says_nothing_of("operator").says_nothing_of("9081");
+        }
     }
 }
 

@@ -156,7 +156,10 @@ fn simulate_can_use_the_public_https_address() {
         .says("came back from localhost")
         .says("by TLS");
     run(&["text", "hello"], "/wechat").ok().says(HELP);
-    run(&["verify"], "/elsewhere").is_code(1).says("404");
+    run(&["verify"], "/elsewhere")
+        .is_code(1)
+        .says("404")
+        .says("nothing answers at this path");
     // The platform would refuse an untrusted certificate too.
     let url = format!("{}/wechat", front.url());
     account

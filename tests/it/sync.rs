@@ -241,7 +241,9 @@ fn a_list_shorter_than_its_total_removes_nobody_and_the_output_says_why() {
         .command(&["followers", "sync"])
         .ok()
         .says("110 followers: 10 came, 0 left")
-        .says("nobody was taken out, because the platform counts 310 followers and its list holds only 110");
+        .says(
+            "nobody was removed, because WeChat counts 310 followers and its list holds only 110",
+        );
     assert_eq!(followers(&account), 310);
     let json = account.command(&["followers", "sync", "--json"]).json();
     assert!(json["nobody_left_because"].is_string(), "{json}");
@@ -509,7 +511,7 @@ fn removing_more_than_a_tenth_needs_confirmation() {
     platform.people(|all| all.followers = crowd(0..269));
     let ran = account.command(&["followers", "sync"]);
     ran.refused()
-        .complains("31 of 300 followers would go out")
+        .complains("31 of 300 followers would be removed")
         .complains("--yes");
     nobody_left(&account);
     assert_eq!(account.store().count("sync_state"), 0);
@@ -549,7 +551,7 @@ fn small_removals_every_night_need_confirmation_in_the_end() {
     account
         .command(&["followers", "sync"])
         .refused()
-        .complains("20 of 300 followers would go out")
+        .complains("20 of 300 followers would be removed")
         .complains("after 20 in the last 7 days");
     let confirmed = account.command(&["followers", "sync", "--yes"]);
     confirmed.ok().says("20 left");
@@ -567,13 +569,13 @@ fn a_total_that_is_always_slightly_too_high_can_be_confirmed_for_good() {
         .command(&["followers", "sync"])
         .ok()
         .says("0 left")
-        .says("the platform counts 300 followers and its list holds only 295")
+        .says("WeChat counts 300 followers and its list holds only 295")
         .says("followers sync --yes");
     nobody_left(&account);
     account
         .command(&["check"])
         .ok()
-        .says("warning: the last follower sync took nobody out");
+        .says("warning: the last follower sync removed nobody");
     let confirmed = account.command(&["followers", "sync", "--yes"]);
     confirmed.ok().says("5 left").says_nothing_of("because");
     platform.people(|all| (all.followers, all.total) = (crowd(0..292), Some(297)));
@@ -582,7 +584,7 @@ fn a_total_that_is_always_slightly_too_high_can_be_confirmed_for_good() {
     account
         .command(&["check"])
         .ok()
-        .says_nothing_of("took nobody out");
+        .says_nothing_of("removed nobody");
 }
 
 #[test]
@@ -608,17 +610,17 @@ fn an_empty_list_removes_nobody_from_the_server_and_is_reported_once() {
     let errors = account.log().lines().into_iter();
     let errors: Vec<String> = errors.filter(|line| line.contains("ERROR")).collect();
     assert_eq!(errors.len(), 1, "{}", account.log());
-    assert!(errors[0].contains("300 of 300 followers would go out"));
+    assert!(errors[0].contains("300 of 300 followers would be removed"));
     account
         .command(&["check"])
         .ok()
-        .says("300 of 300 followers would go out");
+        .says("300 of 300 followers would be removed");
     platform.heal();
     sync_again(&mut account);
     account
         .command(&["check"])
         .ok()
-        .says_nothing_of("would go out");
+        .says_nothing_of("would be removed");
 }
 
 #[test]
@@ -658,7 +660,7 @@ fn implausible_lists_remove_nobody() {
             platform.fault(LIST, Fault::Body(page));
         }
         let ran = account.command(&["followers", "sync"]);
-        ran.ok().says("0 came, 0 left").says("nobody was taken out");
+        ran.ok().says("0 came, 0 left").says("nobody was removed");
         assert_eq!(followers(&account), 300, "{what}");
     }
     nobody_left(&account);
@@ -677,7 +679,7 @@ fn if_all_profiles_say_unsubscribed_nobody_is_removed_without_confirmation() {
     account
         .command(&["followers", "sync"])
         .refused()
-        .complains("300 of 300 followers would go out");
+        .complains("300 of 300 followers would be removed");
     nobody_left(&account);
     let confirmed = account.command(&["followers", "sync", "--yes"]);
     confirmed.ok().says("300 left");
@@ -697,7 +699,7 @@ fn a_resumed_sync_of_an_older_version_needs_confirmation_too() {
     account
         .command(&["followers", "sync"])
         .refused()
-        .complains("300 of 300 followers would go out");
+        .complains("300 of 300 followers would be removed");
     nobody_left(&account);
     // The next one reads the list again.
     account.command(&["followers", "sync"]).ok();

@@ -69,7 +69,7 @@ fn tags_are_created_listed_renamed_and_deleted() {
         .command(&["tags", "delete", "2", "--yes"])
         .failed()
         .complains("45058")
-        .complains("belong to the platform");
+        .complains("belong to WeChat");
     account
         .command(&["tags", "create", "starred"])
         .failed()
@@ -85,7 +85,7 @@ fn people_are_tagged_fifty_at_a_time_on_the_platform_and_in_the_store() {
     input += &crowd(0..1)[0];
     piped(&account, &["tags", "add", "poster", "-"], &input)
         .ok()
-        .says("tagged 120 people with poster (129)");
+        .says("tagged 120 followers with poster (129)");
     assert_eq!(batches(&platform, TAGGING), [50, 50, 20]);
     let tagged = "followers WHERE EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = 129)";
     assert_eq!(account.store().count(tagged), 120);
@@ -102,7 +102,7 @@ fn people_are_tagged_fifty_at_a_time_on_the_platform_and_in_the_store() {
     account
         .command(&["tags", "remove", "129", &some[0], &some[1]])
         .ok()
-        .says("took the tag poster (129) off 2 people");
+        .says("removed the tag poster (129) from 2 followers");
     assert_eq!(account.store().count(tagged), 118);
     account.store().is(
         "SELECT tagid_list FROM followers ORDER BY openid LIMIT 3",
@@ -167,11 +167,11 @@ fn people_who_cannot_be_tagged_are_listed_and_the_others_are_tagged() {
     let input = people.join("\n") + "\nxOfAnotherAccount\n";
     let ran = piped(&account, &["tags", "add", "regulars", "-"], &input);
     ran.failed()
-        .says("tagged 59 people with regulars (128)")
+        .says("tagged 59 followers with regulars (128)")
         .says(&format!("not {}", people[3]))
         .says("not xOfAnotherAccount: ")
         .says("49003")
-        .complains("WeChat refused 2 of 61 people");
+        .complains("WeChat refused 2 of 61 followers");
     let ran = piped(
         &account,
         &["tags", "add", "regulars", "-", "--json"],
@@ -235,7 +235,7 @@ fn people_are_blocked_and_unblocked_twenty_at_a_time() {
     let input = crowd(0..60).join("\n");
     piped(&account, &["blacklist", "add", "-"], &input)
         .ok()
-        .says("blocked 60 people");
+        .says("blocked 60 followers");
     assert_eq!(batches(&platform, BLOCKING), [20, 20, 20]);
     let list = account.command(&["blacklist", "list"]);
     assert_eq!(list.ok().stdout, input.clone() + "\n");
@@ -323,5 +323,5 @@ fn a_terminal_shows_the_progress_of_tagging() {
         .on_a_terminal(&arguments)
         .ok()
         .says("3 of 3")
-        .says("tagged 3 people with regulars (128)");
+        .says("tagged 3 followers with regulars (128)");
 }

@@ -52,7 +52,7 @@ fn too_little_room_on_the_disk_is_trouble_until_there_is_enough() {
     account.rewrite_config(|config| config.replace("1048576GiB", "1MiB"));
     account.reload();
     row(&account, "disk", true);
-    account.log().says("free beside the store");
+    account.log().says("free on the store's disk");
     assert_eq!(account.log().count("less than watch.disk"), 1);
 }
 
@@ -160,9 +160,7 @@ fn a_wrong_secret_is_trouble_until_a_call_is_done() {
         .post(&subscribe().from(&another_fan()))
         .is_status(200);
     eventually("the token is taken", account.log(), || {
-        account
-            .log()
-            .has("token: the platform takes the token again")
+        account.log().has("token: WeChat takes the token again")
     });
     row(&account, "token", true);
 }
@@ -183,12 +181,44 @@ fn a_follower_list_that_would_take_out_too_many_is_trouble() {
     let text = "SELECT text FROM troubles WHERE kind = 'sync'";
     account
         .store()
-        .is(text, &["the last one took out nobody: nearly all would go"]);
+        .is(text, &["the last one removed nobody: nearly all would go"]);
     change(
         &account.store_path(),
         "DELETE FROM settings WHERE name = 'sync_doubt'",
     );
     row(&account, "sync", true);
+}
+
+#[test]
+fn profiles_that_have_waited_too_long_are_trouble_until_they_are_fetched_also_by_the_next_process()
+{
+    let (platform, receiver) = (Platform::start(), Receiver::start());
+    platform.down();
+    let mut account = hooked(&receiver, "[\"recovered\"]")
+        .platform(&platform)
+        .start();
+    account.post(&subscribe()).is_status(200);
+    account.log().says("profiles: ");
+    account.kill();
+    // As if that had gone on for over an hour.
+    change(
+        &account.store_path(),
+        "INSERT INTO troubles (kind, text, since, told) VALUES ('profiles', '1 profile to be fetched', 5, 1)",
+    );
+    account.begin();
+    eventually("a fetch that fails", account.log(), || {
+        account.log().count("profiles: ") >= 2
+    });
+    let ran = account.command(&["status"]);
+    ran.is_code(1).says("1 profile to be fetched");
+    row(&account, "profiles", false);
+    platform.up();
+    account
+        .log()
+        .says("profiles: the profiles that waited are fetched");
+    row(&account, "profiles", true);
+    let events = told(&account, &receiver, 1);
+    assert_eq!(events[0]["data"]["kind"], "profiles");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn without_a_gate_in_the_file_check_shows_the_one_for_followers() {
         .says("JS接口安全域名  none: it takes only a name")
         .says_nothing_of("网页授权域名")
         .says("https://YOUR-DOMAIN/wechat")
-        .says("MP_verify_….txt: put it beside the configuration and name it in web.verify_files");
+        .says("MP_verify_….txt: put it next to the configuration and name it in web.verify_files");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::support::account::RULES;
 use crate::support::browser::{Browser, code, location, offered, on};
 use crate::support::endpoint::bound_socket;
 use crate::support::http::Address;
+use crate::support::operator::link;
 use crate::support::receiver::answer;
 use crate::support::*;
 use serde_json::{Value, json};
@@ -71,8 +72,11 @@ impl Site {
         // It is bound until the proxy listens, so that the port is nobody else's.
         let (socket, address) = bound_socket();
         let url = format!("http://{address}");
+        let page = setup.folder().join("operator.sock");
         let account = setup
             .platform(&platform)
+            .set("admin.listen", &format!("\"unix:{}\"", page.display()))
+            .set("admin.url", &format!("\"{url}/admin\""))
             .set("web.url", &format!("\"{url}\""))
             .set("web.rate", "1000")
             .rules(&format!("{RULES}{GATES}"))
@@ -391,6 +395,25 @@ fn a_page_that_waits_for_the_scan_hears_of_it_at_once(program: &str) {
     );
 }
 
+#[track_caller]
+fn the_operators_page_is_reached_past_the_gate(program: &str) {
+    let Some(site) = Site::behind(program) else {
+        return;
+    };
+    let browser = site.browser();
+    browser.get(&link(&site.account)).is_status(200);
+    let asked = browser.get("/admin/");
+    assert!(location(asked.is_status(303)).ends_with("/admin/login"));
+    let without_a_slash = browser.get("/admin");
+    let status = without_a_slash.response.status;
+    without_a_slash.expect([301, 303].contains(&status), "a redirect");
+    assert!(location(&without_a_slash).contains("/admin/"));
+    // What only begins with the same letters is the app's.
+    let led = browser.get("/administration");
+    assert!(location(led.is_status(302)).contains("/wx/login/members"));
+    assert_eq!(site.app.calls().len(), 0);
+}
+
 mod nginx {
     #[test]
     fn visitors_are_led_to_the_log_in_and_the_app_learns_who_they_are() {
@@ -410,6 +433,11 @@ mod nginx {
     #[test]
     fn threat_15_neither_query_nor_forwarded_headers_of_a_visitor_decide() {
         super::threat_15_neither_query_nor_forwarded_headers_of_a_visitor_decide("nginx");
+    }
+
+    #[test]
+    fn the_operators_page_is_reached_past_the_gate() {
+        super::the_operators_page_is_reached_past_the_gate("nginx");
     }
 }
 
@@ -432,5 +460,10 @@ mod caddy {
     #[test]
     fn threat_15_neither_query_nor_forwarded_headers_of_a_visitor_decide() {
         super::threat_15_neither_query_nor_forwarded_headers_of_a_visitor_decide("caddy");
+    }
+
+    #[test]
+    fn the_operators_page_is_reached_past_the_gate() {
+        super::the_operators_page_is_reached_past_the_gate("caddy");
     }
 }

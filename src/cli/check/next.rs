@@ -1,6 +1,6 @@
 //! What is left to do until the account is live, in order, as far as it can be seen from here.
 
-use crate::cli::terminal::Failure;
+use crate::cli::terminal::{Failure, called};
 use crate::config::{Config, Mode, has_backup_timer, is_installed};
 use crate::simulated::SIMULATED;
 use crate::store::Reader;
@@ -26,11 +26,11 @@ pub(super) fn steps(config: &Config, reader: Option<&Reader>) -> Result<Vec<Stri
     };
     add(
         !has_api,
-        "set account.app_id and account.app_secret_file; the console shows both under 设置与开发 → 基本配置. `wechatd init` asks for them and tries them".to_owned(),
+        "set account.app_id and account.app_secret_file; the console shows both under 设置与开发 → 基本配置. `wechatd init` in an empty folder asks for them, tries them and writes a configuration".to_owned(),
     );
     add(
         !is_installed(),
-        "run it as a service: `sudo wechatd install`".to_owned(),
+        format!("run it as a service: `sudo {} install`", called()),
     );
     let url = config.callback_url();
     if !is_live {

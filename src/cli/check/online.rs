@@ -136,7 +136,7 @@ fn account(config: &Config, api: &Client) -> (Vec<Line>, bool) {
                 lines.push(line("address", Verdict::Wrong, what));
             }
             None if error.errcode().is_none() => {
-                lines.push(line("platform", Verdict::Wrong, error.to_string()));
+                lines.push(line("WeChat", Verdict::Wrong, error.to_string()));
                 let what = "nobody said whether the AppID and the AppSecret are right";
                 lines.push(unknown("access_token", what));
             }

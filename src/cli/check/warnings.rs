@@ -22,7 +22,7 @@ pub(super) fn all(
     let mut warnings = questionable(config);
     if let Some(why) = reader.map(Reader::sync_doubt).transpose()?.flatten() {
         warnings.push(format!(
-            "the last follower sync took nobody out, because {why}"
+            "the last follower sync removed nobody, because {why}"
         ));
     }
     warnings.extend(web::in_vain(config, reader)?);
@@ -245,7 +245,7 @@ fn warn_of_equals(place: &str, buttons: &[Button], warnings: &mut Vec<String>) {
             .position(|other| other.name == button.name);
         if let Some(earlier) = earlier {
             warnings.push(format!(
-                "{place}: #{} and #{} have the same name {:?}; if `wechatd menu pull` was added to the file twice, take one out",
+                "{place}: #{} and #{} have the same name {:?}; if `wechatd menu pull` was added to the file twice, remove one",
                 earlier + 1,
                 n + 1,
                 button.name

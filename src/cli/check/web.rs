@@ -127,7 +127,7 @@ impl ShownWeb {
             out.line(&format!("  {name}  {host}  ({what})"))?;
         }
         match self.verify_files.as_slice() {
-            [] => out.line("  file  the console offers MP_verify_….txt: put it beside the configuration and name it in web.verify_files"),
+            [] => out.line("  file  the console offers MP_verify_….txt: put it next to the configuration and name it in web.verify_files"),
             files => files
                 .iter()
                 .try_for_each(|path| out.line(&format!("  file  {}{path}", self.url))),
@@ -220,7 +220,7 @@ pub(super) fn in_vain(config: &Config, reader: Option<&Reader>) -> Result<Vec<St
         ));
     }
     if config.server.trusted_proxies.is_empty() && matches!(config.server.listen, Listen::Tcp(_)) {
-        warnings.push("server.trusted_proxies is empty: the proxy that asks a gate is not believed where a person wanted to go, and who logs in comes to / instead".to_owned());
+        warnings.push("server.trusted_proxies is empty: the proxy that asks a gate is not believed about the page that a visitor wanted, and whoever logs in arrives at / instead".to_owned());
     }
     let tags = reader.map(Reader::tags).transpose()?;
     for gate in gates {

@@ -29,7 +29,7 @@ pub(super) fn run(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> 
     let show = |progress: Progress| {
         let label = match progress.step {
             SyncStep::List => "reading the list",
-            SyncStep::Leave | SyncStep::Unfollowed => "taking out who left",
+            SyncStep::Leave | SyncStep::Unfollowed => "removing those who unfollowed",
             SyncStep::Profiles => "fetching profiles",
             SyncStep::Clean => "tidying up",
         };
@@ -46,7 +46,7 @@ pub(super) fn run(config: &Config, yes: Yes, json: Json) -> Result<(), Failure> 
         Doubt::Short { .. } => Belief::No,
         Doubt::Many { .. } => {
             line.clear();
-            match confirm::ask(&format!("{doubt}. Take them out?"), yes) {
+            match confirm::ask(&format!("{doubt}. Remove them?"), yes) {
                 Ok(()) => Belief::Yes,
                 Err(failure) => {
                     *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);

@@ -161,7 +161,7 @@ impl BulkOperation {
 }
 
 impl Outcome {
-    /// Prints the result: `what` makes a sentence of "N people". Fails unless it was done for everybody.
+    /// Prints the result: `what` makes a sentence of "N followers". Fails unless it was done for everybody.
     pub fn report(self, what: impl Fn(&str) -> String, json: Json) -> Result<(), Failure> {
         let mut out = Output::for_change();
         if let Some(error) = &self.not_noted {
@@ -171,7 +171,7 @@ impl Outcome {
             out.json(&self)?;
         } else {
             if self.given_up.is_none() || self.done > 0 {
-                out.line(&what(&counted(self.done, "person")))?;
+                out.line(&what(&counted(self.done, "follower")))?;
             }
             for one in &self.failed {
                 out.line(&format!("not {}: {}", one.openid, one.why))?;
@@ -193,7 +193,7 @@ impl Outcome {
             }
             None if failed > 0 => Err(Failure::Failed(format!(
                 "WeChat refused {failed} of {}",
-                counted(all, "person")
+                counted(all, "follower")
             ))),
             None => Ok(()),
         }

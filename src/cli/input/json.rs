@@ -51,7 +51,7 @@ fn data_error_in_plain_words(message: &str) -> String {
         .strip_prefix("invalid type: ")
         .and_then(|types| types.split_once(", expected "))
     {
-        return format!("{} stands where {} belongs", thing(is), thing(should));
+        return format!("found {} where {} belongs", thing(is), thing(should));
     }
     match message.strip_prefix("missing field ") {
         Some(field) => format!("the field {field} is missing"),
@@ -101,10 +101,10 @@ mod tests {
             ("", "the JSON ends too early"),
             ("{\"a\": ", "the JSON ends too early"),
             ("{a: 1}", "it is no JSON from line 1, column 2 on"),
-            ("[]", "a list stands where an object in braces belongs"),
+            ("[]", "found a list where an object in braces belongs"),
             (
                 "{\"a\": \"x\"}",
-                "a text in quotes stands where a number belongs",
+                "found a text in quotes where a number belongs",
             ),
         ] {
             let whole = format!("--data: {told}; write it as '{{\"a\": 1}}'");
@@ -115,11 +115,11 @@ mod tests {
             ("{}", "--news: the field `title` is missing"),
             (
                 "7",
-                "--news: a number stands where an object in braces belongs",
+                "--news: found a number where an object in braces belongs",
             ),
             (
                 "{\"title\": true}",
-                "--news: true or false stands where a text in quotes belongs",
+                "--news: found true or false where a text in quotes belongs",
             ),
         ] {
             let error = article(text).to_string();

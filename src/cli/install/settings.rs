@@ -38,7 +38,8 @@ impl NewConfig {
         };
         let config = Config::load(&file)?;
         let text = fs::read_to_string(&file).map_err(|error| failed(&file, &error))?;
-        let tried = config.store.path.exists().then(|| {
+        let is_of_a_try = !config.store.path.starts_with("/var/lib") && config.store.path.exists();
+        let tried = is_of_a_try.then(|| {
             format!(
                 "{} stays where it is; the service has a store of its own, {STORE}",
                 config.store.path.display()
@@ -80,14 +81,7 @@ impl NewConfig {
             set("account.app_secret_file", SECRET);
             others.push((PathBuf::from(SECRET), read(secret)?, true));
         }
-        let pictures = config.pictures.iter().map(|picture| &picture.file.name);
-        let media = config
-            .rules
-            .iter()
-            .filter_map(|rule| rule.action.media_file());
-        let media = media.map(|media| &media.file.name);
-        let verify = config.web.verify_files.iter().map(|file| &file.name);
-        for name in pictures.chain(media).chain(verify) {
+        for name in self::others(&config) {
             let to = Path::new(FOLDER).join(name);
             if others.iter().all(|(other, ..)| *other != to) {
                 others.push((to, read(&folder.join(name))?, false));
@@ -134,6 +128,18 @@ impl NewConfig {
         }));
         steps
     }
+}
+
+/// The names of the files beside the configuration that it names.
+pub(super) fn others(config: &Config) -> impl Iterator<Item = &String> {
+    let pictures = config.pictures.iter().map(|picture| &picture.file.name);
+    let media = config
+        .rules
+        .iter()
+        .filter_map(|rule| rule.action.media_file());
+    let media = media.map(|media| &media.file.name);
+    let verify = config.web.verify_files.iter().map(|file| &file.name);
+    pictures.chain(media).chain(verify)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

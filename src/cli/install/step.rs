@@ -24,6 +24,11 @@ pub(super) enum Act {
     MakeUser,
     /// Makes a folder that only root and the service can look into.
     MakeFolder(PathBuf),
+    /// Lets the service read a file in the folder, which is there already.
+    Admit {
+        folder: PathBuf,
+        file: PathBuf,
+    },
     /// Writes a file, in the place of one that is there.
     Write {
         path: PathBuf,
@@ -51,6 +56,7 @@ impl Step {
         match &self.0 {
             Act::MakeUser | Act::Systemctl(_) => true,
             Act::MakeFolder(path) => !path.is_dir(),
+            Act::Admit { file, .. } => ServiceUser::find().blocked_by(file).is_some(),
             Act::Write {
                 path, bytes, mode, ..
             } => {
@@ -89,6 +95,7 @@ impl Step {
                 ],
             ),
             Act::MakeFolder(path) => at(path, make_folder(path)),
+            Act::Admit { folder, file } => at(file, admit(folder, file)),
             Act::Write {
                 path,
                 bytes,
@@ -112,6 +119,7 @@ impl fmt::Display for Step {
         match &self.0 {
             Act::MakeUser => write!(f, "make the user {SERVICE_USER}"),
             Act::MakeFolder(path) => write!(f, "make {}", path.display()),
+            Act::Admit { file, .. } => write!(f, "let {SERVICE_USER} read {}", file.display()),
             Act::Write { path, .. } if path.exists() => write!(f, "replace {}", path.display()),
             Act::Write { path, .. } => write!(f, "write {}", path.display()),
             Act::CopyStore { from, to } => {
@@ -148,6 +156,17 @@ fn make_folder(path: &Path) -> io::Result<()> {
             None => Ok(()),
         },
     }
+}
+
+/// Gives a file, and what it lies in up to the folder, to the group of the service.
+fn admit(folder: &Path, file: &Path) -> io::Result<()> {
+    for path in file.ancestors().take_while(|path| path.starts_with(folder)) {
+        let found = fs::metadata(path)?;
+        let bits = if found.is_dir() { 0o050 } else { 0o040 };
+        chown(path, None, group())?;
+        fs::set_permissions(path, fs::Permissions::from_mode(found.mode() | bits))?;
+    }
+    Ok(())
 }
 
 /// Puts a file in its place as a whole, so that a program that runs keeps its old one.
@@ -201,4 +220,31 @@ fn execute(program: &str, arguments: &[&str]) -> Result<(), Failure> {
         ),
         _ => Failure::Failed(format!("{line}: {said}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_let_in_can_be_read_by_its_group_and_nothing_outside_the_folder_is_changed() {
+        let outside = tempfile::tempdir().expect("a folder");
+        let folder = outside.path().join("wechatd");
+        let file = folder.join("pictures/menu.png");
+        fs::create_dir_all(folder.join("pictures")).expect("made");
+        fs::write(&file, "").expect("written");
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+        };
+        set(&file, 0o600);
+        set(&folder, 0o700);
+        set(&folder.join("pictures"), 0o700);
+        let before = fs::metadata(outside.path()).expect("there").mode();
+        admit(&folder, &file).expect("let in");
+        let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
+        assert_eq!(mode(&file), 0o640);
+        assert_eq!(mode(&folder.join("pictures")), 0o750);
+        assert_eq!(mode(&folder), 0o750);
+        assert_eq!(fs::metadata(outside.path()).expect("there").mode(), before);
+    }
 }

@@ -12,16 +12,16 @@ use crate::counted::counted;
 use crate::store::{Reader, Store};
 
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
+#[command(group(clap::ArgGroup::new("recipients").required(true).multiple(false)))]
 pub(in crate::cli) struct RecipientArguments {
     /// To every follower
-    #[arg(long, group = "whom")]
+    #[arg(long, group = "recipients")]
     all: bool,
     /// To those with this tag: its id or name
-    #[arg(long, value_name = "TAG", group = "whom")]
+    #[arg(long, value_name = "TAG", group = "recipients")]
     tag: Option<NotBlank>,
     /// To these, 2 to 10000 of them; - reads them from standard input, one a line
-    #[arg(long, value_name = "OPENID", group = "whom", num_args = 1..)]
+    #[arg(long, value_name = "OPENID", group = "recipients", num_args = 1..)]
     to: Vec<String>,
 }
 

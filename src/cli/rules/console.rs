@@ -71,7 +71,7 @@ fn written(
     };
     if others > 0 {
         writer.comment(
-            "The first rule that matches answers: take out the earlier ones that these replace.",
+            "The first rule that matches answers: remove the earlier ones that these replace.",
         );
     }
     if let Some(welcome) = &replies.add_friend_autoreply_info {
@@ -84,7 +84,7 @@ fn written(
     if let Some(default) = &replies.message_default_autoreply_info {
         let is_on = replies.is_autoreply_open == Some(1);
         if is_on {
-            writer.comment("The default reply takes every message: put your rules above it. The console sent it once in 60 minutes to one person; a rule answers each time.");
+            writer.comment("The default reply takes every message: put your rules above it. The console sent it to the same follower once in 60 minutes; a rule answers each time.");
         }
         writer.single("default reply", "message = \"any\"\n", default, is_on);
     }

@@ -1,5 +1,6 @@
 //! The output of a command: its answer on stdout, and everything else on stderr.
 
+mod called;
 mod chart;
 pub mod download;
 mod export;
@@ -13,6 +14,7 @@ pub mod refusal;
 mod reply;
 mod whole_file;
 
+pub use called::called;
 pub use chart::{Chart, Stroke};
 pub use export::{Export, FormatArguments};
 pub use failure::{Failure, complain};

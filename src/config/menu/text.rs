@@ -71,7 +71,7 @@ fn write_conditional(text: &mut String, conditional: &Conditional) {
     if !rule.retired.is_empty() {
         let retired = rule.retired.iter().map(|(name, value)| line((name, value)));
         text.push_str(&comment(&format!(
-            "The platform no longer takes these conditions of the menu below, without which more people see it:\n{}",
+            "WeChat no longer takes these conditions of the menu below, without which more people see it:\n{}",
             retired.collect::<Vec<_>>().join("\n")
         )));
     }

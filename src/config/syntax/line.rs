@@ -218,12 +218,12 @@ impl Found {
         }
         for sign in &self.invisible {
             all.push(format!(
-                "take out the invisible sign U+{:04X}",
+                "remove the invisible character U+{:04X}",
                 u32::from(*sign)
             ));
         }
         if self.semicolon {
-            all.push("take out the ; at the end".to_owned());
+            all.push("remove the ; at the end".to_owned());
         }
         if let Some(escape) = &self.escape {
             all.push(format!(

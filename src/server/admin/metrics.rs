@@ -147,7 +147,7 @@ fn of_the_store(asked: &Asked<'_>, stored: &Stored) -> Vec<Metric> {
         .is(stored.last_sync),
         Metric::gauge("wechatd_store_bytes", "Size of the store with its log.")
             .is(Some(size_of(store.path()))),
-        Metric::gauge("wechatd_disk_free_bytes", "Room beside the store.")
+        Metric::gauge("wechatd_disk_free_bytes", "Free space on the store's disk.")
             .is(free_beside(store.path()).ok()),
     ]
 }
@@ -156,7 +156,7 @@ fn of_calls(asked: &Asked<'_>, stored: &Stored) -> Vec<Metric> {
     let app = &asked.admin.app;
     let mut calls = Metric::counter(
         "wechatd_api_calls_total",
-        "Calls to the platform by path and result.",
+        "Calls to WeChat by path and result.",
     );
     let mut seconds = Metric::histogram("wechatd_api_seconds", "How long they took.");
     let made = app.api.as_ref().map(Client::calls);

@@ -18,7 +18,7 @@ pub fn check(
         (AllowIps::Listed(networks), _) => (networks, "in server.allow_ips"),
         (AllowIps::Platform, Some(platform)) => (
             &platform.networks,
-            "in the platform's list (server.allow_ips = \"wechat\")",
+            "in WeChat's list (server.allow_ips = \"wechat\")",
         ),
     };
     let (contained, is_of_this_machine) = match from {

@@ -28,7 +28,7 @@ impl Stall {
         if self.late.fetch_add(1, Ordering::Relaxed) == 0 {
             let text = format!(
                 "no commit for {} s: the disk is too slow, or stalls; pushes are answered 503 until it \
-                 works again, so that the platform delivers them again",
+                 works again, so that WeChat delivers them again",
                 ANSWER_TIMEOUT.as_secs_f32()
             );
             self.troubles.begin(Kind::Store, &text);

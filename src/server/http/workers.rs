@@ -57,7 +57,7 @@ impl Workers {
 pub fn run(handle: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(handle)).is_err() {
         log::error!(
-            "a request was lost to a panic (RUST_BACKTRACE=1 shows where); the platform delivers it again"
+            "a request was lost to a panic (RUST_BACKTRACE=1 shows where); WeChat delivers it again"
         );
     }
 }

@@ -330,7 +330,7 @@ CREATE TRIGGER follow_log_moved AFTER UPDATE OF at ON follow_log WHEN new.counts
         subscribed = subscribed + excluded.subscribed, unsubscribed = unsubscribed + excluded.unsubscribed;
 END;
 
--- A sync that would take out suspiciously many takes out nobody, unless the owner believes the list. Those whose
+-- A sync that would remove suspiciously many removes nobody, unless the owner believes the list. Those whose
 -- profile says that they left (sync_people.done = 2) go out together, when it is known how many they are.
 ALTER TABLE sync_state ADD COLUMN believed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sync_state ADD COLUMN unfollowed INTEGER NOT NULL DEFAULT 0;

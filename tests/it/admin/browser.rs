@@ -1,7 +1,7 @@
 //! The operator's page in a real browser: the way from a message to its answer, with a mouse and with keys alone, with
 //! scripts and without; and every page on a phone and on a desk, light and dark, in both languages.
 
-use crate::support::http::Address;
+use crate::support::http::{Address, Request};
 use crate::support::operator::{PAGE, link, page};
 use crate::support::store::{change, pass};
 use crate::support::webdriver::{Chromium, DESK, ENTER, Look, PHONE, TAB};
@@ -180,6 +180,14 @@ fn every_page_fits_on_a_phone_and_a_desk_in_light_and_dark_and_both_languages() 
                     .post(&text("@ 希望周末也营业，谢谢！"))
                     .is_status(200);
                 account.post(&image()).is_status(200);
+                let query = account.signed().replace("signature=", "signature=0");
+                account
+                    .send(&Request::new("POST", &format!("/wechat?{query}")))
+                    .is_status(403);
+                change(
+                    &account.store_path(),
+                    "INSERT INTO troubles (kind, text, since) VALUES ('disk', 'only 3 MiB free beside the store', 1790000000)",
+                );
                 account
                     .command(&["send", FAN, "我们周六上午九点到下午五点营业。"])
                     .ok();

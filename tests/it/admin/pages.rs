@@ -15,7 +15,10 @@ fn the_overview_counts_who_came_left_and_stayed() {
         empty.body().contains("<b>0</b><span>Followers</span>"),
         "none",
     );
-    empty.expect(empty.body().contains("Nobody came in this time."), "none");
+    empty.expect(
+        empty.body().contains("No new followers in this period."),
+        "none",
+    );
     let people = crowd(0..3);
     for person in &people {
         let scan = subscribe_by("poster").from(person).at(now());

@@ -202,7 +202,7 @@ fn the_box_knows_the_window_and_shares_its_count_with_the_terminal() {
     assert_eq!(platform.count(SEND), 5);
     is_shut(
         &operator,
-        "All messages of this window were sent. A message of the person opens it for 48 hours",
+        "All messages of this window were sent. A message of the follower opens it for 48 hours",
     );
     answers(&operator, "six").is_status(422);
     assert_eq!(platform.count(SEND), 5);

@@ -107,7 +107,7 @@ fn mistakes_of_pictures_are_reported_with_their_lines() {
         ("/etc/passwd", "is outside the folder of the configuration"),
         (
             "c.svg",
-            "is SVG, which the platform does not take: save it as PNG",
+            "is SVG, which WeChat does not take: save it as PNG",
         ),
         (
             "d.png",

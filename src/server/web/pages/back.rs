@@ -51,7 +51,7 @@ pub fn confirm(
     render(
         200,
         language,
-        say("确认登录", "Log in as this person?"),
+        say("确认登录", "Log in as this user?"),
         &body,
     )
 }

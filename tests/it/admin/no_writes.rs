@@ -1,4 +1,5 @@
-//! The page while the disk is full: everything can be read, and an action is done whole or not at all, and says why.
+//! The page while the store takes no writes: everything can be read, and an action is done whole or not at all, and says
+//! why.
 
 use crate::support::account::RULES;
 use crate::support::disk::{fill_up, make_room, small};
@@ -123,4 +124,33 @@ fn on_a_full_disk_every_page_is_shown_and_nothing_is_done_by_half() {
     assert!(talk.contains("<bdi>At five</bdi>"), "{talk}");
     assert_eq!(state(&operator).0, 0);
     Operator::by(&account, &keys[1]);
+}
+
+#[test]
+fn while_another_program_holds_the_store_an_answer_is_not_sent_and_stays_in_the_box() {
+    let platform = Platform::start();
+    let account = Setup::new().set(PAGE.0, PAGE.1).platform(&platform).start();
+    account.post(&text("when is tea time?")).is_status(200);
+    let operator = Operator::of(&account);
+    let lock = rusqlite::Connection::open(account.store_path()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let talk = format!("/people/{FAN}");
+    let body = operator.get(&talk).is_status(200).body();
+    let form = format!("once={}&content=At+five", field(&body, "once"));
+    let refused = operator.post(&format!("{talk}/send"), &form);
+    refused.is_status(503);
+    for part in [
+        "Not sent.",
+        "another program holds the store",
+        ">At five</textarea>",
+    ] {
+        refused.expect(refused.body().contains(part), part);
+    }
+    for path in ["/", "/inbox?tab=messages&q=tea", &talk, "/health"] {
+        operator.get(path).is_status(200);
+    }
+    lock.execute_batch("ROLLBACK").unwrap();
+    let form = format!("once={}&content=At+five", field(&refused.body(), "once"));
+    operator.post(&format!("{talk}/send"), &form).is_status(303);
+    assert_eq!(platform.bodies(SEND).len(), 1);
 }
