@@ -132,23 +132,23 @@ statements! {
         sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ")")),
         mysql: look!(mysql, "openid = ?1"),
     };
-    LOOK_TODO = {
+    LOOK_MARKED = {
         sqlite: look!(sqlite, "?1 IS NULL AND todo = 1"),
         mysql: look!(mysql, "?1 IS NULL AND todo = 1"),
     };
-    LOOK_TODO_OF = {
+    LOOK_MARKED_OF = {
         sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ") AND todo = 1")),
         mysql: look!(mysql, "openid = ?1 AND todo = 1"),
     };
     NEWER = { sqlite: newer!(sqlite, "TRUE"), mysql: newer!(mysql, "TRUE") };
-    NEWER_TODO = { sqlite: newer!(sqlite, "todo = 1"), mysql: newer!(mysql, "todo = 1") };
+    NEWER_MARKED = { sqlite: newer!(sqlite, "todo = 1"), mysql: newer!(mysql, "todo = 1") };
     ONE = {
         sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id = ?1"),
         mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE id = ?1"),
     };
     NEWEST = "SELECT coalesce(max(id), 0) FROM messages";
     COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT 1000) AS newer";
-    COUNT_TODO = "SELECT count(*) FROM messages WHERE todo = 1";
+    COUNT_MARKED = "SELECT count(*) FROM messages WHERE todo = 1";
     TEXTS = {
         sqlite: "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
                  FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",
@@ -170,8 +170,8 @@ impl InboxFilter {
         match (&self.openid, self.todo) {
             (None, false) => &LOOK,
             (Some(_), false) => &LOOK_OF,
-            (None, true) => &LOOK_TODO,
-            (Some(_), true) => &LOOK_TODO_OF,
+            (None, true) => &LOOK_MARKED,
+            (Some(_), true) => &LOOK_MARKED_OF,
         }
     }
 
@@ -262,7 +262,7 @@ impl Reader {
         most: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
         let newer = match filter.todo {
-            true => &NEWER_TODO,
+            true => &NEWER_MARKED,
             false => &NEWER,
         };
         let (pattern, kinds) = (filter.pattern(), filter.are_messages());
@@ -315,7 +315,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn todo_count(&self) -> Result<i64, StoreError> {
-        self.count(&COUNT_TODO, &[])
+        self.count(&COUNT_MARKED, &[])
     }
 
     /// Calls `each` for the texts that people wrote since then and that are not done, newest first, until it breaks. If
