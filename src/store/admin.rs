@@ -1,11 +1,12 @@
 //! Who may use the operator's page: links to sign in, and who is signed in. Of links and cookies there are hashes only.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::columns::{some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::sql::{self, Row, Sql, values};
+use super::statement::statements;
+use crate::local_time;
 
 /// The most who are signed in, and the most links; one more ends the one that was used least recently.
 const MOST: u32 = 100;
@@ -77,8 +78,44 @@ pub enum AdminEnding {
     All,
 }
 
-const COLUMNS: &str = "id, name, openid, created_at, seen_at, address,
-    datetime(created_at, 'unixepoch', 'localtime'), datetime(seen_at, 'unixepoch', 'localtime')";
+/// The columns, in the order in which [`session`] reads them.
+macro_rules! columns {
+    () => {
+        "id, name, openid, created_at, seen_at, address"
+    };
+}
+
+statements! {
+    REMOVE_EXPIRED_KEYS = "DELETE FROM admin_keys WHERE expires_at <= ?1";
+    // All but `?1` of them.
+    REMOVE_OLDEST_KEYS = {
+        sqlite: "DELETE FROM admin_keys WHERE key_hash IN
+                     (SELECT key_hash FROM admin_keys ORDER BY expires_at DESC LIMIT -1 OFFSET ?1)",
+        mysql: "DELETE FROM admin_keys WHERE key_hash IN (SELECT key_hash FROM
+                    (SELECT key_hash FROM admin_keys ORDER BY expires_at DESC LIMIT 9223372036854775807 OFFSET ?1) AS oldest)",
+    };
+    ADD_KEY = "INSERT INTO admin_keys (key_hash, name, expires_at) VALUES (?1, ?2, ?3)";
+    KEY = "SELECT name FROM admin_keys WHERE key_hash = ?1 AND expires_at > ?2";
+    REMOVE_KEY = "DELETE FROM admin_keys WHERE key_hash = ?1";
+    REMOVE_KEYS = "DELETE FROM admin_keys";
+    REMOVE_OLD_KEYS = "DELETE FROM admin_keys WHERE expires_at < ?1";
+    // All but `?1` of them.
+    END_OLDEST = {
+        sqlite: "DELETE FROM admin_sessions WHERE id IN
+                     (SELECT id FROM admin_sessions ORDER BY seen_at DESC, id DESC LIMIT -1 OFFSET ?1)",
+        mysql: "DELETE FROM admin_sessions WHERE id IN (SELECT id FROM
+                    (SELECT id FROM admin_sessions ORDER BY seen_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?1) AS oldest)",
+    };
+    BEGIN = "INSERT INTO admin_sessions (id, token_hash, name, openid, created_at, seen_at, address)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)";
+    SEEN = "UPDATE admin_sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2";
+    END_ONE = "DELETE FROM admin_sessions WHERE id = ?1";
+    END_OF_COOKIE = "DELETE FROM admin_sessions WHERE token_hash = ?1";
+    END_ALL = "DELETE FROM admin_sessions";
+    END_UNUSED = "DELETE FROM admin_sessions WHERE seen_at < ?1";
+    OF_COOKIE = (concat!("SELECT ", columns!(), " FROM admin_sessions WHERE token_hash = ?1 AND seen_at > ?2"));
+    LIST = (concat!("SELECT ", columns!(), " FROM admin_sessions WHERE seen_at > ?1 ORDER BY seen_at DESC, id DESC"));
+}
 
 impl Store {
     /// Stores a link. Those that have expired at `now`, Unix seconds, go.
@@ -86,19 +123,11 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn add_admin_key(&self, key: NewAdminKey, now: i64) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection.execute("DELETE FROM admin_keys WHERE expires_at <= ?1", [now])?;
-            connection.execute(
-                "DELETE FROM admin_keys WHERE key_hash IN
-                     (SELECT key_hash FROM admin_keys ORDER BY expires_at DESC LIMIT -1 OFFSET ?1)",
-                [MOST - 1],
-            )?;
-            connection
-                .execute(
-                    "INSERT INTO admin_keys (key_hash, name, expires_at) VALUES (?1, ?2, ?3)",
-                    params![key.key_hash, key.name, key.expires_at],
-                )
-                .map(drop)
+        self.writer.write(move |sql| {
+            sql.run(&REMOVE_EXPIRED_KEYS, values![now])?;
+            sql.run(&REMOVE_OLDEST_KEYS, values![MOST - 1])?;
+            let values = values![key.key_hash, key.name, key.expires_at];
+            sql.run(&ADD_KEY, values).map(drop)
         })
     }
 
@@ -110,27 +139,26 @@ impl Store {
         &self,
         session: NewAdminSession,
     ) -> Result<Option<String>, StoreError> {
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             let (openid, name) = match &session.proof {
                 AdminProof::Owner { openid, name } => (Some(openid), name.clone()),
-                AdminProof::Key(hash) => match use_up(connection, hash, session.now)? {
+                AdminProof::Key(hash) => match use_up(sql, hash, session.now)? {
                     Some(name) => (None, name),
                     None => return Ok(None),
                 },
             };
             if let Some(replaces) = &session.replaces {
-                end(connection, replaces)?;
+                sql.run(&END_OF_COOKIE, values![replaces])?;
             }
-            connection.execute(
-                "DELETE FROM admin_sessions WHERE id IN
-                     (SELECT id FROM admin_sessions ORDER BY seen_at DESC, id DESC LIMIT -1 OFFSET ?1)",
-                [MOST - 1],
-            )?;
-            connection.execute(
-                "INSERT INTO admin_sessions (token_hash, name, openid, created_at, seen_at, address)
-                 VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
-                params![session.token_hash, name, openid, session.now, session.address],
-            )?;
+            sql.run(&END_OLDEST, values![MOST - 1])?;
+            let values = values![
+                session.token_hash,
+                name,
+                openid,
+                session.now,
+                session.address,
+            ];
+            sql.insert(&BEGIN, values)?;
             Ok(Some(name))
         })
     }
@@ -139,12 +167,7 @@ impl Store {
     /// nothing can be written.
     pub fn admin_session_seen(&self, id: i64, at: i64) {
         self.writer.write_then(
-            move |sql| {
-                Ok(sql.sqlite().execute(
-                    "UPDATE admin_sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2",
-                    [id, at],
-                )?)
-            },
+            move |sql| sql.run(&SEEN, values![id, at]),
             |noted, _| {
                 if let Err(error) = noted {
                     log::debug!("when a session was used could not be noted: {error}");
@@ -158,14 +181,12 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn end_admin_sessions(&self, which: AdminEnding) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| match which {
-            AdminEnding::One(id) => {
-                connection.execute("DELETE FROM admin_sessions WHERE id = ?1", [id])
-            }
-            AdminEnding::Cookie(hash) => end(connection, &hash),
+        self.writer.write(move |sql| match which {
+            AdminEnding::One(id) => sql.run(&END_ONE, values![id]),
+            AdminEnding::Cookie(hash) => sql.run(&END_OF_COOKIE, values![hash]),
             AdminEnding::All => {
-                connection.execute("DELETE FROM admin_keys", [])?;
-                connection.execute("DELETE FROM admin_sessions", [])
+                sql.run(&REMOVE_KEYS, values![])?;
+                sql.run(&END_ALL, values![])
             }
         })
     }
@@ -175,11 +196,9 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_old_admin_sessions(&self, before: i64) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection.execute("DELETE FROM admin_keys WHERE expires_at < ?1", [before])?;
-            connection
-                .execute("DELETE FROM admin_sessions WHERE seen_at < ?1", [before])
-                .map(drop)
+        self.writer.write(move |sql| {
+            sql.run(&REMOVE_OLD_KEYS, values![before])?;
+            sql.run(&END_UNUSED, values![before]).map(drop)
         })
     }
 }
@@ -194,16 +213,7 @@ impl Reader {
         token_hash: &[u8; 32],
         since: i64,
     ) -> Result<Option<AdminSession>, StoreError> {
-        self.sqlite()
-            .query_row(
-                &format!(
-                    "SELECT {COLUMNS} FROM admin_sessions WHERE token_hash = ?1 AND seen_at > ?2"
-                ),
-                params![token_hash, since],
-                session,
-            )
-            .optional()
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&OF_COOKIE, values![token_hash, since], session))
     }
 
     /// All sessions that were used after `since`, Unix seconds; the one that was used last comes first.
@@ -211,50 +221,31 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn admin_sessions(&self, since: i64) -> Result<Vec<AdminSession>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare(&format!(
-                    "SELECT {COLUMNS} FROM admin_sessions WHERE seen_at > ?1 ORDER BY seen_at DESC, id DESC"
-                ))?
-                .query_map([since], session)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.all(&LIST, values![since], session))
     }
 }
 
 /// The name that a valid key gives; the key is gone with it.
-fn use_up(
-    connection: &Connection,
-    key_hash: &[u8; 32],
-    now: i64,
-) -> rusqlite::Result<Option<String>> {
-    connection
-        .query_row(
-            "DELETE FROM admin_keys WHERE key_hash = ?1 AND expires_at > ?2 RETURNING name",
-            params![key_hash, now],
-            |row| some_text(row, 0),
-        )
-        .optional()
+fn use_up(sql: &mut dyn Sql, key_hash: &[u8; 32], now: i64) -> sql::Result<Option<String>> {
+    let Some(name) = sql.optional(&KEY, values![key_hash, now], |row| Ok(row.some_text(0)))? else {
+        return Ok(None);
+    };
+    // On another machine it may have been used since.
+    let is_ours = sql.run(&REMOVE_KEY, values![key_hash])? > 0;
+    Ok(is_ours.then_some(name))
 }
 
-fn end(connection: &Connection, token_hash: &[u8; 32]) -> rusqlite::Result<usize> {
-    connection.execute(
-        "DELETE FROM admin_sessions WHERE token_hash = ?1",
-        [token_hash],
-    )
-}
-
-fn session(row: &Row) -> rusqlite::Result<AdminSession> {
+fn session(row: &dyn Row) -> sql::Result<AdminSession> {
+    let (created_at, seen_at) = (row.some_number(3), row.some_number(4));
     Ok(AdminSession {
-        id: some_number(row, 0)?,
-        name: some_text(row, 1)?,
-        openid: text(row, 2)?,
-        created_at: some_number(row, 3)?,
-        seen_at: some_number(row, 4)?,
-        address: text(row, 5)?,
-        since: some_text(row, 6)?,
-        seen: some_text(row, 7)?,
+        id: row.some_number(0),
+        name: row.some_text(1),
+        openid: row.text(2),
+        created_at,
+        seen_at,
+        address: row.text(5),
+        since: local_time::format(created_at),
+        seen: local_time::format(seen_at),
     })
 }
 

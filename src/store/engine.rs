@@ -49,10 +49,34 @@ impl Engine {
         }
     }
 
-    /// The open file.
-    pub(super) fn file(&self) -> &'static Main {
+    /// What says, on any thread, whether there is room for a large push, see `Store::probe_room`. Another engine looks
+    /// after its own room.
+    pub(super) fn has_room(
+        &self,
+    ) -> impl FnOnce() -> std::result::Result<(), StoreError> + Send + use<> {
         match self {
-            Engine::Sqlite { main, .. } => main,
+            Engine::Sqlite { main, .. } => {
+                let main = *main;
+                move || main.has_room()
+            }
+        }
+    }
+
+    /// Moves the write-ahead log into the file and empties it, see `Store::empty_log`; `prove` writes a commit. Where
+    /// there is no file there is nothing to empty.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(super) fn empty_log(
+        &self,
+        prove: impl FnOnce() -> std::result::Result<(), StoreError>,
+    ) -> std::result::Result<bool, StoreError> {
+        match self {
+            Engine::Sqlite { path, main } => {
+                // The writer checks the files before each commit, so that an incomplete log is never moved.
+                prove()?;
+                sqlite::wal::empty_log(path, main)
+            }
         }
     }
 

@@ -17,7 +17,6 @@ use super::outbox::{self, NewHookEvent};
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
 use super::sql::values;
-use super::sqlite::wal::move_log;
 use super::statement::statements;
 
 /// How many rows were erased.
@@ -39,11 +38,10 @@ pub struct Erased {
     pub hook_events: usize,
 }
 
-/// How long one checkpoint may wait for other programs, and block the writer.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
-
-/// How often [`Store::forget`] tries to empty the log while other programs read the store.
-const CHECKPOINT_TRIES: u32 = 50;
+/// How long [`Store::forget`] waits before it tries again to empty the log, and how often it tries, while other programs
+/// read the store.
+const PAUSE: Duration = Duration::from_millis(100);
+const TRIES: u32 = 50;
 
 /// A place where rows of others can name a person.
 struct Naming {
@@ -121,11 +119,11 @@ impl Store {
         hook_events: Vec<NewHookEvent>,
     ) -> Result<Erased, StoreError> {
         let erased = self.erase_and_report(reader, openid, hook_events)?;
-        for _ in 0..CHECKPOINT_TRIES {
+        for _ in 0..TRIES {
             if self.empty_log()? {
                 return Ok(erased);
             }
-            thread::sleep(CHECKPOINT_PATIENCE);
+            thread::sleep(PAUSE);
         }
         let person = openid.to_owned();
         self.writer
@@ -212,31 +210,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn empty_log(&self) -> Result<bool, StoreError> {
-        // The writer checks the files before each commit, so that an incomplete log is never moved.
-        self.writer.write(|_| Ok(()))?;
-        let checkpoint = || -> rusqlite::Result<bool> {
-            let connection = Connection::open(self.path())?;
-            connection.busy_timeout(CHECKPOINT_PATIENCE)?;
-            // Move most of it while pushes go on: the second step blocks the writer.
-            let state = move_log(&connection, self.engine.file())?;
-            if state.is_none_or(|state| state.left() > 0) || self.engine.file().sync().is_err() {
-                return Ok(true);
-            }
-            let busy = self.engine.file().moving(|| {
-                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            })?;
-            Ok(busy.unwrap_or(true))
-        };
-        let emptied = checkpoint().map(|busy| !busy);
-        emptied.or_else(|error| {
-            let error = StoreError::from_sqlite("checkpoint", &error);
-            match error.kind() {
-                ErrorKind::Busy => Ok(false),
-                ErrorKind::Full | ErrorKind::Gone | ErrorKind::Damaged | ErrorKind::Other => {
-                    Err(error)
-                }
-            }
-        })
+        self.engine.empty_log(|| self.writer.write(|_| Ok(())))
     }
 }
 

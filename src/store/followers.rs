@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::follow_counts::{change_follower, count_log};
 use super::open::Reader;
 use super::page::page_of;
 use super::profiles::REVOKED;
@@ -415,13 +416,15 @@ pub(super) fn follow(
     let number = scene.and_then(|scene| scene.parse::<u32>().ok());
     let followed_before = sql.exists(&FOLLOWS, values![openid])?;
     let way = scene.map(|_| "ADD_SCENE_QR_CODE");
-    sql.run(&FOLLOW, values![openid, at, way, number, scene])?;
+    change_follower(sql, openid, |sql| {
+        sql.run(&FOLLOW, values![openid, at, way, number, scene])
+    })?;
     log(sql, &event, !followed_before)
 }
 
 /// A person unfollows at `at`. A person who has followed again since then stays.
 pub(super) fn leave(sql: &mut dyn Sql, openid: &str, at: i64) -> sql::Result<()> {
-    let left = sql.run(&LEAVE, values![openid, at])?;
+    let left = change_follower(sql, openid, |sql| sql.run(&LEAVE, values![openid, at]))?;
     let event = FollowEvent {
         source: Source::Push,
         openid,
@@ -500,8 +503,8 @@ pub(super) fn log(sql: &mut dyn Sql, event: &FollowEvent, counts: bool) -> sql::
         scene,
     } = event;
     let (action, source) = (action.name(), source.name());
-    sql.insert(&LOG, values![openid, action, at, scene, source, counts])
-        .map(drop)
+    let id = sql.insert(&LOG, values![openid, action, at, scene, source, counts])?;
+    id.map_or(Ok(()), |id| count_log(sql, id))
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! Small things in the store besides followers and messages: tokens of the platform's API, addresses, the last backup.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::columns::number;
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{
     self, ADMIN_LISTENING, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING,
     NO_QR_CODES, SERVICE_SECRET, STARTED_AT, TOKEN, WEB_KEY,
 };
+use super::sql::values;
+use super::statement::statements;
 use crate::secret::Secret;
 
 /// The addresses that the platform sends from.
@@ -38,6 +37,37 @@ pub struct KeptToken {
     pub expires_at: i64,
 }
 
+/// What a token must be: an empty value, cleared by the owner or mistyped, counts as none.
+macro_rules! usable_token {
+    (sqlite) => {
+        "name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'"
+    };
+    (mysql) => {
+        "name = ?1 AND value <> '' AND expires_at IS NOT NULL"
+    };
+}
+
+statements! {
+    KEEP_TOKEN = {
+        sqlite: "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
+        mysql: "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
+                ON DUPLICATE KEY UPDATE value = ?2, expires_at = ?3",
+    };
+    KEPT_TOKEN = {
+        sqlite: concat!("SELECT value, expires_at FROM tokens WHERE ", usable_token!(sqlite)),
+        mysql: concat!("SELECT value, expires_at FROM tokens WHERE ", usable_token!(mysql)),
+    };
+    VALID_TOKEN = {
+        sqlite: concat!("SELECT value FROM tokens WHERE ", usable_token!(sqlite), " AND expires_at > ?2"),
+        mysql: concat!("SELECT value FROM tokens WHERE ", usable_token!(mysql), " AND expires_at > ?2"),
+    };
+    TOKEN_EXPIRES = "SELECT expires_at FROM tokens WHERE name = ?1";
+}
+
+/// The length of a key of what is signed for browsers, in hexadecimal digits.
+const WEB_KEY_LENGTH: usize = 64;
+
 impl Store {
     /// Notes that the account may not make QR codes, as far as known, until then, in Unix seconds.
     ///
@@ -54,19 +84,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn made_token(&self, fresh: &Secret) -> Result<Secret, StoreError> {
-        let fresh = fresh.expose().to_owned();
-        self.writer.write_sqlite(move |connection| {
-            connection.execute(
-                // An empty value, cleared by the owner or mistyped, counts as none: with an empty Token anybody could sign.
-                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
-                 WHERE value IS NULL OR length(value) NOT BETWEEN 3 AND 32 OR value GLOB '*[^0-9A-Za-z]*'",
-                [TOKEN, &fresh],
-            )?;
-            connection.query_row(
-                "SELECT value FROM settings WHERE name = ?1",
-                [TOKEN],
-                |row| row.get(0).map(|value: String| Secret::new(value)),
-            )
+        // An empty value, cleared by the owner or mistyped, counts as none: with an empty Token anybody could sign.
+        self.made(TOKEN.to_owned(), fresh, |token| {
+            (3..=32).contains(&token.len())
+                && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     }
 
@@ -75,17 +96,9 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn made_service_secret(&self, service: &str, fresh: &Secret) -> Result<Secret, StoreError> {
-        let (name, fresh) = (
-            format!("{SERVICE_SECRET}{service}"),
-            fresh.expose().to_owned(),
-        );
-        self.writer.write_sqlite(move |connection| {
-            connection.query_row(
-                "INSERT INTO settings (name, value) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET value = iif(value GLOB 'whsec_?*', value, excluded.value) RETURNING value",
-                [&name, &fresh],
-                |row| row.get(0).map(|secret: String| Secret::new(secret)),
-            )
+        self.made(format!("{SERVICE_SECRET}{service}"), fresh, |secret| {
+            let key = secret.strip_prefix("whsec_");
+            key.is_some_and(|key| !key.is_empty())
         })
     }
 
@@ -94,16 +107,26 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn made_web_key(&self, fresh: &Secret) -> Result<Secret, StoreError> {
-        let fresh = fresh.expose().to_owned();
-        self.writer.write_sqlite(move |connection| {
-            connection.query_row(
-                // An empty value, cleared by the owner or mistyped, counts as none: with an empty key anybody could sign.
-                "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value =
-                     iif(length(value) = 64 AND value NOT GLOB '*[^0-9a-f]*', value, excluded.value) RETURNING value",
-                [WEB_KEY, &fresh],
-                |row| row.get(0).map(|key: String| Secret::new(key)),
-            )
+        // An empty value, cleared by the owner or mistyped, counts as none: with an empty key anybody could sign.
+        self.made(WEB_KEY.to_owned(), fresh, |key| {
+            key.len() == WEB_KEY_LENGTH
+                && key
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         })
+    }
+
+    fn made(
+        &self,
+        name: String,
+        fresh: &Secret,
+        is_good: fn(&str) -> bool,
+    ) -> Result<Secret, StoreError> {
+        let fresh = fresh.expose().to_owned();
+        let made = self
+            .writer
+            .write(move |sql| settings::made(sql, &name, &fresh, is_good));
+        made.map(Secret::new)
     }
 
     /// The AppID of the account that the store belongs to; a store without one takes this one.
@@ -112,13 +135,8 @@ impl Store {
     /// When the store cannot write.
     pub fn claim(&self, app_id: &str) -> Result<String, StoreError> {
         let app_id = app_id.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            if let Some(owner) = settings::owner(&mut &*connection)? {
-                return Ok(owner);
-            }
-            settings::put(&mut &*connection, APP_ID, &app_id)?;
-            Ok(app_id.clone())
-        })
+        self.writer
+            .write(move |sql| settings::made(sql, APP_ID, &app_id, |owner| !owner.is_empty()))
     }
 
     /// Stores a token of the platform's API.
@@ -131,13 +149,9 @@ impl Store {
             token.value.expose().to_owned(),
             token.expires_at,
         );
-        self.writer.write_sqlite(move |connection| {
-            connection.execute(
-                "INSERT INTO tokens (name, value, expires_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
-                params![name, value, expires_at],
-            )?;
-            Ok(())
+        self.writer.write(move |sql| {
+            sql.run(&KEEP_TOKEN, values![name, value, expires_at])
+                .map(drop)
         })
     }
 
@@ -147,20 +161,13 @@ impl Store {
     /// When the store cannot be read.
     pub fn kept_token(&self, name: &str) -> Result<Option<KeptToken>, StoreError> {
         let name = name.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .prepare_cached(
-                    // An empty value, cleared by the owner or mistyped, counts as none.
-                    "SELECT value, expires_at FROM tokens
-                     WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'",
-                )?
-                .query_row([&name], |row| {
-                    Ok(KeptToken {
-                        value: Secret::new(row.get::<_, String>(0)?),
-                        expires_at: row.get(1)?,
-                    })
+        self.writer.write(move |sql| {
+            sql.optional(&KEPT_TOKEN, values![name], |row| {
+                Ok(KeptToken {
+                    value: Secret::new(row.get::<String>(0)?),
+                    expires_at: row.get(1)?,
                 })
-                .optional()
+            })
         })
     }
 
@@ -265,8 +272,8 @@ impl Store {
 
     /// The same, and checks that there is room for a large push: half a MiB.
     pub fn probe_room(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        let main = self.engine.file();
-        self.probe(move |probed| done(probed.and_then(|()| main.has_room())));
+        let has_room = self.engine.has_room();
+        self.probe(move |probed| done(probed.and_then(|()| has_room())));
     }
 }
 
@@ -276,19 +283,11 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn valid_token(&self, name: &str, now: i64) -> Result<Option<Secret>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT value FROM tokens
-                     WHERE name = ?1 AND typeof(value) = 'text' AND value <> '' AND typeof(expires_at) = 'integer'
-                         AND expires_at > ?2",
-                )?
-                .query_row(params![name, now], |row| {
-                    Ok(Secret::new(row.get::<_, String>(0)?))
-                })
-                .optional()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.optional(&VALID_TOKEN, values![name, now], |row| {
+                Ok(Secret::new(row.get::<String>(0)?))
+            })
+        })
     }
 
     /// When a stored token of the platform's API expires or expired, Unix seconds.
@@ -296,12 +295,9 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn token_expires_at(&self, name: &str) -> Result<Option<i64>, StoreError> {
-        let expires = "SELECT expires_at FROM tokens WHERE name = ?1";
-        let read = self
-            .sqlite()
-            .query_row(expires, [name], |row| number(row, 0));
-        let read = read.optional().map(Option::flatten);
-        read.map_err(|error| Reader::failed(&error))
+        let expires =
+            self.read(|sql| sql.optional(&TOKEN_EXPIRES, values![name], |row| Ok(row.number(0))))?;
+        Ok(expires.flatten())
     }
 
     /// Whether the account may make QR codes at this time, in Unix seconds, as far as known.

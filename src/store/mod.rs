@@ -4,7 +4,7 @@
 //! - [`writer`]: the thread that owns the writing connection and commits many requests at once
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`record`]: a push and its effect on the followers, in one commit
-//! - [`followers`], [`messages`]: what people and commands read
+//! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
 //! - [`finding`]: messages by the time they were received, and by person
 //! - [`page`]: rows one page at a time; [`pauses`]: reads that give way to pushes
 //! - [`profiles`]: followers whose profile must be fetched
@@ -43,6 +43,7 @@ mod erase;
 mod error;
 mod export;
 mod finding;
+mod follow_counts;
 mod followers;
 mod forwards;
 mod forwards_read;

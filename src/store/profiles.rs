@@ -1,10 +1,11 @@
 //! The queue of followers whose profile must be fetched, and the fetched profiles.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::error::StoreError;
+use super::follow_counts::{change_follower, change_log};
 use super::open::{Reader, Store};
 use super::scenes::recorded_scene;
+use super::sql::{self, Sql, values};
+use super::statement::statements;
 
 /// `profile_error` of a person who has revoked access to the profile.
 pub(super) const REVOKED: &str = "authorisation revoked";
@@ -46,33 +47,69 @@ pub enum ProfileOutcome {
     Later(String),
 }
 
+/// By which scene follower `?1` came.
+macro_rules! way_of_follower {
+    ($qr_scene:expr) => {
+        concat!(
+            "(SELECT coalesce(nullif(qr_scene_str, ''), ",
+            $qr_scene,
+            ", subscribe_scene) FROM followers WHERE openid = ?1)"
+        )
+    };
+}
+
+statements! {
+    QUEUE = {
+        sqlite: "SELECT openid FROM followers WHERE profile_at IS NULL AND typeof(openid) = 'text' ORDER BY subscribe_time LIMIT ?1",
+        mysql: "SELECT openid FROM followers WHERE profile_at IS NULL ORDER BY subscribe_time LIMIT ?1",
+    };
+    WAITS = "SELECT 1 FROM followers WHERE openid = ?1 AND profile_at IS NULL";
+    WAITING = "SELECT count(*) FROM followers WHERE profile_at IS NULL";
+    IS_REVOKED = "SELECT 1 FROM followers WHERE openid = ?1 AND profile_error = ?2";
+    KEEP_OWN_NOTES = "UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4, profile_at = ?5 WHERE openid = ?1";
+    KEEP = "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
+                country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
+                subscribe_scene = coalesce(nullif(?13, ''), subscribe_scene),
+                qr_scene = coalesce(nullif(?14, 0), qr_scene), qr_scene_str = coalesce(nullif(?15, ''), qr_scene_str),
+                profile_at = ?16, profile_error = NULL
+            WHERE openid = ?1";
+    REFUSE = "UPDATE followers SET profile_at = ?2, profile_error = CASE WHEN profile_error = ?4 THEN ?4 ELSE ?3 END WHERE openid = ?1";
+    DELAY = {
+        sqlite: "UPDATE followers SET profile_error = ?2
+                 WHERE openid = ?1 AND profile_error IS NOT ?2 AND profile_error IS NOT ?3",
+        mysql: "UPDATE followers SET profile_error = ?2
+                WHERE openid = ?1 AND NOT (profile_error <=> ?2) AND NOT (profile_error <=> ?3)",
+    };
+    FOLLOWED_OTHERWISE = "SELECT subscribe_time, profile_at IS NOT NULL AND profile_error IS NULL FROM followers
+                          WHERE openid = ?1 AND subscribe_time <> ?2 AND NOT EXISTS
+                              (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'subscribe' AND source = 'push')";
+    FOLLOWED_AT = "UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1";
+    FOUND_AT = "SELECT id FROM follow_log WHERE openid = ?1 AND at = ?2 AND action = 'subscribe' AND source = 'sync'";
+    MOVE_LOG = "UPDATE follow_log SET at = ?2 WHERE id = ?1";
+    LAST_FOLLOW = {
+        sqlite: concat!("SELECT id, scene, way, ", way_of_follower!("nullif(qr_scene, 0)"), " FROM follow_log
+                 WHERE openid = ?1 AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1"),
+        mysql: concat!("SELECT id, scene, way, ", way_of_follower!("CAST(nullif(qr_scene, 0) AS CHAR)"), " FROM follow_log
+                WHERE openid = ?1 AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1"),
+    };
+    NOTE_WAY = "UPDATE follow_log SET way = ?2 WHERE id = ?1";
+}
+
 impl Reader {
     /// Up to `limit` followers whose profile must be fetched, oldest first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn profile_queue(&self, limit: u32) -> Result<Vec<String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached("SELECT openid FROM followers WHERE profile_at IS NULL AND typeof(openid) = 'text' ORDER BY subscribe_time LIMIT ?1")?
-                .query_map([limit], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.all(&QUEUE, values![limit], |row| row.get(0)))
     }
-}
 
-impl Reader {
     /// Whether this person's profile must still be fetched.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn profile_waits(&self, openid: &str) -> Result<bool, StoreError> {
-        let waits =
-            "SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1 AND profile_at IS NULL)";
-        self.sqlite()
-            .query_row(waits, [openid], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&WAITS, values![openid]))
     }
 
     /// How many profiles must be fetched.
@@ -80,10 +117,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn profiles_waiting(&self) -> Result<i64, StoreError> {
-        let count = "SELECT count(*) FROM followers WHERE profile_at IS NULL";
-        self.sqlite()
-            .query_row(count, [], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&WAITING, values![], |row| row.get(0)))
     }
 }
 
@@ -97,100 +131,94 @@ impl Store {
         outcomes: Vec<(String, ProfileOutcome)>,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             outcomes
                 .iter()
-                .try_for_each(|(openid, outcome)| done(connection, openid, outcome, now))
+                .try_for_each(|(openid, outcome)| done(sql, openid, outcome, now))
         })
     }
 }
 
 pub(super) fn done(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     openid: &str,
     outcome: &ProfileOutcome,
     now: i64,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     if let ProfileOutcome::Fetched(profile) = outcome
         && let Some(time) = profile.subscribe_time
     {
-        followed_at(connection, openid, time)?;
+        followed_at(sql, openid, time)?;
     }
     match outcome {
-        ProfileOutcome::Fetched(profile) if is_revoked(connection, openid)? => connection
-            .prepare_cached("UPDATE followers SET remark = ?2, groupid = ?3, tagid_list = ?4, profile_at = ?5 WHERE openid = ?1")?
-            .execute(params![openid, profile.remark, profile.groupid, profile.tagid_list, now])?,
+        ProfileOutcome::Fetched(profile) if is_revoked(sql, openid)? => {
+            let FetchedProfile {
+                remark,
+                groupid,
+                tagid_list,
+                ..
+            } = &**profile;
+            let values = values![openid, remark, groupid, tagid_list, now];
+            sql.run(&KEEP_OWN_NOTES, values).map(drop)
+        }
         ProfileOutcome::Fetched(profile) => {
-            connection
-                .prepare_cached(
-                    "UPDATE followers SET unionid = coalesce(?2, unionid), nickname = ?3, sex = ?4, language = ?5, city = ?6, province = ?7,
-                         country = ?8, headimgurl = ?9, remark = ?10, groupid = ?11, tagid_list = ?12,
-                         subscribe_scene = coalesce(nullif(?13, ''), subscribe_scene),
-                         qr_scene = coalesce(nullif(?14, 0), qr_scene), qr_scene_str = coalesce(nullif(?15, ''), qr_scene_str), profile_at = ?16, profile_error = NULL
-                     WHERE openid = ?1",
-                )?
-                .execute(params![
-                    openid,
-                    profile.unionid,
-                    profile.nickname,
-                    profile.sex,
-                    profile.language,
-                    profile.city,
-                    profile.province,
-                    profile.country,
-                    profile.headimgurl,
-                    profile.remark,
-                    profile.groupid,
-                    profile.tagid_list,
-                    profile.subscribe_scene,
-                    profile.qr_scene,
-                    profile.qr_scene_str.clone().map(recorded_scene),
-                    now,
-                ])?;
-            note_way(connection, openid)?
+            keep(sql, openid, profile, now)?;
+            note_way(sql, openid)
         }
         ProfileOutcome::Left => {
             let why = "WeChat says that this user no longer follows".to_owned();
-            return done(connection, openid, &ProfileOutcome::Refused(why), now);
+            done(sql, openid, &ProfileOutcome::Refused(why), now)
         }
-        ProfileOutcome::Refused(why) => connection
-            .prepare_cached("UPDATE followers SET profile_at = ?2, profile_error = iif(profile_error IS ?4, ?4, ?3) WHERE openid = ?1")?
-            .execute(params![openid, now, why, REVOKED])?,
-        ProfileOutcome::Later(why) => connection
-            .prepare_cached("UPDATE followers SET profile_error = ?2 WHERE openid = ?1 AND profile_error IS NOT ?2 AND profile_error IS NOT ?3")?
-            .execute(params![openid, why, REVOKED])?,
-    };
-    Ok(())
+        ProfileOutcome::Refused(why) => sql
+            .run(&REFUSE, values![openid, now, why, REVOKED])
+            .map(drop),
+        ProfileOutcome::Later(why) => sql.run(&DELAY, values![openid, why, REVOKED]).map(drop),
+    }
+}
+
+fn keep(sql: &mut dyn Sql, openid: &str, profile: &FetchedProfile, now: i64) -> sql::Result<usize> {
+    let scene = profile.qr_scene_str.clone().map(recorded_scene);
+    let values = values![
+        openid,
+        profile.unionid,
+        profile.nickname,
+        profile.sex,
+        profile.language,
+        profile.city,
+        profile.province,
+        profile.country,
+        profile.headimgurl,
+        profile.remark,
+        profile.groupid,
+        profile.tagid_list,
+        profile.subscribe_scene,
+        profile.qr_scene,
+        scene,
+        now,
+    ];
+    change_follower(sql, openid, |sql| sql.run(&KEEP, values))
 }
 
 /// Replaces the stored time of a follow by the platform's. A sync without a profile stored its own time, also in
 /// `follow_log`. The time of a newer push stays: the profile was read before it.
-fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Result<()> {
+fn followed_at(sql: &mut dyn Sql, openid: &str, time: i64) -> sql::Result<()> {
     // Compare first, because SQLite rewrites the index entry of a column that is set, even to the same value: one page
     // per follower, every night.
-    let known = connection
-        .prepare_cached(
-            "SELECT subscribe_time, profile_at IS NOT NULL AND profile_error IS NULL FROM followers
-             WHERE openid = ?1 AND subscribe_time <> ?2 AND NOT EXISTS
-                 (SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'subscribe' AND source = 'push')",
-        )?
-        .query_row(params![openid, time], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
-        })
-        .optional()?;
+    let known = sql.optional(&FOLLOWED_OTHERWISE, values![openid, time], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<bool>(1)?))
+    })?;
     let Some((known, was_fetched)) = known else {
         return Ok(());
     };
-    connection
-        .prepare_cached("UPDATE followers SET subscribe_time = ?2 WHERE openid = ?1")?
-        .execute(params![openid, time])?;
+    change_follower(sql, openid, |sql| {
+        sql.run(&FOLLOWED_AT, values![openid, time])
+    })?;
     // If the stored time was already the platform's, a later one belongs to another follow.
     if time < known || !was_fetched {
-        connection
-            .prepare_cached(
-                "UPDATE follow_log SET at = ?2 WHERE openid = ?1 AND at = ?3 AND action = 'subscribe' AND source = 'sync'",
-            )?
-            .execute(params![openid, time, known])?;
+        let found: Vec<i64> = sql.all(&FOUND_AT, values![openid, known], |row| row.get(0))?;
+        for id in found {
+            change_log(sql, id, |sql| sql.run(&MOVE_LOG, values![id, time]))?;
+        }
     }
     Ok(())
 }
@@ -199,23 +227,19 @@ fn followed_at(connection: &Connection, openid: &str, time: i64) -> rusqlite::Re
 /// it has the scene of a QR code only.
 ///
 /// [`scene_growth`]: Reader::scene_growth
-fn note_way(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(
-            "UPDATE follow_log SET way = profile.scene
-             FROM (SELECT coalesce(nullif(qr_scene_str, ''), nullif(qr_scene, 0), subscribe_scene) AS scene
-                   FROM followers WHERE openid = ?1) AS profile
-             WHERE id = (SELECT id FROM follow_log WHERE openid = ?1 AND action = 'subscribe' ORDER BY at DESC, id DESC LIMIT 1)
-                 AND follow_log.scene IS NULL AND way IS NOT profile.scene",
-        )?
-        .execute([openid])
+fn note_way(sql: &mut dyn Sql, openid: &str) -> sql::Result<()> {
+    let last = sql.optional(&LAST_FOLLOW, values![openid], |row| {
+        Ok((row.get::<i64>(0)?, row.text(1), row.text(2), row.text(3)))
+    })?;
+    match last {
+        Some((id, None, noted, way)) if noted != way => {
+            change_log(sql, id, |sql| sql.run(&NOTE_WAY, values![id, way])).map(drop)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether the person has revoked access to the profile: then only the account's own data is kept.
-fn is_revoked(connection: &Connection, openid: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM followers WHERE openid = ?1 AND profile_error = ?2)",
-        )?
-        .query_row([openid, REVOKED], |row| row.get(0))
+fn is_revoked(sql: &mut dyn Sql, openid: &str) -> sql::Result<bool> {
+    sql.exists(&IS_REVOKED, values![openid, REVOKED])
 }

@@ -193,12 +193,12 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
         Effect::Follow { scene } => followers::follow(sql, &record.openid, at, scene.as_deref())?,
         Effect::Leave => {
             followers::leave(sql, &record.openid, at)?;
-            sessions::end_of(sql.sqlite(), &record.openid)?;
+            sessions::end_of(sql, &record.openid)?;
         }
         Effect::ProfileChanged { openid } => followers::queue_profile(sql, openid)?,
         Effect::ProfileRevoked { openid } => {
             followers::clear_profile(sql, openid, record.received_at)?;
-            sessions::end_of(sql.sqlite(), openid)?;
+            sessions::end_of(sql, openid)?;
         }
         Effect::AccountClosed { openid } => erase::close_account(sql.sqlite(), openid)?,
         Effect::JobFinished(result) => jobs::finish(sql.sqlite(), result, &record.openid, at)?,

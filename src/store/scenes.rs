@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::columns::some_text;
 use super::error::StoreError;
 use super::growth::SceneGrowth;
 use super::open::Reader;
+use super::sql::values;
+use super::statement::statements;
+use crate::local_time;
 
 /// The scene of all QR codes for logging in.
 const LOG_IN: &str = "login";
@@ -32,6 +34,31 @@ pub struct SceneCount {
     pub last: String,
 }
 
+/// Follows and scans by scene since `?1`; each half uses its own index, in the order of its grouping.
+macro_rules! follows_and_scans {
+    () => {
+        "(SELECT scene, count(*) AS follows, 0 AS scans, max(at) AS last FROM follow_log
+          WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL AND at >= coalesce(?1, at)
+          GROUP BY scene
+          UNION ALL
+          SELECT content, 0, count(*), max(created_at) FROM messages
+          WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL
+              AND created_at >= coalesce(?1, created_at)
+          GROUP BY content) AS counted"
+    };
+}
+
+statements! {
+    // Until version 3 each log-in had a scene of its own.
+    LIST = {
+        sqlite: concat!("SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene), sum(follows), sum(scans), max(last)
+                 FROM ", follows_and_scans!(), " GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 1"),
+        mysql: concat!("SELECT CASE WHEN left(scene, 6) = 'login-' AND length(scene) = 28 THEN 'login' ELSE scene END,
+                    CAST(sum(follows) AS SIGNED), CAST(sum(scans) AS SIGNED), max(last)
+                FROM ", follows_and_scans!(), " GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 1"),
+    };
+}
+
 impl Reader {
     /// Follows and scans per scene, the most successful first. `since` is in Unix seconds.
     ///
@@ -43,38 +70,20 @@ impl Reader {
             .iter()
             .map(|growth| (growth.scene.as_str(), growth))
             .collect();
-        let read = || {
-            self.sqlite()
-                .prepare(
-                    // Each half uses its own index, in the order of its grouping.
-                    "SELECT iif(scene GLOB 'login-*' AND length(scene) = 28, 'login', scene) AS scene, sum(follows), sum(scans), datetime(max(last), 'unixepoch', 'localtime') FROM (
-                         SELECT scene, count(*) AS follows, 0 AS scans, max(at) AS last FROM follow_log
-                         WHERE action = 'subscribe' AND source = 'push' AND scene IS NOT NULL
-                             AND at >= coalesce(?1, at)
-                         GROUP BY scene
-                         UNION ALL
-                         SELECT content, 0, count(*), max(created_at) FROM messages
-                         WHERE msg_type = 'event' AND upper(event) = 'SCAN' AND content IS NOT NULL
-                             AND created_at >= coalesce(?1, created_at)
-                         GROUP BY content
-                     )
-                     GROUP BY 1 ORDER BY sum(follows) DESC, sum(scans) DESC, scene",
-                )?
-                .query_map([since], |row| {
-                    let scene = some_text(row, 0)?;
-                    let growth = growth.get(scene.as_str());
-                    Ok(SceneCount {
-                        still_here: growth.map_or(0, |growth| growth.still_here),
-                        stayed_percent: growth.and_then(|growth| growth.stayed_percent()),
-                        scene,
-                        follows: row.get(1)?,
-                        scans: row.get(2)?,
-                        last: some_text(row, 3)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.all(&LIST, values![since], |row| {
+                let scene = row.some_text(0);
+                let growth = growth.get(scene.as_str());
+                Ok(SceneCount {
+                    still_here: growth.map_or(0, |growth| growth.still_here),
+                    stayed_percent: growth.and_then(|growth| growth.stayed_percent()),
+                    scene,
+                    follows: row.get(1)?,
+                    scans: row.get(2)?,
+                    last: row.number(3).map(local_time::format).unwrap_or_default(),
+                })
+            })
+        })
     }
 }
 

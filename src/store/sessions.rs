@@ -1,12 +1,15 @@
 //! People who are logged in on the owner's web pages: one row for each browser, found by the hash of its cookie.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::page::{newest_first, page};
+use super::page::{newest_first, page_of};
+use super::sql::{self, Row, Sql, limit, values};
+use super::statement::statements;
+use crate::local_time;
 
 /// Most sessions of one person; another one ends the oldest. Deleting all of them stays a small part of a commit.
 const MOST: u32 = 100;
@@ -106,6 +109,39 @@ pub enum Ending {
     All,
 }
 
+statements! {
+    END = "DELETE FROM sessions WHERE token_hash = ?1";
+    // All but the newest `?2` of a person.
+    END_OLDEST = {
+        sqlite: "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE openid = ?1
+                     ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2)",
+        mysql: "DELETE FROM sessions WHERE id IN (SELECT id FROM (SELECT id FROM sessions WHERE openid = ?1
+                    ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?2) AS oldest)",
+    };
+    BEGIN = "INSERT INTO sessions (id, token_hash, openid, unionid, method, created_at, expires_at, address, agent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    END_ONE = "DELETE FROM sessions WHERE id = ?1";
+    END_OF_PERSON = "DELETE FROM sessions WHERE openid = ?1";
+    LAST = "SELECT max(id) FROM sessions";
+    END_SOME = {
+        sqlite: "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE id <= ?1 ORDER BY id LIMIT ?2)",
+        mysql: "DELETE FROM sessions WHERE id <= ?1 ORDER BY id LIMIT ?2",
+    };
+    END_EXPIRED = {
+        sqlite: "DELETE FROM sessions WHERE id IN
+                     (SELECT id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+        mysql: "DELETE FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
+    };
+    // The id of a session that has ended may be another's now.
+    SEEN = "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND created_at <= ?2 AND coalesce(seen_at, 0) < ?2";
+    OF_COOKIE = "SELECT id, openid, unionid, method, created_at, expires_at FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
+    FOLLOWER = "SELECT unionid, nickname, headimgurl, tagid_list FROM followers WHERE openid = ?1";
+    TAG = "SELECT name FROM tags WHERE id = ?1";
+    LIST = "SELECT id, openid, unionid, method, created_at, expires_at, seen_at, address, agent
+            FROM sessions WHERE (?1 IS NULL OR openid = ?1) AND expires_at > ?2 AND id < ?4
+            ORDER BY id DESC LIMIT ?3";
+}
+
 impl Store {
     /// Begins a session. In the same commit the session that the browser had before, `replaces`, ends.
     ///
@@ -118,32 +154,22 @@ impl Store {
     ) -> Result<(), StoreError> {
         let agent = session.agent.as_deref();
         let agent: Option<String> = agent.map(|agent| agent.chars().take(AGENT).collect());
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             if let Some(replaces) = &replaces {
-                end(connection, replaces)?;
+                sql.run(&END, values![replaces])?;
             }
-            connection
-                .prepare_cached(
-                    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE openid = ?1
-                         ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2)",
-                )?
-                .execute(params![session.openid, MOST - 1])?;
-            connection
-                .prepare_cached(
-                    "INSERT INTO sessions (token_hash, openid, unionid, method, created_at, expires_at, address, agent)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute(params![
-                    session.token_hash,
-                    session.openid,
-                    session.unionid,
-                    session.method,
-                    session.created_at,
-                    session.expires_at,
-                    session.address,
-                    agent,
-                ])
-                .map(drop)
+            sql.run(&END_OLDEST, values![session.openid, MOST - 1])?;
+            let values = values![
+                session.token_hash,
+                session.openid,
+                session.unionid,
+                session.method,
+                session.created_at,
+                session.expires_at,
+                session.address,
+                agent,
+            ];
+            sql.insert(&BEGIN, values).map(drop)
         })
     }
 
@@ -153,7 +179,7 @@ impl Store {
     /// When the store cannot write.
     pub fn end_session(&self, token_hash: [u8; 32]) -> Result<bool, StoreError> {
         self.writer
-            .write_sqlite(move |connection| end(connection, &token_hash))
+            .write(move |sql| Ok(sql.run(&END, values![token_hash])? > 0))
     }
 
     /// Ends sessions and returns how many. All of them end a few at a time, so that pushes do not wait; those that
@@ -163,26 +189,17 @@ impl Store {
     /// When the store cannot write.
     pub fn end_sessions(&self, which: Ending) -> Result<usize, StoreError> {
         match which {
-            Ending::One(id) => self.writer.write_sqlite(move |connection| {
-                connection.execute("DELETE FROM sessions WHERE id = ?1", [id])
-            }),
-            Ending::Of(openid) => self
-                .writer
-                .write_sqlite(move |connection| end_of(connection, &openid)),
+            Ending::One(id) => self.writer.write(move |sql| sql.run(&END_ONE, values![id])),
+            Ending::Of(openid) => self.writer.write(move |sql| end_of(sql, &openid)),
             Ending::All => {
-                let last: Option<i64> = self.writer.write_sqlite(|connection| {
-                    connection.query_row("SELECT max(id) FROM sessions", [], |row| row.get(0))
-                })?;
+                let last: Option<i64> = self
+                    .writer
+                    .write(|sql| sql.one(&LAST, values![], |row| row.get(0)))?;
                 let mut ended = 0;
                 loop {
-                    let step = self.writer.write_sqlite(move |connection| {
-                        connection
-                            .prepare_cached(
-                                "DELETE FROM sessions WHERE id IN
-                                     (SELECT id FROM sessions WHERE id <= ?1 ORDER BY id LIMIT ?2)",
-                            )?
-                            .execute(params![last, STEP])
-                    })?;
+                    let step = self
+                        .writer
+                        .write(move |sql| sql.run(&END_SOME, values![last, STEP]))?;
                     if step == 0 {
                         return Ok(ended);
                     }
@@ -197,14 +214,8 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_expired_sessions(&self, now: i64, limit: u32) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .prepare_cached(
-                    "DELETE FROM sessions WHERE id IN
-                         (SELECT id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                )?
-                .execute(params![now, limit])
-        })
+        self.writer
+            .write(move |sql| sql.run(&END_EXPIRED, values![now, limit]))
     }
 
     /// Notes when sessions were used last, by their ids, in Unix seconds; at most a few hundred.
@@ -212,26 +223,12 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sessions_seen(&self, seen: Vec<(i64, i64)>) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            // The id of a session that has ended may be another's now.
-            let mut update = connection.prepare_cached(
-                "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND created_at <= ?2 AND coalesce(seen_at, 0) < ?2",
-            )?;
+        self.writer.write(move |sql| {
             seen.iter()
-                .try_for_each(|(id, at)| update.execute(params![id, at]).map(drop))
+                .try_for_each(|(id, at)| sql.run(&SEEN, values![id, at]).map(drop))
         })
     }
 }
-
-/// A visitor by the hash of the cookie, `?1`, at the time `?2`.
-const VISITOR: &str = "
-    SELECT sessions.id, sessions.openid, coalesce(sessions.unionid, followers.unionid), method, created_at,
-        expires_at, followers.openid IS NOT NULL, nickname, headimgurl,
-        iif(tagid_list <> '[]' AND json_valid(tagid_list),
-            (SELECT json_group_array(name ORDER BY id) FROM tags
-             WHERE id IN (SELECT value FROM json_each(tagid_list))), NULL)
-    FROM sessions LEFT JOIN followers ON followers.openid = sessions.openid
-    WHERE token_hash = ?1 AND expires_at > ?2";
 
 impl Reader {
     /// Who a cookie with this hash belongs to; `None` if its session has ended, or has expired at `now`, Unix seconds.
@@ -239,13 +236,21 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn visitor(&self, token_hash: &[u8; 32], now: i64) -> Result<Option<Visitor>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(VISITOR)?
-                .query_row(params![token_hash, now], visitor)
-                .optional()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            let visitor = sql.optional(&OF_COOKIE, values![token_hash, now], |row| {
+                Ok(Visitor {
+                    id: row.get(0)?,
+                    unionid: row.text(2),
+                    ..stranger(
+                        row.some_text(1),
+                        row.some_text(3),
+                        row.some_number(4),
+                        row.some_number(5),
+                    )
+                })
+            })?;
+            visitor.map(|visitor| as_follower(sql, visitor)).transpose()
+        })
     }
 
     /// Who a cookie would belong to if this person had logged in in this way. The times are in Unix seconds.
@@ -258,13 +263,11 @@ impl Reader {
         method: &str,
         [created_at, expires_at, now]: [i64; 3],
     ) -> Result<Option<Visitor>, StoreError> {
-        let sql = format!(
-            "WITH sessions(id, token_hash, openid, unionid, method, created_at, expires_at)
-             AS (VALUES (0, ?1, ?3, NULL, ?4, ?5, ?6)) {VISITOR}"
-        );
-        let session = params![b"", now, openid, method, created_at, expires_at];
-        let read = self.sqlite().query_row(&sql, session, visitor);
-        read.optional().map_err(|error| Reader::failed(&error))
+        if expires_at <= now {
+            return Ok(None);
+        }
+        let visitor = stranger(openid.to_owned(), method.to_owned(), created_at, expires_at);
+        self.read(|sql| as_follower(sql, visitor)).map(Some)
     }
 
     /// Calls `each` for every session that matches the filter, newest first.
@@ -276,72 +279,81 @@ impl Reader {
         filter: &SessionFilter,
         each: impl FnMut(SessionRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
-        let mut statement = self
-            .sqlite()
-            .prepare(
-                "SELECT id, openid, unionid, method, created_at, expires_at, seen_at, address, agent,
-                     datetime(created_at, 'unixepoch', 'localtime'), datetime(expires_at, 'unixepoch', 'localtime'),
-                     datetime(seen_at, 'unixepoch', 'localtime')
-                 FROM sessions WHERE (?1 IS NULL OR openid = ?1) AND expires_at > ?2 AND id < ?4
-                 ORDER BY id DESC LIMIT coalesce(?3, -1)",
-            )
-            .map_err(failed)?;
         let next = |left, last| {
-            let values = params![filter.openid, filter.now, left, last];
-            page(&mut statement, values, session).map_err(|error| Reader::failed(&error))
+            let most = limit(left);
+            let values = values![filter.openid, filter.now, most, last];
+            self.read(|sql| page_of(sql, &LIST, values, session))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }
 }
 
-/// Ends the session of a cookie.
-fn end(connection: &Connection, token_hash: &[u8; 32]) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?
-        .execute([token_hash])
-        .map(|ended| ended > 0)
-}
-
 /// Ends all sessions of a person and returns how many.
-pub(super) fn end_of(connection: &Connection, openid: &str) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("DELETE FROM sessions WHERE openid = ?1")?
-        .execute([openid])
+pub(super) fn end_of(sql: &mut dyn Sql, openid: &str) -> sql::Result<usize> {
+    sql.run(&END_OF_PERSON, values![openid])
 }
 
-fn visitor(row: &Row) -> rusqlite::Result<Visitor> {
-    let tags = text(row, 9)?;
+/// A visitor who does not follow, of no known session.
+fn stranger(openid: String, method: String, created_at: i64, expires_at: i64) -> Visitor {
+    Visitor {
+        id: 0,
+        openid,
+        unionid: None,
+        method,
+        created_at,
+        expires_at,
+        subscribed: false,
+        nickname: None,
+        headimgurl: None,
+        tags: Vec::new(),
+    }
+}
+
+/// The visitor, with what is known of the follower.
+fn as_follower(sql: &mut dyn Sql, visitor: Visitor) -> sql::Result<Visitor> {
+    let follower = sql.optional(&FOLLOWER, values![visitor.openid], |row| {
+        Ok((row.text(0), row.text(1), row.text(2), row.text(3)))
+    })?;
+    let Some((unionid, nickname, headimgurl, tags)) = follower else {
+        return Ok(visitor);
+    };
+    let tags = tags.and_then(|tags| serde_json::from_str::<Vec<serde_json::Value>>(&tags).ok());
+    let tags: BTreeSet<i64> = tags
+        .iter()
+        .flatten()
+        .filter_map(|tag| tag.as_i64())
+        .collect();
+    let names = tags
+        .iter()
+        .map(|tag| sql.optional(&TAG, values![tag], |row| Ok(row.some_text(0))));
     Ok(Visitor {
-        id: row.get(0)?,
-        openid: some_text(row, 1)?,
-        unionid: text(row, 2)?,
-        method: some_text(row, 3)?,
-        created_at: some_number(row, 4)?,
-        expires_at: some_number(row, 5)?,
-        subscribed: row.get(6)?,
-        nickname: text(row, 7)?,
-        headimgurl: text(row, 8)?,
-        tags: tags
-            .and_then(|tags| serde_json::from_str(&tags).ok())
-            .unwrap_or_default(),
+        unionid: visitor.unionid.or(unionid),
+        subscribed: true,
+        nickname,
+        headimgurl,
+        tags: names
+            .filter_map(Result::transpose)
+            .collect::<sql::Result<_>>()?,
+        ..visitor
     })
 }
 
-fn session(row: &Row) -> rusqlite::Result<SessionRow> {
+fn session(row: &dyn Row) -> sql::Result<SessionRow> {
+    let (created_at, expires_at) = (row.some_number(4), row.some_number(5));
+    let seen_at = row.number(6);
     Ok(SessionRow {
         id: row.get(0)?,
-        openid: some_text(row, 1)?,
-        unionid: text(row, 2)?,
-        method: some_text(row, 3)?,
-        created_at: some_number(row, 4)?,
-        expires_at: some_number(row, 5)?,
-        seen_at: number(row, 6)?,
-        address: text(row, 7)?,
-        agent: text(row, 8)?,
-        since: some_text(row, 9)?,
-        expires: some_text(row, 10)?,
-        seen: text(row, 11)?,
+        openid: row.some_text(1),
+        unionid: row.text(2),
+        method: row.some_text(3),
+        created_at,
+        expires_at,
+        seen_at,
+        address: row.text(7),
+        agent: row.text(8),
+        since: local_time::format(created_at),
+        expires: local_time::format(expires_at),
+        seen: seen_at.map(local_time::format),
     })
 }
 

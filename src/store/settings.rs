@@ -78,6 +78,10 @@ statements! {
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         mysql: "INSERT INTO settings (name, value) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE value = ?2",
     };
+    ADD = {
+        sqlite: "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        mysql: "INSERT INTO settings (name, value) VALUES (?1, ?2)",
+    };
     REMOVE = "DELETE FROM settings WHERE name = ?1";
     GET = "SELECT value FROM settings WHERE name = ?1";
 }
@@ -97,6 +101,29 @@ pub(super) fn lacks_right(sql: &mut dyn Sql, name: &str, now: i64) -> Result<boo
 /// Sets the value with this name.
 pub(super) fn put(sql: &mut dyn Sql, name: &str, value: &str) -> Result<()> {
     sql.run(&PUT, values![name, value]).map(drop)
+}
+
+/// Sets the value with this name, unless there is one.
+pub(super) fn add(sql: &mut dyn Sql, name: &str, value: Option<&str>) -> Result<()> {
+    sql.run(&ADD, values![name, value]).map(drop)
+}
+
+/// The value with this name, if it is good; else `fresh`, which then is the value.
+pub(super) fn made(
+    sql: &mut dyn Sql,
+    name: &str,
+    fresh: &str,
+    is_good: impl Fn(&str) -> bool,
+) -> Result<String> {
+    // Of two that make one at the same time, the second waits here for the first.
+    add(sql, name, Some(fresh))?;
+    match get(sql, name)?.filter(|kept| is_good(kept)) {
+        Some(kept) => Ok(kept),
+        None => {
+            put(sql, name, fresh)?;
+            Ok(fresh.to_owned())
+        }
+    }
 }
 
 /// Removes a value.

@@ -7,23 +7,31 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    contact, erase, followers, growth, inbox, messages, outbox, record, rule_counts, settings,
-    signatures,
+    admin, contact, erase, follow_counts, followers, growth, inbox, kept, messages, outbox,
+    profiles, record, rule_counts, scenes, sessions, settings, signatures, sync, tags,
 };
 
 /// The statements of every file that has some.
 const ALL: &[(&str, &[(&str, &Statement)])] = &[
+    ("admin", admin::STATEMENTS),
     ("contact", contact::STATEMENTS),
     ("erase", erase::STATEMENTS),
+    ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
     ("growth", growth::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
+    ("kept", kept::STATEMENTS),
     ("messages", messages::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
+    ("profiles", profiles::STATEMENTS),
     ("record", record::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
+    ("scenes", scenes::STATEMENTS),
+    ("sessions", sessions::STATEMENTS),
     ("settings", settings::STATEMENTS),
     ("signatures", signatures::STATEMENTS),
+    ("sync", sync::STATEMENTS),
+    ("tags", tags::STATEMENTS),
 ];
 
 /// Words that another engine does not know, or understands in its own way.

@@ -4,10 +4,8 @@
 //! after a kill. A person who followed or unfollowed by a push since the sync began stays as the push says: the list may
 //! have been read before that.
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use super::error::StoreError;
+use super::error::{SqlError, StoreError};
+use super::follow_counts::{change_follower, count_follower};
 use super::followers::{Action, FollowEvent, Source, log};
 use super::hooks::{Announce, Change};
 use super::open::{Reader, Store};
@@ -16,6 +14,8 @@ use super::profiles::{self, ProfileOutcome};
 use super::scenes;
 use super::sessions;
 use super::settings::{self, SYNC_BELIEVED, SYNC_DOUBT, SYNC_MISSING, SYNCED_AT};
+use super::sql::{self, Row, Sql, values};
+use super::statement::{Statement, statements};
 
 /// Most rows in one write of a sync.
 pub const SYNC_ROWS: u32 = 200;
@@ -84,9 +84,98 @@ impl SyncStep {
     }
 }
 
-/// True for a person who followed or unfollowed by a push since the sync began; `?1` is the openid.
-const PUSHED_SINCE: &str = "EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND source = 'push'
-    AND id > (SELECT log_mark FROM sync_state))";
+/// What is read of `sync_state`, in the order in which [`state`] reads it.
+macro_rules! state {
+    () => {
+        "SELECT step, started_at, next_openid, total, listed, came, gone, fetched, refused, nobody_leaves, believed, unfollowed
+         FROM sync_state"
+    };
+}
+
+/// A row of `follow_log` that a push wrote since the sync began.
+macro_rules! pushed_since {
+    () => {
+        "source = 'push' AND id > (SELECT log_mark FROM sync_state)"
+    };
+}
+
+/// The followers who are not in the list.
+macro_rules! absent {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)"
+    };
+}
+
+statements! {
+    // What came by then has no id above it. Where ids tell the time at which a program made them, in microseconds, a push
+    // that is committed later may have a lower one, and clocks differ: the mark is a minute back. Who was pushed in that
+    // minute stays as the push says.
+    MARK = {
+        sqlite: "SELECT coalesce(max(id), 0) FROM follow_log",
+        mysql: "SELECT CAST(least(coalesce(max(id), 0), unix_timestamp() * 1000000) AS SIGNED) - 60000000 FROM follow_log",
+    };
+    // Only a sync looks for its own rows by it, and the next one comes much later.
+    LAST_LOG = "SELECT coalesce(max(id), 0) FROM follow_log";
+    BEGIN = {
+        sqlite: "INSERT INTO sync_state (id, step, started_at, log_mark) VALUES (1, ?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        mysql: "INSERT INTO sync_state (id, step, started_at, log_mark) VALUES (1, ?1, ?2, ?3)",
+    };
+    STATE = (state!());
+    STARTED_AT = "SELECT started_at FROM sync_state";
+    ADD_PERSON = {
+        sqlite: "INSERT INTO sync_people (openid) VALUES (?1) ON CONFLICT DO NOTHING",
+        mysql: "INSERT INTO sync_people (openid) VALUES (?1)",
+    };
+    PAGE_DONE = {
+        sqlite: "UPDATE sync_state SET next_openid = ?1, total = max(coalesce(total, ?2), coalesce(?2, total))",
+        mysql: "UPDATE sync_state SET next_openid = ?1, total = greatest(coalesce(total, ?2), coalesce(?2, total))",
+    };
+    GO_ON = "UPDATE sync_state SET step = ?1, next_openid = '', nobody_leaves = coalesce(?2, nobody_leaves)";
+    BELIEVE = "UPDATE sync_state SET believed = 1";
+    END = "DELETE FROM sync_state";
+    LISTED = "UPDATE sync_state SET listed = listed + ?1";
+    CAME = "UPDATE sync_state SET came = came + ?1";
+    GONE = "UPDATE sync_state SET gone = gone + ?1";
+    FETCHED = "UPDATE sync_state SET fetched = fetched + ?1";
+    REFUSED = "UPDATE sync_state SET refused = refused + ?1";
+    UNFOLLOWED = "UPDATE sync_state SET unfollowed = unfollowed + ?1";
+    CLEAN = {
+        sqlite: "DELETE FROM sync_people WHERE openid IN (SELECT openid FROM sync_people ORDER BY openid LIMIT ?1)",
+        mysql: "DELETE FROM sync_people ORDER BY openid LIMIT ?1",
+    };
+    COUNT_ABSENT = {
+        sqlite: concat!("SELECT count(*) FROM followers WHERE typeof(openid) = 'text' AND ", absent!(),
+                 " AND NOT EXISTS (SELECT 1 FROM follow_log WHERE follow_log.openid = followers.openid AND ", pushed_since!(), ")"),
+        mysql: concat!("SELECT count(*) FROM followers WHERE ", absent!(),
+                " AND NOT EXISTS (SELECT 1 FROM follow_log WHERE follow_log.openid = followers.openid AND ", pushed_since!(), ")"),
+    };
+    COUNT_TAKEN_OUT = {
+        sqlite: "SELECT count(*) FROM follow_log WHERE source = 'sync' AND action = 'unsubscribe' AND at > ?1
+                 AND id > coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?2), 0)",
+        mysql: "SELECT count(*) FROM follow_log WHERE source = 'sync' AND action = 'unsubscribe' AND at > ?1
+                AND id > coalesce((SELECT CAST(value AS SIGNED) FROM settings WHERE name = ?2), 0)",
+    };
+    COUNT_PUSHES = (concat!("SELECT count(*) FROM follow_log WHERE ", pushed_since!()));
+    LIST_UNFOLLOWED = "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 2 ORDER BY openid LIMIT ?2";
+    LIST_ABSENT = {
+        sqlite: concat!("SELECT openid FROM followers WHERE openid > ?1 AND typeof(openid) = 'text' AND ", absent!(),
+                 " ORDER BY openid LIMIT ?2"),
+        mysql: concat!("SELECT openid FROM followers WHERE openid > ?1 AND ", absent!(), " ORDER BY openid LIMIT ?2"),
+    };
+    LIST_WAITING = "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 0 ORDER BY openid LIMIT ?2";
+    IS_PUSHED = (concat!("SELECT 1 FROM follow_log WHERE openid = ?1 AND ", pushed_since!(), " LIMIT 1"));
+    TAKE_OUT = (concat!("DELETE FROM followers WHERE openid = ?1
+                AND NOT EXISTS (SELECT 1 FROM follow_log WHERE openid = ?1 AND ", pushed_since!(), ")"));
+    ASKED_FOR = "UPDATE sync_people SET done = 1 WHERE openid = ?1 AND done = 0";
+    HAS_LEFT = "UPDATE sync_people SET done = 2 WHERE openid = ?1 AND EXISTS (SELECT 1 FROM followers WHERE followers.openid = ?1)";
+    // If the list is in doubt, only the profile shows that a person follows.
+    ADD_FOLLOWER = {
+        sqlite: "INSERT INTO followers (openid, subscribe_time)
+                 SELECT ?1, ?2 WHERE ?3 OR (SELECT nobody_leaves FROM sync_state) IS NULL ON CONFLICT DO NOTHING",
+        mysql: "INSERT INTO followers (openid, subscribe_time)
+                SELECT ?1, ?2 FROM DUAL WHERE ?3 OR (SELECT nobody_leaves FROM sync_state) IS NULL",
+    };
+}
 
 impl Store {
     /// Begins a sync, or returns the unfinished one.
@@ -94,13 +183,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_begin(&self, now: i64) -> Result<SyncState, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection.execute(
-                "INSERT INTO sync_state (id, step, started_at, log_mark)
-                 VALUES (1, ?1, ?2, (SELECT coalesce(max(id), 0) FROM follow_log)) ON CONFLICT DO NOTHING",
-                params![SyncStep::List.name(), now],
-            )?;
-            connection.query_row(&format!("{STATE} WHERE id = 1"), [], state)
+        self.writer.write(move |sql| {
+            let mark: i64 = sql.one(&MARK, values![], |row| row.get(0))?;
+            sql.run(&BEGIN, values![SyncStep::List.name(), now, mark])?;
+            sql.one(&STATE, values![], state)
         })
     }
 
@@ -109,15 +195,12 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_list(&self, openids: Vec<String>) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO sync_people (openid) VALUES (?1) ON CONFLICT DO NOTHING",
-            )?;
+        self.writer.write(move |sql| {
             let new = openids
                 .iter()
-                .map(|openid| insert.execute([openid]))
-                .sum::<rusqlite::Result<usize>>()?;
-            count(connection, "listed", new)
+                .map(|openid| sql.run(&ADD_PERSON, values![openid]))
+                .sum::<sql::Result<usize>>()?;
+            count(sql, &LISTED, new)
         })
     }
 
@@ -127,14 +210,8 @@ impl Store {
     /// When the store cannot write.
     pub fn sync_page_done(&self, next: &str, total: Option<i64>) -> Result<(), StoreError> {
         let next = next.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .execute(
-                    "UPDATE sync_state SET next_openid = ?1, total = max(coalesce(total, ?2), coalesce(?2, total))",
-                    params![next, total],
-                )
-                .map(drop)
-        })
+        self.writer
+            .write(move |sql| sql.run(&PAGE_DONE, values![next, total]).map(drop))
     }
 
     /// Moves on to a step.
@@ -146,12 +223,8 @@ impl Store {
         step: SyncStep,
         nobody_leaves: Option<String>,
     ) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .execute(
-                    "UPDATE sync_state SET step = ?1, next_openid = '', nobody_leaves = coalesce(?2, nobody_leaves)",
-                    params![step.name(), nobody_leaves],
-                )
+        self.writer.write(move |sql| {
+            sql.run(&GO_ON, values![step.name(), nobody_leaves])
                 .map(drop)
         })
     }
@@ -161,11 +234,8 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_believe(&self) -> Result<(), StoreError> {
-        self.writer.write_sqlite(|connection| {
-            connection
-                .execute("UPDATE sync_state SET believed = 1", [])
-                .map(drop)
-        })
+        self.writer
+            .write(|sql| sql.run(&BELIEVE, values![]).map(drop))
     }
 
     /// Removes up to [`SYNC_ROWS`] people from `followers` who are not in the list, or left according to their profile.
@@ -179,12 +249,12 @@ impl Store {
         openids: Vec<String>,
         announce: Option<Announce>,
     ) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             let mut gone = 0;
             for openid in &openids {
-                gone += leave(connection, openid, announce.as_ref())?;
+                gone += leave(sql, openid, announce.as_ref())?;
             }
-            count(connection, "gone", gone)?;
+            count(sql, &GONE, gone)?;
             Ok(gone)
         })
     }
@@ -199,9 +269,9 @@ impl Store {
         now: i64,
         announce: Option<Announce>,
     ) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             outcomes.iter().try_for_each(|(openid, outcome)| {
-                profile(connection, openid, outcome, now, announce.as_ref())
+                profile(sql, openid, outcome, now, announce.as_ref())
             })
         })
     }
@@ -211,11 +281,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_clean(&self) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM sync_people WHERE openid IN (SELECT openid FROM sync_people ORDER BY openid LIMIT ?1)")?
-                .execute([SYNC_ROWS])
-        })
+        self.writer.write(|sql| sql.run(&CLEAN, values![SYNC_ROWS]))
     }
 
     /// Ends the sync. `ended_at` is when it finished, in Unix seconds; `None`: it is abandoned. Its doubts about the list,
@@ -224,12 +290,12 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let ended = connection.query_row(STATE, [], state).optional()?;
-            connection.execute("DELETE FROM sync_state", [])?;
+        self.writer.write(move |sql| {
+            let ended = sql.optional(&STATE, values![], state)?;
+            sql.run(&END, values![])?;
             if let Some(ended_at) = ended_at {
-                settings::put(&mut &*connection, SYNCED_AT, &ended_at.to_string())?;
-                ended.map_or(Ok(()), |ended| keep_belief(connection, &ended))?;
+                settings::put(sql, SYNCED_AT, &ended_at.to_string())?;
+                ended.map_or(Ok(()), |ended| keep_belief(sql, &ended))?;
             }
             Ok(())
         })
@@ -242,10 +308,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_state(&self) -> Result<Option<SyncState>, StoreError> {
-        self.sqlite()
-            .query_row(STATE, [], state)
-            .optional()
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&STATE, values![], state))
     }
 
     /// When the last sync ended, in Unix seconds.
@@ -280,17 +343,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_absent(&self) -> Result<i64, StoreError> {
-        self.sqlite()
-            .query_row(
-                "SELECT count(*) FROM followers
-                 WHERE typeof(openid) = 'text'
-                 AND NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
-                 AND NOT EXISTS (SELECT 1 FROM follow_log WHERE follow_log.openid = followers.openid AND source = 'push'
-                     AND id > (SELECT log_mark FROM sync_state))",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&COUNT_ABSENT, values![], |row| row.get(0)))
     }
 
     /// How many people were removed by syncs since `since`, Unix seconds, without those that the owner accepted.
@@ -298,14 +351,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_taken_out_since(&self, since: i64) -> Result<i64, StoreError> {
-        self.sqlite()
-            .query_row(
-                "SELECT count(*) FROM follow_log WHERE source = 'sync' AND action = 'unsubscribe' AND at > ?1
-                 AND id > coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?2), 0)",
-                params![since, SYNC_BELIEVED],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
+        let values = values![since, SYNC_BELIEVED];
+        self.read(|sql| sql.one(&COUNT_TAKEN_OUT, values, |row| row.get(0)))
     }
 
     /// Up to [`SYNC_ROWS`] people of the list after `after` whose profile says that they left.
@@ -313,11 +360,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_unfollowed(&self, after: &str) -> Result<Vec<String>, StoreError> {
-        self.openids(
-            "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 2 ORDER BY openid LIMIT ?2",
-            after,
-            SYNC_ROWS,
-        )
+        self.openids(&LIST_UNFOLLOWED, after, SYNC_ROWS)
     }
 
     /// How many people followed or unfollowed by a push since the sync began.
@@ -325,13 +368,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_pushes(&self) -> Result<i64, StoreError> {
-        self.sqlite()
-            .query_row(
-                "SELECT count(*) FROM follow_log WHERE id > (SELECT log_mark FROM sync_state) AND source = 'push'",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&COUNT_PUSHES, values![], |row| row.get(0)))
     }
 
     /// Up to [`SYNC_ROWS`] people after `after` who are in `followers` but not in the list.
@@ -339,13 +376,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_absent(&self, after: &str) -> Result<Vec<String>, StoreError> {
-        self.openids(
-            "SELECT openid FROM followers WHERE openid > ?1 AND typeof(openid) = 'text'
-             AND NOT EXISTS (SELECT 1 FROM sync_people WHERE sync_people.openid = followers.openid)
-             ORDER BY openid LIMIT ?2",
-            after,
-            SYNC_ROWS,
-        )
+        self.openids(&LIST_ABSENT, after, SYNC_ROWS)
     }
 
     /// Up to `limit` people of the list after `after` whose profile was not requested yet.
@@ -353,29 +384,22 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_waiting(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.openids(
-            "SELECT openid FROM sync_people WHERE openid > ?1 AND done = 0 ORDER BY openid LIMIT ?2",
-            after,
-            limit,
-        )
+        self.openids(&LIST_WAITING, after, limit)
     }
 
-    fn openids(&self, sql: &str, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(sql)?
-                .query_map(params![after, limit], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+    fn openids(
+        &self,
+        which: &Statement,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(|sql| sql.all(which, values![after, limit], |row| row.get(0)))
     }
 }
 
-const STATE: &str = "SELECT step, started_at, next_openid, total, listed, came, gone, fetched, refused, nobody_leaves, believed, unfollowed FROM sync_state";
-
-fn state(row: &Row) -> rusqlite::Result<SyncState> {
+fn state(row: &dyn Row) -> sql::Result<SyncState> {
     let step: String = row.get(0)?;
-    let unknown = || rusqlite::Error::InvalidColumnType(0, format!("step {step}"), Type::Text);
+    let unknown = || SqlError::of_one(format!("a sync has the unknown step {step}"));
     Ok(SyncState {
         step: SyncStep::ALL
             .into_iter()
@@ -396,48 +420,34 @@ fn state(row: &Row) -> rusqlite::Result<SyncState> {
 }
 
 /// Stores the doubts of a finished sync about the list, and what the owner accepted.
-fn keep_belief(connection: &Connection, ended: &SyncState) -> rusqlite::Result<()> {
+fn keep_belief(sql: &mut dyn Sql, ended: &SyncState) -> sql::Result<()> {
     match &ended.nobody_leaves {
-        Some(why) => settings::put(&mut &*connection, SYNC_DOUBT, why)?,
-        None => settings::remove(&mut &*connection, SYNC_DOUBT)?,
+        Some(why) => settings::put(sql, SYNC_DOUBT, why)?,
+        None => settings::remove(sql, SYNC_DOUBT)?,
     }
     let missing = ended.total.unwrap_or(0).saturating_sub(ended.listed);
     if missing <= 0 {
-        settings::remove(&mut &*connection, SYNC_MISSING)?;
+        settings::remove(sql, SYNC_MISSING)?;
     } else if ended.believed {
-        settings::put(&mut &*connection, SYNC_MISSING, &missing.to_string())?;
+        settings::put(sql, SYNC_MISSING, &missing.to_string())?;
     }
     if ended.believed {
-        connection.execute(
-            "INSERT INTO settings (name, value) SELECT ?1, coalesce(max(id), 0) FROM follow_log WHERE true
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [SYNC_BELIEVED],
-        )?;
+        let last: i64 = sql.one(&LAST_LOG, values![], |row| row.get(0))?;
+        settings::put(sql, SYNC_BELIEVED, &last.to_string())?;
     }
     Ok(())
 }
 
 /// Adds to one of the counters of `sync_state`.
-fn count(connection: &Connection, counter: &str, more: usize) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(&format!("UPDATE sync_state SET {counter} = {counter} + ?1"))?
-        .execute([i64::try_from(more).unwrap_or(i64::MAX)])
-        .map(drop)
+fn count(sql: &mut dyn Sql, counter: &Statement, more: usize) -> sql::Result<()> {
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    sql.run(counter, values![more]).map(drop)
 }
 
-fn leave(
-    connection: &Connection,
-    openid: &str,
-    announce: Option<&Announce>,
-) -> rusqlite::Result<usize> {
-    let gone = connection
-        .prepare_cached(&format!(
-            "DELETE FROM followers WHERE openid = ?1 AND NOT {PUSHED_SINCE}"
-        ))?
-        .execute([openid])?;
+fn leave(sql: &mut dyn Sql, openid: &str, announce: Option<&Announce>) -> sql::Result<usize> {
+    let gone = change_follower(sql, openid, |sql| sql.run(&TAKE_OUT, values![openid]))?;
     if gone > 0 {
-        let began: i64 =
-            connection.query_row("SELECT started_at FROM sync_state", [], |row| row.get(0))?;
+        let began: i64 = sql.one(&STARTED_AT, values![], |row| row.get(0))?;
         let event = FollowEvent {
             source: Source::Sync,
             openid,
@@ -445,19 +455,19 @@ fn leave(
             at: began,
             scene: None,
         };
-        log_and_announce(connection, &event, announce)?;
-        sessions::end_of(connection, openid)?;
+        log_and_announce(sql, &event, announce)?;
+        sessions::end_of(sql, openid)?;
     }
     Ok(gone)
 }
 
 /// Notes that somebody came or went, also for the hooks.
 fn log_and_announce(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     event: &FollowEvent,
     announce: Option<&Announce>,
-) -> rusqlite::Result<()> {
-    log(&mut &*connection, event, true)?;
+) -> sql::Result<()> {
+    log(sql, event, true)?;
     let Some(Announce(announce)) = announce else {
         return Ok(());
     };
@@ -467,22 +477,18 @@ fn log_and_announce(
         at: event.at,
         scene: event.scene,
     };
-    Ok(outbox::add(&mut &*connection, announce(&change).iter())?)
+    outbox::add(sql, announce(&change).iter())
 }
 
 fn profile(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     openid: &str,
     outcome: &ProfileOutcome,
     now: i64,
     announce: Option<&Announce>,
-) -> rusqlite::Result<()> {
-    let waited = connection
-        .prepare_cached("UPDATE sync_people SET done = 1 WHERE openid = ?1 AND done = 0")?
-        .execute([openid])?;
-    let pushed: bool = connection
-        .prepare_cached(&format!("SELECT {PUSHED_SINCE}"))?
-        .query_row([openid], |row| row.get(0))?;
+) -> sql::Result<()> {
+    let waited = sql.run(&ASKED_FOR, values![openid])?;
+    let pushed = sql.exists(&IS_PUSHED, values![openid])?;
     // The person was forgotten in the meantime.
     if waited == 0 || pushed {
         return Ok(());
@@ -490,10 +496,8 @@ fn profile(
     let fetched = match outcome {
         // Removed later, if all of them together may be.
         ProfileOutcome::Left => {
-            let marked = connection
-                .prepare_cached("UPDATE sync_people SET done = 2 WHERE openid = ?1 AND openid IN (SELECT openid FROM followers)")?
-                .execute([openid])?;
-            return count(connection, "unfollowed", marked);
+            let marked = sql.run(&HAS_LEFT, values![openid])?;
+            return count(sql, &UNFOLLOWED, marked);
         }
         ProfileOutcome::Fetched(profile) => Some(profile),
         ProfileOutcome::Refused(_) | ProfileOutcome::Later(_) => None,
@@ -501,14 +505,12 @@ fn profile(
     let followed_at = fetched
         .and_then(|profile| profile.subscribe_time)
         .unwrap_or(now);
-    let came = connection
-        .prepare_cached(
-            // If the list is in doubt, only the profile shows that a person follows.
-            "INSERT INTO followers (openid, subscribe_time)
-             SELECT ?1, ?2 WHERE ?3 OR (SELECT nobody_leaves FROM sync_state) IS NULL ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![openid, followed_at, fetched.is_some()])?;
+    let came = sql.run(
+        &ADD_FOLLOWER,
+        values![openid, followed_at, fetched.is_some()],
+    )?;
     if came > 0 {
+        count_follower(sql, openid)?;
         let scene = fetched.and_then(|profile| {
             scenes::of_profile(profile.qr_scene, profile.qr_scene_str.as_deref())
         });
@@ -519,13 +521,13 @@ fn profile(
             at: followed_at,
             scene: scene.as_deref(),
         };
-        log_and_announce(connection, &event, announce)?;
-        count(connection, "came", came)?;
+        log_and_announce(sql, &event, announce)?;
+        count(sql, &CAME, came)?;
     }
     let counter = match fetched {
-        Some(_) => "fetched",
-        None => "refused",
+        Some(_) => &FETCHED,
+        None => &REFUSED,
     };
-    count(connection, counter, 1)?;
-    profiles::done(connection, openid, outcome, now)
+    count(sql, counter, 1)?;
+    profiles::done(sql, openid, outcome, now)
 }

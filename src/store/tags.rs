@@ -2,11 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
-
-use super::columns::some_text;
 use super::error::StoreError;
+use super::follow_counts::lock_follower;
 use super::open::{Reader, Store};
+use super::sql::{self, Sql, values};
+use super::statement::statements;
+
+statements! {
+    REMOVE_ALL = "DELETE FROM tags";
+    KEEP = {
+        sqlite: "INSERT OR REPLACE INTO tags (id, name) VALUES (?1, ?2)",
+        mysql: "INSERT INTO tags (id, name) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE name = ?2",
+    };
+    NAMES = "SELECT id, name FROM tags";
+    OF_PERSON = "SELECT tagid_list FROM followers WHERE openid = ?1";
+    SET = "UPDATE followers SET tagid_list = ?2 WHERE openid = ?1";
+    REMARK = "UPDATE followers SET remark = nullif(?2, '') WHERE openid = ?1";
+    TAGGED = {
+        sqlite: "SELECT openid FROM followers WHERE openid > ?2 AND typeof(openid) = 'text' AND json_valid(tagid_list)
+                 AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?1) ORDER BY openid LIMIT ?3",
+        mysql: "SELECT openid FROM followers WHERE openid > ?2 AND json_valid(tagid_list)
+                AND json_contains(tagid_list, CAST(?1 AS CHAR)) ORDER BY openid LIMIT ?3",
+    };
+}
 
 impl Store {
     /// Stores the names of all current tags of the account.
@@ -14,12 +32,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn keep_tags(&self, tags: Vec<(i64, String)>) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection.execute("DELETE FROM tags", [])?;
-            let mut insert = connection
-                .prepare_cached("INSERT OR REPLACE INTO tags (id, name) VALUES (?1, ?2)")?;
+        self.writer.write(move |sql| {
+            sql.run(&REMOVE_ALL, values![])?;
             tags.iter()
-                .try_for_each(|(id, name)| insert.execute(params![id, name]).map(drop))
+                .try_for_each(|(id, name)| sql.run(&KEEP, values![id, name]).map(drop))
         })
     }
 
@@ -34,19 +50,10 @@ impl Store {
         tag: i64,
         carried: bool,
     ) -> Result<(), StoreError> {
-        let sql = if carried {
-            "UPDATE followers SET tagid_list = json_insert(tagid_list, '$[#]', ?2)
-             WHERE openid = ?1 AND json_valid(tagid_list)
-               AND NOT EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?2)"
-        } else {
-            "UPDATE followers SET tagid_list = (SELECT json_group_array(value) FROM json_each(tagid_list) WHERE value <> ?2)
-             WHERE openid = ?1 AND json_valid(tagid_list)"
-        };
-        self.writer.write_sqlite(move |connection| {
-            let mut update = connection.prepare_cached(sql)?;
+        self.writer.write(move |sql| {
             openids
                 .iter()
-                .try_for_each(|openid| update.execute(params![openid, tag]).map(drop))
+                .try_for_each(|openid| note_tag(sql, openid, tag, carried))
         })
     }
 
@@ -56,15 +63,27 @@ impl Store {
     /// When the store cannot write.
     pub fn note_remark(&self, openid: &str, remark: &str) -> Result<(), StoreError> {
         let (openid, remark) = (openid.to_owned(), remark.to_owned());
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .execute(
-                    "UPDATE followers SET remark = nullif(?2, '') WHERE openid = ?1",
-                    [&openid, &remark],
-                )
-                .map(drop)
-        })
+        self.writer
+            .write(move |sql| sql.run(&REMARK, values![openid, remark]).map(drop))
     }
+}
+
+fn note_tag(sql: &mut dyn Sql, openid: &str, tag: i64, carried: bool) -> sql::Result<()> {
+    lock_follower(sql, openid)?;
+    let kept = sql.optional(&OF_PERSON, values![openid], |row| Ok(row.text(0)))?;
+    let tags = kept.flatten().map(|kept| serde_json::from_str(&kept));
+    let Some(Ok(serde_json::Value::Array(mut tags))) = tags else {
+        return Ok(());
+    };
+    if tags.iter().any(|known| known.as_i64() == Some(tag)) == carried {
+        return Ok(());
+    }
+    match carried {
+        true => tags.push(tag.into()),
+        false => tags.retain(|known| known.as_i64() != Some(tag)),
+    }
+    let tags = serde_json::Value::Array(tags).to_string();
+    sql.run(&SET, values![openid, tags]).map(drop)
 }
 
 impl Reader {
@@ -73,13 +92,9 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn tags(&self) -> Result<BTreeMap<i64, String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached("SELECT id, name FROM tags")?
-                .query_map([], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
-                .collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        let names =
+            self.read(|sql| sql.all(&NAMES, values![], |row| Ok((row.get(0)?, row.some_text(1)))))?;
+        Ok(names.into_iter().collect())
     }
 
     /// Up to `limit` followers after `after`, by openid, who have a tag.
@@ -87,15 +102,6 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn tagged(&self, tag: i64, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT openid FROM followers WHERE openid > ?2 AND typeof(openid) = 'text' AND json_valid(tagid_list)
-                     AND EXISTS (SELECT 1 FROM json_each(tagid_list) WHERE value = ?1) ORDER BY openid LIMIT ?3",
-                )?
-                .query_map(params![tag, after, limit], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.all(&TAGGED, values![tag, after, limit], |row| row.get(0)))
     }
 }

@@ -1,8 +1,15 @@
 //! The write-ahead log: how full it is, how long it may be, and moving it to the main file.
 
+use std::path::Path;
+use std::time::Duration;
+
 use rusqlite::Connection;
 
+use super::super::error::{ErrorKind, StoreError};
 use super::main_file::Main;
+
+/// How long emptying the log may wait for other programs, and block the writer.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The log keeps this many bytes when it starts over. A commit that overwrites them syncs only its own pages; one that
 /// extends the file also syncs the file system's journal.
@@ -37,6 +44,34 @@ pub(in crate::store) fn move_log(
 ) -> rusqlite::Result<Option<LogState>> {
     let moved = main.moving(|| checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)"));
     moved.map(Option::flatten)
+}
+
+/// Moves the log into the main file and empties it. False if other programs are using the store.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(in crate::store) fn empty_log(path: &Path, main: &Main) -> Result<bool, StoreError> {
+    let checkpoint = || -> rusqlite::Result<bool> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        // Move most of it while pushes go on: the second step blocks the writer.
+        let state = move_log(&connection, main)?;
+        if state.is_none_or(|state| state.left() > 0) || main.sync().is_err() {
+            return Ok(true);
+        }
+        let busy = main.moving(|| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        })?;
+        Ok(busy.unwrap_or(true))
+    };
+    let emptied = checkpoint().map(|busy| !busy);
+    emptied.or_else(|error| {
+        let error = StoreError::from_sqlite("checkpoint", &error);
+        match error.kind() {
+            ErrorKind::Busy => Ok(false),
+            ErrorKind::Full | ErrorKind::Gone | ErrorKind::Damaged | ErrorKind::Other => Err(error),
+        }
+    })
 }
 
 /// Sets the length to which this connection truncates the log when it starts over.
