@@ -184,7 +184,7 @@ impl Reader {
     }
 
     /// The newest `most` followers that match the filter, whose `limit` means nothing here, behind `after`. Looks at
-    /// 100,000 at most, which takes half a second.
+    /// 100,000 at most, which takes half a second with its pauses.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -213,10 +213,12 @@ impl Reader {
             let mut statement = self.connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params![since, scene, tag, search, time, openid])?;
             let (mut found, mut last) = (Vec::new(), None);
+            let mut pauses = self.turn.pauses();
             for looked in 0.. {
                 let Some(row) = rows.next()? else {
                     return Ok((found, None, false));
                 };
+                pauses.row();
                 if looked == MOST_LOOKED_AT || found.len() == most {
                     return Ok((found, last, looked == MOST_LOOKED_AT));
                 }
