@@ -206,7 +206,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let forwarded = match &record.forward {
         None => None,
         Some(forward) => Some(forwards::add(
-            sql.sqlite(),
+            sql,
             forward,
             id,
             &record.openid,
@@ -216,7 +216,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let shown = match &record.shows_kept {
         ShowsKept::No => None,
         shows @ (ShowsKept::Alone | ShowsKept::Before(_)) => forwards::show_kept(
-            sql.sqlite(),
+            sql,
             id,
             shows,
             &record.openid,
@@ -238,7 +238,7 @@ fn not_new(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     })?;
     let (recorded, same_signature) = match kept {
         Some((id, reply, is_pending, same_signature)) => {
-            let recorded = match forwards::delivered_again(sql.sqlite(), id)? {
+            let recorded = match forwards::delivered_again(sql, id)? {
                 Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
                 forwarded => Recorded::Again { reply, forwarded },
             };

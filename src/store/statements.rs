@@ -7,8 +7,9 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, erase, follow_counts, followers, growth, inbox, kept, messages, outbox,
-    profiles, record, rule_counts, scenes, sessions, settings, signatures, sync, tags,
+    admin, contact, erase, follow_counts, followers, forwards, growth, inbox, kept, messages,
+    outbox, profiles, record, rule_counts, scenes, sent, sessions, settings, signatures, sync,
+    tags,
 };
 
 /// The statements of every file that has some.
@@ -18,6 +19,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("erase", erase::STATEMENTS),
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
+    ("forwards", forwards::STATEMENTS),
     ("growth", growth::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
     ("kept", kept::STATEMENTS),
@@ -27,6 +29,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("record", record::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
     ("scenes", scenes::STATEMENTS),
+    ("sent", sent::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
     ("settings", settings::STATEMENTS),
     ("signatures", signatures::STATEMENTS),
