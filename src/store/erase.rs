@@ -160,8 +160,7 @@ impl Store {
             }
             Ok(erased)
         })?;
-        let events = reader.hook_events_of(openid);
-        for rows in events.map_err(|error| Reader::failed(&error))?.chunks(100) {
+        for rows in reader.hook_events_of(openid)?.chunks(100) {
             let rows = rows.to_vec();
             erased.hook_events += self.writer.write_sqlite(move |connection| {
                 let mut remove =

@@ -7,9 +7,9 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, erase, follow_counts, followers, forwards, growth, inbox, kept, messages,
-    outbox, profiles, record, rule_counts, scenes, sent, sessions, settings, signatures, sync,
-    tags,
+    admin, contact, erase, follow_counts, followers, forwards, forwards_read, growth, hooks, inbox,
+    kept, messages, outbox, profiles, record, rule_counts, scenes, sent, sessions, settings,
+    signatures, sync, tags,
 };
 
 /// The statements of every file that has some.
@@ -20,7 +20,9 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
     ("forwards", forwards::STATEMENTS),
+    ("forwards_read", forwards_read::STATEMENTS),
     ("growth", growth::STATEMENTS),
+    ("hooks", hooks::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
     ("kept", kept::STATEMENTS),
     ("messages", messages::STATEMENTS),
