@@ -101,14 +101,9 @@ impl Reader {
         each: impl FnMut(ForwardRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let next = |left, last| {
-            self.read(|sql| {
-                page_of(
-                    sql,
-                    &LIST,
-                    values![filter.state, filter.since, limit(left), last],
-                    forward,
-                )
-            })
+            let most = limit(left);
+            let values = values![filter.state, filter.since, most, last];
+            self.read(|sql| page_of(sql, &LIST, values, forward))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }

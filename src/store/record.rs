@@ -201,7 +201,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
             sessions::end_of(sql, openid)?;
         }
         Effect::AccountClosed { openid } => erase::close_account(sql.sqlite(), openid)?,
-        Effect::JobFinished(result) => jobs::finish(sql.sqlite(), result, &record.openid, at)?,
+        Effect::JobFinished(result) => jobs::finish(sql, result, &record.openid, at)?,
     }
     let forwarded = match &record.forward {
         None => None,

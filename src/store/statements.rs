@@ -8,8 +8,8 @@ use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
     admin, contact, erase, follow_counts, followers, forwards, forwards_read, growth, hooks, inbox,
-    kept, messages, outbox, profiles, record, rule_counts, scenes, sent, sessions, settings,
-    signatures, sync, tags,
+    jobs, kept, media, media_files, messages, outbox, pictures, profiles, record, rule_counts,
+    scenes, sent, sessions, settings, signatures, sync, tags, troubles,
 };
 
 /// The statements of every file that has some.
@@ -24,9 +24,13 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("growth", growth::STATEMENTS),
     ("hooks", hooks::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
+    ("jobs", jobs::STATEMENTS),
     ("kept", kept::STATEMENTS),
+    ("media", media::STATEMENTS),
+    ("media_files", media_files::STATEMENTS),
     ("messages", messages::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
+    ("pictures", pictures::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
     ("record", record::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
@@ -37,6 +41,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("signatures", signatures::STATEMENTS),
     ("sync", sync::STATEMENTS),
     ("tags", tags::STATEMENTS),
+    ("troubles", troubles::STATEMENTS),
 ];
 
 /// Words that another engine does not know, or understands in its own way.
