@@ -29,14 +29,12 @@
 //!   something, held by a [`process`]
 //! - [`signatures`]: used signatures, and pushes that are not recorded again
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages, through [`dbpage`]
-//! - [`columns`]: columns with values of unexpected types
 //! - [`copy`]: backup and restore
 //! - [`room`]: how large the store is, and how much room is beside it
 //! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
 //!   [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`error`]: what failed, and what to do
 
 mod admin;
-mod columns;
 mod contact;
 mod engine;
 mod erase;
