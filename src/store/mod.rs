@@ -1,6 +1,6 @@
-//! The SQLite file: the only folder that names rusqlite. One writer, any number of readers.
+//! The store: the only folder that names an engine. Any number of readers.
 //!
-//! - [`schema`]: tables, views, migrations
+//! - [`engine`]: which engine has it: `sqlite`, or `mysql` in a program that is built with it
 //! - [`writer`]: the thread that owns the writing connection and commits many requests at once
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`record`]: a push and its effect on the followers, in one commit
@@ -54,6 +54,8 @@ mod lease;
 mod media;
 mod media_files;
 mod messages;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 mod options;
 mod outbox;
@@ -101,7 +103,7 @@ pub use media::{PERMANENT, PERMANENT_VIDEO};
 pub use media_files::{DueMedia, FetchedMedia, MediaCounts};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
-pub use options::Options;
+pub use options::{Host, Options, Server, Tls};
 pub use outbox::NewHookEvent;
 pub use pictures::NewPicture;
 pub use profiles::{FetchedProfile, ProfileOutcome};

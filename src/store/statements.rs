@@ -69,7 +69,7 @@ const NOT_IN_MYSQL: &[&str] = &[
     "VALUES(",
 ];
 
-fn all() -> impl Iterator<Item = (String, &'static Statement)> {
+pub(super) fn all() -> impl Iterator<Item = (String, &'static Statement)> {
     let of = |(file, statements): &(&str, &'static [(&str, &'static Statement)])| {
         let file = (*file).to_owned();
         let name = move |(name, statement): &(&str, &'static Statement)| {
