@@ -200,7 +200,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
             followers::clear_profile(sql, openid, record.received_at)?;
             sessions::end_of(sql, openid)?;
         }
-        Effect::AccountClosed { openid } => erase::close_account(sql.sqlite(), openid)?,
+        Effect::AccountClosed { openid } => erase::close_account(sql, openid)?,
         Effect::JobFinished(result) => jobs::finish(sql, result, &record.openid, at)?,
     }
     let forwarded = match &record.forward {
