@@ -158,12 +158,8 @@ impl Reader {
             .map_err(|error| StoreError::of_sql("read", &error))
     }
 
-    /// For statements that are not written for every engine yet.
-    pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite("read", error)
-    }
-
-    /// For statements that are not written for every engine yet.
+    /// The SQLite connection behind this.
+    #[cfg(test)]
     pub(super) fn sqlite(&self) -> &rusqlite::Connection {
         match &self.session {
             Session::Sqlite(connection) => connection,

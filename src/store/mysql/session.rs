@@ -365,6 +365,7 @@ impl Sql for Connection {
         Ok(())
     }
 
+    #[cfg(test)]
     fn sqlite(&self) -> &rusqlite::Connection {
         unreachable!("a statement that is written for SQLite only")
     }
