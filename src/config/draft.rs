@@ -52,6 +52,7 @@ impl Draft {
             },
             store: Options {
                 path: PathBuf::new(),
+                server: None,
                 keep_messages: Duration::ZERO,
                 media: None,
             },

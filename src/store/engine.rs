@@ -6,17 +6,28 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::Connection;
 
-use super::error::StoreError;
-use super::options::Options;
+use super::error::{ErrorKind, StoreError};
+#[cfg(feature = "mysql")]
+use super::mysql;
+use super::options::{Options, Server};
 use super::sql::{Result, Sql};
 use super::sqlite;
 use super::sqlite::main_file::Main;
+#[cfg(feature = "mysql")]
+use crate::random::NoRandomNumbers;
 
 /// Where an open store is.
 #[derive(Debug)]
 pub(super) enum Engine {
     /// In a file on this machine.
     Sqlite { path: PathBuf, main: &'static Main },
+    /// In a database on a server.
+    #[cfg(feature = "mysql")]
+    Mysql {
+        hosts: Arc<mysql::hosts::Hosts>,
+        ids: Arc<mysql::ids::Ids>,
+        path: PathBuf,
+    },
 }
 
 impl Engine {
@@ -29,6 +40,9 @@ impl Engine {
         options: &Options,
         failing: Arc<AtomicBool>,
     ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
+        if let Some(server) = &options.server {
+            return Engine::open_server(options, server, &failing);
+        }
         let path = &options.path;
         let (connection, main) = sqlite::open::for_writing(path)?;
         let committer = sqlite::committer::Committer::new(path, main, connection, failing)?;
@@ -39,6 +53,36 @@ impl Engine {
         ))
     }
 
+    #[cfg(feature = "mysql")]
+    fn open_server(
+        options: &Options,
+        server: &Server,
+        failing: &Arc<AtomicBool>,
+    ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
+        let no_numbers =
+            |error: NoRandomNumbers| StoreError::new(ErrorKind::Other, error.to_string());
+        let hosts = Arc::new(mysql::hosts::Hosts::new(server));
+        let ids = Arc::new(mysql::ids::Ids::new().map_err(no_numbers)?);
+        mysql::schema::migrate(&hosts, &ids)?;
+        let committer = |_| mysql::committer::Committer::new(&hosts, &ids, Arc::clone(failing));
+        let committers = (0..server.connections.max(1))
+            .map(committer)
+            .map(|committer| committer.map(Committer::Mysql));
+        let committers = committers.collect::<std::result::Result<_, _>>();
+        let committers = committers.map_err(no_numbers)?;
+        let path = options.path.clone();
+        Ok((Engine::Mysql { hosts, ids, path }, committers))
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn open_server(
+        _: &Options,
+        _: &Server,
+        _: &Arc<AtomicBool>,
+    ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
+        Err(not_built())
+    }
+
     /// A connection for reading.
     ///
     /// # Errors
@@ -46,6 +90,10 @@ impl Engine {
     pub(super) fn session(&self) -> std::result::Result<Session, StoreError> {
         match self {
             Engine::Sqlite { path, .. } => Session::of_file(path),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql { hosts, ids, .. } => {
+                Ok(Session::Mysql(mysql::readers::Readers::new(hosts, ids)))
+            }
         }
     }
 
@@ -54,12 +102,12 @@ impl Engine {
     pub(super) fn has_room(
         &self,
     ) -> impl FnOnce() -> std::result::Result<(), StoreError> + Send + use<> {
-        match self {
-            Engine::Sqlite { main, .. } => {
-                let main = *main;
-                move || main.has_room()
-            }
-        }
+        let main = match self {
+            Engine::Sqlite { main, .. } => Some(*main),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql { .. } => None,
+        };
+        move || main.map_or(Ok(()), Main::has_room)
     }
 
     /// Moves the write-ahead log into the file and empties it, see `Store::empty_log`; `prove` writes a commit. Where
@@ -77,6 +125,8 @@ impl Engine {
                 prove()?;
                 sqlite::wal::empty_log(path, main)
             }
+            #[cfg(feature = "mysql")]
+            Engine::Mysql { .. } => prove().map(|()| true),
         }
     }
 
@@ -84,6 +134,8 @@ impl Engine {
     pub(super) fn path(&self) -> &Path {
         match self {
             Engine::Sqlite { path, .. } => path,
+            #[cfg(feature = "mysql")]
+            Engine::Mysql { path, .. } => path,
         }
     }
 }
@@ -93,6 +145,9 @@ impl Engine {
 pub(super) enum Session {
     /// To a file on this machine.
     Sqlite(Connection),
+    /// To a server.
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::readers::Readers),
 }
 
 impl Session {
@@ -101,7 +156,36 @@ impl Session {
     /// # Errors
     /// When there is none, or it belongs to another program or another version.
     pub(super) fn open(options: &Options) -> std::result::Result<Session, StoreError> {
-        Session::of_file(&options.path)
+        match &options.server {
+            None => Session::of_file(&options.path),
+            Some(server) => Session::of_server(server),
+        }
+    }
+
+    /// The same; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// When it belongs to another program or another version.
+    pub(super) fn open_if_any(
+        options: &Options,
+    ) -> std::result::Result<Option<Session>, StoreError> {
+        if options.server.is_none() && !options.path.exists() {
+            return Ok(None);
+        }
+        match Session::open(options) {
+            Err(error) if options.server.is_some() && error.kind() == ErrorKind::Gone => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    fn of_server(server: &Server) -> std::result::Result<Session, StoreError> {
+        mysql::readers::Readers::open(server).map(Session::Mysql)
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn of_server(_: &Server) -> std::result::Result<Session, StoreError> {
+        Err(not_built())
     }
 
     fn of_file(path: &Path) -> std::result::Result<Session, StoreError> {
@@ -119,6 +203,11 @@ impl Session {
     ) -> std::result::Result<(), StoreError> {
         match self {
             Session::Sqlite(connection) => sqlite::copy::copy_out(connection, target, progress),
+            #[cfg(feature = "mysql")]
+            Session::Mysql(_) => Err(StoreError::new(
+                ErrorKind::Other,
+                "store: backup: a store on a server is copied by the server's own tools",
+            )),
         }
     }
 
@@ -129,6 +218,8 @@ impl Session {
     pub(super) fn pages_with(&self, text: &str) -> Result<Vec<i64>> {
         match self {
             Session::Sqlite(connection) => Ok(sqlite::dbpage::pages_with(connection, text)?),
+            #[cfg(feature = "mysql")]
+            Session::Mysql(_) => Ok(Vec::new()),
         }
     }
 
@@ -136,14 +227,23 @@ impl Session {
     pub(super) fn with<T>(&self, read: impl FnOnce(&mut dyn Sql) -> T) -> T {
         match self {
             Session::Sqlite(connection) => read(&mut &*connection),
+            #[cfg(feature = "mysql")]
+            Session::Mysql(readers) => readers.with(read),
         }
     }
 }
 
 /// A connection that commits.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are few, and they do not move"
+)]
 pub(super) enum Committer {
     /// To a file on this machine.
     Sqlite(sqlite::committer::Committer),
+    /// To a server.
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::committer::Committer),
 }
 
 impl Committer {
@@ -157,6 +257,8 @@ impl Committer {
     ) -> Result<()> {
         match self {
             Committer::Sqlite(committer) => committer.commit(work),
+            #[cfg(feature = "mysql")]
+            Committer::Mysql(committer) => committer.commit(work),
         }
     }
 
@@ -164,6 +266,8 @@ impl Committer {
     pub(super) fn roll_back(&mut self) {
         match self {
             Committer::Sqlite(committer) => committer.roll_back(),
+            #[cfg(feature = "mysql")]
+            Committer::Mysql(committer) => committer.roll_back(),
         }
     }
 
@@ -171,6 +275,8 @@ impl Committer {
     pub(super) fn between_commits(&mut self) {
         match self {
             Committer::Sqlite(committer) => committer.between_commits(),
+            #[cfg(feature = "mysql")]
+            Committer::Mysql(_) => {}
         }
     }
 
@@ -178,6 +284,15 @@ impl Committer {
     pub(super) fn close(self) {
         match self {
             Committer::Sqlite(committer) => committer.close(),
+            #[cfg(feature = "mysql")]
+            Committer::Mysql(committer) => committer.close(),
         }
     }
+}
+
+/// The error of a program that was built without the engine of a server.
+#[cfg(not(feature = "mysql"))]
+fn not_built() -> StoreError {
+    let text = "store.url: this wechatd was built without it";
+    StoreError::new(ErrorKind::Other, text).advising("build it with `--features mysql`")
 }

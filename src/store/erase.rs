@@ -3,21 +3,23 @@
 //! `secure_delete` overwrites the bytes in the file with zeros, so no `VACUUM` is needed; `scrub` overwrites the copies
 //! that `secure_delete` does not reach, and the final checkpoint empties the write-ahead log.
 
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
 use super::finding::messages_of_person;
+use super::follow_counts::{change_follower, change_log};
+use super::hooks::remove_event;
 use super::open::{Reader, Store};
 use super::outbox::{self, NewHookEvent};
+use super::sessions;
 use super::settings::{self, FORGET};
 use super::signatures::remove_messages;
-use super::sql::values;
-use super::statement::statements;
+use super::sql::{self, Row, Sql, values};
+use super::statement::{Statement, statements};
 
 /// How many rows were erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -43,11 +45,15 @@ pub struct Erased {
 const PAUSE: Duration = Duration::from_millis(100);
 const TRIES: u32 = 50;
 
+/// Rows that one commit removes or changes.
+const STEP: usize = 100;
+
 /// A place where rows of others can name a person.
 struct Naming {
-    /// Finds candidate rows: their key, then the columns to search.
-    find: &'static str,
-    goes: Goes,
+    /// Finds candidate rows: their id, then the columns to search.
+    find: &'static Statement,
+    /// Removes the name from the row with this id, and returns how many messages went.
+    remove: fn(&mut dyn Sql, i64) -> sql::Result<usize>,
 }
 
 /// The length of real openids: a text that contains one anywhere names that person.
@@ -56,53 +62,67 @@ const REAL_LENGTH: usize = 28;
 /// A shorter openid could be any word of a text.
 const DISTINCTIVE_LENGTH: usize = 6;
 
-/// What is removed from a row that names a person.
-enum Goes {
-    /// The whole message.
-    Message,
-    /// Only that column, by this statement: a scene, because the follower used the person's own QR code; the content
-    /// of a message to somebody else, which goes on to count.
-    Column(&'static str),
-    /// An event for a hook, by this statement.
-    HookEvent(&'static str),
-}
-
 const NAMING: &[Naming] = &[
-    // Authorization changes, gifts of cards, agents' scans, messages about the person.
     Naming {
-        find: "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
-            AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))",
-        goes: Goes::Message,
-    },
-    // Answers of services that came late.
-    Naming {
-        find: "SELECT message_id, answer FROM forwards WHERE openid <> ?1 AND instr(answer, ?1)",
-        goes: Goes::Message,
+        find: &NAMING_MESSAGES,
+        remove: remove_message,
     },
     Naming {
-        find: "SELECT id, scene, way FROM follow_log WHERE instr(scene, ?1) OR instr(way, ?1)",
-        goes: Goes::Column("UPDATE follow_log SET scene = NULL, way = NULL WHERE id = ?1"),
+        find: &NAMING_FORWARDS,
+        remove: remove_message,
+    },
+    // Only the scene: the follower used the person's own QR code.
+    Naming {
+        find: &NAMING_LOG,
+        remove: |sql, id| {
+            let clear = |sql: &mut dyn Sql| sql.run(&CLEAR_SCENE_OF_LOG, values![id]);
+            change_log(sql, id, clear).map(|_| 0)
+        },
+    },
+    // Only the content of a message to somebody else, which goes on to count.
+    Naming {
+        find: &NAMING_SENT,
+        remove: |sql, id| sql.run(&CLEAR_SENT, values![id]).map(|_| 0),
     },
     Naming {
-        find: "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)",
-        goes: Goes::Column("UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1"),
-    },
-    Naming {
-        find: "SELECT id, content FROM sent WHERE openid <> ?1 AND instr(content, ?1)",
-        goes: Goes::Column("UPDATE sent SET content = NULL WHERE id = ?1"),
-    },
-    Naming {
-        find: "SELECT number, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)",
-        goes: Goes::HookEvent("DELETE FROM hook_events WHERE number = ?1"),
+        find: &NAMING_EVENTS,
+        remove: |sql, number| remove_event(sql, number).map(|_| 0),
     },
 ];
 
 statements! {
+    // Authorization changes, gifts of cards, agents' scans, messages about the person.
+    NAMING_MESSAGES = "SELECT id, xml, content, event_key, reply, dedup_key FROM messages WHERE openid <> ?1
+                       AND (instr(xml, ?1) OR instr(content, ?1) OR instr(event_key, ?1) OR instr(reply, ?1) OR instr(dedup_key, ?1))";
+    // Answers of services that came late.
+    NAMING_FORWARDS = "SELECT message_id, answer FROM forwards WHERE openid <> ?1 AND instr(answer, ?1)";
+    NAMING_LOG = "SELECT id, scene, way FROM follow_log WHERE instr(scene, ?1) OR instr(way, ?1)";
+    NAMING_FOLLOWERS = "SELECT openid, qr_scene_str FROM followers WHERE instr(qr_scene_str, ?1)";
+    NAMING_SENT = "SELECT id, content FROM sent WHERE openid <> ?1 AND instr(content, ?1)";
+    NAMING_EVENTS = "SELECT number, body FROM hook_events WHERE type <> 'closed' AND instr(body, ?1)";
+    CLEAR_SCENE_OF_LOG = "UPDATE follow_log SET scene = NULL, way = NULL WHERE id = ?1";
+    CLEAR_SCENE_OF_FOLLOWER = "UPDATE followers SET qr_scene_str = NULL WHERE openid = ?1";
+    CLEAR_SENT = "UPDATE sent SET content = NULL WHERE id = ?1";
     MESSAGE = "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id = ?1";
     MESSAGES_OF = {
         sqlite: concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id IN (", messages_of_person!(sqlite), ")"),
         mysql: "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE openid = ?1",
     };
+    LOG_OF = "SELECT id FROM follow_log WHERE openid = ?1";
+    REMOVE_FOLLOWER = "DELETE FROM followers WHERE openid = ?1";
+    REMOVE_LOG = "DELETE FROM follow_log WHERE id = ?1";
+    REMOVE_JOBS = "DELETE FROM jobs WHERE openid = ?1";
+    REMOVE_SENT = "DELETE FROM sent WHERE openid = ?1";
+    REMOVE_FROM_SYNC = "DELETE FROM sync_people WHERE openid = ?1";
+    SIGN_OUT = "DELETE FROM admin_sessions WHERE openid = ?1";
+    // A running sync must not bring the person back. If its next page begins with the person, it reads the list again; and
+    // where ids are used again, new pushes may get those of the log that are free now.
+    MEND_SYNC = {
+        sqlite: "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
+                     log_mark = min(log_mark, (SELECT coalesce(max(id), 0) FROM follow_log))",
+        mysql: "UPDATE sync_state SET next_openid = '' WHERE next_openid = ?1",
+    };
+    QUEUED = "SELECT name FROM settings WHERE name >= ?1 AND name < ?2";
 }
 
 impl Store {
@@ -126,8 +146,7 @@ impl Store {
             thread::sleep(PAUSE);
         }
         let person = openid.to_owned();
-        self.writer
-            .write_sqlite(move |connection| queue(connection, &person))?;
+        self.writer.write(move |sql| queue(sql, &person))?;
         Err(StoreError::new(
             ErrorKind::Busy,
             format!(
@@ -153,56 +172,46 @@ impl Store {
         hook_events: Vec<NewHookEvent>,
     ) -> Result<Erased, StoreError> {
         let person = openid.to_owned();
-        let mut erased = self.writer.write_sqlite(move |connection| {
-            let erased = rows_of(connection, &person)?;
+        let mut erased = self.writer.write(move |sql| {
+            let erased = rows_of(sql, &person)?;
             if erased != Erased::default() {
-                outbox::add(&mut &*connection, hook_events.iter())?;
+                outbox::add(sql, hook_events.iter())?;
             }
             Ok(erased)
         })?;
-        let events = reader.hook_events_of(openid);
-        for rows in events.map_err(|error| Reader::failed(&error))?.chunks(100) {
-            let rows = rows.to_vec();
-            erased.hook_events += self.writer.write_sqlite(move |connection| {
-                let mut remove =
-                    connection.prepare_cached("DELETE FROM hook_events WHERE number = ?1")?;
-                let rows = rows.iter().map(|row| remove.execute([row]));
-                rows.sum::<rusqlite::Result<usize>>()
-            })?;
-        }
+        let events = reader.hook_events_of(openid)?;
+        erased.hook_events = self.remove_each(events, |sql, event| remove_event(sql, *event))?;
         let others = if is_distinctive(openid) { NAMING } else { &[] };
-        for Naming { find, goes } in others {
-            for keys in reader.naming(find, openid)?.chunks(100) {
-                let keys = keys.to_vec();
-                erased.messages += self.writer.write_sqlite(move |connection| {
-                    let go = |key: &Value| match goes {
-                        Goes::Message => {
-                            let key = super::sql::Value::Integer(match key {
-                                Value::Integer(id) => *id,
-                                _ => 0,
-                            });
-                            Ok(remove_messages(
-                                &mut &*connection,
-                                &MESSAGE,
-                                &[key],
-                                i64::MIN,
-                            )?)
-                        }
-                        Goes::Column(sql) | Goes::HookEvent(sql) => {
-                            connection.prepare_cached(sql)?.execute([key]).map(|_| 0)
-                        }
-                    };
-                    keys.iter().map(go).sum::<rusqlite::Result<usize>>()
-                })?;
-            }
+        for Naming { find, remove } in others {
+            let ids = reader.naming(find, openid, |row| row.some_number(0))?;
+            erased.messages += self.remove_each(ids, |sql, id| remove(sql, *id))?;
         }
         if is_distinctive(openid) {
+            let followers = reader.naming(&NAMING_FOLLOWERS, openid, |row| row.some_text(0))?;
+            self.remove_each(followers, |sql, follower| clear_scene(sql, follower))?;
             self.scrub(reader, openid)?;
         }
         let queued = format!("{FORGET}{openid}");
         self.writer
             .write(move |sql| settings::remove(sql, &queued))?;
         Ok(erased)
+    }
+
+    /// Calls `remove` for each of these rows, in small commits, and returns the sum of what it returns.
+    fn remove_each<K: Clone + Send + 'static>(
+        &self,
+        rows: Vec<K>,
+        remove: impl Fn(&mut dyn Sql, &K) -> sql::Result<usize> + Copy + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for rows in rows.chunks(STEP) {
+            let rows = rows.to_vec();
+            removed += self.writer.write(move |sql| {
+                let rows = rows.iter().map(|row| remove(sql, row));
+                rows.sum::<sql::Result<usize>>()
+            })?;
+        }
+        Ok(removed)
     }
 
     /// Moves the write-ahead log into the file and empties it. False if other programs are using the store.
@@ -220,37 +229,43 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn people_to_erase(&self) -> Result<Vec<String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare("SELECT substr(name, length(?1) + 1) FROM settings WHERE name >= ?1 AND name < ?1 || char(0x10ffff)")?
-                .query_map([FORGET], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        let end = format!("{FORGET}{}", char::MAX);
+        let queued =
+            self.read(|sql| sql.all(&QUEUED, values![FORGET, end], |row| Ok(row.some_text(0))))?;
+        let openid = |name: &String| name.strip_prefix(FORGET).map(str::to_owned);
+        Ok(queued.iter().filter_map(openid).collect())
     }
 
     /// Keys of other people's rows that name the person.
-    fn naming(&self, find: &str, openid: &str) -> Result<Vec<Value>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare(find)?
-                .query_map([openid], |row| {
-                    let columns = 1..row.as_ref().column_count();
-                    let texts = columns.map(|column| row.get_ref(column));
-                    let mut named = false;
-                    for text in texts {
-                        named |= text?.as_str().is_ok_and(|text| names(text, openid));
-                    }
-                    Ok((named, row.get(0)?))
-                })?
-                .filter_map(|row| match row {
-                    Ok((named, key)) => named.then_some(Ok(key)),
-                    Err(error) => Some(Err(error)),
-                })
-                .collect::<rusqlite::Result<Vec<Value>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+    fn naming<K>(
+        &self,
+        find: &Statement,
+        openid: &str,
+        key: impl Fn(&dyn Row) -> K,
+    ) -> Result<Vec<K>, StoreError> {
+        let mut keys = Vec::new();
+        self.read(|sql| {
+            sql.rows(find, values![openid], &mut |row| {
+                let mut texts = (1..row.columns()).map(|column| row.value(column));
+                if texts.any(|text| text.as_str().is_some_and(|text| names(text, openid))) {
+                    keys.push(key(row));
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        Ok(keys)
     }
+}
+
+fn remove_message(sql: &mut dyn Sql, id: i64) -> sql::Result<usize> {
+    remove_messages(sql, &MESSAGE, values![id], i64::MIN)
+}
+
+/// Removes the scene by which a follower came.
+fn clear_scene(sql: &mut dyn Sql, openid: &str) -> sql::Result<usize> {
+    change_follower(sql, openid, |sql| {
+        sql.run(&CLEAR_SCENE_OF_FOLLOWER, values![openid])
+    })
 }
 
 /// Whether the openid is distinctive enough to search for in other rows. `xml` or the account's own `gh_…`, from a
@@ -270,45 +285,39 @@ fn names(text: &str, openid: &str) -> bool {
 }
 
 /// Removes the person's own rows.
-pub(super) fn rows_of(connection: &Connection, openid: &str) -> rusqlite::Result<Erased> {
-    let delete = |table: &str| {
-        let sql = format!("DELETE FROM {table} WHERE openid = ?1");
-        connection.execute(&sql, params![openid])
-    };
+pub(super) fn rows_of(sql: &mut dyn Sql, openid: &str) -> sql::Result<Erased> {
+    let person = values![openid];
     let erased = Erased {
-        followers: delete("followers")?,
-        follow_log: delete("follow_log")?,
-        messages: remove_messages(&mut &*connection, &MESSAGES_OF, values![openid], i64::MIN)?,
-        jobs: delete("jobs")?,
-        sent: delete("sent")?,
-        sessions: delete("sessions")?,
+        followers: change_follower(sql, openid, |sql| sql.run(&REMOVE_FOLLOWER, person))?,
+        follow_log: remove_log(sql, openid)?,
+        messages: remove_messages(sql, &MESSAGES_OF, person, i64::MIN)?,
+        jobs: sql.run(&REMOVE_JOBS, person)?,
+        sent: sql.run(&REMOVE_SENT, person)?,
+        sessions: sessions::end_of(sql, openid)?,
         // They are found without the writer, see `erase`.
         hook_events: 0,
     };
-    // A running sync must not bring the person back. If its next page begins with the person, it reads the list again;
-    // and new pushes may reuse the ids of the log that are free now.
-    delete("sync_people")?;
-    delete("admin_sessions")?;
-    connection.execute(
-        "UPDATE sync_state SET next_openid = iif(next_openid = ?1, '', next_openid),
-             log_mark = min(log_mark, (SELECT coalesce(max(id), 0) FROM follow_log))",
-        [openid],
-    )?;
+    sql.run(&REMOVE_FROM_SYNC, person)?;
+    sql.run(&SIGN_OUT, person)?;
+    sql.run(&MEND_SYNC, person)?;
     Ok(erased)
 }
 
+fn remove_log(sql: &mut dyn Sql, openid: &str) -> sql::Result<usize> {
+    let rows: Vec<i64> = sql.all(&LOG_OF, values![openid], |row| row.get(0))?;
+    let rows = rows
+        .iter()
+        .map(|id| change_log(sql, *id, |sql| sql.run(&REMOVE_LOG, values![id])));
+    rows.sum()
+}
+
 /// Removes the person's own rows, and queues the search in rows of others.
-pub(super) fn close_account(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
-    rows_of(connection, openid)?;
-    queue(connection, openid)
+pub(super) fn close_account(sql: &mut dyn Sql, openid: &str) -> sql::Result<()> {
+    rows_of(sql, openid)?;
+    queue(sql, openid)
 }
 
 /// Remembers, across restarts, that traces of the person must still be erased.
-fn queue(connection: &Connection, openid: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO settings (name, value) VALUES (?1, NULL) ON CONFLICT DO NOTHING",
-        )?
-        .execute([format!("{FORGET}{openid}")])
-        .map(drop)
+fn queue(sql: &mut dyn Sql, openid: &str) -> sql::Result<()> {
+    settings::add(sql, &format!("{FORGET}{openid}"), None)
 }

@@ -1,12 +1,11 @@
 //! Pushes that a rule forwarded to a service: each step towards the follower is committed before it is taken.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::columns::{some_number, some_text, text};
-use super::error::StoreError;
+use super::error::{SqlError, StoreError};
 use super::open::{Reader, Store};
-use super::sent::{self, NewSent, Sent, SentMessage};
+use super::sent::{self, NewSent, Sent, SentMessage, Which};
 use super::settings::{self, NO_CUSTOM_SEND, NO_QR_CODES};
+use super::sql::{self, Row, Sql, values};
+use super::statement::{Statement, statements};
 use super::writer::AfterCommit;
 use crate::wechat::{MAX_TEXT_BYTES, Reply};
 
@@ -95,6 +94,50 @@ pub struct OpenForward {
     pub received: Option<String>,
 }
 
+/// Where a forwarded push is: its state, and its message if that has no answer yet.
+macro_rules! state {
+    () => {
+        "SELECT state, CASE WHEN pending THEN message_id END
+         FROM forwards JOIN messages ON messages.id = message_id WHERE forwards.id = ?1"
+    };
+}
+
+/// The oldest answer that is kept for a person.
+macro_rules! kept {
+    () => {
+        "SELECT id, answer FROM forwards WHERE state = 'kept' AND openid = ?1 ORDER BY id LIMIT 1"
+    };
+}
+
+statements! {
+    // What decides about the next step stays as it is until the commit: others wait for the row.
+    STATE = { sqlite: state!(), mysql: concat!(state!(), " FOR UPDATE") };
+    KEPT = { sqlite: kept!(), mysql: concat!(kept!(), " FOR UPDATE") };
+    SET_REPLY = "UPDATE messages SET reply = ?2, pending = NULL WHERE id = ?1";
+    ANSWER = "UPDATE forwards SET state = ?2, answer = ?3, answered_at = ?4, done_at = ?5 WHERE id = ?1";
+    FAIL = "UPDATE forwards SET state = 'failed', error = ?2, done_at = ?3 WHERE id = ?1";
+    MOVE_ON = "UPDATE forwards SET state = ?2, done_at = ?3 WHERE id = ?1";
+    END = "UPDATE forwards SET state = ?2, error = ?3, done_at = ?4 WHERE id = ?1";
+    SHOW = "UPDATE forwards SET state = 'shown', done_at = ?2 WHERE id = ?1";
+    EXPIRE = "UPDATE forwards SET state = 'expired', done_at = ?3 WHERE state = 'kept' AND service = ?1 AND answered_at < ?2";
+    HAS_OPEN = "SELECT 1 FROM forwards WHERE state IN ('asked', 'sending') LIMIT 1";
+    INTERRUPT = "UPDATE forwards SET state = 'unknown', error = 'the server ended while it was being sent', done_at = ?1
+                 WHERE state = 'sending'";
+    // None is `sending` any more; the words are those of the index.
+    OPEN = "SELECT forwards.id, deliveries, service, forwards.openid, coalesce(pending, 0) = 1, asked_at, dedup_key, xml
+            FROM forwards JOIN messages ON messages.id = message_id
+            WHERE state IN ('asked', 'sending') ORDER BY forwards.id";
+    IS_THERE = "SELECT 1 FROM forwards WHERE id = ?1";
+    SERVICES_WITH_KEPT = "SELECT DISTINCT service FROM forwards WHERE state = 'kept'";
+    PEOPLE_WITH_KEPT = "SELECT DISTINCT openid FROM forwards WHERE state = 'kept'";
+    DELIVERED_SO_OFTEN = "SELECT message_id FROM forwards WHERE id = ?1 AND deliveries = ?2";
+    PERSON = "SELECT openid FROM forwards WHERE id = ?1";
+    ADD = "INSERT INTO forwards (id, message_id, service, openid, state, error, asked_at, done_at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    COUNT_DELIVERY = "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1";
+    DELIVERIES = "SELECT id, deliveries FROM forwards WHERE message_id = ?1";
+}
+
 impl Store {
     /// Records the answer of a service; `None`: there is nothing to show. `done` runs after the commit, on the writer's
     /// thread.
@@ -106,11 +149,8 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
-            answer_forward(connection, id, answer.as_deref(), &rungs, now)
-        };
-        self.writer
-            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
+        let work = move |sql: &mut dyn Sql| answer_forward(sql, id, answer.as_deref(), &rungs, now);
+        self.writer.write_then(work, done);
     }
 
     /// Records that a service failed; `otherwise` answers the push if nothing has yet.
@@ -122,25 +162,20 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
-            let Some((State::Asked, pending)) = state(connection, id)? else {
+        let work = move |sql: &mut dyn Sql| {
+            let Some((State::Asked, pending)) = state(sql, id)? else {
                 return Ok(Settled::Moot);
             };
             if let Some(message_id) = pending {
-                set_reply(connection, message_id, otherwise.as_deref())?;
+                set_reply(sql, message_id, otherwise.as_deref())?;
             }
-            connection
-                .prepare_cached(
-                    "UPDATE forwards SET state = 'failed', error = ?2, done_at = ?3 WHERE id = ?1",
-                )?
-                .execute(params![id, error, now])?;
+            sql.run(&FAIL, values![id, error, now])?;
             Ok(match pending {
                 Some(_) => Settled::Answer(otherwise.clone()),
                 None => Settled::Nothing,
             })
         };
-        self.writer
-            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
+        self.writer.write_then(work, done);
     }
 
     /// Answers a push without its service, which may still answer: with `wait_text`, unless a customer-service message may
@@ -153,17 +188,16 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
-            let Some((_, Some(message_id))) = state(connection, id)? else {
+        let work = move |sql: &mut dyn Sql| {
+            let Some((_, Some(message_id))) = state(sql, id)? else {
                 return Ok(Settled::Moot);
             };
-            let sends = may_send && !settings::lacks_right(&mut &*connection, NO_CUSTOM_SEND, now)?;
+            let sends = may_send && !settings::lacks_right(sql, NO_CUSTOM_SEND, now)?;
             let reply = wait_text.clone().filter(|_| !sends);
-            set_reply(connection, message_id, reply.as_deref())?;
+            set_reply(sql, message_id, reply.as_deref())?;
             Ok(Settled::Answer(reply))
         };
-        self.writer
-            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
+        self.writer.write_then(work, done);
     }
 
     /// Closes a push that the platform no longer delivers: further deliveries get `success`. An answer that nobody got
@@ -175,9 +209,8 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| stop_waiting(connection, forwarded, &rungs, now);
-        self.writer
-            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
+        let work = move |sql: &mut dyn Sql| stop_waiting(sql, forwarded, &rungs, now);
+        self.writer.write_then(work, done);
     }
 
     /// Records how a customer-service message ended.
@@ -189,8 +222,8 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |connection: &Connection| -> rusqlite::Result<Settled> {
-            if !matches!(state(connection, id)?, Some((State::Sending, _))) {
+        let work = move |sql: &mut dyn Sql| {
+            if !matches!(state(sql, id)?, Some((State::Sending, _))) {
                 return Ok(Settled::Moot);
             }
             let (state, why, settled) = match &ended {
@@ -199,17 +232,12 @@ impl Store {
                 Sent::No { why, .. } if rungs.next => ("kept", Some(why), Settled::Kept),
                 Sent::No { why, .. } => ("expired", Some(why), Settled::Expired),
             };
-            sent::end(connection, "once = ?1", once(id), &ended)?;
+            sent::end(sql, Which::Number(&once(id)), &ended)?;
             let done_at = Some(now).filter(|_| state != "kept");
-            connection
-                .prepare_cached(
-                    "UPDATE forwards SET state = ?2, error = ?3, done_at = ?4 WHERE id = ?1",
-                )?
-                .execute(params![id, state, why, done_at])?;
+            sql.run(&END, values![id, state, why, done_at])?;
             Ok(settled)
         };
-        self.writer
-            .write_then(move |sql| Ok(work(sql.sqlite())?), done);
+        self.writer.write_then(work, done);
     }
 
     /// Gives up the answers of a service that were kept since before `before`, in Unix seconds. Returns how many.
@@ -218,14 +246,8 @@ impl Store {
     /// When the store cannot write.
     pub fn expire_kept(&self, service: &str, before: i64, now: i64) -> Result<usize, StoreError> {
         let service = service.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .prepare_cached(
-                    "UPDATE forwards SET state = 'expired', done_at = ?3
-                     WHERE state = 'kept' AND service = ?1 AND answered_at < ?2",
-                )?
-                .execute(params![service, before, now])
-        })
+        self.writer
+            .write(move |sql| sql.run(&EXPIRE, values![service, before, now]))
     }
 
     /// What a server that was killed left behind: messages that were being sent count as sent from now on, and the
@@ -234,46 +256,12 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn open_forwards(&self, now: i64) -> Result<Vec<OpenForward>, StoreError> {
-        let has_open = "SELECT 1 FROM forwards WHERE state IN ('asked', 'sending') LIMIT 1";
-        let reader = self.reader()?;
-        let fail = |error| Reader::failed(&error);
-        if !reader
-            .sqlite()
-            .prepare(has_open)
-            .map_err(fail)?
-            .exists([])
-            .map_err(fail)?
-        {
+        if !self.reader()?.read(|sql| sql.exists(&HAS_OPEN, &[]))? {
             return Ok(Vec::new());
         }
-        self.writer.write_sqlite(move |connection| {
-            connection.execute(
-                "UPDATE forwards SET state = 'unknown', error = 'the server ended while it was being sent', done_at = ?1
-                 WHERE state = 'sending'",
-                [now],
-            )?;
-            connection
-                .prepare(
-                    // None is `sending` any more; the words are those of the index.
-                    "SELECT forwards.id, deliveries, service, forwards.openid, pending IS 1, asked_at, dedup_key, xml
-                     FROM forwards JOIN messages ON messages.id = message_id
-                     WHERE state IN ('asked', 'sending') ORDER BY forwards.id",
-                )?
-                .query_map([], |row| {
-                    Ok(OpenForward {
-                        forwarded: Forwarded {
-                            id: row.get(0)?,
-                            deliveries: some_number(row, 1)?,
-                        },
-                        service: some_text(row, 2)?,
-                        openid: some_text(row, 3)?,
-                        is_pending: row.get(4)?,
-                        asked_at: some_number(row, 5)?,
-                        dedup_key: some_text(row, 6)?,
-                        received: text(row, 7)?,
-                    })
-                })?
-                .collect()
+        self.writer.write(move |sql| {
+            sql.run(&INTERRUPT, values![now])?;
+            sql.all(&OPEN, &[], open_forward)
         })
     }
 
@@ -296,10 +284,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn forget_missing_rights(&self) -> Result<[bool; 2], StoreError> {
-        self.writer.write_sqlite(|connection| {
-            let forget = |right| {
-                let was_known = settings::get(&mut &*connection, right)?.is_some();
-                settings::remove(&mut &*connection, right).map(|()| was_known)
+        self.writer.write(|sql| {
+            let mut forget = |right| {
+                let was_known = settings::get(sql, right)?.is_some();
+                settings::remove(sql, right).map(|()| was_known)
             };
             Ok([forget(NO_CUSTOM_SEND)?, forget(NO_QR_CODES)?])
         })
@@ -312,12 +300,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn has_forward(&self, id: i64) -> Result<bool, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached("SELECT 1 FROM forwards WHERE id = ?1")?
-                .exists([id])
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&IS_THERE, values![id]))
     }
 
     /// The services of which an answer is kept.
@@ -325,7 +308,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn services_with_kept_answers(&self) -> Result<Vec<String>, StoreError> {
-        self.kept_answers("service")
+        self.kept_answers(&SERVICES_WITH_KEPT)
     }
 
     /// For whom an answer is kept.
@@ -333,20 +316,27 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn people_with_kept_answers(&self) -> Result<Vec<String>, StoreError> {
-        self.kept_answers("openid")
+        self.kept_answers(&PEOPLE_WITH_KEPT)
     }
 
-    fn kept_answers(&self, column: &str) -> Result<Vec<String>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(&format!(
-                    "SELECT DISTINCT {column} FROM forwards WHERE state = 'kept'"
-                ))?
-                .query_map([], |row| some_text(row, 0))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+    fn kept_answers(&self, of_whom: &Statement) -> Result<Vec<String>, StoreError> {
+        self.read(|sql| sql.all(of_whom, &[], |row| Ok(row.some_text(0))))
     }
+}
+
+fn open_forward(row: &dyn Row) -> sql::Result<OpenForward> {
+    Ok(OpenForward {
+        forwarded: Forwarded {
+            id: row.get(0)?,
+            deliveries: row.some_number(1),
+        },
+        service: row.some_text(2),
+        openid: row.some_text(3),
+        is_pending: row.get(4)?,
+        asked_at: row.some_number(5),
+        dedup_key: row.some_text(6),
+        received: row.text(7),
+    })
 }
 
 /// The states that decide about the next step.
@@ -360,86 +350,67 @@ enum State {
 }
 
 /// The state of a forwarded push; and its row of `messages`, if the push has no answer yet. `None`: it is gone.
-fn state(connection: &Connection, id: i64) -> rusqlite::Result<Option<(State, Option<i64>)>> {
-    connection
-        .prepare_cached(
-            "SELECT state, iif(pending, message_id, NULL)
-             FROM forwards JOIN messages ON messages.id = message_id WHERE forwards.id = ?1",
-        )?
-        .query_row([id], |row| {
-            let state = match &*some_text(row, 0)? {
-                "asked" => State::Asked,
-                "answered" => State::Answered,
-                "sending" => State::Sending,
-                _ => State::Done,
-            };
-            Ok((state, row.get(1)?))
-        })
-        .optional()
+fn state(sql: &mut dyn Sql, id: i64) -> sql::Result<Option<(State, Option<i64>)>> {
+    sql.optional(&STATE, values![id], |row| {
+        let state = match &*row.some_text(0) {
+            "asked" => State::Asked,
+            "answered" => State::Answered,
+            "sending" => State::Sending,
+            _ => State::Done,
+        };
+        Ok((state, row.get(1)?))
+    })
 }
 
-fn set_reply(
-    connection: &Connection,
-    message_id: i64,
-    reply: Option<&str>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE messages SET reply = ?2, pending = NULL WHERE id = ?1")?
-        .execute(params![message_id, reply])
-        .map(drop)
+fn set_reply(sql: &mut dyn Sql, message_id: i64, reply: Option<&str>) -> sql::Result<()> {
+    sql.run(&SET_REPLY, values![message_id, reply]).map(drop)
 }
 
 fn answer_forward(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     id: i64,
     answer: Option<&str>,
     rungs: &Rungs,
     now: i64,
-) -> rusqlite::Result<Settled> {
-    let Some((State::Asked, pending)) = state(connection, id)? else {
+) -> sql::Result<Settled> {
+    let Some((State::Asked, pending)) = state(sql, id)? else {
         return Ok(Settled::Moot);
     };
     let (state, settled) = match (pending, answer) {
         (Some(message_id), answer) => {
-            set_reply(connection, message_id, answer)?;
+            set_reply(sql, message_id, answer)?;
             ("answered", Settled::Answer(answer.map(str::to_owned)))
         }
         (None, None) => ("answered", Settled::Nothing),
-        (None, Some(_)) => next_rung(connection, id, rungs, now)?,
+        (None, Some(_)) => next_rung(sql, id, rungs, now)?,
     };
-    connection
-        .prepare_cached(
-            "UPDATE forwards SET state = ?2, answer = ?3, answered_at = ?4, done_at = ?5 WHERE id = ?1",
-        )?
-        .execute(params![id, state, answer, now, done_at(&settled, now)])?;
+    let done_at = done_at(&settled, now);
+    sql.run(&ANSWER, values![id, state, answer, now, done_at])?;
     Ok(settled)
 }
 
 fn stop_waiting(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     forwarded: Forwarded,
     rungs: &Rungs,
     now: i64,
-) -> rusqlite::Result<Settled> {
+) -> sql::Result<Settled> {
     let Forwarded { id, deliveries } = forwarded;
-    let message_id = connection
-        .prepare_cached("SELECT message_id FROM forwards WHERE id = ?1 AND deliveries = ?2")?
-        .query_row([id, deliveries], |row| row.get(0))
-        .optional()?;
-    let (Some(message_id), Some((state, pending))) = (message_id, state(connection, id)?) else {
+    let state = state(sql, id)?;
+    let of_these = values![id, deliveries];
+    let message_id = sql.optional(&DELIVERED_SO_OFTEN, of_these, |row| row.get(0))?;
+    let (Some(message_id), Some((state, pending))) = (message_id, state) else {
         return Ok(Settled::Moot);
     };
     match (state, pending) {
         (State::Asked, Some(_)) => {
-            set_reply(connection, message_id, None)?;
+            set_reply(sql, message_id, None)?;
             Ok(Settled::Nothing)
         }
         (State::Answered, _) => {
-            let (state, settled) = next_rung(connection, id, rungs, now)?;
-            set_reply(connection, message_id, None)?;
-            connection
-                .prepare_cached("UPDATE forwards SET state = ?2, done_at = ?3 WHERE id = ?1")?
-                .execute(params![id, state, done_at(&settled, now)])?;
+            let (state, settled) = next_rung(sql, id, rungs, now)?;
+            set_reply(sql, message_id, None)?;
+            sql.run(&MOVE_ON, values![id, state, done_at(&settled, now)])?;
             Ok(settled)
         }
         (State::Asked | State::Sending | State::Done, _) => Ok(Settled::Moot),
@@ -455,17 +426,15 @@ fn done_at(settled: &Settled, now: i64) -> Option<i64> {
 
 /// Where an answer goes that the push can no longer carry.
 fn next_rung(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     id: i64,
     rungs: &Rungs,
     now: i64,
-) -> rusqlite::Result<(&'static str, Settled)> {
+) -> sql::Result<(&'static str, Settled)> {
     if let Some(message) = &rungs.message
-        && !settings::lacks_right(&mut &*connection, NO_CUSTOM_SEND, now)?
+        && !settings::lacks_right(sql, NO_CUSTOM_SEND, now)?
     {
-        let openid = connection
-            .prepare_cached("SELECT openid FROM forwards WHERE id = ?1")?
-            .query_row([id], |row| some_text(row, 0))?;
+        let openid = sql.one(&PERSON, values![id], |row| Ok(row.some_text(0)))?;
         let new = NewSent {
             openid,
             at: now,
@@ -473,7 +442,9 @@ fn next_rung(
             by: BY_SERVICE.to_owned(),
             once: Some(once(id)),
         };
-        sent::begin(connection, &new)?;
+        if sent::begin(sql, &new)?.is_none() {
+            return Err(SqlError::of_one("its answer was sent before"));
+        }
         return Ok(("sending", Settled::Sending));
     }
     Ok(match rungs.next {
@@ -492,22 +463,19 @@ fn once(id: i64) -> String {
 
 /// Records a forwarded push together with its message.
 pub(super) fn add(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     forward: &NewForward,
     message_id: i64,
     openid: &str,
     now: i64,
-) -> rusqlite::Result<Forwarded> {
+) -> sql::Result<Forwarded> {
     let (state, error, done_at) = match &forward.begins {
         Begins::Pending | Begins::Unanswerable => ("asked", None, None),
         Begins::Failed(why) => ("failed", Some(why), Some(now)),
     };
-    connection
-        .prepare_cached(
-            "INSERT INTO forwards (message_id, service, openid, state, error, asked_at, done_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
+    let id = sql.insert(
+        &ADD,
+        values![
             message_id,
             forward.service,
             openid,
@@ -515,49 +483,43 @@ pub(super) fn add(
             error,
             now,
             done_at
-        ])?;
+        ],
+    )?;
     Ok(Forwarded {
-        id: connection.last_insert_rowid(),
+        id: id.ok_or_else(|| SqlError::of_one("the push was forwarded before"))?,
         deliveries: 1,
     })
 }
 
 /// Counts another delivery of a push, if it was forwarded.
 pub(super) fn delivered_again(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     message_id: i64,
-) -> rusqlite::Result<Option<Forwarded>> {
-    connection
-        .prepare_cached(
-            "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1 RETURNING id, deliveries",
-        )?
-        .query_row([message_id], |row| {
-            Ok(Forwarded {
-                id: row.get(0)?,
-                deliveries: row.get(1)?,
-            })
+) -> sql::Result<Option<Forwarded>> {
+    if sql.run(&COUNT_DELIVERY, values![message_id])? == 0 {
+        return Ok(None);
+    }
+    sql.optional(&DELIVERIES, values![message_id], |row| {
+        Ok(Forwarded {
+            id: row.get(0)?,
+            deliveries: row.get(1)?,
         })
-        .optional()
+    })
 }
 
 /// Shows the oldest answer that was kept for a person with a new push, if that is possible. Returns the reply. `account`
 /// is the account's original ID.
 pub(super) fn show_kept(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     message_id: i64,
     shows: &ShowsKept,
     openid: &str,
     account: &str,
     now: i64,
-) -> rusqlite::Result<Option<String>> {
-    let kept = connection
-        .prepare_cached(
-            "SELECT id, answer FROM forwards WHERE state = 'kept' AND openid = ?1 ORDER BY id LIMIT 1",
-        )?
-        .query_row([openid], |row| {
-            Ok((row.get::<_, i64>(0)?, some_text(row, 1)?))
-        })
-        .optional()?;
+) -> sql::Result<Option<String>> {
+    let kept = sql.optional(&KEPT, values![openid], |row| {
+        Ok((row.get::<i64>(0)?, row.some_text(1)))
+    })?;
     let Some((id, answer)) = kept else {
         return Ok(None);
     };
@@ -572,9 +534,7 @@ pub(super) fn show_kept(
     let Some(xml) = reply.and_then(|reply| reply.to_xml(openid, account, now)) else {
         return Ok(None);
     };
-    set_reply(connection, message_id, Some(&xml))?;
-    connection
-        .prepare_cached("UPDATE forwards SET state = 'shown', done_at = ?2 WHERE id = ?1")?
-        .execute([id, now])?;
+    set_reply(sql, message_id, Some(&xml))?;
+    sql.run(&SHOW, values![id, now])?;
     Ok(Some(xml))
 }

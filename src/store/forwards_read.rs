@@ -1,12 +1,13 @@
 //! What people read of forwarded pushes: lists of them, and how the services are doing.
 
-use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::Reader;
-use super::page::{newest_first, page};
+use super::page::{newest_first, page_of};
+use super::sql::{self, Row, limit, values};
+use super::statement::statements;
+use crate::local_time;
 
 /// The states of a forwarded push: `asked` its service, which has `answered` the push itself; a late answer is `sending`
 /// and then `sent` as a message, unless it is `unknown` whether that arrived, or is `kept` and then `shown` with the next
@@ -64,6 +65,31 @@ pub struct ServiceCounts {
     pub error: Option<String>,
 }
 
+/// How many rows are of this kind.
+macro_rules! count_of {
+    ($which:literal) => {
+        concat!("count(CASE WHEN ", $which, " THEN 1 END)")
+    };
+}
+
+statements! {
+    LIST = "SELECT id, message_id, service, openid, state, deliveries, answer, error, asked_at, answered_at, done_at
+            FROM forwards WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR asked_at >= ?2) AND id < ?4
+            ORDER BY id DESC LIMIT ?3";
+    // Each part has an index of its own.
+    WAITING = "SELECT (SELECT count(*) FROM forwards WHERE state IN ('asked', 'sending'))
+                      + (SELECT count(*) FROM forwards WHERE state = 'kept')";
+    COUNTS = (concat!(
+        "SELECT ", count_of!("state = 'asked'"), ", ", count_of!("state IN ('kept', 'sending')"), ", ",
+        count_of!("state IN ('answered', 'sent', 'unknown', 'shown')"), ", ", count_of!("state = 'expired'"), ", ",
+        count_of!("state = 'failed'"), ", ",
+        count_of!("state = 'failed' AND id > (SELECT coalesce(max(id), 0) FROM forwards
+                                              WHERE service = ?1 AND answered_at IS NOT NULL)"),
+        " FROM forwards WHERE service = ?1"
+    ));
+    LAST_ERROR = "SELECT error FROM forwards WHERE service = ?1 AND state = 'failed' ORDER BY id DESC LIMIT 1";
+}
+
 impl Reader {
     /// Calls `each` for every forwarded push that matches the filter, newest first.
     ///
@@ -74,19 +100,10 @@ impl Reader {
         filter: &ForwardFilter,
         each: impl FnMut(ForwardRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error: rusqlite::Error| E::from(Reader::failed(&error));
-        let mut statement = self
-            .sqlite()
-            .prepare(
-                "SELECT id, message_id, service, openid, state, deliveries, answer, error, asked_at, answered_at, done_at,
-                     datetime(asked_at, 'unixepoch', 'localtime')
-                 FROM forwards WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR asked_at >= ?2) AND id < ?4
-                 ORDER BY id DESC LIMIT coalesce(?3, -1)",
-            )
-            .map_err(failed)?;
         let next = |left, last| {
-            let values = params![filter.state, filter.since, left, last];
-            page(&mut statement, values, forward).map_err(|error| Reader::failed(&error))
+            let most = limit(left);
+            let values = values![filter.state, filter.since, most, last];
+            self.read(|sql| page_of(sql, &LIST, values, forward))
         };
         newest_first(filter.limit, next, |row| row.id, each)
     }
@@ -96,12 +113,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn forwards_waiting(&self) -> Result<i64, StoreError> {
-        // Each part has an index of its own.
-        let count = "SELECT (SELECT count(*) FROM forwards WHERE state IN ('asked', 'sending'))
-                            + (SELECT count(*) FROM forwards WHERE state = 'kept')";
-        self.sqlite()
-            .query_row(count, [], |row| row.get(0))
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&WAITING, &[], |row| row.get(0)))
     }
 
     /// How a service is doing.
@@ -109,57 +121,41 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn service_counts(&self, service: &str) -> Result<ServiceCounts, StoreError> {
-        let counts = || {
-            self.sqlite().query_row(
-                "SELECT sum(state = 'asked'), sum(state IN ('kept', 'sending')),
-                     sum(state IN ('answered', 'sent', 'unknown', 'shown')), sum(state = 'expired'), sum(state = 'failed'),
-                     sum(state = 'failed' AND id > (SELECT coalesce(max(id), 0) FROM forwards
-                                                    WHERE service = ?1 AND answered_at IS NOT NULL))
-                 FROM forwards WHERE service = ?1",
-                [service],
-                |row| {
-                    Ok(ServiceCounts {
-                        waiting: some_number(row, 0)?,
-                        kept: some_number(row, 1)?,
-                        answered: some_number(row, 2)?,
-                        expired: some_number(row, 3)?,
-                        failed: some_number(row, 4)?,
-                        failed_in_a_row: some_number(row, 5)?,
-                        error: None,
-                    })
-                },
-            )
-        };
-        let error = || {
-            self.sqlite()
-                .query_row(
-                    "SELECT error FROM forwards WHERE service = ?1 AND state = 'failed' ORDER BY id DESC LIMIT 1",
-                    [service],
-                    |row| text(row, 0),
-                )
-                .optional()
-        };
-        let mut counts = counts().map_err(|error| Reader::failed(&error))?;
-        if counts.failed_in_a_row > 0 {
-            counts.error = error().map_err(|error| Reader::failed(&error))?.flatten();
-        }
-        Ok(counts)
+        self.read(|sql| {
+            let mut counts = sql.one(&COUNTS, values![service], |row| {
+                Ok(ServiceCounts {
+                    waiting: row.some_number(0),
+                    kept: row.some_number(1),
+                    answered: row.some_number(2),
+                    expired: row.some_number(3),
+                    failed: row.some_number(4),
+                    failed_in_a_row: row.some_number(5),
+                    error: None,
+                })
+            })?;
+            if counts.failed_in_a_row > 0 {
+                let error = sql.optional(&LAST_ERROR, values![service], |row| Ok(row.text(0)))?;
+                counts.error = error.flatten();
+            }
+            Ok(counts)
+        })
     }
 }
 
-fn forward(row: &Row) -> rusqlite::Result<ForwardRow> {
+fn forward(row: &dyn Row) -> sql::Result<ForwardRow> {
+    let asked_at = row.some_number(8);
     Ok(ForwardRow {
         id: row.get(0)?,
-        message_id: some_number(row, 1)?,
-        service: some_text(row, 2)?,
-        openid: some_text(row, 3)?,
-        state: some_text(row, 4)?,
-        deliveries: some_number(row, 5)?,
-        answer: text(row, 6)?,
-        error: text(row, 7)?,
-        asked_at: some_number(row, 8)?,
-        answered_at: number(row, 9)?,
-        done_at: number(row, 10)?,
-        asked: some_text(row, 11)?,
+        message_id: row.some_number(1),
+        service: row.some_text(2),
+        openid: row.some_text(3),
+        state: row.some_text(4),
+        deliveries: row.some_number(5),
+        answer: row.text(6),
+        error: row.text(7),
+        asked_at,
+        answered_at: row.number(9),
+        done_at: row.number(10),
+        asked: local_time::format(asked_at),
     })
 }

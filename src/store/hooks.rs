@@ -4,17 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::outbox::NewHookEvent;
+use super::sql::{self, Row, Sql, Value, values};
+use super::statement::{Statement, statements};
 use crate::secret::Secret;
-
-/// The type of the event which reports that a person is gone. It is kept longer than the person's other data.
-const CLOSED: &str = "closed";
 
 /// A person whom the store itself adds or removes.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +118,82 @@ pub struct HookChange {
     pub paused: Option<String>,
 }
 
+/// Events, with the columns in the order in which [`event`] reads them.
+macro_rules! events {
+    ($which:literal) => {
+        concat!(
+            "SELECT number, digest, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
+             FROM hook_events WHERE ",
+            $which
+        )
+    };
+}
+
+/// The hook of an event, and whether the event is done.
+macro_rules! whose {
+    () => {
+        "SELECT hook, state <> 'waiting' FROM hook_events WHERE number = ?1 AND digest = ?2"
+    };
+}
+
+statements! {
+    DUE = (events!("hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, number LIMIT ?3"));
+    DEAD = (events!("hook = ?1 AND state = 'dead' ORDER BY next_at DESC, number DESC LIMIT ?2"));
+    NEXT_AT = "SELECT min(next_at) FROM hook_events WHERE hook = ?1 AND state = 'waiting'";
+    OUTCOME = "UPDATE hook_events SET state = ?2, next_at = ?3, attempts = ?4, last_status = ?5, last_error = ?6
+               WHERE number = ?1 AND state = 'waiting'";
+    // So many more events wait, or fewer: SQLite counts them by triggers.
+    COUNT_WAITING = { sqlite: "", mysql: "UPDATE hooks SET waiting = waiting + ?2 WHERE name = ?1" };
+    COUNT_REMOVED = {
+        sqlite: "",
+        mysql: "UPDATE hooks SET waiting = waiting - 1
+                WHERE name = (SELECT hook FROM hook_events WHERE number = ?1 AND state = 'waiting')",
+    };
+    REMOVE = "DELETE FROM hook_events WHERE number = ?1";
+    CHANGE = {
+        sqlite: "UPDATE hooks SET failures = ?2, dropped = max(dropped - ?3, 0), paused = coalesce(?4, paused) WHERE name = ?1",
+        mysql: "UPDATE hooks SET failures = ?2, dropped = greatest(dropped - ?3, 0), paused = coalesce(?4, paused) WHERE name = ?1",
+    };
+    STATE = "SELECT waiting, dropped, failures, paused FROM hooks WHERE name = ?1";
+    MAKE_SECRET = {
+        sqlite: "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET secret = iif(secret GLOB 'whsec_?*', secret, excluded.secret)",
+        mysql: "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
+                ON DUPLICATE KEY UPDATE secret = if(secret LIKE 'whsec!__%' ESCAPE '!', secret, ?2)",
+    };
+    SECRET = "SELECT secret FROM hooks WHERE name = ?1";
+    RESUME = "UPDATE hooks SET paused = NULL, failures = 0 WHERE name = ?1 AND paused IS NOT NULL";
+    TRY_AT_ONCE = {
+        sqlite: "UPDATE hooks SET failures = min(failures, 9) WHERE name = ?1",
+        mysql: "UPDATE hooks SET failures = least(failures, 9) WHERE name = ?1",
+    };
+    WHOSE = { sqlite: whose!(), mysql: concat!(whose!(), " FOR UPDATE") };
+    RESEND = "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE number = ?1";
+    RESEND_DEAD = "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE hook = ?1 AND state = 'dead'";
+    REMOVE_DELIVERED = {
+        sqlite: "DELETE FROM hook_events WHERE number IN (
+                     SELECT number FROM hook_events WHERE state = 'delivered' AND next_at < ?1 LIMIT ?2)",
+        mysql: "DELETE FROM hook_events WHERE state = 'delivered' AND next_at < ?1 ORDER BY next_at LIMIT ?2",
+    };
+    REMOVE_DEAD = {
+        sqlite: "DELETE FROM hook_events WHERE number IN (
+                     SELECT number FROM hook_events WHERE state = 'dead' AND next_at < ?1 LIMIT ?2)",
+        mysql: "DELETE FROM hook_events WHERE state = 'dead' AND next_at < ?1 ORDER BY next_at LIMIT ?2",
+    };
+    REMOVE_WAITING = {
+        sqlite: "DELETE FROM hook_events WHERE number IN (
+                     SELECT number FROM hook_events WHERE hook = ?1 AND state = 'waiting' AND next_at < ?2 LIMIT ?3)",
+        mysql: "DELETE FROM hook_events WHERE hook = ?1 AND state = 'waiting' AND next_at < ?2 ORDER BY next_at LIMIT ?3",
+    };
+    WITH_WAITING = "SELECT name FROM hooks WHERE waiting > 0";
+    COUNTS = "SELECT count(CASE WHEN state = 'delivered' THEN 1 END), count(CASE WHEN state = 'dead' THEN 1 END)
+              FROM hook_events WHERE hook = ?1 AND state <> 'waiting'";
+    DEAD_BY_HOOK = "SELECT hook, count(*) FROM (SELECT hook FROM hook_events WHERE state = 'dead' LIMIT 100000) AS dead GROUP BY hook";
+    CLOSED_BEFORE = "SELECT number, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1";
+    // `closed` events are kept longer than the person's other data.
+    OF_PERSON = "SELECT number FROM hook_events WHERE openid = ?1 AND type <> 'closed'";
+}
+
 impl Store {
     /// Records the outcomes of attempts, and the new state of the hook.
     ///
@@ -133,32 +206,36 @@ impl Store {
         change: HookChange,
     ) -> Result<(), StoreError> {
         let hook = hook.to_owned();
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
+            let mut done = 0;
             for outcome in &outcomes {
                 let (state, at) = match outcome.state {
                     EventState::Waiting(at) => ("waiting", at),
                     EventState::Delivered(at) => ("delivered", at),
                     EventState::Dead(at) => ("dead", at),
                 };
-                connection
-                    .prepare_cached(
-                        "UPDATE hook_events SET state = :state, next_at = :at, attempts = :attempts,
-                             last_status = :status, last_error = :error WHERE number = :number AND state = 'waiting'",
-                    )?
-                    .execute(named_params! {
-                        ":state": state,
-                        ":at": at,
-                        ":attempts": outcome.attempts,
-                        ":status": outcome.status,
-                        ":error": outcome.error,
-                        ":number": outcome.number,
-                    })?;
+                let HookOutcome {
+                    number,
+                    attempts,
+                    status,
+                    error,
+                    ..
+                } = outcome;
+                let changed = sql.run(
+                    &OUTCOME,
+                    values![number, state, at, attempts, status, error],
+                )?;
+                if state != "waiting" {
+                    done += changed;
+                }
             }
-            connection
-                .prepare_cached(
-                    "UPDATE hooks SET failures = ?2, dropped = max(dropped - ?3, 0), paused = coalesce(?4, paused) WHERE name = ?1",
-                )?
-                .execute(params![hook, change.failures, change.reported_dropped, change.paused])
+            count_fewer(sql, &hook, done)?;
+            let HookChange {
+                failures,
+                reported_dropped,
+                paused,
+            } = &change;
+            sql.run(&CHANGE, values![hook, failures, reported_dropped, paused])
                 .map(drop)
         })
     }
@@ -169,13 +246,11 @@ impl Store {
     /// When the store cannot write.
     pub fn made_hook_secret(&self, hook: &str, fresh: &Secret) -> Result<Secret, StoreError> {
         let (hook, fresh) = (hook.to_owned(), fresh.expose().to_owned());
-        self.writer.write_sqlite(move |connection| {
-            connection.query_row(
-                "INSERT INTO hooks (name, secret) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET secret = iif(secret GLOB 'whsec_?*', secret, excluded.secret) RETURNING secret",
-                [&hook, &fresh],
-                |row| row.get(0).map(|secret: String| Secret::new(secret)),
-            )
+        self.writer.write(move |sql| {
+            sql.run(&MAKE_SECRET, values![hook, fresh])?;
+            sql.one(&SECRET, values![hook], |row| {
+                row.get::<String>(0).map(Secret::new)
+            })
         })
     }
 
@@ -185,13 +260,10 @@ impl Store {
     /// When the store cannot write.
     pub fn resume_hook(&self, hook: &str) -> Result<bool, StoreError> {
         let hook = hook.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            let resumed = connection.execute(
-                "UPDATE hooks SET paused = NULL, failures = 0 WHERE name = ?1 AND paused IS NOT NULL",
-                [&hook],
-            )?;
-            Ok(resumed > 0)
-        })
+        let resumed = self
+            .writer
+            .write(move |sql| sql.run(&RESUME, values![hook]))?;
+        Ok(resumed > 0)
     }
 
     /// Queues an event again, in any state, with all its attempts. Returns its hook; `None` if there is no such event.
@@ -202,19 +274,19 @@ impl Store {
         let Some((number, digest)) = read_webhook_id(id) else {
             return Ok(None);
         };
-        self.writer.write_sqlite(move |connection| {
-            let hook: Option<String> = connection
-                .query_row(
-                    "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?3
-                     WHERE number = ?1 AND digest = ?2 RETURNING hook",
-                    params![number, digest, now],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if let Some(hook) = &hook {
-                tries_at_once(connection, hook)?;
+        self.writer.write(move |sql| {
+            let found = sql.optional(&WHOSE, values![number, digest], |row| {
+                Ok((row.get::<String>(0)?, row.get::<bool>(1)?))
+            })?;
+            let Some((hook, was_done)) = found else {
+                return Ok(None);
+            };
+            sql.run(&RESEND, values![number, now])?;
+            if was_done {
+                sql.run(&COUNT_WAITING, values![hook, 1])?;
             }
-            Ok(hook)
+            sql.run(&TRY_AT_ONCE, values![hook])?;
+            Ok(Some(hook))
         })
     }
 
@@ -224,12 +296,11 @@ impl Store {
     /// When the store cannot write.
     pub fn resend_failed_hook_events(&self, hook: &str, now: i64) -> Result<usize, StoreError> {
         let hook = hook.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            tries_at_once(connection, &hook)?;
-            connection.execute(
-                "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE hook = ?1 AND state = 'dead'",
-                params![hook, now],
-            )
+        self.writer.write(move |sql| {
+            sql.run(&TRY_AT_ONCE, values![hook])?;
+            let resent = sql.run(&RESEND_DEAD, values![hook, now])?;
+            sql.run(&COUNT_WAITING, values![hook, count(resent)])?;
+            Ok(resent)
         })
     }
 
@@ -245,25 +316,17 @@ impl Store {
         hooks: Vec<String>,
         most: u32,
     ) -> Result<usize, StoreError> {
-        let hooks = serde_json::json!(hooks).to_string();
-        self.writer.write_sqlite(move |connection| {
-            let remove = |which: &str, before: i64| {
-                connection
-                    .prepare_cached(&format!(
-                        "DELETE FROM hook_events WHERE number IN (SELECT number FROM hook_events WHERE {which} LIMIT ?2)"
-                    ))?
-                    .execute(params![before, most])
-            };
-            let done = remove("state = 'delivered' AND next_at < ?1", delivered)?
-                + remove("state = 'dead' AND next_at < ?1", dead)?;
-            let nobodys = connection
-                .prepare_cached(
-                    "DELETE FROM hook_events WHERE number IN (
-                         SELECT number FROM hooks JOIN hook_events ON hook = name AND state = 'waiting' AND next_at < ?1
-                         WHERE waiting > 0 AND name NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3)",
-                )?
-                .execute(params![dead, hooks, most])?;
-            Ok(done + nobodys)
+        self.writer.write(move |sql| {
+            let mut removed = sql.run(&REMOVE_DELIVERED, values![delivered, most])?
+                + sql.run(&REMOVE_DEAD, values![dead, most])?;
+            for hook in sql.all(&WITH_WAITING, &[], |row| Ok(row.some_text(0)))? {
+                if !hooks.contains(&hook) {
+                    let gone = sql.run(&REMOVE_WAITING, values![hook, dead, most])?;
+                    count_fewer(sql, &hook, gone)?;
+                    removed += gone;
+                }
+            }
+            Ok(removed)
         })
     }
 
@@ -277,16 +340,11 @@ impl Store {
         reader: &Reader,
         before: i64,
     ) -> Result<bool, StoreError> {
-        let gone = reader
-            .closed_before(before)
-            .map_err(|error| Reader::failed(&error))?;
+        let closed = |row: &dyn Row| Ok((row.get::<i64>(0)?, row.some_text(1)));
+        let gone = reader.read(|sql| sql.all(&CLOSED_BEFORE, values![before], closed))?;
         for (number, openid) in &gone {
             let number = *number;
-            self.writer.write_sqlite(move |connection| {
-                connection
-                    .prepare_cached("DELETE FROM hook_events WHERE number = ?1")?
-                    .execute([number])
-            })?;
+            self.writer.write(move |sql| remove_event(sql, number))?;
             self.scrub(reader, openid)?;
         }
         Ok(!gone.is_empty())
@@ -299,22 +357,16 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn hook_state(&self, hook: &str) -> Result<HookState, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT waiting, dropped, failures, paused FROM hooks WHERE name = ?1",
-                )?
-                .query_row([hook], |row| {
-                    Ok(HookState {
-                        waiting: some_number(row, 0)?,
-                        dropped: some_number(row, 1)?,
-                        failures: some_number(row, 2)?,
-                        paused: text(row, 3)?,
-                    })
+        let state = self.read(|sql| {
+            sql.optional(&STATE, values![hook], |row| {
+                Ok(HookState {
+                    waiting: row.some_number(0),
+                    dropped: row.some_number(1),
+                    failures: row.some_number(2),
+                    paused: row.text(3),
                 })
-                .optional()
-        };
-        let state = read().map_err(|error| Reader::failed(&error))?;
+            })
+        })?;
         Ok(state.unwrap_or_default())
     }
 
@@ -323,14 +375,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn made_hook_secret(&self, hook: &str) -> Result<Option<Secret>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .query_row("SELECT secret FROM hooks WHERE name = ?1", [hook], |row| {
-                    text(row, 0)
-                })
-                .optional()
-        };
-        let secret = read().map_err(|error| Reader::failed(&error))?;
+        let secret =
+            self.read(|sql| sql.optional(&SECRET, values![hook], |row| Ok(row.text(0))))?;
         Ok(secret.flatten().map(Secret::new))
     }
 
@@ -344,10 +390,7 @@ impl Reader {
         now: i64,
         most: u32,
     ) -> Result<Vec<HookEvent>, StoreError> {
-        self.hook_events(
-            "hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, number LIMIT ?3",
-            params![hook, now, most],
-        )
+        self.hook_events(&DUE, values![hook, now, most])
     }
 
     /// When the next event of a hook is to be tried, Unix seconds.
@@ -355,14 +398,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn next_hook_event_at(&self, hook: &str) -> Result<Option<i64>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT min(next_at) FROM hook_events WHERE hook = ?1 AND state = 'waiting'",
-                )?
-                .query_row([hook], |row| number(row, 0))
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&NEXT_AT, values![hook], |row| Ok(row.number(0))))
     }
 
     /// The latest events of a hook that were given up, the newest first.
@@ -370,10 +406,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn dead_hook_events(&self, hook: &str, most: u32) -> Result<Vec<HookEvent>, StoreError> {
-        self.hook_events(
-            "hook = ?1 AND state = 'dead' ORDER BY next_at DESC, number DESC LIMIT ?2",
-            params![hook, most],
-        )
+        self.hook_events(&DEAD, values![hook, most])
     }
 
     /// How many events of a hook are done.
@@ -381,18 +414,14 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn hook_counts(&self, hook: &str) -> Result<HookCounts, StoreError> {
-        self.sqlite()
-            .query_row(
-                "SELECT sum(state = 'delivered'), sum(state = 'dead') FROM hook_events WHERE hook = ?1 AND state <> 'waiting'",
-                [hook],
-                |row| {
-                    Ok(HookCounts {
-                        delivered: some_number(row, 0)?,
-                        dead: some_number(row, 1)?,
-                    })
-                },
-            )
-            .map_err(|error| Reader::failed(&error))
+        self.read(|sql| {
+            sql.one(&COUNTS, values![hook], |row| {
+                Ok(HookCounts {
+                    delivered: row.some_number(0),
+                    dead: row.some_number(1),
+                })
+            })
+        })
     }
 
     /// How many events of each hook were given up and are still in the store; 100,000 in all at most.
@@ -400,76 +429,57 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn dead_by_hook(&self) -> Result<HashMap<String, i64>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT hook, count(*) FROM (SELECT hook FROM hook_events WHERE state = 'dead' LIMIT 100000) GROUP BY hook",
-                )?
-                .query_map([], |row| Ok((some_text(row, 0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        let counts = |row: &dyn Row| Ok((row.some_text(0), row.get(1)?));
+        let counts = self.read(|sql| sql.all(&DEAD_BY_HOOK, &[], counts))?;
+        Ok(counts.into_iter().collect())
     }
 
     fn hook_events(
         &self,
-        which: &str,
-        values: impl rusqlite::Params,
+        which: &Statement,
+        values: &[Value<'_>],
     ) -> Result<Vec<HookEvent>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(&format!(
-                    "SELECT number, digest, hook, type, openid, body, created_at, attempts, next_at, last_status, last_error
-                     FROM hook_events WHERE {which}"
-                ))?
-                .query_map(values, event)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
-    }
-
-    fn closed_before(&self, before: i64) -> rusqlite::Result<Vec<(i64, String)>> {
-        self.sqlite()
-            .prepare(
-                "SELECT number, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1",
-            )?
-            .query_map([before], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
-            .collect()
+        self.read(|sql| sql.all(which, values, event))
     }
 
     /// Events about a person except `closed` ones.
-    pub(super) fn hook_events_of(&self, openid: &str) -> rusqlite::Result<Vec<i64>> {
-        self.sqlite()
-            .prepare("SELECT number FROM hook_events WHERE openid = ?1 AND type <> ?2")?
-            .query_map([openid, CLOSED], |row| row.get(0))?
-            .collect()
+    pub(super) fn hook_events_of(&self, openid: &str) -> Result<Vec<i64>, StoreError> {
+        self.read(|sql| sql.all(&OF_PERSON, values![openid], |row| row.get(0)))
     }
 }
 
-/// Lets the next event be tried although the last ones failed; one more failure resumes probing.
-fn tries_at_once(connection: &Connection, hook: &str) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "UPDATE hooks SET failures = min(failures, 9) WHERE name = ?1",
-            [hook],
-        )
-        .map(drop)
+/// Removes an event in any state.
+pub(super) fn remove_event(sql: &mut dyn Sql, number: i64) -> sql::Result<usize> {
+    sql.run(&COUNT_REMOVED, values![number])?;
+    sql.run(&REMOVE, values![number])
 }
 
-fn event(row: &Row) -> rusqlite::Result<HookEvent> {
+/// So many events of a hook wait no longer.
+fn count_fewer(sql: &mut dyn Sql, hook: &str, gone: usize) -> sql::Result<()> {
+    if gone > 0 {
+        sql.run(&COUNT_WAITING, values![hook, -count(gone)])?;
+    }
+    Ok(())
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn event(row: &dyn Row) -> sql::Result<HookEvent> {
     let number = row.get(0)?;
     Ok(HookEvent {
         number,
-        id: webhook_id(number, some_number(row, 1)?),
-        hook: some_text(row, 2)?,
-        kind: some_text(row, 3)?,
-        openid: text(row, 4)?,
-        body: some_text(row, 5)?,
-        created_at: some_number(row, 6)?,
-        attempts: some_number(row, 7)?,
-        next_at: some_number(row, 8)?,
-        last_status: super::columns::number(row, 9)?,
-        last_error: text(row, 10)?,
+        id: webhook_id(number, row.some_number(1)),
+        hook: row.some_text(2),
+        kind: row.some_text(3),
+        openid: row.text(4),
+        body: row.some_text(5),
+        created_at: row.some_number(6),
+        attempts: row.some_number(7),
+        next_at: row.some_number(8),
+        last_status: row.number(9),
+        last_error: row.text(10),
     })
 }
 

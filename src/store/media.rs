@@ -1,11 +1,11 @@
 //! Files uploaded to the platform: valid ones, so that the same file is not uploaded again, and expired ones, so that a
 //! rule that replies with one can be reported.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{self, FAILED_UPLOAD};
+use super::sql::{self, Sql, values};
+use super::statement::statements;
 
 /// The beginning of the types of permanent material, which does not expire.
 pub const PERMANENT: &str = "permanent ";
@@ -15,6 +15,20 @@ pub const PERMANENT_VIDEO: &str = "permanent video";
 
 /// How long a media_id is kept after it expired, in seconds.
 const REMEMBERED: i64 = 366 * 24 * 3600;
+
+statements! {
+    KEPT = "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3 ORDER BY expires_at DESC LIMIT 1";
+    KEEP = {
+        sqlite: "INSERT OR REPLACE INTO media (type, digest, media_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        mysql: "INSERT INTO media (type, digest, media_id, expires_at) VALUES (?1, ?2, ?3, ?4)
+                ON DUPLICATE KEY UPDATE type = ?1, digest = ?2, expires_at = ?4",
+    };
+    REMOVE_ENDED = "DELETE FROM media WHERE expires_at <= ?1";
+    FORGET = "DELETE FROM media WHERE media_id = ?1";
+    FORGET_FAILED = "DELETE FROM settings WHERE substr(name, 1, length(?1)) = ?1";
+    // `?2` is the beginning of the types that do not end.
+    ENDS_AT = "SELECT expires_at FROM media WHERE media_id = ?1 AND substr(type, 1, length(?2)) <> ?2";
+}
 
 impl Store {
     /// The media_id of a file with this digest that is valid at `at`, in Unix seconds.
@@ -29,7 +43,7 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let (media_type, digest) = (media_type.to_owned(), digest.to_owned());
         self.writer
-            .write_sqlite(move |connection| kept(connection, &media_type, &digest, at))
+            .write(move |sql| kept(sql, &media_type, &digest, at))
     }
 
     /// Stores a media_id, and removes those that expired more than a year before `now`. `now` is the platform's time,
@@ -51,15 +65,11 @@ impl Store {
             media_id.to_owned(),
             expires_at,
         );
-        self.writer.write_sqlite(move |connection| {
+        self.writer.write(move |sql| {
             let ended = now.map(|now| now.saturating_sub(REMEMBERED));
-            connection.execute("DELETE FROM media WHERE expires_at <= ?1", [ended])?;
+            sql.run(&REMOVE_ENDED, values![ended])?;
             let (media_type, digest, media_id, expires_at) = &kept;
-            connection
-                .execute(
-                    "INSERT OR REPLACE INTO media (type, digest, media_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                    params![media_type, digest, media_id, expires_at],
-                )
+            sql.run(&KEEP, values![media_type, digest, media_id, expires_at])
                 .map(drop)
         })
     }
@@ -70,10 +80,10 @@ impl Store {
     /// When the store cannot write.
     pub fn forget_media(&self, media_id: &str) -> Result<bool, StoreError> {
         let media_id = media_id.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            let gone = connection.execute("DELETE FROM media WHERE media_id = ?1", [&media_id])?;
-            Ok(gone > 0)
-        })
+        let gone = self
+            .writer
+            .write(move |sql| sql.run(&FORGET, values![media_id]))?;
+        Ok(gone > 0)
     }
 }
 
@@ -96,10 +106,8 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn forget_failed_uploads(&self) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let sql = "DELETE FROM settings WHERE substr(name, 1, length(?1)) = ?1";
-            connection.execute(sql, [FAILED_UPLOAD]).map(drop)
-        })
+        self.writer
+            .write(|sql| sql.run(&FORGET_FAILED, values![FAILED_UPLOAD]).map(drop))
     }
 }
 
@@ -114,7 +122,7 @@ impl Reader {
         digest: &str,
         at: i64,
     ) -> Result<Option<String>, StoreError> {
-        kept(self.sqlite(), media_type, digest, at).map_err(|error| Reader::failed(&error))
+        self.read(|sql| kept(sql, media_type, digest, at))
     }
 
     /// Why the last upload of a file with this digest failed.
@@ -132,25 +140,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn media_ends_at(&self, media_id: &str) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT expires_at FROM media WHERE media_id = ?1 AND substr(type, 1, length(?2)) <> ?2";
-        let values = params![media_id, PERMANENT];
-        let found = self.sqlite().query_row(sql, values, |row| row.get(0));
-        found.optional().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&ENDS_AT, values![media_id, PERMANENT], |row| row.get(0)))
     }
 }
 
-fn kept(
-    connection: &Connection,
-    media_type: &str,
-    digest: &str,
-    at: i64,
-) -> rusqlite::Result<Option<String>> {
-    connection
-        .query_row(
-            "SELECT media_id FROM media WHERE type = ?1 AND digest = ?2 AND expires_at > ?3
-             ORDER BY expires_at DESC LIMIT 1",
-            params![media_type, digest, at],
-            |row| row.get(0),
-        )
-        .optional()
+fn kept(sql: &mut dyn Sql, media_type: &str, digest: &str, at: i64) -> sql::Result<Option<String>> {
+    sql.optional(&KEPT, values![media_type, digest, at], |row| row.get(0))
 }

@@ -1,12 +1,11 @@
 //! The pictures, recordings and videos of messages: which are to be fetched, and which were.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::columns::{some_text, text};
 use super::error::StoreError;
 use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
 use super::settings::{self, MEDIA_FOLDER};
+use super::sql::{Owned, ToValue, values};
+use super::statement::{Statement, statements};
 
 /// A file that is to be fetched now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +40,61 @@ pub struct MediaCounts {
     pub failed: i64,
 }
 
+/// A change of a row, if its message is still there: the row may be gone, and its id that of another message.
+macro_rules! change {
+    ($change:literal) => {
+        concat!(
+            "UPDATE media_files SET ",
+            $change,
+            " WHERE message_id = ?1 AND EXISTS (SELECT 1 FROM messages WHERE id = ?1 AND media_id = ?2)"
+        )
+    };
+}
+
+/// The insertion of a row, if its message is still there.
+macro_rules! queue {
+    () => {
+        "INSERT INTO media_files (message_id, next_at) SELECT id, received_at FROM messages WHERE id = ?1 AND media_id = ?2"
+    };
+}
+
+/// The file that is to be fetched next.
+macro_rules! due {
+    ($index:literal) => {
+        concat!(
+            "SELECT message_id, messages.media_id, messages.received_at, attempts
+             FROM media_files ",
+            $index,
+            " JOIN messages ON messages.id = message_id
+             WHERE next_at <= ?1 AND messages.media_id IS NOT NULL ORDER BY next_at LIMIT 1"
+        )
+    };
+}
+
+statements! {
+    QUEUE = { sqlite: concat!(queue!(), " ON CONFLICT DO NOTHING"), mysql: queue!() };
+    // Messages that are not queued, and were received in or after this quarter of an hour.
+    NOT_QUEUED = {
+        sqlite: concat!("SELECT message.id, message.media_id FROM ", messages_by_quarter!("first_id"),
+                    " WHERE quarter >= ?1 / 900 AND message.media_id IS NOT NULL
+                          AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)"),
+        mysql: "SELECT message.id, message.media_id FROM messages AS message
+                WHERE received_at >= ?1 DIV 900 * 900 AND message.media_id IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)",
+    };
+    NAME = (change!("file = ?3"));
+    FETCHED = (change!("type = ?3, next_at = NULL, error = NULL, attempts = attempts + 1"));
+    FAILED = (change!("error = ?3, next_at = ?4, attempts = attempts + 1"));
+    FILE = "SELECT file, type FROM media_files
+            WHERE message_id = ?1 AND next_at IS NULL AND file IS NOT NULL AND type IS NOT NULL";
+    ERROR = "SELECT error FROM media_files WHERE message_id = ?1";
+    IS_THERE = "SELECT 1 FROM media_files WHERE message_id = ?1 AND (?2 IS NULL OR file = ?2)";
+    DUE = { sqlite: due!("INDEXED BY media_files_waiting"), mysql: due!("") };
+    NEXT_AT = "SELECT min(next_at) FROM media_files WHERE next_at IS NOT NULL";
+    COUNTS = "SELECT count(CASE WHEN next_at IS NULL AND type IS NOT NULL THEN 1 END),
+                  count(next_at), count(CASE WHEN next_at IS NULL AND type IS NULL THEN 1 END) FROM media_files";
+}
+
 impl Store {
     /// The key by which the folder of media knows its store; stores `fresh` if there is none yet.
     ///
@@ -48,13 +102,12 @@ impl Store {
     /// When the store cannot write.
     pub fn made_media_key(&self, fresh: &str) -> Result<String, StoreError> {
         let fresh = fresh.to_owned();
-        self.writer.write_sqlite(move |connection| {
-            if let Some(key) =
-                settings::get(&mut &*connection, MEDIA_FOLDER)?.filter(|key| !key.is_empty())
-            {
+        self.writer.write(move |sql| {
+            let kept = settings::get(sql, MEDIA_FOLDER)?;
+            if let Some(key) = kept.filter(|key| !key.is_empty()) {
                 return Ok(key);
             }
-            settings::put(&mut &*connection, MEDIA_FOLDER, &fresh)?;
+            settings::put(sql, MEDIA_FOLDER, &fresh)?;
             Ok(fresh.clone())
         })
     }
@@ -65,17 +118,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn queue_media(&self, reader: &Reader, since: i64) -> Result<(), StoreError> {
-        let missing = reader.media_not_queued(since)?;
+        let missing = reader.read(|sql| {
+            sql.all(&NOT_QUEUED, values![since], |row| {
+                Ok((row.get::<i64>(0)?, row.some_text(1)))
+            })
+        })?;
         for rows in missing.chunks(200) {
             let rows = rows.to_vec();
-            self.writer.write_sqlite(move |connection| {
-                let mut insert = connection.prepare_cached(
-                    // A row may be gone, and its id that of another message.
-                    "INSERT INTO media_files (message_id, next_at)
-                     SELECT id, received_at FROM messages WHERE id = ?1 AND media_id = ?2 ON CONFLICT DO NOTHING",
-                )?;
+            self.writer.write(move |sql| {
                 rows.iter()
-                    .try_for_each(|(id, media_id)| insert.execute(params![id, media_id]).map(drop))
+                    .try_for_each(|(id, media_id)| sql.run(&QUEUE, values![id, media_id]).map(drop))
             })?;
         }
         Ok(())
@@ -86,7 +138,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn name_media(&self, due: &DueMedia, file: &str) -> Result<bool, StoreError> {
-        self.change_media(due, "file = ?3", Some(file.to_owned()))
+        self.change_media(due, &NAME, vec![file.value().to_owned()])
     }
 
     /// Notes that the file of a message has its name, and its media type. False: the message is gone, and the file must
@@ -95,8 +147,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn media_fetched(&self, due: &DueMedia, media_type: &str) -> Result<bool, StoreError> {
-        let change = "type = ?3, next_at = NULL, error = NULL, attempts = attempts + 1";
-        self.change_media(due, change, Some(media_type.to_owned()))
+        self.change_media(due, &FETCHED, vec![media_type.value().to_owned()])
     }
 
     /// Notes that a file could not be fetched, and when it is tried again, in Unix seconds; `None`: no more.
@@ -109,26 +160,27 @@ impl Store {
         error: &str,
         next_at: Option<i64>,
     ) -> Result<bool, StoreError> {
-        let next_at = next_at.map_or("NULL".to_owned(), |at| at.to_string());
-        let change = format!("error = ?3, next_at = {next_at}, attempts = attempts + 1");
-        self.change_media(due, &change, Some(error.to_owned()))
+        let values = vec![error.value().to_owned(), next_at.value().to_owned()];
+        self.change_media(due, &FAILED, values)
     }
 
+    /// The values begin at `?3`.
     fn change_media(
         &self,
         due: &DueMedia,
-        change: &str,
-        value: Option<String>,
+        change: &'static Statement,
+        values: Vec<Owned>,
     ) -> Result<bool, StoreError> {
-        let sql = format!(
-            "UPDATE media_files SET {change} WHERE message_id = ?1
-                 AND EXISTS (SELECT 1 FROM messages WHERE id = ?1 AND media_id = ?2)"
-        );
-        let (id, media_id) = (due.message_id, due.media_id.clone());
-        self.writer.write_sqlite(move |connection| {
-            let changed = connection.execute(&sql, params![id, media_id, value])?;
-            Ok(changed > 0)
-        })
+        let mut all = vec![
+            due.message_id.value().to_owned(),
+            due.media_id.value().to_owned(),
+        ];
+        all.extend(values);
+        let changed = self.writer.write(move |sql| {
+            let values: Vec<_> = all.iter().map(ToValue::value).collect();
+            sql.run(change, &values)
+        })?;
+        Ok(changed > 0)
     }
 }
 
@@ -146,15 +198,14 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn media_file(&self, message_id: i64) -> Result<Option<FetchedMedia>, StoreError> {
-        let sql = "SELECT file, type FROM media_files
-             WHERE message_id = ?1 AND next_at IS NULL AND file IS NOT NULL AND type IS NOT NULL";
-        let found = self.sqlite().query_row(sql, [message_id], |row| {
-            Ok(FetchedMedia {
-                file: some_text(row, 0)?,
-                media_type: some_text(row, 1)?,
+        self.read(|sql| {
+            sql.optional(&FILE, values![message_id], |row| {
+                Ok(FetchedMedia {
+                    file: row.some_text(0),
+                    media_type: row.some_text(1),
+                })
             })
-        });
-        found.optional().map_err(|error| Reader::failed(&error))
+        })
     }
 
     /// Why the file of a message could not be fetched, if so.
@@ -162,11 +213,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn media_error(&self, message_id: i64) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT error FROM media_files WHERE message_id = ?1";
-        let found = self
-            .sqlite()
-            .query_row(sql, [message_id], |row| text(row, 0));
-        let found = found.optional().map_err(|error| Reader::failed(&error))?;
+        let found =
+            self.read(|sql| sql.optional(&ERROR, values![message_id], |row| Ok(row.text(0))))?;
         Ok(found.flatten())
     }
 
@@ -175,14 +223,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn has_media(&self, message_id: i64, file: Option<&str>) -> Result<bool, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT 1 FROM media_files WHERE message_id = ?1 AND (?2 IS NULL OR file = ?2)",
-                )?
-                .exists(params![message_id, file])
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&IS_THERE, values![message_id, file]))
     }
 
     /// The file that is to be fetched next, if that is due at `now`, Unix seconds.
@@ -190,24 +231,16 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn due_media(&self, now: i64) -> Result<Option<DueMedia>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(
-                    "SELECT message_id, messages.media_id, messages.received_at, attempts
-                     FROM media_files INDEXED BY media_files_waiting JOIN messages ON messages.id = message_id
-                     WHERE next_at <= ?1 AND messages.media_id IS NOT NULL ORDER BY next_at LIMIT 1",
-                )?
-                .query_row([now], |row| {
-                    Ok(DueMedia {
-                        message_id: row.get(0)?,
-                        media_id: some_text(row, 1)?,
-                        received_at: row.get(2)?,
-                        attempts: row.get(3)?,
-                    })
+        self.read(|sql| {
+            sql.optional(&DUE, values![now], |row| {
+                Ok(DueMedia {
+                    message_id: row.get(0)?,
+                    media_id: row.some_text(1),
+                    received_at: row.get(2)?,
+                    attempts: row.get(3)?,
                 })
-                .optional()
-        };
-        read().map_err(|error| Reader::failed(&error))
+            })
+        })
     }
 
     /// When the next file is due, in Unix seconds.
@@ -215,9 +248,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn next_media(&self) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT min(next_at) FROM media_files WHERE next_at IS NOT NULL";
-        let next = self.sqlite().query_row(sql, [], |row| row.get(0));
-        next.map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.one(&NEXT_AT, &[], |row| row.get(0)))
     }
 
     /// How many files there are.
@@ -225,31 +256,14 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn media_counts(&self) -> Result<MediaCounts, StoreError> {
-        let sql = "SELECT count(*) FILTER (WHERE next_at IS NULL AND type IS NOT NULL),
-                count(*) FILTER (WHERE next_at IS NOT NULL),
-                count(*) FILTER (WHERE next_at IS NULL AND type IS NULL) FROM media_files";
-        let counts = self.sqlite().query_row(sql, [], |row| {
-            Ok(MediaCounts {
-                fetched: row.get(0)?,
-                waiting: row.get(1)?,
-                failed: row.get(2)?,
+        self.read(|sql| {
+            sql.one(&COUNTS, &[], |row| {
+                Ok(MediaCounts {
+                    fetched: row.get(0)?,
+                    waiting: row.get(1)?,
+                    failed: row.get(2)?,
+                })
             })
-        });
-        counts.map_err(|error| Reader::failed(&error))
-    }
-
-    /// Messages received since `since` with media that are not queued: their ids and media_ids.
-    fn media_not_queued(&self, since: i64) -> Result<Vec<(i64, String)>, StoreError> {
-        let sql = concat!(
-            "SELECT message.id, message.media_id FROM ", messages_by_quarter!("first_id"), " WHERE quarter >= ?1 / 900
-                 AND message.media_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM media_files WHERE message_id = message.id)"
-        );
-        let read = || {
-            self.sqlite()
-                .prepare(sql)?
-                .query_map([since], |row| Ok((row.get(0)?, some_text(row, 1)?)))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        })
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! - [`engine`]: the seam; [`sql`]: statements with their values, and rows, whatever the engine is; [`statement`]: the
 //!   texts for each engine, side by side; `statements`: tests of all of them
-//! - [`sqlite`]: the engine in one file, and all that is its own
+//! - [`sqlite`]: the engine in one file, and all that is its own; `mysql`: the one on a server, in a program that is built
+//!   with it
 //! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`error`]: what failed, and what to do
 //! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit
@@ -34,7 +35,6 @@
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages
 
 mod admin;
-mod columns;
 mod contact;
 mod engine;
 mod erase;
@@ -54,6 +54,8 @@ mod lease;
 mod media;
 mod media_files;
 mod messages;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 mod options;
 mod outbox;
@@ -101,7 +103,7 @@ pub use media::{PERMANENT, PERMANENT_VIDEO};
 pub use media_files::{DueMedia, FetchedMedia, MediaCounts};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
 pub use open::{Reader, Store};
-pub use options::Options;
+pub use options::{Host, Options, Server, Tls};
 pub use outbox::NewHookEvent;
 pub use pictures::NewPicture;
 pub use profiles::{FetchedProfile, ProfileOutcome};

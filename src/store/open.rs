@@ -112,10 +112,7 @@ impl Reader {
     /// # Errors
     /// When there is none, or it belongs to another program or another version.
     pub fn open(options: &Options) -> Result<Reader, StoreError> {
-        Ok(Reader {
-            session: Session::open(options)?,
-            turn: Turn::default(),
-        })
+        Session::open(options).map(Reader::of)
     }
 
     /// The same; `None` if there is none yet.
@@ -123,9 +120,13 @@ impl Reader {
     /// # Errors
     /// When it belongs to another program or another version.
     pub fn open_if_any(options: &Options) -> Result<Option<Reader>, StoreError> {
-        match options.path.exists() {
-            true => Reader::open(options).map(Some),
-            false => Ok(None),
+        Ok(Session::open_if_any(options)?.map(Reader::of))
+    }
+
+    fn of(session: Session) -> Reader {
+        Reader {
+            session,
+            turn: Turn::default(),
         }
     }
 
@@ -157,15 +158,13 @@ impl Reader {
             .map_err(|error| StoreError::of_sql("read", &error))
     }
 
-    /// For statements that are not written for every engine yet.
-    pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite("read", error)
-    }
-
-    /// For statements that are not written for every engine yet.
+    /// The SQLite connection behind this.
+    #[cfg(test)]
     pub(super) fn sqlite(&self) -> &rusqlite::Connection {
         match &self.session {
             Session::Sqlite(connection) => connection,
+            #[cfg(feature = "mysql")]
+            Session::Mysql(_) => unreachable!("a statement that is written for SQLite only"),
         }
     }
 }

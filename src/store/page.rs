@@ -2,12 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Row, Statement, ToSql};
-
 use super::error::StoreError;
 use super::sql::{self, Sql};
-use super::statement::Statement as Listing;
+use super::statement::Statement;
 
 /// Most rows in a page.
 const ROWS: usize = 1_000;
@@ -23,40 +20,9 @@ pub(super) struct Page<R> {
 }
 
 /// Reads the first page of the statement's rows.
-pub(super) fn page<R>(
-    statement: &mut Statement,
-    values: &[&dyn ToSql],
-    read: impl Fn(&Row) -> rusqlite::Result<R>,
-) -> rusqlite::Result<Page<R>> {
-    let columns = statement.column_count();
-    let mut found = statement.query(values)?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = found.next()? {
-        for column in 0..columns {
-            bytes += match row.get_ref(column)? {
-                ValueRef::Text(text) => text.len(),
-                ValueRef::Blob(blob) => blob.len(),
-                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
-            };
-        }
-        rows.push(read(row)?);
-        if rows.len() == ROWS || bytes >= BYTES {
-            return Ok(Page {
-                rows,
-                is_last: false,
-            });
-        }
-    }
-    Ok(Page {
-        rows,
-        is_last: true,
-    })
-}
-
-/// Reads the first page of the statement's rows.
 pub(super) fn page_of<R>(
     sql: &mut dyn Sql,
-    statement: &Listing,
+    statement: &Statement,
     values: &[sql::Value<'_>],
     mut read: impl FnMut(&dyn sql::Row) -> sql::Result<R>,
 ) -> sql::Result<Page<R>> {

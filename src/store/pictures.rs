@@ -1,9 +1,9 @@
 //! Pictures that the web part serves, by the hash of their bytes.
 
-use rusqlite::{OptionalExtension, params};
-
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::sql::values;
+use super::statement::statements;
 
 /// The time of use is noted only if the one before is this many seconds older.
 const NOTED: i64 = 600;
@@ -23,25 +23,37 @@ pub struct NewPicture {
     pub used_at: i64,
 }
 
+statements! {
+    KEEP = {
+        sqlite: "INSERT INTO pictures (hash, type, bytes, name, used_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (hash) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
+        mysql: "INSERT INTO pictures (hash, type, bytes, name, used_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON DUPLICATE KEY UPDATE used_at = greatest(used_at, ?5)",
+    };
+    USED = "UPDATE pictures SET used_at = ?2 WHERE hash = ?1 AND used_at NOT BETWEEN ?2 - ?3 AND ?2";
+    REMOVE_UNUSED = {
+        sqlite: "DELETE FROM pictures WHERE hash IN (SELECT hash FROM pictures WHERE used_at < ?1 LIMIT 1)",
+        mysql: "DELETE FROM pictures WHERE used_at < ?1 ORDER BY used_at LIMIT 1",
+    };
+    IS_THERE = "SELECT 1 FROM pictures WHERE hash = ?1 AND type = ?2";
+    BYTES = "SELECT bytes FROM pictures WHERE hash = ?1 AND type = ?2";
+}
+
 impl Store {
     /// Stores a picture.
     ///
     /// # Errors
     /// When the store cannot write.
     pub fn keep_picture(&self, picture: NewPicture) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection
-                .execute(
-                    "INSERT INTO pictures (hash, type, bytes, name, used_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT (hash) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
-                    params![
-                        picture.hash,
-                        picture.media_type,
-                        picture.bytes,
-                        picture.name,
-                        picture.used_at
-                    ],
-                )
+        self.writer.write(move |sql| {
+            let NewPicture {
+                hash,
+                media_type,
+                bytes,
+                name,
+                used_at,
+            } = &picture;
+            sql.run(&KEEP, values![hash, media_type, bytes, name, used_at])
                 .map(drop)
         })
     }
@@ -51,13 +63,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn pictures_used(&self, hashes: Vec<String>, now: i64) -> Result<(), StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let mut update = connection.prepare_cached(
-                "UPDATE pictures SET used_at = ?2 WHERE hash = ?1 AND used_at NOT BETWEEN ?2 - ?3 AND ?2",
-            )?;
+        self.writer.write(move |sql| {
             hashes
                 .iter()
-                .try_for_each(|hash| update.execute(params![hash, now, NOTED]).map(drop))
+                .try_for_each(|hash| sql.run(&USED, values![hash, now, NOTED]).map(drop))
         })
     }
 
@@ -66,13 +75,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_unused_picture(&self, before: i64) -> Result<bool, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let removed = connection.execute(
-                "DELETE FROM pictures WHERE hash IN (SELECT hash FROM pictures WHERE used_at < ?1 LIMIT 1)",
-                [before],
-            )?;
-            Ok(removed > 0)
-        })
+        let removed = self
+            .writer
+            .write(move |sql| sql.run(&REMOVE_UNUSED, values![before]))?;
+        Ok(removed > 0)
     }
 }
 
@@ -82,12 +88,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn has_picture(&self, hash: &str, media_type: &str) -> Result<bool, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached("SELECT 1 FROM pictures WHERE hash = ?1 AND type = ?2")?
-                .exists([hash, media_type])
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&IS_THERE, values![hash, media_type]))
     }
 
     /// The picture with this hash, if it is of this media type.
@@ -95,12 +96,6 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn picture(&self, hash: &str, media_type: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached("SELECT bytes FROM pictures WHERE hash = ?1 AND type = ?2")?
-                .query_row([hash, media_type], |row| row.get(0))
-                .optional()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.optional(&BYTES, values![hash, media_type], |row| row.get(0)))
     }
 }

@@ -208,13 +208,13 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
             followers::clear_profile(sql, openid, record.received_at)?;
             sessions::end_of(sql, openid)?;
         }
-        Effect::AccountClosed { openid } => erase::close_account(sql.sqlite(), openid)?,
-        Effect::JobFinished(result) => jobs::finish(sql.sqlite(), result, &record.openid, at)?,
+        Effect::AccountClosed { openid } => erase::close_account(sql, openid)?,
+        Effect::JobFinished(result) => jobs::finish(sql, result, &record.openid, at)?,
     }
     let forwarded = match &record.forward {
         None => None,
         Some(forward) => Some(forwards::add(
-            sql.sqlite(),
+            sql,
             forward,
             id,
             &record.openid,
@@ -224,7 +224,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let shown = match &record.shows_kept {
         ShowsKept::No => None,
         shows @ (ShowsKept::Alone | ShowsKept::Before(_)) => forwards::show_kept(
-            sql.sqlite(),
+            sql,
             id,
             shows,
             &record.openid,
@@ -246,7 +246,7 @@ fn not_new(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     })?;
     let (recorded, same_signature) = match kept {
         Some((id, reply, is_pending, same_signature)) => {
-            let recorded = match forwards::delivered_again(sql.sqlite(), id)? {
+            let recorded = match forwards::delivered_again(sql, id)? {
                 Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
                 forwarded => Recorded::Again { reply, forwarded },
             };

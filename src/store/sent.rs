@@ -1,12 +1,13 @@
 //! Customer-service messages: each has a row before it is sent, so that none is sent twice, and then how it ended.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 
-use super::columns::{number, some_number, some_text, text};
 use super::error::StoreError;
 use super::open::{Reader, Store};
 use super::settings::{self, NO_CUSTOM_SEND};
+use super::sql::{self, Row, Sql, values};
+use super::statement::statements;
+use crate::local_time;
 
 /// A message that is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,20 +101,45 @@ pub struct SentRow {
     pub sent: String,
 }
 
+/// The columns, in the order in which [`sent_row`] reads them.
+macro_rules! columns {
+    () => {
+        "id, openid, at, msg_type, content, `by`, state, errcode"
+    };
+}
+
+statements! {
+    OF_NUMBER = (concat!("SELECT ", columns!(), " FROM sent WHERE once = ?1"));
+    TO_PERSON = (concat!("SELECT ", columns!(), " FROM sent WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"));
+    WAS_BEGUN = "SELECT 1 FROM sent WHERE once = ?1";
+    BEGIN = "INSERT INTO sent (id, openid, at, msg_type, content, `by`, once, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sending')";
+    END = "UPDATE sent SET state = ?2, errcode = ?3 WHERE id = ?1";
+    END_OF_NUMBER = "UPDATE sent SET state = ?2, errcode = ?3 WHERE once = ?1";
+    IS_ANY_SENDING = "SELECT 1 FROM sent WHERE state = 'sending' LIMIT 1";
+    INTERRUPT = "UPDATE sent SET state = 'unknown' WHERE state = 'sending'";
+    REMOVE_OLD = {
+        sqlite: "DELETE FROM sent WHERE id IN (SELECT id FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        mysql: "DELETE FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2",
+    };
+}
+
 impl Store {
     /// Records a message before it is sent. With a number in `once` that was used before, nothing is recorded.
     ///
     /// # Errors
     /// When the store cannot write.
     pub fn begin_sending(&self, new: NewSent) -> Result<SendBegun, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            let earlier = connection
-                .prepare_cached(&format!("SELECT {COLUMNS} FROM sent WHERE once = ?1"))?
-                .query_row([&new.once], sent_row)
-                .optional()?;
-            match earlier {
-                Some(earlier) => Ok(SendBegun::Again(earlier)),
-                None => begin(connection, &new).map(SendBegun::New),
+        self.writer.write(move |sql| {
+            if let Some(earlier) = sql.optional(&OF_NUMBER, values![new.once], sent_row)? {
+                return Ok(SendBegun::Again(earlier));
+            }
+            match begin(sql, &new)? {
+                Some(id) => Ok(SendBegun::New(id)),
+                // Another process was faster.
+                None => sql
+                    .one(&OF_NUMBER, values![new.once], sent_row)
+                    .map(SendBegun::Again),
             }
         })
     }
@@ -125,7 +151,7 @@ impl Store {
     /// server on.
     pub fn end_of_sending(&self, id: i64, ended: Sent) -> Result<(), StoreError> {
         self.writer
-            .write_sqlite(move |connection| end(connection, "id = ?1", id, &ended))
+            .write(move |sql| end(sql, Which::Row(id), &ended))
     }
 
     /// Messages that were being sent when the server ended may have arrived.
@@ -133,16 +159,11 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn end_interrupted_sending(&self) -> Result<(), StoreError> {
-        let is_any = "SELECT EXISTS (SELECT 1 FROM sent WHERE state = 'sending')";
         // Not one that is kept: a server that nobody asks anything needs none.
         let reader = self.reader()?;
-        let any = reader.sqlite().query_row(is_any, [], |row| row.get(0));
-        match any.map_err(|error| Reader::failed(&error))? {
+        match reader.read(|sql| sql.exists(&IS_ANY_SENDING, &[]))? {
             false => Ok(()),
-            true => self.writer.write_sqlite(|connection| {
-                let sql = "UPDATE sent SET state = 'unknown' WHERE state = 'sending'";
-                connection.execute(sql, []).map(drop)
-            }),
+            true => self.writer.write(|sql| sql.run(&INTERRUPT, &[]).map(drop)),
         }
     }
 
@@ -151,12 +172,8 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_old_sent(&self, before: i64, step: u32) -> Result<usize, StoreError> {
-        self.writer.write_sqlite(move |connection| {
-            connection.execute(
-                "DELETE FROM sent WHERE id IN (SELECT id FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2)",
-                params![before, step],
-            )
-        })
+        self.writer
+            .write(move |sql| sql.run(&REMOVE_OLD, values![before, step]))
     }
 }
 
@@ -166,9 +183,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn was_begun(&self, once: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM sent WHERE once = ?1)";
-        let begun = self.sqlite().query_row(sql, [once], |row| row.get(0));
-        begun.map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.exists(&WAS_BEGUN, values![once]))
     }
 
     /// The last messages to a person before the row with this id, newest first.
@@ -178,79 +193,58 @@ impl Reader {
         before: i64,
         most: u32,
     ) -> Result<Vec<SentRow>, StoreError> {
-        let read = || {
-            self.sqlite()
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM sent WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
-                ))?
-                .query_map(params![openid, before, most], sent_row)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| Reader::failed(&error))
+        self.read(|sql| sql.all(&TO_PERSON, values![openid, before, most], sent_row))
     }
 }
 
-const COLUMNS: &str =
-    "id, openid, at, msg_type, content, by, state, errcode, datetime(at, 'unixepoch', 'localtime')";
-
-fn sent_row(row: &Row) -> rusqlite::Result<SentRow> {
+fn sent_row(row: &dyn Row) -> sql::Result<SentRow> {
+    let at = row.some_number(2);
     Ok(SentRow {
         id: row.get(0)?,
-        openid: some_text(row, 1)?,
-        at: some_number(row, 2)?,
-        msg_type: some_text(row, 3)?,
-        content: text(row, 4)?,
-        by: some_text(row, 5)?,
-        state: SentState::read(&some_text(row, 6)?),
-        errcode: number(row, 7)?,
-        sent: some_text(row, 8)?,
+        openid: row.some_text(1),
+        at,
+        msg_type: row.some_text(3),
+        content: row.text(4),
+        by: row.some_text(5),
+        state: SentState::read(&row.some_text(6)),
+        errcode: row.number(7),
+        sent: local_time::format(at),
     })
 }
 
-/// Records a message that is sent after the commit, and returns its row.
-pub(super) fn begin(connection: &Connection, new: &NewSent) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
-            "INSERT INTO sent (openid, at, msg_type, content, by, once, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'sending')",
-        )?
-        .execute(params![
-            new.openid,
-            new.at,
-            new.message.msg_type,
-            new.message.content,
-            new.by,
-            new.once
-        ])?;
-    Ok(connection.last_insert_rowid())
+/// Records a message that is sent after the commit, and returns its row; `None`: its number was used before.
+pub(super) fn begin(sql: &mut dyn Sql, new: &NewSent) -> sql::Result<Option<i64>> {
+    let SentMessage { msg_type, content } = &new.message;
+    sql.insert(
+        &BEGIN,
+        values![new.openid, new.at, msg_type, content, new.by, new.once],
+    )
 }
 
-/// Records how the message ended that `which` selects by this value.
-pub(super) fn end(
-    connection: &Connection,
-    which: &str,
-    value: impl ToSql,
-    ended: &Sent,
-) -> rusqlite::Result<()> {
+/// One message that was sent.
+pub(super) enum Which<'a> {
+    /// That of this row.
+    Row(i64),
+    /// That with this number of a form.
+    Number(&'a str),
+}
+
+/// Records how a message ended.
+pub(super) fn end(sql: &mut dyn Sql, which: Which, ended: &Sent) -> sql::Result<()> {
     let (state, errcode) = match ended {
         Sent::Yes => ("sent", None),
         Sent::Unknown(_) => ("unknown", None),
         Sent::No { errcode, .. } => ("refused", *errcode),
     };
-    connection
-        .prepare_cached(&format!(
-            "UPDATE sent SET state = ?2, errcode = ?3 WHERE {which}"
-        ))?
-        .execute(params![value, state, errcode])?;
+    match which {
+        Which::Row(id) => sql.run(&END, values![id, state, errcode])?,
+        Which::Number(once) => sql.run(&END_OF_NUMBER, values![once, state, errcode])?,
+    };
     match ended {
         Sent::No {
             no_right_until: Some(until),
             ..
-        } => Ok(settings::put(
-            &mut &*connection,
-            NO_CUSTOM_SEND,
-            &format!("none {until}"),
-        )?),
+        } => settings::put(sql, NO_CUSTOM_SEND, &format!("none {until}")),
         Sent::Yes | Sent::Unknown(_) | Sent::No { .. } => Ok(()),
     }
 }

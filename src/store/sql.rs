@@ -42,7 +42,8 @@ pub(super) trait Sql {
     /// As [`Sql::run`].
     fn clean(&mut self, pages: &[i64]) -> Result<()>;
 
-    /// The SQLite connection behind this, for statements that are not written for every engine yet.
+    /// The SQLite connection behind this.
+    #[cfg(test)]
     fn sqlite(&self) -> &rusqlite::Connection;
 }
 

@@ -7,8 +7,9 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, erase, follow_counts, followers, growth, inbox, kept, messages, outbox,
-    profiles, record, rule_counts, scenes, sessions, settings, signatures, sync, tags,
+    admin, contact, erase, follow_counts, followers, forwards, forwards_read, growth, hooks, inbox,
+    jobs, kept, media, media_files, messages, outbox, pictures, profiles, record, rule_counts,
+    scenes, sent, sessions, settings, signatures, sync, tags, troubles,
 };
 
 /// The statements of every file that has some.
@@ -18,20 +19,29 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("erase", erase::STATEMENTS),
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
+    ("forwards", forwards::STATEMENTS),
+    ("forwards_read", forwards_read::STATEMENTS),
     ("growth", growth::STATEMENTS),
+    ("hooks", hooks::STATEMENTS),
     ("inbox", inbox::STATEMENTS),
+    ("jobs", jobs::STATEMENTS),
     ("kept", kept::STATEMENTS),
+    ("media", media::STATEMENTS),
+    ("media_files", media_files::STATEMENTS),
     ("messages", messages::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
+    ("pictures", pictures::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
     ("record", record::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
     ("scenes", scenes::STATEMENTS),
+    ("sent", sent::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
     ("settings", settings::STATEMENTS),
     ("signatures", signatures::STATEMENTS),
     ("sync", sync::STATEMENTS),
     ("tags", tags::STATEMENTS),
+    ("troubles", troubles::STATEMENTS),
 ];
 
 /// Words that another engine does not know, or understands in its own way.
@@ -59,7 +69,7 @@ const NOT_IN_MYSQL: &[&str] = &[
     "VALUES(",
 ];
 
-fn all() -> impl Iterator<Item = (String, &'static Statement)> {
+pub(super) fn all() -> impl Iterator<Item = (String, &'static Statement)> {
     let of = |(file, statements): &(&str, &'static [(&str, &'static Statement)])| {
         let file = (*file).to_owned();
         let name = move |(name, statement): &(&str, &'static Statement)| {

@@ -205,7 +205,8 @@ impl Writer {
             .unwrap_or_else(|_| Err(failed(ErrorKind::Other, "it panicked")))
     }
 
-    /// As [`Writer::write`], for statements that are not written for every engine yet.
+    /// As [`Writer::write`], with the SQLite connection itself.
+    #[cfg(test)]
     pub(super) fn write_sqlite<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,

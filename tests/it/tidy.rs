@@ -107,6 +107,7 @@ fn every_file_begins_with_what_it_owns() {
 fn a_crate_is_named_only_in_the_folder_that_owns_it() {
     let owners = [
         ("rusqlite", "src/store/"),
+        ("mysql", "src/store/"),
         ("ureq", "src/outbound.rs"),
         ("tiny_http", "src/server/"),
         ("jiff", "src/local_time.rs"),

@@ -45,6 +45,7 @@ impl Sql for &Connection {
         Ok(pages.try_for_each(|number| dbpage::clean(self, *number))?)
     }
 
+    #[cfg(test)]
     fn sqlite(&self) -> &Connection {
         self
     }
@@ -167,13 +168,6 @@ impl StoreError {
     /// `doing` is what failed, such as `write`; the error code decides which advice is added.
     pub(in super::super) fn from_sqlite(doing: &str, error: &rusqlite::Error) -> StoreError {
         StoreError::of_sql(doing, &error.into())
-    }
-}
-
-/// For statements that are not written for every engine yet.
-impl From<SqlError> for rusqlite::Error {
-    fn from(error: SqlError) -> rusqlite::Error {
-        rusqlite::Error::ToSqlConversionFailure(error.reason.into())
     }
 }
 

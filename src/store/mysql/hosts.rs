@@ -1,0 +1,222 @@
+//! Which server is connected to: the hosts are tried in order, and one that can be written to is kept.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mysql::consts::CapabilityFlags;
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder, SslOpts};
+
+use super::super::error::SqlError;
+use super::super::options::{Host, Server, Tls};
+use super::error::{Again, Failure};
+
+/// How long a host may take to accept a connection: the next one must be asked while a push waits.
+const CONNECTING: Duration = Duration::from_secs(1);
+
+/// How long a server may take for a statement within a transaction. A push waits for it.
+const COMMITTING: Duration = Duration::from_millis(3_000);
+
+/// The same for a statement that reads.
+const READING: Duration = Duration::from_secs(60);
+
+/// The largest packet that is sent or taken.
+const PACKET: usize = 64 << 20;
+
+/// What every session sets. The time zone is not the owner's: times are Unix seconds in tables, and are made readable by
+/// the program or a view. A lock is not waited for longer than a push can wait.
+const SETTINGS: [&str; 3] = [
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+];
+
+/// What it reads back: a name, and what the value must be. A name that the server does not have is not read.
+const READ_BACK: [(&str, &str); 9] = [
+    ("sql_mode", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"),
+    ("time_zone", "+00:00"),
+    ("autocommit", "ON"),
+    ("transaction_isolation", "READ-COMMITTED"),
+    ("tx_isolation", "READ-COMMITTED"),
+    ("character_set_client", "utf8mb4"),
+    ("read_only", "OFF"),
+    ("super_read_only", "OFF"),
+    ("innodb_read_only", "OFF"),
+];
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Purpose {
+    /// Reading: it may take a while.
+    Reading,
+    /// Transactions.
+    Committing,
+    /// Changing tables, which takes as long as it takes.
+    Migrating,
+}
+
+/// The servers that may have the store.
+#[derive(Debug)]
+pub(in super::super) struct Hosts {
+    server: Server,
+    /// The host that was connected to last.
+    kept: AtomicUsize,
+}
+
+/// A connection, and to which of the hosts.
+pub(super) struct Connected {
+    pub(super) connection: Conn,
+    pub(super) host: usize,
+}
+
+impl Hosts {
+    pub(in super::super) fn new(server: &Server) -> Hosts {
+        Hosts {
+            server: server.clone(),
+            kept: AtomicUsize::new(0),
+        }
+    }
+
+    /// The servers, as in the configuration.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Connects to the host that was kept, or to the first of the others that can be written to.
+    ///
+    /// # Errors
+    /// When there is none: says why of each.
+    pub(super) fn connect(&self, purpose: Purpose) -> Result<Connected, Failure> {
+        let kept = self.kept.load(Ordering::Relaxed);
+        let others = (0..self.server.hosts.len()).filter(|host| *host != kept);
+        let mut failed: Option<Failure> = None;
+        for number in std::iter::once(kept).chain(others) {
+            let Some(host) = self.server.hosts.get(number) else {
+                continue;
+            };
+            match self.connect_to(host, purpose) {
+                Ok(connection) => {
+                    self.kept.store(number, Ordering::Relaxed);
+                    let host = number;
+                    return Ok(Connected { connection, host });
+                }
+                Err(failure) => {
+                    let failure = at(host, failure);
+                    failed = Some(match failed {
+                        Some(before) => both(before, &failure),
+                        None => failure,
+                    });
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| Failure::of_all("no host", "name one in store.url")))
+    }
+
+    fn connect_to(&self, host: &Host, purpose: Purpose) -> Result<Conn, Failure> {
+        let Server {
+            user,
+            database,
+            password,
+            tls,
+            ..
+        } = &self.server;
+        let patience = match purpose {
+            Purpose::Reading => Some(READING),
+            Purpose::Committing => Some(COMMITTING),
+            Purpose::Migrating => None,
+        };
+        let options = OptsBuilder::new()
+            .ip_or_hostname(Some(&host.name))
+            .tcp_port(host.port)
+            .prefer_socket(false)
+            .user(Some(user))
+            .pass(password.as_ref().map(|password| password.expose()))
+            .db_name(Some(database))
+            .ssl_opts(match tls {
+                Tls::Off => None,
+                Tls::Required => Some(SslOpts::default()),
+                Tls::Signed(file) => {
+                    Some(SslOpts::default().with_root_cert_path(Some(file.clone())))
+                }
+            })
+            .tcp_connect_timeout(Some(CONNECTING))
+            .read_timeout(patience)
+            .write_timeout(patience)
+            .max_allowed_packet(Some(PACKET))
+            // Statements are kept with the order of their values.
+            .stmt_cache_size(0)
+            .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);
+        let mut connection = Conn::new(options)?;
+        for setting in SETTINGS {
+            connection.query_drop(setting)?;
+        }
+        self.read_back(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Refuses a server that does not do what was set, or cannot be written to.
+    fn read_back(&self, connection: &mut Conn) -> Result<(), Failure> {
+        let names = READ_BACK.map(|(name, _)| name).join("', '");
+        let rows: Vec<(String, String)> = connection.query(format!(
+            "SHOW SESSION VARIABLES WHERE Variable_name IN ('{names}', 'wsrep_on')"
+        ))?;
+        let is_on = |name: &str| {
+            rows.iter()
+                .any(|(found, value)| found == name && value == "ON")
+        };
+        if is_on("wsrep_on") && self.server.hosts.len() > 1 {
+            return Err(Failure::of_all(
+                "Galera with several hosts loses what it has acknowledged when two of its nodes are written to",
+                "name one host in store.url",
+            ));
+        }
+        for (name, wanted) in READ_BACK {
+            let found = rows.iter().find(|(found, _)| found == name);
+            let Some((_, found)) = found.filter(|(_, found)| !same(found, wanted)) else {
+                continue;
+            };
+            if name.ends_with("read_only") {
+                let mut failure = Failure::of_all(
+                    format!("is read only ({name})"),
+                    "name the writable server in store.url, too",
+                );
+                failure.again = Again::Elsewhere;
+                return Err(failure);
+            }
+            return Err(Failure::of_all(
+                format!("{name} is {found} where {wanted} was set"),
+                "connect to the server itself, not to a proxy that changes its sessions",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether two values of a variable mean the same: the words of a list may be in another order.
+fn same(found: &str, wanted: &str) -> bool {
+    let words = |text: &str| {
+        let mut words: Vec<String> = text.split(',').map(str::to_uppercase).collect();
+        words.sort_unstable();
+        words
+    };
+    words(found) == words(wanted)
+}
+
+fn at(host: &Host, failure: Failure) -> Failure {
+    let Failure { error, again } = failure;
+    let reason = format!("{host}: {}", error.reason);
+    let error = SqlError { reason, ..error };
+    Failure { error, again }
+}
+
+/// Two hosts failed. What can be done is said of the first.
+fn both(first: Failure, second: &Failure) -> Failure {
+    let reason = format!("{}; {}", first.error.reason, second.error.reason);
+    Failure {
+        error: SqlError {
+            reason,
+            ..first.error
+        },
+        again: first.again.max(second.again),
+    }
+}

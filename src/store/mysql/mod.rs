@@ -1,0 +1,25 @@
+//! The store on servers that speak the MySQL protocol: the only folder that names `mysql`.
+//!
+//! - [`session`]: statements on a connection; [`text`]: statements as the server takes them
+//! - [`committer`]: a connection that commits; [`readers`]: connections that read
+//! - [`hosts`]: which server is connected to, and how
+//! - [`schema`]: tables, views, migrations
+//! - [`ids`]: the ids of new rows
+//! - [`error`]: errors in an owner's words, and which are tried again
+
+pub(super) mod committer;
+pub(super) mod error;
+pub(super) mod hosts;
+pub(super) mod ids;
+pub(super) mod readers;
+pub(super) mod schema;
+pub(super) mod session;
+mod text;
+
+#[cfg(test)]
+#[path = "../../../tests/it/support/engine.rs"]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+pub(super) mod engine;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+pub(super) mod tests;

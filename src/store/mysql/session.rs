@@ -1,0 +1,440 @@
+//! Statements on a connection.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt;
+use std::mem;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use mysql::consts::ColumnType;
+use mysql::prelude::Queryable;
+use mysql::{Column, Conn, Error, Params};
+
+use super::super::error::SqlError;
+use super::super::sql::{Result, Row, Sql, Value};
+use super::super::statement::Statement;
+use super::error::{Again, Failure, IsId, duplicate};
+use super::hosts::{Connected, Hosts, Purpose};
+use super::ids::Ids;
+use super::text::Text;
+
+/// How many rows that nobody wants are read to keep a connection. It is closed if there are more.
+const UNWANTED: usize = 1_000;
+
+/// How often an id that another process has made, too, is made anew.
+const ATTEMPTS: usize = 10;
+
+/// The number of the character set that is none: of bytes.
+const BINARY: u16 = 63;
+
+/// A connection, which is made when it is needed.
+pub(in super::super) struct Connection {
+    hosts: Arc<Hosts>,
+    ids: Arc<Ids>,
+    purpose: Purpose,
+    link: Option<Link>,
+    /// Whether a transaction is open. It cannot go on with another connection, nor after a failure that ended it.
+    is_within: bool,
+    /// The worst that happened since [`Connection::begin`].
+    again: Again,
+    /// Whether anything was written since then.
+    has_written: bool,
+}
+
+struct Link {
+    connection: Conn,
+    host: usize,
+    prepared: HashMap<&'static str, Prepared>,
+}
+
+/// A statement that the server knows.
+struct Prepared {
+    statement: mysql::Statement,
+    text: Text,
+    /// Inserts one row or changes it: the server counts two then.
+    is_upsert: bool,
+}
+
+impl Connection {
+    pub(in super::super) fn new(
+        hosts: &Arc<Hosts>,
+        ids: &Arc<Ids>,
+        purpose: Purpose,
+    ) -> Connection {
+        Connection {
+            hosts: Arc::clone(hosts),
+            ids: Arc::clone(ids),
+            purpose,
+            link: None,
+            is_within: false,
+            again: Again::No,
+            has_written: false,
+        }
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self) -> std::result::Result<(), Failure> {
+        self.is_within = false;
+        self.again = Again::No;
+        self.has_written = false;
+        self.simple("START TRANSACTION")?;
+        self.is_within = true;
+        Ok(())
+    }
+
+    /// Ends a transaction.
+    pub(super) fn commit(&mut self) -> std::result::Result<(), Failure> {
+        self.simple("COMMIT")?;
+        self.is_within = false;
+        Ok(())
+    }
+
+    /// Whether anything was written since the transaction began.
+    pub(super) fn has_written(&self) -> bool {
+        self.has_written
+    }
+
+    /// Whether the work since the transaction began may be done again after this error of it.
+    pub(super) fn again(&self) -> Again {
+        self.again
+    }
+
+    /// Ends a transaction without a trace. Closes the connection if that fails.
+    pub(super) fn roll_back(&mut self) {
+        self.is_within = false;
+        if self.link.is_some() && self.simple("ROLLBACK").is_err() {
+            self.close();
+        }
+    }
+
+    /// Closes the connection; the next statement makes a new one.
+    pub(super) fn close(&mut self) {
+        self.link = None;
+    }
+
+    /// The server's number of the connection, and on which of the hosts; `None` when there is none.
+    pub(super) fn number(&self) -> Option<(usize, u32)> {
+        let link = self.link.as_ref()?;
+        Some((link.host, link.connection.connection_id()))
+    }
+
+    /// Runs a statement without parameters that is not prepared.
+    pub(super) fn simple(&mut self, sql: &str) -> std::result::Result<(), Failure> {
+        self.on_link(|link| link.connection.query_drop(sql))
+    }
+
+    /// The rows of such a statement.
+    pub(super) fn simple_rows<T: mysql::prelude::FromRow>(
+        &mut self,
+        sql: &str,
+    ) -> std::result::Result<Vec<T>, Failure> {
+        self.on_link(|link| link.connection.query(sql))
+    }
+
+    /// Has the server prepare a statement.
+    #[cfg(test)]
+    pub(super) fn prepare(&mut self, statement: &Statement) -> std::result::Result<(), SqlError> {
+        let text = statement.mysql;
+        let done = self.on_link(|link| link.prepared(text).map(drop));
+        done.map_err(|failure| failure.error)
+    }
+
+    fn on_link<T>(
+        &mut self,
+        work: impl FnOnce(&mut Link) -> mysql::Result<T>,
+    ) -> std::result::Result<T, Failure> {
+        let done = work(self.link()?);
+        done.map_err(|error| self.failed(&error))
+    }
+
+    fn link(&mut self) -> std::result::Result<&mut Link, Failure> {
+        if self.is_within && (self.link.is_none() || self.again != Again::No) {
+            return Err(Failure {
+                error: SqlError::of_one("the transaction has ended"),
+                again: self.again,
+            });
+        }
+        if self.link.is_none() {
+            let connected = self.hosts.connect(self.purpose);
+            let Connected { connection, host } = connected.inspect_err(|failure| {
+                self.again = self.again.max(failure.again);
+            })?;
+            self.link = Some(Link {
+                connection,
+                host,
+                prepared: HashMap::new(),
+            });
+        }
+        self.link.as_mut().ok_or_else(|| Failure {
+            error: SqlError::of_one("there is no connection"),
+            again: Again::Elsewhere,
+        })
+    }
+
+    /// Notes what failed. After a failure of the connection there is no more.
+    fn failed(&mut self, error: &Error) -> Failure {
+        let failure = Failure::from(error);
+        self.again = self.again.max(failure.again);
+        if failure.again == Again::Elsewhere {
+            self.close();
+        }
+        failure
+    }
+
+    /// Runs a statement and returns how many rows it concerned; `None`: they are there already.
+    fn execute(
+        &mut self,
+        statement: &Statement,
+        id: Option<i64>,
+        values: &[Value<'_>],
+    ) -> Result<std::result::Result<usize, IsId>> {
+        self.has_written = true;
+        let done = self.link()?.execute(statement, id, values);
+        match done {
+            Ok(count) => Ok(Ok(count)),
+            Err(Unexecuted::Wrong(error)) => Err(error),
+            Err(Unexecuted::Failed(error)) => match duplicate(&error) {
+                Some(is_id) => Ok(Err(is_id)),
+                None => Err(self.failed(&error).error),
+            },
+        }
+    }
+}
+
+/// Why a statement was not executed.
+enum Unexecuted {
+    /// The statement and its values do not fit, or who takes the rows failed.
+    Wrong(SqlError),
+    Failed(Error),
+}
+
+impl From<Error> for Unexecuted {
+    fn from(error: Error) -> Unexecuted {
+        Unexecuted::Failed(error)
+    }
+}
+
+impl Link {
+    fn prepared(&mut self, text: &'static str) -> mysql::Result<(&mut Conn, &Prepared)> {
+        if !self.prepared.contains_key(text) {
+            let upserts = text.contains("ON DUPLICATE KEY UPDATE") && !text.contains("SELECT");
+            let parsed = Text::of(text);
+            let prepared = Prepared {
+                statement: self.connection.prep(&parsed.sql)?,
+                text: parsed,
+                is_upsert: upserts,
+            };
+            self.prepared.insert(text, prepared);
+        }
+        Ok((&mut self.connection, &self.prepared[text]))
+    }
+
+    fn execute(
+        &mut self,
+        statement: &Statement,
+        id: Option<i64>,
+        values: &[Value<'_>],
+    ) -> std::result::Result<usize, Unexecuted> {
+        let (connection, prepared) = self.prepared(statement.mysql)?;
+        let values = bound(prepared, id, values).map_err(Unexecuted::Wrong)?;
+        let done = connection.exec_iter(&prepared.statement, values)?;
+        let count = usize::try_from(done.affected_rows()).unwrap_or(usize::MAX);
+        Ok(match prepared.is_upsert {
+            true => count.min(1),
+            false => count,
+        })
+    }
+
+    /// Calls `each` for every row until it breaks. Returns whether the connection can be used for something else.
+    fn rows(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_>],
+        may_break: bool,
+        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
+    ) -> std::result::Result<bool, Unexecuted> {
+        let (connection, prepared) = self.prepared(statement.mysql)?;
+        let values = bound(prepared, None, values).map_err(Unexecuted::Wrong)?;
+        let mut found = connection.exec_iter(&prepared.statement, values)?;
+        let mut outcome = Ok(());
+        while let Some(row) = found.next() {
+            match each(&Found(row?)) {
+                Ok(ControlFlow::Continue(())) => continue,
+                Ok(ControlFlow::Break(())) => {}
+                Err(error) => outcome = Err(Unexecuted::Wrong(error)),
+            }
+            if may_break && found.by_ref().take(UNWANTED).count() == UNWANTED {
+                // Dropping it would read the rest, which may be millions of rows.
+                mem::forget(found);
+                return outcome.map(|()| false);
+            }
+            break;
+        }
+        outcome.map(|()| true)
+    }
+}
+
+/// The values in the order in which the text has them.
+fn bound(prepared: &Prepared, id: Option<i64>, values: &[Value<'_>]) -> Result<Params> {
+    let before = usize::from(id.is_some());
+    let (takes, given) = (prepared.text.values(), values.len() + before);
+    if takes != given {
+        let reason = format!("{given} values for the {takes} of {}", prepared.text.sql);
+        return Err(SqlError::of_one(reason));
+    }
+    let value = |at: &usize| match (id, at.checked_sub(before)) {
+        (Some(id), None) => mysql::Value::Int(id),
+        (_, at) => match at.and_then(|at| values.get(at)) {
+            None | Some(Value::Null) => mysql::Value::NULL,
+            Some(Value::Integer(number)) => mysql::Value::Int(*number),
+            Some(Value::Real(number)) => mysql::Value::Double(*number),
+            Some(Value::Text(bytes) | Value::Bytes(bytes)) => mysql::Value::Bytes(bytes.to_vec()),
+        },
+    };
+    match prepared.text.order.is_empty() {
+        true => Ok(Params::Empty),
+        false => Ok(Params::Positional(
+            prepared.text.order.iter().map(value).collect(),
+        )),
+    }
+}
+
+impl Sql for Connection {
+    fn run(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<usize> {
+        let done = self.execute(statement, None, values)?;
+        Ok(done.unwrap_or(0))
+    }
+
+    fn insert(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<Option<i64>> {
+        for _ in 0..ATTEMPTS {
+            let id = self.ids.next();
+            match self.execute(statement, Some(id), values)? {
+                Ok(count) => return Ok((count > 0).then_some(id)),
+                Err(IsId(true)) => {}
+                Err(IsId(false)) => return Ok(None),
+            }
+        }
+        Err(SqlError::of_one("every id that was made is used already"))
+    }
+
+    fn rows(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let is_reader = self.purpose == Purpose::Reading;
+        let has_begun = Cell::new(false);
+        let mut each = |row: &dyn Row| {
+            has_begun.set(true);
+            each(row)
+        };
+        let was_connected = self.link.is_some();
+        let mut done = self.link()?.rows(statement, values, is_reader, &mut each);
+        // The server ends a connection that was idle for hours, and another server may be the writable one now.
+        if let Err(Unexecuted::Failed(error)) = &done
+            && is_reader
+            && was_connected
+            && Failure::from(error).again == Again::Elsewhere
+        {
+            self.close();
+            if !has_begun.get() {
+                done = self.link()?.rows(statement, values, is_reader, &mut each);
+            }
+        }
+        match done {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.close();
+                Ok(())
+            }
+            Err(Unexecuted::Wrong(error)) => {
+                // There may be rows left to be read.
+                if is_reader {
+                    self.close();
+                }
+                Err(error)
+            }
+            Err(Unexecuted::Failed(error)) => Err(self.failed(&error).error),
+        }
+    }
+
+    /// There is no file.
+    fn clean(&mut self, _: &[i64]) -> Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn sqlite(&self) -> &rusqlite::Connection {
+        unreachable!("a statement that is written for SQLite only")
+    }
+}
+
+impl From<Failure> for SqlError {
+    fn from(failure: Failure) -> SqlError {
+        failure.error
+    }
+}
+
+struct Found(mysql::Row);
+
+impl Row for Found {
+    fn columns(&self) -> usize {
+        self.0.len()
+    }
+
+    fn value(&self, column: usize) -> Value<'_> {
+        match self.0.as_ref(column) {
+            Some(mysql::Value::Int(number)) => Value::Integer(*number),
+            // Only a count could be as large.
+            Some(mysql::Value::UInt(number)) => {
+                Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX))
+            }
+            Some(mysql::Value::Float(number)) => Value::Real(f64::from(*number)),
+            Some(mysql::Value::Double(number)) => Value::Real(*number),
+            Some(mysql::Value::Bytes(bytes)) => match self.0.columns_ref().get(column) {
+                Some(column) => of_type(column, bytes),
+                None => Value::Text(bytes),
+            },
+            // No table has dates or times, only Unix seconds.
+            None | Some(mysql::Value::NULL | mysql::Value::Date(..) | mysql::Value::Time(..)) => {
+                Value::Null
+            }
+        }
+    }
+}
+
+/// What the bytes of a column are. `VARBINARY` is a text that is compared by its bytes; `BINARY` and `BLOB` are bytes. The
+/// sum of numbers is a decimal number.
+fn of_type<'a>(column: &Column, bytes: &'a [u8]) -> Value<'a> {
+    match column.column_type() {
+        ColumnType::MYSQL_TYPE_NEWDECIMAL | ColumnType::MYSQL_TYPE_DECIMAL => {
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            match (text.parse(), text.parse()) {
+                (Ok(number), _) => Value::Integer(number),
+                (Err(_), Ok(number)) => Value::Real(number),
+                (Err(_), Err(_)) => Value::Text(bytes),
+            }
+        }
+        ColumnType::MYSQL_TYPE_STRING
+        | ColumnType::MYSQL_TYPE_TINY_BLOB
+        | ColumnType::MYSQL_TYPE_BLOB
+        | ColumnType::MYSQL_TYPE_MEDIUM_BLOB
+        | ColumnType::MYSQL_TYPE_LONG_BLOB
+            if column.character_set() == BINARY =>
+        {
+            Value::Bytes(bytes)
+        }
+        _ => Value::Text(bytes),
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("server", &self.hosts.server().to_string())
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,301 @@
+//! The store on a real server, where there is one: see the module `engine`.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::error::ErrorKind;
+use super::super::options::{Options, Server, Tls};
+use super::super::sql::{Owned, Sql, values};
+use super::super::sqlite;
+use super::super::statement::{Statement, statement};
+use super::super::statements::all;
+use super::super::{Reader, Store};
+use super::engine::{Engine, PASSWORD};
+use super::hosts::{Hosts, Purpose};
+use super::ids::Ids;
+use super::session::Connection;
+use crate::secret::Secret;
+
+const MAKE: Statement = statement!(
+    "CREATE TABLE things (id BIGINT PRIMARY KEY, name VARBINARY(128) UNIQUE, words MEDIUMTEXT, hash BINARY(4)) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin"
+);
+const ADD: Statement =
+    statement!("INSERT INTO things (id, name, words, hash) VALUES (?1, ?2, ?3, ?4)");
+const ADD_WITH_ID: Statement = statement!("INSERT INTO things (id, name) VALUES (?2, ?1)");
+const PUT: Statement = statement!(
+    "INSERT INTO things (id, name, words) VALUES (?1, ?2, ?3) ON DUPLICATE KEY UPDATE words = ?3"
+);
+const RENAME: Statement = statement!("UPDATE things SET words = ?2 WHERE name = ?1");
+const ALL: Statement =
+    statement!("SELECT id, name, words, hash, NULL, 1.5E0, name = ?1 FROM things ORDER BY id");
+const SUM: Statement = statement!("SELECT count(*), sum(id), max(id), sum(id) / 4 FROM things");
+const ROWS: Statement = statement!(
+    "SELECT a.column_name FROM information_schema.columns AS a, information_schema.columns AS b"
+);
+
+/// The options of a store in this database of this server.
+pub(in super::super) fn options(engine: &Engine, database: &str) -> Options {
+    let mut server: Server = engine.url(database).parse().unwrap();
+    server.password = Some(Secret::new(PASSWORD));
+    server.tls = Tls::Off;
+    Options {
+        server: Some(server),
+        ..Options::from(Path::new("/nonexistent/wechat.db"))
+    }
+}
+
+fn connection(options: &Options, purpose: Purpose) -> Connection {
+    let hosts = Arc::new(Hosts::new(options.server.as_ref().unwrap()));
+    Connection::new(&hosts, &Arc::new(Ids::new().unwrap()), purpose)
+}
+
+#[test]
+fn statements_return_what_was_written_and_count_rows_as_sqlite_does() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let options = options(engine, &engine.database());
+    let mut connection = connection(&options, Purpose::Committing);
+    let sql: &mut dyn Sql = &mut connection;
+    sql.run(&MAKE, &[]).unwrap();
+    let bytes = [0_u8, 255, 39, 128];
+    let first = sql.insert(&ADD, values!["oA", "words 'of' 微信 😀", bytes]);
+    let first = first.unwrap().unwrap();
+    assert_eq!(sql.insert(&ADD, values!["oA", "again", bytes]), Ok(None));
+    // Openids that differ in case are two people.
+    let second = sql.insert(&ADD, values!["oa", None::<&str>, bytes]);
+    let second = second.unwrap().unwrap();
+    assert!(second > first);
+    assert_eq!(sql.run(&ADD_WITH_ID, values!["other", first]), Ok(0));
+    assert_eq!(sql.run(&PUT, values![7, "oP", "one"]), Ok(1));
+    assert_eq!(sql.run(&PUT, values![7, "oP", "two"]), Ok(1));
+    // Found, and not changed.
+    assert_eq!(sql.run(&RENAME, values!["oP", "two"]), Ok(1));
+    assert_eq!(sql.run(&RENAME, values!["nobody", "two"]), Ok(0));
+    let rows: Vec<Vec<Owned>> = sql
+        .all(&ALL, values!["oA"], |row| {
+            Ok((0..7).map(|at| row.value(at).to_owned()).collect())
+        })
+        .unwrap();
+    let text = |text: &str| Owned::Text(text.into());
+    let rest = |is_a| [Owned::Null, Owned::Real(1.5), Owned::Integer(is_a)];
+    let hash = Owned::Bytes(bytes.to_vec());
+    let row = |id, name, words, hash, is_a| {
+        [
+            vec![Owned::Integer(id), text(name), words, hash],
+            rest(is_a).to_vec(),
+        ]
+        .concat()
+    };
+    assert_eq!(
+        rows,
+        [
+            row(7, "oP", text("two"), Owned::Null, 0),
+            row(first, "oA", text("words 'of' 微信 😀"), hash.clone(), 1),
+            row(second, "oa", Owned::Null, hash, 0),
+        ]
+    );
+    let sums: (i64, i64, i64, Owned) = sql
+        .one(&SUM, &[], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.value(3).to_owned(),
+            ))
+        })
+        .unwrap();
+    assert_eq!((sums.0, sums.1, sums.2), (3, 7 + first + second, second));
+    assert!(matches!(sums.3, Owned::Real(_) | Owned::Integer(_)));
+    let long = "o".repeat(129);
+    let refused = sql
+        .insert(&ADD, values![long, "too long", bytes])
+        .unwrap_err();
+    assert!(
+        !refused.concerns_all && refused.reason.contains("too long"),
+        "{refused:?}"
+    );
+    let wrong = sql.run(&RENAME, values!["one value"]).unwrap_err();
+    assert!(
+        wrong.reason.starts_with("1 values for the 2 of "),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_reader_stops_in_the_middle_of_millions_of_rows_and_reads_on() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let options = options(engine, &engine.database());
+    let mut connection = connection(&options, Purpose::Reading);
+    for _ in 0..3 {
+        let mut count = 0;
+        let done = connection.rows(&ROWS, &[], &mut |_| {
+            count += 1;
+            Ok(match count {
+                5 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+        });
+        assert_eq!((done, count), (Ok(()), 5));
+    }
+}
+
+#[test]
+fn a_reader_whose_connection_was_ended_connects_again() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let options = options(engine, &engine.database());
+    let mut connection = connection(&options, Purpose::Reading);
+    connection.run(&MAKE, &[]).unwrap();
+    let (_, number) = connection.number().unwrap();
+    engine.run(&format!("KILL {number}"));
+    let sql: &mut dyn Sql = &mut connection;
+    assert_eq!(sql.one(&SUM, &[], |row| row.get::<i64>(0)), Ok(0));
+    assert!(connection.number().is_some_and(|(_, now)| now != number));
+}
+
+#[test]
+fn the_server_understands_every_statement() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let options = options(engine, &engine.database());
+    Store::open(&options).unwrap();
+    let mut connection = connection(&options, Purpose::Reading);
+    let refused: Vec<String> = all()
+        .filter(|(_, statement)| !statement.mysql.is_empty())
+        .filter_map(|(name, statement)| {
+            let prepared = connection.prepare(statement);
+            prepared.err().map(|error| format!("{name}: {error}"))
+        })
+        .collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn tables_and_views_have_the_columns_that_they_have_in_sqlite() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let database = engine.database();
+    let options = options(engine, &database);
+    // Opened twice, it is not made twice.
+    Store::open(&options).unwrap();
+    Store::open(&options).unwrap();
+    let mut file = rusqlite::Connection::open_in_memory().unwrap();
+    sqlite::schema::migrate(&mut file).unwrap();
+    let mut columns = file
+        .prepare(
+            "SELECT t.name, c.name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c
+             WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite_%'",
+        )
+        .unwrap();
+    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let there = engine.run(&format!(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{database}'"
+    ));
+    for column in columns.unwrap() {
+        let (table, name): (String, String) = column.unwrap();
+        assert!(
+            there.contains(&format!("{table}\t{name}\n")),
+            "{table}.{name}"
+        );
+    }
+    for view in there.lines().filter_map(|line| line.split('\t').next()) {
+        engine.run(&format!("SELECT * FROM {database}.{view}"));
+    }
+}
+
+fn refusal(options: &Options) -> (ErrorKind, String) {
+    let error = Store::open(options).unwrap_err();
+    (error.kind(), error.to_string())
+}
+
+#[test]
+fn a_database_of_another_program_or_a_newer_version_is_refused() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let foreign = engine.database();
+    engine.run(&format!("CREATE TABLE {foreign}.posts (id INT)"));
+    let (_, text) = refusal(&options(engine, &foreign));
+    assert!(text.contains("belongs to another program"), "{text}");
+
+    let newer = engine.database();
+    let open = options(engine, &newer);
+    let none = Reader::open(&open).unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::Gone);
+    assert!(Reader::open_if_any(&open).unwrap().is_none());
+    Store::open(&open).unwrap();
+    // A newer version that this one can still read, and one that it cannot.
+    let put = |version, readable_by| {
+        let set = format!("version = {version}, readable_by = {readable_by}");
+        engine.run(&format!("UPDATE {newer}.wechatd_schema SET {set}"));
+    };
+    put(1_000, 1);
+    Store::open(&open).unwrap();
+    Reader::open(&open).unwrap();
+    put(1_000, 1_000);
+    let (_, text) = refusal(&open);
+    assert!(text.contains("newer version 1000"), "{text}");
+    assert!(Reader::open(&open).is_err());
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_refused_with_what_to_do() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let there = options(engine, &engine.database());
+    let with = |change: &dyn Fn(&mut Server)| {
+        let mut options = there.clone();
+        change(options.server.as_mut().unwrap());
+        refusal(&options).1
+    };
+    let wrong = with(&|server| server.password = Some(Secret::new("wrong")));
+    assert!(
+        wrong.contains("error 1045") && wrong.contains("store.password_file"),
+        "{wrong}"
+    );
+    let none = with(&|server| server.database = "wechatd_none".to_owned());
+    assert!(none.contains("CREATE DATABASE"), "{none}");
+    let rights = with(&|server| server.database = "mysql".to_owned());
+    assert!(rights.contains("GRANT ALL"), "{rights}");
+    let plain = with(&|server| server.tls = Tls::Required);
+    assert!(plain.contains("store.tls"), "{plain}");
+    let away = with(&|server| server.hosts[0].port = 1);
+    assert!(
+        away.contains("127.0.0.1:1: ") && away.contains("can be reached"),
+        "{away}"
+    );
+}
+
+#[test]
+fn the_writable_host_is_kept() {
+    let (Some(engine), Some(replica)) = (Engine::shared(), Engine::start(&["--read-only"])) else {
+        return;
+    };
+    let database = engine.database();
+    replica.run(&format!("CREATE DATABASE {database}"));
+    let mut options = options(engine, &database);
+    let server = options.server.as_mut().unwrap();
+    let mut first = server.hosts[0].clone();
+    first.port = replica.address().port();
+    server.hosts.insert(0, first);
+    let store = Store::open(&options).unwrap();
+    store.keep_setting("name", "value").unwrap();
+    assert_eq!(store.setting("name").unwrap().as_deref(), Some("value"));
+    server_only_read(&options);
+}
+
+/// Where only the host that is read only is named, nothing is written.
+fn server_only_read(options: &Options) {
+    let mut options = options.clone();
+    options.server.as_mut().unwrap().hosts.truncate(1);
+    let (_, text) = refusal(&options);
+    assert!(text.contains("is read only"), "{text}");
+}

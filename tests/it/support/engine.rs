@@ -1,0 +1,243 @@
+//! A private MariaDB for tests: its own folder and port, no TLS. It ends with the test that started it.
+//!
+//! `WECHATD_ENGINE` names a folder into which Debian's packages were unpacked, as `.ci/run` does it. Without it such tests
+//! say that they were skipped, and pass.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Who may do everything in the databases of the tests.
+pub const USER: &str = "wechatd";
+
+/// Their password.
+pub const PASSWORD: &str = "synthetic-password";
+
+/// How long a server may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ends the server and removes its folder when the test process ends, however it ends: then its standard input closes.
+const KEEPER: &str =
+    r#"folder=$1; shift; "$@" & read -r _; kill -9 $! 2> /dev/null; wait; rm -rf "$folder""#;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Engine {
+    unpacked: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    keeper: Child,
+}
+
+impl Engine {
+    /// Starts a server with these options besides its own; `None` where there is no MariaDB.
+    pub fn start(options: &[&str]) -> Option<Engine> {
+        let Some(unpacked) = std::env::var_os("WECHATD_ENGINE").map(PathBuf::from) else {
+            eprintln!("no MariaDB here (WECHATD_ENGINE names none), skipped");
+            return None;
+        };
+        // Between the choice of a port and its use another process may take it.
+        let engine = (0..5).find_map(|_| Engine::try_to_start(&unpacked, options));
+        assert!(engine.is_some(), "the log above says why");
+        engine
+    }
+
+    fn try_to_start(unpacked: &Path, options: &[&str]) -> Option<Engine> {
+        let folder = tempfile::tempdir().unwrap().keep();
+        fill(unpacked, &folder);
+        let port = free_port();
+        let mut command = server(unpacked, &folder);
+        let engine = Engine {
+            keeper: keeper(&folder, command.args(own(port, &folder)).args(options)),
+            unpacked: unpacked.to_owned(),
+            folder,
+            port,
+        };
+        let has_started = engine.has_started();
+        if !has_started {
+            eprintln!("{}", log(&engine.folder));
+        }
+        has_started.then_some(engine)
+    }
+
+    /// The server that all tests of this process share.
+    pub fn shared() -> Option<&'static Engine> {
+        static SHARED: OnceLock<Option<Engine>> = OnceLock::new();
+        SHARED.get_or_init(|| Engine::start(&[])).as_ref()
+    }
+
+    /// A new, empty database.
+    pub fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("wechatd_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.run(&format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// The value of `store.url` for a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Runs statements as root, and returns what they print: a line for each row, columns separated by tabs.
+    #[track_caller]
+    pub fn run(&self, sql: &str) -> String {
+        let output = Command::new(self.unpacked.join("usr/bin/mariadb"))
+            .env("LD_LIBRARY_PATH", libraries(&self.unpacked))
+            .args([
+                "--no-defaults",
+                "--user=root",
+                "--batch",
+                "--skip-column-names",
+            ])
+            .arg(format!("--socket={}", self.folder.join("socket").display()))
+            .arg(format!("--execute={sql}"))
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sql}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Sends the server a signal, such as `KILL` or `STOP`.
+    #[allow(dead_code, reason = "not everybody who starts a server does")]
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder.join("pid")).unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), pid.trim()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Whether it accepts connections; false if it ended.
+    fn has_started(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if log(&self.folder).contains("Aborting") {
+                return false;
+            }
+            let mut greeting = [0];
+            let connected = TcpStream::connect(self.address());
+            if connected.is_ok_and(|mut stream| stream.read(&mut greeting).is_ok_and(|n| n == 1)) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.keeper.stdin.take();
+        self.keeper.wait().ok();
+    }
+}
+
+/// The options of every server that are not those of the place where it is unpacked.
+fn own(port: u16, folder: &Path) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    vec![
+        format!("--port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--skip-name-resolve".to_owned(),
+        format!("--socket={}", file("socket")),
+        format!("--pid-file={}", file("pid")),
+        format!("--log-error={}", file("log")),
+        format!("--init-file={}", file("users.sql")),
+        // Tests see what a server in use would: nobody else's modes.
+        "--sql-mode=".to_owned(),
+        "--character-set-server=latin1".to_owned(),
+        "--max-connections=500".to_owned(),
+    ]
+}
+
+/// The server's program with the options that it needs anywhere.
+fn server(unpacked: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(unpacked.join("usr/sbin/mariadbd"));
+    let share = unpacked.join("usr/share/mysql");
+    command
+        .env("LD_LIBRARY_PATH", libraries(unpacked))
+        .arg("--no-defaults")
+        .arg("--user=root")
+        .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--lc-messages-dir={}", share.display()))
+        .arg(format!(
+            "--character-sets-dir={}",
+            share.join("charsets").display()
+        ))
+        .arg(format!(
+            "--plugin-dir={}",
+            unpacked.join("usr/lib/mysql/plugin").display()
+        ))
+        .arg("--innodb-log-file-size=16M")
+        .arg("--innodb-buffer-pool-size=64M");
+    command
+}
+
+/// Debian's libraries that MariaDB needs, which need not be installed.
+fn libraries(unpacked: &Path) -> PathBuf {
+    let usr = std::fs::read_dir(unpacked.join("usr/lib")).unwrap();
+    let mut folders = usr.map(|entry| entry.unwrap().path());
+    let folder = folders.find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
+    folder.expect("the libraries were unpacked, too")
+}
+
+/// Fills the folder of a server that was never started.
+fn fill(unpacked: &Path, folder: &Path) {
+    std::fs::create_dir(folder.join("data")).unwrap();
+    let users = format!(
+        "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+         GRANT ALL ON `wechatd%`.* TO '{USER}'@'%';\n\
+         GRANT REPLICATION SLAVE ON *.* TO '{USER}'@'%';\n"
+    );
+    std::fs::write(folder.join("users.sql"), users).unwrap();
+    // Each statement on lines of its own, as the server reads them here.
+    let mut tables = "CREATE DATABASE mysql;\nUSE mysql;\n".to_owned();
+    for name in ["mysql_system_tables.sql", "mysql_system_tables_data.sql"] {
+        let file = unpacked.join("usr/share/mysql").join(name);
+        tables += &std::fs::read_to_string(file).unwrap();
+    }
+    let script = folder.join("tables.sql");
+    std::fs::write(&script, tables).unwrap();
+    let output = server(unpacked, folder)
+        .arg("--bootstrap")
+        .arg("--innodb-flush-log-at-trx-commit=0")
+        .stdin(std::fs::File::open(script).unwrap())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+}
+
+fn keeper(folder: &Path, server: &Command) -> Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", KEEPER, "keeper"]).arg(folder);
+    command.arg(server.get_program()).args(server.get_args());
+    let environment = server.get_envs();
+    command.envs(environment.filter_map(|(name, value)| Some((name, value?))));
+    let quiet = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.spawn().unwrap()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
