@@ -122,8 +122,16 @@ fn on_a_full_disk_every_page_is_shown_and_nothing_is_done_by_half() {
 fn while_another_program_holds_the_store_an_answer_is_not_sent_and_stays_in_the_box() {
     let platform = Platform::start();
     let account = Setup::new().set(PAGE.0, PAGE.1).platform(&platform).start();
+    account.post(&subscribe()).is_status(200);
     account.post(&text("when is tea time?")).is_status(200);
     let operator = Operator::of(&account);
+    // A token is there then: fetching one needs the store.
+    eventually("the profile", account.log(), || {
+        account
+            .store()
+            .count("followers WHERE profile_at IS NOT NULL")
+            == 1
+    });
     let lock = rusqlite::Connection::open(account.store_path()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let talk = format!("/people/{FAN}");
