@@ -151,6 +151,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
             Ok(lines) => {
                 failure = failure.or(online::is_wrong(&lines).then_some(Failure::Shown));
                 checked.online = Some(lines);
+                // WeChat may have given the first token just now.
+                let reader = Reader::open_if_any(&config.store)?;
+                checked.to_do = next::steps(config, reader.as_ref())?;
             }
             Err(error) => failure = Some(error),
         }

@@ -39,6 +39,15 @@ fn the_steps_to_a_live_account_come_in_their_order() {
 }
 
 #[test]
+fn once_wechat_has_given_a_token_the_address_is_entered() {
+    let platform = Platform::start();
+    let account = Setup::new().platform(&platform).stopped();
+    let shown = account.command(&["check", "--online"]);
+    shown.says("Still to do:").says_nothing_of("IP白名单");
+    assert!(!steps(&account).iter().any(|step| step.contains("IP白名单")));
+}
+
+#[test]
 fn without_an_account_its_appid_comes_first() {
     let account = Setup::new().stopped();
     let open = steps(&account);

@@ -1,5 +1,6 @@
 //! What is left to do until the account is live, in order, as far as it can be seen from here.
 
+use crate::api::token_cache::ACCESS_TOKEN;
 use crate::cli::terminal::{Failure, called};
 use crate::config::{Config, Mode, has_backup_timer, is_installed};
 use crate::simulated::SIMULATED;
@@ -18,6 +19,11 @@ pub(super) fn steps(config: &Config, reader: Option<&Reader>) -> Result<Vec<Stri
         None => false,
     };
     let has_api = config.api_rights().is_some();
+    // WeChat gives no token to an address that is not on the list.
+    let is_listed = match reader {
+        Some(reader) => reader.token_expires_at(ACCESS_TOKEN)?.is_some(),
+        None => false,
+    };
     let mut steps = Vec::new();
     let mut add = |is_open: bool, step: String| {
         if is_open {
@@ -41,7 +47,7 @@ pub(super) fn steps(config: &Config, reader: Option<&Reader>) -> Result<Vec<Stri
             ),
         );
         add(
-            has_api,
+            has_api && !is_listed,
             "enter this server's address in the console as IP白名单; `wechatd check --online` shows it".to_owned(),
         );
         let pull = match config.menu.button.is_empty() {
