@@ -505,6 +505,10 @@ mod tests {
         let push = |at: i64| {
             let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at) VALUES (?1, 'o', 'text', ?1)";
             store.execute(sql, [at]).unwrap();
+            let sql = "INSERT INTO daily_counts (quarter, pushes, first_id, last_id)
+                VALUES (?1 / 900, 1, last_insert_rowid(), last_insert_rowid())
+                ON CONFLICT DO UPDATE SET pushes = pushes + 1, last_id = excluded.last_id";
+            store.execute(sql, [at]).unwrap();
         };
         // One an hour, and once two hours apart: ten hours are usual.
         for hour in [12, 11, 9, 8, 7, 6, 5, 4, 3, 2, 1] {

@@ -35,6 +35,7 @@ pub(super) mod tests {
     use rusqlite::Connection;
     use tempfile::TempDir;
 
+    use crate::store::sqlite::counting::insert_counted;
     use crate::store::sqlite::schema::migrate;
     use crate::store::{Reader, Store};
 
@@ -59,7 +60,7 @@ pub(super) mod tests {
         let reader = store.reader().unwrap();
         store
             .writer
-            .write_sqlite(|connection| connection.execute_batch(BADLY_TIMED))
+            .write_sqlite(|connection| insert_counted(connection, BADLY_TIMED))
             .unwrap();
         (folder, store, reader)
     }
@@ -68,7 +69,7 @@ pub(super) mod tests {
     fn every_message_is_found_in_its_quarter() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        connection.execute_batch(BADLY_TIMED).unwrap();
+        insert_counted(&connection, BADLY_TIMED).unwrap();
         let ids = |sql: &str| -> Vec<i64> {
             let mut statement = connection.prepare(sql).unwrap();
             let rows = statement.query_map([], |row| row.get(0)).unwrap();

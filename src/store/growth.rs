@@ -219,6 +219,7 @@ mod tests {
     use super::*;
     use crate::store::Store;
     use crate::store::finding::tests::badly_timed;
+    use crate::store::sqlite::counting::insert_counted;
 
     /// A Wednesday, 23 September 2026 in UTC.
     const NOW: i64 = 1_790_172_800;
@@ -227,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let connection = rusqlite::Connection::open(store.path()).unwrap();
-        connection.execute_batch(rows).unwrap();
+        insert_counted(&connection, rows).unwrap();
         let reader = store.reader().unwrap();
         (folder, store, reader)
     }
@@ -340,10 +341,8 @@ mod tests {
         assert_eq!(check("after"), before);
         let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule) VALUES ('new', 'a', 'text', 1790172800, 'rule 1');
             DELETE FROM messages WHERE received_at BETWEEN 1790172800 - 86400 AND 1790172799";
-        rusqlite::Connection::open(store.path())
-            .unwrap()
-            .execute_batch(sql)
-            .unwrap();
+        let connection = rusqlite::Connection::open(store.path()).unwrap();
+        insert_counted(&connection, sql).unwrap();
         assert_ne!(check("after a change"), before);
         let mut counted = 0;
         while let more @ 1.. = store.count_rules(&reader, NOW + 900).unwrap() {

@@ -421,6 +421,7 @@ pub enum Mark {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::sqlite::counting::insert_counted;
 
     #[test]
     fn a_list_is_read_page_by_page_by_every_filter() {
@@ -434,7 +435,7 @@ mod tests {
                    iif(i % 5, NULL, i % 10 = 0) FROM n";
         store
             .writer
-            .write_sqlite(move |connection| connection.execute_batch(rows))
+            .write_sqlite(move |connection| insert_counted(connection, rows))
             .unwrap();
         let reader = store.reader().unwrap();
         let all = |filter: &InboxFilter, is_it: &dyn Fn(i64) -> bool| {

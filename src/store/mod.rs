@@ -9,6 +9,7 @@
 //! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
+//! - [`daily_counts`]: counting messages by the quarter of an hour, once for each commit
 //! - [`finding`]: messages by the time they were received, and by person
 //! - [`page`]: rows one page at a time; [`pauses`]: reads that give way to pushes
 //! - [`profiles`]: followers whose profile must be fetched
@@ -36,6 +37,7 @@
 
 mod admin;
 mod contact;
+mod daily_counts;
 mod engine;
 mod erase;
 mod error;

@@ -1,5 +1,6 @@
 //! Recording a push: its message and its effect on followers and jobs, in one commit.
 
+use super::daily_counts::Uncounted;
 use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::open::Store;
@@ -111,8 +112,8 @@ struct RecordWork<D> {
 }
 
 impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
-        self.recorded = write(sql, &self.record)?;
+    fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
+        self.recorded = write(sql, &self.record, uncounted)?;
         Ok(())
     }
 
@@ -134,7 +135,6 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
 }
 
 statements! {
-    // A separate statement: INSERT ... SELECT into a table with triggers would copy each row to a temporary table.
     IS_REMOVED = "SELECT 1 FROM removed_pushes WHERE digest = ?1";
     INSERT = {
         sqlite: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
@@ -144,12 +144,6 @@ statements! {
                     rule, reply, media_id, signature, pending, todo)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     };
-    // SQLite counts by a trigger. Each connection counts in rows of its own, so that none waits for another's commit.
-    COUNT = {
-        sqlite: "",
-        mysql: "INSERT INTO daily_counts (quarter, shard, messages, pushes) VALUES (?1 DIV 900, connection_id() % 16, ?2, 1)
-                ON DUPLICATE KEY UPDATE messages = messages + ?2, pushes = pushes + 1",
-    };
     FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
     // `?2` is the signature of this delivery.
     KEPT = {
@@ -158,7 +152,7 @@ statements! {
     };
 }
 
-fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
+fn write(sql: &mut dyn Sql, record: &Record, uncounted: &mut Uncounted) -> sql::Result<Recorded> {
     if sql.exists(&IS_REMOVED, values![record.digest])? {
         return not_new(sql, record);
     }
@@ -190,8 +184,7 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let Some(id) = inserted else {
         return not_new(sql, record);
     };
-    let is_message = record.msg_type != "event";
-    sql.run(&COUNT, values![record.received_at, is_message])?;
+    uncounted.add(id, &record.msg_type, record.received_at);
     if record.fetches_media {
         sql.run(&FETCH_MEDIA, values![id, record.received_at])?;
     }
@@ -208,7 +201,11 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
             followers::clear_profile(sql, openid, record.received_at)?;
             sessions::end_of(sql, openid)?;
         }
-        Effect::AccountClosed { openid } => erase::close_account(sql, openid)?,
+        Effect::AccountClosed { openid } => {
+            // Messages are removed, perhaps this one.
+            uncounted.count(sql)?;
+            erase::close_account(sql, openid)?;
+        }
         Effect::JobFinished(result) => jobs::finish(sql, result, &record.openid, at)?,
     }
     let forwarded = match &record.forward {

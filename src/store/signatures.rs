@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 
+use super::daily_counts::Uncounted;
 use super::error::StoreError;
 use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
@@ -110,7 +111,7 @@ impl Store {
 struct UseUp(UsedSignature);
 
 impl Work for UseUp {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+    fn run(&mut self, sql: &mut dyn Sql, _: &mut Uncounted) -> sql::Result<()> {
         use_up(sql, &self.0)
     }
 

@@ -7,15 +7,16 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, erase, follow_counts, followers, forwards, forwards_read, growth, hooks, inbox,
-    jobs, kept, media, media_files, messages, outbox, pictures, profiles, record, rule_counts,
-    scenes, sent, sessions, settings, signatures, sync, tags, troubles,
+    admin, contact, daily_counts, erase, follow_counts, followers, forwards, forwards_read, growth,
+    hooks, inbox, jobs, kept, media, media_files, messages, outbox, pictures, profiles, record,
+    rule_counts, scenes, sent, sessions, settings, signatures, sync, tags, troubles,
 };
 
 /// The statements of every file that has some.
 const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("admin", admin::STATEMENTS),
     ("contact", contact::STATEMENTS),
+    ("daily_counts", daily_counts::STATEMENTS),
     ("erase", erase::STATEMENTS),
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),

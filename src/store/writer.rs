@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::daily_counts::Uncounted;
 use super::engine::Committer;
 use super::error::{ErrorKind, SqlError, StoreError};
 use super::outbox::{self, NewHookEvent};
@@ -59,8 +60,9 @@ impl fmt::Debug for AfterCommit {
 
 /// One piece of work for the writer.
 pub(super) trait Work: Send {
-    /// Runs inside the transaction. Called again, in a separate transaction, when other work of the batch failed.
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()>;
+    /// Runs inside the transaction. Called again, in a separate transaction, when other work of the batch failed. Work that
+    /// may look for messages by time or remove some counts those before it that are `uncounted` first.
+    fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()>;
     /// Events for the hooks, to be added in the same transaction after all its work was run.
     fn hook_events(&self) -> &[NewHookEvent] {
         &[]
@@ -76,8 +78,9 @@ pub(super) trait Work: Send {
 struct Unfinished(Option<Box<dyn Work>>);
 
 impl Unfinished {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
-        self.0.as_mut().map_or(Ok(()), |work| work.run(sql))
+    fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
+        let work = self.0.as_mut();
+        work.map_or(Ok(()), |work| work.run(sql, uncounted))
     }
 
     fn hook_events(&self) -> &[NewHookEvent] {
@@ -274,7 +277,7 @@ struct Probe<D> {
 }
 
 impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+    fn run(&mut self, sql: &mut dyn Sql, _: &mut Uncounted) -> sql::Result<()> {
         if self.writes {
             settings::put(sql, PROBE, &clock::unix_seconds().to_string())?;
         }
@@ -301,7 +304,8 @@ where
     F: FnMut(&mut dyn Sql) -> sql::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+    fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
+        uncounted.count(sql)?;
         self.value = Some((self.work)(sql)?);
         Ok(())
     }
@@ -331,7 +335,8 @@ where
     T: Send,
     D: FnOnce(Result<T, StoreError>, &mut AfterCommit) + Send,
 {
-    fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
+    fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
+        uncounted.count(sql)?;
         self.value = Some((self.work)(sql)?);
         Ok(())
     }
@@ -455,7 +460,12 @@ impl Loop {
 
     fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
         self.committer.commit(&mut |sql| {
-            batch.iter_mut().try_for_each(|work| run(work, sql))?;
+            // Each attempt begins without any: what an earlier one inserted was rolled back.
+            let mut uncounted = Uncounted::default();
+            batch
+                .iter_mut()
+                .try_for_each(|work| run(work, sql, &mut uncounted))?;
+            uncounted.count(sql)?;
             outbox::add(sql, batch.iter().flat_map(Unfinished::hook_events))
         })
     }
@@ -496,8 +506,8 @@ impl Loop {
 }
 
 /// Runs work; a panic fails the work, not the writer.
-fn run(work: &mut Unfinished, sql: &mut dyn Sql) -> sql::Result<()> {
-    catch_unwind(AssertUnwindSafe(|| work.run(sql))).unwrap_or_else(|_| {
+fn run(work: &mut Unfinished, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| work.run(sql, uncounted))).unwrap_or_else(|_| {
         log::error!("store: write: work panicked; it was rolled back");
         Err(SqlError::of_one("it panicked"))
     })

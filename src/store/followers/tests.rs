@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::store::daily_counts::tests::every_push_is_counted;
 use crate::store::{
     FetchedProfile, ProfileOutcome, Reader, Record, Recorded, ShowsKept, Store, SyncStep,
 };
@@ -54,7 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
+/// A push, the `number`th.
+pub fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
     let dedup_key = format!("{number}|{sender}");
     Record {
         digest: short_digest(dedup_key.as_bytes()),
@@ -196,6 +198,7 @@ proptest! {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             ).unwrap();
             prop_assert_eq!(net, followers, "after {:?} of {:?}", step, steps);
+            prop_assert!(every_push_is_counted(&store), "after {:?} of {:?}", step, steps);
             let [counted, by_hand] = scenes(&store.reader().unwrap());
             prop_assert_eq!(counted, by_hand, "after {:?} of {:?}", step, steps);
         }

@@ -1,7 +1,7 @@
 //! The SQLite file: the only folder that names `rusqlite`.
 //!
 //! - [`session`]: statements on a connection; [`committer`]: the one connection that writes
-//! - [`schema`]: tables, views, migrations
+//! - [`schema`]: tables, views, migrations; [`counting`]: messages that the writer did not insert
 //! - [`open`]: opening the file; [`examine`]: whether it can be opened; [`copy`]: backup and restore
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`dbpage`]: raw pages, to erase also from their unallocated space
@@ -11,6 +11,7 @@
 pub(super) mod checkpoint;
 pub(super) mod committer;
 pub(super) mod copy;
+pub(super) mod counting;
 pub(super) mod dbpage;
 pub(super) mod examine;
 pub(super) mod file;

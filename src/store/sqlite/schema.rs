@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::counting::count_newest;
+
 /// `application_id` of the file, "WCHD": distinguishes our store from any other SQLite file.
 pub(in crate::store) const APPLICATION_ID: i32 = 0x5743_4844;
 
@@ -21,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     FORWARDS,
     WEB,
     OPERATOR,
+    COUNTED_BY_COMMIT,
 ];
 
 /// Followers, messages, and what the server keeps for itself.
@@ -666,7 +669,13 @@ SELECT id, kind, name, text, datetime(since, 'unixepoch', 'localtime') AS since,
 FROM troubles ORDER BY id DESC;
 ";
 
-/// Migrates the file to [`VERSION`], each step in its own transaction.
+/// Pushes are counted by whoever inserts them.
+const COUNTED_BY_COMMIT: &str = "
+-- The writer counts the pushes of a commit together. Removed and moved rows are still counted here.
+DROP TRIGGER messages_counted;
+";
+
+/// Migrates the file to [`VERSION`], each step in its own transaction, and counts messages that nobody counted.
 pub(in crate::store) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     loop {
         let step =
@@ -676,7 +685,8 @@ pub(in crate::store) fn migrate(connection: &mut Connection) -> rusqlite::Result
             .ok()
             .and_then(|n| MIGRATIONS.get(n))
         else {
-            return step.rollback();
+            count_newest(&step)?;
+            return step.commit();
         };
         step.execute_batch(sql)?;
         step.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -22,7 +22,7 @@ enum Panics {
 }
 
 impl Work for Saying {
-    fn run(&mut self, _: &mut dyn Sql) -> sql::Result<()> {
+    fn run(&mut self, _: &mut dyn Sql, _: &mut Uncounted) -> sql::Result<()> {
         assert!(self.panics != Panics::Within, "what this test is about");
         Ok(())
     }

@@ -148,6 +148,10 @@ fn grown(rows: u64) -> Server {
                 unixepoch() - ({rows} - i) * 15000000 / {rows}, unixepoch() - ({rows} - i) * 15000000 / {rows}, 'help',
                 printf('<xml>%.250c</xml>', 'x')
          FROM n;
+         INSERT INTO daily_counts (quarter, messages, pushes, first_id, last_id)
+         SELECT received_at / 900, sum(msg_type <> 'event'), count(*), min(id), max(id) FROM messages GROUP BY 1
+         ON CONFLICT (quarter) DO UPDATE SET messages = excluded.messages, pushes = excluded.pushes,
+             first_id = excluded.first_id, last_id = excluded.last_id;
          COMMIT;"
     );
     connection.execute_batch(&fill).unwrap();

@@ -108,9 +108,29 @@ fn shown(value: Value) -> String {
 pub fn change(path: &Path, sql: &str) {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    if sql.contains("INTO messages") {
+        count_inserted(&connection);
+    }
     connection
         .execute_batch(sql)
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Has the messages that this connection inserts counted, as the server counts those of a commit. Old stores do it alone.
+fn count_inserted(connection: &Connection) {
+    let newest = "SELECT count(*) FROM sqlite_schema WHERE name = 'media_files'
+        AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'messages_counted')";
+    if connection.query_row(newest, [], |row| row.get(0)) != Ok(1) {
+        return;
+    }
+    let counting = "CREATE TEMP TRIGGER counts AFTER INSERT ON main.messages BEGIN
+        INSERT INTO daily_counts (quarter, messages, pushes, first_id, last_id)
+        VALUES (CAST(new.received_at AS INTEGER) / 900, new.msg_type <> 'event', 1, new.id, new.id)
+        ON CONFLICT (quarter) DO UPDATE SET messages = messages + excluded.messages, pushes = pushes + 1,
+            first_id = iif(pushes > 0, min(first_id, excluded.first_id), excluded.first_id),
+            last_id = iif(pushes > 0, max(last_id, excluded.last_id), excluded.last_id);
+    END";
+    connection.execute_batch(counting).unwrap();
 }
 
 /// Time passes: all that is in the store happened so many seconds earlier.

@@ -1,6 +1,7 @@
 //! Counts that triggers keep, for old stores and new ones.
 
 use super::*;
+use crate::store::sqlite::counting::insert_counted;
 
 /// The rows of `daily_v`: day, subscribed, unsubscribed, net, messages.
 fn daily(connection: &Connection) -> Vec<(String, i64, i64, i64, i64)> {
@@ -29,7 +30,7 @@ const ROWS: &str = "
 fn daily_counts_are_the_same_for_an_old_store_and_a_new_one() {
     let mut new = Connection::open_in_memory().unwrap();
     migrate(&mut new).unwrap();
-    new.execute_batch(ROWS).unwrap();
+    insert_counted(&new, ROWS).unwrap();
 
     let mut old = Connection::open_in_memory().unwrap();
     old.execute_batch(MIGRATIONS[0]).unwrap();
@@ -91,12 +92,10 @@ fn the_events_that_wait_for_a_hook_are_counted_as_they_go_and_come_back() {
 fn daily_counts_follow_what_is_recorded_twice_and_what_is_removed() {
     let mut connection = Connection::open_in_memory().unwrap();
     migrate(&mut connection).unwrap();
-    connection.execute_batch(ROWS).unwrap();
+    insert_counted(&connection, ROWS).unwrap();
     let before = daily(&connection);
     let again = ROWS.split_once("INSERT INTO messages").unwrap().1;
-    connection
-        .execute_batch(&format!("INSERT INTO messages{again}"))
-        .unwrap();
+    insert_counted(&connection, &format!("INSERT INTO messages{again}")).unwrap();
     assert_eq!(daily(&connection), before);
     connection
         .execute_batch(
