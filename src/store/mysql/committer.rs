@@ -71,7 +71,7 @@ impl Committer {
         };
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(ended) = self.attempt(work) else {
+            let Err(ended) = self.attempt(work, begun + patience) else {
                 return Ok(());
             };
             if let Some(lost) = ended.unknown {
@@ -97,13 +97,14 @@ impl Committer {
     fn attempt(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
+        until: Instant,
     ) -> std::result::Result<(), Ended> {
         let ended = |failure: Failure| Ended {
             error: failure.error,
             again: failure.again,
             unknown: None,
         };
-        self.connection.begin().map_err(ended)?;
+        self.connection.begin(until).map_err(ended)?;
         let done = work(&mut self.connection);
         let again = self.connection.again();
         // Work may not mind that a statement failed; the transaction does.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
@@ -34,6 +35,8 @@ pub(in super::super) struct Connection {
     ids: Arc<Ids>,
     purpose: Purpose,
     link: Option<Link>,
+    /// Until when hosts are tried.
+    until: Option<Instant>,
     /// Whether a transaction is open. It cannot go on with another connection, nor after a failure that ended it.
     is_within: bool,
     /// The worst that happened since [`Connection::begin`].
@@ -67,14 +70,16 @@ impl Connection {
             ids: Arc::clone(ids),
             purpose,
             link: None,
+            until: None,
             is_within: false,
             again: Again::No,
             has_written: false,
         }
     }
 
-    /// Begins a transaction.
-    pub(super) fn begin(&mut self) -> std::result::Result<(), Failure> {
+    /// Begins a transaction. Until then hosts are tried.
+    pub(super) fn begin(&mut self, until: Instant) -> std::result::Result<(), Failure> {
+        self.until = Some(until);
         self.is_within = false;
         self.again = Again::No;
         self.has_written = false;
@@ -156,7 +161,7 @@ impl Connection {
             });
         }
         if self.link.is_none() {
-            let connected = self.hosts.connect(self.purpose);
+            let connected = self.hosts.connect(self.purpose, self.until);
             let Connected { connection, host } = connected.inspect_err(|failure| {
                 self.again = self.again.max(failure.again);
             })?;
@@ -176,8 +181,10 @@ impl Connection {
     fn failed(&mut self, error: &Error) -> Failure {
         let failure = Failure::from(error);
         self.again = self.again.max(failure.again);
-        if failure.again == Again::Elsewhere {
-            self.close();
+        if failure.again == Again::Elsewhere
+            && let Some(link) = self.link.take()
+        {
+            self.hosts.leave(link.host);
         }
         failure
     }
@@ -336,12 +343,10 @@ impl Sql for Connection {
         if let Err(Unexecuted::Failed(error)) = &done
             && is_reader
             && was_connected
-            && Failure::from(error).again == Again::Elsewhere
+            && self.failed(error).again == Again::Elsewhere
+            && !has_begun.get()
         {
-            self.close();
-            if !has_begun.get() {
-                done = self.link()?.rows(statement, values, is_reader, &mut each);
-            }
+            done = self.link()?.rows(statement, values, is_reader, &mut each);
         }
         match done {
             Ok(true) => Ok(()),
