@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mysql::consts::ColumnType;
-use mysql::prelude::Queryable;
+use mysql::prelude::{FromRow, Queryable};
 use mysql::{Column, Conn, Error, Params};
 
 use super::super::error::SqlError;
@@ -105,6 +105,26 @@ impl Connection {
         self.again
     }
 
+    /// Ends a transaction with several statements, which are sent at once: each round trip is time that pushes wait.
+    /// Returns the rows of the last.
+    pub(super) fn commit_with<T: FromRow>(
+        &mut self,
+        sql: &str,
+    ) -> std::result::Result<Vec<T>, Failure> {
+        let found = self.on_link(|link| {
+            let mut results = link.connection.query_iter(sql)?;
+            let mut found = Vec::new();
+            while let Some(rows) = results.iter() {
+                for row in rows {
+                    found.push(mysql::from_row_opt(row?)?);
+                }
+            }
+            Ok(found)
+        })?;
+        self.is_within = false;
+        Ok(found)
+    }
+
     /// Ends a transaction without a trace. Closes the connection if that fails.
     pub(super) fn roll_back(&mut self) {
         self.is_within = false;
@@ -130,7 +150,7 @@ impl Connection {
     }
 
     /// The rows of such a statement.
-    pub(super) fn simple_rows<T: mysql::prelude::FromRow>(
+    pub(super) fn simple_rows<T: FromRow>(
         &mut self,
         sql: &str,
     ) -> std::result::Result<Vec<T>, Failure> {

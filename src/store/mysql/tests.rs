@@ -343,7 +343,7 @@ fn cutting(server: SocketAddr, cuts: &Arc<Mutex<Vec<Cut>>>) -> SocketAddr {
             thread::spawn(move || {
                 let mut bytes = [0; 65_536];
                 while let Ok(length @ 1..) = client.read(&mut bytes) {
-                    let is_commit = bytes[..length].ends_with(b"\x03COMMIT");
+                    let is_commit = bytes[..length].windows(8).any(|word| word == b" COMMIT;");
                     let cut = is_commit.then(|| cuts.lock().unwrap().pop()).flatten();
                     if cut.is_some() {
                         client.shutdown(Shutdown::Both).ok();
