@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,7 +19,7 @@ use super::super::sqlite;
 use super::super::statement::{Statement, statement};
 use super::super::statements::all;
 use super::super::{Reader, Recorded, Store};
-use super::engine::{Engine, PASSWORD};
+use super::engine::{Engine, PASSWORD, USER};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::session::Connection;
@@ -501,4 +502,111 @@ fn what_a_frozen_server_does_not_take_fails_in_time_and_works_again_after() {
     engine.signal("CONT");
     store.keep_setting("name", "after").unwrap();
     assert_eq!(store.setting("name").unwrap().as_deref(), Some("after"));
+}
+
+/// Has `replica` follow `primary`, which waits for it with every commit.
+fn replicate(primary: &Engine, replica: &Engine) {
+    // Not sooner: it would wait for the replica when it makes its users.
+    primary.run("SET GLOBAL rpl_semi_sync_master_enabled = ON");
+    replica.run(&format!(
+        "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{USER}',
+             master_password = '{PASSWORD}', master_log_file = 'bin.000001', master_log_pos = 4;
+         START SLAVE",
+        primary.address().port()
+    ));
+    let clients = "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'";
+    eventually(|| primary.run(clients).ends_with("\t1\n"));
+}
+
+/// Makes a replica the primary after it has done all that it was sent.
+fn promote(replica: &Engine) {
+    replica.run("STOP SLAVE IO_THREAD");
+    eventually(|| {
+        replica
+            .run("SHOW SLAVE STATUS")
+            .contains("Slave has read all relay log")
+    });
+    replica.run("STOP SLAVE; SET GLOBAL read_only = 0");
+}
+
+#[track_caller]
+fn eventually(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not become true");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const HAS: Statement = statement!("SELECT 1 FROM messages WHERE dedup_key = ?1 AND openid = ?2");
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_primary_dies_and_its_replica_is_promoted() {
+    let primary = Engine::start(&[
+        "--server-id=1",
+        "--log-bin=bin",
+        "--rpl-semi-sync-master-timeout=60000",
+        "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+    ]);
+    let replica = Engine::start(&[
+        "--server-id=2",
+        "--rpl-semi-sync-slave-enabled=ON",
+        "--read-only",
+    ]);
+    let (Some(primary), Some(replica)) = (primary, replica) else {
+        return;
+    };
+    replicate(&primary, &replica);
+    let mut options = options(&primary, &primary.database());
+    let server = options.server.as_mut().unwrap();
+    let mut second = server.hosts[0].clone();
+    second.port = replica.address().port();
+    server.hosts.push(second);
+    let store = Store::open(&options).unwrap();
+    let acked = Mutex::new(Vec::new());
+    let goes_on = AtomicBool::new(true);
+    let count = || acked.lock().unwrap().len();
+    let mut promoted = Instant::now();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (store, acked, goes_on) = (&store, &acked, &goes_on);
+            scope.spawn(move || {
+                let (said, heard) = channel();
+                for number in (number * 1_000_000).. {
+                    let push = push(number, "oSynOne", 1_000, Effect::None);
+                    let key = push.dedup_key.clone();
+                    // WeChat delivers it again where it was not acknowledged; here it is given up.
+                    let said = said.clone();
+                    store.record(push, move |outcome, _| said.send(outcome.is_ok()).unwrap());
+                    if heard.recv().unwrap() {
+                        acked.lock().unwrap().push((Instant::now(), key));
+                    }
+                    if !goes_on.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        eventually(|| count() > 500);
+        primary.signal("KILL");
+        promote(&replica);
+        promoted = Instant::now();
+        let before = count();
+        eventually(|| count() > before + 500);
+        goes_on.store(false, Ordering::Relaxed);
+    });
+    let acked = acked.into_inner().unwrap();
+    let first = acked.iter().find(|(at, _)| *at > promoted).unwrap().0;
+    let pause = first.duration_since(promoted);
+    eprintln!(
+        "{} acknowledged, works again {pause:?} after the promotion",
+        acked.len()
+    );
+    let reader = store.reader().unwrap();
+    let lost = acked.iter().filter(|(_, key)| {
+        let found = reader.read(|sql| sql.exists(&HAS, values![key, "oSynOne"]));
+        !found.unwrap()
+    });
+    assert_eq!(lost.count(), 0);
+    assert!(pause < Duration::from_secs(15), "{pause:?}");
 }
