@@ -18,7 +18,7 @@
 //! | [`login`] | log-in on the owner's web pages: gates, cookies, the way back; knows no HTTP and no SQL |
 //! | [`simulated`] | pushes as the platform would send them, to be played or explained |
 //! | [`config`] | the configuration file: every key with its default, its meaning and its parser |
-//! | [`store`] | the SQLite file; the only one that names `rusqlite` |
+//! | [`store`] | the store; its folder `sqlite` is the only one that names `rusqlite` |
 //! | [`api`] | calls to the platform |
 //! | [`outbound`] | requests to other servers: trust, limits, errors; the only one that names `ureq` |
 //! | [`wechat`] | the protocol, pure: bytes in, values out |

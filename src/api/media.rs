@@ -85,7 +85,7 @@ impl Client {
         }
         let call = Call::change(
             "/cgi-bin/media/upload",
-            "the file ends by itself after three days; repeating it does no harm",
+            "the file expires by itself after three days; repeating it does no harm",
         )
         .query("type", media_type.name());
         media_type.check_size(&call, bytes)?;

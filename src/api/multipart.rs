@@ -123,7 +123,7 @@ mod tests {
                 with_file(
                     Call::change(
                         "/cgi-bin/media/upload",
-                        "the file ends by itself after three days; repeating it does no harm"
+                        "the file expires by itself after three days; repeating it does no harm"
                     ),
                     "a.jpg",
                     &bytes

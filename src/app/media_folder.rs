@@ -46,7 +46,10 @@ impl MediaFolder {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(format!("{}; make the folder that it is in", failed(&error)));
+                return Err(format!(
+                    "{}; create the folder that it is in",
+                    failed(&error)
+                ));
             }
             Err(error) => return Err(failed(&error)),
         }

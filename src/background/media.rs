@@ -153,11 +153,12 @@ fn round(
 }
 
 fn give_up(app: &App, due: &DueMedia, why: &str) -> Result<(), StoreError> {
+    app.store.media_failed(due, why, None)?;
     log::warn!(
         "store.media: the file of message {} is given up: {why}",
         due.message_id
     );
-    app.store.media_failed(due, why, None).map(drop)
+    Ok(())
 }
 
 /// Fetches a file. It gets its name after the store knows of it, so that whoever removes the message finds it.

@@ -118,7 +118,7 @@ impl Watch {
         let live = app.live();
         let hooks = |name: &String| live.config.hooks.iter().any(|hook| hook.name == *name);
         let services = |name: &String| live.services.get(name).is_some();
-        let gone = "is not in the configuration any more";
+        let gone = "is no longer in the configuration";
         app.troubles.end_if(
             Kind::Hook,
             |one| !one.name.as_ref().is_some_and(hooks),
@@ -381,7 +381,7 @@ fn look_at_disk(app: &App) {
 fn look_at_calls(app: &App) {
     let Some(standing) = app.api.as_ref().map(Client::standing) else {
         for kind in [Kind::Token, Kind::Api] {
-            app.troubles.end(kind, "no calls are made any more");
+            app.troubles.end(kind, "no more calls are made");
         }
         return;
     };

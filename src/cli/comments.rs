@@ -174,7 +174,7 @@ pub(super) fn run(config: &Config, command: Commands) -> Result<(), Failure> {
                 true => {
                     confirm::ask(&format!("Delete the reply to comment {id} for good?"), yes)?;
                     let delete = Client::comment_reply_delete;
-                    change_comment(config, &comment, json, delete, "has no reply any more")
+                    change_comment(config, &comment, json, delete, "no longer has a reply")
                 }
                 false => {
                     confirm::ask(&format!("Delete comment {id} for good?"), yes)?;

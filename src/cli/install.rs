@@ -150,7 +150,7 @@ fn go(
     if !arguments.json.wanted {
         let mut out = Output::for_reading();
         match steps.is_empty() {
-            true => out.line("Everything is in its place; nothing to do.")?,
+            true => out.line("Everything is up to date; nothing to do.")?,
             false => steps.iter().try_for_each(|step| out.line(&step.text()))?,
         }
         out.done()?;
@@ -264,7 +264,7 @@ fn installing(
         steps.push(Step::new(Act::Systemctl(vec!["restart", UNIT, timer_name])));
     }
     notes.push(
-        "It runs: `systemctl status wechatd`. `sudo wechatd check` says what to enter in the console."
+        "The service is running: `systemctl status wechatd`. `sudo wechatd check` says what to enter in the console."
             .to_owned(),
     );
     Ok((steps, notes))

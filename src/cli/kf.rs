@@ -123,7 +123,7 @@ pub(super) fn run(config: &Config, command: Kf) -> Result<(), Failure> {
                 json,
                 &value,
                 &format!(
-                    "{wechat_id} is asked to be {account}, and answers in WeChat; `wechatd kf list` shows what became of it"
+                    "invited {wechat_id} to be {account}; they answer in WeChat, and `wechatd kf list` shows the outcome"
                 ),
             )
         }

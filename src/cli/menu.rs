@@ -394,7 +394,7 @@ impl MenuChange {
     fn warn_of_losses(&self) {
         for what in self.current.menu().sendable().1 {
             complain(&format!(
-                "warning: once it is replaced, {what} cannot be put back through the API; `wechatd menu pull` prints it"
+                "warning: once it is replaced, {what} cannot be restored through the API; `wechatd menu pull` prints it"
             ));
         }
     }
@@ -406,12 +406,12 @@ impl MenuChange {
         };
         let (menu, left_out) = before.menu().sendable();
         match (menu.button.is_empty(), left_out.is_empty()) {
-            (_, true) => out.line("`wechatd menu rollback` puts back the one before."),
+            (_, true) => out.line("`wechatd menu rollback` restores the previous one."),
             (false, false) => out.line(
-                "`wechatd menu rollback` puts back the one before, without what cannot be put back.",
+                "`wechatd menu rollback` restores the previous one, without what cannot be restored.",
             ),
             (true, false) => {
-                out.line("Nothing of the one before can be put back.")
+                out.line("Nothing of the previous one can be restored.")
             }
         }
     }
@@ -467,22 +467,22 @@ fn rollback(config: &Config, arguments: ChangeArguments) -> Result<(), Failure> 
     let rollback = MenuChange::prepare(config, Direction::Back)?;
     let before = rollback.stored.rollback_target().ok_or_else(|| {
         Failure::failed(
-            "menu: the store keeps no menu from before",
+            "menu: the store has no previous menu",
             "`wechatd menu apply` and `delete` keep one",
         )
     })?;
     let (wanted, left_out) = before.menu().sendable();
     for what in &left_out {
         complain(&format!(
-            "warning: {what} cannot be put back through the API"
+            "warning: {what} cannot be restored through the API"
         ));
     }
     if !wanted.button.is_empty() {
-        return rollback.put(&wanted, "Put back the menu from before?", arguments);
+        return rollback.put(&wanted, "Restore the previous menu?", arguments);
     }
     if !left_out.is_empty() {
         return Err(Failure::failed(
-            "menu: nothing of the menu before can be put back through the API",
+            "menu: nothing of the previous menu can be restored through the API",
             "make it in the console",
         ));
     }

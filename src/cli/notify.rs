@@ -285,7 +285,7 @@ fn add(
 
 fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    confirm::ask(&format!("Give up template {template_id}?"), yes)?;
+    confirm::ask(&format!("Delete template {template_id}?"), yes)?;
     api.newtmpl_deltemplate(template_id)?;
     let value = serde_json::json!({ "template_id": template_id });
     let line = format!("template {template_id} is deleted");

@@ -82,7 +82,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~:[]".contains(&b);
         if !path.bytes().all(plain) {
             return Err(Failure::failed(
-                format!("{key}: {path:?} has signs that mean something else to some proxies"),
+                format!("{key}: {path:?} has characters that mean something else to some proxies"),
                 "choose a path of letters, digits and -_.~",
             ));
         }

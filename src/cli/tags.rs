@@ -295,7 +295,7 @@ pub(super) fn remark(config: &Config, arguments: &Remark) -> Result<(), Failure>
     out.warn_on_error(store.note_remark(openid, text), NOT_NOTED);
     let value = json!({ "openid": openid, "remark": text });
     let line = match text.as_str() {
-        "" => format!("{openid} has no remark any more"),
+        "" => format!("{openid} no longer has a remark"),
         text => format!("remark on {openid}: {text}"),
     };
     out.answer(arguments.json, &value, &line)

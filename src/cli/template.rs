@@ -212,7 +212,7 @@ fn add(config: &Config, short_id: &str, keywords: &[NotBlank], json: Json) -> Re
 
 fn delete(config: &Config, template_id: &str, yes: Yes, json: Json) -> Result<(), Failure> {
     let (_store, api) = connect(config)?;
-    confirm::ask(&format!("Give up template {template_id}?"), yes)?;
+    confirm::ask(&format!("Delete template {template_id}?"), yes)?;
     api.del_private_template(template_id)?;
     let value = serde_json::json!({ "template_id": template_id });
     let line = format!("template {template_id} is deleted");

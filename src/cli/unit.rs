@@ -434,7 +434,7 @@ pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
     {
         advice.push(format!(
             "the store lies outside /var/lib: set store.path = \"/var/lib/{STATE_DIRECTORY}/wechat.db\", \
-             or make the user and give it the folder: useradd --system {USER} && chown -R {USER}: {store:?}"
+             or create the user and give it the folder: useradd --system {USER} && chown -R {USER}: {store:?}"
         ));
     }
     let named = [

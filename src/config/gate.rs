@@ -156,7 +156,9 @@ fn who(value: &Value) -> Parsed<Who> {
     if let Some(tag) = text.strip_prefix("tag:") {
         value::no_control(tag, &[])?;
         return match tag.trim() {
-            "" => Err("\"tag:\" names no tag; write it behind, such as \"tag:VIP\"".to_owned()),
+            "" => Err(
+                "\"tag:\" names no tag; write it after the colon, such as \"tag:VIP\"".to_owned(),
+            ),
             tag => Ok(Who::Tag(tag.to_owned())),
         };
     }

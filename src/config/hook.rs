@@ -33,7 +33,7 @@ pub const HOOK_KEYS: &[(&str, &str)] = &[
     ),
     (
         "previous_secret",
-        "standard: signs as well, for the time of a change",
+        "standard: signs as well; use it only while you switch over",
     ),
     (
         "body",

@@ -66,7 +66,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none",
         change: Change::Live,
-        meaning: "A Token that is still accepted, for the time of a change.",
+        meaning: "A Token that is still accepted; use it only while you switch over.",
         set: |draft, value| {
             put(
                 &mut draft.config.account.previous_token,
@@ -137,7 +137,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         without: "none",
         change: Change::Live,
-        meaning: "An EncodingAESKey that is still accepted, for the time of a change.",
+        meaning: "An EncodingAESKey that is still accepted; use it only while you switch over.",
         set: |draft, value| put(&mut draft.previous_aes_key, aes_key(value).map(Some)),
     },
     Key {

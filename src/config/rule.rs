@@ -40,7 +40,7 @@ pub const RULE_KEYS: &[(&str, &str)] = &[
     ),
     (
         "case",
-        "true: compare exactly; otherwise case, width, invisible signs and spaces around do not matter",
+        "true: compare exactly; otherwise case, width, invisible characters and spaces around it do not matter",
     ),
     (
         "subject",

@@ -246,14 +246,14 @@ impl Repairer {
             repaired = line::with_equals(&line);
             match repaired {
                 Some(_) => "an = is missing between the key and its value".to_owned(),
-                None => "this is no key = value; a remark begins with #".to_owned(),
+                None => "this is no key = value; a comment begins with #".to_owned(),
             }
         } else if message.contains("unexpected key or value") {
             "there is something after the value: a line has one key and one value, and a quote within a text in double quotes is written \\\"".to_owned()
         } else if message.contains("carriage return") {
             "a line ends in a way that only old Macs know; save the file with the line ends of Unix or Windows".to_owned()
         } else if value.is_empty() && line.contains('=') {
-            "there is no value behind the =".to_owned()
+            "there is no value after the =".to_owned()
         } else if message.contains("quote") || message.starts_with("invalid") {
             match value.to_lowercase().as_str() {
                 word @ ("true" | "false" | "yes" | "no" | "on" | "off") => {

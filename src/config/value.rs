@@ -39,7 +39,7 @@ pub(super) fn no_control(text: &str, may: &[char]) -> Parsed<()> {
     match text.chars().find(|c| c.is_control() && !may.contains(c)) {
         None => Ok(()),
         Some(c) => Err(format!(
-            "holds the control character U+{:04X}; between double quotes \\ begins a sign of its own, put the text between single quotes",
+            "holds the control character U+{:04X}; between double quotes \\ begins an escape, put the text between single quotes",
             u32::from(c)
         )),
     }

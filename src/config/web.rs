@@ -132,7 +132,7 @@ impl WebUrl {
         }
         if !matches!(path, "" | "/") {
             return Err(format!(
-                "has {path:?} behind the host; leave that out: the prefix of the routes is web.path"
+                "has {path:?} after the host; leave that out: the prefix of the routes is web.path"
             ));
         }
         let (host, port) = split_port(authority)?;

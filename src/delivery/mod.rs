@@ -236,7 +236,7 @@ impl Deliveries {
             self.store.fail_forward(id, why, None, now, |_, _| {});
         };
         let Some(backend) = services.get(&service) else {
-            let why = "the service is not in the configuration any more";
+            let why = "the service is no longer in the configuration";
             return cannot_be_asked(why.to_owned());
         };
         let push = match Push::parse(&received) {

@@ -57,7 +57,7 @@ texts! {
     // Signing in.
     SignIn: "登录", "Sign in";
     SignInHere: "您将在此浏览器中登录公众号后台。", "You are about to sign in on this browser.";
-    SignInOnce: "此链接只能使用一次，生成后十分钟内有效。", "This link works once, within ten minutes of its making.";
+    SignInOnce: "此链接只能使用一次，生成后十分钟内有效。", "This link works once, within ten minutes.";
     GetALink: "请在运行服务器的机器上执行以下命令，然后打开它给出的链接：", "Run this command on the machine of the server, then open the link that it prints:";
     SignInWithWeChat: "用微信登录", "Sign in with WeChat";
     SignInAs: "以 {name} 的身份登录", "Sign in as {name}";
@@ -226,7 +226,7 @@ texts! {
     // A person.
     FollowsSince: "{time} 关注", "Follows since {time}";
     DoesNotFollow: "目前没有关注", "Does not follow";
-    NothingSaid: "还没有对话。对方发来消息后会显示在这里。", "Nothing was said yet. What the follower writes is shown here.";
+    NothingSaid: "还没有对话。对方发来消息后会显示在这里。", "Nothing has been said yet. What the follower writes is shown here.";
     NothingShown: "没有显示任何内容；规则：", "nothing was shown, by the rule";
     KindMusic: "音乐", "Music";
     HandedOver: "已转给客服", "handed to customer service";

@@ -331,7 +331,7 @@ fn run(reloads: &Sender<()>, happened: &Receiver<Event>) -> Result<(), ServeErro
             Ok(Event::Signal(SIGHUP)) => {
                 // Only a panic ends that thread.
                 if reloads.send(()).is_err() {
-                    log::error!("the configuration cannot be read again: restart the server");
+                    log::error!("the configuration cannot be reloaded: restart the server");
                 }
             }
             Ok(Event::Signal(_)) | Err(_) => {

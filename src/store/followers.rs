@@ -247,7 +247,7 @@ impl Reader {
     }
 
     /// The newest `most` followers that match the filter, whose `limit` means nothing here, behind `after`. Looks at
-    /// 100,000 at most, which takes half a second.
+    /// 100,000 at most, which takes half a second with its pauses.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -269,9 +269,11 @@ impl Reader {
         });
         let (mut found, mut last) = (Vec::new(), None);
         let (mut looked, mut is_last) = (0, true);
+        let mut pauses = self.turn.pauses();
         let values = values![since, scene, tag, search, time, openid];
         self.read(|sql| {
             sql.rows(&LOOK, values, &mut |row| {
+                pauses.row();
                 if looked == MOST_LOOKED_AT || found.len() == most {
                     is_last = false;
                     return Ok(ControlFlow::Break(()));
@@ -288,6 +290,7 @@ impl Reader {
                 Ok(ControlFlow::Continue(()))
             })
         })?;
+        drop(pauses);
         let next = last.filter(|_| !is_last);
         let is_cut = next.is_some() && looked == MOST_LOOKED_AT;
         let mut rows = Vec::with_capacity(found.len());

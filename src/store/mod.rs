@@ -1,8 +1,12 @@
-//! The store: the only folder that names an engine. Any number of readers.
+//! The store: what the server knows, and the seam to the engine that holds it. Each change is committed by a writer; any
+//! number of readers.
 //!
-//! - [`engine`]: which engine has it: `sqlite`, or `mysql` in a program that is built with it
-//! - [`writer`]: the thread that owns the writing connection and commits many requests at once
-//! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
+//! - [`engine`]: the seam; [`sql`]: statements with their values, and rows, whatever the engine is; [`statement`]: the
+//!   texts for each engine, side by side; `statements`: tests of all of them
+//! - [`sqlite`]: the engine in one file, and all that is its own; `mysql`: the one on a server, in a program that is built
+//!   with it
+//! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`error`]: what failed, and what to do
+//! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
 //! - [`finding`]: messages by the time they were received, and by person
@@ -28,11 +32,7 @@
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
 //!   something, held by a [`process`]
 //! - [`signatures`]: used signatures, and pushes that are not recorded again
-//! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages, through [`dbpage`]
-//! - [`copy`]: backup and restore
-//! - [`room`]: how large the store is, and how much room is beside it
-//! - [`open`]: opening; [`options`]: section `[store]` of the configuration; [`examine`]: whether it can be opened;
-//!   [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`error`]: what failed, and what to do
+//! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages
 
 mod admin;
 mod contact;

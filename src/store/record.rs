@@ -145,6 +145,12 @@ statements! {
                     received_at, rule, reply, media_id, signature, pending, todo)
                 VALUES (?1, unhex(sha2(?2, 256)), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     };
+    // SQLite counts by a trigger. Each connection counts in rows of its own, so that none waits for another's commit.
+    COUNT = {
+        sqlite: "",
+        mysql: "INSERT INTO daily_counts (quarter, shard, messages, pushes) VALUES (?1 DIV 900, connection_id() % 16, ?2, 1)
+                ON DUPLICATE KEY UPDATE messages = messages + ?2, pushes = pushes + 1",
+    };
     FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
     // `?2` is the signature of this delivery.
     KEPT = {
@@ -185,6 +191,8 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let Some(id) = inserted else {
         return not_new(sql, record);
     };
+    let is_message = record.msg_type != "event";
+    sql.run(&COUNT, values![record.received_at, is_message])?;
     if record.fetches_media {
         sql.run(&FETCH_MEDIA, values![id, record.received_at])?;
     }

@@ -218,7 +218,7 @@ impl Run<'_> {
                     if error.errcode() == Some(INVALID_OPENID) && !state.next_openid.is_empty() =>
                 {
                     log::info!(
-                        "sync: the list has no page after the last one any more; reading it again"
+                        "sync: the list no longer has a page after the last one; reading it again"
                     );
                     OpenidPage {
                         total: state.total,

@@ -302,7 +302,10 @@ fn invalid_toml_is_explained_in_plain_words_with_all_other_mistakes() {
         "　text = \"hello\"",
         &["a plain space in place of the wide one"],
     );
-    explains("\u{200b}text = \"hello\"", &["the invisible sign U+200B"]);
+    explains(
+        "\u{200b}text = \"hello\"",
+        &["the invisible character U+200B"],
+    );
     explains("text = \"hello\"；", &["put ; in place of ；"]);
     explains("text = \"hello\";", &["remove the ; at the end"]);
     explains("ｔｅｘｔ = \"hello\"", &["put t in place of ｔ"]);
@@ -339,7 +342,7 @@ fn invalid_toml_is_explained_in_plain_words_with_all_other_mistakes() {
     explains("text = 'it's'", &["a quote (') is missing or one too many"]);
     explains("silent = True", &["true and false", "silent = true"]);
     explains("silent = yes", &["true and false"]);
-    explains("text =", &["no value behind the ="]);
+    explains("text =", &["no value after the ="]);
     explains("text \"hello\"", &["an = is missing", "text = \"hello\""]);
     has_mistakes(
         "[[rule]]\nmessage = \"text\"\nequals = [\"a, \"b\"]\ntext = \"x\"\nnonsense = 1\n",

@@ -159,7 +159,7 @@ fn a_second_time_it_is_an_upgrade_that_leaves_the_configuration_alone() {
     machine
         .run(&["install", "--yes"])
         .ok()
-        .says("Everything is in its place; nothing to do.");
+        .says("Everything is up to date; nothing to do.");
     let config = machine.at("/etc/wechatd/wechat.conf");
     let changed = format!("{}# changed\n", std::fs::read_to_string(&config).unwrap());
     std::fs::write(&config, &changed).unwrap();

@@ -50,7 +50,7 @@ fn an_agent_is_added_renamed_invited_and_removed() {
     account
         .command(&["kf", "invite", "carl@shop", "carl_wx"])
         .ok()
-        .says("answers in WeChat");
+        .says("they answer in WeChat");
     let carl = |account: &Account| {
         let list = account.command(&["kf", "list", "--json"]).json();
         let agents = list.as_array().unwrap().iter().cloned();

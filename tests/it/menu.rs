@@ -339,7 +339,7 @@ fn rollback_restores_the_previous_menu_with_its_conditional_menus() {
     account
         .command(&["menu", "rollback", "--yes"])
         .failed()
-        .complains("keeps no menu");
+        .complains("has no previous menu");
     account.command(&["menu", "apply", "--yes"]).ok();
     let before = platform.outgoing(|state| state.menu());
     account.rewrite_config(|config| {
@@ -644,12 +644,12 @@ fn buttons_that_cannot_be_restored_are_named_before_the_question() {
         .refused()
         .complains("\"Hi\"")
         .complains("\"News\"")
-        .complains("cannot be put back");
+        .complains("cannot be restored");
     account
         .command(&["menu", "apply", "--yes"])
         .ok()
-        .complains("cannot be put back")
-        .says("puts back the one before, without what cannot be put back");
+        .complains("cannot be restored")
+        .says("restores the previous one, without what cannot be restored");
 
     let platform = Platform::start();
     let only = json!({"button": [{"type": "text", "name": "Hi", "value": "hello"}]});

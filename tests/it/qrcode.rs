@@ -148,7 +148,7 @@ fn invalid_arguments_are_refused_before_a_code_is_created() {
     account
         .command(&["qrcode", "create", "x", "--permanent"])
         .failed()
-        .complains("use codes that end");
+        .complains("use codes that expire");
 }
 
 #[test]

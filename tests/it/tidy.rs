@@ -5,7 +5,7 @@ mod words;
 
 use crate::support::wechatd;
 use imports::{Imports, Library, mentions, rings};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -457,6 +457,45 @@ fn both_readmes_try_it_and_go_live_by_the_same_commands() {
 }
 
 #[test]
+fn the_chinese_readme_has_each_section_of_the_english_one_or_leads_to_it() {
+    let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
+    let told: BTreeMap<&str, &str> = [
+        ("Try it", "## 先试一试"),
+        ("Going live", "## 上线"),
+        ("Rules", "## 规则"),
+        ("The menu", "[[menu.button]]"),
+        ("Reading the data", "## 日常使用"),
+        ("Web log-in", "## 网页登录"),
+        ("Your own program", "## 自己的程序"),
+        ("The operator's page", "**后台页面。**"),
+        ("Upgrade, backup, moving", "## 升级、备份、搬家"),
+        ("When something goes wrong", "## 常见问题"),
+        ("Metrics", "**监控指标。**"),
+        ("More than one machine", "**多台机器：**"),
+        ("Licence", "## 许可证"),
+    ]
+    .into();
+    let english = readme();
+    let headings = english
+        .lines()
+        .filter_map(|line| line.strip_prefix("## ").or(line.strip_prefix("### ")));
+    for heading in headings {
+        let link = format!("(README.md#{})", heading.to_lowercase().replace(' ', "-"));
+        let has = match told.get(heading) {
+            Some(place) => chinese
+                .lines()
+                .any(|line| line.trim_start_matches("- ").starts_with(place)),
+            None => chinese.contains(&link),
+        };
+        assert!(
+            has,
+            "README.zh-CN.md: nothing of {heading:?}, and no {link}"
+        );
+    }
+    assert!(chinese.contains("/metrics") && chinese.contains("Prometheus"));
+}
+
+#[test]
 fn links_between_the_readmes_lead_somewhere() {
     let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
     for (text, file, own) in [
@@ -471,7 +510,10 @@ fn links_between_the_readmes_lead_somewhere() {
         for link in links {
             let anchor = link.split(')').next().unwrap();
             let leads = readme().lines().any(|line| {
-                line.strip_prefix("## ").is_some_and(|heading| {
+                let heading = line
+                    .strip_prefix('#')
+                    .map(|line| line.trim_start_matches('#'));
+                heading.map(str::trim).is_some_and(|heading| {
                     let kept = |c: &char| c.is_alphanumeric() || " -".contains(*c);
                     let heading = heading.to_lowercase();
                     heading

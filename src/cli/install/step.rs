@@ -117,7 +117,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Act::MakeUser => write!(f, "make the user {SERVICE_USER}"),
+            Act::MakeUser => write!(f, "create the user {SERVICE_USER}"),
             Act::MakeFolder(path) => write!(f, "make {}", path.display()),
             Act::Admit { file, .. } => write!(f, "let {SERVICE_USER} read {}", file.display()),
             Act::Write { path, .. } if path.exists() => write!(f, "replace {}", path.display()),

@@ -40,9 +40,7 @@ impl StoredMenus {
             return Ok(StoredMenus::default());
         };
         let mut stored = StoredMenus::read(&text).ok_or_else(|| {
-            Failure::Failed(
-                "menu: what the store keeps of the menu before cannot be read".to_owned(),
-            )
+            Failure::Failed("menu: the previous menu in the store cannot be read".to_owned())
         })?;
         // If the platform refused the change at its first step, there is nothing to undo.
         stored
@@ -100,7 +98,7 @@ impl StoredMenus {
 
     fn write(&self, store: &Store) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(|error| {
-            Failure::Failed(format!("menu: the present one cannot be kept: {error}"))
+            Failure::Failed(format!("menu: the current one cannot be saved: {error}"))
         })?;
         Ok(store.keep_setting(MENU_BEFORE, &text)?)
     }

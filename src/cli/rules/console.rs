@@ -90,7 +90,7 @@ fn written(
     }
     if writer.names.len() == others {
         writer.comment(
-            "There are none, or WeChat shows them no more because the callback is switched on.",
+            "There are none, or WeChat no longer shows them because the callback is switched on.",
         );
     }
     writer.text

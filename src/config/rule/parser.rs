@@ -156,7 +156,7 @@ impl RuleParser<'_, '_> {
         ];
         let folded = |pattern: String| match folding.map(|folding| fold(&pattern, folding)) {
             Some(folded) if folded.is_empty() && !pattern.is_empty() => Err(format!(
-                "nothing is left of {pattern:?} without its spaces and invisible signs; with case = true they count"
+                "nothing is left of {pattern:?} without its spaces and invisible characters; with case = true they count"
             )),
             Some(folded) => Ok(folded),
             None => Ok(pattern),

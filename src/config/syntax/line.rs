@@ -8,7 +8,7 @@ use crate::visible::is_invisible;
 
 /// Reported if it is unclear which quote it is.
 pub(super) const UNCLEAR: &str =
-    "is missing or one too many: each text has one before it and one behind it";
+    "is missing or one too many: each text has one before it and one after it";
 
 /// What the start of a line is inside of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,7 @@ impl Found {
 }
 
 fn meaningless(escape: &str) -> String {
-    format!("between double quotes \\ begins a sign of its own, and {escape} is none;")
+    format!("between double quotes \\ begins an escape, and {escape} is none;")
 }
 
 /// The first escape that TOML does not have.

@@ -108,14 +108,6 @@ fn on_a_full_disk_every_page_is_shown_and_nothing_is_done_by_half() {
         }
     }
     assert_eq!(platform.calls().len(), asked, "nobody asked the platform");
-    operator.post("/language", "language=zh-CN").is_status(303);
-    // The platform has it, the store has not: both are said.
-    let remarked = operator.post(&format!("{talk}/remark"), "remark=Ann");
-    remarked.is_status(503);
-    for part in ["WeChat has done it, but it could not be noted here", why] {
-        remarked.expect(remarked.body().contains(part), part);
-    }
-    assert_eq!(platform.count(REMARK), 1);
 
     make_room(&account);
     operator.post(&send, &answer()).is_status(303);
@@ -130,8 +122,16 @@ fn on_a_full_disk_every_page_is_shown_and_nothing_is_done_by_half() {
 fn while_another_program_holds_the_store_an_answer_is_not_sent_and_stays_in_the_box() {
     let platform = Platform::start();
     let account = Setup::new().set(PAGE.0, PAGE.1).platform(&platform).start();
+    account.post(&subscribe()).is_status(200);
     account.post(&text("when is tea time?")).is_status(200);
     let operator = Operator::of(&account);
+    // A token is there then: fetching one needs the store.
+    eventually("the profile", account.log(), || {
+        account
+            .store()
+            .count("followers WHERE profile_at IS NOT NULL")
+            == 1
+    });
     let lock = rusqlite::Connection::open(account.store_path()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let talk = format!("/people/{FAN}");
@@ -149,6 +149,16 @@ fn while_another_program_holds_the_store_an_answer_is_not_sent_and_stays_in_the_
     for path in ["/", "/inbox?tab=messages&q=tea", &talk, "/health"] {
         operator.get(path).is_status(200);
     }
+    // WeChat has it, the store has not: both are said.
+    let remarked = operator.post(&format!("{talk}/remark"), "remark=Ann");
+    remarked.is_status(503);
+    for part in [
+        "WeChat has done it, but it could not be noted here",
+        "another program holds the store",
+    ] {
+        remarked.expect(remarked.body().contains(part), part);
+    }
+    assert_eq!(platform.count(REMARK), 1);
     lock.execute_batch("ROLLBACK").unwrap();
     let form = format!("once={}&content=At+five", field(&refused.body(), "once"));
     operator.post(&format!("{talk}/send"), &form).is_status(303);

@@ -104,7 +104,7 @@ fn a_push_about_which_nothing_can_be_asked_after_a_kill_says_why() {
     account.rewrite_config(|config| config.split("\n[[rule]]").next().unwrap().to_owned());
     account.begin();
     become_(&account, &["failed"; 2]);
-    let gone = "the service is not in the configuration any more";
+    let gone = "the service is no longer in the configuration";
     account.store().is(errors, &[torn, gone]);
     account
         .log()
