@@ -16,6 +16,7 @@
 //! - [`tags`]: tags and remarks, kept in step with the platform's
 //! - [`export`]: whole rows, one at a time
 //! - [`jobs`]: mass and template messages, and their results
+//! - [`push_counts`]: counting pushes
 //! - [`outbox`]: adding events for the hooks; [`hooks`]: what became of them, and the state of each hook
 //! - [`forwards`]: forwarded pushes, and what became of the answers
 //! - [`forwards_read`]: what people read of forwarded pushes
@@ -64,6 +65,7 @@ mod pauses;
 mod pictures;
 mod process;
 mod profiles;
+mod push_counts;
 mod record;
 mod rule_counts;
 mod scenes;

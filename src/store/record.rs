@@ -4,6 +4,7 @@ use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::open::Store;
 use super::outbox::NewHookEvent;
+use super::push_counts::Counted;
 use super::signatures::{Signature, UsedSignature, use_up};
 use super::sql::{self, Sql, values};
 use super::statement::statements;
@@ -110,6 +111,15 @@ struct RecordWork<D> {
     done: D,
 }
 
+impl<D> RecordWork<D> {
+    fn is_new(&self) -> bool {
+        match self.recorded {
+            Recorded::New { .. } | Recorded::Pending(_) => true,
+            Recorded::Again { .. } | Recorded::PendingAgain(_) | Recorded::Removed => false,
+        }
+    }
+}
+
 impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
     fn run(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
         self.recorded = write(sql, &self.record)?;
@@ -117,10 +127,17 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
     }
 
     fn hook_events(&self) -> &[NewHookEvent] {
-        match self.recorded {
-            Recorded::New { .. } | Recorded::Pending(_) => &self.record.hook_events,
-            Recorded::Again { .. } | Recorded::PendingAgain(_) | Recorded::Removed => &[],
+        match self.is_new() {
+            true => &self.record.hook_events,
+            false => &[],
         }
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        self.is_new().then(|| Counted {
+            received_at: self.record.received_at,
+            is_message: self.record.msg_type != "event",
+        })
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit) {
@@ -144,12 +161,6 @@ statements! {
         mysql: "INSERT INTO messages (id, dedup, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at,
                     received_at, rule, reply, media_id, signature, pending, todo)
                 VALUES (?1, unhex(sha2(?2, 256)), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-    };
-    // SQLite counts by a trigger. Each connection counts in rows of its own, so that none waits for another's commit.
-    COUNT = {
-        sqlite: "",
-        mysql: "INSERT INTO daily_counts (quarter, shard, messages, pushes) VALUES (?1 DIV 900, connection_id() % 16, ?2, 1)
-                ON DUPLICATE KEY UPDATE messages = messages + ?2, pushes = pushes + 1",
     };
     FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
     // `?2` is the signature of this delivery.
@@ -191,8 +202,6 @@ fn write(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let Some(id) = inserted else {
         return not_new(sql, record);
     };
-    let is_message = record.msg_type != "event";
-    sql.run(&COUNT, values![record.received_at, is_message])?;
     if record.fetches_media {
         sql.run(&FETCH_MEDIA, values![id, record.received_at])?;
     }

@@ -8,8 +8,8 @@ use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
     admin, contact, erase, follow_counts, followers, forwards, forwards_read, growth, hooks, inbox,
-    jobs, kept, media, media_files, messages, outbox, pictures, profiles, record, rule_counts,
-    scenes, sent, sessions, settings, signatures, sync, tags, troubles,
+    jobs, kept, media, media_files, messages, outbox, pictures, profiles, push_counts, record,
+    rule_counts, scenes, sent, sessions, settings, signatures, sync, tags, troubles,
 };
 
 /// The statements of every file that has some.
@@ -32,6 +32,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("outbox", outbox::STATEMENTS),
     ("pictures", pictures::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
+    ("push_counts", push_counts::STATEMENTS),
     ("record", record::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
     ("scenes", scenes::STATEMENTS),

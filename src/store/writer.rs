@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::engine::Committer;
 use super::error::{ErrorKind, SqlError, StoreError};
 use super::outbox::{self, NewHookEvent};
+use super::push_counts::{self, Counted};
 use super::settings::{self, PROBE};
 use super::sql::{self, Sql};
 use crate::clock;
@@ -65,6 +66,10 @@ pub(super) trait Work: Send {
     fn hook_events(&self) -> &[NewHookEvent] {
         &[]
     }
+    /// The push that it recorded, to be counted in the same transaction after all its work was run.
+    fn counted(&self) -> Option<Counted> {
+        None
+    }
     /// Called once, after the commit or its failure.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>, after: &mut AfterCommit);
     /// Whether a caller waits for the outcome and reports it. Otherwise a failure is logged.
@@ -82,6 +87,10 @@ impl Unfinished {
 
     fn hook_events(&self) -> &[NewHookEvent] {
         self.0.as_ref().map_or(&[], |work| work.hook_events())
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        self.0.as_ref().and_then(|work| work.counted())
     }
 
     fn is_awaited(&self) -> bool {
@@ -456,6 +465,7 @@ impl Loop {
     fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
         self.committer.commit(&mut |sql| {
             batch.iter_mut().try_for_each(|work| run(work, sql))?;
+            push_counts::add(sql, batch.iter().filter_map(Unfinished::counted))?;
             outbox::add(sql, batch.iter().flat_map(Unfinished::hook_events))
         })
     }
