@@ -512,4 +512,4 @@ pub(super) fn log(sql: &mut dyn Sql, event: &FollowEvent, counts: bool) -> sql::
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
-pub(super) mod tests;
+pub(in crate::store) mod tests;

@@ -140,15 +140,16 @@ statements! {
         sqlite: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
                      rule, reply, media_id, signature, pending, todo)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (dedup_key) DO NOTHING",
-        mysql: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
-                    rule, reply, media_id, signature, pending, todo)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        // The unique key is over a digest: no other key may be as long.
+        mysql: "INSERT INTO messages (id, dedup, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at,
+                    received_at, rule, reply, media_id, signature, pending, todo)
+                VALUES (?1, unhex(sha2(?2, 256)), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     };
     FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
     // `?2` is the signature of this delivery.
     KEPT = {
         sqlite: "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
-        mysql: "SELECT id, reply, pending <=> 1, signature <=> ?2 FROM messages WHERE dedup_key = ?1",
+        mysql: "SELECT id, reply, pending <=> 1, signature <=> ?2 FROM messages WHERE dedup = unhex(sha2(?1, 256))",
     };
 }
 

@@ -6,21 +6,28 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::store::followers::tests::push;
+use crate::store::statement::{Statement, statement};
 use crate::store::{Record, Store, erase};
 use crate::wechat::Effect;
 
 const AT: i64 = 1_790_000_000;
 
-/// Whether as many messages and pushes are counted as there are, and all are between the ids of their quarter.
+/// Whether as many messages and pushes are counted as there are; in SQLite also whether all are between the ids of their
+/// quarter.
+const IS_COUNTED: Statement = statement!({
+    sqlite: "SELECT (coalesce(sum(messages), 0), coalesce(sum(pushes), 0)) =
+                 (SELECT coalesce(sum(msg_type <> 'event'), 0), count(*) FROM messages)
+             AND NOT EXISTS (SELECT 1 FROM messages LEFT JOIN daily_counts ON received_at / 900 = quarter
+                 WHERE (pushes > 0 AND id BETWEEN first_id AND last_id) IS NOT TRUE)
+             FROM daily_counts",
+    mysql: "SELECT (coalesce(sum(messages), 0), coalesce(sum(pushes), 0)) =
+                (SELECT coalesce(sum(msg_type <> 'event'), 0), count(*) FROM messages) FROM daily_counts",
+});
+
 pub fn every_push_is_counted(store: &Store) -> bool {
-    let sql = "SELECT (coalesce(sum(messages), 0), coalesce(sum(pushes), 0)) =
-            (SELECT coalesce(sum(msg_type <> 'event'), 0), count(*) FROM messages)
-        AND NOT EXISTS (SELECT 1 FROM messages LEFT JOIN daily_counts ON received_at / 900 = quarter
-            WHERE (pushes > 0 AND id BETWEEN first_id AND last_id) IS NOT TRUE)
-        FROM daily_counts";
     let reader = store.reader().unwrap();
-    let equal = reader.sqlite().query_row(sql, [], |row| row.get(0));
-    equal.unwrap()
+    let counted = reader.read(|sql| sql.one(&IS_COUNTED, &[], |row| row.get(0)));
+    counted.unwrap()
 }
 
 fn new_store() -> (tempfile::TempDir, Store) {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use crate::store::daily_counts::tests::every_push_is_counted;
+use crate::store::statement::{Statement, statement};
 use crate::store::{
     FetchedProfile, ProfileOutcome, Reader, Record, Recorded, ShowsKept, Store, SyncStep,
 };
@@ -55,8 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A push, the `number`th.
-pub fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
+pub(in crate::store) fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
     let dedup_key = format!("{number}|{sender}");
     Record {
         digest: short_digest(dedup_key.as_bytes()),
@@ -121,20 +121,101 @@ fn sync(store: &Store, follows: [bool; 3], at: i64, known: bool) {
     store.sync_end(Some(at)).unwrap();
 }
 
+const NET: Statement = statement!(
+    "SELECT (SELECT coalesce(sum(net), 0) FROM daily_v), (SELECT count(*) FROM followers)"
+);
+
 /// Scene, how often people came by it, and how many are still here: as counted all the time, and by hand.
-fn scenes(reader: &Reader) -> [Vec<(String, i64, i64)>; 2] {
-    let sums = [
-        "SELECT scene, came, here FROM scene_counts ORDER BY scene",
+const SCENES: [Statement; 2] = [
+    statement!("SELECT scene, came, here FROM scene_counts ORDER BY scene"),
+    statement!(
         "SELECT scene, sum(came), sum(here) FROM (
              SELECT coalesce(scene, way, '') AS scene, 1 AS came, 0 AS here FROM follow_log WHERE action = 'subscribe'
              UNION ALL SELECT coalesce(qr_scene_str, subscribe_scene, ''), 0, 1 FROM followers
-         ) GROUP BY scene ORDER BY scene",
-    ];
-    sums.map(|sql| {
-        let mut statement = reader.sqlite().prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        rows.unwrap().map(Result::unwrap).collect()
+         ) AS one GROUP BY scene ORDER BY scene"
+    ),
+];
+
+fn scenes(reader: &Reader) -> [Vec<(String, i64, i64)>; 2] {
+    SCENES.map(|sums| {
+        let rows = reader.read(|sql| {
+            sql.all(&sums, &[], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+        });
+        rows.unwrap()
     })
+}
+
+/// After each of these steps the net of all days is the number of followers, and scenes are counted as by hand.
+fn counts_are_right(store: &Store, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut pushes: Vec<Record> = Vec::new();
+    let mut syncing = false;
+    for step in steps {
+        let number = pushes.len();
+        let sent = |person: &usize, at: &i64, effect| push(number, PEOPLE[*person], *at, effect);
+        let new = match step {
+            Step::Subscribe { person, at } => {
+                let scene = (at % 2 == 0).then(|| format!("poster-{}", at % 6));
+                Some(sent(person, at, Effect::Follow { scene }))
+            }
+            Step::Unsubscribe { person, at } => Some(sent(person, at, Effect::Leave)),
+            Step::CloseAccount { person, at } => {
+                let openid = PEOPLE[*person].to_owned();
+                Some(push(
+                    number,
+                    "oSynHelper",
+                    *at,
+                    Effect::AccountClosed { openid },
+                ))
+            }
+            Step::Again(back) => {
+                let push = number.checked_sub(back + 1).map(|at| pushes[at].clone());
+                if let Some(push) = push {
+                    prop_assert_ne!(record(store, push), NEW);
+                }
+                None
+            }
+            Step::SyncBegins { at } => {
+                store.sync_begin(*at).unwrap();
+                syncing = true;
+                None
+            }
+            Step::SyncEnds { follows, at, known } => {
+                if !syncing {
+                    store.sync_begin(*at).unwrap();
+                }
+                sync(store, *follows, *at, *known);
+                syncing = false;
+                None
+            }
+            Step::Forget { person } => {
+                store
+                    .erase(&store.reader().unwrap(), PEOPLE[*person])
+                    .unwrap();
+                None
+            }
+        };
+        if let Some(new) = new {
+            prop_assert_eq!(record(store, new.clone()), NEW);
+            pushes.push(new);
+        }
+        let (net, followers): (i64, i64) = store
+            .reader()
+            .unwrap()
+            .read(|sql| sql.one(&NET, &[], |row| Ok((row.get(0)?, row.get(1)?))))
+            .unwrap();
+        prop_assert_eq!(net, followers, "after {:?} of {:?}", step, steps);
+        prop_assert!(
+            every_push_is_counted(store),
+            "after {:?} of {:?}",
+            step,
+            steps
+        );
+        let [counted, by_hand] = scenes(&store.reader().unwrap());
+        prop_assert_eq!(counted, by_hand, "after {:?} of {:?}", step, steps);
+    }
+    Ok(())
 }
 
 proptest! {
@@ -146,61 +227,19 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let mut pushes: Vec<Record> = Vec::new();
-        let mut syncing = false;
-        for step in &steps {
-            let number = pushes.len();
-            let sent = |person: &usize, at: &i64, effect| {
-                push(number, PEOPLE[*person], *at, effect)
-            };
-            let new = match step {
-                Step::Subscribe { person, at } => {
-                    let scene = (at % 2 == 0).then(|| format!("poster-{}", at % 6));
-                    Some(sent(person, at, Effect::Follow { scene }))
-                }
-                Step::Unsubscribe { person, at } => Some(sent(person, at, Effect::Leave)),
-                Step::CloseAccount { person, at } => {
-                    let openid = PEOPLE[*person].to_owned();
-                    Some(push(number, "oSynHelper", *at, Effect::AccountClosed { openid }))
-                }
-                Step::Again(back) => {
-                    let push = number.checked_sub(back + 1).map(|at| pushes[at].clone());
-                    if let Some(push) = push {
-                        prop_assert_ne!(record(&store, push), NEW);
-                    }
-                    None
-                }
-                Step::SyncBegins { at } => {
-                    store.sync_begin(*at).unwrap();
-                    syncing = true;
-                    None
-                }
-                Step::SyncEnds { follows, at, known } => {
-                    if !syncing {
-                        store.sync_begin(*at).unwrap();
-                    }
-                    sync(&store, *follows, *at, *known);
-                    syncing = false;
-                    None
-                }
-                Step::Forget { person } => {
-                    store.erase(&store.reader().unwrap(), PEOPLE[*person]).unwrap();
-                    None
-                }
-            };
-            if let Some(new) = new {
-                prop_assert_eq!(record(&store, new.clone()), NEW);
-                pushes.push(new);
-            }
-            let (net, followers): (i64, i64) = store.reader().unwrap().sqlite().query_row(
-                "SELECT (SELECT coalesce(sum(net), 0) FROM daily_v), (SELECT count(*) FROM followers)",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            ).unwrap();
-            prop_assert_eq!(net, followers, "after {:?} of {:?}", step, steps);
-            prop_assert!(every_push_is_counted(&store), "after {:?} of {:?}", step, steps);
-            let [counted, by_hand] = scenes(&store.reader().unwrap());
-            prop_assert_eq!(counted, by_hand, "after {:?} of {:?}", step, steps);
+        counts_are_right(&store, &steps)?;
+    }
+}
+
+#[cfg(feature = "mysql")]
+proptest! {
+    // Each makes a database.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_same_on_a_server(steps in proptest::collection::vec(step(), 1..40)) {
+        if let Some(options) = crate::store::mysql::tests::new_database() {
+            counts_are_right(&Store::open(&options).unwrap(), &steps)?;
         }
     }
 }

@@ -71,7 +71,7 @@ impl Committer {
         };
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(ended) = self.attempt(work) else {
+            let Err(ended) = self.attempt(work, begun + patience) else {
                 return Ok(());
             };
             if let Some(lost) = ended.unknown {
@@ -97,13 +97,14 @@ impl Committer {
     fn attempt(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
+        until: Instant,
     ) -> std::result::Result<(), Ended> {
         let ended = |failure: Failure| Ended {
             error: failure.error,
             again: failure.again,
             unknown: None,
         };
-        self.connection.begin().map_err(ended)?;
+        self.connection.begin(until).map_err(ended)?;
         let done = work(&mut self.connection);
         let again = self.connection.again();
         // Work may not mind that a statement failed; the transaction does.
@@ -125,27 +126,17 @@ impl Committer {
         }
         self.attempt += 1;
         let (row, attempt) = (&self.row, self.attempt);
-        let marks = format!(
+        // A server may say that it has committed what it has not: the row is read back.
+        let commit = format!(
             "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {attempt}, unix_timestamp()) \
-             ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp()"
+             ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
+             COMMIT; {}",
+            self.last_committed()
         );
-        if let Err(failure) = self.connection.simple(&marks) {
-            self.connection.roll_back();
-            return Err(ended(failure));
-        }
         let number = self.connection.number();
-        if let Err(failure) = self.connection.commit() {
-            let unknown = number.filter(|_| failure.again == Again::Elsewhere);
-            self.connection.roll_back();
-            return Err(Ended {
-                unknown,
-                ..ended(failure)
-            });
-        }
-        // A server may say that it has committed what it has not.
-        match self.is_committed("") {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Ended {
+        match self.connection.commit_with::<u64>(&commit) {
+            Ok(found) if found == [attempt] => Ok(()),
+            Ok(_) => Err(Ended {
                 error: SqlError {
                     concerns_all: true,
                     ..SqlError::of_one("the server has not kept what it said it had committed")
@@ -153,17 +144,26 @@ impl Committer {
                 again: Again::Elsewhere,
                 unknown: None,
             }),
-            Err(failure) => Err(Ended {
-                unknown: number,
-                ..ended(failure)
-            }),
+            Err(failure) => {
+                self.connection.roll_back();
+                // A deadlock says that nothing was committed.
+                let unknown = number.filter(|_| failure.again != Again::Here);
+                Err(Ended {
+                    unknown,
+                    ..ended(failure)
+                })
+            }
         }
     }
 
+    /// Reads the number of the last transaction that was committed.
+    fn last_committed(&self) -> String {
+        format!("SELECT attempt FROM commits WHERE writer = {}", self.row)
+    }
+
     /// Whether the last transaction was committed.
-    fn is_committed(&mut self, lock: &str) -> std::result::Result<bool, Failure> {
-        let row = &self.row;
-        let sql = format!("SELECT attempt FROM commits WHERE writer = {row}{lock}");
+    fn is_committed(&mut self) -> std::result::Result<bool, Failure> {
+        let sql = format!("{} FOR UPDATE", self.last_committed());
         let found: Vec<u64> = self.connection.simple_rows(&sql)?;
         Ok(found == [self.attempt])
     }
@@ -187,7 +187,7 @@ impl Committer {
                     // It is known to the server no more if that fails.
                     self.connection.simple(&format!("KILL {number}")).ok();
                 }
-                self.is_committed(" FOR UPDATE")
+                self.is_committed()
             });
             match found {
                 Err(failure) if failure.again != Again::No && Instant::now() + pause < until => {

@@ -1,5 +1,7 @@
 //! Errors of servers in an owner's words, and which of them pass when the work is done again.
 
+use std::io;
+
 use mysql::{DriverError, Error};
 
 use super::super::error::{ErrorKind, SqlError};
@@ -127,6 +129,14 @@ impl From<&Error> for Failure {
         };
         let reason = match error {
             Error::MySqlError(error) => format!("{} (error {})", error.message, error.code),
+            Error::IoError(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ) =>
+            {
+                "no answer in time".to_owned()
+            }
             Error::IoError(error) => error.to_string(),
             Error::DriverError(error) => error.to_string(),
             Error::TlsError(error) => error.to_string(),
@@ -169,8 +179,6 @@ pub(super) struct IsId(pub(super) bool);
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use mysql::MySqlError;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! Which server is connected to: the hosts are tried in order, and one that can be written to is kept.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
@@ -14,8 +14,8 @@ use super::error::{Again, Failure};
 /// How long a host may take to accept a connection: the next one must be asked while a push waits.
 const CONNECTING: Duration = Duration::from_secs(1);
 
-/// How long a server may take for a statement within a transaction. A push waits for it.
-const COMMITTING: Duration = Duration::from_millis(3_000);
+/// How long a server may take for a statement within a transaction, and to let a connection in. A push waits for both.
+const COMMITTING: Duration = Duration::from_secs(2);
 
 /// The same for a statement that reads.
 const READING: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ const PACKET: usize = 64 << 20;
 /// What every session sets. The time zone is not the owner's: times are Unix seconds in tables, and are made readable by
 /// the program or a view. A lock is not waited for longer than a push can wait.
 const SETTINGS: [&str; 3] = [
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2",
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 1",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
 ];
@@ -59,7 +59,7 @@ pub(in super::super) enum Purpose {
 #[derive(Debug)]
 pub(in super::super) struct Hosts {
     server: Server,
-    /// The host that was connected to last.
+    /// The host that is tried first: the one that was connected to last, until that fails.
     kept: AtomicUsize,
 }
 
@@ -82,18 +82,36 @@ impl Hosts {
         &self.server
     }
 
-    /// Connects to the host that was kept, or to the first of the others that can be written to.
+    /// A connection to this host failed: the next one is tried first.
+    pub(super) fn leave(&self, host: usize) {
+        let next = (host + 1) % self.server.hosts.len().max(1);
+        let (order, kept) = (Ordering::Relaxed, &self.kept);
+        // Another connection may have found one already.
+        kept.compare_exchange(host, next, order, order).ok();
+    }
+
+    /// Connects to the host that was kept, or to the next one that can be written to. After `until` no other is tried.
     ///
     /// # Errors
     /// When there is none: says why of each.
-    pub(super) fn connect(&self, purpose: Purpose) -> Result<Connected, Failure> {
+    pub(super) fn connect(
+        &self,
+        purpose: Purpose,
+        until: Option<Instant>,
+    ) -> Result<Connected, Failure> {
+        let hosts = &self.server.hosts;
         let kept = self.kept.load(Ordering::Relaxed);
-        let others = (0..self.server.hosts.len()).filter(|host| *host != kept);
         let mut failed: Option<Failure> = None;
-        for number in std::iter::once(kept).chain(others) {
-            let Some(host) = self.server.hosts.get(number) else {
-                continue;
-            };
+        for (number, host) in hosts
+            .iter()
+            .enumerate()
+            .cycle()
+            .skip(kept)
+            .take(hosts.len())
+        {
+            if failed.is_some() && until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
             match self.connect_to(host, purpose) {
                 Ok(connection) => {
                     self.kept.store(number, Ordering::Relaxed);

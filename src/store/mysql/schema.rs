@@ -184,7 +184,7 @@ const BEGINNING: &[&str] = &[
     "),
     table!("daily_counts", "
     quarter      BIGINT NOT NULL,               -- of an hour, in Unix time
-    shard        BIGINT NOT NULL DEFAULT 0,     -- @shard of the session: who commits at the same time counts in other rows
+    shard        BIGINT NOT NULL DEFAULT 0,     -- connections that commit at the same time count in other rows
     subscribed   BIGINT NOT NULL DEFAULT 0,
     unsubscribed BIGINT NOT NULL DEFAULT 0,
     messages     BIGINT NOT NULL DEFAULT 0,

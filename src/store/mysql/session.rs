@@ -6,9 +6,10 @@ use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mysql::consts::ColumnType;
-use mysql::prelude::Queryable;
+use mysql::prelude::{FromRow, Queryable};
 use mysql::{Column, Conn, Error, Params};
 
 use super::super::error::SqlError;
@@ -34,6 +35,8 @@ pub(in super::super) struct Connection {
     ids: Arc<Ids>,
     purpose: Purpose,
     link: Option<Link>,
+    /// Until when hosts are tried.
+    until: Option<Instant>,
     /// Whether a transaction is open. It cannot go on with another connection, nor after a failure that ended it.
     is_within: bool,
     /// The worst that happened since [`Connection::begin`].
@@ -67,14 +70,16 @@ impl Connection {
             ids: Arc::clone(ids),
             purpose,
             link: None,
+            until: None,
             is_within: false,
             again: Again::No,
             has_written: false,
         }
     }
 
-    /// Begins a transaction.
-    pub(super) fn begin(&mut self) -> std::result::Result<(), Failure> {
+    /// Begins a transaction. Until then hosts are tried.
+    pub(super) fn begin(&mut self, until: Instant) -> std::result::Result<(), Failure> {
+        self.until = Some(until);
         self.is_within = false;
         self.again = Again::No;
         self.has_written = false;
@@ -98,6 +103,26 @@ impl Connection {
     /// Whether the work since the transaction began may be done again after this error of it.
     pub(super) fn again(&self) -> Again {
         self.again
+    }
+
+    /// Ends a transaction with several statements, which are sent at once: each round trip is time that pushes wait.
+    /// Returns the rows of the last.
+    pub(super) fn commit_with<T: FromRow>(
+        &mut self,
+        sql: &str,
+    ) -> std::result::Result<Vec<T>, Failure> {
+        let found = self.on_link(|link| {
+            let mut results = link.connection.query_iter(sql)?;
+            let mut found = Vec::new();
+            while let Some(rows) = results.iter() {
+                for row in rows {
+                    found.push(mysql::from_row_opt(row?)?);
+                }
+            }
+            Ok(found)
+        })?;
+        self.is_within = false;
+        Ok(found)
     }
 
     /// Ends a transaction without a trace. Closes the connection if that fails.
@@ -125,7 +150,7 @@ impl Connection {
     }
 
     /// The rows of such a statement.
-    pub(super) fn simple_rows<T: mysql::prelude::FromRow>(
+    pub(super) fn simple_rows<T: FromRow>(
         &mut self,
         sql: &str,
     ) -> std::result::Result<Vec<T>, Failure> {
@@ -156,7 +181,7 @@ impl Connection {
             });
         }
         if self.link.is_none() {
-            let connected = self.hosts.connect(self.purpose);
+            let connected = self.hosts.connect(self.purpose, self.until);
             let Connected { connection, host } = connected.inspect_err(|failure| {
                 self.again = self.again.max(failure.again);
             })?;
@@ -176,8 +201,10 @@ impl Connection {
     fn failed(&mut self, error: &Error) -> Failure {
         let failure = Failure::from(error);
         self.again = self.again.max(failure.again);
-        if failure.again == Again::Elsewhere {
-            self.close();
+        if failure.again == Again::Elsewhere
+            && let Some(link) = self.link.take()
+        {
+            self.hosts.leave(link.host);
         }
         failure
     }
@@ -336,12 +363,10 @@ impl Sql for Connection {
         if let Err(Unexecuted::Failed(error)) = &done
             && is_reader
             && was_connected
-            && Failure::from(error).again == Again::Elsewhere
+            && self.failed(error).again == Again::Elsewhere
+            && !has_begun.get()
         {
-            self.close();
-            if !has_begun.get() {
-                done = self.link()?.rows(statement, values, is_reader, &mut each);
-            }
+            done = self.link()?.rows(statement, values, is_reader, &mut each);
         }
         match done {
             Ok(true) => Ok(()),

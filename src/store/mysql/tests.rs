@@ -1,21 +1,30 @@
 //! The store on a real server, where there is one: see the module `engine`.
 
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::super::error::ErrorKind;
+use super::super::followers::tests::push;
 use super::super::options::{Options, Server, Tls};
 use super::super::sql::{Owned, Sql, values};
 use super::super::sqlite;
 use super::super::statement::{Statement, statement};
 use super::super::statements::all;
-use super::super::{Reader, Store};
-use super::engine::{Engine, PASSWORD};
+use super::super::{Reader, Recorded, Store};
+use super::engine::{Engine, PASSWORD, USER};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::session::Connection;
 use crate::secret::Secret;
+use crate::wechat::Effect;
 
 const MAKE: Statement = statement!(
     "CREATE TABLE things (id BIGINT PRIMARY KEY, name VARBINARY(128) UNIQUE, words MEDIUMTEXT, hash BINARY(4)) DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin"
@@ -35,7 +44,7 @@ const ROWS: Statement = statement!(
 );
 
 /// The options of a store in this database of this server.
-pub(in super::super) fn options(engine: &Engine, database: &str) -> Options {
+fn options(engine: &Engine, database: &str) -> Options {
     let mut server: Server = engine.url(database).parse().unwrap();
     server.password = Some(Secret::new(PASSWORD));
     server.tls = Tls::Off;
@@ -43,6 +52,12 @@ pub(in super::super) fn options(engine: &Engine, database: &str) -> Options {
         server: Some(server),
         ..Options::from(Path::new("/nonexistent/wechat.db"))
     }
+}
+
+/// The options of a store in a new database of the shared server; `None` where there is no server.
+pub(in super::super) fn new_database() -> Option<Options> {
+    let engine = Engine::shared()?;
+    Some(options(engine, &engine.database()))
 }
 
 fn connection(options: &Options, purpose: Purpose) -> Connection {
@@ -298,4 +313,300 @@ fn server_only_read(options: &Options) {
     options.server.as_mut().unwrap().hosts.truncate(1);
     let (_, text) = refusal(&options);
     assert!(text.contains("is read only"), "{text}");
+}
+
+const COUNTER: Statement = statement!("INSERT INTO things (id, name) VALUES (1, '0')");
+const COUNT: Statement =
+    statement!("UPDATE things SET name = CAST(name AS UNSIGNED) + 1 WHERE id = ?1");
+const COUNTED: Statement = statement!("SELECT CAST(name AS SIGNED) FROM things WHERE id = ?1");
+
+/// What happens to a COMMIT on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The server gets it, and its answer is lost.
+    Answer,
+    /// The server does not get it.
+    Request,
+}
+
+/// Listens before a server, and cuts each connection at its first COMMIT as often as there are cuts.
+fn cutting(server: SocketAddr, cuts: &Arc<Mutex<Vec<Cut>>>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let cuts = Arc::clone(cuts);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(server).unwrap());
+            let (mut answers, mut back) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut answers, &mut back));
+            let cuts = Arc::clone(&cuts);
+            thread::spawn(move || {
+                let mut bytes = [0; 65_536];
+                while let Ok(length @ 1..) = client.read(&mut bytes) {
+                    let is_commit = bytes[..length].windows(8).any(|word| word == b" COMMIT;");
+                    let cut = is_commit.then(|| cuts.lock().unwrap().pop()).flatten();
+                    if cut.is_some() {
+                        client.shutdown(Shutdown::Both).ok();
+                    }
+                    if cut != Some(Cut::Request) {
+                        server.write_all(&bytes[..length]).ok();
+                    }
+                    if cut.is_some() {
+                        // A server that misses its client too early would not commit: its answer must be there.
+                        if cut == Some(Cut::Answer) {
+                            thread::sleep(Duration::from_millis(300));
+                        }
+                        break;
+                    }
+                }
+                server.shutdown(Shutdown::Both).ok();
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_commit_that_was_cut_takes_effect_once() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    for cuts in [
+        vec![],
+        vec![Cut::Answer],
+        vec![Cut::Request],
+        vec![Cut::Answer, Cut::Request, Cut::Request],
+    ] {
+        let mut options = options(engine, &engine.database());
+        let server = options.server.as_mut().unwrap();
+        server.connections = 1;
+        let store = Store::open(&options).unwrap();
+        let made = store.writer.write(|sql| {
+            sql.run(&MAKE, &[])?;
+            sql.run(&COUNTER, &[])
+        });
+        made.unwrap();
+        drop(store);
+        let server = options.server.as_mut().unwrap();
+        let left = Arc::new(Mutex::new(cuts.clone()));
+        server.hosts[0].port = cutting(engine.address(), &left).port();
+        let store = Store::open(&options).unwrap();
+        assert_eq!(
+            store.writer.write(|sql| sql.run(&COUNT, values![1])),
+            Ok(1),
+            "{cuts:?}"
+        );
+        assert_eq!(counted(&store), 1, "{cuts:?}");
+        assert_eq!(*left.lock().unwrap(), []);
+    }
+}
+
+fn counted(store: &Store) -> i64 {
+    let reader = store.reader().unwrap();
+    let found = reader.read(|sql| sql.one(&COUNTED, values![1], |row| row.get(0)));
+    found.unwrap()
+}
+
+#[test]
+fn what_many_connections_count_at_once_is_counted_whole() {
+    let Some(options) = new_database() else {
+        return;
+    };
+    let stores = [
+        Store::open(&options).unwrap(),
+        Store::open(&options).unwrap(),
+    ];
+    let made = stores[0].writer.write(|sql| {
+        sql.run(&MAKE, &[])?;
+        sql.run(&COUNTER, &[])?;
+        sql.run(&ADD_WITH_ID, values!["other", 2])
+    });
+    made.unwrap();
+    thread::scope(|scope| {
+        for (number, store) in stores.iter().cycle().take(8).enumerate() {
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    // Half of them lock the two rows in the other order, which deadlocks.
+                    let order = if number % 4 < 2 { [1, 2] } else { [2, 1] };
+                    let done = store.writer.write(move |sql| {
+                        let touch = |sql: &mut dyn Sql, id| match id {
+                            1 => sql.run(&COUNT, values![1]),
+                            _ => sql.run(&RENAME, values!["other", number as i64]),
+                        };
+                        touch(sql, order[0])?;
+                        touch(sql, order[1])
+                    });
+                    assert!(done.is_ok(), "{done:?}");
+                }
+            });
+        }
+    });
+    assert_eq!(counted(&stores[0]), 200);
+}
+
+#[test]
+fn one_push_at_two_nodes_is_recorded_once() {
+    let Some(options) = new_database() else {
+        return;
+    };
+    let stores = [
+        Store::open(&options).unwrap(),
+        Store::open(&options).unwrap(),
+    ];
+    let (said, heard) = channel();
+    for number in 0..40 {
+        for (node, store) in stores.iter().enumerate() {
+            for _ in 0..2 {
+                let mut push = push(number, "oSynOne", 1_000, Effect::None);
+                push.reply = Some(format!("of node {node}"));
+                let said = said.clone();
+                store.record(push, move |outcome, _| {
+                    said.send((number, node, outcome)).unwrap()
+                });
+            }
+        }
+    }
+    drop(said);
+    let mut new = BTreeMap::new();
+    let mut again = Vec::new();
+    for (number, node, outcome) in heard {
+        match outcome.unwrap() {
+            Recorded::New { .. } => assert_eq!(new.insert(number, node), None),
+            Recorded::Again { reply, .. } => again.push((number, reply)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((new.len(), again.len()), (40, 120));
+    for (number, reply) in again {
+        assert_eq!(reply, Some(format!("of node {}", new[&number])));
+    }
+}
+
+#[test]
+fn what_a_frozen_server_does_not_take_fails_in_time_and_works_again_after() {
+    let Some(engine) = Engine::start(&[]) else {
+        return;
+    };
+    let store = Store::open(&options(&engine, &engine.database())).unwrap();
+    store.keep_setting("name", "before").unwrap();
+    engine.signal("STOP");
+    let begun = Instant::now();
+    let failed = store.keep_setting("name", "meanwhile").unwrap_err();
+    assert!(
+        begun.elapsed() < Duration::from_millis(4_500),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(failed.kind(), ErrorKind::Busy, "{failed}");
+    engine.signal("CONT");
+    store.keep_setting("name", "after").unwrap();
+    assert_eq!(store.setting("name").unwrap().as_deref(), Some("after"));
+}
+
+/// Has `replica` follow `primary`, which waits for it with every commit.
+fn replicate(primary: &Engine, replica: &Engine) {
+    // Not sooner: it would wait for the replica when it makes its users.
+    primary.run("SET GLOBAL rpl_semi_sync_master_enabled = ON");
+    replica.run(&format!(
+        "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{USER}',
+             master_password = '{PASSWORD}', master_log_file = 'bin.000001', master_log_pos = 4;
+         START SLAVE",
+        primary.address().port()
+    ));
+    let clients = "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'";
+    eventually(|| primary.run(clients).ends_with("\t1\n"));
+}
+
+/// Makes a replica the primary after it has done all that it was sent.
+fn promote(replica: &Engine) {
+    replica.run("STOP SLAVE IO_THREAD");
+    eventually(|| {
+        replica
+            .run("SHOW SLAVE STATUS")
+            .contains("Slave has read all relay log")
+    });
+    replica.run("STOP SLAVE; SET GLOBAL read_only = 0");
+}
+
+#[track_caller]
+fn eventually(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not become true");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const HAS: Statement = statement!("SELECT 1 FROM messages WHERE dedup_key = ?1 AND openid = ?2");
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_primary_dies_and_its_replica_is_promoted() {
+    let primary = Engine::start(&[
+        "--server-id=1",
+        "--log-bin=bin",
+        "--rpl-semi-sync-master-timeout=60000",
+        "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+    ]);
+    let replica = Engine::start(&[
+        "--server-id=2",
+        "--rpl-semi-sync-slave-enabled=ON",
+        "--read-only",
+    ]);
+    let (Some(primary), Some(replica)) = (primary, replica) else {
+        return;
+    };
+    replicate(&primary, &replica);
+    let mut options = options(&primary, &primary.database());
+    let server = options.server.as_mut().unwrap();
+    let mut second = server.hosts[0].clone();
+    second.port = replica.address().port();
+    server.hosts.push(second);
+    let store = Store::open(&options).unwrap();
+    let acked = Mutex::new(Vec::new());
+    let goes_on = AtomicBool::new(true);
+    let count = || acked.lock().unwrap().len();
+    let mut promoted = Instant::now();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (store, acked, goes_on) = (&store, &acked, &goes_on);
+            scope.spawn(move || {
+                let (said, heard) = channel();
+                for number in (number * 1_000_000).. {
+                    let push = push(number, "oSynOne", 1_000, Effect::None);
+                    let key = push.dedup_key.clone();
+                    // WeChat delivers it again where it was not acknowledged; here it is given up.
+                    let said = said.clone();
+                    store.record(push, move |outcome, _| said.send(outcome.is_ok()).unwrap());
+                    if heard.recv().unwrap() {
+                        acked.lock().unwrap().push((Instant::now(), key));
+                    }
+                    if !goes_on.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        eventually(|| count() > 500);
+        primary.signal("KILL");
+        promote(&replica);
+        promoted = Instant::now();
+        let before = count();
+        eventually(|| count() > before + 500);
+        goes_on.store(false, Ordering::Relaxed);
+    });
+    let acked = acked.into_inner().unwrap();
+    let first = acked.iter().find(|(at, _)| *at > promoted).unwrap().0;
+    let pause = first.duration_since(promoted);
+    eprintln!(
+        "{} acknowledged, works again {pause:?} after the promotion",
+        acked.len()
+    );
+    let reader = store.reader().unwrap();
+    let lost = acked.iter().filter(|(_, key)| {
+        let found = reader.read(|sql| sql.exists(&HAS, values![key, "oSynOne"]));
+        !found.unwrap()
+    });
+    assert_eq!(lost.count(), 0);
+    assert!(pause < Duration::from_secs(15), "{pause:?}");
 }

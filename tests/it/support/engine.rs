@@ -171,6 +171,7 @@ fn server(unpacked: &Path, folder: &Path) -> Command {
         .arg("--no-defaults")
         .arg("--user=root")
         .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--tmpdir={}", folder.display()))
         .arg(format!("--lc-messages-dir={}", share.display()))
         .arg(format!(
             "--character-sets-dir={}",
