@@ -162,8 +162,11 @@ pub(super) fn done(
             sql.run(&KEEP_OWN_NOTES, values).map(drop)
         }
         ProfileOutcome::Fetched(profile) => {
-            keep(sql, openid, profile, now)?;
-            note_way(sql, openid)
+            // Who has left in the meantime keeps the way that is noted.
+            match keep(sql, openid, profile, now)? {
+                0 => Ok(()),
+                _ => note_way(sql, openid),
+            }
         }
         ProfileOutcome::Left => {
             let why = "WeChat says that this user no longer follows".to_owned();
@@ -176,6 +179,7 @@ pub(super) fn done(
     }
 }
 
+/// Keeps the profile of a follower; returns 0 if the person does not follow.
 fn keep(sql: &mut dyn Sql, openid: &str, profile: &FetchedProfile, now: i64) -> sql::Result<usize> {
     let scene = profile.qr_scene_str.clone().map(recorded_scene);
     let values = values![
@@ -242,4 +246,33 @@ fn note_way(sql: &mut dyn Sql, openid: &str) -> sql::Result<()> {
 /// Whether the person has revoked access to the profile: then only the account's own data is kept.
 fn is_revoked(sql: &mut dyn Sql, openid: &str) -> sql::Result<bool> {
     sql.exists(&IS_REVOKED, values![openid, REVOKED])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_of_somebody_who_has_left_changes_nothing_of_how_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let log = "INSERT INTO follow_log (openid, action, at, source, way)
+            VALUES ('oSynOne', 'subscribe', 1, 'push', 'ADD_SCENE_SEARCH')";
+        store
+            .writer
+            .write_sqlite(|connection| connection.execute_batch(log))
+            .unwrap();
+        let profile = FetchedProfile {
+            subscribe_scene: Some("ADD_SCENE_OTHERS".to_owned()),
+            ..FetchedProfile::default()
+        };
+        let late = ProfileOutcome::Fetched(Box::new(profile));
+        store
+            .profiles_done(vec![("oSynOne".to_owned(), late)], 2)
+            .unwrap();
+        let grown = store.reader().unwrap().scene_growth(None, 9).unwrap();
+        let scenes: Vec<(&str, i64)> = grown.iter().map(|row| (&*row.scene, row.came)).collect();
+        assert_eq!(scenes, [("ADD_SCENE_SEARCH", 1)]);
+    }
 }
