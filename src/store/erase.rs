@@ -105,7 +105,7 @@ statements! {
     CLEAR_SENT = "UPDATE sent SET content = NULL WHERE id = ?1";
     MESSAGE = "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id = ?1";
     MESSAGES_OF = {
-        sqlite: concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id IN (", messages_of_person!(sqlite), ")"),
+        sqlite: concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE id IN (", messages_of_person!(), ")"),
         mysql: "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE openid = ?1",
     };
     LOG_OF = "SELECT id FROM follow_log WHERE openid = ?1";

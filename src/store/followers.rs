@@ -185,7 +185,7 @@ statements! {
     };
     ONE = (concat!("SELECT ", columns!(), " FROM followers WHERE openid = ?1"));
     LOG_OF = "SELECT action, at, scene, source FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC";
-    LAST_EVENT = "SELECT coalesce(max(id), 0) FROM follow_log";
+    pub(super) LAST_EVENT = "SELECT coalesce(max(id), 0) FROM follow_log";
     EVENTS_AFTER = "SELECT action, source, count(*) FROM follow_log WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2";
     COUNT = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1) AS counted";
     HAS_LEFT_SINCE = "SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push' LIMIT 1";

@@ -129,7 +129,7 @@ statements! {
         mysql: look!(mysql, "?1 IS NULL"),
     };
     LOOK_OF = {
-        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ")")),
+        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(), ")")),
         mysql: look!(mysql, "openid = ?1"),
     };
     LOOK_MARKED = {
@@ -137,7 +137,7 @@ statements! {
         mysql: look!(mysql, "?1 IS NULL AND todo = 1"),
     };
     LOOK_MARKED_OF = {
-        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(sqlite), ") AND todo = 1")),
+        sqlite: look!(sqlite, concat!("id IN (", messages_of_person!(), ") AND todo = 1")),
         mysql: look!(mysql, "openid = ?1 AND todo = 1"),
     };
     NEWER = { sqlite: newer!(sqlite, "TRUE"), mysql: newer!(mysql, "TRUE") };
@@ -148,7 +148,7 @@ statements! {
     };
     NEWEST = "SELECT coalesce(max(id), 0) FROM messages";
     COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT 1000) AS newer";
-    COUNT_MARKED = "SELECT count(*) FROM messages WHERE todo = 1";
+    pub(super) COUNT_MARKED = "SELECT count(*) FROM messages WHERE todo = 1";
     TEXTS = {
         sqlite: "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
                  FROM messages WHERE id >= ?1 AND id < ?2 ORDER BY id DESC",

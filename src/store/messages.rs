@@ -133,7 +133,7 @@ statements! {
         mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE ?1 IS NULL", newest_of!(mysql)),
     };
     LIST_OF = {
-        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ")", newest_of!(sqlite)),
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(), ")", newest_of!(sqlite)),
         mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE openid = ?1", newest_of!(mysql)),
     };
     EXPORT = {
@@ -141,7 +141,7 @@ statements! {
         mysql: concat!("SELECT ", all_columns!(), " FROM messages WHERE ?1 IS NULL", newest_of!(mysql)),
     };
     EXPORT_OF = {
-        sqlite: concat!("SELECT ", all_columns!(), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ")", newest_of!(sqlite)),
+        sqlite: concat!("SELECT ", all_columns!(), " FROM messages WHERE id IN (", messages_of_person!(), ")", newest_of!(sqlite)),
         mysql: concat!("SELECT ", all_columns!(), " FROM messages WHERE openid = ?1", newest_of!(mysql)),
     };
     ONE = {
@@ -149,7 +149,7 @@ statements! {
         mysql: concat!("SELECT ", columns!(mysql), ", xml FROM messages WHERE id = ?1"),
     };
     LAST_OF = {
-        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(sqlite), ") AND id < ?2
+        sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id IN (", messages_of_person!(), ") AND id < ?2
                  ORDER BY id DESC LIMIT ?3"),
         mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"),
     };

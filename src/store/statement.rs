@@ -3,7 +3,7 @@
 /// One statement in the words of each engine. Parameters are `?1`, `?2` and so on in all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Statement {
-    /// In the words of SQLite. Empty: SQLite does it by itself, by a trigger.
+    /// In the words of SQLite. Empty: there is nothing to do, because a trigger does it, or because there is one writer.
     pub(super) sqlite: &'static str,
     /// In the words of MySQL and MariaDB.
     #[cfg(any(test, feature = "mysql"))]

@@ -70,15 +70,12 @@ const NOT_IN_MYSQL: &[&str] = &[
     "VALUES(",
 ];
 
+/// All of them, each with its file and name.
 pub(super) fn all() -> impl Iterator<Item = (String, &'static Statement)> {
-    let of = |(file, statements): &(&str, &'static [(&str, &'static Statement)])| {
-        let file = (*file).to_owned();
-        let name = move |(name, statement): &(&str, &'static Statement)| {
-            (format!("{file}: {name}"), *statement)
-        };
-        statements.iter().map(name).collect::<Vec<_>>()
-    };
-    ALL.iter().flat_map(of)
+    ALL.iter().flat_map(|(file, statements)| {
+        let named = move |(name, statement): &(&str, _)| (format!("{file}: {name}"), *statement);
+        statements.iter().map(named)
+    })
 }
 
 #[test]

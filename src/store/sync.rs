@@ -6,7 +6,7 @@
 
 use super::error::{SqlError, StoreError};
 use super::follow_counts::{change_follower, count_follower};
-use super::followers::{Action, FollowEvent, Source, log};
+use super::followers::{Action, FollowEvent, LAST_EVENT, Source, log};
 use super::hooks::{Announce, Change};
 use super::open::{Reader, Store};
 use super::outbox;
@@ -114,8 +114,6 @@ statements! {
         sqlite: "SELECT coalesce(max(id), 0) FROM follow_log",
         mysql: "SELECT CAST(least(coalesce(max(id), 0), unix_timestamp() * 1000000) AS SIGNED) - 60000000 FROM follow_log",
     };
-    // Only a sync looks for its own rows by it, and the next one comes much later.
-    LAST_LOG = "SELECT coalesce(max(id), 0) FROM follow_log";
     BEGIN = {
         sqlite: "INSERT INTO sync_state (id, step, started_at, log_mark) VALUES (1, ?1, ?2, ?3) ON CONFLICT DO NOTHING",
         mysql: "INSERT INTO sync_state (id, step, started_at, log_mark) VALUES (1, ?1, ?2, ?3)",
@@ -432,7 +430,8 @@ fn keep_belief(sql: &mut dyn Sql, ended: &SyncState) -> sql::Result<()> {
         settings::put(sql, SYNC_MISSING, &missing.to_string())?;
     }
     if ended.believed {
-        let last: i64 = sql.one(&LAST_LOG, values![], |row| row.get(0))?;
+        // Only a sync looks for its own rows by it, and the next one comes much later.
+        let last: i64 = sql.one(&LAST_EVENT, values![], |row| row.get(0))?;
         settings::put(sql, SYNC_BELIEVED, &last.to_string())?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The table `troubles`: what was wrong, from when to when.
 
 use super::error::{SqlError, StoreError};
+use super::inbox::COUNT_MARKED;
 use super::open::{Reader, Store};
 use super::outbox::{self, NewHookEvent};
 use super::sql::{self, Row, Sql, values};
@@ -16,8 +17,7 @@ statements! {
     };
     LIST = "SELECT id, kind, name, text, since, until, told FROM troubles
             WHERE until IS NULL OR until >= ?1 ORDER BY id DESC";
-    NEWEST_WAITING = "SELECT id FROM messages WHERE todo = 1 ORDER BY id DESC LIMIT 1";
-    COUNT_WAITING = "SELECT count(*) FROM messages WHERE todo = 1";
+    NEWEST_MARKED = "SELECT id FROM messages WHERE todo = 1 ORDER BY id DESC LIMIT 1";
 }
 
 impl Store {
@@ -65,11 +65,11 @@ impl Reader {
     /// When the store cannot be read.
     pub fn todo(&self) -> Result<Option<(i64, i64)>, StoreError> {
         self.read(|sql| {
-            let newest: Option<i64> = sql.optional(&NEWEST_WAITING, &[], |row| row.get(0))?;
+            let newest: Option<i64> = sql.optional(&NEWEST_MARKED, &[], |row| row.get(0))?;
             let Some(newest) = newest else {
                 return Ok(None);
             };
-            let count = sql.one(&COUNT_WAITING, &[], |row| row.get(0))?;
+            let count = sql.one(&COUNT_MARKED, &[], |row| row.get(0))?;
             Ok(Some((count, newest)))
         })
     }
