@@ -125,3 +125,35 @@ impl Cell<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use crate::store::Store;
+
+    use super::*;
+
+    #[test]
+    fn exports_have_all_columns_of_their_table_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let reader = store.reader().unwrap();
+        let columns = |sql: &str| -> Vec<String> {
+            let statement = reader.sqlite().prepare(sql).unwrap();
+            statement.column_names().map(str::to_owned).collect()
+        };
+        let of_all = MessageFilter::default();
+        let of_one = MessageFilter {
+            openid: Some("oSynOne".to_owned()),
+            ..MessageFilter::default()
+        };
+        for (table, names, statement) in [
+            ("followers", followers::COLUMNS, &followers::LIST),
+            ("messages", messages::ALL_COLUMNS, of_all.export()),
+            ("messages", messages::ALL_COLUMNS, of_one.export()),
+        ] {
+            assert_eq!(columns(&format!("SELECT * FROM {table}")), names);
+            assert_eq!(columns(statement.sqlite), names);
+        }
+    }
+}
