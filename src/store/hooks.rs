@@ -138,7 +138,8 @@ macro_rules! whose {
 
 statements! {
     DUE = (events!("hook = ?1 AND state = 'waiting' AND next_at <= ?2 ORDER BY next_at, number LIMIT ?3"));
-    DEAD = (events!("hook = ?1 AND state = 'dead' ORDER BY next_at DESC, number DESC LIMIT ?2"));
+    // What waits no longer is found by its index where the words are those of the index.
+    DEAD = (events!("hook = ?1 AND state = 'dead' AND state <> 'waiting' ORDER BY next_at DESC, number DESC LIMIT ?2"));
     NEXT_AT = "SELECT min(next_at) FROM hook_events WHERE hook = ?1 AND state = 'waiting'";
     OUTCOME = "UPDATE hook_events SET state = ?2, next_at = ?3, attempts = ?4, last_status = ?5, last_error = ?6
                WHERE number = ?1 AND state = 'waiting'";
@@ -169,15 +170,16 @@ statements! {
     };
     WHOSE = { sqlite: whose!(), mysql: concat!(whose!(), " FOR UPDATE") };
     RESEND = "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE number = ?1";
-    RESEND_DEAD = "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2 WHERE hook = ?1 AND state = 'dead'";
+    RESEND_DEAD = "UPDATE hook_events SET state = 'waiting', attempts = 0, next_at = ?2
+                   WHERE hook = ?1 AND state = 'dead' AND state <> 'waiting'";
     REMOVE_DELIVERED = {
         sqlite: "DELETE FROM hook_events WHERE number IN (
-                     SELECT number FROM hook_events WHERE state = 'delivered' AND next_at < ?1 LIMIT ?2)",
+                     SELECT number FROM hook_events WHERE state = 'delivered' AND state <> 'waiting' AND next_at < ?1 LIMIT ?2)",
         mysql: "DELETE FROM hook_events WHERE state = 'delivered' AND next_at < ?1 ORDER BY next_at LIMIT ?2",
     };
     REMOVE_DEAD = {
         sqlite: "DELETE FROM hook_events WHERE number IN (
-                     SELECT number FROM hook_events WHERE state = 'dead' AND next_at < ?1 LIMIT ?2)",
+                     SELECT number FROM hook_events WHERE state = 'dead' AND state <> 'waiting' AND next_at < ?1 LIMIT ?2)",
         mysql: "DELETE FROM hook_events WHERE state = 'dead' AND next_at < ?1 ORDER BY next_at LIMIT ?2",
     };
     REMOVE_WAITING = {
@@ -188,7 +190,8 @@ statements! {
     WITH_WAITING = "SELECT name FROM hooks WHERE waiting > 0";
     COUNTS = "SELECT count(CASE WHEN state = 'delivered' THEN 1 END), count(CASE WHEN state = 'dead' THEN 1 END)
               FROM hook_events WHERE hook = ?1 AND state <> 'waiting'";
-    DEAD_BY_HOOK = "SELECT hook, count(*) FROM (SELECT hook FROM hook_events WHERE state = 'dead' LIMIT 100000) AS dead GROUP BY hook";
+    DEAD_BY_HOOK = "SELECT hook, count(*) FROM
+                        (SELECT hook FROM hook_events WHERE state = 'dead' AND state <> 'waiting' LIMIT 100000) AS dead GROUP BY hook";
     CLOSED_BEFORE = "SELECT number, openid FROM hook_events WHERE type = 'closed' AND created_at < ?1";
     // `closed` events are kept longer than the person's other data.
     OF_PERSON = "SELECT number FROM hook_events WHERE openid = ?1 AND type <> 'closed'";
