@@ -169,13 +169,13 @@ statements! {
         sqlite: "SELECT quarter, pushes FROM daily_counts WHERE quarter >= ?1 AND pushes > 0 ORDER BY quarter",
         mysql: "SELECT quarter, CAST(sum(pushes) AS SIGNED) FROM daily_counts WHERE quarter >= ?1 GROUP BY quarter HAVING sum(pushes) > 0 ORDER BY quarter",
     };
-    // By the quarter of an hour, behind the one in quarter `?3` with the id `?4`.
+    // Behind the one at `?3`, a quarter of an hour or a second, with the id `?4`: in the order of what the engine has sorted.
     OLD = {
         sqlite: concat!("SELECT quarter, message.id FROM ", messages_by_quarter!("iif(quarter = ?3, ?4 + 1, first_id)"), "
                  WHERE quarter BETWEEN ?3 AND ?1 / 900 AND ", old!(), " ORDER BY quarter, message.id LIMIT ?5"),
-        mysql: concat!("SELECT received_at DIV 900 AS quarter, id FROM messages
-                WHERE received_at >= greatest(?3, 0) * 900 AND (received_at DIV 900 > ?3 OR id > ?4) AND ", old!(), "
-                ORDER BY quarter, id LIMIT ?5"),
+        mysql: concat!("SELECT received_at, id FROM messages
+                WHERE received_at >= ?3 AND (received_at > ?3 OR id > ?4) AND ", old!(), "
+                ORDER BY received_at, id LIMIT ?5"),
     };
     // A new push may have got the id of a message that went since.
     STILL_OLD = (concat!("SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE ", old!(), " AND id = ?3"));
@@ -221,14 +221,15 @@ pub(super) fn message(row: &dyn Row) -> MessageRow {
 /// How far a removal of old messages has got: the last one that it found.
 #[derive(Debug)]
 pub struct Place {
-    quarter: i64,
+    /// When it was received: the quarter of an hour in SQLite, else the second.
+    at: i64,
     id: i64,
 }
 
 impl Place {
     /// Before all messages.
     pub const BEGINNING: Place = Place {
-        quarter: i64::MIN,
+        at: i64::MIN,
         id: i64::MIN,
     };
 }
@@ -338,7 +339,7 @@ impl Reader {
         })
     }
 
-    /// Ids of up to `step` [`OLD`] messages after `place`, by the quarter of an hour; moves `place` to the last of them.
+    /// Ids of up to `step` [`OLD`] messages after `place`, the oldest first; moves `place` to the last of them.
     fn old_messages(
         &self,
         place: &mut Place,
@@ -347,10 +348,10 @@ impl Reader {
         step: u32,
     ) -> Result<Vec<i64>, StoreError> {
         let mut ids = Vec::new();
-        let (quarter, id) = (place.quarter, place.id);
+        let (at, id) = (place.at, place.id);
         self.read(|sql| {
-            sql.rows(&OLD, values![before, now, quarter, id, step], &mut |row| {
-                place.quarter = row.get(0)?;
+            sql.rows(&OLD, values![before, now, at, id, step], &mut |row| {
+                place.at = row.get(0)?;
                 place.id = row.get(1)?;
                 ids.push(place.id);
                 Ok(ControlFlow::Continue(()))
