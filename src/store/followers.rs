@@ -160,7 +160,8 @@ macro_rules! matching {
         "subscribe_time >= coalesce(?1, subscribe_time)
            AND (?2 IS NULL OR ?2 = coalesce(nullif(qr_scene_str, ''), CAST(qr_scene AS CHAR)))
            AND (?3 IS NULL OR (json_valid(tagid_list) AND json_contains(tagid_list, CAST(?3 AS CHAR))))
-           AND (?4 IS NULL OR instr(lower(concat_ws(char(10), nickname, remark, convert(openid USING utf8mb4), unionid)), lower(?4)))"
+           AND (?4 IS NULL OR instr(lower(concat_ws(char(10 USING utf8mb4), nickname, remark, convert(openid USING utf8mb4), convert(unionid USING utf8mb4))),
+                   lower(?4)))"
     };
 }
 
