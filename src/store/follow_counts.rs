@@ -14,7 +14,8 @@ macro_rules! scene_of_follower {
 
 statements! {
     // SQLite has one writer. Elsewhere what is read after this is what others have committed, and stays so.
-    LOCK = { sqlite: "", mysql: "UPDATE followers SET openid = openid WHERE openid = ?1" };
+    LOCK_FOLLOWER = { sqlite: "", mysql: "UPDATE followers SET openid = openid WHERE openid = ?1" };
+    LOCK_LOG = { sqlite: "", mysql: "UPDATE follow_log SET openid = openid WHERE id = ?1" };
     // `?2` is 1, or -1.
     FOLLOWER_BY_SCENE = {
         sqlite: "",
@@ -57,7 +58,7 @@ const FROM_NOW_ON: i64 = 1;
 
 /// Keeps others from changing this row of `followers` until the commit.
 pub(super) fn lock_follower(sql: &mut dyn Sql, openid: &str) -> Result<()> {
-    sql.run(&LOCK, values![openid]).map(drop)
+    sql.run(&LOCK_FOLLOWER, values![openid]).map(drop)
 }
 
 /// Inserts, updates or deletes this person's row of `followers`, by `change`. It sees what was committed before.
@@ -80,12 +81,13 @@ pub(super) fn count_follower(sql: &mut dyn Sql, openid: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Updates or deletes the row of `follow_log` with this id, by `change`.
+/// Updates or deletes the row of `follow_log` with this id, by `change`. It sees what was committed before.
 pub(super) fn change_log<T>(
     sql: &mut dyn Sql,
     id: i64,
     change: impl FnOnce(&mut dyn Sql) -> Result<T>,
 ) -> Result<T> {
+    sql.run(&LOCK_LOG, values![id])?;
     sql.run(&LOG_BY_DAY, values![id, NO_LONGER])?;
     sql.run(&LOG_BY_SCENE, values![id, NO_LONGER])?;
     sql.run(&FORGET_SCENE_OF_LOG, values![id])?;

@@ -418,10 +418,11 @@ pub(super) fn follow(
         return log(sql, &event, false);
     }
     let number = scene.and_then(|scene| scene.parse::<u32>().ok());
-    let followed_before = sql.exists(&FOLLOWS, values![openid])?;
     let way = scene.map(|_| "ADD_SCENE_QR_CODE");
-    change_follower(sql, openid, |sql| {
-        sql.run(&FOLLOW, values![openid, at, way, number, scene])
+    let followed_before = change_follower(sql, openid, |sql| {
+        let follows = sql.exists(&FOLLOWS, values![openid])?;
+        sql.run(&FOLLOW, values![openid, at, way, number, scene])?;
+        Ok(follows)
     })?;
     log(sql, &event, !followed_before)
 }

@@ -184,8 +184,13 @@ pub(super) fn remove_messages(
         let signature: Option<Signature> = row.get(3)?;
         Ok((id, digest, received_at, signature, row.some_text(4)))
     })?;
+    let mut count = 0;
     for (id, digest, received_at, signature, msg_type) in &removed {
-        sql.run(&REMOVE, values![id])?;
+        // Another node may have removed it since.
+        if sql.run(&REMOVE, values![id])? == 0 {
+            continue;
+        }
+        count += 1;
         sql.run(&REMOVE_FORWARD, values![id])?;
         sql.run(&REMOVE_MEDIA, values![id])?;
         sql.run(&UNCOUNT, values![received_at, msg_type != "event"])?;
@@ -202,7 +207,7 @@ pub(super) fn remove_messages(
             use_up(sql, &used)?;
         }
     }
-    Ok(removed.len())
+    Ok(count)
 }
 
 #[cfg(test)]
