@@ -122,8 +122,8 @@ statements! {
     EXPIRE = "UPDATE forwards SET state = 'expired', done_at = ?3 WHERE state = 'kept' AND service = ?1 AND answered_at < ?2";
     HAS_OPEN = "SELECT 1 FROM forwards WHERE state IN ('asked', 'sending') LIMIT 1";
     INTERRUPT = "UPDATE forwards SET state = 'unknown', error = 'the server ended while it was being sent', done_at = ?1
-                 WHERE state = 'sending'";
-    // None is `sending` any more; the words are those of the index.
+                 WHERE state IN ('asked', 'sending') AND state = 'sending'";
+    // None is `sending` any more; the words are those of the index, here and above.
     OPEN = "SELECT forwards.id, deliveries, service, forwards.openid, coalesce(pending, 0) = 1, asked_at, dedup_key, xml
             FROM forwards JOIN messages ON messages.id = message_id
             WHERE state IN ('asked', 'sending') ORDER BY forwards.id";

@@ -70,6 +70,31 @@ const NOT_IN_MYSQL: &[&str] = &[
     "VALUES(",
 ];
 
+/// Tables that grow as long as the account does.
+const LARGE: &[&str] = &[
+    "follow_log",
+    "followers",
+    "forwards",
+    "hook_events",
+    "messages",
+    "sent",
+];
+
+/// What looks at all rows of a large table, because a name may stand in each, or because somebody asks for a sum.
+const LOOK_AT_ALL: &[&str] = &[
+    "erase: NAMING_EVENTS",
+    "erase: NAMING_FOLLOWERS",
+    "erase: NAMING_FORWARDS",
+    "erase: NAMING_LOG",
+    "erase: NAMING_MESSAGES",
+    "erase: NAMING_SENT",
+    "forwards_read: COUNTS",
+    "forwards_read: LAST_ERROR",
+    "hooks: OF_PERSON",
+    // From the end, up to the first.
+    "messages: LAST_PUSH",
+];
+
 /// All of them, each with its file and name.
 pub(super) fn all() -> impl Iterator<Item = (String, &'static Statement)> {
     ALL.iter().flat_map(|(file, statements)| {
@@ -105,6 +130,24 @@ fn sqlite_understands_every_statement() {
             prepared.err()
         );
     }
+}
+
+#[test]
+fn only_what_must_looks_at_all_rows_of_a_large_table_in_sqlite() {
+    let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+    migrate(&mut connection).unwrap();
+    let mut look_at_all = BTreeSet::new();
+    for (name, statement) in all().filter(|(_, statement)| !statement.sqlite.is_empty()) {
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.sqlite);
+        let mut explain = connection.prepare(&explain).unwrap();
+        let plan = explain.raw_query().mapped(|row| row.get::<_, String>(3));
+        let scans = |step: &String| LARGE.iter().any(|table| *step == format!("SCAN {table}"));
+        if plan.map(Result::unwrap).any(|step| scans(&step)) {
+            look_at_all.insert(name);
+        }
+    }
+    let known = LOOK_AT_ALL.iter().map(|name| (*name).to_owned());
+    assert_eq!(look_at_all, known.collect());
 }
 
 #[test]
