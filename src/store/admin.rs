@@ -185,8 +185,8 @@ impl Store {
             AdminEnding::One(id) => sql.run(&END_ONE, values![id]),
             AdminEnding::Cookie(hash) => sql.run(&END_OF_COOKIE, values![hash]),
             AdminEnding::All => {
-                sql.run(&REMOVE_KEYS, values![])?;
-                sql.run(&END_ALL, values![])
+                sql.run(&REMOVE_KEYS, &[])?;
+                sql.run(&END_ALL, &[])
             }
         })
     }

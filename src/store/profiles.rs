@@ -117,7 +117,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn profiles_waiting(&self) -> Result<i64, StoreError> {
-        self.read(|sql| sql.one(&WAITING, values![], |row| row.get(0)))
+        self.read(|sql| sql.one(&WAITING, &[], |row| row.get(0)))
     }
 }
 

@@ -194,7 +194,7 @@ impl Store {
             Ending::All => {
                 let last: Option<i64> = self
                     .writer
-                    .write(|sql| sql.one(&LAST, values![], |row| row.get(0)))?;
+                    .write(|sql| sql.one(&LAST, &[], |row| row.get(0)))?;
                 let mut ended = 0;
                 loop {
                     let step = self

@@ -182,9 +182,9 @@ impl Store {
     /// When the store cannot write.
     pub fn sync_begin(&self, now: i64) -> Result<SyncState, StoreError> {
         self.writer.write(move |sql| {
-            let mark: i64 = sql.one(&MARK, values![], |row| row.get(0))?;
+            let mark: i64 = sql.one(&MARK, &[], |row| row.get(0))?;
             sql.run(&BEGIN, values![SyncStep::List.name(), now, mark])?;
-            sql.one(&STATE, values![], state)
+            sql.one(&STATE, &[], state)
         })
     }
 
@@ -232,8 +232,7 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn sync_believe(&self) -> Result<(), StoreError> {
-        self.writer
-            .write(|sql| sql.run(&BELIEVE, values![]).map(drop))
+        self.writer.write(|sql| sql.run(&BELIEVE, &[]).map(drop))
     }
 
     /// Removes up to [`SYNC_ROWS`] people from `followers` who are not in the list, or left according to their profile.
@@ -289,8 +288,8 @@ impl Store {
     /// When the store cannot write.
     pub fn sync_end(&self, ended_at: Option<i64>) -> Result<(), StoreError> {
         self.writer.write(move |sql| {
-            let ended = sql.optional(&STATE, values![], state)?;
-            sql.run(&END, values![])?;
+            let ended = sql.optional(&STATE, &[], state)?;
+            sql.run(&END, &[])?;
             if let Some(ended_at) = ended_at {
                 settings::put(sql, SYNCED_AT, &ended_at.to_string())?;
                 ended.map_or(Ok(()), |ended| keep_belief(sql, &ended))?;
@@ -306,7 +305,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_state(&self) -> Result<Option<SyncState>, StoreError> {
-        self.read(|sql| sql.optional(&STATE, values![], state))
+        self.read(|sql| sql.optional(&STATE, &[], state))
     }
 
     /// When the last sync ended, in Unix seconds.
@@ -341,7 +340,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_absent(&self) -> Result<i64, StoreError> {
-        self.read(|sql| sql.one(&COUNT_ABSENT, values![], |row| row.get(0)))
+        self.read(|sql| sql.one(&COUNT_ABSENT, &[], |row| row.get(0)))
     }
 
     /// How many people were removed by syncs since `since`, Unix seconds, without those that the owner accepted.
@@ -366,7 +365,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sync_count_pushes(&self) -> Result<i64, StoreError> {
-        self.read(|sql| sql.one(&COUNT_PUSHES, values![], |row| row.get(0)))
+        self.read(|sql| sql.one(&COUNT_PUSHES, &[], |row| row.get(0)))
     }
 
     /// Up to [`SYNC_ROWS`] people after `after` who are in `followers` but not in the list.
@@ -431,7 +430,7 @@ fn keep_belief(sql: &mut dyn Sql, ended: &SyncState) -> sql::Result<()> {
     }
     if ended.believed {
         // Only a sync looks for its own rows by it, and the next one comes much later.
-        let last: i64 = sql.one(&LAST_EVENT, values![], |row| row.get(0))?;
+        let last: i64 = sql.one(&LAST_EVENT, &[], |row| row.get(0))?;
         settings::put(sql, SYNC_BELIEVED, &last.to_string())?;
     }
     Ok(())
@@ -446,7 +445,7 @@ fn count(sql: &mut dyn Sql, counter: &Statement, more: usize) -> sql::Result<()>
 fn leave(sql: &mut dyn Sql, openid: &str, announce: Option<&Announce>) -> sql::Result<usize> {
     let gone = change_follower(sql, openid, |sql| sql.run(&TAKE_OUT, values![openid]))?;
     if gone > 0 {
-        let began: i64 = sql.one(&STARTED_AT, values![], |row| row.get(0))?;
+        let began: i64 = sql.one(&STARTED_AT, &[], |row| row.get(0))?;
         let event = FollowEvent {
             source: Source::Sync,
             openid,

@@ -33,7 +33,7 @@ impl Store {
     /// When the store cannot write.
     pub fn keep_tags(&self, tags: Vec<(i64, String)>) -> Result<(), StoreError> {
         self.writer.write(move |sql| {
-            sql.run(&REMOVE_ALL, values![])?;
+            sql.run(&REMOVE_ALL, &[])?;
             tags.iter()
                 .try_for_each(|(id, name)| sql.run(&KEEP, values![id, name]).map(drop))
         })
@@ -93,7 +93,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn tags(&self) -> Result<BTreeMap<i64, String>, StoreError> {
         let names =
-            self.read(|sql| sql.all(&NAMES, values![], |row| Ok((row.get(0)?, row.some_text(1)))))?;
+            self.read(|sql| sql.all(&NAMES, &[], |row| Ok((row.get(0)?, row.some_text(1)))))?;
         Ok(names.into_iter().collect())
     }
 
