@@ -33,7 +33,7 @@ const EVENTS: usize = 512;
 /// Bytes read at a time.
 pub(super) const SCRATCH: usize = 64 * 1024;
 /// Connections accepted in a turn, before the open ones are served.
-pub(super) const ACCEPTS_PER_TURN: usize = 64;
+pub(super) const ACCEPTS_PER_TURN: usize = 16;
 /// How long a request is inside before its client is watched. Most are answered long before that, which saves a system
 /// call.
 const WATCHED_AFTER: Duration = Duration::from_millis(250);
