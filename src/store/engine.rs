@@ -130,7 +130,7 @@ impl Engine {
         }
     }
 
-    /// The file.
+    /// The file. Of a store on a server the one that the options name; it need not exist.
     pub(super) fn path(&self) -> &Path {
         match self {
             Engine::Sqlite { path, .. } => path,
