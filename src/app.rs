@@ -7,7 +7,7 @@ mod uploads;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub use uploads::{kept_as, uploaded};
 
 /// Everything that the server and its background work share.
 pub struct App {
-    /// The SQLite file.
+    /// The store.
     pub store: Arc<Store>,
     /// The platform's API; `None` without AppID and AppSecret.
     pub api: Option<Client>,
@@ -132,12 +132,14 @@ pub enum AppError {
     File(String),
     /// The store belongs to another account than the configuration's.
     OtherAccount {
-        /// The file.
-        store: PathBuf,
+        /// Where it is.
+        store: String,
         /// The AppID of the account that it belongs to.
         owner: String,
         /// The configuration's.
         app_id: String,
+        /// What to do about it.
+        what_to_do: &'static str,
     },
 }
 
@@ -368,7 +370,7 @@ pub fn hashes(pictures: &[Picture]) -> Vec<String> {
 /// and messages are that account's.
 fn claim(config: &Config, store: &Store) -> Result<(), AppError> {
     match &config.account.app_id {
-        Some(app_id) => refuse_other(config, store.path(), Some(store.claim(app_id)?)),
+        Some(app_id) => refuse_other(config, &config.store, Some(store.claim(app_id)?)),
         None => Ok(()),
     }
 }
@@ -377,12 +379,20 @@ fn claim(config: &Config, store: &Store) -> Result<(), AppError> {
 ///
 /// # Errors
 /// [`AppError::OtherAccount`]
-pub fn refuse_other(config: &Config, store: &Path, owner: Option<String>) -> Result<(), AppError> {
+pub fn refuse_other(
+    config: &Config,
+    store: &dyn fmt::Display,
+    owner: Option<String>,
+) -> Result<(), AppError> {
     match (&config.account.app_id, owner) {
         (Some(app_id), Some(owner)) if *app_id != owner => Err(AppError::OtherAccount {
-            store: store.to_owned(),
+            store: store.to_string(),
             owner,
             app_id: app_id.clone(),
+            what_to_do: match config.store.file() {
+                Some(_) => "name another file in store.path",
+                None => "name another database in store.url",
+            },
         }),
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
@@ -482,10 +492,10 @@ impl fmt::Display for AppError {
                 store,
                 owner,
                 app_id,
+                what_to_do,
             } => write!(
                 f,
-                "{} belongs to the account {owner}, and account.app_id is {app_id}: name another file in store.path, each account has a store of its own",
-                store.display()
+                "{store} belongs to the account {owner}, and account.app_id is {app_id}: {what_to_do}, each account has a store of its own"
             ),
         }
     }

@@ -361,7 +361,9 @@ fn call_now(app: &App, events: &[NewHookEvent]) -> bool {
 
 fn look_at_disk(app: &App) {
     let least = u64::try_from(app.live().config.watch.disk).unwrap_or(u64::MAX);
-    let Ok(free) = free_beside(app.store.path()) else {
+    // A server looks after its own disk.
+    let file = app.store.file();
+    let Some(free) = file.and_then(|file| free_beside(file).ok()) else {
         return;
     };
     if free < least {
@@ -457,7 +459,7 @@ mod tests {
         };
         let mut watch = Watch::new(&app, start);
         watch.look(&app, start);
-        let lock = rusqlite::Connection::open(app.store.path()).unwrap();
+        let lock = rusqlite::Connection::open(app.store.file().unwrap()).unwrap();
         lock.execute_batch("BEGIN IMMEDIATE").unwrap();
         app.store.keep_setting("any", "thing").unwrap_err();
         assert!(app.troubles.has(Kind::Store));
@@ -501,7 +503,7 @@ mod tests {
             instant: start.instant + Duration::from_secs(hours * 3_600),
             unix: start.unix + i64::try_from(hours * 3_600).unwrap(),
         };
-        let store = rusqlite::Connection::open(app.store.path()).unwrap();
+        let store = rusqlite::Connection::open(app.store.file().unwrap()).unwrap();
         let push = |at: i64| {
             let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at) VALUES (?1, 'o', 'text', ?1)";
             store.execute(sql, [at]).unwrap();
@@ -534,7 +536,7 @@ mod tests {
         let text = "[account]\ntoken = \"aTokenOfThisTest\"\napp_id = \"wx0000000000000001\"\napp_secret = \"00000000000000000000000000000001\"\n";
         let app = App::new(Config::read(&file, text, None).unwrap()).unwrap();
         let start = Moment::now();
-        let store = rusqlite::Connection::open(app.store.path()).unwrap();
+        let store = rusqlite::Connection::open(app.store.file().unwrap()).unwrap();
         let run = |sql: &str| store.execute_batch(sql).unwrap();
         let mut watch = Watch::new(&app, start);
         let mut is_trouble = |minutes: u64| {

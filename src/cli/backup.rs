@@ -54,11 +54,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     percentage.end();
     copied?;
     let mut out = Output::for_reading();
-    out.line(&format!(
-        "{} is a copy of {}",
-        file.display(),
-        config.store.path.display()
-    ))?;
+    out.line(&format!("{} is a copy of {}", file.display(), config.store))?;
     if let Some(media) = &config.store.media {
         out.line(&format!(
             "The files of {} (store.media) are not in it: copy the folder too",

@@ -10,6 +10,7 @@ mod web;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
@@ -128,7 +129,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     let (obstacles, reader) = starting::obstacles(config)?;
     if let Some(reader) = &reader {
         // Refuses the store of another account, but does not claim one that has no owner yet.
-        app::refuse_other(config, &config.store.path, reader.owner()?)?;
+        app::refuse_other(config, &config.store, reader.owner()?)?;
     }
     let mut failure = (!obstacles.is_empty()).then_some(Failure::Shown);
     if arguments.quiet {
@@ -176,7 +177,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
     };
     let store = match checked.followers {
         Some(followers) => format!("{}, {}", checked.store, counted(followers, "follower")),
-        None if config.store.path.exists() => checked.store.clone(),
+        None if config.store.file().is_none_or(Path::exists) => checked.store.clone(),
         None => format!("{}, made on first start", checked.store),
     };
     let keep = match config.store.keep_messages {
@@ -351,7 +352,7 @@ fn look(
             let url = config.admin.url.as_ref();
             url.map_or_else(|| listen.to_string(), |url| format!("{url}, on {listen}"))
         }),
-        store: config.store.path.display().to_string(),
+        store: config.store.to_string(),
         followers,
         last_backup: last_backup.transpose()?,
         advice,

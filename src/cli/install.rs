@@ -13,7 +13,7 @@ use super::terminal::{Failure, Json, Output};
 use super::unit::{BACKUP_UNITS, backup_units, unit_text, with_unit};
 use crate::config::{Config, SERVICE_USER, ServiceUser};
 use crate::server::{ListenError, Listener};
-use crate::store::{Found, examine};
+use crate::store::{Found, Tls, examine};
 use settings::NewConfig;
 use step::{Act, Step};
 
@@ -290,7 +290,7 @@ fn uninstalling(system: &System) -> Vec<Step> {
 
 /// The configuration that is there, with paths as the service sees them.
 fn installed(system: &System) -> Result<Config, Failure> {
-    let mut config = Config::load_without_secret(&system.at(CONFIG))?;
+    let mut config = Config::load_without_secrets(&system.at(CONFIG))?;
     let inside = |path: &Path| match system.0.and_then(|root| path.strip_prefix(root).ok()) {
         Some(below) => Path::new("/").join(below),
         None => path.to_owned(),
@@ -304,11 +304,19 @@ fn installed(system: &System) -> Result<Config, Failure> {
     ] {
         *path = path.as_deref().map(inside);
     }
+    if let Some(server) = &mut config.store.server {
+        server.password_file = server.password_file.as_deref().map(inside);
+        if let Tls::Signed(file) = &mut server.tls {
+            *file = inside(file);
+        }
+    }
     Ok(config)
 }
 
 /// A copy of a store that the new program changes, for the way back.
 fn copy_of_store(system: &System, config: &Config) -> Option<Step> {
+    // The tables of a server change so that the program before can still use them.
+    config.store.file()?;
     let mut options = config.store.clone();
     options.path = system.at(&options.path);
     let Ok(Found::Older) = examine(&options) else {

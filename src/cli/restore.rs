@@ -18,9 +18,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let path = &config.store.path;
+    let Some(path) = config.store.file() else {
+        return Err(Failure::Failed(format!(
+            "restore: {} is on a server",
+            config.store
+        )));
+    };
     let owner = store::owner_of_copy(&arguments.file);
-    app::refuse_other(config, &arguments.file, owner)?;
+    app::refuse_other(config, &arguments.file.display(), owner)?;
     let question = format!(
         "Put {} in the place of {}?",
         arguments.file.display(),

@@ -66,7 +66,8 @@ struct Status {
     #[serde(flatten)]
     store: Option<InStore>,
     store_file: String,
-    store_bytes: u64,
+    /// `None`: it is on a server.
+    store_bytes: Option<u64>,
     /// Why the store cannot be read.
     store_error: Option<String>,
     disk_free_bytes: Option<u64>,
@@ -118,10 +119,10 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         }),
         troubles: Vec::new(),
         store: None,
-        store_file: config.store.path.display().to_string(),
-        store_bytes: size_of(&config.store.path),
+        store_file: config.store.to_string(),
+        store_bytes: config.store.file().map(size_of),
         store_error: None,
-        disk_free_bytes: free_beside(&config.store.path).ok(),
+        disk_free_bytes: config.store.file().and_then(|file| free_beside(file).ok()),
     };
     let read = Reader::open_if_any(&config.store);
     let read = read.and_then(|reader| {
@@ -283,7 +284,10 @@ impl Status {
             pairs.push(("followers", store.followers.to_string()));
         }
         let file = match (&self.store, &self.store_error) {
-            (Some(_), _) => format!("{}, {}", self.store_file, size(self.store_bytes)),
+            (Some(_), _) => match self.store_bytes {
+                Some(bytes) => format!("{}, {}", self.store_file, size(bytes)),
+                None => self.store_file.clone(),
+            },
             (None, Some(error)) => error.clone(),
             (None, None) => format!("{}: there is none yet", self.store_file),
         };

@@ -90,7 +90,7 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
 /// The token file for other users, if there is one and this user needs it because the AppSecret or the store cannot be
 /// read.
 fn token_file(file: &Path) -> Result<Option<PathBuf>, Failure> {
-    let Ok(config) = Config::load_without_secret(file) else {
+    let Ok(config) = Config::load_without_secrets(file) else {
         // The usual path reports what is wrong.
         return Ok(None);
     };
@@ -101,7 +101,12 @@ fn token_file(file: &Path) -> Result<Option<PathBuf>, Failure> {
         Ok(found) => found.is_file() && File::open(path).is_err_and(|error| is_denied(&error)),
         Err(error) => is_denied(&error),
     };
-    let needed = secret.is_some_and(kept_out) || kept_out(&config.store.path);
+    let server = config.store.server.as_ref();
+    let store = match server {
+        None => Some(config.store.path.as_path()),
+        Some(server) => server.password_file.as_deref(),
+    };
+    let needed = [secret, store].into_iter().flatten().any(kept_out);
     Ok(config.api.token_file.filter(|_| needed))
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, absolute};
 
 use super::terminal::{Failure, Output, complain};
 use crate::config::{
-    Config, Listen, SECRET_CREDENTIAL, SECRET_VARIABLE, SERVICE_USER as USER, ServiceUser,
+    Config, Listen, NO_PASSWORD, PASSWORD_CREDENTIAL, PASSWORD_VARIABLE, SECRET_CREDENTIAL,
+    SECRET_VARIABLE, SERVICE_USER as USER, ServiceUser,
 };
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,13 @@ pub(super) fn with_unit<T>(
         absolute(path)
             .map_err(|error| Failure::Failed(format!("unit: {}: {error}", path.display())))
     };
-    let (file, store) = (place(&config.file)?, place(&config.store.path)?);
+    let file = place(&config.file)?;
+    let store = config.store.file().map(place).transpose()?;
+    let server = config.store.server.as_ref();
+    let password = server.and_then(|server| server.password_file.as_deref());
+    let password = password.map(place).transpose()?;
+    let certificates = server.and_then(|server| server.tls.certificates());
+    let certificates = certificates.map(place).transpose()?;
     let secret = config
         .account
         .app_secret_file
@@ -55,7 +62,13 @@ pub(super) fn with_unit<T>(
     let unit = Unit {
         binary,
         config: &file,
-        store: &store,
+        store: match store.as_deref() {
+            Some(file) => Place::File(file),
+            None => Place::Server {
+                password: password.as_deref(),
+                certificates: certificates.as_deref(),
+            },
+        },
         entrance: Entrance::of(&config.server.listen),
         admin: config.admin.listen.as_ref().map(Entrance::of),
         app_secret_file: secret.as_deref(),
@@ -72,8 +85,8 @@ pub struct Unit<'a> {
     pub binary: &'a Path,
     /// The configuration file, passed with `--config`.
     pub config: &'a Path,
-    /// The SQLite file.
-    pub store: &'a Path,
+    /// Where the store is.
+    pub store: Place<'a>,
     /// Where `server.listen` accepts connections.
     pub entrance: Entrance<'a>,
     /// The same of `admin.listen`, if there is one.
@@ -84,6 +97,20 @@ pub struct Unit<'a> {
     pub token_file: Option<&'a Path>,
     /// `store.media`, if it is set.
     pub media: Option<&'a Path>,
+}
+
+/// Where the store is, as far as a unit needs to know.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// In this SQLite file.
+    File(&'a Path),
+    /// On a server.
+    Server {
+        /// `store.password_file`, if it is set.
+        password: Option<&'a Path>,
+        /// The file that `store.tls` names, if it names one.
+        certificates: Option<&'a Path>,
+    },
 }
 
 /// How the reverse proxy reaches the server, as far as a unit needs to know.
@@ -98,6 +125,76 @@ pub enum Entrance<'a> {
 impl Unit<'_> {
     fn entrances(&self) -> impl Iterator<Item = Entrance<'_>> {
         std::iter::once(self.entrance).chain(self.admin)
+    }
+
+    /// The folder of the SQLite file.
+    fn store_folder(&self) -> Result<Option<String>, UnwritablePath> {
+        match self.store {
+            Place::File(file) => folder(file).map(Some),
+            Place::Server { .. } => Ok(None),
+        }
+    }
+
+    /// All files that there are before the service starts.
+    fn files(&self) -> impl Iterator<Item = (FileOf, &Path)> {
+        let (store, password, certificates) = match self.store {
+            Place::File(file) => (Some(file), None, None),
+            Place::Server {
+                password,
+                certificates,
+            } => (None, password, certificates),
+        };
+        let files = [
+            (FileOf::Program, Some(self.binary)),
+            (FileOf::Configuration, Some(self.config)),
+            (FileOf::Store, store),
+            (FileOf::Certificates, certificates),
+            (FileOf::AppSecret, self.app_secret_file),
+            (FileOf::Password, password),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(what, file)| Some((what, file?)))
+    }
+
+    /// The files with secrets that only root reads, the name of each one's credential and the variable that wins over it.
+    fn secrets(&self) -> impl Iterator<Item = (&Path, &'static str, &'static str)> {
+        self.files().filter_map(|(what, file)| match what {
+            FileOf::AppSecret => Some((file, SECRET_CREDENTIAL, SECRET_VARIABLE)),
+            FileOf::Password => Some((file, PASSWORD_CREDENTIAL, PASSWORD_VARIABLE)),
+            FileOf::Program | FileOf::Configuration | FileOf::Store | FileOf::Certificates => None,
+        })
+    }
+}
+
+/// What a file has that the service needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileOf {
+    Program,
+    Configuration,
+    Store,
+    Certificates,
+    AppSecret,
+    Password,
+}
+
+impl FileOf {
+    /// Whether only root reads it, and the service gets to see a copy.
+    fn is_secret(self) -> bool {
+        matches!(self, FileOf::AppSecret | FileOf::Password)
+    }
+}
+
+impl std::fmt::Display for FileOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FileOf::Program => "program",
+            FileOf::Configuration => "configuration",
+            FileOf::Store => "store",
+            FileOf::Certificates => "file of certificates",
+            FileOf::AppSecret => "AppSecret file",
+            FileOf::Password => "file with the store's password",
+        })
     }
 }
 
@@ -144,12 +241,12 @@ const STATE_DIRECTORY: &str = "wechatd";
 pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     let binary = text(unit.binary)?;
     let config = text(unit.config)?;
-    let store = folder(unit.store)?;
+    let store = unit.store_folder()?;
 
-    let state = below("/var/lib", &store);
+    let state = store.as_deref().and_then(|store| below("/var/lib", store));
     let mut writable = Vec::new();
     if state.is_none() {
-        writable.push(store.as_str());
+        writable.extend(store.as_deref());
     }
     let mut sockets = Vec::new();
     for entrance in unit.entrances() {
@@ -162,7 +259,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
     for folder in sockets.iter().chain(&token) {
         match below("/run", folder) {
             Some(name) if !runtime.contains(&name) => runtime.push(name),
-            None if *folder != store && !writable.contains(&folder.as_str()) => {
+            None if Some(folder) != store.as_ref() && !writable.contains(&folder.as_str()) => {
                 writable.push(folder);
             }
             Some(_) | None => {}
@@ -171,9 +268,11 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
 
     // Beside the store it is writable anyway.
     let media = unit.media.map(text).transpose()?;
+    let own = Path::new("/var/lib").join(state.unwrap_or(STATE_DIRECTORY));
+    let own = store.as_deref().map_or(own.as_path(), Path::new);
     if let Some(media) = media
         .as_deref()
-        .filter(|media| !Path::new(media).starts_with(&store))
+        .filter(|media| !Path::new(media).starts_with(own))
     {
         writable.push(media);
     }
@@ -187,29 +286,29 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
         // The reverse proxy must reach the socket, and programs of other users the token.
         names => format!("RuntimeDirectory={names}\nRuntimeDirectoryMode=0755\n"),
     };
-    let secret = match unit.app_secret_file {
+    let mut secret = match unit.app_secret_file {
         None => format!(
             "# Keep the AppSecret in a file of root's with mode 0600, name it as\n\
              # account.app_secret_file in the configuration, and print this unit again:\n\
              #LoadCredential={SECRET_CREDENTIAL}:/etc/wechatd/app_secret\n"
         ),
-        Some(path) => format!(
-            "# Root's file with the AppSecret; the service alone gets to see a copy.\n\
-             LoadCredential={SECRET_CREDENTIAL}:{}\n",
-            specifiers_escaped(&text(path)?)
-        ),
+        Some(_) => String::new(),
     };
+    for (file, credential, _) in unit.secrets() {
+        secret += &handed_over(file, credential)?;
+    }
     let privileged_port = unit
         .entrances()
         .any(|entrance| matches!(entrance, Entrance::Port(1..1024)));
     let checked = format!("--config {} check --quiet", argument(&config));
-    let check = match unit.app_secret_file {
-        None => format!("{} {checked}", quoted(&binary)),
-        // systemd gives the credential only to the server.
-        Some(_) => format!(
-            "env {SECRET_VARIABLE}=NotNeededHere {} {checked}",
-            argument(&binary)
-        ),
+    let unknown: String = unit
+        .secrets()
+        .map(|(_, _, variable)| format!(" {variable}={NO_PASSWORD}"))
+        .collect();
+    let check = match unknown.is_empty() {
+        true => format!("{} {checked}", quoted(&binary)),
+        // systemd gives the credentials only to the server.
+        false => format!("env{unknown} {} {checked}", argument(&binary)),
     };
     let capabilities = if privileged_port {
         "# One right of root's is left: to listen on a port below 1024.\n\
@@ -237,7 +336,7 @@ pub fn unit_text(unit: &Unit<'_>) -> Result<String, UnwritablePath> {
 Description=wechatd, the back end of a WeChat Official Account
 Wants=network-online.target
 After=network-online.target
-# By the clock messages are dated and old ones removed. (For systemd-timesyncd: systemctl enable systemd-time-wait-sync.)
+{after}# By the clock messages are dated and old ones removed. (For systemd-timesyncd: systemctl enable systemd-time-wait-sync.)
 After=time-sync.target
 # Restart for as long as it takes: a full disk or a taken port may pass.
 StartLimitIntervalSec=0
@@ -249,7 +348,7 @@ Type=notify
 SyslogIdentifier=wechatd
 ExecStart={command} --config {config} serve
 # Reloads the configuration; with a mistake in it the reload fails and the old one stays active.
-# (A reload gets no credentials: the check takes any AppSecret. Type=notify-reload would need systemd 253.)
+# (A reload gets no credentials: the check takes any secret. Type=notify-reload would need systemd 253.)
 ExecReload={check}
 ExecReload=kill -HUP $MAINPID
 Restart=on-failure
@@ -280,7 +379,27 @@ WantedBy=multi-user.target
         command = quoted(&binary),
         config = argument(&config),
         state = state.unwrap_or(STATE_DIRECTORY),
+        after = match unit.store {
+            Place::File(_) => "",
+            Place::Server { .. } => AFTER_DATABASE,
+        },
         sandbox = sandbox(home, "AF_INET AF_INET6 AF_UNIX"),
+    ))
+}
+
+/// For a database on the same machine.
+const AFTER_DATABASE: &str = "After=mariadb.service mysql.service\n";
+
+/// The lines that hand a copy of a secret to the service.
+fn handed_over(file: &Path, credential: &str) -> Result<String, UnwritablePath> {
+    let what = match credential {
+        SECRET_CREDENTIAL => "AppSecret",
+        _ => "store's password",
+    };
+    Ok(format!(
+        "# Root's file with the {what}; the service alone gets to see a copy.\n\
+         LoadCredential={credential}:{}\n",
+        specifiers_escaped(&text(file)?)
     ))
 }
 
@@ -337,11 +456,11 @@ pub(super) const BACKUP_UNITS: [&str; 2] = ["wechatd-backup.service", "wechatd-b
 pub(super) fn backup_units(unit: &Unit<'_>) -> Result<[String; 2], UnwritablePath> {
     let binary = quoted(&text(unit.binary)?);
     let config = argument(&text(unit.config)?);
-    let store = folder(unit.store)?;
-    let state = below("/var/lib", &store);
-    let writable = match state {
-        Some(_) => String::new(),
-        None => format!("ReadWritePaths={}\n", quoted(&store)),
+    let store = unit.store_folder()?;
+    let state = store.as_deref().and_then(|store| below("/var/lib", store));
+    let writable = match (state, &store) {
+        (Some(_), _) | (None, None) => String::new(),
+        (None, Some(store)) => format!("ReadWritePaths={}\n", quoted(store)),
     };
     let state = state.unwrap_or(STATE_DIRECTORY);
     let home = if is_any_at_home(unit) {
@@ -349,19 +468,41 @@ pub(super) fn backup_units(unit: &Unit<'_>) -> Result<[String; 2], UnwritablePat
     } else {
         "yes"
     };
-    let sandbox = sandbox(home, "AF_UNIX");
-    let secret = match unit.app_secret_file {
+    let mut secret = match unit.app_secret_file {
         None => String::new(),
         Some(_) => format!(
             "# It calls nobody: any AppSecret will do, and the real one is not shown to it.\n\
              Environment={SECRET_VARIABLE}=NotNeededHere\n"
         ),
     };
+    for (file, credential, _) in unit.secrets() {
+        if credential == PASSWORD_CREDENTIAL {
+            secret += &handed_over(file, credential)?;
+        }
+    }
+    let (after, network, families) = match unit.store {
+        Place::File(_) => (
+            String::new(),
+            "# None of root's rights, no other users and no network to be seen.\n\
+             CapabilityBoundingSet=\n\
+             PrivateUsers=yes\n\
+             PrivateNetwork=yes\n",
+            "AF_UNIX",
+        ),
+        Place::Server { .. } => (
+            format!("Wants=network-online.target\nAfter=network-online.target\n{AFTER_DATABASE}"),
+            "# None of root's rights, and no other users to be seen.\n\
+             CapabilityBoundingSet=\n\
+             PrivateUsers=yes\n",
+            "AF_INET AF_INET6 AF_UNIX",
+        ),
+    };
+    let sandbox = sandbox(home, families);
     let service = format!(
         "\
 [Unit]
 Description=a copy of the store of wechatd
-
+{after}
 [Service]
 Type=oneshot
 {secret}ExecStart={binary} --config {config} backup --keep 14 /var/lib/{BACKUPS}
@@ -374,11 +515,7 @@ UMask=0077
 StateDirectory={state} {BACKUPS}
 StateDirectoryMode=0700
 {writable}
-# None of root's rights, no other users and no network to be seen.
-CapabilityBoundingSet=
-PrivateUsers=yes
-PrivateNetwork=yes
-NoNewPrivileges=yes
+{network}NoNewPrivileges=yes
 
 {sandbox}"
     );
@@ -427,29 +564,26 @@ systemctl daemon-reload && systemctl enable --now {timer_name}
 /// What an owner has to do before the unit can run, apart from installing it: sentences for a terminal, if any.
 pub fn unit_advice(unit: &Unit<'_>) -> Vec<String> {
     let mut advice = Vec::new();
-    let store = unit.store.parent().unwrap_or(unit.store);
-    if store
-        .to_str()
-        .is_none_or(|store| below("/var/lib", store).is_none())
+    let file = match unit.store {
+        Place::File(file) => Some(file),
+        Place::Server { .. } => None,
+    };
+    if let Some(store) = file.map(|file| file.parent().unwrap_or(file))
+        && store
+            .to_str()
+            .is_none_or(|store| below("/var/lib", store).is_none())
     {
         advice.push(format!(
             "the store lies outside /var/lib: set store.path = \"/var/lib/{STATE_DIRECTORY}/wechat.db\", \
              or create the user and give it the folder: useradd --system {USER} && chown -R {USER}: {store:?}"
         ));
     }
-    let named = [
-        ("program", Some(unit.binary)),
-        ("configuration", Some(unit.config)),
-        ("store", Some(unit.store)),
-        ("AppSecret file", unit.app_secret_file),
-    ];
-    for (what, path) in named {
-        let Some(path) = path else { continue };
+    for (what, path) in unit.files() {
         if path.starts_with("/tmp") || path.starts_with("/var/tmp") {
             advice.push(format!(
                 "the {what} {path:?} lies where a service with its own /tmp does not see it: move it"
             ));
-        } else if is_at_home(path) && what != "AppSecret file" {
+        } else if is_at_home(path) && !what.is_secret() {
             advice.push(format!(
                 "the {what} {path:?} lies in a home folder, which the user {USER} may not be let into: \
                  the usual places are /usr/local/bin, /etc/wechatd and /var/lib/{STATE_DIRECTORY}"
@@ -475,13 +609,7 @@ fn unreadable(unit: &Unit<'_>, user: &ServiceUser) -> Option<String> {
 
 /// Whether `ProtectHome=yes` would hide one of the files.
 fn is_any_at_home(unit: &Unit<'_>) -> bool {
-    let named = [
-        Some(unit.binary),
-        Some(unit.config),
-        Some(unit.store),
-        unit.app_secret_file,
-    ];
-    named.into_iter().flatten().any(is_at_home)
+    unit.files().any(|(_, path)| is_at_home(path))
 }
 
 /// Whether `ProtectHome=yes` would hide the path.

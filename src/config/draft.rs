@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::database::DatabaseKeys;
 use super::mode::ModeName;
 use super::{
     Account, Admin, AllowIps, Api, Config, Gate, Listen, Login, Menu, Mode, Server, Watch, Web,
@@ -15,6 +16,7 @@ pub(super) struct Draft {
     /// All that a single key can set; its mode is plain until all keys are parsed.
     pub(super) config: Config,
     pub(super) mode: ModeName,
+    pub(super) database: DatabaseKeys,
     pub(super) aes_key: Option<AesKey>,
     pub(super) previous_aes_key: Option<AesKey>,
     /// `web.verify_files`, before they are read, each with the byte at which its name stands.
@@ -78,6 +80,7 @@ impl Draft {
         Draft {
             config,
             mode: ModeName::Plain,
+            database: DatabaseKeys::default(),
             aes_key: None,
             previous_aes_key: None,
             verify_files: Vec::new(),

@@ -119,15 +119,21 @@ impl Config {
             let fix = service.fix(&self.file, Owner::of(&metadata));
             exposures.push(warning(&self.file, &self.secrets.join(", "), &fix));
         }
-        // systemd reads this file with root's rights and hands the service a copy.
-        if let Some(file) = &self.account.app_secret_file
-            && exposed(file).is_some()
-        {
+        // systemd reads these files with root's rights and hands the service a copy.
+        let server = self.store.server.as_ref();
+        let password = server.and_then(|server| server.password_file.as_ref());
+        for (file, what) in [
+            (self.account.app_secret_file.as_ref(), "the AppSecret"),
+            (password, "the store's password"),
+        ] {
+            let Some(file) = file.filter(|file| exposed(file).is_some()) else {
+                continue;
+            };
             let fix = match service {
                 Service::Nowhere => close_to_all(file),
                 Service::Here(_) => close_to_others(file),
             };
-            exposures.push(warning(file, "the AppSecret", &fix));
+            exposures.push(warning(file, what, &fix));
         }
         exposures.extend(overtrust(&self.server.trusted_proxies));
         exposures

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::database;
 use super::draft::Draft;
 use super::mode::ModeName;
 use super::secret_url::SecretUrl;
@@ -10,6 +11,7 @@ use super::value::{self, Parsed, Value};
 use super::{AllowIps, Config, admin, web};
 use crate::local_time::TimeOfDay;
 use crate::secret::Secret;
+use crate::store::Server;
 use crate::wechat::AesKey;
 
 /// One key of `wechat.conf`.
@@ -296,6 +298,71 @@ pub const KEYS: &[Key] = &[
         change: Change::Restart(|old, new| old.store.path == new.store.path),
         meaning: "The SQLite file, made on first start; relative to the folder of the configuration file.",
         set: |draft, value| put(&mut draft.config.store.path, path(value)),
+    },
+    Key {
+        name: "store.url",
+        secret: false,
+        default: None,
+        without: "none: the SQLite file",
+        change: Change::Restart(|old, new| {
+            let database = |config: &Config| config.store.server.as_ref().map(Server::to_string);
+            database(old) == database(new)
+        }),
+        meaning: "A database on a server instead of the file, for more than one machine: \"mysql://wechatd@db1,db2:3306/wechatd\". The hosts are tried in this order and a writable one is kept; each may have a port, and one at the end is for all that have none. Only in a program that is built with `--features mysql`.",
+        set: |draft, value| put(&mut draft.database.url, database::url(value).map(Some)),
+    },
+    Key {
+        name: "store.password_file",
+        secret: false,
+        default: None,
+        without: "none",
+        change: Change::Restart(|old, new| {
+            let of = |config: &Config| {
+                let server = config.store.server.as_ref();
+                server.map(|server| (server.password_file.clone(), server.password.clone()))
+            };
+            of(old) == of(new)
+        }),
+        meaning: "A file that holds the password of the user in `store.url`. The environment variable WECHATD_STORE_PASSWORD wins over it.",
+        set: |draft, value| put(&mut draft.database.password_file, path(value).map(Some)),
+    },
+    Key {
+        name: "store.connections",
+        secret: false,
+        default: Some("4"),
+        without: "",
+        change: Change::Restart(|old, new| {
+            let of = |config: &Config| {
+                config
+                    .store
+                    .server
+                    .as_ref()
+                    .map(|server| server.connections)
+            };
+            of(old) == of(new)
+        }),
+        meaning: "Connections to that server that commit at a time.",
+        set: |draft, value| {
+            put(
+                &mut draft.database.connections,
+                database::connections(value),
+            )
+        },
+    },
+    Key {
+        name: "store.tls",
+        secret: false,
+        default: Some("\"required\""),
+        without: "",
+        change: Change::Restart(|old, new| {
+            let of = |config: &Config| {
+                let server = config.store.server.as_ref();
+                server.map(|server| server.tls.clone())
+            };
+            of(old) == of(new)
+        }),
+        meaning: "How connections to that server are encrypted: \"required\", with a certificate that a public authority has signed; a file with the certificate of another authority; or \"off\".",
+        set: |draft, value| put(&mut draft.database.tls, database::tls(value)),
     },
     Key {
         name: "store.keep_messages",

@@ -1,6 +1,7 @@
 //! The configuration file: found, parsed and checked completely before anything starts.
 
 mod admin;
+mod database;
 mod draft;
 mod edit;
 mod entry;
@@ -16,6 +17,7 @@ mod mode;
 mod parser;
 mod problem;
 mod rule;
+mod secret_file;
 mod secret_url;
 mod service;
 mod syntax;
@@ -32,6 +34,7 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use admin::{Admin, AdminUrl, Watch};
+pub use database::NO_PASSWORD;
 pub use edit::with_key;
 pub use exposure::{SERVICE_USER, ServiceUser, has_backup_timer, is_installed};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};
@@ -71,6 +74,12 @@ pub const SECRET_VARIABLE: &str = "WECHATD_APP_SECRET";
 /// The name of systemd's credential with the AppSecret; it replaces the file that `account.app_secret_file` names, which
 /// the service itself may not be able to read.
 pub const SECRET_CREDENTIAL: &str = "app_secret";
+
+/// The environment variable for the password of the database that `store.url` names; it takes precedence over the file.
+pub const PASSWORD_VARIABLE: &str = "WECHATD_STORE_PASSWORD";
+
+/// The name of systemd's credential with this password; it replaces the file that `store.password_file` names.
+pub const PASSWORD_CREDENTIAL: &str = "store_password";
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -247,12 +256,21 @@ impl Config {
         Config::read(Path::new(PLACES[0]), "", environment.as_deref())
     }
 
-    /// [`Config::load`] without the AppSecret, for users who may not read it.
+    /// [`Config::load`] without the AppSecret and the store's password, for users who may not read them.
     ///
     /// # Errors
     /// All other mistakes of the file at once.
-    pub fn load_without_secret(file: &Path) -> Result<Config, Problems> {
-        let mut config = Config::read(file, &text_of(file)?, Some("NotNeededHere"))?;
+    pub fn load_without_secrets(file: &Path) -> Result<Config, Problems> {
+        Config::read_without_secrets(file, &text_of(file)?)
+    }
+
+    /// Checks the text of a file, as [`Config::load_without_secrets`] does.
+    ///
+    /// # Errors
+    /// All other mistakes of the text at once.
+    pub fn read_without_secrets(file: &Path, text: &str) -> Result<Config, Problems> {
+        let read = Config::read_in_part(file, text, Some("NotNeededHere"), false);
+        let mut config = without_mistakes(read)?;
         let account = &mut config.account;
         account.app_secret = None;
         account.app_secret_file = account
@@ -267,9 +285,9 @@ impl Config {
     pub fn load_in_part(file: &Path) -> (Config, Option<Problems>) {
         let environment = std::env::var(SECRET_VARIABLE).ok();
         match text_of(file) {
-            Ok(text) => Config::read_in_part(file, &text, environment.as_deref()),
+            Ok(text) => Config::read_in_part(file, &text, environment.as_deref(), true),
             Err(problems) => {
-                let (config, _) = Config::read_in_part(file, "", None);
+                let (config, _) = Config::read_in_part(file, "", None, false);
                 (config, Some(problems))
             }
         }
@@ -280,13 +298,16 @@ impl Config {
     /// # Errors
     /// All mistakes of the text at once.
     pub fn read(file: &Path, text: &str, secret: Option<&str>) -> Result<Config, Problems> {
-        match Config::read_in_part(file, text, secret) {
-            (config, None) => Ok(config),
-            (_, Some(problems)) => Err(problems),
-        }
+        without_mistakes(Config::read_in_part(file, text, secret, true))
     }
 
-    fn read_in_part(file: &Path, text: &str, secret: Option<&str>) -> (Config, Option<Problems>) {
+    /// `connects`: the files that a connection to the store's server needs are read.
+    fn read_in_part(
+        file: &Path,
+        text: &str,
+        secret: Option<&str>,
+        connects: bool,
+    ) -> (Config, Option<Problems>) {
         let text = byte_order_mark::skip(text);
         let repaired = syntax::repair(text);
         let text = repaired
@@ -308,6 +329,7 @@ impl Config {
             return (draft.config, Some(parser.problems(file)));
         }
         parser.secret(root.get_ref(), config, secret);
+        parser.database(root.get_ref(), &mut draft, connects);
         parser.verify_files(&mut draft);
         parser.cross_check(root.get_ref(), &mut draft);
         let problems = (!parser.list.is_empty()).then(|| parser.problems(file));
@@ -339,6 +361,13 @@ impl Config {
             Change::Restart(same) => !same(self, new),
         };
         KEYS.iter().filter(waits).map(|key| key.name).collect()
+    }
+}
+
+fn without_mistakes(read: (Config, Option<Problems>)) -> Result<Config, Problems> {
+    match read {
+        (config, None) => Ok(config),
+        (_, Some(problems)) => Err(problems),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Parses the text of a configuration and collects every mistake with its line.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -12,13 +11,15 @@ use super::key::well_formed_secret;
 use super::local::LocalFiles;
 use super::mode::ModeName;
 use super::problem::{Problem, Problems, Typos, nearest};
+use super::secret_file::{credential, start_of};
 use super::syntax::SyntaxError;
 use super::{
     AllowIps, Config, HookFormat, KEYS, Keys, Mode, SECRET_CREDENTIAL, SECRET_VARIABLE, SecretUrl,
-    VerifyFile, gate, hook, menu, rule, service, value,
+    VerifyFile, database, gate, hook, menu, rule, service, value,
 };
 use crate::byte_order_mark;
 use crate::secret::Secret;
+use crate::store::Tls;
 
 /// The sections whose keys are not in [`KEYS`].
 const RULES: &str = "rule";
@@ -74,6 +75,15 @@ impl Parser {
         }
         self.list.push(Problem {
             line: Some(line),
+            key: key.into(),
+            what: what.into(),
+        });
+    }
+
+    /// Reports what is not in the file.
+    fn report_without_line(&mut self, key: impl Into<String>, what: impl Into<String>) {
+        self.list.push(Problem {
+            line: None,
             key: key.into(),
             what: what.into(),
         });
@@ -294,22 +304,18 @@ impl Parser {
         if let Some(text) = environment.map(str::trim).filter(|text| !text.is_empty()) {
             match well_formed_secret(text) {
                 true => config.account.app_secret = Some(Secret::new(text)),
-                false => self.list.push(Problem {
-                    line: None,
-                    key: SECRET_VARIABLE.to_owned(),
-                    what: "this environment variable does not hold an AppSecret: letters and digits, without spaces".to_owned(),
-                }),
+                false => self.report_without_line(
+                    SECRET_VARIABLE,
+                    "this environment variable does not hold an AppSecret: letters and digits, without spaces",
+                ),
             }
             return;
         }
         let Some(file) = &config.account.app_secret_file else {
             return;
         };
-        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-            .map(|directory| Path::new(&directory).join(SECRET_CREDENTIAL))
-            .filter(|credential| credential.exists());
         let named = relative_to(&config.file, file);
-        let file = credential.unwrap_or_else(|| named.clone());
+        let file = credential(SECRET_CREDENTIAL).unwrap_or_else(|| named.clone());
         let text = start_of(&file);
         let text = text
             .as_deref()
@@ -328,6 +334,54 @@ impl Parser {
             "account.app_secret_file",
             format!("{} {what}", file.display()),
         );
+    }
+
+    /// Puts the keys about a database together. `connects`: the files that a connection needs are read.
+    pub(super) fn database(&mut self, root: &DeTable, draft: &mut Draft, connects: bool) {
+        let at = |name| position(root, "store", name);
+        let keys = std::mem::take(&mut draft.database);
+        let Some(mut server) = keys.url else {
+            let is_meant = at("url").is_some() || self.typos.has(&["store", "store.url"]);
+            for name in ["password_file", "connections", "tls"] {
+                if let Some(at) = at(name).filter(|_| !is_meant) {
+                    self.report(
+                        at,
+                        format!("store.{name}"),
+                        "is of no use without store.url, the database on a server",
+                    );
+                }
+            }
+            return;
+        };
+        if let Some(at) = at("url").filter(|_| at("path").is_some()) {
+            self.report(
+                at,
+                "store.url",
+                "there is a store.path as well; keep one of them",
+            );
+        }
+        let config = &mut draft.config;
+        server.connections = keys.connections;
+        server.tls = match keys.tls {
+            Tls::Signed(file) => Tls::Signed(relative_to(&config.file, &file)),
+            tls @ (Tls::Off | Tls::Required) => tls,
+        };
+        server.password_file = keys
+            .password_file
+            .map(|file| relative_to(&config.file, &file));
+        if connects {
+            if let Some(Err(what)) = server.tls.certificates().map(database::certificates) {
+                self.report(at("tls").unwrap_or(0), "store.tls", what);
+            }
+            match database::password(server.password_file.as_deref()) {
+                Ok(password) => server.password = password,
+                Err((key, what)) => match at("password_file").filter(|_| key.contains('.')) {
+                    Some(at) => self.report(at, key, what),
+                    None => self.report_without_line(key, what),
+                },
+            }
+        }
+        config.store.server = Some(server);
     }
 
     /// Reads the files that `web.verify_files` names.
@@ -381,15 +435,19 @@ impl Parser {
             );
         }
         if let Some(token) = &config.api.token_file {
-            let store = &config.store.path;
-            let store_files = ["", "-wal", "-shm"].map(|part| {
-                let mut name = store.as_os_str().to_owned();
-                name.push(part);
-                PathBuf::from(name)
+            let store_files = config.store.file().map(|store| {
+                ["", "-wal", "-shm"].map(|part| {
+                    let mut name = store.as_os_str().to_owned();
+                    name.push(part);
+                    PathBuf::from(name)
+                })
             });
+            let server = config.store.server.as_ref();
             let file = canonical(token);
             let is_taken = store_files
                 .iter()
+                .flatten()
+                .chain(server.and_then(|server| server.password_file.as_ref()))
                 .chain([&config.file])
                 .chain(&config.account.app_secret_file)
                 .any(|taken| canonical(taken) == file);
@@ -463,13 +521,6 @@ fn position(root: &DeTable, section: &str, name: &str) -> Option<usize> {
         .as_table()?
         .get(name)
         .map(|value| value.span().start)
-}
-
-/// The start of a file: all of a secret, but never an endless device.
-fn start_of(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(file)?.take(4_096).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The path with its folder in canonical form, if that folder exists.

@@ -28,7 +28,7 @@ pub struct Health {
     pub todo: i64,
     pub profiles_waiting: i64,
     pub forwards_waiting: i64,
-    pub store_bytes: u64,
+    pub store_bytes: Option<u64>,
     pub disk_free_bytes: Option<u64>,
     /// Of the last 30 days; those that are not over have no `until`.
     pub troubles: Vec<TroubleRow>,
@@ -118,7 +118,11 @@ fn facts(frame: &Frame<'_>, health: &Health) -> Markup {
     let at = |time: Option<i64>| {
         time.map_or_else(|| frame.say(Text::NotYet).to_owned(), local_time::format)
     };
-    let size = |bytes: u64| shown_size(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let size = |bytes: Option<u64>| {
+        bytes.map_or_else(String::new, |bytes| {
+            shown_size(usize::try_from(bytes).unwrap_or(usize::MAX))
+        })
+    };
     let server = match &health.listen {
         Some(listen) => listen.clone(),
         None => frame.say(Text::NotRunning).to_owned(),
@@ -133,10 +137,7 @@ fn facts(frame: &Frame<'_>, health: &Health) -> Markup {
         (Text::ProfilesWaiting, health.profiles_waiting.to_string()),
         (Text::ForwardsWaiting, health.forwards_waiting.to_string()),
         (Text::StoreSize, size(health.store_bytes)),
-        (
-            Text::DiskFree,
-            health.disk_free_bytes.map_or_else(String::new, size),
-        ),
+        (Text::DiskFree, size(health.disk_free_bytes)),
     ];
     html! {
         dl .facts {

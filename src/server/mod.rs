@@ -44,6 +44,7 @@ use crate::clock;
 use crate::config::{Config, Listen};
 use crate::counted::counted;
 use crate::dispatch::Advice;
+use crate::store::Store;
 use crate::trouble::Kind;
 use admin::AdminServer;
 pub use admin::{AdminRoute, admin_routes};
@@ -136,7 +137,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     };
     let app = Arc::new(App::new(config)?);
     let live = app.live();
-    let folder = app.store.path().parent().unwrap_or(Path::new("."));
+    let folder = folder_of(&app.store);
     let (lanes, requests) = Lanes::start(live.config.server.workers, folder)?;
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
@@ -231,7 +232,7 @@ pub fn serve_page<E: From<ServeError>>(
     let listen = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let listener = Listener::bind(&listen).map_err(ServeError::from)?;
     let app = Arc::new(App::new(config).map_err(ServeError::from)?);
-    let folder = app.store.path().parent().unwrap_or(Path::new("."));
+    let folder = folder_of(&app.store);
     let page = AdminServer::start(&app, listener, folder, Arc::default()).map_err(failed)?;
     let told = shown(&app, page.local_addr());
     if told.is_ok() {
@@ -241,6 +242,12 @@ pub fn serve_page<E: From<ServeError>>(
     app.notifiers.close();
     app.store.close();
     told
+}
+
+/// A folder that the program can write in anyway, if it has one.
+fn folder_of(store: &Store) -> &Path {
+    let folder = store.file().and_then(Path::parent);
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Turns signals into events. Until the server has started, a signal to stop ends it at once: no request has been
@@ -422,7 +429,7 @@ fn greet(app: &App, address: &Listen, admin: Option<&AdminServer>) {
     }
     log::info!(
         "store: {}, {}, mode {}",
-        app.store.path().display(),
+        live.config.store,
         counted(live.rules.iter().len(), "rule"),
         live.config.account.mode
     );

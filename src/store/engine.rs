@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::Connection;
 
 use super::error::{ErrorKind, StoreError};
+use super::found::Found;
 #[cfg(feature = "mysql")]
 use super::mysql;
 use super::options::{Options, Server};
@@ -26,7 +27,6 @@ pub(super) enum Engine {
     Mysql {
         hosts: Arc<mysql::hosts::Hosts>,
         ids: Arc<mysql::ids::Ids>,
-        path: PathBuf,
     },
 }
 
@@ -41,7 +41,7 @@ impl Engine {
         failing: Arc<AtomicBool>,
     ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
         if let Some(server) = &options.server {
-            return Engine::open_server(options, server, &failing);
+            return Engine::open_server(server, &failing);
         }
         let path = &options.path;
         let (connection, main) = sqlite::open::for_writing(path)?;
@@ -55,7 +55,6 @@ impl Engine {
 
     #[cfg(feature = "mysql")]
     fn open_server(
-        options: &Options,
         server: &Server,
         failing: &Arc<AtomicBool>,
     ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
@@ -70,13 +69,11 @@ impl Engine {
             .map(|committer| committer.map(Committer::Mysql));
         let committers = committers.collect::<std::result::Result<_, _>>();
         let committers = committers.map_err(no_numbers)?;
-        let path = options.path.clone();
-        Ok((Engine::Mysql { hosts, ids, path }, committers))
+        Ok((Engine::Mysql { hosts, ids }, committers))
     }
 
     #[cfg(not(feature = "mysql"))]
     fn open_server(
-        _: &Options,
         _: &Server,
         _: &Arc<AtomicBool>,
     ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
@@ -130,13 +127,27 @@ impl Engine {
         }
     }
 
-    /// The file. Of a store on a server the one that the options name; it need not exist.
-    pub(super) fn path(&self) -> &Path {
+    /// The file; `None`: it is on a server.
+    pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Engine::Sqlite { path, .. } => path,
+            Engine::Sqlite { path, .. } => Some(path),
             #[cfg(feature = "mysql")]
-            Engine::Mysql { path, .. } => path,
+            Engine::Mysql { .. } => None,
         }
+    }
+}
+
+/// Checks the store as [`Store::open`](super::Store::open) would find it, and changes nothing.
+///
+/// # Errors
+/// The error that opening it would return, as far as that is visible from outside.
+pub fn examine(options: &Options) -> std::result::Result<Found, StoreError> {
+    match &options.server {
+        None => sqlite::examine::examine(&options.path),
+        #[cfg(feature = "mysql")]
+        Some(server) => mysql::readers::examine(server),
+        #[cfg(not(feature = "mysql"))]
+        Some(_) => Err(not_built()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! that `secure_delete` does not reach, and the final checkpoint empties the write-ahead log.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -147,11 +148,12 @@ impl Store {
         }
         let person = openid.to_owned();
         self.writer.write(move |sql| queue(sql, &person))?;
+        let file = self.file().unwrap_or(Path::new("the store"));
         Err(StoreError::new(
             ErrorKind::Busy,
             format!(
                 "store: the rows are gone, but another program reads the store and keeps their bytes in {}-wal; when it has ended, the server removes them within an hour or at its next start",
-                self.path().display()
+                file.display()
             ),
         ))
     }

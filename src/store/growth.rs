@@ -227,7 +227,7 @@ mod tests {
     fn store_with(rows: &str) -> (tempfile::TempDir, Store, Reader) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let connection = rusqlite::Connection::open(store.path()).unwrap();
+        let connection = rusqlite::Connection::open(store.file().unwrap()).unwrap();
         insert_counted(&connection, rows).unwrap();
         let reader = store.reader().unwrap();
         (folder, store, reader)
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(check("after"), before);
         let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule) VALUES ('new', 'a', 'text', 1790172800, 'rule 1');
             DELETE FROM messages WHERE received_at BETWEEN 1790172800 - 86400 AND 1790172799";
-        let connection = rusqlite::Connection::open(store.path()).unwrap();
+        let connection = rusqlite::Connection::open(store.file().unwrap()).unwrap();
         insert_counted(&connection, sql).unwrap();
         assert_ne!(check("after a change"), before);
         let mut counted = 0;

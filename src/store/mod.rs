@@ -5,7 +5,7 @@
 //!   texts for each engine, side by side; `statements`: tests of all of them
 //! - [`sqlite`]: the engine in one file, and all that is its own; `mysql`: the one on a server, in a program that is built
 //!   with it
-//! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`error`]: what failed, and what to do
+//! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`error`]: what failed, and what to do
 //! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
@@ -47,6 +47,7 @@ mod follow_counts;
 mod followers;
 mod forwards;
 mod forwards_read;
+mod found;
 mod growth;
 mod hooks;
 mod inbox;
@@ -86,6 +87,7 @@ mod writer;
 
 pub use admin::{AdminEnding, AdminProof, AdminSession, NewAdminKey, NewAdminSession};
 pub use contact::{Before, Contact, Conversation, Said, SentMark};
+pub use engine::examine;
 pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};
 pub use export::Cell;
@@ -94,6 +96,7 @@ pub use followers::{
 };
 pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Settled, ShowsKept};
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
+pub use found::Found;
 pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
@@ -117,7 +120,6 @@ pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use signatures::{Signature, UsedSignature};
 pub use sqlite::copy::{copy_any_version, owner_of_copy, remove_part_of, restore};
-pub use sqlite::examine::{Found, examine};
 pub use sqlite::room::{free_beside, size_of};
 pub use sqlite::watch::{Looked, Watch};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};

@@ -54,10 +54,10 @@ impl Store {
         &self.writer.commits
     }
 
-    /// The file.
+    /// The file; `None`: it is on a server.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        self.engine.path()
+    pub fn file(&self) -> Option<&Path> {
+        self.engine.file()
     }
 
     /// A separate connection for reading.

@@ -14,7 +14,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(3_500);
 /// Where the store is, and what it keeps for how long.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The SQLite file.
+    /// The SQLite file, unless there is a server.
     pub path: PathBuf,
     /// The server that has the store instead of the file.
     pub server: Option<Server>,
@@ -22,6 +22,27 @@ pub struct Options {
     pub keep_messages: Duration,
     /// The folder for media that followers send; `None`: they are not fetched.
     pub media: Option<PathBuf>,
+}
+
+impl Options {
+    /// The SQLite file; `None`: the store is on a server.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.server {
+            None => Some(&self.path),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Where the store is: the file, or the server.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server {
+            None => self.path.display().fmt(f),
+            Some(server) => server.fmt(f),
+        }
+    }
 }
 
 /// A store in this file that keeps all messages.
@@ -48,6 +69,8 @@ pub struct Server {
     pub database: String,
     /// The user's password.
     pub password: Option<Secret>,
+    /// The file that it was read from. Where it was not read there is no password.
+    pub password_file: Option<PathBuf>,
     /// How connections are encrypted.
     pub tls: Tls,
     /// How many connections commit.
@@ -75,11 +98,30 @@ pub enum Tls {
     Signed(PathBuf),
 }
 
+impl Tls {
+    /// The file of certificates, if one is named.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Path> {
+        match self {
+            Tls::Off | Tls::Required => None,
+            Tls::Signed(file) => Some(file),
+        }
+    }
+}
+
 /// The port of a server without one in the URL.
 const PORT: u16 = 3306;
 
 /// Connections that commit, unless the configuration says otherwise.
 const CONNECTIONS: u8 = 4;
+
+impl Server {
+    /// Whether the password is in a file that was not read, as by a program that need not connect.
+    #[must_use]
+    pub fn lacks_its_password(&self) -> bool {
+        self.password.is_none() && self.password_file.is_some()
+    }
+}
 
 impl FromStr for Server {
     type Err = String;
@@ -90,7 +132,8 @@ impl FromStr for Server {
         let (place, database) = rest.rsplit_once('/').ok_or(form)?;
         let (user, hosts) = place.rsplit_once('@').ok_or(form)?;
         if user.contains(':') {
-            return Err("must not hold the password, which has a place of its own".to_owned());
+            let what = "must not hold the password: put it into a file, and name that in store.password_file";
+            return Err(what.to_owned());
         }
         if user.is_empty() || database.is_empty() || database.contains(['?', '#']) {
             return Err(form.to_owned());
@@ -109,6 +152,7 @@ impl FromStr for Server {
             user: user.to_owned(),
             database: database.to_owned(),
             password: None,
+            password_file: None,
             tls: Tls::default(),
             connections: CONNECTIONS,
         })

@@ -1,6 +1,7 @@
 //! `wechat.conf`: all mistakes are reported at once with their line, and a Token is generated if none is set.
 
 mod admin;
+mod database;
 mod files;
 mod services;
 mod web;

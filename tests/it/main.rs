@@ -20,6 +20,8 @@ mod callback;
 mod changes;
 mod check_start;
 mod chunked;
+#[cfg(feature = "mysql")]
+mod cluster;
 mod commands;
 mod comments;
 mod config;

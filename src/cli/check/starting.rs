@@ -23,7 +23,9 @@ pub(in crate::cli) fn obstacles(
     config: &Config,
 ) -> Result<(Vec<String>, Option<Reader>), StoreError> {
     let mut obstacles = Vec::new();
-    obstacles.extend(missing_folder(&target_of(&config.store.path)));
+    if let Some(file) = config.store.file() {
+        obstacles.extend(missing_folder(&target_of(file)));
+    }
     let found = examine(&config.store);
     if let Err(error) = &found {
         obstacles.push(error.to_string());

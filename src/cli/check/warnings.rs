@@ -1,5 +1,6 @@
 //! What `check` warns of: settings, rules and buttons that are allowed but questionable.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::super::terminal::Failure;
@@ -9,7 +10,7 @@ use crate::config::{Config, Listen, Media, Menu, WebUrl};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
 use crate::simulated::SimulatedPush;
-use crate::store::Reader;
+use crate::store::{Host, Options, Reader, Tls};
 use crate::wechat::Push;
 use crate::wechat::menu::{Button, Tap};
 
@@ -52,7 +53,8 @@ fn questionable(config: &Config) -> Vec<String> {
     {
         warnings.push("server.listen is reachable from outside without TLS; a reverse proxy on this machine is the usual way".to_owned());
     }
-    warnings.extend(folder_of_the_service(&config.store.path));
+    warnings.extend(config.store.file().and_then(folder_of_the_service));
+    warnings.extend(unencrypted(&config.store));
     warnings.extend(equal_names(&config.menu));
     warnings.extend(services_in_vain(config));
     warnings.extend(owners_in_vain(config));
@@ -111,6 +113,19 @@ fn folder_of_the_service(store: &Path) -> Option<String> {
         format!(
             "store.path: the folder {shown} does not exist; the service that `wechatd unit` prints makes it, without a service: `mkdir -p {shown}`"
         )
+    })
+}
+
+/// Warns of messages and profiles that cross a network in the clear.
+fn unencrypted(store: &Options) -> Option<String> {
+    let server = store.server.as_ref()?;
+    let is_here = |host: &Host| {
+        let address = host.name.parse::<IpAddr>();
+        address.map_or(host.name == "localhost", |address| address.is_loopback())
+    };
+    let host = server.hosts.iter().find(|host| !is_here(host))?;
+    (server.tls == Tls::Off).then(|| {
+        format!("store.tls is off: what followers write crosses the network to {host} in the clear")
     })
 }
 

@@ -9,6 +9,8 @@ use crate::cli::terminal::Failure;
 use crate::config::{self, Config, SHIPPED, with_key};
 
 const SECRET: &str = "/etc/wechatd/app_secret";
+const PASSWORD: &str = "/etc/wechatd/store_password";
+const CERTIFICATES: &str = "/etc/wechatd/store_ca.pem";
 const STORE: &str = "/var/lib/wechatd/wechat.db";
 const MEDIA: &str = "/var/lib/wechatd/media";
 const TOKEN: &str = "/run/wechatd/access_token";
@@ -38,11 +40,11 @@ impl NewConfig {
         };
         let config = Config::load(&file)?;
         let text = fs::read_to_string(&file).map_err(|error| failed(&file, &error))?;
-        let is_of_a_try = !config.store.path.starts_with("/var/lib") && config.store.path.exists();
-        let tried = is_of_a_try.then(|| {
+        let tried = config.store.file().filter(|store| is_of_a_try(store));
+        let tried = tried.filter(|store| store.exists()).map(|store| {
             format!(
                 "{} stays where it is; the service has a store of its own, {STORE}",
-                config.store.path.display()
+                store.display()
             )
         });
         NewConfig::moved(&file, text, config, tried)
@@ -63,7 +65,7 @@ impl NewConfig {
                 &toml::Value::String(value.to_owned()).to_string(),
             );
         };
-        if !config.store.path.starts_with("/var/lib") {
+        if config.store.file().is_some_and(is_of_a_try) {
             set("store.path", STORE);
         }
         // What is relative lies beside the configuration, where the service cannot write.
@@ -81,14 +83,24 @@ impl NewConfig {
             set("account.app_secret_file", SECRET);
             others.push((PathBuf::from(SECRET), read(secret)?, true));
         }
+        if let Some(server) = &config.store.server {
+            if let Some(password) = &server.password_file {
+                set("store.password_file", PASSWORD);
+                others.push((PathBuf::from(PASSWORD), read(password)?, true));
+            }
+            if let Some(certificates) = server.tls.certificates() {
+                set("store.tls", CERTIFICATES);
+                others.push((PathBuf::from(CERTIFICATES), read(certificates)?, false));
+            }
+        }
         for name in self::others(&config) {
             let to = Path::new(FOLDER).join(name);
             if others.iter().all(|(other, ..)| *other != to) {
                 others.push((to, read(&folder.join(name))?, false));
             }
         }
-        let mut moved = Config::read(file, &text, Some("NotNeededHere"))?;
-        if !moved.store.path.starts_with("/var/lib") {
+        let mut moved = Config::read_without_secrets(file, &text)?;
+        if moved.store.file().is_some_and(is_of_a_try) {
             return Err(Failure::failed(
                 format!("{}: store.path cannot be changed by itself", file.display()),
                 format!("set store.path = \"{STORE}\" there, and repeat the command"),
@@ -128,6 +140,11 @@ impl NewConfig {
         }));
         steps
     }
+}
+
+/// Whether a service has another store than the one in this file.
+fn is_of_a_try(store: &Path) -> bool {
+    !store.starts_with("/var/lib")
 }
 
 /// The names of the files beside the configuration that it names.

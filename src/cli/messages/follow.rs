@@ -31,7 +31,7 @@ pub(super) fn run(
     as_json: bool,
 ) -> Result<(), Failure> {
     interrupt::ends_well()?;
-    let mut watch = Watch::new(&config.store.path);
+    let mut watch = Watch::new(config.store.file());
     watch.look();
     let mut printer = Printer {
         out: Output::for_reading(),

@@ -20,7 +20,7 @@ impl Usual {
         Unit {
             binary: Path::new(self.binary),
             config: Path::new(self.config),
-            store: Path::new(self.store),
+            store: Place::File(Path::new(self.store)),
             entrance: Entrance::Port(8080),
             admin: None,
             app_secret_file: None,
@@ -106,7 +106,7 @@ fn spaces_percents_and_dollars_in_paths_are_escaped_for_their_setting() {
     let text = unit_text(&Unit {
         binary: Path::new("/opt/my 100%/$x/wechatd"),
         config: Path::new("/etc/my 50%/$y/wechat.conf"),
-        store: Path::new("/srv/my 10%/wechat.db"),
+        store: Place::File(Path::new("/srv/my 10%/wechat.db")),
         entrance: Entrance::Port(8080),
         admin: None,
         app_secret_file: Some(Path::new("/etc/my 50%/secret")),
@@ -189,7 +189,7 @@ fn the_state_directory_follows_the_store() {
         ("/srv/wechat/wechat.db", "wechatd", Some("/srv/wechat")),
     ] {
         let unit = Unit {
-            store: Path::new(store),
+            store: Place::File(Path::new(store)),
             ..USUAL.unit()
         };
         let text = unit_text(&unit).expect("writable");

@@ -77,8 +77,8 @@ fn read(visit: &Visit<'_>, reader: &Reader) -> Result<Health, StoreError> {
         todo: reader.todo_count()?,
         profiles_waiting: reader.profiles_waiting()?,
         forwards_waiting: reader.forwards_waiting()?,
-        store_bytes: size_of(app.store.path()),
-        disk_free_bytes: free_beside(app.store.path()).ok(),
+        store_bytes: app.store.file().map(size_of),
+        disk_free_bytes: app.store.file().and_then(|file| free_beside(file).ok()),
         troubles: troubles
             .into_iter()
             .map(|trouble| TroubleRow {

@@ -146,9 +146,9 @@ fn of_the_store(asked: &Asked<'_>, stored: &Stored) -> Vec<Metric> {
         )
         .is(stored.last_sync),
         Metric::gauge("wechatd_store_bytes", "Size of the store with its log.")
-            .is(Some(size_of(store.path()))),
+            .is(store.file().map(size_of)),
         Metric::gauge("wechatd_disk_free_bytes", "Free space on the store's disk.")
-            .is(free_beside(store.path()).ok()),
+            .is(store.file().and_then(|file| free_beside(file).ok())),
     ]
 }
 

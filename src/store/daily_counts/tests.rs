@@ -99,7 +99,7 @@ fn messages_that_were_inserted_by_hand_are_counted_when_the_store_is_opened_next
         done.send(outcome.is_ok()).unwrap();
     });
     assert_eq!(recorded.recv(), Ok(true));
-    let by_hand = Connection::open(store.path()).unwrap();
+    let by_hand = Connection::open(store.file().unwrap()).unwrap();
     let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at)
         VALUES ('1', 'oA', 'event', 1790000001), ('2', 'oA', 'text', 1790001000)";
     by_hand.execute_batch(sql).unwrap();

@@ -4,12 +4,21 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::super::error::{ErrorKind, StoreError};
+use super::super::found::Found;
 use super::super::options::Server;
 use super::super::sql::Sql;
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::schema;
 use super::session::Connection;
+
+/// See [`examine`](super::super::examine).
+pub(in super::super) fn examine(server: &Server) -> Result<Found, StoreError> {
+    let hosts = Arc::new(Hosts::new(server));
+    let ids = Ids::new().map_err(|error| StoreError::new(ErrorKind::Other, error.to_string()))?;
+    let mut connection = Connection::new(&hosts, &Arc::new(ids), Purpose::Reading);
+    schema::examine(&mut connection, &hosts)
+}
 
 /// The connections of one reader.
 #[derive(Debug)]

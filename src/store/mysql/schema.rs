@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::super::error::{ErrorKind, StoreError};
+use super::super::found::Found;
 use super::error::Failure;
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
@@ -419,6 +420,18 @@ pub(in super::super) fn migrate(hosts: &Arc<Hosts>, ids: &Arc<Ids>) -> Result<()
         connection.simple(&written).map_err(fail)?;
     }
     Ok(())
+}
+
+/// What is in the database.
+///
+/// # Errors
+/// When it belongs to another program or a newer version, or cannot be read.
+pub(super) fn examine(connection: &mut Connection, hosts: &Hosts) -> Result<Found, StoreError> {
+    Ok(match version(connection, hosts)? {
+        None => Found::Nothing,
+        Some(older) if older < VERSION => Found::Older,
+        Some(_) => Found::Current,
+    })
 }
 
 /// Whether there is a store in the database, which this program can read.

@@ -226,7 +226,7 @@ mod tests {
 
     /// Sizes of the log in bytes, after each of `values` writes of 64 KiB by two threads without a pause.
     fn log_under_load(store: &Store, values: usize) -> Vec<u64> {
-        let log = beside(store.path(), "-wal");
+        let log = beside(store.file().unwrap(), "-wal");
         let keep = |thread: usize| -> Vec<u64> {
             let one = |n: usize| {
                 // SQLite does not write what is there already.
@@ -258,7 +258,7 @@ mod tests {
     fn the_log_begins_anew_under_constant_load() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let other = Connection::open(store.path()).unwrap();
+        let other = Connection::open(store.file().unwrap()).unwrap();
         let pages = || log_state(&other).unwrap().frames;
         // Many attempts, because the disk may be slow.
         let begins_anew = || {

@@ -8,27 +8,12 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
 use super::super::error::StoreError;
-use super::super::options::Options;
+use super::super::found::Found;
 use super::open::{refuse_foreign, refuse_irregular};
 use super::schema;
 
-/// What is at `store.path`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// No file; opening creates it.
-    Nothing,
-    /// A file that opening migrates to the current schema first.
-    Older,
-    /// A store with the current schema.
-    Current,
-}
-
-/// Checks the store as [`Store::open`](super::Store::open) would find it, and changes nothing.
-///
-/// # Errors
-/// The error that opening it would return, as far as that is visible from outside.
-pub fn examine(options: &Options) -> Result<Found, StoreError> {
-    let path = options.path.as_path();
+/// See [`examine`](super::super::examine).
+pub(in super::super) fn examine(path: &Path) -> Result<Found, StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&path.display().to_string(), &error);
     let folder = match path.parent() {

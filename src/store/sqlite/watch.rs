@@ -13,7 +13,10 @@ const STEP: Duration = Duration::from_millis(50);
 
 /// Looks at the files of a store now and then.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Watch(Option<Files>);
+
+#[derive(Debug)]
+struct Files {
     path: PathBuf,
     log: PathBuf,
     seen: Option<Seen>,
@@ -46,18 +49,24 @@ struct Seen {
 type Stamp = (Option<SystemTime>, u64);
 
 impl Watch {
-    /// The first look finds it changed.
+    /// The first look finds it changed, and each one a store that is in no file.
     #[must_use]
-    pub fn new(path: &Path) -> Watch {
-        Watch {
+    pub fn new(file: Option<&Path>) -> Watch {
+        Watch(file.map(|path| Files {
             path: path.to_owned(),
             log: beside(path, "-wal"),
             seen: None,
-        }
+        }))
     }
 
     /// Looks at the files.
     pub fn look(&mut self) -> Looked {
+        self.0.as_mut().map_or(Looked::Changed, Files::look)
+    }
+}
+
+impl Files {
+    fn look(&mut self) -> Looked {
         let Ok(main) = fs::metadata(&self.path) else {
             return Looked::Gone;
         };

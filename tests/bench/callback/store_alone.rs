@@ -47,7 +47,8 @@ impl StoreAlone {
         let requests = Recipe::new(Kind::Text, false, false).requests(count);
         let records: Vec<Record> = requests.iter().map(|request| self.row(request)).collect();
         drop(requests);
-        let (cpu_before, commits_before) = (cpu_of_this_process(), commits(self.store.path()));
+        let (cpu_before, commits_before) =
+            (cpu_of_this_process(), commits(self.store.file().unwrap()));
         let (ended, all_ended) = channel();
         let started = Instant::now();
         let run = Arc::new(Run {
@@ -62,7 +63,7 @@ impl StoreAlone {
         }
         all_ended.iter().take(in_flight).for_each(drop);
         let seconds = started.elapsed().as_secs_f64();
-        let commits = commits(self.store.path()).wrapping_sub(commits_before);
+        let commits = commits(self.store.file().unwrap()).wrapping_sub(commits_before);
         let cpu = cpu_of_this_process() - cpu_before;
         let answers = std::mem::take(&mut *run.answers.lock().unwrap());
         Figures::of(Answers { seconds, ..answers }, cpu, commits)

@@ -14,6 +14,7 @@ pub fn program() -> Command {
         "RUST_LOG_STYLE",
         "RUST_BACKTRACE",
         "WECHATD_APP_SECRET",
+        "WECHATD_STORE_PASSWORD",
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
         "JOURNAL_STREAM",

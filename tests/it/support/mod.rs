@@ -4,11 +4,15 @@
 pub mod account;
 pub mod agents;
 pub mod browser;
+#[cfg(feature = "mysql")]
+pub mod cluster;
 pub mod command;
 pub mod console;
 pub mod desk;
 pub mod disk;
 pub mod endpoint;
+#[cfg(feature = "mysql")]
+pub mod engine;
 pub mod forms;
 pub mod http;
 pub mod operator;
