@@ -61,7 +61,7 @@ impl Uncounted {
     pub(super) fn count(&mut self, sql: &mut dyn Sql) -> sql::Result<()> {
         for of in self.0.drain(..) {
             let values = values![of.quarter, of.messages, of.pushes, of.first_id, of.last_id];
-            sql.run(&COUNT, values)?;
+            sql.run_soon(&COUNT, values)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //!   with it
 //! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`error`]: what failed, and what to do
 //! - [`writer`]: the threads that commit many requests at once
-//! - [`record`]: a push and its effect on the followers, in one commit
+//! - [`record`]: a push and its effect on the followers, in one commit; [`rows`]: its row, or those of many at once
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
 //! - [`daily_counts`]: counting messages by the quarter of an hour, once for each commit
 //! - [`finding`]: messages by the time they were received, and by person
@@ -68,6 +68,7 @@ mod pictures;
 mod process;
 mod profiles;
 mod record;
+mod rows;
 mod rule_counts;
 mod scenes;
 mod scrub;

@@ -5,8 +5,11 @@ use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::open::Store;
 use super::outbox::NewHookEvent;
+#[cfg(feature = "mysql")]
+use super::rows::ahead::Ahead;
+use super::rows::{self, NewRow, Place};
 use super::signatures::{Signature, UsedSignature, use_up};
-use super::sql::{self, Sql, values};
+use super::sql::{self, Sql, ToValue, Value, values};
 use super::statement::statements;
 use super::writer::{AfterCommit, Work};
 use super::{erase, followers, jobs, sessions};
@@ -99,6 +102,7 @@ impl Store {
     ) {
         self.writer.submit(Box::new(RecordWork {
             record,
+            place: Place::Unknown,
             recorded: Recorded::Removed,
             done,
         }));
@@ -107,14 +111,26 @@ impl Store {
 
 struct RecordWork<D> {
     record: Record,
+    /// What became of its row before its turn.
+    place: Place,
     recorded: Recorded,
     done: D,
 }
 
 impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
     fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
-        self.recorded = write(sql, &self.record, uncounted)?;
+        self.recorded = write(sql, &self.record, self.place, uncounted)?;
         Ok(())
+    }
+
+    #[cfg(feature = "mysql")]
+    fn ahead(&mut self) -> Option<Ahead<'_>> {
+        Some(Ahead {
+            row: row(&self.record),
+            place: &mut self.place,
+            // Messages are removed, perhaps those of pushes before it, but of none behind it.
+            is_last: matches!(self.record.effect, Effect::AccountClosed { .. }),
+        })
     }
 
     fn hook_events(&self) -> &[NewHookEvent] {
@@ -135,16 +151,6 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
 }
 
 statements! {
-    IS_REMOVED = "SELECT 1 FROM removed_pushes WHERE digest = ?1";
-    INSERT = {
-        sqlite: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
-                     rule, reply, media_id, signature, pending, todo)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (dedup_key) DO NOTHING",
-        // The unique key is over a digest: no other key may be as long.
-        mysql: "INSERT INTO messages (id, dedup, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at,
-                    received_at, rule, reply, media_id, signature, pending, todo)
-                VALUES (?1, unhex(sha2(?2, 256)), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-    };
     FETCH_MEDIA = "INSERT INTO media_files (message_id, next_at) VALUES (?1, ?2)";
     // `?2` is the signature of this delivery.
     KEPT = {
@@ -153,36 +159,49 @@ statements! {
     };
 }
 
-fn write(sql: &mut dyn Sql, record: &Record, uncounted: &mut Uncounted) -> sql::Result<Recorded> {
-    if sql.exists(&IS_REMOVED, values![record.digest])? {
-        return not_new(sql, record);
-    }
-    let is_pending = record
+/// Whether it waits for the answer of its service.
+fn is_pending(record: &Record) -> bool {
+    record
         .forward
         .as_ref()
-        .is_some_and(|forward| forward.begins == Begins::Pending);
-    let inserted = sql.insert(
-        &INSERT,
-        values![
-            record.dedup_key,
-            record.openid,
-            record.msg_type,
-            record.event,
-            record.event_key,
-            record.msg_id,
-            record.content,
-            record.xml,
-            record.created_at,
-            record.received_at,
-            record.rule,
-            record.reply,
-            record.media_id,
-            record.signature,
-            is_pending.then_some(1),
-            record.todo.then_some(1),
+        .is_some_and(|forward| forward.begins == Begins::Pending)
+}
+
+fn row(record: &Record) -> NewRow<'_> {
+    let one_if = |is_so| match is_so {
+        true => Value::Integer(1),
+        false => Value::Null,
+    };
+    NewRow {
+        digest: record.digest,
+        values: [
+            record.dedup_key.value(),
+            record.openid.value(),
+            record.msg_type.value(),
+            record.event.value(),
+            record.event_key.value(),
+            record.msg_id.value(),
+            record.content.value(),
+            record.xml.value(),
+            record.created_at.value(),
+            record.received_at.value(),
+            record.rule.value(),
+            record.reply.value(),
+            record.media_id.value(),
+            record.signature.value(),
+            one_if(is_pending(record)),
+            one_if(record.todo),
         ],
-    )?;
-    let Some(id) = inserted else {
+    }
+}
+
+fn write(
+    sql: &mut dyn Sql,
+    record: &Record,
+    place: Place,
+    uncounted: &mut Uncounted,
+) -> sql::Result<Recorded> {
+    let Some(id) = rows::insert(sql, &row(record), place)? else {
         return not_new(sql, record);
     };
     uncounted.add(id, &record.msg_type, record.received_at);
@@ -231,7 +250,7 @@ fn write(sql: &mut dyn Sql, record: &Record, uncounted: &mut Uncounted) -> sql::
         )?,
     };
     Ok(match (forwarded, shown) {
-        (Some(forwarded), None) if is_pending => Recorded::Pending(forwarded),
+        (Some(forwarded), None) if is_pending(record) => Recorded::Pending(forwarded),
         (forwarded, shown) => Recorded::New { shown, forwarded },
     })
 }

@@ -36,6 +36,21 @@ pub(super) trait Sql {
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()>;
 
+    /// Runs a statement of which nobody needs to know how many rows it concerned: with the next one, or with the commit, where
+    /// that saves a round trip. Then it fails with that.
+    ///
+    /// # Errors
+    /// As [`Sql::run`].
+    fn run_soon(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<()> {
+        self.run(statement, values).map(drop)
+    }
+
+    /// The same connection, if each statement is a round trip and many rows at once are faster.
+    #[cfg(feature = "mysql")]
+    fn many(&mut self) -> Option<&mut dyn Many> {
+        None
+    }
+
     /// Overwrites the unallocated space of these pages of the file. Does nothing where there is no file.
     ///
     /// # Errors
@@ -45,6 +60,38 @@ pub(super) trait Sql {
     /// The SQLite connection behind this.
     #[cfg(test)]
     fn sqlite(&self) -> &rusqlite::Connection;
+}
+
+/// Many rows in one round trip.
+#[cfg(feature = "mysql")]
+pub(super) trait Many: Sql {
+    /// A new id for a row.
+    fn new_id(&mut self) -> i64;
+
+    /// Inserts all of these rows, or none if one of them is there already: `false`. What `insert` has in `VALUES (…)` is there
+    /// for each. Where they were inserted, calls `each` for what `find` finds, as [`Many::find_all`].
+    ///
+    /// # Errors
+    /// As [`Sql::run`], and those of `each`.
+    fn insert_all(
+        &mut self,
+        insert: &Statement,
+        rows: &[Vec<Value<'_>>],
+        find: &Statement,
+        wanted: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<bool>;
+
+    /// Calls `each` for every row that has one of these: what `find` has in `IN (…)` is there for each of them, as `?1`.
+    ///
+    /// # Errors
+    /// As [`Sql::run`], and those of `each`.
+    fn find_all(
+        &mut self,
+        find: &Statement,
+        wanted: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()>;
 }
 
 impl dyn Sql + '_ {

@@ -9,7 +9,7 @@ use super::statement::Statement;
 use super::{
     admin, contact, daily_counts, erase, follow_counts, followers, forwards, forwards_read, growth,
     hooks, inbox, jobs, kept, media, media_files, messages, outbox, pictures, profiles, record,
-    rule_counts, scenes, sent, sessions, settings, signatures, sync, tags, troubles,
+    rows, rule_counts, scenes, sent, sessions, settings, signatures, sync, tags, troubles,
 };
 
 /// The statements of every file that has some.
@@ -34,6 +34,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("pictures", pictures::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
     ("record", record::STATEMENTS),
+    ("rows", rows::STATEMENTS),
     ("rule_counts", rule_counts::STATEMENTS),
     ("scenes", scenes::STATEMENTS),
     ("sent", sent::STATEMENTS),

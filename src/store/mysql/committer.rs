@@ -104,7 +104,7 @@ impl Committer {
             again: failure.again,
             unknown: None,
         };
-        self.connection.begin(until).map_err(ended)?;
+        self.connection.begin(until);
         let done = work(&mut self.connection);
         let again = self.connection.again();
         // Work may not mind that a statement failed; the transaction does.

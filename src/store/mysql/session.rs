@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,18 +14,24 @@ use mysql::prelude::{FromRow, Queryable};
 use mysql::{Column, Conn, Error, Params};
 
 use super::super::error::SqlError;
-use super::super::sql::{Result, Row, Sql, Value};
+use super::super::sql::{Many, Result, Row, Sql, Value};
 use super::super::statement::Statement;
 use super::error::{Again, Failure, IsId, duplicate};
 use super::hosts::{Connected, Hosts, Purpose};
 use super::ids::Ids;
-use super::text::Text;
+use super::text::{self, Text};
 
 /// How many rows that nobody wants are read to keep a connection. It is closed if there are more.
 const UNWANTED: usize = 1_000;
 
 /// How often an id that another process has made, too, is made anew.
 const ATTEMPTS: usize = 10;
+
+/// Begins a transaction, and goes on.
+const BEGIN: &str = "START TRANSACTION; ";
+
+/// What stands between statements that are sent at once.
+const END: &str = "; ";
 
 /// The number of the character set that is none: of bytes.
 const BINARY: u16 = 63;
@@ -37,6 +44,8 @@ pub(in super::super) struct Connection {
     link: Option<Link>,
     /// Until when hosts are tried.
     until: Option<Instant>,
+    /// What is sent before the next statement, or with it: each round trip is time that pushes wait.
+    before: String,
     /// Whether a transaction is open. It cannot go on with another connection, nor after a failure that ended it.
     is_within: bool,
     /// The worst that happened since [`Connection::begin`].
@@ -71,28 +80,26 @@ impl Connection {
             purpose,
             link: None,
             until: None,
+            before: String::new(),
             is_within: false,
             again: Again::No,
             has_written: false,
         }
     }
 
-    /// Begins a transaction. Until then hosts are tried.
-    pub(super) fn begin(&mut self, until: Instant) -> std::result::Result<(), Failure> {
+    /// Begins a transaction with the next statement. Until then hosts are tried.
+    pub(super) fn begin(&mut self, until: Instant) {
         self.until = Some(until);
         self.is_within = false;
         self.again = Again::No;
         self.has_written = false;
-        self.simple("START TRANSACTION")?;
-        self.is_within = true;
-        Ok(())
+        self.before.clear();
+        self.before.push_str(BEGIN);
     }
 
     /// Ends a transaction.
     pub(super) fn commit(&mut self) -> std::result::Result<(), Failure> {
-        self.simple("COMMIT")?;
-        self.is_within = false;
-        Ok(())
+        self.commit_with::<u64>("COMMIT").map(drop)
     }
 
     /// Whether anything was written since the transaction began.
@@ -105,29 +112,47 @@ impl Connection {
         self.again
     }
 
-    /// Ends a transaction with several statements, which are sent at once: each round trip is time that pushes wait.
-    /// Returns the rows of the last.
+    /// Ends a transaction with several statements, which are sent at once. Returns their rows.
     pub(super) fn commit_with<T: FromRow>(
         &mut self,
         sql: &str,
     ) -> std::result::Result<Vec<T>, Failure> {
-        let found = self.on_link(|link| {
-            let mut results = link.connection.query_iter(sql)?;
-            let mut found = Vec::new();
-            while let Some(rows) = results.iter() {
-                for row in rows {
-                    found.push(mysql::from_row_opt(row?)?);
-                }
-            }
-            Ok(found)
-        })?;
+        let mut found = Vec::new();
+        let done = self.at_once(sql, &mut |row| {
+            found.push(mysql::from_row_opt(row)?);
+            Ok(())
+        });
+        done?.map_err(|error| self.failed(&error))?;
         self.is_within = false;
         Ok(found)
+    }
+
+    /// Sends these statements in one round trip, after those that wait for it. Calls `each` for all their rows.
+    fn at_once(
+        &mut self,
+        sql: &str,
+        each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
+    ) -> std::result::Result<mysql::Result<()>, Failure> {
+        self.link()?;
+        self.is_within |= !self.before.is_empty();
+        let mut all = mem::take(&mut self.before);
+        all.push_str(sql);
+        Ok(self.link()?.at_once(&all, each))
+    }
+
+    /// Sends what waits for the next statement.
+    fn send_before(&mut self) -> std::result::Result<(), Failure> {
+        if self.before.is_empty() {
+            return Ok(());
+        }
+        let done = self.at_once("", &mut |_| Ok(()))?;
+        done.map_err(|error| self.failed(&error))
     }
 
     /// Ends a transaction without a trace. Closes the connection if that fails.
     pub(super) fn roll_back(&mut self) {
         self.is_within = false;
+        self.before.clear();
         if self.link.is_some() && self.simple("ROLLBACK").is_err() {
             self.close();
         }
@@ -217,6 +242,7 @@ impl Connection {
         values: &[Value<'_>],
     ) -> Result<std::result::Result<usize, IsId>> {
         self.has_written = true;
+        self.send_before()?;
         let done = self.link()?.execute(statement, id, values);
         match done {
             Ok(count) => Ok(Ok(count)),
@@ -243,6 +269,18 @@ impl From<Error> for Unexecuted {
 }
 
 impl Link {
+    fn at_once(
+        &mut self,
+        sql: &str,
+        each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
+    ) -> mysql::Result<()> {
+        let mut results = self.connection.query_iter(sql)?;
+        while let Some(mut rows) = results.iter() {
+            rows.try_for_each(|row| each(row?))?;
+        }
+        Ok(())
+    }
+
     fn prepared(&mut self, text: &'static str) -> mysql::Result<(&mut Conn, &Prepared)> {
         if !self.prepared.contains_key(text) {
             let upserts = text.contains("ON DUPLICATE KEY UPDATE") && !text.contains("SELECT");
@@ -357,6 +395,7 @@ impl Sql for Connection {
             has_begun.set(true);
             each(row)
         };
+        self.send_before()?;
         let was_connected = self.link.is_some();
         let mut done = self.link()?.rows(statement, values, is_reader, &mut each);
         // The server ends a connection that was idle for hours, and another server may be the writable one now.
@@ -385,6 +424,20 @@ impl Sql for Connection {
         }
     }
 
+    fn run_soon(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<()> {
+        if !self.is_within && self.before.is_empty() {
+            return self.run(statement, values).map(drop);
+        }
+        self.has_written = true;
+        text::fill(&mut self.before, statement.mysql, values);
+        self.before.push_str(END);
+        Ok(())
+    }
+
+    fn many(&mut self) -> Option<&mut dyn Many> {
+        Some(self)
+    }
+
     /// There is no file.
     fn clean(&mut self, _: &[i64]) -> Result<()> {
         Ok(())
@@ -393,6 +446,62 @@ impl Sql for Connection {
     #[cfg(test)]
     fn sqlite(&self) -> &rusqlite::Connection {
         unreachable!("a statement that is written for SQLite only")
+    }
+}
+
+impl Many for Connection {
+    fn new_id(&mut self) -> i64 {
+        self.ids.next()
+    }
+
+    fn insert_all(
+        &mut self,
+        insert: &Statement,
+        rows: &[Vec<Value<'_>>],
+        find: &Statement,
+        wanted: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<bool> {
+        let mut sql = String::new();
+        text::fill_list(&mut sql, insert.mysql, rows.iter().map(Vec::as_slice));
+        sql.push_str(END);
+        text::fill_list(&mut sql, find.mysql, wanted.iter().map(slice::from_ref));
+        self.has_written = true;
+        self.each_at_once(&sql, each)
+    }
+
+    fn find_all(
+        &mut self,
+        find: &Statement,
+        wanted: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut sql = String::new();
+        text::fill_list(&mut sql, find.mysql, wanted.iter().map(slice::from_ref));
+        self.each_at_once(&sql, each).map(drop)
+    }
+}
+
+impl Connection {
+    /// Sends these statements in one round trip, and calls `each` for their rows. False if a row that was to be inserted is
+    /// there already.
+    fn each_at_once(
+        &mut self,
+        sql: &str,
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<bool> {
+        let mut taken = Ok(());
+        let done = self.at_once(sql, &mut |row| {
+            if taken.is_ok() {
+                taken = each(&Found(row));
+            }
+            Ok(())
+        })?;
+        match done {
+            Ok(()) => taken.map(|()| true),
+            Err(error) if duplicate(&error).is_some() => Ok(false),
+            Err(error) => Err(self.failed(&error).error),
+        }
     }
 }
 

@@ -1,0 +1,123 @@
+//! Rows of pushes that are next to each other, inserted together before their turn: where each statement is a round trip.
+
+use std::collections::HashSet;
+
+use super::super::sql::{Many, Result, ToValue, Value, values};
+use super::{INSERT, NewRow, Place, REMOVED, TAKE_BACK, THERE};
+
+/// Rows with more text than this, in bytes, are inserted by several statements: a server refuses long ones.
+const MOST_TEXT: usize = 1 << 20;
+
+/// A row that may be inserted before its turn.
+pub(in super::super) struct Ahead<'a> {
+    pub(in super::super) row: NewRow<'a>,
+    /// Where it is is noted here.
+    pub(in super::super) place: &'a mut Place,
+    /// Whether its turn must come before rows behind it are inserted.
+    pub(in super::super) is_last: bool,
+}
+
+impl Ahead<'_> {
+    /// What the order of rows goes by, which is the same on every machine.
+    fn key(&self) -> (i64, &[u8]) {
+        let key = match self.row.values[0] {
+            Value::Text(key) => key,
+            Value::Null | Value::Integer(_) | Value::Real(_) | Value::Bytes(_) => &[],
+        };
+        (self.row.digest, key)
+    }
+}
+
+/// Inserts the first of these rows before their turn, and notes of each where it is. Returns how many these are.
+pub(in super::super) fn insert_ahead<'a>(
+    many: &mut dyn Many,
+    rows: impl Iterator<Item = Ahead<'a>>,
+) -> Result<usize> {
+    let mut first = Vec::new();
+    for row in rows {
+        *row.place = Place::Unknown;
+        let is_last = row.is_last;
+        first.push((many.new_id(), row));
+        if is_last {
+            break;
+        }
+    }
+    let count = first.len();
+    // All transactions lock rows in the same order. Further copies of a push are found when it is their turn.
+    first.sort_by(|(_, one), (_, other)| one.key().cmp(&other.key()));
+    first.dedup_by(|(_, later), (_, sooner)| later.key() == sooner.key());
+    let mut left = &mut first[..];
+    while !left.is_empty() {
+        let mut text = 0;
+        let fits = left.iter().take_while(|(_, ahead)| {
+            text += ahead.row.values.iter().map(Value::length).sum::<usize>();
+            text <= MOST_TEXT
+        });
+        let (part, others) = left.split_at_mut(fits.count().max(1));
+        insert_part(many, part)?;
+        left = others;
+    }
+    Ok(count)
+}
+
+fn insert_part(many: &mut dyn Many, part: &mut [(i64, Ahead<'_>)]) -> Result<()> {
+    if insert_unknown(many, part)? {
+        return Ok(());
+    }
+    let keys: Vec<Value<'_>> = part.iter().map(|(_, ahead)| ahead.row.values[0]).collect();
+    let mut there = HashSet::new();
+    many.find_all(&THERE, &keys, &mut |row| {
+        there.insert(row.some_text(0).into_bytes());
+        Ok(())
+    })?;
+    for (_, ahead) in &mut *part {
+        if there.contains(ahead.key().1) {
+            *ahead.place = Place::NotNew;
+        }
+    }
+    // If another one came meanwhile, they are inserted when it is their turn.
+    insert_unknown(many, part).map(drop)
+}
+
+/// Inserts those whose place is not known; none, and false, if one of them is there already.
+fn insert_unknown(many: &mut dyn Many, part: &mut [(i64, Ahead<'_>)]) -> Result<bool> {
+    let unknown: Vec<&mut (i64, Ahead<'_>)> = part
+        .iter_mut()
+        .filter(|(_, ahead)| *ahead.place == Place::Unknown)
+        .collect();
+    if unknown.is_empty() {
+        return Ok(true);
+    }
+    let rows: Vec<Vec<Value<'_>>> = unknown
+        .iter()
+        .map(|(id, ahead)| [&[id.value()], &ahead.row.values[..]].concat())
+        .collect();
+    let digests: Vec<Value<'_>> = unknown
+        .iter()
+        .map(|(_, ahead)| ahead.row.digest.value())
+        .collect();
+    let mut removed = HashSet::new();
+    // Who removes a message holds its row until that is committed: afterwards, what is read here is up to date.
+    let inserted = many.insert_all(&INSERT, &rows, &REMOVED, &digests, &mut |row| {
+        removed.insert(row.some_number(0));
+        Ok(())
+    })?;
+    if !inserted {
+        return Ok(false);
+    }
+    drop(rows);
+    for (id, ahead) in unknown {
+        *ahead.place = match removed.contains(&ahead.row.digest) {
+            false => Place::At(*id),
+            true => {
+                many.run(&TAKE_BACK, values![*id])?;
+                Place::NotNew
+            }
+        };
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
