@@ -1,6 +1,7 @@
 //! The program as a value: what is built once and shared. All wiring is here.
 
 mod callback_ips;
+mod duties;
 mod forget;
 mod media_folder;
 mod uploads;
@@ -26,10 +27,11 @@ use crate::notifier::Notifier;
 use crate::random::{self, NoRandomNumbers};
 use crate::secret::Secret;
 use crate::service::{Services, ServicesError};
-use crate::store::{self, NewPicture, Store, StoreError};
+use crate::store::{self, NewPicture, Node, Store, StoreError};
 use crate::trouble::{Signing, Troubles};
 use crate::wechat::push_kinds;
 pub use callback_ips::{CallbackIps, Networks};
+pub use duties::{Duties, Duty};
 pub use forget::{ForgetError, forget};
 pub use media_folder::MediaFolder;
 pub use uploads::{kept_as, uploaded};
@@ -48,6 +50,8 @@ pub struct App {
     pub seen: Seen,
     /// Log-ins by a scanned or typed code that are under way.
     pub scans: Scans,
+    /// What this server does for all that share the store.
+    pub duties: Duties,
     /// What background threads wait on.
     pub notifiers: Notifiers,
     /// The addresses that the platform sends from, as far as known.
@@ -64,6 +68,8 @@ pub struct App {
     /// The time, as far as the platform has confirmed it.
     pub confirmed: ConfirmedClock,
     live: RwLock<Arc<Live>>,
+    /// Where the server listens, once it does.
+    listening: OnceLock<String>,
     /// Whether the thread that fetches media runs.
     fetches: Mutex<bool>,
 }
@@ -89,6 +95,8 @@ pub struct Notifiers {
     pub media: Notifier,
     /// Pauses of the thread that writes `api.token_file`; never notified, only closed.
     pub token_file: Notifier,
+    /// Pauses of the thread that renews leases; never notified, only closed.
+    pub nodes: Notifier,
     /// Pauses of the thread that keeps the ticket of the JS-SDK; never notified, only closed.
     pub ticket: Notifier,
     /// Pauses between two pings of systemd's watchdog; never notified, only closed.
@@ -168,6 +176,8 @@ impl App {
         store.report_to(Arc::clone(&troubles));
         Ok(App {
             confirmed,
+            duties: Duties::new(&store),
+            listening: OnceLock::new(),
             store,
             api,
             uploads,
@@ -206,6 +216,22 @@ impl App {
         )?);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         Ok(())
+    }
+
+    /// From now on this is where the server listens.
+    pub fn listens_at(&self, address: String) {
+        self.listening.set(address).ok();
+    }
+
+    /// What this server tells the others of the store.
+    #[must_use]
+    pub fn node(&self) -> Node {
+        Node {
+            name: store::machine(),
+            listen: self.listening.get().cloned().unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: self.live().config.digest,
+        }
     }
 
     /// Whether the thread that fetches media is to be started: it is wanted, and does not run. From now on it counts as
@@ -282,13 +308,14 @@ impl Notifiers {
             uploads,
             media,
             token_file,
+            nodes,
             ticket,
             watchdog,
             watch,
         } = self;
         for notifier in [
             profiles, chores, addresses, sync, hooks, deliveries, uploads, media, token_file,
-            ticket, watchdog, watch,
+            nodes, ticket, watchdog, watch,
         ] {
             notifier.close();
         }
@@ -414,16 +441,36 @@ pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, App
         app_id: app_id.to_owned(),
         app_secret: app_secret.clone(),
     };
-    let client = Client::new(settings, Arc::new(StoredTokens(Arc::clone(store))))?;
+    let client = Client::new(settings, Arc::new(StoredTokens::new(store)))?;
     Ok(Some(client))
 }
 
 /// The tokens of the API client, kept in the store.
-struct StoredTokens(Arc<Store>);
+struct StoredTokens {
+    store: Arc<Store>,
+    /// The leases under which tokens are being fetched, by the token's name.
+    leases: Mutex<HashMap<String, store::Lease>>,
+}
+
+impl StoredTokens {
+    fn new(store: &Arc<Store>) -> StoredTokens {
+        StoredTokens {
+            store: Arc::clone(store),
+            leases: Mutex::default(),
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<String, store::Lease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl TokenStore for StoredTokens {
     fn load(&self, name: &str) -> Result<Option<api::KeptToken>, String> {
-        let kept = self.0.kept_token(name).map_err(|error| error.to_string())?;
+        let kept = self
+            .store
+            .kept_token(name)
+            .map_err(|error| error.to_string())?;
         Ok(kept.map(|token| api::KeptToken {
             value: token.value,
             expires_at: token.expires_at,
@@ -435,23 +482,36 @@ impl TokenStore for StoredTokens {
             value: token.value.clone(),
             expires_at: token.expires_at,
         };
-        self.0
-            .keep_token(name, &token)
-            .map_err(|error| error.to_string())
+        // Whoever was suspended during the call must not replace the token of the one who took over.
+        let lease = self.leases().get(name).cloned();
+        let kept = match lease {
+            Some(lease) => self.store.under(&lease).keep_token(name, &token),
+            None => self.store.keep_token(name, &token),
+        };
+        kept.map_err(|error| error.to_string())
     }
 
     fn lease(&self, name: &str, for_: Duration) -> Result<bool, String> {
-        let now = clock::unix_seconds();
-        let until = now
-            .saturating_add(i64::try_from(for_.as_secs()).unwrap_or(i64::MAX))
-            .saturating_add(1);
-        self.0
-            .take_lease(name, now, until)
-            .map_err(|error| error.to_string())
+        let taken = self
+            .store
+            .take_lease(name, for_)
+            .map_err(|error| error.to_string())?;
+        let is_taken = taken.is_some();
+        if let Some(lease) = taken {
+            self.leases().insert(name.to_owned(), lease);
+        }
+        Ok(is_taken)
     }
 
     fn release(&self, name: &str) -> Result<(), String> {
-        self.0.end_lease(name).map_err(|error| error.to_string())
+        let lease = self.leases().remove(name);
+        match lease {
+            Some(lease) => self
+                .store
+                .end_lease(&lease)
+                .map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 }
 

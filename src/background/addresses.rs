@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::failing::{Backoff, Failing};
 use crate::api::{ApiError, Client};
-use crate::app::{App, Networks};
+use crate::app::{App, Duty, Networks};
 use crate::clock;
 use crate::config::AllowIps;
 use crate::counted::counted;
 use crate::notifier::Woken;
-use crate::store::KeptAddresses;
+use crate::store::{KeptAddresses, StoreError};
 
 /// The age at which a list is fetched again.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -87,13 +87,23 @@ impl From<ApiError> for Failed {
 /// Fetches the list if it is wanted and due.
 fn round(app: &App) -> Result<(), Failed> {
     let wanted = app.live().config.server.allow_ips == AllowIps::Platform;
-    let due = app
-        .callback_ips
-        .current()
-        .is_none_or(|list| age(list.fetched_at) >= DAY);
-    if !wanted || !due {
+    let is_due = || {
+        let list = app.callback_ips.current();
+        list.is_none_or(|list| age(list.fetched_at) >= DAY)
+    };
+    if !wanted || !is_due() {
         return Ok(());
     }
+    if app.store.is_shared() {
+        // Another server may have fetched it.
+        let kept = app.store.callback_ips().map_err(of_store)?;
+        if let Some(list) = kept.as_ref().and_then(Networks::read) {
+            app.callback_ips.replace(list);
+        }
+    }
+    let Some(store) = app.duties.store(Duty::Addresses).filter(|_| is_due()) else {
+        return Ok(());
+    };
     let api: &Client = app
         .api
         .as_ref()
@@ -113,9 +123,13 @@ fn round(app: &App) -> Result<(), Failed> {
     let networks = counted(list.networks.len(), "network");
     app.callback_ips.replace(list);
     // It is in force already. If it cannot be stored, a restart fetches it again.
-    let stored = app.store.keep_callback_ips(&kept);
+    let stored = store.keep_callback_ips(&kept);
     log::info!("server.allow_ips: WeChat's list of {networks} is active");
-    stored.map_err(|error| Failed::from(error.to_string().as_str()))
+    stored.map_err(of_store)
+}
+
+fn of_store(error: StoreError) -> Failed {
+    Failed::from(error.to_string().as_str())
 }
 
 /// A list from the future was dated by a wrong clock: it counts as infinitely old.

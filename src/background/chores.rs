@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::failing::{Backoff, Failing};
 use crate::api::Client;
-use crate::app::{App, hashes};
+use crate::app::{App, Duty, hashes};
 use crate::clock::{self, Confirmed};
 use crate::counted::counted;
 use crate::notifier::Woken;
-use crate::store::{Place, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// Rows removed by one commit: it takes a few milliseconds, so that no push waits for it.
 const STEP: u32 = 200;
@@ -19,6 +19,9 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(3_600);
+
+/// Between two looks for what another server has left to do, and whether it still does the chores.
+const ELSEWHERE: Duration = Duration::from_secs(60);
 
 /// How far this machine's clock alone is trusted beyond the last confirmed time, in seconds. A service that was down
 /// for longer waits for the next push or answer of the platform.
@@ -55,10 +58,17 @@ pub(super) fn run(app: &App) {
     // Messages went whose files may still be in `store.media`. At the start the thread that fetches them looks.
     let mut files_are_left = false;
     loop {
+        let Some(store) = app.duties.store(Duty::Chores) else {
+            tell_seen(app, &app.store).ok();
+            match app.notifiers.chores.wait(ELSEWHERE) {
+                Woken::Closing => return,
+                Woken::Notified | Woken::TimedOut => continue,
+            }
+        };
         // Each is done even if the other fails.
-        let emptied = forget(app, &mut log_has_traces, &mut files_are_left);
-        let removed = remove_old(app, &mut logged, &mut files_are_left)
-            .and_then(|removed| count_rules(app, removed));
+        let emptied = forget(app, &store, &mut log_has_traces, &mut files_are_left);
+        let removed = remove_old(app, &store, &mut logged, &mut files_are_left)
+            .and_then(|removed| count_rules(app, &store, removed));
         if files_are_left {
             files_are_left = match app.sweep_media() {
                 Ok(()) => false,
@@ -75,6 +85,8 @@ pub(super) fn run(app: &App) {
                 // Only results of calls must be polled for; a push notifies.
                 let polls = removed == Removed::Waiting && app.api.is_some();
                 let pause = match emptied && !polls {
+                    // What another server recorded notifies nobody here.
+                    true if store.is_shared() => ELSEWHERE,
                     true => ROUND,
                     false => RETRY,
                 };
@@ -98,22 +110,23 @@ pub(super) fn run(app: &App) {
 /// from being emptied.
 fn forget(
     app: &App,
+    store: &Store,
     log_has_traces: &mut bool,
     files_are_left: &mut bool,
 ) -> Result<bool, StoreError> {
-    let reader = app.store.reader()?;
+    let reader = store.reader()?;
     for openid in reader.people_to_erase()? {
         *log_has_traces = true;
         *files_are_left = true;
-        app.store.erase(&reader, &openid)?;
+        store.erase(&reader, &openid)?;
         log::info!("chores: forgot a follower who closed their account");
     }
     if let Some(now) = Now::read(app).at {
         let before = now.saturating_sub_unsigned(CLOSED);
-        *log_has_traces |= app.store.erase_closed_hook_events(&reader, before)?;
+        *log_has_traces |= store.erase_closed_hook_events(&reader, before)?;
     }
     if *log_has_traces {
-        *log_has_traces = !app.store.empty_log()?;
+        *log_has_traces = !store.empty_log()?;
     }
     Ok(!*log_has_traces)
 }
@@ -176,11 +189,12 @@ impl Now {
 /// Removes old messages, signatures and digests until none is left or it is notified.
 fn remove_old(
     app: &App,
+    store: &Store,
     logged: &mut Logged,
     files_are_left: &mut bool,
 ) -> Result<Removed, StoreError> {
     if let Confirmed::Fresh(now) = app.confirmed.now() {
-        app.store.keep_confirmed_time(now)?;
+        store.keep_confirmed_time(now)?;
     }
     for remove in [
         remove_used,
@@ -191,13 +205,13 @@ fn remove_old(
         remove_old_sent,
         remove_troubles,
     ] {
-        let removed = remove(app)?;
+        let removed = remove(app, store)?;
         if removed != Removed::All {
             return Ok(removed);
         }
     }
-    tell_seen(app)?;
-    let reader = app.store.reader()?;
+    tell_seen(app, store)?;
+    let reader = store.reader()?;
     let mut place = Place::BEGINNING;
     loop {
         let live = app.live();
@@ -220,7 +234,7 @@ fn remove_old(
                 let before = now.saturating_sub_unsigned(keep);
                 let life = live.config.server.life_of_signatures();
                 let remembered_from = now.saturating_sub_unsigned(life.as_secs());
-                app.store.remove_old_messages(
+                store.remove_old_messages(
                     &reader,
                     &mut place,
                     before,
@@ -261,12 +275,12 @@ fn remove_old(
 
 /// Counts how often each rule answered, until what is over is counted or it is notified. `removed` is what ended before,
 /// which comes first: it changes what there is to count.
-fn count_rules(app: &App, removed: Removed) -> Result<Removed, StoreError> {
+fn count_rules(app: &App, store: &Store, removed: Removed) -> Result<Removed, StoreError> {
     if let Removed::Woken(_) = removed {
         return Ok(removed);
     }
-    let reader = app.store.reader()?;
-    while app.store.count_rules(&reader, clock::unix_seconds())? > 0 {
+    let reader = store.reader()?;
+    while store.count_rules(&reader, clock::unix_seconds())? > 0 {
         match app.notifiers.chores.wait(BREATH) {
             Woken::TimedOut => {}
             woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
@@ -276,13 +290,13 @@ fn count_rules(app: &App, removed: Removed) -> Result<Removed, StoreError> {
 }
 
 /// Removes troubles that were over long ago.
-fn remove_troubles(app: &App) -> Result<Removed, StoreError> {
+fn remove_troubles(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
         };
         let before = now.saturating_sub_unsigned(TROUBLE);
-        if app.store.remove_troubles(before, STEP)? == 0 {
+        if store.remove_troubles(before, STEP)? == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {
@@ -293,7 +307,7 @@ fn remove_troubles(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Removes signatures that are no longer accepted, and digests of messages that would have been removed by now.
-fn remove_used(app: &App) -> Result<Removed, StoreError> {
+fn remove_used(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
@@ -304,7 +318,7 @@ fn remove_used(app: &App) -> Result<Removed, StoreError> {
         let signatures = now.saturating_sub_unsigned(life.max(SIGNATURES));
         // With `keep_messages = 0`, messages and their digests are kept for ever.
         let digests = (keep > 0).then(|| now.saturating_sub_unsigned(life.max(keep)));
-        if app.store.remove_used(signatures, digests, STEP)? == 0 {
+        if store.remove_used(signatures, digests, STEP)? == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {
@@ -315,7 +329,7 @@ fn remove_used(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Removes events of hooks that are done, and those that wait for a hook which is no longer configured.
-fn remove_hook_events(app: &App) -> Result<Removed, StoreError> {
+fn remove_hook_events(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
@@ -326,9 +340,7 @@ fn remove_hook_events(app: &App) -> Result<Removed, StoreError> {
             now.saturating_sub_unsigned(DELIVERED),
             now.saturating_sub_unsigned(DEAD),
         );
-        let removed = app
-            .store
-            .remove_hook_events(delivered, dead, hooks.collect(), STEP)?;
+        let removed = store.remove_hook_events(delivered, dead, hooks.collect(), STEP)?;
         if removed == 0 {
             return Ok(Removed::All);
         }
@@ -340,12 +352,12 @@ fn remove_hook_events(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Removes sessions of web pages that have expired.
-fn remove_expired_sessions(app: &App) -> Result<Removed, StoreError> {
+fn remove_expired_sessions(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
         };
-        if app.store.remove_expired_sessions(now, STEP)? == 0 {
+        if store.remove_expired_sessions(now, STEP)? == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {
@@ -356,29 +368,29 @@ fn remove_expired_sessions(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Removes sign-ins on the operator's page that were not used for as long as they last; there are few.
-fn remove_old_admin_sessions(app: &App) -> Result<Removed, StoreError> {
+fn remove_old_admin_sessions(app: &App, store: &Store) -> Result<Removed, StoreError> {
     if let Some(now) = Now::read(app).at {
         let lasts = app.live().config.admin.session.as_secs();
         let before = now.saturating_sub_unsigned(lasts);
-        app.store.remove_old_admin_sessions(before)?;
+        store.remove_old_admin_sessions(before)?;
     }
     Ok(Removed::All)
 }
 
 /// Removes pictures that no answer has used for a while.
-fn remove_unused_pictures(app: &App) -> Result<Removed, StoreError> {
+fn remove_unused_pictures(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let live = app.live();
         let pictures = &live.config.pictures;
         if !pictures.is_empty() {
             let now = clock::unix_seconds();
-            app.store.pictures_used(hashes(pictures), now)?;
+            store.pictures_used(hashes(pictures), now)?;
         }
         let Some(now) = Now::read(app).at else {
             return Ok(Removed::All);
         };
         let before = now.saturating_sub_unsigned(PICTURES);
-        if !app.store.remove_unused_picture(before)? {
+        if !store.remove_unused_picture(before)? {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {
@@ -389,14 +401,14 @@ fn remove_unused_pictures(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Removes messages to followers that are older than `store.keep_messages`.
-fn remove_old_sent(app: &App) -> Result<Removed, StoreError> {
+fn remove_old_sent(app: &App, store: &Store) -> Result<Removed, StoreError> {
     loop {
         let keep = app.live().config.store.keep_messages.as_secs();
         let Some(now) = Now::read(app).at.filter(|_| keep > 0) else {
             return Ok(Removed::All);
         };
         let before = now.saturating_sub_unsigned(keep);
-        if app.store.remove_old_sent(before, STEP)? == 0 {
+        if store.remove_old_sent(before, STEP)? == 0 {
             return Ok(Removed::All);
         }
         match app.notifiers.chores.wait(BREATH) {
@@ -407,8 +419,8 @@ fn remove_old_sent(app: &App) -> Result<Removed, StoreError> {
 }
 
 /// Tells the store when sessions of web pages were used last.
-fn tell_seen(app: &App) -> Result<(), StoreError> {
+fn tell_seen(app: &App, store: &Store) -> Result<(), StoreError> {
     let seen = app.seen.take();
     seen.chunks(STEP as usize)
-        .try_for_each(|seen| app.store.sessions_seen(seen.to_vec()))
+        .try_for_each(|seen| store.sessions_seen(seen.to_vec()))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::failing::{Backoff, Failing};
 use super::supervisor::{AFTER_PANIC, restarting};
-use crate::app::App;
+use crate::app::{App, Duty};
 use crate::hooks::{Courier, Pause, Round};
 use crate::notifier::{Notifier, Woken};
 
@@ -56,7 +56,9 @@ pub(super) fn run(app: &App) {
             }
             drop(live);
             let all = &app.notifiers.hooks;
-            if all.pause(GATHER) == Woken::Closing || all.wait(ROUND) == Woken::Closing {
+            if all.pause(GATHER) == Woken::Closing
+                || all.wait(app.duties.look_within(ROUND)) == Woken::Closing
+            {
                 notifiers.values().for_each(|notifier| notifier.close());
                 return;
             }
@@ -80,11 +82,14 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
             return;
         };
         let mut run = || {
+            let Some(store) = app.duties.store(Duty::Hooks) else {
+                return Ok(Pause::UntilNotified(ROUND));
+            };
             let reader = match &mut reader {
                 Some(reader) => reader,
                 none => none.insert(app.store.reader()?),
             };
-            round.run(&courier, reader, &app.store, &app.troubles, &stops)
+            round.run(&courier, reader, &store, &app.troubles, &stops)
         };
         let pause = match run() {
             Ok(pause) => {

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use super::failing::{Backoff, Failing};
 use crate::api::media::MEDIA_LIFE;
 use crate::api::{ApiError, Client};
-use crate::app::{App, MediaFolder};
+use crate::app::{App, Duty, MediaFolder};
 use crate::clock;
 use crate::notifier::Woken;
-use crate::store::{DueMedia, Reader, StoreError};
+use crate::store::{DueMedia, Reader, Store, StoreError};
 use crate::wechat::file::Kind;
 
 /// Between two looks for files whose message is gone.
 const ROUND: Duration = Duration::from_secs(3_600);
+
+/// Between two looks whether another server still fetches.
+const ROUND_ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// Between two files, so that other calls come first.
 const BREATH: Duration = Duration::from_millis(20);
@@ -58,7 +61,14 @@ pub(super) fn run(app: &App) {
         if in_use.as_ref().is_some_and(|in_use| in_use.path != path) {
             in_use = None;
         }
-        let pause = match round(app, api.as_ref(), &path, &mut in_use) {
+        let Some(store) = app.duties.store(Duty::Media) else {
+            in_use = None;
+            match app.notifiers.media.pause(ROUND_ELSEWHERE) {
+                Woken::Closing => return,
+                Woken::Notified | Woken::TimedOut => continue,
+            }
+        };
+        let pause = match round(&store, api.as_ref(), &path, &mut in_use) {
             Ok(pause) => {
                 if failing.succeeded() {
                     log::info!("store.media: files are fetched again");
@@ -75,7 +85,7 @@ pub(super) fn run(app: &App) {
         };
         // While something fails, new pushes do not lead to more tries.
         let woken = match failing.is_over() {
-            true => app.notifiers.media.wait(pause),
+            true => app.notifiers.media.wait(app.duties.look_within(pause)),
             false => app.notifiers.media.pause(pause),
         };
         if woken == Woken::Closing {
@@ -89,7 +99,7 @@ pub(super) fn run(app: &App) {
 /// # Errors
 /// What fails, and the least pause that it asks for.
 fn round(
-    app: &App,
+    store: &Store,
     api: Option<&Client>,
     path: &Path,
     in_use: &mut Option<InUse>,
@@ -105,10 +115,10 @@ fn round(
     } = match in_use {
         Some(in_use) => in_use,
         None => {
-            let folder = MediaFolder::take(path, &app.store).map_err(at_once)?;
-            let reader = app.store.reader().map_err(of_store)?;
+            let folder = MediaFolder::take(path, store).map_err(at_once)?;
+            let reader = store.reader().map_err(of_store)?;
             let since = now.saturating_sub(MEDIA_LIFE);
-            app.store.queue_media(&reader, since).map_err(of_store)?;
+            store.queue_media(&reader, since).map_err(of_store)?;
             in_use.insert(InUse {
                 folder,
                 path: path.to_owned(),
@@ -128,22 +138,22 @@ fn round(
         let pause = u64::try_from(seconds).map_or(ROUND, Duration::from_secs);
         return Ok(pause.min(ROUND));
     };
-    match fetch(app, api, folder, &due) {
+    match fetch(store, api, folder, &due) {
         Ok(()) => Ok(BREATH),
         Err(Failed::Given(text)) => {
-            give_up(app, &due, &text).map_err(of_store)?;
+            give_up(store, &due, &text).map_err(of_store)?;
             Ok(BREATH)
         }
         Err(Failed::One(text, least)) => {
             // An hour more, as the clocks may differ.
             if now > due.received_at.saturating_add(MEDIA_LIFE + 3_600) {
                 let why = format!("WeChat keeps files for three days, until then: {text}");
-                give_up(app, &due, &why).map_err(of_store)?;
+                give_up(store, &due, &why).map_err(of_store)?;
                 return Ok(BREATH);
             }
             let pause = AGAIN << due.attempts.min(7);
             let next_at = now.saturating_add(pause.min(LONGEST));
-            app.store
+            store
                 .media_failed(&due, &text, Some(next_at))
                 .map_err(of_store)?;
             Err((text, least))
@@ -152,8 +162,8 @@ fn round(
     }
 }
 
-fn give_up(app: &App, due: &DueMedia, why: &str) -> Result<(), StoreError> {
-    app.store.media_failed(due, why, None)?;
+fn give_up(store: &Store, due: &DueMedia, why: &str) -> Result<(), StoreError> {
+    store.media_failed(due, why, None)?;
     log::warn!(
         "store.media: the file of message {} is given up: {why}",
         due.message_id
@@ -162,7 +172,7 @@ fn give_up(app: &App, due: &DueMedia, why: &str) -> Result<(), StoreError> {
 }
 
 /// Fetches a file. It gets its name after the store knows of it, so that whoever removes the message finds it.
-fn fetch(app: &App, api: &Client, folder: &MediaFolder, due: &DueMedia) -> Result<(), Failed> {
+fn fetch(store: &Store, api: &Client, folder: &MediaFolder, due: &DueMedia) -> Result<(), Failed> {
     let id = due.message_id.to_string();
     let of_disk = |error: io::Error| {
         let advice = match error.kind() {
@@ -185,12 +195,12 @@ fn fetch(app: &App, api: &Client, folder: &MediaFolder, due: &DueMedia) -> Resul
     let (extension, media_type) = kind_of(&start)
         .ok_or_else(|| Failed::One("what came is text, and no file".to_owned(), Duration::ZERO))?;
     let name = format!("{id}.{extension}");
-    if !app.store.name_media(due, &name)? {
+    if !store.name_media(due, &name)? {
         return Ok(());
     }
     let finished = part.finish(&name);
     // Who removed the message meanwhile may have removed the file, too.
-    let is_kept = finished.is_ok() && app.store.media_fetched(due, media_type)?;
+    let is_kept = finished.is_ok() && store.media_fetched(due, media_type)?;
     if !is_kept {
         folder.remove(&name).map_err(of_disk)?;
     }

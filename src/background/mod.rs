@@ -1,6 +1,7 @@
 //! Background threads: profiles of new followers, the nightly sync, removal of old data, the platform's addresses,
 //! the hooks, the times of forwarded pushes, the ticket of the JS-SDK, uploads of
-//! files that rules answer with, files that followers send, the watch for trouble.
+//! files that rules answer with, files that followers send, the leases of what one server does for all, the watch for
+//! trouble.
 
 mod addresses;
 mod chores;
@@ -8,6 +9,7 @@ mod deliveries;
 mod failing;
 mod hooks;
 mod media;
+mod nodes;
 mod profiles;
 mod supervisor;
 mod sync;
@@ -37,6 +39,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
             .name(name.to_owned())
             .spawn(move || restarting(name, notifier(&app.notifiers), AFTER_PANIC, || work(&app)))
     };
+    spawn("nodes", |all| &all.nodes, nodes::run)?;
     spawn("profiles", |all| &all.profiles, profiles::run)?;
     spawn("chores", |all| &all.chores, chores::run)?;
     spawn("hooks", |all| &all.hooks, hooks::run)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::failing::{Backoff, Failing};
 use crate::api::user::MAX_BATCHGET;
 use crate::api::{Action, Client};
-use crate::app::App;
+use crate::app::{App, Duty};
 use crate::clock;
 use crate::notifier::Woken;
 use crate::store::{ProfileOutcome, Reader, Store, StoreError};
@@ -32,7 +32,6 @@ pub(super) fn run(app: &App) {
         return;
     };
     let mut worker = Worker {
-        store: &app.store,
         // Retries are up to this thread.
         api: api.once(),
         reader: None,
@@ -40,9 +39,16 @@ pub(super) fn run(app: &App) {
         failing: Failing::default(),
     };
     loop {
-        let woken = match worker.round() {
+        let next = match app.duties.store(Duty::Profiles) {
+            Some(store) => worker.round(&store),
+            None => Next::Wait(ROUND),
+        };
+        let woken = match next {
             Next::Again => app.notifiers.profiles.pause(Duration::ZERO),
-            Next::Wait(time) => app.notifiers.profiles.wait(time),
+            Next::Wait(time) => {
+                let time = app.duties.look_within(time);
+                app.notifiers.profiles.wait(time)
+            }
             Next::Pause(time) => app.notifiers.profiles.pause(time),
         };
         if woken == Woken::Closing {
@@ -51,8 +57,7 @@ pub(super) fn run(app: &App) {
     }
 }
 
-struct Worker<'a> {
-    store: &'a Store,
+struct Worker {
     api: Client,
     reader: Option<Reader>,
     /// The openids whose outcomes the last round wrote.
@@ -67,9 +72,9 @@ enum Next {
     Pause(Duration),
 }
 
-impl Worker<'_> {
-    fn round(&mut self) -> Next {
-        let batch = match self.next_batch() {
+impl Worker {
+    fn round(&mut self, store: &Store) -> Next {
+        let batch = match self.next_batch(store) {
             Ok(batch) => batch,
             Err(error) => return Next::Pause(self.failed(&error.to_string(), PASSING)),
         };
@@ -86,21 +91,21 @@ impl Worker<'_> {
         }
         match batch.is_empty() {
             true => Next::Wait(ROUND),
-            false => self.fetch(batch),
+            false => self.fetch(store, batch),
         }
     }
 
-    fn next_batch(&mut self) -> Result<Vec<String>, StoreError> {
+    fn next_batch(&mut self, store: &Store) -> Result<Vec<String>, StoreError> {
         let reader = match self.reader.take() {
             Some(reader) => reader,
-            None => self.store.reader()?,
+            None => store.reader()?,
         };
         let batch = reader.profile_queue(MAX_BATCHGET)?;
         self.reader = Some(reader);
         Ok(batch)
     }
 
-    fn fetch(&mut self, batch: Vec<String>) -> Next {
+    fn fetch(&mut self, store: &Store, batch: Vec<String>) -> Next {
         let Fetched {
             mut outcomes,
             ended_by,
@@ -122,7 +127,7 @@ impl Worker<'_> {
                     .map(|openid| (openid.clone(), ProfileOutcome::Later(error.to_string()))),
             );
         }
-        let written = self.store.profiles_done(outcomes, clock::unix_seconds());
+        let written = store.profiles_done(outcomes, clock::unix_seconds());
         match (ended_by, written) {
             // Report this one even if the outcomes could not be written either.
             (Some(error), _) => {

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use super::failing::{Backoff, Failing};
 use crate::api::material::VideoDescription;
 use crate::api::{Action, ApiError, Client};
-use crate::app::{App, kept_as};
+use crate::app::{App, Duty, kept_as};
 use crate::clock;
 use crate::config::MediaFile;
 use crate::notifier::Woken;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::wechat::file::MediaType;
 
 /// Between two looks while nothing is to be uploaded.
 const ROUND: Duration = Duration::from_secs(3_600);
+
+/// Between two looks for what another server has uploaded.
+const ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// After a failure that passes.
 const BACKOFF: Backoff = Backoff::seconds(5, 900);
@@ -44,12 +47,24 @@ pub(super) fn run(app: &App) {
     let Some(api) = app.api.as_ref().map(|api| api.once()) else {
         return;
     };
-    // Those of an earlier run are tried again.
-    app.store.forget_failed_uploads().ok();
     let mut waiting: HashMap<String, Waiting> = HashMap::new();
+    let mut is_first = true;
     loop {
-        let next = round(app, &api, &mut waiting);
-        let pause = next.map_or(ROUND, |next| next.saturating_duration_since(Instant::now()));
+        let store = app.duties.store(Duty::Uploads);
+        if let Some(store) = &store
+            && is_first
+        {
+            // Those of an earlier run are tried again.
+            store.forget_failed_uploads().ok();
+            is_first = false;
+        }
+        let next = round(app, store.as_deref(), &api, &mut waiting);
+        let pause = match (&store, next) {
+            (Some(_), next) => {
+                next.map_or(ROUND, |next| next.saturating_duration_since(Instant::now()))
+            }
+            (None, _) => ELSEWHERE,
+        };
         match app.notifiers.uploads.wait(pause) {
             Woken::Closing => return,
             Woken::Notified => waiting.clear(),
@@ -58,8 +73,14 @@ pub(super) fn run(app: &App) {
     }
 }
 
-/// Tries each file that is due. Returns when the next one is.
-fn round(app: &App, api: &Client, waiting: &mut HashMap<String, Waiting>) -> Option<Instant> {
+/// Tries each file that is due. Returns when the next one is. Without a store another server uploads, and this one takes
+/// over what that has.
+fn round(
+    app: &App,
+    store: Option<&Store>,
+    api: &Client,
+    waiting: &mut HashMap<String, Waiting>,
+) -> Option<Instant> {
     let live = app.live();
     let mut seen = HashSet::new();
     for rule in live.rules.iter() {
@@ -70,12 +91,20 @@ fn round(app: &App, api: &Client, waiting: &mut HashMap<String, Waiting>) -> Opt
         if !seen.insert(key.clone()) || app.uploads.media_id(file).is_some() {
             continue;
         }
+        let (kept_type, digest) = kept_as(file, api.app_id());
+        let Some(store) = store else {
+            let now = clock::unix_seconds();
+            if let Ok(Some(media_id)) = app.store.kept_media(&kept_type, &digest, now) {
+                app.uploads.add(file, media_id);
+            }
+            continue;
+        };
         let waits = waiting.entry(key.clone()).or_default();
         if waits.due.is_some_and(|due| due > Instant::now()) {
             continue;
         }
         let (name, rule) = (&file.file.name, &rule.name);
-        match upload(app, api, file) {
+        match upload(store, api, file) {
             Ok(media_id) => {
                 log::info!("{rule}: {name} is uploaded, and answers from now on");
                 app.uploads.add(file, media_id);
@@ -87,9 +116,7 @@ fn round(app: &App, api: &Client, waiting: &mut HashMap<String, Waiting>) -> Opt
                 });
                 waits.due = Some(Instant::now() + pause);
                 // Only `check` misses it.
-                app.store
-                    .note_failed_upload(&kept_as(file, api.app_id()).1, Some(&text))
-                    .ok();
+                store.note_failed_upload(&digest, Some(&text)).ok();
             }
         }
     }
@@ -97,10 +124,10 @@ fn round(app: &App, api: &Client, waiting: &mut HashMap<String, Waiting>) -> Opt
 }
 
 /// The media_id of a file, which is uploaded unless it was before.
-fn upload(app: &App, api: &Client, file: &MediaFile) -> Result<String, Failed> {
+fn upload(store: &Store, api: &Client, file: &MediaFile) -> Result<String, Failed> {
     let (kept_type, digest) = kept_as(file, api.app_id());
     let now = clock::unix_seconds();
-    if let Some(media_id) = app.store.kept_media(&kept_type, &digest, now)? {
+    if let Some(media_id) = store.kept_media(&kept_type, &digest, now)? {
         return Ok(media_id);
     }
     let bytes = file.file.bytes().map_err(|why| Failed {
@@ -118,10 +145,8 @@ fn upload(app: &App, api: &Client, file: &MediaFile) -> Result<String, Failed> {
     let added = api.add_material(file.media_type, &name, &bytes, video.as_ref())?;
     let until = now.saturating_add(REMEMBERED);
     let confirmed = api.platform_time();
-    let kept = app
-        .store
-        .keep_media(&kept_type, &digest, &added.media_id, until, confirmed);
-    let kept = kept.and_then(|()| app.store.note_failed_upload(&digest, None));
+    let kept = store.keep_media(&kept_type, &digest, &added.media_id, until, confirmed);
+    let kept = kept.and_then(|()| store.note_failed_upload(&digest, None));
     if let Err(error) = kept {
         log::warn!(
             "{name} is uploaded again after a restart, because its media_id could not be stored: {error}"

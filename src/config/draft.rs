@@ -74,6 +74,7 @@ impl Draft {
             gates: vec![Gate::default_gate()],
             admin: Admin::default(),
             watch: Watch::default(),
+            digest: [0; 32],
             secrets: Vec::new(),
             menu: Menu::default(),
         };

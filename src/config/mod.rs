@@ -2,6 +2,7 @@
 
 mod admin;
 mod database;
+mod digest;
 mod draft;
 mod edit;
 mod entry;
@@ -112,6 +113,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[watch]`
     pub watch: Watch,
+    /// The SHA-256 of what the file says, without what belongs to one machine; zeros where no other machine has the store.
+    pub digest: [u8; 32],
     /// The keys of secrets that are in the file itself.
     pub secrets: Vec<&'static str>,
     /// `[[menu.button]]` and `[[menu.conditional]]`.
@@ -330,6 +333,9 @@ impl Config {
         }
         parser.secret(root.get_ref(), config, secret);
         parser.database(root.get_ref(), &mut draft, connects);
+        if draft.config.store.server.is_some() {
+            draft.config.digest = digest::of(text.unwrap_or_default());
+        }
         parser.verify_files(&mut draft);
         parser.cross_check(root.get_ref(), &mut draft);
         let problems = (!parser.list.is_empty()).then(|| parser.problems(file));

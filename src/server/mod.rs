@@ -165,6 +165,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         None => None,
     };
     let admin = Arc::new(admin);
+    app.listens_at(guard.local_addr().to_string());
     background::start(&app)?;
     let watched = Arc::clone(&app);
     thread::Builder::new()
@@ -281,6 +282,8 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
     let app = Arc::clone(app);
     let close = move || {
         app.store.keep_listening([None, None], 0).ok();
+        app.duties.give_back().ok();
+        app.store.leave_nodes().ok();
         app.store.close();
         done.send(()).ok();
     };

@@ -18,7 +18,7 @@ use super::sqlite::main_file::Main;
 use crate::random::NoRandomNumbers;
 
 /// Where an open store is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Engine {
     /// In a file on this machine.
     Sqlite { path: PathBuf, main: &'static Main },

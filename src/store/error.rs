@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Gone,
     /// The file is damaged, or not an SQLite database.
     Damaged,
+    /// Another process does this now: the lease under which it was to be written is no longer held.
+    Superseded,
     /// Anything else.
     Other,
 }

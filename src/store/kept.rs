@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
+use super::process::machine;
 use super::settings::{
     self, ADMIN_LISTENING, APP_ID, BACKUP, CALLBACK_IPS, CALLBACK_IPS_AT, CONFIRMED_AT, LISTENING,
     NO_QR_CODES, SERVICE_SECRET, STARTED_AT, TOKEN, WEB_KEY,
@@ -224,15 +225,19 @@ impl Store {
     ) -> Result<(), StoreError> {
         let [server, page] = addresses;
         let since = server.as_ref().map(|_| since.to_string());
+        let is_shared = self.is_shared();
         self.writer.write(move |sql| {
             let all = [
                 (LISTENING, &server),
                 (ADMIN_LISTENING, &page),
                 (STARTED_AT, &since),
             ];
-            all.iter().try_for_each(|(name, value)| match value {
-                Some(value) => settings::put(sql, name, value),
-                None => settings::remove(sql, name),
+            all.iter().try_for_each(|(name, value)| {
+                let name = of_machine(is_shared, name);
+                match value {
+                    Some(value) => settings::put(sql, &name, value),
+                    None => settings::remove(sql, &name),
+                }
             })
         })
     }
@@ -324,12 +329,17 @@ impl Reader {
         self.read(|sql| settings::owner(sql))
     }
 
-    /// Where the server of this store listened when it last started, unless it has stopped since.
+    fn of_machine(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = of_machine(self.is_shared(), name);
+        self.read(|sql| settings::get(sql, &name))
+    }
+
+    /// Where the server of this store, on this machine, listened when it last started, unless it has stopped since.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn listening(&self) -> Result<Option<String>, StoreError> {
-        self.read(|sql| settings::get(sql, LISTENING))
+        self.of_machine(LISTENING)
     }
 
     /// The same of its operator's page; `None`: there is none.
@@ -337,7 +347,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn admin_listening(&self) -> Result<Option<String>, StoreError> {
-        self.read(|sql| settings::get(sql, ADMIN_LISTENING))
+        self.of_machine(ADMIN_LISTENING)
     }
 
     /// When the server of this store last started, in Unix seconds, unless it has stopped since.
@@ -345,7 +355,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn started_at(&self) -> Result<Option<i64>, StoreError> {
-        let value = self.read(|sql| settings::get(sql, STARTED_AT))?;
+        let value = self.of_machine(STARTED_AT)?;
         Ok(value.and_then(|value| value.parse().ok()))
     }
 
@@ -378,5 +388,12 @@ impl Reader {
             addresses: addresses.split_whitespace().map(str::to_owned).collect(),
             fetched_at: fetched_at.parse().unwrap_or(0),
         }))
+    }
+}
+/// The name of a row that is about the server on this machine.
+fn of_machine(is_shared: bool, name: &str) -> String {
+    match is_shared {
+        true => format!("{name} {}", machine()),
+        false => name.to_owned(),
     }
 }

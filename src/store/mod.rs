@@ -31,7 +31,8 @@
 //! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
 //! - [`troubles`]: what was wrong, from when to when
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
-//!   something, held by a [`process`]
+//!   something, which [`fence`] checks at each write, held by a [`process`]; [`node`]: the servers of a store that several
+//!   machines share
 //! - [`signatures`]: used signatures, and pushes that are not recorded again
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages
 
@@ -42,6 +43,7 @@ mod engine;
 mod erase;
 mod error;
 mod export;
+mod fence;
 mod finding;
 mod follow_counts;
 mod followers;
@@ -59,6 +61,7 @@ mod media_files;
 mod messages;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod node;
 mod open;
 mod options;
 mod outbox;
@@ -105,13 +108,16 @@ pub use hooks::{
 pub use inbox::{InboxFilter, InboxPage, Kinds, MOST_LOOKED_AT, Mark, Older, TextRow};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
+pub use lease::Lease;
 pub use media::{PERMANENT, PERMANENT_VIDEO};
 pub use media_files::{DueMedia, FetchedMedia, MediaCounts};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};
+pub use node::{NODE_LIFE, Node, NodeRow};
 pub use open::{Reader, Store};
 pub use options::{Host, Options, Server, Tls};
 pub use outbox::NewHookEvent;
 pub use pictures::NewPicture;
+pub use process::{NodeId, machine};
 pub use profiles::{FetchedProfile, ProfileOutcome};
 pub use record::{Record, Recorded};
 pub use rule_counts::RuleHits;

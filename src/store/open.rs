@@ -8,7 +8,7 @@ use super::engine::{Engine, Session};
 use super::error::StoreError;
 use super::options::Options;
 use super::pauses::Turn;
-use super::process::Process;
+use super::process::{NodeId, Process};
 use super::sql::{self, Sql};
 use super::writer::Writer;
 use crate::metrics::Commits;
@@ -20,6 +20,7 @@ pub struct Store {
     pub(super) engine: Engine,
     pub(super) writer: Writer,
     pub(super) process: Process,
+    pub(super) node: NodeId,
     /// Readers that nobody uses at the moment: as many as have read at a time. `None`: none are kept any more.
     idle: Mutex<Option<Vec<Reader>>>,
     /// Of the long reads of all its readers.
@@ -38,20 +39,33 @@ impl Store {
             engine,
             writer: Writer::start(committers, failing)?,
             process: Process::this()?,
+            node: NodeId::new()?,
             idle: Mutex::new(Some(Vec::new())),
             turn: Turn::default(),
         })
     }
 
+    /// The same store with another handle to its writer.
+    pub(super) fn with_writer(&self, writer: Writer) -> Store {
+        Store {
+            engine: self.engine.clone(),
+            writer,
+            process: self.process.clone(),
+            node: self.node,
+            idle: Mutex::default(),
+            turn: self.turn.clone(),
+        }
+    }
+
     /// From now on it is trouble when commits fail. A command reports what fails by itself.
     pub fn report_to(&self, troubles: Arc<Troubles>) {
-        self.writer.troubles.set(troubles).ok();
+        self.writer.report_to(troubles);
     }
 
     /// The commits so far.
     #[must_use]
     pub fn commits(&self) -> &Commits {
-        &self.writer.commits
+        self.writer.commits()
     }
 
     /// The file; `None`: it is on a server.
@@ -121,6 +135,16 @@ impl Reader {
     /// When it belongs to another program or another version.
     pub fn open_if_any(options: &Options) -> Result<Option<Reader>, StoreError> {
         Ok(Session::open_if_any(options)?.map(Reader::of))
+    }
+
+    /// Whether other machines may use the store at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match &self.session {
+            Session::Sqlite(_) => false,
+            #[cfg(feature = "mysql")]
+            Session::Mysql(_) => true,
+        }
     }
 
     fn of(session: Session) -> Reader {

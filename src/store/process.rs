@@ -91,6 +91,39 @@ impl FromStr for Process {
     }
 }
 
+/// One run of the program: 16 random bytes, because ids of processes are reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NodeId(pub(super) [u8; 16]);
+
+impl NodeId {
+    pub(super) fn new() -> Result<NodeId, StoreError> {
+        let bytes = random::bytes()
+            .map_err(|error| StoreError::new(ErrorKind::Other, error.to_string()))?;
+        Ok(NodeId(bytes))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn machine() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
 /// See [`Place::name`].
 fn place() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

@@ -15,7 +15,8 @@ pub(super) const APP_ID: &str = "app_id";
 pub(super) const CALLBACK_IPS: &str = "callback_ips";
 pub(super) const CALLBACK_IPS_AT: &str = "callback_ips_at";
 
-/// Where the server of this store listens, while it runs.
+/// Where the server of this store listens, while it runs. Of a store that several machines share, here and in the next
+/// two rows with a space and the name of the machine.
 pub(super) const LISTENING: &str = "listening";
 
 /// Where its operator's page is, while it runs.

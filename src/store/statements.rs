@@ -7,9 +7,10 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, daily_counts, erase, follow_counts, followers, forwards, forwards_read, growth,
-    hooks, inbox, jobs, kept, media, media_files, messages, outbox, pictures, profiles, record,
-    rows, rule_counts, scenes, sent, sessions, settings, signatures, sync, tags, troubles,
+    admin, contact, daily_counts, erase, fence, follow_counts, followers, forwards, forwards_read,
+    growth, hooks, inbox, jobs, kept, lease, media, media_files, messages, node, outbox, pictures,
+    profiles, record, rows, rule_counts, scenes, sent, sessions, settings, signatures, sync, tags,
+    troubles,
 };
 
 /// The statements of every file that has some.
@@ -18,6 +19,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("contact", contact::STATEMENTS),
     ("daily_counts", daily_counts::STATEMENTS),
     ("erase", erase::STATEMENTS),
+    ("fence", fence::STATEMENTS),
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
     ("forwards", forwards::STATEMENTS),
@@ -27,9 +29,11 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("inbox", inbox::STATEMENTS),
     ("jobs", jobs::STATEMENTS),
     ("kept", kept::STATEMENTS),
+    ("lease", lease::STATEMENTS),
     ("media", media::STATEMENTS),
     ("media_files", media_files::STATEMENTS),
     ("messages", messages::STATEMENTS),
+    ("node", node::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("pictures", pictures::STATEMENTS),
     ("profiles", profiles::STATEMENTS),

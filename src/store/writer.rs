@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::daily_counts::Uncounted;
 use super::engine::Committer;
 use super::error::{ErrorKind, SqlError, StoreError};
+use super::fence::Fence;
 use super::outbox::{self, NewHookEvent};
 #[cfg(feature = "mysql")]
 use super::rows::ahead::{Ahead, insert_ahead};
@@ -127,14 +128,20 @@ fn failed(kind: ErrorKind, why: impl fmt::Display) -> StoreError {
     StoreError::new(kind, format!("store: write: {why}"))
 }
 
-/// The handle to the writer thread.
+/// The handle to the writer threads. They end with its last clone.
+#[derive(Clone)]
 pub(super) struct Writer {
+    threads: Arc<Threads>,
+    /// Under which lease its closures write; `None`: no matter who holds it.
+    fence: Option<Arc<Fence>>,
+}
+
+struct Threads {
     queue: SyncSender<Message>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     failing: Arc<AtomicBool>,
-    pub(super) commits: Arc<Commits>,
-    /// Where the server hears that commits fail.
-    pub(super) troubles: Arc<OnceLock<Arc<Troubles>>>,
+    commits: Arc<Commits>,
+    troubles: Arc<OnceLock<Arc<Troubles>>>,
     /// When a probe last wrote.
     probed: Mutex<Option<Instant>>,
 }
@@ -173,20 +180,41 @@ impl Writer {
             )
         })?;
         Ok(Writer {
-            queue,
-            threads: Mutex::new(threads),
-            failing,
-            commits,
-            troubles,
-            probed: Mutex::new(None),
+            threads: Arc::new(Threads {
+                queue,
+                threads: Mutex::new(threads),
+                failing,
+                commits,
+                troubles,
+                probed: Mutex::new(None),
+            }),
+            fence: None,
         })
+    }
+
+    /// The same writer, whose closures write only while the lease of this fence is held.
+    pub(super) fn behind(&self, fence: &Arc<Fence>) -> Writer {
+        Writer {
+            threads: Arc::clone(&self.threads),
+            fence: Some(Arc::clone(fence)),
+        }
+    }
+
+    /// The commits so far.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.threads.commits
+    }
+
+    /// From now on it is trouble when commits fail.
+    pub(super) fn report_to(&self, troubles: Arc<Troubles>) {
+        self.threads.troubles.set(troubles).ok();
     }
 
     /// Queues work without waiting. If the queue refuses it, finishes it with the error at once.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
         let work = Message::Work(Unfinished(Some(work)));
-        self.commits.enter();
-        let (work, error) = match self.queue.try_send(work) {
+        self.threads.commits.enter();
+        let (work, error) = match self.threads.queue.try_send(work) {
             Err(TrySendError::Full(Message::Work(work))) => {
                 let why =
                     format_args!("{QUEUE} requests are waiting already; the disk is too slow");
@@ -200,7 +228,7 @@ impl Writer {
                 return;
             }
         };
-        self.commits.leave();
+        self.threads.commits.leave();
         work.finish(Err(error), &mut AfterCommit::default());
     }
 
@@ -212,6 +240,7 @@ impl Writer {
         let (done, outcome) = sync_channel(1);
         self.submit(Box::new(Closure {
             work,
+            fence: self.fence.clone(),
             value: None,
             done,
         }));
@@ -238,6 +267,7 @@ impl Writer {
     ) {
         self.submit(Box::new(Step {
             work,
+            fence: self.fence.clone(),
             value: None,
             done,
         }));
@@ -246,8 +276,12 @@ impl Writer {
     /// Proves that a commit can be written by writing one. Within [`PROBE_PAUSE`] of a successful probe, only begins a
     /// transaction.
     pub(super) fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
-        let writes = self.failing.load(Ordering::Relaxed)
+        let threads = &self.threads;
+        let mut probed = threads
+            .probed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let writes = threads.failing.load(Ordering::Relaxed)
             || probed.is_none_or(|probed| probed.elapsed() >= PROBE_PAUSE);
         if writes {
             *probed = Some(Instant::now());
@@ -258,6 +292,12 @@ impl Writer {
 
     /// Ends the threads after all submitted work.
     pub(super) fn stop(&self) {
+        self.threads.stop();
+    }
+}
+
+impl Threads {
+    fn stop(&self) {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = std::mem::take(&mut *threads);
         for _ in &threads {
@@ -269,7 +309,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for Threads {
     fn drop(&mut self) {
         self.stop();
     }
@@ -278,7 +318,7 @@ impl Drop for Writer {
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
-            .field("failing", &self.failing)
+            .field("failing", &self.threads.failing)
             .finish_non_exhaustive()
     }
 }
@@ -307,6 +347,7 @@ impl<D: FnOnce(Result<(), StoreError>) + Send> Work for Probe<D> {
 
 struct Closure<F, T> {
     work: F,
+    fence: Option<Arc<Fence>>,
     value: Option<T>,
     done: SyncSender<Result<T, StoreError>>,
 }
@@ -318,6 +359,9 @@ where
 {
     fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
         uncounted.count(sql)?;
+        if let Some(fence) = &self.fence {
+            fence.check(sql)?;
+        }
         self.value = Some((self.work)(sql)?);
         Ok(())
     }
@@ -337,6 +381,7 @@ where
 /// A closure whose outcome is told by a call.
 struct Step<F, T, D> {
     work: F,
+    fence: Option<Arc<Fence>>,
     value: Option<T>,
     done: D,
 }
@@ -349,6 +394,9 @@ where
 {
     fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
         uncounted.count(sql)?;
+        if let Some(fence) = &self.fence {
+            fence.check(sql)?;
+        }
         self.value = Some((self.work)(sql)?);
         Ok(())
     }

@@ -2,23 +2,23 @@
 //! the sync runs, and free again after that process has ended, even by a crash.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::SyncError;
-use crate::clock;
 use crate::notifier::{Notifier, Woken};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 const NAME: &str = "sync";
 
-/// How long the lease lasts unless it is renewed, in seconds.
-const LASTS: i64 = 60;
+/// How long the lease lasts unless it is renewed.
+const LASTS: Duration = Duration::from_secs(60);
 
 /// The time between two renewals.
 const RENEWAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Lease<'a> {
     store: &'a Store,
+    lease: store::Lease,
     over: Notifier,
     lost: AtomicBool,
 }
@@ -26,30 +26,35 @@ pub(super) struct Lease<'a> {
 impl<'a> Lease<'a> {
     /// Takes the lease, unless another process has it.
     pub(super) fn take(store: &'a Store) -> Result<Lease<'a>, SyncError> {
-        let now = clock::unix_seconds();
-        match store.take_lease(NAME, now, now + LASTS)? {
-            true => Ok(Lease {
-                store,
-                over: Notifier::default(),
-                lost: AtomicBool::new(false),
-            }),
-            false => Err(SyncError::Busy),
-        }
+        let lease = store.take_lease(NAME, LASTS)?.ok_or(SyncError::Busy)?;
+        Ok(Lease {
+            store,
+            lease,
+            over: Notifier::default(),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// The store, which takes what is written through it only while the lease is held.
+    pub(super) fn store(&self) -> Store {
+        self.store.under(&self.lease)
     }
 
     /// Renews the lease until it is given back. Runs on a thread of its own.
     pub(super) fn keep(&self) {
+        let mut until = self.lease.until();
         while self.over.pause(RENEWAL) != Woken::Closing {
-            match self.store.renew_lease(NAME, clock::unix_seconds() + LASTS) {
-                // The store logs why it cannot write, and the sync itself will fail, too.
-                Ok(true) | Err(_) => {}
-                Ok(false) => {
+            match self.store.renew_lease(&self.lease) {
+                Ok(Some(renewed)) => until = renewed.until(),
+                // The store logs why it cannot write.
+                Err(_) if Instant::now() < until => {}
+                Ok(None) | Err(_) => {
                     self.lost.store(true, Ordering::Relaxed);
                     return;
                 }
             }
         }
-        self.store.end_lease(NAME).ok();
+        self.store.end_lease(&self.lease).ok();
     }
 
     /// Whether the process was suspended for so long that another one has taken the lease.

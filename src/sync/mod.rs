@@ -24,7 +24,9 @@ use crate::api::user::{MAX_BATCHGET, OpenidPage};
 use crate::api::{ApiError, Client};
 use crate::clock;
 use crate::counted::counted;
-use crate::store::{Announce, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep};
+use crate::store::{
+    Announce, ErrorKind, Reader, SYNC_ROWS, Store, StoreError, SyncState, SyncStep,
+};
 pub use belief::{Belief, Doubt};
 use belief::{FEW, Listed, WEEK, doubt};
 use lease::Lease;
@@ -113,13 +115,15 @@ impl FollowerSync<'_> {
         believe: &(dyn Fn(Doubt) -> Belief + Sync),
     ) -> Result<Summary, SyncError> {
         let lease = Lease::take(self.store)?;
+        let store = &lease.store();
         thread::scope(|scope| {
             let held = lease.until_dropped();
             scope.spawn(|| lease.keep());
             // The first sync only finds out who follows already.
-            let is_first = self.store.reader()?.synced_at()?.is_none();
+            let is_first = store.reader()?.synced_at()?.is_none();
             let run = Run {
                 sync: FollowerSync {
+                    store,
                     announce: self.announce.filter(|_| !is_first),
                     ..*self
                 },
@@ -132,6 +136,9 @@ impl FollowerSync<'_> {
             drop(held);
             match ended {
                 Err(SyncError::Stopped) if lease.is_lost() => Err(SyncError::Busy),
+                Err(SyncError::Store(error)) if error.kind() == ErrorKind::Superseded => {
+                    Err(SyncError::Busy)
+                }
                 ended => ended,
             }
         })

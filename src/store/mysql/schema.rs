@@ -124,8 +124,7 @@ const BEGINNING: &[&str] = &[
     table!("tokens", "
     name       VARBINARY(128) NOT NULL PRIMARY KEY,
     value      MEDIUMTEXT,
-    expires_at BIGINT,
-    epoch      BIGINT NOT NULL DEFAULT 0        -- of the lease under which it was fetched
+    expires_at BIGINT
     "),
     table!("settings", "
     name  VARBINARY(255) NOT NULL PRIMARY KEY,
@@ -349,6 +348,7 @@ const BEGINNING: &[&str] = &[
     table!("nodes", "
     id         BINARY(16) NOT NULL PRIMARY KEY,
     name       VARBINARY(255) NOT NULL,         -- of the machine
+    listen     VARBINARY(255) NOT NULL,         -- where it listens
     version    VARBINARY(128) NOT NULL,         -- of the program
     config     BINARY(32) NOT NULL,             -- SHA-256 of the configuration
     started_at BIGINT NOT NULL,

@@ -69,7 +69,11 @@ pub(in crate::store) fn empty_log(path: &Path, main: &Main) -> Result<bool, Stor
         let error = StoreError::from_sqlite("checkpoint", &error);
         match error.kind() {
             ErrorKind::Busy => Ok(false),
-            ErrorKind::Full | ErrorKind::Gone | ErrorKind::Damaged | ErrorKind::Other => Err(error),
+            ErrorKind::Full
+            | ErrorKind::Gone
+            | ErrorKind::Damaged
+            | ErrorKind::Superseded
+            | ErrorKind::Other => Err(error),
         }
     })
 }

@@ -105,7 +105,7 @@ fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
     let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
     let (said, heard) = channel();
     let go = block(&store.writer);
-    store.writer.queue.send(Message::Stop).ok();
+    store.writer.threads.queue.send(Message::Stop).ok();
     let (name, panics) = ("late", Panics::Never);
     store.writer.submit(Box::new(Saying { name, panics, said }));
     drop(go);
