@@ -16,6 +16,8 @@ pub struct Options {
     pub repeat: usize,
     /// Threads of the load generator.
     pub load_threads: usize,
+    /// The database on a server that has the store instead of a file; only of the main table.
+    pub database: Option<Database>,
     /// Rows of the large tables, or followers of the sync.
     pub rows: u64,
     /// Print one JSON value instead of tables.
@@ -35,6 +37,14 @@ pub enum What {
     Target(Target),
     /// Internal: the bench starts itself with this as the reference server.
     ServeWithoutStore(PathBuf),
+}
+
+/// A database for the servers that the bench starts, as in their configuration. It must be empty.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub url: String,
+    pub password_file: Option<PathBuf>,
+    pub tls: String,
 }
 
 /// A server that the bench did not start.
@@ -59,6 +69,9 @@ usage: cargo bench --bench callback -- [WHAT] [OPTION]...
 WHAT:
                       pushes a second: plain and secure; without the store; and the store alone (rows of the same
                       pushes handed to Store::record in this process, one connection = one row in flight)
+    --store URL       the same in an empty database on a server, such as mysql://wechatd@127.0.0.1/bench (cargo bench
+                      --features mysql); with --password-file F or the variable WECHATD_STORE_PASSWORD, and --tls off
+                      or a CA's file, as store.tls has it
   --growth            with 10,000 rules, with ten million followers and messages, and the follower sync
   --sync              the follower sync of a million, and pushes during it
   --slow-disk         with 2 and 10 ms added to every disk sync
@@ -83,10 +96,16 @@ impl Options {
             seconds: 2.0,
             repeat: 3,
             load_threads: 1,
+            database: None,
             rows: 0,
             json: false,
         };
         let (mut rows, mut quick) = (None, false);
+        let mut database = Database {
+            url: String::new(),
+            password_file: None,
+            tls: "required".to_owned(),
+        };
         let mut target = Target {
             address: String::new(),
             path: String::new(),
@@ -138,6 +157,12 @@ impl Options {
                 "--repeat" => options.repeat = number(value()?)?.max(1) as usize,
                 "--load-threads" => options.load_threads = number(value()?)?.max(1) as usize,
                 "--rows" => rows = Some(number(value()?)?),
+                "--store" => database.url = value()?,
+                "--password-file" => {
+                    let file = std::path::absolute(value()?);
+                    database.password_file = Some(file.map_err(|error| error.to_string())?);
+                }
+                "--tls" => database.tls = value()?,
                 "--target" => {
                     let url = value()?;
                     let place = url.strip_prefix("http://").unwrap_or(&url);
@@ -159,6 +184,12 @@ impl Options {
         }
         if !target.address.is_empty() {
             options.what = What::Target(target);
+        }
+        if !database.url.is_empty() {
+            match &options.what {
+                What::Throughput => options.database = Some(database),
+                _ => return Err(format!("--store: is for the main table\n{HELP}")),
+            }
         }
         options.rows = rows.unwrap_or(match (&options.what, quick) {
             (What::Sync, false) => 1_000_000,

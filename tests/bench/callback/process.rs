@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::options::Database;
 use crate::push::{AES_KEY, APP_ID, TOKEN};
 
 /// The rules of the shipped configuration, in short.
@@ -42,6 +43,8 @@ pub struct Setup {
     /// The reference server in this program instead of `wechatd`.
     pub without_store: bool,
     pub rules: String,
+    /// Where the store is, if not in a file of its own.
+    pub database: Option<Database>,
     /// The platform's API, if the server has rights to it.
     pub api: Option<Api>,
     pub environment: Vec<(String, String)>,
@@ -53,6 +56,7 @@ impl Default for Setup {
             secure: false,
             without_store: false,
             rules: RULES.to_owned(),
+            database: None,
             api: None,
             environment: Vec::new(),
         }
@@ -91,7 +95,8 @@ impl Setup {
 
     /// The content of the configuration file.
     pub fn configuration(&self) -> String {
-        let app_id = match self.secure || self.api.is_some() {
+        // All servers that share a database serve one account.
+        let app_id = match self.secure || self.api.is_some() || self.database.is_some() {
             true => format!("app_id = \"{APP_ID}\"\n"),
             false => String::new(),
         };
@@ -112,8 +117,20 @@ impl Setup {
             ),
             None => ("", String::new()),
         };
+        let store = self.database.as_ref().map_or_else(String::new, |database| {
+            let Database {
+                url,
+                password_file,
+                tls,
+            } = database;
+            let file = password_file.iter();
+            let file: String = file
+                .map(|file| format!("password_file = {file:?}\n"))
+                .collect();
+            format!("\n[store]\nurl = {url:?}\ntls = {tls:?}\n{file}")
+        });
         format!(
-            "[account]\ntoken = \"{TOKEN}\"\n{app_id}{secret}{secure}\n[server]\nlisten = \"127.0.0.1:0\"\n{api}{}",
+            "[account]\ntoken = \"{TOKEN}\"\n{app_id}{secret}{secure}\n[server]\nlisten = \"127.0.0.1:0\"\n{store}{api}{}",
             self.rules
         )
     }

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use wechatd::clock;
 use wechatd::config::Config;
 use wechatd::dispatch::{Outcome, Rules, decide};
-use wechatd::store::{Record, Recorded, ShowsKept, Store};
+use wechatd::store::{Reader, Record, Recorded, ShowsKept, Store};
 use wechatd::wechat::{Push, short_digest, signature_bytes};
 
 use crate::load::Answers;
 use crate::options::Options;
-use crate::process::{Setup, commits, cpu_of_this_process};
+use crate::process::{Setup, cpu_of_this_process};
 use crate::push::{Kind, Recipe};
 use crate::report::{Figures, PUSHES_A_SECOND};
 use crate::stages::body_of;
@@ -28,10 +28,18 @@ pub struct StoreAlone {
 }
 
 impl StoreAlone {
-    /// Opens it, empty.
-    pub fn open() -> StoreAlone {
-        let folder = Setup::default().folder();
-        let config = Config::load(&folder.path().join("wechat.conf")).unwrap();
+    /// Opens that of a server which is to be set up like this. Ends the program if there is something in it.
+    pub fn open(setup: &Setup) -> StoreAlone {
+        let folder = setup.folder();
+        let config = Config::load(&folder.path().join("wechat.conf"));
+        let config = config.unwrap_or_else(|problems| end(problems));
+        match Reader::open_if_any(&config.store) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                end("--store: there is a store in the database; the bench needs an empty one")
+            }
+            Err(error) => end(error),
+        }
         StoreAlone {
             store: Arc::new(Store::open(&config.store).unwrap()),
             rules: Rules::new(config.rules),
@@ -47,8 +55,8 @@ impl StoreAlone {
         let requests = Recipe::new(Kind::Text, false, false).requests(count);
         let records: Vec<Record> = requests.iter().map(|request| self.row(request)).collect();
         drop(requests);
-        let (cpu_before, commits_before) =
-            (cpu_of_this_process(), commits(self.store.file().unwrap()));
+        let commits = || u32::try_from(self.store.commits().seconds.times().count()).unwrap();
+        let (cpu_before, commits_before) = (cpu_of_this_process(), commits());
         let (ended, all_ended) = channel();
         let started = Instant::now();
         let run = Arc::new(Run {
@@ -63,7 +71,7 @@ impl StoreAlone {
         }
         all_ended.iter().take(in_flight).for_each(drop);
         let seconds = started.elapsed().as_secs_f64();
-        let commits = commits(self.store.file().unwrap()).wrapping_sub(commits_before);
+        let commits = commits() - commits_before;
         let cpu = cpu_of_this_process() - cpu_before;
         let answers = std::mem::take(&mut *run.answers.lock().unwrap());
         Figures::of(Answers { seconds, ..answers }, cpu, commits)
@@ -109,6 +117,11 @@ impl StoreAlone {
             account: push.to_user,
         }
     }
+}
+
+fn end(why: impl std::fmt::Display) -> ! {
+    eprintln!("{why}");
+    std::process::exit(1);
 }
 
 /// Shared by the rows in flight.

@@ -54,20 +54,20 @@ const CASES: [Case; 5] = [
 
 /// Runs all cases in turn, `options.repeat` times.
 pub fn run(options: &Options) {
-    let servers = [
-        Setup::default().start(),
-        Setup {
-            without_store: true,
-            ..Setup::default()
-        }
-        .start(),
-        Setup {
-            secure: true,
-            ..Setup::default()
-        }
-        .start(),
-    ];
-    let store = StoreAlone::open();
+    let plain = Setup {
+        database: options.database.clone(),
+        ..Setup::default()
+    };
+    let without_store = Setup {
+        without_store: true,
+        ..Setup::default()
+    };
+    let secure = Setup {
+        secure: true,
+        ..plain.clone()
+    };
+    let store = StoreAlone::open(&plain);
+    let servers = [plain.start(), without_store.start(), secure.start()];
     let mut runs = Vec::new();
     let mut alone: Vec<(usize, Vec<Figures>)> = Vec::new();
     alone.extend(options.connections.iter().map(|&count| (count, Vec::new())));
