@@ -33,7 +33,7 @@ statements! {
     LOG_BY_DAY = {
         sqlite: "",
         mysql: "INSERT INTO daily_counts (quarter, shard, subscribed, unsubscribed)
-                SELECT at DIV 900, 0, ?2 * (action = 'subscribe'), ?2 * (action = 'unsubscribe')
+                SELECT at DIV 900, connection_id() % 16, ?2 * (action = 'subscribe'), ?2 * (action = 'unsubscribe')
                 FROM follow_log WHERE id = ?1 AND counts
                 ON DUPLICATE KEY UPDATE subscribed = daily_counts.subscribed + ?2 * (follow_log.action = 'subscribe'),
                     unsubscribed = daily_counts.unsubscribed + ?2 * (follow_log.action = 'unsubscribe')",
@@ -58,7 +58,7 @@ const FROM_NOW_ON: i64 = 1;
 
 /// Keeps others from changing this row of `followers` until the commit.
 pub(super) fn lock_follower(sql: &mut dyn Sql, openid: &str) -> Result<()> {
-    sql.run(&LOCK_FOLLOWER, values![openid]).map(drop)
+    sql.run_soon(&LOCK_FOLLOWER, values![openid])
 }
 
 /// Inserts, updates or deletes this person's row of `followers`, by `change`. It sees what was committed before.
@@ -68,8 +68,8 @@ pub(super) fn change_follower<T>(
     change: impl FnOnce(&mut dyn Sql) -> Result<T>,
 ) -> Result<T> {
     lock_follower(sql, openid)?;
-    sql.run(&FOLLOWER_BY_SCENE, values![openid, NO_LONGER])?;
-    sql.run(&FORGET_SCENE_OF_FOLLOWER, values![openid])?;
+    sql.run_soon(&FOLLOWER_BY_SCENE, values![openid, NO_LONGER])?;
+    sql.run_soon(&FORGET_SCENE_OF_FOLLOWER, values![openid])?;
     let changed = change(sql)?;
     count_follower(sql, openid)?;
     Ok(changed)
@@ -77,8 +77,7 @@ pub(super) fn change_follower<T>(
 
 /// Counts the new row of this person.
 pub(super) fn count_follower(sql: &mut dyn Sql, openid: &str) -> Result<()> {
-    sql.run(&FOLLOWER_BY_SCENE, values![openid, FROM_NOW_ON])
-        .map(drop)
+    sql.run_soon(&FOLLOWER_BY_SCENE, values![openid, FROM_NOW_ON])
 }
 
 /// Updates or deletes the row of `follow_log` with this id, by `change`. It sees what was committed before.
@@ -87,10 +86,10 @@ pub(super) fn change_log<T>(
     id: i64,
     change: impl FnOnce(&mut dyn Sql) -> Result<T>,
 ) -> Result<T> {
-    sql.run(&LOCK_LOG, values![id])?;
-    sql.run(&LOG_BY_DAY, values![id, NO_LONGER])?;
-    sql.run(&LOG_BY_SCENE, values![id, NO_LONGER])?;
-    sql.run(&FORGET_SCENE_OF_LOG, values![id])?;
+    sql.run_soon(&LOCK_LOG, values![id])?;
+    sql.run_soon(&LOG_BY_DAY, values![id, NO_LONGER])?;
+    sql.run_soon(&LOG_BY_SCENE, values![id, NO_LONGER])?;
+    sql.run_soon(&FORGET_SCENE_OF_LOG, values![id])?;
     let changed = change(sql)?;
     count_log(sql, id)?;
     Ok(changed)
@@ -98,6 +97,6 @@ pub(super) fn change_log<T>(
 
 /// Counts the new row of `follow_log` with this id.
 pub(super) fn count_log(sql: &mut dyn Sql, id: i64) -> Result<()> {
-    sql.run(&LOG_BY_DAY, values![id, FROM_NOW_ON])?;
-    sql.run(&LOG_BY_SCENE, values![id, FROM_NOW_ON]).map(drop)
+    sql.run_soon(&LOG_BY_DAY, values![id, FROM_NOW_ON])?;
+    sql.run_soon(&LOG_BY_SCENE, values![id, FROM_NOW_ON])
 }

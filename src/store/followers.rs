@@ -421,7 +421,7 @@ pub(super) fn follow(
     let way = scene.map(|_| "ADD_SCENE_QR_CODE");
     let followed_before = change_follower(sql, openid, |sql| {
         let follows = sql.exists(&FOLLOWS, values![openid])?;
-        sql.run(&FOLLOW, values![openid, at, way, number, scene])?;
+        sql.run_soon(&FOLLOW, values![openid, at, way, number, scene])?;
         Ok(follows)
     })?;
     log(sql, &event, !followed_before)

@@ -36,8 +36,8 @@ pub(super) trait Sql {
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()>;
 
-    /// Runs a statement of which nobody needs to know how many rows it concerned: with the next one, or with the commit, where
-    /// that saves a round trip. Then it fails with that.
+    /// Runs a statement of which nobody needs to know how many rows it concerned, and whose row is never there already. Where
+    /// that saves a round trip it is sent with the next statement or the commit, and fails with that.
     ///
     /// # Errors
     /// As [`Sql::run`].

@@ -146,8 +146,9 @@ impl Committer {
             }),
             Err(failure) => {
                 self.connection.roll_back();
-                // A deadlock says that nothing was committed.
-                let unknown = number.filter(|_| failure.again != Again::Here);
+                // A deadlock says that nothing was committed, and so does what is wrong with one piece of work.
+                let is_known = failure.again == Again::Here || !failure.error.concerns_all;
+                let unknown = number.filter(|_| !is_known);
                 Err(Ended {
                     unknown,
                     ..ended(failure)

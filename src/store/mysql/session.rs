@@ -64,8 +64,6 @@ struct Link {
 struct Prepared {
     statement: mysql::Statement,
     text: Text,
-    /// Inserts one row or changes it: the server counts two then.
-    is_upsert: bool,
 }
 
 impl Connection {
@@ -127,26 +125,18 @@ impl Connection {
         Ok(found)
     }
 
-    /// Sends these statements in one round trip, after those that wait for it. Calls `each` for all their rows.
+    /// Sends these statements in one round trip, after those that wait for it. Calls `each` for all their rows, and returns how
+    /// many the last concerned.
     fn at_once(
         &mut self,
         sql: &str,
         each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
-    ) -> std::result::Result<mysql::Result<()>, Failure> {
+    ) -> std::result::Result<mysql::Result<u64>, Failure> {
         self.link()?;
         self.is_within |= !self.before.is_empty();
         let mut all = mem::take(&mut self.before);
         all.push_str(sql);
         Ok(self.link()?.at_once(&all, each))
-    }
-
-    /// Sends what waits for the next statement.
-    fn send_before(&mut self) -> std::result::Result<(), Failure> {
-        if self.before.is_empty() {
-            return Ok(());
-        }
-        let done = self.at_once("", &mut |_| Ok(()))?;
-        done.map_err(|error| self.failed(&error))
     }
 
     /// Ends a transaction without a trace. Closes the connection if that fails.
@@ -242,8 +232,18 @@ impl Connection {
         values: &[Value<'_>],
     ) -> Result<std::result::Result<usize, IsId>> {
         self.has_written = true;
-        self.send_before()?;
-        let done = self.link()?.execute(statement, id, values);
+        let done = match self.before.is_empty() {
+            true => self.link()?.execute(statement, id, values),
+            false => {
+                let id = id.map(Value::Integer);
+                let values: Vec<Value<'_>> = id.iter().chain(values).copied().collect();
+                let mut sql = String::new();
+                text::fill(&mut sql, statement.mysql, &values);
+                let done = self.at_once(&sql, &mut |_| Ok(()))?;
+                done.map(|count| rows_of(statement.mysql, count))
+                    .map_err(Unexecuted::Failed)
+            }
+        };
         match done {
             Ok(count) => Ok(Ok(count)),
             Err(Unexecuted::Wrong(error)) => Err(error),
@@ -273,22 +273,22 @@ impl Link {
         &mut self,
         sql: &str,
         each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
-    ) -> mysql::Result<()> {
+    ) -> mysql::Result<u64> {
         let mut results = self.connection.query_iter(sql)?;
+        let mut count = 0;
         while let Some(mut rows) = results.iter() {
+            count = rows.affected_rows();
             rows.try_for_each(|row| each(row?))?;
         }
-        Ok(())
+        Ok(count)
     }
 
     fn prepared(&mut self, text: &'static str) -> mysql::Result<(&mut Conn, &Prepared)> {
         if !self.prepared.contains_key(text) {
-            let upserts = text.contains("ON DUPLICATE KEY UPDATE") && !text.contains("SELECT");
             let parsed = Text::of(text);
             let prepared = Prepared {
                 statement: self.connection.prep(&parsed.sql)?,
                 text: parsed,
-                is_upsert: upserts,
             };
             self.prepared.insert(text, prepared);
         }
@@ -304,11 +304,7 @@ impl Link {
         let (connection, prepared) = self.prepared(statement.mysql)?;
         let values = bound(prepared, id, values).map_err(Unexecuted::Wrong)?;
         let done = connection.exec_iter(&prepared.statement, values)?;
-        let count = usize::try_from(done.affected_rows()).unwrap_or(usize::MAX);
-        Ok(match prepared.is_upsert {
-            true => count.min(1),
-            false => count,
-        })
+        Ok(rows_of(statement.mysql, done.affected_rows()))
     }
 
     /// Calls `each` for every row until it breaks. Returns whether the connection can be used for something else.
@@ -337,6 +333,17 @@ impl Link {
             break;
         }
         outcome.map(|()| true)
+    }
+}
+
+/// How many rows a statement concerned of which the server has counted so many: where one is changed instead of inserted,
+/// it counts two.
+fn rows_of(text: &str, counted: u64) -> usize {
+    let is_upsert = text.contains("ON DUPLICATE KEY UPDATE") && !text.contains("SELECT");
+    let count = usize::try_from(counted).unwrap_or(usize::MAX);
+    match is_upsert {
+        true => count.min(1),
+        false => count,
     }
 }
 
@@ -389,13 +396,17 @@ impl Sql for Connection {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        if !self.before.is_empty() {
+            let mut sql = String::new();
+            text::fill(&mut sql, statement.mysql, values);
+            return self.each_at_once(&sql, each).map(drop);
+        }
         let is_reader = self.purpose == Purpose::Reading;
         let has_begun = Cell::new(false);
         let mut each = |row: &dyn Row| {
             has_begun.set(true);
             each(row)
         };
-        self.send_before()?;
         let was_connected = self.link.is_some();
         let mut done = self.link()?.rows(statement, values, is_reader, &mut each);
         // The server ends a connection that was idle for hours, and another server may be the writable one now.
@@ -467,7 +478,7 @@ impl Many for Connection {
         sql.push_str(END);
         text::fill_list(&mut sql, find.mysql, wanted.iter().map(slice::from_ref));
         self.has_written = true;
-        self.each_at_once(&sql, each)
+        self.each_at_once(&sql, &mut |row| each(row).map(ControlFlow::Continue))
     }
 
     fn find_all(
@@ -478,7 +489,8 @@ impl Many for Connection {
     ) -> Result<()> {
         let mut sql = String::new();
         text::fill_list(&mut sql, find.mysql, wanted.iter().map(slice::from_ref));
-        self.each_at_once(&sql, each).map(drop)
+        let done = self.each_at_once(&sql, &mut |row| each(row).map(ControlFlow::Continue));
+        done.map(drop)
     }
 }
 
@@ -488,17 +500,17 @@ impl Connection {
     fn each_at_once(
         &mut self,
         sql: &str,
-        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
-        let mut taken = Ok(());
+        let mut taken = Ok(ControlFlow::Continue(()));
         let done = self.at_once(sql, &mut |row| {
-            if taken.is_ok() {
+            if let Ok(ControlFlow::Continue(())) = taken {
                 taken = each(&Found(row));
             }
             Ok(())
         })?;
         match done {
-            Ok(()) => taken.map(|()| true),
+            Ok(_) => taken.map(|_| true),
             Err(error) if duplicate(&error).is_some() => Ok(false),
             Err(error) => Err(self.failed(&error).error),
         }
@@ -543,7 +555,16 @@ impl Row for Found {
 /// sum of numbers is a decimal number.
 fn of_type<'a>(column: &Column, bytes: &'a [u8]) -> Value<'a> {
     match column.column_type() {
-        ColumnType::MYSQL_TYPE_NEWDECIMAL | ColumnType::MYSQL_TYPE_DECIMAL => {
+        // Where the statement was sent as a text with its values, numbers are texts, too.
+        ColumnType::MYSQL_TYPE_TINY
+        | ColumnType::MYSQL_TYPE_SHORT
+        | ColumnType::MYSQL_TYPE_INT24
+        | ColumnType::MYSQL_TYPE_LONG
+        | ColumnType::MYSQL_TYPE_LONGLONG
+        | ColumnType::MYSQL_TYPE_FLOAT
+        | ColumnType::MYSQL_TYPE_DOUBLE
+        | ColumnType::MYSQL_TYPE_NEWDECIMAL
+        | ColumnType::MYSQL_TYPE_DECIMAL => {
             let text = std::str::from_utf8(bytes).unwrap_or_default();
             match (text.parse(), text.parse()) {
                 (Ok(number), _) => Value::Integer(number),

@@ -139,6 +139,58 @@ fn statements_return_what_was_written_and_count_rows_as_sqlite_does() {
 }
 
 #[test]
+fn a_statement_returns_the_same_when_it_is_sent_with_others() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let options = options(engine, &engine.database());
+    let mut connection = connection(&options, Purpose::Committing);
+    connection.run(&MAKE, &[]).unwrap();
+    let bytes = [0_u8, 255, 39, 128];
+    let row = values!["oA", "words 'of' 微信 \\ 😀", bytes];
+    connection.insert(&ADD, row).unwrap().unwrap();
+    connection
+        .insert(&ADD, values!["oB", None::<&str>, bytes])
+        .unwrap();
+    let found = |sql: &mut dyn Sql| {
+        let mut rows: Vec<Vec<Owned>> = Vec::new();
+        for (statement, values) in [(&ALL, &values!["oA"][..]), (&SUM, &[])] {
+            // Where a transaction is open, each is sent with one before it.
+            sql.run_soon(&RENAME, values!["nobody", "words"]).unwrap();
+            let all = sql.all(statement, values, |row| {
+                Ok((0..row.columns())
+                    .map(|at| row.value(at).to_owned())
+                    .collect())
+            });
+            rows.extend(all.unwrap());
+        }
+        let mut counts = Vec::new();
+        for (statement, values) in [
+            (&RENAME, &values!["oB", "same"][..]),
+            (&RENAME, values!["oB", "same"]),
+            (&RENAME, values!["nobody", "same"]),
+            (&PUT, values![7, "oP", "one"]),
+            (&PUT, values![7, "oP", "two"]),
+            (&ADD_WITH_ID, values!["oP", 8]),
+        ] {
+            sql.run_soon(&RENAME, values!["nobody", "words"]).unwrap();
+            counts.push(sql.run(statement, values).unwrap());
+        }
+        sql.run_soon(&RENAME, values!["nobody", "words"]).unwrap();
+        (rows, counts, sql.insert(&ADD, row).unwrap())
+    };
+    connection.begin(Instant::now() + Duration::from_secs(60));
+    let together = found(&mut connection);
+    connection.roll_back();
+    assert_eq!(together.0.len(), 3);
+    assert_eq!(
+        (&together.1[..], together.2),
+        (&[1, 1, 0, 1, 1, 0][..], None)
+    );
+    assert_eq!(found(&mut connection), together);
+}
+
+#[test]
 fn a_reader_stops_in_the_middle_of_millions_of_rows_and_reads_on() {
     let Some(engine) = Engine::shared() else {
         return;
