@@ -23,6 +23,7 @@ pub fn meaning(reason: &str) -> Option<Text> {
         "undecryptable" => Text::RefusedUndecryptable,
         "replayed" | "too_old" => Text::RefusedReplayed,
         "not_a_push" => Text::RefusedNotAPush,
+        "too_long" => Text::RefusedTooLong,
         "other_path" => Text::RefusedOtherPath,
         "method" => Text::RefusedMethod,
         "foreign_form" => Text::RefusedForeignForm,

@@ -164,6 +164,7 @@ texts! {
     RefusedMalformed: "不是正确的 HTTP 请求", "not a well-formed HTTP request";
     RefusedTooSlow: "未能及时收完整个请求", "did not arrive whole in time";
     RefusedTooLarge: "请求过大", "too large";
+    RefusedTooLong: "有内容超出存储长度", "a value is longer than the store takes";
     RefusedProtocol: "不支持的 HTTP 特性", "something of HTTP that is not understood";
 
     // Followers.

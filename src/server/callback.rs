@@ -6,6 +6,7 @@
 mod accepted;
 mod admission;
 mod answer;
+mod claim;
 mod exchange;
 mod query;
 mod recording;
@@ -27,6 +28,7 @@ use crate::store::UsedSignature;
 use crate::wechat::{Envelope, Push, short_digest};
 use accepted::{Accepted, Identity};
 pub use answer::{not_found, refusal};
+use claim::Claim;
 use query::Query;
 pub use refusals::{Refusals, Refused};
 use replay::{MOST, Replay, Seen};
@@ -38,7 +40,8 @@ pub use stall::Stall;
 #[derive(Debug)]
 pub struct Callback {
     app: Arc<App>,
-    replay: Replay,
+    replay: Arc<Replay>,
+    refusals: Arc<Refusals>,
     stall: Arc<Stall>,
 }
 
@@ -47,8 +50,11 @@ impl Callback {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(app: Arc<App>) -> Result<Callback, AppError> {
-        let replay = Replay::new();
+    pub fn new(app: Arc<App>, refusals: Arc<Refusals>) -> Result<Callback, AppError> {
+        let replay = match app.store.is_shared() {
+            true => Replay::shared(),
+            false => Replay::new(),
+        };
         let server = &app.live().config.server;
         let life = server.life_of_signatures().as_secs();
         let since = clock::unix_seconds().saturating_sub_unsigned(life);
@@ -60,7 +66,12 @@ impl Callback {
             replay.begins_after(received_at);
         }
         let stall = Arc::new(Stall::new(Arc::clone(&app.troubles)));
-        Ok(Callback { app, replay, stall })
+        Ok(Callback {
+            app,
+            replay: Arc::new(replay),
+            refusals,
+            stall,
+        })
     }
 
     /// Counts late answers.
@@ -142,6 +153,17 @@ impl Callback {
         let digest = short_digest(dedup_key.as_bytes());
         let is_new = self.replay.admit(&seen, Some(digest))?;
         self.app.signing.right();
+        let claim = self.app.store.is_shared().then(|| Claim {
+            replay: Arc::clone(&self.replay),
+            refusals: Arc::clone(&self.refusals),
+            seen,
+            used: UsedSignature {
+                signature: signed.signature,
+                received_at: clock::unix_seconds(),
+                push: Some(digest),
+            },
+            from: ClientAddress::of(&request, &live.config.server.trusted_proxies),
+        });
         if is_new && let Some(timestamp) = signed.timestamp {
             self.confirm(timestamp);
         }
@@ -153,7 +175,7 @@ impl Callback {
         };
         let body = readable.unwrap_or(request.body);
         let accepted = Accepted::new(&self.app, live, push, body, sealing, identity);
-        Ok(recording::record(&self.app, &self.stall, accepted))
+        Ok(recording::record(&self.app, &self.stall, accepted, claim))
     }
 
     /// Takes the time from a push that was not seen before. Where `server.max_clock_skew` accepts any timestamp, somebody
@@ -179,11 +201,14 @@ impl Callback {
             return Ok(());
         };
         if self.replay.admit(&seen, None)? {
-            self.app.store.use_up(UsedSignature {
+            let used = UsedSignature {
                 signature: signed.signature,
                 received_at: clock::unix_seconds(),
                 push: None,
-            });
+            };
+            let replay = Arc::clone(&self.replay);
+            let learn = move |push: Option<i64>| replay.learn(&seen, push, push.is_none());
+            self.app.store.use_up(used, learn);
         }
         Ok(())
     }

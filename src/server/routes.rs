@@ -194,7 +194,7 @@ impl Site {
     /// When the store cannot be read.
     pub fn new(app: Arc<App>, refusals: Arc<Refusals>) -> Result<Site, AppError> {
         Ok(Site {
-            callback: Callback::new(Arc::clone(&app))?,
+            callback: Callback::new(Arc::clone(&app), Arc::clone(&refusals))?,
             web: Web::new(&app)?,
             app,
             refusals,

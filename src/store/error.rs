@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Damaged,
     /// Another process does this now: the lease under which it was to be written is no longer held.
     Superseded,
+    /// A value is longer than its column: only what it belongs to is not stored.
+    TooLong,
     /// Anything else.
     Other,
 }

@@ -33,7 +33,7 @@
 //! - [`kept`]: tokens and small values; [`settings`]: the table of the latter; [`lease`]: the exclusive right to do
 //!   something, which [`fence`] checks at each write, held by a [`process`]; [`node`]: the servers of a store that several
 //!   machines share
-//! - [`signatures`]: used signatures, and pushes that are not recorded again
+//! - [`used`]: what signatures were used for; [`signatures`]: reading and removing them, and pushes that are not recorded again
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages
 
 mod admin;
@@ -87,6 +87,7 @@ mod statements;
 mod sync;
 mod tags;
 mod troubles;
+mod used;
 mod writer;
 
 pub use admin::{AdminEnding, AdminProof, AdminSession, NewAdminKey, NewAdminSession};
@@ -125,9 +126,9 @@ pub use scenes::{SceneCount, recorded_scene};
 pub use sent::{NewSent, SendBegun, Sent, SentMessage, SentRow, SentState};
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
-pub use signatures::{Signature, UsedSignature};
 pub use sqlite::copy::{copy_any_version, owner_of_copy, remove_part_of, restore};
 pub use sqlite::room::{free_beside, size_of};
 pub use sqlite::watch::{Looked, Watch};
 pub use sync::{SYNC_ROWS, SyncState, SyncStep};
+pub use used::{Signature, UsedSignature};
 pub use writer::AfterCommit;

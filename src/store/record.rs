@@ -7,10 +7,10 @@ use super::open::Store;
 use super::outbox::NewHookEvent;
 #[cfg(feature = "mysql")]
 use super::rows::ahead::Ahead;
-use super::rows::{self, NewRow, Place};
-use super::signatures::{Signature, UsedSignature, use_up};
+use super::rows::{self, Inserted, NewRow, Place};
 use super::sql::{self, Sql, ToValue, Value, values};
 use super::statement::statements;
+use super::used::{Signature, UsedSignature, claim, use_up};
 use super::writer::{AfterCommit, Work};
 use super::{erase, followers, jobs, sessions};
 use crate::wechat::Effect;
@@ -64,6 +64,17 @@ pub struct Record {
     pub hook_events: Vec<NewHookEvent>,
 }
 
+impl Record {
+    /// What its signature is used for.
+    fn used(&self) -> UsedSignature {
+        UsedSignature {
+            signature: self.signature,
+            received_at: self.received_at,
+            push: Some(self.digest),
+        }
+    }
+}
+
 /// The result of recording a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -88,6 +99,11 @@ pub enum Recorded {
     PendingAgain(Forwarded),
     /// Its message was removed, for example because the person was forgotten: nothing is recorded.
     Removed,
+    /// Its signature brought something else at another node: nothing is recorded.
+    Replayed {
+        /// The `short_digest` of the dedup key of that push; `None`: it was not a push.
+        push: Option<i64>,
+    },
 }
 
 impl Store {
@@ -136,7 +152,10 @@ impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for 
     fn hook_events(&self) -> &[NewHookEvent] {
         match self.recorded {
             Recorded::New { .. } | Recorded::Pending(_) => &self.record.hook_events,
-            Recorded::Again { .. } | Recorded::PendingAgain(_) | Recorded::Removed => &[],
+            Recorded::Again { .. }
+            | Recorded::PendingAgain(_)
+            | Recorded::Removed
+            | Recorded::Replayed { .. } => &[],
         }
     }
 
@@ -173,7 +192,7 @@ fn row(record: &Record) -> NewRow<'_> {
         false => Value::Null,
     };
     NewRow {
-        digest: record.digest,
+        used: record.used(),
         values: [
             record.dedup_key.value(),
             record.openid.value(),
@@ -201,8 +220,10 @@ fn write(
     place: Place,
     uncounted: &mut Uncounted,
 ) -> sql::Result<Recorded> {
-    let Some(id) = rows::insert(sql, &row(record), place)? else {
-        return not_new(sql, record);
+    let id = match rows::insert(sql, &row(record), place)? {
+        Inserted::At(id) => id,
+        Inserted::NotNew => return not_new(sql, record),
+        Inserted::Replayed(push) => return Ok(Recorded::Replayed { push }),
     };
     uncounted.add(id, &record.msg_type, record.received_at);
     if record.fetches_media {
@@ -259,25 +280,23 @@ fn write(
 fn not_new(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let kept = sql.optional(&KEPT, values![record.dedup_key, record.signature], |row| {
         let (id, reply): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
-        Ok((id, reply, row.get(2)?, row.get(3)?))
+        let same_signature: bool = row.get(3)?;
+        Ok((id, reply, row.get(2)?, same_signature))
     })?;
-    let (recorded, same_signature) = match kept {
-        Some((id, reply, is_pending, same_signature)) => {
-            let recorded = match forwards::delivered_again(sql, id)? {
-                Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
-                forwarded => Recorded::Again { reply, forwarded },
-            };
-            (recorded, same_signature)
+    if !kept
+        .as_ref()
+        .is_some_and(|(.., same_signature)| *same_signature)
+    {
+        if let Some(push) = claim(sql, &record.used())? {
+            return Ok(Recorded::Replayed { push });
         }
-        None => (Recorded::Removed, false),
-    };
-    if !same_signature {
-        let used = UsedSignature {
-            signature: record.signature,
-            received_at: record.received_at,
-            push: Some(record.digest),
-        };
-        use_up(sql, &used)?;
+        use_up(sql, &record.used())?;
     }
-    Ok(recorded)
+    let Some((id, reply, is_pending, _)) = kept else {
+        return Ok(Recorded::Removed);
+    };
+    Ok(match forwards::delivered_again(sql, id)? {
+        Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
+        forwarded => Recorded::Again { reply, forwarded },
+    })
 }

@@ -2,14 +2,15 @@
 
 use super::sql::{Result, Sql, Value, values};
 use super::statement::statements;
+use super::used::{UsedSignature, claim};
 
 #[cfg(feature = "mysql")]
 pub(super) mod ahead;
 
 /// The row of a push that may be new.
 pub(super) struct NewRow<'a> {
-    /// Of its `dedup_key`: `messages` that were removed are known by that.
-    pub(super) digest: i64,
+    /// What its signature is used for: a digest of its `dedup_key`, by which messages that were removed are known.
+    pub(super) used: UsedSignature,
     /// The values of [`INSERT`] without the id: `dedup_key` first.
     pub(super) values: [Value<'a>; 16],
 }
@@ -25,6 +26,20 @@ pub(super) enum Place {
     /// It is there already, or must not be.
     #[cfg(feature = "mysql")]
     NotNew,
+    /// Its signature brought this push before, or what is not a push.
+    #[cfg(feature = "mysql")]
+    Replayed(Option<i64>),
+}
+
+/// What became of the row of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It was inserted with this id.
+    At(i64),
+    /// It is there already, or must not be.
+    NotNew,
+    /// Its signature brought this push before, or what is not a push.
+    Replayed(Option<i64>),
 }
 
 statements! {
@@ -49,17 +64,23 @@ statements! {
     TAKE_BACK = "DELETE FROM messages WHERE id = ?1";
 }
 
-/// Inserts the row of a push, unless it is there already or must not be. Returns its id.
-pub(super) fn insert(sql: &mut dyn Sql, row: &NewRow<'_>, place: Place) -> Result<Option<i64>> {
+/// Inserts the row of a push, unless it is there already or must not be.
+pub(super) fn insert(sql: &mut dyn Sql, row: &NewRow<'_>, place: Place) -> Result<Inserted> {
     match place {
         Place::Unknown => {}
         #[cfg(feature = "mysql")]
-        Place::At(id) => return Ok(Some(id)),
+        Place::At(id) => return Ok(Inserted::At(id)),
         #[cfg(feature = "mysql")]
-        Place::NotNew => return Ok(None),
+        Place::NotNew => return Ok(Inserted::NotNew),
+        #[cfg(feature = "mysql")]
+        Place::Replayed(push) => return Ok(Inserted::Replayed(push)),
     }
-    if sql.exists(&IS_REMOVED, values![row.digest])? {
-        return Ok(None);
+    if let Some(push) = claim(sql, &row.used)? {
+        return Ok(Inserted::Replayed(push));
     }
-    sql.insert(&INSERT, &row.values)
+    if sql.exists(&IS_REMOVED, values![row.used.push])? {
+        return Ok(Inserted::NotNew);
+    }
+    let id = sql.insert(&INSERT, &row.values)?;
+    Ok(id.map_or(Inserted::NotNew, Inserted::At))
 }

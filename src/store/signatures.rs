@@ -12,30 +12,11 @@ use super::finding::messages_by_quarter;
 use super::open::{Reader, Store};
 use super::sql::{self, Sql, Value, values};
 use super::statement::{Statement, statements};
+use super::used::{Signature, UsedSignature, use_up, used_for};
 use super::writer::{AfterCommit, Work};
 use crate::wechat::short_digest;
 
-/// The 20 bytes of a SHA-1 signature.
-pub type Signature = [u8; 20];
-
-/// A used signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedSignature {
-    /// The signature.
-    pub signature: Signature,
-    /// When its request arrived, in Unix seconds.
-    pub received_at: i64,
-    /// The `short_digest` of the dedup key of its push; `None`: there was no push.
-    pub push: Option<i64>,
-}
-
 statements! {
-    USE_UP = {
-        sqlite: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (signature) DO UPDATE SET push = excluded.push WHERE push IS NULL",
-        mysql: "INSERT INTO used_signatures (signature, received_at, push) VALUES (?1, ?2, ?3)
-                ON DUPLICATE KEY UPDATE push = coalesce(push, ?3)",
-    };
     REMOVE_USED = {
         sqlite: "DELETE FROM used_signatures WHERE signature IN
                      (SELECT signature FROM used_signatures WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)",
@@ -84,9 +65,10 @@ statements! {
 
 impl Store {
     /// Stores a signature without a push, without waiting for the commit: if the store cannot write, the signature is
-    /// forgotten at the next restart.
-    pub fn use_up(&self, used: UsedSignature) {
-        self.writer.submit(Box::new(UseUp(used)));
+    /// forgotten at the next restart. `done` runs after the commit, on the writer's thread, with what the signature is
+    /// used for: where nodes share the store, that may be a push.
+    pub fn use_up(&self, used: UsedSignature, done: impl FnOnce(Option<i64>) + Send + 'static) {
+        self.writer.submit(Box::new(UseUp { used, done }));
     }
 
     /// Removes up to `step` signatures without a message that were received before `signatures`, and up to `step`
@@ -108,14 +90,25 @@ impl Store {
     }
 }
 
-struct UseUp(UsedSignature);
+struct UseUp<D> {
+    used: UsedSignature,
+    done: D,
+}
 
-impl Work for UseUp {
+impl<D: FnOnce(Option<i64>) + Send> Work for UseUp<D> {
     fn run(&mut self, sql: &mut dyn Sql, _: &mut Uncounted) -> sql::Result<()> {
-        use_up(sql, &self.0)
+        use_up(sql, &self.used)?;
+        if let Some(push) = used_for(sql, &self.used.signature)? {
+            self.used.push = push;
+        }
+        Ok(())
     }
 
-    fn finish(self: Box<Self>, _: Result<(), StoreError>, _: &mut AfterCommit) {}
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>, _: &mut AfterCommit) {
+        if outcome.is_ok() {
+            (self.done)(self.used.push);
+        }
+    }
 
     fn is_awaited(&self) -> bool {
         false
@@ -161,12 +154,6 @@ impl Reader {
             sql.optional(&NEWEST_BEFORE, values![beyond], |row| row.get(0))
         })
     }
-}
-
-/// Stores a signature that is not in a row of `messages`.
-pub(super) fn use_up(sql: &mut dyn Sql, used: &UsedSignature) -> sql::Result<()> {
-    let values = values![used.signature, used.received_at, used.push];
-    sql.run(&USE_UP, values).map(drop)
 }
 
 /// Removes the messages that `which` selects: a statement that returns id, dedup_key, received_at, signature and msg_type.

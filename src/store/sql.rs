@@ -68,15 +68,15 @@ pub(super) trait Many: Sql {
     /// A new id for a row.
     fn new_id(&mut self) -> i64;
 
-    /// Inserts all of these rows, or none if one of them is there already: `false`. What `insert` has in `VALUES (…)` is there
-    /// for each. Where they were inserted, calls `each` for what `find` finds, as [`Many::find_all`].
+    /// Inserts all of these rows, and if one of them is there already, `false`, those of the statements before its own. What
+    /// a statement has in `VALUES (…)` is there for each row. Where they were inserted, calls `each` for what `find` finds,
+    /// as [`Many::find_all`].
     ///
     /// # Errors
     /// As [`Sql::run`], and those of `each`.
     fn insert_all(
         &mut self,
-        insert: &Statement,
-        rows: &[Vec<Value<'_>>],
+        rows: &[(&Statement, &[Vec<Value<'_>>])],
         find: &Statement,
         wanted: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,

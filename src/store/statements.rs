@@ -10,7 +10,7 @@ use super::{
     admin, contact, daily_counts, erase, fence, follow_counts, followers, forwards, forwards_read,
     growth, hooks, inbox, jobs, kept, lease, media, media_files, messages, node, outbox, pictures,
     profiles, record, rows, rule_counts, scenes, sent, sessions, settings, signatures, sync, tags,
-    troubles,
+    troubles, used,
 };
 
 /// The statements of every file that has some.
@@ -48,6 +48,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("sync", sync::STATEMENTS),
     ("tags", tags::STATEMENTS),
     ("troubles", troubles::STATEMENTS),
+    ("used", used::STATEMENTS),
 ];
 
 /// Words that another engine does not know, or understands in its own way.

@@ -548,7 +548,8 @@ impl Loop {
                 );
                 troubles.begin(Kind::Store, &text);
             }
-        } else if !is_awaited {
+        } else if !is_awaited && error.kind() != ErrorKind::TooLong {
+            // A push that is too long is refused, which is logged there.
             log::error!("{error}; everything else goes on");
         }
         Err(error)

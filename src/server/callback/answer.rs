@@ -42,6 +42,7 @@ pub fn not_found() -> Response {
 pub fn refusal(why: &Refused) -> Response {
     match why {
         Refused::NotAPush(_) => Response::text(400, "not a push"),
+        Refused::TooLong(_) => Response::text(400, "too long"),
         Refused::OtherPath { .. } => not_found(),
         Refused::Method(methods) => {
             Response::text(405, "method not allowed").with("Allow", methods.clone())

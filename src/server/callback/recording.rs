@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::accepted::Accepted;
 use super::answer;
+use super::claim::Claim;
 use super::exchange::{Exchange, Held};
 use super::stall::Stall;
 use crate::app::App;
@@ -22,8 +23,14 @@ use crate::wechat::{self, Effect};
 /// Why a push is not forwarded whose request cannot wait.
 const NO_PLACE: &str = "too many requests wait already (server.max_waiting)";
 
-/// Hands a push to the store's writer together with the duty to answer it.
-pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
+/// Hands a push to the store's writer together with the duty to answer it. `claim`: what the store decides about its
+/// signature, if it does.
+pub fn record(
+    app: &Arc<App>,
+    stall: &Arc<Stall>,
+    accepted: Accepted,
+    claim: Option<Claim>,
+) -> Reply {
     let (app, stall) = (Arc::clone(app), Arc::clone(stall));
     Reply::later(move |deferred: Deferred| {
         let Accepted {
@@ -66,7 +73,11 @@ pub fn record(app: &Arc<App>, stall: &Arc<Stall>, accepted: Accepted) -> Reply {
                 {
                     app.scans.commit(step, Instant::now());
                 }
-                recording.finish(&app.deliveries, recorded, after);
+                let refusal = claim.and_then(|claim| claim.settle(&app, &recorded));
+                match refusal {
+                    Some(refusal) => recording.refuse(refusal, after),
+                    None => recording.finish(&app.deliveries, recorded, after),
+                }
                 if wants_profile {
                     app.notifiers.profiles.notify();
                 }
@@ -135,6 +146,13 @@ struct Recording {
 }
 
 impl Recording {
+    /// Answers a push that the store refuses. Nothing is recorded of it, and it counts as a refused request.
+    fn refuse(self, refusal: Response, after: &mut AfterCommit) {
+        if let Some(outbox) = self.deferred.answer_together(refusal) {
+            after.then(move || outbox.release());
+        }
+    }
+
     /// Answers the push after its commit, or lets it wait for its service.
     fn finish(
         self,
@@ -161,7 +179,7 @@ impl Recording {
             Ok(Recorded::PendingAgain(_) | Recorded::Again { .. } | Recorded::Removed) => {
                 PushOutcome::Again
             }
-            Err(_) => PushOutcome::Failed,
+            Ok(Recorded::Replayed { .. }) | Err(_) => PushOutcome::Failed,
         });
         match recorded {
             Ok(Recorded::Pending(forwarded)) => {
@@ -202,7 +220,7 @@ impl Recording {
                 let word = " again, not recorded";
                 answer(deferred, answer::success(), &exchange, word, after);
             }
-            Err(_) => {
+            Ok(Recorded::Replayed { .. }) | Err(_) => {
                 answer(deferred, answer::unavailable(), &exchange, "", after);
             }
         }

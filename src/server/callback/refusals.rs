@@ -69,6 +69,8 @@ pub enum Refused {
     TooOld,
     /// 400: validly signed, but not a push; with what is wrong.
     NotAPush(String),
+    /// 400: a push with a value that is longer than its column; with which.
+    TooLong(String),
     /// 404: validly signed, but for another path than the callback's.
     OtherPath {
         /// What was asked for.
@@ -135,6 +137,7 @@ impl fmt::Display for Refused {
             Refused::Replayed => f.write_str("its signature was used for another push before: somebody replays requests"),
             Refused::TooOld => f.write_str("its timestamp is as old as signatures that are no longer remembered: it may be a replay"),
             Refused::NotAPush(what) => write!(f, "a rightly signed request is not a push: {what}"),
+            Refused::TooLong(what) => write!(f, "a push is not recorded, because a value is longer than the store takes: {what}"),
             Refused::OtherPath { asked, callback } => {
                 let shown: String = asked.chars().take(SHOWN).collect();
                 let shown = Visible(&shown);
@@ -203,6 +206,7 @@ impl Refused {
             | Refused::BrokenEnvelope(_)
             | Refused::Replayed
             | Refused::TooOld
+            | Refused::TooLong(_)
             | Refused::OtherPath { .. }
             | Refused::Method(_)
             | Refused::ForeignForm
@@ -237,6 +241,7 @@ impl Refused {
             Refused::Replayed => "replayed",
             Refused::TooOld => "too_old",
             Refused::NotAPush(_) => "not_a_push",
+            Refused::TooLong(_) => "too_long",
             Refused::OtherPath { .. } => "other_path",
             Refused::Method(_) => "method",
             Refused::ForeignForm | Refused::ForeignAdminForm => "foreign_form",

@@ -3,6 +3,10 @@
 //! In plain mode a signature does not cover the body, so anybody who sees one request could send any body with its query.
 //! The platform itself repeats a query only when it delivers the same push again. A signature is used up by
 //! whatever came with it: a push, a body that is not a push, the check of the callback URL.
+//!
+//! Where several nodes share the store, that decides what a signature brings, because a node does not see what others
+//! get. Its own memory then only spares the store what is known to be wrong, and learns only what the store says:
+//! otherwise a forged body at one node would keep out the true one, which another has recorded.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -26,6 +30,10 @@ const SLICES: usize = 8;
 /// further ones are refused unread.
 const OTHER_BODIES: u8 = 3;
 
+/// Other bodies for a signature whose own body came to another node: it is not known here until the push is delivered
+/// again, which it must be able to be.
+const BODIES_IN_PLACE_OF_IT: u8 = 100;
+
 /// The signatures that can still be accepted, and what they brought.
 #[derive(Debug)]
 pub struct Replay {
@@ -33,6 +41,8 @@ pub struct Replay {
     hashes: RandomState,
     memory: Mutex<Memory>,
     most: usize,
+    /// Several nodes share the store, which decides.
+    is_shared: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,11 +87,20 @@ impl Replay {
         Replay::of(MOST as usize)
     }
 
+    /// Where several nodes share the store.
+    pub fn shared() -> Replay {
+        Replay {
+            is_shared: true,
+            ..Replay::new()
+        }
+    }
+
     fn of(most: usize) -> Replay {
         Replay {
             hashes: RandomState::new(),
             memory: Mutex::default(),
             most,
+            is_shared: false,
         }
     }
 
@@ -140,7 +159,11 @@ impl Replay {
         memory.expire(now, memory_of(skew));
         if let Some(known) = memory.find(seen.signature) {
             if known.body != Some(seen.body) {
-                if known.others == OTHER_BODIES {
+                let most = match known.body {
+                    None if self.is_shared => BODIES_IN_PLACE_OF_IT,
+                    None | Some(_) => OTHER_BODIES,
+                };
+                if known.others >= most {
                     return Err(Refused::Replayed);
                 }
                 known.others += 1;
@@ -148,36 +171,58 @@ impl Replay {
             return Ok(seen);
         }
         match memory.dropped {
+            // What was dropped the store knows.
+            Some(_) if self.is_shared => Ok(seen),
             Some(dropped) if !skew.is_zero() && seen.timestamp <= dropped => Err(Refused::TooOld),
             Some(_) | None => Ok(seen),
         }
     }
 
     /// Uses the signature up for this push, or for a body that is not a push, and says whether nothing came with it
-    /// before. Refuses what is not that for which it was used.
+    /// before. Refuses what is not that for which it was used. Where nodes share the store, nothing is used up until it
+    /// says so, see [`Replay::learn`].
     pub fn admit(&self, seen: &Seen, push: Option<i64>) -> Result<bool, Refused> {
         let push = push.map(push_hash);
         let mut memory = self.memory();
+        let used = Use {
+            push,
+            body: Some(seen.body),
+            others: 0,
+        };
         let Some(known) = memory.find(seen.signature) else {
-            let first = Use {
-                push,
-                body: Some(seen.body),
-                others: 0,
-            };
-            memory.insert(seen, first, self.most);
+            if !self.is_shared {
+                memory.insert(seen, used, self.most);
+            }
             return Ok(true);
         };
         let same_body = known.body == Some(seen.body);
         let same_push = push.is_some() && known.push == push;
         if same_push || same_body && known.push.is_none() {
-            *known = Use {
-                push,
-                body: Some(seen.body),
-                others: 0,
-            };
+            if !self.is_shared {
+                *known = used;
+            }
             return Ok(false);
         }
         Err(Refused::Replayed)
+    }
+
+    /// Takes over what the signature is used for by the store that nodes share: this push, or a body that is not a push.
+    /// `by_this`: the body of this request has brought it. Without such a store there is nothing to learn.
+    pub fn learn(&self, seen: &Seen, push: Option<i64>, by_this: bool) {
+        if !self.is_shared {
+            return;
+        }
+        let used = Use {
+            push: push.map(push_hash),
+            body: by_this.then_some(seen.body),
+            others: 0,
+        };
+        let mut memory = self.memory();
+        match memory.find(seen.signature) {
+            Some(known) if known.push == used.push && !by_this => {}
+            Some(known) => *known = used,
+            None => memory.insert(seen, used, self.most),
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -410,5 +455,52 @@ mod tests {
         assert!(!admits(2, 5, NOW));
         assert!(admits(4, 5, NOW - 600));
         assert!(!admits(5, 5, NOW - 1_201), "it may have come before");
+    }
+
+    #[test]
+    fn where_nodes_share_the_store_only_what_it_says_is_learned() {
+        let replay = Replay::shared();
+        let look = |body: &[u8]| replay.look(&signed(1, NOW), body, SKEW, NOW);
+        let forged = look(b"forged").unwrap();
+        let own = look(b"the push").unwrap();
+        // Both may be recorded, as far as this node knows.
+        assert_eq!(replay.admit(&forged, Some(6)), Ok(true));
+        assert_eq!(replay.admit(&own, Some(5)), Ok(true));
+        // Another node has recorded the true one.
+        replay.learn(&forged, Some(5), false);
+        replay.admit(&forged, Some(6)).unwrap_err();
+        replay.admit(&forged, None).unwrap_err();
+        for number in 0..10_u8 {
+            look(&[number]).unwrap();
+        }
+        assert_eq!(replay.admit(&own, Some(5)), Ok(false));
+        replay.learn(&own, Some(5), true);
+        for number in 0..OTHER_BODIES {
+            look(&[number]).unwrap();
+        }
+        assert_eq!(look(b"forged").unwrap_err(), Refused::Replayed);
+        look(b"the push").unwrap();
+    }
+
+    #[test]
+    fn where_nodes_share_the_store_what_was_dropped_is_not_refused() {
+        let replay = Replay {
+            is_shared: true,
+            ..Replay::of(80)
+        };
+        for number in 0..1_000 {
+            let seen = replay.look(&signed(number, NOW), b"", SKEW, NOW).unwrap();
+            replay.learn(&seen, Some(1), true);
+            assert!(replay.memory().len() <= 80);
+        }
+        assert!(admits(&replay, &signed(0, NOW), 1, SKEW, NOW));
+    }
+
+    #[test]
+    fn without_nodes_there_is_nothing_to_learn() {
+        let replay = Replay::new();
+        let seen = replay.look(&signed(1, NOW), b"one", SKEW, NOW).unwrap();
+        replay.learn(&seen, Some(1), true);
+        assert!(admits(&replay, &signed(1, NOW), 2, SKEW, NOW));
     }
 }

@@ -58,10 +58,13 @@ fn step() -> impl Strategy<Value = Step> {
 
 pub(in crate::store) fn push(number: usize, sender: &str, at: i64, effect: Effect) -> Record {
     let dedup_key = format!("{number}|{sender}");
+    let digest = short_digest(dedup_key.as_bytes());
+    let mut signature = [0; 20];
+    signature[..8].copy_from_slice(&digest.to_be_bytes());
     Record {
-        digest: short_digest(dedup_key.as_bytes()),
+        digest,
         dedup_key,
-        signature: [0; 20],
+        signature,
         openid: sender.to_owned(),
         account: "gh_1".to_owned(),
         msg_type: "event".to_owned(),

@@ -104,6 +104,7 @@ impl From<&Error> for Failure {
                     "the database is not complete: restore it from a copy",
                     Again::No,
                 ),
+                1406 => (ErrorKind::TooLong, None, false, Again::No),
                 // Data exceptions, and what a constraint refuses.
                 _ => {
                     let of_one = ["22", "23", "42"]
@@ -203,7 +204,7 @@ mod tests {
             (1114, "HY000", ErrorKind::Full, true, Again::No),
             (1045, "28000", ErrorKind::Other, true, Again::No),
             (1049, "42000", ErrorKind::Gone, true, Again::No),
-            (1406, "22001", ErrorKind::Other, false, Again::No),
+            (1406, "22001", ErrorKind::TooLong, false, Again::No),
             (1366, "HY000", ErrorKind::Other, false, Again::No),
             (1048, "23000", ErrorKind::Other, false, Again::No),
             (1105, "HY000", ErrorKind::Other, true, Again::No),

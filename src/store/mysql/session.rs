@@ -467,15 +467,16 @@ impl Many for Connection {
 
     fn insert_all(
         &mut self,
-        insert: &Statement,
-        rows: &[Vec<Value<'_>>],
+        rows: &[(&Statement, &[Vec<Value<'_>>])],
         find: &Statement,
         wanted: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<bool> {
         let mut sql = String::new();
-        text::fill_list(&mut sql, insert.mysql, rows.iter().map(Vec::as_slice));
-        sql.push_str(END);
+        for (insert, rows) in rows.iter().filter(|(_, rows)| !rows.is_empty()) {
+            text::fill_list(&mut sql, insert.mysql, rows.iter().map(Vec::as_slice));
+            sql.push_str(END);
+        }
         text::fill_list(&mut sql, find.mysql, wanted.iter().map(slice::from_ref));
         self.has_written = true;
         self.each_at_once(&sql, &mut |row| each(row).map(ControlFlow::Continue))

@@ -1,5 +1,7 @@
 //! The store on a real server, where there is one: see the module `engine`.
 
+mod races;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

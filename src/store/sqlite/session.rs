@@ -30,6 +30,9 @@ impl Sql for &Connection {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        if statement.sqlite.is_empty() {
+            return Ok(());
+        }
         let mut statement = prepared(self, statement, values, 1)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {

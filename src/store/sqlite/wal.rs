@@ -73,6 +73,7 @@ pub(in crate::store) fn empty_log(path: &Path, main: &Main) -> Result<bool, Stor
             | ErrorKind::Gone
             | ErrorKind::Damaged
             | ErrorKind::Superseded
+            | ErrorKind::TooLong
             | ErrorKind::Other => Err(error),
         }
     })

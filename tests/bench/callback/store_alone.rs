@@ -155,7 +155,8 @@ fn hand_in(run: &Arc<Run>) {
                 Recorded::Pending(_)
                 | Recorded::Again { .. }
                 | Recorded::PendingAgain(_)
-                | Recorded::Removed,
+                | Recorded::Removed
+                | Recorded::Replayed { .. },
             )
             | Err(_) => answers.failed += 1,
         }
