@@ -24,7 +24,7 @@ use crate::counted::counted;
 use crate::dispatch::{Advice, Rules, advise};
 use crate::local_time;
 use crate::secret::Secret;
-use crate::store::Reader;
+use crate::store::{Reader, ServerFacts};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,6 +53,9 @@ struct Checked {
     /// Where the operator's page is; `None`: the server does not show it.
     operator_page: Option<String>,
     store: String,
+    /// `None`: the store is in a file, or cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<ServerFacts>,
     followers: Option<i64>,
     last_backup: Option<ShownBackup>,
     /// `None` without `store.media`.
@@ -184,7 +187,7 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         keep if keep.is_zero() => "for ever".to_owned(),
         keep => show_duration(keep),
     };
-    out.pairs(&[
+    let mut pairs = vec![
         (
             "configuration",
             format!("{}: no mistakes", checked.configuration),
@@ -210,6 +213,17 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
                 .unwrap_or_else(|| "off; `wechatd admin` shows it".to_owned()),
         ),
         ("store", store),
+    ];
+    if let Some(server) = &checked.server {
+        let encrypted = server.cipher.as_deref().unwrap_or("not encrypted");
+        pairs.push((
+            "  server",
+            format!("{}, {}, {encrypted}", server.host, server.version),
+        ));
+        pairs.push(("  sql_mode", server.sql_mode.clone()));
+        pairs.push(("  commits", server.durability()));
+    }
+    pairs.extend([
         (
             "last backup",
             match &checked.last_backup {
@@ -219,7 +233,8 @@ fn show(config: &Config, arguments: &Arguments, checked: &Checked) -> Result<(),
         ),
         ("messages kept", keep),
         ("rules", checked.rules.len().to_string()),
-    ])?;
+    ]);
+    out.pairs(&pairs)?;
     for rule in &checked.rules {
         let service = rule.service.as_ref();
         let service = service.map_or(String::new(), |service| format!(" to {service}"));
@@ -316,6 +331,7 @@ fn look(
     };
     let token = token.map(|(token, is_made)| ShownToken { token, is_made });
     let followers = reader.map(Reader::count_followers).transpose()?;
+    let server = reader.map(Reader::server).transpose()?.flatten();
     let last_backup = match reader {
         Some(reader) => reader.last_backup()?.map(|backup| {
             Ok::<_, Failure>(ShownBackup {
@@ -385,7 +401,8 @@ fn look(
             .map(|hook| ShownHook::of(hook, reader))
             .collect::<Result<_, _>>()?,
         web: web::ShownWeb::of(config),
-        warnings: warnings::all(config, &rules, reader)?,
+        warnings: warnings::all(config, &rules, reader, server.as_ref())?,
+        server,
         obstacles,
         to_do: next::steps(config, reader)?,
         online: None,

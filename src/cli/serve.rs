@@ -14,7 +14,11 @@ pub(super) fn run(config: impl FnOnce() -> Result<Config, Failure>) -> Result<()
     let served = server::serve(config).map_err(|error| {
         // Through the log, not straight to stderr, which perhaps nobody reads.
         log.push(format!("wechatd: {}\n", Visible(&error.to_string())).as_bytes());
-        Failure::Shown
+        match error.needs_newer_program() {
+            // Starting it again would not help.
+            true => Failure::ShownWrong,
+            false => Failure::Shown,
+        }
     });
     log::logger().flush();
     served

@@ -4,8 +4,9 @@ use ring::digest::{SHA256, digest};
 use toml::Table;
 
 /// Keys that belong to one machine.
-const OF_ONE_MACHINE: [(&str, &[&str]); 3] = [
+const OF_ONE_MACHINE: [(&str, &[&str]); 4] = [
     ("server", &["listen", "workers", "max_connections"]),
+    ("store", &["url", "password_file", "connections", "tls"]),
     ("admin", &["listen"]),
     ("api", &["token_file"]),
 ];

@@ -44,7 +44,7 @@ use crate::clock;
 use crate::config::{Config, Listen};
 use crate::counted::counted;
 use crate::dispatch::Advice;
-use crate::store::Store;
+use crate::store::{ErrorKind, Store};
 use crate::trouble::Kind;
 use admin::AdminServer;
 pub use admin::{AdminRoute, admin_routes};
@@ -450,6 +450,21 @@ fn warn(live: &Live) {
     }
     for Advice { rule, line, what } in live.advice() {
         log::warn!("{}:{line}: {rule}: {what}", live.config.file.display());
+    }
+}
+
+impl ServeError {
+    /// Whether only a newer version of this program can use the store.
+    #[must_use]
+    pub fn needs_newer_program(&self) -> bool {
+        match self {
+            ServeError::App(AppError::Store(error)) => error.kind() == ErrorKind::TooNew,
+            ServeError::App(_)
+            | ServeError::Listen(_)
+            | ServeError::AdminListen(_)
+            | ServeError::System(_)
+            | ServeError::Fault(_) => false,
+        }
     }
 }
 

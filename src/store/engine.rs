@@ -11,6 +11,7 @@ use super::found::Found;
 #[cfg(feature = "mysql")]
 use super::mysql;
 use super::options::{Options, Server};
+use super::server_facts::ServerFacts;
 use super::sql::{Result, Sql};
 use super::sqlite;
 use super::sqlite::main_file::Main;
@@ -219,6 +220,18 @@ impl Session {
                 ErrorKind::Other,
                 "store: backup: a store on a server is copied by the server's own tools",
             )),
+        }
+    }
+
+    /// What the server says about itself; `None`: there is no server.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(super) fn server(&self) -> Result<Option<ServerFacts>> {
+        match self {
+            Session::Sqlite(_) => Ok(None),
+            #[cfg(feature = "mysql")]
+            Session::Mysql(readers) => readers.facts().map(Some),
         }
     }
 

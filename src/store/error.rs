@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Superseded,
     /// A value is longer than its column: only what it belongs to is not stored.
     TooLong,
+    /// Only a newer version of this program can use the store.
+    TooNew,
     /// Anything else.
     Other,
 }

@@ -5,7 +5,8 @@
 //!   texts for each engine, side by side; `statements`: tests of all of them
 //! - [`sqlite`]: the engine in one file, and all that is its own; `mysql`: the one on a server, in a program that is built
 //!   with it
-//! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`error`]: what failed, and what to do
+//! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`server_facts`]: what a server
+//!   says about itself; [`error`]: what failed, and what to do
 //! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit; [`rows`]: its row, or those of many at once
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
@@ -76,6 +77,7 @@ mod rule_counts;
 mod scenes;
 mod scrub;
 mod sent;
+mod server_facts;
 mod sessions;
 mod settings;
 mod signatures;
@@ -124,6 +126,7 @@ pub use record::{Record, Recorded};
 pub use rule_counts::RuleHits;
 pub use scenes::{SceneCount, recorded_scene};
 pub use sent::{NewSent, SendBegun, Sent, SentMessage, SentRow, SentState};
+pub use server_facts::ServerFacts;
 pub use sessions::{Ending, NewSession, SessionFilter, SessionRow, Visitor};
 pub use settings::MENU_BEFORE;
 pub use sqlite::copy::{copy_any_version, owner_of_copy, remove_part_of, restore};

@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::options::Options;
 use super::pauses::Turn;
 use super::process::{NodeId, Process};
+use super::server_facts::ServerFacts;
 use super::sql::{self, Sql};
 use super::writer::Writer;
 use crate::metrics::Commits;
@@ -161,6 +162,15 @@ impl Reader {
     /// When `target` exists already or cannot be written.
     pub fn backup(&self, target: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         self.session.backup(target, progress)
+    }
+
+    /// What the server of the store says about itself; `None`: it is in a file.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn server(&self) -> Result<Option<ServerFacts>, StoreError> {
+        let facts = self.session.server();
+        facts.map_err(|error| StoreError::of_sql("read", &error))
     }
 
     /// Numbers of the pages of the file that contain the bytes of `text`.

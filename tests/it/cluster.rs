@@ -1,5 +1,8 @@
 //! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no MariaDB.
 
+mod faults;
+mod start;
+
 use crate::support::cluster::Cluster;
 use crate::support::*;
 use std::sync::Barrier;

@@ -10,7 +10,7 @@ use crate::cli::simulate::Target;
 use crate::config::{Config, HEALTH_PATH, Listen};
 use crate::hooks;
 use crate::server::{ListenError, Listener};
-use crate::store::{Found, Reader, StoreError, examine};
+use crate::store::{Found, Reader, Server, StoreError, examine};
 
 /// What the server answers to the health check.
 const SERVER: [u16; 2] = [200, 503];
@@ -25,6 +25,10 @@ pub(in crate::cli) fn obstacles(
     let mut obstacles = Vec::new();
     if let Some(file) = config.store.file() {
         obstacles.extend(missing_folder(&target_of(file)));
+    }
+    let server = config.store.server.as_ref();
+    if server.is_some_and(Server::lacks_its_password) {
+        return Ok((obstacles, None));
     }
     let found = examine(&config.store);
     if let Err(error) = &found {

@@ -10,17 +10,19 @@ use crate::config::{Config, Listen, Media, Menu, WebUrl};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
 use crate::simulated::SimulatedPush;
-use crate::store::{Host, Options, Reader, Tls};
+use crate::store::{Host, Options, Reader, ServerFacts, Tls};
 use crate::wechat::Push;
 use crate::wechat::menu::{Button, Tap};
 
-/// All warnings that are about no rule of the file. `reader` is the store, if there is one yet.
+/// All warnings that are about no rule of the file. `reader` is the store, if there is one yet, and `server` where it is.
 pub(super) fn all(
     config: &Config,
     rules: &Rules,
     reader: Option<&Reader>,
+    server: Option<&ServerFacts>,
 ) -> Result<Vec<String>, Failure> {
     let mut warnings = questionable(config);
+    warnings.extend(server.map(ServerFacts::doubts).unwrap_or_default());
     if let Some(why) = reader.map(Reader::sync_doubt).transpose()?.flatten() {
         warnings.push(format!(
             "the last follower sync removed nobody, because {why}"

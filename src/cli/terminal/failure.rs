@@ -27,6 +27,8 @@ pub enum Failure {
     Detailed(Box<Details>),
     /// It failed, or the answer is no, and the output already says so: exit code 1 without any more text.
     Shown,
+    /// The command line or the configuration is wrong, and the output already says so: exit code 2 without any more text.
+    ShownWrong,
     /// The reader of the output has gone, as with `head`: exit code 0.
     OutputClosed,
 }
@@ -115,7 +117,7 @@ impl Failure {
             Failure::Failed(text) => plain(Exit::Failed, text),
             Failure::Wrong(text) => plain(Exit::Wrong, text),
             Failure::Detailed(details) => Ok(details),
-            Failure::Shown | Failure::OutputClosed => Err(self),
+            Failure::Shown | Failure::ShownWrong | Failure::OutputClosed => Err(self),
         }
     }
 
@@ -130,6 +132,7 @@ impl Failure {
                 ExitCode::from(details.exit as u8)
             }
             Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+            Err(Failure::ShownWrong) => ExitCode::from(2),
             Err(_) => ExitCode::from(1),
         }
     }
@@ -180,7 +183,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Failed(text) | Failure::Wrong(text) => f.write_str(text),
             Failure::Detailed(details) => f.write_str(&details.text),
-            Failure::Shown => f.write_str("failed"),
+            Failure::Shown | Failure::ShownWrong => f.write_str("failed"),
             Failure::OutputClosed => f.write_str("output closed"),
         }
     }

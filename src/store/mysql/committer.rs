@@ -11,6 +11,7 @@ use super::super::sql::{Result, Sql};
 use super::error::{Again, Failure};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
+use super::schema;
 use super::session::Connection;
 use crate::random::{self, NoRandomNumbers};
 
@@ -126,9 +127,11 @@ impl Committer {
         }
         self.attempt += 1;
         let (row, attempt) = (&self.row, self.attempt);
-        // A server may say that it has committed what it has not: the row is read back.
+        // A server may say that it has committed what it has not: the row is read back. The number cannot be NULL, so that
+        // nothing is committed to a store that a newer program has changed in the meantime.
+        let number = schema::unless_too_new(attempt);
         let commit = format!(
-            "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {attempt}, unix_timestamp()) \
+            "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
              ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
              COMMIT; {}",
             self.last_committed()
@@ -146,6 +149,11 @@ impl Committer {
             }),
             Err(failure) => {
                 self.connection.roll_back();
+                if failure.again == Again::No
+                    && let Some(newer) = schema::look_for_newer(&mut self.connection)
+                {
+                    return Err(ended(newer));
+                }
                 // A deadlock says that nothing was committed, and so does what is wrong with one piece of work.
                 let is_known = failure.again == Again::Here || !failure.error.concerns_all;
                 let unknown = number.filter(|_| !is_known);

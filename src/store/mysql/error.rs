@@ -24,6 +24,9 @@ pub(in super::super) struct Failure {
     pub(super) again: Again,
 }
 
+/// What to do about a certificate that is not accepted.
+const CERTIFICATE: &str = "check that the server's certificate names the host of store.url, and name the file of the authority that signed it in store.tls";
+
 /// The row is there already.
 pub(super) const DUPLICATE: u16 = 1062;
 
@@ -114,11 +117,16 @@ impl From<&Error> for Failure {
                     (ErrorKind::Other, None, !of_one, Again::No)
                 }
             },
-            Error::TlsError(_) | Error::DriverError(DriverError::TlsNotSupported) => all(
+            Error::DriverError(DriverError::TlsNotSupported) => all(
                 ErrorKind::Other,
-                "the connection cannot be encrypted: check the server's certificate, and store.tls",
+                "have the server take encrypted connections, or set store.tls = \"off\" if nobody else is on the way to it",
                 Again::No,
             ),
+            Error::TlsError(_) => all(ErrorKind::Other, CERTIFICATE, Again::No),
+            // What the other end sent in the handshake is not accepted.
+            Error::IoError(error) if error.kind() == io::ErrorKind::InvalidData => {
+                all(ErrorKind::Other, CERTIFICATE, Again::No)
+            }
             Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) => all(
                 ErrorKind::Busy,
                 "check that the server of store.url runs and can be reached; this one goes on by itself",

@@ -176,8 +176,15 @@ impl Hosts {
     fn read_back(&self, connection: &mut Conn) -> Result<(), Failure> {
         let names = READ_BACK.map(|(name, _)| name).join("', '");
         let rows: Vec<(String, String)> = connection.query(format!(
-            "SHOW SESSION VARIABLES WHERE Variable_name IN ('{names}', 'wsrep_on')"
+            "SHOW SESSION VARIABLES WHERE Variable_name IN ('{names}', 'version', 'wsrep_on')"
         ))?;
+        let version = rows.iter().find(|(found, _)| found == "version");
+        if let Some((_, version)) = version.filter(|(_, version)| is_too_old(version)) {
+            return Err(Failure::of_all(
+                format!("its version {version} is too old"),
+                "upgrade it to MySQL 8 or MariaDB 10.11",
+            ));
+        }
         let is_on = |name: &str| {
             rows.iter()
                 .any(|(found, value)| found == name && value == "ON")
@@ -210,6 +217,26 @@ impl Hosts {
     }
 }
 
+/// Whether this is a MySQL or a MariaDB that the statements are not written for. Products that only speak their protocol
+/// call themselves what they like.
+fn is_too_old(version: &str) -> bool {
+    let other = ["TiDB", "OceanBase", "TDSQL"].iter();
+    if other.into_iter().any(|name| version.contains(name)) {
+        return false;
+    }
+    let mut numbers = version
+        .split(['.', '-'])
+        .map_while(|part| part.parse().ok());
+    let least: (u32, u32) = match version.contains("MariaDB") {
+        true => (10, 11),
+        false => (8, 0),
+    };
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < least,
+        (None, _) | (_, None) => false,
+    }
+}
+
 /// Whether two values of a variable mean the same: the words of a list may be in another order.
 fn same(found: &str, wanted: &str) -> bool {
     let words = |text: &str| {
@@ -236,5 +263,27 @@ fn both(first: Failure, second: &Failure) -> Failure {
             ..first.error
         },
         again: first.again.max(second.again),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_old;
+
+    #[test]
+    fn servers_before_mysql_8_and_mariadb_10_11_are_too_old() {
+        for (version, is_old) in [
+            ("10.11.19-MariaDB-0+deb12u1", false),
+            ("11.4.2-MariaDB-log", false),
+            ("10.6.18-MariaDB", true),
+            ("8.0.39", false),
+            ("8.4.2-cluster", false),
+            ("5.7.44-log", true),
+            ("5.7.25-OceanBase-v4.2.1.0", false),
+            ("8.0.11-TiDB-v7.5.1", false),
+            ("some other", false),
+        ] {
+            assert_eq!(is_too_old(version), is_old, "{version}");
+        }
     }
 }

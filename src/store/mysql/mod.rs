@@ -2,13 +2,14 @@
 //!
 //! - [`session`]: statements on a connection; [`text`]: statements as the server takes them
 //! - [`committer`]: a connection that commits; [`readers`]: connections that read
-//! - [`hosts`]: which server is connected to, and how
+//! - [`hosts`]: which server is connected to, and how; [`facts`]: what it says about itself
 //! - [`schema`]: tables, views, migrations
 //! - [`ids`]: the ids of new rows
 //! - [`error`]: errors in an owner's words, and which are tried again
 
 pub(super) mod committer;
 pub(super) mod error;
+mod facts;
 pub(super) mod hosts;
 pub(super) mod ids;
 pub(super) mod readers;

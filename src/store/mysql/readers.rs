@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::super::error::{ErrorKind, StoreError};
+use super::super::error::{ErrorKind, SqlError, StoreError};
 use super::super::found::Found;
 use super::super::options::Server;
+use super::super::server_facts::ServerFacts;
 use super::super::sql::Sql;
+use super::facts;
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::schema;
@@ -62,6 +64,18 @@ impl Readers {
         let found = read(&mut connection);
         self.idle.borrow_mut().push(connection);
         found
+    }
+
+    /// What the server says about itself.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(in super::super) fn facts(&self) -> Result<ServerFacts, SqlError> {
+        let idle = self.idle.borrow_mut().pop();
+        let mut connection = idle.unwrap_or_else(|| self.connection());
+        let facts = facts::ask(&mut connection, &self.hosts);
+        self.idle.borrow_mut().push(connection);
+        Ok(facts?)
     }
 
     fn connection(&self) -> Connection {

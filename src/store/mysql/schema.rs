@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::super::error::{ErrorKind, StoreError};
+use super::super::error::{ErrorKind, SqlError, StoreError};
 use super::super::found::Found;
-use super::error::Failure;
+use super::error::{Again, Failure};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::session::Connection;
@@ -479,14 +479,32 @@ fn version(connection: &mut Connection, hosts: &Hosts) -> Result<Option<i64>, St
     match versions.first() {
         // Somebody began to make it.
         None => Ok(None),
-        Some((version, readable_by)) if *readable_by > VERSION => Err(of(
-            hosts,
-            format!(
-                "is of the newer version {version}, which this wechatd cannot read; use a newer one"
-            ),
-        )),
+        Some((version, readable_by)) if *readable_by > VERSION => Err(fail(too_new(*version))),
         Some((version, _)) => Ok(Some(*version)),
     }
+}
+
+/// As a number of SQL: NULL once only newer programs can use the store, else `number`.
+pub(super) fn unless_too_new(number: u64) -> String {
+    format!("(SELECT CASE WHEN readable_by <= {VERSION} THEN {number} END FROM wechatd_schema)")
+}
+
+/// Whether only newer programs can use the store now, as an error.
+pub(super) fn look_for_newer(connection: &mut Connection) -> Option<Failure> {
+    let sql = format!("SELECT version FROM wechatd_schema WHERE readable_by > {VERSION} LIMIT 1");
+    let newer: Vec<i64> = connection.simple_rows(&sql).ok()?;
+    newer.first().copied().map(too_new)
+}
+
+fn too_new(version: i64) -> Failure {
+    let error = SqlError {
+        kind: ErrorKind::TooNew,
+        reason: format!("the store is of the newer version {version}, which this one cannot use"),
+        what_to_do: Some("use a newer wechatd"),
+        concerns_all: true,
+    };
+    let again = Again::No;
+    Failure { error, again }
 }
 
 fn of(hosts: &Hosts, what: impl std::fmt::Display) -> StoreError {

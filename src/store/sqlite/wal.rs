@@ -74,6 +74,7 @@ pub(in crate::store) fn empty_log(path: &Path, main: &Main) -> Result<bool, Stor
             | ErrorKind::Damaged
             | ErrorKind::Superseded
             | ErrorKind::TooLong
+            | ErrorKind::TooNew
             | ErrorKind::Other => Err(error),
         }
     })

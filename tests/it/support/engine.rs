@@ -123,7 +123,8 @@ impl Engine {
     fn has_started(&self) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if log(&self.folder).contains("Aborting") {
+            let log = log(&self.folder);
+            if log.contains("Aborting") || log.contains("startup was aborted") {
                 return false;
             }
             let mut greeting = [0];
