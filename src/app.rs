@@ -103,6 +103,8 @@ pub struct Notifiers {
     pub watchdog: Notifier,
     /// Notified when trouble begins or ends.
     pub watch: Arc<Notifier>,
+    /// Notified when a log-in that is a row may have changed, or is waited for.
+    pub log_ins: Arc<Notifier>,
 }
 
 /// What a reload replaces as a whole.
@@ -178,12 +180,12 @@ impl App {
             confirmed,
             duties: Duties::new(&store),
             listening: OnceLock::new(),
+            scans: Scans::of(&store, &notifiers.log_ins),
             store,
             api,
             uploads,
             deliveries,
             seen: Seen::default(),
-            scans: Scans::default(),
             notifiers,
             counters: Arc::default(),
             pushes: Arc::new(Pushes::new(push_kinds())),
@@ -312,10 +314,11 @@ impl Notifiers {
             ticket,
             watchdog,
             watch,
+            log_ins,
         } = self;
         for notifier in [
             profiles, chores, addresses, sync, hooks, deliveries, uploads, media, token_file,
-            nodes, ticket, watchdog, watch,
+            nodes, ticket, watchdog, watch, log_ins,
         ] {
             notifier.close();
         }

@@ -50,6 +50,9 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     spawn("ticket", |all| &all.ticket, ticket::run)?;
     spawn("addresses", |all| &all.addresses, addresses::run)?;
     spawn("watch", |all| &all.watch, watch::run)?;
+    if app.scans.are_shared() {
+        spawn("log-ins", |all| &all.log_ins, |app| app.scans.run())?;
+    }
     start_fetching(app)
 }
 

@@ -299,6 +299,7 @@ impl World {
             media_id: None,
             fetches_media: false,
             effect: Effect::None,
+            log_in: None,
             forward: forwards.then(|| NewForward {
                 service: "bot".to_owned(),
                 begins: Begins::Pending,

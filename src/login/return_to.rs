@@ -65,6 +65,12 @@ impl ReturnTo {
         }
     }
 
+    /// One that was kept, by its path.
+    #[must_use]
+    pub fn kept(path: &str) -> ReturnTo {
+        read(path).unwrap_or_else(ReturnTo::home)
+    }
+
     /// The path, in ASCII.
     #[must_use]
     pub fn path(&self) -> &str {

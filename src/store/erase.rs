@@ -14,6 +14,7 @@ use super::error::{ErrorKind, StoreError};
 use super::finding::messages_of_person;
 use super::follow_counts::{change_follower, change_log};
 use super::hooks::remove_event;
+use super::log_ins;
 use super::open::{Reader, Store};
 use super::outbox::{self, NewHookEvent};
 use super::sessions;
@@ -299,6 +300,7 @@ pub(super) fn rows_of(sql: &mut dyn Sql, openid: &str) -> sql::Result<Erased> {
         // They are found without the writer, see `erase`.
         hook_events: 0,
     };
+    log_ins::forget(sql, openid)?;
     sql.run(&REMOVE_FROM_SYNC, person)?;
     sql.run(&SIGN_OUT, person)?;
     sql.run(&MEND_SYNC, person)?;

@@ -26,7 +26,7 @@
 //! - [`inbox`]: lists of messages that are searched, and marking messages as done
 //! - [`media`]: uploaded files, valid or expired; [`media_files`]: the files of messages, to be fetched or fetched
 //! - [`pictures`]: pictures that the web part serves
-//! - [`sessions`]: people who are logged in on the owner's web pages
+//! - [`sessions`]: people who are logged in on the owner's web pages; [`log_ins`]: who is about to be
 //! - [`admin`]: who may use the operator's page
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
@@ -57,6 +57,7 @@ mod inbox;
 mod jobs;
 mod kept;
 mod lease;
+mod log_ins;
 mod media;
 mod media_files;
 mod messages;
@@ -112,6 +113,7 @@ pub use inbox::{InboxFilter, InboxPage, Kinds, MOST_LOOKED_AT, Mark, Older, Text
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use lease::Lease;
+pub use log_ins::{LogInBegun, LogInKey, LogInPhase, LogInRow, LogInStep, NewLogInRow};
 pub use media::{PERMANENT, PERMANENT_VIDEO};
 pub use media_files::{DueMedia, FetchedMedia, MediaCounts};
 pub use messages::{MessageFilter, MessageRow, Place, WholeMessage};

@@ -3,6 +3,7 @@
 use super::daily_counts::Uncounted;
 use super::error::StoreError;
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
+use super::log_ins::{self, LogInStep};
 use super::open::Store;
 use super::outbox::NewHookEvent;
 #[cfg(feature = "mysql")]
@@ -54,6 +55,8 @@ pub struct Record {
     pub fetches_media: bool,
     /// What the push means for the followers.
     pub effect: Effect,
+    /// What it does to a log-in that has a row.
+    pub log_in: Option<LogInStep>,
     /// What is recorded of it as a forwarded push; `None`: it is not.
     pub forward: Option<NewForward>,
     /// Whether an answer that was kept for the sender may be shown with it.
@@ -248,6 +251,9 @@ fn write(
             erase::close_account(sql, openid)?;
         }
         Effect::JobFinished(result) => jobs::finish(sql, result, &record.openid, at)?,
+    }
+    if let Some(step) = &record.log_in {
+        log_ins::take(sql, step)?;
     }
     let forwarded = match &record.forward {
         None => None,

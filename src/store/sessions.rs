@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::log_ins;
 use super::open::{Reader, Store};
 use super::page::{newest_first, page_of};
 use super::sql::{self, Row, Sql, limit, values};
@@ -152,24 +153,28 @@ impl Store {
         session: NewSession,
         replaces: Option<[u8; 32]>,
     ) -> Result<(), StoreError> {
-        let agent = session.agent.as_deref();
-        let agent: Option<String> = agent.map(|agent| agent.chars().take(AGENT).collect());
+        self.writer
+            .write(move |sql| begin(sql, &session, replaces.as_ref()))
+    }
+
+    /// Completes a log-in by code that is the row `id` and that this person has approved, and begins its session in the
+    /// same commit, as [`Store::begin_session`] does; false if it is not approved any more.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn complete_log_in(
+        &self,
+        id: &str,
+        session: NewSession,
+        replaces: Option<[u8; 32]>,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
         self.writer.write(move |sql| {
-            if let Some(replaces) = &replaces {
-                sql.run(&END, values![replaces])?;
+            let is_approved = log_ins::complete(sql, &id, &session.openid)?;
+            if is_approved {
+                begin(sql, &session, replaces.as_ref())?;
             }
-            sql.run(&END_OLDEST, values![session.openid, MOST - 1])?;
-            let values = values![
-                session.token_hash,
-                session.openid,
-                session.unionid,
-                session.method,
-                session.created_at,
-                session.expires_at,
-                session.address,
-                agent,
-            ];
-            sql.insert(&BEGIN, values).map(drop)
+            Ok(is_approved)
         })
     }
 
@@ -214,8 +219,10 @@ impl Store {
     /// # Errors
     /// When the store cannot write.
     pub fn remove_expired_sessions(&self, now: i64, limit: u32) -> Result<usize, StoreError> {
-        self.writer
-            .write(move |sql| sql.run(&END_EXPIRED, values![now, limit]))
+        self.writer.write(move |sql| {
+            sql.run(&log_ins::REMOVE_OVER, &[])?;
+            sql.run(&END_EXPIRED, values![now, limit])
+        })
     }
 
     /// Notes when sessions were used last, by their ids, in Unix seconds; at most a few hundred.
@@ -288,8 +295,34 @@ impl Reader {
     }
 }
 
-/// Ends all sessions of a person and returns how many.
+/// Begins a session. The one with the hash `replaces` ends.
+pub(super) fn begin(
+    sql: &mut dyn Sql,
+    session: &NewSession,
+    replaces: Option<&[u8; 32]>,
+) -> sql::Result<()> {
+    if let Some(replaces) = replaces {
+        sql.run(&END, values![replaces])?;
+    }
+    sql.run(&END_OLDEST, values![session.openid, MOST - 1])?;
+    let agent = session.agent.as_deref();
+    let agent: Option<String> = agent.map(|agent| agent.chars().take(AGENT).collect());
+    let values = values![
+        session.token_hash,
+        session.openid,
+        session.unionid,
+        session.method,
+        session.created_at,
+        session.expires_at,
+        session.address,
+        agent,
+    ];
+    sql.insert(&BEGIN, values).map(drop)
+}
+
+/// Ends all sessions of a person, also those that are about to begin, and returns how many.
 pub(super) fn end_of(sql: &mut dyn Sql, openid: &str) -> sql::Result<usize> {
+    log_ins::deny_of(sql, openid)?;
     sql.run(&END_OF_PERSON, values![openid])
 }
 

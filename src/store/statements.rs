@@ -8,9 +8,9 @@ use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
     admin, contact, daily_counts, erase, fence, follow_counts, followers, forwards, forwards_read,
-    growth, hooks, inbox, jobs, kept, lease, media, media_files, messages, node, outbox, pictures,
-    profiles, record, rows, rule_counts, scenes, sent, sessions, settings, signatures, sync, tags,
-    troubles, used,
+    growth, hooks, inbox, jobs, kept, lease, log_ins, media, media_files, messages, node, outbox,
+    pictures, profiles, record, rows, rule_counts, scenes, sent, sessions, settings, signatures,
+    sync, tags, troubles, used,
 };
 
 /// The statements of every file that has some.
@@ -30,6 +30,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("jobs", jobs::STATEMENTS),
     ("kept", kept::STATEMENTS),
     ("lease", lease::STATEMENTS),
+    ("log_ins", log_ins::STATEMENTS),
     ("media", media::STATEMENTS),
     ("media_files", media_files::STATEMENTS),
     ("messages", messages::STATEMENTS),

@@ -7,9 +7,10 @@ use super::texts::Page;
 use crate::login::cookie::FlowDigest;
 use crate::login::return_to::ReturnTo;
 use crate::random::{self, NoRandomNumbers};
+pub use crate::store::LogInPhase as Phase;
 
 /// How long an approved log-in can be completed at least: the page has to fetch its session.
-const APPROVED_LIVES: Duration = Duration::from_secs(30);
+pub const APPROVED_LIVES: Duration = Duration::from_secs(30);
 
 /// How a log-in stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +63,23 @@ pub struct LogIn {
     pub waiting: Vec<Box<dyn Waiting>>,
 }
 
-/// How far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    Waiting,
-    Scanned,
-    Approved,
-    /// The browser has its session.
-    Completed,
-    Denied,
-}
-
 /// Answers to be given when the lock is free.
 pub type Answers = Vec<(Box<dyn Waiting>, Stand)>;
 
 impl Stand {
+    /// Of a log-in in this phase whose page shows this number.
+    pub fn of(phase: Phase, number: u8, is_alive: bool) -> Stand {
+        if !is_alive {
+            return Stand::Expired;
+        }
+        match phase {
+            Phase::Waiting => Stand::Waiting,
+            Phase::Scanned => Stand::Scanned(number),
+            Phase::Approved | Phase::Completed => Stand::Approved,
+            Phase::Denied => Stand::Denied,
+        }
+    }
+
     /// Its name in answers.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -138,15 +141,7 @@ impl LogIn {
     }
 
     pub fn stand(&self, now: Instant) -> Stand {
-        if self.ends <= now {
-            return Stand::Expired;
-        }
-        match self.phase {
-            Phase::Waiting => Stand::Waiting,
-            Phase::Scanned => Stand::Scanned(self.right),
-            Phase::Approved | Phase::Completed => Stand::Approved,
-            Phase::Denied => Stand::Denied,
-        }
+        Stand::of(self.phase, self.right, self.ends > now)
     }
 
     pub fn enter(&mut self, phase: Phase, now: Instant, answers: &mut Answers) {
@@ -166,7 +161,7 @@ impl LogIn {
 }
 
 /// Three different numbers of two digits in any order, and one of them.
-fn numbers() -> Result<([u8; 3], u8), NoRandomNumbers> {
+pub fn numbers() -> Result<([u8; 3], u8), NoRandomNumbers> {
     let mut numbers = [0; 3];
     let mut found = 0;
     while found < 3 {

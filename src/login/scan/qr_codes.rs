@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// QR codes that are asked of the platform in [`MINUTE`].
-const MOST_QR_CODES: usize = 60;
+pub(super) const MOST_QR_CODES: usize = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long none is asked for after one could not be made: people would wait for each.

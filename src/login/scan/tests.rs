@@ -89,7 +89,7 @@ impl Pages {
     }
 
     fn stand(&self, id: &str) -> Option<Stand> {
-        let found = self.scans.stand(id, self.flow, self.now);
+        let found = self.scans.stand(id, self.flow, self.now).unwrap();
         found.map(|(stand, _)| stand)
     }
 
@@ -102,7 +102,7 @@ impl Pages {
     }
 
     fn take(&self, id: &str) -> Taken {
-        self.scans.take(id, self.flow, self.now)
+        self.scans.take(id, self.flow, self.now).unwrap()
     }
 
     fn waits(&self, id: &str, known: Stand) -> Receiver<Stand> {
@@ -116,7 +116,7 @@ impl Pages {
 #[test]
 fn who_scans_and_chooses_the_number_of_the_page_is_logged_in_once() {
     let pages = pages();
-    let Begun { id, code } = pages.begin();
+    let Begun { id, code, .. } = pages.begin();
     assert_eq!((id.len(), code.len()), (22, 6));
     assert_eq!(pages.stand(&id), Some(Stand::Waiting));
     assert_eq!(pages.take(&id), Taken::NotApproved);
@@ -134,6 +134,7 @@ fn who_scans_and_chooses_the_number_of_the_page_is_logged_in_once() {
     let person = Taken::Person {
         openid: AMY.to_owned(),
         to: ReturnTo::home(),
+        row: None,
     };
     assert_eq!(pages.take(&id), person);
     assert_eq!(pages.take(&id), Taken::NotApproved);
@@ -146,7 +147,7 @@ fn who_scans_and_chooses_the_number_of_the_page_is_logged_in_once() {
 #[test]
 fn a_typed_code_does_what_a_scan_does() {
     let pages = pages();
-    let Begun { id, code } = pages.begin();
+    let Begun { id, code, .. } = pages.begin();
     assert_eq!(pages.says(&text(AMY, &code)), None);
     assert!(pages.says(&text(AMY, &format!("登录 {code}"))).is_some());
     assert!(matches!(pages.stand(&id), Some(Stand::Scanned(_))));
@@ -173,7 +174,7 @@ fn another_number_denies_and_any_other_text_changes_nothing() {
 #[test]
 fn a_code_belongs_to_whoever_scans_it_first() {
     let pages = pages();
-    let Begun { id, code } = pages.begin();
+    let Begun { id, code, .. } = pages.begin();
     let offer = pages.says(&scan(AMY, &id));
     for second in [scan(BEN, &id), text(BEN, &format!("登录{code}"))] {
         assert_eq!(pages.says(&second).as_deref(), Some(texts::TAKEN));
@@ -279,8 +280,8 @@ fn only_the_browser_that_began_it_learns_of_it() {
     let pages = pages();
     let id = pages.begin().id;
     let other = a_flow();
-    assert_eq!(pages.scans.stand(&id, other, pages.now), None);
-    assert_eq!(pages.scans.take(&id, other, pages.now), Taken::Unknown);
+    assert_eq!(pages.scans.stand(&id, other, pages.now), Ok(None));
+    assert_eq!(pages.scans.take(&id, other, pages.now), Ok(Taken::Unknown));
     assert_eq!(pages.stand("unknown"), None);
     assert_eq!(pages.take("unknown"), Taken::Unknown);
 }

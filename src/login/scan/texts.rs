@@ -1,6 +1,8 @@
 //! What the chat says to a person who scans: which page it is, and the numbers. In Chinese and English, whatever language
 //! the page has, because somebody else may have opened it.
 
+use std::fmt;
+
 use crate::visible::Visible;
 
 /// Characters that are shown of a browser that is not known.
@@ -72,6 +74,26 @@ impl Page {
     }
 }
 
+impl fmt::Display for Page {
+    /// A line for each part.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}\n{}", self.site, self.browser, self.address)
+    }
+}
+
+impl From<&str> for Page {
+    /// What was displayed.
+    fn from(lines: &str) -> Page {
+        let mut lines = lines.splitn(3, '\n').map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
+        Page {
+            site: next(),
+            browser: next(),
+            address: next(),
+        }
+    }
+}
+
 /// What of an agent cannot be read as anything else.
 fn plain(agent: &str) -> String {
     let shown = agent
@@ -136,6 +158,18 @@ mod tests {
             ("", "?"),
         ] {
             assert_eq!(browser(agent), name);
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_back_from_its_lines() {
+        for (site, agent, address) in [
+            ("example.com", "Firefox/1 Windows", "192.0.2.1"),
+            ("a\u{301}.example", "\n\r”“\u{2028}", "b\nc"),
+            ("", "", ""),
+        ] {
+            let page = Page::new(site, agent, address);
+            assert_eq!(Page::from(page.to_string().as_str()), page);
         }
     }
 

@@ -152,6 +152,7 @@ impl Accepted {
             reply,
             todo,
             effect,
+            log_in: step.as_ref().and_then(Step::of_row),
             openid: push.from_user,
             account: push.to_user,
         };

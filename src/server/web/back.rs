@@ -98,7 +98,8 @@ impl Web {
         let Known {
             openid, unionid, ..
         } = known.clone();
-        let Some(cookie) = self.begin_session(live, request, openid, unionid, Method::OAuth) else {
+        let begun = self.begin_session(live, request, openid, unionid, Method::OAuth, None);
+        let Ok(cookie) = begun else {
             return self.begin_again(live, request, to, 503, Trouble::NoAnswer);
         };
         self.prepare_follow_code(&known.openid);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::pages::qr_code;
+use super::session::NoSession;
 use super::{Web, unavailable};
 use crate::api::errcode;
 use crate::api::qrcode::{Life, Scene};
@@ -23,7 +24,7 @@ use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::request::Request;
 use crate::server::http::response::Response;
-use crate::store::{Ending, Follower};
+use crate::store::Ending;
 
 /// How long a request waits for a log-in to change. Reverse proxies wait for 60 s by default.
 const POLL: Duration = Duration::from_secs(25);
@@ -87,13 +88,17 @@ impl Web {
                     .with("Retry-After", "60");
             }
             Err(NotBegun::Full) => return unavailable_for("30"),
-            Err(NotBegun::NoRandomNumbers) => return unavailable(),
+            Err(NotBegun::NoRandomNumbers | NotBegun::Store(_)) => return unavailable(),
         };
-        let qr = self.ask_for_qr_code(&Scene::Text(scene(&begun.id)), QR_CODE);
+        let qr = match begun.may_have_qr_code {
+            true => self.ask_for_qr_code(&Scene::Text(scene(&begun.id)), QR_CODE),
+            false => None,
+        };
         let stand = self
             .app
             .scans
             .stand(&begun.id, flow.digest(), Instant::now());
+        let stand = stand.ok().flatten();
         let left = stand.map_or(Duration::ZERO, |(_, left)| left);
         let body = json!({
             "id": begun.id,
@@ -138,13 +143,15 @@ impl Web {
     /// `scan/ID`: how a log-in stands, at once or when it stands otherwise than the browser knows.
     pub fn scan_stands(&self, request: &Request) -> Reply {
         let (_, query) = request.path_and_query();
-        let found = self.flow_and_id(request).and_then(|(flow, id)| {
-            let stand = self.app.scans.stand(id, flow.digest(), Instant::now())?;
-            Some((id.to_owned(), stand))
-        });
-        let Some((id, (stand, left))) = found else {
+        let Some((flow, id)) = self.flow_and_id(request) else {
             return Reply::Now(not_found());
         };
+        let (stand, left) = match self.app.scans.stand(id, flow.digest(), Instant::now()) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Reply::Now(not_found()),
+            Err(_) => return Reply::Now(unavailable()),
+        };
+        let id = id.to_owned();
         if value(query, "state") != stand.name() {
             return Reply::Now(told(stand));
         }
@@ -169,27 +176,31 @@ impl Web {
             return not_found();
         };
         let taken = self.app.scans.take(id, flow.digest(), Instant::now());
-        let (openid, to) = match taken {
-            Taken::Unknown => return not_found(),
-            Taken::NotApproved => return Response::text(409, "not approved"),
-            Taken::Person { openid, to } => (openid, to),
-        };
-        let begin = |follower: Option<Follower>| {
-            let unionid = follower.and_then(|follower| follower.unionid);
-            self.begin_session(live, request, openid.clone(), unionid, Method::Scan)
+        let (openid, to, row) = match taken {
+            Ok(Taken::Person { openid, to, row }) => (openid, to, row),
+            Ok(Taken::Unknown) => return not_found(),
+            Ok(Taken::NotApproved) => return not_approved(),
+            Err(_) => return unavailable(),
         };
         let follower = self.app.store.read(|reader| reader.follower(&openid));
-        match follower.ok().and_then(begin) {
+        let begun = follower.map_err(|_| NoSession::Unavailable);
+        let begun = begun.and_then(|follower| {
+            let unionid = follower.and_then(|follower| follower.unionid);
+            let (openid, row) = (openid.clone(), row.as_deref());
+            self.begin_session(live, request, openid, unionid, Method::Scan, row)
+        });
+        match begun {
             // The push came between the two, when there was no session yet that it could end.
-            Some(_) if !self.app.scans.still_counts(id) => {
+            Ok(_) if !self.app.scans.still_counts(id) => {
                 match self.app.store.end_sessions(Ending::Of(openid)) {
-                    Ok(_) => Response::text(409, "not approved"),
+                    Ok(_) => not_approved(),
                     Err(_) => unavailable(),
                 }
             }
-            Some(cookie) => json_answer(200, &json!({ "to": to.location(&self.url) }))
+            Ok(cookie) => json_answer(200, &json!({ "to": to.location(&self.url) }))
                 .with("Set-Cookie", cookie),
-            None => {
+            Err(NoSession::NotApproved) => not_approved(),
+            Err(NoSession::Unavailable) => {
                 self.app.scans.give_back(id);
                 unavailable()
             }
@@ -221,6 +232,10 @@ fn told(stand: Stand) -> Response {
         200,
         &json!({ "state": stand.name(), "number": stand.number() }),
     )
+}
+
+fn not_approved() -> Response {
+    Response::text(409, "not approved")
 }
 
 fn json_answer(status: u16, value: &serde_json::Value) -> Response {

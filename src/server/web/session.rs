@@ -11,8 +11,18 @@ use crate::server::http::request::Request;
 use crate::store::NewSession;
 use crate::visible::Visible;
 
+/// Why a browser is not logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSession {
+    /// The log-in by code is not approved any more.
+    NotApproved,
+    /// It cannot be done now.
+    Unavailable,
+}
+
 impl Web {
-    /// Logs the browser in, always with a session of its own. The value of `Set-Cookie`; `None`: it cannot be done now.
+    /// Logs the browser in, always with a session of its own. The value of `Set-Cookie`. The commit completes the log-in
+    /// by code that is this `row`, if it is one.
     pub fn begin_session(
         &self,
         live: &Live,
@@ -20,8 +30,9 @@ impl Web {
         openid: String,
         unionid: Option<String>,
         method: Method,
-    ) -> Option<String> {
-        let token = SessionToken::random().ok()?;
+        row: Option<&str>,
+    ) -> Result<String, NoSession> {
+        let token = SessionToken::random().map_err(|_| NoSession::Unavailable)?;
         let (now, lives) = (clock::unix_seconds(), live.config.login.session);
         let from = ClientAddress::of(request, &live.config.server.trusted_proxies);
         let line = format!("web: {} logged in from {from}", Visible(&openid));
@@ -40,12 +51,22 @@ impl Web {
         };
         let replaces = self.cookies.session(request.header("Cookie"));
         let replaces = replaces.map(|token| token.0);
-        if let Err(error) = self.app.store.begin_session(session, replaces) {
-            log::warn!("web: nobody can be logged in: {error}");
-            return None;
+        let store = &self.app.store;
+        let begun = match row {
+            None => store.begin_session(session, replaces).map(|()| true),
+            Some(id) => store.complete_log_in(id, session, replaces),
+        };
+        match begun {
+            Ok(true) => {
+                log::info!("{line}");
+                Ok(self.cookies.set_session(&token, lives))
+            }
+            Ok(false) => Err(NoSession::NotApproved),
+            Err(error) => {
+                log::warn!("web: nobody can be logged in: {error}");
+                Err(NoSession::Unavailable)
+            }
         }
-        log::info!("{line}");
-        Some(self.cookies.set_session(&token, lives))
     }
 
     /// The flow cookie of a browser, or a new one.

@@ -81,6 +81,7 @@ pub(in crate::store) fn push(number: usize, sender: &str, at: i64, effect: Effec
         media_id: None,
         fetches_media: false,
         effect,
+        log_in: None,
         forward: None,
         shows_kept: ShowsKept::No,
         hook_events: Vec::new(),

@@ -355,6 +355,23 @@ const BEGINNING: &[&str] = &[
     seen_at    BIGINT NOT NULL,
     KEY nodes_seen_at (seen_at)
     "),
+    table!("log_ins", "
+    id       VARBINARY(64) NOT NULL PRIMARY KEY,
+    code     BIGINT NOT NULL,                   -- what may be typed instead
+    flow     BINARY(16) NOT NULL,               -- the browser
+    network  VARBINARY(64),                     -- what counts as one address
+    page     MEDIUMTEXT NOT NULL,               -- what who scans is told of it
+    way_back MEDIUMTEXT NOT NULL,
+    numbers  BINARY(3) NOT NULL,                -- one of them is to be chosen
+    number   TINYINT UNSIGNED NOT NULL,         -- the one that the page shows
+    phase    TINYINT NOT NULL,                  -- 0 waiting, 1 scanned, 2 approved, 3 completed, 4 denied
+    openid   VARBINARY(128),                    -- who scanned it
+    begun_ms BIGINT NOT NULL,                   -- Unix milliseconds by the clock of the server
+    ends_ms  BIGINT NOT NULL,
+    UNIQUE KEY log_ins_code (code),
+    KEY log_ins_openid (openid),
+    KEY log_ins_ends (ends_ms)
+    "),
     table!("commits", "
     writer  BINARY(16) NOT NULL PRIMARY KEY,    -- a connection that commits
     attempt BIGINT NOT NULL,                    -- its last transaction that was committed

@@ -110,6 +110,7 @@ impl StoreAlone {
             reply,
             todo: false,
             effect: push.effect(),
+            log_in: None,
             forward: None,
             shows_kept: ShowsKept::No,
             hook_events: Vec::new(),
