@@ -1,10 +1,11 @@
 //! A code is exchanged once. WeChat calls the return address several times, and people go back: what the first call
-//! learned answers the others of the same browser.
+//! learned answers the others of the same browser. Where other nodes use the store, too, it is kept there for theirs.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
@@ -12,6 +13,7 @@ use ring::digest::{SHA256, digest};
 use super::cookie::FlowDigest;
 use crate::api::login::LogIn;
 use crate::api::{Action, ApiError};
+use crate::store::{Exchanged, Store};
 
 /// How long the same browser is answered by what was learned.
 const SHARED: Duration = Duration::from_secs(60);
@@ -28,11 +30,18 @@ const WAITING: usize = 8;
 /// How long one of them waits.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Looks at the store for what another node learns, after the platform has said that a code was used, and between two of
+/// them.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
 /// Codes that were exchanged, or are right now.
 #[derive(Default)]
 pub struct Exchange {
     known: Mutex<Known>,
     waiting: AtomicUsize,
+    /// The store, if other nodes use it, too.
+    shared: Option<Arc<Store>>,
 }
 
 /// The browser that brings a code, with a state of ours.
@@ -123,6 +132,15 @@ fn sha256(text: &str) -> Digest {
 }
 
 impl Exchange {
+    /// None yet.
+    #[must_use]
+    pub fn of(store: &Arc<Store>) -> Exchange {
+        Exchange {
+            shared: store.is_shared().then(|| Arc::clone(store)),
+            ..Exchange::default()
+        }
+    }
+
     /// What is known of a code: `ask` exchanges it, unless it was exchanged before or is right now. Blocks for as long as
     /// that takes.
     pub fn learn(
@@ -154,7 +172,10 @@ impl Exchange {
                     learned: Learned::StartAgain,
                     later: Some(Learned::StartAgain),
                 };
-                (flight.learned, flight.later) = outcome(ask());
+                (flight.learned, flight.later) = match &self.shared {
+                    None => outcome(ask()),
+                    Some(store) => with_others(store, key, browser, ask),
+                };
                 flight.learned.clone()
             }
         }
@@ -178,6 +199,73 @@ impl Exchange {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same where another node may have exchanged the code, or do so at the same time.
+fn with_others(
+    store: &Store,
+    key: Digest,
+    browser: Browser,
+    ask: impl FnOnce() -> Result<LogIn, ApiError>,
+) -> (Learned, Option<Learned>) {
+    // Which browser this node knows must not decide then: the store is asked each time.
+    let of_another = || Some((told(kept(store, &key)?, browser), None));
+    if let Some(learned) = of_another() {
+        return learned;
+    }
+    let (learned, later) = outcome(ask());
+    match &learned {
+        Learned::Person(person) => keep(store, key, browser, person),
+        Learned::StartAgain => {
+            for _ in 0..LOOKS {
+                if let Some(learned) = of_another() {
+                    return learned;
+                }
+                thread::sleep(BETWEEN_LOOKS);
+            }
+        }
+        Learned::Failed(_) | Learned::Busy => {}
+    }
+    (learned, later)
+}
+
+fn kept(store: &Store, key: &Digest) -> Option<Exchanged> {
+    let found = store.read(|reader| reader.exchanged(key));
+    let found = found.inspect_err(|error| log::warn!("web: what a code means: {error}"));
+    found.ok().flatten()
+}
+
+/// Where that fails, the person logs in all the same; at another node the log-in would begin again.
+fn keep(store: &Store, code: Digest, browser: Browser, person: &Person) {
+    let exchanged = Exchanged {
+        code,
+        flow: browser.flow.0,
+        has_cookie: browser.has_cookie,
+        looks: browser.looks,
+        openid: person.openid.clone(),
+        unionid: person.unionid.clone(),
+        is_snapshot: person.is_snapshot,
+    };
+    if let Err(error) = store.keep_exchanged(exchanged) {
+        log::warn!("web: what a code means is not kept: {error}");
+    }
+}
+
+/// What this browser is told of what another node learned.
+fn told(exchanged: Exchanged, browser: Browser) -> Learned {
+    let first = Browser {
+        flow: FlowDigest(exchanged.flow),
+        has_cookie: exchanged.has_cookie,
+        looks: exchanged.looks,
+    };
+    match browser.may_be(first) {
+        true => Learned::Person(Person {
+            openid: exchanged.openid,
+            unionid: exchanged.unionid,
+            is_snapshot: exchanged.is_snapshot,
+        }),
+        false => Learned::StartAgain,
     }
 }
 
@@ -296,7 +384,6 @@ mod tests {
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc::channel;
-    use std::thread;
 
     use super::*;
     use crate::api::{Called, Effect};

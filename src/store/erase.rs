@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::error::{ErrorKind, StoreError};
+use super::exchanged;
 use super::finding::messages_of_person;
 use super::follow_counts::{change_follower, change_log};
 use super::hooks::remove_event;
@@ -301,6 +302,7 @@ pub(super) fn rows_of(sql: &mut dyn Sql, openid: &str) -> sql::Result<Erased> {
         hook_events: 0,
     };
     log_ins::forget(sql, openid)?;
+    exchanged::forget(sql, openid)?;
     sql.run(&REMOVE_FROM_SYNC, person)?;
     sql.run(&SIGN_OUT, person)?;
     sql.run(&MEND_SYNC, person)?;

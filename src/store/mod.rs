@@ -26,7 +26,8 @@
 //! - [`inbox`]: lists of messages that are searched, and marking messages as done
 //! - [`media`]: uploaded files, valid or expired; [`media_files`]: the files of messages, to be fetched or fetched
 //! - [`pictures`]: pictures that the web part serves
-//! - [`sessions`]: people who are logged in on the owner's web pages; [`log_ins`]: who is about to be
+//! - [`sessions`]: people who are logged in on the owner's web pages; [`log_ins`], [`exchanged`]: who is about
+//!   to be
 //! - [`admin`]: who may use the operator's page
 //! - [`scenes`]: follows and scans of QR codes
 //! - [`growth`]: who came and left, when messages come, who stayed; [`rule_counts`]: how often each rule answered
@@ -43,6 +44,7 @@ mod daily_counts;
 mod engine;
 mod erase;
 mod error;
+mod exchanged;
 mod export;
 mod fence;
 mod finding;
@@ -98,6 +100,7 @@ pub use contact::{Before, Contact, Conversation, Said, SentMark};
 pub use engine::examine;
 pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};
+pub use exchanged::Exchanged;
 pub use export::Cell;
 pub use followers::{
     FollowCount, FollowLogEntry, Follower, FollowerFilter, FollowerMark, FollowerPage,

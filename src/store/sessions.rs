@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::exchanged;
 use super::log_ins;
 use super::open::{Reader, Store};
 use super::page::{newest_first, page_of};
@@ -221,6 +222,7 @@ impl Store {
     pub fn remove_expired_sessions(&self, now: i64, limit: u32) -> Result<usize, StoreError> {
         self.writer.write(move |sql| {
             sql.run(&log_ins::REMOVE_OVER, &[])?;
+            sql.run(&exchanged::REMOVE_OLD, &[])?;
             sql.run(&END_EXPIRED, values![now, limit])
         })
     }

@@ -7,10 +7,10 @@ use std::fs;
 use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
-    admin, contact, daily_counts, erase, fence, follow_counts, followers, forwards, forwards_read,
-    growth, hooks, inbox, jobs, kept, lease, log_ins, media, media_files, messages, node, outbox,
-    pictures, profiles, record, rows, rule_counts, scenes, sent, sessions, settings, signatures,
-    sync, tags, troubles, used,
+    admin, contact, daily_counts, erase, exchanged, fence, follow_counts, followers, forwards,
+    forwards_read, growth, hooks, inbox, jobs, kept, lease, log_ins, media, media_files, messages,
+    node, outbox, pictures, profiles, record, rows, rule_counts, scenes, sent, sessions, settings,
+    signatures, sync, tags, troubles, used,
 };
 
 /// The statements of every file that has some.
@@ -20,6 +20,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("daily_counts", daily_counts::STATEMENTS),
     ("erase", erase::STATEMENTS),
     ("fence", fence::STATEMENTS),
+    ("exchanged", exchanged::STATEMENTS),
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
     ("forwards", forwards::STATEMENTS),

@@ -1,6 +1,7 @@
 //! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no MariaDB.
 
 mod faults;
+mod logins;
 mod start;
 
 use crate::support::cluster::Cluster;

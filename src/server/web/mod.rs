@@ -85,7 +85,7 @@ impl Web {
             let_through: Recent::new(),
             begun: Recent::new(),
             logged_in: Recent::new(),
-            exchange: Exchange::default(),
+            exchange: Exchange::of(&app.store),
             follow_code: FollowCode::default(),
         }))
     }

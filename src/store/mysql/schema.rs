@@ -372,6 +372,18 @@ const BEGINNING: &[&str] = &[
     KEY log_ins_openid (openid),
     KEY log_ins_ends (ends_ms)
     "),
+    table!("exchanged", "
+    code        BINARY(32) NOT NULL PRIMARY KEY,    -- SHA-256 of a code of WeChat's own log-in
+    flow        BINARY(16) NOT NULL,                -- the browser that brought it first
+    has_cookie  TINYINT NOT NULL,
+    looks       BINARY(32) NOT NULL,
+    openid      VARBINARY(128) NOT NULL,
+    unionid     VARBINARY(128),
+    is_snapshot TINYINT NOT NULL,
+    at          BIGINT NOT NULL,
+    KEY exchanged_openid (openid),
+    KEY exchanged_at (at)
+    "),
     table!("commits", "
     writer  BINARY(16) NOT NULL PRIMARY KEY,    -- a connection that commits
     attempt BIGINT NOT NULL,                    -- its last transaction that was committed

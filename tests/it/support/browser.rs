@@ -61,6 +61,12 @@ impl<'a> Browser<'a> {
         self
     }
 
+    /// The load balancer takes it to this server from now on.
+    pub fn taken_to(&mut self, account: &'a Account) -> &Self {
+        self.account = account;
+        self
+    }
+
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.jar.borrow().get(name).cloned()
