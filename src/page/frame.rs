@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::files::{File, ICON, SCRIPT, STYLE};
 use super::texts::Text;
 use crate::language::Language;
+use crate::store::InboxMark;
 
 /// What a page needs besides its own values.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +29,8 @@ pub struct SignedIn<'a> {
     pub name: &'a str,
     /// What every form carries, so that no other site can send it.
     pub token: &'a str,
-    /// The id of the newest message, after which others are new.
-    pub newest: i64,
+    /// The messages that there are, after which others are new.
+    pub newest: InboxMark,
 }
 
 /// A place in the menu.

@@ -1,6 +1,9 @@
 //! Lists of messages that are searched or waited for, marks of what is done, and the texts that rules are asked about.
 
+use std::fmt;
+use std::num::ParseIntError;
 use std::ops::ControlFlow;
+use std::str::FromStr;
 
 use super::error::StoreError;
 use super::finding::messages_of_person;
@@ -14,6 +17,9 @@ pub const MOST_LOOKED_AT: usize = 200_000;
 
 /// The most that one call for texts passes over, besides the texts.
 const MOST_PASSED: usize = 1_000_000;
+
+/// The most that are counted as new.
+const MOST_NEWER: i64 = 1_000;
 
 /// Messages that one commit marks: no push waits for it.
 const STEP: usize = 200;
@@ -65,6 +71,15 @@ pub enum Older {
     Page(i64),
     /// Perhaps more: the newest 200,000 were looked at, down to this id. To look further, ask for what is before it.
     NotLookedAt(i64),
+}
+
+/// The messages and events that there were: what came later is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxMark {
+    /// Up to here no more come. The newest id; where several nodes make ids, a minute before it.
+    pub id: i64,
+    /// How many there were above.
+    later: i64,
 }
 
 /// A text that somebody wrote and that is not done.
@@ -146,8 +161,13 @@ statements! {
         sqlite: concat!("SELECT ", columns!(sqlite), " FROM messages WHERE id = ?1"),
         mysql: concat!("SELECT ", columns!(mysql), " FROM messages WHERE id = ?1"),
     };
-    NEWEST = "SELECT coalesce(max(id), 0) FROM messages";
-    COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT 1000) AS newer";
+    // Nodes make ids of microseconds by their own clocks, and commit some time later.
+    MARK = {
+        sqlite: "SELECT coalesce(max(id), 0), 0 FROM messages",
+        mysql: "SELECT mark.id, (SELECT count(*) FROM messages WHERE id > mark.id)
+                FROM (SELECT greatest(coalesce(max(id), 0) - 60000000, 0) AS id FROM messages) AS mark",
+    };
+    COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE id > ?1 LIMIT ?2) AS newer";
     pub(super) COUNT_MARKED = "SELECT count(*) FROM messages WHERE todo = 1";
     TEXTS = {
         sqlite: "SELECT id, received_at >= ?3 AND todo IS NOT 0 AND msg_type LIKE 'text' AND content IS NOT NULL, openid, received_at, content, rule
@@ -162,6 +182,36 @@ statements! {
         mysql: "UPDATE messages SET todo = 0, done_at = ?2, done_by = ?3 WHERE id = ?1 AND NOT todo <=> 0",
     };
     UNDONE = "UPDATE messages SET todo = 1, done_at = NULL, done_by = NULL WHERE id = ?1 AND todo = 0";
+}
+
+impl InboxMark {
+    /// What there will be at the end of time: nothing is new.
+    pub const END: InboxMark = InboxMark {
+        id: i64::MAX,
+        later: 0,
+    };
+}
+
+/// `ID`, or `ID.COUNT` where there were some above.
+impl fmt::Display for InboxMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.later {
+            0 => self.id.fmt(f),
+            later => write!(f, "{}.{later}", self.id),
+        }
+    }
+}
+
+impl FromStr for InboxMark {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<InboxMark, ParseIntError> {
+        let (id, later) = text.split_once('.').unwrap_or((text, "0"));
+        Ok(InboxMark {
+            id: id.parse()?,
+            later: later.parse::<u32>()?.into(),
+        })
+    }
 }
 
 impl InboxFilter {
@@ -294,20 +344,30 @@ impl Reader {
         })
     }
 
-    /// The id of the newest message or event; 0 if there is none.
+    /// What there is now.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn newest_message(&self) -> Result<i64, StoreError> {
-        self.count(&NEWEST, &[])
+    pub fn inbox_mark(&self) -> Result<InboxMark, StoreError> {
+        self.read(|sql| {
+            sql.one(&MARK, &[], |row| {
+                Ok(InboxMark {
+                    id: row.some_number(0),
+                    later: row.some_number(1),
+                })
+            })
+        })
     }
 
-    /// How many messages and events came after the one with this id; 1,000 at most.
+    /// How many messages and events came after this; 1,000 at most.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn count_newer(&self, after: i64) -> Result<i64, StoreError> {
-        self.count(&COUNT_NEWER, values![after])
+    pub fn count_newer(&self, mark: InboxMark) -> Result<i64, StoreError> {
+        let most = mark.later.saturating_add(MOST_NEWER);
+        let found = self.count(&COUNT_NEWER, values![mark.id, most])?;
+        // Some of those that were there may have been removed.
+        Ok(found.saturating_sub(mark.later).max(0))
     }
 
     /// How many messages and events somebody should look at.
@@ -494,8 +554,12 @@ mod tests {
             i == 5 || (50..60).contains(&i)
         });
         assert_eq!(reader.todo_count().unwrap(), 6);
-        let counts = [0, 30, 60, 99].map(|after| reader.count_newer(after).unwrap());
-        assert_eq!(counts, [60, 30, 0, 0]);
-        assert_eq!(reader.newest_message().unwrap(), 60);
+        let counts = ["0", "30", "60", "99", "30.7", "50.11"];
+        let counts = counts.map(|mark| reader.count_newer(mark.parse().unwrap()).unwrap());
+        assert_eq!(counts, [60, 30, 0, 0, 23, 0]);
+        assert_eq!(reader.inbox_mark().unwrap().to_string(), "60");
+        let marks = ["", "x", "1.", "1.x", "1.-1", ".1"].map(str::parse::<InboxMark>);
+        assert!(marks.iter().all(Result::is_err));
+        assert_eq!("7.12".parse::<InboxMark>().unwrap().to_string(), "7.12");
     }
 }

@@ -102,14 +102,8 @@ impl Store {
     /// When the store cannot write.
     pub fn made_media_key(&self, fresh: &str) -> Result<String, StoreError> {
         let fresh = fresh.to_owned();
-        self.writer.write(move |sql| {
-            let kept = settings::get(sql, MEDIA_FOLDER)?;
-            if let Some(key) = kept.filter(|key| !key.is_empty()) {
-                return Ok(key);
-            }
-            settings::put(sql, MEDIA_FOLDER, &fresh)?;
-            Ok(fresh.clone())
-        })
+        self.writer
+            .write(move |sql| settings::made(sql, MEDIA_FOLDER, &fresh, |key| !key.is_empty()))
     }
 
     /// Queues the files of messages received since `since`, Unix seconds, that are not queued yet: those that came while

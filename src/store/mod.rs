@@ -112,7 +112,7 @@ pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};
 pub use hooks::{
     Announce, Change, EventState, HookChange, HookCounts, HookEvent, HookOutcome, HookState,
 };
-pub use inbox::{InboxFilter, InboxPage, Kinds, MOST_LOOKED_AT, Mark, Older, TextRow};
+pub use inbox::{InboxFilter, InboxMark, InboxPage, Kinds, MOST_LOOKED_AT, Mark, Older, TextRow};
 pub use jobs::{Begun, Job, NewJob};
 pub use kept::{KeptAddresses, KeptBackup, KeptToken};
 pub use lease::Lease;

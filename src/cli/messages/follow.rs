@@ -1,5 +1,6 @@
 //! `wechatd messages list --follow`: messages and events as they come.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -39,11 +40,11 @@ pub(super) fn run(
         has_heading: false,
     };
     let reader = Reader::open(&config.store)?;
-    let mut last = reader.newest_message()?;
-    let mut rows = reader
-        .inbox(filter, Some(last.saturating_add(1)), first)?
-        .rows;
+    let mut known = Known::now(&reader, filter)?;
+    let mut rows = reader.inbox(filter, None, first)?.rows;
     drop(reader);
+    // What came since then follows.
+    rows.retain(|row| known.has(row.id));
     rows.reverse();
     printer.print(&rows)?;
     // Why it cannot be read, if that was said.
@@ -64,13 +65,13 @@ pub(super) fn run(
         // Opened each time: a store that is open cannot be restored.
         let opened = Reader::open(&config.store);
         let read = opened.and_then(|reader| match is_new {
-            true => reader.newest_message().map(|newest| (newest, Vec::new())),
-            false => news(&reader, filter, last),
+            true => Known::now(&reader, filter).map(|now| (now, Vec::new())),
+            false => known.news(&reader, filter),
         });
         match read {
-            Ok((newest, rows)) => {
+            Ok((now, rows)) => {
                 said = None;
-                last = newest;
+                known = now;
                 if std::mem::take(&mut is_new) {
                     complain(
                         "another store is in the place of the old one; what comes there follows",
@@ -91,23 +92,54 @@ fn say(said: &mut Option<String>, what: &str) {
     }
 }
 
-/// What came after the message `last`, and which one is the last now.
-fn news(
-    reader: &Reader,
-    filter: &InboxFilter,
-    last: i64,
-) -> Result<(i64, Vec<MessageRow>), StoreError> {
-    let newest = reader.newest_message()?;
-    let mut all = Vec::new();
-    let mut after = last;
-    loop {
-        let rows = reader.newer(filter, after, STEP)?;
-        let is_last = rows.len() < STEP as usize;
-        after = rows.last().map_or(after, |row| row.id);
-        all.extend(rows);
-        if is_last {
-            // Of messages that were removed the ids are given again.
-            return Ok((all.last().map_or(newest, |row| newest.max(row.id)), all));
+/// The messages that were printed or were there before.
+struct Known {
+    /// All up to this id.
+    id: i64,
+    /// Of those after it that match, these.
+    later: BTreeSet<i64>,
+}
+
+impl Known {
+    /// What there is now.
+    fn now(reader: &Reader, filter: &InboxFilter) -> Result<Known, StoreError> {
+        let id = reader.inbox_mark()?.id;
+        let nothing = Known {
+            id,
+            later: BTreeSet::new(),
+        };
+        Ok(nothing.news(reader, filter)?.0)
+    }
+
+    fn has(&self, id: i64) -> bool {
+        id <= self.id || self.later.contains(&id)
+    }
+
+    /// What is known then, and what came that was not.
+    fn news(
+        &self,
+        reader: &Reader,
+        filter: &InboxFilter,
+    ) -> Result<(Known, Vec<MessageRow>), StoreError> {
+        // Of messages that were removed the ids are given again: it may be less than before.
+        let id = reader.inbox_mark()?.id;
+        let (mut later, mut news) = (BTreeSet::new(), Vec::new());
+        let mut after = self.id;
+        loop {
+            let rows = reader.newer(filter, after, STEP)?;
+            let is_last = rows.len() < STEP as usize;
+            after = rows.last().map_or(after, |row| row.id);
+            for row in rows {
+                if row.id > id {
+                    later.insert(row.id);
+                }
+                if !self.has(row.id) {
+                    news.push(row);
+                }
+            }
+            if is_last {
+                return Ok((Known { id, later }, news));
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::login::cookie::SessionToken;
 use crate::page::failure::{self, Failure};
 use crate::page::{Frame, SignedIn};
 use crate::server::http::response::Response;
-use crate::store::{AdminSession, StoreError};
+use crate::store::{AdminSession, InboxMark, StoreError};
 
 /// How long a use is not noted after another one, in seconds.
 const NOTED: i64 = 300;
@@ -24,7 +24,7 @@ pub struct Visit<'a> {
     pub now: i64,
     cookie: SessionToken,
     form_token: String,
-    newest: i64,
+    newest: InboxMark,
 }
 
 /// Whose cookie the request has. One who signed in with WeChat must be an owner still.
@@ -37,7 +37,7 @@ pub fn of(asked: Asked<'_>) -> Result<Option<Visit<'_>>, StoreError> {
     let since = now.saturating_sub_unsigned(config.session.as_secs());
     let read = asked.admin.app.store.read(|reader| {
         let session = reader.admin_session(&cookie.hash().0, since)?;
-        Ok(session.zip(Some(reader.newest_message()?)))
+        Ok(session.zip(Some(reader.inbox_mark()?)))
     });
     let Some((session, newest)) = read? else {
         return Ok(None);

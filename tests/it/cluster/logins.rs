@@ -4,8 +4,10 @@ use crate::support::account::RULES;
 use crate::support::browser::{Browser, FLOW, SESSION, SITE, code, location, offered};
 use crate::support::cluster::Cluster;
 use crate::support::http::Answer;
+use crate::support::operator::{Operator, PAGE, ask, link, page};
 use crate::support::*;
 use serde_json::Value;
+use std::sync::Barrier;
 use std::thread;
 
 const DESKTOP: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -196,4 +198,82 @@ fn a_browser_that_loses_the_cookie_is_asked_by_one_server_and_answers_the_other(
     let refused = stranger.post("/wx/back", form);
     assert_ne!(refused.response.status, 303);
     refused.expect(!refused.body().contains("method=\"post\""), "no button");
+}
+
+/// Two servers with the operator's page.
+#[track_caller]
+fn with_page(cluster: &Cluster) -> [Account; 2] {
+    [(); 2].map(|()| cluster.setup().set(PAGE.0, PAGE.1).start())
+}
+
+#[test]
+fn who_signs_in_on_the_page_of_one_server_is_signed_in_on_that_of_the_other() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let [one, other] = with_page(&cluster);
+    // A link that one server has made works at the other, and once at both.
+    let key = link(&one);
+    let mut operator = Operator::by(&other, &key);
+    let again = ask(&one, &page(&one), Request::new("POST", &key));
+    again.is_status(410);
+    one.post(&text("hello")).is_status(200);
+    let id = cluster.sql("SELECT id FROM messages");
+    // A form of a page of the one is taken by the other.
+    operator.get("/inbox").is_status(200);
+    let form = format!("ids={id}");
+    operator
+        .taken_to(&one)
+        .post("/inbox/done", &form)
+        .is_status(303);
+    assert_eq!(cluster.sql("SELECT todo FROM messages"), "0");
+    operator.post("/logout", "").is_status(303);
+    let signed_out = operator.taken_to(&other).get("/inbox");
+    signed_out.is_status(303).has_header("location", "/login");
+}
+
+#[test]
+fn an_open_page_of_one_server_hears_of_a_message_that_the_other_received() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let [one, other] = with_page(&cluster);
+    one.post(&text("first")).is_status(200);
+    let operator = Operator::of(&one);
+    let body = operator.get("/inbox").is_status(200).body();
+    let (_, rest) = body.split_once("data-news=\"").unwrap();
+    let news = rest.split('"').next().unwrap();
+    let new = || json_of(operator.get(news).is_status(200))["new"].clone();
+    assert_eq!(new(), 0);
+    other.post(&text("second")).is_status(200);
+    assert_eq!(new(), 1);
+    // The clock of the other is behind.
+    cluster.sql("UPDATE messages SET id = id - 30000000 WHERE content = 'second'");
+    assert_eq!(new(), 1);
+    let shown = operator.get("/inbox");
+    shown.expect(shown.body().contains("second"), "both messages");
+}
+
+#[test]
+fn two_servers_that_start_for_the_first_time_at_once_have_one_token() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let barrier = Barrier::new(2);
+    let nodes = thread::scope(|scope| {
+        let threads = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let setup = cluster.setup().unset("account.token");
+                barrier.wait();
+                setup.start()
+            })
+        });
+        threads.map(|thread| thread.join().unwrap())
+    });
+    let token = cluster.sql("SELECT value FROM settings WHERE name = 'token'");
+    assert_eq!(token.len(), 32, "{token}");
+    for node in &nodes {
+        let push = text("hello").from(&another_fan());
+        node.post(&push.signed_with(&token)).is_status(200);
+    }
 }

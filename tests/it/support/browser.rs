@@ -62,6 +62,7 @@ impl<'a> Browser<'a> {
     }
 
     /// The load balancer takes it to this server from now on.
+    #[cfg(feature = "mysql")]
     pub fn taken_to(&mut self, account: &'a Account) -> &Self {
         self.account = account;
         self

@@ -69,6 +69,14 @@ impl<'a> Operator<'a> {
         operator
     }
 
+    /// The load balancer takes it to the page of this server from now on.
+    #[cfg(feature = "mysql")]
+    #[track_caller]
+    pub fn taken_to(&mut self, account: &'a Account) -> &Self {
+        (self.account, self.at) = (account, page(account));
+        self
+    }
+
     /// Opens a path below that of the page.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
