@@ -3,6 +3,7 @@
 mod faults;
 mod logins;
 mod start;
+mod tls;
 
 use crate::support::cluster::Cluster;
 use crate::support::*;

@@ -1,5 +1,6 @@
 //! Errors of servers in an owner's words, and which of them pass when the work is done again.
 
+use std::error::Error as _;
 use std::io;
 
 use mysql::{DriverError, Error};
@@ -124,7 +125,9 @@ impl From<&Error> for Failure {
             ),
             Error::TlsError(_) => all(ErrorKind::Other, CERTIFICATE, Again::No),
             // What the other end sent in the handshake is not accepted.
-            Error::IoError(error) if error.kind() == io::ErrorKind::InvalidData => {
+            _ if io_error(error)
+                .is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) =>
+            {
                 all(ErrorKind::Other, CERTIFICATE, Again::No)
             }
             Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) => all(
@@ -136,23 +139,26 @@ impl From<&Error> for Failure {
                 (ErrorKind::Other, None, false, Again::No)
             }
         };
-        let reason = match error {
-            Error::MySqlError(error) => format!("{} (error {})", error.message, error.code),
-            Error::IoError(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) =>
-            {
-                "no answer in time".to_owned()
+        let reason = match (error, io_error(error)) {
+            (_, Some(error)) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    "no answer in time".to_owned()
+                }
+                _ => error.to_string(),
+            },
+            (Error::MySqlError(error), None) => {
+                format!("{} (error {})", error.message, error.code)
             }
-            Error::IoError(error) => error.to_string(),
-            Error::DriverError(error) => error.to_string(),
-            Error::TlsError(error) => error.to_string(),
-            Error::CodecError(_)
-            | Error::UrlError(_)
-            | Error::FromValueError(_)
-            | Error::FromRowError(_) => error.to_string(),
+            (Error::DriverError(error), None) => error.to_string(),
+            (Error::TlsError(error), None) => error.to_string(),
+            (
+                Error::IoError(_)
+                | Error::CodecError(_)
+                | Error::UrlError(_)
+                | Error::FromValueError(_)
+                | Error::FromRowError(_),
+                None,
+            ) => error.to_string(),
         };
         let error = SqlError {
             kind,
@@ -161,6 +167,20 @@ impl From<&Error> for Failure {
             concerns_all,
         };
         Failure { error, again }
+    }
+}
+
+/// What the system, or TLS, says about the connection.
+fn io_error(error: &Error) -> Option<&io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => error.source()?.downcast_ref(),
+        Error::MySqlError(_)
+        | Error::DriverError(_)
+        | Error::TlsError(_)
+        | Error::UrlError(_)
+        | Error::FromValueError(_)
+        | Error::FromRowError(_) => None,
     }
 }
 
