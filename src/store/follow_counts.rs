@@ -14,7 +14,12 @@ macro_rules! scene_of_follower {
 
 statements! {
     // SQLite has one writer. Elsewhere what is read after this is what others have committed, and stays so.
-    LOCK_FOLLOWER = { sqlite: "", mysql: "UPDATE followers SET openid = openid WHERE openid = ?1" };
+    // A row that is not there cannot be locked. One that came and goes in this transaction is: who inserts it waits.
+    LOCK_FOLLOWER = {
+        sqlite: "",
+        mysql: "INSERT INTO followers (openid, subscribe_time) VALUES (?1, -1) ON DUPLICATE KEY UPDATE openid = ?1",
+    };
+    UNLESS_THERE = { sqlite: "", mysql: "DELETE FROM followers WHERE openid = ?1 AND subscribe_time = -1" };
     LOCK_LOG = { sqlite: "", mysql: "UPDATE follow_log SET openid = openid WHERE id = ?1" };
     // `?2` is 1, or -1.
     FOLLOWER_BY_SCENE = {
@@ -56,9 +61,11 @@ statements! {
 const NO_LONGER: i64 = -1;
 const FROM_NOW_ON: i64 = 1;
 
-/// Keeps others from changing this row of `followers` until the commit.
+/// Keeps others from inserting, changing and deleting this row of `followers` until the commit. What is read from now on is
+/// what they have committed by then.
 pub(super) fn lock_follower(sql: &mut dyn Sql, openid: &str) -> Result<()> {
-    sql.run_soon(&LOCK_FOLLOWER, values![openid])
+    sql.run_soon(&LOCK_FOLLOWER, values![openid])?;
+    sql.run_soon(&UNLESS_THERE, values![openid])
 }
 
 /// Inserts, updates or deletes this person's row of `followers`, by `change`. It sees what was committed before.

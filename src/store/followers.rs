@@ -414,17 +414,17 @@ pub(super) fn follow(
         at,
         scene,
     };
-    if sql.exists(&HAS_LEFT_SINCE, values![openid, at])? {
-        return log(sql, &event, false);
-    }
     let number = scene.and_then(|scene| scene.parse::<u32>().ok());
     let way = scene.map(|_| "ADD_SCENE_QR_CODE");
-    let followed_before = change_follower(sql, openid, |sql| {
+    let is_first = change_follower(sql, openid, |sql| {
+        if sql.exists(&HAS_LEFT_SINCE, values![openid, at])? {
+            return Ok(false);
+        }
         let follows = sql.exists(&FOLLOWS, values![openid])?;
         sql.run_soon(&FOLLOW, values![openid, at, way, number, scene])?;
-        Ok(follows)
+        Ok(!follows)
     })?;
-    log(sql, &event, !followed_before)
+    log(sql, &event, is_first)
 }
 
 /// A person unfollows at `at`. A person who has followed again since then stays.

@@ -145,6 +145,7 @@ statements! {
                WHERE number = ?1 AND state = 'waiting'";
     // So many more events wait, or fewer: SQLite counts them by triggers.
     COUNT_WAITING = { sqlite: "", mysql: "UPDATE hooks SET waiting = waiting + ?2 WHERE name = ?1" };
+    LOCK = { sqlite: "", mysql: "SELECT 1 FROM hook_events WHERE number = ?1 FOR UPDATE" };
     COUNT_REMOVED = {
         sqlite: "",
         mysql: "UPDATE hooks SET waiting = waiting - 1
@@ -453,6 +454,8 @@ impl Reader {
 
 /// Removes an event in any state.
 pub(super) fn remove_event(sql: &mut dyn Sql, number: i64) -> sql::Result<usize> {
+    // It may be delivered at the same time.
+    sql.exists(&LOCK, values![number])?;
     sql.run(&COUNT_REMOVED, values![number])?;
     sql.run(&REMOVE, values![number])
 }

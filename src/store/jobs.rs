@@ -110,7 +110,10 @@ statements! {
                    status = ?5, total = ?6, filtered = ?7, sent = ?8, failed = ?9, finished_at = ?10,
                    article_id = coalesce(?11, article_id), article_urls = coalesce(?12, article_urls), fail_idx = ?13"),
     };
-    EARLY = (concat!("SELECT ", result!(), " FROM jobs WHERE kind = ?2 AND msg_id = ?3 AND id <> ?1"));
+    EARLY = {
+        sqlite: concat!("SELECT ", result!(), " FROM jobs WHERE kind = ?2 AND msg_id = ?3 AND id <> ?1"),
+        mysql: concat!("SELECT ", result!(), " FROM jobs WHERE kind = ?2 AND msg_id = ?3 AND id <> ?1 FOR UPDATE"),
+    };
     TAKE_RESULT = "UPDATE jobs SET status = ?2, total = ?3, filtered = ?4, sent = ?5, failed = ?6, finished_at = ?7,
                        article_id = ?8, article_urls = ?9, fail_idx = ?10 WHERE id = ?1";
     REMOVE_EARLY = "DELETE FROM jobs WHERE kind = ?2 AND msg_id = ?3 AND id <> ?1";

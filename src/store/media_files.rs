@@ -72,7 +72,8 @@ macro_rules! due {
 }
 
 statements! {
-    QUEUE = { sqlite: concat!(queue!(), " ON CONFLICT DO NOTHING"), mysql: queue!() };
+    // A message that is being removed must not get one.
+    QUEUE = { sqlite: concat!(queue!(), " ON CONFLICT DO NOTHING"), mysql: concat!(queue!(), " FOR UPDATE") };
     // Messages that are not queued, and were received in or after this quarter of an hour.
     NOT_QUEUED = {
         sqlite: concat!("SELECT message.id, message.media_id FROM ", messages_by_quarter!("first_id"),

@@ -1,7 +1,7 @@
 //! The queue of followers whose profile must be fetched, and the fetched profiles.
 
 use super::error::StoreError;
-use super::follow_counts::{change_follower, change_log};
+use super::follow_counts::{change_follower, change_log, lock_follower};
 use super::open::{Reader, Store};
 use super::scenes::recorded_scene;
 use super::sql::{self, Sql, values};
@@ -145,6 +145,8 @@ pub(super) fn done(
     outcome: &ProfileOutcome,
     now: i64,
 ) -> sql::Result<()> {
+    // The person may revoke access to the profile, or leave, at the same time.
+    lock_follower(sql, openid)?;
     if let ProfileOutcome::Fetched(profile) = outcome
         && let Some(time) = profile.subscribe_time
     {

@@ -179,6 +179,8 @@ statements! {
         sqlite: "SELECT id, reply, pending IS 1, signature IS ?2 FROM messages WHERE dedup_key = ?1",
         mysql: "SELECT id, reply, pending <=> 1, signature <=> ?2 FROM messages WHERE dedup = unhex(sha2(?1, 256))",
     };
+    // It may have been answered at the same time; by now it stays as it is, because the row of its service is locked.
+    ANSWERED = { sqlite: "", mysql: "SELECT reply FROM messages WHERE id = ?1 AND NOT pending <=> 1" };
 }
 
 /// Whether it waits for the answer of its service.
@@ -301,8 +303,17 @@ fn not_new(sql: &mut dyn Sql, record: &Record) -> sql::Result<Recorded> {
     let Some((id, reply, is_pending, _)) = kept else {
         return Ok(Recorded::Removed);
     };
-    Ok(match forwards::delivered_again(sql, id)? {
-        Some(forwarded) if is_pending => Recorded::PendingAgain(forwarded),
+    let forwarded = forwards::delivered_again(sql, id)?;
+    Ok(match forwarded {
+        Some(forwarded) if is_pending => {
+            match sql.optional(&ANSWERED, values![id], |row| row.get(0))? {
+                None => Recorded::PendingAgain(forwarded),
+                Some(reply) => Recorded::Again {
+                    reply,
+                    forwarded: Some(forwarded),
+                },
+            }
+        }
         forwarded => Recorded::Again { reply, forwarded },
     })
 }

@@ -42,8 +42,17 @@ pub(super) enum Inserted {
     Replayed(Option<i64>),
 }
 
+/// Whether the message of a push was removed.
+macro_rules! is_removed {
+    () => {
+        "SELECT 1 FROM removed_pushes WHERE digest = ?1"
+    };
+}
+
 statements! {
-    IS_REMOVED = "SELECT 1 FROM removed_pushes WHERE digest = ?1";
+    IS_REMOVED = (is_removed!());
+    // Again, after its row was inserted: who removes a message at the same time holds its row until that is committed.
+    WAS_REMOVED = { sqlite: "", mysql: is_removed!() };
     INSERT = {
         sqlite: "INSERT INTO messages (id, dedup_key, openid, msg_type, event, event_key, msg_id, content, xml, created_at, received_at,
                      rule, reply, media_id, signature, pending, todo)
@@ -60,8 +69,7 @@ statements! {
         sqlite: "SELECT dedup_key FROM messages WHERE dedup_key IN (?1)",
         mysql: "SELECT dedup_key FROM messages WHERE dedup IN (unhex(sha2(?1, 256)))",
     };
-    #[cfg(any(test, feature = "mysql"))]
-    TAKE_BACK = "DELETE FROM messages WHERE id = ?1";
+    TAKE_BACK = { sqlite: "", mysql: "DELETE FROM messages WHERE id = ?1" };
 }
 
 /// Inserts the row of a push, unless it is there already or must not be.
@@ -81,6 +89,12 @@ pub(super) fn insert(sql: &mut dyn Sql, row: &NewRow<'_>, place: Place) -> Resul
     if sql.exists(&IS_REMOVED, values![row.used.push])? {
         return Ok(Inserted::NotNew);
     }
-    let id = sql.insert(&INSERT, &row.values)?;
-    Ok(id.map_or(Inserted::NotNew, Inserted::At))
+    let Some(id) = sql.insert(&INSERT, &row.values)? else {
+        return Ok(Inserted::NotNew);
+    };
+    if sql.exists(&WAS_REMOVED, values![row.used.push])? {
+        sql.run(&TAKE_BACK, values![id])?;
+        return Ok(Inserted::NotNew);
+    }
+    Ok(Inserted::At(id))
 }

@@ -83,7 +83,12 @@ statements! {
                 WHERE received_at >= ?1 * 900 AND received_at < (?1 + 1) * 900 AND rule IS NOT NULL GROUP BY rule",
     };
     CLEAR = "DELETE FROM rule_counts WHERE quarter = ?1";
-    PUT = "INSERT INTO rule_counts (rule, quarter, hits, last) VALUES (?1, ?2, ?3, ?4)";
+    // Two nodes may count the same.
+    PUT = {
+        sqlite: "INSERT INTO rule_counts (rule, quarter, hits, last) VALUES (?1, ?2, ?3, ?4)",
+        mysql: "INSERT INTO rule_counts (rule, quarter, hits, last) VALUES (?1, ?2, ?3, ?4)
+                ON DUPLICATE KEY UPDATE hits = ?3, last = ?4",
+    };
     IS_COUNTED = {
         sqlite: "UPDATE daily_counts SET counted = ?2 WHERE quarter = ?1",
         mysql: "INSERT INTO daily_counts (quarter, shard, counted) VALUES (?1, 0, ?2) ON DUPLICATE KEY UPDATE counted = ?2",

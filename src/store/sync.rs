@@ -5,7 +5,7 @@
 //! have been read before that.
 
 use super::error::{SqlError, StoreError};
-use super::follow_counts::{change_follower, count_follower};
+use super::follow_counts::{change_follower, count_follower, lock_follower};
 use super::followers::{Action, FollowEvent, LAST_EVENT, Source, log};
 use super::hooks::{Announce, Change};
 use super::open::{Reader, Store};
@@ -486,6 +486,7 @@ fn profile(
     announce: Option<&Announce>,
 ) -> sql::Result<()> {
     let waited = sql.run(&ASKED_FOR, values![openid])?;
+    lock_follower(sql, openid)?;
     let pushed = sql.exists(&IS_PUSHED, values![openid])?;
     // The person was forgotten in the meantime.
     if waited == 0 || pushed {

@@ -1,12 +1,18 @@
 //! What several nodes do at the same time, on a real server: two stores in one database.
 
-use std::sync::Barrier;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::super::super::error::{ErrorKind, StoreError};
 use super::super::super::followers::tests::push;
-use super::super::super::{Record, Recorded, Signature, Store, UsedSignature};
+use super::super::super::hooks::remove_event;
+use super::super::super::sql::{Value, values};
+use super::super::super::statement::{Statement, statement};
+use super::super::super::{
+    EventState, FetchedProfile, HookChange, HookOutcome, NewHookEvent, ProfileOutcome, Record,
+    Recorded, Signature, Store, SyncStep, UsedSignature,
+};
 use super::new_database;
 use crate::wechat::Effect;
 
@@ -149,4 +155,241 @@ fn a_push_that_is_too_long_is_refused_alone() {
     }
     // Nothing of it is left, and not its signature.
     assert!(is_new(&record(&other, signed(103, 3))));
+}
+
+const FOLLOWERS: Statement = statement!("SELECT count(*) FROM followers");
+const NET: Statement =
+    statement!("SELECT coalesce(sum(subscribed) - sum(unsubscribed), 0) FROM daily_counts");
+const HERE: Statement = statement!("SELECT coalesce(sum(here), 0) FROM scene_counts");
+const FOLLOWS: Statement = statement!("SELECT count(*) FROM followers WHERE openid = ?1");
+const COUNTED: Statement =
+    statement!("SELECT count(*) FROM follow_log WHERE openid = ?1 AND counts");
+const NAMES: Statement = statement!("SELECT count(*) FROM followers WHERE nickname IS NOT NULL");
+const MESSAGES: Statement = statement!("SELECT count(*) FROM messages");
+const WAITING: Statement = statement!("SELECT coalesce(sum(waiting), 0) FROM hooks");
+const EVENTS: Statement =
+    statement!("SELECT coalesce(max(number), 0) FROM hook_events WHERE state = 'waiting'");
+const ORPHANS: Statement = statement!(
+    "SELECT count(*) FROM media_files WHERE message_id NOT IN (SELECT id FROM messages)"
+);
+
+/// What a statement counts.
+fn number(store: &Store, statement: &Statement, values: &[Value<'_>]) -> i64 {
+    let reader = store.reader().unwrap();
+    let found = reader.read(|sql| sql.one(statement, values, |row| Ok(row.some_number(0))));
+    found.unwrap()
+}
+
+/// Followers, and what is counted of them when they come and go, by day and by scene, are the same.
+fn are_counted(store: &Store) -> bool {
+    let followers = number(store, &FOLLOWERS, &[]);
+    number(store, &NET, &[]) == followers && number(store, &HERE, &[]) == followers
+}
+
+fn follows(scene: Option<&str>) -> Effect {
+    Effect::Follow {
+        scene: scene.map(str::to_owned),
+    }
+}
+
+#[test]
+fn who_follows_at_two_nodes_at_once_is_counted_once() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    for round in 0..ROUNDS {
+        let person = format!("oSyn{round}");
+        let came = both(&nodes, |store, node| {
+            let scene = follows(Some(["shop", "fair"][node]));
+            record(store, push(2 * round + node, &person, 1_000, scene))
+        });
+        assert!(came.iter().all(is_new), "{came:?}");
+        assert_eq!(number(&nodes[0], &COUNTED, values![person]), 1);
+        assert!(are_counted(&nodes[0]), "{person}");
+    }
+}
+
+#[test]
+fn who_follows_and_leaves_at_once_follows_if_that_was_later() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    for round in 0..3 * ROUNDS {
+        let person = format!("oSyn{round}");
+        // In a third of the rounds the person follows already.
+        if round % 3 == 0 {
+            let before = push(10_000 + round, &person, 500, follows(None));
+            record(&nodes[0], before).unwrap();
+        }
+        let stays = round % 2 == 0;
+        let came = both(&nodes, |store, node| {
+            let (effect, at) = match node {
+                0 => (follows(None), if stays { 2_000 } else { 1_000 }),
+                _ => (Effect::Leave, 1_500),
+            };
+            record(store, push(2 * round + node, &person, at, effect))
+        });
+        assert!(came.iter().all(is_new), "{came:?}");
+        let found = number(&nodes[0], &FOLLOWS, values![person]);
+        assert_eq!(found, i64::from(stays), "{person}");
+        assert!(are_counted(&nodes[0]), "{person}");
+    }
+}
+
+#[test]
+fn a_sync_brings_back_nobody_who_leaves_at_the_same_time() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    let people: Vec<String> = (0..ROUNDS).map(|round| format!("oSyn{round}")).collect();
+    nodes[0].sync_begin(1_000).unwrap();
+    nodes[0].sync_list(people.clone()).unwrap();
+    nodes[0].sync_go_on(SyncStep::Profiles, None).unwrap();
+    for (round, person) in people.iter().enumerate() {
+        both(&nodes, |store, node| match node {
+            0 => {
+                let profile = FetchedProfile {
+                    subscribe_time: Some(900),
+                    ..FetchedProfile::default()
+                };
+                let outcome = ProfileOutcome::Fetched(Box::new(profile));
+                let outcomes = vec![(person.clone(), outcome)];
+                store.sync_profiles(outcomes, 2_000, None).unwrap();
+            }
+            _ => {
+                record(store, push(round, person, 1_500, Effect::Leave)).unwrap();
+            }
+        });
+        assert_eq!(number(&nodes[0], &FOLLOWS, values![person]), 0, "{person}");
+        assert!(are_counted(&nodes[0]), "{person}");
+    }
+}
+
+#[test]
+fn a_profile_to_which_access_is_revoked_at_the_same_time_is_not_kept() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    for round in 0..ROUNDS {
+        let person = format!("oSyn{round}");
+        record(&nodes[0], push(10_000 + round, &person, 500, follows(None))).unwrap();
+        both(&nodes, |store, node| match node {
+            0 => {
+                let profile = FetchedProfile {
+                    nickname: Some("Synthetic".to_owned()),
+                    subscribe_time: Some(500),
+                    ..FetchedProfile::default()
+                };
+                let outcome = ProfileOutcome::Fetched(Box::new(profile));
+                let outcomes = vec![(person.clone(), outcome)];
+                store.profiles_done(outcomes, 2_000).unwrap();
+            }
+            _ => {
+                let openid = person.clone();
+                let revoked = Effect::ProfileRevoked { openid };
+                record(store, push(round, "gh_1", 1_500, revoked)).unwrap();
+            }
+        });
+        assert_eq!(number(&nodes[0], &NAMES, &[]), 0, "{person}");
+    }
+}
+
+#[test]
+fn who_is_forgotten_while_a_push_is_delivered_again_stays_forgotten() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    for round in 0..ROUNDS {
+        let person = format!("oSynthetic{round}");
+        let came = push(round, &person, 1_000, follows(None));
+        record(&nodes[0], came.clone()).unwrap();
+        both(&nodes, |store, node| match node {
+            0 => drop(record(store, came.clone()).unwrap()),
+            _ => {
+                let reader = store.reader().unwrap();
+                store.erase(&reader, &person).unwrap();
+            }
+        });
+        assert_eq!(number(&nodes[0], &FOLLOWERS, &[]), 0, "{person}");
+        assert_eq!(number(&nodes[0], &MESSAGES, &[]), 0, "{person}");
+    }
+}
+
+#[test]
+fn an_event_that_is_removed_while_it_is_delivered_is_counted_once() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    let hook: Arc<str> = "crm".into();
+    for round in 0..ROUNDS {
+        let event = NewHookEvent {
+            digest: 7,
+            hook: Arc::clone(&hook),
+            kind: "follow",
+            openid: None,
+            body: "{}".into(),
+            created_at: 1_000,
+        };
+        nodes[0].add_hook_events(vec![event]).unwrap();
+        assert_eq!(number(&nodes[0], &WAITING, &[]), 1);
+        let event = number(&nodes[0], &EVENTS, &[]);
+        both(&nodes, |store, node| match node {
+            0 => {
+                let delivered = HookOutcome {
+                    number: event,
+                    state: EventState::Delivered(1_500),
+                    attempts: 1,
+                    status: Some(200),
+                    error: None,
+                };
+                let change = HookChange {
+                    failures: 0,
+                    reported_dropped: 0,
+                    paused: None,
+                };
+                store.hook_outcomes(&hook, vec![delivered], change).unwrap();
+            }
+            _ => drop(
+                store
+                    .writer
+                    .write(move |sql| remove_event(sql, event))
+                    .unwrap(),
+            ),
+        });
+        assert_eq!(number(&nodes[0], &WAITING, &[]), 0, "{round}");
+    }
+}
+
+#[test]
+fn a_message_that_is_removed_while_its_file_is_queued_leaves_nothing() {
+    let Some(nodes) = nodes() else {
+        return;
+    };
+    let fan = "oSynthetic";
+    for round in 0..ROUNDS {
+        let mut picture = push(round, fan, 1_000, Effect::None);
+        picture.media_id = Some("media".to_owned());
+        record(&nodes[0], picture).unwrap();
+        both(&nodes, |store, node| {
+            let reader = store.reader().unwrap();
+            match node {
+                0 => store.queue_media(&reader, 0).unwrap(),
+                _ => drop(store.erase(&reader, fan).unwrap()),
+            }
+        });
+        assert_eq!(number(&nodes[0], &ORPHANS, &[]), 0, "{round}");
+    }
+}
+
+#[test]
+fn nodes_that_start_at_once_have_one_key_of_the_folder_of_media() {
+    for _ in 0..ROUNDS / 4 {
+        let Some(nodes) = nodes() else {
+            return;
+        };
+        let keys = both(&nodes, |store, node| {
+            store.made_media_key(["one", "other"][node]).unwrap()
+        });
+        assert_eq!(keys[0], keys[1]);
+    }
 }
