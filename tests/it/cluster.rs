@@ -2,6 +2,7 @@
 
 mod faults;
 mod logins;
+mod replay;
 mod start;
 mod tls;
 
