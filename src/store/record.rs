@@ -1,7 +1,7 @@
 //! Recording a push: its message and its effect on followers and jobs, in one commit.
 
 use super::daily_counts::Uncounted;
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::log_ins::{self, LogInStep};
 use super::open::Store;
@@ -67,7 +67,27 @@ pub struct Record {
     pub hook_events: Vec<NewHookEvent>,
 }
 
+/// The most text of one push for a server, in bytes: it takes statements of 16 MiB unless it is told otherwise, in which
+/// half of the characters may have a backslash before them.
+const MOST_SENT: usize = 7 << 20;
+
 impl Record {
+    /// The bytes of its texts that may be long.
+    fn length(&self) -> usize {
+        let Record {
+            dedup_key,
+            openid,
+            event_key,
+            content,
+            xml,
+            reply,
+            ..
+        } = self;
+        let others = [event_key, content, xml, reply];
+        let others = others.into_iter().flatten().map(String::len);
+        dedup_key.len() + openid.len() + others.sum::<usize>()
+    }
+
     /// What its signature is used for.
     fn used(&self) -> UsedSignature {
         UsedSignature {
@@ -119,6 +139,14 @@ impl Store {
         record: Record,
         done: impl FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
+        let length = record.length();
+        if self.is_shared() && length > MOST_SENT {
+            let why = format!(
+                "store: write: a push with {length} bytes of text, and {MOST_SENT} are sent to a server at most"
+            );
+            let refused = StoreError::new(ErrorKind::TooLong, why);
+            return done(Err(refused), &mut AfterCommit::default());
+        }
         self.writer.submit(Box::new(RecordWork {
             record,
             place: Place::Unknown,

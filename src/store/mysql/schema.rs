@@ -106,7 +106,7 @@ const BEGINNING: &[&str] = &[
     xml         MEDIUMTEXT,                     -- as received, decrypted
     created_at  BIGINT,                         -- CreateTime of the push
     received_at BIGINT NOT NULL,
-    rule        VARBINARY(255),                 -- the rule that answered
+    rule        VARBINARY(3000),                -- the rule that answered
     reply       MEDIUMTEXT,                     -- plain XML; NULL: success
     media_id    VARBINARY(255),                 -- how to fetch the picture, voice or video
     signature   BINARY(20),                     -- of the request that brought it
@@ -331,7 +331,7 @@ const BEGINNING: &[&str] = &[
     KEY media_files_waiting (next_at)
     "),
     table!("rule_counts", "
-    rule    VARBINARY(255) NOT NULL,
+    rule    VARBINARY(3000) NOT NULL,
     quarter BIGINT NOT NULL,
     hits    BIGINT NOT NULL,
     last    BIGINT NOT NULL,

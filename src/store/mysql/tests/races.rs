@@ -153,6 +153,15 @@ fn a_push_that_is_too_long_is_refused_alone() {
             _ => assert!(is_new(&outcome), "{outcome:?}"),
         }
     }
+    for (number, length, fits) in [(60, 7 << 20, true), (61, (7 << 20) + 1, false)] {
+        let mut long = signed(number, number);
+        let rest = long.dedup_key.len() + long.openid.len() + long.reply.as_ref().unwrap().len();
+        long.xml = Some("'".repeat(length - rest));
+        match record(&store, long) {
+            Err(error) => assert!(!fits && error.kind() == ErrorKind::TooLong, "{error}"),
+            recorded => assert!(fits && is_new(&recorded), "{recorded:?}"),
+        }
+    }
     // Nothing of it is left, and not its signature.
     assert!(is_new(&record(&other, signed(103, 3))));
 }
