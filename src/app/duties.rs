@@ -33,10 +33,12 @@ pub enum Duty {
     Uploads,
     /// Fetching the files that followers send.
     Media,
+    /// Watching for trouble that all servers have in common, and for messages to be looked at.
+    Watch,
 }
 
 impl Duty {
-    const ALL: [Duty; 7] = [
+    const ALL: [Duty; 8] = [
         Duty::Profiles,
         Duty::Chores,
         Duty::Hooks,
@@ -44,6 +46,7 @@ impl Duty {
         Duty::Addresses,
         Duty::Uploads,
         Duty::Media,
+        Duty::Watch,
     ];
 
     fn notifier(self, all: &Notifiers) -> &Notifier {
@@ -55,6 +58,7 @@ impl Duty {
             Duty::Addresses => &all.addresses,
             Duty::Uploads => &all.uploads,
             Duty::Media => &all.media,
+            Duty::Watch => &all.watch,
         }
     }
 }
@@ -70,6 +74,7 @@ impl fmt::Display for Duty {
             Duty::Addresses => "addresses",
             Duty::Uploads => "uploads",
             Duty::Media => "media",
+            Duty::Watch => "watch",
         })
     }
 }

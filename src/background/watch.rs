@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::Client;
-use crate::app::App;
+use crate::app::{App, Duty};
 use crate::clock;
 use crate::counted::counted;
 use crate::local_time;
@@ -109,11 +109,12 @@ impl Watch {
 
     /// Looks at everything that may be trouble.
     fn look(&mut self, app: &App, now: Moment) {
-        if self.takes_up
-            && let Ok(open) = app.store.read(|reader| reader.troubles(i64::MAX))
+        // Other servers may end at any time.
+        if (self.takes_up || app.store.is_shared())
+            && let Ok(left) = app.store.left_troubles(app.troubles.known())
         {
             self.takes_up = false;
-            app.troubles.take_up(open);
+            app.troubles.take_up(left);
         }
         let live = app.live();
         let hooks = |name: &String| live.config.hooks.iter().any(|hook| hook.name == *name);
@@ -132,6 +133,23 @@ impl Watch {
         look_at_disk(app);
         look_at_calls(app);
         self.look_at_signatures(app, now);
+        if app.duties.store(Duty::Hooks).is_none() {
+            let elsewhere = "another server delivers to it now";
+            app.troubles.end_if(Kind::Hook, |_| true, elsewhere);
+        }
+        match app.duties.store(Duty::Watch) {
+            Some(_) => self.look_at_the_store(app, now),
+            None => {
+                for kind in [Kind::Profiles, Kind::Sync, Kind::Silent] {
+                    app.troubles.end(kind, "another server watches it now");
+                }
+            }
+        }
+        self.heartbeat.beat(app, now.instant);
+    }
+
+    /// Looks at what all servers of a store have in common.
+    fn look_at_the_store(&mut self, app: &App, now: Moment) {
         // What cannot be read has trouble that the writer finds as well.
         let read = app.store.read(|reader| {
             self.look_at_profiles(app, reader, now)?;
@@ -141,7 +159,6 @@ impl Watch {
         if let Err(error) = read {
             log::debug!("watch: {error}");
         }
-        self.heartbeat.beat(app, now.instant);
     }
 
     fn look_at_signatures(&mut self, app: &App, now: Moment) {
@@ -284,7 +301,13 @@ impl Watch {
     fn tell(&mut self, app: &App, now: Moment) {
         let live = app.live();
         for notice in self.notices.due(&app.troubles, now.instant) {
-            let events = live.hooks.subscribers.trouble(&notice, now.unix);
+            let mut shown = notice.clone();
+            if app.store.is_shared() {
+                let node = app.node();
+                shown.trouble.text =
+                    format!("{} ({}): {}", node.name, node.listen, shown.trouble.text);
+            }
+            let events = live.hooks.subscribers.trouble(&shown, now.unix);
             if events.is_empty() {
                 self.notices.settled(&app.troubles, &notice);
             } else if self.send(app, events, now) {
@@ -318,6 +341,11 @@ impl Watch {
             return;
         };
         let newest = found.map_or(0, |(_, newest)| newest);
+        if app.duties.store(Duty::Watch).is_none() {
+            // Another server tells of it.
+            self.todo = Some(newest);
+            return;
+        }
         let known = *self.todo.get_or_insert(newest);
         let Some((waiting, _)) = found.filter(|_| newest > known) else {
             return;

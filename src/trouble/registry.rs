@@ -162,6 +162,12 @@ impl Troubles {
         open.map(|entry| entry.trouble.clone()).collect()
     }
 
+    /// What has trouble, or had until lately.
+    #[must_use]
+    pub fn known(&self) -> Vec<Subject> {
+        self.lock().keys().cloned().collect()
+    }
+
     /// Goes on with what a process that ended left open, or ends it.
     pub fn take_up(&self, rows: Vec<Change>) {
         let mut entries = self.lock();

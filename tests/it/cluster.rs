@@ -5,6 +5,7 @@ mod logins;
 mod replay;
 mod start;
 mod tls;
+mod troubles;
 
 use crate::support::cluster::Cluster;
 use crate::support::*;

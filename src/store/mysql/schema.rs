@@ -311,6 +311,7 @@ const BEGINNING: &[&str] = &[
     since BIGINT NOT NULL,
     until BIGINT,                               -- NULL: it is not over
     told  BIGINT NOT NULL DEFAULT 0,
+    node  BINARY(16),                           -- which node has it
     KEY troubles_until (until)
     "),
     table!("scene_counts", "
