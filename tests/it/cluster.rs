@@ -3,6 +3,7 @@
 mod faults;
 mod logins;
 mod replay;
+mod service;
 mod start;
 mod tls;
 mod troubles;

@@ -12,6 +12,9 @@ use crate::store::{InboxFilter, Looked, MessageRow, Reader, StoreError, Watch};
 /// Between two looks at the files of the store.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// Between two questions to a server.
+const PAUSE_OF_SERVER: Duration = Duration::from_secs(1);
+
 /// The most messages that are read at once.
 const STEP: u32 = 500;
 
@@ -42,7 +45,10 @@ pub(super) fn run(
     let reader = Reader::open(&config.store)?;
     let mut known = Known::now(&reader, filter)?;
     let mut rows = reader.inbox(filter, None, first)?.rows;
-    drop(reader);
+    // A file that is open cannot be restored; to a server it takes a while to connect.
+    let is_kept = config.store.file().is_none();
+    let mut kept = is_kept.then_some(reader);
+    let pause = if is_kept { PAUSE_OF_SERVER } else { PAUSE };
     // What came since then follows.
     rows.retain(|row| known.has(row.id));
     rows.reverse();
@@ -51,7 +57,7 @@ pub(super) fn run(
     let mut said = None;
     let mut is_new = false;
     loop {
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
         match watch.look() {
             Looked::Same if said.is_none() => continue,
             Looked::Same | Looked::Changed => {}
@@ -62,11 +68,14 @@ pub(super) fn run(
             }
             Looked::Replaced => is_new = true,
         }
-        // Opened each time: a store that is open cannot be restored.
-        let opened = Reader::open(&config.store);
-        let read = opened.and_then(|reader| match is_new {
-            true => Known::now(&reader, filter).map(|now| (now, Vec::new())),
-            false => known.news(&reader, filter),
+        let opened = kept.take().map_or_else(|| Reader::open(&config.store), Ok);
+        let read = opened.and_then(|reader| {
+            let read = match is_new {
+                true => Known::now(&reader, filter).map(|now| (now, Vec::new())),
+                false => known.news(&reader, filter),
+            }?;
+            kept = is_kept.then_some(reader);
+            Ok(read)
         });
         match read {
             Ok((now, rows)) => {

@@ -328,3 +328,56 @@ fn the_folder_of_the_token_file_belongs_to_the_service() {
         assert_eq!(paths, Vec::from_iter(writable), "{socket:?} {token}");
     }
 }
+
+#[test]
+fn a_store_on_a_server_needs_its_password_and_no_folder_and_its_backup_the_network() {
+    let unit = Unit {
+        store: Place::Server {
+            password: Some(Path::new("/etc/wechatd/store_password")),
+            certificates: Some(Path::new("/etc/wechatd/store_ca.pem")),
+        },
+        app_secret_file: Some(Path::new("/etc/wechatd/app_secret")),
+        media: Some(Path::new("/var/lib/wechatd/media")),
+        ..USUAL.unit()
+    };
+    let text = unit_text(&unit).expect("writable");
+    let password = "store_password:/etc/wechatd/store_password";
+    for (name, values) in [
+        ("StateDirectory", vec!["wechatd"]),
+        ("ReadWritePaths", vec![]),
+        (
+            "LoadCredential",
+            vec!["app_secret:/etc/wechatd/app_secret", password],
+        ),
+        (
+            "After",
+            vec![
+                "network-online.target",
+                "mariadb.service mysql.service",
+                "time-sync.target",
+            ],
+        ),
+    ] {
+        assert_eq!(settings(&text, name), values, "{name}");
+    }
+    assert_eq!(
+        settings(&text, "ExecReload")[0],
+        "env WECHATD_APP_SECRET=NotNeededHere WECHATD_STORE_PASSWORD=NotNeededHere /usr/local/bin/wechatd --config /etc/wechatd/wechat.conf check --quiet"
+    );
+    assert_eq!(unit_advice(&unit), Vec::<String>::new());
+    let [backup, _] = backup_units(&unit).expect("writable");
+    assert_eq!(settings(&backup, "LoadCredential"), [password]);
+    assert_eq!(settings(&backup, "PrivateNetwork"), Vec::<&str>::new());
+    assert_eq!(
+        settings(&backup, "RestrictAddressFamilies"),
+        ["AF_INET AF_INET6 AF_UNIX"]
+    );
+    let at_home = Unit {
+        store: Place::Server {
+            password: None,
+            certificates: Some(Path::new("/home/ann/ca.pem")),
+        },
+        ..USUAL.unit()
+    };
+    assert!(unit_advice(&at_home)[0].contains("file of certificates"));
+}
