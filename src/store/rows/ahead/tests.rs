@@ -210,12 +210,17 @@ fn of_a_batch_with_a_push_that_is_too_long_only_that_one_fails() {
     let Some((_options, store)) = on_server() else {
         return;
     };
-    let mut batch = [1, 2, 3, 4].map(|number| text(number, "oA", "reply"));
+    let mut batch = [1, 2, 3, 4, 5].map(|number| text(number, "oA", "reply"));
     batch[2].openid = "o".repeat(129);
+    // Its row fits; what it means does not.
+    batch[4].effect = Effect::Follow {
+        scene: Some("s".repeat(256)),
+    };
     let outcomes = record(&store, &batch);
     let failed: Vec<bool> = outcomes.iter().map(Result::is_err).collect();
-    assert_eq!(failed, [false, false, true, false], "{outcomes:?}");
+    assert_eq!(failed, [false, false, true, false, true], "{outcomes:?}");
     assert_eq!(rows(&store, &MESSAGES).len(), 3);
+    assert_eq!(rows(&store, &FOLLOWERS).len(), 0);
     assert!(every_push_is_counted(&store));
 }
 
