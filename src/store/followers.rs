@@ -172,6 +172,10 @@ macro_rules! newest_first {
     };
 }
 
+/// Most events that are counted at once; and the ids of a day where they are microseconds.
+const MOST_EVENTS: i64 = 100_000;
+const DAY_OF_IDS: i64 = 86_400_000_000;
+
 statements! {
     pub(super) LIST = {
         sqlite: concat!("SELECT ", columns!(), " FROM followers WHERE ", matching!(sqlite), newest_first!()),
@@ -187,6 +191,11 @@ statements! {
     ONE = (concat!("SELECT ", columns!(), " FROM followers WHERE openid = ?1"));
     LOG_OF = "SELECT action, at, scene, source FROM follow_log WHERE openid = ?1 ORDER BY at DESC, id DESC";
     pub(super) LAST_EVENT = "SELECT coalesce(max(id), 0) FROM follow_log";
+    // Nodes make ids of microseconds by their own clocks, and commit some time later.
+    LAST_SETTLED_EVENT = {
+        sqlite: "SELECT coalesce(max(id), 0) FROM follow_log",
+        mysql: "SELECT CAST(unix_timestamp(now(6)) * 1000000 AS SIGNED) - 60000000",
+    };
     EVENTS_AFTER = "SELECT action, source, count(*) FROM follow_log WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2";
     COUNT = "SELECT count(*) FROM (SELECT 1 FROM followers LIMIT ?1) AS counted";
     HAS_LEFT_SINCE = "SELECT 1 FROM follow_log WHERE openid = ?1 AND at > ?2 AND action = 'unsubscribe' AND source = 'push' LIMIT 1";
@@ -328,21 +337,27 @@ impl Reader {
         })
     }
 
-    /// The id of the last row of `follow_log`; 0 if there is none.
+    /// The id up to which rows of `follow_log` are complete: that of the last one; 0 if there is none. Where several nodes
+    /// write, that of a minute ago.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn last_follow_event(&self) -> Result<i64, StoreError> {
-        self.read(|sql| sql.one(&LAST_EVENT, &[], |row| row.get(0)))
+        self.read(|sql| sql.one(&LAST_SETTLED_EVENT, &[], |row| row.get(0)))
     }
 
-    /// Counts the rows of `follow_log` after this id, up to 100,000, and returns the last id of them. Rows that were erased
-    /// are not counted.
+    /// Counts the complete rows of `follow_log` after this id, and returns the id up to which they are counted: up to
+    /// 100,000 of them, or those of a day where several nodes write. Rows that were erased are not counted.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn follow_events_after(&self, id: i64) -> Result<(Vec<FollowCount>, i64), StoreError> {
-        let last = self.last_follow_event()?.min(id.saturating_add(100_000));
+        let last = self.last_follow_event()?;
+        let last = match self.is_shared() {
+            false => last.min(id.saturating_add(MOST_EVENTS)),
+            // The server's clock may be set back.
+            true => last.clamp(id, id.saturating_add(DAY_OF_IDS)),
+        };
         let counts = self.read(|sql| {
             sql.all(&EVENTS_AFTER, values![id, last], |row| {
                 Ok(FollowCount {

@@ -1,7 +1,8 @@
 //! Log-in for the owner's own pages: endpoints for reverse proxies and scripts, and pages for people.
 //!
 //! There is all of this only with `web.url`. What a visitor may do is decided in [`login`](crate::login); here are HTTP
-//! and HTML.
+//! and HTML. Of several nodes with one store each counts for itself what an address may do, wrong codes, and rounds in
+//! circles; sessions and log-ins under way are those of all.
 
 mod asked;
 mod back;

@@ -277,3 +277,24 @@ fn two_servers_that_start_for_the_first_time_at_once_have_one_token() {
         node.post(&push.signed_with(&token)).is_status(200);
     }
 }
+
+#[test]
+fn the_figures_of_one_server_count_who_followed_at_the_other() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let setup = cluster.setup().set(PAGE.0, PAGE.1);
+    let [one, other] = [setup.set("admin.metrics", "true").start(), cluster.node()];
+    other.post(&subscribe().from(&another_fan())).is_status(200);
+    let counted = || {
+        let figures = ask(&one, &page(&one), Request::new("GET", "/metrics"));
+        let body = figures.is_status(200).body();
+        let name = "wechatd_follow_events_total{action=\"subscribe\",source=\"push\"} ";
+        let (_, rest) = body.split_once(name).unwrap();
+        rest.lines().next().unwrap().to_owned()
+    };
+    // Counted after a minute: a node whose clock is behind writes lower ids until then.
+    cluster.sql("UPDATE follow_log SET id = id - 60000000");
+    assert_eq!(counted(), "1");
+    assert_eq!(counted(), "1");
+}
