@@ -1,6 +1,7 @@
 //! What came from one person and went to them: what decides about the window, and the conversation.
 
 use super::error::StoreError;
+use super::finding::blocks_from;
 use super::messages::{MessageFilter, MessageRow};
 use super::open::Reader;
 use super::sent::{SentRow, SentState};
@@ -69,14 +70,11 @@ impl Before {
 statements! {
     // `?2` is the smallest id since then.
     CAME = {
-        sqlite: "WITH RECURSIVE block (number) AS (
-                     SELECT max(id) / 512 FROM messages
-                     UNION ALL SELECT number - 1 FROM block WHERE number > ?2 / 512
-                 )
+        sqlite: concat!(blocks_from!("?2"), "
                  SELECT iif(theirs.msg_type = 'event', lower(coalesce(event, 'event')), ''), max(received_at)
                  FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
                  WHERE theirs.id / 512 = block.number AND theirs.openid = ?1 AND received_at >= ?3
-                 GROUP BY 1",
+                 GROUP BY 1"),
         mysql: "SELECT if(msg_type = 'event', lower(convert(coalesce(event, 'event') USING utf8mb4)), '') AS kind, max(received_at)
                 FROM messages WHERE openid = ?1 AND id >= ?2 AND received_at >= ?3 GROUP BY kind",
     };

@@ -13,15 +13,31 @@ macro_rules! messages_by_quarter {
 }
 pub(super) use messages_by_quarter;
 
+/// The blocks of 512 ids from the last one down to that of the id `$first`, in SQLite. Ids of a store that was on a server
+/// are above 2^50 and far apart: blocks without any are left out there.
+macro_rules! blocks_from {
+    ($first:expr) => {
+        concat!(
+            "WITH RECURSIVE block (number) AS (
+                 SELECT max(id) / 512 FROM messages
+                 UNION ALL SELECT iif(number < 1 << 41, number - 1, (SELECT max(id) / 512 FROM messages WHERE id < number * 512))
+                 FROM block WHERE number > ",
+            $first,
+            " / 512
+             )"
+        )
+    };
+}
+pub(super) use blocks_from;
+
 /// The ids of the messages of person `?1`, in SQLite: one lookup per block, 20,000 in ten million messages.
 macro_rules! messages_of_person {
     () => {
-        "WITH RECURSIVE block (number) AS (
-             SELECT max(id) / 512 FROM messages
-             UNION ALL SELECT number - 1 FROM block WHERE number > (SELECT min(id) / 512 FROM messages)
-         )
-         SELECT theirs.id FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
-         WHERE theirs.id / 512 = block.number AND theirs.openid = ?1"
+        concat!(
+            $crate::store::finding::blocks_from!("(SELECT min(id) FROM messages)"),
+            " SELECT theirs.id FROM block CROSS JOIN messages AS theirs INDEXED BY messages_block
+             WHERE theirs.id / 512 = block.number AND theirs.openid = ?1"
+        )
     };
 }
 pub(super) use messages_of_person;
@@ -117,9 +133,10 @@ pub(super) mod tests {
         migrate(&mut connection).unwrap();
         connection
             .execute_batch(
-                "WITH RECURSIVE n (id) AS (SELECT 400 UNION ALL SELECT id + 1 FROM n WHERE id < 3000)
+                "WITH RECURSIVE n (id) AS (SELECT -1600 UNION ALL SELECT id + 1 FROM n WHERE id < 3000)
                  INSERT INTO messages (id, dedup_key, openid, msg_type, received_at)
-                 SELECT id, id, iif(id % 7 = 0, 'a', 'b'), 'text', 1790000000 FROM n",
+                 SELECT id, id, iif(id % 7 = 0, 'a', 'b'), 'text', 1790000000 FROM n
+                 UNION ALL SELECT 1790000000000000 + id * 1000000, 'far ' || id, 'a', 'text', 1790000000 FROM n WHERE id > 2900",
             )
             .unwrap();
         let mut found: Vec<i64> = connection
@@ -130,7 +147,9 @@ pub(super) mod tests {
             .map(Result::unwrap)
             .collect();
         found.sort_unstable();
-        let all: Vec<i64> = (400..=3000).filter(|id| id % 7 == 0).collect();
+        let far = (2901..=3000).map(|id| 1_790_000_000_000_000 + id * 1_000_000);
+        let near = (-1600..=3000).filter(|id| id % 7 == 0);
+        let all: Vec<i64> = near.chain(far).collect();
         assert_eq!(found, all);
     }
 }
