@@ -47,7 +47,10 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         }
     })
     .map_err(|error| failed(&file, &error))?;
-    let mut percentage = Percentage::new();
+    let mut percentage = Percentage::of(match config.store.file() {
+        Some(_) => "pages",
+        None => "rows",
+    });
     let copied = reader.backup(&file, |copied, total| {
         percentage.show(copied, total);
     });
@@ -168,13 +171,16 @@ fn is_abandoned(entry: &fs::DirEntry) -> bool {
 
 /// The progress of a copy, in one line that is overwritten; only on a terminal.
 pub(super) struct Percentage {
+    /// What is copied.
+    unit: &'static str,
     shown: bool,
     terminal: bool,
 }
 
 impl Percentage {
-    pub(super) fn new() -> Percentage {
+    pub(super) fn of(unit: &'static str) -> Percentage {
         Percentage {
+            unit,
             shown: false,
             terminal: io::stderr().is_terminal(),
         }
@@ -185,8 +191,9 @@ impl Percentage {
             self.shown = true;
             write!(
                 io::stderr(),
-                "\r{} % of {total} pages",
-                copied * 100 / total
+                "\r{} % of {total} {}",
+                copied * 100 / total,
+                self.unit
             )
             .ok();
         }

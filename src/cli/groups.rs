@@ -53,7 +53,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("Web", &["proxy", "gate", "sessions", "login", "shorten"]),
-    ("Data", &["backup", "restore"]),
+    ("Data", &["backup", "restore", "store"]),
 ];
 
 /// Colours for a terminal; none where `NO_COLOR` is set.

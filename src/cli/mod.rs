@@ -42,6 +42,7 @@ mod simulate;
 mod statistics;
 mod stats;
 mod status;
+mod store;
 mod tags;
 mod template;
 mod terminal;
@@ -267,7 +268,7 @@ Alone it prints a link that signs a browser in. Where the server does not show t
   wechatd backup /var/backups/before-the-move.db
   wechatd backup --keep 14 /var/backups/wechatd
 
-The copy is consistent: one plain SQLite file with mode 0600, named .part until it is complete. With --keep the folder is created if needed, and all but the newest N files wechat-DATE-TIME.db in it are removed; other files are not touched. `wechatd restore` restores a copy, `wechatd check` shows when the last one was made, and `wechatd install` and `wechatd unit --backup` set up a nightly one. Without systemd, in root's crontab (cron searches /usr/bin and /bin only):
+The copy is consistent: one plain SQLite file with mode 0600, named .part until it is complete, also where the store is on a server (store.url). With --keep the folder is created if needed, and all but the newest N files wechat-DATE-TIME.db in it are removed; other files are not touched. `wechatd restore` restores a copy, `wechatd check` shows when the last one was made, and `wechatd install` and `wechatd unit --backup` set up a nightly one. Without systemd, in root's crontab (cron searches /usr/bin and /bin only):
 
   15 4 * * * /usr/local/bin/wechatd backup --keep 14 /var/backups/wechatd")]
     Backup(backup::Arguments),
@@ -277,8 +278,14 @@ The copy is consistent: one plain SQLite file with mode 0600, named .part until 
   wechatd restore /var/backups/wechat-2026-11-21.db
   systemctl start wechatd
 
-The server must be stopped. The copy is checked first. The previous store is kept with .before added to its name (or .before-2 and so on: none is overwritten), and the file keeps its owner.")]
+The server must be stopped. The copy is checked first. The previous store is kept with .before added to its name (or .before-2 and so on: none is overwritten), and the file keeps its owner. Where the store is on a server (store.url), the copy is restored only into an empty database: make a new one, and name it in store.url.")]
     Restore(restore::Arguments),
+    /// The store on a server that speaks the MySQL protocol: move there and back
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wechatd store copy wechat.db mysql://wechatd@db1/wechatd"
+    )]
+    Store(store::Commands),
     /// Install the systemd service, or upgrade it
     #[command(after_help = install::EXAMPLES)]
     Install(install::Arguments),
@@ -399,6 +406,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Proxy(arguments) => proxy::run(&config()?, &arguments),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
+        Command::Store(command) => store::run(command),
         Command::Install(arguments) => install::install(named.as_deref(), &arguments, completions),
         Command::Uninstall(arguments) => install::uninstall(&arguments),
         Command::Unit(arguments) => unit::run(&config()?, &arguments),

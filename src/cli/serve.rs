@@ -14,7 +14,7 @@ pub(super) fn run(config: impl FnOnce() -> Result<Config, Failure>) -> Result<()
     let served = server::serve(config).map_err(|error| {
         // Through the log, not straight to stderr, which perhaps nobody reads.
         log.push(format!("wechatd: {}\n", Visible(&error.to_string())).as_bytes());
-        match error.needs_newer_program() {
+        match error.is_lasting() {
             // Starting it again would not help.
             true => Failure::ShownWrong,
             false => Failure::Shown,

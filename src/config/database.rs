@@ -51,6 +51,30 @@ pub(super) fn tls(value: &Value) -> Parsed<Tls> {
     })
 }
 
+/// The database that a command names, with its password: that of the environment variable, or of the file. `encryption` is
+/// like `store.tls`.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn named_database(
+    url: &str,
+    password_file: Option<&Path>,
+    encryption: &str,
+) -> Result<Server, String> {
+    let mut server: Server = url.parse().map_err(|what| format!("{url} {what}"))?;
+    server.tls = match encryption {
+        "required" => Tls::Required,
+        "off" => Tls::Off,
+        file => {
+            certificates(Path::new(file)).map_err(|what| format!("--tls {what}"))?;
+            Tls::Signed(file.into())
+        }
+    };
+    server.password = password(password_file).map_err(|(_, what)| what)?;
+    server.password_file = password_file.map(Path::to_owned);
+    Ok(server)
+}
+
 /// Finds the password: first in the environment, then in the file, which systemd may have replaced. `None`: there is none,
 /// or it is not needed.
 ///

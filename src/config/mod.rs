@@ -35,7 +35,7 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use admin::{Admin, AdminUrl, Watch};
-pub use database::NO_PASSWORD;
+pub use database::{NO_PASSWORD, named_database};
 pub use edit::with_key;
 pub use exposure::{SERVICE_USER, ServiceUser, has_backup_timer, is_installed};
 pub use fold::{Folding, fold, lower, plain, without_end_marks, written};

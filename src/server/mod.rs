@@ -454,11 +454,14 @@ fn warn(live: &Live) {
 }
 
 impl ServeError {
-    /// Whether only a newer version of this program can use the store.
+    /// Whether it lasts until somebody changes the configuration or the program: only a newer version of this program can
+    /// use the store, or the store was moved to another place.
     #[must_use]
-    pub fn needs_newer_program(&self) -> bool {
+    pub fn is_lasting(&self) -> bool {
         match self {
-            ServeError::App(AppError::Store(error)) => error.kind() == ErrorKind::TooNew,
+            ServeError::App(AppError::Store(error)) => {
+                matches!(error.kind(), ErrorKind::TooNew | ErrorKind::Moved)
+            }
             ServeError::App(_)
             | ServeError::Listen(_)
             | ServeError::AdminListen(_)

@@ -6,8 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::Connection;
 
+#[cfg(feature = "mysql")]
+use super::copying;
 use super::error::{ErrorKind, StoreError};
 use super::found::Found;
+use super::marks::Mark;
 #[cfg(feature = "mysql")]
 use super::mysql;
 use super::options::{Options, Server};
@@ -46,6 +49,7 @@ impl Engine {
         }
         let path = &options.path;
         let (connection, main) = sqlite::open::for_writing(path)?;
+        refuse_marked(&mut &connection, &path.display().to_string())?;
         let committer = sqlite::committer::Committer::new(path, main, connection, failing)?;
         let path = path.to_owned();
         Ok((
@@ -64,6 +68,8 @@ impl Engine {
         let hosts = Arc::new(mysql::hosts::Hosts::new(server));
         let ids = Arc::new(mysql::ids::Ids::new().map_err(no_numbers)?);
         mysql::schema::migrate(&hosts, &ids)?;
+        let readers = mysql::readers::Readers::new(&hosts, &ids);
+        readers.with(|sql| refuse_marked(sql, &server.to_string()))?;
         let committer = |_| mysql::committer::Committer::new(&hosts, &ids, Arc::clone(failing));
         let committers = (0..server.connections.max(1))
             .map(committer)
@@ -78,7 +84,7 @@ impl Engine {
         _: &Server,
         _: &Arc<AtomicBool>,
     ) -> std::result::Result<(Engine, Vec<Committer>), StoreError> {
-        Err(not_built())
+        Err(StoreError::not_built())
     }
 
     /// A connection for reading.
@@ -143,13 +149,23 @@ impl Engine {
 /// # Errors
 /// The error that opening it would return, as far as that is visible from outside.
 pub fn examine(options: &Options) -> std::result::Result<Found, StoreError> {
-    match &options.server {
+    let found = match &options.server {
         None => sqlite::examine::examine(&options.path),
         #[cfg(feature = "mysql")]
         Some(server) => mysql::readers::examine(server),
         #[cfg(not(feature = "mysql"))]
-        Some(_) => Err(not_built()),
+        Some(_) => Err(StoreError::not_built()),
+    }?;
+    if found == Found::Current {
+        Session::open(options)?.with(|sql| refuse_marked(sql, &options.to_string()))?;
     }
+    Ok(found)
+}
+
+/// Refuses a store that was moved to another place, or is not complete.
+fn refuse_marked(sql: &mut dyn Sql, place: &str) -> std::result::Result<(), StoreError> {
+    let mark = Mark::of(sql).map_err(|error| StoreError::of_sql(place, &error))?;
+    mark.refusal(place).map_or(Ok(()), Err)
 }
 
 /// A connection for reading.
@@ -197,7 +213,7 @@ impl Session {
 
     #[cfg(not(feature = "mysql"))]
     fn of_server(_: &Server) -> std::result::Result<Session, StoreError> {
-        Err(not_built())
+        Err(StoreError::not_built())
     }
 
     fn of_file(path: &Path) -> std::result::Result<Session, StoreError> {
@@ -216,10 +232,9 @@ impl Session {
         match self {
             Session::Sqlite(connection) => sqlite::copy::copy_out(connection, target, progress),
             #[cfg(feature = "mysql")]
-            Session::Mysql(_) => Err(StoreError::new(
-                ErrorKind::Other,
-                "store: backup: a store on a server is copied by the server's own tools",
-            )),
+            Session::Mysql(readers) => {
+                copying::back_up(readers.server(), target, &mut { progress })
+            }
         }
     }
 
@@ -312,11 +327,4 @@ impl Committer {
             Committer::Mysql(committer) => committer.close(),
         }
     }
-}
-
-/// The error of a program that was built without the engine of a server.
-#[cfg(not(feature = "mysql"))]
-fn not_built() -> StoreError {
-    let text = "store.url: this wechatd was built without it";
-    StoreError::new(ErrorKind::Other, text).advising("build it with `--features mysql`")
 }

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Superseded,
     /// A value is longer than its column: only what it belongs to is not stored.
     TooLong,
+    /// The store was moved to another place, or is an unfinished copy.
+    Moved,
     /// Only a newer version of this program can use the store.
     TooNew,
     /// Anything else.
@@ -48,6 +50,14 @@ impl StoreError {
             Some(what_to_do) => failed.advising(what_to_do),
             None => failed,
         }
+    }
+
+    /// The error of a program that was built without the engine of a server.
+    #[cfg(not(feature = "mysql"))]
+    pub(super) fn not_built() -> StoreError {
+        let text = "store: this wechatd was built without databases on servers";
+        StoreError::new(ErrorKind::Other, text)
+            .advising("build one that has them with `cargo build --release --features mysql`")
     }
 
     /// What kind of trouble it is.

@@ -7,6 +7,8 @@
 //!   with it
 //! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`server_facts`]: what a server
 //!   says about itself; [`error`]: what failed, and what to do
+//! - `copying`: copies of the store in another engine, of the `tables` that each has; [`copied`]: what became of one;
+//!   [`marks`]: what keeps one from being served
 //! - [`writer`]: the threads that commit many requests at once
 //! - [`record`]: a push and its effect on the followers, in one commit; [`rows`]: its row, or those of many at once
 //! - [`followers`], [`messages`]: what people and commands read; [`follow_counts`]: what follows count for
@@ -40,6 +42,9 @@
 
 mod admin;
 mod contact;
+mod copied;
+#[cfg(feature = "mysql")]
+mod copying;
 mod daily_counts;
 mod engine;
 mod erase;
@@ -60,6 +65,7 @@ mod jobs;
 mod kept;
 mod lease;
 mod log_ins;
+mod marks;
 mod media;
 mod media_files;
 mod messages;
@@ -90,6 +96,8 @@ mod statement;
 #[cfg(test)]
 mod statements;
 mod sync;
+#[cfg(feature = "mysql")]
+mod tables;
 mod tags;
 mod troubles;
 mod used;
@@ -97,6 +105,11 @@ mod writer;
 
 pub use admin::{AdminEnding, AdminProof, AdminSession, NewAdminKey, NewAdminSession};
 pub use contact::{Before, Contact, Conversation, Said, SentMark};
+pub use copied::{Copied, CopiedTable};
+#[cfg(not(feature = "mysql"))]
+pub use copied::{copy_store, restore_to_server};
+#[cfg(feature = "mysql")]
+pub use copying::{copy_store, restore_to_server};
 pub use engine::examine;
 pub use erase::Erased;
 pub use error::{ErrorKind, StoreError};

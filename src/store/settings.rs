@@ -73,6 +73,16 @@ pub(super) const MEDIA_FOLDER: &str = "media_folder";
 /// Prefix of an openid: traces of this person must still be erased.
 pub(super) const FORGET: &str = "forget ";
 
+/// 16 random bytes in hexadecimal digits, the same in all copies of a store. Made when it is copied for the first time.
+#[cfg(feature = "mysql")]
+pub(super) const STORE_ID: &str = "store_id";
+
+/// When the store was moved, a space, and where to.
+pub(super) const MOVED: &str = "moved";
+
+/// What this store is an unfinished copy of.
+pub(super) const UNFINISHED: &str = "unfinished copy";
+
 statements! {
     PUT = {
         sqlite: "INSERT INTO settings (name, value) VALUES (?1, ?2)

@@ -2,6 +2,7 @@
 
 mod faults;
 mod logins;
+mod moving;
 mod replay;
 mod service;
 mod start;

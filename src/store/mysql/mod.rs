@@ -3,7 +3,7 @@
 //! - [`session`]: statements on a connection; [`text`]: statements as the server takes them
 //! - [`committer`]: a connection that commits; [`readers`]: connections that read
 //! - [`hosts`]: which server is connected to, and how; [`facts`]: what it says about itself
-//! - [`schema`]: tables, views, migrations
+//! - [`schema`]: tables, views, migrations; [`side`]: copying from another engine and to it
 //! - [`ids`]: the ids of new rows
 //! - [`error`]: errors in an owner's words, and which are tried again
 
@@ -15,6 +15,7 @@ pub(super) mod ids;
 pub(super) mod readers;
 pub(super) mod schema;
 pub(super) mod session;
+pub(super) mod side;
 mod text;
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl Readers {
         Ok(readers)
     }
 
+    /// The servers, as in the configuration.
+    pub(in super::super) fn server(&self) -> &Server {
+        self.hosts.server()
+    }
+
     /// Lends a connection.
     pub(in super::super) fn with<T>(&self, read: impl FnOnce(&mut dyn Sql) -> T) -> T {
         let idle = self.idle.borrow_mut().pop();

@@ -95,6 +95,34 @@ impl Connection {
         self.before.push_str(BEGIN);
     }
 
+    /// Begins to read what is there at this moment, which later commits do not change.
+    pub(super) fn begin_snapshot(&mut self) -> std::result::Result<(), Failure> {
+        self.is_within = false;
+        self.again = Again::No;
+        self.before.clear();
+        self.on_link(|link| {
+            // Of the next transaction.
+            let level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+            link.connection.query_drop(level)?;
+            let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+            link.connection.query_drop(begin)
+        })?;
+        self.is_within = true;
+        Ok(())
+    }
+
+    /// Lends the driver's connection, for statements that are put together.
+    pub(super) fn driver<T>(
+        &mut self,
+        work: impl FnOnce(&mut Conn) -> mysql::Result<T>,
+    ) -> std::result::Result<T, Failure> {
+        if !self.before.is_empty() {
+            let sent = self.at_once("DO 0", &mut |_| Ok(()))?;
+            sent.map_err(|error| self.failed(&error))?;
+        }
+        self.on_link(|link| work(&mut link.connection))
+    }
+
     /// Ends a transaction.
     pub(super) fn commit(&mut self) -> std::result::Result<(), Failure> {
         self.commit_with::<u64>("COMMIT").map(drop)
@@ -524,7 +552,7 @@ impl From<Failure> for SqlError {
     }
 }
 
-struct Found(mysql::Row);
+pub(super) struct Found(pub(super) mysql::Row);
 
 impl Row for Found {
     fn columns(&self) -> usize {

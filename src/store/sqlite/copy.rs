@@ -46,20 +46,51 @@ pub(in crate::store) fn copy_out(
         Ok(moment)
     };
     let moment = moment().map_err(|error| StoreError::from_sqlite("read", &error))?;
+    make_whole(target, |part| copy(&moment, part, progress))
+}
+
+/// Makes a new file, which has the name of a partial one until `make` has made it and it is on disk.
+///
+/// # Errors
+/// When `target` exists already or cannot be written.
+pub(in crate::store) fn make_whole(
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     if fs::symlink_metadata(target).is_ok() {
         return Err(StoreError::at(target, "exists already; name another file"));
     }
     let part = part_of(target);
-    copy(&moment, &part, progress)?;
+    make(&part).inspect_err(|_| {
+        remove_part_of(target);
+    })?;
     let named = || {
+        File::open(&part)?.sync_all()?;
         fs::rename(&part, target)?;
         File::open(folder_of(target))?.sync_all()
     };
     named().map_err(|error| StoreError::at(target, error))
 }
 
+/// Makes an empty file, private to its owner. Replaces the leftovers of a killed attempt.
+pub(super) fn make_private(target: &Path) -> Result<(), StoreError> {
+    for left in ["", "-journal", "-wal", "-shm"] {
+        let left = beside(target, left);
+        remove_if_there(&left).map_err(|error| StoreError::at(&left, error))?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(target)
+        .map(drop)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::at(target, "its folder does not exist"),
+            _ => StoreError::at(target, error),
+        })
+}
+
 /// Removes the partial file of an interrupted backup to `target`. True if there was one.
-#[must_use]
 pub fn remove_part_of(target: &Path) -> bool {
     let part = part_of(target);
     fs::remove_file(beside(&part, "-journal")).ok();
@@ -104,25 +135,13 @@ pub fn owner_of_copy(copy: &Path) -> Option<String> {
     settings::owner(&mut &copy).ok().flatten()
 }
 
-/// Copies everything in `source` to a new file, private to its owner. Replaces the leftovers of a killed attempt.
+/// Copies everything in `source` to a new file, see [`make_private`].
 fn copy(
     source: &Connection,
     target: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
-    for left in ["", "-journal", "-wal", "-shm"] {
-        let left = beside(target, left);
-        remove_if_there(&left).map_err(|error| StoreError::at(&left, error))?;
-    }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(target)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::at(target, "its folder does not exist"),
-            _ => StoreError::at(target, error),
-        })?;
+    make_private(target)?;
     let copied = (|| {
         let mut copy = Connection::open(target)?;
         let backup = Backup::new(source, &mut copy)?;
@@ -153,7 +172,7 @@ fn copy(
 }
 
 /// Opens a copy after checking that it can be restored.
-fn sound(from: &Path) -> Result<Connection, StoreError> {
+pub(super) fn sound(from: &Path) -> Result<Connection, StoreError> {
     let fail =
         |error: rusqlite::Error| StoreError::from_sqlite(&from.display().to_string(), &error);
     match fs::metadata(from) {
@@ -187,20 +206,31 @@ fn refuse_open(path: &Path) -> Result<(), StoreError> {
     if !path.exists() {
         return Ok(());
     }
+    match open_alone(path) {
+        Err(error) if error.kind() != ErrorKind::Damaged => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Opens a file that no other process has open, and none can open as long as this one does.
+pub(super) fn open_alone(path: &Path) -> Result<Connection, StoreError> {
     let alone = || {
         let present = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         present.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        present.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
+        present.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")?;
+        Ok(present)
     };
-    match alone().map_err(|error: rusqlite::Error| error.sqlite_error_code()) {
-        Ok(()) | Err(Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) => Ok(()),
-        Err(Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Err(StoreError::at(
+    alone().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreError::at(path, "is damaged").of_kind(ErrorKind::Damaged)
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::at(
             path,
             "another process has it open; stop the server first (systemctl stop wechatd)",
         )
-        .of_kind(ErrorKind::Busy)),
-        Err(code) => Err(StoreError::at(path, format!("cannot be opened: {code:?}"))),
-    }
+        .of_kind(ErrorKind::Busy),
+        code => StoreError::at(path, format!("cannot be opened: {code:?}")),
+    })
 }
 
 /// Moves the new file to the path and gives it the owner of the old one, which stays next to it with its write-ahead

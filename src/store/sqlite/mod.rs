@@ -2,7 +2,8 @@
 //!
 //! - [`session`]: statements on a connection; [`committer`]: the one connection that writes
 //! - [`schema`]: tables, views, migrations; [`counting`]: messages that the writer did not insert
-//! - [`open`]: opening the file; [`examine`]: whether it can be opened; [`copy`]: backup and restore
+//! - [`open`]: opening the file; [`examine`]: whether it can be opened; [`copy`]: backup and restore; `side`: copying from
+//!   another engine and to it
 //! - [`checkpoint`]: the thread that moves the write-ahead log ([`wal`]) to the main file ([`main_file`])
 //! - [`dbpage`]: raw pages, to erase also from their unallocated space
 //! - [`file`]: whether the open files are still in place; [`watch`]: whether they may have changed; [`room`]: how large
@@ -20,5 +21,7 @@ pub(super) mod open;
 pub(super) mod room;
 pub(super) mod schema;
 pub(super) mod session;
+#[cfg(feature = "mysql")]
+pub(super) mod side;
 pub(super) mod wal;
 pub(super) mod watch;

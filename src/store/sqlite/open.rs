@@ -16,7 +16,7 @@ use super::wal::{KEPT, limit_log};
 use super::{dbpage, schema};
 
 /// Commands may wait longer than the server: a person is watching.
-const READ_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const READ_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Pause between two attempts to switch to write-ahead logging.
 const RETRY: Duration = Duration::from_millis(5);

@@ -73,7 +73,7 @@ fn prepared<'c>(
     Ok(prepared)
 }
 
-struct Bound<'a>(Value<'a>);
+pub(super) struct Bound<'a>(pub(super) Value<'a>);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

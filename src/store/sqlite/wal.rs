@@ -75,6 +75,7 @@ pub(in crate::store) fn empty_log(path: &Path, main: &Main) -> Result<bool, Stor
             | ErrorKind::Superseded
             | ErrorKind::TooLong
             | ErrorKind::TooNew
+            | ErrorKind::Moved
             | ErrorKind::Other => Err(error),
         }
     })
