@@ -43,7 +43,9 @@ fn round(app: &App, differing: &mut Vec<String>) -> Result<Duration, StoreError>
     app.store.tell_nodes(&app.node())?;
     let soonest = app.duties.keep(&app.notifiers)?;
     let nodes = app.store.read(Reader::nodes)?;
-    let found = others_with_another_configuration(&nodes, &app.node().config);
+    let config = app.node().config;
+    let differing_now = nodes.iter().filter(|node| node.differs_from(&config));
+    let found: Vec<String> = differing_now.map(NodeRow::to_string).collect();
     if found != *differing {
         for name in found.iter().filter(|name| !differing.contains(name)) {
             log::warn!(
@@ -53,17 +55,4 @@ fn round(app: &App, differing: &mut Vec<String>) -> Result<Duration, StoreError>
         *differing = found;
     }
     Ok(soonest)
-}
-
-/// The running servers whose configuration is not this one.
-pub(crate) fn others_with_another_configuration(
-    nodes: &[NodeRow],
-    config: &[u8; 32],
-) -> Vec<String> {
-    let others = nodes
-        .iter()
-        .filter(|row| row.is_alive && row.node.config != *config);
-    others
-        .map(|row| format!("{} ({})", row.node.name, row.node.listen))
-        .collect()
 }

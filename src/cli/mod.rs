@@ -280,10 +280,10 @@ The copy is consistent: one plain SQLite file with mode 0600, named .part until 
 
 The server must be stopped. The copy is checked first. The previous store is kept with .before added to its name (or .before-2 and so on: none is overwritten), and the file keeps its owner. Where the store is on a server (store.url), the copy is restored only into an empty database: make a new one, and name it in store.url.")]
     Restore(restore::Arguments),
-    /// The store on a server that speaks the MySQL protocol: move there and back
+    /// The store on a server that speaks the MySQL protocol: move there and back, list who shares it
     #[command(
         subcommand,
-        after_help = "Example:\n  wechatd store copy wechat.db mysql://wechatd@db1/wechatd"
+        after_help = "Examples:\n  wechatd store copy wechat.db mysql://wechatd@db1/wechatd\n  wechatd store nodes"
     )]
     Store(store::Commands),
     /// Install the systemd service, or upgrade it
@@ -406,7 +406,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Proxy(arguments) => proxy::run(&config()?, &arguments),
         Command::Backup(arguments) => backup::run(&config()?, &arguments),
         Command::Restore(arguments) => restore::run(&config()?, &arguments),
-        Command::Store(command) => store::run(command),
+        Command::Store(command) => store::run(config, command),
         Command::Install(arguments) => install::install(named.as_deref(), &arguments, completions),
         Command::Uninstall(arguments) => install::uninstall(&arguments),
         Command::Unit(arguments) => unit::run(&config()?, &arguments),

@@ -1,4 +1,6 @@
-//! `wechatd store …`: copies the store to a database on a server, or back to a file.
+//! `wechatd store …`: copies the store to a database on a server, or back to a file, and lists the servers that share it.
+
+mod nodes;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::terminal::{Failure, Json, Output, ProgressLine};
-use crate::config::named_database;
+use crate::config::{Config, named_database};
 use crate::counted::counted;
 use crate::store::{self, Copied, Options};
 
@@ -26,6 +28,13 @@ The first run copies everything as it is at one moment; the server goes on meanw
 
 TO must be empty, an unfinished copy, or what was moved before. Nothing in FROM changes but the mark. A value that does not fit into its column in TO is named with its table and key; change it in FROM. The files of store.media are not copied. Should FROM's successor be lost for ever, `sqlite3 wechat.db \"DELETE FROM settings WHERE name = 'moved'\"` lets the file be served again, with the data of then.")]
     Copy(CopyArguments),
+    /// List the servers that share the store
+    #[command(after_help = "Examples:
+  wechatd store nodes
+  wechatd store nodes --json | jq -r '.[] | select(.configuration == \"other\") | .machine'
+
+One line for each server of the last week, but for those that stopped in good order. `state` is running, or silent: it was not heard of for a minute, and the others have taken over what it did alone, such as the nightly sync. `configuration` is compared with the one that this command reads: same, or other. Times are those of the database's clock.")]
+    Nodes(nodes::NodesArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,9 +58,13 @@ pub(super) struct CopyArguments {
     json: Json,
 }
 
-pub(super) fn run(command: Commands) -> Result<(), Failure> {
+pub(super) fn run(
+    config: impl FnOnce() -> Result<Config, Failure>,
+    command: Commands,
+) -> Result<(), Failure> {
     match command {
         Commands::Copy(arguments) => copy(&arguments),
+        Commands::Nodes(arguments) => nodes::run(&config()?, &arguments),
     }
 }
 

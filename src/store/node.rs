@@ -1,6 +1,7 @@
 //! Nodes: the servers of a store that several machines share. Each tells that it runs, and with which configuration.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::error::StoreError;
@@ -43,6 +44,20 @@ pub struct NodeRow {
     pub is_alive: bool,
     /// What it alone does at the moment.
     pub leases: Vec<String>,
+}
+
+impl NodeRow {
+    /// Whether it runs, and with another configuration than the one with this digest.
+    #[must_use]
+    pub fn differs_from(&self, config: &[u8; 32]) -> bool {
+        self.is_alive && self.node.config != *config
+    }
+}
+
+impl fmt::Display for NodeRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.node.name, self.node.listen)
+    }
 }
 
 // A file has no such table: it has one server.

@@ -1,6 +1,7 @@
 //! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no MariaDB.
 
 mod faults;
+mod leases;
 mod logins;
 mod moving;
 mod replay;

@@ -404,7 +404,7 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 fn the_readme_is_short_and_in_the_order_in_which_an_owner_needs_it() {
     let readme = readme();
     let lines = readme.lines().count();
-    assert!(lines <= 360, "README.md has {lines} lines");
+    assert!(lines <= 370, "README.md has {lines} lines");
     let headings = readme.lines().filter_map(|line| line.strip_prefix("## "));
     assert_eq!(
         headings.collect::<Vec<_>>(),

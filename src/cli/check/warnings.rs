@@ -10,7 +10,7 @@ use crate::config::{Config, Listen, Media, Menu, WebUrl};
 use crate::dispatch::{Advice, Rules, may_answer};
 use crate::local_time;
 use crate::simulated::SimulatedPush;
-use crate::store::{Host, Options, Reader, ServerFacts, Tls};
+use crate::store::{Host, NodeRow, Options, Reader, ServerFacts, StoreError, Tls};
 use crate::wechat::Push;
 use crate::wechat::menu::{Button, Tap};
 
@@ -31,6 +31,7 @@ pub(super) fn all(
     warnings.extend(web::in_vain(config, reader)?);
     warnings.extend(unanswered(&config.menu, rules));
     if let Some(reader) = reader {
+        warnings.extend(differing_nodes(config, reader)?);
         warnings.extend(expiring_buttons(reader, &config.menu)?);
     }
     Ok(warnings)
@@ -129,6 +130,23 @@ fn unencrypted(store: &Options) -> Option<String> {
     (server.tls == Tls::Off).then(|| {
         format!("store.tls is off: what followers write crosses the network to {host} in the clear")
     })
+}
+
+/// Warns of servers of the same store that run with another configuration than this one.
+fn differing_nodes(config: &Config, reader: &Reader) -> Result<Option<String>, StoreError> {
+    let nodes = reader.nodes()?;
+    let differing: Vec<String> = nodes
+        .iter()
+        .filter(|node| node.differs_from(&config.digest))
+        .map(NodeRow::to_string)
+        .collect();
+    Ok((!differing.is_empty()).then(|| {
+        format!(
+            "these servers of the store run with another configuration than {}: {}; make the files equal and reload each (SIGHUP)",
+            config.file.display(),
+            differing.join(", ")
+        )
+    }))
 }
 
 /// Whether the service that `unit` prints creates the folder of this file when it starts.
