@@ -1,5 +1,6 @@
 //! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no MariaDB.
 
+mod failover;
 mod faults;
 mod leases;
 mod logins;

@@ -21,7 +21,7 @@ use super::super::sqlite;
 use super::super::statement::{Statement, statement};
 use super::super::statements::all;
 use super::super::{Node, Reader, Recorded, Store};
-use super::engine::{Engine, PASSWORD, USER};
+use super::engine::{Engine, PASSWORD};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::session::Connection;
@@ -558,31 +558,6 @@ fn what_a_frozen_server_does_not_take_fails_in_time_and_works_again_after() {
     assert_eq!(store.setting("name").unwrap().as_deref(), Some("after"));
 }
 
-/// Has `replica` follow `primary`, which waits for it with every commit.
-fn replicate(primary: &Engine, replica: &Engine) {
-    // Not sooner: it would wait for the replica when it makes its users.
-    primary.run("SET GLOBAL rpl_semi_sync_master_enabled = ON");
-    replica.run(&format!(
-        "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{USER}',
-             master_password = '{PASSWORD}', master_log_file = 'bin.000001', master_log_pos = 4;
-         START SLAVE",
-        primary.address().port()
-    ));
-    let clients = "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'";
-    eventually(|| primary.run(clients).ends_with("\t1\n"));
-}
-
-/// Makes a replica the primary after it has done all that it was sent.
-fn promote(replica: &Engine) {
-    replica.run("STOP SLAVE IO_THREAD");
-    eventually(|| {
-        replica
-            .run("SHOW SLAVE STATUS")
-            .contains("Slave has read all relay log")
-    });
-    replica.run("STOP SLAVE; SET GLOBAL read_only = 0");
-}
-
 #[track_caller]
 fn eventually(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -596,21 +571,9 @@ const HAS: Statement = statement!("SELECT 1 FROM messages WHERE dedup_key = ?1 A
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_primary_dies_and_its_replica_is_promoted() {
-    let primary = Engine::start(&[
-        "--server-id=1",
-        "--log-bin=bin",
-        "--rpl-semi-sync-master-timeout=60000",
-        "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
-    ]);
-    let replica = Engine::start(&[
-        "--server-id=2",
-        "--rpl-semi-sync-slave-enabled=ON",
-        "--read-only",
-    ]);
-    let (Some(primary), Some(replica)) = (primary, replica) else {
+    let Some((primary, replica)) = Engine::pair() else {
         return;
     };
-    replicate(&primary, &replica);
     let mut options = options(&primary, &primary.database());
     let server = options.server.as_mut().unwrap();
     let mut second = server.hosts[0].clone();
@@ -643,7 +606,7 @@ fn nothing_acknowledged_is_lost_when_the_primary_dies_and_its_replica_is_promote
         }
         eventually(|| count() > 500);
         primary.signal("KILL");
-        promote(&replica);
+        replica.promote();
         promoted = Instant::now();
         let before = count();
         eventually(|| count() > before + 500);

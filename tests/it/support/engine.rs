@@ -71,6 +71,49 @@ impl Engine {
         SHARED.get_or_init(|| Engine::start(&[])).as_ref()
     }
 
+    /// A primary, which acknowledges nothing that its replica does not have; `None` where there is no MariaDB.
+    pub fn pair() -> Option<(Engine, Engine)> {
+        let primary = Engine::start(&[
+            "--server-id=1",
+            "--log-bin=bin",
+            "--rpl-semi-sync-master-timeout=60000",
+            "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+        ])?;
+        let replica = Engine::start(&[
+            "--server-id=2",
+            "--rpl-semi-sync-slave-enabled=ON",
+            "--read-only",
+        ])?;
+        // Not sooner: it would wait for the replica when it makes its users.
+        primary.run("SET GLOBAL rpl_semi_sync_master_enabled = ON");
+        replica.run(&format!(
+            "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{USER}',
+                 master_password = '{PASSWORD}', master_log_file = 'bin.000001', master_log_pos = 4;
+             START SLAVE",
+            primary.port
+        ));
+        primary.says("SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'", "\t1\n");
+        Some((primary, replica))
+    }
+
+    /// Makes a replica whose primary has died the server that can be written to.
+    #[track_caller]
+    pub fn promote(&self) {
+        self.run("STOP SLAVE IO_THREAD");
+        self.says("SHOW SLAVE STATUS", "Slave has read all relay log");
+        self.run("STOP SLAVE; SET GLOBAL read_only = 0");
+    }
+
+    /// Waits until these statements print this.
+    #[track_caller]
+    fn says(&self, sql: &str, expected: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.run(sql).contains(expected) {
+            assert!(Instant::now() < deadline, "{sql}: {expected}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// A new, empty database.
     pub fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
