@@ -3,8 +3,6 @@
 mod races;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +19,7 @@ use super::super::sqlite;
 use super::super::statement::{Statement, statement};
 use super::super::statements::all;
 use super::super::{Node, Reader, Recorded, Store};
-use super::engine::{Engine, PASSWORD};
+use super::engine::{Cut, Engine, PASSWORD};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::session::Connection;
@@ -374,53 +372,6 @@ const COUNT: Statement =
     statement!("UPDATE things SET name = CAST(name AS UNSIGNED) + 1 WHERE id = ?1");
 const COUNTED: Statement = statement!("SELECT CAST(name AS SIGNED) FROM things WHERE id = ?1");
 
-/// What happens to a COMMIT on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// The server gets it, and its answer is lost.
-    Answer,
-    /// The server does not get it.
-    Request,
-}
-
-/// Listens before a server, and cuts each connection at its first COMMIT as often as there are cuts.
-fn cutting(server: SocketAddr, cuts: &Arc<Mutex<Vec<Cut>>>) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let cuts = Arc::clone(cuts);
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(server).unwrap());
-            let (mut answers, mut back) =
-                (server.try_clone().unwrap(), client.try_clone().unwrap());
-            thread::spawn(move || io::copy(&mut answers, &mut back));
-            let cuts = Arc::clone(&cuts);
-            thread::spawn(move || {
-                let mut bytes = [0; 65_536];
-                while let Ok(length @ 1..) = client.read(&mut bytes) {
-                    let is_commit = bytes[..length].windows(8).any(|word| word == b" COMMIT;");
-                    let cut = is_commit.then(|| cuts.lock().unwrap().pop()).flatten();
-                    if cut.is_some() {
-                        client.shutdown(Shutdown::Both).ok();
-                    }
-                    if cut != Some(Cut::Request) {
-                        server.write_all(&bytes[..length]).ok();
-                    }
-                    if cut.is_some() {
-                        // A server that misses its client too early would not commit: its answer must be there.
-                        if cut == Some(Cut::Answer) {
-                            thread::sleep(Duration::from_millis(300));
-                        }
-                        break;
-                    }
-                }
-                server.shutdown(Shutdown::Both).ok();
-            });
-        }
-    });
-    address
-}
-
 #[test]
 fn a_commit_that_was_cut_takes_effect_once() {
     let Some(engine) = Engine::shared() else {
@@ -444,7 +395,7 @@ fn a_commit_that_was_cut_takes_effect_once() {
         drop(store);
         let server = options.server.as_mut().unwrap();
         let left = Arc::new(Mutex::new(cuts.clone()));
-        server.hosts[0].port = cutting(engine.address(), &left).port();
+        server.hosts[0].port = engine.cutting(&left).port();
         let store = Store::open(&options).unwrap();
         assert_eq!(
             store.writer.write(|sql| sql.run(&COUNT, values![1])),

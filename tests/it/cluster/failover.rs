@@ -1,13 +1,13 @@
 //! Machines that die: one of the servers, and the one of the database.
 
-use crate::support::account::TOKEN;
+use crate::support::account::{TOKEN, WELCOME};
 use crate::support::cluster::Cluster;
-use crate::support::engine::Engine;
+use crate::support::engine::{Cut, Engine};
 use crate::support::http::Address;
 use crate::support::*;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -157,4 +157,35 @@ fn when_one_of_two_servers_dies_the_other_answers_all() {
     );
     assert_eq!(load.refused.load(Ordering::Relaxed), 0);
     assert_eq!(load.lost(cluster.engine, &cluster.database), 0);
+}
+
+#[test]
+fn a_push_whose_commit_got_no_answer_takes_effect_once() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let whole = cluster.node();
+    for cuts in [
+        vec![Cut::Answer],
+        vec![Cut::Request],
+        vec![Cut::Answer, Cut::Request],
+    ] {
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let proxy = cluster.engine.cutting(&left);
+        let url = cluster.engine.url(&cluster.database);
+        let behind = url.replace(&cluster.engine.address().to_string(), &proxy.to_string());
+        let node = cluster
+            .setup()
+            .set("store.url", &format!("\"{behind}\""))
+            .set("store.connections", "1")
+            .start();
+        left.lock().unwrap().clone_from(&cuts);
+        let push = subscribe().from(&another_fan());
+        let answer = node.post(&push).is_text(WELCOME).body();
+        assert_eq!(*left.lock().unwrap(), [], "{cuts:?}");
+        assert_eq!(whole.post(&push).body(), answer, "{cuts:?}");
+    }
+    let counted = "SELECT count(*), (SELECT count(*) FROM follow_log), (SELECT count(*) FROM followers),
+                          (SELECT sum(subscribed) FROM daily_counts), (SELECT sum(pushes) FROM daily_counts) FROM messages";
+    assert_eq!(cluster.sql(counted), "3\t3\t3\t3\t3");
 }

@@ -3,12 +3,12 @@
 //! `WECHATD_ENGINE` names a folder into which Debian's packages were unpacked, as `.ci/run` does it. Without it such tests
 //! say that they were skipped, and pass.
 
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Ends the server and removes its folder when the test process ends, however it ends: then its standard input closes.
 const KEEPER: &str =
     r#"folder=$1; shift; "$@" & read -r _; kill -9 $! 2> /dev/null; wait; rm -rf "$folder""#;
+
+/// What happens to a COMMIT on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The server gets it, and its answer is lost.
+    Answer,
+    /// The server does not get it.
+    Request,
+}
 
 /// A running server.
 #[derive(Debug)]
@@ -112,6 +121,46 @@ impl Engine {
             assert!(Instant::now() < deadline, "{sql}: {expected}");
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Listens before a server, and cuts each connection at its first COMMIT as often as there are cuts.
+    pub fn cutting(&self, cuts: &Arc<Mutex<Vec<Cut>>>) -> SocketAddr {
+        let server = self.address();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let cuts = Arc::clone(cuts);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (mut client, mut server) =
+                    (client.unwrap(), TcpStream::connect(server).unwrap());
+                let (mut answers, mut back) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut answers, &mut back));
+                let cuts = Arc::clone(&cuts);
+                thread::spawn(move || {
+                    let mut bytes = [0; 65_536];
+                    while let Ok(length @ 1..) = client.read(&mut bytes) {
+                        let is_commit = bytes[..length].windows(8).any(|word| word == b" COMMIT;");
+                        let cut = is_commit.then(|| cuts.lock().unwrap().pop()).flatten();
+                        if cut.is_some() {
+                            client.shutdown(Shutdown::Both).ok();
+                        }
+                        if cut != Some(Cut::Request) {
+                            server.write_all(&bytes[..length]).ok();
+                        }
+                        if cut.is_some() {
+                            // A server that misses its client too early would not commit: its answer must be there.
+                            if cut == Some(Cut::Answer) {
+                                thread::sleep(Duration::from_millis(300));
+                            }
+                            break;
+                        }
+                    }
+                    server.shutdown(Shutdown::Both).ok();
+                });
+            }
+        });
+        address
     }
 
     /// A new, empty database.
