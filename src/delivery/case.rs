@@ -53,6 +53,9 @@ const MOST_HELD: i64 = 2;
 /// Pause before a step is tried again that could not be committed.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Between two looks whether another server has recorded an answer for which deliveries wait here.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What came of asking a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
@@ -73,6 +76,8 @@ pub enum Step {
     StopWaiting(Forwarded),
     /// How the customer-service message with the answer ended.
     EndSending(Sent),
+    /// The answer that another server has recorded goes to a delivery that waits here.
+    TakeAnswer,
 }
 
 /// How far a push is.
@@ -88,6 +93,10 @@ enum Stage {
     Sending,
     /// It is answered, and the service, too, is done.
     Settled,
+    /// It has no answer, and another server asks the service. Only deliveries wait here.
+    Elsewhere,
+    /// The same, but there is an answer.
+    AnsweredElsewhere,
 }
 
 /// How far a delivery is.
@@ -123,6 +132,8 @@ pub struct Case {
     is_stepping: bool,
     /// No step is tried before this.
     not_before: Option<Instant>,
+    /// When it is looked again whether another server has recorded the answer.
+    looks_at: Instant,
 }
 
 impl Case {
@@ -141,7 +152,58 @@ impl Case {
             sent: None,
             is_stepping: false,
             not_before: None,
+            looks_at: began,
         }
+    }
+
+    /// A push whose service another server asks.
+    pub fn elsewhere(forwarded: Forwarded, slow: Slow, began: Instant) -> Case {
+        Case {
+            stage: Stage::Elsewhere,
+            looks_at: began + LOOK,
+            ..Case::new(forwarded, slow, true, began)
+        }
+    }
+
+    /// Whether another server asks the service.
+    pub fn is_elsewhere(&self) -> bool {
+        match self.stage {
+            Stage::Elsewhere | Stage::AnsweredElsewhere => true,
+            Stage::Pending | Stage::Late | Stage::Untaken | Stage::Sending | Stage::Settled => {
+                false
+            }
+        }
+    }
+
+    /// Takes over the deliveries that waited while another server asked the service, or seemed to.
+    pub fn join(&mut self, elsewhere: Case) {
+        self.delivered(elsewhere.forwarded, elsewhere.last_began, false);
+        self.deliveries.extend(elsewhere.deliveries);
+        self.is_stepping |= elsewhere.is_stepping;
+    }
+
+    /// Whether it is to be looked whether another server has recorded the answer.
+    pub fn looks(&self, now: Instant) -> bool {
+        self.next_look().is_some_and(|at| at <= now)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        let waits = self.stage == Stage::Elsewhere && self.awaits();
+        waits.then_some(self.looks_at)
+    }
+
+    /// It was looked. `is_answered`: another server has recorded the answer.
+    pub fn looked(&mut self, is_answered: bool, now: Instant) {
+        self.looks_at = now + LOOK;
+        if is_answered && self.stage == Stage::Elsewhere {
+            self.stage = Stage::AnsweredElsewhere;
+        }
+    }
+
+    /// Whether an answer would be that of a delivery.
+    fn awaits(&self) -> bool {
+        let mut deliveries = self.deliveries.iter();
+        deliveries.any(|delivery| delivery.progress != Progress::Held)
     }
 
     /// The answer of the service, once there is one to show.
@@ -170,7 +232,10 @@ impl Case {
 
     /// Another delivery of it was answered from the store. `is_taken`: somebody still waited for the answer.
     pub fn delivered(&mut self, forwarded: Forwarded, began: Instant, is_taken: bool) {
-        self.forwarded = forwarded;
+        // Of two that are recorded at the same time, the later one may be told first.
+        if forwarded.deliveries > self.forwarded.deliveries {
+            self.forwarded = forwarded;
+        }
         self.last_began = self.last_began.max(began);
         if is_taken && self.stage == Stage::Untaken {
             self.stage = Stage::Settled;
@@ -189,7 +254,8 @@ impl Case {
 
     /// Whether nothing is left to remember.
     pub fn is_over(&self) -> bool {
-        self.stage == Stage::Settled && self.deliveries.is_empty() && !self.is_stepping
+        let is_done = self.stage == Stage::Settled || self.is_elsewhere();
+        is_done && self.deliveries.is_empty() && !self.is_stepping
     }
 
     /// When [`Case::tick`] has something to do.
@@ -207,7 +273,10 @@ impl Case {
             Stage::Pending if self.gives_up() => Some(at_once),
             Stage::Pending | Stage::Untaken => Some(self.last_began + times.last),
             Stage::Sending if self.sent.is_some() => Some(at_once),
-            Stage::Late | Stage::Sending | Stage::Settled => None,
+            Stage::Elsewhere if self.gives_up() => Some(at_once),
+            Stage::AnsweredElsewhere if self.awaits() => Some(at_once),
+            Stage::Elsewhere => self.next_look(),
+            Stage::Late | Stage::Sending | Stage::Settled | Stage::AnsweredElsewhere => None,
         };
         let step = step.filter(|_| !self.is_stepping);
         let step = step.map(|step| {
@@ -242,19 +311,30 @@ impl Case {
         let is_last = self.last_began + times.last <= now;
         let step = match (self.stage, &self.outcome) {
             (Stage::Pending | Stage::Late, Some(outcome)) => Step::Record(outcome.clone()),
-            (Stage::Pending, None) if self.gives_up() => Step::GiveUpWaiting,
+            (Stage::Pending, None) | (Stage::Elsewhere, _) if self.gives_up() => {
+                Step::GiveUpWaiting
+            }
+            (Stage::AnsweredElsewhere, _) if self.awaits() => Step::TakeAnswer,
             (Stage::Pending, None) | (Stage::Untaken, _) if is_last => {
                 Step::StopWaiting(self.forwarded)
             }
             (Stage::Sending, _) => Step::EndSending(self.sent.clone()?),
-            (Stage::Pending | Stage::Late | Stage::Untaken | Stage::Settled, _) => return None,
+            (
+                Stage::Pending
+                | Stage::Late
+                | Stage::Untaken
+                | Stage::Settled
+                | Stage::Elsewhere
+                | Stage::AnsweredElsewhere,
+                _,
+            ) => return None,
         };
         self.is_stepping = true;
         Some(step)
     }
 
-    /// A step was committed, with this result.
-    pub fn stepped(&mut self, step: &Step, settled: &Settled, times: &Times, now: Instant) {
+    /// A step was committed, with this result. `false`: nobody got an answer by it.
+    pub fn stepped(&mut self, step: &Step, settled: &Settled, times: &Times, now: Instant) -> bool {
         self.is_stepping = false;
         self.not_before = None;
         let is_taken = match settled {
@@ -263,20 +343,38 @@ impl Case {
             | Settled::Kept
             | Settled::Expired
             | Settled::Nothing
+            | Settled::Redelivered(_)
             | Settled::Moot => false,
         };
+        if let Settled::Redelivered(forwarded) = settled
+            && forwarded.deliveries > self.forwarded.deliveries
+        {
+            // To another server. That was before, but nobody knows when.
+            self.delivered(*forwarded, now, false);
+        }
         self.stage = match (step, settled) {
             (Step::Record(Asked::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
                 Stage::Untaken
             }
             (Step::Record(_) | Step::StopWaiting(_), Settled::Sending) => Stage::Sending,
             (Step::Record(_) | Step::EndSending(_), _) => Stage::Settled,
+            // If another step was faster there is an answer.
+            (Step::GiveUpWaiting, _) if self.is_elsewhere() => Stage::AnsweredElsewhere,
             (Step::GiveUpWaiting, _) => Stage::Late,
-            // It was delivered again meanwhile.
-            (Step::StopWaiting(known), Settled::Moot) if *known != self.forwarded => self.stage,
+            (Step::StopWaiting(_), Settled::Redelivered(_)) => self.stage,
             (Step::StopWaiting(_), Settled::Nothing) if self.stage == Stage::Pending => Stage::Late,
             (Step::StopWaiting(_), _) => Stage::Settled,
+            (Step::TakeAnswer, Settled::Answer(_)) => {
+                // It is too late for those that are left.
+                for delivery in &mut self.deliveries {
+                    delivery.progress = Progress::Held;
+                }
+                self.stage
+            }
+            (Step::TakeAnswer, _) if self.is_elsewhere() => Stage::Elsewhere,
+            (Step::TakeAnswer, _) => self.stage,
         };
+        is_taken
     }
 
     /// A step could not be committed: it is tried again, and so does the platform.

@@ -11,7 +11,8 @@ mod late;
 mod tests;
 mod warnings;
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -29,7 +30,9 @@ use crate::inbox::sending::{ended, recorded};
 use crate::inbox::window::{LONGEST, Window, window};
 use crate::notifier::Notifier;
 use crate::service::{Backend, Change, Circuit, Failure, Place, Question, Queue, Services};
-use crate::store::{AfterCommit, Forwarded, OpenForward, Rungs, Sent, Settled, Store, StoreError};
+use crate::store::{
+    AfterCommit, Forwarded, NODE_LIFE, OpenForward, Reader, Rungs, Sent, Settled, Store, StoreError,
+};
 use crate::trouble::{Kind, Troubles};
 use crate::wechat::{Push, Reply};
 pub use case::{Answer, Times, Waiting};
@@ -44,6 +47,10 @@ const KEEP: Duration = Duration::from_secs(48 * 3600);
 /// A service that takes no calls is called again this long after the push came: of those that wait in the queue behind
 /// that, each would add its own time, and be shown too late that the service failed.
 const AGAIN_FOR: Duration = Duration::from_secs(2);
+
+/// What a server that has ended was asking its service is asked again for so much longer, in seconds: that it has ended is
+/// noticed after [`NODE_LIFE`].
+const NOTICED_WITHIN: u64 = 2 * NODE_LIFE as u64;
 
 /// The most customer-service messages that are sent at a time.
 const SENDERS: usize = 2;
@@ -75,6 +82,8 @@ struct State {
     /// When [`Deliveries::tick`] comes.
     next_tick: Option<Instant>,
     desks: HashMap<String, Arc<Desk>>,
+    /// What the store says that this server goes on with, and it does not know of: as of the last look.
+    unknown: HashSet<i64>,
 }
 
 struct Entry {
@@ -84,7 +93,7 @@ struct Entry {
 
 /// What the steps of one push need to know.
 #[derive(Debug)]
-struct About {
+pub struct About {
     backend: Arc<Backend>,
     openid: String,
     /// The account's original ID.
@@ -149,6 +158,35 @@ pub struct Admitted {
     question: Question,
 }
 
+/// A push whose service is not asked.
+#[derive(Debug)]
+pub struct Refused {
+    about: Arc<About>,
+    why: &'static str,
+}
+
+impl Refused {
+    /// Why.
+    #[must_use]
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+
+    /// For [`Deliveries::deliver`].
+    #[must_use]
+    pub fn about(&self) -> &Arc<About> {
+        &self.about
+    }
+}
+
+impl Admitted {
+    /// For [`Deliveries::deliver`].
+    #[must_use]
+    pub fn about(&self) -> &Arc<About> {
+        &self.about
+    }
+}
+
 /// A push that a rule forwards.
 #[derive(Debug)]
 pub struct Request {
@@ -207,16 +245,56 @@ impl Deliveries {
         })
     }
 
-    /// Goes on with what a server that ended left behind.
+    /// Goes on with what a server that ended left behind. What other servers of a shared store do is theirs: see
+    /// [`Deliveries::go_on`].
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn resume(self: &Arc<Self>, services: &Services, rules: &Rules) -> Result<(), StoreError> {
-        for open in self.store.open_forwards(clock::unix_seconds())? {
+        if !self.store.is_shared() {
+            for open in self.store.open_forwards(clock::unix_seconds())? {
+                self.resume_one(services, rules, open);
+            }
+        }
+        self.refresh_kept()
+    }
+
+    /// Goes on with what other servers of a shared store have left behind, if this one does that for all: `duty` is its
+    /// store then. Also with what this one has recorded without knowing it, because a commit was not answered. To be called
+    /// every few seconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn go_on(
+        self: &Arc<Self>,
+        duty: Option<&Store>,
+        services: &Services,
+        rules: &Rules,
+    ) -> Result<(), StoreError> {
+        let now = clock::unix_seconds();
+        let mut open = match duty {
+            Some(store) => store.take_over_forwards(now)?,
+            None => Vec::new(),
+        };
+        let node = self.store.node();
+        let owned = self.store.read(|reader| reader.forwards_of(node))?;
+        let mut state = self.lock();
+        let is_known = |id: &i64| {
+            let entry = state.entries.get(id);
+            entry.is_some_and(|entry| !entry.case.is_elsewhere())
+        };
+        let unknown: HashSet<i64> = owned.into_iter().filter(|id| !is_known(id)).collect();
+        // What was just recorded is told in a moment.
+        let lost: Vec<i64> = unknown.intersection(&state.unknown).copied().collect();
+        state.unknown = unknown;
+        drop(state);
+        if !lost.is_empty() {
+            open.extend(self.store.go_on_with_forwards(lost, now)?);
+        }
+        for open in open {
             self.resume_one(services, rules, open);
         }
-        let reader = self.store.reader()?;
-        self.kept.refresh(|| reader.people_with_kept_answers())
+        Ok(())
     }
 
     fn resume_one(self: &Arc<Self>, services: &Services, rules: &Rules, open: OpenForward) {
@@ -232,7 +310,7 @@ impl Deliveries {
         let (id, now) = (forwarded.id, clock::unix_seconds());
         let received = received.unwrap_or_default().into_bytes();
         let cannot_be_asked = |why: String| {
-            self.refused(&service, &why);
+            self.not_asked(&service, &why);
             self.store.fail_forward(id, why, None, now, |_, _| {});
         };
         let Some(backend) = services.get(&service) else {
@@ -258,13 +336,13 @@ impl Deliveries {
             account: push.to_user,
         });
         let case = Case::new(forwarded, backend.service.slow, is_pending, (self.now)());
-        let entry = Entry {
-            case,
-            about: Arc::clone(&about),
-        };
-        self.lock().entries.insert(id, entry);
+        self.enter_case(id, case, Arc::clone(&about));
         let age = now.saturating_sub(asked_at);
-        if u64::try_from(age).is_ok_and(|age| age >= backend.service.timeout.as_secs()) {
+        let longest = match self.store.is_shared() {
+            true => backend.service.timeout.as_secs() + NOTICED_WITHIN,
+            false => backend.service.timeout.as_secs(),
+        };
+        if u64::try_from(age).is_ok_and(|age| age >= longest) {
             let why = "the server ended before the service answered";
             return self.asked(id, Asked::Failed(why.to_owned()));
         }
@@ -286,41 +364,59 @@ impl Deliveries {
         );
     }
 
-    /// Whether an answer may be kept for this person.
-    pub fn keeps_for(&self, openid: &str) -> bool {
-        self.kept.has(openid)
+    /// Whether an answer may be kept for this person. Other servers of a shared store do not tell for whom they keep some.
+    pub fn keeps_for(&self, openid: &str, services: &Services) -> bool {
+        self.kept.has(openid) || self.store.is_shared() && services.keep_answers()
     }
 
-    /// Takes a place for a push with its service.
+    /// Takes a place for a push with its service. `may_wait`: its request may wait for the answer.
     ///
     /// # Errors
     /// Why the service is not asked.
-    pub fn admit(&self, request: Request) -> Result<Admitted, &'static str> {
-        let desk = self.desk(&request.backend.service);
-        if !desk.circuit.admits((self.now)()) {
-            return Err(OPEN);
-        }
-        let place = desk.queue.reserve().ok_or(FULL)?;
-        Ok(Admitted {
-            about: Arc::new(About {
-                backend: request.backend,
-                openid: request.openid,
-                account: request.account,
-                shows: request.shows,
-                otherwise: request.otherwise,
+    pub fn admit(&self, request: Request, may_wait: bool) -> Result<Admitted, Refused> {
+        let Request {
+            backend,
+            dedup_key,
+            received,
+            openid,
+            account,
+            shows,
+            otherwise,
+        } = request;
+        let about = Arc::new(About {
+            backend,
+            openid,
+            account,
+            shows,
+            otherwise,
+        });
+        let desk = self.desk(&about.backend.service);
+        let place = match may_wait {
+            false => Err(NO_PLACE),
+            true if !desk.circuit.admits((self.now)()) => Err(OPEN),
+            true => desk.queue.reserve().ok_or(FULL),
+        };
+        match place {
+            Ok(place) => Ok(Admitted {
+                about,
+                desk,
+                place,
+                question: Question {
+                    dedup_key,
+                    received,
+                    follower: None,
+                },
             }),
-            desk,
-            place,
-            question: Question {
-                dedup_key: request.dedup_key,
-                received: request.received,
-                follower: None,
-            },
-        })
+            Err(why) => Err(Refused { about, why }),
+        }
     }
 
-    /// A push was recorded whose service is not asked, for this reason.
-    pub fn refused(&self, service: &str, why: &str) {
+    /// A push was recorded whose service is not asked.
+    pub fn refused(&self, refused: &Refused) {
+        self.not_asked(&refused.about.backend.service.name, refused.why);
+    }
+
+    fn not_asked(&self, service: &str, why: &str) {
         if let Some(desk) = self.lock().desks.get(service) {
             desk.count(ServiceResult::NotMade);
         }
@@ -385,18 +481,40 @@ impl Deliveries {
         if let Some(waiting) = waiting {
             case.deliver(forwarded, began, waiting);
         }
-        let mut state = self.lock();
-        self.wake_for(&mut state, case.due(&self.times));
-        let entry = Entry { case, about };
-        state.entries.insert(forwarded.id, entry);
+        self.enter_case(forwarded.id, case, about);
     }
 
-    /// Another delivery of a push that waits for its service.
-    pub fn deliver(&self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
+    /// From now on this server goes on with a push.
+    fn enter_case(&self, id: i64, mut case: Case, about: Arc<About>) {
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(&forwarded.id) else {
-            drop(state);
-            return waiting.hang_up();
+        if let Some(before) = state.entries.remove(&id) {
+            case.join(before.case);
+        }
+        self.wake_for(&mut state, case.due(&self.times));
+        state.entries.insert(id, Entry { case, about });
+    }
+
+    /// Another delivery of a push that waits for its service. `about`: for one whose service another server may be asking.
+    pub fn deliver(
+        &self,
+        forwarded: Forwarded,
+        about: Option<&Arc<About>>,
+        began: Instant,
+        waiting: Box<dyn Waiting>,
+    ) {
+        let mut state = self.lock();
+        let about = about.filter(|_| self.store.is_shared());
+        let elsewhere = about.map(|about| Entry {
+            case: Case::elsewhere(forwarded, about.backend.service.slow, began),
+            about: Arc::clone(about),
+        });
+        let entry = match (state.entries.entry(forwarded.id), elsewhere) {
+            (Occupied(entry), _) => entry.into_mut(),
+            (Vacant(place), Some(elsewhere)) => place.insert(elsewhere),
+            (Vacant(_), None) => {
+                drop(state);
+                return waiting.hang_up();
+            }
         };
         entry.case.deliver(forwarded, began, waiting);
         let due = entry.case.due(&self.times);
@@ -405,6 +523,9 @@ impl Deliveries {
 
     /// Another delivery of a push was answered from the store. `is_taken`: somebody still waited for the answer.
     pub fn delivered(&self, forwarded: Forwarded, began: Instant, is_taken: bool) {
+        if !is_taken {
+            self.store.put_back_answer(forwarded.id);
+        }
         let mut state = self.lock();
         if let Some(entry) = state.entries.get_mut(&forwarded.id) {
             entry.case.delivered(forwarded, began, is_taken);
@@ -417,6 +538,7 @@ impl Deliveries {
     /// Does what is due, and returns when the next is.
     pub fn tick(self: &Arc<Self>) -> Option<Instant> {
         let now = (self.now)();
+        self.look_elsewhere(now);
         let mut state = self.lock();
         let is_due = |entry: &Entry| entry.case.due(&self.times).is_some_and(|due| due <= now);
         let due = state.entries.iter().filter(|(_, entry)| is_due(entry));
@@ -433,21 +555,51 @@ impl Deliveries {
         state.next_tick
     }
 
-    /// Gives up answers that were kept too long. To be called about once a minute.
+    /// Looks whether other servers have recorded the answers for which deliveries wait here.
+    fn look_elsewhere(&self, now: Instant) {
+        let mut state = self.lock();
+        let waiting = state.entries.iter();
+        let waiting = waiting.filter(|(_, entry)| entry.case.looks(now));
+        let waiting: Vec<i64> = waiting.map(|(id, _)| *id).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        drop(state);
+        let pending = self.store.read(Reader::pending_forwards);
+        state = self.lock();
+        for id in waiting {
+            if let Some(entry) = state.entries.get_mut(&id) {
+                let is_answered = pending.as_ref().is_ok_and(|all| !all.contains(&id));
+                entry.case.looked(is_answered, now);
+            }
+        }
+    }
+
+    /// Gives up answers that were kept too long. To be called about once a minute, by one of the servers that share a store:
+    /// `store` is the one for that.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn expire_kept(&self, services: &[Service]) -> Result<(), StoreError> {
+    pub fn expire_kept(&self, store: &Store, services: &[Service]) -> Result<(), StoreError> {
         let reader = self.store.reader()?;
         let now = clock::unix_seconds();
         for name in reader.services_with_kept_answers()? {
             let service = services.iter().find(|service| service.name == name);
             let keep = service.map_or(KEEP, |service| service.keep);
             let before = now.saturating_sub_unsigned(keep.as_secs());
-            let count = self.store.expire_kept(&name, before, now)?;
+            let count = store.expire_kept(&name, before, now)?;
             self.warnings
                 .lost(&name, count, "the follower did not write in time");
         }
+        Ok(())
+    }
+
+    /// Reads anew for whom answers are kept. To be called about once a minute.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn refresh_kept(&self) -> Result<(), StoreError> {
+        let reader = self.store.reader()?;
         self.kept.refresh(|| reader.people_with_kept_answers())
     }
 
@@ -463,7 +615,7 @@ impl Deliveries {
         let again_until = (self.now)() + AGAIN_FOR;
         let job = move || {
             let service = &about.backend.service;
-            let outcome = if me.is_erased(id) {
+            let outcome = if me.goes_on_with(id) == Ok(false) {
                 Asked::Reply(None)
             } else if !desk.circuit.begin((me.now)()) {
                 desk.count(ServiceResult::NotMade);
@@ -500,10 +652,11 @@ impl Deliveries {
         at.queue.submit(place, &openid, Box::new(job));
     }
 
-    /// Whether the push was erased with its sender while it waited. A store that cannot be read stops nothing.
-    fn is_erased(&self, id: i64) -> bool {
-        let is_there = self.store.read(|reader| reader.has_forward(id));
-        is_there.is_ok_and(|is_there| !is_there)
+    /// Whether the push is still this server's: it was not erased with its sender while it waited, and no other server has
+    /// taken over.
+    fn goes_on_with(&self, id: i64) -> Result<bool, StoreError> {
+        let node = self.store.node();
+        self.store.read(|reader| reader.goes_on_with(id, node))
     }
 
     /// What the store knows of a person; `null` if nothing.
@@ -585,6 +738,7 @@ impl Deliveries {
             }
             Step::StopWaiting(forwarded) => self.store.stop_waiting(forwarded, rungs, now, done),
             Step::EndSending(sent) => self.store.end_sending(id, sent, rungs, now, done),
+            Step::TakeAnswer => self.store.take_answer(id, done),
         }
     }
 
@@ -604,9 +758,15 @@ impl Deliveries {
         let Some(entry) = state.entries.get_mut(&id) else {
             return;
         };
-        match &settled {
+        let is_taken = match &settled {
             Ok(settled) => entry.case.stepped(step, settled, &self.times, now),
-            Err(_) => entry.case.failed(&self.times, now),
+            Err(_) => {
+                entry.case.failed(&self.times, now);
+                false
+            }
+        };
+        if let (Step::TakeAnswer, Ok(Settled::Answer(_)), false) = (step, &settled, is_taken) {
+            self.store.put_back_answer(id);
         }
         let (about, reply) = (Arc::clone(&entry.about), entry.case.reply().cloned());
         drop(state);
@@ -620,13 +780,23 @@ impl Deliveries {
             (Ok(Settled::Expired), _) => {
                 let why = match step {
                     Step::EndSending(_) => "WeChat took no message",
-                    Step::Record(_) | Step::GiveUpWaiting | Step::StopWaiting(_) => {
-                        "it came too late"
-                    }
+                    Step::Record(_)
+                    | Step::GiveUpWaiting
+                    | Step::StopWaiting(_)
+                    | Step::TakeAnswer => "it came too late",
                 };
                 self.warnings.lost(&about.backend.service.name, 1, why);
             }
-            (Ok(Settled::Answer(_) | Settled::Nothing | Settled::Moot | Settled::Sending), _)
+            (
+                Ok(
+                    Settled::Answer(_)
+                    | Settled::Nothing
+                    | Settled::Redelivered(_)
+                    | Settled::Moot
+                    | Settled::Sending,
+                ),
+                _,
+            )
             | (Err(_), _) => {}
         }
         self.advance(id);
@@ -647,13 +817,15 @@ impl Deliveries {
         };
         let (me, openid) = (Arc::clone(self), about.openid.clone());
         let job = move || {
-            let send = || match &me.send {
-                _ if me.is_erased(id) => no("the follower was erased"),
-                Some(send) => match me.refused_before(&openid) {
+            let send = || match (me.goes_on_with(id), &me.send) {
+                (Ok(false), _) => no("the follower was erased"),
+                // Another server may have taken over.
+                (Err(error), _) if me.store.is_shared() => no(&error.to_string()),
+                (Ok(true) | Err(_), Some(send)) => match me.refused_before(&openid) {
                     Some(why) => no(why),
                     None => send(&openid, &message),
                 },
-                None => no("there are no API rights"),
+                (Ok(true) | Err(_), None) => no("there are no API rights"),
             };
             let sent = catch_unwind(AssertUnwindSafe(send));
             me.sent(id, sent.unwrap_or_else(|_| Sent::Unknown(PANIC.to_owned())));
@@ -702,6 +874,7 @@ fn ask(
 const OPEN: &str = "its circuit is open";
 const PANIC: &str = "a panic in the call (RUST_BACKTRACE=1 shows where)";
 const FULL: &str = "too many pushes wait for it";
+const NO_PLACE: &str = "too many requests wait already (server.max_waiting)";
 
 impl fmt::Debug for Deliveries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -438,7 +438,7 @@ impl World {
                             .enter(forwarded, about, began, Some(waiting));
                     }
                     Recorded::PendingAgain(forwarded) => {
-                        self.deliveries.deliver(forwarded, began, waiting);
+                        self.deliveries.deliver(forwarded, None, began, waiting);
                     }
                     Recorded::Again {
                         reply,
@@ -453,7 +453,7 @@ impl World {
             self.settle();
         }
         *self.time.lock().unwrap() = base + WRITES_AGAIN;
-        let shows = match self.deliveries.keeps_for(openid) {
+        let shows = match self.deliveries.keeps_for(openid, &Services::default()) {
             true => ShowsKept::Alone,
             false => ShowsKept::No,
         };

@@ -142,9 +142,14 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
     let router = Router::with(Arc::clone(&site), ROUTES)?;
-    app.store
-        .end_interrupted_sending()
-        .map_err(AppError::Store)?;
+    // Before any push is recorded here: what others know nothing of counts as left behind.
+    app.store.tell_nodes(&app.node()).map_err(AppError::Store)?;
+    // Where several servers share the store, one of them does that for all.
+    if !app.store.is_shared() {
+        app.store
+            .end_interrupted_sending()
+            .map_err(AppError::Store)?;
+    }
     // Before any delivery of theirs can come.
     app.deliveries
         .resume(&live.services, &live.rules)

@@ -78,6 +78,12 @@ impl Services {
         self.0.iter()
     }
 
+    /// Whether one of them has its late answers kept for the follower's next message.
+    #[must_use]
+    pub fn keep_answers(&self) -> bool {
+        self.iter().any(|backend| backend.service.slow.next)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

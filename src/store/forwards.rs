@@ -1,7 +1,11 @@
 //! Pushes that a rule forwarded to a service: each step towards the follower is committed before it is taken.
 
+use std::collections::HashSet;
+
 use super::error::{SqlError, StoreError};
+use super::node::NODE_LIFE;
 use super::open::{Reader, Store};
+use super::process::NodeId;
 use super::sent::{self, NewSent, Sent, SentMessage, Which};
 use super::settings::{self, NO_CUSTOM_SEND, NO_QR_CODES};
 use super::sql::{self, Row, Sql, values};
@@ -71,7 +75,9 @@ pub enum Settled {
     Expired,
     /// There is nothing to show.
     Nothing,
-    /// Another step was faster, or the push is gone.
+    /// The platform has delivered the push again meanwhile.
+    Redelivered(Forwarded),
+    /// Another step was faster, another server has taken over, or the push is gone.
     Moot,
 }
 
@@ -94,11 +100,27 @@ pub struct OpenForward {
     pub received: Option<String>,
 }
 
-/// Where a forwarded push is: its state, and its message if that has no answer yet.
+/// Where a forwarded push is, with the columns in the order in which [`found`] reads them. `?2` is this server.
 macro_rules! state {
-    () => {
-        "SELECT state, CASE WHEN pending THEN message_id END
-         FROM forwards JOIN messages ON messages.id = message_id WHERE forwards.id = ?1"
+    ($is_mine:literal, $is_taken:literal) => {
+        concat!(
+            "SELECT state, message_id, coalesce(pending, 0) = 1, deliveries, ",
+            $is_mine,
+            ", ",
+            $is_taken,
+            " FROM forwards JOIN messages ON messages.id = message_id WHERE forwards.id = ?1"
+        )
+    };
+}
+
+/// Pushes whose service is still to be asked, with the columns in the order in which [`open_forward`] reads them.
+macro_rules! open {
+    ($which:literal) => {
+        concat!(
+            "SELECT forwards.id, deliveries, service, forwards.openid, coalesce(pending, 0) = 1, asked_at, dedup_key, xml
+             FROM forwards JOIN messages ON messages.id = message_id WHERE ",
+            $which
+        )
     };
 }
 
@@ -111,7 +133,8 @@ macro_rules! kept {
 
 statements! {
     // What decides about the next step stays as it is until the commit: others wait for the row.
-    STATE = { sqlite: state!(), mysql: concat!(state!(), " FOR UPDATE") };
+    // In a file every row is this server's.
+    STATE = { sqlite: state!("?2 IS NOT NULL", "0"), mysql: concat!(state!("node <=> ?2", "taken > 0"), " FOR UPDATE") };
     KEPT = { sqlite: kept!(), mysql: concat!(kept!(), " FOR UPDATE") };
     SET_REPLY = "UPDATE messages SET reply = ?2, pending = NULL WHERE id = ?1";
     ANSWER = "UPDATE forwards SET state = ?2, answer = ?3, answered_at = ?4, done_at = ?5 WHERE id = ?1";
@@ -121,20 +144,40 @@ statements! {
     SHOW = "UPDATE forwards SET state = 'shown', done_at = ?2 WHERE id = ?1";
     EXPIRE = "UPDATE forwards SET state = 'expired', done_at = ?3 WHERE state = 'kept' AND service = ?1 AND answered_at < ?2";
     HAS_OPEN = "SELECT 1 FROM forwards WHERE state IN ('asked', 'sending') LIMIT 1";
-    INTERRUPT = "UPDATE forwards SET state = 'unknown', error = 'the server ended while it was being sent', done_at = ?1
+    INTERRUPT = "UPDATE forwards SET state = 'unknown', error = ?1, done_at = ?2
                  WHERE state IN ('asked', 'sending') AND state = 'sending'";
     // None is `sending` any more; the words are those of the index, here and above.
-    OPEN = "SELECT forwards.id, deliveries, service, forwards.openid, coalesce(pending, 0) = 1, asked_at, dedup_key, xml
-            FROM forwards JOIN messages ON messages.id = message_id
-            WHERE state IN ('asked', 'sending') ORDER BY forwards.id";
-    IS_THERE = "SELECT 1 FROM forwards WHERE id = ?1";
+    OPEN = (open!("state IN ('asked', 'sending') ORDER BY forwards.id"));
+    OPEN_ONE = (open!("forwards.id = ?1"));
+    // Those that no running server goes on with.
+    ORPHANS = {
+        sqlite: "",
+        mysql: "SELECT id, node FROM forwards WHERE state IN ('asked', 'sending')
+                AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = forwards.node AND seen_at >= unix_timestamp() - ?1) ORDER BY id",
+    };
+    CLAIM = { sqlite: "", mysql: "UPDATE forwards SET node = ?3 WHERE id = ?1 AND node <=> ?2" };
+    OWNED = { sqlite: "", mysql: "SELECT id FROM forwards WHERE state IN ('asked', 'sending') AND node = ?1" };
+    // Whose service a server asks, it also goes on with the answer.
+    OWN = { sqlite: "", mysql: "UPDATE forwards SET node = ?2 WHERE id = ?1" };
+    IS_GOING_ON = {
+        sqlite: "SELECT 1 FROM forwards WHERE id = ?1 AND ?2 IS NOT NULL",
+        mysql: "SELECT 1 FROM forwards WHERE id = ?1 AND node = ?2 AND state IN ('asked', 'sending')",
+    };
+    PENDING = "SELECT forwards.id FROM forwards JOIN messages ON messages.id = message_id
+               WHERE state IN ('asked', 'sending') AND state = 'asked' AND pending";
+    REPLY = "SELECT reply FROM messages WHERE id = ?1";
+    // So many deliveries more, or fewer, were given the answer: it may have been shown. In a file the one server knows.
+    TAKE = { sqlite: "", mysql: "UPDATE forwards SET taken = taken + 1 WHERE id = ?1 AND state = 'answered'" };
+    PUT_BACK = { sqlite: "", mysql: "UPDATE forwards SET taken = taken - 1 WHERE id = ?1 AND taken > 0" };
     SERVICES_WITH_KEPT = "SELECT DISTINCT service FROM forwards WHERE state = 'kept'";
     PEOPLE_WITH_KEPT = "SELECT DISTINCT openid FROM forwards WHERE state = 'kept'";
-    DELIVERED_SO_OFTEN = "SELECT message_id FROM forwards WHERE id = ?1 AND deliveries = ?2";
     PERSON = "SELECT openid FROM forwards WHERE id = ?1";
     ADD = "INSERT INTO forwards (id, message_id, service, openid, state, error, asked_at, done_at)
            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    COUNT_DELIVERY = "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1";
+    COUNT_DELIVERY = {
+        sqlite: "UPDATE forwards SET deliveries = deliveries + 1 WHERE message_id = ?1",
+        mysql: "UPDATE forwards SET deliveries = deliveries + 1, taken = taken + (state = 'answered') WHERE message_id = ?1",
+    };
     DELIVERIES = "SELECT id, deliveries FROM forwards WHERE message_id = ?1";
 }
 
@@ -149,7 +192,9 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |sql: &mut dyn Sql| answer_forward(sql, id, answer.as_deref(), &rungs, now);
+        let node = self.node;
+        let work =
+            move |sql: &mut dyn Sql| answer_forward(sql, id, node, answer.as_deref(), &rungs, now);
         self.writer.write_then(work, done);
     }
 
@@ -162,17 +207,20 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
+        let node = self.node;
         let work = move |sql: &mut dyn Sql| {
-            let Some((State::Asked, pending)) = state(sql, id)? else {
+            let found = found(sql, id, node)?;
+            let Some(found) = found.filter(|found| found.is_mine && found.state == State::Asked)
+            else {
                 return Ok(Settled::Moot);
             };
-            if let Some(message_id) = pending {
-                set_reply(sql, message_id, otherwise.as_deref())?;
+            if found.is_pending {
+                set_reply(sql, found.message_id, otherwise.as_deref())?;
             }
             sql.run(&FAIL, values![id, error, now])?;
-            Ok(match pending {
-                Some(_) => Settled::Answer(otherwise.clone()),
-                None => Settled::Nothing,
+            Ok(match found.is_pending {
+                true => Settled::Answer(otherwise.clone()),
+                false => Settled::Nothing,
             })
         };
         self.writer.write_then(work, done);
@@ -188,20 +236,22 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
+        let node = self.node;
         let work = move |sql: &mut dyn Sql| {
-            let Some((_, Some(message_id))) = state(sql, id)? else {
+            let found = found(sql, id, node)?;
+            let Some(found) = found.filter(|found| found.is_pending) else {
                 return Ok(Settled::Moot);
             };
             let sends = may_send && !settings::lacks_right(sql, NO_CUSTOM_SEND, now)?;
             let reply = wait_text.clone().filter(|_| !sends);
-            set_reply(sql, message_id, reply.as_deref())?;
+            set_reply(sql, found.message_id, reply.as_deref())?;
             Ok(Settled::Answer(reply))
         };
         self.writer.write_then(work, done);
     }
 
     /// Closes a push that the platform no longer delivers: further deliveries get `success`. An answer that nobody got
-    /// goes on to the next rung. Does nothing if the platform has delivered it again meanwhile.
+    /// goes on to the next rung. Does nothing if the platform has delivered it more often than `forwarded` says.
     pub fn stop_waiting(
         &self,
         forwarded: Forwarded,
@@ -209,8 +259,40 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
-        let work = move |sql: &mut dyn Sql| stop_waiting(sql, forwarded, &rungs, now);
+        let node = self.node;
+        let work = move |sql: &mut dyn Sql| stop_waiting(sql, forwarded, node, &rungs, now);
         self.writer.write_then(work, done);
+    }
+
+    /// The answer to a push that another server has recorded, for a delivery that waits here: who gives it counts as one
+    /// who shows it, until [`Store::put_back_answer`].
+    pub fn take_answer(
+        &self,
+        id: i64,
+        done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
+    ) {
+        let node = self.node;
+        let work = move |sql: &mut dyn Sql| {
+            let Some(found) = found(sql, id, node)? else {
+                // Its sender was erased.
+                return Ok(Settled::Answer(None));
+            };
+            if found.is_pending {
+                return Ok(Settled::Moot);
+            }
+            sql.run(&TAKE, values![id])?;
+            let reply = sql.one(&REPLY, values![found.message_id], |row| Ok(row.text(0)))?;
+            Ok(Settled::Answer(reply))
+        };
+        self.writer.write_then(work, done);
+    }
+
+    /// Nobody waited any more for the answer that was given from the store. In a file nothing need be noted of it.
+    pub fn put_back_answer(&self, id: i64) {
+        if self.is_shared() {
+            let work = move |sql: &mut dyn Sql| sql.run(&PUT_BACK, values![id]);
+            self.writer.write_then(work, |_, _| {});
+        }
     }
 
     /// Records how a customer-service message ended.
@@ -222,8 +304,10 @@ impl Store {
         now: i64,
         done: impl FnOnce(Result<Settled, StoreError>, &mut AfterCommit) + Send + 'static,
     ) {
+        let node = self.node;
         let work = move |sql: &mut dyn Sql| {
-            if !matches!(state(sql, id)?, Some((State::Sending, _))) {
+            let found = found(sql, id, node)?;
+            if !found.is_some_and(|found| found.is_mine && found.state == State::Sending) {
                 return Ok(Settled::Moot);
             }
             let (state, why, settled) = match &ended {
@@ -250,8 +334,8 @@ impl Store {
             .write(move |sql| sql.run(&EXPIRE, values![service, before, now]))
     }
 
-    /// What a server that was killed left behind: messages that were being sent count as sent from now on, and the
-    /// pushes are returned whose service did not answer.
+    /// What a server that was killed left behind in a file: messages that were being sent count as sent from now on, and
+    /// the pushes are returned whose service did not answer.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -260,8 +344,47 @@ impl Store {
             return Ok(Vec::new());
         }
         self.writer.write(move |sql| {
-            sql.run(&INTERRUPT, values![now])?;
+            sql.run(&INTERRUPT, values![INTERRUPTED, now])?;
             sql.all(&OPEN, &[], open_forward)
+        })
+    }
+
+    /// The same of servers of a shared store that gave no sign of life for [`NODE_LIFE`]: from now on this one goes on with
+    /// what they left behind.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn take_over_forwards(&self, now: i64) -> Result<Vec<OpenForward>, StoreError> {
+        if !self.read(|reader| reader.read(|sql| sql.exists(&ORPHANS, values![NODE_LIFE])))? {
+            return Ok(Vec::new());
+        }
+        let node = self.node;
+        self.writer.write(move |sql| {
+            let orphans = sql.all(&ORPHANS, values![NODE_LIFE], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<Option<[u8; 16]>>(1)?))
+            })?;
+            let mut open = Vec::new();
+            for (id, whose) in orphans {
+                sql.run(&CLAIM, values![id, whose, node.0])?;
+                open.extend(go_on(sql, id, node, now)?);
+            }
+            Ok(open)
+        })
+    }
+
+    /// The same of these forwarded pushes of this server: of a commit whose outcome was not known.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn go_on_with_forwards(
+        &self,
+        ids: Vec<i64>,
+        now: i64,
+    ) -> Result<Vec<OpenForward>, StoreError> {
+        let node = self.node;
+        self.writer.write(move |sql| {
+            let open = ids.iter().map(|id| go_on(sql, *id, node, now));
+            open.filter_map(sql::Result::transpose).collect()
         })
     }
 
@@ -295,12 +418,31 @@ impl Store {
 }
 
 impl Reader {
-    /// Whether this forwarded push is still in the store: it goes when its sender is erased.
+    /// Whether this server still goes on with this forwarded push: it is gone when its sender is erased, and another
+    /// server takes over when this one gives no sign of life.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn has_forward(&self, id: i64) -> Result<bool, StoreError> {
-        self.read(|sql| sql.exists(&IS_THERE, values![id]))
+    pub fn goes_on_with(&self, id: i64, node: NodeId) -> Result<bool, StoreError> {
+        self.read(|sql| sql.exists(&IS_GOING_ON, values![id, node.0]))
+    }
+
+    /// What this server goes on with in a shared store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forwards_of(&self, node: NodeId) -> Result<HashSet<i64>, StoreError> {
+        let owned = self.read(|sql| sql.all(&OWNED, values![node.0], |row| row.get(0)))?;
+        Ok(owned.into_iter().collect())
+    }
+
+    /// All forwarded pushes that have no answer yet, whichever server asks about them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pending_forwards(&self) -> Result<HashSet<i64>, StoreError> {
+        let pending = self.read(|sql| sql.all(&PENDING, &[], |row| row.get(0)))?;
+        Ok(pending.into_iter().collect())
     }
 
     /// The services of which an answer is kept.
@@ -339,7 +481,20 @@ fn open_forward(row: &dyn Row) -> sql::Result<OpenForward> {
     })
 }
 
-/// The states that decide about the next step.
+/// What decides about the next step.
+struct Found {
+    state: State,
+    message_id: i64,
+    /// The push has no answer yet.
+    is_pending: bool,
+    /// How often the platform has delivered it.
+    deliveries: i64,
+    /// No other server has taken over.
+    is_mine: bool,
+    /// Another server may have shown the answer.
+    is_taken: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Asked,
@@ -349,17 +504,38 @@ enum State {
     Done,
 }
 
-/// The state of a forwarded push; and its row of `messages`, if the push has no answer yet. `None`: it is gone.
-fn state(sql: &mut dyn Sql, id: i64) -> sql::Result<Option<(State, Option<i64>)>> {
-    sql.optional(&STATE, values![id], |row| {
-        let state = match &*row.some_text(0) {
-            "asked" => State::Asked,
-            "answered" => State::Answered,
-            "sending" => State::Sending,
-            _ => State::Done,
-        };
-        Ok((state, row.get(1)?))
+/// Where a forwarded push is; `None`: it is gone.
+fn found(sql: &mut dyn Sql, id: i64, node: NodeId) -> sql::Result<Option<Found>> {
+    sql.optional(&STATE, values![id, node.0], |row| {
+        Ok(Found {
+            state: match &*row.some_text(0) {
+                "asked" => State::Asked,
+                "answered" => State::Answered,
+                "sending" => State::Sending,
+                _ => State::Done,
+            },
+            message_id: row.get(1)?,
+            is_pending: row.get(2)?,
+            deliveries: row.some_number(3),
+            is_mine: row.get(4)?,
+            is_taken: row.get(5)?,
+        })
     })
+}
+
+/// Goes on with what was left behind, if it is this server's: a message that was being sent may have arrived.
+fn go_on(sql: &mut dyn Sql, id: i64, node: NodeId, now: i64) -> sql::Result<Option<OpenForward>> {
+    let found = found(sql, id, node)?.filter(|found| found.is_mine);
+    match found.map(|found| found.state) {
+        Some(State::Asked) => sql.optional(&OPEN_ONE, values![id], open_forward),
+        Some(State::Sending) => {
+            let ended = Sent::Unknown(INTERRUPTED.to_owned());
+            sent::end(sql, Which::Number(&once(id)), &ended)?;
+            sql.run(&END, values![id, "unknown", INTERRUPTED, now])?;
+            Ok(None)
+        }
+        Some(State::Answered | State::Done) | None => Ok(None),
+    }
 }
 
 fn set_reply(sql: &mut dyn Sql, message_id: i64, reply: Option<&str>) -> sql::Result<()> {
@@ -369,20 +545,22 @@ fn set_reply(sql: &mut dyn Sql, message_id: i64, reply: Option<&str>) -> sql::Re
 fn answer_forward(
     sql: &mut dyn Sql,
     id: i64,
+    node: NodeId,
     answer: Option<&str>,
     rungs: &Rungs,
     now: i64,
 ) -> sql::Result<Settled> {
-    let Some((State::Asked, pending)) = state(sql, id)? else {
+    let found = found(sql, id, node)?;
+    let Some(found) = found.filter(|found| found.is_mine && found.state == State::Asked) else {
         return Ok(Settled::Moot);
     };
-    let (state, settled) = match (pending, answer) {
-        (Some(message_id), answer) => {
-            set_reply(sql, message_id, answer)?;
+    let (state, settled) = match (found.is_pending, answer) {
+        (true, answer) => {
+            set_reply(sql, found.message_id, answer)?;
             ("answered", Settled::Answer(answer.map(str::to_owned)))
         }
-        (None, None) => ("answered", Settled::Nothing),
-        (None, Some(_)) => next_rung(sql, id, rungs, now)?,
+        (false, None) => ("answered", Settled::Nothing),
+        (false, Some(_)) => next_rung(sql, id, rungs, now)?,
     };
     let done_at = done_at(&settled, now);
     sql.run(&ANSWER, values![id, state, answer, now, done_at])?;
@@ -391,36 +569,41 @@ fn answer_forward(
 
 fn stop_waiting(
     sql: &mut dyn Sql,
-    forwarded: Forwarded,
+    known: Forwarded,
+    node: NodeId,
     rungs: &Rungs,
     now: i64,
 ) -> sql::Result<Settled> {
-    let Forwarded { id, deliveries } = forwarded;
-    let state = state(sql, id)?;
-    let of_these = values![id, deliveries];
-    let message_id = sql.optional(&DELIVERED_SO_OFTEN, of_these, |row| row.get(0))?;
-    let (Some(message_id), Some((state, pending))) = (message_id, state) else {
+    let id = known.id;
+    let found = found(sql, id, node)?;
+    let Some(found) = found.filter(|found| found.is_mine) else {
         return Ok(Settled::Moot);
     };
-    match (state, pending) {
-        (State::Asked, Some(_)) => {
-            set_reply(sql, message_id, None)?;
+    let deliveries = found.deliveries;
+    if deliveries != known.deliveries {
+        return Ok(Settled::Redelivered(Forwarded { id, deliveries }));
+    }
+    match found.state {
+        State::Asked => {
+            if found.is_pending {
+                set_reply(sql, found.message_id, None)?;
+            }
             Ok(Settled::Nothing)
         }
-        (State::Answered, _) => {
+        State::Answered if !found.is_taken => {
             let (state, settled) = next_rung(sql, id, rungs, now)?;
-            set_reply(sql, message_id, None)?;
+            set_reply(sql, found.message_id, None)?;
             sql.run(&MOVE_ON, values![id, state, done_at(&settled, now)])?;
             Ok(settled)
         }
-        (State::Asked | State::Sending | State::Done, _) => Ok(Settled::Moot),
+        State::Answered | State::Sending | State::Done => Ok(Settled::Moot),
     }
 }
 
 fn done_at(settled: &Settled, now: i64) -> Option<i64> {
     match settled {
         Settled::Answer(_) | Settled::Nothing | Settled::Expired => Some(now),
-        Settled::Sending | Settled::Kept | Settled::Moot => None,
+        Settled::Sending | Settled::Kept | Settled::Redelivered(_) | Settled::Moot => None,
     }
 }
 
@@ -456,15 +639,19 @@ fn next_rung(
 /// Who sends the answers of services, for `sent`.
 const BY_SERVICE: &str = "service";
 
+/// What is known of a message whose server ended before its end was recorded.
+const INTERRUPTED: &str = "the server ended while it was being sent";
+
 /// The number that the message with the answer to this forwarded push has in `sent`.
 fn once(id: i64) -> String {
     format!("forward {id}")
 }
 
-/// Records a forwarded push together with its message.
+/// Records a forwarded push together with its message. `node` is this server, which asks the service.
 pub(super) fn add(
     sql: &mut dyn Sql,
     forward: &NewForward,
+    node: NodeId,
     message_id: i64,
     openid: &str,
     now: i64,
@@ -485,10 +672,9 @@ pub(super) fn add(
             done_at
         ],
     )?;
-    Ok(Forwarded {
-        id: id.ok_or_else(|| SqlError::of_one("the push was forwarded before"))?,
-        deliveries: 1,
-    })
+    let id = id.ok_or_else(|| SqlError::of_one("the push was forwarded before"))?;
+    sql.run_soon(&OWN, values![id, node.0])?;
+    Ok(Forwarded { id, deliveries: 1 })
 }
 
 /// Counts another delivery of a push, if it was forwarded.

@@ -23,7 +23,7 @@ pub struct Store {
     pub(super) process: Process,
     pub(super) node: NodeId,
     /// Readers that nobody uses at the moment: as many as have read at a time. `None`: none are kept any more.
-    idle: Mutex<Option<Vec<Reader>>>,
+    idle: Arc<Mutex<Option<Vec<Reader>>>>,
     /// Of the long reads of all its readers.
     turn: Turn,
 }
@@ -41,7 +41,7 @@ impl Store {
             writer: Writer::start(committers, failing)?,
             process: Process::this()?,
             node: NodeId::new()?,
-            idle: Mutex::new(Some(Vec::new())),
+            idle: Arc::new(Mutex::new(Some(Vec::new()))),
             turn: Turn::default(),
         })
     }
@@ -53,7 +53,7 @@ impl Store {
             writer,
             process: self.process.clone(),
             node: self.node,
-            idle: Mutex::default(),
+            idle: Arc::clone(&self.idle),
             turn: self.turn.clone(),
         }
     }

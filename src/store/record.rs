@@ -6,6 +6,7 @@ use super::forwards::{self, Begins, Forwarded, NewForward, ShowsKept};
 use super::log_ins::{self, LogInStep};
 use super::open::Store;
 use super::outbox::NewHookEvent;
+use super::process::NodeId;
 #[cfg(feature = "mysql")]
 use super::rows::ahead::Ahead;
 use super::rows::{self, Inserted, NewRow, Place};
@@ -149,6 +150,7 @@ impl Store {
         }
         self.writer.submit(Box::new(RecordWork {
             record,
+            node: self.node,
             place: Place::Unknown,
             recorded: Recorded::Removed,
             done,
@@ -158,6 +160,8 @@ impl Store {
 
 struct RecordWork<D> {
     record: Record,
+    /// This server.
+    node: NodeId,
     /// What became of its row before its turn.
     place: Place,
     recorded: Recorded,
@@ -166,7 +170,7 @@ struct RecordWork<D> {
 
 impl<D: FnOnce(Result<Recorded, StoreError>, &mut AfterCommit) + Send> Work for RecordWork<D> {
     fn run(&mut self, sql: &mut dyn Sql, uncounted: &mut Uncounted) -> sql::Result<()> {
-        self.recorded = write(sql, &self.record, self.place, uncounted)?;
+        self.recorded = write(sql, &self.record, self.node, self.place, uncounted)?;
         Ok(())
     }
 
@@ -250,6 +254,7 @@ fn row(record: &Record) -> NewRow<'_> {
 fn write(
     sql: &mut dyn Sql,
     record: &Record,
+    node: NodeId,
     place: Place,
     uncounted: &mut Uncounted,
 ) -> sql::Result<Recorded> {
@@ -290,6 +295,7 @@ fn write(
         Some(forward) => Some(forwards::add(
             sql,
             forward,
+            node,
             id,
             &record.openid,
             record.received_at,

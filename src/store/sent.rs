@@ -108,6 +108,10 @@ macro_rules! columns {
     };
 }
 
+/// Where several machines send, a message counts as one that may have arrived this long after it was begun, in seconds by
+/// the server's clock. A call to the platform takes no minute.
+const LONGEST_SENDING: u32 = 600;
+
 statements! {
     OF_NUMBER = (concat!("SELECT ", columns!(), " FROM sent WHERE once = ?1"));
     TO_PERSON = (concat!("SELECT ", columns!(), " FROM sent WHERE openid = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"));
@@ -118,6 +122,11 @@ statements! {
     END_OF_NUMBER = "UPDATE sent SET state = ?2, errcode = ?3 WHERE once = ?1";
     IS_ANY_SENDING = "SELECT 1 FROM sent WHERE state = 'sending' LIMIT 1";
     INTERRUPT = "UPDATE sent SET state = 'unknown' WHERE state = 'sending'";
+    IS_ANY_STUCK = { sqlite: "", mysql: "SELECT 1 FROM sent WHERE state = 'sending' AND at < unix_timestamp() - ?1 LIMIT 1" };
+    INTERRUPT_STUCK = {
+        sqlite: "",
+        mysql: "UPDATE sent SET state = 'unknown' WHERE state = 'sending' AND at < unix_timestamp() - ?1",
+    };
     REMOVE_OLD = {
         sqlite: "DELETE FROM sent WHERE id IN (SELECT id FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2)",
         mysql: "DELETE FROM sent WHERE at < ?1 ORDER BY at LIMIT ?2",
@@ -154,11 +163,22 @@ impl Store {
             .write(move |sql| end(sql, Which::Row(id), &ended))
     }
 
-    /// Messages that were being sent when the server ended may have arrived.
+    /// Messages that nobody can be sending any more may have arrived: in a file all of which no end was recorded, as there
+    /// is one server, which has just started.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn end_interrupted_sending(&self) -> Result<(), StoreError> {
+        if self.is_shared() {
+            let stuck = values![LONGEST_SENDING];
+            return match self.read(|reader| reader.read(|sql| sql.exists(&IS_ANY_STUCK, stuck)))? {
+                false => Ok(()),
+                true => self.writer.write(|sql| {
+                    sql.run(&INTERRUPT_STUCK, values![LONGEST_SENDING])
+                        .map(drop)
+                }),
+            };
+        }
         // Not one that is kept: a server that nobody asks anything needs none.
         let reader = self.reader()?;
         match reader.read(|sql| sql.exists(&IS_ANY_SENDING, &[]))? {

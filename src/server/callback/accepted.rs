@@ -67,7 +67,8 @@ impl Accepted {
         let shows = push.may_be_answered();
         let shows_kept = match &outcome {
             // Together they may be too long, and nothing must be cut off the text of a log-in.
-            _ if is_log_in || !shows || !app.deliveries.keeps_for(&push.from_user) => ShowsKept::No,
+            _ if is_log_in || !shows => ShowsKept::No,
+            _ if !app.deliveries.keeps_for(&push.from_user, &live.services) => ShowsKept::No,
             Outcome::NoRule | Outcome::Silent | Outcome::Forward { .. } => ShowsKept::Alone,
             Outcome::Reply(wechat::Reply::Text(text)) => ShowsKept::Before(text.clone()),
             Outcome::Reply(_) | Outcome::Withheld(_) => ShowsKept::No,

@@ -11,17 +11,13 @@ use super::exchange::{Exchange, Held};
 use super::stall::Stall;
 use crate::app::App;
 use crate::clock;
-use crate::delivery::{Admitted, Deliveries, Request, Waiting};
+use crate::delivery::{About, Admitted, Deliveries, Refused, Request, Waiting};
 use crate::metrics::PushOutcome;
 use crate::server::http::outbox::Deferred;
 use crate::server::http::reply::Reply;
 use crate::server::http::response::Response;
-use crate::service::Backend;
 use crate::store::{AfterCommit, Begins, Forwarded, Record, Recorded, ShowsKept, StoreError};
 use crate::wechat::{self, Effect};
-
-/// Why a push is not forwarded whose request cannot wait.
-const NO_PLACE: &str = "too many requests wait already (server.max_waiting)";
 
 /// Hands a push to the store's writer together with the duty to answer it. `claim`: what the store decides about its
 /// signature, if it does.
@@ -103,17 +99,12 @@ fn admit(
     record: &mut Record,
     deferred: &Deferred,
 ) -> Result<Admitted, Refused> {
-    let backend = Arc::clone(&request.backend);
     let otherwise = request.otherwise.clone().filter(|_| request.shows);
     // Only a place: until the commit the usual time counts. A client that has gone already delivers it again.
     let may_wait = !request.shows || deferred.wait() || !deferred.is_awaited();
-    let admitted = match may_wait {
-        true => deliveries.admit(request),
-        false => Err(NO_PLACE),
-    };
-    admitted.map_err(|why| {
+    deliveries.admit(request, may_wait).map_err(|refused| {
         if let Some(forward) = &mut record.forward {
-            forward.begins = Begins::Failed(why.to_owned());
+            forward.begins = Begins::Failed(refused.why().to_owned());
         }
         if let (ShowsKept::Alone, Some(wechat::Reply::Text(text))) =
             (&record.shows_kept, &otherwise)
@@ -122,14 +113,8 @@ fn admit(
         }
         record.reply = otherwise
             .and_then(|reply| reply.to_xml(&record.openid, &record.account, clock::unix_seconds()));
-        Refused { backend, why }
+        refused
     })
-}
-
-/// A push whose service is not asked.
-struct Refused {
-    backend: Arc<Backend>,
-    why: &'static str,
 }
 
 /// A push that waits for its commit.
@@ -191,7 +176,11 @@ impl Recording {
                 }
             }
             Ok(Recorded::PendingAgain(forwarded)) => {
-                wait_again(deliveries, forwarded, Held { deferred, exchange });
+                let about = admitted.as_ref().map(|admitted| match admitted {
+                    Ok(admitted) => admitted.about(),
+                    Err(refused) => refused.about(),
+                });
+                wait_again(deliveries, forwarded, about, Held { deferred, exchange });
             }
             Ok(Recorded::New { shown, forwarded }) => {
                 let response = match shown {
@@ -203,9 +192,7 @@ impl Recording {
                     (Some(forwarded), Some(Ok(admitted))) => {
                         deliveries.begin(forwarded, admitted, since, None);
                     }
-                    (_, Some(Err(Refused { backend, why }))) => {
-                        deliveries.refused(&backend.service.name, why);
-                    }
+                    (_, Some(Err(refused))) => deliveries.refused(&refused),
                     (None, Some(Ok(_))) | (_, None) => {}
                 }
             }
@@ -246,12 +233,17 @@ fn answer(
 }
 
 /// Another delivery of a push that has no answer yet. The rule may not forward it any more, so it has no place yet.
-fn wait_again(deliveries: &Arc<Deliveries>, forwarded: Forwarded, held: Held) {
+fn wait_again(
+    deliveries: &Arc<Deliveries>,
+    forwarded: Forwarded,
+    about: Option<&Arc<About>>,
+    held: Held,
+) {
     let since = held.exchange.since;
     let has_place = held.deferred.hold();
     let held = Box::new(held);
     if has_place {
-        return deliveries.deliver(forwarded, since, held);
+        return deliveries.deliver(forwarded, about, since, held);
     }
     // It counts all the same: the platform has not given up yet.
     deliveries.delivered(forwarded, since, false);

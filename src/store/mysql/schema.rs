@@ -247,9 +247,11 @@ const BEGINNING: &[&str] = &[
     asked_at    BIGINT NOT NULL,
     answered_at BIGINT,
     done_at     BIGINT,
+    node        BINARY(16),                     -- the server that asks the service, and goes on with the answer
+    taken       BIGINT NOT NULL DEFAULT 0,      -- deliveries that were given the answer after it was recorded
     UNIQUE KEY forwards_message_id (message_id),
     KEY forwards_state (state, id),
-    KEY forwards_openid (openid, id)
+    KEY forwards_openid (openid, state, id)
     "),
     table!("sessions", "
     id         BIGINT NOT NULL PRIMARY KEY,
