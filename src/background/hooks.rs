@@ -10,6 +10,7 @@ use super::supervisor::{AFTER_PANIC, restarting};
 use crate::app::{App, Duty};
 use crate::hooks::{Courier, Pause, Round};
 use crate::notifier::{Notifier, Woken};
+use crate::store::ErrorKind;
 
 /// Pause between two looks at the configuration without a notification.
 const ROUND: Duration = Duration::from_secs(60);
@@ -89,7 +90,14 @@ fn work(app: &App, name: &str, notifier: &Notifier) {
                 Some(reader) => reader,
                 none => none.insert(app.store.reader()?),
             };
-            round.run(&courier, reader, &store, &app.troubles, &stops)
+            // Asked before each call: a server that was suspended may no longer be the one that delivers.
+            let stops = || stops() || app.duties.store(Duty::Hooks).is_none();
+            match round.run(&courier, reader, &store, &app.troubles, &stops) {
+                Err(error) if error.kind() == ErrorKind::Superseded => {
+                    Ok(Pause::UntilNotified(ROUND))
+                }
+                ended => ended,
+            }
         };
         let pause = match run() {
             Ok(pause) => {
