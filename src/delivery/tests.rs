@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::case::{Answer, Asked, Case, Times, Waiting};
+use super::case::{Answer, Asked, Case, Step, Times, Waiting};
 use super::{About, Deliveries};
 use crate::clock;
 use crate::config::{Config, Slow};
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::service::{Backend, Services};
 use crate::store::{
     Begins, ForwardFilter, ForwardRow, Forwarded, NewForward, Reader, Record, Recorded, Sent,
-    ShowsKept, Store, StoreError,
+    Settled, ShowsKept, Store, StoreError,
 };
 use crate::wechat::{Effect, Reply, short_digest};
 
@@ -610,12 +610,7 @@ fn pending_as(world: &World, cell: Cell, openid: &str, push: u64) -> (Forwarded,
     let Recorded::Pending(forwarded) = world.record(openid, push, true, ShowsKept::No) else {
         panic!("it is new");
     };
-    let phone = Phone::default();
-    let waiting = Box::new(Delivery {
-        number: 1,
-        line: Arc::default(),
-        phone: Arc::clone(&phone),
-    });
+    let (waiting, phone) = delivery(false);
     let about = Arc::new(about(world, cell, openid));
     world
         .deliveries
@@ -713,6 +708,104 @@ fn what_came_of_a_message_is_recorded_when_the_store_works_again() {
         assert!(world.deliveries.lock().entries.is_empty());
         let sent = usize::from(right == Right::Yes);
         assert_eq!(world.messages.lock().unwrap().len(), sent);
+    }
+}
+
+#[test]
+fn a_delivery_that_another_server_got_is_waited_for_before_the_next_rung() {
+    let world = World::new();
+    let cell = Cell { wait: true, ..CELL };
+    world
+        .store
+        .keep_setting("right.custom_send", "none 9999999999")
+        .unwrap();
+    let Recorded::Pending(forwarded) = world.record("oFan", 1, true, ShowsKept::No) else {
+        panic!("it is new");
+    };
+    let (delivery, _) = delivery(true);
+    let about = Arc::new(about(&world, cell, "oFan"));
+    world
+        .deliveries
+        .enter(forwarded, about, world.begun, Some(delivery));
+    let at = |millis: u64| {
+        *world.time.lock().unwrap() = millis;
+        world.deliveries.tick();
+        world.settle();
+    };
+    // Nobody here is told of it.
+    let again = world.record("oFan", 1, true, ShowsKept::No);
+    assert!(matches!(again, Recorded::PendingAgain(_)), "{again:?}");
+    at(6_900);
+    world.deliveries.asked(forwarded.id, says(ANSWER));
+    world.settle();
+    assert_eq!(world.states(None).collect::<Vec<_>>(), ["answered"]);
+    for millis in [7_000, 13_900] {
+        at(millis);
+        assert_eq!(world.states(None).collect::<Vec<_>>(), ["answered"]);
+    }
+    at(14_000);
+    assert_eq!(world.states(None).collect::<Vec<_>>(), ["kept"]);
+    assert!(world.deliveries.lock().entries.is_empty());
+}
+
+/// A delivery, and what it shows. `is_cut`: the platform has hung up.
+fn delivery(is_cut: bool) -> (Box<Delivery>, Phone) {
+    let phone = Phone::default();
+    let line = Line {
+        is_cut,
+        ..Line::default()
+    };
+    let delivery = Delivery {
+        number: 1,
+        line: Arc::new(Mutex::new(line)),
+        phone: Arc::clone(&phone),
+    };
+    (Box::new(delivery), phone)
+}
+
+#[test]
+fn a_delivery_gets_what_another_server_records_while_it_waits() {
+    let (begun, times) = (Instant::now(), Times::REAL);
+    let at = |millis| begun + Duration::from_millis(millis);
+    let nth = |deliveries| Forwarded { id: 1, deliveries };
+    let slow = Slow {
+        wait: true,
+        message: true,
+        next: true,
+    };
+    let reply = Reply::Text(ANSWER.to_owned()).to_xml("oFan", "gh_1", 1);
+    for is_cut in [false, true] {
+        let mut case = Case::elsewhere(nth(2), slow, begun);
+        let (second, phone) = delivery(is_cut);
+        case.deliver(nth(2), begun, second);
+        assert_eq!(case.due(&times), Some(at(100)));
+        assert!(case.looks(at(100)) && !case.looks(at(99)));
+        case.looked(false, at(100));
+        assert_eq!(case.due(&times), Some(at(200)));
+        case.looked(true, at(200));
+        assert_eq!(case.tick(&times, at(200)), Some(Step::TakeAnswer));
+        let answer = Settled::Answer(reply.clone());
+        let is_taken = case.stepped(&Step::TakeAnswer, &answer, &times, at(210));
+        assert_eq!(is_taken, !is_cut);
+        assert_eq!(phone.lock().unwrap().len(), usize::from(is_taken));
+        assert!(case.is_over());
+    }
+    // After 4.5 s the second one is held, and nobody looks any more. The third is answered here if nobody was faster.
+    for settled in [Settled::Answer(None), Settled::Moot] {
+        let mut case = Case::elsewhere(nth(2), slow, begun);
+        case.deliver(nth(2), begun, delivery(true).0);
+        assert_eq!(case.tick(&times, at(4_500)), None);
+        assert_eq!(case.due(&times), Some(at(6_000)));
+        assert!(!case.looks(at(5_000)));
+        case.deliver(nth(3), at(5_000), delivery(false).0);
+        assert_eq!(case.tick(&times, at(9_500)), Some(Step::GiveUpWaiting));
+        assert_eq!(case.due(&times), Some(at(11_000)));
+        let is_taken = case.stepped(&Step::GiveUpWaiting, &settled, &times, at(9_600));
+        let next = case.tick(&times, at(9_600));
+        match settled {
+            Settled::Answer(_) => assert!(is_taken && next.is_none() && case.is_over()),
+            _ => assert_eq!((is_taken, next), (false, Some(Step::TakeAnswer))),
+        }
     }
 }
 

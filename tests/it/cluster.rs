@@ -2,6 +2,8 @@
 
 mod failover;
 mod faults;
+mod hooks;
+mod ladder;
 mod leases;
 mod logins;
 mod moving;

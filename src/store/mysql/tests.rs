@@ -1,5 +1,6 @@
 //! The store on a real server, where there is one: see the module `engine`.
 
+mod forwards;
 mod races;
 
 use std::collections::BTreeMap;
