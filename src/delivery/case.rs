@@ -93,10 +93,8 @@ enum Stage {
     Sending,
     /// It is answered, and the service, too, is done.
     Settled,
-    /// It has no answer, and another server asks the service. Only deliveries wait here.
+    /// Another server asks the service. Only deliveries wait here.
     Elsewhere,
-    /// The same, but there is an answer.
-    AnsweredElsewhere,
 }
 
 /// How far a delivery is.
@@ -134,6 +132,8 @@ pub struct Case {
     not_before: Option<Instant>,
     /// When it is looked again whether another server has recorded the answer.
     looks_at: Instant,
+    /// Deliveries wait that were told too late of the answer: it is taken from the store.
+    takes: bool,
 }
 
 impl Case {
@@ -153,6 +153,7 @@ impl Case {
             is_stepping: false,
             not_before: None,
             looks_at: began,
+            takes: false,
         }
     }
 
@@ -167,12 +168,7 @@ impl Case {
 
     /// Whether another server asks the service.
     pub fn is_elsewhere(&self) -> bool {
-        match self.stage {
-            Stage::Elsewhere | Stage::AnsweredElsewhere => true,
-            Stage::Pending | Stage::Late | Stage::Untaken | Stage::Sending | Stage::Settled => {
-                false
-            }
-        }
+        self.stage == Stage::Elsewhere
     }
 
     /// Takes over the deliveries that waited while another server asked the service, or seemed to.
@@ -180,6 +176,7 @@ impl Case {
         self.delivered(elsewhere.forwarded, elsewhere.last_began, false);
         self.deliveries.extend(elsewhere.deliveries);
         self.is_stepping |= elsewhere.is_stepping;
+        self.takes |= self.stage != Stage::Pending;
     }
 
     /// Whether it is to be looked whether another server has recorded the answer.
@@ -188,16 +185,18 @@ impl Case {
     }
 
     fn next_look(&self) -> Option<Instant> {
-        let waits = self.stage == Stage::Elsewhere && self.awaits();
+        let waits = self.is_elsewhere() && !self.takes && self.awaits();
         waits.then_some(self.looks_at)
     }
 
     /// It was looked. `is_answered`: another server has recorded the answer.
     pub fn looked(&mut self, is_answered: bool, now: Instant) {
         self.looks_at = now + LOOK;
-        if is_answered && self.stage == Stage::Elsewhere {
-            self.stage = Stage::AnsweredElsewhere;
-        }
+        self.takes |= is_answered;
+    }
+
+    fn takes(&self) -> bool {
+        self.takes && self.awaits()
     }
 
     /// Whether an answer would be that of a delivery.
@@ -222,6 +221,8 @@ impl Case {
     /// Another delivery of it waits.
     pub fn deliver(&mut self, forwarded: Forwarded, began: Instant, waiting: Box<dyn Waiting>) {
         self.delivered(forwarded, began, false);
+        // Where several connections commit, the answer to what had none a moment ago may be told first.
+        self.takes |= !matches!(self.stage, Stage::Pending | Stage::Elsewhere);
         self.deliveries.push(Delivery {
             number: forwarded.deliveries,
             began,
@@ -269,14 +270,14 @@ impl Case {
             });
         let at_once = self.last_began;
         let step = match self.stage {
+            _ if self.takes() => Some(at_once),
             Stage::Pending | Stage::Late if self.outcome.is_some() => Some(at_once),
             Stage::Pending if self.gives_up() => Some(at_once),
             Stage::Pending | Stage::Untaken => Some(self.last_began + times.last),
             Stage::Sending if self.sent.is_some() => Some(at_once),
             Stage::Elsewhere if self.gives_up() => Some(at_once),
-            Stage::AnsweredElsewhere if self.awaits() => Some(at_once),
             Stage::Elsewhere => self.next_look(),
-            Stage::Late | Stage::Sending | Stage::Settled | Stage::AnsweredElsewhere => None,
+            Stage::Late | Stage::Sending | Stage::Settled => None,
         };
         let step = step.filter(|_| !self.is_stepping);
         let step = step.map(|step| {
@@ -310,22 +311,17 @@ impl Case {
         }
         let is_last = self.last_began + times.last <= now;
         let step = match (self.stage, &self.outcome) {
+            _ if self.takes() => Step::TakeAnswer,
             (Stage::Pending | Stage::Late, Some(outcome)) => Step::Record(outcome.clone()),
             (Stage::Pending, None) | (Stage::Elsewhere, _) if self.gives_up() => {
                 Step::GiveUpWaiting
             }
-            (Stage::AnsweredElsewhere, _) if self.awaits() => Step::TakeAnswer,
             (Stage::Pending, None) | (Stage::Untaken, _) if is_last => {
                 Step::StopWaiting(self.forwarded)
             }
             (Stage::Sending, _) => Step::EndSending(self.sent.clone()?),
             (
-                Stage::Pending
-                | Stage::Late
-                | Stage::Untaken
-                | Stage::Settled
-                | Stage::Elsewhere
-                | Stage::AnsweredElsewhere,
+                Stage::Pending | Stage::Late | Stage::Untaken | Stage::Settled | Stage::Elsewhere,
                 _,
             ) => return None,
         };
@@ -352,26 +348,31 @@ impl Case {
             // To another server. That was before, but nobody knows when.
             self.delivered(*forwarded, now, false);
         }
+        match (step, settled) {
+            // Another step was faster, so there is an answer.
+            (Step::GiveUpWaiting, Settled::Moot) => self.takes = true,
+            (Step::TakeAnswer, Settled::Answer(_)) => {
+                self.takes = false;
+                // It is too late for those that are left.
+                for delivery in &mut self.deliveries {
+                    delivery.progress = Progress::Held;
+                }
+            }
+            (Step::TakeAnswer, _) => self.takes = false,
+            (_, _) => {}
+        }
         self.stage = match (step, settled) {
             (Step::Record(Asked::Reply(Some(_))), Settled::Answer(_)) if !is_taken => {
                 Stage::Untaken
             }
             (Step::Record(_) | Step::StopWaiting(_), Settled::Sending) => Stage::Sending,
             (Step::Record(_) | Step::EndSending(_), _) => Stage::Settled,
-            // If another step was faster there is an answer.
-            (Step::GiveUpWaiting, _) if self.is_elsewhere() => Stage::AnsweredElsewhere,
+            (Step::GiveUpWaiting | Step::TakeAnswer, _) if self.is_elsewhere() => self.stage,
             (Step::GiveUpWaiting, _) => Stage::Late,
             (Step::StopWaiting(_), Settled::Redelivered(_)) => self.stage,
             (Step::StopWaiting(_), Settled::Nothing) if self.stage == Stage::Pending => Stage::Late,
             (Step::StopWaiting(_), _) => Stage::Settled,
-            (Step::TakeAnswer, Settled::Answer(_)) => {
-                // It is too late for those that are left.
-                for delivery in &mut self.deliveries {
-                    delivery.progress = Progress::Held;
-                }
-                self.stage
-            }
-            (Step::TakeAnswer, _) if self.is_elsewhere() => Stage::Elsewhere,
+            (Step::TakeAnswer, _) if is_taken && self.stage == Stage::Untaken => Stage::Settled,
             (Step::TakeAnswer, _) => self.stage,
         };
         is_taken

@@ -790,6 +790,14 @@ fn a_delivery_gets_what_another_server_records_while_it_waits() {
         assert_eq!(phone.lock().unwrap().len(), usize::from(is_taken));
         assert!(case.is_over());
     }
+    // Where several connections commit, a delivery may be told after the answer to it.
+    let mut late = Case::new(nth(1), slow, false, begun);
+    let (second, phone) = delivery(false);
+    late.deliver(nth(2), begun, second);
+    assert_eq!(late.tick(&times, begun), Some(Step::TakeAnswer));
+    let answer = Settled::Answer(reply.clone());
+    assert!(late.stepped(&Step::TakeAnswer, &answer, &times, begun));
+    assert_eq!((phone.lock().unwrap().len(), late.due(&times)), (1, None));
     // After 4.5 s the second one is held, and nobody looks any more. The third is answered here if nobody was faster.
     for settled in [Settled::Answer(None), Settled::Moot] {
         let mut case = Case::elsewhere(nth(2), slow, begun);
