@@ -102,7 +102,7 @@ fn admit(
     let otherwise = request.otherwise.clone().filter(|_| request.shows);
     // Only a place: until the commit the usual time counts. A client that has gone already delivers it again.
     let may_wait = !request.shows || deferred.wait() || !deferred.is_awaited();
-    deliveries.admit(request, may_wait).map_err(|refused| {
+    deliveries.admit(request, may_wait).inspect_err(|refused| {
         if let Some(forward) = &mut record.forward {
             forward.begins = Begins::Failed(refused.why().to_owned());
         }
@@ -113,7 +113,6 @@ fn admit(
         }
         record.reply = otherwise
             .and_then(|reply| reply.to_xml(&record.openid, &record.account, clock::unix_seconds()));
-        refused
     })
 }
 

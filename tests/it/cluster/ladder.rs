@@ -56,7 +56,8 @@ fn age_those_who_ask(cluster: &Cluster) {
 /// Cases that do little but wait, all at the same time.
 #[test]
 fn cases_of_several_servers_that_take_seconds_in_real_time() {
-    let cases: [(&str, fn(&Cluster)); 6] = [
+    type Case = (&'static str, fn(&Cluster));
+    let cases: [Case; 6] = [
         (
             "redelivered",
             what_one_server_asks_the_next_delivery_at_another_gets_once,
