@@ -113,7 +113,7 @@ fn a_server_that_stops_leaves_its_duties_to_the_others_at_once() {
     assert_eq!(nodes[0]["configuration"], "same");
     assert_eq!(
         nodes[0]["leases"].as_array().map(Vec::len),
-        Some(7),
+        Some(8),
         "{nodes}"
     );
 }
