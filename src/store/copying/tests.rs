@@ -482,6 +482,22 @@ fn of_two_copies_at_most_one_can_be_written_to() {
 }
 
 #[test]
+fn a_node_that_did_not_notice_writes_nothing_to_a_store_that_was_moved() {
+    let Some(server) = new_database() else {
+        return;
+    };
+    let (_folder, file) = new_file();
+    // As one that could not reach the database for a while.
+    let store = Store::open(&server).unwrap();
+    store.keep_setting("name", "value").unwrap();
+    copy(&server, &file, true).unwrap();
+    let refused = store.keep_setting("name", "lost").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Moved, "{refused}");
+    assert!(refused.to_string().contains("wechat.db"), "{refused}");
+    assert_eq!(store.setting("name").unwrap().as_deref(), Some("value"));
+}
+
+#[test]
 fn a_finish_that_ended_before_its_last_step_is_done_again() {
     let Some(server) = new_database() else {
         return;

@@ -128,8 +128,8 @@ impl Committer {
         self.attempt += 1;
         let (row, attempt) = (&self.row, self.attempt);
         // A server may say that it has committed what it has not: the row is read back. The number cannot be NULL, so that
-        // nothing is committed to a store that a newer program has changed in the meantime.
-        let number = schema::unless_too_new(attempt);
+        // nothing is committed to a store that a newer program has changed, or that was moved, in the meantime.
+        let number = schema::unless_closed(attempt);
         let commit = format!(
             "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
              ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
@@ -150,9 +150,9 @@ impl Committer {
             Err(failure) => {
                 self.connection.roll_back();
                 if failure.again == Again::No
-                    && let Some(newer) = schema::look_for_newer(&mut self.connection)
+                    && let Some(closed) = schema::why_closed(&mut self.connection)
                 {
-                    return Err(ended(newer));
+                    return Err(ended(closed));
                 }
                 // A deadlock says that nothing was committed, and so does what is wrong with one piece of work.
                 let is_known = failure.again == Again::Here || !failure.error.concerns_all;

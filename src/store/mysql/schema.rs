@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::super::error::{ErrorKind, SqlError, StoreError};
 use super::super::found::Found;
+use super::super::marks::Mark;
+use super::super::settings::MOVED;
 use super::error::{Again, Failure};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
@@ -516,16 +518,33 @@ fn version(connection: &mut Connection, hosts: &Hosts) -> Result<Option<i64>, St
     }
 }
 
-/// As a number of SQL: NULL once only newer programs can use the store, else `number`.
-pub(super) fn unless_too_new(number: u64) -> String {
-    format!("(SELECT CASE WHEN readable_by <= {VERSION} THEN {number} END FROM wechatd_schema)")
+/// As a number of SQL: NULL once nothing may be written to the store by this program, see [`why_closed`], else `number`.
+pub(super) fn unless_closed(number: u64) -> String {
+    format!(
+        "(SELECT CASE WHEN readable_by <= {VERSION} AND NOT EXISTS (SELECT 1 FROM settings WHERE name = '{MOVED}')
+                      THEN {number} END FROM wechatd_schema)"
+    )
 }
 
-/// Whether only newer programs can use the store now, as an error.
-pub(super) fn look_for_newer(connection: &mut Connection) -> Option<Failure> {
+/// Why nothing may be written to the store now, if so: only newer programs can use it, or it was moved while this node could
+/// not be seen.
+pub(super) fn why_closed(connection: &mut Connection) -> Option<Failure> {
     let sql = format!("SELECT version FROM wechatd_schema WHERE readable_by > {VERSION} LIMIT 1");
     let newer: Vec<i64> = connection.simple_rows(&sql).ok()?;
-    newer.first().copied().map(too_new)
+    if let Some(version) = newer.first() {
+        return Some(too_new(*version));
+    }
+    match Mark::of(connection).ok()? {
+        Mark::None | Mark::Unfinished { .. } => None,
+        Mark::Moved { to, .. } => {
+            let mut moved = Failure::of_all(
+                format!("the store was moved to {to}"),
+                "stop this server, or name that in its configuration",
+            );
+            moved.error.kind = ErrorKind::Moved;
+            Some(moved)
+        }
+    }
 }
 
 fn too_new(version: i64) -> Failure {
