@@ -4,11 +4,12 @@ use ring::digest::{SHA256, digest};
 use toml::Table;
 
 /// Keys that belong to one machine.
-const OF_ONE_MACHINE: [(&str, &[&str]); 4] = [
+const OF_ONE_MACHINE: [(&str, &[&str]); 5] = [
     ("server", &["listen", "workers", "max_connections"]),
     ("store", &["url", "password_file", "connections", "tls"]),
     ("admin", &["listen"]),
     ("api", &["token_file"]),
+    ("watch", &["heartbeat"]),
 ];
 
 /// The SHA-256 of what this text says. Comments, the order of keys and those of one machine make no difference.
@@ -34,7 +35,7 @@ mod tests {
         let one = "[server]\nlisten = \"127.0.0.1:1\"\n[account]\ntoken = \"abc\"\n[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n";
         for same in [
             "# By hand.\n[account]\ntoken = 'abc'\n[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n",
-            "[account]\ntoken = \"abc\"\n[server]\nlisten = \"0.0.0.0:2\"\nworkers = 3\n[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n",
+            "[account]\ntoken = \"abc\"\n[server]\nlisten = \"0.0.0.0:2\"\nworkers = 3\n[watch]\nheartbeat = \"https://example.com/1\"\n[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n",
         ] {
             assert_eq!(of(one), of(same), "{same}");
         }
