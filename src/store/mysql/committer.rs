@@ -12,7 +12,7 @@ use super::error::{Again, Failure};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
 use super::schema;
-use super::session::Connection;
+use super::session::{COMMIT, Connection};
 use crate::random::{self, NoRandomNumbers};
 
 /// The same as [`PATIENCE`] after a failed commit: requests that arrived during the long wait need a timely answer, too.
@@ -133,7 +133,7 @@ impl Committer {
         let commit = format!(
             "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
              ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
-             COMMIT; {}",
+             {COMMIT}; {}",
             self.last_committed()
         );
         let number = self.connection.number();

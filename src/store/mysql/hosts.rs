@@ -59,21 +59,22 @@ pub(in super::super) enum Purpose {
 #[derive(Debug)]
 pub(in super::super) struct Hosts {
     server: Server,
-    /// The host that is tried first: the one that was connected to last, until that fails.
-    kept: AtomicUsize,
+    /// Whose turn it is: turns go through the hosts again and again. It is that of the host which was connected to last,
+    /// until that fails.
+    turn: AtomicUsize,
 }
 
-/// A connection, and to which of the hosts.
+/// A connection, and in whose turn it was made.
 pub(super) struct Connected {
     pub(super) connection: Conn,
-    pub(super) host: usize,
+    pub(super) turn: usize,
 }
 
 impl Hosts {
     pub(in super::super) fn new(server: &Server) -> Hosts {
         Hosts {
             server: server.clone(),
-            kept: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
         }
     }
 
@@ -82,15 +83,25 @@ impl Hosts {
         &self.server
     }
 
-    /// A connection to this host failed: the next one is tried first.
-    pub(super) fn leave(&self, host: usize) {
-        let next = (host + 1) % self.server.hosts.len().max(1);
-        let (order, kept) = (Ordering::Relaxed, &self.kept);
-        // Another connection may have found one already.
-        kept.compare_exchange(host, next, order, order).ok();
+    /// A connection of this turn failed: it is the next host's, unless another connection has found one already.
+    pub(super) fn leave(&self, turn: usize) {
+        let order = Ordering::Relaxed;
+        self.turn
+            .compare_exchange(turn, turn + 1, order, order)
+            .ok();
     }
 
-    /// Connects to the host that was kept, or to the next one that can be written to. After `until` no other is tried.
+    /// Whether this turn is over: its host may still answer, as a replica of the one that is written to now.
+    pub(super) fn is_over(&self, turn: usize) -> bool {
+        self.turn.load(Ordering::Relaxed) != turn
+    }
+
+    /// Which of the hosts has this turn.
+    pub(super) fn host_of(&self, turn: usize) -> usize {
+        turn % self.server.hosts.len().max(1)
+    }
+
+    /// Connects to the host whose turn it is, or to the next one that can be written to. After `until` no other is tried.
     ///
     /// # Errors
     /// When there is none: says why of each.
@@ -100,23 +111,17 @@ impl Hosts {
         until: Option<Instant>,
     ) -> Result<Connected, Failure> {
         let hosts = &self.server.hosts;
-        let kept = self.kept.load(Ordering::Relaxed);
+        let now = self.turn.load(Ordering::Relaxed);
         let mut failed: Option<Failure> = None;
-        for (number, host) in hosts
-            .iter()
-            .enumerate()
-            .cycle()
-            .skip(kept)
-            .take(hosts.len())
-        {
+        for turn in now..now + hosts.len() {
+            let host = &hosts[self.host_of(turn)];
             if failed.is_some() && until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
             match self.connect_to(host, purpose) {
                 Ok(connection) => {
-                    self.kept.store(number, Ordering::Relaxed);
-                    let host = number;
-                    return Ok(Connected { connection, host });
+                    self.turn.fetch_max(turn, Ordering::Relaxed);
+                    return Ok(Connected { connection, turn });
                 }
                 Err(failure) => {
                     let failure = at(host, failure);

@@ -1,6 +1,6 @@
 //! The store on servers that speak the MySQL protocol: the only folder that names `mysql`.
 //!
-//! - [`session`]: statements on a connection; [`text`]: statements as the server takes them
+//! - [`session`]: statements on a connection; [`text`]: statements as the server takes them; [`row`]: rows as it sends them
 //! - [`committer`]: a connection that commits; [`readers`]: connections that read
 //! - [`hosts`]: which server is connected to, and how; [`facts`]: what it says about itself
 //! - [`schema`]: tables, views, migrations; [`side`]: copying from another engine and to it
@@ -13,6 +13,7 @@ mod facts;
 pub(super) mod hosts;
 pub(super) mod ids;
 pub(super) mod readers;
+mod row;
 pub(super) mod schema;
 pub(super) mod session;
 pub(super) mod side;

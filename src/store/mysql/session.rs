@@ -9,9 +9,8 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mysql::consts::ColumnType;
 use mysql::prelude::{FromRow, Queryable};
-use mysql::{Column, Conn, Error, Params};
+use mysql::{Conn, Error, Params};
 
 use super::super::error::SqlError;
 use super::super::sql::{Many, Result, Row, Sql, Value};
@@ -19,6 +18,7 @@ use super::super::statement::Statement;
 use super::error::{Again, Failure, IsId, duplicate};
 use super::hosts::{Connected, Hosts, Purpose};
 use super::ids::Ids;
+use super::row::Found;
 use super::text::{self, Text};
 
 /// How many rows that nobody wants are read to keep a connection. It is closed if there are more.
@@ -30,11 +30,16 @@ const ATTEMPTS: usize = 10;
 /// Begins a transaction, and goes on.
 const BEGIN: &str = "START TRANSACTION; ";
 
+/// What a machine that died without a word had locked must be free while a push that needs it waits: how long the server
+/// waits for the next statement of a transaction, in seconds.
+const IDLE_WITHIN: &str = "SET SESSION wait_timeout = 2; ";
+
+/// Ends a transaction. From then on the connection may be idle for as long as the server likes.
+pub(super) const COMMIT: &str = "COMMIT; SET SESSION wait_timeout = DEFAULT";
+const ROLLBACK: &str = "ROLLBACK; SET SESSION wait_timeout = DEFAULT";
+
 /// What stands between statements that are sent at once.
 const END: &str = "; ";
-
-/// The number of the character set that is none: of bytes.
-const BINARY: u16 = 63;
 
 /// A connection, which is made when it is needed.
 pub(in super::super) struct Connection {
@@ -56,7 +61,8 @@ pub(in super::super) struct Connection {
 
 struct Link {
     connection: Conn,
-    host: usize,
+    /// Whose turn it was, see [`Hosts`].
+    turn: usize,
     prepared: HashMap<&'static str, Prepared>,
 }
 
@@ -92,6 +98,9 @@ impl Connection {
         self.again = Again::No;
         self.has_written = false;
         self.before.clear();
+        if self.purpose == Purpose::Committing {
+            self.before.push_str(IDLE_WITHIN);
+        }
         self.before.push_str(BEGIN);
     }
 
@@ -125,7 +134,7 @@ impl Connection {
 
     /// Ends a transaction.
     pub(super) fn commit(&mut self) -> std::result::Result<(), Failure> {
-        self.commit_with::<u64>("COMMIT").map(drop)
+        self.commit_with::<u64>(COMMIT).map(drop)
     }
 
     /// Whether anything was written since the transaction began.
@@ -171,7 +180,7 @@ impl Connection {
     pub(super) fn roll_back(&mut self) {
         self.is_within = false;
         self.before.clear();
-        if self.link.is_some() && self.simple("ROLLBACK").is_err() {
+        if self.link.is_some() && self.simple(ROLLBACK).is_err() {
             self.close();
         }
     }
@@ -184,7 +193,8 @@ impl Connection {
     /// The server's number of the connection, and on which of the hosts; `None` when there is none.
     pub(super) fn number(&self) -> Option<(usize, u32)> {
         let link = self.link.as_ref()?;
-        Some((link.host, link.connection.connection_id()))
+        let host = self.hosts.host_of(link.turn);
+        Some((host, link.connection.connection_id()))
     }
 
     /// Runs a statement without parameters that is not prepared.
@@ -223,14 +233,18 @@ impl Connection {
                 again: self.again,
             });
         }
+        // What is read must be what the others write.
+        if self.purpose == Purpose::Reading {
+            self.link.take_if(|link| self.hosts.is_over(link.turn));
+        }
         if self.link.is_none() {
             let connected = self.hosts.connect(self.purpose, self.until);
-            let Connected { connection, host } = connected.inspect_err(|failure| {
+            let Connected { connection, turn } = connected.inspect_err(|failure| {
                 self.again = self.again.max(failure.again);
             })?;
             self.link = Some(Link {
                 connection,
-                host,
+                turn,
                 prepared: HashMap::new(),
             });
         }
@@ -247,7 +261,7 @@ impl Connection {
         if failure.again == Again::Elsewhere
             && let Some(link) = self.link.take()
         {
-            self.hosts.leave(link.host);
+            self.hosts.leave(link.turn);
         }
         failure
     }
@@ -549,68 +563,6 @@ impl Connection {
 impl From<Failure> for SqlError {
     fn from(failure: Failure) -> SqlError {
         failure.error
-    }
-}
-
-pub(super) struct Found(pub(super) mysql::Row);
-
-impl Row for Found {
-    fn columns(&self) -> usize {
-        self.0.len()
-    }
-
-    fn value(&self, column: usize) -> Value<'_> {
-        match self.0.as_ref(column) {
-            Some(mysql::Value::Int(number)) => Value::Integer(*number),
-            // Only a count could be as large.
-            Some(mysql::Value::UInt(number)) => {
-                Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX))
-            }
-            Some(mysql::Value::Float(number)) => Value::Real(f64::from(*number)),
-            Some(mysql::Value::Double(number)) => Value::Real(*number),
-            Some(mysql::Value::Bytes(bytes)) => match self.0.columns_ref().get(column) {
-                Some(column) => of_type(column, bytes),
-                None => Value::Text(bytes),
-            },
-            // No table has dates or times, only Unix seconds.
-            None | Some(mysql::Value::NULL | mysql::Value::Date(..) | mysql::Value::Time(..)) => {
-                Value::Null
-            }
-        }
-    }
-}
-
-/// What the bytes of a column are. `VARBINARY` is a text that is compared by its bytes; `BINARY` and `BLOB` are bytes. The
-/// sum of numbers is a decimal number.
-fn of_type<'a>(column: &Column, bytes: &'a [u8]) -> Value<'a> {
-    match column.column_type() {
-        // Where the statement was sent as a text with its values, numbers are texts, too.
-        ColumnType::MYSQL_TYPE_TINY
-        | ColumnType::MYSQL_TYPE_SHORT
-        | ColumnType::MYSQL_TYPE_INT24
-        | ColumnType::MYSQL_TYPE_LONG
-        | ColumnType::MYSQL_TYPE_LONGLONG
-        | ColumnType::MYSQL_TYPE_FLOAT
-        | ColumnType::MYSQL_TYPE_DOUBLE
-        | ColumnType::MYSQL_TYPE_NEWDECIMAL
-        | ColumnType::MYSQL_TYPE_DECIMAL => {
-            let text = std::str::from_utf8(bytes).unwrap_or_default();
-            match (text.parse(), text.parse()) {
-                (Ok(number), _) => Value::Integer(number),
-                (Err(_), Ok(number)) => Value::Real(number),
-                (Err(_), Err(_)) => Value::Text(bytes),
-            }
-        }
-        ColumnType::MYSQL_TYPE_STRING
-        | ColumnType::MYSQL_TYPE_TINY_BLOB
-        | ColumnType::MYSQL_TYPE_BLOB
-        | ColumnType::MYSQL_TYPE_MEDIUM_BLOB
-        | ColumnType::MYSQL_TYPE_LONG_BLOB
-            if column.character_set() == BINARY =>
-        {
-            Value::Bytes(bytes)
-        }
-        _ => Value::Text(bytes),
     }
 }
 

@@ -12,8 +12,9 @@ use super::super::sql::{Owned, Result, Row, Sql};
 use super::super::tables::{DEDUP, DIGESTED, PAGE, ROWS, SHARDED, Side, Table, Values, size};
 use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
+use super::row::Found;
 use super::schema;
-use super::session::{Connection, Found};
+use super::session::Connection;
 
 /// The most rows of one statement, and about the most bytes: every server takes so much.
 const INSERTED: usize = 500;

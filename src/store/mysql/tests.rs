@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::super::error::ErrorKind;
 use super::super::followers::tests::push;
 use super::super::options::{Options, Server, Tls};
+use super::super::settings;
 use super::super::sql::{Owned, Sql, values};
 use super::super::sqlite;
 use super::super::statement::{Statement, statement};
@@ -360,6 +361,30 @@ fn the_writable_host_is_kept() {
     server_only_read(&options);
 }
 
+#[test]
+fn what_is_read_comes_from_the_host_that_is_written_to_also_after_another_has_taken_over() {
+    let (Some(engine), Some(old)) = (Engine::shared(), Engine::start(&[])) else {
+        return;
+    };
+    let database = engine.database();
+    old.run(&format!("CREATE DATABASE {database}"));
+    let next = options(engine, &database);
+    let mut both = next.clone();
+    let server = both.server.as_mut().unwrap();
+    server.hosts.insert(0, server.hosts[0].clone());
+    server.hosts[0].port = old.address().port();
+    for (options, owner) in [(&next, "new"), (&both, "old")] {
+        Store::open(options).unwrap().claim(owner).unwrap();
+    }
+    let store = Store::open(&both).unwrap();
+    let owner = || store.read(Reader::owner).unwrap().unwrap();
+    assert_eq!(owner(), "old");
+    // It goes on, as a replica would.
+    old.run("SET GLOBAL read_only = 1");
+    store.keep_setting("name", "value").unwrap();
+    assert_eq!(owner(), "new");
+}
+
 /// Where only the host that is read only is named, nothing is written.
 fn server_only_read(options: &Options) {
     let mut options = options.clone();
@@ -617,6 +642,33 @@ fn expire(store: &Store) {
     const EXPIRE: Statement = statement!("UPDATE leases SET until_ms = 1 WHERE name <> ''");
     let expired = store.writer.write(|sql| sql.run(&EXPIRE, &[]));
     assert_eq!(expired, Ok(1));
+}
+
+#[test]
+fn what_a_machine_that_died_in_a_transaction_had_locked_is_free_while_a_push_waits() {
+    let Some(options) = new_database() else {
+        return;
+    };
+    let [dead, next] = [(); 2].map(|()| Store::open(&options).unwrap());
+    let (locked, is_locked) = channel();
+    let (wakes, waits) = channel::<()>();
+    thread::scope(|scope| {
+        // The server does not hear that its machine has gone.
+        let work = move |sql: &mut dyn Sql| {
+            settings::put(sql, "name", "dead")?;
+            locked.send(()).ok();
+            waits.recv().ok();
+            Ok(())
+        };
+        let dead = scope.spawn(|| dead.writer.write(work));
+        is_locked.recv().unwrap();
+        let written = next.keep_setting("name", "next");
+        drop(wakes);
+        assert_eq!(written, Ok(()));
+        // It was not dead: what it has begun is done again.
+        assert_eq!(dead.join().unwrap(), Ok(()));
+    });
+    assert_eq!(next.setting("name").unwrap().as_deref(), Some("dead"));
 }
 
 #[test]
