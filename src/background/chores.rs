@@ -92,6 +92,8 @@ pub(super) fn run(app: &App) {
                 };
                 app.notifiers.chores.wait(pause)
             }
+            // A failure while the program stops is not worth a line.
+            (Err(_), _) | (Ok(_), Err(_)) if stops(app) => return,
             (Err(error), _) | (Ok(_), Err(error)) => {
                 let text = error.to_string();
                 let pause = failing.failed(&text, BACKOFF, |seconds| {
@@ -104,6 +106,10 @@ pub(super) fn run(app: &App) {
             return;
         }
     }
+}
+
+fn stops(app: &App) -> bool {
+    app.notifiers.chores.pause(Duration::ZERO) == Woken::Closing
 }
 
 /// Removes what still names people who closed their account. False while another program keeps the write-ahead log

@@ -16,13 +16,10 @@ use crate::store::{self, Copied, Options};
 pub(super) enum Commands {
     /// Copy the store from its file to a database on a server, or back, while the server runs
     #[command(after_help = "Examples:
-  wechatd store copy /var/lib/wechatd/wechat.db mysql://wechatd@db1,db2/wechatd \\
-      --password-file /etc/wechatd/store_password
+  export WECHATD_STORE_PASSWORD=...
+  wechatd store copy wechat.db mysql://wechatd@db1,db2/wechatd
   systemctl stop wechatd
-  wechatd store copy /var/lib/wechatd/wechat.db mysql://wechatd@db1,db2/wechatd \\
-      --password-file /etc/wechatd/store_password --finish
-  wechatd store copy mysql://wechatd@db1,db2/wechatd /var/lib/wechatd/wechat.db \\
-      --password-file /etc/wechatd/store_password
+  wechatd store copy wechat.db mysql://wechatd@db1,db2/wechatd --finish
 
 The first run copies everything as it is at one moment; the server goes on meanwhile. Run it again as often as you like, also after it was interrupted: it compares all rows, which is much faster than copying them, and writes what has changed. Then stop the server on every machine and run it with --finish: it copies the rest, compares how many rows each table has, and marks FROM as moved. `wechatd serve` and commands that write refuse FROM from then on, so that no old service goes on with it; it can still be read, exported and backed up. Enter the new place in the configuration (store.url, or store.path) and start the server. The way back is the same with FROM and TO exchanged.
 
@@ -31,7 +28,7 @@ TO must be empty, an unfinished copy, or what was moved before. Nothing in FROM 
     /// List the servers that share the store
     #[command(after_help = "Examples:
   wechatd store nodes
-  wechatd store nodes --json | jq -r '.[] | select(.configuration == \"other\") | .machine'
+  wechatd store nodes --json | jq '.[] | select(.state == \"silent\")'
 
 One line for each server of the last week, but for those that stopped in good order. `state` is running, or silent: it was not heard of for a minute, and the others have taken over what it did alone, such as the nightly sync. `configuration` is compared with the one that this command reads: same, or other. Times are those of the database's clock.")]
     Nodes(nodes::NodesArguments),

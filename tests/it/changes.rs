@@ -107,6 +107,7 @@ const CHANGES: &[Change] = &[
 
 /// Commands that change something on this machine only.
 const LOCAL: &[&str] = &[
+    "store copy",
     "followers forget",
     "followers sync",
     "hooks resend",
@@ -135,6 +136,7 @@ const ELSEWHERE: &[&str] = &["messages reply", "api"];
 
 /// Commands that change nothing.
 const READS: &[&str] = &[
+    "store nodes",
     "check",
     "status",
     "stats",
