@@ -26,6 +26,9 @@ pub struct ServerFacts {
     /// How many hosts `store.url` names.
     #[serde(skip)]
     pub hosts: usize,
+    /// Those of several hosts that take writes, of each server one.
+    #[serde(skip)]
+    pub writable: Vec<String>,
 }
 
 /// A server whose commits wait for replicas.
@@ -68,6 +71,12 @@ impl ServerFacts {
                 "{host}: commits do not wait for a replica: the pushes that it answered last are lost when another host takes over, unless they share a disk; set up semi-synchronous replication"
             )),
             Some(SemiSync { waits: true, .. }) | None => {}
+        }
+        if self.writable.len() > 1 {
+            doubts.push(format!(
+                "{} take writes: pushes go to whichever answers, and what is written to one is missing in the other; set read_only = 1 on all but the primary",
+                self.writable.join(" and ")
+            ));
         }
         doubts
     }
@@ -119,6 +128,7 @@ mod tests {
             }),
             wsrep_on: false,
             hosts: 2,
+            writable: vec!["db1:3306".to_owned()],
         }
     }
 
@@ -158,6 +168,13 @@ mod tests {
                     ..safe()
                 },
                 "do not wait for a replica",
+            ),
+            (
+                ServerFacts {
+                    writable: ["db1:3306", "db2:3306"].map(str::to_owned).to_vec(),
+                    ..safe()
+                },
+                "db1:3306 and db2:3306 take writes",
             ),
         ] {
             let doubts = facts.doubts();

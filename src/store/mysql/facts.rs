@@ -71,5 +71,9 @@ pub(super) fn ask(connection: &mut Connection, hosts: &Hosts) -> Result<ServerFa
             }),
         wsrep_on: is_on("wsrep_on"),
         hosts: server.hosts.len(),
+        writable: match server.hosts.len() {
+            0 | 1 => Vec::new(),
+            _ => hosts.writable(),
+        },
     })
 }

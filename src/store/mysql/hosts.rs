@@ -1,5 +1,6 @@
 //! Which server is connected to: the hosts are tried in order, and one that can be written to is kept.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -133,6 +134,20 @@ impl Hosts {
             }
         }
         Err(failed.unwrap_or_else(|| Failure::of_all("no host", "name one in store.url")))
+    }
+
+    /// The hosts that take writes, of each server one: names of one server may differ. There should be one.
+    pub(super) fn writable(&self) -> Vec<String> {
+        let mut servers = HashSet::new();
+        let is_another = |host: &&Host| {
+            let name = self.connect_to(host, Purpose::Committing);
+            let name = name.and_then(|mut connection| {
+                Ok(connection.query_first::<(String, u16), _>("SELECT @@hostname, @@port")?)
+            });
+            name.is_ok_and(|name| servers.insert(name))
+        };
+        let found = self.server.hosts.iter().filter(is_another);
+        found.map(ToString::to_string).collect()
     }
 
     fn connect_to(&self, host: &Host, purpose: Purpose) -> Result<Conn, Failure> {

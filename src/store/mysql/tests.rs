@@ -379,10 +379,13 @@ fn what_is_read_comes_from_the_host_that_is_written_to_also_after_another_has_ta
     let store = Store::open(&both).unwrap();
     let owner = || store.read(Reader::owner).unwrap().unwrap();
     assert_eq!(owner(), "old");
+    let writable = || store.read(Reader::server).unwrap().unwrap().writable.len();
+    assert_eq!(writable(), 2);
     // It goes on, as a replica would.
     old.run("SET GLOBAL read_only = 1");
     store.keep_setting("name", "value").unwrap();
     assert_eq!(owner(), "new");
+    assert_eq!(writable(), 1);
 }
 
 /// Where only the host that is read only is named, nothing is written.
