@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use mysql::{DriverError, Error};
+use mysql::{DriverError, Error, MySqlError};
 
 use super::super::error::{ErrorKind, SqlError};
 
@@ -147,7 +147,7 @@ impl From<&Error> for Failure {
                 _ => error.to_string(),
             },
             (Error::MySqlError(error), None) => {
-                format!("{} (error {})", error.message, error.code)
+                format!("{} (error {})", said(error), error.code)
             }
             (Error::DriverError(error), None) => error.to_string(),
             (Error::TlsError(error), None) => error.to_string(),
@@ -167,6 +167,19 @@ impl From<&Error> for Failure {
             concerns_all,
         };
         Failure { error, again }
+    }
+}
+
+/// What the server says, up to where it quotes a value or a statement: a follower may have written that.
+fn said(error: &MySqlError) -> &str {
+    match error.code {
+        1064 | 1292 | 1366 => error
+            .message
+            .split('\'')
+            .next()
+            .unwrap_or_default()
+            .trim_end(),
+        _ => &error.message,
     }
 }
 
@@ -208,8 +221,6 @@ pub(super) struct IsId(pub(super) bool);
 
 #[cfg(test)]
 mod tests {
-    use mysql::MySqlError;
-
     use super::*;
 
     fn of(code: u16, state: &str, message: &str) -> Error {
@@ -248,6 +259,33 @@ mod tests {
         }
         let failure = Failure::from(Error::IoError(io::ErrorKind::ConnectionReset.into()));
         assert_eq!(failure.again, Again::Elsewhere);
+    }
+
+    #[test]
+    fn what_a_follower_wrote_is_no_part_of_an_error() {
+        for (code, state, message, expected) in [
+            (
+                1064,
+                "42000",
+                "to use near '微信 secret' at line 1",
+                "to use near (error 1064)",
+            ),
+            (
+                1366,
+                "22007",
+                "Incorrect integer value: 'secret' for column `d`.`t`.`c` at row 1",
+                "Incorrect integer value: (error 1366)",
+            ),
+            (
+                1406,
+                "22001",
+                "Data too long for column 'content' at row 1",
+                "Data too long for column 'content' at row 1 (error 1406)",
+            ),
+        ] {
+            let failure = Failure::from(of(code, state, message));
+            assert_eq!(failure.error.reason, expected);
+        }
     }
 
     #[test]
