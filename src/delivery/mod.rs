@@ -1,11 +1,16 @@
 //! Answers of services on their way to the followers: in time as the reply, late by the ladder, shown at most once.
 //!
-//! [`case`] decides for one push what comes next; this file has it committed by the store, and does it after that. The
-//! order of the commits decides between steps that meet: each looks at the row first.
+//! [`case`] decides for one push what comes next; this file has it committed by the store, and does it after that: by
+//! [`asking`] the service, by [`sending`]. The order of the commits decides between steps that meet: each looks at the row
+//! first. [`resuming`] begins with what is in the store.
 
+mod asking;
 mod case;
+mod desk;
 mod kept;
 mod late;
+mod resuming;
+mod sending;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 mod tests;
@@ -14,43 +19,30 @@ mod warnings;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use serde_json::Value;
 
 use crate::api::Client;
 use crate::api::custom::{CustomMessage, Sender};
 use crate::clock;
-use crate::config::{Service, ServiceFormat};
-use crate::dispatch::{Outcome, Rules, decide};
+use crate::config::Service;
 use crate::inbox::sending::{ended, recorded};
-use crate::inbox::window::{LONGEST, Window, window};
 use crate::notifier::Notifier;
-use crate::service::{Backend, Change, Circuit, Failure, Place, Question, Queue, Services};
-use crate::store::{
-    AfterCommit, Forwarded, NODE_LIFE, OpenForward, Reader, Rungs, Sent, Settled, Store, StoreError,
-};
-use crate::trouble::{Kind, Troubles};
-use crate::wechat::{Push, Reply};
+use crate::service::{Backend, Circuit, Place, Question, Queue, Services};
+use crate::store::{AfterCommit, Forwarded, Reader, Rungs, Sent, Settled, Store, StoreError};
+use crate::trouble::Troubles;
+use crate::wechat::Reply;
 pub use case::{Answer, Times, Waiting};
 use case::{Asked, Case, Step};
+use desk::Desk;
+pub use desk::ServiceResult;
 use kept::Kept;
 use late::{as_message, can_wait};
 use warnings::Warnings;
 
 /// How long an answer is kept whose service is not in the configuration any more.
 const KEEP: Duration = Duration::from_secs(48 * 3600);
-
-/// A service that takes no calls is called again this long after the push came: of those that wait in the queue behind
-/// that, each would add its own time, and be shown too late that the service failed.
-const AGAIN_FOR: Duration = Duration::from_secs(2);
-
-/// What a server that has ended was asking its service is asked again for so much longer, in seconds: that it has ended is
-/// noticed after [`NODE_LIFE`].
-const NOTICED_WITHIN: u64 = 2 * NODE_LIFE as u64;
 
 /// The most customer-service messages that are sent at a time.
 const SENDERS: usize = 2;
@@ -101,52 +93,6 @@ pub struct About {
     /// Whether an answer can be shown.
     shows: bool,
     otherwise: Option<Reply>,
-}
-
-/// Where the calls of one service wait.
-#[derive(Debug)]
-struct Desk {
-    queue: Queue,
-    /// What the queue was last set to.
-    concurrency: AtomicUsize,
-    circuit: Circuit,
-    /// By [`ServiceResult`].
-    ended: [AtomicU64; ServiceResult::ALL.len()],
-}
-
-/// What became of a call to a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceResult {
-    /// The service answered.
-    Answered,
-    /// No usable answer came.
-    Failed,
-    /// It was not made: the circuit is open, or too many wait.
-    NotMade,
-}
-
-impl ServiceResult {
-    const ALL: [ServiceResult; 3] = [
-        ServiceResult::Answered,
-        ServiceResult::Failed,
-        ServiceResult::NotMade,
-    ];
-
-    /// Its name in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            ServiceResult::Answered => "answered",
-            ServiceResult::Failed => "failed",
-            ServiceResult::NotMade => "not_made",
-        }
-    }
-}
-
-impl Desk {
-    fn count(&self, result: ServiceResult) {
-        self.ended[result as usize].fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// A push that may be forwarded.
@@ -245,125 +191,6 @@ impl Deliveries {
         })
     }
 
-    /// Goes on with what a server that ended left behind. What other servers of a shared store do is theirs: see
-    /// [`Deliveries::go_on`].
-    ///
-    /// # Errors
-    /// When the store cannot be read or written.
-    pub fn resume(self: &Arc<Self>, services: &Services, rules: &Rules) -> Result<(), StoreError> {
-        if !self.store.is_shared() {
-            for open in self.store.open_forwards(clock::unix_seconds())? {
-                self.resume_one(services, rules, open);
-            }
-        }
-        self.refresh_kept()
-    }
-
-    /// Goes on with what other servers of a shared store have left behind, if this one does that for all: `duty` is its
-    /// store then. Also with what this one has recorded without knowing it, because a commit was not answered. To be called
-    /// every few seconds.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written.
-    pub fn go_on(
-        self: &Arc<Self>,
-        duty: Option<&Store>,
-        services: &Services,
-        rules: &Rules,
-    ) -> Result<(), StoreError> {
-        let now = clock::unix_seconds();
-        let mut open = match duty {
-            Some(store) => store.take_over_forwards(now)?,
-            None => Vec::new(),
-        };
-        let node = self.store.node();
-        let owned = self.store.read(|reader| reader.forwards_of(node))?;
-        let mut state = self.lock();
-        let is_known = |id: &i64| {
-            let entry = state.entries.get(id);
-            entry.is_some_and(|entry| !entry.case.is_elsewhere())
-        };
-        let unknown: HashSet<i64> = owned.into_iter().filter(|id| !is_known(id)).collect();
-        // What was just recorded is told in a moment.
-        let lost: Vec<i64> = unknown.intersection(&state.unknown).copied().collect();
-        state.unknown = unknown;
-        drop(state);
-        if !lost.is_empty() {
-            open.extend(self.store.go_on_with_forwards(lost, now)?);
-        }
-        for open in open {
-            self.resume_one(services, rules, open);
-        }
-        Ok(())
-    }
-
-    fn resume_one(self: &Arc<Self>, services: &Services, rules: &Rules, open: OpenForward) {
-        let OpenForward {
-            forwarded,
-            service,
-            openid,
-            is_pending,
-            asked_at,
-            dedup_key,
-            received,
-        } = open;
-        let (id, now) = (forwarded.id, clock::unix_seconds());
-        let received = received.unwrap_or_default().into_bytes();
-        let cannot_be_asked = |why: String| {
-            self.not_asked(&service, &why);
-            self.store.fail_forward(id, why, None, now, |_, _| {});
-        };
-        let Some(backend) = services.get(&service) else {
-            let why = "the service is no longer in the configuration";
-            return cannot_be_asked(why.to_owned());
-        };
-        let push = match Push::parse(&received) {
-            Ok(push) => push,
-            Err(error) => {
-                return cannot_be_asked(format!("the push in the store cannot be read: {error}"));
-            }
-        };
-        let about = Arc::new(About {
-            backend: Arc::clone(backend),
-            openid,
-            otherwise: match decide(rules, &push).outcome {
-                Outcome::Forward { otherwise, .. } => otherwise,
-                Outcome::NoRule | Outcome::Silent | Outcome::Reply(_) | Outcome::Withheld(_) => {
-                    None
-                }
-            },
-            shows: push.may_be_answered(),
-            account: push.to_user,
-        });
-        let case = Case::new(forwarded, backend.service.slow, is_pending, (self.now)());
-        self.enter_case(id, case, Arc::clone(&about));
-        let age = now.saturating_sub(asked_at);
-        let longest = match self.store.is_shared() {
-            true => backend.service.timeout.as_secs() + NOTICED_WITHIN,
-            false => backend.service.timeout.as_secs(),
-        };
-        if u64::try_from(age).is_ok_and(|age| age >= longest) {
-            let why = "the server ended before the service answered";
-            return self.asked(id, Asked::Failed(why.to_owned()));
-        }
-        let desk = self.desk(&backend.service);
-        let place = desk.queue.reserve_again();
-        let question = Question {
-            dedup_key,
-            received,
-            follower: None,
-        };
-        self.ask(
-            id,
-            Admitted {
-                about,
-                desk,
-                place,
-                question,
-            },
-        );
-    }
-
     /// Whether an answer may be kept for this person. Other servers of a shared store do not tell for whom they keep some.
     pub fn keeps_for(&self, openid: &str, services: &Services) -> bool {
         self.kept.has(openid) || self.store.is_shared() && services.keep_answers()
@@ -423,17 +250,6 @@ impl Deliveries {
         self.warnings.lost(service, 1, why);
     }
 
-    /// How the calls to a service have ended since the program started.
-    #[must_use]
-    pub fn calls(&self, service: &str) -> [(ServiceResult, u64); ServiceResult::ALL.len()] {
-        let state = self.lock();
-        let desk = state.desks.get(service);
-        ServiceResult::ALL.map(|result| {
-            let count = desk.map(|desk| desk.ended[result as usize].load(Ordering::Relaxed));
-            (result, count.unwrap_or(0))
-        })
-    }
-
     /// The queue of a service, with as many calls at a time as the configuration says now.
     fn desk(&self, service: &Service) -> Arc<Desk> {
         let mut state = self.lock();
@@ -454,6 +270,17 @@ impl Deliveries {
         });
         state.desks.insert(service.name.clone(), Arc::clone(&desk));
         desk
+    }
+
+    /// How the calls to a service have ended since the program started.
+    #[must_use]
+    pub fn calls(&self, service: &str) -> [(ServiceResult, u64); ServiceResult::ALL.len()] {
+        let state = self.lock();
+        let desk = state.desks.get(service);
+        ServiceResult::ALL.map(|result| {
+            let count = desk.map(|desk| desk.ended[result as usize].load(Ordering::Relaxed));
+            (result, count.unwrap_or(0))
+        })
     }
 
     /// Asks the service about a push that was recorded as forwarded. `waiting`: the delivery that waits for the answer,
@@ -603,75 +430,6 @@ impl Deliveries {
         self.kept.refresh(|| reader.people_with_kept_answers())
     }
 
-    fn ask(self: &Arc<Self>, id: i64, admitted: Admitted) {
-        let Admitted {
-            about,
-            desk,
-            place,
-            mut question,
-        } = admitted;
-        let (me, openid) = (Arc::clone(self), about.openid.clone());
-        let at = Arc::clone(&desk);
-        let again_until = (self.now)() + AGAIN_FOR;
-        let job = move || {
-            let service = &about.backend.service;
-            let outcome = if me.goes_on_with(id) == Ok(false) {
-                Asked::Reply(None)
-            } else if !desk.circuit.begin((me.now)()) {
-                desk.count(ServiceResult::NotMade);
-                Asked::Failed(OPEN.to_owned())
-            } else {
-                if let ServiceFormat::Json { .. } = service.format {
-                    question.follower = me.follower(&about.openid);
-                }
-                let still_wanted = || (me.now)() < again_until;
-                match ask(&about.backend, &question, &still_wanted) {
-                    Ok(reply) => {
-                        desk.count(ServiceResult::Answered);
-                        let closed = desk.circuit.succeeded().unwrap_or(Change::Closed);
-                        // Also if another thread was about to say that it opened.
-                        if me.troubles.has(Kind::Service) {
-                            let subject = Kind::Service.of(&service.name);
-                            me.troubles.end(subject, &closed.to_string());
-                        }
-                        Asked::Reply(reply.filter(|_| about.shows))
-                    }
-                    Err(failure) => {
-                        desk.count(ServiceResult::Failed);
-                        let why = failure.to_string();
-                        if let Some(opened) = desk.circuit.failed((me.now)(), &why) {
-                            let subject = Kind::Service.of(&service.name);
-                            me.troubles.begin(subject, &opened.to_string());
-                        }
-                        Asked::Failed(why)
-                    }
-                }
-            };
-            me.asked(id, outcome);
-        };
-        at.queue.submit(place, &openid, Box::new(job));
-    }
-
-    /// Whether the push is still this server's: it was not erased with its sender while it waited, and no other server has
-    /// taken over.
-    fn goes_on_with(&self, id: i64) -> Result<bool, StoreError> {
-        let node = self.store.node();
-        self.store.read(|reader| reader.goes_on_with(id, node))
-    }
-
-    /// What the store knows of a person; `null` if nothing.
-    fn follower(&self, openid: &str) -> Option<Value> {
-        let follower = self.store.read(|reader| reader.follower(openid)).ok()??;
-        serde_json::to_value(follower).ok()
-    }
-
-    fn asked(self: &Arc<Self>, id: i64, outcome: Asked) {
-        if let Some(entry) = self.lock().entries.get_mut(&id) {
-            entry.case.asked(outcome);
-        }
-        self.advance(id);
-    }
-
     /// Takes the next step of a push, if there is one.
     fn advance(self: &Arc<Self>, id: i64) {
         let mut state = self.lock();
@@ -802,72 +560,9 @@ impl Deliveries {
         self.advance(id);
     }
 
-    /// Sends an answer as a customer-service message.
-    fn send(self: &Arc<Self>, id: i64, about: &About, reply: &Reply) {
-        let no = |why: &str| Sent::No {
-            why: why.to_owned(),
-            errcode: None,
-            no_right_until: None,
-        };
-        let Some(message) = as_message(reply) else {
-            return self.sent(id, no("it cannot be a message"));
-        };
-        let Some(place) = self.senders.reserve() else {
-            return self.sent(id, no("too many messages wait to be sent"));
-        };
-        let (me, openid) = (Arc::clone(self), about.openid.clone());
-        let job = move || {
-            let send = || match (me.goes_on_with(id), &me.send) {
-                (Ok(false), _) => no("the follower was erased"),
-                // Another server may have taken over.
-                (Err(error), _) if me.store.is_shared() => no(&error.to_string()),
-                (Ok(true) | Err(_), Some(send)) => match me.refused_before(&openid) {
-                    Some(why) => no(why),
-                    None => send(&openid, &message),
-                },
-                (Ok(true) | Err(_), None) => no("there are no API rights"),
-            };
-            let sent = catch_unwind(AssertUnwindSafe(send));
-            me.sent(id, sent.unwrap_or_else(|_| Sent::Unknown(PANIC.to_owned())));
-        };
-        self.senders.submit(place, &about.openid, Box::new(job));
-    }
-
-    /// Why the platform takes no message to this person now: it has said so since the person last did anything.
-    fn refused_before(&self, openid: &str) -> Option<&'static str> {
-        let now = clock::unix_seconds();
-        let contact = self
-            .store
-            .read(|reader| reader.contact(openid, now.saturating_sub(LONGEST)));
-        match window(&contact.ok()?, now) {
-            Window::Shut(shut) => Some(shut.why()).filter(|_| shut.is_told()),
-            Window::Open { .. } => None,
-        }
-    }
-
-    fn sent(self: &Arc<Self>, id: i64, sent: Sent) {
-        if let Some(entry) = self.lock().entries.get_mut(&id) {
-            entry.case.sent(sent);
-        }
-        self.advance(id);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Asks a service. A panic is one of its failures: the push would wait for ever.
-fn ask(
-    backend: &Backend,
-    question: &Question,
-    still_wanted: &dyn Fn() -> bool,
-) -> Result<Option<Reply>, Failure> {
-    let asked = catch_unwind(AssertUnwindSafe(|| backend.ask(question, still_wanted)));
-    asked.unwrap_or_else(|_| {
-        let error = PANIC.to_owned();
-        Err(Failure { error })
-    })
 }
 
 /// Why a service is not asked.
