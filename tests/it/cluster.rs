@@ -2,6 +2,7 @@
 
 mod failover;
 mod faults;
+mod galera;
 mod hooks;
 mod ladder;
 mod leases;

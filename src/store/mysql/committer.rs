@@ -139,14 +139,19 @@ impl Committer {
         let number = self.connection.number();
         match self.connection.commit_with::<u64>(&commit) {
             Ok(found) if found == [attempt] => Ok(()),
-            Ok(_) => Err(Ended {
-                error: SqlError {
-                    concerns_all: true,
-                    ..SqlError::of_one("the server has not kept what it said it had committed")
-                },
-                again: Again::Elsewhere,
-                unknown: None,
-            }),
+            Ok(_) => {
+                log::debug!(
+                    "store: the server has not kept what it said it had committed; once more"
+                );
+                Err(Ended {
+                    error: SqlError {
+                        concerns_all: true,
+                        ..SqlError::of_one("the server has not kept what it said it had committed")
+                    },
+                    again: Again::Elsewhere,
+                    unknown: None,
+                })
+            }
             Err(failure) => {
                 self.connection.roll_back();
                 if failure.again == Again::No

@@ -12,23 +12,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How many pushes are on their way at a time.
-const AT_A_TIME: u64 = 8;
+pub const AT_A_TIME: u64 = 8;
 
 /// WeChat hangs up then.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pushes that were acknowledged, and when.
 #[derive(Default)]
-struct Load {
+pub struct Load {
     acked: Mutex<Vec<(Instant, String)>>,
-    refused: AtomicU64,
-    is_over: AtomicBool,
+    pub refused: AtomicU64,
+    pub is_over: AtomicBool,
 }
 
 impl Load {
     /// Brings pushes to these addresses in turn, as a load balancer does: to the next where one of them cannot. Goes on
     /// until [`Load::is_over`].
-    fn bring(&self, addresses: &[&Address], worker: u64) {
+    pub fn bring(&self, addresses: &[&Address], worker: u64) {
         for number in 0_usize.. {
             let id = format!("{worker}{number:09}");
             let push = text("hello").id(&id);
@@ -44,26 +44,26 @@ impl Load {
         }
     }
 
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.acked.lock().unwrap().len()
     }
 
     /// Waits until as many more were acknowledged.
     #[track_caller]
-    fn goes_on(&self, account: &Account, more: usize) {
+    pub fn goes_on(&self, account: &Account, more: usize) {
         let wanted = self.count() + more;
         eventually("pushes", account.log(), || self.count() >= wanted);
     }
 
     /// The time from `since` to the first push that was acknowledged after it.
-    fn pause(&self, since: Instant) -> Duration {
+    pub fn pause(&self, since: Instant) -> Duration {
         let acked = self.acked.lock().unwrap();
         let mut after = acked.iter().filter(|(at, _)| *at > since);
         after.next().map_or(Duration::MAX, |(at, _)| *at - since)
     }
 
     /// How many of the acknowledged pushes this database has not.
-    fn lost(&self, engine: &Engine, database: &str) -> usize {
+    pub fn lost(&self, engine: &Engine, database: &str) -> usize {
         let there = engine.run(&format!("SELECT msg_id FROM {database}.messages"));
         let there: HashSet<&str> = there.lines().collect();
         let acked = self.acked.lock().unwrap();

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Ends the server and removes its folder when the test process ends, however it ends: then its standard input closes.
 const KEEPER: &str =
     r#"folder=$1; shift; "$@" & read -r _; kill -9 $! 2> /dev/null; wait; rm -rf "$folder""#;
+
+/// Stands in for a state transfer between nodes that have the same data.
+const TRANSFER: &str = r#"#!/bin/sh
+case $2 in
+joiner) echo "ready 127.0.0.1" && echo "$POSITION" ;;
+donor) echo "done $POSITION" ;;
+esac
+"#;
 
 /// What happens to a COMMIT on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +55,7 @@ pub struct Engine {
 impl Engine {
     /// Starts a server with these options besides its own; `None` where there is no MariaDB.
     pub fn start(options: &[&str]) -> Option<Engine> {
-        let Some(unpacked) = std::env::var_os("WECHATD_ENGINE").map(PathBuf::from) else {
-            eprintln!("no MariaDB here (WECHATD_ENGINE names none), skipped");
-            return None;
-        };
+        let unpacked = unpacked()?;
         // Between the choice of a port and its use another process may take it.
         let engine = (0..5).find_map(|_| Engine::try_to_start(&unpacked, options));
         assert!(engine.is_some(), "the log above says why");
@@ -59,10 +65,15 @@ impl Engine {
     fn try_to_start(unpacked: &Path, options: &[&str]) -> Option<Engine> {
         let folder = tempfile::tempdir().unwrap().keep();
         fill(unpacked, &folder);
-        let port = free_port();
         let mut command = server(unpacked, &folder);
+        Engine::run_in(unpacked, folder, command.args(options))
+    }
+
+    /// Runs a server in a folder that is its own from now on.
+    fn run_in(unpacked: &Path, folder: PathBuf, server: &mut Command) -> Option<Engine> {
+        let port = free_port();
         let engine = Engine {
-            keeper: keeper(&folder, command.args(own(port, &folder)).args(options)),
+            keeper: keeper(&folder, server.args(own(port, &folder))),
             unpacked: unpacked.to_owned(),
             folder,
             port,
@@ -105,12 +116,91 @@ impl Engine {
         Some((primary, replica))
     }
 
+    /// Nodes of a Galera, each of which can be written to; `None` where there is none.
+    pub fn galera() -> Option<[Engine; 3]> {
+        let unpacked = unpacked()?;
+        let folders = ["usr/lib/galera", "usr/lib"].map(|folder| unpacked.join(folder));
+        let mut providers = folders
+            .map(|folder| folder.join("libgalera_smm.so"))
+            .into_iter();
+        let Some(provider) = providers.find(|file| file.exists()) else {
+            eprintln!("no Galera here, skipped");
+            return None;
+        };
+        let nodes = (0..3).find_map(|_| Engine::try_to_start_galera(&unpacked, &provider));
+        assert!(nodes.is_some(), "the log above says why");
+        nodes
+    }
+
+    fn try_to_start_galera(unpacked: &Path, provider: &Path) -> Option<[Engine; 3]> {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap().keep());
+        let [first, second, third] = &folders;
+        fill(unpacked, first);
+        // The data are made those of a node once, and copied: a state transfer to another node needs more programs, and
+        // must not run as root. What was done since then the others get from the first.
+        let ports = folders.each_ref().map(|_| free_port());
+        let users = std::fs::read_to_string(first.join("users.sql")).unwrap();
+        let script = first.join("once.sql");
+        std::fs::write(&script, format!("{users}SHUTDOWN;\n")).unwrap();
+        let once = server(unpacked, first)
+            .args(of_galera(provider, ports[0], &[]))
+            .args(["--wsrep-new-cluster", "--skip-networking"])
+            .arg(format!("--socket={}", first.join("socket").display()))
+            .arg(format!("--init-file={}", script.display()))
+            .output()
+            .unwrap();
+        if !once.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&once.stderr));
+            return None;
+        }
+        let position = position(&std::fs::read_to_string(first.join("data/grastate.dat")).unwrap());
+        std::fs::remove_file(first.join("data/galera.cache")).ok();
+        // Of an own user it would be a statement that is done by every node.
+        std::fs::write(first.join("users.sql"), "").unwrap();
+        let transfer = first.join("wsrep_sst_nothing");
+        std::fs::write(&transfer, TRANSFER).unwrap();
+        std::fs::set_permissions(&transfer, std::fs::Permissions::from_mode(0o700)).unwrap();
+        for folder in [second, third] {
+            let from = [
+                first.join("data"),
+                first.join("users.sql"),
+                transfer.clone(),
+            ];
+            let copied = Command::new("cp").arg("-a").args(from).arg(folder).status();
+            assert!(copied.unwrap().success());
+        }
+        let mut nodes = Vec::new();
+        for (folder, port) in folders.iter().zip(ports) {
+            let others = &ports[..nodes.len()];
+            let path = std::env::var("PATH").unwrap_or_default();
+            let mut command = server(unpacked, folder);
+            command
+                .env("PATH", format!("{path}:{}", folder.display()))
+                .env("POSITION", &position)
+                .args(of_galera(provider, port, others));
+            if others.is_empty() {
+                command.arg("--wsrep-new-cluster");
+            }
+            let node = Engine::run_in(unpacked, folder.clone(), &mut command)?;
+            node.says("SHOW STATUS LIKE 'wsrep_local_state_comment'", "\tSynced\n");
+            nodes.push(node);
+        }
+        nodes.try_into().ok()
+    }
+
     /// Makes a replica whose primary has died the server that can be written to.
     #[track_caller]
     pub fn promote(&self) {
         self.run("STOP SLAVE IO_THREAD");
         self.says("SHOW SLAVE STATUS", "Slave has read all relay log");
         self.run("STOP SLAVE; SET GLOBAL read_only = 0");
+    }
+
+    /// Waits until a node of a Galera has done what the others had when this is called.
+    #[track_caller]
+    #[allow(dead_code, reason = "not everybody who starts a server does")]
+    pub fn catches_up(&self) {
+        self.run("SET SESSION wsrep_sync_wait = 1; SELECT count(*) FROM mysql.user");
     }
 
     /// Waits until these statements print this.
@@ -230,11 +320,98 @@ impl Engine {
     }
 }
 
+/// An address that is moved from a server to another, as an owner moves that of a cluster.
+#[derive(Debug)]
+#[allow(dead_code, reason = "not everybody who starts a server does")]
+pub struct Moving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    to: Arc<Mutex<SocketAddr>>,
+}
+
+#[allow(dead_code, reason = "not everybody who starts a server does")]
+impl Moving {
+    /// An address of this server.
+    pub fn at(engine: &Engine) -> Moving {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let to = Arc::new(Mutex::new(engine.address()));
+        let moved = Arc::clone(&to);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                let to = *moved.lock().unwrap();
+                if let Ok(server) = TcpStream::connect(to) {
+                    let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                    thread::spawn(move || relay(client, server));
+                    thread::spawn(move || relay(back, forth));
+                }
+            }
+        });
+        Moving { address, to }
+    }
+
+    /// New connections go to this server.
+    pub fn move_to(&self, engine: &Engine) {
+        *self.to.lock().unwrap() = engine.address();
+    }
+}
+
+/// Passes on what the one sends, until one of them ends; then both have.
+fn relay(mut from: TcpStream, mut to: TcpStream) {
+    io::copy(&mut from, &mut to).ok();
+    for end in [from, to] {
+        end.shutdown(Shutdown::Both).ok();
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         self.keeper.stdin.take();
         self.keeper.wait().ok();
     }
+}
+
+/// The folder in which MariaDB is; `None` where there is none.
+fn unpacked() -> Option<PathBuf> {
+    let unpacked = std::env::var_os("WECHATD_ENGINE").map(PathBuf::from);
+    if unpacked.is_none() {
+        eprintln!("no MariaDB here (WECHATD_ENGINE names none), skipped");
+    }
+    unpacked
+}
+
+/// The options of a node whose cluster has nodes at these ports. It misses a node that has died soon.
+fn of_galera(provider: &Path, port: u16, others: &[u16]) -> Vec<String> {
+    let others: Vec<String> = others
+        .iter()
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    vec![
+        "--wsrep-on=ON".to_owned(),
+        format!("--wsrep-provider={}", provider.display()),
+        format!("--wsrep-cluster-address=gcomm://{}", others.join(",")),
+        "--wsrep-node-address=127.0.0.1".to_owned(),
+        "--wsrep-sst-method=nothing".to_owned(),
+        "--binlog-format=ROW".to_owned(),
+        "--innodb-autoinc-lock-mode=2".to_owned(),
+        format!(
+            "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port};base_port={port};\
+             ist.recv_addr=127.0.0.1:{};evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT1.5S;\
+             evs.inactive_timeout=PT4S;evs.inactive_check_period=PT0.25S;gcache.size=32M;pc.recovery=no",
+            free_port()
+        ),
+    ]
+}
+
+/// The position that a node was at when it ended.
+fn position(state: &str) -> String {
+    let value = |name: &str| {
+        let mut lines = state.lines();
+        let found = lines.find_map(|line| line.strip_prefix(name));
+        found.unwrap_or_default().trim().to_owned()
+    };
+    format!("{}:{}", value("uuid:"), value("seqno:"))
 }
 
 /// The options of every server that are not those of the place where it is unpacked.
@@ -246,7 +423,7 @@ fn own(port: u16, folder: &Path) -> Vec<String> {
         "--skip-name-resolve".to_owned(),
         format!("--socket={}", file("socket")),
         format!("--pid-file={}", file("pid")),
-        format!("--log-error={}", file("log")),
+        format!("--log-error={}", file("log.err")),
         format!("--init-file={}", file("users.sql")),
         // Tests see what a server in use would: nobody else's modes.
         "--sql-mode=".to_owned(),
@@ -333,5 +510,5 @@ fn free_port() -> u16 {
 }
 
 fn log(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+    std::fs::read_to_string(folder.join("log.err")).unwrap_or_default()
 }
