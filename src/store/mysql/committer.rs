@@ -89,6 +89,7 @@ impl Committer {
             if ended.again == Again::No || begun.elapsed() + pause >= patience {
                 return Err(ended.error);
             }
+            log::debug!("store: a transaction is done again: {}", ended.error.reason);
             thread::sleep(pause);
             pause = (2 * pause).min(LONGEST_PAUSE);
         }
@@ -131,27 +132,23 @@ impl Committer {
         // nothing is committed to a store that a newer program has changed, or that was moved, in the meantime.
         let number = schema::unless_closed(attempt);
         let commit = format!(
-            "INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
+            "{}INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
              ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
              {COMMIT}; {}",
+            self.connection.is_whole(),
             self.last_committed()
         );
         let number = self.connection.number();
         match self.connection.commit_with::<u64>(&commit) {
             Ok(found) if found == [attempt] => Ok(()),
-            Ok(_) => {
-                log::debug!(
-                    "store: the server has not kept what it said it had committed; once more"
-                );
-                Err(Ended {
-                    error: SqlError {
-                        concerns_all: true,
-                        ..SqlError::of_one("the server has not kept what it said it had committed")
-                    },
-                    again: Again::Elsewhere,
-                    unknown: None,
-                })
-            }
+            Ok(_) => Err(Ended {
+                error: SqlError {
+                    concerns_all: true,
+                    ..SqlError::of_one("the server has not kept what it said it had committed")
+                },
+                again: Again::Elsewhere,
+                unknown: None,
+            }),
             Err(failure) => {
                 self.connection.roll_back();
                 if failure.again == Again::No
@@ -179,6 +176,8 @@ impl Committer {
     fn is_committed(&mut self) -> std::result::Result<bool, Failure> {
         let sql = format!("{} FOR UPDATE", self.last_committed());
         let found: Vec<u64> = self.connection.simple_rows(&sql)?;
+        // Where nothing is committed by itself, the lock would stay.
+        self.connection.roll_back();
         Ok(found == [self.attempt])
     }
 
@@ -220,7 +219,7 @@ impl Committer {
 
     /// Closes the connection.
     pub(in super::super) fn close(mut self) {
-        let sql = format!("DELETE FROM commits WHERE writer = {}", self.row);
+        let sql = format!("DELETE FROM commits WHERE writer = {}; COMMIT", self.row);
         if self.connection.number().is_some() && self.connection.simple(&sql).is_err() {
             log::debug!("store: close: a row of the table commits was left");
         }

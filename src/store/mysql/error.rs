@@ -50,7 +50,8 @@ impl From<&Error> for Failure {
         let all = |kind, what_to_do, again| (kind, Some(what_to_do), true, again);
         let (kind, what_to_do, concerns_all, again) = match error {
             Error::MySqlError(error) => match error.code {
-                1205 | 1213 | 1020 | 1412 => (ErrorKind::Busy, None, true, Again::Here),
+                // 1305: of a transaction that a node of a Galera has ended without a word, the savepoint is gone.
+                1205 | 1213 | 1020 | 1305 | 1412 => (ErrorKind::Busy, None, true, Again::Here),
                 1047 => all(
                     ErrorKind::Busy,
                     "the node is not part of its cluster",

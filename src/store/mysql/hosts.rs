@@ -69,6 +69,8 @@ pub(in super::super) struct Hosts {
 pub(super) struct Connected {
     pub(super) connection: Conn,
     pub(super) turn: usize,
+    /// Whether it is a node of a Galera.
+    pub(super) is_galera: bool,
 }
 
 impl Hosts {
@@ -120,9 +122,13 @@ impl Hosts {
                 break;
             }
             match self.connect_to(host, purpose) {
-                Ok(connection) => {
+                Ok((connection, is_galera)) => {
                     self.turn.fetch_max(turn, Ordering::Relaxed);
-                    return Ok(Connected { connection, turn });
+                    return Ok(Connected {
+                        connection,
+                        turn,
+                        is_galera,
+                    });
                 }
                 Err(failure) => {
                     let failure = at(host, failure);
@@ -141,7 +147,7 @@ impl Hosts {
         let mut servers = HashSet::new();
         let is_another = |host: &&Host| {
             let name = self.connect_to(host, Purpose::Committing);
-            let name = name.and_then(|mut connection| {
+            let name = name.and_then(|(mut connection, _)| {
                 Ok(connection.query_first::<(String, u16), _>("SELECT @@hostname, @@port")?)
             });
             name.is_ok_and(|name| servers.insert(name))
@@ -150,7 +156,8 @@ impl Hosts {
         found.map(ToString::to_string).collect()
     }
 
-    fn connect_to(&self, host: &Host, purpose: Purpose) -> Result<Conn, Failure> {
+    /// A connection, and whether it is to a node of a Galera.
+    fn connect_to(&self, host: &Host, purpose: Purpose) -> Result<(Conn, bool), Failure> {
         let Server {
             user,
             database,
@@ -188,12 +195,16 @@ impl Hosts {
         for setting in SETTINGS {
             connection.query_drop(setting)?;
         }
-        self.read_back(&mut connection)?;
-        Ok(connection)
+        let is_galera = self.read_back(&mut connection)?;
+        if is_galera && purpose == Purpose::Committing {
+            // What follows after it has ended a transaction without a word is not to stay.
+            connection.query_drop("SET SESSION autocommit = 0")?;
+        }
+        Ok((connection, is_galera))
     }
 
-    /// Refuses a server that does not do what was set, or cannot be written to.
-    fn read_back(&self, connection: &mut Conn) -> Result<(), Failure> {
+    /// Refuses a server that does not do what was set, or cannot be written to. Returns whether it is a node of a Galera.
+    fn read_back(&self, connection: &mut Conn) -> Result<bool, Failure> {
         let names = READ_BACK.map(|(name, _)| name).join("', '");
         let rows: Vec<(String, String)> = connection.query(format!(
             "SHOW SESSION VARIABLES WHERE Variable_name IN ('{names}', 'version', 'wsrep_on')"
@@ -209,7 +220,8 @@ impl Hosts {
             rows.iter()
                 .any(|(found, value)| found == name && value == "ON")
         };
-        if is_on("wsrep_on") && self.server.hosts.len() > 1 {
+        let is_galera = is_on("wsrep_on");
+        if is_galera && self.server.hosts.len() > 1 {
             return Err(Failure::of_all(
                 "Galera with several hosts loses what it has acknowledged when two of its nodes are written to",
                 "name one host in store.url",
@@ -233,7 +245,7 @@ impl Hosts {
                 "connect to the server itself, not to a proxy that changes its sessions",
             ));
         }
-        Ok(())
+        Ok(is_galera)
     }
 }
 

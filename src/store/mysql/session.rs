@@ -38,6 +38,13 @@ const IDLE_WITHIN: &str = "SET SESSION wait_timeout = 2; ";
 pub(super) const COMMIT: &str = "COMMIT; SET SESSION wait_timeout = DEFAULT";
 const ROLLBACK: &str = "ROLLBACK; SET SESSION wait_timeout = DEFAULT";
 
+/// What follows then on a node of a Galera. For a conflict with another node it may end a transaction between two statements,
+/// and do the rest as if nothing had been before; it says so only if they were not sent at once. This is gone then, too.
+const MARK: &str = "SAVEPOINT begun; ";
+
+/// Fails where that has happened.
+const IS_MARKED: &str = "RELEASE SAVEPOINT begun; ";
+
 /// What stands between statements that are sent at once.
 const END: &str = "; ";
 
@@ -63,6 +70,7 @@ struct Link {
     connection: Conn,
     /// Whose turn it was, see [`Hosts`].
     turn: usize,
+    is_galera: bool,
     prepared: HashMap<&'static str, Prepared>,
 }
 
@@ -137,6 +145,14 @@ impl Connection {
         self.commit_with::<u64>(COMMIT).map(drop)
     }
 
+    /// What a transaction that has written ends with before its COMMIT: it fails if the server has ended it before.
+    pub(super) fn is_whole(&self) -> &'static str {
+        match &self.link {
+            Some(link) if link.is_galera => IS_MARKED,
+            Some(_) | None => "",
+        }
+    }
+
     /// Whether anything was written since the transaction began.
     pub(super) fn has_written(&self) -> bool {
         self.has_written
@@ -169,9 +185,12 @@ impl Connection {
         sql: &str,
         each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
     ) -> std::result::Result<mysql::Result<u64>, Failure> {
-        self.link()?;
+        let is_galera = self.link()?.is_galera;
         self.is_within |= !self.before.is_empty();
         let mut all = mem::take(&mut self.before);
+        if is_galera && let Some(at) = all.find(BEGIN) {
+            all.insert_str(at + BEGIN.len(), MARK);
+        }
         all.push_str(sql);
         Ok(self.link()?.at_once(&all, each))
     }
@@ -239,12 +258,17 @@ impl Connection {
         }
         if self.link.is_none() {
             let connected = self.hosts.connect(self.purpose, self.until);
-            let Connected { connection, turn } = connected.inspect_err(|failure| {
+            let Connected {
+                connection,
+                turn,
+                is_galera,
+            } = connected.inspect_err(|failure| {
                 self.again = self.again.max(failure.again);
             })?;
             self.link = Some(Link {
                 connection,
                 turn,
+                is_galera,
                 prepared: HashMap::new(),
             });
         }

@@ -95,12 +95,11 @@ fn nothing_acknowledged_is_lost_when_two_nodes_are_written_to() {
         load.goes_on(&one, 2_000);
         load.is_over.store(true, Ordering::Relaxed);
     });
-    let caught: usize = nodes
-        .iter()
-        .map(|node| node.log().count("has not kept"))
-        .sum();
+    let count = |what: &str| -> usize { nodes.iter().map(|node| node.log().count(what)).sum() };
+    let (cut, phantoms) = (count("SAVEPOINT"), count("has not kept"));
+    let again = count("is done again");
     eprintln!(
-        "two nodes of Galera written to: {} acked, {} refused, {caught} commits that were none",
+        "two nodes of Galera written to: {} acked, {} refused, {again} done again, {cut} cut short, {phantoms} commits that were none",
         load.count(),
         load.refused.load(Ordering::Relaxed)
     );
