@@ -117,8 +117,10 @@ fn copy(arguments: &CopyArguments) -> Result<(), Failure> {
             "{}, and {from} is marked as moved\nNext: {}, and start the server",
             told(&copied, &to, seconds),
             match &to.server {
-                Some(server) =>
-                    format!("store.url = \"{server}\" instead of store.path in the configuration"),
+                Some(server) => format!(
+                    "store.url = \"{server}\", its store.password_file and store.tls = \"{}\" instead of store.path in the configuration of each machine",
+                    arguments.tls
+                ),
                 None => format!("store.path = \"{to}\" instead of store.url in the configuration"),
             }
         ),

@@ -61,7 +61,10 @@ pub fn named_database(
     password_file: Option<&Path>,
     encryption: &str,
 ) -> Result<Server, String> {
-    let mut server: Server = url.parse().map_err(|what| format!("{url} {what}"))?;
+    // The URL itself is not shown: it may hold a password.
+    let mut server: Server = url
+        .parse()
+        .map_err(|what| format!("the URL of the database {what}"))?;
     server.tls = match encryption {
         "required" => Tls::Required,
         "off" => Tls::Off,

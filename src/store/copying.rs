@@ -255,6 +255,10 @@ fn agree(source: &mut Place, target: &mut Place) -> Result<bool, StoreError> {
         }
     };
     let mark = target.mark()?;
+    if is_moved && mark == Mark::None {
+        // It was finished, and what came later is there.
+        return source.mark()?.refusal(&source.name).map_or(Ok(false), Err);
+    }
     if !is_empty && target.id()?.as_ref() != Some(&id) {
         let what = match (source.owner()?, target.owner()?) {
             (Some(ours), Some(theirs)) if ours != theirs => format!(

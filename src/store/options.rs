@@ -132,7 +132,7 @@ impl FromStr for Server {
         let (place, database) = rest.rsplit_once('/').ok_or(form)?;
         let (user, hosts) = place.rsplit_once('@').ok_or(form)?;
         if user.contains(':') {
-            let what = "must not hold the password: put it into a file, and name that in store.password_file";
+            let what = "must not hold the password: put it into a file, and name that in store.password_file (--password-file)";
             return Err(what.to_owned());
         }
         if user.is_empty() || database.is_empty() || database.contains(['?', '#']) {

@@ -121,7 +121,7 @@ impl From<&Error> for Failure {
             },
             Error::DriverError(DriverError::TlsNotSupported) => all(
                 ErrorKind::Other,
-                "have the server take encrypted connections, or set store.tls = \"off\" if nobody else is on the way to it",
+                "have the server take encrypted connections, or set store.tls (--tls) to \"off\" if nobody else is on the way to it",
                 Again::No,
             ),
             Error::TlsError(_) => all(ErrorKind::Other, CERTIFICATE, Again::No),
@@ -133,7 +133,7 @@ impl From<&Error> for Failure {
             }
             Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) => all(
                 ErrorKind::Busy,
-                "check that the server of store.url runs and can be reached; this one goes on by itself",
+                "check that the server of store.url runs and can be reached; `wechatd serve` goes on by itself then",
                 Again::Elsewhere,
             ),
             Error::UrlError(_) | Error::FromValueError(_) | Error::FromRowError(_) => {
