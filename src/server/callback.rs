@@ -46,25 +46,16 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// Reads back which signatures were used.
+    /// With the signatures that were used before.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn new(app: Arc<App>, refusals: Arc<Refusals>) -> Result<Callback, AppError> {
+        // Where several nodes share the store, it decides, and to read back what all of them got would delay the start.
         let replay = match app.store.is_shared() {
             true => Replay::shared(),
-            false => Replay::new(),
+            false => restored(&app)?,
         };
-        let server = &app.live().config.server;
-        let life = server.life_of_signatures().as_secs();
-        let since = clock::unix_seconds().saturating_sub_unsigned(life);
-        let reader = app.store.reader()?;
-        let beyond = reader.used_signatures(since, MOST, |used| {
-            replay.restore(used, server.max_clock_skew);
-        })?;
-        if let Some(received_at) = beyond {
-            replay.begins_after(received_at);
-        }
         let stall = Arc::new(Stall::new(Arc::clone(&app.troubles)));
         Ok(Callback {
             app,
@@ -293,6 +284,22 @@ fn understand(
             signed,
         },
     })
+}
+
+/// The memory of what each signature was used for, as the store has it.
+fn restored(app: &App) -> Result<Replay, AppError> {
+    let replay = Replay::new();
+    let server = &app.live().config.server;
+    let life = server.life_of_signatures().as_secs();
+    let since = clock::unix_seconds().saturating_sub_unsigned(life);
+    let reader = app.store.reader()?;
+    let beyond = reader.used_signatures(since, MOST, |used| {
+        replay.restore(used, server.max_clock_skew);
+    })?;
+    if let Some(received_at) = beyond {
+        replay.begins_after(received_at);
+    }
+    Ok(replay)
 }
 
 fn parse(query: &str) -> Result<Query<'_>, Refused> {
