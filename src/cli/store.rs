@@ -2,7 +2,7 @@
 
 mod nodes;
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::time::Instant;
 
 use serde_json::json;
@@ -114,14 +114,19 @@ fn copy(arguments: &CopyArguments) -> Result<(), Failure> {
     let seconds = begun.elapsed().as_secs_f64();
     let text = match arguments.finish {
         true => format!(
-            "{}, and {from} is marked as moved\nNext: {}, and start the server",
+            "{}, and {from} is marked as moved\nNext: {}, and start wechatd",
             told(&copied, &to, seconds),
             match &to.server {
                 Some(server) => format!(
                     "store.url = \"{server}\", its store.password_file and store.tls = \"{}\" instead of store.path in the configuration of each machine",
                     arguments.tls
                 ),
-                None => format!("store.path = \"{to}\" instead of store.url in the configuration"),
+                None => format!(
+                    "store.path = \"{}\" instead of store.url in the configuration",
+                    // What is relative there is so to the configuration's folder.
+                    absolute(&arguments.to)
+                        .map_or_else(|_| to.to_string(), |to| to.display().to_string())
+                ),
             }
         ),
         false => format!(
