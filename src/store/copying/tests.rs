@@ -31,6 +31,8 @@ const NOT_COPIED: &[&str] = &[
 /// Columns that only a server has.
 const OF_SERVER: &[(&str, &str)] = &[
     ("daily_counts", "shard"),
+    ("forwards", "node"),
+    ("forwards", "taken"),
     ("messages", "dedup"),
     ("troubles", "node"),
 ];
