@@ -58,7 +58,9 @@ fn a_server_that_was_frozen_writes_nothing_over_what_its_successor_wrote() {
         return;
     };
     let platform = Platform::start();
-    let frozen = cluster.setup().platform(&platform).start();
+    // It waits longer for the answer than it is frozen.
+    let patient = cluster.setup().set("api.timeout", "\"60s\"");
+    let frozen = patient.platform(&platform).start();
     moves_on(&cluster, &frozen, "profiles", 1);
     let other = cluster.setup().platform(&platform).start();
     let fan = another_fan();
