@@ -4,6 +4,7 @@ mod callback_ips;
 mod duties;
 mod forget;
 mod media_folder;
+mod tokens;
 mod uploads;
 
 use std::collections::HashMap;
@@ -11,9 +12,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
-use crate::api::{self, Client, TokenStore};
+use crate::api::{self, Client};
 use crate::clock::{self, ConfirmedClock};
 use crate::config::{Config, Picture};
 use crate::delivery::Deliveries;
@@ -34,6 +34,7 @@ pub use callback_ips::{CallbackIps, Networks};
 pub use duties::{Duties, Duty};
 pub use forget::{ForgetError, forget};
 pub use media_folder::MediaFolder;
+use tokens::StoredTokens;
 pub use uploads::{kept_as, uploaded};
 
 /// Everything that the server and its background work share.
@@ -446,76 +447,6 @@ pub fn client(config: &Config, store: &Arc<Store>) -> Result<Option<Client>, App
     };
     let client = Client::new(settings, Arc::new(StoredTokens::new(store)))?;
     Ok(Some(client))
-}
-
-/// The tokens of the API client, kept in the store.
-struct StoredTokens {
-    store: Arc<Store>,
-    /// The leases under which tokens are being fetched, by the token's name.
-    leases: Mutex<HashMap<String, store::Lease>>,
-}
-
-impl StoredTokens {
-    fn new(store: &Arc<Store>) -> StoredTokens {
-        StoredTokens {
-            store: Arc::clone(store),
-            leases: Mutex::default(),
-        }
-    }
-
-    fn leases(&self) -> MutexGuard<'_, HashMap<String, store::Lease>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl TokenStore for StoredTokens {
-    fn load(&self, name: &str) -> Result<Option<api::KeptToken>, String> {
-        let kept = self
-            .store
-            .kept_token(name)
-            .map_err(|error| error.to_string())?;
-        Ok(kept.map(|token| api::KeptToken {
-            value: token.value,
-            expires_at: token.expires_at,
-        }))
-    }
-
-    fn save(&self, name: &str, token: &api::KeptToken) -> Result<(), String> {
-        let token = store::KeptToken {
-            value: token.value.clone(),
-            expires_at: token.expires_at,
-        };
-        // Whoever was suspended during the call must not replace the token of the one who took over.
-        let lease = self.leases().get(name).cloned();
-        let kept = match lease {
-            Some(lease) => self.store.under(&lease).keep_token(name, &token),
-            None => self.store.keep_token(name, &token),
-        };
-        kept.map_err(|error| error.to_string())
-    }
-
-    fn lease(&self, name: &str, for_: Duration) -> Result<bool, String> {
-        let taken = self
-            .store
-            .take_lease(name, for_)
-            .map_err(|error| error.to_string())?;
-        let is_taken = taken.is_some();
-        if let Some(lease) = taken {
-            self.leases().insert(name.to_owned(), lease);
-        }
-        Ok(is_taken)
-    }
-
-    fn release(&self, name: &str) -> Result<(), String> {
-        let lease = self.leases().remove(name);
-        match lease {
-            Some(lease) => self
-                .store
-                .end_lease(&lease)
-                .map_err(|error| error.to_string()),
-            None => Ok(()),
-        }
-    }
 }
 
 /// A Token that the console accepts: 32 letters and digits.

@@ -45,16 +45,16 @@
 //! | `server/http/outbox.rs` | the answers of the commit are handed to the guard by ticket |
 //! | `server/guard/relaying.rs` | each goes to its client |
 //!
-//! # Where the next features live
+//! # Where the larger features live
 //!
 //! | feature | folders | imports |
 //! |---|---|---|
 //! | late answers of the owner's own program | `delivery/`, `background/deliveries.rs` | `server/callback` → `delivery` → `service`, `api`, `store` |
 //! | web log-in | `login/` (codes, sessions, gates; no HTTP), `server/web/` (pages and endpoints) | `server/web` → `login` → `store`, `api`, `config` |
 //! | operator's page | `page/` (a file for each page; no SQL, no HTTP types), `server/admin/` | `server/admin` → `page` → readers of the store, on the pool |
-//! | a second store engine | `store/sql.rs`, `store/statement.rs`, `store/sqlite/`, `store/mysql/` | nothing outside `store` names an engine |
+//! | several machines | `store/mysql/`, `store/lease.rs`, `app/duties.rs`, `background/nodes.rs` | nothing outside `store` names an engine; `background` → `app` → `store` |
 //!
-//! Each brings its rows in `server/routes.rs`, its keys in `config/key.rs` and its tests, and nothing in the folders of
+//! Each has its rows in `server/routes.rs`, its keys in `config/key.rs` and its tests, and nothing in the folders of
 //! others.
 
 pub mod cli;

@@ -22,6 +22,7 @@
 //! - [`jobs`]: mass and template messages, and their results
 //! - [`outbox`]: adding events for the hooks; [`hooks`]: what became of them, and the state of each hook
 //! - [`forwards`]: forwarded pushes, and what became of the answers
+//! - [`forwards_open`]: those whose service has not answered, when a server has ended
 //! - [`forwards_read`]: what people read of forwarded pushes
 //! - [`sent`]: customer-service messages, each before and after it is sent
 //! - [`contact`]: what came from one person and went to them
@@ -56,6 +57,7 @@ mod finding;
 mod follow_counts;
 mod followers;
 mod forwards;
+mod forwards_open;
 mod forwards_read;
 mod found;
 mod growth;
@@ -118,7 +120,8 @@ pub use export::Cell;
 pub use followers::{
     FollowCount, FollowLogEntry, Follower, FollowerFilter, FollowerMark, FollowerPage,
 };
-pub use forwards::{Begins, Forwarded, NewForward, OpenForward, Rungs, Settled, ShowsKept};
+pub use forwards::{Begins, Forwarded, NewForward, Rungs, Settled, ShowsKept};
+pub use forwards_open::OpenForward;
 pub use forwards_read::{FORWARD_STATES, ForwardFilter, ForwardRow, ServiceCounts};
 pub use found::Found;
 pub use growth::{DayCount, MessageTimes, SceneGrowth, by_week, net_of_last};

@@ -8,9 +8,9 @@ use super::sqlite::schema::migrate;
 use super::statement::Statement;
 use super::{
     admin, contact, daily_counts, erase, exchanged, fence, follow_counts, followers, forwards,
-    forwards_read, growth, hooks, inbox, jobs, kept, lease, log_ins, media, media_files, messages,
-    node, outbox, pictures, profiles, record, rows, rule_counts, scenes, sent, sessions, settings,
-    signatures, sync, tags, troubles, used,
+    forwards_open, forwards_read, growth, hooks, inbox, jobs, kept, lease, log_ins, media,
+    media_files, messages, node, outbox, pictures, profiles, record, rows, rule_counts, scenes,
+    sent, sessions, settings, signatures, sync, tags, troubles, used,
 };
 
 /// The statements of every file that has some.
@@ -24,6 +24,7 @@ const ALL: &[(&str, &[(&str, &Statement)])] = &[
     ("follow_counts", follow_counts::STATEMENTS),
     ("followers", followers::STATEMENTS),
     ("forwards", forwards::STATEMENTS),
+    ("forwards_open", forwards_open::STATEMENTS),
     ("forwards_read", forwards_read::STATEMENTS),
     ("growth", growth::STATEMENTS),
     ("hooks", hooks::STATEMENTS),

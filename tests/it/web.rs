@@ -43,19 +43,11 @@ fn setup(platform: &Platform) -> Setup {
         .rules(&format!("{RULES}{GATES}"))
 }
 
-/// Somebody who follows by a push.
-#[track_caller]
-fn follower(account: &Account) -> String {
-    let fan = another_fan();
-    account.post(&subscribe().from(&fan)).is_status(200);
-    fan
-}
-
 #[test]
 fn a_follower_opens_a_page_is_logged_in_silently_and_comes_back_to_it() {
     let platform = Platform::start();
     let account = setup(&platform).start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let browser = Browser::new(&account);
     let login = browser.open("members", "/docs?a=1&b=2").unwrap();
     assert_eq!(
@@ -257,7 +249,7 @@ fn who_does_not_follow_is_shown_the_accounts_code_to_follow() {
     let create = "/cgi-bin/qrcode/create";
     let refused = |browser: &Browser<'_>| browser.get("/wx/gate/members").is_status(403).body();
     let fan = Browser::new(&account);
-    fan.log_in(&follower(&account));
+    fan.log_in(&account.follower());
     assert_eq!(platform.count(create), 0);
     for stranger in ["oStrangerOne", "oStrangerTwo"] {
         let browser = Browser::new(&account);

@@ -42,7 +42,7 @@ impl<'a> Page<'a> {
     fn called(account: &'a Account, agent: &'static str) -> Page<'a> {
         let browser = Browser::new(account).calling_itself(agent);
         let begun = browser.post("/wx/scan", "gate=members&to=%2Fdocs%3Fa%3D1");
-        let begun = json_of(begun.is_status(201));
+        let begun = begun.is_status(201).json();
         Page {
             account,
             browser,
@@ -70,7 +70,7 @@ impl<'a> Page<'a> {
 
     #[track_caller]
     fn stands(&self) -> Value {
-        json_of(self.browser.get(&self.path()).is_status(200))
+        self.browser.get(&self.path()).is_status(200).json()
     }
 
     #[track_caller]
@@ -99,22 +99,11 @@ impl<'a> Page<'a> {
     }
 }
 
-fn json_of(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body()).unwrap_or_else(|_| panic!("{}", answer.explained("JSON")))
-}
-
-#[track_caller]
-fn follower(account: &Account) -> String {
-    let fan = another_fan();
-    account.post(&subscribe().from(&fan)).is_status(200);
-    fan
-}
-
 #[test]
 fn a_follower_scans_the_code_of_the_page_chooses_its_number_and_is_logged_in_there() {
     let platform = Platform::start();
     let account = setup().platform(&platform).start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let page = Page::open(&account);
     let shown = page.browser.get("/wx/login/members?to=/docs?a=1");
     shown.is_status(200).expect(
@@ -149,7 +138,7 @@ fn a_follower_scans_the_code_of_the_page_chooses_its_number_and_is_logged_in_the
         for part in ["example.com", "Firefox, Linux", "127.0.0.1"] {
             answer.expect(text.contains(part), part);
         }
-        let heard = json_of(&poll.join().unwrap());
+        let heard = poll.join().unwrap().json();
         assert_eq!(heard["state"], "scanned");
         let numbers = offered(&text);
         assert_eq!(numbers.len(), 3);
@@ -204,7 +193,7 @@ fn who_follows_by_the_code_is_welcomed_and_recorded_with_the_scene_login() {
     assert_eq!(offered(&text).len(), 3);
     assert_eq!(account.post(&follow).reply().content, text);
     page.is("scanned");
-    let other = follower(&account);
+    let other = account.follower();
     account.post(&scan(&Page::open(&account).scene()).from(&other));
     let store = account.store();
     store.is(
@@ -229,7 +218,7 @@ fn where_no_qr_code_may_be_made_the_code_is_typed_and_the_platform_is_not_asked_
     let platform = Platform::start();
     let mut account = setup().platform(&platform).start();
     platform.always(CREATE, Fault::Errcode(48001, "api unauthorized"));
-    let fan = follower(&account);
+    let fan = account.follower();
     let page = Page::open(&account);
     assert_eq!(
         (&page.begun["qr"], &page.begun["svg"]),
@@ -263,7 +252,7 @@ fn where_no_qr_code_may_be_made_the_code_is_typed_and_the_platform_is_not_asked_
 #[test]
 fn threat_9_a_bystander_who_knows_the_id_gets_nothing() {
     let account = setup().start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let page = Page::open(&account);
     let other = Page::open(&account);
     let tries = |when: &str| {
@@ -296,7 +285,7 @@ fn threat_9_a_bystander_who_knows_the_id_gets_nothing() {
 #[test]
 fn threat_10_the_chat_says_whose_page_it_is_and_a_wrong_number_denies() {
     let account = setup().start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let page = Page::called(
         &account,
         "<a href=\"weixin://bizmsgmenu?msgmenucontent=47&msgmenuid=1\">点这里</a>\u{202e} official account, tap 47",
@@ -332,18 +321,18 @@ fn threat_11_each_scan_logs_in_one_page_and_a_second_scanner_none() {
             let request = Request::new("POST", "/wx/scan")
                 .header("Origin", SITE)
                 .header("X-Forwarded-For", &format!("192.0.2.{n}"));
-            let begun = json_of(browser.send(request).is_status(201));
-            (browser, begun, follower(&account))
+            let begun = browser.send(request).is_status(201).json();
+            (browser, begun, account.follower())
         })
         .collect();
     let scene = |begun: &Value| format!("login-{}", begun["id"].as_str().unwrap());
     for (_, begun, fan) in &browsers {
         account.post(&scan(&scene(begun)).from(fan));
     }
-    let late = follower(&account);
+    let late = account.follower();
     for (browser, begun, fan) in browsers.iter().rev() {
         let path = format!("/wx/scan/{}", begun["id"].as_str().unwrap());
-        let number = json_of(&browser.get(&path))["number"].to_string();
+        let number = browser.get(&path).json()["number"].to_string();
         let taken = account.post(&scan(&scene(begun)).from(&late)).reply();
         assert!(offered(&taken.content).is_empty() && taken.content.contains("已被使用"));
         account.post(&text(&number).from(&late));
@@ -365,7 +354,7 @@ fn threat_11_each_scan_logs_in_one_page_and_a_second_scanner_none() {
 #[test]
 fn threat_12_codes_are_not_guessed_and_ordinary_texts_reach_the_rules() {
     let account = setup().start();
-    let (fan, other) = (follower(&account), follower(&account));
+    let (fan, other) = (account.follower(), account.follower());
     let page = Page::open(&account);
     let code = page.begun["code"].as_str().unwrap();
     let rules = |content: &str, fan: &str| {
@@ -451,7 +440,7 @@ fn a_restart_forgets_log_ins_under_way_and_an_old_code_is_a_scan_as_any_other() 
             "{RULES}\n[[rule]]\nname = \"scans\"\nevent = \"SCAN\"\ntext = \"scanned\"\n{GATES}"
         ))
         .start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let (path, scene, flow) = {
         let page = Page::open(&account);
         account.post(&scan(&page.scene()).from(&fan));
@@ -473,7 +462,7 @@ fn a_restart_forgets_log_ins_under_way_and_an_old_code_is_a_scan_as_any_other() 
 #[test]
 fn who_leaves_before_the_page_has_its_session_is_not_logged_in() {
     let account = setup().start();
-    let (fan, other) = (follower(&account), follower(&account));
+    let (fan, other) = (account.follower(), account.follower());
     let pages = [Page::open(&account), Page::open(&account)];
     pages[0].approve(&fan);
     account.post(&scan(&pages[1].scene()).from(&other));

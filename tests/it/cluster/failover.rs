@@ -25,7 +25,27 @@ pub struct Load {
     pub is_over: AtomicBool,
 }
 
+/// Ends the load, after a panic as well: a test that fails must not wait for it for ever.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Load {
+    /// Brings pushes to these addresses, [`AT_A_TIME`], while this happens.
+    pub fn is_brought(&self, addresses: &[&Address], meanwhile: impl FnOnce()) {
+        thread::scope(|scope| {
+            for worker in 1..=AT_A_TIME {
+                scope.spawn(move || self.bring(addresses, worker));
+            }
+            let _over = Over(&self.is_over);
+            meanwhile();
+        });
+    }
+
     /// Brings pushes to these addresses in turn, as a load balancer does: to the next where one of them cannot. Goes on
     /// until [`Load::is_over`].
     pub fn bring(&self, addresses: &[&Address], worker: u64) {
@@ -107,17 +127,12 @@ fn nothing_acknowledged_is_lost_when_the_primary_of_the_database_dies() {
     let addresses = nodes.each_ref().map(Account::address);
     let load = Load::default();
     let mut promoted = Instant::now();
-    thread::scope(|scope| {
-        for worker in 1..=AT_A_TIME {
-            let (load, addresses) = (&load, &addresses);
-            scope.spawn(move || load.bring(addresses, worker));
-        }
+    load.is_brought(&addresses, || {
         load.goes_on(&nodes[0], 300);
         primary.signal("KILL");
         replica.promote();
         promoted = Instant::now();
         load.goes_on(&nodes[0], 300);
-        load.is_over.store(true, Ordering::Relaxed);
     });
     let pause = load.pause(promoted);
     eprintln!(
@@ -139,16 +154,11 @@ fn when_one_of_two_servers_dies_the_other_answers_all() {
     let addresses = addresses.each_ref();
     let load = Load::default();
     let mut killed = Instant::now();
-    thread::scope(|scope| {
-        for worker in 1..=AT_A_TIME {
-            let (load, addresses) = (&load, &addresses);
-            scope.spawn(move || load.bring(addresses, worker));
-        }
+    load.is_brought(&addresses, || {
         load.goes_on(&other, 300);
         killed = Instant::now();
         one.kill();
         load.goes_on(&other, 300);
-        load.is_over.store(true, Ordering::Relaxed);
     });
     eprintln!(
         "kill -9 of a server: {} acked, pause {:?}",

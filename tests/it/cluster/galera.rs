@@ -1,11 +1,10 @@
 //! A database of several nodes that can all be written to: Galera.
 
-use super::failover::{AT_A_TIME, Load};
+use super::failover::Load;
 use crate::support::cluster::Cluster;
 use crate::support::engine::{Engine, Moving};
 use crate::support::*;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -26,17 +25,12 @@ fn nothing_acknowledged_is_lost_when_the_node_that_is_written_to_dies() {
     let addresses = nodes.each_ref().map(Account::address);
     let load = Load::default();
     let mut killed = Instant::now();
-    thread::scope(|scope| {
-        for worker in 1..=AT_A_TIME {
-            let (load, addresses) = (&load, &addresses);
-            scope.spawn(move || load.bring(addresses, worker));
-        }
+    load.is_brought(&addresses, || {
         load.goes_on(&nodes[0], 300);
         killed = Instant::now();
         first.signal("KILL");
         address.move_to(&second);
         load.goes_on(&nodes[0], 300);
-        load.is_over.store(true, Ordering::Relaxed);
     });
     let pause = load.pause(killed + Duration::from_millis(100));
     eprintln!(
@@ -87,13 +81,8 @@ fn nothing_acknowledged_is_lost_when_two_nodes_are_written_to() {
     let nodes = [&one, &other];
     let addresses = nodes.map(Account::address);
     let load = Load::default();
-    thread::scope(|scope| {
-        for worker in 1..=AT_A_TIME {
-            let (load, addresses) = (&load, &addresses);
-            scope.spawn(move || load.bring(addresses, worker));
-        }
+    load.is_brought(&addresses, || {
         load.goes_on(&one, 2_000);
-        load.is_over.store(true, Ordering::Relaxed);
     });
     let count = |what: &str| -> usize { nodes.iter().map(|node| node.log().count(what)).sum() };
     let (cut, phantoms) = (count("SAVEPOINT"), count("has not kept"));

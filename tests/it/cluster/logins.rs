@@ -3,10 +3,8 @@
 use crate::support::account::RULES;
 use crate::support::browser::{Browser, FLOW, SESSION, SITE, code, location, offered};
 use crate::support::cluster::Cluster;
-use crate::support::http::Answer;
 use crate::support::operator::{Operator, PAGE, ask, link, page};
 use crate::support::*;
-use serde_json::Value;
 use std::sync::Barrier;
 use std::thread;
 
@@ -36,18 +34,6 @@ fn nodes(cluster: &Cluster, platform: &Platform) -> [Account; 2] {
     })
 }
 
-#[track_caller]
-fn json_of(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body()).unwrap_or_else(|_| panic!("{}", answer.explained("JSON")))
-}
-
-#[track_caller]
-fn follower(account: &Account) -> String {
-    let fan = another_fan();
-    account.post(&subscribe().from(&fan)).is_status(200);
-    fan
-}
-
 #[test]
 fn a_page_that_asks_one_server_hears_of_the_scan_at_the_other_and_is_logged_in_at_both() {
     let Some(cluster) = Cluster::new() else {
@@ -55,13 +41,12 @@ fn a_page_that_asks_one_server_hears_of_the_scan_at_the_other_and_is_logged_in_a
     };
     let platform = Platform::start();
     let [one, other] = nodes(&cluster, &platform);
-    let fan = follower(&one);
+    let fan = one.follower();
     let mut browser = Browser::new(&one).calling_itself(DESKTOP);
-    let begun = json_of(
-        browser
-            .post("/wx/scan", "gate=members&to=%2Fdocs%3Fa%3D1")
-            .is_status(201),
-    );
+    let begun = browser
+        .post("/wx/scan", "gate=members&to=%2Fdocs%3Fa%3D1")
+        .is_status(201)
+        .json();
     let id = begun["id"].as_str().unwrap();
     let (path, scene) = (format!("/wx/scan/{id}"), format!("login-{id}"));
     assert_eq!(begun["qr"], format!("http://weixin.qq.com/q/SYN_{scene}"));
@@ -69,7 +54,7 @@ fn a_page_that_asks_one_server_hears_of_the_scan_at_the_other_and_is_logged_in_a
     let hears = |account: &Account, known: &str| {
         let poll = format!("{path}?state={known}");
         let poll = Request::new("GET", &poll).header("Cookie", &format!("{FLOW}={flow}"));
-        json_of(account.send(&poll).is_status(200))
+        account.send(&poll).is_status(200).json()
     };
     // A page waits at each; the push comes to one of them.
     let numbers = thread::scope(|scope| {
@@ -89,7 +74,7 @@ fn a_page_that_asks_one_server_hears_of_the_scan_at_the_other_and_is_logged_in_a
     });
     assert_eq!(numbers[0], numbers[1]);
     // Somebody else who scans it at the other is told that it is taken.
-    let second = follower(&other);
+    let second = other.follower();
     let taken = one.post(&scan(&scene).from(&second)).reply().content;
     assert!(
         offered(&taken).is_empty() && taken.contains("已被使用"),
@@ -124,7 +109,7 @@ fn a_session_that_ends_at_one_server_ends_at_the_other() {
     };
     let platform = Platform::start();
     let [one, other] = nodes(&cluster, &platform);
-    let fan = follower(&one);
+    let fan = one.follower();
     let mut browser = Browser::new(&one);
     for way in ["log out", "command", "unsubscribe"] {
         browser.taken_to(&one).log_in(&fan);
@@ -160,7 +145,7 @@ fn a_log_in_inside_wechat_may_come_back_to_the_other_server() {
     };
     let platform = Platform::start();
     let [one, other] = nodes(&cluster, &platform);
-    let fan = follower(&one);
+    let fan = one.follower();
     let mut browser = Browser::new(&one);
     let back = browser.begin("/wx/login/all?to=/docs", &code(&fan));
     let done = browser.taken_to(&other).get(&back);
@@ -181,7 +166,7 @@ fn a_browser_that_loses_the_cookie_is_asked_by_one_server_and_answers_the_other(
     };
     let platform = Platform::start();
     let [one, other] = nodes(&cluster, &platform);
-    let fan = follower(&one);
+    let fan = one.follower();
     let mut browser = Browser::new(&one).losing(FLOW);
     let back = browser.begin("/wx/login/all?to=/docs", &code(&fan));
     let asked = browser.get(&back);
@@ -243,7 +228,7 @@ fn an_open_page_of_one_server_hears_of_a_message_that_the_other_received() {
     let body = operator.get("/inbox").is_status(200).body();
     let (_, rest) = body.split_once("data-news=\"").unwrap();
     let news = rest.split('"').next().unwrap();
-    let new = || json_of(operator.get(news).is_status(200))["new"].clone();
+    let new = || operator.get(news).is_status(200).json()["new"].clone();
     assert_eq!(new(), 0);
     other.post(&text("second")).is_status(200);
     assert_eq!(new(), 1);

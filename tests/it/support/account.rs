@@ -2,7 +2,7 @@
 
 use super::http::{Address, Answer, Request, exchange};
 pub use super::platform::{APP_ID, APP_SECRET};
-use super::push::{Push, nonce, signed_query};
+use super::push::{Push, another_fan, nonce, signed_query, subscribe};
 use super::{Log, PATIENCE, Platform, Ran, Service, Store, eventually, now};
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
@@ -402,6 +402,14 @@ impl Account {
     #[track_caller]
     pub fn post(&self, push: &Push) -> Answer {
         self.send(&push.request("/wechat", &self.token))
+    }
+
+    /// Somebody who follows from now on, by a push.
+    #[track_caller]
+    pub fn follower(&self) -> String {
+        let fan = another_fan();
+        self.post(&subscribe().from(&fan)).is_status(200);
+        fan
     }
 
     /// GETs path and query.

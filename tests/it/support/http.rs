@@ -354,6 +354,12 @@ impl Answer {
         String::from_utf8_lossy(&self.response.body).into_owned()
     }
 
+    /// The body, which must be JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body()).unwrap_or_else(|_| panic!("{}", self.explained("JSON")))
+    }
+
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.response.headers.iter().find(|(n, _)| n == name);

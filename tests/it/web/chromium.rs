@@ -131,7 +131,7 @@ fn a_follower_scans_types_and_chooses_and_is_logged_in_there() {
     };
     let platform = Platform::start();
     let site = Site::start(setup(&platform));
-    let (account, fan) = (&site.account, follower(&site.account));
+    let (account, fan) = (&site.account, site.account.follower());
     browser.open(&site.at("/wx/login/members?to=/wx/me"));
     browser.find("#code");
     let scene = scanned(&browser);
@@ -179,7 +179,7 @@ fn without_scripts_the_page_says_what_to_do_and_every_button_works() {
     };
     let platform = Platform::start();
     let site = Site::start(setup(&platform));
-    let fan = follower(&site.account);
+    let fan = site.account.follower();
     browser.looks(Look {
         runs_scripts: false,
         ..DESK
@@ -378,7 +378,7 @@ fn the_log_in_by_a_code_fits_as_it_goes_on() {
         browser.find("#code").text()
     };
     for shown in shown() {
-        let fan = follower(account);
+        let fan = account.follower();
         let typed = begin(&shown);
         browser.find("#qr svg");
         shown.fits(&browser, "waiting", 200);
@@ -419,7 +419,7 @@ fn the_page_says_where_no_log_in_can_be_begun_and_begins_when_asked_again() {
         browser.find("p[data-in=failed]");
         shown.fits(&browser, "failed", 429);
     }
-    let fan = follower(&site.account);
+    let fan = site.account.follower();
     site.account
         .post(&text(&typed[0]).from(&fan))
         .is_status(200);

@@ -192,7 +192,7 @@ fn threat_2_who_is_sent_a_foreign_log_in_is_asked_and_gets_no_cookie() {
 fn threat_3_no_log_in_goes_round_in_circles() {
     let platform = Platform::start();
     let account = setup(&platform).start();
-    let fan = follower(&account);
+    let fan = account.follower();
     let rounds = |browser: &Browser<'_>, gate: &str| {
         let mut redirects = 0;
         let mut next = browser.open(gate, "/docs");
@@ -510,7 +510,7 @@ fn threat_17_who_loses_the_right_loses_it_with_the_push() {
     let platform = Platform::start();
     let account = setup(&platform).start();
     let logged_in = || {
-        let (browser, fan) = (Browser::new(&account), follower(&account));
+        let (browser, fan) = (Browser::new(&account), account.follower());
         browser.log_in(&fan);
         assert_eq!(browser.check("members"), 200);
         (browser, fan)
