@@ -457,6 +457,30 @@ fn both_readmes_try_it_and_go_live_by_the_same_commands() {
 }
 
 #[test]
+fn both_readmes_name_the_lines_of_the_shipped_rules_as_explain_does() {
+    let shipped = std::fs::read_to_string(root().join("wechat.conf")).unwrap();
+    let shipped: Vec<&str> = shipped.lines().collect();
+    for name in ["README.md", "README.zh-CN.md"] {
+        let readme = std::fs::read_to_string(root().join(name)).unwrap();
+        let explained = readme.lines().filter_map(|line| {
+            let rest = line.strip_prefix("no ").or(line.strip_prefix("yes "))?;
+            let (rule, rest) = rest.trim().split_once(" (line ")?;
+            Some((rule, rest.split_once(')')?.0.parse::<usize>().unwrap()))
+        });
+        let explained: Vec<_> = explained.collect();
+        assert!(explained.len() >= 3, "{name}: {explained:?}");
+        for (rule, line) in explained {
+            let there = &shipped[line - 1..line + 1];
+            assert_eq!(
+                there,
+                ["[[rule]]", &format!("name = \"{rule}\"")],
+                "{name}: {rule}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_chinese_readme_has_each_section_of_the_english_one_or_leads_to_it() {
     let chinese = std::fs::read_to_string(root().join("README.zh-CN.md")).unwrap();
     let told: BTreeMap<&str, &str> = [
