@@ -77,7 +77,10 @@ pub(super) fn insert(sql: &mut dyn Sql, row: &NewRow<'_>, place: Place) -> Resul
     match place {
         Place::Unknown => {}
         #[cfg(feature = "mysql")]
-        Place::At(id) => return Ok(Inserted::At(id)),
+        Place::At(id) => {
+            sql.expect(id, true);
+            return Ok(Inserted::At(id));
+        }
         #[cfg(feature = "mysql")]
         Place::NotNew => return Ok(Inserted::NotNew),
         #[cfg(feature = "mysql")]
@@ -96,5 +99,6 @@ pub(super) fn insert(sql: &mut dyn Sql, row: &NewRow<'_>, place: Place) -> Resul
         sql.run(&TAKE_BACK, values![id])?;
         return Ok(Inserted::NotNew);
     }
+    sql.expect(id, true);
     Ok(Inserted::At(id))
 }

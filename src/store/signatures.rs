@@ -177,6 +177,7 @@ pub(super) fn remove_messages(
         if sql.run(&REMOVE, values![id])? == 0 {
             continue;
         }
+        sql.expect(*id, false);
         count += 1;
         sql.run(&REMOVE_FORWARD, values![id])?;
         sql.run(&REMOVE_MEDIA, values![id])?;

@@ -45,6 +45,10 @@ pub(super) trait Sql {
         self.run(statement, values).map(drop)
     }
 
+    /// Whether the row of `messages` with this id is there after the commit, so that it is looked for: a server may say that it
+    /// has committed what it has not.
+    fn expect(&mut self, _message: i64, _is_there: bool) {}
+
     /// The same connection, if each statement is a round trip and many rows at once are faster.
     #[cfg(feature = "mysql")]
     fn many(&mut self) -> Option<&mut dyn Many> {

@@ -128,19 +128,20 @@ impl Committer {
         }
         self.attempt += 1;
         let (row, attempt) = (&self.row, self.attempt);
-        // A server may say that it has committed what it has not: the row is read back. The number cannot be NULL, so that
-        // nothing is committed to a store that a newer program has changed, or that was moved, in the meantime.
+        // A server may say that it has committed what it has not: the row and the messages are read back. The number cannot be
+        // NULL, so that nothing is committed to a store that a newer program has changed, or that was moved, in the meantime.
         let number = schema::unless_closed(attempt);
+        let (messages, count) = self.connection.expected();
         let commit = format!(
             "{}INSERT INTO commits (writer, attempt, at) VALUES ({row}, {number}, unix_timestamp()) \
              ON DUPLICATE KEY UPDATE attempt = {attempt}, at = unix_timestamp(); \
-             {COMMIT}; {}",
+             {COMMIT}; {}; {count}",
             self.connection.is_whole(),
             self.last_committed()
         );
         let number = self.connection.number();
         match self.connection.commit_with::<u64>(&commit) {
-            Ok(found) if found == [attempt] => Ok(()),
+            Ok(found) if found == [attempt, messages] => Ok(()),
             Ok(_) => Err(Ended {
                 error: SqlError {
                     concerns_all: true,

@@ -64,6 +64,8 @@ pub(in super::super) struct Connection {
     again: Again,
     /// Whether anything was written since then.
     has_written: bool,
+    /// The messages that were inserted since then, see [`Sql::expect`].
+    expected: Vec<i64>,
 }
 
 struct Link {
@@ -96,6 +98,7 @@ impl Connection {
             is_within: false,
             again: Again::No,
             has_written: false,
+            expected: Vec::new(),
         }
     }
 
@@ -105,6 +108,7 @@ impl Connection {
         self.is_within = false;
         self.again = Again::No;
         self.has_written = false;
+        self.expected.clear();
         self.before.clear();
         if self.purpose == Purpose::Committing {
             self.before.push_str(IDLE_WITHIN);
@@ -156,6 +160,19 @@ impl Connection {
     /// Whether anything was written since the transaction began.
     pub(super) fn has_written(&self) -> bool {
         self.has_written
+    }
+
+    /// How many messages were inserted since the transaction began, and what counts those that are there.
+    pub(super) fn expected(&self) -> (u64, String) {
+        let ids: Vec<String> = self.expected.iter().map(i64::to_string).collect();
+        let count = match ids.is_empty() {
+            true => String::from("SELECT 0"),
+            false => format!(
+                "SELECT count(*) FROM messages WHERE id IN ({})",
+                ids.join(",")
+            ),
+        };
+        (ids.len() as u64, count)
     }
 
     /// Whether the work since the transaction began may be done again after this error of it.
@@ -509,6 +526,13 @@ impl Sql for Connection {
         text::fill(&mut self.before, statement.mysql, values);
         self.before.push_str(END);
         Ok(())
+    }
+
+    fn expect(&mut self, message: i64, is_there: bool) {
+        match is_there {
+            true => self.expected.push(message),
+            false => self.expected.retain(|id| *id != message),
+        }
     }
 
     fn many(&mut self) -> Option<&mut dyn Many> {

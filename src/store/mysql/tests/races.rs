@@ -1,5 +1,6 @@
 //! What several nodes do at the same time, on a real server: two stores in one database.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -7,7 +8,9 @@ use std::thread;
 use super::super::super::error::{ErrorKind, StoreError};
 use super::super::super::followers::tests::push;
 use super::super::super::hooks::remove_event;
-use super::super::super::sql::{Value, values};
+use super::super::super::settings;
+use super::super::super::signatures::remove_messages;
+use super::super::super::sql::{Sql, Value, values};
 use super::super::super::statement::{Statement, statement};
 use super::super::super::{
     EventState, FetchedProfile, HookChange, HookOutcome, NewHookEvent, ProfileOutcome, Record,
@@ -401,4 +404,53 @@ fn nodes_that_start_at_once_have_one_key_of_the_folder_of_media() {
         });
         assert_eq!(keys[0], keys[1]);
     }
+}
+
+#[test]
+fn a_commit_without_a_message_that_it_brought_was_none() {
+    let Some([store, _]) = nodes() else {
+        return;
+    };
+    let mut attempt = 0;
+    let done = store.writer.write(move |sql| {
+        attempt += 1;
+        settings::put(sql, "attempt", &attempt.to_string())?;
+        // As where a server has ended the transaction on its way, and has done what came after that.
+        sql.expect(1, attempt == 1);
+        Ok(attempt)
+    });
+    assert_eq!(done, Ok(2));
+}
+
+const OF_A_PERSON: Statement = statement!(
+    "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE openid = ?1"
+);
+
+#[test]
+fn a_message_that_is_removed_by_the_commit_that_brought_it_may_be_missing() {
+    let Some(mut options) = new_database() else {
+        return;
+    };
+    options.server.as_mut().unwrap().connections = 1;
+    let store = Store::open(&options).unwrap();
+    let (go, gone) = channel();
+    let wait = move |_: &mut dyn Sql| Ok(gone.recv().ok());
+    store.writer.write_then(wait, |_, _| {});
+    let (done, recorded) = channel();
+    let brought = push(1, "oSynOne", 1_000, Effect::None);
+    store.record(brought, move |outcome, _| done.send(outcome).unwrap());
+    let attempts = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&attempts);
+    let (done, removed) = channel();
+    let remove = move |sql: &mut dyn Sql| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        remove_messages(sql, &OF_A_PERSON, values!["oSynOne"], 0)
+    };
+    store
+        .writer
+        .write_then(remove, move |outcome, _| done.send(outcome).unwrap());
+    go.send(()).unwrap();
+    assert!(recorded.recv().unwrap().is_ok());
+    assert_eq!(removed.recv().unwrap(), Ok(1));
+    assert_eq!(attempts.load(Ordering::Relaxed), 1);
 }
