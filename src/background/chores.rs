@@ -210,6 +210,7 @@ fn remove_old(
         remove_unused_pictures,
         remove_old_sent,
         remove_troubles,
+        remove_commits,
     ] {
         let removed = remove(app, store)?;
         if removed != Removed::All {
@@ -293,6 +294,17 @@ fn count_rules(app: &App, store: &Store, removed: Removed) -> Result<Removed, St
         }
     }
     Ok(removed)
+}
+
+/// Removes what servers that were killed left in a database about their commits, by its own clock.
+fn remove_commits(app: &App, store: &Store) -> Result<Removed, StoreError> {
+    while store.remove_commits(STEP)? > 0 {
+        match app.notifiers.chores.wait(BREATH) {
+            Woken::TimedOut => {}
+            woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
+        }
+    }
+    Ok(Removed::All)
 }
 
 /// Removes troubles that were over long ago.

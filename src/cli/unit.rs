@@ -383,7 +383,14 @@ WantedBy=multi-user.target
             Place::File(_) => "",
             Place::Server { .. } => AFTER_DATABASE,
         },
-        sandbox = sandbox(home, "AF_INET AF_INET6 AF_UNIX"),
+        sandbox = sandbox(
+            home,
+            "AF_INET AF_INET6 AF_UNIX",
+            match unit.store {
+                Place::File(_) => NO_SYSTEM,
+                Place::Server { .. } => SEES_BOOT,
+            },
+        ),
     ))
 }
 
@@ -403,8 +410,18 @@ fn handed_over(file: &Path, credential: &str) -> Result<String, UnwritablePath> 
     ))
 }
 
-/// The sandbox of a service, the same for the server and the backup.
-fn sandbox(home: &str, families: &str) -> String {
+/// Of /proc, processes alone.
+const NO_SYSTEM: &str = "ProcSubset=pid\n";
+
+/// For the store's leases, whose holders must be told apart.
+const SEES_BOOT: &str = "\
+# The kernel's id of the boot is seen, too: with it a server that was killed and
+# starts again knows that its leases in the database are those of a dead process.
+ProcSubset=all
+";
+
+/// The sandbox of a service, the same for the server and the backup but for what it sees of /proc.
+fn sandbox(home: &str, families: &str, proc: &str) -> String {
     format!(
         "\
 # The file system is read-only but for what is named above; no other user's
@@ -415,8 +432,7 @@ PrivateTmp=yes
 PrivateDevices=yes
 DevicePolicy=closed
 ProtectProc=invisible
-ProcSubset=pid
-PrivateIPC=yes
+{proc}PrivateIPC=yes
 KeyringMode=private
 RemoveIPC=yes
 
@@ -497,7 +513,7 @@ pub(super) fn backup_units(unit: &Unit<'_>) -> Result<[String; 2], UnwritablePat
             "AF_INET AF_INET6 AF_UNIX",
         ),
     };
-    let sandbox = sandbox(home, families);
+    let sandbox = sandbox(home, families, NO_SYSTEM);
     let service = format!(
         "\
 [Unit]

@@ -142,6 +142,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let refusals = Arc::new(Refusals::default());
     let site = Arc::new(Site::new(Arc::clone(&app), Arc::clone(&refusals))?);
     let router = Router::with(Arc::clone(&site), ROUTES)?;
+    let killed = app.store.end_dead_nodes().map_err(AppError::Store)?;
+    if killed > 0 {
+        log::info!("nodes: a server of this machine was killed; what it alone did goes on at once");
+    }
     // Before any push is recorded here: what others know nothing of counts as left behind.
     app.store.tell_nodes(&app.node()).map_err(AppError::Store)?;
     // Where several servers share the store, one of them does that for all.

@@ -1,8 +1,9 @@
 //! Leases: the exclusive right to do something, across processes and machines, for a limited time.
 //!
 //! In a file a lease is a row of `settings`, and is free as soon as its process is seen to have ended. On a server it is a
-//! row of `leases`: whoever takes it raises its epoch, and only the server's clock decides when it ends. A process that
-//! was suspended may still believe that it holds one; what it then writes through [`Store::under`] is refused.
+//! row of `leases`: whoever takes it raises its epoch, and the server's clock decides when it ends, unless a server that
+//! starts sees that the holder was killed ([`Store::end_dead_nodes`]). A process that was suspended may still believe that
+//! it holds one; what it then writes through [`Store::under`] is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

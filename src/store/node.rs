@@ -1,4 +1,5 @@
-//! Nodes: the servers of a store that several machines share. Each tells that it runs, and with which configuration.
+//! Nodes: the servers of a store that several machines share. Each tells that it runs, and with which configuration. What
+//! those leave that were killed is cleared here.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use super::error::StoreError;
 use super::open::{Reader, Store};
-use super::process::NodeId;
+use super::process::{NodeId, Process};
 use super::sql::values;
 use super::statement::statements;
 
@@ -15,6 +16,10 @@ pub const NODE_LIFE: u32 = 60;
 
 /// How long a node that has ended is listed, in seconds: a week.
 const LISTED: u32 = 7 * 86_400;
+
+/// How long what a connection last committed is known, in seconds: a day. Who does not know whether it has committed looks
+/// for a few seconds.
+const COMMITS: u32 = 86_400;
 
 /// What a node tells of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +69,16 @@ impl fmt::Display for NodeRow {
 statements! {
     TELL = {
         sqlite: "",
-        mysql: "INSERT INTO nodes (id, name, listen, version, config, started_at, seen_at)
-                VALUES (?1, ?2, ?3, ?4, ?5, unix_timestamp(), unix_timestamp())
+        mysql: "INSERT INTO nodes (id, name, listen, version, config, process, started_at, seen_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, unix_timestamp(), unix_timestamp())
                 ON DUPLICATE KEY UPDATE listen = ?3, config = ?5, seen_at = unix_timestamp()",
     };
     FORGET = { sqlite: "", mysql: "DELETE FROM nodes WHERE id = ?1" };
     FORGET_OLD = { sqlite: "", mysql: "DELETE FROM nodes WHERE seen_at < unix_timestamp() - ?1" };
+    PROCESSES = { sqlite: "", mysql: "SELECT id, process FROM nodes" };
+    END_LEASES = { sqlite: "", mysql: "UPDATE leases SET until_ms = 0 WHERE holder = ?1" };
+    OLD_COMMITS = { sqlite: "", mysql: "SELECT writer FROM commits WHERE at < unix_timestamp() - ?1 LIMIT ?2" };
+    REMOVE_COMMITS = { sqlite: "", mysql: "DELETE FROM commits WHERE writer = ?1 AND at < unix_timestamp() - ?2" };
     NODES = {
         sqlite: "",
         mysql: "SELECT id, name, listen, version, config, started_at, seen_at, seen_at >= unix_timestamp() - ?1
@@ -97,7 +106,7 @@ impl Store {
         if !self.is_shared() {
             return Ok(());
         }
-        let (id, node) = (self.node, node.clone());
+        let (id, node, process) = (self.node, node.clone(), self.process.to_string());
         self.writer.write(move |sql| {
             let Node {
                 name,
@@ -105,7 +114,7 @@ impl Store {
                 version,
                 config,
             } = &node;
-            sql.run(&TELL, values![id.0, name, listen, version, config])?;
+            sql.run(&TELL, values![id.0, name, listen, version, config, process])?;
             sql.run(&FORGET_OLD, values![LISTED]).map(drop)
         })
     }
@@ -121,6 +130,61 @@ impl Store {
         let id = self.node;
         self.writer
             .write(move |sql| sql.run(&FORGET, values![id.0]).map(drop))
+    }
+}
+
+impl Store {
+    /// Ends the leases of nodes whose process is seen from here to have ended, so that others go on at once, and forgets
+    /// them. Returns how many there were. A file has none.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn end_dead_nodes(&self) -> Result<usize, StoreError> {
+        if !self.is_shared() {
+            return Ok(0);
+        }
+        let here = self.process.clone();
+        if !here.sees_others() {
+            log::debug!(
+                "nodes: which servers of this machine were killed cannot be seen here: what they alone did waits for {NODE_LIFE} s"
+            );
+            return Ok(0);
+        }
+        self.writer.write(move |sql| {
+            let nodes = sql.all(&PROCESSES, &[], |row| {
+                Ok((row.get(0)?, row.get::<String>(1)?.parse()))
+            })?;
+            let is_dead = |process: &Process| !here.sees_alive(process);
+            let dead: Vec<[u8; 16]> = nodes
+                .into_iter()
+                .filter_map(|(id, process)| process.is_ok_and(|it| is_dead(&it)).then_some(id))
+                .collect();
+            for id in &dead {
+                sql.run(&END_LEASES, values![id])?;
+                sql.run(&FORGET, values![id])?;
+            }
+            Ok(dead.len())
+        })
+    }
+
+    /// Removes up to this many rows about the last commits of connections that have committed nothing for a day: a process
+    /// that ends in good order leaves none. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub fn remove_commits(&self, most: u32) -> Result<usize, StoreError> {
+        if !self.is_shared() {
+            return Ok(0);
+        }
+        self.writer.write(move |sql| {
+            // Read without a lock: to look at the rows of others, a DELETE would wait for their transactions.
+            let old: Vec<[u8; 16]> =
+                sql.all(&OLD_COMMITS, values![COMMITS, most], |row| row.get(0))?;
+            for writer in &old {
+                sql.run(&REMOVE_COMMITS, values![writer, COMMITS])?;
+            }
+            Ok(old.len())
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::error::{ErrorKind, StoreError};
 use crate::random;
 
-/// A process, as recorded in a lease that it holds.
+/// A process, as recorded in a lease that it holds, or in its row of `nodes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     pid: u32,
@@ -22,10 +22,11 @@ pub(super) struct Process {
     place: Option<Place>,
 }
 
-/// One boot of a machine and a PID namespace on it: two containers that share the file have different ones.
+/// One boot of a machine and a PID namespace on it: two containers that share the store have different ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    /// The kernel's id of the boot, `/`, and the inode of the PID namespace.
+    /// The kernel's id of the boot, `/`, the inode of the PID namespace, and where there are such, `/` and that of the time
+    /// namespace, which may move what /proc says about the start of a process.
     name: String,
     /// When the process started, in clock ticks since boot, because process ids are reused.
     began: u64,
@@ -44,7 +45,12 @@ impl Process {
         })
     }
 
-    /// Whether the holder of a lease that `self` found in the store may still be running. It is known to have ended
+    /// Whether it can be seen from here that another process has ended.
+    pub(super) fn sees_others(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Whether the process that `self` found in the store may still be running. It is known to have ended
     /// only if it would be visible from here.
     pub(super) fn sees_alive(&self, holder: &Process) -> bool {
         let (Some(here), Some(there)) = (&self.place, &holder.place) else {
@@ -126,9 +132,18 @@ pub fn machine() -> String {
 
 /// See [`Place::name`].
 fn place() -> Option<String> {
+    // That of another PID namespace tells of other processes.
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str() != Some(&std::process::id().to_string()) {
+        return None;
+    }
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let space = fs::metadata("/proc/self/ns/pid").ok()?.ino();
-    Some(format!("{}/{space}", boot.trim()))
+    let space = |kind: &str| Some(fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino());
+    let processes = format!("{}/{}", boot.trim(), space("pid")?);
+    Some(match space("time") {
+        Some(time) => format!("{processes}/{time}"),
+        None => processes,
+    })
 }
 
 /// See [`Place::began`].

@@ -71,6 +71,7 @@ fn the_usual_unit_says_what_the_readme_promises() {
         ("ProtectSystem", vec!["strict"]),
         ("ProtectHome", vec!["yes"]),
         ("NoNewPrivileges", vec!["yes"]),
+        ("ProcSubset", vec!["pid"]),
         ("UMask", vec!["0077"]),
         ("After", vec!["network-online.target", "time-sync.target"]),
         ("Wants", vec!["network-online.target"]),
@@ -345,6 +346,7 @@ fn a_store_on_a_server_needs_its_password_and_no_folder_and_its_backup_the_netwo
     for (name, values) in [
         ("StateDirectory", vec!["wechatd"]),
         ("ReadWritePaths", vec![]),
+        ("ProcSubset", vec!["all"]),
         (
             "LoadCredential",
             vec!["app_secret:/etc/wechatd/app_secret", password],

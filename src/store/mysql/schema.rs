@@ -356,6 +356,7 @@ const BEGINNING: &[&str] = &[
     listen     VARBINARY(255) NOT NULL,         -- where it listens
     version    VARBINARY(128) NOT NULL,         -- of the program
     config     BINARY(32) NOT NULL,             -- SHA-256 of the configuration
+    process    VARBINARY(255) NOT NULL,         -- by which another one on its machine sees whether it runs
     started_at BIGINT NOT NULL,
     seen_at    BIGINT NOT NULL,
     KEY nodes_seen_at (seen_at)

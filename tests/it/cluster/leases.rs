@@ -121,6 +121,44 @@ fn a_server_that_stops_leaves_its_duties_to_the_others_at_once() {
 }
 
 #[test]
+fn a_server_that_was_killed_goes_on_with_its_duties_as_soon_as_it_starts_again() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut node = cluster.node();
+    let duties = |node: &Account, epoch: i64| {
+        let sql = format!("SELECT count(*) FROM leases WHERE epoch = {epoch} AND until_ms > 1");
+        comes_to(&cluster, node, &sql, "8");
+    };
+    duties(&node, 1);
+    node.kill();
+    let started = Instant::now();
+    node.begin();
+    node.log()
+        .says("a server of this machine was killed; what it alone did goes on at once");
+    duties(&node, 2);
+    assert!(started.elapsed() < Duration::from_secs(15));
+    assert_eq!(cluster.sql("SELECT count(*) FROM nodes"), "1");
+}
+
+#[test]
+fn a_server_that_is_frozen_keeps_its_duties_while_another_starts_on_its_machine() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let frozen = cluster.node();
+    let duties =
+        "SELECT count(*), count(DISTINCT holder), max(epoch), min(until_ms) > 1 FROM leases";
+    comes_to(&cluster, &frozen, duties, "8\t1\t1\t1");
+    send_signal(frozen.pid(), "STOP");
+    // It decides that before it listens.
+    let other = cluster.node();
+    assert_eq!(cluster.sql(duties), "8\t1\t1\t1", "{}", other.log());
+    assert_eq!(cluster.sql("SELECT count(*) FROM nodes"), "2");
+    send_signal(frozen.pid(), "CONT");
+}
+
+#[test]
 fn servers_with_other_configurations_are_told_in_the_log_and_by_check() {
     let Some(cluster) = Cluster::new() else {
         return;

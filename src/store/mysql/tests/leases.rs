@@ -4,6 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::super::error::ErrorKind;
+use super::super::super::process::began as began_at;
+use super::super::super::sql::values;
 use super::super::super::statement::{Statement, statement};
 use super::super::super::{KeptToken, Node, Reader, Store};
 use super::new_database;
@@ -80,18 +82,21 @@ fn a_lease_that_several_ask_for_at_once_goes_to_one() {
     }
 }
 
+fn node(name: &str, config: u8) -> Node {
+    Node {
+        name: name.to_owned(),
+        listen: "127.0.0.1:8080".to_owned(),
+        version: "0.2.0".to_owned(),
+        config: [config; 32],
+    }
+}
+
 #[test]
 fn nodes_are_listed_with_what_they_alone_do() {
     let Some(options) = new_database() else {
         return;
     };
     let [one, other] = [(); 2].map(|()| Store::open(&options).unwrap());
-    let node = |name: &str, config| Node {
-        name: name.to_owned(),
-        listen: "127.0.0.1:8080".to_owned(),
-        version: "0.2.0".to_owned(),
-        config: [config; 32],
-    };
     one.tell_nodes(&node("a", 1)).unwrap();
     other.tell_nodes(&node("b", 1)).unwrap();
     other.tell_nodes(&node("b", 2)).unwrap();
@@ -111,4 +116,87 @@ fn nodes_are_listed_with_what_they_alone_do() {
     assert!(!listed()[1].is_alive);
     other.leave_nodes().unwrap();
     assert_eq!(listed().len(), 1);
+}
+
+#[test]
+fn leases_end_at_once_only_of_nodes_whose_process_is_seen_to_have_ended() {
+    let Some(options) = new_database() else {
+        return;
+    };
+    let starting = Store::open(&options).unwrap();
+    let here = starting.process.to_string();
+    let [_pid, _nonce, name, began] = here.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{here}");
+    };
+    // No process has this id: it is above the kernel's maximum.
+    let nobody = 5_000_000;
+    let mut running = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .unwrap();
+    let other = running.id();
+    let since = began_at(other).unwrap();
+    for (process, has_ended) in [
+        (format!("{nobody} 7 {name} {began}"), true),
+        (format!("{other} 7 {name} {since}"), false),
+        (format!("{other} 7 {name} {}", since - 1), true),
+        // Another machine, another boot of this one, another container.
+        (format!("{nobody} 7 another-boot/4026531836 {began}"), false),
+        (format!("{nobody} 7 {name}1 {began}"), false),
+        // Where the system does not tell.
+        (format!("{nobody} 7"), false),
+    ] {
+        let mut earlier = Store::open(&options).unwrap();
+        earlier.process = process.parse().unwrap();
+        earlier.tell_nodes(&node("a", 1)).unwrap();
+        let length = Duration::from_secs(60);
+        let held = earlier.take_lease("chores", length).unwrap().unwrap();
+        starting.end_dead_nodes().unwrap();
+        let is_listed = starting
+            .read(Reader::nodes)
+            .unwrap()
+            .iter()
+            .any(|row| row.id == earlier.node());
+        assert_eq!(is_listed, !has_ended, "{process}");
+        let taken = starting.take_lease("chores", length).unwrap();
+        assert_eq!(taken.is_some(), has_ended, "{process}");
+        let wrote = earlier.under(&held).keep_setting("name", "earlier");
+        assert_eq!(wrote.is_err(), has_ended, "{process}");
+        expire(&starting);
+        let free = starting.take_lease("chores", length).unwrap();
+        starting.end_lease(&free.unwrap()).unwrap();
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn what_ended_processes_left_of_their_commits_goes_after_a_day() {
+    let Some(options) = new_database() else {
+        return;
+    };
+    let store = Store::open(&options).unwrap();
+    const LEAVE: Statement = statement!(
+        "INSERT INTO commits (writer, attempt, at) VALUES (?1, 77, unix_timestamp() - ?2)"
+    );
+    let leave = |writer: u8, age: i64| {
+        let writer = [writer; 16];
+        let left = store
+            .writer
+            .write(move |sql| sql.run(&LEAVE, values![writer, age]));
+        assert_eq!(left, Ok(1));
+    };
+    for (writer, age) in [(1, 86_410), (2, 86_390), (3, 10 * 86_400)] {
+        leave(writer, age);
+    }
+    assert_eq!(store.remove_commits(1), Ok(1));
+    assert_eq!(store.remove_commits(9), Ok(1));
+    assert_eq!(store.remove_commits(9), Ok(0));
+    const LEFT: Statement = statement!("SELECT writer FROM commits WHERE attempt = 77");
+    let left: Vec<[u8; 16]> = store
+        .reader()
+        .unwrap()
+        .read(|sql| sql.all(&LEFT, &[], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(left, [[2; 16]]);
 }
