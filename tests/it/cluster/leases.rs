@@ -132,6 +132,7 @@ fn a_server_that_was_killed_goes_on_with_its_duties_as_soon_as_it_starts_again()
     };
     duties(&node, 1);
     node.kill();
+    cluster.sql("UPDATE commits SET at = 1");
     let started = Instant::now();
     node.begin();
     node.log()
@@ -139,6 +140,8 @@ fn a_server_that_was_killed_goes_on_with_its_duties_as_soon_as_it_starts_again()
     duties(&node, 2);
     assert!(started.elapsed() < Duration::from_secs(15));
     assert_eq!(cluster.sql("SELECT count(*) FROM nodes"), "1");
+    let old = "SELECT count(*) FROM commits WHERE at = 1";
+    comes_to(&cluster, &node, old, "0");
 }
 
 #[test]
