@@ -1,4 +1,4 @@
-//! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no MariaDB.
+//! Several servers on one database. Compiled with `--features mysql`; skipped where `WECHATD_ENGINE` names no server.
 
 mod failover;
 mod faults;

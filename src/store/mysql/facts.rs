@@ -18,6 +18,17 @@ const STATUS: &str = "SHOW STATUS WHERE Variable_name IN ('Ssl_cipher',
     'Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients',
     'Rpl_semi_sync_source_status', 'Rpl_semi_sync_source_clients')";
 
+/// What a server that is not MariaDB is, by its comment. MySQL's says in distributions only whose build it is: `(Debian)`.
+fn product(comment: String) -> String {
+    let builder = comment
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    match builder {
+        Some(builder) => format!("MySQL of {builder}"),
+        None => comment,
+    }
+}
+
 /// Asks the server.
 ///
 /// # Errors
@@ -42,7 +53,7 @@ pub(super) fn ask(connection: &mut Connection, hosts: &Hosts) -> Result<ServerFa
     let version = value("version").unwrap_or_default();
     let product = match version.contains("MariaDB") {
         true => None,
-        false => value("version_comment"),
+        false => value("version_comment").map(product),
     };
     Ok(ServerFacts {
         host: host.map(ToString::to_string).unwrap_or_default(),

@@ -89,7 +89,7 @@ fn a_server_that_hangs_is_read_only_or_lets_nobody_in_refuses_pushes_until_it_is
     engine.run(&format!(
         "ALTER USER '{USER}'@'%' IDENTIFIED BY 'synthetic other'"
     ));
-    engine.run(&format!("KILL USER '{USER}'@'%'"));
+    engine.hang_up();
     watched.refuses();
     watched
         .node

@@ -147,7 +147,7 @@ fn check_shows_what_the_server_is_and_what_acknowledged_means_there() {
     let checked = node.command(&["check"]);
     checked
         .ok()
-        .says("MariaDB")
+        .says(cluster.engine.product.name)
         .says("not encrypted")
         .says("STRICT_ALL_TABLES")
         .says("innodb_flush_log_at_trx_commit 1, no binary log")

@@ -1,4 +1,4 @@
-//! Several servers on one database of a private MariaDB, each with a folder and a configuration of its own.
+//! Several servers on one database of a private server, each with a folder and a configuration of its own.
 
 use super::engine::{Engine, PASSWORD};
 use super::{Account, Setup};
@@ -14,7 +14,7 @@ pub struct Cluster<'a> {
 }
 
 impl Cluster<'static> {
-    /// A new database of the MariaDB that all tests share; `None` where there is no MariaDB.
+    /// A new database of the server that all tests share; `None` where there is none.
     pub fn new() -> Option<Cluster<'static>> {
         Engine::shared().map(Cluster::on)
     }

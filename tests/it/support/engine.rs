@@ -1,7 +1,7 @@
-//! A private MariaDB for tests: its own folder and port, no TLS. It ends with the test that started it.
+//! A private MariaDB or MySQL for tests: its own folder and port, no TLS. It ends with the test that started it.
 //!
-//! `WECHATD_ENGINE` names a folder into which Debian's packages were unpacked, as `.ci/run` does it. Without it such tests
-//! say that they were skipped, and pass.
+//! `WECHATD_ENGINE` names a folder into which Debian's packages of either were unpacked, as `.ci/run` does it with those of
+//! MariaDB. Without it such tests say that they were skipped, and pass.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -43,9 +43,57 @@ pub enum Cut {
     Request,
 }
 
+/// The names by which MariaDB and MySQL call the same.
+#[derive(Debug)]
+pub struct Product {
+    /// Its own.
+    pub name: &'static str,
+    server: &'static str,
+    client: &'static str,
+    /// The servers of a pair, and the plugin that each needs to be one.
+    source: &'static str,
+    replica: &'static str,
+    plugins: [&'static str; 2],
+    /// Tells a replica its source.
+    change: &'static str,
+}
+
+const MARIADB: Product = Product {
+    name: "MariaDB",
+    server: "usr/sbin/mariadbd",
+    client: "usr/bin/mariadb",
+    source: "master",
+    replica: "slave",
+    plugins: ["", ""],
+    change: "CHANGE MASTER TO",
+};
+
+const MYSQL: Product = Product {
+    name: "MySQL",
+    server: "usr/sbin/mysqld",
+    client: "usr/bin/mysql",
+    source: "source",
+    replica: "replica",
+    plugins: ["semisync_source.so", "semisync_replica.so"],
+    change: "CHANGE REPLICATION SOURCE TO source_ssl = 0, get_source_public_key = 1,",
+};
+
+impl Product {
+    /// What is unpacked there.
+    fn of(unpacked: &Path) -> &'static Product {
+        // MariaDB's packages have a server by MySQL's name, too.
+        match unpacked.join(MARIADB.server).exists() {
+            true => &MARIADB,
+            false => &MYSQL,
+        }
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Engine {
+    /// What it is.
+    pub product: &'static Product,
     unpacked: PathBuf,
     folder: PathBuf,
     port: u16,
@@ -53,7 +101,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a server with these options besides its own; `None` where there is no MariaDB.
+    /// Starts a server with these options besides its own; `None` where there is no server.
     pub fn start(options: &[&str]) -> Option<Engine> {
         let unpacked = unpacked()?;
         // Between the choice of a port and its use another process may take it.
@@ -74,6 +122,7 @@ impl Engine {
         let port = free_port();
         let engine = Engine {
             keeper: keeper(&folder, server.args(own(port, &folder))),
+            product: Product::of(unpacked),
             unpacked: unpacked.to_owned(),
             folder,
             port,
@@ -91,28 +140,36 @@ impl Engine {
         SHARED.get_or_init(|| Engine::start(&[])).as_ref()
     }
 
-    /// A primary, which acknowledges nothing that its replica does not have; `None` where there is no MariaDB.
+    /// A primary, which acknowledges nothing that its replica does not have; `None` where there is no server.
     pub fn pair() -> Option<(Engine, Engine)> {
+        let product = Product::of(&unpacked()?);
+        let (source, replicates) = (product.source, product.replica);
+        let [of_source, of_replica] = product
+            .plugins
+            .map(|plugin| format!("--plugin-load-add={plugin}"));
         let primary = Engine::start(&[
+            &of_source,
             "--server-id=1",
             "--log-bin=bin",
-            "--rpl-semi-sync-master-timeout=60000",
-            "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+            &format!("--rpl-semi-sync-{source}-timeout=60000"),
+            &format!("--rpl-semi-sync-{source}-wait-point=AFTER_SYNC"),
         ])?;
         let replica = Engine::start(&[
+            &of_replica,
             "--server-id=2",
-            "--rpl-semi-sync-slave-enabled=ON",
+            &format!("--rpl-semi-sync-{replicates}-enabled=ON"),
             "--read-only",
         ])?;
         // Not sooner: it would wait for the replica when it makes its users.
-        primary.run("SET GLOBAL rpl_semi_sync_master_enabled = ON");
+        primary.run(&format!("SET GLOBAL rpl_semi_sync_{source}_enabled = ON"));
         replica.run(&format!(
-            "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{USER}',
-                 master_password = '{PASSWORD}', master_log_file = 'bin.000001', master_log_pos = 4;
-             START SLAVE",
-            primary.port
+            "{} {source}_host = '127.0.0.1', {source}_port = {}, {source}_user = '{USER}',
+                 {source}_password = '{PASSWORD}', {source}_log_file = 'bin.000001', {source}_log_pos = 4;
+             START {replicates}",
+            product.change, primary.port
         ));
-        primary.says("SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'", "\t1\n");
+        let clients = format!("SHOW STATUS LIKE 'Rpl_semi_sync_{source}_clients'");
+        primary.says(&clients, "\t1\n");
         Some((primary, replica))
     }
 
@@ -192,9 +249,10 @@ impl Engine {
     /// Makes a replica whose primary has died the server that can be written to.
     #[track_caller]
     pub fn promote(&self) {
-        self.run("STOP SLAVE IO_THREAD");
-        self.says("SHOW SLAVE STATUS", "Slave has read all relay log");
-        self.run("STOP SLAVE; SET GLOBAL read_only = 0");
+        let replica = self.product.replica;
+        self.run(&format!("STOP {replica} IO_THREAD"));
+        self.says(&format!("SHOW {replica} STATUS"), "has read all relay log");
+        self.run(&format!("STOP {replica}; SET GLOBAL read_only = 0"));
     }
 
     /// Waits until a node of a Galera has done what the others had when this is called.
@@ -275,7 +333,7 @@ impl Engine {
     /// Runs statements as root, and returns what they print: a line for each row, columns separated by tabs.
     #[track_caller]
     pub fn run(&self, sql: &str) -> String {
-        let output = Command::new(self.unpacked.join("usr/bin/mariadb"))
+        let output = Command::new(self.unpacked.join(self.product.client))
             .env("LD_LIBRARY_PATH", libraries(&self.unpacked))
             .args([
                 "--no-defaults",
@@ -290,6 +348,21 @@ impl Engine {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sql}: {error}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Ends the connections of [`USER`].
+    #[allow(dead_code, reason = "not everybody who starts a server does")]
+    pub fn hang_up(&self) {
+        let connections = self.run("SHOW PROCESSLIST");
+        let mut connections = connections.lines().map(|line| line.split('\t'));
+        let kill = connections.try_fold(String::new(), |kill, mut columns| {
+            let (number, user) = (columns.next()?, columns.next()?);
+            Some(match user == USER {
+                true => format!("{kill}KILL {number};"),
+                false => kill,
+            })
+        });
+        self.run(&kill.unwrap());
     }
 
     /// Sends the server a signal, such as `KILL` or `STOP`.
@@ -373,11 +446,11 @@ impl Drop for Engine {
     }
 }
 
-/// The folder in which MariaDB is; `None` where there is none.
+/// The folder in which the server's packages are; `None` where there is none.
 fn unpacked() -> Option<PathBuf> {
     let unpacked = std::env::var_os("WECHATD_ENGINE").map(PathBuf::from);
     if unpacked.is_none() {
-        eprintln!("no MariaDB here (WECHATD_ENGINE names none), skipped");
+        eprintln!("no MariaDB or MySQL here (WECHATD_ENGINE names none), skipped");
     }
     unpacked
 }
@@ -435,7 +508,7 @@ fn own(port: u16, folder: &Path) -> Vec<String> {
 
 /// The server's program with the options that it needs anywhere.
 fn server(unpacked: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(unpacked.join("usr/sbin/mariadbd"));
+    let mut command = Command::new(unpacked.join(Product::of(unpacked).server));
     let share = unpacked.join("usr/share/mysql");
     command
         .env("LD_LIBRARY_PATH", libraries(unpacked))
@@ -443,6 +516,7 @@ fn server(unpacked: &Path, folder: &Path) -> Command {
         .arg("--user=root")
         .arg(format!("--datadir={}", folder.join("data").display()))
         .arg(format!("--tmpdir={}", folder.display()))
+        .arg(format!("--secure-file-priv={}", folder.display()))
         .arg(format!("--lc-messages-dir={}", share.display()))
         .arg(format!(
             "--character-sets-dir={}",
@@ -452,12 +526,21 @@ fn server(unpacked: &Path, folder: &Path) -> Command {
             "--plugin-dir={}",
             unpacked.join("usr/lib/mysql/plugin").display()
         ))
-        .arg("--innodb-log-file-size=16M")
+        // What only one of the two knows. MySQL would log what nobody replicates, and make certificates.
+        .args([
+            "--skip-log-bin",
+            "--loose-auto-generate-certs=OFF",
+            "--loose-mysqlx=OFF",
+        ])
+        .args([
+            "--loose-innodb-log-file-size=16M",
+            "--loose-innodb-redo-log-capacity=32M",
+        ])
         .arg("--innodb-buffer-pool-size=64M");
     command
 }
 
-/// Debian's libraries that MariaDB needs, which need not be installed.
+/// Debian's libraries that the server needs, which need not be installed.
 fn libraries(unpacked: &Path) -> PathBuf {
     let usr = std::fs::read_dir(unpacked.join("usr/lib")).unwrap();
     let mut folders = usr.map(|entry| entry.unwrap().path());
@@ -474,20 +557,23 @@ fn fill(unpacked: &Path, folder: &Path) {
          GRANT REPLICATION SLAVE ON *.* TO '{USER}'@'%';\n"
     );
     std::fs::write(folder.join("users.sql"), users).unwrap();
-    // Each statement on lines of its own, as the server reads them here.
-    let mut tables = "CREATE DATABASE mysql;\nUSE mysql;\n".to_owned();
-    for name in ["mysql_system_tables.sql", "mysql_system_tables_data.sql"] {
-        let file = unpacked.join("usr/share/mysql").join(name);
-        tables += &std::fs::read_to_string(file).unwrap();
+    let mut fills = server(unpacked, folder);
+    fills.arg("--innodb-flush-log-at-trx-commit=0");
+    if Product::of(unpacked).name == MYSQL.name {
+        fills.arg("--initialize-insecure");
+    } else {
+        // Each statement on lines of its own, as the server reads them here.
+        let mut tables = "CREATE DATABASE mysql;\nUSE mysql;\n".to_owned();
+        for name in ["mysql_system_tables.sql", "mysql_system_tables_data.sql"] {
+            let file = unpacked.join("usr/share/mysql").join(name);
+            tables += &std::fs::read_to_string(file).unwrap();
+        }
+        let script = folder.join("tables.sql");
+        std::fs::write(&script, tables).unwrap();
+        fills.arg("--bootstrap");
+        fills.stdin(std::fs::File::open(script).unwrap());
     }
-    let script = folder.join("tables.sql");
-    std::fs::write(&script, tables).unwrap();
-    let output = server(unpacked, folder)
-        .arg("--bootstrap")
-        .arg("--innodb-flush-log-at-trx-commit=0")
-        .stdin(std::fs::File::open(script).unwrap())
-        .output()
-        .unwrap();
+    let output = fills.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
 }
