@@ -88,3 +88,21 @@ pub(super) fn ask(connection: &mut Connection, hosts: &Hosts) -> Result<ServerFa
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::product;
+
+    #[test]
+    fn a_mysql_whose_comment_says_only_who_has_built_it_is_called_mysql() {
+        for (comment, expected) in [
+            ("(Debian)", "MySQL of Debian"),
+            (
+                "MySQL Community Server - GPL",
+                "MySQL Community Server - GPL",
+            ),
+        ] {
+            assert_eq!(product(comment.to_owned()), expected);
+        }
+    }
+}
