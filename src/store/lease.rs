@@ -1,9 +1,9 @@
 //! Leases: the exclusive right to do something, across processes and machines, for a limited time.
 //!
 //! In a file a lease is a row of `settings`, and is free as soon as its process is seen to have ended. On a server it is a
-//! row of `leases`: whoever takes it raises its epoch, and the server's clock decides when it ends, unless a server that
-//! starts sees that the holder was killed ([`Store::end_dead_nodes`]). A process that was suspended may still believe that
-//! it holds one; what it then writes through [`Store::under`] is refused.
+//! row of `leases`: whoever takes or ends it raises its epoch, and the server's clock decides when it ends, unless a server
+//! that starts sees that the holder was killed ([`Store::end_dead_nodes`]). A process that was suspended may still believe
+//! that it holds one; what it then writes through [`Store::under`] is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,9 +59,10 @@ statements! {
         sqlite: "",
         mysql: "UPDATE leases SET until_ms = CAST(unix_timestamp(now(3)) * 1000 AS SIGNED) + ?4 WHERE name = ?1 AND holder = ?2 AND epoch = ?3",
     };
+    // Who had it can neither renew it nor write.
     END = {
         sqlite: "",
-        mysql: "UPDATE leases SET until_ms = 0 WHERE name = ?1 AND holder = ?2 AND epoch = ?3",
+        mysql: "UPDATE leases SET until_ms = 0, epoch = epoch + 1 WHERE name = ?1 AND holder = ?2 AND epoch = ?3",
     };
 }
 
@@ -198,6 +199,7 @@ fn whole_seconds(length: Duration) -> i64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::both_engines::options_of_both_engines;
     use super::super::error::ErrorKind;
     use super::super::process::began as began_at;
     use super::*;
@@ -259,26 +261,25 @@ mod tests {
 
     #[test]
     fn a_process_that_outlives_its_lease_does_not_end_the_next_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wechat.db");
-        // Two stores are two owners, as two processes are.
-        let (slow, next) = (
-            Store::open(&path.as_path().into()).unwrap(),
-            Store::open(&path.as_path().into()).unwrap(),
-        );
-        let (short, long) = (Duration::ZERO, Duration::from_secs(60));
-        let lost = slow.take_lease("fetch", short).unwrap().unwrap();
-        slow.keep_setting("lease fetch", &format!("1 {}", slow.process))
-            .unwrap();
-        let held = next.take_lease("fetch", long).unwrap().unwrap();
-        slow.end_lease(&lost).unwrap();
-        assert!(slow.renew_lease(&lost).unwrap().is_none());
-        assert!(next.renew_lease(&held).unwrap().is_some());
-        let refused = slow.under(&lost).keep_setting("name", "slow").unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Superseded);
-        next.under(&held).keep_setting("name", "next").unwrap();
-        assert_eq!(slow.setting("name").unwrap().as_deref(), Some("next"));
-        next.end_lease(&held).unwrap();
-        assert!(next.renew_lease(&held).unwrap().is_none());
+        options_of_both_engines(|options| {
+            // Two stores are two owners, as two processes are.
+            let [slow, next] = [(); 2].map(|()| Store::open(options).unwrap());
+            let (short, long) = (Duration::ZERO, Duration::from_secs(60));
+            let lost = slow.take_lease("fetch", short).unwrap().unwrap();
+            // On a server it has ended already.
+            holder_in(&slow, &format!("1 {}", slow.process));
+            let held = next.take_lease("fetch", long).unwrap().unwrap();
+            slow.end_lease(&lost).unwrap();
+            assert!(slow.renew_lease(&lost).unwrap().is_none());
+            assert!(next.renew_lease(&held).unwrap().is_some());
+            let refused = slow.under(&lost).keep_setting("name", "slow").unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Superseded);
+            next.under(&held).keep_setting("name", "next").unwrap();
+            assert_eq!(slow.setting("name").unwrap().as_deref(), Some("next"));
+            next.end_lease(&held).unwrap();
+            assert!(next.renew_lease(&held).unwrap().is_none());
+            let refused = next.under(&held).keep_setting("name", "late").unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Superseded);
+        });
     }
 }

@@ -2,7 +2,8 @@
 //! number of readers.
 //!
 //! - [`engine`]: the seam; [`sql`]: statements with their values, and rows, whatever the engine is; [`statement`]: the
-//!   texts for each engine, side by side; `statements`: tests of all of them
+//!   texts for each engine, side by side; `statements`: tests of all of them;
+//!   `both_engines`: tests that run on each
 //! - [`sqlite`]: the engine in one file, and all that is its own; `mysql`: the one on a server, in a program that is built
 //!   with it
 //! - [`open`]: the open store; [`options`]: section `[store]` of the configuration; [`found`]: what is there; [`server_facts`]: what a server
@@ -42,6 +43,8 @@
 //! - [`erase`]: erasing every trace of a person; [`scrub`]: also from the unallocated space of pages
 
 mod admin;
+#[cfg(test)]
+mod both_engines;
 mod contact;
 mod copied;
 #[cfg(feature = "mysql")]
