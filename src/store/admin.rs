@@ -253,12 +253,7 @@ fn session(row: &dyn Row) -> sql::Result<AdminSession> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-
-    fn opened() -> (Store, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        (store, folder)
-    }
+    use crate::store::both_engines::on_both_engines;
 
     fn hash(n: u8) -> [u8; 32] {
         [n; 32]
@@ -286,69 +281,77 @@ mod tests {
 
     #[test]
     fn a_key_works_once_and_until_it_expires() {
-        let (store, _folder) = opened();
-        key(&store, 1, 700);
-        key(&store, 2, 700);
-        assert_eq!(sign_in(&store, 1, 699).as_deref(), Some("name 1"));
-        assert_eq!(sign_in(&store, 1, 699), None);
-        assert_eq!(sign_in(&store, 2, 700), None);
-        assert_eq!(sign_in(&store, 3, 100), None);
-        let found = store.reader().unwrap().admin_sessions(0).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].name.as_str(), found[0].seen_at, &found[0].openid),
-            ("name 1", 699, &None)
-        );
+        on_both_engines(|store| {
+            key(store, 1, 700);
+            key(store, 2, 700);
+            assert_eq!(sign_in(store, 1, 699).as_deref(), Some("name 1"));
+            assert_eq!(sign_in(store, 1, 699), None);
+            assert_eq!(sign_in(store, 2, 700), None);
+            assert_eq!(sign_in(store, 3, 100), None);
+            let found = store.reader().unwrap().admin_sessions(0).unwrap();
+            assert_eq!(found.len(), 1);
+            assert_eq!(
+                (found[0].name.as_str(), found[0].seen_at, &found[0].openid),
+                ("name 1", 699, &None)
+            );
+        });
     }
 
     #[test]
     fn a_session_is_found_while_it_is_used_and_ends_alone_or_with_all() {
-        let (store, _folder) = opened();
-        for n in 1..=3 {
-            key(&store, n, 700);
-            sign_in(&store, n, 200);
-        }
-        key(&store, 4, 700);
-        store.admin_session_seen(1, 300);
-        store.admin_session_seen(1, 250);
-        let of = |n, since| {
-            let reader = store.reader().unwrap();
-            let found = reader.admin_session(&hash(n), since).unwrap();
-            found.map(|session| session.seen_at)
-        };
-        // The writer takes one after another.
-        assert_eq!(
-            store
-                .end_admin_sessions(AdminEnding::Cookie(hash(3)))
-                .unwrap(),
-            1
-        );
-        assert_eq!(
-            [of(1, 299), of(1, 300), of(2, 199)],
-            [Some(300), None, Some(200)]
-        );
-        assert_eq!(of(3, 0), None);
-        store.remove_old_admin_sessions(300).unwrap();
-        assert_eq!([of(1, 0), of(2, 0)], [Some(300), None]);
-        assert_eq!(store.end_admin_sessions(AdminEnding::One(1)).unwrap(), 1);
-        assert_eq!(store.end_admin_sessions(AdminEnding::All).unwrap(), 0);
-        assert_eq!(sign_in(&store, 4, 400), None, "its link went with all");
+        on_both_engines(|store| {
+            for n in 1..=3 {
+                key(store, n, 700);
+                sign_in(store, n, 200);
+            }
+            key(store, 4, 700);
+            let first = store.reader().unwrap().admin_session(&hash(1), 0);
+            let first = first.unwrap().unwrap().id;
+            store.admin_session_seen(first, 300);
+            store.admin_session_seen(first, 250);
+            let of = |n, since| {
+                let reader = store.reader().unwrap();
+                let found = reader.admin_session(&hash(n), since).unwrap();
+                found.map(|session| session.seen_at)
+            };
+            // The writer takes one after another.
+            assert_eq!(
+                store
+                    .end_admin_sessions(AdminEnding::Cookie(hash(3)))
+                    .unwrap(),
+                1
+            );
+            assert_eq!(
+                [of(1, 299), of(1, 300), of(2, 199)],
+                [Some(300), None, Some(200)]
+            );
+            assert_eq!(of(3, 0), None);
+            store.remove_old_admin_sessions(300).unwrap();
+            assert_eq!([of(1, 0), of(2, 0)], [Some(300), None]);
+            assert_eq!(
+                store.end_admin_sessions(AdminEnding::One(first)).unwrap(),
+                1
+            );
+            assert_eq!(store.end_admin_sessions(AdminEnding::All).unwrap(), 0);
+            assert_eq!(sign_in(store, 4, 400), None, "its link went with all");
+        });
     }
 
     #[test]
     fn there_are_never_more_than_a_hundred_of_either() {
-        let (store, _folder) = opened();
-        for n in 1..=105 {
-            key(&store, n, 700 + i64::from(n));
-        }
-        assert_eq!(sign_in(&store, 5, 200), None);
-        for n in 6..=105 {
-            assert!(sign_in(&store, n, 200 + i64::from(n)).is_some(), "{n}");
-        }
-        key(&store, 200, 900);
-        sign_in(&store, 200, 800);
-        let reader = store.reader().unwrap();
-        assert_eq!(reader.admin_sessions(0).unwrap().len(), 100);
-        assert_eq!(reader.admin_session(&hash(6), 0).unwrap(), None);
+        on_both_engines(|store| {
+            for n in 1..=105 {
+                key(store, n, 700 + i64::from(n));
+            }
+            assert_eq!(sign_in(store, 5, 200), None);
+            for n in 6..=105 {
+                assert!(sign_in(store, n, 200 + i64::from(n)).is_some(), "{n}");
+            }
+            key(store, 200, 900);
+            sign_in(store, 200, 800);
+            let reader = store.reader().unwrap();
+            assert_eq!(reader.admin_sessions(0).unwrap().len(), 100);
+            assert_eq!(reader.admin_session(&hash(6), 0).unwrap(), None);
+        });
     }
 }

@@ -151,26 +151,46 @@ impl Reader {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::both_engines::on_both_engines;
+    use crate::store::followers::tests::{push, record_all};
+    use crate::store::{NewSent, Record, SendBegun, Sent, SentMessage, Store};
+    use crate::wechat::Effect;
 
     /// A conversation with oA: a message each ten seconds, an answer in the same second as every third, and what others
     /// wrote in between.
-    const TALK: &str = "
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
-        INSERT INTO messages (dedup_key, openid, msg_type, event, received_at)
-        SELECT i, iif(i % 2, 'oA', 'oB'), iif(i = 5, 'event', 'text'), iif(i = 5, 'CLICK', NULL), 1790000000 + i * 10 FROM n;
-        INSERT INTO sent (openid, at, msg_type, by, state)
-        SELECT openid, received_at, 'text', 'cli', 'sent' FROM messages WHERE id % 3 = 0;";
-
-    fn talk() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wechat.db");
-        let store = Store::open(&path.as_path().into()).unwrap();
-        store
-            .writer
-            .write_sqlite(|connection| connection.execute_batch(TALK))
-            .unwrap();
-        (folder, store)
+    fn talk(store: &Store) {
+        let at = |i| 1_790_000_000 + i * 10;
+        let from = |i| if i % 2 == 1 { "oA" } else { "oB" };
+        let pushes = (1..=30_u8).map(|i| {
+            let push = push(i.into(), from(i), at(i64::from(i)), Effect::None);
+            match i {
+                5 => Record {
+                    event: Some("CLICK".to_owned()),
+                    ..push
+                },
+                _ => Record {
+                    msg_type: "text".to_owned(),
+                    ..push
+                },
+            }
+        });
+        record_all(store, pushes);
+        for i in (1..=30_u8).filter(|i| i % 3 == 0) {
+            let answer = NewSent {
+                openid: from(i).to_owned(),
+                at: at(i64::from(i)),
+                message: SentMessage {
+                    msg_type: "text",
+                    content: "hello".to_owned(),
+                },
+                by: "cli".to_owned(),
+                once: None,
+            };
+            match store.begin_sending(answer).unwrap() {
+                SendBegun::New(id) => store.end_of_sending(id, Sent::Yes).unwrap(),
+                SendBegun::Again(row) => panic!("{row:?}"),
+            }
+        }
     }
 
     /// When, and whether it was sent.
@@ -184,56 +204,60 @@ mod tests {
 
     #[test]
     fn a_conversation_is_read_back_part_by_part_and_whole() {
-        let (_folder, store) = talk();
-        let reader = store.reader().unwrap();
-        let came = (1..=30).filter(|i| i % 2 == 1);
-        let whole: Vec<(i64, bool)> = came
-            .flat_map(|i| {
-                [(i, false)]
-                    .into_iter()
-                    .chain((i % 3 == 0).then_some((i, true)))
-            })
-            .collect();
-        for most in [1, 2, 3, 7, 19, 20, 21, 100] {
-            let (mut read, mut before) = (Vec::new(), Before::END);
-            loop {
-                let part = reader.conversation("oA", before, most).unwrap();
-                assert!(part.said.len() <= most);
-                let mut said = short(&part.said);
-                said.append(&mut read);
-                read = said;
-                match part.older {
-                    Some(older) => before = older,
-                    None => break,
+        on_both_engines(|store| {
+            talk(store);
+            let reader = store.reader().unwrap();
+            let came = (1..=30).filter(|i| i % 2 == 1);
+            let whole: Vec<(i64, bool)> = came
+                .flat_map(|i| {
+                    [(i, false)]
+                        .into_iter()
+                        .chain((i % 3 == 0).then_some((i, true)))
+                })
+                .collect();
+            for most in [1, 2, 3, 7, 19, 20, 21, 100] {
+                let (mut read, mut before) = (Vec::new(), Before::END);
+                loop {
+                    let part = reader.conversation("oA", before, most).unwrap();
+                    assert!(part.said.len() <= most);
+                    let mut said = short(&part.said);
+                    said.append(&mut read);
+                    read = said;
+                    match part.older {
+                        Some(older) => before = older,
+                        None => break,
+                    }
                 }
+                assert_eq!(read, whole, "{most} at a time");
             }
-            assert_eq!(read, whole, "{most} at a time");
-        }
-        let nobody = reader.conversation("oC", Before::END, 10).unwrap();
-        assert_eq!((nobody.said.len(), nobody.older), (0, None));
+            let nobody = reader.conversation("oC", Before::END, 10).unwrap();
+            assert_eq!((nobody.said.len(), nobody.older), (0, None));
+        });
     }
 
     #[test]
     fn the_contact_is_the_last_of_each_kind_and_what_was_sent() {
-        let (_folder, store) = talk();
-        let reader = store.reader().unwrap();
-        let mut contact = reader.contact("oA", 1_790_000_000).unwrap();
-        contact.came.sort();
-        assert_eq!(
-            contact.came,
-            [
-                (String::new(), 1_790_000_290),
-                ("click".to_owned(), 1_790_000_050)
-            ]
-        );
-        let sent: Vec<i64> = contact
-            .sent
-            .iter()
-            .map(|sent| sent.at - 1_790_000_000)
-            .collect();
-        assert_eq!(sent, [270, 210, 150, 90, 30]);
-        let later = reader.contact("oA", 1_790_000_215).unwrap();
-        assert_eq!((later.came.len(), later.sent.len()), (1, 1));
-        assert_eq!(reader.contact("oC", 0).unwrap(), Contact::default());
+        on_both_engines(|store| {
+            talk(store);
+            let reader = store.reader().unwrap();
+            let mut contact = reader.contact("oA", 1_790_000_000).unwrap();
+            contact.came.sort();
+            assert_eq!(
+                contact.came,
+                [
+                    (String::new(), 1_790_000_290),
+                    ("click".to_owned(), 1_790_000_050)
+                ]
+            );
+            let sent: Vec<i64> = contact
+                .sent
+                .iter()
+                .map(|sent| sent.at - 1_790_000_000)
+                .collect();
+            assert_eq!(sent, [270, 210, 150, 90, 30]);
+            let later = reader.contact("oA", 1_790_000_215).unwrap();
+            assert_eq!((later.came.len(), later.sent.len()), (1, 1));
+            assert_eq!(reader.contact("oC", 0).unwrap(), Contact::default());
+        });
     }
 }

@@ -217,181 +217,226 @@ impl Reader {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::both_engines::on_both_engines;
     use crate::store::finding::tests::badly_timed;
-    use crate::store::sqlite::counting::insert_counted;
+    use crate::store::followers::tests::{push, record_all};
+    use crate::store::signatures::remove_messages;
+    use crate::store::sql::Sql;
+    use crate::store::statement::{Statement, statement};
+    use crate::store::{FetchedProfile, ProfileOutcome, Record};
+    use crate::wechat::Effect;
 
     /// A Wednesday, 23 September 2026 in UTC.
     const NOW: i64 = 1_790_172_800;
 
-    fn store_with(rows: &str) -> (tempfile::TempDir, Store, Reader) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let connection = rusqlite::Connection::open(store.file().unwrap()).unwrap();
-        insert_counted(&connection, rows).unwrap();
-        let reader = store.reader().unwrap();
-        (folder, store, reader)
+    const VIEW: Statement = statement!({
+        sqlite: "SELECT day, subscribed, unsubscribed, net, messages FROM daily_v ORDER BY day",
+        mysql: "SELECT CAST(day AS CHAR), CAST(subscribed AS SIGNED), CAST(unsubscribed AS SIGNED), CAST(net AS SIGNED),
+                    CAST(messages AS SIGNED) FROM daily_v ORDER BY day",
+    });
+    const MESSAGES: Statement =
+        statement!("SELECT count(*) FROM messages WHERE msg_type <> 'event'");
+    const HITS: Statement =
+        statement!("SELECT count(*) FROM messages WHERE rule = ?1 AND received_at >= ?2");
+    const OF_THE_LAST_DAY: Statement = statement!(
+        "SELECT id, dedup_key, received_at, signature, msg_type FROM messages WHERE received_at BETWEEN ?1 - 86400 AND ?1 - 1"
+    );
+
+    fn follow(scene: Option<&str>) -> Effect {
+        Effect::Follow {
+            scene: scene.map(str::to_owned),
+        }
+    }
+
+    fn text(number: usize, sender: &str, at: i64) -> Record {
+        Record {
+            msg_type: "text".to_owned(),
+            ..push(number, sender, at, Effect::None)
+        }
     }
 
     #[test]
     fn growth_has_the_numbers_of_daily_v_and_the_days_between() {
-        let (_folder, _store, reader) = store_with(
-            "INSERT INTO follow_log (openid, action, at, source) VALUES
-                 ('a', 'subscribe', 1790000000, 'push'), ('b', 'subscribe', 1790000900, 'sync'),
-                 ('a', 'unsubscribe', 1790172800, 'push'), ('c', 'subscribe', 1790272800, 'push');
-             INSERT INTO messages (dedup_key, openid, msg_type, received_at) VALUES
-                 ('1', 'a', 'text', 1790000001), ('2', 'a', 'event', 1790000001), ('3', 'b', 'image', 1789740000);",
-        );
-        let days = reader.growth(NOW - 9 * 86_400, NOW).unwrap();
-        assert_eq!(days.len(), 10);
-        assert!(days.windows(2).all(|two| two[0].start < two[1].start));
-        let counted = days
-            .iter()
-            .filter(|day| day.arrivals > 0 || day.departures > 0 || day.messages > 0);
-        let counted: Vec<(String, i64, i64, i64, i64)> = counted
-            .map(|day| {
-                (
-                    day.day.clone(),
-                    day.arrivals,
-                    day.departures,
-                    day.net(),
-                    day.messages,
-                )
-            })
-            .collect();
-        let mut statement = reader
-            .sqlite()
-            .prepare(
-                "SELECT day, subscribed, unsubscribed, net, messages FROM daily_v ORDER BY day",
-            )
-            .unwrap();
-        let rows = statement.query_map([], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
+        on_both_engines(|store| {
+            let pushes = [
+                push(1, "a", 1_790_000_000, follow(None)),
+                push(2, "b", 1_790_000_900, follow(None)),
+                push(3, "a", 1_790_172_800, Effect::Leave),
+                push(4, "c", 1_790_272_800, follow(None)),
+                text(5, "a", 1_790_000_001),
+                push(6, "a", 1_790_000_001, Effect::None),
+                text(7, "b", 1_789_740_000),
+            ];
+            record_all(store, pushes);
+            let reader = store.reader().unwrap();
+            let days = reader.growth(NOW - 9 * 86_400, NOW).unwrap();
+            assert_eq!(days.len(), 10);
+            assert!(days.windows(2).all(|two| two[0].start < two[1].start));
+            let counted = days
+                .iter()
+                .filter(|day| day.arrivals > 0 || day.departures > 0 || day.messages > 0);
+            let counted: Vec<(String, i64, i64, i64, i64)> = counted
+                .map(|day| {
+                    (
+                        day.day.clone(),
+                        day.arrivals,
+                        day.departures,
+                        day.net(),
+                        day.messages,
+                    )
+                })
+                .collect();
+            let view = reader.read(|sql| {
+                sql.all(&VIEW, &[], |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                    ))
+                })
+            });
+            let mut view: Vec<(String, i64, i64, i64, i64)> = view.unwrap();
+            // It happens after the last day.
+            assert_eq!(view.pop().map(|day| day.1), Some(1));
+            assert_eq!(counted, view);
+            assert_eq!((net_of_last(&days, 1), net_of_last(&days, 7)), (-1, 1));
         });
-        let mut view: Vec<(String, i64, i64, i64, i64)> =
-            rows.unwrap().map(Result::unwrap).collect();
-        // It happens after the last day.
-        assert_eq!(view.pop().map(|day| day.1), Some(1));
-        assert_eq!(counted, view);
-        assert_eq!((net_of_last(&days, 1), net_of_last(&days, 7)), (-1, 1));
     }
 
     #[test]
     fn weeks_begin_on_monday_and_lose_nothing() {
-        let (_folder, _store, reader) = store_with("");
-        let mut days = reader.growth(NOW - 20 * 86_400, NOW).unwrap();
-        for (number, day) in (0..).zip(&mut days) {
-            day.arrivals = number;
-        }
-        let weeks = by_week(&days);
-        assert!(weeks[1..].iter().all(|week| week.weekday == 0), "{weeks:?}");
-        let all = weeks.iter().map(|week| week.arrivals).sum::<i64>();
-        assert_eq!((weeks.len(), all), (4, 210));
-        assert_eq!(by_week(&[]), []);
+        on_both_engines(|store| {
+            let reader = store.reader().unwrap();
+            let mut days = reader.growth(NOW - 20 * 86_400, NOW).unwrap();
+            for (number, day) in (0..).zip(&mut days) {
+                day.arrivals = number;
+            }
+            let weeks = by_week(&days);
+            assert!(weeks[1..].iter().all(|week| week.weekday == 0), "{weeks:?}");
+            let all = weeks.iter().map(|week| week.arrivals).sum::<i64>();
+            assert_eq!((weeks.len(), all), (4, 210));
+            assert_eq!(by_week(&[]), []);
+        });
     }
 
     #[test]
     fn messages_are_counted_by_hour_and_weekday_whatever_the_clock_did() {
-        let (_folder, _store, reader) = badly_timed();
-        let times = reader.message_times(0).unwrap();
-        let all: i64 = reader
-            .sqlite()
-            .query_row(
-                "SELECT count(*) FROM messages WHERE msg_type <> 'event'",
-                [],
-                |row| row.get(0),
-            )
-            .unwrap();
-        assert_eq!(times.hours.iter().sum::<i64>(), all);
-        assert_eq!(times.weekdays.iter().sum::<i64>(), all);
+        on_both_engines(|store| {
+            badly_timed(store);
+            let reader = store.reader().unwrap();
+            let times = reader.message_times(0).unwrap();
+            let all = reader.read(|sql| sql.one(&MESSAGES, &[], |row| row.get::<i64>(0)));
+            let all = all.unwrap();
+            assert_eq!(times.hours.iter().sum::<i64>(), all);
+            assert_eq!(times.weekdays.iter().sum::<i64>(), all);
+        });
     }
 
     #[test]
     fn hits_of_rules_are_those_of_the_messages_before_they_are_counted_and_after() {
-        let (_folder, store, reader) = store_with(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
-             INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule)
-             SELECT i, 'a', 'text', 1790172800 - i * 900, iif(i % 5, 'rule ' || (i % 3), NULL) FROM n",
-        );
-        let by_hand = |rule: &str, days: i64| -> i64 {
-            let sql = "SELECT count(*) FROM messages WHERE rule = ?1 AND received_at >= (?2 - ?3 * 86400) / 900 * 900";
-            let values = rusqlite::params![rule, NOW, days];
-            reader
-                .sqlite()
-                .query_row(sql, values, |row| row.get(0))
-                .unwrap()
-        };
-        let check = |when: &str| {
-            let hits = reader.rule_hits(NOW).unwrap();
-            assert_eq!(hits.len(), 3, "{when}");
-            for hit in &hits {
-                assert_eq!(hit.days_7, by_hand(&hit.rule, 7), "{when}: {hit:?}");
-                assert_eq!(hit.days_30, by_hand(&hit.rule, 30), "{when}: {hit:?}");
+        on_both_engines(|store| {
+            let answered = |number: usize, at, rule| Record {
+                rule,
+                ..text(number, "a", at)
+            };
+            let pushes = (1..=4_000_u16).map(|i| {
+                let rule = (i % 5 > 0).then(|| format!("rule {}", i % 3));
+                answered(i.into(), NOW - i64::from(i) * 900, rule)
+            });
+            record_all(store, pushes);
+            let reader = store.reader().unwrap();
+            let by_hand = |rule: &str, days: i64| -> i64 {
+                let since = (NOW - days * 86_400) / 900 * 900;
+                let hits =
+                    reader.read(|sql| sql.one(&HITS, values![rule, since], |row| row.get(0)));
+                hits.unwrap()
+            };
+            let check = |when: &str| {
+                let hits = reader.rule_hits(NOW).unwrap();
+                assert_eq!(hits.len(), 3, "{when}");
+                for hit in &hits {
+                    assert_eq!(hit.days_7, by_hand(&hit.rule, 7), "{when}: {hit:?}");
+                    assert_eq!(hit.days_30, by_hand(&hit.rule, 30), "{when}: {hit:?}");
+                }
+                hits
+            };
+            let before = check("before");
+            while store.count_rules(&reader, NOW).unwrap() > 0 {}
+            assert_eq!(check("after"), before);
+            record_all(store, [answered(0, NOW, Some("rule 1".to_owned()))]);
+            let remove =
+                |sql: &mut dyn Sql| remove_messages(sql, &OF_THE_LAST_DAY, values![NOW], i64::MAX);
+            assert_eq!(store.writer.write(remove), Ok(96));
+            assert_ne!(check("after a change"), before);
+            let mut counted = 0;
+            while let more @ 1.. = store.count_rules(&reader, NOW + 900).unwrap() {
+                counted += more;
             }
-            hits
-        };
-        let before = check("before");
-        while store.count_rules(&reader, NOW).unwrap() > 0 {}
-        assert_eq!(check("after"), before);
-        let sql = "INSERT INTO messages (dedup_key, openid, msg_type, received_at, rule) VALUES ('new', 'a', 'text', 1790172800, 'rule 1');
-            DELETE FROM messages WHERE received_at BETWEEN 1790172800 - 86400 AND 1790172799";
-        let connection = rusqlite::Connection::open(store.file().unwrap()).unwrap();
-        insert_counted(&connection, sql).unwrap();
-        assert_ne!(check("after a change"), before);
-        let mut counted = 0;
-        while let more @ 1.. = store.count_rules(&reader, NOW + 900).unwrap() {
-            counted += more;
-        }
-        assert_eq!(counted, 97);
-        let again = check("counted again");
-        assert_eq!(again.iter().map(|hit| hit.last).max(), Some(NOW));
-        // Older hits tell when the last one was.
-        let later = reader.rule_hits(NOW + 400 * 86_400).unwrap();
-        assert!(
-            later.iter().all(|hit| hit.days_30 == 0 && hit.last > 0),
-            "{later:?}"
-        );
-        assert_eq!(store.count_rules(&reader, NOW + 900).unwrap(), 0);
+            assert_eq!(counted, 97);
+            let again = check("counted again");
+            assert_eq!(again.iter().map(|hit| hit.last).max(), Some(NOW));
+            // Older hits tell when the last one was.
+            let later = reader.rule_hits(NOW + 400 * 86_400).unwrap();
+            assert!(
+                later.iter().all(|hit| hit.days_30 == 0 && hit.last > 0),
+                "{later:?}"
+            );
+            assert_eq!(store.count_rules(&reader, NOW + 900).unwrap(), 0);
+        });
     }
 
     #[test]
     fn who_came_twice_by_one_scene_is_still_here_once() {
-        let (_folder, _store, reader) = store_with(
-            "INSERT INTO follow_log (openid, action, at, scene, source) VALUES
-                 ('twice', 'subscribe', 1790000000, 'poster', 'push'), ('twice', 'unsubscribe', 1790001000, NULL, 'push'),
-                 ('twice', 'subscribe', 1790002000, 'poster', 'push'),
-                 ('moved', 'subscribe', 1790000000, 'poster', 'push'), ('moved', 'unsubscribe', 1790001000, NULL, 'push'),
-                 ('moved', 'subscribe', 1790100000, NULL, 'push'),
-                 ('gone', 'subscribe', 1790000000, NULL, 'push'), ('gone', 'unsubscribe', 1790001000, NULL, 'push');
-             INSERT INTO followers (openid, subscribe_time, subscribe_scene, qr_scene_str) VALUES
-                 ('twice', 1790002000, 'ADD_SCENE_QR_CODE', 'poster'), ('moved', 1790100000, NULL, NULL);
-             UPDATE followers SET subscribe_scene = 'ADD_SCENE_SEARCH' WHERE openid = 'moved';
-             UPDATE follow_log SET way = 'ADD_SCENE_SEARCH' WHERE openid = 'moved' AND at = 1790100000;",
-        );
-        let scenes = |since, limit| -> Vec<(String, i64, i64, Option<i64>)> {
-            let scenes = reader.scene_growth(since, limit).unwrap();
-            let each = scenes.into_iter().map(|scene| {
-                let stayed = scene.stayed_percent();
-                (scene.scene, scene.came, scene.still_here, stayed)
-            });
-            each.collect()
-        };
-        let search = ("ADD_SCENE_SEARCH".to_owned(), 1, 1, Some(100));
-        assert_eq!(
-            scenes(None, 10),
-            [
-                ("poster".to_owned(), 3, 1, Some(33)),
-                search.clone(),
-                (String::new(), 1, 0, Some(0)),
-            ]
-        );
-        assert_eq!(scenes(Some(1_790_100_000), 10), [search]);
-        assert_eq!(scenes(None, 1).len(), 1);
+        on_both_engines(|store| {
+            let poster = || follow(Some("poster"));
+            let pushes = [
+                push(1, "twice", 1_790_000_000, poster()),
+                push(2, "twice", 1_790_001_000, Effect::Leave),
+                push(3, "twice", 1_790_002_000, poster()),
+                push(4, "moved", 1_790_000_000, poster()),
+                push(5, "moved", 1_790_001_000, Effect::Leave),
+                push(6, "moved", 1_790_100_000, follow(None)),
+                push(7, "gone", 1_790_000_000, follow(None)),
+                push(8, "gone", 1_790_001_000, Effect::Leave),
+            ];
+            record_all(store, pushes);
+            let profile = |scene: &str, code: Option<&str>| {
+                ProfileOutcome::Fetched(Box::new(FetchedProfile {
+                    subscribe_scene: Some(scene.to_owned()),
+                    qr_scene_str: code.map(str::to_owned),
+                    ..FetchedProfile::default()
+                }))
+            };
+            let profiles = vec![
+                (
+                    "twice".to_owned(),
+                    profile("ADD_SCENE_QR_CODE", Some("poster")),
+                ),
+                ("moved".to_owned(), profile("ADD_SCENE_SEARCH", None)),
+            ];
+            store.profiles_done(profiles, 1_790_100_001).unwrap();
+            let reader = store.reader().unwrap();
+            let scenes = |since, limit| -> Vec<(String, i64, i64, Option<i64>)> {
+                let scenes = reader.scene_growth(since, limit).unwrap();
+                let each = scenes.into_iter().map(|scene| {
+                    let stayed = scene.stayed_percent();
+                    (scene.scene, scene.came, scene.still_here, stayed)
+                });
+                each.collect()
+            };
+            let search = ("ADD_SCENE_SEARCH".to_owned(), 1, 1, Some(100));
+            assert_eq!(
+                scenes(None, 10),
+                [
+                    ("poster".to_owned(), 3, 1, Some(33)),
+                    search.clone(),
+                    (String::new(), 1, 0, Some(0)),
+                ]
+            );
+            assert_eq!(scenes(Some(1_790_100_000), 10), [search]);
+            assert_eq!(scenes(None, 1).len(), 1);
+        });
     }
 }

@@ -395,40 +395,43 @@ impl Store {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::both_engines::on_both_engines;
     use crate::store::finding::tests::badly_timed;
+    use crate::store::statement::statement;
 
     const NOW: i64 = 1_790_000_000;
 
+    const COUNT: Statement = statement!("SELECT count(*) FROM messages WHERE received_at < ?1");
+
     #[test]
     fn old_messages_go_step_by_step_whatever_the_clock_did() {
-        let (_folder, store, reader) = badly_timed();
-        let count = |which: &str| -> u32 {
-            let sql = format!("SELECT count(*) FROM messages WHERE {which}");
-            reader
-                .sqlite()
-                .query_row(&sql, [], |row| row.get(0))
-                .unwrap()
-        };
-        let all = count("TRUE");
-        for before in [NOW - 4_000, NOW + 2_000, NOW + 40 * 86_400] {
-            let old = format!("received_at < {before}");
-            let due = count(&old);
-            assert!(due > 0);
-            let mut place = Place::BEGINNING;
-            let mut removed = 0_u32;
-            loop {
-                let step = store
-                    .remove_old_messages(&reader, &mut place, before, before, i64::MAX, 7)
-                    .unwrap();
-                removed += u32::try_from(step).unwrap();
-                if step == 0 {
-                    break;
+        on_both_engines(|store| {
+            badly_timed(store);
+            let reader = store.reader().unwrap();
+            let count = |before: i64| -> u32 {
+                let counted = reader.read(|sql| sql.one(&COUNT, values![before], |row| row.get(0)));
+                counted.unwrap()
+            };
+            let all = count(i64::MAX);
+            for before in [NOW - 4_000, NOW + 2_000, NOW + 40 * 86_400] {
+                let due = count(before);
+                assert!(due > 0);
+                let mut place = Place::BEGINNING;
+                let mut removed = 0_u32;
+                loop {
+                    let step = store
+                        .remove_old_messages(&reader, &mut place, before, before, i64::MAX, 7)
+                        .unwrap();
+                    removed += u32::try_from(step).unwrap();
+                    if step == 0 {
+                        break;
+                    }
                 }
+                assert_eq!((removed, count(before)), (due, 0));
+                let oldest = reader.oldest_message().unwrap();
+                assert!(oldest.is_none_or(|oldest| oldest >= before), "{oldest:?}");
             }
-            assert_eq!((removed, count(&old)), (due, 0));
-            let oldest = reader.oldest_message().unwrap();
-            assert!(oldest.is_none_or(|oldest| oldest >= before), "{oldest:?}");
-        }
-        assert!(all > 300 && count("TRUE") > 0);
+            assert!(all > 300 && count(i64::MAX) > 0);
+        });
     }
 }

@@ -83,55 +83,68 @@ fn count_waiting(sql: &mut dyn Sql, hook: &str, count: i64) -> Result<i64> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use rusqlite::Connection;
+    use crate::store::Store;
+    use crate::store::both_engines::on_both_engines;
+    use crate::store::statement::{Statement, statement};
 
-    use crate::store::sqlite::schema::migrate;
+    const HOOKS: Statement = statement!("SELECT name, waiting, dropped FROM hooks ORDER BY name");
+    const EVENTS: Statement = statement!(
+        "SELECT hook, digest, count(*) FROM hook_events GROUP BY hook, digest ORDER BY digest"
+    );
+    const SET_WAITING: Statement = statement!("UPDATE hooks SET waiting = ?1 WHERE name = 'a'");
+
+    fn add_all(store: &Store, events: &[NewHookEvent]) {
+        let events = events.to_vec();
+        let done = store.writer.write(move |sql| add(sql, events.iter()));
+        done.unwrap();
+    }
+
+    fn rows(store: &Store, statement: &Statement) -> Vec<(String, i64, i64)> {
+        let reader = store.reader().unwrap();
+        let rows = reader.read(|sql| {
+            sql.all(statement, &[], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+        });
+        rows.unwrap()
+    }
 
     #[test]
     fn of_events_in_one_commit_the_first_may_wait_up_to_the_limit_of_each_hook() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
-        let event = |(digest, hook): (i64, &str)| NewHookEvent {
-            digest,
-            hook: hook.into(),
-            kind: "leave",
-            openid: None,
-            body: "{}".into(),
-            created_at: 0,
-        };
-        let both = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")].map(event);
-        let rows = |sql: &str| -> Vec<(String, i64, i64)> {
-            let mut statement = connection.prepare(sql).unwrap();
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-            rows.unwrap().map(std::result::Result::unwrap).collect()
-        };
-        let hooks = || rows("SELECT name, waiting, dropped FROM hooks ORDER BY name");
-        let of = |hook: &str, waiting: i64, dropped: i64| (hook.to_owned(), waiting, dropped);
-        add(&mut &connection, [].iter()).unwrap();
-        assert_eq!(hooks(), []);
-        add(&mut &connection, both.iter()).unwrap();
-        assert_eq!(hooks(), [of("a", 3, 0), of("b", 2, 0)]);
-        let nearly = MOST_WAITING - 1;
-        connection
-            .execute("UPDATE hooks SET waiting = ?1 WHERE name = 'a'", [nearly])
-            .unwrap();
-        for dropped in [2, 5] {
-            add(&mut &connection, both.iter()).unwrap();
-            assert_eq!(hooks()[0], of("a", MOST_WAITING, dropped));
-        }
-        assert_eq!(hooks()[1], of("b", 6, 0));
-        let written =
-            "SELECT hook, digest, count(*) FROM hook_events GROUP BY hook, digest ORDER BY digest";
-        let expected = [
-            ("a", 1, 2),
-            ("b", 2, 3),
-            ("a", 3, 1),
-            ("b", 4, 3),
-            ("a", 5, 1),
-        ];
-        assert_eq!(
-            rows(written),
-            expected.map(|(hook, digest, count)| of(hook, digest, count))
-        );
+        on_both_engines(|store| {
+            let event = |(digest, hook): (i64, &str)| NewHookEvent {
+                digest,
+                hook: hook.into(),
+                kind: "leave",
+                openid: None,
+                body: "{}".into(),
+                created_at: 0,
+            };
+            let both = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")].map(event);
+            let hooks = || rows(store, &HOOKS);
+            let of = |hook: &str, waiting: i64, dropped: i64| (hook.to_owned(), waiting, dropped);
+            add_all(store, &[]);
+            assert_eq!(hooks(), []);
+            add_all(store, &both);
+            assert_eq!(hooks(), [of("a", 3, 0), of("b", 2, 0)]);
+            let nearly_full = |sql: &mut dyn Sql| sql.run(&SET_WAITING, values![MOST_WAITING - 1]);
+            assert_eq!(store.writer.write(nearly_full), Ok(1));
+            for dropped in [2, 5] {
+                add_all(store, &both);
+                assert_eq!(hooks()[0], of("a", MOST_WAITING, dropped));
+            }
+            assert_eq!(hooks()[1], of("b", 6, 0));
+            let expected = [
+                ("a", 1, 2),
+                ("b", 2, 3),
+                ("a", 3, 1),
+                ("b", 4, 3),
+                ("a", 5, 1),
+            ];
+            assert_eq!(
+                rows(store, &EVENTS),
+                expected.map(|(hook, digest, count)| of(hook, digest, count))
+            );
+        });
     }
 }

@@ -254,27 +254,38 @@ fn is_revoked(sql: &mut dyn Sql, openid: &str) -> sql::Result<bool> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::both_engines::on_both_engines;
+    use crate::store::followers::tests::{push, record_all};
+    use crate::wechat::Effect;
 
     #[test]
     fn a_profile_of_somebody_who_has_left_changes_nothing_of_how_they_came() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-        let log = "INSERT INTO follow_log (openid, action, at, source, way)
-            VALUES ('oSynOne', 'subscribe', 1, 'push', 'ADD_SCENE_SEARCH')";
-        store
-            .writer
-            .write_sqlite(|connection| connection.execute_batch(log))
-            .unwrap();
-        let profile = FetchedProfile {
-            subscribe_scene: Some("ADD_SCENE_OTHERS".to_owned()),
-            ..FetchedProfile::default()
-        };
-        let late = ProfileOutcome::Fetched(Box::new(profile));
-        store
-            .profiles_done(vec![("oSynOne".to_owned(), late)], 2)
-            .unwrap();
-        let grown = store.reader().unwrap().scene_growth(None, 9).unwrap();
-        let scenes: Vec<(&str, i64)> = grown.iter().map(|row| (&*row.scene, row.came)).collect();
-        assert_eq!(scenes, [("ADD_SCENE_SEARCH", 1)]);
+        on_both_engines(|store| {
+            record_all(
+                store,
+                [push(1, "oSynOne", 1, Effect::Follow { scene: None })],
+            );
+            let found = FetchedProfile {
+                subscribe_scene: Some("ADD_SCENE_SEARCH".to_owned()),
+                ..FetchedProfile::default()
+            };
+            let in_time = ProfileOutcome::Fetched(Box::new(found));
+            store
+                .profiles_done(vec![("oSynOne".to_owned(), in_time)], 1)
+                .unwrap();
+            record_all(store, [push(2, "oSynOne", 2, Effect::Leave)]);
+            let profile = FetchedProfile {
+                subscribe_scene: Some("ADD_SCENE_OTHERS".to_owned()),
+                ..FetchedProfile::default()
+            };
+            let late = ProfileOutcome::Fetched(Box::new(profile));
+            store
+                .profiles_done(vec![("oSynOne".to_owned(), late)], 3)
+                .unwrap();
+            let grown = store.reader().unwrap().scene_growth(None, 9).unwrap();
+            let scenes: Vec<(&str, i64)> =
+                grown.iter().map(|row| (&*row.scene, row.came)).collect();
+            assert_eq!(scenes, [("ADD_SCENE_SEARCH", 1)]);
+        });
     }
 }

@@ -273,8 +273,9 @@ pub(super) fn end(sql: &mut dyn Sql, which: Which, ended: &Sent) -> sql::Result<
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::both_engines::on_both_engines;
 
-    fn new(once: Option<&str>) -> NewSent {
+    fn message(once: Option<&str>) -> NewSent {
         NewSent {
             openid: "oA".to_owned(),
             at: 1_790_000_000,
@@ -289,35 +290,34 @@ mod tests {
 
     #[test]
     fn a_number_works_once_whatever_became_of_the_message() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wechat.db");
-        let store = Store::open(&path.as_path().into()).unwrap();
-        let begin = |once| store.begin_sending(new(once)).unwrap();
-        assert_eq!(begin(None), SendBegun::New(1));
-        assert_eq!(
-            begin(None),
-            SendBegun::New(2),
-            "without a number nothing is held back"
-        );
-        assert_eq!(begin(Some("7f")), SendBegun::New(3));
-        let state = || match begin(Some("7f")) {
-            SendBegun::Again(row) => (row.id, row.state, row.errcode),
-            SendBegun::New(id) => panic!("{id} would be sent again"),
-        };
-        assert_eq!(state(), (3, SentState::Sending, None));
-        store.end_interrupted_sending().unwrap();
-        assert_eq!(state(), (3, SentState::Unknown, None));
-        let refused = Sent::No {
-            why: "used up".to_owned(),
-            errcode: Some(45_047),
-            no_right_until: None,
-        };
-        store.end_of_sending(3, refused).unwrap();
-        assert_eq!(state(), (3, SentState::Refused, Some(45_047)));
-        store.end_of_sending(3, Sent::Yes).unwrap();
-        assert_eq!(state(), (3, SentState::Sent, None));
-        // The id of a row that is gone is never that of another.
-        store.remove_old_sent(i64::MAX, 10).unwrap();
-        assert_eq!(begin(None), SendBegun::New(4));
+        on_both_engines(|store| {
+            let begin = |once| store.begin_sending(message(once)).unwrap();
+            let new = |once| match begin(once) {
+                SendBegun::New(id) => id,
+                SendBegun::Again(row) => panic!("{row:?} is held back"),
+            };
+            let without_number = [new(None), new(None)];
+            let id = new(Some("7f"));
+            let state = || match begin(Some("7f")) {
+                SendBegun::Again(row) => (row.id, row.state, row.errcode),
+                SendBegun::New(id) => panic!("{id} would be sent again"),
+            };
+            assert_eq!(state(), (id, SentState::Sending, None));
+            store.end_interrupted_sending().unwrap();
+            assert_eq!(state(), (id, SentState::Unknown, None));
+            let refused = Sent::No {
+                why: "used up".to_owned(),
+                errcode: Some(45_047),
+                no_right_until: None,
+            };
+            store.end_of_sending(id, refused).unwrap();
+            assert_eq!(state(), (id, SentState::Refused, Some(45_047)));
+            store.end_of_sending(id, Sent::Yes).unwrap();
+            assert_eq!(state(), (id, SentState::Sent, None));
+            // The id of a row that is gone is never that of another.
+            store.remove_old_sent(i64::MAX, 10).unwrap();
+            let next = new(None);
+            assert!(next > id && id > without_number[1] && without_number[1] > without_number[0]);
+        });
     }
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use rusqlite::Connection;
 
 use super::*;
+use crate::store::both_engines::on_both_engines;
 use crate::store::followers::tests::push;
 use crate::store::statement::{Statement, statement};
 use crate::store::{Record, Store, erase};
@@ -23,6 +24,8 @@ const IS_COUNTED: Statement = statement!({
     mysql: "SELECT (coalesce(sum(messages), 0), coalesce(sum(pushes), 0)) =
                 (SELECT coalesce(sum(msg_type <> 'event'), 0), count(*) FROM messages) FROM daily_counts",
 });
+
+const MESSAGES: Statement = statement!("SELECT count(*) FROM messages");
 
 pub fn every_push_is_counted(store: &Store) -> bool {
     let reader = store.reader().unwrap();
@@ -45,50 +48,50 @@ fn text(number: usize, sender: &str, at: i64) -> Record {
 
 #[test]
 fn pushes_are_counted_also_where_other_work_of_their_commit_removes_them() {
-    let (_folder, store) = new_store();
-    let first_commit = [text(0, "oA", AT)];
-    let closing = |openid: &str| Effect::AccountClosed {
-        openid: openid.to_owned(),
-    };
-    let second_commit = [
-        text(1, "oB", AT),
-        text(2, "oC", AT),
-        text(2, "oC", AT),
-        push(3, "oB", AT, closing("oB")),
-        text(4, "oD", AT + 900),
-        push(5, "oC", AT + 900, closing("oD")),
-        text(6, "oE", AT),
-    ];
-    for (pushes, left) in [(&first_commit[..], 1), (&second_commit[..], 3)] {
-        // What is queued while this runs is one commit.
-        let (running, runs) = channel();
-        let (end, ended) = channel::<()>();
-        let waits = move |_: &mut dyn Sql| {
-            running.send(()).unwrap();
-            ended.recv().unwrap();
-            Ok(())
+    on_both_engines(|store| {
+        let first_commit = [text(0, "oA", AT)];
+        let closing = |openid: &str| Effect::AccountClosed {
+            openid: openid.to_owned(),
         };
-        store.writer.write_then(waits, |_, _| ());
-        runs.recv().unwrap();
-        let (done, all) = channel();
-        for push in pushes {
-            let done = done.clone();
-            store.record(push.clone(), move |outcome, _| {
+        let second_commit = [
+            text(1, "oB", AT),
+            text(2, "oC", AT),
+            text(2, "oC", AT),
+            push(3, "oB", AT, closing("oB")),
+            text(4, "oD", AT + 900),
+            push(5, "oC", AT + 900, closing("oD")),
+            text(6, "oE", AT),
+        ];
+        for (pushes, left) in [(&first_commit[..], 1), (&second_commit[..], 3)] {
+            // What is queued while this runs is one commit.
+            let (running, runs) = channel();
+            let (end, ended) = channel::<()>();
+            let waits = move |_: &mut dyn Sql| {
+                running.send(()).unwrap();
+                ended.recv().unwrap();
+                Ok(())
+            };
+            store.writer.write_then(waits, |_, _| ());
+            runs.recv().unwrap();
+            let (done, all) = channel();
+            for push in pushes {
+                let done = done.clone();
+                store.record(push.clone(), move |outcome, _| {
+                    done.send(outcome.is_ok()).unwrap();
+                });
+            }
+            let forget = |sql: &mut dyn Sql| erase::rows_of(sql, "oE");
+            store.writer.write_then(forget, move |outcome, _| {
                 done.send(outcome.is_ok()).unwrap();
             });
+            end.send(()).unwrap();
+            assert_eq!(all.iter().collect::<Vec<_>>(), vec![true; pushes.len() + 1]);
+            assert!(every_push_is_counted(store));
+            let reader = store.reader().unwrap();
+            let rows = reader.read(|sql| sql.one(&MESSAGES, &[], |row| row.get::<i64>(0)));
+            assert_eq!(rows, Ok(left));
         }
-        let forget = |sql: &mut dyn Sql| erase::rows_of(sql, "oE");
-        store.writer.write_then(forget, move |outcome, _| {
-            done.send(outcome.is_ok()).unwrap();
-        });
-        end.send(()).unwrap();
-        assert_eq!(all.iter().collect::<Vec<_>>(), vec![true; pushes.len() + 1]);
-        assert!(every_push_is_counted(&store));
-        let reader = store.reader().unwrap();
-        let rows = "SELECT count(*) FROM messages";
-        let rows = reader.sqlite().query_row(rows, [], |row| row.get(0));
-        assert_eq!(rows, Ok(left));
-    }
+    });
 }
 
 #[test]

@@ -99,6 +99,20 @@ fn record(store: &Store, push: Record) -> Recorded {
     recorded.recv().unwrap().unwrap()
 }
 
+/// Records these, one after another.
+pub(in crate::store) fn record_all(store: &Store, pushes: impl IntoIterator<Item = Record>) {
+    let (done, recorded) = std::sync::mpsc::channel();
+    let mut count = 0;
+    for push in pushes {
+        let done = done.clone();
+        store.record(push, move |outcome, _| done.send(outcome).unwrap());
+        count += 1;
+    }
+    drop(done);
+    let recorded = recorded.iter().map(Result::unwrap);
+    assert_eq!(recorded.filter(|recorded| *recorded == NEW).count(), count);
+}
+
 fn sync(store: &Store, follows: [bool; 3], at: i64, known: bool) {
     let reader = store.reader().unwrap();
     let listed = PEOPLE.iter().zip(follows).filter(|(_, follows)| *follows);

@@ -31,7 +31,7 @@ pub(in crate::store) fn count_newest(connection: &Connection) -> rusqlite::Resul
 
 /// Runs statements that insert messages, and counts these as they come.
 #[cfg(test)]
-pub(in crate::store) fn insert_counted(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+pub(super) fn insert_counted(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TEMP TRIGGER counts AFTER INSERT ON main.messages BEGIN
              INSERT INTO daily_counts (quarter, messages, pushes, first_id, last_id)

@@ -3,7 +3,8 @@
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
-use crate::store::Store;
+use crate::store::both_engines::options_of_both_engines;
+use crate::store::{Options, Store};
 
 /// Work that says when it is finished, and when what it has for after the commit is done.
 struct Saying {
@@ -58,9 +59,8 @@ fn block(writer: &Writer) -> Sender<()> {
 }
 
 /// What three pieces of work say that wait for the writer at the same time. The second may panic, and the third.
-fn said(second: Panics, third: Panics) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+fn said(options: &Options, second: Panics, third: Panics) -> Vec<String> {
+    let store = Store::open(options).unwrap();
     let (said, heard) = channel();
     let go = block(&store.writer);
     for (name, panics) in [("a", Panics::Never), ("b", second), ("c", third)] {
@@ -75,40 +75,47 @@ fn said(second: Panics, third: Panics) -> Vec<String> {
 
 #[test]
 fn all_of_one_commit_have_one_thing_done_after_it() {
-    let all = said(Panics::Never, Panics::Never);
-    assert_eq!(all, ["a true", "b true", "c true", "after a"]);
+    options_of_both_engines(|options| {
+        let all = said(options, Panics::Never, Panics::Never);
+        assert_eq!(all, ["a true", "b true", "c true", "after a"]);
+    });
 }
 
 #[test]
 fn work_that_has_a_commit_of_its_own_waits_for_no_other() {
-    let each = [
-        "a true", "after a", "b false", "after b", "c true", "after c",
-    ];
-    assert_eq!(said(Panics::Within, Panics::Never), each);
+    options_of_both_engines(|options| {
+        let each = [
+            "a true", "after a", "b false", "after b", "c true", "after c",
+        ];
+        assert_eq!(said(options, Panics::Within, Panics::Never), each);
+    });
 }
 
 #[test]
 fn whatever_panics_all_hear_of_the_end_of_their_work() {
-    let all = [
-        "a false", "after a", "b false", "after b", "c false", "after c",
-    ];
-    assert_eq!(said(Panics::Outside, Panics::Never), all);
-    let each = [
-        "a true", "after a", "b false", "after b", "c false", "after c",
-    ];
-    assert_eq!(said(Panics::Within, Panics::Outside), each);
+    options_of_both_engines(|options| {
+        let all = [
+            "a false", "after a", "b false", "after b", "c false", "after c",
+        ];
+        assert_eq!(said(options, Panics::Outside, Panics::Never), all);
+        let each = [
+            "a true", "after a", "b false", "after b", "c false", "after c",
+        ];
+        assert_eq!(said(options, Panics::Within, Panics::Outside), each);
+    });
 }
 
 #[test]
 fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
-    let (said, heard) = channel();
-    let go = block(&store.writer);
-    store.writer.threads.queue.send(Message::Stop).ok();
-    let (name, panics) = ("late", Panics::Never);
-    store.writer.submit(Box::new(Saying { name, panics, said }));
-    drop(go);
-    let all: Vec<String> = heard.iter().collect();
-    assert_eq!(all, ["late false", "after late"]);
+    options_of_both_engines(|options| {
+        let store = Store::open(options).unwrap();
+        let (said, heard) = channel();
+        let go = block(&store.writer);
+        store.writer.threads.queue.send(Message::Stop).ok();
+        let (name, panics) = ("late", Panics::Never);
+        store.writer.submit(Box::new(Saying { name, panics, said }));
+        drop(go);
+        let all: Vec<String> = heard.iter().collect();
+        assert_eq!(all, ["late false", "after late"]);
+    });
 }
