@@ -129,9 +129,78 @@ impl Cell<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use crate::store::Store;
-
     use super::*;
+    use crate::store::both_engines::on_both_engines;
+    use crate::store::followers::tests::{push, record_all};
+    use crate::store::statement::statement;
+    use crate::store::{FetchedProfile, ProfileOutcome, Record, Store};
+    use crate::wechat::Effect;
+
+    /// Checks the columns of the only row of a table; returns how many there are with a value.
+    fn columns_with_a_value(reader: &Reader, table: &str, names: &[&str], cells: &[Cell]) -> usize {
+        assert_eq!(names.len(), cells.len(), "{table}");
+        for (name, cell) in names.iter().zip(cells) {
+            let text = &*format!("SELECT {name} FROM {table}").leak();
+            let value = reader.read(|sql| sql.one(&statement!((text)), &[], |row| row.get(0)));
+            assert_eq!(*cell, Cell::of(&value.unwrap()), "{table}.{name}");
+        }
+        cells.iter().filter(|cell| **cell != Cell::Null).count()
+    }
+
+    #[test]
+    fn the_cells_of_an_export_are_those_of_the_columns_that_it_names() {
+        on_both_engines(|store| {
+            let some = |text: &str| Some(text.to_owned());
+            let scene = some("poster");
+            let follow = Record {
+                event: some("subscribe"),
+                event_key: some("qrscene_poster"),
+                msg_id: some("17"),
+                content: some("content"),
+                xml: some("<xml/>"),
+                rule: some("welcome"),
+                reply: some("reply"),
+                media_id: some("media"),
+                todo: true,
+                ..push(1, "oSynOne", 1_790_000_000, Effect::Follow { scene })
+            };
+            record_all(store, [follow]);
+            let profile = FetchedProfile {
+                unionid: some("union"),
+                remark: some("remark"),
+                tagid_list: some("[2]"),
+                ..FetchedProfile::default()
+            };
+            let fetched = ProfileOutcome::Fetched(Box::new(profile));
+            let fetched = vec![("oSynOne".to_owned(), fetched)];
+            store.profiles_done(fetched, 1_790_000_001).unwrap();
+            let reader = store.reader().unwrap();
+            let mut found = Vec::new();
+            let mut check = |table: &str, names: &[&str], cells: &[Cell]| {
+                if !cells.is_empty() {
+                    found.push(columns_with_a_value(&reader, table, names, cells));
+                }
+                Ok::<(), StoreError>(())
+            };
+            let followers = FollowerFilter::default();
+            let messages = |openid| MessageFilter {
+                openid,
+                ..MessageFilter::default()
+            };
+            let done = [
+                reader
+                    .export_followers(&followers, |names, cells| check("followers", names, cells)),
+                reader.export_messages(&messages(None), |names, cells| {
+                    check("messages", names, cells)
+                }),
+                reader.export_messages(&messages(some("oSynOne")), |names, cells| {
+                    check("messages", names, cells)
+                }),
+            ];
+            assert_eq!(done, [const { Ok(()) }; 3]);
+            assert_eq!(found, [8, 16, 16]);
+        });
+    }
 
     #[test]
     fn exports_have_all_columns_of_their_table_in_its_order() {
