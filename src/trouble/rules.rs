@@ -83,9 +83,10 @@ impl WrongSignatures {
         while self.seen.get(1).is_some_and(is_old) {
             self.seen.pop_front();
         }
+        // Who watches has not seen the first ones come.
         let before = match self.seen.front() {
-            Some((_, before)) => *before,
-            None => 0,
+            Some(seen) if is_old(seen) => seen.1,
+            Some(_) | None => 0,
         };
         if self.seen.back().is_none_or(|(_, last)| *last != total) {
             self.seen.push_back((now, total));
@@ -133,5 +134,18 @@ mod tests {
         assert_eq!(seen.too_many(&signing, at(50)), Some(31));
         // Those of a while ago do not count.
         assert_eq!(seen.too_many(&signing, at(1_000)), None);
+    }
+
+    #[test]
+    fn wrong_signatures_that_came_before_the_first_look_count_as_well() {
+        let (signing, mut seen) = (Signing::default(), WrongSignatures::default());
+        let begin = Instant::now();
+        (0..8).for_each(|_| signing.wrong());
+        assert_eq!(seen.too_many(&signing, begin), None);
+        (0..13).for_each(|_| signing.wrong());
+        for seconds in [10, 20, 600] {
+            let now = begin + Duration::from_secs(seconds);
+            assert_eq!(seen.too_many(&signing, now), Some(21), "{seconds} s");
+        }
     }
 }
