@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::failure::{Failure, complain};
 use super::interrupt;
@@ -58,14 +59,23 @@ pub fn fetch<T>(
             _ => Failure::Failed(why),
         }
     };
-    let mut file = WholeFile::create(path)?;
-    let (unfinished, name) = (file.part().to_owned(), path.to_owned());
+    let unfinished = Arc::new(Mutex::new(None::<PathBuf>));
+    // An interruption waits while the file is made, so that it finds it.
+    let mut made = unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+    let (interrupted, name) = (Arc::clone(&unfinished), path.to_owned());
     interrupt::on_interrupt(move || {
-        if fs::remove_file(&unfinished).is_ok() {
+        let mut part = interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+        if part
+            .take()
+            .is_some_and(|part| fs::remove_file(part).is_ok())
+        {
             complain(&format!("{}: not written: interrupted", name.display()));
         }
     })
     .map_err(failed)?;
+    let mut file = WholeFile::create(path)?;
+    *made = Some(file.part().to_owned());
+    drop(made);
     let mut destination = Destination::new(&mut file);
     let found = fetch(&mut destination);
     destination
