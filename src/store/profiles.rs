@@ -265,23 +265,18 @@ mod tests {
                 store,
                 [push(1, "oSynOne", 1, Effect::Follow { scene: None })],
             );
-            let found = FetchedProfile {
-                subscribe_scene: Some("ADD_SCENE_SEARCH".to_owned()),
-                ..FetchedProfile::default()
+            let fetched = |scene: &str, at| {
+                let profile = FetchedProfile {
+                    subscribe_scene: Some(scene.to_owned()),
+                    ..FetchedProfile::default()
+                };
+                let fetched = ProfileOutcome::Fetched(Box::new(profile));
+                let done = vec![("oSynOne".to_owned(), fetched)];
+                store.profiles_done(done, at).unwrap();
             };
-            let in_time = ProfileOutcome::Fetched(Box::new(found));
-            store
-                .profiles_done(vec![("oSynOne".to_owned(), in_time)], 1)
-                .unwrap();
+            fetched("ADD_SCENE_SEARCH", 1);
             record_all(store, [push(2, "oSynOne", 2, Effect::Leave)]);
-            let profile = FetchedProfile {
-                subscribe_scene: Some("ADD_SCENE_OTHERS".to_owned()),
-                ..FetchedProfile::default()
-            };
-            let late = ProfileOutcome::Fetched(Box::new(profile));
-            store
-                .profiles_done(vec![("oSynOne".to_owned(), late)], 3)
-                .unwrap();
+            fetched("ADD_SCENE_OTHERS", 3);
             let grown = store.reader().unwrap().scene_growth(None, 9).unwrap();
             let scenes: Vec<(&str, i64)> =
                 grown.iter().map(|row| (&*row.scene, row.came)).collect();

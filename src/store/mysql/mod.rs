@@ -1,6 +1,7 @@
 //! The store on servers that speak the MySQL protocol: the only folder that names `mysql`.
 //!
-//! - [`session`]: statements on a connection; [`text`]: statements as the server takes them; [`row`]: rows as it sends them
+//! - [`session`]: statements on a connection, which is made when it is needed; [`link`]: one that was made
+//! - [`text`]: statements as the server takes them; [`row`]: rows as it sends them
 //! - [`committer`]: a connection that commits; [`readers`]: connections that read
 //! - [`hosts`]: which server is connected to, and how; [`facts`]: what it says about itself
 //! - [`schema`]: tables, views, migrations; [`side`]: copying from another engine and to it
@@ -12,6 +13,7 @@ pub(super) mod error;
 mod facts;
 pub(super) mod hosts;
 pub(super) mod ids;
+mod link;
 pub(super) mod readers;
 mod row;
 pub(super) mod schema;

@@ -1,7 +1,6 @@
 //! Statements on a connection.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
@@ -10,19 +9,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mysql::prelude::{FromRow, Queryable};
-use mysql::{Conn, Error, Params};
+use mysql::{Conn, Error};
 
 use super::super::error::SqlError;
 use super::super::sql::{Many, Result, Row, Sql, Value};
 use super::super::statement::Statement;
 use super::error::{Again, Failure, IsId, duplicate};
-use super::hosts::{Connected, Hosts, Purpose};
+use super::hosts::{Hosts, Purpose};
 use super::ids::Ids;
+use super::link::{Link, Unexecuted, rows_of};
 use super::row::Found;
-use super::text::{self, Text};
-
-/// How many rows that nobody wants are read to keep a connection. It is closed if there are more.
-const UNWANTED: usize = 1_000;
+use super::text;
 
 /// How often an id that another process has made, too, is made anew.
 const ATTEMPTS: usize = 10;
@@ -66,20 +63,6 @@ pub(in super::super) struct Connection {
     has_written: bool,
     /// The messages that were inserted since then, see [`Sql::expect`].
     expected: Vec<i64>,
-}
-
-struct Link {
-    connection: Conn,
-    /// Whose turn it was, see [`Hosts`].
-    turn: usize,
-    is_galera: bool,
-    prepared: HashMap<&'static str, Prepared>,
-}
-
-/// A statement that the server knows.
-struct Prepared {
-    statement: mysql::Statement,
-    text: Text,
 }
 
 impl Connection {
@@ -275,19 +258,10 @@ impl Connection {
         }
         if self.link.is_none() {
             let connected = self.hosts.connect(self.purpose, self.until);
-            let Connected {
-                connection,
-                turn,
-                is_galera,
-            } = connected.inspect_err(|failure| {
+            let connected = connected.inspect_err(|failure| {
                 self.again = self.again.max(failure.again);
             })?;
-            self.link = Some(Link {
-                connection,
-                turn,
-                is_galera,
-                prepared: HashMap::new(),
-            });
+            self.link = Some(Link::new(connected));
         }
         self.link.as_mut().ok_or_else(|| Failure {
             error: SqlError::of_one("there is no connection"),
@@ -335,123 +309,6 @@ impl Connection {
                 None => Err(self.failed(&error).error),
             },
         }
-    }
-}
-
-/// Why a statement was not executed.
-enum Unexecuted {
-    /// The statement and its values do not fit, or who takes the rows failed.
-    Wrong(SqlError),
-    Failed(Error),
-}
-
-impl From<Error> for Unexecuted {
-    fn from(error: Error) -> Unexecuted {
-        Unexecuted::Failed(error)
-    }
-}
-
-impl Link {
-    fn at_once(
-        &mut self,
-        sql: &str,
-        each: &mut dyn FnMut(mysql::Row) -> mysql::Result<()>,
-    ) -> mysql::Result<u64> {
-        let mut results = self.connection.query_iter(sql)?;
-        let mut count = 0;
-        while let Some(mut rows) = results.iter() {
-            count = rows.affected_rows();
-            rows.try_for_each(|row| each(row?))?;
-        }
-        Ok(count)
-    }
-
-    fn prepared(&mut self, text: &'static str) -> mysql::Result<(&mut Conn, &Prepared)> {
-        if !self.prepared.contains_key(text) {
-            let parsed = Text::of(text);
-            let prepared = Prepared {
-                statement: self.connection.prep(&parsed.sql)?,
-                text: parsed,
-            };
-            self.prepared.insert(text, prepared);
-        }
-        Ok((&mut self.connection, &self.prepared[text]))
-    }
-
-    fn execute(
-        &mut self,
-        statement: &Statement,
-        id: Option<i64>,
-        values: &[Value<'_>],
-    ) -> std::result::Result<usize, Unexecuted> {
-        let (connection, prepared) = self.prepared(statement.mysql)?;
-        let values = bound(prepared, id, values).map_err(Unexecuted::Wrong)?;
-        let done = connection.exec_iter(&prepared.statement, values)?;
-        Ok(rows_of(statement.mysql, done.affected_rows()))
-    }
-
-    /// Calls `each` for every row until it breaks. Returns whether the connection can be used for something else.
-    fn rows(
-        &mut self,
-        statement: &Statement,
-        values: &[Value<'_>],
-        may_break: bool,
-        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
-    ) -> std::result::Result<bool, Unexecuted> {
-        let (connection, prepared) = self.prepared(statement.mysql)?;
-        let values = bound(prepared, None, values).map_err(Unexecuted::Wrong)?;
-        let mut found = connection.exec_iter(&prepared.statement, values)?;
-        let mut outcome = Ok(());
-        while let Some(row) = found.next() {
-            match each(&Found(row?)) {
-                Ok(ControlFlow::Continue(())) => continue,
-                Ok(ControlFlow::Break(())) => {}
-                Err(error) => outcome = Err(Unexecuted::Wrong(error)),
-            }
-            if may_break && found.by_ref().take(UNWANTED).count() == UNWANTED {
-                // Dropping it would read the rest, which may be millions of rows.
-                mem::forget(found);
-                return outcome.map(|()| false);
-            }
-            break;
-        }
-        outcome.map(|()| true)
-    }
-}
-
-/// How many rows a statement concerned of which the server has counted so many: where one is changed instead of inserted,
-/// it counts two.
-fn rows_of(text: &str, counted: u64) -> usize {
-    let is_upsert = text.contains("ON DUPLICATE KEY UPDATE") && !text.contains("SELECT");
-    let count = usize::try_from(counted).unwrap_or(usize::MAX);
-    match is_upsert {
-        true => count.min(1),
-        false => count,
-    }
-}
-
-/// The values in the order in which the text has them.
-fn bound(prepared: &Prepared, id: Option<i64>, values: &[Value<'_>]) -> Result<Params> {
-    let before = usize::from(id.is_some());
-    let (takes, given) = (prepared.text.values(), values.len() + before);
-    if takes != given {
-        let reason = format!("{given} values for the {takes} of {}", prepared.text.sql);
-        return Err(SqlError::of_one(reason));
-    }
-    let value = |at: &usize| match (id, at.checked_sub(before)) {
-        (Some(id), None) => mysql::Value::Int(id),
-        (_, at) => match at.and_then(|at| values.get(at)) {
-            None | Some(Value::Null) => mysql::Value::NULL,
-            Some(Value::Integer(number)) => mysql::Value::Int(*number),
-            Some(Value::Real(number)) => mysql::Value::Double(*number),
-            Some(Value::Text(bytes) | Value::Bytes(bytes)) => mysql::Value::Bytes(bytes.to_vec()),
-        },
-    };
-    match prepared.text.order.is_empty() {
-        true => Ok(Params::Empty),
-        false => Ok(Params::Positional(
-            prepared.text.order.iter().map(value).collect(),
-        )),
     }
 }
 

@@ -118,12 +118,7 @@ fn nothing_acknowledged_is_lost_when_the_primary_of_the_database_dies() {
         .engine
         .url(&cluster.database)
         .replace("/wechatd_", &format!(",{}/wechatd_", replica.address()));
-    let nodes = [(); 2].map(|()| {
-        cluster
-            .setup()
-            .set("store.url", &format!("\"{url}\""))
-            .start()
-    });
+    let nodes = [(); 2].map(|()| cluster.node_of(&url));
     let addresses = nodes.each_ref().map(Account::address);
     let load = Load::default();
     let mut promoted = Instant::now();

@@ -16,12 +16,7 @@ fn nothing_acknowledged_is_lost_when_the_node_that_is_written_to_dies() {
     let address = Moving::at(&first);
     let url = cluster.engine.url(&cluster.database);
     let url = url.replace(&first.address().to_string(), &address.address.to_string());
-    let nodes = [(); 2].map(|()| {
-        cluster
-            .setup()
-            .set("store.url", &format!("\"{url}\""))
-            .start()
-    });
+    let nodes = [(); 2].map(|()| cluster.node_of(&url));
     let addresses = nodes.each_ref().map(Account::address);
     let load = Load::default();
     let mut killed = Instant::now();

@@ -40,6 +40,13 @@ impl<'a> Cluster<'a> {
         setup
     }
 
+    /// A running server that has the database at this address.
+    #[track_caller]
+    pub fn node_of(&self, url: &str) -> Account {
+        let setup = self.setup().set("store.url", &format!("\"{url}\""));
+        setup.start()
+    }
+
     /// A running server.
     #[track_caller]
     pub fn node(&self) -> Account {
