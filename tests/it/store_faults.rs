@@ -43,7 +43,8 @@ fn a_health_check_needs_room_for_a_large_push() {
         assert!(taken < 20, "the limit does not hold");
     }
     account.get("/healthz").is_status(503);
-    // There is still room for a small push, at the latest once the log was moved.
+    // How much the refused push has left depends on what else the server has noted.
+    disk::make_some_room(&account);
     eventually("an answer to a small push", account.log(), || {
         account.post(&text("hello")).response.status == 200
     });

@@ -114,6 +114,14 @@ pub fn fill_up(account: &Account) {
     }
 }
 
+/// Makes room on a small disk for small pushes, and not for all large ones.
+pub fn make_some_room(account: &Account) {
+    let ballast = std::fs::File::options()
+        .write(true)
+        .open(on_it(account, "ballast"));
+    ballast.unwrap().set_len(450_000).unwrap();
+}
+
 /// Makes room on a small disk.
 pub fn make_room(account: &Account) {
     std::fs::remove_file(on_it(account, "ballast")).unwrap();
