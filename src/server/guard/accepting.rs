@@ -113,14 +113,14 @@ impl EventLoop {
     }
 
     /// The connection to close first: one that has had its last answer, else the oldest whose request is incomplete,
-    /// else the one that has left its answer untaken for longest.
-    ///
-    /// Those that send ahead end with their next answer instead, see [`EventLoop::needs_places`].
+    /// else the one that has left its answer untaken for longest, else the most served of those that send ahead and wait
+    /// for their turn: nothing of theirs has been accepted.
     fn most_dispensable(&self) -> Option<usize> {
         let lingering = self.connections.oldest(Phase::Lingering);
-        lingering
-            .or_else(|| self.oldest_closable())
+        let closable = lingering.or_else(|| self.oldest_closable());
+        closable
             .map(|(_, index)| index)
+            .or_else(|| self.connections.most_served())
     }
 
     fn oldest_closable(&self) -> Option<(Instant, usize)> {
@@ -136,8 +136,8 @@ impl EventLoop {
         self.connections.sent_ahead() > 0 || self.connections.least_served().is_some()
     }
 
-    /// Whether places are needed and only clients that have sent further requests ahead can give theirs up, which each
-    /// does after its next answer.
+    /// Whether places are needed and only clients with a request inside can give theirs up, which those that have sent
+    /// further requests ahead do with its answer.
     pub(super) fn needs_places(&self) -> bool {
         let is_full = match self.accepting {
             Accepting::Drained => self.connections.open() > self.max_connections(),
@@ -145,9 +145,7 @@ impl EventLoop {
             // Usually file descriptors have run out.
             Accepting::PausedUntil(_) => true,
         };
-        is_full
-            && self.connections.of(Phase::Lingering).len() < ACCEPTS_PER_TURN
-            && self.oldest_closable().is_none()
+        is_full && self.most_dispensable().is_none()
     }
 
     /// When the oldest unfinished connection is no longer spared, and can make room.
@@ -156,7 +154,7 @@ impl EventLoop {
         self.needs_places().then(|| since + ARRIVAL)
     }
 
-    /// Closes the most dispensable connection; `false` if each has a whole request.
+    /// Closes the most dispensable connection; `false` if each has a request inside.
     pub(super) fn make_room(&mut self) -> bool {
         match self.most_dispensable() {
             Some(index) => {

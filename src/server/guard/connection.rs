@@ -29,8 +29,8 @@ pub(super) enum Phase {
     Reading,
     /// Answered, and nothing of a next request has come.
     Idle,
-    /// The client sent its next request before it had the last answer: it goes on when it is its turn, so that those
-    /// who send ahead do not hold up the others.
+    /// The client sends requests before it has the answers to those before: it goes on when it is its turn, so that
+    /// those who send ahead do not hold up the others.
     Queued,
     /// The request is whole and inside, and should be answered soon.
     Answering,
@@ -106,7 +106,7 @@ pub(super) struct Connection {
     pub(super) since: Instant,
     /// Requests so far, the one under way included.
     pub(super) requests: u32,
-    /// The request under way came before the answer to the one before it was out.
+    /// The request under way had to wait for its turn, because the client sends ahead.
     sends_ahead: bool,
     /// Bytes of the request under way, then of those that the client sends ahead.
     pub(super) input: Vec<u8>,
@@ -200,6 +200,14 @@ impl Connection {
     pub(super) fn note(&mut self, readable: bool, read_closed: bool) {
         self.readable |= readable || read_closed;
         self.read_closed |= read_closed;
+    }
+
+    /// Whether more has come behind a whole request that has not had to wait for its turn.
+    pub(super) fn begins_to_send_ahead(&self) -> bool {
+        !self.sends_ahead
+            && self
+                .head
+                .is_some_and(|head| head.total() < self.input.len())
     }
 
     /// Who is at the other end.

@@ -12,10 +12,8 @@ use super::refusal::Refusal;
 /// How much of what a client still sends after its last answer is read, in bytes.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// Requests that were sent ahead and are on lanes at a time: enough to keep every worker busy, and few, because a push of
-/// somebody else waits for them. With 600 clients that each send 4,000 ahead, 99 % of the pushes of others are answered
-/// within 13 ms; it was 27 ms with 64 here and in `ACCEPTS_PER_TURN`.
-const MOST_SENT_AHEAD: usize = 16;
+/// Requests that were sent ahead and are on lanes at a time: few, because a push of somebody else waits for them.
+const MOST_SENT_AHEAD: usize = 4;
 
 /// The first byte of every TLS connection (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -78,15 +76,10 @@ impl EventLoop {
         }
     }
 
-    /// Resumes clients that sent ahead, only as many at a time as hold up nobody else. Usually the least served come first;
-    /// when places are needed the most served do, because their next answer is their last.
+    /// Resumes clients that sent ahead, only as many at a time as hold up nobody else. The least served come first.
     pub(super) fn resume_queued(&mut self) {
         while self.connections.sent_ahead() < MOST_SENT_AHEAD {
-            let next = match self.needs_places() {
-                true => self.connections.most_served(),
-                false => self.connections.least_served(),
-            };
-            let Some(index) = next else {
+            let Some(index) = self.connections.least_served() else {
                 return;
             };
             self.take_turn(index);
@@ -118,6 +111,9 @@ impl EventLoop {
                 Err(refusal) => {
                     self.count(|counters| &counters.refused);
                     return self.refuse(index, refusal);
+                }
+                Ok(true) if connection.begins_to_send_ahead() => {
+                    return self.enter(index, Phase::Queued);
                 }
                 Ok(true) => return self.request_is_whole(index),
                 Ok(false) => {}

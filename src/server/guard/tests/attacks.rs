@@ -407,6 +407,35 @@ fn when_full_those_that_send_ahead_make_room_with_the_answer_under_way() {
 }
 
 #[test]
+fn when_full_those_that_send_ahead_and_wait_for_their_turn_make_room_at_once() {
+    let site = Site::new(Limits {
+        max_connections: 5,
+        ..unhurried()
+    });
+    let twice = "GET /later HTTP/1.1\r\n\r\n".repeat(2);
+    let inside: Vec<(Client, Deferred)> = (0..4)
+        .map(|_| {
+            let mut client = site.client();
+            client.send(&twice);
+            (client, site.next_request())
+        })
+        .collect();
+    // No more of them are inside at a time.
+    let mut queued = site.client();
+    queued.send(&twice);
+    site.await_count(|counters| &counters.accepted, 5);
+    let mut next = site.client();
+    next.send("GET /next HTTP/1.1\r\n\r\n");
+    assert_eq!(next.answer().line(0), "GET /next");
+    queued.is_closed();
+    assert_eq!(site.count(|counters| &counters.evicted), 1);
+    for (mut client, request) in inside {
+        request.answer(Response::text(200, "inside"));
+        assert_eq!(client.answer().body, "inside");
+    }
+}
+
+#[test]
 fn when_full_those_that_do_not_take_their_answers_make_room() {
     let site = Site::new(Limits {
         max_connections: 2,
