@@ -181,14 +181,10 @@ impl Connection {
         }
     }
 
-    /// Whether a request is under way that had to wait for its turn.
+    /// Whether a request has just gone inside that had to wait for its turn. One that has been inside for longer waits
+    /// for something, and holds up nobody.
     pub(super) fn is_ahead(&self) -> bool {
-        match self.phase {
-            Phase::Answering | Phase::Waiting | Phase::Held | Phase::Leaving => self.sends_ahead,
-            Phase::Reading | Phase::Idle | Phase::Queued | Phase::Writing | Phase::Lingering => {
-                false
-            }
-        }
+        self.phase == Phase::Answering && self.sends_ahead
     }
 
     /// Whether the client has ended its half.
@@ -202,12 +198,12 @@ impl Connection {
         self.read_closed |= read_closed;
     }
 
-    /// Whether more has come behind a whole request that has not had to wait for its turn.
+    /// Whether more has come behind a whole request that has not had to wait for its turn. Some old clients send a line
+    /// break behind a body (RFC 9112, section 2.2), which is no request.
     pub(super) fn begins_to_send_ahead(&self) -> bool {
-        !self.sends_ahead
-            && self
-                .head
-                .is_some_and(|head| head.total() < self.input.len())
+        let behind = self.head.and_then(|head| self.input.get(head.total()..));
+        let is_request = |byte: &u8| !b"\r\n".contains(byte);
+        !self.sends_ahead && behind.is_some_and(|behind| behind.iter().any(is_request))
     }
 
     /// Who is at the other end.

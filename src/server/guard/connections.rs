@@ -14,7 +14,7 @@ pub(super) struct Connections {
     phases: [BTreeSet<(Instant, usize)>; Phase::ALL.len()],
     /// Those in [`Phase::Queued`] by the number of their requests so far.
     turns: BTreeSet<(u32, usize)>,
-    /// How many requests under way were queued first.
+    /// How many requests that have just gone inside were queued first.
     sent_ahead: usize,
     /// Bytes that all buffers hold.
     buffered: usize,
@@ -58,7 +58,7 @@ impl Connections {
         phases.iter().map(|phase| self.of(*phase).len()).sum()
     }
 
-    /// How many requests under way had to wait for their turn.
+    /// How many requests that have just gone inside had to wait for their turn.
     pub(super) fn sent_ahead(&self) -> usize {
         self.sent_ahead
     }

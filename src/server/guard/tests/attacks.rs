@@ -436,6 +436,18 @@ fn when_full_those_that_send_ahead_and_wait_for_their_turn_make_room_at_once() {
 }
 
 #[test]
+fn those_that_send_ahead_do_not_wait_for_slow_answers_of_each_other() {
+    let site = Site::new(unhurried());
+    let slow = "GET /later HTTP/1.1\r\n\r\n".repeat(2);
+    let mut clients = site.clients(20);
+    for client in &mut clients {
+        client.send(&slow);
+    }
+    let inside: Vec<Deferred> = clients.iter().map(|_| site.next_request()).collect();
+    assert_eq!(inside.len(), 20);
+}
+
+#[test]
 fn when_full_those_that_do_not_take_their_answers_make_room() {
     let site = Site::new(Limits {
         max_connections: 2,
