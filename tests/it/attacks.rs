@@ -63,7 +63,8 @@ fn connections(account: &Account, count: usize, bytes: &[u8]) -> Vec<Wire> {
 #[track_caller]
 fn closes_all(account: &Account, before: Vitals) {
     eventually("all connections are closed", account.log(), || {
-        Vitals::of(account.pid()).fds <= before.fds + 2
+        // Not all descriptors: threads open the store for themselves soon after the start.
+        Vitals::of(account.pid()).sockets <= before.sockets + 2
     });
 }
 

@@ -70,16 +70,19 @@ pub fn a_reload_takes_no_answer_from_a_push_that_waits() {
     };
     let text_rule = "[[rule]]\nmessage = \"text\"\ntext = \"By rule.\"\n";
     // Without the rule, without the service, and with another program at its name.
-    for rules in [
+    for (before, rules) in [
         format!("{text_rule}{}", service.entry("")),
         text_rule.to_owned(),
         format!("{FORWARD_ALL}{}", other.entry("")),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         with(&format!("{FORWARD_ALL}{}", service.entry("")));
         service.always(Act::text("as asked").after(millis(800)));
         let push = text("hello");
         let mut waits = sent(&account, &push);
-        asked(&service, &account, 1);
+        asked(&service, &account, before + 1);
         with(&rules);
         account.post(&push).is_text("as asked");
         assert_eq!(waits.response().unwrap().status, 200, "{}", account.log());

@@ -1,6 +1,7 @@
 //! The resources of a process, from `/proc`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Processor time of this thread, in hundredths of a second. Unlike elapsed time it does not depend on how busy the
@@ -21,6 +22,8 @@ pub struct Vitals {
     pub threads: usize,
     /// Open file descriptors.
     pub fds: usize,
+    /// Those of them that are sockets.
+    pub sockets: usize,
     /// Resident memory in KiB.
     pub rss: usize,
 }
@@ -34,11 +37,18 @@ impl Vitals {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse().unwrap()
         };
+        let fds: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .unwrap()
+            .map(|fd| std::fs::read_link(fd.unwrap().path()))
+            .collect();
+        let is_socket = |target: &&std::io::Result<PathBuf>| {
+            let target = target.as_ref().ok().and_then(|target| target.to_str());
+            target.is_some_and(|target| target.starts_with("socket:"))
+        };
         Self {
             threads: figure("Threads:"),
-            fds: std::fs::read_dir(format!("/proc/{pid}/fd"))
-                .unwrap()
-                .count(),
+            fds: fds.len(),
+            sockets: fds.iter().filter(is_socket).count(),
             rss: figure("VmRSS:"),
         }
     }
@@ -49,6 +59,7 @@ impl Vitals {
         Self {
             threads: self.threads.max(other.threads),
             fds: self.fds.max(other.fds),
+            sockets: self.sockets.max(other.sockets),
             rss: self.rss.max(other.rss),
         }
     }
