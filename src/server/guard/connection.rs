@@ -400,3 +400,33 @@ pub(super) fn shrink(buffer: &mut Vec<u8>) {
         *buffer = buffer.as_slice().to_vec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::server::guard::tests::unhurried;
+
+    #[test]
+    fn a_line_break_behind_a_body_is_no_request_sent_ahead() {
+        for (behind, is_ahead) in [
+            ("", false),
+            ("\r\n", false),
+            ("\n\r\n", false),
+            ("G", true),
+            ("\r\nGET / HTTP/1.1\r\n\r\n", true),
+        ] {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            let stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
+            let mut connection = Connection::new(stream, Peer::Unix, Instant::now());
+            let request = format!("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok{behind}");
+            connection.keep(request.as_bytes());
+            assert_eq!(connection.frame(&unhurried()), Ok(true));
+            assert_eq!(connection.begins_to_send_ahead(), is_ahead, "{behind:?}");
+            // It goes on when it is its turn.
+            connection.begin(Phase::Queued, Instant::now());
+            assert!(!connection.begins_to_send_ahead(), "{behind:?}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The guard's one thread: handles the events of every connection, from accept to close.
 //!
-//! Reading → (whole) → Answering, through a lane → (Waiting → (Held) → (Leaving)) → (Writing) → Idle, or Queued where the
-//! next request is there already → Reading again, or Lingering → closed. Nothing here blocks, and `expire` ends
-//! every wait. This file has the turns, the deadlines and the orders from outside; `accepting`, `conversing` and
+//! Reading → (whole; Queued first, where the next request is there already) → Answering, through a lane → (Waiting →
+//! (Held) → (Leaving)) → (Writing) → Idle or Queued → Reading again, or Lingering → closed. Nothing here blocks, and
+//! `expire` ends every wait. This file has the turns, the deadlines and the orders from outside; `accepting`, `conversing` and
 //! `relaying` do the work of a turn.
 
 use std::collections::BTreeSet;

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 
 /// Limits under which nothing times out.
-fn unhurried() -> Limits {
+pub(super) fn unhurried() -> Limits {
     Limits {
         max_connections: 512,
         max_waiting: 256,

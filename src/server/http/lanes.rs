@@ -28,7 +28,7 @@ pub struct Lanes {
     pub streams: Vec<UnixStream>,
 }
 
-/// Whole, small, well-formed requests; the next free thread takes each.
+/// Whole, small, well-formed requests, for the threads that take turns with them.
 ///
 /// Dropping this does not end `tiny_http`'s thread that waits for more connections, which cannot come
 /// (the socket file it would need for that is gone); it ends with the process and holds nothing but
