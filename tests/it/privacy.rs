@@ -17,24 +17,12 @@ fn authorization(event_name: &str, person: &str, spelling: &str) -> Push {
         .element("RevokeInfo", "205")
 }
 
-/// The files of the store that contain these bytes.
-fn files_with(account: &Account, needle: &str) -> Vec<String> {
-    let names = ["wechat.db", "wechat.db-wal", "wechat.db-shm"];
-    let found = names.iter().filter(|name| {
-        let bytes = std::fs::read(account.folder().join(name)).unwrap_or_default();
-        bytes
-            .windows(needle.len())
-            .any(|part| part == needle.as_bytes())
-    });
-    found.map(|name| (*name).to_owned()).collect()
-}
-
 /// Waits until no file of the store contains these bytes any more.
 #[track_caller]
 fn vanishes(account: &Account, needle: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let files = files_with(account, needle);
+        let files = account.files_with(needle);
         if files.is_empty() {
             break;
         }
@@ -163,7 +151,7 @@ fn a_closed_account_is_erased_to_the_last_byte_while_the_server_runs() {
         let (gone, stays) = (another_fan(), another_fan());
         leave_traces(&account, &gone);
         leave_traces(&account, &stays);
-        assert!(!files_with(&account, &gone).is_empty());
+        assert!(!account.files_with(&gone).is_empty());
         let push = authorization("user_authorization_cancellation", &gone, spelling);
         account.post(&push).is_success();
         vanishes(&account, &gone);
@@ -397,7 +385,7 @@ fn forget_erases_the_last_byte_while_the_server_answers() {
         assert_eq!(erased["messages"], 10, "{erased}");
         writer.join().unwrap();
     });
-    assert_eq!(files_with(&account, &gone), Vec::<String>::new());
+    assert_eq!(account.files_with(&gone), [""; 0]);
     assert!(!account.store().dump().contains(&gone));
     account
         .command(&["followers", "forget", &gone, "--yes"])

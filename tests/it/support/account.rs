@@ -55,7 +55,7 @@ impl Setup {
         Self {
             dir: tempfile::Builder::new()
                 .prefix("wechatd-")
-                .tempdir()
+                .tempdir_in(super::disk::place())
                 .unwrap(),
             settings: Vec::new(),
             rules: RULES.into(),
@@ -279,6 +279,18 @@ impl Account {
     /// Sends SIGHUP without waiting.
     pub fn hang_up(&self) {
         send_signal(self.pid(), "HUP");
+    }
+
+    /// The files of the store that contain these bytes.
+    pub fn files_with(&self, needle: &str) -> Vec<&'static str> {
+        // The log first: what leaves it meanwhile is in the main file.
+        let mut names = vec!["wechat.db-wal", "wechat.db", "wechat.db-shm"];
+        names.retain(|name| {
+            let bytes = std::fs::read(self.folder().join(name)).unwrap_or_default();
+            let mut parts = bytes.windows(needle.len());
+            parts.any(|part| part == needle.as_bytes())
+        });
+        names
     }
 
     /// The program with this account's configuration and environment.
