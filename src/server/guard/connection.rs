@@ -198,12 +198,15 @@ impl Connection {
         self.read_closed |= read_closed;
     }
 
-    /// Whether more has come behind a whole request that has not had to wait for its turn. Some old clients send a line
-    /// break behind a body (RFC 9112, section 2.2), which is no request.
+    /// Whether more has come behind a whole request that has not had to wait for its turn.
     pub(super) fn begins_to_send_ahead(&self) -> bool {
         let behind = self.head.and_then(|head| self.input.get(head.total()..));
-        let is_request = |byte: &u8| !b"\r\n".contains(byte);
-        !self.sends_ahead && behind.is_some_and(|behind| behind.iter().any(is_request))
+        !self.sends_ahead && behind.is_some_and(is_begun_request)
+    }
+
+    /// Whether a request has begun to arrive.
+    pub(super) fn has_begun_request(&self) -> bool {
+        is_begun_request(&self.input)
     }
 
     /// Who is at the other end.
@@ -389,6 +392,12 @@ impl Connection {
         self.watched = wanted;
         Ok(())
     }
+}
+
+/// Whether these bytes begin a request. Some old clients send a line break behind a body (RFC 9112, section 2.2), which
+/// does not.
+fn is_begun_request(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| !b"\r\n".contains(byte))
 }
 
 /// Gives memory back that an ordinary request does not need.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Poll, Token};
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::connections::Connections;
 use super::lane::Lane;
 use super::limits::Limits;
@@ -305,11 +305,8 @@ impl EventLoop {
 
     /// Ends a connection whose request is incomplete, with an answer if a part of one has come.
     fn give_up_reading(&mut self, index: usize, refusal: Refusal) {
-        let begun = self
-            .connections
-            .get(index)
-            .is_some_and(|connection| !connection.input.is_empty());
-        if begun {
+        let connection = self.connections.get(index);
+        if connection.is_some_and(Connection::has_begun_request) {
             self.refuse(index, refusal);
         } else {
             self.close(index);

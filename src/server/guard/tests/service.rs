@@ -418,6 +418,18 @@ fn new_limits_hold_at_once() {
 }
 
 #[test]
+fn a_client_that_only_sends_line_breaks_behind_its_request_has_begun_no_other() {
+    let site = Site::new(Limits {
+        idle_timeout: PATIENCE,
+        ..hurried()
+    });
+    let mut client = site.client();
+    client.send(push("/a", "<xml/>") + "\r\n\n");
+    assert_eq!(client.answer().line(0), "POST /a");
+    client.is_closed();
+}
+
+#[test]
 fn an_answered_connection_stays_for_a_next_request_whatever_the_deadline_of_a_request() {
     let site = Site::new(Limits {
         idle_timeout: PATIENCE,
