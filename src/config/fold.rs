@@ -40,10 +40,11 @@ pub fn plain(text: &str, folding: Folding) -> Cow<'_, str> {
 /// A text from [`plain`] in lower case; `None` if it is already.
 #[must_use]
 pub fn lower(plain: &str) -> Option<String> {
-    let changes = match plain.is_ascii() {
-        true => plain.bytes().any(|byte| byte.is_ascii_uppercase()),
-        false => plain.chars().any(|c| lower_character(c).next() != Some(c)),
-    };
+    if plain.is_ascii() {
+        let changes = plain.bytes().any(|byte| byte.is_ascii_uppercase());
+        return changes.then(|| plain.to_ascii_lowercase());
+    }
+    let changes = plain.chars().any(|c| lower_character(c).next() != Some(c));
     changes.then(|| plain.chars().flat_map(lower_character).collect())
 }
 

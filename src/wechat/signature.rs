@@ -9,13 +9,17 @@ use subtle::ConstantTimeEq;
 ///
 /// The parts are texts and are never compared as numbers: `"1767225600"` sorts before `"99"`.
 pub fn sign(parts: &[&str]) -> String {
+    hash(parts).hexdigest()
+}
+
+fn hash(parts: &[&str]) -> Sha1 {
     let mut sorted = parts.to_vec();
     sorted.sort_unstable();
     let mut hash = Sha1::new();
     for part in sorted {
         hash.update(part.as_bytes());
     }
-    hash.hexdigest()
+    hash
 }
 
 /// The lower-case hexadecimal SHA-1 of `bytes`: identifies content that the owner chose; proves nothing.
@@ -36,15 +40,19 @@ pub fn sign_page(jsapi_ticket: &str, noncestr: &str, timestamp: i64, url: &str) 
     digest(signed.as_bytes())
 }
 
-/// The bytes of a signature in hexadecimal digits; `None` if it is malformed.
+/// The bytes of a signature in lower-case hexadecimal digits; `None` if it is malformed.
 pub fn signature_bytes(signature: &str) -> Option<[u8; 20]> {
     let mut bytes = [0; 20];
     if signature.len() != 2 * bytes.len() {
         return None;
     }
     for (byte, digits) in bytes.iter_mut().zip(signature.as_bytes().chunks(2)) {
-        let digit = |at: usize| char::from(digits[at]).to_digit(16);
-        *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+        let digit = |at: usize| match digits[at] {
+            digit @ b'0'..=b'9' => Some(digit - b'0'),
+            digit @ b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        *byte = digit(0)? << 4 | digit(1)?;
     }
     Some(bytes)
 }
@@ -53,7 +61,8 @@ pub fn signature_bytes(signature: &str) -> Option<[u8; 20]> {
 ///
 /// False if `given` has another length, upper-case digits or other characters.
 pub fn verify(parts: &[&str], given: &str) -> bool {
-    sign(parts).as_bytes().ct_eq(given.as_bytes()).into()
+    let is = |given: [u8; 20]| hash(parts).digest().bytes().ct_eq(&given).into();
+    signature_bytes(given).is_some_and(is)
 }
 
 #[cfg(test)]
@@ -81,6 +90,7 @@ mod tests {
             "f464",
             &SIGNATURE.replace('f', "g"),
             &SIGNATURE.replace('f', "é"),
+            &SIGNATURE.to_uppercase(),
         ] {
             assert_eq!(signature_bytes(wrong), None);
         }

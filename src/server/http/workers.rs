@@ -16,8 +16,9 @@ use super::request::Request;
 /// A request with a body up to this size, in bytes, is handled in a fraction of a millisecond.
 const SMALL: usize = 4 * 1024;
 
-/// Small requests that a thread handles before it is another's turn.
-const IN_A_ROW: usize = 32;
+/// Small requests that a thread handles before it is another's turn. The next one has nothing of them in its processor's
+/// caches: at 32, a push over 8 kept connections took 4 % more processor time than without turns.
+const IN_A_ROW: usize = 256;
 
 /// The running threads.
 #[derive(Debug)]
