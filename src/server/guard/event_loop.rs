@@ -61,8 +61,6 @@ pub(super) struct EventLoop {
     pub(super) listener: Option<Listener>,
     pub(super) accepting: Accepting,
     pub(super) lanes: Vec<Option<Lane>>,
-    /// Where to look first for a lane: they take turns, so that all threads of `tiny_http` parse.
-    pub(super) next_lane: usize,
     pub(super) connections: Connections,
     /// Connections that used up their share of a turn and may have more to read.
     pub(super) unread: BTreeSet<usize>,
@@ -105,7 +103,6 @@ impl EventLoop {
             listener: Some(listener),
             accepting: Accepting::Ready,
             lanes,
-            next_lane: 0,
             connections: Connections::default(),
             unread: BTreeSet::new(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
