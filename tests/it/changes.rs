@@ -533,7 +533,7 @@ fn succeeds_while_the_store_is_locked(
         said.contains("another program holds the store"),
         "{line:?}: {said}"
     );
-    assert!(!said.contains("503"), "{line:?}: {said}");
+    assert!(!said.contains("answered 503"), "{line:?}: {said}");
     assert!(said.lines().count() == 1, "{line:?}: {said}");
 }
 

@@ -3,7 +3,8 @@
 //! run.
 //!
 //! `cargo bench --bench hold` takes about fourteen minutes; `cargo bench --bench hold -- --pushes 20000 --seconds 30 --each 3`
-//! about two. All traffic is on the loopback. Exit code 1: a limit was exceeded.
+//! about two. All traffic is on the loopback, and the store in memory where there is enough, as in the tests: what is
+//! compared is not the disk. Exit code 1: a limit was exceeded.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

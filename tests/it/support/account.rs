@@ -97,8 +97,12 @@ impl Setup {
         self
     }
 
-    /// Sets API credentials and this fake platform. Followers are synced only by command.
-    pub fn platform(self, platform: &Platform) -> Self {
+    /// Sets API credentials and this fake platform. Followers are synced only by command, and no call times out on a busy
+    /// machine before the test has seen what it waits for, unless `api.timeout` is set.
+    pub fn platform(mut self, platform: &Platform) -> Self {
+        if !self.settings.iter().any(|(key, _)| key == "api.timeout") {
+            self = self.set("api.timeout", "\"60s\"");
+        }
         self.set("account.app_id", &format!("\"{APP_ID}\""))
             .set("account.app_secret", &format!("\"{APP_SECRET}\""))
             .set("api.base_url", &format!("\"{}\"", platform.url()))
@@ -300,6 +304,7 @@ impl Account {
             .arg("--config")
             .arg(self.config_path())
             .args(arguments)
+            .env("TMPDIR", super::disk::place())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder());
         command

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 /// What the accounts of a run may need, in bytes, with what `watch.disk` wants to see free.
 const ROOM: u64 = 4 << 30;
 
-/// Where the folders of accounts are made: in memory, where there is enough. Beside other work a machine's disk can stand
-/// still for longer than an answer may take (4.8 s were seen); what that does is tested with [`Disk`].
+/// Where accounts and their temporary files are: in memory, where there is enough. Beside other work a machine's disk can
+/// stand still for longer than an answer may take (4.8 s were seen); what that does is tested with [`Disk`].
 pub fn place() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let room = rustix::fs::statvfs(&memory).map_or(0, |found| found.f_bavail * found.f_frsize);

@@ -365,6 +365,34 @@ fn more_clients_than_lanes_are_served_in_turn() {
 }
 
 #[test]
+fn few_clients_keep_to_one_lane_and_many_use_all() {
+    let (guard, mut theirs, _reported) = bare_guard(2);
+    let clients = |count| {
+        let asking = |_| {
+            let mut client = Client::new(TcpStream::connect(address(&guard)).unwrap());
+            client.send(push("/", "x"));
+            client
+        };
+        (0..count).map(asking).collect::<Vec<_>>()
+    };
+    theirs[1].set_nonblocking(true).unwrap();
+    let (mut first, mut second) = (theirs.remove(0), theirs.remove(0));
+    let mut second_is_used = || second.read(&mut [0; 1024]).is_ok_and(|bytes| bytes > 0);
+    let few = clients(8);
+    let mut received = String::new();
+    while received.matches("\r\n\r\nx").count() < few.len() {
+        let mut bytes = [0; 1024];
+        let count = first.read(&mut bytes).unwrap();
+        received.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    assert!(!second_is_used());
+    eventually("the other lane is used", || {
+        let _many = clients(64);
+        second_is_used()
+    });
+}
+
+#[test]
 fn a_lane_that_breaks_costs_its_requests_and_the_last_one_is_fatal() {
     let (guard, theirs, reported) = bare_guard(2);
     let address = address(&guard);
