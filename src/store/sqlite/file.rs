@@ -24,7 +24,10 @@ const FRAME_HEADER: u64 = 24;
 /// The magic number of a log; a fourth byte gives the byte order of its checksums.
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 
-/// Pause before checking a log again that seems wrong: another program may be restarting it.
+/// How often a log that seems wrong is looked at: another program may begin it anew, or write to its index, at any moment.
+const LOOKS: u32 = 10;
+
+/// Pause between two looks.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// The files that were opened.
@@ -108,13 +111,13 @@ impl OpenFile {
     /// Whether SQLite may move the log into the main file and delete it on close: not if the log was replaced or is
     /// damaged. If only the main file was moved away, the log must not be left for the next file of this name.
     pub(super) fn may_fold(&mut self, connection: &Connection) -> bool {
-        let whole = |main: &Seen, log: &Seen, file: &OpenFile| {
-            file.log_is_whole(connection, log)
-                && (main.length >= file.main.seen.length || file.has_all_pages(connection, main))
+        let whole = |main: &Seen, file: &OpenFile| {
+            file.log_is_whole(connection)
+                && (main.length >= file.main.seen.length || file.has_all_pages(connection))
         };
         match (self.main.look(), self.log.look(), self.index.look()) {
-            (Ok(main), Ok(log), Ok(_)) => whole(&main, &log, self),
-            (Err(_), Ok(log), Ok(_)) => self.log_is_whole(connection, &log),
+            (Ok(main), Ok(_), Ok(_)) => whole(&main, self),
+            (Err(_), Ok(_), Ok(_)) => self.log_is_whole(connection),
             (_, Err(_), _) | (_, _, Err(_)) => false,
         }
     }
@@ -147,13 +150,13 @@ impl OpenFile {
             Ok(index) => index,
             Err(how) => return Err(lost(&self.index.path, &how, "restart the server")),
         };
-        if is_suspicious(self.log.seen, log) && !self.log_is_whole(connection, &log) {
+        if is_suspicious(self.log.seen, log) && !self.log_is_whole(connection) {
             return Err(broken(
                 &self.log.path,
                 "was emptied or overwritten while it was in use; what it held is lost: restart the server",
             ));
         }
-        if main.length < self.main.seen.length && !self.has_all_pages(connection, &main) {
+        if main.length < self.main.seen.length && !self.has_all_pages(connection) {
             return Err(broken(
                 &self.main.path,
                 "was made shorter while it was in use; stop the server and restore a copy made by `wechatd backup`",
@@ -169,8 +172,8 @@ impl OpenFile {
 
     /// Whether the log has everything that was committed to it: it is long enough, and its last commit belongs to this
     /// log. Any program may empty a log that was moved to the main file completely.
-    fn log_is_whole(&self, connection: &Connection, log: &Seen) -> bool {
-        let look = |log: &Seen| {
+    fn log_is_whole(&self, connection: &Connection) -> bool {
+        let look = || {
             let LogState { frames, .. } = log_state(connection).ok()?;
             if frames == 0 {
                 return Some(());
@@ -183,34 +186,39 @@ impl OpenFile {
             let is_a_log = begin[..3] == LOG_MAGIC;
             let is_commit = frame[4..8] != [0; 4];
             let is_of_this_log = frame[8..16] == begin[16..24];
-            let is_long_enough = log.length >= last + FRAME_HEADER + self.page_size;
+            // Looked at last: other programs go on writing.
+            let length = file.metadata().ok()?.len();
+            let is_long_enough = length >= last + FRAME_HEADER + self.page_size;
             (is_a_log && is_commit && is_of_this_log && is_long_enough).then_some(())
         };
-        if look(log).is_some() {
-            return true;
-        }
-        thread::sleep(RETRY);
-        self.log.look().is_ok_and(|log| look(&log).is_some())
+        (0..LOOKS).any(|looks| {
+            if looks > 0 {
+                thread::sleep(RETRY);
+            }
+            self.log.look().is_ok() && look().is_some()
+        })
     }
 
     /// Whether every page of the store is in the main file, which became shorter, or in the log. `VACUUM` also makes it
     /// shorter. Without the first page, SQLite would delete the log at the next start.
-    fn has_all_pages(&self, connection: &Connection, main: &Seen) -> bool {
+    fn has_all_pages(&self, connection: &Connection) -> bool {
         let look = || {
             let pages: u64 = connection
                 .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
                 .ok()?
                 .unsigned_abs();
-            let mut missing: std::collections::BTreeSet<u64> =
-                (main.length / self.page_size + 1..=pages).collect();
+            let mut in_log = std::collections::BTreeSet::new();
             let file = File::open(&self.log.path).ok()?;
             for frame in 0..log_state(connection).ok()?.frames {
                 let mut number = [0; 4];
                 let at = LOG_HEADER + frame * (FRAME_HEADER + self.page_size);
                 file.read_exact_at(&mut number, at).ok()?;
-                missing.remove(&u64::from(u32::from_be_bytes(number)));
+                in_log.insert(u64::from(u32::from_be_bytes(number)));
             }
-            Some(main.length > 0 && missing.is_empty())
+            // Looked at last: what leaves the log meanwhile is in the file.
+            let length = self.main.look().ok()?.length;
+            let mut others = length / self.page_size + 1..=pages;
+            Some(length > 0 && others.all(|page| in_log.contains(&page)))
         };
         look().unwrap_or(false)
     }
@@ -295,4 +303,41 @@ fn lost(path: &Path, how: &str, then: &str) -> rusqlite::Error {
 fn broken(path: &Path, what: &str) -> rusqlite::Error {
     let text = format!("{} {what}", path.display());
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_NOTFOUND), Some(text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::super::error::StoreError;
+    use super::super::super::open::Store;
+    use super::*;
+
+    #[test]
+    fn commits_of_another_program_are_not_taken_for_a_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let done = AtomicBool::new(false);
+        let refused = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut other = Connection::open(&path).unwrap();
+                other.busy_handler(Some(|_| true)).unwrap();
+                other.execute_batch("PRAGMA synchronous = OFF").unwrap();
+                while !done.load(Ordering::Relaxed) {
+                    other
+                        .execute_batch(
+                            "REPLACE INTO settings (name, value) VALUES ('other', random())",
+                        )
+                        .unwrap();
+                }
+            });
+            let keep = |n: i32| store.keep_setting("ours", &n.to_string()).err();
+            let refused: Vec<StoreError> = (0..200).filter_map(keep).collect();
+            done.store(true, Ordering::Relaxed);
+            refused
+        });
+        assert!(refused.is_empty(), "{} of 200: {refused:?}", refused.len());
+    }
 }

@@ -246,6 +246,12 @@ impl Account {
     /// How often the server's thread of this name has gone to sleep.
     #[track_caller]
     pub fn sleeps_of(&self, thread: &str) -> u64 {
+        self.state_of(thread).1
+    }
+
+    /// Whether the server's thread of this name sleeps now, and how often it has gone to sleep.
+    #[track_caller]
+    fn state_of(&self, thread: &str) -> (bool, u64) {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let task = tasks
             .map(|task| task.unwrap().path())
@@ -254,19 +260,22 @@ impl Account {
             })
             .unwrap_or_else(|| panic!("no thread {thread}"));
         let status = std::fs::read_to_string(task.join("status")).unwrap();
-        let count = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        count.unwrap().trim().parse().unwrap()
+        let value = |name: &str| {
+            let value = status.lines().find_map(|line| line.strip_prefix(name));
+            value.unwrap().trim()
+        };
+        let sleeps = value("voluntary_ctxt_switches:").parse().unwrap();
+        (value("State:").starts_with('S'), sleeps)
     }
 
-    /// Waits until a background thread has nothing left to do: it sleeps on.
+    /// Waits until a background thread has nothing left to do: it has gone to sleep, and sleeps on.
     #[track_caller]
     pub fn await_rest_of(&self, thread: &str) {
         eventually(&format!("{thread} at rest"), self.log(), || {
-            let before = self.sleeps_of(thread);
+            let before = self.state_of(thread);
             std::thread::sleep(Duration::from_millis(100));
-            self.sleeps_of(thread) == before
+            let (sleeps, times) = before;
+            sleeps && times > 0 && self.state_of(thread) == before
         });
     }
 
