@@ -81,7 +81,15 @@ fn judged(program: &mut Command) -> Option<Result<(), String>> {
 }
 
 fn nginx(folder: &Path, snippet: &str) -> Option<Result<(), String>> {
-    let main = "error_log stderr;\npid nginx.pid;\nevents {}\nhttp {\naccess_log off;\ninclude snippet.conf;\n}\n";
+    // An nginx that was only unpacked lacks the folders for temporary files that it was built with.
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String = kinds
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {kind};\n"))
+        .collect();
+    let main = format!(
+        "error_log stderr;\npid nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}include snippet.conf;\n}}\n"
+    );
     std::fs::write(folder.join("nginx.conf"), main).unwrap();
     // Without `listen` it is port 80, which is not everybody's, and nginx looks.
     let listen = format!(
@@ -93,9 +101,6 @@ fn nginx(folder: &Path, snippet: &str) -> Option<Result<(), String>> {
         false => snippet.replace("server_name", &listen),
     };
     std::fs::write(folder.join("snippet.conf"), snippet).unwrap();
-    for temporary in ["client_body_temp", "proxy_temp"] {
-        std::fs::create_dir_all(folder.join(temporary)).unwrap();
-    }
     let mut nginx = Command::new("nginx");
     nginx.args(["-t", "-e", "stderr", "-c", "nginx.conf", "-p"]);
     judged(nginx.arg(folder))
