@@ -376,6 +376,7 @@ fn few_clients_keep_to_one_lane_and_many_use_all() {
         (0..count).map(asking).collect::<Vec<_>>()
     };
     theirs[1].set_nonblocking(true).unwrap();
+    theirs[0].set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut first, mut second) = (theirs.remove(0), theirs.remove(0));
     let mut second_is_used = || second.read(&mut [0; 1024]).is_ok_and(|bytes| bytes > 0);
     let few = clients(8);
